@@ -1,0 +1,105 @@
+"""What a run was asked to do: one frozen tree, whatever the source (Action inputs, flags, model-dockerize.yml)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ProgramSettings:
+    """The model's folder. Empty text means: find it out from the folder."""
+
+    program_path: Path
+    requirements_file: str  # relative to program_path
+    init_file: str  # relative to program_path
+    base_image: str
+    python_version: str
+    command: str
+    system_packages: tuple[str, ...]
+    pip_config: Path | None
+    ca_bundle: Path | None
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """The image's local name, and where its downloadable archive is written (None: it is not)."""
+
+    image_name: str  # empty: from the folder's name
+    image_version: str
+    archive: Path | None
+
+
+@dataclass(frozen=True)
+class RegistrySettings:
+    """Amazon ECR."""
+
+    push_to_ecr: bool
+    repository: str  # empty: as the image
+    version: str  # empty: as the image's version
+
+
+@dataclass(frozen=True)
+class AwsSettings:
+    """Which account and region. Empty: what the credentials and the environment say."""
+
+    aws_region: str
+    aws_account_id: str
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """The Batch job definition."""
+
+    create_job_def: bool
+    job_definition_name: str  # empty: as the image
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """The ECS service on Fargate. Also sizes the Batch job definition."""
+
+    deploy_service: bool
+    cluster: str
+    service: str  # empty: as the image
+    task_definition: str  # family; empty: as the image
+    cpu: int  # CPU units, 1024 = one vCPU
+    memory: int  # MiB
+    desired_count: int
+    task_role: str  # name or ARN; empty: one without permissions is made
+    execution_role: str  # name or ARN
+    vpc: str
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    assign_public_ip: bool
+    wait_timeout: int  # seconds
+
+
+@dataclass(frozen=True)
+class SmokeSettings:
+    """What the model must answer before it counts as good."""
+
+    smoke_test: bool
+    smoke_input: Path | None  # None: smoke/input.* in the program's folder, if there
+    smoke_expected: Path | None  # None: smoke/expected.* in the program's folder, if there
+    smoke_url: str
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """About the run itself."""
+
+    report: Path | None
+    sandbox: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a run was asked to do."""
+
+    program: ProgramSettings
+    image: ImageSettings
+    registry: RegistrySettings
+    aws: AwsSettings
+    batch: BatchSettings
+    service: ServiceSettings
+    smoke: SmokeSettings
+    run: RunSettings
