@@ -1,5 +1,6 @@
 """Settings: one declaration of every input, one frozen tree, one reader a source."""
 
+from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option
 from model_dockerize.settings.tree import (
     AwsSettings,
     BatchSettings,
@@ -11,15 +12,23 @@ from model_dockerize.settings.tree import (
     Settings,
     SmokeSettings,
 )
+from model_dockerize.settings.values import FARGATE_MEMORY, Given, to_settings
 
 __all__ = [
+    "FARGATE_MEMORY",
+    "OPTIONS",
+    "OUTPUTS",
     "AwsSettings",
     "BatchSettings",
+    "Given",
     "ImageSettings",
+    "Kind",
+    "Option",
     "ProgramSettings",
     "RegistrySettings",
     "RunSettings",
     "ServiceSettings",
     "Settings",
     "SmokeSettings",
+    "to_settings",
 ]

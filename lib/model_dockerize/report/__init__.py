@@ -1,0 +1,17 @@
+"""What a run did, and how it is shown."""
+
+from model_dockerize.report.model import CheckReport, Failure, Report, SmokeReport, StageResult, to_json
+from model_dockerize.report.recorder import Display, Level, Recorder, StageProgress
+
+__all__ = [
+    "CheckReport",
+    "Display",
+    "Failure",
+    "Level",
+    "Recorder",
+    "Report",
+    "SmokeReport",
+    "StageProgress",
+    "StageResult",
+    "to_json",
+]

@@ -1,0 +1,141 @@
+"""What a run did, as values: the one source of the JSON report, the console's last words and the Action's outputs."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from model_dockerize.errors import ModelDockerizeError
+
+Status = Literal["done", "unchanged", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """One stage of the run. `status` is unchanged when there was nothing to do."""
+
+    name: str
+    status: Status
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """One check of a smoke test, with its evidence when it failed."""
+
+    name: str
+    passed: bool
+    seconds: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class SmokeReport:
+    """One smoke test: of the built image ("local") or of the deployed service."""
+
+    passed: bool
+    checks: tuple[CheckReport, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the run is red."""
+
+    kind: str
+    exit_code: int
+    message: str
+    remedy: str
+    details: tuple[str, ...]
+
+    @classmethod
+    def of(cls, error: ModelDockerizeError) -> "Failure":
+        """The failure that an expected error stands for."""
+        return cls(error.kind, error.exit_code, str(error), error.remedy, error.details)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a run found out. Empty text: the run did not get that far, or was not asked to."""
+
+    outcome: str = "failed"
+    build_id: str = ""
+    image: str = ""
+    image_uri: str = ""
+    digest: str = ""
+    dockerfile: str = ""
+    archive: str = ""
+    url: str = ""
+    job_definition_arn: str = ""
+    job_definition_revision: int = 0
+    task_definition_arn: str = ""
+    service_arn: str = ""
+    stages: tuple[StageResult, ...] = ()
+    smoke_local: SmokeReport | None = None
+    smoke_deployed: SmokeReport | None = None
+    warnings: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything that was asked for is done and proved."""
+        return self.failure.exit_code if self.failure else 0
+
+    @property
+    def smoke(self) -> Literal["passed", "failed", "skipped"]:
+        """The verdict of all smoke tests that ran."""
+        ran = [test for test in (self.smoke_local, self.smoke_deployed) if test]
+        if not ran:
+            return "skipped"
+        return "passed" if all(test.passed for test in ran) else "failed"
+
+    def with_(self, **changes: Any) -> "Report":
+        """A copy that knows more."""
+        return replace(self, **changes)
+
+
+def to_json(report: Report) -> str:
+    """The report file (`--report`). Keys are only ever added; docs/report.md describes them."""
+    smoke = {"local": report.smoke_local, "deployed": report.smoke_deployed}
+    document = {
+        "outcome": report.outcome,
+        "build_id": report.build_id,
+        "image": report.image,
+        "image_uri": report.image_uri,
+        "digest": report.digest,
+        "dockerfile": report.dockerfile,
+        "archive": report.archive,
+        "url": report.url,
+        "batch": {"job_definition_arn": report.job_definition_arn, "revision": report.job_definition_revision},
+        "service": {"service_arn": report.service_arn, "task_definition_arn": report.task_definition_arn},
+        "stages": [
+            {"name": stage.name, "status": stage.status, "seconds": round(stage.seconds, 3)} for stage in report.stages
+        ],
+        "smoke": {name: _smoke(test) for name, test in smoke.items() if test},
+        "warnings": list(report.warnings),
+        "error": _failure(report.failure) if report.failure else None,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _smoke(test: SmokeReport) -> dict[str, Any]:
+    return {
+        "passed": test.passed,
+        "checks": [
+            {
+                "name": check.name,
+                "passed": check.passed,
+                "seconds": round(check.seconds, 3),
+                "detail": check.detail,
+            }
+            for check in test.checks
+        ],
+    }
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return {
+        "kind": failure.kind,
+        "exit_code": failure.exit_code,
+        "message": failure.message,
+        "remedy": failure.remedy,
+        "details": list(failure.details),
+    }

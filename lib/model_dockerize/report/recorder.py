@@ -1,0 +1,128 @@
+"""Records what the stages did and hands their words to a display, with every secret taken out."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, Protocol
+
+from model_dockerize.report.model import StageResult, Status
+
+Level = Literal["info", "warning", "output"]
+
+
+class Display(Protocol):
+    """What shows a run: the terminal, or GitHub's log. Called from one thread at a time."""
+
+    def begin(self, stage: str) -> None:
+        """A stage starts."""
+
+    def end(self, result: StageResult) -> None:
+        """A stage is over."""
+
+    def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
+        """One line of a stage. `output` is a child's and untrusted; the others are ours."""
+
+    def secret(self, value: str) -> None:
+        """`value` is to be masked wherever the display's surroundings can do that."""
+
+
+class StageProgress:
+    """The Progress of one stage, and how it ended."""
+
+    def __init__(self, recorder: "Recorder", name: str) -> None:
+        self._recorder = recorder
+        self._name = name
+        self.status: Status = "done"
+
+    def info(self, text: str) -> None:
+        """See Progress."""
+        self._recorder.line(self._name, "info", text)
+
+    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
+        """See Progress."""
+        self._recorder.line(self._name, "warning", text, file, line)
+
+    def output(self, text: str) -> None:
+        """See Progress."""
+        self._recorder.line(self._name, "output", text)
+
+    def secret(self, value: str) -> None:
+        """See Progress."""
+        self._recorder.secret(value)
+
+    def unchanged(self, text: str) -> None:
+        """There was nothing to do, and `text` says why."""
+        self.status = "unchanged"
+        self.info(text)
+
+    def skipped(self, text: str) -> None:
+        """The stage was not asked for, or cannot be done here; `text` says why."""
+        self.status = "skipped"
+        self.info(text)
+
+
+class Recorder:
+    """Collects stage results and warnings of one run. Safe to use from several threads."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._lock = threading.Lock()
+        self._secrets: set[str] = set()
+        self._stages: list[StageResult] = []
+        self._warnings: list[str] = []
+
+    @property
+    def stages(self) -> tuple[StageResult, ...]:
+        """The stages that are over, in the order in which they ended."""
+        with self._lock:
+            return tuple(self._stages)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Every warning so far."""
+        with self._lock:
+            return tuple(self._warnings)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[StageProgress]:
+        """Runs one stage; an exception marks it failed and goes on its way."""
+        progress = StageProgress(self, name)
+        started = time.monotonic()
+        with self._lock:
+            self._display.begin(name)
+        try:
+            yield progress
+        except BaseException:
+            progress.status = "failed"
+            raise
+        finally:
+            result = StageResult(name, progress.status, time.monotonic() - started)
+            with self._lock:
+                self._stages.append(result)
+                self._display.end(result)
+
+    def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
+        """One line of a stage, masked, to the display."""
+        with self._lock:
+            clean = self.masked(text)
+            if level == "warning":
+                self._warnings.append(clean)
+            for part in clean.splitlines() or [""]:
+                self._display.line(stage, level, part, file, line)
+
+    def secret(self, value: str) -> None:
+        """Masks `value`, and each of its lines, from now on."""
+        with self._lock:
+            for part in {value, *value.splitlines()}:
+                # A very short secret would blank out half of the log and protect nobody.
+                if len(part.strip()) >= 4:
+                    self._secrets.add(part.strip())
+                    self._display.secret(part.strip())
+
+    def masked(self, text: str) -> str:
+        """`text` with every known secret replaced."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text

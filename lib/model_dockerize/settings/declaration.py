@@ -1,0 +1,186 @@
+"""Every input, declared once.
+
+action.yml, the command line, model-dockerize.yml, its JSON schema and docs/inputs.md are all made from `OPTIONS`
+(`document.py` renders them, a test holds them equal), so a name means the same thing everywhere.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+Group = Literal["program", "image", "registry", "aws", "batch", "service", "smoke", "run"]
+
+
+class Kind(Enum):
+    """How a value is written. The value is the word that help texts show for it."""
+
+    TEXT = "TEXT"
+    PATH = "PATH"
+    FLAG = "true|false"
+    INTEGER = "NUMBER"
+    SECONDS = "SECONDS"
+    LIST = "A,B"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One input: its kebab-case name, the branch of the settings tree it sets, and what a user is told of it.
+
+    `default` is text as a user would write it; empty means that there is none, and `help` says what happens then.
+    """
+
+    name: str
+    group: Group
+    kind: Kind
+    default: str
+    help: str
+
+    @property
+    def field(self) -> str:
+        """The attribute of the group's dataclass."""
+        return self.name.replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a run, for the Action."""
+
+    name: str
+    help: str
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("program-path", "program", Kind.PATH, ".", "Folder of the model's program."),
+    Option(
+        "requirements-file",
+        "program",
+        Kind.TEXT,
+        "",
+        "Python requirements to install, relative to the program folder. Found by itself when empty.",
+    ),
+    Option(
+        "init-file",
+        "program",
+        Kind.TEXT,
+        "",
+        "Shell script run while the image is built, relative to the program folder. Found by itself when empty.",
+    ),
+    Option("base-image", "program", Kind.TEXT, "", "Image to build on. python:VERSION-slim when empty."),
+    Option(
+        "python-version",
+        "program",
+        Kind.TEXT,
+        "",
+        "Python of the model, e.g. 3.13. Read from .python-version, runtime.txt or requires-python when empty.",
+    ),
+    Option(
+        "command",
+        "program",
+        Kind.TEXT,
+        "",
+        "How the program is called, with {input} and {output} for the two files. "
+        "python ENTRY {input} {output} when empty.",
+    ),
+    Option("system-packages", "program", Kind.LIST, "", "Debian packages to install in the image."),
+    Option("pip-config", "program", Kind.PATH, "", "pip.conf for the build. Given as a build secret, never stored."),
+    Option(
+        "ca-bundle",
+        "program",
+        Kind.PATH,
+        "",
+        "CA certificates for the build, for networks that intercept TLS. Given as a build secret, never stored. "
+        "SSL_CERT_FILE of the environment when empty.",
+    ),
+    Option("image-name", "image", Kind.TEXT, "", "Name of the image. The program folder's name when empty."),
+    Option("image-version", "image", Kind.TEXT, "latest", "Version (tag) of the image."),
+    Option(
+        "archive",
+        "image",
+        Kind.PATH,
+        "",
+        "Folder to write the image to as NAME_123abc.docker.tar.gz. Not written when empty.",
+    ),
+    Option("push-to-ecr", "registry", Kind.FLAG, "true", "Push the image to Amazon ECR."),
+    Option("repository", "registry", Kind.TEXT, "", "ECR repository, made if missing. The image's name when empty."),
+    Option("version", "registry", Kind.TEXT, "", "Tag in ECR. The image's version when empty."),
+    Option("aws-region", "aws", Kind.TEXT, "", "AWS region. The environment's or the profile's when empty."),
+    Option("aws-account-id", "aws", Kind.TEXT, "", "The account that the credentials must belong to. Any when empty."),
+    Option(
+        "create-job-def", "batch", Kind.FLAG, "", "Register the AWS Batch job definition. As push-to-ecr when empty."
+    ),
+    Option(
+        "job-definition-name", "batch", Kind.TEXT, "", "Name of the Batch job definition. The image's name when empty."
+    ),
+    Option("deploy-service", "service", Kind.FLAG, "", "Run the model as an ECS service. As push-to-ecr when empty."),
+    Option("cluster", "service", Kind.TEXT, "model-dockerize", "ECS cluster, made if missing."),
+    Option("service", "service", Kind.TEXT, "", "ECS service, made or rolled. The image's name when empty."),
+    Option("task-definition", "service", Kind.TEXT, "", "Task definition family. The image's name when empty."),
+    Option("cpu", "service", Kind.INTEGER, "1024", "Fargate CPU units of a task (1024 = 1 vCPU)."),
+    Option("memory", "service", Kind.INTEGER, "2048", "Fargate memory of a task in MiB."),
+    Option("desired-count", "service", Kind.INTEGER, "1", "How many tasks the service keeps running."),
+    Option(
+        "task-role",
+        "service",
+        Kind.TEXT,
+        "",
+        "IAM role (name or ARN) of the model's program. A role without any permission is made when empty.",
+    ),
+    Option(
+        "execution-role",
+        "service",
+        Kind.TEXT,
+        "ecsTaskExecutionRole",
+        "IAM role (name or ARN) that lets ECS pull the image and write logs, made if missing.",
+    ),
+    Option("vpc", "service", Kind.TEXT, "", "VPC to run in. One with a public subnet is made when empty."),
+    Option("subnets", "service", Kind.LIST, "", "Subnets to run in. That of our own VPC when empty."),
+    Option(
+        "security-groups", "service", Kind.LIST, "", "Security groups of the tasks. One that admits TCP 80 when empty."
+    ),
+    Option("assign-public-ip", "service", Kind.FLAG, "true", "Give the tasks public addresses."),
+    Option(
+        "wait-timeout", "service", Kind.SECONDS, "900", "How long a rollout may take before it counts as timed out."
+    ),
+    Option(
+        "smoke-test", "smoke", Kind.FLAG, "true", "Prove the image before the push and the service after the rollout."
+    ),
+    Option(
+        "smoke-input",
+        "smoke",
+        Kind.PATH,
+        "",
+        "Sample data file for the smoke test. smoke/input.* of the folder when empty.",
+    ),
+    Option(
+        "smoke-expected",
+        "smoke",
+        Kind.PATH,
+        "",
+        "What the model must answer to the sample. smoke/expected.* of the folder when empty.",
+    ),
+    Option(
+        "smoke-url", "smoke", Kind.TEXT, "", "Where the deployed model is tested. The task's public address when empty."
+    ),
+    Option("report", "run", Kind.PATH, "", "File to write the run's report to, as JSON."),
+    Option(
+        "sandbox", "run", Kind.FLAG, "false", "Use AWS on this computer instead of an account, with real containers."
+    ),
+)
+
+OUTPUTS: tuple[Output, ...] = (
+    Output("build-id", "Content identity of the image: equal inputs, equal id."),
+    Output("image", "Local name of the image, NAME:VERSION."),
+    Output("image-uri", "The image in ECR, pinned: REPOSITORY@sha256:DIGEST."),
+    Output("digest", "Digest of the pushed manifest."),
+    Output("archive", "Path of the image archive, if one was written."),
+    Output("job-definition-arn", "ARN of the Batch job definition, with its revision."),
+    Output("job-definition-revision", "Revision of the Batch job definition."),
+    Output("task-definition-arn", "ARN of the task definition that the service runs."),
+    Output("service-arn", "ARN of the ECS service."),
+    Output("outcome", "deployed, unchanged, built, pushed, or how it failed: see docs/exit-codes.md."),
+    Output("url", "Where the deployed model answers."),
+    Output("smoke", "passed, failed or skipped."),
+    Output("report", "Path of the JSON report."),
+)
+
+BY_NAME = {option.name: option for option in OPTIONS}

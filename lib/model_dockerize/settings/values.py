@@ -1,0 +1,181 @@
+"""From texts to the settings tree: every value parsed and checked, every problem told at once.
+
+A source (flags, Action inputs, a YAML file) only has to say what was given and where; this module knows the rest.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from model_dockerize.errors import InputError
+from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
+from model_dockerize.settings.tree import (
+    AwsSettings,
+    BatchSettings,
+    ImageSettings,
+    ProgramSettings,
+    RegistrySettings,
+    RunSettings,
+    ServiceSettings,
+    Settings,
+    SmokeSettings,
+)
+
+# Docker's reference grammar (distribution/reference) for one name without a registry host, and for a tag.
+IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+# Fargate's legal sizes: CPU units -> MiB. Source: "Task size" in the Amazon ECS developer guide.
+FARGATE_MEMORY: Mapping[int, tuple[int, ...]] = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4096 + 1, 1024)),
+    1024: tuple(range(2048, 8192 + 1, 1024)),
+    2048: tuple(range(4096, 16384 + 1, 1024)),
+    4096: tuple(range(8192, 30720 + 1, 1024)),
+    8192: tuple(range(16384, 61440 + 1, 4096)),
+    16384: tuple(range(32768, 122880 + 1, 8192)),
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """One value as it was written: its text, where it stands (for messages), and what relative paths start from."""
+
+    text: str
+    where: str
+    base: Path
+
+
+class _InvalidValueError(ValueError):
+    """A value that cannot be read; the text says what would be right."""
+
+
+def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
+    """Merge the layers (later ones win), parse and check everything.
+
+    Raises:
+        InputError: with one line a problem in `details`, unknown names included.
+    """
+    given: dict[str, Given] = {}
+    for layer in layers:
+        given.update({name: value for name, value in layer.items() if value.text.strip()})
+    problems = [_unknown(name, value) for name, value in given.items() if name not in BY_NAME]
+    parsed: dict[str, Any] = {}
+    for option in OPTIONS:
+        value = given.get(option.name, Given(option.default, "the default", Path.cwd()))
+        try:
+            parsed[option.name] = _parse(option, value)
+        except _InvalidValueError as invalid:
+            problems.append(f"{value.where}: {option.name}: {invalid}")
+            parsed[option.name] = None
+    problems += _contradictions(parsed, given)
+    if problems:
+        count = "One input is" if len(problems) == 1 else f"{len(problems)} inputs are"
+        raise InputError(f"{count} wrong.", "Correct what is listed and run again.", tuple(problems))
+    return _tree(parsed)
+
+
+def _unknown(name: str, value: Given) -> str:
+    near = get_close_matches(name, BY_NAME, n=1, cutoff=0.6)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"{value.where}: there is no input named {name!r}.{hint}"
+
+
+def _parse(option: Option, value: Given) -> Any:
+    text = value.text.strip()
+    match option.kind:
+        case Kind.FLAG:
+            return _flag(text) if text else None
+        case Kind.INTEGER | Kind.SECONDS:
+            return _integer(text, 0 if option.name == "desired-count" else 1)
+        case Kind.LIST:
+            return tuple(word for word in re.split(r"[\s,]+", text) if word)
+        case Kind.PATH:
+            return (value.base / Path(text).expanduser()).resolve() if text else None
+        case Kind.TEXT:
+            _check_text(option, text)
+            return text
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise _InvalidValueError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+def _integer(text: str, least: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise _InvalidValueError(f"{text!r} is not a whole number of at least {least}")
+    return int(text)
+
+
+# What a text must look like, and how to say so. Texts without an entry may be anything on one line.
+_PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "image-name": (IMAGE_NAME, "lower-case letters, digits and single . _ - or / between them"),
+    "image-version": (TAG, "letters, digits, . _ - (at most 128, not starting with . or -)"),
+    "version": (TAG, "letters, digits, . _ - (at most 128, not starting with . or -)"),
+    "repository": (
+        re.compile(r"(?=.{2,256}\Z)" + IMAGE_NAME.pattern),
+        "2 to 256 lower-case letters, digits and single . _ - or / between them",
+    ),
+    "python-version": (re.compile(r"3\.\d{1,2}(\.\d{1,2})?"), "a version like 3.13"),
+    "aws-region": (re.compile(r"[a-z]{2}(-[a-z]+)+-\d"), "a region like eu-central-1"),
+    "aws-account-id": (re.compile(r"\d{12}"), "12 digits"),
+    "job-definition-name": (re.compile(r"[A-Za-z0-9][\w-]{0,127}"), "letters, digits, _ and - (at most 128)"),
+    "cluster": (re.compile(r"[A-Za-z0-9][\w-]{0,254}"), "letters, digits, _ and - (at most 255)"),
+    "service": (re.compile(r"[A-Za-z0-9][\w-]{0,254}"), "letters, digits, _ and - (at most 255)"),
+    "task-definition": (re.compile(r"[A-Za-z0-9][\w-]{0,254}"), "letters, digits, _ and - (at most 255)"),
+    "vpc": (re.compile(r"vpc-[0-9a-f]+"), "an id like vpc-0123abcd"),
+    "smoke-url": (re.compile(r"https?://\S+"), "an http:// or https:// address"),
+}
+
+
+def _check_text(option: Option, text: str) -> None:
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise _InvalidValueError("line breaks and control characters are not allowed")
+    pattern = _PATTERNS.get(option.name)
+    if text and pattern and not pattern[0].fullmatch(text):
+        raise _InvalidValueError(f"{text!r} is not valid: {pattern[1]}")
+
+
+def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
+    problems = []
+    if parsed["push-to-ecr"] is False:
+        for name in ("create-job-def", "deploy-service"):
+            if parsed[name]:
+                problems.append(f"{given[name].where}: {name} needs the image in ECR, but push-to-ecr is false")
+    cpu, memory = parsed["cpu"], parsed["memory"]
+    if cpu and memory and memory not in FARGATE_MEMORY.get(cpu, ()):
+        where = next((given[name].where for name in ("cpu", "memory") if name in given), "the defaults")
+        problems.append(f"{where}: Fargate has no size of {cpu} CPU units with {memory} MiB. {_nearest(cpu, memory)}")
+    return problems
+
+
+def _nearest(cpu: int, memory: int) -> str:
+    if cpu not in FARGATE_MEMORY:
+        return f"cpu must be one of {', '.join(map(str, FARGATE_MEMORY))}."
+    near = min(FARGATE_MEMORY[cpu], key=lambda legal: (abs(legal - memory), legal))
+    return f"The nearest is cpu {cpu} with memory {near}."
+
+
+def _tree(parsed: Mapping[str, Any]) -> Settings:
+    follow = {
+        name: parsed["push-to-ecr"] if parsed[name] is None else parsed[name]
+        for name in ("create-job-def", "deploy-service")
+    }
+    groups: dict[str, dict[str, Any]] = {}
+    for option in OPTIONS:
+        groups.setdefault(option.group, {})[option.field] = follow.get(option.name, parsed[option.name])
+    return Settings(
+        program=ProgramSettings(**groups["program"]),
+        image=ImageSettings(**groups["image"]),
+        registry=RegistrySettings(**groups["registry"]),
+        aws=AwsSettings(**groups["aws"]),
+        batch=BatchSettings(**groups["batch"]),
+        service=ServiceSettings(**groups["service"]),
+        smoke=SmokeSettings(**groups["smoke"]),
+        run=RunSettings(**groups["run"]),
+    )
