@@ -1,0 +1,158 @@
+"""Debian's packages: what apt offers, and unpacking packages of another Debian release beside the system.
+
+Unpacking never touches dpkg's database: apt gets a private set of lists and caches, whose only sources are the Debian
+mirrors this machine already uses, with the release's name swapped.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from machine.host import MachineError, run, say
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+TARGET_FORMAT = "$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(RELEASE)|$(REPO_URI)"
+APT_INSTALL = ["apt-get", "install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]
+NONINTERACTIVE = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One suite of one mirror, as in a one-line apt source: `deb uri suite main`."""
+
+    uri: str
+    suite: str
+
+
+def parse_debian_sources(targets: str, codename: str) -> list[Source]:
+    """Debian's own sources among everything that apt knows.
+
+    Args:
+        targets: output of `apt-get indextargets` in TARGET_FORMAT.
+        codename: the release this machine runs, such as bookworm.
+
+    Returns:
+        The suites of that release (main, updates, security), each once; third-party repositories are left out by the
+        origin their Release file declares, so it does not matter where or how they are configured.
+    """
+    found: dict[Source, None] = {}
+    for line in targets.splitlines():
+        fields = line.split("|")
+        if len(fields) != 5:
+            continue
+        origin, label, component, suite, uri = fields
+        ours = suite == codename or suite.startswith((f"{codename}-", f"{codename}/"))
+        if origin == "Debian" and label in {"Debian", "Debian-Security"} and component == "main" and ours:
+            found[Source(uri, suite)] = None
+    return list(found)
+
+
+def for_release(sources: list[Source], codename: str, wanted: str) -> list[Source]:
+    """The same mirrors, for another release: bookworm-security becomes trixie-security."""
+    return [Source(source.uri, wanted + source.suite[len(codename) :]) for source in sources]
+
+
+def source_lines(sources: list[Source], keyring: Path | None) -> str:
+    """The text of a sources.list."""
+    option = f"[signed-by={keyring}] " if keyring else ""
+    return "".join(f"deb {option}{source.uri} {source.suite} main\n" for source in sources)
+
+
+def parse_candidates(policy: str) -> dict[str, str]:
+    """Package -> version that apt would install, from the output of `apt-cache policy`; absent ones are left out."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in policy.splitlines():
+        if line and not line[0].isspace():
+            name = line.rstrip(":")
+        match = re.match(r"\s+Candidate: (\S+)", line)
+        if match and match[1] != "(none)":
+            found[name] = match[1]
+    return found
+
+
+def major(version: str) -> int:
+    """First number of a Debian or Docker version: `5:27.1-1~x` and `v27.1` are 27; unreadable ones are 0."""
+    match = re.match(r"(?:\d+:)?v?(\d+)", version.strip())
+    return int(match[1]) if match else 0
+
+
+def refresh() -> None:
+    """Brings apt's lists up to date. A broken third-party source does not matter here, so it is only reported."""
+    try:
+        run(["apt-get", "update", "-o", "DPkg::Lock::Timeout=120"], timeout=180, env=NONINTERACTIVE)
+    except MachineError as error:
+        say(f"apt: going on with the lists that are there ({error})")
+
+
+def candidates(*packages: str) -> dict[str, str]:
+    """What apt would install of these packages, by its present lists."""
+    return parse_candidates(run(["apt-cache", "policy", *packages], timeout=60, env=NONINTERACTIVE))
+
+
+def install(*packages: str) -> None:
+    """apt-get install, without recommended packages and without questions."""
+    say(f"apt: installing {' '.join(packages)}")
+    run([*APT_INSTALL, *packages], timeout=580, env=NONINTERACTIVE)
+
+
+def debian_sources(codename: str) -> list[Source]:
+    """This machine's own Debian mirrors for the release it runs.
+
+    Raises:
+        MachineError: apt knows none (its lists are empty, or only third-party sources are configured).
+    """
+    targets = run(["apt-get", "indextargets", "--format", TARGET_FORMAT, "Created-By: Packages"], timeout=60)
+    sources = parse_debian_sources(targets, codename)
+    if not sources:
+        raise MachineError(
+            f"apt knows no Debian mirror for {codename}: add one to /etc/apt/sources.list.d and run `apt-get update`."
+        )
+    return sources
+
+
+def unpack(packages: list[str], sources: list[Source], target: Path) -> None:
+    """Downloads packages from the given sources and unpacks them into a private folder.
+
+    Args:
+        packages: names, without their dependencies.
+        sources: where apt looks; nothing else is read.
+        target: the folder that then holds `usr/bin/...`; made when absent, completed when there.
+
+    Raises:
+        MachineError: the mirror cannot be reached, or has no such package.
+    """
+    with tempfile.TemporaryDirectory(prefix="model-dockerize-apt-") as folder:
+        root = Path(folder)
+        for name in ("parts", "lists/partial", "cache/archives/partial", "debs", "unpacked"):
+            (root / name).mkdir(parents=True)
+        (root / "status").touch()
+        (root / "parts" / "debian.list").write_text(source_lines(sources, KEYRING if KEYRING.exists() else None))
+        config = root / "apt.conf"
+        config.write_text(
+            f'Dir::Etc::SourceList "/dev/null";\nDir::Etc::SourceParts "{root}/parts";\n'
+            f'Dir::State::Lists "{root}/lists";\nDir::State::status "{root}/status";\nDir::Cache "{root}/cache";\n'
+            # The folder is root's alone, so apt's own unprivileged user could not write into it.
+            'APT::Sandbox::User "root";\nAcquire::Languages "none";\n'
+        )
+        env = {**NONINTERACTIVE, "APT_CONFIG": str(config)}
+        say(f"apt: downloading {' '.join(packages)} from {', '.join(source.suite for source in sources)}")
+        try:
+            run(["apt-get", "update"], timeout=180, env=env)
+        except MachineError as error:
+            say(f"apt: one source is missing, going on with the others ({error})")
+        run(["apt-get", "download", *packages], timeout=400, env=env, cwd=root / "debs")
+        for deb in sorted((root / "debs").glob("*.deb")):
+            run(["dpkg", "-x", str(deb), str(root / "unpacked")], timeout=120)
+        _publish(root / "unpacked", target)
+
+
+def _publish(unpacked: Path, target: Path) -> None:
+    """Copies the finished tree in one step each file, so that a run killed half-way leaves no half-written program."""
+    target.mkdir(parents=True, exist_ok=True)
+    os.chmod(target, 0o755)
+    run(["cp", "-a", "--remove-destination", f"{unpacked}/.", str(target)], timeout=120)
