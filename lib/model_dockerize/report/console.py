@@ -1,0 +1,125 @@
+"""Shows a run on a terminal: one line an event, and a last word that a person can act on.
+
+Plain text when the output is not a terminal, so that a log file or a CI system gets the same words without colours.
+"""
+
+import time
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from model_dockerize.report.model import Failure, Report, SmokeReport, StageResult
+from model_dockerize.report.recorder import Level
+
+_SYMBOL = {"done": "[green]✓[/]", "unchanged": "[cyan]=[/]", "failed": "[red]✗[/]", "skipped": "[dim]-[/]"}
+_GOOD = ("deployed", "unchanged", "pushed", "built")
+
+
+class ConsoleDisplay:
+    """A Display for people. Use as a context manager, so that the line with the running stages goes away at the end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._running: dict[str, float] = {}
+        self._live = Live(console=self._console, get_renderable=self._status, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> "ConsoleDisplay":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def begin(self, stage: str) -> None:
+        """See Display."""
+        self._running[stage] = time.monotonic()
+
+    def end(self, result: StageResult) -> None:
+        """See Display."""
+        self._running.pop(result.name, None)
+        words = {"done": "", "unchanged": " unchanged", "failed": " failed", "skipped": " skipped"}[result.status]
+        self._print(f"{_SYMBOL[result.status]} [bold]{result.name}[/]{words} [dim]{result.seconds:.1f} s[/]")
+
+    def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
+        """See Display."""
+        safe = escape(_printable(text))
+        if level == "warning":
+            place = f" ({escape(str(file))}{f':{line}' if line else ''})" if file else ""
+            self._print(f"[yellow]! {stage:<14} {safe}{place}[/]")
+        elif level == "output":
+            self._print(f"  [dim]{stage:<14} | {safe}[/]")
+        else:
+            self._print(f"  [dim]{stage:<14}[/] {safe}")
+
+    def secret(self, value: str) -> None:
+        """See Display. The recorder has masked it already; a terminal has nothing of its own to tell."""
+
+    def finish(self, report: Report) -> None:
+        """The last words: outcome first, then what to open, or what to do."""
+        self._live.stop()
+        self._print("")
+        if report.failure:
+            self._failure(report, report.failure)
+        else:
+            colour = "green" if report.outcome in _GOOD else "yellow"
+            self._print(f"[bold {colour}]{report.outcome}[/] {escape(report.image)}")
+        self._facts(report)
+
+    def _failure(self, report: Report, failure: Failure) -> None:
+        # The reason must stand in the first lines of what is printed last: people read there.
+        self._print(f"[bold red]{report.outcome}[/]: {escape(failure.message)}")
+        for detail in failure.details:
+            self._print(f"  {escape(_printable(detail))}")
+        if failure.remedy:
+            self._print(f"[bold]Next:[/] {escape(failure.remedy)}")
+        self._print(f"[dim]exit code {failure.exit_code} ({failure.kind})[/]")
+
+    def _facts(self, report: Report) -> None:
+        revision = f":{report.job_definition_revision}" if report.job_definition_revision else ""
+        facts = {
+            "url": report.url,
+            "swagger": f"{report.url}/swagger" if report.url else "",
+            "upload": f"{report.url}/AddJob" if report.url else "",
+            "image": report.image_uri or report.image,
+            "build id": report.build_id,
+            "archive": report.archive,
+            "batch": report.job_definition_arn.rsplit("/", 1)[-1].split(":")[0] + revision if revision else "",
+            "service": report.service_arn,
+            "smoke": _smoke_words(report),
+        }
+        table = Table.grid(padding=(0, 2))
+        for name, value in facts.items():
+            if value:
+                table.add_row(Text(name, style="dim"), Text(value, style="bold" if name == "url" else ""))
+        self._console.print(table)
+
+    def _status(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        now = time.monotonic()
+        for name, since in list(self._running.items()):
+            table.add_row(Spinner("dots"), Text(f"{name} {now - since:.0f} s", style="dim"))
+        return table
+
+    def _print(self, markup: str) -> None:
+        self._console.print(markup)
+
+
+def _printable(text: str) -> str:
+    """A child's line without its control characters: they could redraw the user's terminal."""
+    return "".join(char for char in text if char.isprintable() or char == "\t")
+
+
+def _smoke_words(report: Report) -> str:
+    words = []
+    for name, test in (("image", report.smoke_local), ("service", report.smoke_deployed)):
+        if isinstance(test, SmokeReport):
+            passed = sum(check.passed for check in test.checks)
+            words.append(f"{name} {passed}/{len(test.checks)} checks")
+    return ", ".join(words)
