@@ -23,7 +23,8 @@ from machine.host import EXIT_REFUSED, MachineError, is_root, parse_os_release, 
 # The images whose Debian release ships the very Python version that their name promises.
 STAND_INS = {"python:3.11-slim": "bookworm", "python:3.13-slim": "trixie"}
 LABEL = "io.model-dockerize.stand-in"
-PACKAGES = ["python3", "python3-pip", "python3-venv", "ca-certificates"]
+PACKAGES = ["python3", "python3-venv", "ca-certificates"]
+WHEELS = "/usr/share/python-wheels"
 PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 PULL_SECONDS = 300
 # What official slim images configure: apt keeps no downloads and no translations, dpkg drops documentation.
@@ -102,7 +103,9 @@ def ensure(image: str) -> str:
     release = stand_in_release(image)
     started = time.monotonic()
     _make(image, release)
-    return f"{image} is now a STAND-IN made of Debian {release} in {time.monotonic() - started:.0f} s, not the real image"
+    return (
+        f"{image} is now a STAND-IN made of Debian {release} in {time.monotonic() - started:.0f} s, not the real image"
+    )
 
 
 def _make(image: str, release: str) -> None:
@@ -122,7 +125,7 @@ def _make(image: str, release: str) -> None:
         root = Path(folder) / "root"
         say(f"base image: making a stand-in for {image} of Debian {release} (a minute or two)")
         _bootstrap(root, sources[0])
-        python = _finish(root, sources)
+        python = _finish(root, sources, release)
         _import(root, image, import_changes(release, python))
 
 
@@ -135,16 +138,21 @@ def _bootstrap(root: Path, source: debian.Source) -> None:
     run(["debootstrap", *arguments], timeout=580, env=debian.NONINTERACTIVE)
 
 
-def _finish(root: Path, sources: list[debian.Source]) -> str:
+def _finish(root: Path, sources: list[debian.Source], release: str) -> str:
     """Shapes the tree like an official slim image; returns its Python version."""
     python = run(["chroot", str(root), "python3", "-c", "import platform; print(platform.python_version())"]).strip()
     major_minor = ".".join(python.split(".")[:2])
     links = {"python": "python3", "python3": "python3", f"python{major_minor}": f"python{major_minor}"}
-    links.update({"pip": "pip3", "pip3": "pip3"})
     for name, target in links.items():
         (root / "usr/local/bin" / name).symlink_to(f"/usr/bin/{target}")
     # Official images let pip install beside the interpreter.
     (root / "usr/lib" / f"python{major_minor}" / "EXTERNALLY-MANAGED").unlink(missing_ok=True)
+    # From the wheels that venv brings, not from the package python3-pip: pip cannot upgrade what dpkg installed.
+    pip = next((root / WHEELS.lstrip("/")).glob("pip-*.whl")).name
+    # Official images leave setuptools out from 3.12 on, so a model that forgot to ask for it fails here as there.
+    tools = ["pip", "setuptools"] if release == "bookworm" else ["pip"]
+    pip_install = ["python3", f"{WHEELS}/{pip}/pip", "install", "--no-index", "--find-links", WHEELS, "--no-cache-dir"]
+    run(["chroot", str(root), *pip_install, *tools], timeout=120)
     (root / "etc/apt/sources.list").write_text(debian.source_lines(sources, None))
     (root / "etc/apt/apt.conf.d/docker-clean").write_text(APT_CONF)
     (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(DPKG_CONF)

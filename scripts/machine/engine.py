@@ -182,9 +182,9 @@ def _get_engine() -> None:
         debian.install("iptables", "ca-certificates", *offered)
         return
     # Only what the daemon calls comes from the system: trixie's own runc needs a newer C library than bookworm has.
-    debian.install("runc", "iptables", "tini", "libsystemd0", "ca-certificates")
+    debian.install("runc", "iptables", "libsystemd0", "ca-certificates")
     sources = debian.for_release(debian.debian_sources(codename), codename, BESIDE[codename])
-    debian.unpack(["docker.io", "docker-cli", "docker-buildx", "containerd"], sources, daemon.PROGRAMS)
+    debian.unpack(["docker.io", "docker-cli", "docker-buildx", "containerd", "tini"], sources, daemon.PROGRAMS)
 
 
 def _get_client() -> None:
