@@ -1,5 +1,6 @@
 """Shows a run on a terminal: one line an event, and a last word that a person can act on.
 
+What happens goes to standard error, the verdict to standard output: `model-dockerize run … 2>build.log` leaves the verdict.
 Plain text when the output is not a terminal, so that a log file or a CI system gets the same words without colours.
 """
 
@@ -18,14 +19,14 @@ from model_dockerize.report.model import Failure, Report, SmokeReport, StageResu
 from model_dockerize.report.recorder import Level
 
 _SYMBOL = {"done": "[green]✓[/]", "unchanged": "[cyan]=[/]", "failed": "[red]✗[/]", "skipped": "[dim]-[/]"}
-_GOOD = ("deployed", "unchanged", "pushed", "built")
 
 
 class ConsoleDisplay:
     """A Display for people. Use as a context manager, so that the line with the running stages goes away at the end."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+    def __init__(self, log: TextIO, verdict: TextIO) -> None:
+        self._console = Console(file=log, highlight=False, soft_wrap=True)
+        self._verdict = Console(file=verdict, highlight=False, soft_wrap=True)
         self._running: dict[str, float] = {}
         self._live = Live(console=self._console, get_renderable=self._status, refresh_per_second=8, transient=True)
 
@@ -68,18 +69,17 @@ class ConsoleDisplay:
         if report.failure:
             self._failure(report, report.failure)
         else:
-            colour = "green" if report.outcome in _GOOD else "yellow"
-            self._print(f"[bold {colour}]{report.outcome}[/] {escape(report.image)}")
+            self._verdict.print(f"[bold green]{report.outcome}[/] {escape(report.image)}")
         self._facts(report)
 
     def _failure(self, report: Report, failure: Failure) -> None:
         # The reason must stand in the first lines of what is printed last: people read there.
-        self._print(f"[bold red]{report.outcome}[/]: {escape(failure.message)}")
+        self._verdict.print(f"[bold red]{report.outcome}[/]: {escape(failure.message)}")
         for detail in failure.details:
-            self._print(f"  {escape(_printable(detail))}")
+            self._verdict.print(f"  {escape(_printable(detail))}")
         if failure.remedy:
-            self._print(f"[bold]Next:[/] {escape(failure.remedy)}")
-        self._print(f"[dim]exit code {failure.exit_code} ({failure.kind})[/]")
+            self._verdict.print(f"[bold]Next:[/] {escape(failure.remedy)}")
+        self._verdict.print(f"[dim]exit code {failure.exit_code} ({failure.kind})[/]")
 
     def _facts(self, report: Report) -> None:
         revision = f":{report.job_definition_revision}" if report.job_definition_revision else ""
@@ -98,7 +98,7 @@ class ConsoleDisplay:
         for name, value in facts.items():
             if value:
                 table.add_row(Text(name, style="dim"), Text(value, style="bold" if name == "url" else ""))
-        self._console.print(table)
+        self._verdict.print(table)
 
     def _status(self) -> Table:
         table = Table.grid(padding=(0, 1))

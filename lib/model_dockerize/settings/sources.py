@@ -6,10 +6,13 @@ from pathlib import Path
 import yaml
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings.declaration import OPTIONS
+from model_dockerize.settings.declaration import OPTIONS, Kind
 from model_dockerize.settings.values import Given
 
 FILE_NAME = "model-dockerize.yml"
+# What the runner takes itself from `with:` of every container action (ContainerActionHandler.cs).
+_RUNNER_INPUTS = ("INPUT_ARGS", "INPUT_ENTRYPOINT")
+_LISTS = {option.name for option in OPTIONS if option.kind is Kind.LIST}
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
@@ -30,54 +33,63 @@ def from_inputs(environment: Mapping[str, str], workspace: Path) -> dict[str, Gi
 
     Source: actions/runner, Handler.cs, AddInputsToEnvironment.
     """
-    given = {}
-    for option in OPTIONS:
-        text = environment.get(f"INPUT_{option.name.upper()}", "")
-        if text.strip():
-            given[option.name] = Given(text, f"input {option.name}", workspace)
-    return given
+    names = {f"INPUT_{option.name.upper()}": option.name for option in OPTIONS}
+    # The runner only warns of inputs that are not declared, so a misspelt one would silently mean its default.
+    return {
+        name: Given(text, f"input {name}", workspace)
+        for variable, text in environment.items()
+        if variable.startswith("INPUT_") and text.strip() and variable not in _RUNNER_INPUTS
+        for name in [names.get(variable, variable.removeprefix("INPUT_").lower())]
+    }
 
 
 def from_file(path: Path) -> dict[str, Given]:
     """A model-dockerize.yml: one mapping of input names to values. Relative paths start at the file's folder.
 
     Raises:
-        InputError: the file cannot be read, is not YAML, or is not one mapping of names to plain values.
+        InputError: the file cannot be read, is not YAML, or is not one mapping. What is wrong with a single value is
+            told by `to_settings`, with all other problems.
     """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it is not UTF-8 text"
+        problem = getattr(error, "problem", None) or f"it cannot be read as UTF-8 text ({type(error).__name__})"
         raise InputError(f"{path} is not valid YAML{place}: {problem}.", "Correct the file and run again.") from error
     given = {"program-path": Given(".", str(path), path.parent)}
     if node is None:
         return given
     if not isinstance(node, yaml.MappingNode):
         raise InputError(f"{path} must be a list of `name: value` lines.", "See docs/inputs.md for the names.")
-    problems = []
     for key, value in node.value:
         where = f"{path}, line {key.start_mark.line + 1}"
-        if isinstance(value, yaml.ScalarNode):
-            text = "" if value.tag.endswith(":null") else value.value
-        elif isinstance(value, yaml.SequenceNode) and all(isinstance(item, yaml.ScalarNode) for item in value.value):
-            text = ",".join(item.value for item in value.value)
-        else:
-            problems.append(f"{where}: {key.value}: the value must be one plain value or a list of them")
-            continue
-        given[str(key.value)] = Given(text, where, path.parent)
-    if problems:
-        raise InputError(f"{path} has values that cannot be read.", "Correct what is listed.", tuple(problems))
+        name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+        text, problem = _plain(name, value)
+        if name in given and given[name].where != str(path):
+            problem = f"it stands in the file twice, first at {given[name].where.removeprefix(f'{path}, ')}"
+        given[name] = Given(text, where, path.parent, problem)
     return given
+
+
+def _plain(name: str, value: yaml.Node) -> tuple[str, str]:
+    """The text of a YAML value and what is wrong with it, one of them empty."""
+    if isinstance(value, yaml.ScalarNode):
+        return ("" if value.tag.endswith(":null") else value.value), ""
+    if name not in _LISTS:
+        return "", "the value must be one plain value"
+    if not isinstance(value, yaml.SequenceNode) or not all(isinstance(item, yaml.ScalarNode) for item in value.value):
+        return "", "the value must be a list of plain values"
+    return ",".join(item.value for item in value.value), ""
 
 
 def program_file(target: Path) -> dict[str, Given]:
     """The argument of every command: a model-dockerize.yml, or a program folder (with or without such a file)."""
-    if target.is_dir():
-        inside = target / FILE_NAME
-        folder = {"program-path": Given(str(target), "the argument", Path.cwd())}
-        return from_file(inside) if inside.is_file() else folder
-    return from_file(target)
+    if target.suffix in (".yml", ".yaml"):
+        return from_file(target)
+    inside = target / FILE_NAME
+    if inside.is_file():
+        return from_file(inside)
+    return {"program-path": Given(str(target), "the argument", Path.cwd())}

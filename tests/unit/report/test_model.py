@@ -1,0 +1,48 @@
+"""The report file is an interface: its keys, and what a red run says."""
+
+import json
+
+from model_dockerize.errors import BuildError
+from model_dockerize.report import CheckReport, Failure, Report, SmokeReport, StageResult, to_json
+
+
+def test_the_report_has_the_documented_keys() -> None:
+    report = Report(
+        outcome="deployed",
+        stages=(StageResult("build", "done", 1.23456),),
+        smoke_local=SmokeReport(True, (CheckReport("health", True, 0.1, ""),)),
+        job_definition_arn="arn:aws:batch:::job-definition/iris:3",
+        job_definition_revision=3,
+    )
+    document = json.loads(to_json(report))
+    assert set(document) == {
+        *("outcome", "build_id", "image", "image_uri", "digest", "dockerfile", "archive", "url"),
+        *("batch", "service", "stages", "smoke", "warnings", "error"),
+    }
+    assert document["batch"] == {"job_definition_arn": "arn:aws:batch:::job-definition/iris:3", "revision": 3}
+    assert document["stages"] == [{"name": "build", "status": "done", "seconds": 1.235}]
+    assert document["smoke"] == {
+        "local": {"passed": True, "checks": [{"name": "health", "passed": True, "seconds": 0.1, "detail": ""}]}
+    }
+    assert document["error"] is None
+    assert report.exit_code == 0
+
+
+def test_a_failure_carries_kind_code_and_evidence() -> None:
+    error = BuildError("Step 4 failed.", "Correct requirements.txt.", ("no matching distribution",))
+    report = Report(failure=Failure.of(error))
+    assert report.exit_code == 5
+    assert json.loads(to_json(report))["error"] == {
+        "kind": "build",
+        "exit_code": 5,
+        "message": "Step 4 failed.",
+        "remedy": "Correct requirements.txt.",
+        "details": ["no matching distribution"],
+    }
+
+
+def test_smoke_is_passed_only_when_every_test_that_ran_passed() -> None:
+    good, bad = SmokeReport(True, ()), SmokeReport(False, ())
+    assert Report().smoke == "skipped"
+    assert Report(smoke_local=good).smoke == "passed"
+    assert Report(smoke_local=good, smoke_deployed=bad).smoke == "failed"
