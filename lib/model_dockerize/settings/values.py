@@ -42,11 +42,15 @@ FARGATE_MEMORY: Mapping[int, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Given:
-    """One value as it was written: its text, where it stands (for messages), and what relative paths start from."""
+    """One value as it was written: its text, where it stands (for messages), and what relative paths start from.
+
+    `problem`: why the source could not take it as a text. Empty when it could.
+    """
 
     text: str
     where: str
     base: Path
+    problem: str = ""
 
 
 class _InvalidValueError(ValueError):
@@ -61,7 +65,7 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
     """
     given: dict[str, Given] = {}
     for layer in layers:
-        given.update({name: value for name, value in layer.items() if value.text.strip()})
+        given.update({name: value for name, value in layer.items() if value.text.strip() or value.problem})
     problems = [_unknown(name, value) for name, value in given.items() if name not in BY_NAME]
     parsed: dict[str, Any] = {}
     for option in OPTIONS:
@@ -85,6 +89,8 @@ def _unknown(name: str, value: Given) -> str:
 
 
 def _parse(option: Option, value: Given) -> Any:
+    if value.problem:
+        raise _InvalidValueError(value.problem)
     text = value.text.strip()
     match option.kind:
         case Kind.FLAG:
@@ -92,9 +98,13 @@ def _parse(option: Option, value: Given) -> Any:
         case Kind.INTEGER | Kind.SECONDS:
             return _integer(text, 0 if option.name == "desired-count" else 1)
         case Kind.LIST:
-            return tuple(word for word in re.split(r"[\s,]+", text) if word)
+            words = tuple(word for word in re.split(r"[\s,]+", text) if word)
+            for word in words:
+                _check_text(option, word)
+            return words
         case Kind.PATH:
-            return (value.base / Path(text).expanduser()).resolve() if text else None
+            _check_one_line(text)
+            return _path(text, value.base) if text else None
         case Kind.TEXT:
             _check_text(option, text)
             return text
@@ -112,7 +122,14 @@ def _integer(text: str, least: int) -> int:
     return int(text)
 
 
-# What a text must look like, and how to say so. Texts without an entry may be anything on one line.
+def _path(text: str, base: Path) -> Path:
+    try:
+        return (base / Path(text).expanduser()).resolve()
+    except RuntimeError as error:  # a home directory that nobody has, or links that go in a circle
+        raise _InvalidValueError(f"{text!r} is not a path that can be followed ({error})") from error
+
+
+# What a text (or one word of a list) must look like, and how to say so. Without an entry: anything on one line.
 _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "image-name": (IMAGE_NAME, "lower-case letters, digits and single . _ - or / between them"),
     "image-version": (TAG, "letters, digits, . _ - (at most 128, not starting with . or -)"),
@@ -121,21 +138,30 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
         re.compile(r"(?=.{2,256}\Z)" + IMAGE_NAME.pattern),
         "2 to 256 lower-case letters, digits and single . _ - or / between them",
     ),
-    "python-version": (re.compile(r"3\.\d{1,2}(\.\d{1,2})?"), "a version like 3.13"),
-    "aws-region": (re.compile(r"[a-z]{2}(-[a-z]+)+-\d"), "a region like eu-central-1"),
-    "aws-account-id": (re.compile(r"\d{12}"), "12 digits"),
-    "job-definition-name": (re.compile(r"[A-Za-z0-9][\w-]{0,127}"), "letters, digits, _ and - (at most 128)"),
-    "cluster": (re.compile(r"[A-Za-z0-9][\w-]{0,254}"), "letters, digits, _ and - (at most 255)"),
-    "service": (re.compile(r"[A-Za-z0-9][\w-]{0,254}"), "letters, digits, _ and - (at most 255)"),
-    "task-definition": (re.compile(r"[A-Za-z0-9][\w-]{0,254}"), "letters, digits, _ and - (at most 255)"),
+    "python-version": (re.compile(r"3\.[0-9]{1,2}(\.[0-9]{1,2})?"), "a version like 3.13"),
+    "aws-region": (re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]"), "a region like eu-central-1"),
+    "aws-account-id": (re.compile(r"[0-9]{12}"), "12 digits"),
+    "job-definition-name": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)"),
+    "cluster": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
+    "service": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
+    "task-definition": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
+    # Debian policy 5.6.1, and an optional =version.
+    "system-packages": (re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?"), "a Debian package like libgomp1"),
+    "subnets": (re.compile(r"subnet-[0-9a-f]+"), "an id like subnet-0123abcd"),
+    "security-groups": (re.compile(r"sg-[0-9a-f]+"), "an id like sg-0123abcd"),
     "vpc": (re.compile(r"vpc-[0-9a-f]+"), "an id like vpc-0123abcd"),
     "smoke-url": (re.compile(r"https?://\S+"), "an http:// or https:// address"),
 }
 
 
+def _check_one_line(text: str) -> None:
+    # The last three are line breaks to Python and to logs. A lone surrogate is a byte that was not UTF-8.
+    if re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", text):
+        raise _InvalidValueError("line breaks, control characters and text that is not UTF-8 are not allowed")
+
+
 def _check_text(option: Option, text: str) -> None:
-    if re.search(r"[\x00-\x1f\x7f]", text):
-        raise _InvalidValueError("line breaks and control characters are not allowed")
+    _check_one_line(text)
     pattern = _PATTERNS.get(option.name)
     if text and pattern and not pattern[0].fullmatch(text):
         raise _InvalidValueError(f"{text!r} is not valid: {pattern[1]}")

@@ -1,0 +1,110 @@
+"""Every text that is made from the declaration: action.yml, docs/inputs.md and the JSON schema of model-dockerize.yml.
+
+Pure functions of OPTIONS and OUTPUTS: `scripts/generate` writes what they return, and a test holds the files equal.
+"""
+
+import json
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+import yaml
+
+from model_dockerize.settings.declaration import Group, Kind, Option, Output
+
+_HEADINGS: dict[Group, str] = {
+    "program": "The program",
+    "image": "The image",
+    "registry": "Amazon ECR",
+    "aws": "The AWS account",
+    "batch": "AWS Batch",
+    "service": "Amazon ECS",
+    "smoke": "The smoke test",
+    "run": "The run itself",
+}
+
+# What YAML has of its own is accepted beside text: `python-version: 3.13` and `aws-account-id: 123456789012` are read
+# as they are written.
+_SCHEMAS: dict[Kind, dict[str, Any]] = {
+    Kind.TEXT: {"type": ["string", "number", "null"]},
+    Kind.PATH: {"type": ["string", "null"]},
+    Kind.FLAG: {"type": ["boolean", "null"]},
+    Kind.INTEGER: {"type": ["integer", "null"], "minimum": 0},
+    Kind.SECONDS: {"type": ["integer", "null"], "minimum": 1},
+    Kind.LIST: {"type": ["array", "string", "null"], "items": {"type": "string"}},
+}
+
+
+def action_yml(options: Iterable[Option], outputs: Iterable[Output]) -> str:
+    """The whole of action.yml.
+
+    No input has a `default:` of its own, because the runner would pass it as if the user had written it, and it would
+    win over model-dockerize.yml. The description says it instead.
+    """
+    document = {
+        "name": "model-dockerize",
+        "description": "From a model's program folder to a container on AWS that has proved it answers.",
+        "author": "The model-dockerize authors",
+        "branding": {"icon": "box", "color": "blue"},
+        "inputs": {option.name: {"description": _description(option), "required": False} for option in options},
+        "outputs": {output.name: {"description": output.help} for output in outputs},
+        "runs": {"using": "docker", "image": "Dockerfile"},
+    }
+    head = "# Made from lib/model_dockerize/settings/declaration.py by scripts/generate: change it there.\n"
+    return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
+    """docs/inputs.md: one table a group, and the outputs."""
+    parts = [
+        "<!-- Made from lib/model_dockerize/settings/declaration.py by scripts/generate: change it there. -->",
+        "# Inputs and outputs",
+        "The same word is an input of the Action (`with: image-name: iris`), a flag of the command line "
+        "(`--image-name iris`) and a key in model-dockerize.yml (`image-name: iris`). A flag or an input of the Action "
+        "wins over the file, and the file over the default. An empty value counts as not given.",
+        "Paths are relative to the file that names them: to the workspace in the Action, to the current folder on the "
+        "command line, to the folder of model-dockerize.yml in that file. A list is written `A,B`, one word a line, or "
+        "as a YAML list. The JSON schema of the file, for editors that complete and check it as you type, is "
+        "[model-dockerize.schema.json](model-dockerize.schema.json).",
+    ]
+    for group, members in groupby(options, key=lambda option: option.group):
+        rows = [
+            f"| `{option.name}` | {_cell(option.kind.value)} | {_default(option)} | {_cell(option.help)} |"
+            for option in members
+        ]
+        head = "| name | value | default | meaning |\n| --- | --- | --- | --- |"
+        parts += [f"## {_HEADINGS[group]}", "\n".join([head, *rows])]
+    rows = [f"| `{output.name}` | {_cell(output.help)} |" for output in outputs]
+    parts += [
+        "## Outputs of the Action",
+        "Empty where the run did not get that far, or was not asked to.",
+        "\n".join(["| name | meaning |\n| --- | --- |", *rows]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def file_schema(options: Iterable[Option]) -> str:
+    """The JSON schema of model-dockerize.yml. Draft 7, which every editor's YAML support knows."""
+    document = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "model-dockerize.yml",
+        "description": "What model-dockerize builds from this folder, and where it runs.",
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": {
+            option.name: {"description": _description(option), **_SCHEMAS[option.kind]} for option in options
+        },
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _description(option: Option) -> str:
+    return f"{option.help} Default: {option.default}" if option.default else option.help
+
+
+def _default(option: Option) -> str:
+    return f"`{option.default}`" if option.default else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

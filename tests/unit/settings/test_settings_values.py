@@ -1,0 +1,114 @@
+"""Texts become values, and everything that is wrong is told at once."""
+
+from pathlib import Path
+
+import pytest
+
+from model_dockerize.errors import InputError
+from model_dockerize.settings import FARGATE_MEMORY, Given, to_settings
+
+BASE = Path("/base")
+
+
+def layer(**texts: str) -> dict[str, Given]:
+    names = {name.replace("_", "-"): text for name, text in texts.items()}
+    return {name: Given(text, f"--{name}", BASE) for name, text in names.items()}
+
+
+def problems(**texts: str) -> tuple[str, ...]:
+    with pytest.raises(InputError) as caught:
+        to_settings([layer(**texts)])
+    return caught.value.details
+
+
+def test_later_layers_win_and_empty_values_do_not_count() -> None:
+    settings = to_settings([layer(cluster="one", service="s"), layer(cluster="two", service=" ")])
+    assert (settings.service.cluster, settings.service.service) == ("two", "s")
+
+
+def test_every_problem_is_told_at_once() -> None:
+    found = problems(cpu="many", image_name="Iris", push_to_ecr="maybe", vpc="v", nonsense="x")
+    assert len(found) == 5
+    with pytest.raises(InputError, match="2 inputs are wrong"):
+        to_settings([layer(cpu="many", vpc="v")])
+
+
+@pytest.mark.parametrize("text", ["true", "True", "TRUE", " true "])
+def test_truth_in_any_letter_case(text: str) -> None:
+    assert to_settings([layer(assign_public_ip=text)]).service.assign_public_ip is True
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("image_name", "-iris"),
+        ("image_name", "a//b"),
+        ("image_name", "iris\nRUN rm -rf /"),
+        ("image_version", ".hidden"),
+        ("image_version", "x" * 129),
+        ("repository", "r"),
+        ("python_version", "3.13; rm"),
+        ("python_version", "3.\u0663"),
+        ("aws_region", "here"),
+        ("aws_account_id", "12345678901"),
+        ("aws_account_id", "\u0661" * 12),
+        ("cluster", "\u00e9t\u00e9"),
+        ("system_packages", "curl,--allow-unauthenticated"),
+        ("system_packages", "curl;reboot"),
+        ("subnets", "subnet-1,vpc-2"),
+        ("security_groups", "default"),
+        ("smoke_url", "ftp://x"),
+        ("desired_count", "-1"),
+        ("wait_timeout", "0"),
+        ("wait_timeout", "\u0661"),
+        ("command", "python a.py\x00"),
+        ("command", "python a.py\u2028b"),
+        ("report", "a\x00b"),
+        ("report", "~nobody-has-this-name/x"),
+        ("sandbox", "1"),
+    ],
+)
+def test_what_is_refused(name: str, text: str) -> None:
+    (problem,) = problems(**{name: text})
+    assert problem.startswith(f"--{name.replace('_', '-')}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("image_name", "org/iris_classifier-2.0"),
+        ("image_version", "v1.2.3_rc"),
+        ("system_packages", "libgomp1 g++ libssl3=3.0.11-1~deb12u2"),
+        ("desired_count", "0"),
+        ("smoke_url", "http://127.0.0.1:8080"),
+    ],
+)
+def test_what_is_accepted(name: str, text: str) -> None:
+    to_settings([layer(**{name: text})])
+
+
+def test_lists_are_split_at_commas_blanks_and_lines() -> None:
+    assert to_settings([layer(subnets="subnet-1, subnet-2\nsubnet-3")]).service.subnets == (
+        "subnet-1",
+        "subnet-2",
+        "subnet-3",
+    )
+
+
+def test_the_aws_stages_follow_push_to_ecr() -> None:
+    off = to_settings([layer(push_to_ecr="false")])
+    assert (off.batch.create_job_def, off.service.deploy_service) == (False, False)
+    on = to_settings([layer(deploy_service="false")])
+    assert (on.batch.create_job_def, on.service.deploy_service) == (True, False)
+    (problem,) = problems(push_to_ecr="false", deploy_service="true")
+    assert "needs the image in ECR" in problem
+
+
+def test_fargate_sizes_are_pairs() -> None:
+    (problem,) = problems(cpu="256", memory="4096")
+    assert "The nearest is cpu 256 with memory 2048" in problem
+    (problem,) = problems(cpu="300")
+    assert "cpu must be one of 256, 512" in problem
+    for cpu, sizes in FARGATE_MEMORY.items():
+        for memory in sizes:
+            to_settings([layer(cpu=str(cpu), memory=str(memory))])
