@@ -121,7 +121,7 @@ def _make(image: str, release: str) -> None:
         debian.install("debootstrap")
     sources = debian.for_release(debian.debian_sources(codename), codename, release)
     # debootstrap makes device nodes, which /tmp does not allow on many machines.
-    with tempfile.TemporaryDirectory(prefix="model-dockerize-base-", dir="/var/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="model-dockerize-base-", dir="/var/tmp") as folder:
         root = Path(folder) / "root"
         say(f"base image: making a stand-in for {image} of Debian {release} (a minute or two)")
         _bootstrap(root, sources[0])

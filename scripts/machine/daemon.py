@@ -22,6 +22,7 @@ PROGRAMS = Path("/opt/model-dockerize/engine")
 STATE = Path("/var/lib/model-dockerize")
 RUNTIME = Path("/run/model-dockerize")
 SOCKET = Path("/var/run/docker.sock")
+PACKAGED_PID_FILE = Path("/var/run/docker.pid")
 PID_FILE = RUNTIME / "dockerd.pid"
 LOG = STATE / "dockerd.log"
 CONFIG = STATE / "daemon.json"
@@ -39,7 +40,7 @@ class Firewall:
 
 def search_path() -> str:
     """PATH with the unpacked programs first, and the sbin folders that a plain user's PATH leaves out."""
-    system = os.environ.get("PATH", "").split(":") + ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
+    system = [*os.environ.get("PATH", "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
     return ":".join(dict.fromkeys([*map(str, PROGRAM_DIRS), *filter(None, system)]))
 
 
@@ -93,7 +94,7 @@ def _nat_works(iptables: Path) -> bool:
     return True
 
 
-def choose_firewall(default_works: bool, legacy_works: bool, legacy_folder: Path) -> Firewall:  # noqa: FBT001 - facts
+def choose_firewall(default_works: bool, legacy_works: bool, legacy_folder: Path) -> Firewall:
     """The machine's own iptables if it can do NAT on this kernel, else the legacy one, else none."""
     if default_works:
         return Firewall(works=True, folder=None, note="")
@@ -172,6 +173,26 @@ def answers(socket_path: Path) -> bool:
             return b" 200 " in client.recv(64)
     except OSError:
         return False
+
+
+def wait_for_packaged(seconds: float) -> bool:
+    """Whether a daemon that somebody else started (a package, at its installation) answers on the default socket.
+
+    A daemon takes the socket away from another that listens there, so one that is still starting is waited for.
+
+    Args:
+        seconds: how long at most.
+    """
+    deadline = time.monotonic() + seconds
+    while not answers(SOCKET):
+        try:
+            os.kill(int(PACKAGED_PID_FILE.read_text()), 0)
+        except (OSError, ValueError):
+            return False
+        if time.monotonic() > deadline:
+            raise MachineError(f"A Docker daemon is running ({PACKAGED_PID_FILE}), but does not answer: restart it.")
+        time.sleep(0.2)
+    return True
 
 
 def stop() -> int | None:

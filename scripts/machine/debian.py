@@ -126,20 +126,12 @@ def unpack(packages: list[str], sources: list[Source], target: Path) -> None:
     Raises:
         MachineError: the mirror cannot be reached, or has no such package.
     """
-    with tempfile.TemporaryDirectory(prefix="model-dockerize-apt-") as folder:
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=target.parent) as folder:
         root = Path(folder)
         for name in ("parts", "lists/partial", "cache/archives/partial", "debs", "unpacked"):
             (root / name).mkdir(parents=True)
-        (root / "status").touch()
-        (root / "parts" / "debian.list").write_text(source_lines(sources, KEYRING if KEYRING.exists() else None))
-        config = root / "apt.conf"
-        config.write_text(
-            f'Dir::Etc::SourceList "/dev/null";\nDir::Etc::SourceParts "{root}/parts";\n'
-            f'Dir::State::Lists "{root}/lists";\nDir::State::status "{root}/status";\nDir::Cache "{root}/cache";\n'
-            # The folder is root's alone, so apt's own unprivileged user could not write into it.
-            'APT::Sandbox::User "root";\nAcquire::Languages "none";\n'
-        )
-        env = {**NONINTERACTIVE, "APT_CONFIG": str(config)}
+        env = {**NONINTERACTIVE, "APT_CONFIG": str(_private_apt(root, sources))}
         say(f"apt: downloading {' '.join(packages)} from {', '.join(source.suite for source in sources)}")
         try:
             run(["apt-get", "update"], timeout=180, env=env)
@@ -148,11 +140,26 @@ def unpack(packages: list[str], sources: list[Source], target: Path) -> None:
         run(["apt-get", "download", *packages], timeout=400, env=env, cwd=root / "debs")
         for deb in sorted((root / "debs").glob("*.deb")):
             run(["dpkg", "-x", str(deb), str(root / "unpacked")], timeout=120)
-        _publish(root / "unpacked", target)
+        _move_files(root / "unpacked", target)
 
 
-def _publish(unpacked: Path, target: Path) -> None:
-    """Copies the finished tree in one step each file, so that a run killed half-way leaves no half-written program."""
-    target.mkdir(parents=True, exist_ok=True)
-    os.chmod(target, 0o755)
-    run(["cp", "-a", "--remove-destination", f"{unpacked}/.", str(target)], timeout=120)
+def _private_apt(root: Path, sources: list[Source]) -> Path:
+    (root / "status").touch()
+    (root / "parts" / "debian.list").write_text(source_lines(sources, KEYRING if KEYRING.exists() else None))
+    config = root / "apt.conf"
+    config.write_text(
+        f'Dir::Etc::SourceList "/dev/null";\nDir::Etc::SourceParts "{root}/parts";\n'
+        f'Dir::State::Lists "{root}/lists";\nDir::State::status "{root}/status";\nDir::Cache "{root}/cache";\n'
+        # The folder is root's alone, so apt's own unprivileged user could not write into it.
+        'APT::Sandbox::User "root";\nAcquire::Languages "none";\n'
+    )
+    return config
+
+
+def _move_files(unpacked: Path, target: Path) -> None:
+    """Renames each file into place, so that a run killed half-way leaves no half-written program."""
+    for folder, folders, names in os.walk(unpacked):
+        destination = target / Path(folder).relative_to(unpacked)
+        destination.mkdir(exist_ok=True)
+        for name in names + [name for name in folders if (Path(folder) / name).is_symlink()]:
+            (Path(folder) / name).replace(destination / name)

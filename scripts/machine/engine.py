@@ -229,8 +229,8 @@ def _start() -> None:
     if daemon.PROGRAMS not in dockerd.parents and Path("/run/systemd/system").is_dir():
         run(["systemctl", "start", "docker"], timeout=120)
         say("engine: started by systemd")
-        return
-    daemon.start(dockerd)
+    elif not daemon.wait_for_packaged(seconds=30):
+        daemon.start(dockerd)
 
 
 def ensure() -> str:
@@ -246,6 +246,8 @@ def ensure() -> str:
     steps = plan(facts)
     if not steps:
         return f"Docker Engine {facts.engine} with buildx answers"
+    # Whatever root's umask is: what is installed here, every user of this machine must be able to run.
+    os.umask(0o022)
     daemon.RUNTIME.mkdir(parents=True, exist_ok=True)
     with (daemon.RUNTIME / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
