@@ -1,0 +1,38 @@
+# The server that runs inside every model image: a self-contained bundle with its own Python, under /opt/model-server.
+# A model's Dockerfile takes it by COPY --from. Built where the oldest supported C library is: SERVER_BASE.
+ARG SERVER_BASE=python:3.11-slim
+FROM ${SERVER_BASE} AS model-server-builder
+ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+# A proxy that re-signs TLS needs its certificate authority: --secret id=ca-bundle,src=FILE
+RUN --mount=type=secret,id=ca-bundle,required=false \
+    --mount=type=cache,target=/var/cache/apt,sharing=locked \
+    --mount=type=cache,target=/var/lib/apt/lists,sharing=locked \
+    if [ -f /run/secrets/ca-bundle ]; then printf 'Acquire::https::CAInfo "/run/secrets/ca-bundle";\n' > /tmp/apt.conf; export APT_CONFIG=/tmp/apt.conf; fi \
+    && rm -f /etc/apt/apt.conf.d/docker-clean \
+    && apt-get update \
+    && version="$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
+    # A Python that Debian packaged keeps its shared library apart.
+    && apt-get install -y --no-install-recommends binutils patchelf tini \
+        $(ldconfig -p | grep -q "libpython$version" || echo "libpython$version") \
+    && rm -f /tmp/apt.conf
+COPY requirements/server-build.txt /build/requirements.txt
+RUN --mount=type=secret,id=ca-bundle,required=false \
+    --mount=type=cache,target=/root/.cache/pip,sharing=locked \
+    if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle; fi \
+    && pip install --root-user-action=ignore --require-hashes -r /build/requirements.txt
+COPY lib/model_server /build/lib/model_server
+COPY lib/model_runner/runner.py /build/lib/model_runner/runner.py
+RUN cd /build \
+    && pyinstaller --noconfirm --log-level WARN --onedir --strip --name model-server --paths lib \
+        --add-data lib/model_server/pages/templates:model_server/pages/templates \
+        --add-data lib/model_server/pages/static:model_server/pages/static \
+        --exclude-module tkinter --exclude-module unittest --exclude-module pydoc \
+        lib/model_server/__main__.py \
+    && mv dist/model-server /opt/model-server \
+    && install -m 0644 lib/model_runner/runner.py /opt/model-server/runner.py \
+    && install -m 0755 /usr/bin/tini-static /opt/model-server/tini \
+    && /opt/model-server/model-server --version \
+    && /opt/model-server/tini --version
+
+FROM scratch AS model-server
+COPY --from=model-server-builder /opt/model-server /opt/model-server

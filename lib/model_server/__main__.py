@@ -1,0 +1,101 @@
+"""The program `model-server`: serve (no argument), manifest, health, runner.
+
+Nothing is imported before it is needed: `health` runs every few seconds.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+_USAGE = """usage: model-server               serve the model on port 80
+       model-server manifest JSON  write the image's manifest (at build time)
+       model-server health         ask the running server whether it is well (for HEALTHCHECK)
+       model-server --version
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a command; returns the exit code: 0 well, 1 failed, 2 wrong usage."""
+    _restore_environment()
+    match arguments:
+        case []:
+            return _serve()
+        case ["manifest", text]:
+            return _manifest(text)
+        case ["health"]:
+            return _health()
+        case ["runner", _, _]:
+            return _runner(arguments)
+        case ["--version"]:
+            from model_server import __version__  # noqa: PLC0415
+
+            sys.stdout.write(f"model-server {__version__}\n")
+            return 0
+        case _:
+            sys.stderr.write(_USAGE)
+            return 2
+
+
+def _serve() -> int:
+    from model_server import settings  # noqa: PLC0415
+    from model_server.errors import StartError  # noqa: PLC0415
+    from model_server.serve import serve  # noqa: PLC0415
+
+    try:
+        return serve(settings.current())
+    except StartError as error:
+        return _failed(str(error))
+
+
+def _manifest(text: str) -> int:
+    from model_server import manifest, settings, volume  # noqa: PLC0415
+    from model_server.errors import StartError  # noqa: PLC0415
+
+    try:
+        model = manifest.parse(text, os.environ.get("MODEL_BUILD_ID", "").strip() or "local")
+        current = settings.current()
+        manifest.write(model, current.manifest)
+        volume.prepare(current.data_directory or settings.DEFAULT_DATA_DIRECTORY)
+    except StartError as error:
+        return _failed(str(error))
+    return 0
+
+
+def _health() -> int:
+    from model_server.health import probe  # noqa: PLC0415
+
+    port = os.environ.get("MODEL_SERVER_PORT", "").strip() or "80"
+    problem = probe(int(port)) if port.isdecimal() else "MODEL_SERVER_PORT is not a number"
+    return 0 if problem is None else _failed(problem)
+
+
+def _runner(arguments: Sequence[str]) -> int:
+    """Runs the runner under this bundle's own Python, in an image that has none."""
+    import runpy  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    sys.argv = list(arguments)
+    runpy.run_path(str(Path(sys.executable).parent / "runner.py"), run_name="__main__")
+    return 0
+
+
+def _restore_environment() -> None:
+    """Takes back what the bundle's boot loader put into the environment: the model's program must not inherit it."""
+    if not getattr(sys, "frozen", False):
+        return
+    for name in [name for name in os.environ if name.startswith("_PYI_")]:
+        del os.environ[name]
+    original = os.environ.pop("LD_LIBRARY_PATH_ORIG", None)
+    if original is None:
+        os.environ.pop("LD_LIBRARY_PATH", None)
+    else:
+        os.environ["LD_LIBRARY_PATH"] = original
+
+
+def _failed(text: str) -> int:
+    sys.stderr.write(f"model-server: {text}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The container API over HTTP: one module a group of routes."""

@@ -1,0 +1,73 @@
+"""The application: all routes, and what every answer has in common."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from model_server import pages
+from model_server.api import envelope, jobs, results, system
+from model_server.api.envelope import ApiError
+from model_server.api.services import Services
+
+
+def create_app(services: Services, root_path: str = "") -> Starlette:
+    """Makes the ASGI application.
+
+    Args:
+        services: what the routes stand on.
+        root_path: a path prefix that a proxy may or may not have removed, e.g. "/models/iris"; "" for none.
+    """
+    app = Starlette(
+        routes=[*system.ROUTES, *jobs.ROUTES, *results.ROUTES, *pages.ROUTES],
+        middleware=[Middleware(PathPrefix, prefix=root_path)],
+        exception_handlers={
+            ApiError: _api_error,
+            HTTPException: _http_error,
+            ClientDisconnect: _disconnect,
+            Exception: _fault,
+        },
+    )
+    app.state.services = services
+    app.router.redirect_slashes = False  # its redirects would carry an absolute address
+    return app
+
+
+class PathPrefix:
+    """Removes a path prefix that the proxy left in place, so that the server answers with and without it."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._prefix and scope["type"] == "http":
+            path = scope["path"]
+            if path == self._prefix or path.startswith(self._prefix + "/"):
+                scope = {**scope, "path": path[len(self._prefix) :] or "/"}
+        await self._app(scope, receive, send)
+
+
+async def _api_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, ApiError):
+        raise error
+    return envelope.failure(error.status, error.message)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    response = envelope.failure(error.status_code, error.detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _disconnect(_request: Request, _error: Exception) -> Response:
+    return envelope.failure(400, "the connection was closed before the form was complete")
+
+
+async def _fault(_request: Request, _error: Exception) -> Response:
+    # Starlette raises the error again after this answer, and uvicorn logs it.
+    return envelope.failure(500, "the server met an error of its own; its log says more")

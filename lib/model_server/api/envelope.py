@@ -1,0 +1,53 @@
+"""The envelope around most answers, byte for byte what clients of the container API know."""
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+from model_server.jobs.queue import Job, State
+
+DELETED = "Deleted"
+
+
+class ApiError(Exception):
+    """A request that is answered by an envelope with `isError`."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def json_bytes(value: Any) -> bytes:
+    """Compact JSON, UTF-8."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def json_response(content: bytes, status: int = 200) -> Response:
+    """An answer that is JSON already."""
+    return Response(content, status, {"content-type": "application/json; charset=utf-8"})
+
+
+def success(data: Any) -> Response:
+    """200 with `data` in an envelope."""
+    return _envelope(data, None, 200)
+
+
+def failure(status: int, message: str) -> Response:
+    """`status` with an envelope that says why."""
+    return _envelope(None, message, status)
+
+
+def job_status(job: Job) -> Response:
+    """200 with the job's triple. A failed job is an error of the envelope too, or clients would poll for ever."""
+    return _envelope(triple(job.id, job.state, job.error), job.error if job.state is State.ERROR else None, 200)
+
+
+def triple(job_id: str, status: str, error: str | None = None) -> dict[str, str | None]:
+    """The job triple."""
+    return {"id": job_id, "status": status, "errorMessage": error}
+
+
+def _envelope(data: Any, error: str | None, status: int) -> Response:
+    return json_response(json_bytes({"data": data, "isError": error is not None, "errorMessage": error}), status)

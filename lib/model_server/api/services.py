@@ -1,0 +1,30 @@
+"""What the routes stand on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import Request
+
+from model_server.jobs.store import Store
+from model_server.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Services:
+    """Handed to every route as `request.app.state.services`."""
+
+    manifest: Manifest
+    store: Store
+    #: Where uploads are received; on the data volume.
+    uploads: Path
+    #: True once the server is about to stop.
+    draining: Callable[[], bool]
+
+
+def of(request: Request) -> Services:
+    """The services of the application that got `request`."""
+    services = request.app.state.services
+    if not isinstance(services, Services):
+        raise TypeError("the application was not made by create_app")
+    return services

@@ -1,0 +1,32 @@
+"""What the server says about itself: health, MIME types, its OpenAPI document."""
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from model_server.api import openapi, services
+from model_server.api.envelope import json_bytes, json_response
+
+#: The build id of what answers: a deployment can tell that it does not talk to an older container.
+BUILD_ID_HEADER = "X-Model-Build-Id"
+
+
+async def health(request: Request) -> Response:
+    build_id = services.of(request).manifest.build_id
+    return PlainTextResponse("Health check is ok", headers={BUILD_ID_HEADER: build_id})
+
+
+async def supported_mime_types(request: Request) -> Response:
+    manifest = services.of(request).manifest
+    return json_response(json_bytes({"inputTypes": manifest.input_types, "outputTypes": manifest.output_types}))
+
+
+async def specification(request: Request) -> Response:
+    return json_response(json_bytes(openapi.document(services.of(request).manifest)))
+
+
+ROUTES = [
+    Route("/health", health, methods=["GET"]),
+    Route("/data/supported-mime-types", supported_mime_types, methods=["GET"]),
+    Route("/swagger/v1/swagger.json", specification, methods=["GET"]),
+]

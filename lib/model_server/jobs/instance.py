@@ -1,0 +1,90 @@
+"""The record of one running server on the volume: how others know, at once, that it is dead.
+
+An instance is a folder with a file that its server keeps locked for life. The kernel frees the lock when the process
+ends, however it ends. In the folder lies what is worth nothing without the server: half-received uploads and results
+that are being written.
+"""
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A living server on a volume."""
+
+    id: str
+    folder: Path
+    _lock: int
+
+    @property
+    def uploads(self) -> Path:
+        return self.folder / "uploads"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    def leave(self) -> None:
+        """Ends the record; the server must own no job any more."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+
+def enter(instances: Path) -> Instance:
+    """Records a new instance in the folder `instances`."""
+    instance_id = uuid.uuid4().hex
+    folder = instances / instance_id
+    with _turn(instances):
+        folder.mkdir()
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        # Without locks in the file system, our death is seen by the end of our leases.
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    instance = Instance(instance_id, folder, lock)
+    instance.uploads.mkdir()
+    instance.work.mkdir()
+    return instance
+
+
+def dead(instances: Path) -> list[str]:
+    """Names the instances whose server is gone, for certain."""
+    with _turn(instances):
+        return [folder.name for folder in sorted(instances.iterdir()) if folder.is_dir() and _is_free(folder / "lock")]
+
+
+def bury(instances: Path, instance_id: str) -> None:
+    """Removes what a dead instance left; its jobs must have been given back before."""
+    shutil.rmtree(instances / instance_id, ignore_errors=True)
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        lock = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return True  # half made or half removed, and nobody is at it: we have the turn
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _turn(instances: Path) -> Iterator[None]:
+    """One server at a time: without it, a record could be judged between its making and its locking."""
+    turn = os.open(instances / ".turn", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with suppress(OSError):  # as in `enter`
+            fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(turn)

@@ -1,0 +1,154 @@
+"""The workers: each takes one job at a time from the queue and has its runner do it."""
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from model_server.jobs.queue import Job
+from model_server.jobs.store import Store, result_name
+from model_server.log import logger
+from model_server.runner_client import Outcome, RunnerDiedError
+
+#: How late a job of another server on the volume, or an expired lease, may be noticed.
+_POLL_SECONDS = 1.0
+_AFTER_FAULT_SECONDS = 1.0
+
+
+class Runner(Protocol):
+    """What a worker needs of a runner (runner_client.RunnerClient)."""
+
+    def run(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome: ...
+
+    def stop(self) -> None: ...
+
+
+class Worker(threading.Thread):
+    """One thread with one runner."""
+
+    def __init__(
+        self, store: Store, runner: Runner, *, owner: str, work: Path, timeout_seconds: float, lease_seconds: float
+    ) -> None:
+        super().__init__(name="worker", daemon=True)
+        self._store = store
+        self._runner = runner
+        self._owner = owner
+        self._work = work
+        self._timeout = timeout_seconds
+        self._lease = lease_seconds
+        self._stopping = threading.Event()
+        self._giving_up = threading.Event()
+
+    def stop_claiming(self) -> None:
+        """No further job is started."""
+        self._stopping.set()
+        self._store.wake()
+
+    def give_up(self) -> None:
+        """The running job, if there is one, is stopped and given back."""
+        self._giving_up.set()
+        self._runner.stop()
+
+    def run(self) -> None:
+        """Works until told to stop; a fault of one job, or of the database, never ends the thread."""
+        while not self._stopping.is_set():
+            try:
+                job = self._store.queue.claim(self._owner, self._lease)
+                if job is None:
+                    self._store.wait_for_news(_POLL_SECONDS)
+                else:
+                    self._do(job)
+            except (SQLAlchemyError, OSError):
+                logger.exception("a worker met a fault and goes on")
+                self._stopping.wait(_AFTER_FAULT_SECONDS)
+        self._runner.stop()
+
+    def _do(self, job: Job) -> None:
+        logger.info("job %s started, attempt %d", job.id, job.attempts)
+        output = self._work / result_name(job.id, job.token)
+        with _Heart(self._store, self._runner, job, self._lease):
+            try:
+                outcome = self._runner.run(job.id, self._store.input_of(job.id), output, self._timeout)
+                recorded, text = self._record(job, output, outcome)
+            except RunnerDiedError as error:
+                if self._giving_up.is_set():
+                    recorded, text = self._store.queue.release(job), "given back: the server stops"
+                else:
+                    recorded, text = self._store.queue.abandon(job), f"given back: {error}"
+            finally:
+                output.unlink(missing_ok=True)
+        logger.info("job %s %s", job.id, text if recorded else "is no longer ours; nothing was recorded")
+
+    def _record(self, job: Job, output: Path, outcome: Outcome) -> tuple[bool, str]:
+        if outcome.error is not None:
+            return self._store.queue.fail(job, outcome.error), f"failed after {outcome.seconds:.3f} s"
+        name = self._store.publish(job, output)
+        recorded = self._store.queue.complete(job, name)
+        if not recorded:
+            self._store.result_path(name).unlink(missing_ok=True)
+        return recorded, f"complete after {outcome.seconds:.3f} s"
+
+
+class _Heart:
+    """Extends a lease in the background while the `with` block runs; a lost lease stops the runner."""
+
+    def __init__(self, store: Store, runner: Runner, job: Job, lease_seconds: float) -> None:
+        self._store = store
+        self._runner = runner
+        self._job = job
+        self._lease = lease_seconds
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._over.wait(self._lease / 3):
+            try:
+                if self._store.queue.heartbeat(self._job, self._lease):
+                    continue
+            except SQLAlchemyError:
+                logger.exception("job %s: the lease could not be extended, trying again", self._job.id)
+                continue
+            if not self._over.is_set():
+                self._runner.stop()
+            return
+
+
+class Workers:
+    """All workers of a server."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
+        self._draining = threading.Event()
+
+    @property
+    def draining(self) -> bool:
+        """True once `drain` was called: the server is about to stop."""
+        return self._draining.is_set()
+
+    def start(self) -> None:
+        for worker in self._workers:
+            worker.start()
+
+    def drain(self, seconds: float) -> None:
+        """Starts no further job, lets running ones end within `seconds`, then stops them and gives them back."""
+        self._draining.set()
+        deadline = time.monotonic() + seconds
+        for worker in self._workers:
+            worker.stop_claiming()
+        for worker in self._workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+        for worker in self._workers:
+            if worker.is_alive():
+                worker.give_up()
+        for worker in self._workers:
+            worker.join(5)

@@ -1,0 +1,3 @@
+"use strict";
+const place = document.getElementById("swagger-ui");
+SwaggerUIBundle({ domNode: place, url: place.dataset.specification, deepLinking: true, validatorUrl: null });

@@ -1,0 +1,27 @@
+"""From root to nobody in particular, once the port is bound and the volume is ours."""
+
+import os
+
+from model_server.errors import StartError
+
+
+def drop(user: tuple[int, int]) -> None:
+    """Makes this process, and all that it starts, uid and gid `user` for good; does nothing unless it is root.
+
+    Must run before any thread is started. No entry in /etc/passwd is needed.
+
+    Raises:
+        StartError: the server's own files cannot be read any more.
+    """
+    if os.geteuid() == 0:
+        uid, gid = user
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+        if not os.access(__file__, os.R_OK) or not os.access(os.__file__, os.R_OK):
+            raise StartError(
+                f"user {uid} cannot read the server's own Python at {os.__file__}; "
+                "start the server as an ordinary user, or name one that can by MODEL_SERVER_USER=uid:gid"
+            )
+    if not os.access(os.environ.get("HOME", "/nonexistent"), os.W_OK):
+        os.environ["HOME"] = "/tmp"  # noqa: S108 - the only place that is promised to be writable

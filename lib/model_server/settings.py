@@ -1,0 +1,85 @@
+"""What the environment of the container may change."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from model_server.errors import StartError
+
+DEFAULT_MANIFEST = Path("/opt/model-server/model.json")
+DEFAULT_DATA_DIRECTORY = Path("/var/gai_data")
+DEFAULT_PORT = 80
+DEFAULT_USER = "1000:1000"  # need not exist in /etc/passwd
+
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this server runs. Seconds where not said otherwise."""
+
+    manifest: Path
+    host: str
+    port: int
+    #: None: DEFAULT_DATA_DIRECTORY, with a fall-back on a read-only root file system.
+    data_directory: Path | None
+    root_path: str
+    #: uid and gid that a server started as root goes on as.
+    user: tuple[int, int]
+    workers: int
+    lease_seconds: float
+    drain_seconds: float
+    max_attempts: int
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Reads the settings; an empty variable counts as absent.
+
+    Raises:
+        StartError: names every variable that is wrong.
+    """
+    problems: list[str] = []
+
+    def number(name: str, convert: Callable[[str], N], default: N, low: float, high: float) -> N:
+        text = environment.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            value = convert(text)
+            if low <= value <= high:
+                return value
+        except ValueError:
+            pass
+        problems.append(f"{name} must be a number from {low:g} to {high:g}")
+        return default
+
+    user = re.fullmatch(r"(\d{1,9}):(\d{1,9})", environment.get("MODEL_SERVER_USER", "").strip() or DEFAULT_USER)
+    if user is None:
+        problems.append("MODEL_SERVER_USER must be two numbers, uid:gid")
+    data_directory = environment.get("GAI_VOLUME_PATH", "").strip()
+    root_path = environment.get("ROOT_PATH", "").strip().strip("/")
+    settings = Settings(
+        manifest=Path(environment.get("MODEL_MANIFEST", "").strip() or DEFAULT_MANIFEST),
+        host=environment.get("MODEL_SERVER_HOST", "").strip() or "0.0.0.0",  # noqa: S104 - the container's port is its face
+        port=number("MODEL_SERVER_PORT", int, DEFAULT_PORT, 1, 65535),
+        data_directory=Path(data_directory) if data_directory else None,
+        root_path=f"/{root_path}" if root_path else "",
+        user=(int(user[1]), int(user[2])) if user else (0, 0),
+        workers=number("MODEL_WORKERS", int, 1, 1, 256),
+        lease_seconds=number("MODEL_LEASE_SECONDS", float, 15.0, 0.5, 3600),
+        drain_seconds=number("MODEL_DRAIN_SECONDS", float, 25.0, 0, 3600),
+        max_attempts=number("MODEL_MAX_ATTEMPTS", int, 5, 1, 1000),
+    )
+    if settings.data_directory is not None and not settings.data_directory.is_absolute():
+        problems.append("GAI_VOLUME_PATH must be an absolute path")
+    if problems:
+        raise StartError("wrong settings: " + "; ".join(problems))
+    return settings
+
+
+def current() -> Settings:
+    """The settings of this process."""
+    return from_environment(os.environ)

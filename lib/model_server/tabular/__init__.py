@@ -1,0 +1,1 @@
+"""Structured data: MIME types, CSV and JSON."""

@@ -1,0 +1,154 @@
+"""The data directory: who owns it, what lies where in it."""
+
+import errno
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_server.errors import VolumeError
+
+_MARKER = "model-volume.json"
+_LAYOUT = 1
+#: Several kernels may write there at once, or mmap is not shared: no write-ahead log for SQLite.
+_NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "afs", "ocfs2", "gfs2", "virtiofs"}
+)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A data directory that belongs to this model."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        return self.root / "jobs.sqlite3"
+
+    @property
+    def inputs(self) -> Path:
+        """Data files as they were sent, one a job, named by its id."""
+        return self.root / "inputs"
+
+    @property
+    def results(self) -> Path:
+        """Published results, named `<job id>-<fencing token>`."""
+        return self.root / "results"
+
+    @property
+    def instances(self) -> Path:
+        """One folder a running server: what dies with it."""
+        return self.root / "instances"
+
+
+def prepare(root: Path) -> None:
+    """Makes the data directory of an image, open to any user that the container may be run as.
+
+    A new named volume takes over the owner and the mode of this directory.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o1777)
+    except OSError as error:
+        raise VolumeError(f"cannot make the data directory {root}: {error.strerror}") from error
+
+
+def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
+    """Makes the directory `root` the volume of `model`, or finds that it is already.
+
+    A volume of another model is refused before anything in it is touched.
+
+    Args:
+        root: the data directory; made when it is missing.
+        model: the model's name, as in the manifest.
+        owner: uid and gid that will use the volume, when they are not the caller's own (the caller is root).
+
+    Raises:
+        VolumeError: it belongs to another model, or it cannot be used; the text says what to do.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _mark(root, model)
+        volume = Volume(root)
+        for folder in (volume.inputs, volume.results, volume.instances):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        if owner is not None:
+            _give(root, owner)
+    except OSError as error:
+        hint = "mount a volume that this user may write to, or name another directory by GAI_VOLUME_PATH"
+        raise VolumeError(
+            f"the data directory {root} cannot be used by user {os.geteuid()}: {error.strerror}; {hint}"
+        ) from error
+    return volume
+
+
+def is_read_only(root: Path) -> bool:
+    """Tells whether `root` lies on a file system that is mounted read-only."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            return False
+    except OSError as error:
+        return error.errno == errno.EROFS
+
+
+def is_on_network(path: Path, mountinfo: str) -> bool:
+    """Tells whether `path` lies on a network file system, by the text of /proc/self/mountinfo (man 5 proc)."""
+    resolved = path.resolve()
+    best, kind = -1, ""
+    for line in mountinfo.splitlines():
+        left, separator, right = line.partition(" - ")
+        fields = left.split()
+        if not separator or len(fields) < 5:
+            continue
+        mount_point = Path(fields[4].replace("\\040", " "))
+        if len(mount_point.parts) >= best and resolved.is_relative_to(mount_point):
+            best, kind = len(mount_point.parts), right.split()[0]
+    return kind in _NETWORK_FILE_SYSTEMS or kind.startswith("fuse")
+
+
+def _mark(root: Path, model: str) -> None:
+    """Leaves the marker file, or compares the one that is there."""
+    marker = root / _MARKER
+    if not marker.exists():
+        with tempfile.NamedTemporaryFile("w", dir=root, encoding="utf-8", delete=False) as file:
+            json.dump({"model": model, "layout": _LAYOUT}, file)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        try:
+            # A link fails if another server was faster; a rename would overwrite its mark.
+            os.link(file.name, marker)
+        except FileExistsError:
+            pass
+        finally:
+            Path(file.name).unlink()
+    try:
+        content = json.loads(marker.read_text(encoding="utf-8"))
+        found, layout = content["model"], content["layout"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise VolumeError(f"the marker file {marker} is damaged; restore it, or mount another volume") from error
+    if found != model:
+        raise VolumeError(
+            f"the data volume {root} belongs to the model {found!r}, this image is {model!r}; "
+            "nothing was changed; every model needs a volume of its own"
+        )
+    if layout != _LAYOUT:
+        raise VolumeError(f"the data volume {root} has layout {layout}, this server reads {_LAYOUT}; use a newer image")
+
+
+def _give(root: Path, owner: tuple[int, int]) -> None:
+    """Gives what lies in `root` to `owner`; the marker last, so that an interrupted start does it again."""
+    uid, gid = owner
+    marker = root / _MARKER
+    status = marker.stat()
+    if (status.st_uid, status.st_gid) == owner:
+        return
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            if name != _MARKER:
+                os.chown(Path(folder, name), uid, gid, follow_symlinks=False)
+    os.chown(root, uid, gid)
+    os.chown(marker, uid, gid)
