@@ -1,0 +1,123 @@
+"""AWS Batch: the job definition. A new revision only when something that matters changed; old ones are kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from model_dockerize.aws.canonical import differences
+from model_dockerize.aws.errors import translate
+from model_dockerize.aws.eventual import once_assumable
+from model_dockerize.aws.fargate import check_size
+from model_dockerize.aws.foundations import Runtime
+from model_dockerize.aws.names import BATCH, TAG, legal_name
+from model_dockerize.aws.session import Aws
+from model_dockerize.aws.taskdef import cpu_architecture
+from model_dockerize.errors import AwsError, BatchError
+from model_dockerize.progress import Progress
+from model_dockerize.settings import ServiceSettings
+
+
+@dataclass(frozen=True)
+class JobDefinition:
+    """One revision of a job definition."""
+
+    arn: str
+    name: str
+    revision: int
+    existed: bool  # a definition of this name was there before this run
+    changed: bool  # this run registered the revision
+
+
+def ensure_job_definition(
+    aws: Aws,
+    settings: ServiceSettings,
+    name: str,
+    image_uri: str,
+    platform: str,
+    command: tuple[str, ...],
+    parameters: Mapping[str, str],
+    runtime: Runtime,
+    progress: Progress,
+) -> JobDefinition:
+    """The definition `name` runs `command` in the image on Fargate, sized and networked as `settings` says.
+
+    Args:
+        image_uri: repository@sha256:...
+        platform: of the image, e.g. linux/amd64.
+        command: argv; `Ref::input` is replaced by the job's parameter `input`.
+        parameters: defaults for those.
+
+    Raises:
+        InputError: Fargate has no such size, or not this architecture.
+        BatchError: Batch did not take it.
+    """
+    name = legal_name(name, 128)
+    wanted = job_definition(aws.identity.region, settings, name, image_uri, platform, command, parameters, runtime)
+    operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
+    with translate(f"job definition {name}"):
+        latest = _latest(aws, name)
+        differing = differences(operation, wanted, latest) if latest else []
+        if latest and not differing:
+            progress.info(f"job definition {name}:{latest['revision']}: there")
+            return JobDefinition(latest["jobDefinitionArn"], name, latest["revision"], existed=True, changed=False)
+    try:
+        with translate(f"job definition {name}"):
+            made = once_assumable(lambda: aws.batch.register_job_definition(**wanted), runtime.fresh_roles)
+    except AwsError as error:
+        raise BatchError(str(error), error.remedy, error.details) from error
+    why = f" ({', '.join(differing)})" if differing else ""
+    progress.info(f"job definition {name}:{made['revision']}: registered{why}")
+    return JobDefinition(made["jobDefinitionArn"], name, made["revision"], existed=latest is not None, changed=True)
+
+
+def job_definition(
+    region: str,
+    settings: ServiceSettings,
+    name: str,
+    image_uri: str,
+    platform: str,
+    command: tuple[str, ...],
+    parameters: Mapping[str, str],
+    runtime: Runtime,
+) -> dict[str, Any]:
+    """The RegisterJobDefinition request. Pure.
+
+    Raises:
+        InputError: Fargate has no such size, or not this architecture.
+    """
+    check_size(settings.cpu, settings.memory)
+    return {
+        "jobDefinitionName": name,
+        "type": "container",
+        "platformCapabilities": ["FARGATE"],
+        "parameters": dict(parameters),
+        "containerProperties": {
+            "image": image_uri,
+            "command": list(command),
+            "executionRoleArn": runtime.execution_role_arn,
+            "jobRoleArn": runtime.task_role_arn,
+            "resourceRequirements": [
+                {"type": "VCPU", "value": f"{settings.cpu / 1024:g}"},
+                {"type": "MEMORY", "value": str(settings.memory)},
+            ],
+            "networkConfiguration": {"assignPublicIp": "ENABLED" if settings.assign_public_ip else "DISABLED"},
+            "fargatePlatformConfiguration": {"platformVersion": "LATEST"},
+            "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": cpu_architecture(platform)},
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {
+                    "awslogs-group": runtime.log_group,
+                    "awslogs-region": region,
+                    "awslogs-stream-prefix": "batch",
+                },
+            },
+        },
+        "propagateTags": True,
+        "tags": {TAG: BATCH},
+    }
+
+
+def _latest(aws: Aws, name: str) -> Any:
+    """The ACTIVE revision with the highest number. Batch does not sort, and may need several pages."""
+    pages = aws.batch.get_paginator("describe_job_definitions").paginate(jobDefinitionName=name, status="ACTIVE")
+    return max((d for page in pages for d in page["jobDefinitions"]), key=lambda d: d["revision"], default=None)

@@ -1,0 +1,199 @@
+"""Amazon ECR: the repository, the log-in, what a repository holds. The push itself is Docker's."""
+
+import base64
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from model_dockerize.aws.errors import translate
+from model_dockerize.aws.names import REGISTRY, TAG
+from model_dockerize.aws.session import Aws
+from model_dockerize.errors import InputError, PushError
+from model_dockerize.progress import Progress
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef, RepositoryTypeDef
+
+#: ECR's own pattern for a repository's name (CreateRepository).
+_NAME = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
+_MANIFESTS = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+]
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the account's registry."""
+
+    name: str
+    uri: str  # registry/name, as AWS gives it
+    arn: str
+    created: bool  # by this call
+
+
+@dataclass(frozen=True)
+class PushedImage:
+    """What the registry holds, read back from it."""
+
+    repository: str
+    digest: str  # sha256:...
+    tags: tuple[str, ...]  # sorted
+    uri: str  # repositoryUri@sha256:...
+
+
+@dataclass(frozen=True)
+class RegistryLogin:
+    """Credentials for `docker push`; they end at `expires_at`."""
+
+    username: str
+    password: str = field(repr=False)
+    registry: str  # host, with port where there is one
+    expires_at: datetime
+
+
+def build_tag(build_id: str) -> str:
+    """The tag under which the image of a build is found again."""
+    return f"build-{build_id}"
+
+
+def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
+    """The repository `name`, made if absent: private, tags mutable, AES-256, no scan on push. Else left as is.
+
+    Raises:
+        InputError: ECR does not take the name.
+        AwsAccessError, AwsError: as AWS says.
+    """
+    if not (2 <= len(name) <= 256 and _NAME.fullmatch(name)):
+        raise InputError(
+            f"'{name}' cannot be the name of an ECR repository.",
+            remedy="2 to 256 of a-z, 0-9, and single . _ - / between them, e.g. models/iris.",
+        )
+    with translate(f"repository {name}"):
+        there = _describe(aws, name)
+        if there:
+            progress.info(f"repository {name}: there")
+            return _repository(there, created=False)
+        try:
+            made = aws.ecr.create_repository(
+                repositoryName=name,
+                imageTagMutability="MUTABLE",
+                imageScanningConfiguration={"scanOnPush": False},
+                encryptionConfiguration={"encryptionType": "AES256"},
+                tags=[{"Key": TAG, "Value": REGISTRY}],
+            )["repository"]
+        except aws.ecr.exceptions.RepositoryAlreadyExistsException:
+            made = aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
+            return _repository(made, created=False)
+    progress.info(f"repository {name}: made")
+    return _repository(made, created=True)
+
+
+def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
+    """The image that carries the tag `build-<build_id>`; None if there is none, or no such repository."""
+    with translate(f"look for build {build_id} in repository {repository}"):
+        there = _describe(aws, repository)
+        if not there:
+            return None
+        found = _image(aws, repository, {"imageTag": build_tag(build_id)})
+    return _pushed(there["repositoryUri"], found) if found else None
+
+
+def login(aws: Aws) -> RegistryLogin:
+    """Fresh credentials for `docker push`. The password is made known to `aws.progress` as a secret."""
+    with translate("log in to ECR"):
+        data = aws.ecr.get_authorization_token()["authorizationData"][0]
+    username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+    aws.progress.secret(password)
+    aws.progress.secret(data["authorizationToken"])
+    return RegistryLogin(username, password, data["proxyEndpoint"].split("://", 1)[-1].rstrip("/"), data["expiresAt"])
+
+
+def tag_image(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """Puts `tags` on the image `digest` inside the registry: one push is enough. Returns those that were missing.
+
+    Raises:
+        PushError: the digest is not there, or a tag is immutable and belongs to other content.
+    """
+    with translate(f"tag {digest} in repository {repository}"):
+        image = _image(aws, repository, {"imageDigest": digest})
+        if not image:
+            raise PushError(
+                f"Repository {repository} does not hold {digest}.", remedy="Push the image before it is tagged."
+            )
+        missing = tuple(sorted(set(tags) - set(image.get("imageTags", []))))
+        if not missing:
+            return ()
+        got = aws.ecr.batch_get_image(
+            repositoryName=repository, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=_MANIFESTS
+        )["images"][0]
+        for tag in missing:
+            try:
+                aws.ecr.put_image(
+                    repositoryName=repository,
+                    imageManifest=got["imageManifest"],
+                    imageManifestMediaType=got.get("imageManifestMediaType") or image["imageManifestMediaType"],
+                    imageTag=tag,
+                    imageDigest=digest,
+                )
+            except aws.ecr.exceptions.ImageAlreadyExistsException:
+                continue  # Someone put this very tag on this very image meanwhile.
+            except aws.ecr.exceptions.ImageTagAlreadyExistsException as error:
+                raise PushError(
+                    f"Tag {tag} of repository {repository} belongs to another image, and its tags are immutable.",
+                    remedy="Choose another version, or make the repository's tags mutable.",
+                ) from error
+    return missing
+
+
+def verify(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> PushedImage:
+    """Reads back from the registry that it holds `digest` under every one of `tags`.
+
+    Raises:
+        PushError: it does not; the details say what it holds instead.
+    """
+    wanted = sorted(set(tags))
+    with translate(f"verify {digest} in repository {repository}"):
+        there = _describe(aws, repository)
+        image = _image(aws, repository, {"imageDigest": digest}) if there else None
+        missing = sorted(set(wanted) - set(image.get("imageTags", []) if image else []))
+        if there and image and not missing:
+            return _pushed(there["repositoryUri"], image)
+        held = {tag: _image(aws, repository, {"imageTag": tag}) for tag in missing} if there else {}
+    instead = tuple(f"{tag}: {found['imageDigest'] if found else 'not there'}" for tag, found in held.items())
+    raise PushError(
+        f"Repository {repository} does not hold {digest}"
+        + (f" under {', '.join(missing)}." if image else " although it was pushed."),
+        remedy="Somebody else pushed the same tag meanwhile, or the push went elsewhere: run again.",
+        details=instead,
+    )
+
+
+def _describe(aws: Aws, name: str) -> "RepositoryTypeDef | None":
+    try:
+        return aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
+    except aws.ecr.exceptions.RepositoryNotFoundException:
+        return None
+
+
+def _image(aws: Aws, repository: str, image_id: dict[str, str]) -> "ImageDetailTypeDef | None":
+    try:
+        found = aws.ecr.describe_images(repositoryName=repository, imageIds=[image_id])["imageDetails"]  # type: ignore[list-item]
+    except aws.ecr.exceptions.ImageNotFoundException:
+        return None
+    except aws.ecr.exceptions.RepositoryNotFoundException:
+        return None
+    return found[0] if found else None
+
+
+def _repository(data: "RepositoryTypeDef", created: bool) -> Repository:
+    return Repository(data["repositoryName"], data["repositoryUri"], data["repositoryArn"], created)
+
+
+def _pushed(uri: str, image: "ImageDetailTypeDef") -> PushedImage:
+    digest = image["imageDigest"]
+    return PushedImage(image["repositoryName"], digest, tuple(sorted(image.get("imageTags", []))), f"{uri}@{digest}")

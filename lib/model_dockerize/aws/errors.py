@@ -1,0 +1,129 @@
+"""botocore's errors, said as ours: who was refused what, on which resource, and what to do about it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore import exceptions as boto
+from botocore.exceptions import ClientError
+
+from model_dockerize.errors import AwsAccessError, AwsError
+
+_BAD_CREDENTIALS = {
+    "AuthFailure",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "UnauthorizedException",
+    "AuthorizationError",
+}
+THROTTLED = {
+    "RequestLimitExceeded",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+_WHAT_WAS_DENIED = re.compile(r"not authorized to perform:? ([\w-]+:\w+)(?: on resource:? (\S+))?")
+
+_NO_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.ProfileNotFound,
+    boto.SSOError,
+    boto.TokenRetrievalError,
+    boto.NoAuthTokenError,
+)
+_SIGN_IN = (
+    "Give credentials: aws-actions/configure-aws-credentials before this step, AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY in the environment, or AWS_PROFILE. Without an account: --sandbox."
+)
+
+
+def code_of(error: ClientError) -> str:
+    """The error code that AWS gave, e.g. `RepositoryNotFoundException`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def message_of(error: ClientError) -> str:
+    """The sentence that AWS gave, without botocore's prefix."""
+    return str(error.response.get("Error", {}).get("Message", "")) or str(error)
+
+
+@contextmanager
+def translate(doing: str) -> Iterator[None]:
+    """Inside, every botocore error becomes AwsAccessError or AwsError that says it happened while `doing`."""
+    try:
+        yield
+    except ClientError as error:
+        raise _from_client_error(doing, error) from error
+    except _NO_CREDENTIALS as error:
+        raise AwsAccessError(f"{doing}: no usable AWS credentials: {error}", remedy=_SIGN_IN) from error
+    except boto.HTTPClientError as error:
+        raise AwsError(
+            f"{doing}: AWS did not answer: {error}",
+            remedy="Check the network, the proxy and the region's name; then run again, what was made is found again.",
+        ) from error
+    except boto.BotoCoreError as error:
+        raise AwsError(f"{doing}: {error}", remedy="Check the inputs that this message names.") from error
+
+
+def _from_client_error(doing: str, error: ClientError) -> AwsError | AwsAccessError:
+    code, message = code_of(error), message_of(error)
+    details = _evidence(error)
+    if code in _EXPIRED:
+        return AwsAccessError(
+            f"{doing}: the AWS credentials have expired ({error.operation_name}).",
+            remedy="Sign in again and run again: what was made already is found and kept. In GitHub Actions, raise "
+            "role-duration-seconds or sign in right before this step.",
+            details=details,
+        )
+    if code in _BAD_CREDENTIALS:
+        return AwsAccessError(
+            f"{doing}: AWS does not accept the credentials ({error.operation_name}: {code}).",
+            remedy="The key is wrong, deleted, or of another account or partition. " + _SIGN_IN,
+            details=details,
+        )
+    if code in _DENIED:
+        action, resource = _denied(error, message)
+        where = f" on {resource}" if resource else ""
+        return AwsAccessError(
+            f"{doing}: {action}{where} is not allowed for these credentials.",
+            remedy=f"Allow {action}{where} in a policy of the role or user that runs this, or use other credentials.",
+            details=details,
+        )
+    if code in THROTTLED:
+        return AwsError(
+            f"{doing}: AWS kept throttling {error.operation_name}.",
+            remedy="Run again in a minute: what was made already is found and kept.",
+            details=details,
+        )
+    return AwsError(
+        f"{doing}: {error.operation_name} failed: {code}: {message}",
+        remedy="Read AWS's sentence above; after the change, run again: what was made already is found and kept.",
+        details=details,
+    )
+
+
+def _denied(error: ClientError, message: str) -> tuple[str, str]:
+    found = _WHAT_WAS_DENIED.search(message)
+    if not found:
+        return error.operation_name, ""
+    return found.group(1), (found.group(2) or "").rstrip(".")
+
+
+def _evidence(error: ClientError) -> tuple[str, ...]:
+    meta: Any = error.response.get("ResponseMetadata", {})
+    request = meta.get("RequestId")
+    return (message_of(error), *((f"request id {request}",) if request else ()))

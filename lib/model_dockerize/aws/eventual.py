@@ -1,0 +1,47 @@
+"""Waiting for what AWS has made but does not show everywhere yet. Only for that: real refusals pass at once."""
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from botocore.exceptions import ClientError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+from model_dockerize.aws.errors import code_of, message_of
+
+T = TypeVar("T")
+
+_NEW_ROLE = re.compile(
+    r"role is not valid|role .*(is|are) not valid|unable to assume|cannot be assumed|iam:PassRole", re.IGNORECASE
+)
+_SERVICE_LINKED_ROLE = re.compile(r"service.linked role", re.IGNORECASE)
+
+
+def once_visible(call: Callable[[], T], seconds: float = 30) -> T:
+    """`call`, again while EC2 does not know a thing that it has just made (`Invalid...NotFound`)."""
+    return _again(call, lambda e: re.fullmatch(r"Invalid\w+\.NotFound", code_of(e)) is not None, seconds)
+
+
+def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T:
+    """`call`, again while a role made moments ago (`fresh`) cannot be passed or assumed yet."""
+    return _again(call, lambda e: fresh and _NEW_ROLE.search(message_of(e)) is not None, seconds)
+
+
+def lacks_service_linked_role(error: ClientError) -> bool:
+    """ECS could not use its own role: it is missing, or was made by this very call and is not there yet."""
+    return _SERVICE_LINKED_ROLE.search(message_of(error)) is not None
+
+
+def once_linked(call: Callable[[], T], seconds: float = 60) -> T:
+    """`call`, again while ECS's service-linked role is being made."""
+    return _again(call, lacks_service_linked_role, seconds)
+
+
+def _again(call: Callable[[], T], worth_it: Callable[[ClientError], bool], seconds: float) -> T:
+    retrying = Retrying(
+        stop=stop_after_delay(seconds),
+        wait=wait_exponential(multiplier=0.5, max=5),
+        retry=retry_if_exception(lambda e: isinstance(e, ClientError) and worth_it(e)),
+        reraise=True,
+    )
+    return retrying(call)

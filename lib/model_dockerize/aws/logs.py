@@ -1,0 +1,42 @@
+"""CloudWatch Logs: the group of a model, and the last lines of a container."""
+
+from model_dockerize.aws.errors import translate
+from model_dockerize.aws.names import LOGS, TAG
+from model_dockerize.aws.session import Aws
+from model_dockerize.progress import Progress
+
+_RETENTION_DAYS = 30
+
+
+def log_group_name(name: str) -> str:
+    """Where the containers of the model `name` write."""
+    return f"/model-dockerize/{name}"
+
+
+def ensure_log_group(aws: Aws, name: str, progress: Progress) -> str:
+    """The log group of the model `name`, made if absent; kept 30 days unless somebody chose otherwise."""
+    group = log_group_name(name)
+    with translate(f"log group {group}"):
+        pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group)
+        there = [g for page in pages for g in page["logGroups"] if g["logGroupName"] == group]
+        if not there:
+            try:
+                aws.logs.create_log_group(logGroupName=group, tags={TAG: LOGS})
+                progress.info(f"log group {group}: made")
+            except aws.logs.exceptions.ResourceAlreadyExistsException:
+                pass  # Another run of ours was first.
+        if not there or not there[0].get("retentionInDays"):
+            aws.logs.put_retention_policy(logGroupName=group, retentionInDays=_RETENTION_DAYS)
+    return group
+
+
+def last_lines(aws: Aws, group: str, stream: str, count: int) -> tuple[str, ...]:
+    """The last `count` lines of a stream, oldest first; none if there is no such stream (yet)."""
+    with translate(f"read log {group}"):
+        try:
+            events = aws.logs.get_log_events(
+                logGroupName=group, logStreamName=stream, limit=count, startFromHead=False
+            )["events"]
+        except aws.logs.exceptions.ResourceNotFoundException:
+            return ()
+    return tuple(event.get("message", "").rstrip("\n") for event in events)[-count:]

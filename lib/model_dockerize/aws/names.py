@@ -1,0 +1,22 @@
+"""Names that AWS takes, and the tag by which everything of ours is found again."""
+
+import re
+
+#: Everything that model-dockerize makes carries this tag; its value says what the thing is for.
+TAG = "model-dockerize"
+NETWORK, ROLE, CLUSTER, LOGS, REGISTRY, BATCH, TASK_DEFINITION, SERVICE = (
+    "network",
+    "role",
+    "cluster",
+    "logs",
+    "registry",
+    "batch",
+    "task-definition",
+    "service",
+)
+
+
+def legal_name(text: str, longest: int = 255) -> str:
+    """`text` as a name for a container, task family, service or (`longest` 128) job definition."""
+    legal = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:longest]
+    return legal or "model"

@@ -1,0 +1,260 @@
+"""Follows a deployment to its end, saying what happens while it happens, and takes back what did not work."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from model_dockerize.aws.diagnosis import StoppedTask, diagnose, stopped_tasks
+from model_dockerize.aws.errors import THROTTLED, code_of, translate
+from model_dockerize.aws.judge import Observation, Outcome, deployments_of, interval, judge
+from model_dockerize.aws.service import Service, describe, put_back, scale_to_zero, short_arn
+from model_dockerize.aws.session import Aws
+from model_dockerize.errors import TimedOutError
+from model_dockerize.progress import Progress
+
+_STEADY = "has reached a steady state"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a deployment ended."""
+
+    outcome: Outcome
+    reason: str
+    seconds: float
+    stopped_tasks: tuple[StoppedTask, ...]
+    task_arn: str | None  # one running task of our task definition, when deployed
+    running_task_definition_arn: str | None  # what the service runs now; None: nothing
+    events: tuple[str, ...]  # of the service, during the deployment, oldest first
+
+    def details(self) -> tuple[str, ...]:
+        """The evidence for a person: stopped tasks with their logs; the service's events where there are none."""
+        lines = [line for task in self.stopped_tasks for line in (task.summary(), *task.log)]
+        return tuple(lines) or self.events[-10:]
+
+
+def follow(
+    aws: Aws,
+    service: Service,
+    timeout_seconds: float,
+    progress: Progress,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Verdict:
+    """Watches the deployment `service.deployment_id` until it is over.
+
+    Raises:
+        TimedOutError: it was neither finished nor failed after `timeout_seconds`.
+        AwsAccessError, AwsError: as AWS says.
+    """
+    with translate(f"follow service {service.name}"):
+        return _Follower(aws, service, progress, sleep, monotonic).to_the_end(timeout_seconds)
+
+
+def settle_failed_first_deployment(aws: Aws, service: Service, progress: Progress) -> str:
+    """After a deployment that failed with nothing to go back to: no task stays. Returns what was done, for people.
+
+    The service is kept at zero tasks, which costs nothing: its events and log stay readable, and the next run rolls it.
+    """
+    with translate(f"service {service.name}"):
+        now: Any = describe(aws, service.cluster, service.name)
+        idle = now is None or now["status"] != "ACTIVE" or now["desiredCount"] == 0
+    if not idle:
+        scale_to_zero(aws, service)
+    done = f"service {service.name}: at 0 tasks, nothing runs that did not answer"
+    progress.info(done)
+    return done
+
+
+def rollback(
+    aws: Aws,
+    service: Service,
+    to_task_definition_arn: str | None,
+    timeout_seconds: float,
+    progress: Progress,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Verdict | None:
+    """Puts the service back to `to_task_definition_arn` and follows that; None, nothing to go back to: to no task.
+
+    Returns:
+        The verdict on going back; None if the service was brought to zero tasks instead.
+
+    Raises:
+        TimedOutError: going back was not over in time.
+    """
+    if to_task_definition_arn is None:
+        settle_failed_first_deployment(aws, service, progress)
+        return None
+    here, there = short_arn(service.task_definition_arn), short_arn(to_task_definition_arn)
+    progress.info(f"service {service.name}: rolling back {here} -> {there}")
+    return follow(aws, put_back(aws, service, to_task_definition_arn), timeout_seconds, progress, sleep)
+
+
+class _Follower:
+    """What has been seen and said so far of one deployment."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        service: Service,
+        progress: Progress,
+        sleep: Callable[[float], None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._aws = aws
+        self._service = service
+        self._progress = progress
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._started = monotonic()
+        self._events: dict[str, str] = {}
+        self._stopped: dict[str, StoppedTask] = {}
+        self._arn: str | None = None  # of our service deployment, once found
+        self._has_service_deployments = True
+        self._picture: Any = None  # what the last look showed, to see changes
+
+    def to_the_end(self, timeout: float) -> Verdict:
+        """Looks until there is a verdict."""
+        seen, throttled, changed_at = False, 0, self._started
+        while True:
+            try:
+                service = describe(self._aws, self._service.cluster, self._service.name)
+                look = self._observe(service)
+                throttled = 0
+            except ClientError as error:
+                if code_of(error) not in THROTTLED:
+                    raise
+                service, look, throttled = None, None, throttled + 1
+            now = self._monotonic()
+            if look:
+                seen = seen or any(d.id == self._service.deployment_id for d in look.deployments)
+                if self._tell(service, look):
+                    changed_at = now
+                    self._diagnose_new()
+                judgement = judge(look, self._service.deployment_id, seen)
+                if judgement:
+                    return self._verdict(judgement.outcome, judgement.reason, look, now - self._started)
+            if now - self._started >= timeout:
+                self._time_is_up(timeout)
+            self._sleep(interval(now - self._started, now - changed_at, throttled))
+
+    def _observe(self, service: Any) -> Observation | None:
+        if service is None:
+            return None
+        look = Observation(service["status"], deployments_of(service), "", "", 0)
+        ours = self._service_deployment()
+        if not ours:
+            return look
+        breaker = ours.get("deploymentCircuitBreaker", {})
+        return replace(
+            look,
+            ours_status=ours.get("status", ""),
+            ours_reason=ours.get("statusReason", ""),
+            failure_count=breaker.get("failureCount", 0),
+        )
+
+    def _service_deployment(self) -> Any:
+        """Our service deployment; None where the endpoint, the region or the policy does not have it."""
+        if not self._has_service_deployments:
+            return None
+        ecs = self._aws.ecs
+        try:
+            if self._arn is None:
+                found = ecs.list_service_deployments(cluster=self._service.cluster, service=self._service.name)
+                self._arn = _ours(found["serviceDeployments"], self._service.deployment_id)
+                if self._arn is None:
+                    return None
+            found_now = ecs.describe_service_deployments(serviceDeploymentArns=[self._arn])["serviceDeployments"]
+            return found_now[0] if found_now else None
+        except ClientError as error:
+            if code_of(error) in THROTTLED:
+                raise
+            self._has_service_deployments = False
+            self._progress.info(f"following the service itself: {error.operation_name} gives {code_of(error)}")
+            return None
+
+    def _tell(self, service: Any, look: Observation) -> bool:
+        """Says what is new: events, counts. Returns whether anything is."""
+        new = [
+            e for e in reversed(service.get("events", [])) if e["id"] not in self._events and self._recent(e, service)
+        ]
+        for event in new:
+            self._events[event["id"]] = event["message"]
+            self._progress.info(event["message"])
+        ours = next((d for d in look.deployments if d.id == self._service.deployment_id), None)
+        picture = (look.deployments, look.ours_status, look.failure_count)
+        changed = picture != self._picture or bool(new)
+        if ours and (self._picture is None or changed):
+            others = sum(d.running for d in look.deployments if d.id != ours.id)
+            counts = f"{ours.running} of {ours.desired} running, {ours.pending} pending, {ours.failed} failed"
+            line = f"{short_arn(ours.task_definition_arn)}: {counts}" + (f"; {others} of before" if others else "")
+            if line != getattr(self, "_line", ""):
+                self._line = line
+                self._progress.info(line)
+        self._picture = picture
+        return changed
+
+    def _recent(self, event: Any, service: Any) -> bool:
+        """Not from before our deployment: a service keeps its last 100 events."""
+        ours = [d for d in service["deployments"] if d["id"] == self._service.deployment_id]
+        since = ours[0].get("createdAt") if ours else None
+        return since is None or event["createdAt"] >= since
+
+    def _diagnose_new(self) -> None:
+        for task in stopped_tasks(self._aws, self._service, frozenset(self._stopped)):
+            self._stopped[task["taskArn"]] = diagnose(self._aws, task, self._progress, self._sleep)
+
+    def _verdict(self, outcome: Outcome, reason: str, look: Observation, seconds: float) -> Verdict:
+        if outcome == "failed":
+            self._diagnose_new()
+        running = _runs_now(look, self._service.deployment_id, outcome)
+        task = None
+        if outcome == "deployed":
+            found = self._aws.ecs.list_tasks(
+                cluster=self._service.cluster, serviceName=self._service.name, desiredStatus="RUNNING"
+            )["taskArns"]
+            tasks: list[Any] = (
+                self._aws.ecs.describe_tasks(cluster=self._service.cluster, tasks=found[:100])["tasks"] if found else []
+            )
+            task = next(
+                (t["taskArn"] for t in tasks if t["taskDefinitionArn"] == self._service.task_definition_arn), None
+            )
+        says = f"service {self._service.name}: {outcome} after {seconds:.0f} s"
+        if outcome == "deployed":
+            self._progress.info(says)
+        else:
+            now = short_arn(running) if running else "nothing"
+            self._progress.warning(f"{says}: {reason}; it runs {now} now")
+        return Verdict(
+            outcome, reason, seconds, tuple(self._stopped.values()), task, running, tuple(self._events.values())
+        )
+
+    def _time_is_up(self, timeout: float) -> None:
+        self._diagnose_new()
+        lines = [line for task in self._stopped.values() for line in (task.summary(), *task.log)]
+        raise TimedOutError(
+            f"Service {self._service.name} was neither deployed nor failed after {timeout:.0f} s.",
+            remedy="The deployment goes on by itself: run again to follow it, or raise wait-timeout.",
+            details=tuple(lines) or tuple(self._events.values())[-10:],
+        )
+
+
+def _ours(deployments: list[Any], deployment_id: str) -> str | None:
+    """The ARN of the service deployment whose target revision has our deployment's number."""
+    number = deployment_id.rsplit("/", 1)[-1]
+    for each in deployments:
+        arn = str(each["serviceDeploymentArn"])
+        if number in (short_arn(each.get("targetServiceRevisionArn", "")), short_arn(arn)):
+            return arn
+    return None
+
+
+def _runs_now(look: Observation, deployment_id: str, outcome: Outcome) -> str | None:
+    """The task definition of the tasks that serve: ours if deployed, else what runs beside it."""
+    candidates = [d for d in look.deployments if (d.id == deployment_id) == (outcome == "deployed")]
+    candidates = [d for d in candidates if d.running > 0 or (d.primary and d.state == "COMPLETED" and d.desired > 0)]
+    candidates.sort(key=lambda d: -d.running)
+    return candidates[0].task_definition_arn if candidates else None

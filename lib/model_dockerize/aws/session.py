@@ -1,0 +1,224 @@
+"""Who we are at AWS, where, and the clients through which every other module talks.
+
+The environment is a value that is handed in: nothing here reads this process's own. botocore does, so its public
+pieces that take a mapping (configuration chain, endpoint lookup, credential providers) are put together with ours. Left
+over, and read from the process: proxies, and `credential_source = Environment` of an assume-role profile.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.configprovider import (
+    BOTOCORE_DEFAUT_SESSION_VARIABLES,
+    ConfigChainFactory,
+    ConfiguredEndpointProvider,
+    ConstantProvider,
+)
+from botocore.credentials import (
+    AssumeRoleWithWebIdentityProvider,
+    ContainerProvider,
+    EnvProvider,
+    create_credential_resolver,
+)
+from botocore.utils import ensure_boolean
+
+from model_dockerize.aws.errors import translate
+from model_dockerize.errors import AwsAccessError, InputError
+from model_dockerize.progress import Progress
+from model_dockerize.settings import AwsSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sts import STSClient
+
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 5},
+    user_agent_extra="model-dockerize",
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the credentials are."""
+
+    account: str  # 12 digits
+    arn: str
+    region: str
+
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn`, `aws-us-gov`: the second word of every ARN."""
+        return self.arn.split(":")[1]
+
+
+@dataclass(frozen=True)
+class Aws:
+    """An account and region that answered. Clients are made at first use and may be used by several threads."""
+
+    identity: Identity
+    progress: Progress = field(repr=False)
+    _session: boto3.Session = field(repr=False)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def batch(self) -> "BatchClient":
+        """AWS Batch."""
+        return self.client("batch")  # type: ignore[no-any-return]
+
+    @property
+    def ec2(self) -> "EC2Client":
+        """VPC, subnets, security groups, network interfaces."""
+        return self.client("ec2")  # type: ignore[no-any-return]
+
+    @property
+    def ecr(self) -> "ECRClient":
+        """The container registry."""
+        return self.client("ecr")  # type: ignore[no-any-return]
+
+    @property
+    def ecs(self) -> "ECSClient":
+        """Clusters, task definitions, services, tasks."""
+        return self.client("ecs")  # type: ignore[no-any-return]
+
+    @property
+    def iam(self) -> "IAMClient":
+        """Roles."""
+        return self.client("iam")  # type: ignore[no-any-return]
+
+    @property
+    def logs(self) -> "CloudWatchLogsClient":
+        """CloudWatch Logs."""
+        return self.client("logs")  # type: ignore[no-any-return]
+
+    def client(self, service: str) -> Any:
+        """The client of `service`, e.g. `ecs`. One each: to make one is slow and not thread-safe."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+            return self._clients[service]
+
+
+def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Progress) -> Aws:
+    """Signs in and asks AWS who we are.
+
+    The region is `settings.aws_region`, else AWS_REGION, AWS_DEFAULT_REGION, the profile's. Credentials come as for
+    every AWS tool: keys, web identity, profile, container, instance; all looked up in `environment` only.
+
+    Raises:
+        InputError: no region.
+        AwsAccessError: no credentials, wrong or expired ones, or another account than `settings.aws_account_id`.
+        AwsError: AWS cannot be reached.
+    """
+    with translate("sign in to AWS"):
+        session = _session(environment)
+        region = settings.aws_region or session.get_config_variable("region")
+        if not region:
+            raise InputError(
+                "No AWS region is given.",
+                remedy="Set aws-region (e.g. us-east-1), or AWS_REGION in the environment.",
+            )
+        session.set_config_variable("region", region)
+        _replace_credential_providers(session, environment, region)
+        credentials = session.get_credentials()
+        if credentials is not None:
+            frozen = credentials.get_frozen_credentials()
+            for secret in (frozen.secret_key, frozen.token):
+                if secret:
+                    progress.secret(secret)
+        boto_session = boto3.Session(botocore_session=session, region_name=region)
+        sts: STSClient = boto_session.client("sts", config=_CONFIG)
+        who = sts.get_caller_identity()
+    identity = Identity(who["Account"], who["Arn"], region)
+    if settings.aws_account_id and settings.aws_account_id != identity.account:
+        raise AwsAccessError(
+            f"The credentials belong to account {identity.account}, not to {settings.aws_account_id} (aws-account-id).",
+            remedy="Use credentials of the account that is meant, or correct aws-account-id. Nothing was changed.",
+        )
+    progress.info(f"AWS account {identity.account}, region {region}, as {identity.arn}")
+    return Aws(identity, progress, boto_session)
+
+
+class _Session(botocore.session.Session):
+    """A botocore session whose endpoints come from a mapping. Clients that botocore makes for itself (STS) too."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__()
+        self._environment = dict(environment)
+
+    def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
+        """As botocore's; the endpoint is looked up by botocore's own rules, in the mapping."""
+        if not kwargs.get("endpoint_url") and not self.get_config_variable("our_ignore_endpoints"):
+            kwargs["endpoint_url"] = ConfiguredEndpointProvider(
+                full_config=self.full_config,
+                scoped_config=self.get_scoped_config(),
+                client_name=service_name,
+                environ=self._environment,
+            ).provide()
+        return super().create_client(service_name, *args, **kwargs)
+
+
+def _session(environment: Mapping[str, str]) -> _Session:
+    session = _Session(environment)
+    chains = ConfigChainFactory(session, environ=dict(environment))
+    store = session.get_component("config_store")
+    for name, (properties, variables, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items():
+        # Every AWS tool but botocore reads AWS_REGION, and GitHub's runners set it.
+        names = ["AWS_REGION", "AWS_DEFAULT_REGION"] if name == "region" else variables
+        chain = chains.create_config_chain(name, names, properties, default, convert)
+        store.set_config_provider(name, chain)
+    ignore = chains.create_config_chain(
+        None,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "ignore_configured_endpoint_urls",
+        False,
+        ensure_boolean,
+    )
+    store.set_config_provider("our_ignore_endpoints", ignore)
+    # botocore would look in the process's environment after us.
+    store.set_config_provider("ignore_configured_endpoint_urls", ConstantProvider(True))
+    return session
+
+
+def _replace_credential_providers(session: _Session, environment: Mapping[str, str], region: str) -> None:
+    resolver = create_credential_resolver(session, region_name=region)
+    profile = session.get_config_variable("profile") or "default"
+    ours = (
+        EnvProvider(environ=dict(environment)),
+        ContainerProvider(environ=dict(environment)),
+        AssumeRoleWithWebIdentityProvider(
+            load_config=lambda: _with_web_identity(session.full_config, profile, environment),
+            client_creator=lambda service, **kwargs: session.create_client(
+                service, **{"region_name": region, **kwargs}
+            ),
+            profile_name=profile,
+            disable_env_vars=True,
+        ),
+    )
+    instead = {provider.METHOD: provider for provider in ours}
+    resolver.providers = [instead.get(provider.METHOD or "", provider) for provider in resolver.providers]
+    session.register_component("credential_provider", resolver)
+
+
+def _with_web_identity(config: Mapping[str, Any], profile: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    variables = {
+        "web_identity_token_file": "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "role_arn": "AWS_ROLE_ARN",
+        "role_session_name": "AWS_ROLE_SESSION_NAME",
+    }
+    profiles = dict(config.get("profiles", {}))
+    given = {key: environment[name] for key, name in variables.items() if environment.get(name)}
+    profiles[profile] = {**profiles.get(profile, {}), **given}
+    return {**config, "profiles": profiles}

@@ -1,0 +1,138 @@
+"""The task definition: one container on Fargate, pinned by digest. Registered only when its meaning changed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from model_dockerize.aws.canonical import differences
+from model_dockerize.aws.errors import translate
+from model_dockerize.aws.eventual import once_assumable
+from model_dockerize.aws.fargate import check_size
+from model_dockerize.aws.foundations import Runtime
+from model_dockerize.aws.names import TAG, TASK_DEFINITION, legal_name
+from model_dockerize.aws.session import Aws
+from model_dockerize.errors import InputError
+from model_dockerize.progress import Progress
+from model_dockerize.settings import ServiceSettings
+
+_ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}
+
+
+@dataclass(frozen=True)
+class TaskDefinition:
+    """One revision of a family."""
+
+    arn: str
+    family: str
+    revision: int
+    changed: bool  # this run registered it
+
+    @property
+    def short(self) -> str:
+        """`family:revision`, as people say it."""
+        return f"{self.family}:{self.revision}"
+
+
+def cpu_architecture(platform: str) -> str:
+    """Fargate's word for an image's platform: linux/amd64 is X86_64.
+
+    Raises:
+        InputError: neither linux/amd64 nor linux/arm64.
+    """
+    system, _, machine = platform.partition("/")
+    machine = machine.split("/")[0]
+    if system != "linux" or machine not in _ARCHITECTURES:
+        raise InputError(
+            f"Fargate does not run images for {platform}.", remedy="Build for linux/amd64 or linux/arm64 (platforms)."
+        )
+    return _ARCHITECTURES[machine]
+
+
+def ensure_task_definition(
+    aws: Aws,
+    settings: ServiceSettings,
+    family: str,
+    image_uri: str,
+    platform: str,
+    runtime: Runtime,
+    progress: Progress,
+) -> TaskDefinition:
+    """The latest ACTIVE revision of `family` if it means the same, else a new one.
+
+    Args:
+        image_uri: repository@sha256:...
+        platform: of the image, e.g. linux/amd64.
+
+    Raises:
+        InputError: Fargate has no such size, or not this architecture.
+    """
+    family = legal_name(family)
+    wanted = task_definition(aws.identity.region, settings, family, image_uri, platform, runtime)
+    operation = aws.ecs.meta.service_model.operation_model("RegisterTaskDefinition")
+    with translate(f"task definition {family}"):
+        latest = _latest(aws, family)
+        differing = differences(operation, wanted, latest) if latest else []
+        if latest and not differing:
+            progress.info(f"task definition {family}:{latest['revision']}: there")
+            return TaskDefinition(latest["taskDefinitionArn"], family, latest["revision"], changed=False)
+        made = once_assumable(lambda: aws.ecs.register_task_definition(**wanted), runtime.fresh_roles)["taskDefinition"]
+    why = f" ({', '.join(differing)})" if differing else ""
+    progress.info(f"task definition {family}:{made['revision']}: registered{why}")
+    return TaskDefinition(made["taskDefinitionArn"], family, made["revision"], changed=True)
+
+
+def task_definition(
+    region: str, settings: ServiceSettings, family: str, image_uri: str, platform: str, runtime: Runtime
+) -> dict[str, Any]:
+    """The RegisterTaskDefinition request. Pure.
+
+    Raises:
+        InputError: Fargate has no such size, or not this architecture.
+    """
+    check_size(settings.cpu, settings.memory)
+    return {
+        "family": family,
+        "requiresCompatibilities": ["FARGATE"],
+        "networkMode": "awsvpc",
+        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": cpu_architecture(platform)},
+        "cpu": str(settings.cpu),
+        "memory": str(settings.memory),
+        "executionRoleArn": runtime.execution_role_arn,
+        "taskRoleArn": runtime.task_role_arn,
+        "containerDefinitions": [
+            {
+                "name": family,
+                "image": image_uri,
+                "essential": True,
+                "portMappings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}],
+                "stopTimeout": 30,
+                "healthCheck": {
+                    "command": ["CMD", "/opt/model-server/model-server", "health"],
+                    "interval": 5,
+                    "timeout": 5,
+                    "retries": 3,
+                    "startPeriod": 30,
+                },
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {
+                        "awslogs-group": runtime.log_group,
+                        "awslogs-region": region,
+                        "awslogs-stream-prefix": "service",
+                    },
+                },
+            }
+        ],
+        "tags": [{"key": TAG, "value": TASK_DEFINITION}],
+    }
+
+
+def _latest(aws: Aws, family: str) -> Any:
+    try:
+        return aws.ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+    except ClientError as error:
+        # ECS has no error code of its own for a family without ACTIVE revisions.
+        if "Unable to describe task definition" in str(error):
+            return None
+        raise
