@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -119,7 +120,7 @@ def floor_engine(images: Sequence[str] = ()) -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def _bridge() -> Iterator[str]:
-    name = f"mdfloor{os.getpid()}"
+    name = f"mdfloor{secrets.token_hex(3)}"
     run(["ip", "link", "add", name, "type", "bridge"])
     try:
         subnet = free_subnet(run(["ip", "-4", "route"]))

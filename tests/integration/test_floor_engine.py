@@ -1,0 +1,98 @@
+"""Why our Dockerfiles are written as they are: what the oldest engine that we support can and cannot build.
+
+Docker Engine 20.10 knows cache and secret mounts, but neither heredocs nor `COPY --link`. The day a test here that
+expects a refusal fails, the floor has risen and the style may change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from machine.host import MachineError
+from rig.engine import Engine, floor_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BASE = "python:3.11-slim"
+DEFAULT = "unix:///var/run/docker.sock"
+TAG = "floor-test"
+WORD = "a-word-that-no-layer-may-hold"
+
+MOUNTS = f"""\
+FROM {BASE}
+ARG TURN
+RUN --mount=type=cache,target=/cache,id=floor-test \\
+    if [ "$TURN" = second ]; then cat /cache/note > /note; else echo from-the-first-build > /cache/note; fi
+RUN --mount=type=secret,id=word,target=/run/word python -c \
+"import hashlib; print(hashlib.sha256(open('/run/word', 'rb').read()).hexdigest())" > /digest
+"""
+HEREDOC = f"FROM {BASE}\nRUN <<END\necho one\necho two\nEND\n"
+LINK = f"FROM {BASE}\nCOPY --link Dockerfile /copied\n"
+
+
+@pytest.fixture(scope="module")
+def floor() -> Iterator[Engine]:
+    with floor_engine([BASE]) as engine:
+        yield engine
+
+
+def write(folder: Path, dockerfile: str) -> Path:
+    (folder / "Dockerfile").write_text(dockerfile)
+    return folder
+
+
+def test_it_is_the_old_engine_and_a_new_client(floor: Engine) -> None:
+    version = floor.docker("version", "--format", "{{.Server.Version}}")
+    assert version.stdout.startswith("20.10."), version
+    assert "buildx" in floor.docker("buildx", "version").stdout
+
+
+def test_it_shares_nothing_with_the_default_engine(floor: Engine, tmp_path: Path) -> None:
+    default = Engine(host=DEFAULT, log=tmp_path)
+    own, other = (engine.docker("info", "--format", "{{.DockerRootDir}}").stdout for engine in (floor, default))
+    assert own
+    assert other
+    assert own != other
+
+
+def test_cache_and_secret_mounts_work(floor: Engine, tmp_path: Path) -> None:
+    context = write(tmp_path, MOUNTS)
+    options = ("--secret", "id=word,env=FLOOR_TEST_WORD", "--load", "--tag", TAG)
+    first = floor.build(context, *options, "--build-arg=TURN=first", env={"FLOOR_TEST_WORD": WORD})
+    assert first.returncode == 0, first.stderr
+    second = floor.build(context, *options, "--build-arg=TURN=second", env={"FLOOR_TEST_WORD": WORD})
+    assert second.returncode == 0, second.stderr
+
+    inside = floor.docker("run", "--rm", "--network=none", TAG, "cat", "/note", "/digest")
+    note, digest = inside.stdout.split()
+    assert note == "from-the-first-build"
+    assert digest == hashlib.sha256(WORD.encode()).hexdigest()
+    left = floor.docker("run", "--rm", "--network=none", TAG, "cat", "/run/word")
+    assert left.stdout == ""
+    assert WORD not in floor.docker("history", "--no-trunc", TAG).stdout + second.stderr + second.stdout
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "complaint"),
+    [pytest.param(HEREDOC, "unknown instruction", id="heredoc"), pytest.param(LINK, "unknown flag: link", id="link")],
+)
+def test_newer_syntax_is_refused_there_and_not_on_the_default_engine(
+    floor: Engine, tmp_path: Path, dockerfile: str, complaint: str
+) -> None:
+    context = write(tmp_path, dockerfile)
+    refused = floor.build(context)
+    assert refused.returncode != 0
+    assert complaint in refused.stderr.lower()
+    accepted = Engine(host=DEFAULT, log=tmp_path).build(context, "--output=type=cacheonly")
+    assert accepted.returncode == 0, accepted.stderr
+
+
+def test_an_image_that_the_default_engine_lacks_is_named_with_the_remedy() -> None:
+    absent = "floor-test/absent"
+    with pytest.raises(MachineError, match=rf"base_image\.py ensure {absent}"), floor_engine([absent]):
+        pass
