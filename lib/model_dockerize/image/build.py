@@ -1,0 +1,176 @@
+"""Builds an image with BuildKit, by `docker buildx build` as a child process (docs/adr/0006 says why)."""
+
+import csv
+import io
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from model_dockerize.errors import BuildError
+from model_dockerize.image.buildlog import BuildLog, Failure, decode
+from model_dockerize.image.engine import Engine, numbers
+from model_dockerize.image.store import Image, inspect
+from model_dockerize.progress import Progress
+
+_STOP_TIMEOUT = 5  # seconds that an interrupted build gets to end by itself
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What to build from a context whose root holds a file `Dockerfile`.
+
+    `build_args` and `labels` are public: they can be read in the image. What is secret goes into `secrets`.
+    """
+
+    tags: tuple[str, ...]  # "name:version"; the first one names the result
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Path] = field(default_factory=dict)  # id of `RUN --mount=type=secret` -> file
+    labels: Mapping[str, str] = field(default_factory=dict)
+    platform: str = ""  # "linux/amd64"; empty: the engine's own
+    target: str = ""  # stage; empty: the last one
+
+
+def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
+    """The command that builds `request` from a tar on its standard input, with only what this buildx understands."""
+    argv = [str(engine.cli), "buildx", "build", "--builder", engine.context, "--load"]
+    argv.append("--progress=rawjson" if numbers(engine.buildx_version) >= (0, 13) else "--progress=plain")
+    if engine.containerd_store and numbers(engine.buildx_version) >= (0, 10):
+        # An attestation would turn the image into an index, which AWS Lambda and SageMaker refuse.
+        argv.append("--provenance=false")
+    for tag in request.tags:
+        argv += ["--tag", tag]
+    for name, value in request.build_args.items():
+        argv += ["--build-arg", f"{name}={value}"]
+    for name, value in request.labels.items():
+        argv += ["--label", f"{name}={value}"]
+    for name, path in request.secrets.items():
+        argv += ["--secret", _csv("type=file", f"id={name}", f"src={path}")]
+    if request.platform:
+        argv += ["--platform", request.platform]
+    if request.target:
+        argv += ["--target", request.target]
+    return [*argv, "-"]
+
+
+def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildRequest, progress: Progress) -> Image:
+    """Builds the image and loads it into the engine.
+
+    Args:
+        context: writes the build context as a tar to the file that it is handed; called in a thread of its own.
+        progress: gets a line for each step (its name; cached, or its seconds) and each line that a step prints.
+    Raises:
+        BuildError: the build failed; `details` holds the failing step and the end of its output.
+        Any error of `context`, unchanged. On Ctrl-C, or whatever else ends the call, the build is ended too.
+    """
+    started = time.monotonic()
+    log = BuildLog()
+    process = subprocess.Popen(
+        build_argv(request, engine),
+        env=dict(engine.environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # so that the CLI and its plugin can be ended together
+    )
+    assert process.stdin and process.stderr  # noqa: S101  both are pipes
+    writer = _Writer(context, process.stdin, process)
+    writer.start()
+    try:
+        for item in decode(io.TextIOWrapper(process.stderr, "utf-8", "replace")):
+            for line in log.add(item):
+                progress.output(line)
+        process.wait()
+    finally:
+        _stop(process)
+        writer.join()
+        process.stderr.close()
+    if writer.error:
+        raise writer.error
+    if process.returncode != 0:
+        raise _error(request.tags[0], log.failure())
+    image = inspect(engine, request.tags[0], log.steps())
+    progress.info(
+        f"Built {image.ref} in {time.monotonic() - started:.1f} s: "
+        f"{image.ran_steps} steps ran, {image.cached_steps} were cached."
+    )
+    return image
+
+
+class _Writer(threading.Thread):
+    """Feeds the context into the build while its output is read; keeps the error of the context."""
+
+    def __init__(self, context: Callable[[BinaryIO], None], pipe: BinaryIO, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(name="build-context", daemon=True)
+        self.error: BaseException | None = None
+        self._context, self._pipe, self._process = context, pipe, process
+
+    def run(self) -> None:
+        try:
+            self._context(self._pipe)
+            self._pipe.close()
+        except BrokenPipeError:
+            pass  # the build ended before it had read everything; its own words say why
+        except BaseException as error:  # noqa: BLE001  handed to the caller, who raises it
+            self.error = error
+            _kill(self._process, signal.SIGKILL)  # before the pipe closes: a cut tar can look like a whole one
+        finally:
+            with suppress(OSError):
+                self._pipe.close()
+
+
+def _csv(*fields: str) -> str:
+    """One line of CSV, which is how buildx reads the fields of an option: a path may hold a comma or a quote."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
+
+
+def _kill(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends the build and everything it started, if it still runs."""
+    if process.poll() is not None:
+        return
+    _kill(process, signal.SIGTERM)
+    try:
+        process.wait(_STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        _kill(process, signal.SIGKILL)
+        process.wait()
+
+
+#: What a failure's words point at, the most telling first.
+_REMEDIES = (
+    (
+        "no space left on device",
+        "Free some disk: `docker system df` shows what takes it, `docker builder prune` frees.",
+    ),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "Name the certificate of your network's proxy with ca-bundle, so that the build trusts it.",
+    ),
+    ("No matching distribution found", "Correct that line of the requirements file."),
+    ("exit code 137", "The step was killed, most likely for want of memory: give the engine more."),
+    ("[internal] load metadata", "Check the base image's name, and that the engine reaches and may pull it."),
+)
+
+
+def _error(ref: str, failure: Failure) -> BuildError:
+    evidence = "\n".join((failure.step, failure.reason, *failure.lines))
+    remedy = next((text for sign, text in _REMEDIES if sign.lower() in evidence.lower()), "")
+    where = f" at {failure.step}" if failure.step else ""
+    return BuildError(
+        f"The image {ref} did not build{where}: {failure.reason}",
+        remedy or "Correct what the step's last lines complain about, and build again.",
+        details=(*((failure.step,) if failure.step else ()), *failure.lines),
+    )

@@ -1,0 +1,182 @@
+"""What `docker buildx build` says while it builds, as steps with names, times and the end of their output.
+
+buildx from 0.13 on speaks JSON (`--progress=rawjson`): one object a line, or, in 0.13 itself, printed over several
+lines; after a failure plain text follows. Older ones speak `--progress=plain` only.
+Source: https://docs.docker.com/reference/cli/docker/buildx/build/#progress
+"""
+
+import base64
+import json
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+TAIL = 20  # lines of a failing step that the error shows
+
+_STEP = re.compile(r"^\[(?!internal\])[^\]]*\d+/\d+\] (?!FROM )")
+_PLAIN = re.compile(r"^#(\d+) ?(.*)$")
+_PLAIN_LOG = re.compile(r"^\d+\.\d+ ?(.*)$")
+_USER_IN_URL = re.compile(r"(?<=://)[^/\s@]+@")
+_TELLING = re.compile(r"error|exception|not found|no such|failed|denied|cannot|invalid", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One instruction of the Dockerfile, as it was built. `seconds` is 0 for a cached one."""
+
+    name: str  # "[stage-0 3/7] RUN pip install ..."
+    cached: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a build failed. `step` is empty where it failed outside of any step; `lines` is the end of the output."""
+
+    step: str
+    reason: str
+    lines: tuple[str, ...]
+
+
+@dataclass
+class _Vertex:
+    name: str = ""
+    cached: bool = False
+    seconds: float = 0.0
+    done: bool = False
+    error: str = ""
+    partial: str = ""
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
+
+
+def without_credentials(text: str) -> str:
+    """The same text with `user:password@` cut out of its URLs (package managers print their index's address)."""
+    return _USER_IN_URL.sub("***@", text)
+
+
+def decode(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
+    """Splits a stream of lines into JSON objects, wherever they begin and end, and the lines of text between them."""
+    decoder = json.JSONDecoder()
+    waiting = ""  # the beginning of an object whose end has not come yet
+    for line in lines:
+        if waiting and line.startswith("{"):  # an object begins again: what waited was never one
+            yield from waiting.splitlines()
+            waiting = ""
+        waiting += line
+        # Only a line that begins or closes an object can complete one: anything else would cost a parse each.
+        if not (line.startswith(("{", "}")) or not waiting.startswith("{")):
+            continue
+        while waiting := waiting.lstrip("\r\n"):
+            if not waiting.startswith("{"):
+                text, _, waiting = waiting.partition("\n")
+                yield text.rstrip()
+                continue
+            try:
+                found, end = decoder.raw_decode(waiting)
+            except json.JSONDecodeError:
+                break
+            yield found
+            waiting = waiting[end:]
+    yield from waiting.splitlines()
+
+
+class BuildLog:
+    """Collects what the build says. `add` returns the lines that a person wants to see now."""
+
+    def __init__(self) -> None:
+        self._vertices: dict[str, _Vertex] = {}
+        self._text: deque[str] = deque(maxlen=2 * TAIL)
+        self._steps: list[Step] = []
+
+    def add(self, item: dict[str, Any] | str) -> list[str]:
+        """Takes one item of `decode`."""
+        shown = self._plain(item) if isinstance(item, str) else self._status(item)
+        return [without_credentials(line) for line in shown]
+
+    def steps(self) -> tuple[Step, ...]:
+        """The finished instructions, in the order in which they were finished."""
+        return tuple(self._steps)
+
+    def failure(self) -> Failure:
+        """The step that failed first, or, where none did, what the command said at its end."""
+        for vertex in self._vertices.values():
+            if vertex.error and "canceled" not in vertex.error:
+                lines = [line for line in [*vertex.tail, vertex.partial] if line.strip()]
+                exit_code = re.search(r"exit code: (\d+)", vertex.error)
+                telling = [line for line in lines if _TELLING.search(line)] or lines
+                if exit_code and telling:
+                    reason = f"{telling[-1].strip()} (exit code {exit_code[1]})"
+                else:
+                    reason = f"exit code {exit_code[1]}" if exit_code else vertex.error
+                return Failure(
+                    without_credentials(vertex.name),
+                    without_credentials(reason),
+                    tuple(without_credentials(line) for line in lines),
+                )
+        lines = [without_credentials(line) for line in self._text if line.strip(" -")]
+        telling = [line for line in lines if line.startswith(("ERROR", "error"))] or lines
+        reason = re.sub(r"^ERROR: (failed to (build|solve): )*", "", telling[-1]) if telling else "no reason was given"
+        return Failure("", reason, tuple(lines[-TAIL:]))
+
+    def _status(self, status: dict[str, Any]) -> list[str]:
+        shown: list[str] = []
+        for said in status.get("vertexes") or []:
+            vertex = self._vertices.setdefault(said["digest"], _Vertex())
+            vertex.name = said.get("name", vertex.name)
+            vertex.cached = vertex.cached or said.get("cached", False)
+            vertex.error = said.get("error", "") or vertex.error
+            if said.get("started") and said.get("completed"):
+                vertex.seconds = 0.0 if vertex.cached else _seconds(said["started"], said["completed"])
+                shown += self._finish(vertex)
+        for said in status.get("logs") or []:
+            vertex = self._vertices.setdefault(said["vertex"], _Vertex())
+            text = base64.b64decode(said.get("data") or "").decode("utf-8", "replace")
+            *whole, vertex.partial = (vertex.partial + text).split("\n")
+            shown += self._log(vertex, whole)
+        return shown
+
+    def _plain(self, line: str) -> list[str]:
+        match = _PLAIN.match(line)
+        if not match:
+            self._text.append(line)
+            return []
+        vertex = self._vertices.setdefault(match[1], _Vertex())
+        said = match[2]
+        if not vertex.name:
+            vertex.name = said
+        elif said == "CACHED":
+            vertex.cached = True
+            return self._finish(vertex)
+        elif done := re.match(r"DONE (\d+\.\d+)s", said):
+            vertex.seconds = float(done[1])
+            return self._finish(vertex)
+        elif said.startswith("ERROR: "):
+            vertex.error = said.removeprefix("ERROR: ")
+            return self._finish(vertex)
+        elif log := _PLAIN_LOG.match(said):
+            return self._log(vertex, [log[1]])
+        return []
+
+    def _log(self, vertex: _Vertex, lines: list[str]) -> list[str]:
+        printed = [line.rstrip("\r").rpartition("\r")[2] for line in lines]  # of a progress bar only its last state
+        vertex.tail.extend(printed)
+        return [f"  {line}" for line in printed if line.strip()]
+
+    def _finish(self, vertex: _Vertex) -> list[str]:
+        if vertex.done:
+            return []
+        vertex.done = True
+        if vertex.error:
+            return [f"{vertex.name}: failed"]
+        if _STEP.match(vertex.name):
+            self._steps.append(Step(vertex.name, vertex.cached, vertex.seconds))
+        elif vertex.seconds < 1:
+            return []  # BuildKit's own doings are worth a line only where they take time
+        return [f"{vertex.name}: {'cached' if vertex.cached else f'{vertex.seconds:.1f} s'}"]
+
+
+def _seconds(started: str, completed: str) -> float:
+    return max(0.0, (datetime.fromisoformat(completed) - datetime.fromisoformat(started)).total_seconds())

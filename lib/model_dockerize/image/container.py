@@ -1,0 +1,103 @@
+"""Runs an image as a container for as long as a `with` block lasts, where this process can reach it."""
+
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+
+import docker
+from docker.errors import APIError, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from model_dockerize.errors import EngineError, SmokeError
+from model_dockerize.image.engine import Engine, connect
+
+
+@dataclass(frozen=True)
+class RunningContainer:
+    """A container that was started. `urls` are the addresses to try, best first; empty where it ended at once."""
+
+    id: str
+    name: str
+    urls: tuple[str, ...]
+    _container: Container
+
+    def logs(self, tail: int = 50) -> str:
+        """The last `tail` lines that the container printed, on either stream."""
+        return str(self._container.logs(tail=tail).decode("utf-8", "replace"))
+
+    def exited(self) -> int | None:
+        """The container's exit code, or None while it runs. A container that is gone counts as 137 (killed)."""
+        try:
+            self._container.reload()
+        except NotFound:
+            return 137
+        state = self._container.attrs["State"]
+        return None if state["Status"] in {"created", "running", "restarting", "paused"} else int(state["ExitCode"])
+
+
+@contextmanager
+def run(
+    engine: Engine, image_ref: str, environment: Mapping[str, str], name_prefix: str, port: int = 80
+) -> Iterator[RunningContainer]:
+    """Starts `image_ref` detached, yields it, and removes it with its anonymous volumes, whatever happens meanwhile.
+
+    The container's `port` is published on a free port of 127.0.0.1. Where this process runs in a container itself (a
+    GitHub Action), that is another 127.0.0.1: then the new container joins our network and its own address comes first.
+
+    Raises:
+        EngineError: the engine holds no such image, or cannot make the container.
+        SmokeError: the container was made but does not start, e.g. its program is for another architecture.
+    """
+    with closing(connect(engine)) as client:
+        network = _own_network(client)
+        try:
+            container = client.containers.create(
+                image_ref,
+                name=f"{name_prefix}-{secrets.token_hex(4)}",
+                environment=dict(environment),
+                ports={f"{port}/tcp": ("127.0.0.1", 0)},
+                network=network or None,
+            )
+        except ImageNotFound as error:
+            raise EngineError(f"The engine holds no image {image_ref}.", "Build it first.") from error
+        except APIError as error:
+            raise EngineError(f"The engine makes no container of {image_ref}: {error.explanation}") from error
+        try:
+            try:
+                container.start()
+            except APIError as error:
+                raise SmokeError(
+                    f"A container of {image_ref} does not start: {error.explanation}",
+                    "Check the image's command and that it was built for this computer's architecture.",
+                ) from error
+            container.reload()
+            yield RunningContainer(
+                str(container.id), str(container.name), _urls(container.attrs, port, network), container
+            )
+        finally:
+            with suppress(NotFound):
+                container.remove(v=True, force=True)
+
+
+def _own_network(client: docker.DockerClient) -> str:
+    """The network of the container in which this process runs; empty outside of one, or where it uses the host's."""
+    hostname = socket.gethostname()
+    try:
+        ours = client.containers.get(hostname)
+    except (NotFound, APIError):
+        return ""
+    if not str(ours.id).startswith(hostname):  # a container that merely bears the name of this computer
+        return ""
+    return next((name for name in ours.attrs["NetworkSettings"]["Networks"] if name not in {"host", "none"}), "")
+
+
+def _urls(attrs: dict[str, dict[str, dict[str, dict[str, str]]]], port: int, network: str) -> tuple[str, ...]:
+    settings = attrs["NetworkSettings"]
+    address = settings["Networks"].get(network, {}).get("IPAddress") if network else ""
+    published = [
+        f"http://{binding['HostIp']}:{binding['HostPort']}"  # type: ignore[index]
+        for binding in (settings["Ports"].get(f"{port}/tcp") or [])
+    ]
+    return (*([f"http://{address}:{port}"] if address else []), *published)

@@ -1,0 +1,169 @@
+"""Docker Engine and its command line: what is there, and one clear sentence where something is not."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import docker
+import requests
+from docker.errors import DockerException
+from docker.utils import kwargs_from_env
+
+from model_dockerize.errors import EngineError
+
+OLDEST_ENGINE = (20, 10)
+_CLI_TIMEOUT = 10  # seconds; `docker context` and `docker buildx version` talk to nobody
+_STREAM_TIMEOUT = 900  # seconds of silence: saving or pushing a large layer says nothing for long
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker Engine that answered, and the command line that builds on it.
+
+    `context` is the name of the CLI's context, which is also the name of the buildx builder inside this engine.
+    `environment` is given to every child process; it may hold credentials and is therefore not shown.
+    """
+
+    version: str  # "26.1.5"
+    api_version: str  # "1.45"
+    platform: str  # "linux/amd64"
+    buildx_version: str  # "0.13.1"
+    containerd_store: bool  # images are kept by containerd, not by the classic store
+    cli: Path
+    host: str  # "unix:///var/run/docker.sock"
+    context: str
+    environment: Mapping[str, str] = field(repr=False)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version: "20.10.24+dfsg1" is (20, 10, 24); no number gives an empty tuple."""
+    match = re.match(r"v?(\d+(?:\.\d+)*)", version)
+    return tuple(int(part) for part in match[1].split(".")) if match else ()
+
+
+def connect(engine: Engine) -> docker.DockerClient:
+    """A client of the engine's API, to be closed by the caller (it is a context manager by `contextlib.closing`).
+
+    Source: https://docs.docker.com/reference/api/engine/
+    """
+    return _client(engine.host, engine.environment, engine.api_version)
+
+
+def probe(environment: Mapping[str, str]) -> Engine:
+    """Finds the command line, the engine it talks to and buildx.
+
+    Args:
+        environment: of the process, e.g. `os.environ`; PATH, HOME and DOCKER_* are what docker reads of it.
+    Raises:
+        EngineError: something is missing, not permitted, or too old; the remedy says which package or command helps.
+    """
+    found = shutil.which("docker", path=environment.get("PATH", os.defpath))
+    if not found:
+        raise EngineError(
+            "The docker command is not installed, or not on the PATH.",
+            "Install Docker Engine: https://docs.docker.com/engine/install/",
+        )
+    cli = Path(found)
+    buildx = _start([found, "buildx", "version"], environment)
+    name, host = _context(_start([found, "context", "inspect", "--format", "{{json .}}"], environment))
+    version, info = _ask(host, environment)
+    buildx_version = _buildx(buildx)
+
+    engine_version = str(version.get("Version", ""))
+    if numbers(engine_version) < OLDEST_ENGINE:
+        raise EngineError(
+            f"Docker Engine {engine_version or 'of unknown version'} is too old: 20.10 is the oldest that works.",
+            "Upgrade it: https://docs.docker.com/engine/install/",
+        )
+    if version.get("Os") != "linux":
+        raise EngineError(
+            f"This Docker Engine runs {version.get('Os')} containers, and models need linux ones.",
+            "Switch Docker Desktop to Linux containers.",
+        )
+    return Engine(
+        version=engine_version,
+        api_version=str(version.get("ApiVersion", "")),
+        platform=f"linux/{version.get('Arch')}",
+        buildx_version=buildx_version,
+        containerd_store=["driver-type", "io.containerd.snapshotter.v1"] in (info.get("DriverStatus") or []),
+        cli=cli,
+        host=host,
+        context=name,
+        environment=dict(environment),
+    )
+
+
+def _client(host: str, environment: Mapping[str, str], api_version: str) -> docker.DockerClient:
+    settings = kwargs_from_env(environment=dict(environment))
+    settings["base_url"] = host
+    return docker.DockerClient(
+        version=api_version, timeout=_STREAM_TIMEOUT, use_ssh_client=host.startswith("ssh://"), **settings
+    )
+
+
+def _start(argv: list[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _output(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    try:
+        out, err = process.communicate(timeout=_CLI_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return 1, "", f"no answer within {_CLI_TIMEOUT} s"
+    return process.returncode, out, err
+
+
+def _context(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """The name and the address of the engine that the command line uses (the SDK knows no contexts)."""
+    code, out, err = _output(process)
+    if code != 0:
+        raise EngineError(
+            f"The docker command does not know which engine to use: {err.strip() or out.strip()}",
+            "List the contexts with `docker context ls` and choose one with `docker context use NAME`.",
+        )
+    found = json.loads(out)
+    return found["Name"], found["Endpoints"]["docker"]["Host"]
+
+
+def _buildx(process: subprocess.Popen[str]) -> str:
+    code, out, _ = _output(process)
+    match = re.search(r"v?(\d+\.\d+\.\d+)", out)
+    if code != 0 or not match:
+        raise EngineError(
+            "The docker command has no buildx, which builds the image.",
+            "Install it: package docker-buildx-plugin (Docker's own packages) or docker-buildx (Debian and Ubuntu).",
+        )
+    return match[1]
+
+
+def _ask(host: str, environment: Mapping[str, str]) -> tuple[dict[str, object], dict[str, list[list[str]]]]:
+    try:
+        client = _client(host, environment, "auto")
+        try:
+            return client.version(), client.info()
+        finally:
+            client.close()
+    except (DockerException, requests.RequestException, OSError) as error:
+        raise _unreachable(host, str(error)) from error
+
+
+def _unreachable(host: str, text: str) -> EngineError:
+    if "Permission denied" in text:
+        return EngineError(
+            f"Docker Engine at {host} is not open to this user.",
+            "Add the user to the docker group (`sudo usermod -aG docker $USER`), log in again, and repeat.",
+        )
+    return EngineError(
+        f"Docker Engine does not answer at {host}.",
+        "Start it (`sudo systemctl start docker`, or Docker Desktop), or point DOCKER_HOST at the right one.",
+        details=(text,),
+    )

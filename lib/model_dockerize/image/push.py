@@ -1,0 +1,167 @@
+"""Pushes an image to a registry with credentials that are never written anywhere."""
+
+import re
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+import tenacity
+from docker.errors import APIError, ImageNotFound
+from docker.utils import parse_repository_tag
+
+from model_dockerize.errors import EngineError, PushError
+from model_dockerize.image.engine import Engine, connect
+from model_dockerize.progress import Progress
+
+ATTEMPTS = 4
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_TRANSIENT = re.compile(
+    r"\bEOF\b|connection reset|broken pipe|connection refused|i/o timeout|TLS handshake timeout|timed out"
+    r"|status(?: code)?:? 5\d\d|\b50[0234] |internal server error|service unavailable|bad gateway"
+    r"|toomanyrequests|too many requests",
+    re.IGNORECASE,
+)
+# The words of registries and of the engine, and what helps. The first one that is found in the message counts.
+_CAUSES = (
+    (
+        r"immutable|tag invalid|ImageTagAlreadyExists",
+        "its tags are immutable and this one is taken",
+        "Push under another version.",
+    ),
+    (
+        r"authorization token has expired",
+        "the registry's token has expired",
+        "Log in again: a token of Amazon ECR lasts 12 hours. Then repeat the push.",
+    ),
+    (
+        r"no basic auth credentials|unauthorized|authentication required|\b401\b|incorrect username or password",
+        "the registry does not accept these credentials",
+        "Check that they belong to this registry's account and region.",
+    ),
+    (
+        r"name unknown|repository .*(does not exist|not found)|RepositoryNotFound",
+        "the repository does not exist",
+        "Create the repository first, or correct its name.",
+    ),
+    (
+        r"denied|forbidden|\b403\b",
+        "pushing is not allowed with these credentials",
+        "Allow ecr:BatchCheckLayerAvailability, InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload, PutImage.",
+    ),
+    (
+        _TRANSIENT.pattern,
+        "the connection to the registry broke off",
+        "Repeat the push: layers that have arrived are not sent again. If it stays, check proxy, network and quota.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class RegistryAuth:
+    """Credentials for one registry. They are handed to the engine in memory, for this push only."""
+
+    username: str
+    password: str = field(repr=False)
+    registry: str  # "123456789012.dkr.ecr.us-east-1.amazonaws.com" or "127.0.0.1:5000"
+
+
+class _TransientError(PushError):
+    """A fault that a fresh attempt may not meet."""
+
+
+def push(engine: Engine, image_ref: str, target: str, auth: RegistryAuth, progress: Progress) -> str:
+    """Names the image `target` (registry/repository:tag) and pushes it; the digest ("sha256:...") of its manifest.
+
+    A broken connection or a fault of the registry is tried again, up to `ATTEMPTS` times in all.
+
+    Raises:
+        PushError: the registry refused; the remedy depends on why. Also for a target in another registry than `auth`'s.
+        EngineError: the engine holds no such image.
+    """
+    repository, tag = parse_repository_tag(target)
+    if not repository.startswith(f"{auth.registry}/"):
+        raise PushError(
+            f"The name {target} does not belong to the registry {auth.registry}.",
+            "Name the image registry/repository:tag, of the registry that the credentials are for.",
+        )
+    with closing(connect(engine)) as client:
+        try:
+            client.api.tag(image_ref, repository, tag or "latest")
+        except ImageNotFound as error:
+            raise EngineError(f"The engine holds no image {image_ref}.", "Build it first.") from error
+        except APIError as error:
+            raise PushError(f"The image cannot be named {target}: {error.explanation}") from error
+
+        def attempt() -> str:
+            try:
+                events = client.api.push(
+                    repository,
+                    tag=tag or "latest",
+                    stream=True,
+                    decode=True,
+                    auth_config={
+                        "username": auth.username,
+                        "password": auth.password,
+                        "serveraddress": auth.registry,
+                    },
+                )
+                return _follow(events, target, progress)
+            except APIError as error:
+                raise failure(target, str(error.explanation)) from error
+            except requests.ConnectionError as error:
+                raise failure(target, f"connection reset: {error}") from error
+
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_TransientError),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=tenacity.wait_exponential_jitter(initial=1, max=10),
+            before_sleep=lambda state: progress.warning(
+                f"Attempt {state.attempt_number} of {ATTEMPTS} to push failed and is repeated: {_raised(state)}"
+            ),
+            reraise=True,
+        )(attempt)
+
+
+def failure(target: str, message: str) -> PushError:
+    """The error for what the registry or the engine said, with the remedy for its cause."""
+    kind = _TransientError if _TRANSIENT.search(message) else PushError
+    for sign, cause, remedy in _CAUSES:
+        if re.search(sign, message, re.IGNORECASE):
+            return kind(f"{target} was not pushed: {cause}.", remedy, details=(message.strip(),))
+    return kind(f"{target} was not pushed: {message.strip()}", "Repeat the push; if it fails again, ask the registry.")
+
+
+def _follow(events: Iterable[dict[str, Any]], target: str, progress: Progress) -> str:
+    """Reads what the engine says of a push until its end."""
+    sizes: dict[str, int] = {}  # bytes a layer, as far as they were told
+    sent: set[str] = set()
+    there: set[str] = set()
+    digest = ""
+    for event in events:
+        if event.get("error"):
+            raise failure(target, str((event.get("errorDetail") or {}).get("message") or event["error"]))
+        layer, status = str(event.get("id", "")), str(event.get("status", ""))
+        if status == "Pushing":
+            size = int((event.get("progressDetail") or {}).get("total") or 0)
+            sizes[layer] = max(sizes.get(layer, 0), size)
+        elif status == "Pushed":
+            sent.add(layer)
+        elif status.startswith(("Layer already exists", "Mounted from", "Already exists")):
+            there.add(layer)
+        told = (event.get("aux") or {}).get("Digest") or (status if "digest: " in status else "")
+        if match := _DIGEST.search(told):
+            digest = match[0]
+    if not digest:
+        raise _TransientError(f"{target} was not pushed: the engine ended without naming its digest.", "Push again.")
+    megabytes = sum(sizes.get(layer, 0) for layer in sent) / 1e6
+    progress.info(
+        f"Pushed {target}: {len(sent)} layers sent ({megabytes:.1f} MB), {len(there)} were already there; {digest}"
+    )
+    return digest
+
+
+def _raised(state: tenacity.RetryCallState) -> str:
+    error = state.outcome.exception() if state.outcome else None
+    return " ".join((*error.details, str(error))[:1]) if isinstance(error, PushError) else str(error)

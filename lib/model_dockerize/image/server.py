@@ -1,0 +1,170 @@
+"""The model server's own image, from which every model image copies its server.
+
+Its version is a hash of what it is made of, so it is made once for each state of the sources, and a model image is
+never built with another server than the one its build id names.
+"""
+
+import hashlib
+import io
+import re
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from docker.errors import ImageNotFound
+
+from model_dockerize.errors import EngineError
+from model_dockerize.image.build import BuildRequest, build
+from model_dockerize.image.engine import Engine, connect
+from model_dockerize.progress import Progress
+
+_REPOSITORY = "model-dockerize/model-server"
+_STAGE = "model-server"
+_DOCKERFILE = "Dockerfile"
+#: What the stage is made of, beside itself. Only these are sent to its build, so nothing else can get into it.
+_SOURCES = ("lib/model_server", "lib/model_runner", "requirements/server-build.txt")
+_BUNDLE = Path("/opt/model-server")
+_NO_SECRETS: Mapping[str, Path] = MappingProxyType({})
+_REMEDY = "Run model-dockerize from a clone of its repository, or as the GitHub Action."
+
+
+@dataclass(frozen=True)
+class ServerSources:
+    """What the server's image can be made from.
+
+    Attributes:
+        checkout: directory that holds lib/, requirements/ and Dockerfile of this project; None where there is none.
+        bundle: directory of the finished server, as the Action's image carries it; None where there is none.
+    """
+
+    checkout: Path | None
+    bundle: Path | None
+
+
+def find_sources() -> ServerSources:
+    """The sources beside this very file, and the bundle at its fixed place."""
+    root = Path(__file__).resolve().parents[3]
+    complete = all((root / name).exists() for name in (_DOCKERFILE, *_SOURCES))
+    return ServerSources(root if complete else None, _BUNDLE if _BUNDLE.is_dir() else None)
+
+
+def server_version(sources: ServerSources) -> str:
+    """12 hex digits of the sha256 over everything that the server is made of: the same on every computer.
+
+    Raises:
+        EngineError: the sources are not there.
+    """
+    if not sources.checkout:
+        raise EngineError("The sources of the model server are not beside this program.", _REMEDY)
+    digest = hashlib.sha256(stage_text((sources.checkout / _DOCKERFILE).read_text("utf-8"), _STAGE).encode())
+    for name, path in _files(sources.checkout):
+        content = path.read_bytes()
+        digest.update(f"\0{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:12]
+
+
+def server_ref(version: str) -> str:
+    """The name of the server's image: what a model's Dockerfile copies from."""
+    return f"{_REPOSITORY}:{version}"
+
+
+def server_image(
+    engine: Engine,
+    version: str,
+    sources: ServerSources,
+    progress: Progress,
+    secrets: Mapping[str, Path] = _NO_SECRETS,
+) -> str:
+    """The name of the server's image, which is in the engine afterwards.
+
+    It is taken from the engine, else made of the bundle, else built from the checkout.
+
+    Args:
+        secrets: build secrets for the last way, e.g. {"ca-bundle": path}.
+    Raises:
+        EngineError: there is nothing to make it from.
+        BuildError: it did not build.
+    """
+    ref = server_ref(version)
+    with closing(connect(engine)) as client:
+        try:
+            client.images.get(ref)
+            return ref
+        except ImageNotFound:
+            pass
+    if sources.bundle:
+        progress.info(f"Making the model server's image {ref} of the bundle in {sources.bundle}.")
+        build(engine, partial(_write_bundle, sources.bundle), BuildRequest(tags=(ref,)), progress)
+    elif sources.checkout:
+        progress.info(f"Building the model server's image {ref}: once for this version.")
+        request = BuildRequest(tags=(ref,), secrets=secrets, target=_STAGE)
+        build(engine, partial(_write_checkout, sources.checkout), request, progress)
+    else:
+        raise EngineError(f"The image {ref} is not in the engine, and there is nothing to make it from.", _REMEDY)
+    return ref
+
+
+def stage_text(dockerfile: str, name: str) -> str:
+    """Of a Dockerfile, what the stage `name` is built by: the lines before the first stage, it, and those it uses.
+
+    Raises:
+        EngineError: there is no such stage.
+    """
+    preamble, *stages = re.split(r"^(?=FROM\s)", dockerfile, flags=re.MULTILINE | re.IGNORECASE)
+    named = {
+        match[1].lower(): text
+        for text in stages
+        if (match := re.match(r"FROM\s+.*?\s+AS\s+(\S+)\s*$", text, re.MULTILINE | re.IGNORECASE))
+    }
+    if name not in named:
+        raise EngineError(f"The Dockerfile of model-dockerize has no stage {name}.", _REMEDY)
+    wanted, todo = {name}, [name]
+    while todo:
+        used = re.findall(
+            r"(?:^FROM\s+(?:--\S+\s+)*|[-,\s]from=)([\w.-]+)", named[todo.pop()], re.MULTILINE | re.IGNORECASE
+        )
+        fresh = {stage.lower() for stage in used} & named.keys() - wanted
+        wanted |= fresh
+        todo += fresh
+    return preamble + "".join(text for stage, text in named.items() if stage in wanted)
+
+
+def _files(root: Path) -> Iterator[tuple[str, Path]]:
+    """Every source file with its name in the context, in an order that no file system changes."""
+    found = {}
+    for source in _SOURCES:
+        path = root / source
+        for file in path.rglob("*") if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc":
+                found[file.relative_to(root).as_posix()] = file
+    yield from sorted(found.items())
+
+
+def _write_checkout(root: Path, file: BinaryIO) -> None:
+    with tarfile.open(fileobj=file, mode="w|") as tar:
+        for name, path in [(_DOCKERFILE, root / _DOCKERFILE), *_files(root)]:
+            tar.add(path, name, filter=_plain)
+
+
+def _write_bundle(bundle: Path, file: BinaryIO) -> None:
+    text = f"FROM scratch\nCOPY bundle {_BUNDLE}\n".encode()
+    with tarfile.open(fileobj=file, mode="w|") as tar:
+        dockerfile = tarfile.TarInfo(_DOCKERFILE)
+        dockerfile.size = len(text)
+        tar.addfile(dockerfile, io.BytesIO(text))
+        tar.add(bundle, "bundle", filter=_plain)
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The same on every computer: nobody's name, no time."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mtime = 0
+    member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+    return member
