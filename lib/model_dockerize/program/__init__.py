@@ -1,0 +1,20 @@
+"""The model's folder: what is in it, the Dockerfile that packs it, and the build context."""
+
+from model_dockerize.program.context import write_context
+from model_dockerize.program.dockerfile import render_dockerfile
+from model_dockerize.program.identity import build_id
+from model_dockerize.program.inspection import inspect
+from model_dockerize.program.types import Excluded, Program, ProgramFile, Sample
+from model_dockerize.program.writing import write_dockerfile
+
+__all__ = [
+    "Excluded",
+    "Program",
+    "ProgramFile",
+    "Sample",
+    "build_id",
+    "inspect",
+    "render_dockerfile",
+    "write_context",
+    "write_dockerfile",
+]

@@ -1,0 +1,73 @@
+"""How the model's program is called."""
+
+import re
+import shlex
+
+from model_dockerize.program.files import Listing
+from model_dockerize.program.problems import Problems
+
+_USUAL = ("main.py", "model.py", "predict.py", "inference.py", "run.py", "app.py")
+_NOT_A_PROGRAM = re.compile(r"setup\.py|conftest\.py|test_.*\.py|.*_test\.py|__init__\.py|noxfile\.py")
+_GUARD = re.compile(r"^if\s+__name__\s*==\s*[\"']__main__[\"']", re.M)
+INPUT, OUTPUT = "{input}", "{output}"
+
+
+def find(setting: str, listing: Listing, sources: dict[str, str], problems: Problems) -> tuple[str, tuple[str, ...]]:
+    """The entry script (empty if the command names none) and the argument list with {input} and {output}.
+
+    Args:
+        setting: a whole command, or only arguments for the entry script, or empty.
+        sources: text of the folder's top-level Python files by name.
+    """
+    if not setting.strip():
+        entry = _entry(sources, problems)
+        return entry, ("python", entry, INPUT, OUTPUT)
+    try:
+        words = shlex.split(setting)
+    except ValueError as error:
+        problems.wrong_input(f"command {setting!r} cannot be split into words: {error}.")
+        return "", ()
+    if any(char in word for word in words for char in "\n\r\0"):
+        problems.wrong_input("command holds a line break; write it in one line.")
+    placeholders = [name for name in (INPUT, OUTPUT) if any(name in word for word in words)]
+    if not placeholders:
+        words += [INPUT, OUTPUT]
+    elif len(placeholders) == 1:
+        missing = OUTPUT if placeholders[0] == INPUT else INPUT
+        problems.wrong_input(
+            f"command {setting!r} names {placeholders[0]} but not {missing}; a model needs both files."
+        )
+    if words[0].startswith("-") or INPUT in words[0]:
+        words = ["python", _entry(sources, problems), *words]
+    elif words[0].endswith(".py"):
+        words = ["python", *words]
+    scripts = [word.removeprefix("./") for word in words[1:] if word.endswith((".py", ".R", ".sh", ".jl"))]
+    for script in scripts[:1]:
+        if not script.startswith("/") and not listing.holds(script):
+            problems.wrong_input(f"command {setting!r} calls {script!r}, which is not in the folder.")
+    entry = next((word for word in words if listing.holds(word.removeprefix("./"))), "")
+    return entry.removeprefix("./"), tuple(words)
+
+
+def _entry(sources: dict[str, str], problems: Problems) -> str:
+    """The first usual name, else the only script with a __main__ guard, else the only script."""
+    for name in _USUAL:
+        if name in sources:
+            return name
+    scripts = [name for name in sources if not _NOT_A_PROGRAM.fullmatch(name)]
+    guarded = [name for name in scripts if _GUARD.search(sources[name])]
+    for candidates in (guarded, scripts):
+        if len(candidates) == 1:
+            return candidates[0]
+    looked_for = ", ".join(_USUAL)
+    if scripts:
+        problems.wrong_folder(
+            f"no entry point: none of {looked_for}, and several scripts could be it: {', '.join(guarded or scripts)}. "
+            "Say how to call yours with command, e.g. --command 'python score.py {input} {output}'."
+        )
+    else:
+        problems.wrong_folder(
+            f"no entry point: none of {looked_for}, and no other Python file at the top of the folder. "
+            "Say how to call your program with command, e.g. --command 'Rscript score.R {input} {output}'."
+        )
+    return ""

@@ -1,0 +1,99 @@
+"""The build context as a tar: the same files give the same bytes."""
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from model_dockerize.errors import ProgramError
+from model_dockerize.program.dockerfile import CONTEXT_ARGUMENT
+from model_dockerize.program.types import Program, ProgramFile
+
+_FOLDER = "program"
+
+
+def write_context(program: Program, dockerfile: str, stream: BinaryIO) -> None:
+    """Writes `Dockerfile`, and the program's files below `program/`, as a tar to `stream`; constant memory.
+
+    The files have a folder of their own so that `COPY` of them does not see the Dockerfile: else a new server version,
+    which is written in it, would run the init script again.
+
+    Raises:
+        ProgramError: a file is not any more what was inspected.
+    """
+    text = dockerfile.replace(f"ARG {CONTEXT_ARGUMENT}=.\n", f"ARG {CONTEXT_ARGUMENT}={_FOLDER}\n", 1)
+    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        # First, and with a short ASCII name: buildx tells a tar from a Dockerfile by the first header.
+        content = text.encode()
+        archive.addfile(_header("Dockerfile", size=len(content)), io.BytesIO(content))
+        for folder in _folders(program.files):
+            archive.addfile(_header(folder, kind=tarfile.DIRTYPE, mode=0o755))
+        for file in program.files:
+            _add(archive, program, file)
+
+
+def _add(archive: tarfile.TarFile, program: Program, file: ProgramFile) -> None:
+    name = f"{_FOLDER}/{file.path}"
+    if file.link_target:
+        archive.addfile(_header(name, kind=tarfile.SYMTYPE, mode=0o777, target=file.link_target))
+        return
+    content = _Checked(program.path / file.path, file)
+    with content:
+        # tarfile reads exactly `size` bytes.
+        archive.addfile(_header(name, size=file.size, mode=0o755 if file.executable else 0o644), content)  # type: ignore[arg-type]
+        content.finish()
+
+
+class _Checked:
+    """A file that must be, while it is read, what was inspected."""
+
+    def __init__(self, path: Path, file: ProgramFile) -> None:
+        self._file, self._digest = file, hashlib.sha256()
+        try:
+            self._raw = path.open("rb")
+        except OSError as error:
+            raise self._changed() from error
+
+    def __enter__(self) -> "_Checked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._raw.close()
+
+    def read(self, size: int) -> bytes:
+        try:
+            content = self._raw.read(size)
+        except OSError as error:
+            raise self._changed() from error
+        if len(content) < size:
+            raise self._changed()
+        self._digest.update(content)
+        return content
+
+    def finish(self) -> None:
+        """Raises ProgramError unless exactly the inspected bytes were read."""
+        if self._raw.read(1) or self._digest.hexdigest() != self._file.sha256:
+            raise self._changed()
+
+    def _changed(self) -> ProgramError:
+        return ProgramError(
+            f"{self._file.path} changed while the image was being built.",
+            "Run again when nothing writes to the folder.",
+        )
+
+
+def _folders(files: tuple[ProgramFile, ...]) -> list[str]:
+    """Every folder that holds something, parents first."""
+    names = {_FOLDER}
+    for file in files:
+        names.update(f"{_FOLDER}/{parent}" for parent in PurePosixPath(file.path).parents if parent.name)
+    return sorted(names)
+
+
+def _header(
+    name: str, *, kind: bytes = tarfile.REGTYPE, size: int = 0, mode: int = 0o644, target: str = ""
+) -> tarfile.TarInfo:
+    header = tarfile.TarInfo(name)
+    header.type, header.size, header.mode, header.linkname = kind, size, mode, target
+    return header

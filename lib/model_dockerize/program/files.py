@@ -1,0 +1,136 @@
+"""Walks a program folder: what goes into the image, what stays out and why."""
+
+import hashlib
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore, is_credential, read_dockerignore, tool_reason
+from model_dockerize.program.problems import Problems
+from model_dockerize.program.types import Excluded, ProgramFile
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The folder's files, sorted by path."""
+
+    files: tuple[ProgramFile, ...]
+    excluded: tuple[Excluded, ...]
+    ignore_patterns: tuple[str, ...]
+
+    def holds(self, path: str) -> bool:
+        """Whether the image gets a file of this relative path."""
+        return any(file.path == path for file in self.files)
+
+
+def list_files(root: Path, private: tuple[Path, ...], problems: Problems) -> Listing:
+    """Everything below `root`, sorted into what is shipped and what is not.
+
+    Args:
+        root: absolute, without symbolic links.
+        private: files that settings name and that must not be shipped (pip's configuration).
+    """
+    patterns: tuple[str, ...] = ()
+    try:
+        patterns = read_dockerignore(root / ".dockerignore")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.wrong_folder(f".dockerignore cannot be read: {error}.")
+    walk = _Walk(root, DockerIgnore(patterns), frozenset(_real(path) for path in private), problems)
+    files = tuple(sorted(walk.folder(""), key=lambda file: file.path))
+    return Listing(files, tuple(sorted(walk.excluded, key=lambda item: item.path)), patterns)
+
+
+class _Walk:
+    def __init__(self, root: Path, ignore: DockerIgnore, private: frozenset[Path], problems: Problems) -> None:
+        self.excluded: list[Excluded] = []
+        self._root, self._ignore, self._private, self._problems = root, ignore, private, problems
+
+    def folder(self, path: str) -> Iterator[ProgramFile]:
+        """The files of this folder and those below it."""
+        try:
+            names = sorted(entry.name for entry in (self._root / path).iterdir())
+        except OSError as error:
+            self._problems.wrong_folder(f"{path or '.'} cannot be read: {error.strerror}.")
+            return
+        for name in names:
+            yield from self._entry(f"{path}/{name}" if path else name)
+
+    def _entry(self, path: str) -> Iterator[ProgramFile]:
+        file = self._root / path
+        try:
+            mode = file.lstat().st_mode
+        except OSError as error:
+            self._problems.wrong_folder(f"{path!r} cannot be read: {error.strerror}.")
+            return
+        reason = self._reason(path, file)
+        if reason:
+            self.excluded.append(Excluded(path, reason))
+            if stat.S_ISDIR(mode) and reason == _IGNORED and self._ignore.takes_back:
+                yield from self.folder(path)
+        elif not _is_plain(path):
+            self._problems.wrong_folder(
+                f"{path!r} has control characters or bytes that are not UTF-8 in its name; rename it."
+            )
+        elif stat.S_ISLNK(mode):
+            yield from self._link(path, file)
+        elif stat.S_ISDIR(mode):
+            yield from self.folder(path)
+        elif stat.S_ISREG(mode):
+            yield from self._regular(path, file, mode)
+        else:
+            self.excluded.append(Excluded(path, "neither a file nor a folder"))
+
+    def _reason(self, path: str, file: Path) -> str:
+        reason = tool_reason(path, file)
+        if reason:
+            return reason
+        if self._ignore.ignores(path):
+            return _IGNORED
+        if _real(file) in self._private:
+            return CREDENTIAL
+        if is_credential(path, file) and not self._ignore.names(path):
+            return CREDENTIAL
+        return ""
+
+    def _link(self, path: str, file: Path) -> Iterator[ProgramFile]:
+        target = file.readlink().as_posix()
+        inside = os.path.normpath(PurePosixPath(path).parent / target)
+        leaves = PurePosixPath(target).is_absolute() or inside == ".." or inside.startswith("../")
+        if leaves or not _real(file).is_relative_to(self._root):
+            self._problems.wrong_folder(
+                f"the symbolic link {path!r} leaves the folder (it points to {target!r}); copy the file in instead."
+            )
+        elif not _is_plain(target):
+            self._problems.wrong_folder(f"the symbolic link {path!r} points to a name with control characters.")
+        else:
+            yield ProgramFile(path, 0, False, "", target)
+
+    def _regular(self, path: str, file: Path, mode: int) -> Iterator[ProgramFile]:
+        try:
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                size = stream.tell()
+        except OSError as error:
+            self._problems.wrong_folder(f"{path!r} cannot be read: {error.strerror}.")
+        else:
+            yield ProgramFile(path, size, bool(mode & stat.S_IXUSR), digest)
+
+
+_IGNORED = ".dockerignore"
+_LINE_BREAKING = ("Cc", "Zl", "Zp")  # control characters, line and paragraph separators
+
+
+def _real(path: Path) -> Path:
+    """As Path.resolve(), which raises for links that run in a circle."""
+    return Path(os.path.realpath(path))
+
+
+def _is_plain(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return not any(unicodedata.category(char) in _LINE_BREAKING for char in path)

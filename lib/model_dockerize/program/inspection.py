@@ -1,0 +1,143 @@
+"""Looks at a program folder once and says everything that is known, or everything that is wrong."""
+
+import re
+from datetime import date
+from pathlib import Path, PurePosixPath
+
+from model_dockerize.errors import ProgramError
+from model_dockerize.program import command, python_version, requirements, sample
+from model_dockerize.program.files import Listing, list_files
+from model_dockerize.program.ignore import CREDENTIAL
+from model_dockerize.program.naming import image_name, image_version, is_reference
+from model_dockerize.program.problems import Problems
+from model_dockerize.program.types import Program
+from model_dockerize.program.writing import is_foreign
+from model_dockerize.progress import Progress
+from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
+
+_INIT_NAMES = ("init.sh", "setup.sh")
+_DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+~:-]+)?")
+
+
+def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings, progress: Progress) -> Program:
+    """What the folder holds and how it becomes an image.
+
+    Raises:
+        ProgramError: the folder cannot become an image; `details` names every problem, of settings too.
+        InputError: only settings are wrong; `details` names every one.
+    """
+    root = _folder(program.program_path)
+    problems = Problems()
+    private = tuple(path for path in (program.pip_config,) if path is not None)
+    listing = list_files(root, private, problems)
+    if not listing.files:
+        problems.wrong_folder("there is nothing in it to ship.")
+    name = image_name(image.image_name, root.name, problems)
+    version = image_version(image.image_version, problems)
+    entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
+    needs = requirements.find(program.requirements_file, root, listing, problems, progress)
+    init_file = _init_file(program.init_file, listing, problems)
+    init_shell = _init_shell(root / init_file, problems) if init_file else ""
+    python, base = _base(program, root, problems, progress)
+    _check_packages(program.system_packages, problems)
+    proof = sample.find(smoke, root, problems)
+    problems.raise_if_any(str(root))
+    _tell(root, listing, progress)
+    return Program(
+        name=name,
+        version=version,
+        path=root,
+        entry=entry,
+        command=argv,
+        python_version=python,
+        base_image=base,
+        requirements_file=needs.file,
+        requirements_includes=needs.includes,
+        requirements_need_code=needs.need_code,
+        init_file=init_file,
+        init_shell=init_shell,
+        system_packages=program.system_packages,
+        input_types=(proof.input_type if proof else sample.UNKNOWN_TYPE,),
+        output_types=(sample.mime_type(proof.expected) if proof and proof.expected else sample.UNKNOWN_TYPE,),
+        sample=proof,
+        files=listing.files,
+        excluded=listing.excluded,
+        ignore_patterns=listing.ignore_patterns,
+    )
+
+
+def _folder(path: Path) -> Path:
+    if not str(path) or not path.exists():
+        raise ProgramError(f"The program folder {path} does not exist.", "Correct program-path.")
+    if not path.is_dir():
+        raise ProgramError(f"The program path {path} is not a folder.", "Give the folder that holds the program.")
+    return path.resolve()
+
+
+def _sources(root: Path, listing: Listing) -> dict[str, str]:
+    names = [file.path for file in listing.files if "/" not in file.path and file.path.endswith(".py")]
+    return {
+        name: (root / name).read_text(encoding="utf-8", errors="replace") for name in names if (root / name).is_file()
+    }
+
+
+def _init_file(setting: str, listing: Listing, problems: Problems) -> str:
+    if setting:
+        name = PurePosixPath(setting).as_posix()
+        if listing.holds(name):
+            return name
+        problems.wrong_input(f"init-file {setting!r} is not in the folder, or is left out of the image.")
+        return ""
+    found = [name for name in _INIT_NAMES if listing.holds(name)]
+    if len(found) > 1:
+        problems.wrong_folder(f"several init scripts: {', '.join(found)}. Name one with init-file.")
+    return found[0] if found else ""
+
+
+def _init_shell(path: Path, problems: Problems) -> str:
+    first_line, _, rest = path.read_bytes().partition(b"\n")
+    if first_line.endswith(b"\r") or b"\r\n" in rest:
+        problems.wrong_folder(f"{path.name} has Windows line ends, which no shell runs. Save it with Unix ones (LF).")
+    return "bash" if first_line.startswith(b"#!") and b"bash" in first_line else "sh"
+
+
+def _base(program: ProgramSettings, root: Path, problems: Problems, progress: Progress) -> tuple[str, str]:
+    """The Python version (empty if only the image knows it) and the base image."""
+    if program.base_image:
+        if not is_reference(program.base_image):
+            problems.wrong_input(f"base-image {program.base_image!r} is no image reference like python:3.13-slim.")
+        if program.python_version:
+            progress.warning(f"base-image {program.base_image} brings its own Python; python-version is overruled.")
+        return "", program.base_image
+    version = python_version.choose(program.python_version, root, problems, progress)
+    warning = python_version.support_warning(version, date.today())
+    if warning:
+        progress.warning(warning)
+    return version, f"python:{version}-slim"
+
+
+def _check_packages(names: tuple[str, ...], problems: Problems) -> None:
+    for name in names:
+        if not _DEBIAN_PACKAGE.fullmatch(name):
+            problems.wrong_input(f"system-packages: {name!r} is no name of a Debian package.")
+
+
+def _tell(root: Path, listing: Listing, progress: Progress) -> None:
+    size = sum(file.size for file in listing.files)
+    progress.info(f"{len(listing.files)} files, {size:,} bytes go into the image.")
+    for item in listing.excluded:
+        if item.reason == CREDENTIAL:
+            progress.warning(
+                f"{item.path} {item.reason} and is left out of the image. If the program needs it, "
+                f"a line !{item.path} in .dockerignore takes it in.",
+                root / item.path,
+            )
+    quiet = [f"{item.path} ({item.reason})" for item in listing.excluded if item.reason != CREDENTIAL]
+    if quiet:
+        progress.info(f"Left out: {', '.join(quiet)}.")
+    if is_foreign(root):
+        progress.warning(
+            "The Dockerfile in the folder was not made by model-dockerize and stays as it is; "
+            "the generated one is Dockerfile.model-dockerize.",
+            root / "Dockerfile",
+        )

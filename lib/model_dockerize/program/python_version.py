@@ -1,0 +1,118 @@
+"""Which Python a model runs on: a setting, `.python-version`, `runtime.txt`, `requires-python` or a default."""
+
+import re
+import tomllib
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from model_dockerize.program.problems import Problems
+from model_dockerize.progress import Progress
+
+DEFAULT = "3.13"
+# Last day of security fixes (devguide.python.org/versions; where only a month is fixed, its last day).
+SUPPORT_ENDS = {
+    "3.5": date(2020, 9, 30),
+    "3.6": date(2021, 12, 23),
+    "3.7": date(2023, 6, 27),
+    "3.8": date(2024, 10, 7),
+    "3.9": date(2025, 10, 31),
+    "3.10": date(2026, 10, 31),
+    "3.11": date(2027, 10, 31),
+    "3.12": date(2028, 10, 31),
+    "3.13": date(2029, 10, 31),
+    "3.14": date(2030, 10, 31),
+}
+# What `requires-python` is answered from. A fixed list and not today's date: the same folder gives the same image.
+_MAINTAINED = ("3.11", "3.12", "3.13", "3.14")
+_VERSION = re.compile(r"(?:python-|cpython-|python)?(3\.\d{1,2})(?:\.\d{1,3})?")
+_PATCHES = range(60)
+
+
+def choose(setting: str, root: Path, problems: Problems, progress: Progress) -> str:
+    """The version as `X.Y`. Sources that say otherwise lose, and a warning names them."""
+    found: list[tuple[str, str, Path | None]] = []  # (version, source, file)
+    if setting:
+        _add(found, setting, "python-version", None, problems.wrong_input)
+    for name in (".python-version", "runtime.txt"):
+        text = _first_line(root / name)
+        if text:
+            _add(found, text, name, root / name, problems.wrong_folder)
+    required = _requires_python(root / "pyproject.toml", problems)
+    if required is not None and not found:
+        version = _answer(required)
+        if version:
+            found.append((version, "requires-python", root / "pyproject.toml"))
+        else:
+            problems.wrong_folder(f"pyproject.toml: no known Python satisfies requires-python = {str(required)!r}.")
+    if not found:
+        return DEFAULT
+    version, source, _ = found[0]
+    for other, name, file in found[1:]:
+        if other != version:
+            progress.warning(f"Python {version} as {source} says; {name} says {other} and is overruled.", file)
+    if required is not None and not _satisfies(version, required):
+        progress.warning(
+            f"Python {version} as {source} says; pyproject.toml asks for {required} and is overruled.",
+            root / "pyproject.toml",
+        )
+    return version
+
+
+def support_warning(version: str, today: date) -> str:
+    """A sentence if `version` gets no security fixes any more, else empty."""
+    end = SUPPORT_ENDS.get(version)
+    if end is None or today <= end:
+        return ""
+    return f"Python {version} has had no security fixes since {end.isoformat()}; {DEFAULT} is maintained."
+
+
+def _add(
+    found: list[tuple[str, str, Path | None]],
+    text: str,
+    source: str,
+    file: Path | None,
+    complain: Callable[[str], None],
+) -> None:
+    match = _VERSION.fullmatch(text)
+    if match:
+        found.append((match[1], source, file))
+    else:
+        complain(f"{source} says {text!r}, which is no Python version like 3.13 or 3.13.1.")
+
+
+def _first_line(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+
+
+def _requires_python(path: Path, problems: Problems) -> SpecifierSet | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    try:
+        project = tomllib.loads(text).get("project", {})
+        value = project.get("requires-python", "") if isinstance(project, dict) else ""
+        return SpecifierSet(str(value)) if value else None
+    except tomllib.TOMLDecodeError as error:
+        problems.wrong_folder(f"pyproject.toml cannot be read: {error}.")
+    except InvalidSpecifier:
+        problems.wrong_folder(f"pyproject.toml: requires-python = {value!r} is no version specifier.")
+    return None
+
+
+def _satisfies(version: str, required: SpecifierSet) -> bool:
+    """Whether some patch release does; the base image carries the newest one."""
+    return any(required.contains(f"{version}.{patch}") for patch in _PATCHES)
+
+
+def _answer(required: SpecifierSet) -> str:
+    """The lowest maintained version that satisfies, else the newest of the older ones, else empty."""
+    older = [version for version in reversed(SUPPORT_ENDS) if version not in _MAINTAINED]
+    return next((version for version in (*_MAINTAINED, *older) if _satisfies(version, required)), "")

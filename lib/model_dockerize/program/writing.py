@@ -1,0 +1,74 @@
+"""Saves the Dockerfile into the program folder, so that it can be read, and built without us."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from model_dockerize.errors import ProgramError
+from model_dockerize.program.dockerfile import MARKER
+from model_dockerize.program.ignore import CREDENTIAL, FIXED_PATTERNS, VIRTUAL_ENVIRONMENT, DockerIgnore, literal
+from model_dockerize.program.types import Program
+
+_NAME = "Dockerfile"
+_OTHER_NAME = "Dockerfile.model-dockerize"
+
+
+def write_dockerfile(program: Program, text: str) -> Path:
+    """Writes `Dockerfile` and the `.dockerignore` that belongs to it, each only if its bytes change.
+
+    A Dockerfile that we did not write stays as it is; ours is `Dockerfile.model-dockerize` then.
+
+    Raises:
+        ProgramError: the folder cannot be written to.
+    """
+    path = program.path / (_OTHER_NAME if is_foreign(program.path) else _NAME)
+    try:
+        # The name that BuildKit prefers to .dockerignore, so the user's file stays the user's.
+        _write(path.with_name(f"{path.name}.dockerignore"), _dockerignore(program))
+        _write(path, text)
+    except OSError as error:
+        raise ProgramError(
+            f"{path} cannot be written: {error.strerror}.", "Let the user who runs this write to the program folder."
+        ) from error
+    return path
+
+
+def is_foreign(folder: Path) -> bool:
+    """Whether the folder has a Dockerfile, or an ignore file of it, that somebody else wrote."""
+    return any(_is_someone_elses(folder / name) for name in (_NAME, f"{_NAME}.dockerignore"))
+
+
+def _is_someone_elses(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return not file.read(len(MARKER)).startswith(MARKER.encode())
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _dockerignore(program: Program) -> str:
+    """What stays out, for a `docker build` by hand. Docker reads it top down, the last match decides."""
+    found = [literal(item.path) for item in program.excluded if item.reason in (CREDENTIAL, VIRTUAL_ENVIRONMENT)]
+    fixed = DockerIgnore((*FIXED_PATTERNS, *found))
+    kept = [f"!{literal(file.path)}" for file in program.files if fixed.ignores(file.path)]
+    return "\n".join((MARKER, *program.ignore_patterns, *FIXED_PATTERNS, *found, *kept, ""))
+
+
+def _write(path: Path, text: str) -> None:
+    content = text.encode()
+    if path.is_file() and not path.is_symlink() and path.read_bytes() == content:
+        return
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), 0o644)
+            owner = path.parent.stat()
+            if os.geteuid() == 0:  # in a container, root is not who works in the folder
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
