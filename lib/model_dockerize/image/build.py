@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from model_dockerize.errors import BuildError
 from model_dockerize.image.buildlog import BuildLog, Failure, decode
@@ -80,7 +80,7 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
         start_new_session=True,  # so that the CLI and its plugin can be ended together
     )
     assert process.stdin and process.stderr  # noqa: S101  both are pipes
-    writer = _Writer(context, process.stdin, process)
+    writer = _Writer(context, cast(BinaryIO, process.stdin), process)
     writer.start()
     try:
         for item in decode(io.TextIOWrapper(process.stderr, "utf-8", "replace")):

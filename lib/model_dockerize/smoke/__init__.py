@@ -1,0 +1,5 @@
+"""Proves that a model answers: the checks of the container API, against any address."""
+
+from model_dockerize.smoke.check import Check, Expectation, SmokeResult, check
+
+__all__ = ["Check", "Expectation", "SmokeResult", "check"]

@@ -1,0 +1,270 @@
+"""The smoke test: asks a model what its users will ask, in order, and keeps the evidence."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_dockerize.errors import InputError
+from model_dockerize.progress import Progress
+from model_dockerize.smoke.client import CheckFailed, ModelClient, Unanswered, quote
+from model_dockerize.smoke.compare import difference, kind_of
+
+HEALTHY = "Health check is ok"
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between two looks
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the model must answer.
+
+    Attributes:
+        build_id: of what was built; empty: whatever answers is accepted.
+        sample_input: file to submit as a job; None: no job is tried.
+        sample_expected: file that the result must equal; None: any result will do.
+        input_type: MIME type of the sample; empty: the model's own.
+        name: of the model, for messages.
+    """
+
+    build_id: str
+    sample_input: Path | None = None
+    sample_expected: Path | None = None
+    input_type: str = ""
+    name: str = "the model"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. `detail` is the evidence, one line."""
+
+    name: str
+    passed: bool
+    seconds: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class SmokeResult:
+    """The checks in order. `url` is the address that answered; empty where none did."""
+
+    url: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """All checks passed."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """A line for each check that was run and failed: the details of a SmokeError."""
+        return tuple(
+            f"{check.name}: {check.detail}"
+            for check in self.checks
+            if not check.passed and not check.detail.startswith(_NOT_RUN)
+        )
+
+
+_NOT_RUN = "not run: "
+
+
+class _NotYet(CheckFailed):
+    """An answer that may become the right one: worth another look."""
+
+
+def check(
+    urls: Sequence[str],
+    expectation: Expectation,
+    timeout: float,
+    progress: Progress,
+    alive: Callable[[], str | None] = lambda: None,
+) -> SmokeResult:
+    """Runs all checks against the first of `urls` that answers.
+
+    Args:
+        urls: addresses of the same model, best first.
+        timeout: seconds to wait until the model answers, and again until the sample's job is over.
+        alive: asked while waiting; a text (why the container is gone) ends the waiting at once.
+    Returns:
+        every check with its outcome; a failed check is no exception.
+    Raises:
+        InputError: a sample file cannot be read.
+    """
+    sample = _read(expectation.sample_input)
+    expected = _read(expectation.sample_expected)
+    if sample is None:
+        progress.warning(
+            f"There is no sample input for {expectation.name}, so no job is tried: "
+            "put smoke/input.csv (or .json, .txt) into the folder, and smoke/expected.* beside it."
+        )
+    test = _Test(expectation, timeout, progress, alive)
+    test.run("reachable", (), lambda: test.reach(urls))
+    test.run("health", ("reachable",), test.health)
+    if expectation.build_id:
+        test.run("build-id", ("reachable",), test.build_id)
+    test.run("swagger", ("reachable",), test.swagger)
+    if sample is not None:
+        test.run("add-job", ("health", "build-id"), lambda: test.add_job(sample))
+        test.run("status", ("add-job",), test.status)
+        test.run("result", ("status",), lambda: test.result(expected))
+        test.run("delete", ("add-job",), test.delete)
+    test.close()
+    return SmokeResult(test.url, tuple(test.checks))
+
+
+class _Test:
+    """The state of one smoke test: who answers, which job, and the checks so far."""
+
+    def __init__(
+        self, expectation: Expectation, timeout: float, progress: Progress, alive: Callable[[], str | None]
+    ) -> None:
+        self.checks: list[Check] = []
+        self._expectation, self._timeout, self._progress, self._alive = expectation, timeout, progress, alive
+        self._client: ModelClient | None = None
+        self._job = ""
+
+    @property
+    def url(self) -> str:
+        return self._client.base if self._client else ""
+
+    @property
+    def client(self) -> ModelClient:
+        assert self._client  # noqa: S101  every check but the first one needs "reachable"
+        return self._client
+
+    def close(self) -> None:
+        if self._client:
+            self._client.close()
+
+    def run(self, name: str, needs: tuple[str, ...], look: Callable[[], str]) -> None:
+        """Runs one check, unless one that it needs has failed."""
+        broken = next((done.name for done in self.checks if done.name in needs and not done.passed), None)
+        started = time.monotonic()
+        if broken:
+            passed, detail = False, f"{_NOT_RUN}{broken} failed"
+        else:
+            try:
+                passed, detail = True, look()
+            except Unanswered as failure:
+                passed, detail = False, self._alive() or str(failure)
+            except CheckFailed as failure:
+                passed, detail = False, str(failure)
+        done = Check(name, passed, round(time.monotonic() - started, 3), detail)
+        self.checks.append(done)
+        if not broken:
+            self._progress.info(f"{name}: {'ok' if passed else 'FAILED'} ({done.seconds:.2f} s): {detail}")
+
+    def reach(self, urls: Sequence[str]) -> str:
+        """Whatever a model answers to /health, it answers. A proxy before it may accept connections long before."""
+
+        def look() -> str:
+            problem = Unanswered("there is no address to try")
+            for url in urls:
+                client = ModelClient(url)
+                try:
+                    client.get("/health")
+                except Unanswered as error:
+                    problem = error
+                    client.close()
+                else:
+                    self._client = client
+                    return f"{client.base} answers"
+            raise problem
+
+        return self._wait(look)
+
+    def health(self) -> str:
+        def look() -> str:
+            answer = self.client.get("/health")
+            if answer.status_code == 200 and answer.text == HEALTHY:
+                return HEALTHY
+            said = f"/health answered {answer.status_code}: {quote(answer.text)}, expected 200: {quote(HEALTHY)}"
+            if answer.status_code >= 500:
+                raise _NotYet(said)
+            raise CheckFailed(said)
+
+        return self._wait(look)
+
+    def build_id(self) -> str:
+        want = self._expectation.build_id
+        got = self.client.get("/health").headers.get("X-Model-Build-Id", "")
+        if got != want:
+            raise CheckFailed(f"another build answers: expected {want}, /health says {got or 'nothing'}")
+        told = (self.client.spec().get("info") or {}).get("x-build-id", "")
+        if told != want:
+            raise CheckFailed(f"another build answers: expected {want}, the specification says {told or 'nothing'}")
+        return got
+
+    def swagger(self) -> str:
+        page = self.client.get("/swagger")
+        if page.status_code != 200 or "html" not in page.headers.get("Content-Type", ""):
+            raise CheckFailed(f"/swagger answered {page.status_code}: {quote(page.text)}")
+        spec = self.client.spec()
+        version, paths = str(spec.get("openapi", "")), spec.get("paths") or {}
+        if not version.startswith("3."):
+            raise CheckFailed(f"the specification is no OpenAPI 3: openapi is {quote(version)}")
+        if not any(path.lower().endswith("/data/add-job") and "post" in calls for path, calls in paths.items()):
+            raise CheckFailed("the specification lacks POST /data/add-job")
+        return f"OpenAPI {version}, {len(paths)} paths"
+
+    def add_job(self, sample: bytes) -> str:
+        path = self._expectation.sample_input
+        assert path  # noqa: S101  there is a sample
+        job = self.client.add_job(path.name, sample, self._expectation.input_type)
+        self._job = job.id
+        if not job.id or job.status != "Created":
+            raise CheckFailed(f"the new job {job.id or 'without an id'} is {job.status!r}, expected 'Created'")
+        return f"job {job.id}"
+
+    def status(self) -> str:
+        def look() -> str:
+            job = self.client.status(self._job)
+            if job.status in {"Error", "Deleted"}:
+                raise CheckFailed(f"the job ended as {job.status}: {_one_line(job.error)}")
+            if job.status != "Complete":
+                raise _NotYet(f"the job is still {job.status}")
+            return job.status
+
+        return self._wait(look)
+
+    def result(self, expected: bytes | None) -> str:
+        got = self.client.result(self._job)
+        path = self._expectation.sample_expected
+        if expected is None or path is None:
+            return f"{len(got)} bytes (nothing to compare them with)"
+        if found := difference(expected, got, kind_of(path.name)):
+            raise CheckFailed(f"not the result of {path.name}: {found}")
+        return f"{len(got)} bytes, as {path.name}"
+
+    def delete(self) -> str:
+        job = self.client.delete(self._job)
+        if job.status != "Deleted":
+            raise CheckFailed(f"the job is {job.status!r} after its deletion, expected 'Deleted'")
+        return "the smoke job is gone"
+
+    def _wait(self, look: Callable[[], str]) -> str:
+        """Repeats `look` while it gets no answer or raises _NotYet; fails when the time is up or the container gone."""
+        end, pause = time.monotonic() + self._timeout, _FIRST_PAUSE
+        while True:
+            try:
+                return look()
+            except (Unanswered, _NotYet) as reason:
+                if gone := self._alive():
+                    raise CheckFailed(gone) from reason
+                if time.monotonic() + pause > end:
+                    raise CheckFailed(f"gave up after {self._timeout:g} s: {reason}") from reason
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _one_line(text: str) -> str:
+    """The last line of a model's message: of a traceback, the one that says what happened."""
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    return quote(lines[-1]) if lines else "no message"
+
+
+def _read(path: Path | None) -> bytes | None:
+    try:
+        return path.read_bytes() if path else None
+    except OSError as error:
+        raise InputError(f"The smoke sample {path} cannot be read: {error.strerror}", "Correct its path.") from error

@@ -1,0 +1,113 @@
+"""The container API as a client sees it: a call returns what the checks look at, or says in one line what was wrong."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+_TIMEOUT = (3.0, 60.0)  # seconds: to connect, and of silence
+_SHOWN = 200  # characters of an answer that an error quotes
+
+
+class CheckFailed(Exception):  # noqa: N818  it is no fault of the program but the outcome of a check
+    """The text is the evidence: one line, no secret."""
+
+
+class Unanswered(CheckFailed):
+    """No HTTP answer came at all."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The job triple."""
+
+    id: str
+    status: str
+    error: str
+
+
+class ModelClient:
+    """Talks to one model at `base` (scheme, host, port and any path before the API)."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base.rstrip("/")
+        self._session = requests.Session()
+        self._session.trust_env = False  # neither a proxy nor a .netrc stands between us and our own container
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._session.close()
+
+    def get(self, path: str) -> requests.Response:
+        """Any answer to a GET, whatever its status."""
+        return self._request("GET", path)
+
+    def spec(self) -> dict[str, Any]:
+        """The API's specification."""
+        answer = self.get("/swagger/v1/swagger.json")
+        _expect(answer, 200, "/swagger/v1/swagger.json")
+        try:
+            spec = answer.json()
+        except ValueError as error:
+            raise CheckFailed(f"/swagger/v1/swagger.json is no JSON: {error}") from error
+        if not isinstance(spec, dict):
+            raise CheckFailed("/swagger/v1/swagger.json is no JSON object")
+        return spec
+
+    def add_job(self, name: str, content: bytes, mime_type: str) -> Job:
+        """Submits a file. An empty `mime_type` leaves the choice to the model."""
+        answer = self._request("POST", "/data/add-job", files={"File": (name, content)}, data={"MimeType": mime_type})
+        return _job(answer, "/data/add-job")
+
+    def status(self, job: str) -> Job:
+        """The job as it stands; an `Error` is a state, not an exception."""
+        return _job(self.get(f"/data/status/{job}"), "/data/status", failed_job_is_answer=True)
+
+    def result(self, job: str) -> bytes:
+        """What the model wrote."""
+        answer = self.get(f"/data/result/{job}")
+        _expect(answer, 200, "/data/result")
+        return answer.content
+
+    def delete(self, job: str) -> Job:
+        """Removes the job and its files."""
+        return _job(self._request("DELETE", f"/data/delete/{job}"), "/data/delete")
+
+    def _request(self, method: str, path: str, **options: Any) -> requests.Response:
+        try:
+            return self._session.request(method, self.base + path, timeout=_TIMEOUT, **options)
+        except requests.RequestException as error:
+            raise Unanswered(f"{method} {self.base}{path} got no answer: {_cause(error)}") from error
+
+
+def _expect(answer: requests.Response, status: int, path: str) -> None:
+    if answer.status_code != status:
+        raise CheckFailed(f"{path} answered {answer.status_code}: {quote(answer.text)}")
+
+
+def _job(answer: requests.Response, path: str, failed_job_is_answer: bool = False) -> Job:
+    try:
+        envelope = answer.json()
+        failed, message = envelope["isError"], envelope["errorMessage"]
+        data = envelope["data"] or {}
+        job = Job(str(data.get("id", "")), str(data.get("status", "")), str(data.get("errorMessage") or message or ""))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckFailed(f"{path} answered {answer.status_code} without the envelope: {quote(answer.text)}") from error
+    if failed and failed_job_is_answer and job.status:
+        return job
+    if failed or answer.status_code != 200:
+        raise CheckFailed(f"{path} answered {answer.status_code}: {quote(job.error)}")
+    return job
+
+
+def quote(text: str) -> str:
+    """A short form of an answer, on one line."""
+    return json.dumps(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…", ensure_ascii=False)
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason: the wrapping layers only repeat the address."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return str(error) or type(error).__name__
