@@ -1,8 +1,10 @@
 # The server that runs inside every model image: a self-contained bundle with its own Python, under /opt/model-server.
 # A model's Dockerfile takes it by COPY --from. Built where the oldest supported C library is: SERVER_BASE.
 ARG SERVER_BASE=python:3.11-slim
+# What the Action runs in: trixie, whose own packages bring docker and buildx.
+ARG ACTION_BASE=python:3.13-slim
 FROM ${SERVER_BASE} AS model-server-builder
-ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+ENV DEBIAN_FRONTEND=noninteractive PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 # A proxy that re-signs TLS needs its certificate authority: --secret id=ca-bundle,src=FILE
 RUN --mount=type=secret,id=ca-bundle,required=false \
     --mount=type=cache,target=/var/cache/apt,sharing=locked \
@@ -36,3 +38,29 @@ RUN cd /build \
 
 FROM scratch AS model-server
 COPY --from=model-server-builder /opt/model-server /opt/model-server
+
+# The Action: GitHub builds the last stage by a plain `docker build`, without arguments and secrets.
+FROM ${ACTION_BASE} AS action
+# The image's interpreter is the command's; where Debian's guards its own packages, nothing else uses it here.
+ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# Versions of Debian's packages: those of the base image's release, with its security updates.
+# hadolint ignore=DL3008
+RUN --mount=type=secret,id=ca-bundle,required=false \
+    --mount=type=cache,target=/var/cache/apt,sharing=locked,id=action-apt-cache \
+    --mount=type=cache,target=/var/lib/apt/lists,sharing=locked,id=action-apt-lists \
+    if [ -f /run/secrets/ca-bundle ]; then printf 'Acquire::https::CAInfo "/run/secrets/ca-bundle";\n' > /tmp/apt.conf; export APT_CONFIG=/tmp/apt.conf; fi \
+    && rm -f /etc/apt/apt.conf.d/docker-clean \
+    && apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates docker-buildx docker-cli \
+    && rm -f /tmp/apt.conf
+COPY requirements/main.txt /app/requirements/main.txt
+RUN --mount=type=secret,id=ca-bundle,required=false \
+    if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle; fi \
+    && python -m pip install --no-cache-dir --root-user-action=ignore --require-hashes -r /app/requirements/main.txt
+COPY --from=model-server /opt/model-server /opt/model-server
+# The same layout as the checkout: the version of the server is computed from its sources.
+COPY requirements /app/requirements
+COPY Dockerfile entrypoint.py /app/
+COPY lib /app/lib
+RUN python -m compileall -q /app/lib
+ENTRYPOINT ["/usr/local/bin/python", "-I", "/app/entrypoint.py"]

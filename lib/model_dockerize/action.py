@@ -1,0 +1,267 @@
+"""The Action: INPUT_* to Settings; the Report to outputs, summary, annotations, files and an exit code."""
+
+import os
+import signal
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, TextIO
+
+from model_dockerize import pipeline
+from model_dockerize.errors import InputError, ModelDockerizeError
+from model_dockerize.report import CheckReport, Failure, Recorder, Report, SmokeReport, to_json
+from model_dockerize.report.github import GitHubDisplay, outputs
+from model_dockerize.report.summary import markdown
+from model_dockerize.settings import Given, Settings, to_settings
+from model_dockerize.settings.sources import FILE_NAME, from_environment, from_file, from_inputs
+
+# Where docker and its plugins are in the Action's image. The job's own PATH is the runner's, or anything.
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+# A key of AWS has 40 characters. Shorter texts are placeholders of local stand-ins, and would blank out the log.
+_SHORTEST_SECRET = 20
+
+
+class _Cancelled(BaseException):
+    """The runner wants us to end: unwinds like KeyboardInterrupt, so that every stage cleans up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self._number = number
+
+    def failure(self) -> Failure:
+        """What the report says of it."""
+        return Failure(
+            "cancelled",
+            128 + self._number,
+            f"The run was cancelled ({signal.Signals(self._number).name}).",
+            "What was started here has been stopped. Run the job again to finish.",
+            (),
+        )
+
+
+def main(environment: Mapping[str, str], stdout: TextIO, argv: list[str]) -> int:
+    """One run of the Action, in the container that GitHub's runner starts.
+
+    Args:
+        environment: as the runner gives it: INPUT_*, GITHUB_*, RUNNER_*, AWS_*.
+        stdout: the step's log; the only stream that workflow commands are written to.
+        argv: arguments of the container; there must be none.
+    Returns:
+        The exit code: 0, that of the failure (docs/exit-codes.md), 1 for a defect, 130 or 143 when cancelled.
+    """
+    started = time.time()
+    workspace = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
+    try:
+        with GitHubDisplay(stdout) as display:
+            report = _reported(environment, workspace, Recorder(display), argv)
+            display.finish(report)
+            return report.exit_code
+    finally:
+        _hand_over(workspace, started)
+
+
+def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorder, argv: list[str]) -> Report:
+    """The report of the run, whatever ended it, after the runner was handed everything but the last words."""
+    for name in _SECRETS:
+        if len(environment.get(name, "")) >= _SHORTEST_SECRET:
+            recorder.secret(environment[name])
+    file = None
+    report = Report()
+    try:
+        settings = _settings(environment, workspace, argv)
+        file = settings.run.report
+        with _cancellable(), _own_environment(environment) as own:
+            report = pipeline.run(settings, own, recorder)
+    except ModelDockerizeError as error:
+        report = pipeline.failed(report, error)
+    except _Cancelled as cancelled:
+        report = report.with_(outcome="cancelled", failure=cancelled.failure())
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a user must never see a bare traceback
+        report = report.with_(failure=_defect(error, environment, recorder))
+    report = _masked(report.with_(stages=recorder.stages, warnings=recorder.warnings), recorder)
+    try:
+        _publish(report, file, workspace, environment)
+    except OSError as error:
+        lost = Failure(
+            "internal", 1, f"The runner could not be handed everything: {error}", "See the input report.", ()
+        )
+        report = report.with_(failure=report.failure or lost)
+    return report
+
+
+def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) -> Settings:
+    """Inputs of the step over the folder's model-dockerize.yml, over the environment."""
+    if argv:
+        raise InputError(
+            f"The Action takes no arguments, but was given {len(argv)}.",
+            "Remove `args:` from the step and use the inputs: see docs/inputs.md.",
+        )
+    inputs = from_inputs(environment, workspace)
+    folder = inputs.pop("program-path", Given(".", "the default", workspace))
+    # A wrong program-path is told by the program stage, with the rest of what it finds there.
+    file = workspace / folder.text.strip() / FILE_NAME
+    written = from_file(file) if _is_file(file) else {}
+    settings = to_settings([from_environment(environment), {"program-path": folder}, written, inputs])
+    if settings.run.sandbox:
+        raise InputError(
+            "The sandbox cannot be started inside the Action: its addresses are those of this container only.",
+            "Use it in a `run:` step: pip install model-dockerize, then model-dockerize run --sandbox.",
+        )
+    return settings
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or no path at all: to_settings says so
+        return False
+
+
+@contextmanager
+def _own_environment(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """The job's environment, but with the docker of this image, and without the HOME that the job's actions share.
+
+    A login to a registry must not stay behind, so docker's configuration lives as long as this block.
+    """
+    with tempfile.TemporaryDirectory(prefix="model-dockerize-") as config:
+        yield {**environment, "DOCKER_CONFIG": config, "PATH": _PATH}
+
+
+def _defect(error: Exception, environment: Mapping[str, str], recorder: Recorder) -> Failure:
+    if environment.get("RUNNER_DEBUG") == "1":
+        recorder.line("defect", "output", "".join(traceback.format_exception(error)))
+    server, repository = (environment.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_ACTION_REPOSITORY"))
+    where = f"at {server}/{repository}/issues" if server and repository else "to the maintainers of this Action"
+    return Failure(
+        "internal",
+        1,
+        f"This is a defect of model-dockerize: {type(error).__name__}: {error}",
+        f"Please report it {where}, with the log of a run with debug logging enabled.",
+        (),
+    )
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """The first SIGTERM or SIGINT unwinds this block; later ones must not disturb its cleaning up."""
+
+    def cancel(number: int, _frame: FrameType | None) -> NoReturn:
+        for other in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(other, signal.SIG_IGN)
+        raise _Cancelled(number)
+
+    former = {number: signal.signal(number, cancel) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _masked(report: Report, recorder: Recorder) -> Report:
+    """Errors quote what others said: a secret in it must not reach the summary, the outputs or the report file."""
+
+    def smoke(test: SmokeReport | None) -> SmokeReport | None:
+        return test and SmokeReport(test.passed, tuple(map(check, test.checks)))
+
+    def check(one: CheckReport) -> CheckReport:
+        return replace(one, detail=recorder.masked(one.detail))
+
+    failure = report.failure
+    if failure:
+        failure = replace(
+            failure,
+            message=recorder.masked(failure.message),
+            remedy=recorder.masked(failure.remedy),
+            details=tuple(map(recorder.masked, failure.details)),
+        )
+    return replace(
+        report, failure=failure, smoke_local=smoke(report.smoke_local), smoke_deployed=smoke(report.smoke_deployed)
+    )
+
+
+def _publish(report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str]) -> None:
+    """Outputs, summary and report file. Outside of a runner, those whose variable is not set are left out."""
+    temporary = environment.get("RUNNER_TEMP")
+    if file is None and temporary:
+        file = Path(tempfile.mkdtemp(prefix="model-dockerize-", dir=temporary)) / "report.json"
+
+    def shown(place: Path | str | None) -> str:
+        return _for_later_steps(Path(place), workspace, environment) if place else ""
+
+    values = {
+        "build-id": report.build_id,
+        "image": report.image,
+        "image-uri": report.image_uri,
+        "digest": report.digest,
+        "archive": shown(report.archive),
+        "job-definition-arn": report.job_definition_arn,
+        "job-definition-revision": str(report.job_definition_revision or ""),
+        "task-definition-arn": report.task_definition_arn,
+        "service-arn": report.service_arn,
+        "outcome": report.outcome,
+        "url": report.url,
+        "smoke": report.smoke,
+        "report": shown(file),
+    }
+    _append(environment.get("GITHUB_OUTPUT"), outputs(values))
+    _append(environment.get("GITHUB_STEP_SUMMARY"), markdown(report))
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(to_json(report), encoding="utf-8", errors="backslashreplace")
+    if file and temporary and file.is_relative_to(temporary):
+        file.parent.chmod(0o755)  # mkdtemp's folder is open to its maker only, and that is this container's root
+        _give(file, workspace)
+        _give(file.parent, workspace)
+
+
+def _append(file: str | None, text: str) -> None:
+    if file:
+        with Path(file).open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+            stream.write(text)
+
+
+def _for_later_steps(path: Path, workspace: Path, environment: Mapping[str, str]) -> str:
+    """A path that steps on the runner itself can open: our /github/... exist in this container only.
+
+    Files of the workspace are given relative to it, where steps start. The runner's _temp stands beside its folder of
+    the repository, whose path on the runner we are told. Source: actions/runner, ContainerActionHandler.cs,
+    PipelineDirectoryManager.cs.
+    """
+    if path.is_relative_to(workspace):
+        return str(path.relative_to(workspace))
+    temporary, repository = environment.get("RUNNER_TEMP", ""), environment.get("RUNNER_WORKSPACE", "")
+    if temporary == "/github/runner_temp" and repository and path.is_relative_to(temporary):
+        return str(Path(repository).parent / "_temp" / path.relative_to(temporary))
+    return str(path)
+
+
+def _hand_over(workspace: Path, since: float) -> None:
+    """What this process made in the workspace belongs to whom the workspace belongs to; the container runs as root.
+
+    `since`: seconds since the epoch; what did not change after it is left alone.
+    """
+    ours = os.geteuid()
+    if not workspace.is_dir() or workspace.stat().st_uid == ours:
+        return
+    for folder, folders, files in os.walk(workspace):
+        if ".git" in folders:
+            folders.remove(".git")  # nothing is made there, and it can be large
+        for path in (Path(folder, name) for name in (*folders, *files)):
+            with suppress(FileNotFoundError):  # gone meanwhile
+                status = path.lstat()
+                # The kernel's clock of files ticks a little behind that of the process.
+                if status.st_uid == ours and status.st_ctime >= since - 1:
+                    _give(path, workspace)
+
+
+def _give(path: Path, workspace: Path) -> None:
+    owner = workspace.stat()
+    with suppress(OSError):  # a file system that knows no owners, or an engine without root
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

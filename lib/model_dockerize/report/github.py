@@ -1,0 +1,183 @@
+"""Shows a run in GitHub's log, and speaks the runner's protocols: workflow commands and the file of outputs.
+
+Source of the grammars: actions/runner, ActionCommand.cs, ActionCommandManager.cs, FileCommandManager.cs.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from model_dockerize.report.model import Failure, Report, StageResult
+from model_dockerize.report.recorder import Level
+
+# The runner keeps ten annotations of a kind a step, and 4096 characters of a message (ExecutionContext.cs).
+MOST_ANNOTATIONS = 10
+_LONGEST_MESSAGE = 4000
+
+_SYMBOL = {"done": "✓", "unchanged": "=", "failed": "✗", "skipped": "-"}
+_LOCATED = re.compile(r"(?P<file>/[^\n]*?), line (?P<line>[0-9]+): (?P<text>.*)", re.DOTALL)
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What GitHub shows beside a file, or at the top of the run where there is no file. `line` is 1-based."""
+
+    level: str  # "error" or "warning"
+    title: str
+    message: str
+    file: str = ""
+    line: int | None = None
+
+    def command(self) -> str:
+        """The workflow command, escaped so that nothing in the texts can become a command or a property."""
+        properties = {"title": self.title, "file": self.file, "line": str(self.line or "")}
+        given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
+        return f"::{self.level} {given}::{_data(_shortened(self.message))}"
+
+
+class GitHubDisplay:
+    """A Display for GitHub's log. Use as a context manager around everything that may print.
+
+    Between `__enter__` and `__exit__` the runner obeys no command at all, whoever prints it on whichever stream, but
+    for the moments in which we give one of our own. Stages run side by side and the log's groups do not nest, so every
+    line names its stage instead.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._token = ""
+        self._masked: set[str] = set()
+        self._warnings = 0
+        self._late_warnings: list[Annotation] = []
+
+    def __enter__(self) -> "GitHubDisplay":
+        self._stop_commands()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._late_warnings:
+            self._commands([_gathered(self._late_warnings).command()])
+        self._print(f"::{self._token}::")
+
+    def begin(self, stage: str) -> None:
+        """See Display."""
+        self._print(f"▸ {stage}")
+
+    def end(self, result: StageResult) -> None:
+        """See Display."""
+        words = "" if result.status == "done" else f" {result.status}"
+        self._print(f"{_SYMBOL[result.status]} {result.name}{words} ({result.seconds:.1f} s)")
+
+    def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
+        """See Display. Of many warnings the last are gathered into one annotation, so that none is lost."""
+        if level == "output":
+            self._print(f"  {stage:<14} | {printable(text)}")
+            return
+        if level == "info":
+            self._print(f"  {stage:<14} {printable(text)}")
+            return
+        warning = Annotation("warning", f"model-dockerize: {stage}", text, str(file or ""), line)
+        self._warnings += 1
+        if self._warnings < MOST_ANNOTATIONS:
+            self._commands([warning.command()])
+        else:
+            self._print(f"  {stage:<14} warning: {printable(text)}")
+            self._late_warnings.append(warning)
+
+    def secret(self, value: str) -> None:
+        """See Display. The runner's own masking also covers what later steps print."""
+        if value.strip() and value not in self._masked:
+            self._masked.add(value)
+            self._commands([f"::add-mask::{_data(value)}"])
+
+    def finish(self, report: Report) -> None:
+        """The last words: how it ended, and what to do about it."""
+        if report.failure is None:
+            self._print(f"{report.outcome}: {printable(report.image)}{f' at {report.url}' if report.url else ''}")
+            return
+        self._print(f"{report.outcome}: {printable(report.failure.message)}")
+        for detail in report.failure.details:
+            for part in detail.splitlines():
+                self._print(f"  {printable(part)}")
+        if report.failure.remedy:
+            self._print(f"Next: {printable(report.failure.remedy)}")
+        self._commands([annotation.command() for annotation in annotations(report.failure)])
+
+    def _commands(self, commands: Iterable[str]) -> None:
+        self._print(f"::{self._token}::")
+        for command in commands:
+            self._print(command)
+        self._stop_commands()
+
+    def _stop_commands(self) -> None:
+        # A new token each time: the former one has been printed, and whoever read it could use it.
+        self._token = secrets.token_hex(16)
+        self._print(f"::stop-commands::{self._token}")
+
+    def _print(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+def annotations(failure: Failure) -> list[Annotation]:
+    """At most ten: wrong inputs one a problem, at its file and line where it has one; other failures in one."""
+    title = f"model-dockerize: {failure.kind}"
+    if failure.kind != "input" or not failure.details:
+        evidence = "\n".join(failure.details[-20:])
+        return [
+            Annotation("error", title, "\n".join(part for part in (failure.message, failure.remedy, evidence) if part))
+        ]
+    found = [_located(title, detail) for detail in failure.details]
+    if len(found) <= MOST_ANNOTATIONS:
+        return found
+    return [*found[: MOST_ANNOTATIONS - 1], _gathered(found[MOST_ANNOTATIONS - 1 :])]
+
+
+def outputs(values: Mapping[str, str]) -> str:
+    """Lines for the file that GITHUB_OUTPUT names.
+
+    Raises:
+        ValueError: a name that the grammar cannot carry, or a value that holds its own (random) delimiter.
+    """
+    return "".join(_output(name, value, f"ghadelimiter_{secrets.token_hex(16)}") for name, value in values.items())
+
+
+def printable(text: str) -> str:
+    """A line without colours and control characters: they would redraw or split it in the log."""
+    return "".join(char for char in _ANSI.sub("", text) if char.isprintable() or char == "\t")
+
+
+def _output(name: str, value: str, delimiter: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name):
+        raise ValueError(f"{name!r} cannot be the name of an output")
+    if delimiter in value:
+        raise ValueError(f"the value of output {name} holds its own delimiter")
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def _located(title: str, detail: str) -> Annotation:
+    match = _LOCATED.fullmatch(detail)
+    if match:
+        return Annotation("error", title, match["text"], match["file"], int(match["line"]))
+    return Annotation("error", title, detail)
+
+
+def _gathered(many: list[Annotation]) -> Annotation:
+    lines = [f"{one.file}:{one.line or 1}: {one.message}" if one.file else one.message for one in many]
+    return Annotation(many[0].level, f"model-dockerize: {len(many)} more", "\n".join(lines))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "\n... (see the log)"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

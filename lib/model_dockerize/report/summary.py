@@ -1,0 +1,132 @@
+"""The job summary: a run's Report as Markdown that people want to read, the outcome first.
+
+Texts of models, logs and errors are untrusted: none of them can become Markdown, HTML, a link or a mention.
+"""
+
+import html
+import re
+
+from model_dockerize.report.model import Failure, Report, SmokeReport
+
+# The runner drops a summary of more than 1 MiB (CreateStepSummaryCommand); the rest is for other writers of the step.
+LARGEST = 900 * 1024
+_LONGEST_TEXT = 2000
+_MOST_LINES = 100
+# Written as character references, these have no meaning to Markdown, and the reader sees them as they are.
+_MEANING = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~&@:/$^=\"']")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+_BAR = 20  # characters of the longest bar in the table of seconds
+
+
+def markdown(report: Report) -> str:
+    """The whole summary, at most `LARGEST` bytes: what does not fit is left out at the end, by whole paragraphs."""
+    blocks = [
+        _headline(report),
+        _failure(report.failure) if report.failure else "",
+        _facts(report),
+        _changes(report),
+        _smoke("Smoke test of the image", report.smoke_local),
+        _smoke("Smoke test of the service", report.smoke_deployed),
+        _seconds(report),
+        _warnings(report.warnings),
+    ]
+    text = ""
+    for block in filter(None, blocks):
+        if len((text + block).encode()) > LARGEST:
+            return text + "The rest is too long for this page: it is in the log and in the report.\n"
+        text += block + "\n\n"
+    return text
+
+
+def plain(text: str) -> str:
+    """Any text as one line of Markdown that shows exactly that text."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    if len(line) > _LONGEST_TEXT:
+        line = line[:_LONGEST_TEXT] + " ..."
+    return _MEANING.sub(lambda match: f"&#{ord(match[0])};", line)
+
+
+def _headline(report: Report) -> str:
+    sign = "❌" if report.failure else "✅"
+    return f"## {sign} {plain(report.outcome)}{f' · {plain(report.image)}' if report.image else ''}"
+
+
+def _failure(failure: Failure) -> str:
+    parts = [f"**{plain(failure.message)}**"]
+    if failure.remedy:
+        parts.append(f"Next: {plain(failure.remedy)}")
+    if failure.details:
+        parts.append(_block([line for detail in failure.details for line in detail.splitlines()]))
+    parts.append(f"Exit code {failure.exit_code} ({plain(failure.kind)}).")
+    return "\n\n".join(parts)
+
+
+def _facts(report: Report) -> str:
+    revision = f" (revision {report.job_definition_revision})" if report.job_definition_revision else ""
+    facts = {
+        "URL": _links(report.url),
+        "Image in ECR": plain(report.image_uri),
+        "Digest": plain(report.digest),
+        "Build id": plain(report.build_id),
+        "Service": plain(report.service_arn),
+        "Task definition": plain(report.task_definition_arn),
+        "Batch job definition": plain(report.job_definition_arn) + revision,
+        "Archive": plain(report.archive),
+    }
+    rows = [f"| {name} | {value} |" for name, value in facts.items() if value]
+    return _table("| | |", rows)
+
+
+def _links(url: str) -> str:
+    if not _ADDRESS.fullmatch(url):
+        return plain(url)
+    base = url.rstrip("/")
+    return f"[{plain(url)}]({url}) · [swagger]({base}/swagger) · [AddJob]({base}/AddJob)"
+
+
+def _changes(report: Report) -> str:
+    words = {"done": "Done", "unchanged": "Nothing to do", "skipped": "Skipped", "failed": "Failed"}
+    lines = []
+    for status, word in words.items():
+        names = [plain(stage.name) for stage in report.stages if stage.status == status]
+        if names:
+            lines.append(f"- {word}: {', '.join(names)}")
+    return "\n".join(["### What changed", "", *lines]) if lines else ""
+
+
+def _smoke(title: str, test: SmokeReport | None) -> str:
+    if test is None:
+        return ""
+    rows = [
+        f"| {'✅' if check.passed else '❌'} | {plain(check.name)} | {check.seconds:.2f} | {plain(check.detail)} |"
+        for check in test.checks
+    ]
+    passed = sum(check.passed for check in test.checks)
+    head = f"### {title}: {passed} of {len(test.checks)} passed"
+    return f"{head}\n\n{_table('| | check | seconds | evidence |', rows)}"
+
+
+def _seconds(report: Report) -> str:
+    longest = max((stage.seconds for stage in report.stages), default=0.0)
+    rows = [
+        f"| {plain(stage.name)} | {plain(stage.status)} | {stage.seconds:.1f} | "
+        f"{'█' * round(_BAR * stage.seconds / longest) if longest else ''} |"
+        for stage in report.stages
+    ]
+    table = _table("| stage | result | seconds | |", rows)
+    return f"### Where the seconds went\n\n{table}" if rows else ""
+
+
+def _warnings(warnings: tuple[str, ...]) -> str:
+    return "### Warnings\n\n" + "\n".join(f"- {plain(text)}" for text in warnings) if warnings else ""
+
+
+def _table(head: str, rows: list[str]) -> str:
+    return "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *rows]) if rows else ""
+
+
+def _block(lines: list[str]) -> str:
+    # Inside <pre> only a closing tag has a meaning, and escaped text holds none.
+    shown = [line[:_LONGEST_TEXT] for line in lines[-_MOST_LINES:]]
+    clean = ("".join(char for char in line if char.isprintable() or char == "\t") for line in shown)
+    return f"<pre>\n{html.escape(chr(10).join(clean))}\n</pre>"
