@@ -1,0 +1,216 @@
+"""The command line: commands and flags -> Settings -> pipeline. Every flag is made from the one declaration."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from model_dockerize import __version__, pipeline, sandbox
+from model_dockerize.errors import ModelDockerizeError
+from model_dockerize.report import Recorder, Report, to_json
+from model_dockerize.report.console import ConsoleDisplay
+from model_dockerize.settings import OPTIONS, Kind, Option, Settings, to_settings
+from model_dockerize.settings.sources import from_environment, from_flags, program_file
+
+Command = Callable[..., None]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="model-dockerize")
+def cli() -> None:
+    """Takes a model's program folder to a container in production that has proved it works.
+
+    \b
+    Try it without an AWS account:
+      model-dockerize run examples/iris-classifier --sandbox
+
+    Every command takes a program folder or a model-dockerize.yml; flags override what stands in it.
+    """
+
+
+def _flags(*groups: str) -> Callable[[Command], Command]:
+    """Adds the flags of these groups of the declaration, and the argument."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(OPTIONS):
+            if option.group in groups:
+                command = click.option(f"--{option.name}", **_click(option))(command)
+        return click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[FOLDER|FILE.yml]")(
+            command
+        )
+
+    return decorate
+
+
+def _click(option: Option) -> dict[str, Any]:
+    default = f" [default: {option.default}]" if option.default else ""
+    shown: dict[str, Any] = {"metavar": option.kind.value, "help": option.help + default}
+    if option.kind is Kind.FLAG:
+        # `--sandbox` alone means true, `--smoke-test false` turns off.
+        shown |= {"is_flag": False, "flag_value": "true"}
+    return shown
+
+
+_PROGRAM = ("program", "image", "smoke", "run")
+
+
+@cli.command()
+@_flags("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
+def run(target: Path | None, **flags: str | None) -> None:
+    """Everything: Dockerfile, image, smoke test, ECR, Batch job definition, ECS service, smoke test of the service."""
+    _execute(target, flags, pipeline.run)
+
+
+@cli.command()
+@_flags("program", "image")
+def dockerfile(target: Path | None, **flags: str | None) -> None:
+    """Write the Dockerfile into the program's folder, and nothing else. Needs no Docker Engine."""
+    _execute(target, {**flags, "push_to_ecr": "false"}, pipeline.dockerfile)
+
+
+@cli.command()
+@_flags(*_PROGRAM)
+def build(target: Path | None, **flags: str | None) -> None:
+    """Build the image and prove it by the smoke test."""
+    _execute(target, {**flags, "push_to_ecr": "false"}, pipeline.run)
+
+
+@cli.command()
+@_flags(*_PROGRAM)
+def save(target: Path | None, **flags: str | None) -> None:
+    """Build the image and write it as an archive for `docker load -i` (to --archive, else here)."""
+    flags["archive"] = flags["archive"] or "."
+    _execute(target, {**flags, "push_to_ecr": "false"}, pipeline.run)
+
+
+@cli.command()
+@click.argument("archive", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def load(archive: Path) -> None:
+    """Load an image archive into Docker Engine and say its name."""
+    _execute(None, {}, lambda _settings, environment, recorder: pipeline.load(archive, environment, recorder))
+
+
+@cli.command()
+@_flags("program", "image", "registry", "aws", "smoke", "run")
+def push(target: Path | None, **flags: str | None) -> None:
+    """Build and prove the image, and push it to Amazon ECR."""
+    _execute(target, {**flags, "create_job_def": "false", "deploy_service": "false"}, pipeline.run)
+
+
+@cli.command()
+@_flags("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
+def batch(target: Path | None, **flags: str | None) -> None:
+    """Push the image if needed, and register its AWS Batch job definition."""
+    _execute(target, {**flags, "create_job_def": "true", "deploy_service": "false"}, pipeline.run)
+
+
+@cli.command()
+@_flags("program", "image", "registry", "aws", "service", "smoke", "run")
+def deploy(target: Path | None, **flags: str | None) -> None:
+    """Push the image if needed, make or roll its ECS service, and prove the service."""
+    _execute(target, {**flags, "create_job_def": "false", "deploy_service": "true"}, pipeline.run)
+
+
+@cli.command()
+@_flags("program", "image", "smoke", "run")
+def smoke(target: Path | None, **flags: str | None) -> None:
+    """Run the smoke test against a model that is already running (--smoke-url)."""
+    _execute(target, {**flags, "push_to_ecr": "false"}, pipeline.smoke_url)
+
+
+@cli.group("sandbox")
+def sandbox_group() -> None:
+    """AWS on this computer, with real containers: for trying without an account, and for tests."""
+
+
+@sandbox_group.command("start")
+def sandbox_start() -> None:
+    """Start the sandbox, and print the settings that point the AWS CLI and SDKs at it."""
+    with _session() as recorder, recorder.stage("sandbox") as stage:
+        started = sandbox.start(sandbox.default_home(), stage)
+    for name, value in started.environment().items():
+        click.echo(f"export {name}={value}")
+
+
+@sandbox_group.command("status")
+def sandbox_status() -> None:
+    """Say whether the sandbox runs (exit code 0) or not (exit code 1)."""
+    running = sandbox.status(sandbox.default_home())
+    if running is None:
+        click.echo("The sandbox is not running. Start it with: model-dockerize sandbox start")
+        sys.exit(1)
+    click.echo(f"The sandbox runs at {running.endpoint_url} (account {running.account_id}, {running.region}).")
+
+
+@sandbox_group.command("stop")
+def sandbox_stop() -> None:
+    """Stop the sandbox and remove everything in it: containers, images it pulled, and its state."""
+    with _session() as recorder, recorder.stage("sandbox") as stage:
+        sandbox.stop(sandbox.default_home(), stage)
+
+
+def _execute(
+    target: Path | None,
+    flags: Mapping[str, str | None],
+    function: Callable[[Settings, Mapping[str, str], Recorder], Report],
+) -> None:
+    """One run of a pipeline function, from flags to the exit code."""
+    with _session() as recorder:
+        named = {name.replace("_", "-"): text for name, text in flags.items()}
+        folder = target or Path(flags.get("program_path") or ".")
+        settings = to_settings([from_environment(os.environ), program_file(folder), from_flags(named)])
+        report = function(settings, dict(os.environ), recorder)
+        if settings.run.report:
+            report = _write_report(report, settings.run.report)
+    recorder.display.finish(report)
+    sys.exit(report.exit_code)
+
+
+def _write_report(report: Report, path: Path) -> Report:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(to_json(report), encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror or "cannot be written") from error
+    return report
+
+
+@contextlib.contextmanager
+def _session() -> Iterator["_CliRecorder"]:
+    """Errors become words and exit codes here, and nowhere else; Ctrl-C and SIGTERM unwind so that stages clean up."""
+    signal.signal(signal.SIGTERM, _terminate)
+    display = ConsoleDisplay(sys.stderr, sys.stdout)
+    try:
+        with display:
+            yield _CliRecorder(display)
+    except ModelDockerizeError as error:
+        display.finish(pipeline.failed(Report(), error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo(
+            "Interrupted. What was started here has been stopped; run the same command again to finish.", err=True
+        )
+        sys.exit(130)
+
+
+class _CliRecorder(Recorder):
+    """The recorder of one command, with the display that says its last words."""
+
+    def __init__(self, display: ConsoleDisplay) -> None:
+        super().__init__(display)
+        self.display = display
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(143)
+
+
+def main() -> None:
+    """Entry point of the `model-dockerize` command."""
+    cli(prog_name="model-dockerize")
