@@ -28,6 +28,8 @@ OLDEST_ENGINE = 23
 BESIDE = {"bookworm": "trixie"}
 PLUGIN_DIR = Path("/usr/local/lib/docker/cli-plugins")
 LOCAL_BIN = Path("/usr/local/bin")
+CLI = daemon.PROGRAMS / "usr/bin/docker"
+BUILDX = daemon.PROGRAMS / "usr/libexec/docker/cli-plugins/docker-buildx"
 
 
 @dataclass(frozen=True)
@@ -185,37 +187,38 @@ def _get_engine() -> None:
     debian.install("runc", "iptables", "libsystemd0", "ca-certificates")
     sources = debian.for_release(debian.debian_sources(codename), codename, BESIDE[codename])
     debian.unpack(["docker.io", "docker-cli", "docker-buildx", "containerd", "tini"], sources, daemon.PROGRAMS)
+    # As the package would: its members may use the engine's socket.
+    run(["groupadd", "--force", "--system", "docker"], timeout=20)
+
+
+def _client_complete() -> bool:
+    return shutil.which("docker") is not None and _docker("buildx", "version")[0] == 0
 
 
 def _get_client() -> None:
-    """Unpacks what is missing of the docker command and buildx, and links it where Docker looks for it."""
-    has_cli = shutil.which("docker") is not None
-    if has_cli and _docker("buildx", "version")[0] == 0:
+    """Gets what is missing of the docker command and buildx: as packages, or unpacked and linked where Docker looks."""
+    if _client_complete():
         return
-    buildx = daemon.PROGRAMS / "usr/libexec/docker/cli-plugins/docker-buildx"
-    cli = daemon.PROGRAMS / "usr/bin/docker"
-    if not buildx.exists() or not (has_cli or cli.exists()):
-        _unpack_client(has_cli=has_cli)
-    if not has_cli:
-        _link(LOCAL_BIN / "docker", cli)
-    _link(PLUGIN_DIR / "docker-buildx", buildx)
-
-
-def _unpack_client(*, has_cli: bool) -> None:
-    release = _os_release()
-    distribution, codename = release.get("ID", ""), release.get("VERSION_CODENAME", "")
-    debian.refresh()
-    offered = debian.candidates("docker.io", "docker-buildx", "docker-cli")
-    packages = ["docker-buildx"]
-    if choose_origin(distribution, codename, offered) is Origin.BESIDE:
-        packages += [] if has_cli else ["docker-cli"]
+    if not (CLI.exists() and BUILDX.exists()):
+        release = _os_release()
+        distribution, codename = release.get("ID", ""), release.get("VERSION_CODENAME", "")
+        debian.refresh()
+        offered = debian.candidates("docker.io", "docker-buildx", "docker-cli")
+        if choose_origin(distribution, codename, offered) is Origin.DISTRIBUTION:
+            cli = "docker-cli" if "docker-cli" in offered else "docker.io"
+            debian.install("docker-buildx", *([] if shutil.which("docker") else [cli]))
+            return
         sources = debian.for_release(debian.debian_sources(codename), codename, BESIDE[codename])
-        debian.unpack(packages, sources, daemon.PROGRAMS)
-        return
-    debian.install(*packages, *([] if has_cli else ["docker-cli" if "docker-cli" in offered else "docker.io"]))
+        debian.unpack(["docker-buildx", "docker-cli"], sources, daemon.PROGRAMS)
+    if not shutil.which("docker"):
+        _link(LOCAL_BIN / "docker", CLI)
+    if not _client_complete():
+        _link(PLUGIN_DIR / "docker-buildx", BUILDX)
 
 
 def _link(link: Path, target: Path) -> None:
+    if link.exists() and not link.is_symlink():
+        raise MachineError(f"{link} is not ours and does not work: repair or remove it, then run this again.")
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(target)
