@@ -1,6 +1,7 @@
 """The sample that a model is proved with, and the MIME types that follow from it."""
 
 import mimetypes
+from dataclasses import dataclass
 from pathlib import Path
 
 from model_dockerize.program.problems import Problems
@@ -23,27 +24,39 @@ def mime_type(path: Path) -> str:
     return _TYPES.get(suffix) or mimetypes.MimeTypes().guess_type(f"x{suffix}")[0] or UNKNOWN_TYPE
 
 
-def find(settings: SmokeSettings, root: Path, problems: Problems) -> Sample | None:
-    """The files that the settings name, else `smoke/input.*` and `smoke/expected.*` of the folder."""
-    given = _one("smoke-input", settings.smoke_input, root, "input", problems)
-    expected = _one("smoke-expected", settings.smoke_expected, root, "expected", problems)
-    if given is None:
-        if expected is not None:
-            problems.wrong_folder(f"{expected} is there, but no {_FOLDER}/input.* that it answers.")
-        return None
-    return Sample(given, expected, mime_type(given))
+@dataclass(frozen=True)
+class Found:
+    """The sample, and the types that the model takes and gives."""
+
+    sample: Sample | None
+    input_types: tuple[str, ...]
+    output_types: tuple[str, ...]
 
 
-def _one(option: str, setting: Path | None, root: Path, stem: str, problems: Problems) -> Path | None:
-    if setting is not None:
-        path = setting if setting.is_file() else root / setting
+def find(settings: SmokeSettings, root: Path, problems: Problems) -> Found:
+    """The files that the settings name, else `smoke/input.*` and `smoke/expected.*` of the folder.
+
+    Every `input.*` names a type that the model takes; the first one by name is the sample.
+    """
+    inputs = _files("smoke-input", settings.smoke_input, root, "input", problems)
+    answers = _files("smoke-expected", settings.smoke_expected, root, "expected", problems)
+    if len(answers) > 1:
+        names = ", ".join(f"{_FOLDER}/{path.name}" for path in answers)
+        problems.wrong_folder(f"several expected results: {names}. Keep one, or name it with smoke-expected.")
+    if answers and not inputs and settings.smoke_input is None:
+        problems.wrong_folder(f"{answers[0]} is there, but no {_FOLDER}/input.* that it answers.")
+    return Found(
+        Sample(inputs[0], answers[0] if answers else None, mime_type(inputs[0])) if inputs else None,
+        tuple(dict.fromkeys(map(mime_type, inputs))) or (UNKNOWN_TYPE,),
+        tuple(map(mime_type, answers[:1])) or (UNKNOWN_TYPE,),
+    )
+
+
+def _files(option: str, setting: Path | None, root: Path, stem: str, problems: Problems) -> list[Path]:
+    if setting is None:
+        return sorted(path for path in (root / _FOLDER).glob(f"{stem}.*") if path.is_file())
+    for path in (setting, root / setting):
         if path.is_file():
-            return path.resolve()
-        problems.wrong_input(f"{option} {str(setting)!r} is no file.")
-        return None
-    folder = root / _FOLDER
-    found = sorted(path for path in folder.glob(f"{stem}.*") if path.is_file()) if folder.is_dir() else []
-    if len(found) > 1:
-        names = ", ".join(f"{_FOLDER}/{path.name}" for path in found)
-        problems.wrong_folder(f"several samples: {names}. Keep one, or name it with {option}.")
-    return found[0] if found else None
+            return [path.resolve()]
+    problems.wrong_input(f"{option} {str(setting)!r} is no file.")
+    return []
