@@ -56,11 +56,12 @@ RUN --mount=type=secret,id=ca-bundle,required=false \
 COPY requirements/main.txt /app/requirements/main.txt
 RUN --mount=type=secret,id=ca-bundle,required=false \
     if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle; fi \
-    && python -m pip install --no-cache-dir --root-user-action=ignore --require-hashes -r /app/requirements/main.txt
+    && python -m pip install --no-cache-dir --no-compile --root-user-action=ignore --require-hashes -r /app/requirements/main.txt
 COPY --from=model-server /opt/model-server /opt/model-server
 # The same layout as the checkout: the version of the server is computed from its sources.
 COPY requirements /app/requirements
 COPY Dockerfile entrypoint.py /app/
 COPY lib /app/lib
-RUN python -m compileall -q /app/lib
+# Bytecode of what every run imports, and of nothing else: most of the libraries is never looked at.
+RUN ["/usr/local/bin/python", "-I", "-c", "import sys; sys.path.insert(0, '/app/lib'); import model_dockerize.action"]
 ENTRYPOINT ["/usr/local/bin/python", "-I", "/app/entrypoint.py"]
