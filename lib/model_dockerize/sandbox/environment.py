@@ -1,0 +1,73 @@
+"""The sandbox's own Python environment: made on first use, kept between runs.
+
+The local AWS pins botocore exactly and would fight the user's packages, so it never shares an environment with us.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from model_dockerize.errors import SandboxError
+from model_dockerize.progress import Progress
+
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+#: Written last. Without it an environment is half made, however much is in it.
+READY_MARKER = "ready"
+_PIP_TAIL_LINES = 15
+
+
+def environment_path(home: Path, requirements: Path = REQUIREMENTS) -> Path:
+    """Where the environment for these requirements and this interpreter lives under `home`."""
+    facts = requirements.read_bytes() + f"{sys.executable} {platform.python_version()}".encode()
+    return home / f"sandbox-env-{hashlib.sha256(facts).hexdigest()[:12]}"
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter of an environment."""
+    return environment / "bin" / "python"
+
+
+def ensure(home: Path, progress: Progress, requirements: Path = REQUIREMENTS) -> Path:
+    """Return the interpreter of the sandbox's environment, making the environment first if it is not there.
+
+    The caller holds the home's lock: two processes never make the same environment at once. A creation that was
+    killed leaves no ready marker and is done again from nothing; environments of older requirements are removed.
+
+    Raises:
+        SandboxError: the environment cannot be made; `details` holds pip's last lines.
+    """
+    environment = environment_path(home, requirements)
+    if (environment / READY_MARKER).exists() and python_of(environment).exists():
+        return python_of(environment)
+    for stale in home.glob("sandbox-env-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    progress.info(f"Making the sandbox's Python environment in {environment} (first use, about ten seconds)")
+    _run([sys.executable, "-m", "venv", str(environment)], progress, "make a virtual environment")
+    pip = [str(python_of(environment)), "-m", "pip", "install", "--require-hashes", "--no-input", "--no-deps"]
+    _run([*pip, "--requirement", str(requirements)], progress, "install the sandbox's packages")
+    (environment / READY_MARKER).touch()
+    progress.info("The sandbox's Python environment is ready")
+    return python_of(environment)
+
+
+def _run(argv: list[str], progress: Progress, what: str) -> None:
+    # A PYTHONPATH or an activated environment of the caller must not decide what gets installed here.
+    environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    tail: list[str] = []
+    with subprocess.Popen(
+        argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        if process.stdout is not None:
+            for line in process.stdout:
+                progress.output(line.rstrip())
+                tail = [*tail, line.rstrip()][-_PIP_TAIL_LINES:]
+    if process.returncode:
+        raise SandboxError(
+            f"Could not {what} for the sandbox (exit code {process.returncode})",
+            "Check that pip can reach a package index (pip config, PIP_INDEX_URL, PIP_CERT), then start it again.",
+            tuple(tail),
+        )

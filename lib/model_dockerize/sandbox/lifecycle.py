@@ -1,0 +1,235 @@
+"""Start, find and stop the sandbox of one home directory. Different homes are different sandboxes, side by side."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_dockerize.errors import SandboxError
+from model_dockerize.progress import Progress
+from model_dockerize.sandbox import environment, record
+from model_dockerize.sandbox.record import Sandbox
+
+STATE_NAME = "state"
+_LIBRARY = Path(__file__).resolve().parents[2]
+_START_SECONDS = 60.0
+_STOP_SECONDS = 45.0
+_POLL_SECONDS = 0.02
+_LOG_TAIL_LINES = 15
+
+
+@dataclass(frozen=True)
+class StopReport:
+    """What `stop` ended and removed. Empty where nothing was left of a sandbox."""
+
+    was_running: bool
+    containers: tuple[str, ...]
+    images: tuple[str, ...]
+    paths: tuple[Path, ...]
+
+
+def default_home() -> Path:
+    """`$MODEL_DOCKERIZE_HOME`, else `model-dockerize` in the XDG state directory."""
+    if chosen := os.environ.get("MODEL_DOCKERIZE_HOME"):
+        return Path(chosen)
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "model-dockerize"
+
+
+def start(home: Path, progress: Progress) -> Sandbox:
+    """Return the running sandbox of `home`, starting it first if there is none. Two callers at once get the same one.
+
+    The child survives its caller. It starts with nothing in it: state of an earlier one is removed.
+
+    Raises:
+        SandboxError: its environment cannot be made, Docker Engine is missing, or the child did not come up;
+            `details` holds the last lines of its log.
+    """
+    if running := status(home):
+        return running
+    home.mkdir(parents=True, exist_ok=True)
+    with _lock(home):
+        if running := status(home):
+            return running
+        _require_engine()
+        python = environment.ensure(home, progress)
+        began = time.monotonic()
+        _remove_state(home)
+        sandbox = _spawn(home, python)
+        progress.info(f"Sandbox started in {time.monotonic() - began:.1f} s at {sandbox.endpoint_url}")
+        return sandbox
+
+
+def status(home: Path) -> Sandbox | None:
+    """The sandbox of `home` if it is running and answers, else None."""
+    sandbox = record.load(home)
+    return sandbox if sandbox and record.answers(sandbox) else None
+
+
+def stop(home: Path, progress: Progress) -> StopReport:
+    """End the sandbox of `home` and remove its containers, its images and its state; the Python environment stays.
+
+    Cleans up after a killed sandbox too. Nothing there: an empty report.
+
+    Raises:
+        SandboxError: Docker Engine cannot be reached, so that containers may have been left.
+    """
+    if not home.is_dir():
+        return StopReport(False, (), (), ())
+    with _lock(home):
+        sandbox = record.load(home)
+        running = sandbox is not None and record.answers(sandbox)
+        containers = _containers(home)
+        if sandbox and running:
+            progress.info(f"Stopping the sandbox (process {sandbox.pid})")
+            _end(sandbox.pid)
+        _remove_containers(home)
+        images = _remove_images(sandbox.registry) if sandbox else ()
+        report = StopReport(running, containers, images, _remove_state(home))
+    for kind, names in (("container", report.containers), ("image", report.images), ("path", report.paths)):
+        for name in names:
+            progress.info(f"Removed {kind} {name}")
+    return report
+
+
+def instance_of(home: Path) -> str:
+    """The name that a home's containers carry: it outlives the process, so that orphans are found."""
+    return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def _lock(home: Path) -> Iterator[None]:
+    with (home / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _require_engine() -> None:
+    import docker  # noqa: PLC0415 - `status` and a running `start` must answer in milliseconds
+    from docker.errors import DockerException  # noqa: PLC0415
+
+    try:
+        with contextlib.closing(docker.from_env(timeout=10)) as client:
+            client.ping()
+    except DockerException as error:
+        raise SandboxError(
+            "The sandbox runs real containers and found no Docker Engine that answers",
+            "Start Docker Engine and make sure that you may use it (`docker info` must work), then start again.",
+            (str(error),),
+        ) from error
+
+
+def _spawn(home: Path, python: Path) -> Sandbox:
+    token = secrets.token_hex(16)
+    argv = [str(python), "-m", "model_dockerize.sandbox.server", "--home", str(home.resolve())]
+    argv += ["--instance", instance_of(home), "--token", token]
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON", "MINISTACK_"))}
+    environ |= {"PYTHONPATH": str(_LIBRARY), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    log = home / record.LOG_NAME
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            argv,
+            env=environ,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        sandbox = record.load(home)
+        if sandbox and sandbox.token == token and record.answers(sandbox):
+            # The child is meant to outlive us; without this Python warns about a process that was not waited for.
+            process.returncode = 0
+            return sandbox
+        if process.poll() is not None:
+            break
+        time.sleep(_POLL_SECONDS)
+    else:
+        process.kill()
+        process.wait()
+    tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+    raise SandboxError("The sandbox did not come up", f"Read its log: {log}", tuple(tail))
+
+
+def _end(pid: int) -> None:
+    for sign, seconds in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sign)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if _is_gone(pid):
+                return
+            time.sleep(_POLL_SECONDS)
+
+
+def _is_gone(pid: int) -> bool:
+    # Started by this very process it is our zombie until it is waited for; else waitpid does not know it.
+    with contextlib.suppress(ChildProcessError):
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def _containers(home: Path) -> tuple[str, ...]:
+    import docker  # noqa: PLC0415 - see _require_engine
+
+    _require_engine()
+    with contextlib.closing(docker.from_env(timeout=60)) as client:
+        label = f"{record.CONTAINER_LABEL}={instance_of(home)}"
+        found = client.containers.list(all=True, sparse=True, filters={"label": label})
+        return tuple(sorted((container.attrs.get("Names") or ["?"])[0].lstrip("/") for container in found))
+
+
+def _remove_containers(home: Path) -> None:
+    import docker  # noqa: PLC0415 - see _require_engine
+    from docker.errors import APIError  # noqa: PLC0415
+
+    with contextlib.closing(docker.from_env(timeout=60)) as client:
+        for name in _containers(home):
+            # The child may have removed it in between: gone is what we want.
+            with contextlib.suppress(APIError):
+                client.api.remove_container(name, force=True, v=True)
+
+
+def _remove_images(registry: str) -> tuple[str, ...]:
+    """Untag what was built for or pulled from a registry that is no more."""
+    import docker  # noqa: PLC0415 - see _require_engine
+    from docker.errors import APIError  # noqa: PLC0415
+
+    removed = []
+    with contextlib.closing(docker.from_env(timeout=60)) as client:
+        for image in client.api.images():
+            for reference in [*(image.get("RepoTags") or []), *(image.get("RepoDigests") or [])]:
+                if reference.startswith(f"{registry}/"):
+                    # A digest goes with its last tag; an image in use by somebody else's container stays.
+                    with contextlib.suppress(APIError):
+                        client.api.remove_image(reference)
+                        removed.append(reference)
+    return tuple(removed)
+
+
+def _remove_state(home: Path) -> tuple[Path, ...]:
+    removed = []
+    for name in (record.RECORD_NAME, record.LOG_NAME, STATE_NAME):
+        path = home / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
+        else:
+            continue
+        removed.append(path)
+    return tuple(removed)

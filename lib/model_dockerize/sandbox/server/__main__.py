@@ -1,0 +1,92 @@
+"""Start the sandbox's process: `python -m model_dockerize.sandbox.server --home DIR --instance ID --token T`."""
+
+import argparse
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from pathlib import Path
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from model_dockerize.sandbox import record
+from model_dockerize.sandbox.server import upstream
+from model_dockerize.sandbox.server.batch import Batch
+from model_dockerize.sandbox.server.ecr import Ecr, repository_rules
+from model_dockerize.sandbox.server.ecs import Ecs
+from model_dockerize.sandbox.server.engine import Engine
+from model_dockerize.sandbox.server.front import Front
+from model_dockerize.sandbox.server.journal import Journal
+from model_dockerize.sandbox.server.network import Network
+from model_dockerize.sandbox.server.registry import Registry
+from model_dockerize.sandbox.server.tokens import Scope, Tokens
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+_PULL_TOKEN_SECONDS = 600.0
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; then remove every container that was made."""
+    parser = argparse.ArgumentParser(prog="python -m model_dockerize.sandbox.server", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="the sandbox's directory")
+    parser.add_argument("--instance", required=True, help="value of the label on all containers")
+    parser.add_argument("--token", required=True, help="names this very process")
+    arguments = parser.parse_args()
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    host = "127.0.0.1:{}".format(listener.getsockname()[1])
+    sandbox = record.Sandbox(
+        endpoint_url=f"http://{host}",
+        region=REGION,
+        account_id=ACCOUNT,
+        pid=os.getpid(),
+        registry=host,
+        instance=arguments.instance,
+        token=arguments.token,
+        secret_key=secrets.token_hex(20),
+    )
+    asyncio.run(_serve(sandbox, arguments.home, listener))
+
+
+async def _serve(sandbox: record.Sandbox, home: Path, listener: socket.socket) -> None:
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    front, engine = _build(sandbox, home / "state", listener.getsockname()[1])
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.loglevel = "WARNING"
+    config.graceful_timeout = 1
+    listener.listen(128)
+    # The socket listens already: who reads the record and connects is answered as soon as the loop runs.
+    record.save(home, sandbox)
+    try:
+        await serve(front, config, shutdown_trigger=stop.wait)
+    finally:
+        engine.remove_all()
+
+
+def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engine]:
+    aws = upstream.load(port, sandbox.account_id, sandbox.region, state / "aws")
+    calls, credentials = Journal(), Tokens()
+
+    def pull_password(scope: Scope) -> str:
+        return credentials.issue(scope, _PULL_TOKEN_SECONDS)[0]
+
+    engine = Engine(sandbox.instance, sandbox.registry, pull_password)
+    engine.remove_all()  # left by a process of this home that was killed
+    registry = Registry(state / "registry", credentials, lambda scope, name: repository_rules(aws, scope, name), calls)
+    network = Network(aws, port)
+    network.install()
+    Ecr(aws, registry, credentials, sandbox.registry).install()
+    Ecs(aws, engine, network, state / "efs").install()
+    Batch(aws, engine, network).install()
+    health = {"token": sandbox.token, "pid": sandbox.pid}
+    return Front(aws.app.app, registry, calls, credentials, health), engine
+
+
+if __name__ == "__main__":
+    main()

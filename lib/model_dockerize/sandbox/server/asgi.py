@@ -1,0 +1,50 @@
+"""The few words of ASGI that the front and the registry speak."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Request headers by lower-case name; repeats joined by comma, as docker sends several Accept lines."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole request body. Raises ValueError beyond `limit` bytes."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit:
+            raise ValueError(f"request body is larger than {limit} bytes")
+    return body
+
+
+async def reply(send: Send, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
+    """Answer with a body that is at hand."""
+    await reply_stream(send, status, {"content-length": str(len(body)), **headers}, [body] if body else [])
+
+
+async def reply_json(send: Send, status: int, content: object) -> None:
+    """Answer with JSON."""
+    await reply(send, status, {"content-type": "application/json"}, json.dumps(content).encode())
+
+
+async def reply_stream(send: Send, status: int, headers: Mapping[str, str], chunks: Iterable[bytes]) -> None:
+    """Answer piece by piece; `headers` name the length."""
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    for chunk in chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

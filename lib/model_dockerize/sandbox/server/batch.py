@@ -1,0 +1,353 @@
+"""AWS Batch: compute environments, queues, job definitions and jobs. Replaces ministack's, whose jobs do not run."""
+
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from model_dockerize.sandbox.server import api
+from model_dockerize.sandbox.server.api import ApiError
+from model_dockerize.sandbox.server.batch_jobs import Capacity, Job, JobRunner
+from model_dockerize.sandbox.server.definitions import is_fargate_size
+from model_dockerize.sandbox.server.engine import Engine
+from model_dockerize.sandbox.server.network import Network
+from model_dockerize.sandbox.server.upstream import Upstream
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
+_ARRAY_SIZES = range(2, 10_001)
+_FINAL = ("SUCCEEDED", "FAILED")
+Record = dict[str, Any]
+
+
+def _refuse(message: str) -> ApiError:
+    return ApiError("ClientException", message)
+
+
+class Batch:
+    """State by ARN, so that accounts and regions stay apart. One lock; nothing waits for docker in it."""
+
+    def __init__(self, upstream: Upstream, engine: Engine, network: Network) -> None:
+        self._upstream, self._network = upstream, network
+        self._environments: dict[str, Record] = {}
+        self._capacities: dict[str, Capacity] = {}
+        self._queues: dict[str, Record] = {}
+        self._definitions: dict[str, Record] = {}
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.RLock()
+        self._runner = JobRunner(upstream, engine)
+
+    def install(self) -> None:
+        """Take Batch over from ministack."""
+        operations: dict[str, Callable[[Record], Record]] = {
+            "createcomputeenvironment": self.create_compute_environment,
+            "updatecomputeenvironment": self.update_compute_environment,
+            "deletecomputeenvironment": self.delete_compute_environment,
+            "describecomputeenvironments": lambda r: self._describe(
+                r, self._environments, "computeEnvironments", "compute-environment"
+            ),
+            "createjobqueue": self.create_job_queue,
+            "updatejobqueue": self.update_job_queue,
+            "deletejobqueue": self.delete_job_queue,
+            "describejobqueues": lambda r: self._describe(r, self._queues, "jobQueues", "job-queue"),
+            "registerjobdefinition": self.register_job_definition,
+            "deregisterjobdefinition": self.deregister_job_definition,
+            "describejobdefinitions": self.describe_job_definitions,
+            "submitjob": self.submit_job,
+            "describejobs": self.describe_jobs,
+            "listjobs": self.list_jobs,
+            "terminatejob": self.terminate_job,
+            "canceljob": self.cancel_job,
+        }
+        api.serve(self._upstream.batch, operations, api.by_path)
+
+    # ---- compute environments
+
+    def create_compute_environment(self, request: Record) -> Record:
+        """CreateComputeEnvironment: VALID at once."""
+        name = _named(request, "computeEnvironmentName")
+        resources = request.get("computeResources") or {}
+        self._check_resources(resources, "FARGATE" in resources.get("type", ""))
+        arn = self._arn("compute-environment", name)
+        with self._lock:
+            if arn in self._environments:
+                raise _refuse("Object already exists")
+            self._environments[arn] = {
+                "computeEnvironmentName": name,
+                "computeEnvironmentArn": arn,
+                "ecsClusterArn": f"{self._arn('cluster', name).replace(':batch:', ':ecs:')}_Batch_{uuid.uuid4()}",
+                "type": request.get("type", "MANAGED"),
+                "state": request.get("state", "ENABLED"),
+                "status": "VALID",
+                "statusReason": "ComputeEnvironment Healthy",
+                "computeResources": resources,
+                "serviceRole": request.get("serviceRole", ""),
+                "tags": request.get("tags", {}),
+                "containerOrchestrationType": "ECS",
+                "uuid": str(uuid.uuid4()),
+            }
+            self._capacities[arn] = Capacity(float(resources.get("maxvCpus", 256)))
+        return {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
+
+    def update_compute_environment(self, request: Record) -> Record:
+        """UpdateComputeEnvironment."""
+        environment = self._one(self._environments, "compute-environment", request.get("computeEnvironment", ""))
+        changes = request.get("computeResources") or {}
+        self._check_resources({**environment["computeResources"], **changes}, is_fargate=False)
+        with self._lock:
+            environment["computeResources"] = {**environment["computeResources"], **changes}
+            environment.update({key: request[key] for key in ("state", "serviceRole") if key in request})
+            if "maxvCpus" in changes:
+                self._capacities[environment["computeEnvironmentArn"]].resize(float(changes["maxvCpus"]))
+        return {key: environment[key] for key in ("computeEnvironmentName", "computeEnvironmentArn")}
+
+    def delete_compute_environment(self, request: Record) -> Record:
+        """DeleteComputeEnvironment: only a disabled one that no queue uses."""
+        with self._lock:
+            arn = self._resolve("compute-environment", request.get("computeEnvironment", ""))
+            environment = self._environments.get(arn)
+            if environment and environment["state"] != "DISABLED":
+                raise _refuse("Cannot delete, resource is not disabled")
+            orders = [order for queue in self._queues.values() for order in queue["computeEnvironmentOrder"]]
+            if any(order["computeEnvironment"] == arn for order in orders):
+                raise _refuse("Cannot delete, found existing JobQueue relationship")
+            self._environments.pop(arn, None)
+            self._capacities.pop(arn, None)
+        return {}
+
+    def _check_resources(self, resources: Record, is_fargate: bool) -> None:
+        if is_fargate:
+            for key in ("minvCpus", "desiredvCpus", "instanceTypes", "instanceRole"):
+                if key in resources:
+                    raise _refuse(f"Error executing request, Exception : {key} must not be set for Fargate.")
+            if not resources.get("subnets") or not resources.get("securityGroupIds"):
+                raise _refuse("Error executing request, Exception : Fargate needs subnets and securityGroupIds.")
+        subnets, groups = resources.get("subnets", []), resources.get("securityGroupIds", [])
+        self._network.check(tuple(subnets), tuple(groups), "ClientException")
+
+    # ---- queues
+
+    def create_job_queue(self, request: Record) -> Record:
+        """CreateJobQueue: VALID at once."""
+        name, arn = _named(request, "jobQueueName"), self._arn("job-queue", request.get("jobQueueName", ""))
+        with self._lock:
+            if arn in self._queues:
+                raise _refuse("Object already exists")
+            self._queues[arn] = {
+                "jobQueueName": name,
+                "jobQueueArn": arn,
+                "state": request.get("state", "ENABLED"),
+                "status": "VALID",
+                "statusReason": "JobQueue Healthy",
+                "priority": request.get("priority", 1),
+                "computeEnvironmentOrder": self._order(request.get("computeEnvironmentOrder", [])),
+                "tags": request.get("tags", {}),
+            }
+        return {"jobQueueName": name, "jobQueueArn": arn}
+
+    def update_job_queue(self, request: Record) -> Record:
+        """UpdateJobQueue."""
+        queue = self._one(self._queues, "job-queue", request.get("jobQueue", ""))
+        with self._lock:
+            queue.update({key: request[key] for key in ("state", "priority") if key in request})
+            if "computeEnvironmentOrder" in request:
+                queue["computeEnvironmentOrder"] = self._order(request["computeEnvironmentOrder"])
+        return {key: queue[key] for key in ("jobQueueName", "jobQueueArn")}
+
+    def delete_job_queue(self, request: Record) -> Record:
+        """DeleteJobQueue: only a disabled one; its jobs are terminated."""
+        with self._lock:
+            arn = self._resolve("job-queue", request.get("jobQueue", ""))
+            queue = self._queues.get(arn)
+            if queue and queue["state"] != "DISABLED":
+                raise _refuse("Cannot delete, resource is not disabled")
+            self._queues.pop(arn, None)
+            for job in [j for j in self._jobs.values() if j.record["jobQueue"] == arn]:
+                job.terminate("Job queue was deleted")
+        return {}
+
+    def _order(self, order: list[Record]) -> list[Record]:
+        if not order:
+            raise _refuse("computeEnvironmentOrder must not be empty")
+        found = []
+        for entry in order:
+            environment = self._one(self._environments, "compute-environment", entry["computeEnvironment"])
+            found.append({"order": entry["order"], "computeEnvironment": environment["computeEnvironmentArn"]})
+        return sorted(found, key=lambda entry: int(entry["order"]))
+
+    # ---- job definitions
+
+    def register_job_definition(self, request: Record) -> Record:
+        """RegisterJobDefinition: a new revision, always."""
+        name = _named(request, "jobDefinitionName")
+        if request.get("type") != "container":
+            raise _refuse("The sandbox runs job definitions of type container only")
+        container = dict(request.get("containerProperties") or {})
+        if not container.get("image"):
+            raise _refuse("Error executing request, Exception : Container properties should have an image.")
+        if "FARGATE" in request.get("platformCapabilities", []):
+            _check_fargate(container)
+        with self._lock:
+            prefix = f"{self._arn('job-definition', name)}:"
+            revision = 1 + sum(arn.startswith(prefix) for arn in self._definitions)
+            kept = ("parameters", "retryStrategy", "timeout", "propagateTags", "schedulingPriority")
+            self._definitions[f"{prefix}{revision}"] = {
+                "jobDefinitionName": name,
+                "jobDefinitionArn": f"{prefix}{revision}",
+                "revision": revision,
+                "status": "ACTIVE",
+                "type": "container",
+                "containerProperties": _with_defaults(container),
+                "platformCapabilities": request.get("platformCapabilities", ["EC2"]),
+                "containerOrchestrationType": "ECS",
+                "parameters": {},
+                "tags": request.get("tags", {}),
+                **{key: request[key] for key in kept if key in request},
+            }
+        return {"jobDefinitionName": name, "jobDefinitionArn": f"{prefix}{revision}", "revision": revision}
+
+    def deregister_job_definition(self, request: Record) -> Record:
+        """DeregisterJobDefinition."""
+        if found := self._definition(request.get("jobDefinition", "")):
+            found["status"] = "INACTIVE"
+        return {}
+
+    def describe_job_definitions(self, request: Record) -> Record:
+        """DescribeJobDefinitions, newest revision first."""
+        wanted, name, status = request.get("jobDefinitions"), request.get("jobDefinitionName"), request.get("status")
+        with self._lock:
+            prefix = self._arn("job-definition", "")
+            mine = [d for arn, d in self._definitions.items() if arn.startswith(prefix)]
+        if wanted:
+            mine = [d for d in mine if {d["jobDefinitionArn"], _short(d)} & set(wanted)]
+        if name:
+            mine = [d for d in mine if d["jobDefinitionName"] == name]
+        if status:
+            mine = [d for d in mine if d["status"] == status]
+        return {"jobDefinitions": sorted(mine, key=lambda d: int(d["revision"]), reverse=True)}
+
+    def _definition(self, reference: str) -> Record | None:
+        """The definition named by ARN, name:revision, or name (then its newest active revision)."""
+        tail = reference.rsplit("/", 1)[-1]
+        with self._lock:
+            mine = [d for a, d in self._definitions.items() if a.startswith(self._arn("job-definition", ""))]
+        active = [d for d in mine if d["status"] == "ACTIVE" and tail in (_short(d), d["jobDefinitionName"])]
+        return max(active, key=lambda d: int(d["revision"]), default=None)
+
+    # ---- jobs
+
+    def submit_job(self, request: Record) -> Record:
+        """SubmitJob: one job, or an array of them."""
+        name = _named(request, "jobName")
+        definition = self._definition(request.get("jobDefinition", ""))
+        if definition is None:
+            raise _refuse(f"Job definition {request.get('jobDefinition')} not found or inactive")
+        queue = self._one(self._queues, "job-queue", request.get("jobQueue", ""))
+        if queue["state"] != "ENABLED":
+            raise _refuse(f"Job queue {queue['jobQueueName']} is disabled")
+        size = int((request.get("arrayProperties") or {}).get("size", 0))
+        if size and size not in _ARRAY_SIZES:
+            raise _refuse(f"Array size must be between {_ARRAY_SIZES.start} and {_ARRAY_SIZES.stop - 1}")
+        scope, identity = self._upstream.scope(), str(uuid.uuid4())
+        arn = self._arn("job", identity)
+        with self._lock:
+            predecessors = [self._jobs[d["jobId"]] for d in request.get("dependsOn", []) if d["jobId"] in self._jobs]
+            capacity = self._capacities[queue["computeEnvironmentOrder"][0]["computeEnvironment"]]
+            job = Job.make(scope, identity, arn, name, queue, definition, request, capacity, predecessors)
+            job.children = [job.child(index) for index in range(size)]
+            self._jobs[identity] = job
+            self._jobs.update({child.identity: child for child in job.children})
+        self._runner.start(job)
+        return {"jobId": identity, "jobName": name, "jobArn": arn}
+
+    def describe_jobs(self, request: Record) -> Record:
+        """DescribeJobs."""
+        with self._lock:
+            wanted = [self._jobs.get(reference.rsplit("/", 1)[-1]) for reference in request.get("jobs", [])]
+        return {"jobs": [job.describe() for job in wanted if job]}
+
+    def list_jobs(self, request: Record) -> Record:
+        """ListJobs of a queue (RUNNING ones unless told otherwise) or of an array job."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+        if parent := request.get("arrayJobId"):
+            jobs = [j for j in jobs if j.identity.startswith(f"{parent}:")]
+        else:
+            queue = self._resolve("job-queue", request.get("jobQueue", ""))
+            jobs = [j for j in jobs if j.record["jobQueue"] == queue and ":" not in j.identity]
+        status = request.get("jobStatus", "" if request.get("arrayJobId") or request.get("filters") else "RUNNING")
+        names = {v for f in request.get("filters", []) if f["name"] == "JOB_NAME" for v in f["values"]}
+        shown = [j.summary() for j in jobs if status in ("", j.status) and (not names or j.record["jobName"] in names)]
+        return {"jobSummaryList": shown}
+
+    def terminate_job(self, request: Record) -> Record:
+        """TerminateJob: whatever it is doing."""
+        with self._lock:
+            if job := self._jobs.get(request.get("jobId", "")):
+                job.terminate(request.get("reason", "Terminated"))
+        return {}
+
+    def cancel_job(self, request: Record) -> Record:
+        """CancelJob: only one that has not started."""
+        with self._lock:
+            job = self._jobs.get(request.get("jobId", ""))
+            if job and job.status not in ("STARTING", "RUNNING", *_FINAL):
+                job.terminate(request.get("reason", "Canceled"))
+        return {}
+
+    # ---- shared
+
+    def _describe(self, request: Record, store: dict[str, Record], key: str, kind: str) -> Record:
+        with self._lock:
+            wanted = [self._resolve(kind, reference) for reference in request.get(key) or []]
+            mine = [r for arn, r in store.items() if arn.startswith(self._arn(kind, ""))]
+            return {key: [store[arn] for arn in wanted if arn in store] if wanted else mine}
+
+    def _one(self, store: dict[str, Record], kind: str, reference: str) -> Record:
+        with self._lock:
+            if found := store.get(self._resolve(kind, reference)):
+                return found
+        raise _refuse(f"{reference or kind} does not exist")
+
+    def _resolve(self, kind: str, reference: str) -> str:
+        return reference if reference.startswith("arn:") else self._arn(kind, reference)
+
+    def _arn(self, kind: str, name: str) -> str:
+        scope = self._upstream.scope()
+        return f"arn:aws:batch:{scope.region}:{scope.account}:{kind}/{name}"
+
+
+def _named(request: Record, key: str) -> str:
+    name = str(request.get(key, ""))
+    if not _NAME.fullmatch(name):
+        raise _refuse(f"Error executing request, Exception : {key} should match valid pattern {_NAME.pattern}")
+    return name
+
+
+def _short(definition: Record) -> str:
+    return f"{definition['jobDefinitionName']}:{definition['revision']}"
+
+
+def _check_fargate(container: Record) -> None:
+    wanted = {r["type"]: r["value"] for r in container.get("resourceRequirements", [])}
+    if not container.get("executionRoleArn"):
+        raise _refuse("Error executing request, Exception : EXECUTION_ROLE_ARN is required for Fargate jobs.")
+    if not is_fargate_size(f"{wanted.get('VCPU', 0)} vcpu", wanted.get("MEMORY")):
+        raise _refuse(
+            "Error executing request, Exception : Fargate resource requirements "
+            f"({wanted.get('VCPU')} vCPU, {wanted.get('MEMORY')} MiB) not valid."
+        )
+
+
+def _with_defaults(container: Record) -> Record:
+    """AWS shows these even if they were not given."""
+    empty: Record = {
+        "command": [],
+        "volumes": [],
+        "environment": [],
+        "mountPoints": [],
+        "ulimits": [],
+        "resourceRequirements": [],
+        "secrets": [],
+    }
+    return {**empty, **container}

@@ -1,0 +1,58 @@
+"""What containers print, into CloudWatch Logs (the `awslogs` driver)."""
+
+import contextvars
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from model_dockerize.sandbox.server import api
+from model_dockerize.sandbox.server.upstream import Upstream
+
+#: How long the rest of a stopped container's output is waited for.
+_DRAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class LogStream:
+    """A CloudWatch log stream."""
+
+    group: str
+    name: str
+
+
+def create(upstream: Upstream, stream: LogStream, make_group: bool) -> None:
+    """Make the stream, and its group first if allowed. Raises ApiError as CloudWatch Logs does."""
+    if make_group and stream.group not in upstream.logs._log_groups:
+        api.ask(upstream.logs._create_log_group({"logGroupName": stream.group}))
+    api.ask(upstream.logs._create_log_stream({"logGroupName": stream.group, "logStreamName": stream.name}))
+
+
+class Forwarder:
+    """Copies one container's output in a thread of its own. Made inside `Upstream.within`."""
+
+    def __init__(self, upstream: Upstream, stream: LogStream, output: Iterable[bytes]) -> None:
+        self._upstream, self._stream, self._output = upstream, stream, output
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._copy,), daemon=True)
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Wait until what a stopped container printed is there."""
+        self._thread.join(_DRAIN_SECONDS)
+
+    def _copy(self) -> None:
+        for line in lines(self._output):
+            event = {"timestamp": int(time.time() * 1000), "message": line}
+            request = {"logGroupName": self._stream.group, "logStreamName": self._stream.name, "logEvents": [event]}
+            self._upstream.logs._put_log_events(request)
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Cut a stream of bytes into lines, whatever the pieces it comes in; the last needs no line end."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line.rstrip(b"\r").decode("utf-8", "replace") for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")

@@ -1,0 +1,490 @@
+"""ECS: services, tasks and service deployments. Clusters, task definitions and tags stay with ministack."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from model_dockerize.sandbox.server import api, definitions, rollout
+from model_dockerize.sandbox.server.api import ApiError
+from model_dockerize.sandbox.server.engine import Engine
+from model_dockerize.sandbox.server.network import AwsVpc, Network
+from model_dockerize.sandbox.server.rollout import Deployment, Revision, Service, ServiceDeployment
+from model_dockerize.sandbox.server.tasks import Task, TaskRunner
+from model_dockerize.sandbox.server.upstream import Upstream
+
+_TICK_SECONDS = 0.25
+_STOPPED_TASKS_KEPT_SECONDS = 3600
+#: Fields of CreateService and UpdateService that are kept only to be shown back.
+_SHOWN_BACK = (
+    "loadBalancers",
+    "serviceRegistries",
+    "healthCheckGracePeriodSeconds",
+    "placementConstraints",
+    "placementStrategy",
+    "capacityProviderStrategy",
+    "enableECSManagedTags",
+    "propagateTags",
+    "enableExecuteCommand",
+    "availabilityZoneRebalancing",
+)
+_MISSING = {"reason": "MISSING"}
+_log = logging.getLogger(__name__)
+
+
+class Ecs:
+    """The state of all services and tasks, and the operations on it. One lock; nothing waits for docker in it."""
+
+    def __init__(self, upstream: Upstream, engine: Engine, network: Network, volumes: Path) -> None:
+        self._upstream, self._network = upstream, network
+        self._services: dict[str, Service] = {}
+        self._tasks: dict[str, Task] = {}
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._runner = TaskRunner(upstream, engine, network, volumes, self._wake.set)
+
+    def install(self) -> None:
+        """Take these operations over from ministack and start the service scheduler."""
+        operations = {
+            "CreateService": self.create_service,
+            "UpdateService": self.update_service,
+            "DeleteService": self.delete_service,
+            "DescribeServices": self.describe_services,
+            "ListServices": self.list_services,
+            "ListServiceDeployments": self.list_service_deployments,
+            "DescribeServiceDeployments": self.describe_service_deployments,
+            "DescribeServiceRevisions": self.describe_service_revisions,
+            "RunTask": self.run_task,
+            "StopTask": self.stop_task,
+            "DescribeTasks": self.describe_tasks,
+            "ListTasks": self.list_tasks,
+        }
+        checks = {"RegisterTaskDefinition": self._check_task_definition, "DeleteCluster": self._check_cluster_is_empty}
+        api.check_first(self._upstream.ecs, checks, api.by_target)
+        api.serve(self._upstream.ecs, operations, api.by_target)
+        self._upstream.ecs._recount_cluster = self._recount  # type: ignore[attr-defined]
+        threading.Thread(target=self._schedule, daemon=True, name="service-scheduler").start()
+
+    # ---- the service scheduler
+
+    def _schedule(self) -> None:
+        while True:
+            self._wake.wait(_TICK_SECONDS)
+            self._wake.clear()
+            with self._lock:
+                services = [s for s in self._services.values() if s.status != "INACTIVE"]
+                started: list[Task] = []
+                for service in services:
+                    try:
+                        tasks = [t for t in self._tasks.values() if _is_of(t, service)]
+                        started += rollout.run(service, tasks, time.time(), lambda d, s=service: self._new_task(s, d))  # type: ignore[misc]
+                    except Exception:
+                        _log.exception("service %s", service.name)
+                self._forget_old_tasks()
+            for task in started:
+                self._runner.start(task)
+
+    def _new_task(self, service: Service, deployment: Deployment) -> Task:
+        revision = deployment.revision
+        task = Task(
+            scope=service.scope,
+            cluster_arn=service.cluster_arn,
+            definition=revision.task_definition,
+            network=revision.network,
+            launch_type=revision.launch_type,
+            group=service.group,
+            started_by=deployment.identity,
+            deployment=deployment.identity,
+        )
+        self._tasks[task.arn] = task
+        return task
+
+    def _forget_old_tasks(self) -> None:
+        oldest = time.time() - _STOPPED_TASKS_KEPT_SECONDS
+        for arn in [a for a, t in self._tasks.items() if t.times.get("stoppedAt", oldest) < oldest]:
+            del self._tasks[arn]
+
+    # ---- services
+
+    def create_service(self, request: dict[str, Any]) -> dict[str, Any]:
+        """CreateService."""
+        cluster, name = self._cluster(request), request.get("serviceName", "")
+        if not name:
+            raise ApiError("InvalidParameterException", "Service name cannot be empty.")
+        scope, now = self._upstream.scope(), time.time()
+        arn = f"{cluster['clusterArn'].replace(':cluster/', ':service/')}/{name}"
+        revision = self._revision(arn, request, now)
+        with self._lock:
+            existing = self._services.get(arn)
+            if existing and existing.status == "ACTIVE":
+                raise ApiError("InvalidParameterException", "Creation of service was not idempotent.")
+            if existing and existing.status == "DRAINING":
+                raise ApiError("InvalidParameterException", "Unable to Start a service that is still Draining.")
+            service = Service(scope, arn, name, cluster["clusterArn"], int(request.get("desiredCount", 1)), now)
+            service.configuration = request.get("deploymentConfiguration") or {}
+            service.settings = {key: request[key] for key in _SHOWN_BACK if key in request}
+            service.deploy(revision, now)
+            self._services[arn] = service
+            # Set even if empty: TagResource takes an ARN only if it is known here.
+            self._upstream.ecs._tags[arn] = list(request.get("tags") or [])
+        self._wake.set()
+        return {"service": self._show(service, ("TAGS",))}
+
+    def update_service(self, request: dict[str, Any]) -> dict[str, Any]:
+        """UpdateService: a new deployment if what tasks are made of changes or is forced, else only new numbers."""
+        service, now = self._service(request), time.time()
+        if service.status != "ACTIVE":
+            raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
+        current = service.primary.revision
+        wanted = {
+            "taskDefinition": current.task_definition["taskDefinitionArn"],
+            "networkConfiguration": current.network_configuration,
+            "launchType": current.launch_type,
+            **{k: request[k] for k in ("taskDefinition", "networkConfiguration") if k in request},
+        }
+        revision = self._revision(service.arn, wanted, now)
+        with self._lock:
+            if "deploymentConfiguration" in request:
+                service.configuration = {**service.configuration, **request["deploymentConfiguration"]}
+            if "desiredCount" in request:
+                service.is_steady = service.is_steady and service.desired == int(request["desiredCount"])
+                service.desired = int(request["desiredCount"])
+            service.settings |= {key: request[key] for key in _SHOWN_BACK if key in request}
+            changed = (
+                revision.task_definition["taskDefinitionArn"] != current.task_definition["taskDefinitionArn"]
+                or revision.network_configuration != current.network_configuration
+                or "loadBalancers" in request
+            )
+            if changed or request.get("forceNewDeployment"):
+                service.deploy(revision, now)
+        self._wake.set()
+        return {"service": self._show(service, ("TAGS",))}
+
+    def delete_service(self, request: dict[str, Any]) -> dict[str, Any]:
+        """DeleteService: DRAINING until its tasks have stopped, then INACTIVE."""
+        service = self._service(request)
+        with self._lock:
+            if service.desired > 0 and not request.get("force"):
+                message = "The service cannot be stopped while it is scaled above 0."
+                raise ApiError("InvalidParameterException", message)
+            if service.status == "ACTIVE":
+                service.status, service.desired = "DRAINING", 0
+        self._wake.set()
+        return {"service": self._show(service, ())}
+
+    def describe_services(self, request: dict[str, Any]) -> dict[str, Any]:
+        """DescribeServices."""
+        cluster = self._cluster(request)
+        found, failures = [], []
+        with self._lock:
+            for reference in request.get("services", []):
+                arn = _service_arn(cluster, reference)
+                if service := self._services.get(arn):
+                    found.append(self._show(service, tuple(request.get("include", []))))
+                else:
+                    failures.append({"arn": arn, **_MISSING})
+        return {"services": found, "failures": failures}
+
+    def list_services(self, request: dict[str, Any]) -> dict[str, Any]:
+        """ListServices: those that are not deleted."""
+        cluster = self._cluster(request)["clusterArn"]
+        with self._lock:
+            mine = [s for s in self._services.values() if s.cluster_arn == cluster and s.status != "INACTIVE"]
+        return _page([s.arn for s in mine], "serviceArns", request, 10)
+
+    # ---- service deployments
+
+    def list_service_deployments(self, request: dict[str, Any]) -> dict[str, Any]:
+        """ListServiceDeployments, newest first."""
+        service, wanted = self._service(request), request.get("status") or []
+        with self._lock:
+            shown = [_deployment_brief(service, r) for r in service.records if not wanted or r.status in wanted]
+        return _page(shown, "serviceDeployments", request, 20)
+
+    def describe_service_deployments(self, request: dict[str, Any]) -> dict[str, Any]:
+        """DescribeServiceDeployments."""
+        with self._lock:
+            known = {r.arn: (s, r) for s in self._services.values() for r in s.records}
+            wanted = request.get("serviceDeploymentArns", [])
+            found = [self._deployment_full(*known[arn]) for arn in wanted if arn in known]
+        return {
+            "serviceDeployments": found,
+            "failures": [{"arn": arn, **_MISSING} for arn in wanted if arn not in known],
+        }
+
+    def describe_service_revisions(self, request: dict[str, Any]) -> dict[str, Any]:
+        """DescribeServiceRevisions."""
+        with self._lock:
+            known = {r.arn: (s, r) for s in self._services.values() for r in s.revisions}
+        wanted = request.get("serviceRevisionArns", [])
+        found = [_revision_shown(*known[arn]) for arn in wanted if arn in known]
+        return {"serviceRevisions": found, "failures": [{"arn": a, **_MISSING} for a in wanted if a not in known]}
+
+    def _deployment_full(self, service: Service, record: ServiceDeployment) -> dict[str, Any]:
+        breaker = {"status": record.breaker, "failureCount": record.failures, "threshold": service.threshold()}
+        shown = {
+            **_deployment_brief(service, record),
+            "updatedAt": record.updated_at,
+            "sourceServiceRevisions": [self._revision_brief(service, revision) for revision in record.sources],
+            "targetServiceRevision": self._revision_brief(service, record.target),
+            "deploymentConfiguration": service.configuration,
+            "deploymentCircuitBreaker": breaker,
+            "rollback": record.rollback,
+        }
+        return {key: value for key, value in shown.items() if value not in ("", None, {})}
+
+    def _revision_brief(self, service: Service, revision: Revision) -> dict[str, Any]:
+        identities = {d.identity for d in service.deployments if d.revision is revision}
+        tasks = [t for t in self._tasks.values() if _is_of(t, service) and t.deployment in identities]
+        return {
+            "arn": revision.arn,
+            "requestedTaskCount": service.desired if service.primary.revision is revision else 0,
+            "runningTaskCount": _running(tasks),
+            "pendingTaskCount": _pending(tasks),
+        }
+
+    # ---- tasks
+
+    def run_task(self, request: dict[str, Any]) -> dict[str, Any]:
+        """RunTask."""
+        cluster = self._cluster(request)
+        definition = self._task_definition(request.get("taskDefinition", ""))
+        network = self._checked_network(request, definition)
+        tasks = [
+            Task(
+                scope=self._upstream.scope(),
+                cluster_arn=cluster["clusterArn"],
+                definition=definition,
+                network=network,
+                launch_type=request.get("launchType", "EC2"),
+                group=request.get("group") or f"family:{definition['family']}",
+                started_by=request.get("startedBy", ""),
+                overrides=request.get("overrides") or {},
+                tags=request.get("tags") or [],
+            )
+            for _ in range(int(request.get("count", 1)))
+        ]
+        with self._lock:
+            self._tasks.update({task.arn: task for task in tasks})
+        shown = [task.describe() for task in tasks]
+        for task in tasks:
+            self._runner.start(task)
+        return {"tasks": shown, "failures": []}
+
+    def stop_task(self, request: dict[str, Any]) -> dict[str, Any]:
+        """StopTask."""
+        task = self._find_task(self._cluster(request), request.get("task", ""))
+        if task is None:
+            raise ApiError("InvalidParameterException", "The referenced task was not found.")
+        task.request_stop("UserInitiated", request.get("reason") or "Task stopped by user")
+        return {"task": task.describe()}
+
+    def describe_tasks(self, request: dict[str, Any]) -> dict[str, Any]:
+        """DescribeTasks."""
+        cluster = self._cluster(request)
+        wanted = request.get("tasks", [])
+        found = {reference: self._find_task(cluster, reference) for reference in wanted}
+        shown = [task.describe() for task in found.values() if task]
+        return {"tasks": shown, "failures": [{"arn": r, **_MISSING} for r, task in found.items() if not task]}
+
+    def list_tasks(self, request: dict[str, Any]) -> dict[str, Any]:
+        """ListTasks: those that should run, or with desiredStatus STOPPED those that should not."""
+        cluster = self._cluster(request)["clusterArn"]
+        with self._lock:
+            tasks = [t for t in self._tasks.values() if t.cluster_arn == cluster]
+        tasks = [t for t in tasks if t.desired_status == request.get("desiredStatus", "RUNNING")]
+        if name := request.get("serviceName"):
+            tasks = [t for t in tasks if t.group == f"service:{name.rsplit('/', 1)[-1]}"]
+        if family := request.get("family"):
+            tasks = [t for t in tasks if t.definition["family"] == family]
+        if starter := request.get("startedBy"):
+            tasks = [t for t in tasks if t.started_by == starter]
+        newest = sorted(tasks, key=lambda t: t.created_at, reverse=True)
+        return _page([t.arn for t in newest], "taskArns", request, 100)
+
+    # ---- shared
+
+    def _cluster(self, request: dict[str, Any]) -> dict[str, Any]:
+        name = self._upstream.ecs._resolve_cluster_name(request.get("cluster") or "default")
+        cluster: dict[str, Any] | None = self._upstream.ecs._clusters.get(name)
+        if cluster is None or cluster["status"] != "ACTIVE":
+            raise ApiError("ClusterNotFoundException", "Cluster not found.")
+        return cluster
+
+    def _service(self, request: dict[str, Any]) -> Service:
+        service = self._services.get(_service_arn(self._cluster(request), request.get("service", "")))
+        if service is None:
+            raise ApiError("ServiceNotFoundException", "Service not found.")
+        return service
+
+    def _find_task(self, cluster: dict[str, Any], reference: str) -> Task | None:
+        arn = f"{cluster['clusterArn'].replace(':cluster/', ':task/')}/{reference.rsplit('/', 1)[-1]}"
+        return self._tasks.get(arn)
+
+    def _task_definition(self, reference: str) -> dict[str, Any]:
+        definition: dict[str, Any] | None = self._upstream.ecs._task_defs.get(
+            self._upstream.ecs._resolve_td_key(reference)
+        )
+        if definition is None:
+            raise ApiError("ClientException", "Unable to describe task definition.")
+        if definition["status"] != "ACTIVE":
+            raise ApiError("ClientException", "TaskDefinition is inactive")
+        return definition
+
+    def _checked_network(self, request: dict[str, Any], definition: dict[str, Any]) -> AwsVpc | None:
+        network = AwsVpc.parse(request.get("networkConfiguration"))
+        if definition.get("networkMode") != "awsvpc":
+            return None
+        if network is None or not network.subnets:
+            message = "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+            raise ApiError("InvalidParameterException", message)
+        self._network.check(network.subnets, network.security_groups, "InvalidParameterException")
+        return network
+
+    def _revision(self, service_arn: str, request: dict[str, Any], now: float) -> Revision:
+        definition = self._task_definition(request.get("taskDefinition", ""))
+        self._checked_network(request, definition)
+        strategy = request.get("capacityProviderStrategy") or []
+        fargate = any(item["capacityProvider"].startswith("FARGATE") for item in strategy)
+        launch_type = request.get("launchType") or ("FARGATE" if fargate else "EC2")
+        arn = f"{service_arn.replace(':service/', ':service-revision/')}/{time.time_ns()}"
+        return Revision(arn, definition, request.get("networkConfiguration") or {}, launch_type, now)
+
+    def _check_task_definition(self, request: dict[str, Any]) -> None:
+        if "FARGATE" not in request.get("requiresCompatibilities", []):
+            return
+        cpu, memory = request.get("cpu"), request.get("memory")
+        if not definitions.is_fargate_size(cpu, memory):
+            message = f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."
+            raise ApiError("ClientException", message)
+        if request.get("networkMode") != "awsvpc":
+            raise ApiError("ClientException", "Fargate only supports network mode ‘awsvpc’.")
+        if not request.get("executionRoleArn"):
+            message = "Fargate requires task definition to have execution role ARN to support ECR images."
+            raise ApiError("ClientException", message)
+
+    def _check_cluster_is_empty(self, request: dict[str, Any]) -> None:
+        cluster = self._cluster(request)["clusterArn"]
+        with self._lock:
+            if any(s.cluster_arn == cluster and s.status != "INACTIVE" for s in self._services.values()):
+                message = "The Cluster cannot be deleted while Services are active."
+                raise ApiError("ClusterContainsServicesException", message)
+            if any(t.cluster_arn == cluster and t.is_live for t in self._tasks.values()):
+                message = "The Cluster cannot be deleted while Tasks are active."
+                raise ApiError("ClusterContainsTasksException", message)
+
+    def _recount(self, name: str) -> None:
+        cluster = self._upstream.ecs._clusters.get(name)
+        if not cluster:
+            return
+        with self._lock:
+            tasks = [t for t in self._tasks.values() if t.cluster_arn == cluster["clusterArn"]]
+            services = [s for s in self._services.values() if s.cluster_arn == cluster["clusterArn"]]
+        cluster["runningTasksCount"], cluster["pendingTasksCount"] = _running(tasks), _pending(tasks)
+        cluster["activeServicesCount"] = sum(s.status == "ACTIVE" for s in services)
+
+    def _show(self, service: Service, include: tuple[str, ...]) -> dict[str, Any]:
+        """The service as DescribeServices shows it."""
+        with self._lock:
+            tasks = [t for t in self._tasks.values() if _is_of(t, service)]
+            primary = service.primary
+            return {
+                "serviceArn": service.arn,
+                "serviceName": service.name,
+                "clusterArn": service.cluster_arn,
+                "status": service.status,
+                "desiredCount": service.desired,
+                "runningCount": _running(tasks),
+                "pendingCount": _pending(tasks),
+                "taskDefinition": primary.revision.task_definition["taskDefinitionArn"],
+                "launchType": primary.revision.launch_type,
+                "platformVersion": "LATEST",
+                "platformFamily": "Linux",
+                "networkConfiguration": primary.revision.network_configuration,
+                "deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100}
+                | service.configuration,
+                "deploymentController": {"type": "ECS"},
+                "schedulingStrategy": "REPLICA",
+                "deployments": [_deployment_shown(service, d, tasks) for d in service.deployments],
+                "events": list(service.events),
+                "createdAt": service.created_at,
+                "currentServiceDeployment": service.records[0].arn,
+                "currentServiceRevisions": [self._revision_brief(service, d.revision) for d in service.deployments],
+                **service.settings,
+                **({"tags": self._upstream.ecs._tags.get(service.arn, [])} if "TAGS" in include else {}),
+            }
+
+
+def _is_of(task: Task, service: Service) -> bool:
+    return task.group == service.group and task.cluster_arn == service.cluster_arn
+
+
+def _running(tasks: list[Task]) -> int:
+    return sum(task.last_status == "RUNNING" for task in tasks)
+
+
+def _pending(tasks: list[Task]) -> int:
+    return sum(task.last_status in ("PROVISIONING", "PENDING", "ACTIVATING") for task in tasks)
+
+
+def _service_arn(cluster: dict[str, Any], reference: str) -> str:
+    name = reference.rsplit("/", 1)[-1]
+    return f"{cluster['clusterArn'].replace(':cluster/', ':service/')}/{name}"
+
+
+def _deployment_shown(service: Service, deployment: Deployment, tasks: list[Task]) -> dict[str, Any]:
+    mine = [task for task in tasks if task.deployment == deployment.identity]
+    is_wanted = deployment.status == "PRIMARY" and deployment.state != "FAILED"
+    return {
+        "id": deployment.identity,
+        "status": deployment.status,
+        "taskDefinition": deployment.revision.task_definition["taskDefinitionArn"],
+        "desiredCount": service.desired if is_wanted else 0,
+        "runningCount": _running(mine),
+        "pendingCount": _pending(mine),
+        "failedTasks": deployment.failed_tasks,
+        "createdAt": deployment.created_at,
+        "updatedAt": deployment.updated_at,
+        "launchType": deployment.revision.launch_type,
+        "platformVersion": "1.4.0",
+        "networkConfiguration": deployment.revision.network_configuration,
+        "rolloutState": deployment.state,
+        "rolloutStateReason": deployment.reason,
+    }
+
+
+def _deployment_brief(service: Service, record: ServiceDeployment) -> dict[str, Any]:
+    shown = {
+        "serviceDeploymentArn": record.arn,
+        "serviceArn": service.arn,
+        "clusterArn": service.cluster_arn,
+        "createdAt": record.created_at,
+        "startedAt": record.created_at,
+        "finishedAt": record.finished_at,
+        "targetServiceRevisionArn": record.target.arn,
+        "status": record.status,
+        "statusReason": record.status_reason,
+    }
+    return {key: value for key, value in shown.items() if value not in ("", None)}
+
+
+def _revision_shown(service: Service, revision: Revision) -> dict[str, Any]:
+    containers = revision.task_definition["containerDefinitions"]
+    return {
+        "serviceRevisionArn": revision.arn,
+        "serviceArn": service.arn,
+        "clusterArn": service.cluster_arn,
+        "taskDefinition": revision.task_definition["taskDefinitionArn"],
+        "launchType": revision.launch_type,
+        "platformVersion": "1.4.0",
+        "networkConfiguration": revision.network_configuration,
+        "containerImages": [{"containerName": c["name"], "image": c["image"]} for c in containers],
+        "createdAt": revision.created_at,
+    }
+
+
+def _page(items: list[Any], name: str, request: dict[str, Any], size: int) -> dict[str, Any]:
+    start, count = int(request.get("nextToken") or 0), int(request.get("maxResults") or size)
+    rest = {"nextToken": str(start + count)} if start + count < len(items) else {}
+    return {name: items[start : start + count], **rest}

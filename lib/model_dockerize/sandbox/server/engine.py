@@ -1,0 +1,201 @@
+"""Docker Engine as the computer on which tasks and jobs run. Knows nothing of ECS or Batch."""
+
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from model_dockerize.sandbox.record import CONTAINER_LABEL
+from model_dockerize.sandbox.server.tokens import USER, Scope
+
+_NANOSECONDS = 1_000_000_000
+_API_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Health:
+    """A container health check; times in seconds."""
+
+    test: tuple[str, ...]
+    interval: float = 30
+    timeout: float = 5
+    retries: int = 3
+    start_period: float = 0
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """A container to be started. `ports`: (address, port), published as itself. `join`: share that one's network."""
+
+    image: str
+    name: str
+    command: tuple[str, ...] | None = None
+    entry_point: tuple[str, ...] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    ports: tuple[tuple[str, int], ...] = ()
+    health: Health | None = None
+    memory_mib: int | None = None
+    binds: tuple[str, ...] = ()
+    join: str | None = None
+    user: str | None = None
+    working_directory: str | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """What a container does now. `exit_code` is None while it runs; `health` as docker names it, or ""."""
+
+    exit_code: int | None
+    out_of_memory: bool
+    health: str
+    address: str
+
+
+class PullError(Exception):
+    """The image could not be had."""
+
+
+class StartError(Exception):
+    """The container could not be created or started."""
+
+
+class Engine:
+    """Starts, watches and removes the containers of one sandbox. Safe to use from many threads."""
+
+    def __init__(self, instance: str, registry: str, password: Callable[[Scope], str]) -> None:
+        """`password` gives a registry password for an account; raises DockerException if no engine answers."""
+        self._client = docker.from_env(timeout=_API_SECONDS, max_pool_size=64)
+        self._client.ping()
+        self._instance, self._registry, self._password = instance, registry, password
+        self._pulls = threading.Lock()
+
+    def pull(self, image: str, scope: Scope) -> str:
+        """Have an image here and return its digest ("" where unknown).
+
+        One from our registry is always asked for again, as on AWS. Any other is pulled only if it is not here: a
+        computer without a way to Docker Hub can still use what it has.
+        """
+        try:
+            if not image.startswith(f"{self._registry}/"):
+                with contextlib.suppress(ImageNotFound):
+                    return _digest(self._client.images.get(image).attrs, image)
+            credentials = {"username": USER, "password": self._password(scope)}
+            ours = {"auth_config": credentials} if image.startswith(f"{self._registry}/") else {}
+            with self._pulls:
+                return _digest(self._client.images.pull(image, **ours).attrs, image)
+        except (DockerException, OSError) as error:
+            raise PullError(_reason(error)) from error
+
+    def start(self, spec: ContainerSpec) -> str:
+        """Start a container and return its id. Raises StartError; nothing is left of one that did not start."""
+        settings = _settings(spec, {**spec.labels, CONTAINER_LABEL: self._instance})
+        try:
+            container = self._client.containers.create(spec.image, **settings)
+        except (DockerException, OSError) as error:
+            raise StartError(_reason(error)) from error
+        try:
+            container.start()
+        except (DockerException, OSError) as error:
+            self.remove(container.id)
+            raise StartError(_reason(error)) from error
+        return str(container.id)
+
+    def state(self, container: str) -> ContainerState | None:
+        """Look at a container. One that somebody removed counts as killed. None: the engine does not answer just now."""
+        try:
+            facts = self._client.api.inspect_container(container)
+        except NotFound:
+            return ContainerState(137, False, "", "")
+        except (DockerException, OSError):
+            return None
+        state = facts["State"]
+        networks = facts["NetworkSettings"]["Networks"].values()
+        return ContainerState(
+            exit_code=state["ExitCode"] if state["Status"] in ("exited", "dead") else None,
+            out_of_memory=bool(state.get("OOMKilled")),
+            health=state.get("Health", {}).get("Status", ""),
+            address=next((n["IPAddress"] for n in networks if n.get("IPAddress")), ""),
+        )
+
+    def stop(self, container: str, seconds: int) -> None:
+        """SIGTERM, and SIGKILL after `seconds`. Nothing to stop is fine."""
+        with contextlib.suppress(DockerException, OSError):
+            self._client.api.stop(container, timeout=seconds)
+
+    def remove(self, container: str) -> None:
+        """Remove a container and its anonymous volumes. Nothing to remove is fine."""
+        with contextlib.suppress(DockerException, OSError):
+            self._client.api.remove_container(container, force=True, v=True)
+
+    def output(self, container: str) -> Iterator[bytes]:
+        """What a container prints, from its beginning until it ends."""
+        with contextlib.suppress(DockerException, OSError):
+            yield from self._client.api.logs(container, stream=True, follow=True, stdout=True, stderr=True)
+
+    def remove_all(self) -> int:
+        """Remove every container of this sandbox, also those of an earlier process of it; returns how many."""
+        label = f"{CONTAINER_LABEL}={self._instance}"
+        found = self._client.containers.list(all=True, sparse=True, filters={"label": label})
+        workers = [threading.Thread(target=self.remove, args=(container.id,)) for container in found]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        return len(found)
+
+    def container_name(self, *parts: str) -> str:
+        """A name that nobody takes for a container of the user."""
+        words = "-".join(re.sub(r"[^A-Za-z0-9_.-]+", "-", part) for part in parts)
+        return f"mdsbx-{self._instance[:6]}-{words}"
+
+
+def _settings(spec: ContainerSpec, labels: dict[str, str]) -> dict[str, Any]:
+    health = spec.health
+    settings: dict[str, Any] = {
+        "name": spec.name,
+        "command": list(spec.command) if spec.command else None,
+        "entrypoint": list(spec.entry_point) if spec.entry_point else None,
+        "environment": spec.environment,
+        "labels": labels,
+        "volumes": list(spec.binds),
+        "user": spec.user,
+        "working_dir": spec.working_directory,
+        "read_only": spec.read_only,
+        "detach": True,
+        # ECS does not look at the image's own HEALTHCHECK either.
+        "healthcheck": {"test": ["NONE"]},
+    }
+    if health:
+        settings["healthcheck"] = {
+            "test": list(health.test),
+            "interval": int(health.interval * _NANOSECONDS),
+            "timeout": int(health.timeout * _NANOSECONDS),
+            "retries": health.retries,
+            "start_period": int(health.start_period * _NANOSECONDS),
+        }
+    if spec.memory_mib:
+        settings["mem_limit"] = f"{spec.memory_mib}m"
+    if spec.join:
+        settings["network_mode"] = f"container:{spec.join}"
+    elif spec.ports:
+        settings["ports"] = {f"{port}/tcp": (address, port) for address, port in spec.ports}
+    return settings
+
+
+def _digest(image: dict[str, Any], reference: str) -> str:
+    if "@" in reference:
+        return reference.split("@", 1)[1]
+    repository = reference.rsplit(":", 1)[0] if ":" in reference.rsplit("/", 1)[-1] else reference
+    digests = [d.split("@", 1) for d in image.get("RepoDigests") or []]
+    return next((digest for name, digest in digests if name == repository), "")
+
+
+def _reason(error: Exception) -> str:
+    return str(error.explanation) if isinstance(error, APIError) and error.explanation else str(error)

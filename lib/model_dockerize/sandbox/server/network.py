@@ -1,0 +1,163 @@
+"""The network of tasks: which subnets and groups exist, what is reachable, and a public address for every task.
+
+A public address is a loopback address of its own, so that what follows task -> interface -> address -> port 80 runs
+unchanged and nothing leaves the computer.
+"""
+
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from model_dockerize.sandbox.server.api import ApiError
+from model_dockerize.sandbox.server.upstream import Upstream
+
+
+@dataclass(frozen=True)
+class AwsVpc:
+    """`networkConfiguration.awsvpcConfiguration` of a service or task."""
+
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    public_address: bool
+
+    @classmethod
+    def parse(cls, configuration: dict[str, Any] | None) -> "AwsVpc | None":
+        """Read a `networkConfiguration`; None where there is none."""
+        found = (configuration or {}).get("awsvpcConfiguration")
+        if not found:
+            return None
+        enabled = found.get("assignPublicIp", "DISABLED") == "ENABLED"
+        return cls(tuple(found.get("subnets", [])), tuple(found.get("securityGroups", [])), enabled)
+
+
+class Addresses:
+    """Hands out `127.x.y.1` to `127.x.y.254`, least recently used first; x.y is the sandbox's own port."""
+
+    def __init__(self, port: int) -> None:
+        """`port`: the port that this sandbox listens on. No other can have it, hence none has these addresses."""
+        prefix = f"127.{port >> 8}.{port & 255}"
+        self._free = [f"{prefix}.{n}" for n in range(1, 255)]
+        self._lock = threading.Lock()
+
+    def take(self) -> str | None:
+        """An address that is free, None if there is none."""
+        with self._lock:
+            return self._free.pop(0) if self._free else None
+
+    def give_back(self, address: str) -> None:
+        """Let another task have it later."""
+        with self._lock:
+            self._free.append(address)
+
+
+class Network:
+    """Reads ministack's EC2 and adds the interfaces of tasks to it. Call inside `Upstream.within`."""
+
+    def __init__(self, upstream: Upstream, port: int) -> None:
+        self._upstream = upstream
+        self.addresses = Addresses(port)
+
+    def install(self) -> None:
+        """Show public addresses in DescribeNetworkInterfaces."""
+        plain = self._upstream.ec2._eni_fields_xml
+
+        def with_public_address(interface: dict[str, Any], tag: str = "item") -> str:
+            xml = str(plain(interface, tag))
+            if not (address := interface.get("_public_address")):
+                return xml
+            association = f"<association><publicIp>{address}</publicIp><ipOwnerId>amazon</ipOwnerId></association>"
+            return xml.replace("<groupSet>", f"{association}<groupSet>", 1)
+
+        self._upstream.ec2._eni_fields_xml = with_public_address  # type: ignore[attr-defined]
+
+    def check(self, subnets: tuple[str, ...], groups: tuple[str, ...], code: str) -> None:
+        """Raise ApiError(`code`) unless all exist and lie in one VPC, as AWS demands of services and environments."""
+        ec2 = self._ec2()
+        for subnet in subnets:
+            if subnet not in ec2._subnets:
+                raise ApiError(code, f"The subnet ID '{subnet}' does not exist")
+        for group in groups:
+            if group not in ec2._security_groups:
+                raise ApiError(code, f"The security group '{group}' does not exist")
+        networks = {ec2._subnets[s]["VpcId"] for s in subnets} | {ec2._security_groups[g]["VpcId"] for g in groups}
+        if len(networks) > 1:
+            raise ApiError(code, f"Subnets and security groups must be in one VPC, these are in {sorted(networks)}")
+
+    def reaches_internet(self, subnet: str) -> bool:
+        """Whether the subnet's route table (its own, else the VPC's main one) has a default route out."""
+        ec2 = self._ec2()
+        vpc = ec2._subnets.get(subnet, {}).get("VpcId")
+        if vpc == ec2._DEFAULT_VPC_ID:
+            return True
+        own, main = [], []
+        for table in ec2._route_tables.values():
+            for association in table.get("Associations", []):
+                if association.get("SubnetId") == subnet:
+                    own.append(table)
+                elif association.get("Main") and table["VpcId"] == vpc:
+                    main.append(table)
+        routes = [route for table in (own or main) for route in table.get("Routes", [])]
+        gateways = [r for r in routes if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
+        return any(r.get("GatewayId") or r.get("NatGatewayId") for r in gateways)
+
+    def is_open(self, network: AwsVpc, port: int) -> bool:
+        """Whether somebody outside may connect to `port`: a group admits it from an address range."""
+        ec2 = self._ec2()
+        vpc = ec2._subnets.get(network.subnets[0], {}).get("VpcId") if network.subnets else None
+        groups = [ec2._security_groups.get(name) or {} for name in network.security_groups] or [
+            group
+            for group in ec2._security_groups.values()
+            if group["GroupName"] == "default" and group["VpcId"] == vpc
+        ]
+        rules = [rule for group in groups for rule in group.get("IpPermissions", [])]
+        return any(_admits(rule, port) for rule in rules)
+
+    def attach(self, network: AwsVpc, description: str, private: str, public: str | None) -> dict[str, str]:
+        """Make the interface of a task; returns the details that DescribeTasks shows."""
+        ec2 = self._ec2()
+        identity = f"eni-{secrets.token_hex(9)[:17]}"
+        subnet = network.subnets[0]
+        mac = "0e:" + ":".join(secrets.token_hex(1) for _ in range(5))
+        record = ec2._subnets.get(subnet, {})
+        ec2._network_interfaces[identity] = {
+            "NetworkInterfaceId": identity,
+            "SubnetId": subnet,
+            "VpcId": record.get("VpcId", ""),
+            "AvailabilityZone": record.get("AvailabilityZone", ""),
+            "Description": description,
+            "OwnerId": self._upstream.scope().account,
+            "Status": "in-use",
+            "PrivateIpAddress": private,
+            "MacAddress": mac,
+            "Groups": [
+                {"GroupId": name, "GroupName": (ec2._security_groups.get(name) or {}).get("GroupName", name)}
+                for name in network.security_groups
+            ],
+            "Attachment": None,
+            "_public_address": public,
+        }
+        return {
+            "subnetId": subnet,
+            "networkInterfaceId": identity,
+            "macAddress": mac,
+            "privateDnsName": f"ip-{private.replace('.', '-')}.ec2.internal",
+            "privateIPv4Address": private,
+        }
+
+    def detach(self, identity: str) -> None:
+        """Remove an interface."""
+        self._upstream.ec2._network_interfaces.pop(identity, None)
+
+    def _ec2(self) -> Any:
+        self._upstream.ec2._ensure_defaults_initialized()
+        return self._upstream.ec2
+
+
+def _admits(rule: dict[str, Any], port: int) -> bool:
+    # A rule that names only other groups lets nobody in from outside.
+    if not (rule.get("IpRanges") or rule.get("Ipv6Ranges") or rule.get("PrefixListIds")):
+        return False
+    if rule.get("IpProtocol") == "-1":
+        return True
+    return rule.get("IpProtocol") in ("tcp", "6") and int(rule["FromPort"]) <= port <= int(rule["ToPort"])

@@ -1,0 +1,332 @@
+"""How an ECS service gets from the tasks it has to the tasks it should have. Decides only; starts and stops nothing.
+
+Follows "Amazon ECS rolling updates" and "deployment circuit breaker" of the ECS developer guide.
+"""
+
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from model_dockerize.sandbox.server.network import AwsVpc
+from model_dockerize.sandbox.server.tasks import Task
+from model_dockerize.sandbox.server.tokens import Scope
+
+#: A rollback whose old tasks never left is over at once; AWS shows it for some seconds, and who polls must see it.
+_ROLLBACK_SECONDS = 3.0
+_BACK_OFF_FIRST, _BACK_OFF_MOST = 0.3, 10.0
+_EVENTS_KEPT = 100
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A service revision: what a deployment brings. `arn` names it in service deployments."""
+
+    arn: str
+    task_definition: dict[str, Any]
+    network_configuration: dict[str, Any]
+    launch_type: str
+    created_at: float
+
+    @property
+    def network(self) -> AwsVpc | None:
+        return AwsVpc.parse(self.network_configuration)
+
+
+@dataclass
+class ServiceDeployment:
+    """A service deployment, as ListServiceDeployments and DescribeServiceDeployments show it."""
+
+    arn: str
+    target: Revision
+    sources: tuple[Revision, ...]
+    created_at: float
+    status: str = "IN_PROGRESS"
+    status_reason: str = ""
+    updated_at: float = 0.0
+    finished_at: float | None = None
+    failures: int = 0
+    breaker: str = "MONITORING"
+    rollback: dict[str, Any] = field(default_factory=dict)
+
+    def finish(self, status: str, reason: str, now: float) -> None:
+        """It is over."""
+        self.status, self.status_reason, self.finished_at, self.updated_at = status, reason, now, now
+
+
+@dataclass
+class Deployment:
+    """A deployment, as DescribeServices shows it. `consecutive` failures are what the circuit breaker counts."""
+
+    revision: Revision
+    record: ServiceDeployment
+    created_at: float
+    identity: str = field(default_factory=lambda: f"ecs-svc/{secrets.randbelow(10**19):019d}")
+    status: str = "PRIMARY"
+    state: str = "IN_PROGRESS"
+    reason: str = ""
+    updated_at: float = 0.0
+    failed_tasks: int = 0
+    consecutive: int = 0
+    not_before: float = 0.0
+    is_rollback: bool = False
+
+    def __post_init__(self) -> None:
+        self.updated_at = self.created_at
+        self.reason = self.reason or f"ECS deployment {self.identity} in progress."
+
+
+@dataclass
+class Service:
+    """An ECS service. `settings` are the request's fields that are only shown back."""
+
+    scope: Scope
+    arn: str
+    name: str
+    cluster_arn: str
+    desired: int
+    created_at: float
+    configuration: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    status: str = "ACTIVE"
+    deployments: list[Deployment] = field(default_factory=list)
+    records: list[ServiceDeployment] = field(default_factory=list)
+    revisions: list[Revision] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    is_steady: bool = False
+    #: Tasks whose end or first healthy moment has been taken into account.
+    ended: set[str] = field(default_factory=set)
+    proven: set[str] = field(default_factory=set)
+
+    @property
+    def primary(self) -> Deployment:
+        return next(d for d in self.deployments if d.status == "PRIMARY")
+
+    @property
+    def group(self) -> str:
+        return f"service:{self.name}"
+
+    @property
+    def minimum_healthy(self) -> int:
+        return math.ceil(self.desired * int(self.configuration.get("minimumHealthyPercent", 100)) / 100)
+
+    @property
+    def maximum(self) -> int:
+        # A service of one task with maximumPercent 100 and minimumHealthyPercent 100 could never be updated on AWS
+        # either: nothing is rounded up here.
+        return math.floor(self.desired * int(self.configuration.get("maximumPercent", 200)) / 100)
+
+    def say(self, text: str, now: float) -> None:
+        """Add an event, newest first."""
+        event = {"id": secrets.token_hex(16), "createdAt": now, "message": f"(service {self.name}) {text}"}
+        self.events = [event, *self.events][:_EVENTS_KEPT]
+
+    def deploy(self, revision: Revision, now: float) -> Deployment:
+        """Start a deployment; one that is under way is superseded by it."""
+        sources = tuple(d.revision for d in self.deployments if d.status == "PRIMARY")
+        for old in self.deployments:
+            if old.status == "PRIMARY":
+                old.status = "ACTIVE"
+                if old.record.finished_at is None:
+                    old.record.finish("STOPPED", "A newer service deployment has started.", now)
+        arn = f"{self.arn.replace(':service/', ':service-deployment/')}/{secrets.token_urlsafe(15)}"
+        record = ServiceDeployment(arn, revision, sources, now, updated_at=now)
+        record.breaker = "MONITORING" if self.breaker().get("enable") else "DISABLED"
+        deployment = Deployment(revision, record, now)
+        self.revisions.append(revision)
+        self.records.insert(0, record)
+        self.deployments.insert(0, deployment)
+        self.is_steady = False
+        return deployment
+
+    def breaker(self) -> dict[str, Any]:
+        """The `deploymentCircuitBreaker` of the deployment configuration."""
+        return dict(self.configuration.get("deploymentCircuitBreaker") or {})
+
+    def threshold(self) -> int:
+        """How many consecutive failures trigger the circuit breaker."""
+        wanted = self.breaker().get("thresholdConfiguration") or {}
+        kind, value = wanted.get("type", "BOUNDED_PERCENT"), wanted.get("value", 50)
+        if kind == "COUNT":
+            return max(1, int(value))
+        share = math.ceil(self.desired * float(value) / 100)
+        return max(1, share) if kind == "UNBOUNDED_PERCENT" else min(200, max(3, share))
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop a task, saying why."""
+
+    task: Task
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do now: how many tasks of the primary deployment to start, and which tasks to stop."""
+
+    start: int
+    stop: tuple[Stop, ...]
+
+
+def step(service: Service, tasks: list[Task], now: float) -> Decision:
+    """Take in what happened to the service's tasks since the last step and decide what to do.
+
+    Changes the records of `service` (deployments, events, counters). `tasks`: all of the service, stopped ones too.
+    """
+    if service.status == "DRAINING":
+        return _drain(service, tasks)
+    stops = _take_in(service, tasks, now)
+    if _must_break(service):
+        _break(service, tasks, now)
+    primary = service.primary
+    live = [task for task in tasks if task.is_live and task.desired_status == "RUNNING"]
+    new = [task for task in live if task.deployment == primary.identity]
+    old = [task for task in live if task.deployment != primary.identity]
+    if primary.state == "FAILED":
+        stops += [Stop(task, f"ECS deployment {primary.identity} failed") for task in new]
+        _finish(service, tasks, now)
+        return Decision(0, tuple(stops))
+    room = service.maximum - sum(task.is_live for task in tasks)
+    missing = service.desired - len(new)
+    start = max(0, min(missing, room)) if now >= primary.not_before else 0
+    surplus = sorted(new, key=lambda task: task.created_at)[service.desired :]
+    stops += [Stop(task, "Scaling activity initiated by service scheduler") for task in surplus]
+    stops += [
+        Stop(task, f"Scaling activity initiated by deployment {primary.identity}")
+        for task in _spare(service, new, old, now)
+    ]
+    if start:
+        service.is_steady = False
+    _finish(service, tasks, now)
+    return Decision(start, tuple(stops))
+
+
+def _drain(service: Service, tasks: list[Task]) -> Decision:
+    live = [task for task in tasks if task.is_live]
+    if not live:
+        service.status = "INACTIVE"
+    return Decision(0, tuple(Stop(task, "Service is being deleted") for task in live))
+
+
+def _take_in(service: Service, tasks: list[Task], now: float) -> list[Stop]:
+    """Count new failures and first successes; returns the tasks to stop because they are unhealthy."""
+    stops = []
+    primary = service.primary
+    for task in tasks:
+        of_primary = task.deployment == primary.identity
+        if task.is_live and task.desired_status == "RUNNING" and task.health == "UNHEALTHY":
+            service.say(f"(task {task.identity}) failed container health checks.", now)
+            stops.append(Stop(task, "Task failed container health checks"))
+            service.ended.add(task.identity)
+            if of_primary:
+                _count_failure(primary, now)
+        elif task.stop_code in ("EssentialContainerExited", "TaskFailedToStart") and task.identity not in service.ended:
+            service.ended.add(task.identity)
+            if of_primary:
+                _count_failure(primary, now)
+        elif task.is_healthy(now) and task.identity not in service.proven:
+            service.proven.add(task.identity)
+            if of_primary and service.breaker().get("resetOnHealthyTask", True):
+                primary.consecutive = 0
+    return stops
+
+
+def _count_failure(deployment: Deployment, now: float) -> None:
+    deployment.failed_tasks += 1
+    deployment.consecutive += 1
+    deployment.updated_at = now
+    deployment.record.failures = deployment.consecutive
+    wait = min(_BACK_OFF_FIRST * 2 ** (deployment.consecutive - 1), _BACK_OFF_MOST)
+    deployment.not_before = now + wait
+
+
+def _must_break(service: Service) -> bool:
+    primary = service.primary
+    watched = primary.state == "IN_PROGRESS" and bool(service.breaker().get("enable"))
+    return watched and primary.consecutive >= service.threshold()
+
+
+def _break(service: Service, tasks: list[Task], now: float) -> None:
+    """The circuit breaker: the deployment has failed; go back to the last one that was completed, if allowed."""
+    failed = service.primary
+    failed.state, failed.reason = "FAILED", "ECS deployment circuit breaker: tasks failed to start."
+    failed.updated_at = now
+    failed.record.breaker = "TRIGGERED"
+    service.say(f"(deployment {failed.identity}) deployment failed: tasks failed to start.", now)
+    if not service.breaker().get("rollback"):
+        failed.record.finish("STOPPED", "Service deployment circuit breaker was triggered.", now)
+        return
+    good = next((d for d in service.deployments if d is not failed and d.state == "COMPLETED"), None)
+    if good is None or failed.is_rollback:
+        reason = "No rollback candidate was found to run the rollback."
+        failed.record.finish("ROLLBACK_FAILED", reason, now)
+        service.say(reason, now)
+        return
+    failed.status = "ACTIVE"
+    failed.record.status, failed.record.updated_at = "ROLLBACK_IN_PROGRESS", now
+    failed.record.rollback = {
+        "reason": "Service deployment rolled back because the circuit breaker threshold was exceeded.",
+        "startedAt": now,
+        "serviceRevisionArn": good.revision.arn,
+    }
+    back = Deployment(good.revision, failed.record, now, is_rollback=True)
+    back.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.identity}."
+    service.deployments.remove(good)
+    service.deployments.insert(0, back)
+    for task in tasks:
+        # The tasks of the good deployment never stopped; they are what is rolled back to.
+        if task.deployment == good.identity:
+            task.deployment = back.identity
+    service.say(f"rolling back to deployment {good.identity}.", now)
+
+
+def _spare(service: Service, new: list[Task], old: list[Task], now: float) -> list[Task]:
+    """The old tasks that may go: those that do not serve, and so many that enough healthy ones are left."""
+    serving = [task for task in old if task.is_healthy(now)]
+    idle = [task for task in old if task not in serving]
+    healthy = sum(task.is_healthy(now) for task in new) + len(serving)
+    return idle + serving[: max(0, healthy - service.minimum_healthy)]
+
+
+def _finish(service: Service, tasks: list[Task], now: float) -> None:
+    """Notice that the deployment is complete and the service steady, and forget deployments without tasks."""
+    primary = service.primary
+    live = [task for task in tasks if task.is_live]
+    healthy = [t for t in live if t.deployment == primary.identity and t.is_healthy(now)]
+    is_there = len(healthy) == service.desired == len(live)
+    if primary.is_rollback and now - primary.created_at < _ROLLBACK_SECONDS:
+        return
+    if is_there and primary.state == "IN_PROGRESS":
+        primary.state, primary.reason, primary.updated_at = (
+            "COMPLETED",
+            f"ECS deployment {primary.identity} completed.",
+            now,
+        )
+        status = "ROLLBACK_SUCCESSFUL" if primary.is_rollback else "SUCCESSFUL"
+        primary.record.breaker = "TRIGGERED" if primary.is_rollback else "MONITORING_COMPLETE"
+        primary.record.finish(status, "", now)
+        service.say(f"(deployment {primary.identity}) deployment completed.", now)
+        service.deployments = [primary]
+    if is_there and primary.state == "COMPLETED" and not service.is_steady:
+        service.is_steady = True
+        service.say("has reached a steady state.", now)
+    used = {task.deployment for task in live}
+    service.deployments = [
+        d for d in service.deployments if d is primary or d.identity in used or d.state in ("FAILED", "COMPLETED")
+    ]
+
+
+def run(service: Service, tasks: list[Task], now: float, start: Callable[[Deployment], Task]) -> list[Task]:
+    """Do one `step`: stop what is to be stopped; returns the tasks made by `start`, which are to be run."""
+    decision = step(service, tasks, now)
+    for stop in decision.stop:
+        if not stop.task.stopping.is_set():
+            stop.task.request_stop("ServiceSchedulerInitiated", stop.reason)
+            service.say(f"has stopped 1 running tasks: (task {stop.task.identity}).", now)
+    started = [start(service.primary) for _ in range(decision.start)]
+    if started:
+        names = " ".join(f"(task {task.identity})" for task in started)
+        service.say(f"has started {len(started)} tasks: {names}.", now)
+    return started

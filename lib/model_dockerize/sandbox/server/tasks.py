@@ -1,0 +1,370 @@
+"""One ECS task: its record, and the thread that takes it from PROVISIONING to STOPPED with real containers."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model_dockerize.sandbox.server import container_log, definitions
+from model_dockerize.sandbox.server.api import ApiError
+from model_dockerize.sandbox.server.container_log import Forwarder
+from model_dockerize.sandbox.server.definitions import DefinitionError
+from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, PullError, StartError
+from model_dockerize.sandbox.server.network import AwsVpc, Network
+from model_dockerize.sandbox.server.tokens import Scope
+from model_dockerize.sandbox.server.upstream import Upstream
+
+_LOOK_SECONDS = 0.25
+#: A container without a health check counts as healthy once it has run this long: long enough to crash at import.
+_STABLE_SECONDS = 1.0
+_STOP_SECONDS = 30
+
+
+@dataclass
+class Container:
+    """One container of a task. `identity` is docker's, "" until it is started."""
+
+    definition: dict[str, Any]
+    arn: str
+    identity: str = ""
+    digest: str = ""
+    status: str = "PENDING"
+    health: str = "UNKNOWN"
+    exit_code: int | None = None
+    reason: str = ""
+    log: Forwarder | None = None
+
+    @property
+    def is_essential(self) -> bool:
+        return bool(self.definition.get("essential", True))
+
+
+@dataclass
+class Task:
+    """An ECS task. Only its own thread changes its status; others ask with `request_stop`. Times in epoch seconds."""
+
+    scope: Scope
+    cluster_arn: str
+    definition: dict[str, Any]
+    network: AwsVpc | None
+    launch_type: str
+    group: str
+    started_by: str = ""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    tags: list[dict[str, str]] = field(default_factory=list)
+    deployment: str = ""
+    created_at: float = field(default_factory=time.time)
+    identity: str = field(default_factory=lambda: uuid.uuid4().hex)
+    last_status: str = "PROVISIONING"
+    desired_status: str = "RUNNING"
+    stop_code: str = ""
+    stopped_reason: str = ""
+    times: dict[str, float] = field(default_factory=dict)
+    interface: dict[str, str] = field(default_factory=dict)
+    public_address: str | None = None
+    containers: list[Container] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        for definition in self.definition["containerDefinitions"]:
+            arn = f"{self.arn.replace(':task/', ':container/')}/{uuid.uuid4()}"
+            self.containers.append(Container(definition, arn))
+
+    @property
+    def arn(self) -> str:
+        return f"{self.cluster_arn.replace(':cluster/', ':task/')}/{self.identity}"
+
+    @property
+    def is_live(self) -> bool:
+        return self.last_status != "STOPPED"
+
+    @property
+    def health(self) -> str:
+        """HEALTHY, UNHEALTHY or UNKNOWN, as ECS sums up the essential containers that have a health check."""
+        checked = [c.health for c in self.containers if c.is_essential and c.definition.get("healthCheck")]
+        return next((h for h in ("UNHEALTHY", "UNKNOWN") if h in checked), "HEALTHY" if checked else "UNKNOWN")
+
+    def is_healthy(self, now: float) -> bool:
+        """Whether a rollout may count on this task: it runs, and it is HEALTHY or has run without a check for long."""
+        if self.last_status != "RUNNING" or self.desired_status != "RUNNING":
+            return False
+        if any(c.is_essential and c.definition.get("healthCheck") for c in self.containers):
+            return self.health == "HEALTHY"
+        return now - self.times["startedAt"] >= _STABLE_SECONDS
+
+    def request_stop(self, code: str, reason: str) -> None:
+        """Ask the task to stop. The first reason stays."""
+        if not self.stopping.is_set():
+            self.stop_code, self.stopped_reason, self.desired_status = code, reason, "STOPPED"
+            self.times["stoppingAt"] = time.time()
+            self.stopping.set()
+
+    def describe(self) -> dict[str, Any]:
+        """The task as DescribeTasks shows it."""
+        zone = f"{self.scope.region}a"
+        shown = {
+            "taskArn": self.arn,
+            "clusterArn": self.cluster_arn,
+            "taskDefinitionArn": self.definition["taskDefinitionArn"],
+            "lastStatus": self.last_status,
+            "desiredStatus": self.desired_status,
+            "healthStatus": self.health,
+            "launchType": self.launch_type,
+            "cpu": str(self.definition.get("cpu") or ""),
+            "memory": str(self.definition.get("memory") or ""),
+            "platformVersion": "1.4.0" if self.launch_type == "FARGATE" else "",
+            "platformFamily": "Linux",
+            "connectivity": "CONNECTED",
+            "group": self.group,
+            "startedBy": self.started_by,
+            "overrides": self.overrides,
+            "availabilityZone": zone,
+            "attachments": [self._attachment()] if self.network else [],
+            "containers": [self._container(container) for container in self.containers],
+            "version": 1 + len(self.times),
+            "tags": self.tags,
+            "createdAt": self.created_at,
+            "stopCode": self.stop_code,
+            "stoppedReason": self.stopped_reason,
+            **self.times,
+        }
+        return {key: value for key, value in shown.items() if value not in ("", None)}
+
+    def _attachment(self) -> dict[str, Any]:
+        status = "PRECREATED" if not self.interface else "ATTACHED" if self.is_live else "DELETED"
+        details = [{"name": name, "value": value} for name, value in self.interface.items()]
+        return {"id": self.identity, "type": "ElasticNetworkInterface", "status": status, "details": details}
+
+    def _container(self, container: Container) -> dict[str, Any]:
+        private = self.interface.get("privateIPv4Address")
+        shown = {
+            "containerArn": container.arn,
+            "taskArn": self.arn,
+            "name": container.definition["name"],
+            "image": container.definition["image"],
+            "imageDigest": container.digest,
+            "runtimeId": container.identity[:32],
+            "lastStatus": container.status,
+            "healthStatus": container.health,
+            "exitCode": container.exit_code,
+            "reason": container.reason,
+            "networkInterfaces": [{"attachmentId": self.identity, "privateIpv4Address": private}] if private else [],
+            "networkBindings": [],
+        }
+        return {key: value for key, value in shown.items() if value not in ("", None)}
+
+
+class LaunchError(Exception):
+    """The task could not be started; the message becomes its stoppedReason."""
+
+
+class TaskRunner:
+    """Runs tasks, each in a thread of its own. `changed` is called after every change of a task."""
+
+    def __init__(
+        self, upstream: Upstream, engine: Engine, network: Network, volumes: Path, changed: Callable[[], None]
+    ) -> None:
+        self._upstream, self._engine, self._network = upstream, engine, network
+        self._volumes, self._changed = volumes, changed
+
+    def start(self, task: Task) -> None:
+        """Start a task and return at once."""
+        threading.Thread(target=self._live, args=(task,), daemon=True, name=f"task-{task.identity[:8]}").start()
+
+    def _live(self, task: Task) -> None:
+        with self._upstream.within(task.scope):
+            try:
+                self._launch(task)
+                self._watch(task)
+            except LaunchError as error:
+                task.request_stop("TaskFailedToStart", str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it was, the task must not stay RUNNING for ever
+                task.request_stop("TaskFailedToStart", f"InternalError: {type(error).__name__}: {error}")
+            finally:
+                self._tear_down(task)
+
+    def _set(self, task: Task, status: str, moment: str = "") -> None:
+        if moment:
+            task.times[moment] = time.time()
+        task.last_status = status
+        self._changed()
+
+    # ---- up
+
+    def _launch(self, task: Task) -> None:
+        self._set(task, "PENDING")
+        prepared = self._prepare(task)
+        self._set(task, "ACTIVATING", "pullStartedAt")
+        for container in task.containers:
+            try:
+                container.digest = self._engine.pull(container.definition["image"], task.scope)
+            except PullError as error:
+                image = container.definition["image"]
+                container.reason = f"CannotPullContainerError: failed to resolve ref {image}: {error}"
+                raise LaunchError(container.reason) from error
+            if task.stopping.is_set():
+                return
+        task.times["pullStoppedAt"] = time.time()
+        ports = self._public_ports(task)
+        for container, (environment, stream) in zip(task.containers, prepared, strict=True):
+            self._start_container(task, container, environment, ports if container is task.containers[0] else ())
+            if stream:
+                container.log = Forwarder(self._upstream, stream, self._engine.output(container.identity))
+        if task.network:
+            state = self._engine.state(task.containers[0].identity)
+            private = state.address if state else ""
+            description = f"arn:aws:ecs:{task.scope.region}:{task.scope.account}:attachment/{task.identity}"
+            task.interface = self._network.attach(task.network, description, private, task.public_address)
+            task.times["connectivityAt"] = time.time()
+        self._set(task, "RUNNING", "startedAt")
+
+    def _prepare(self, task: Task) -> list[tuple[dict[str, str], container_log.LogStream | None]]:
+        """All that can be refused before a container exists: roles, the way to the registry, secrets, logs."""
+        prepared = []
+        try:
+            for role in ("executionRoleArn", "taskRoleArn"):
+                definitions.check_role(self._upstream, task.definition.get(role) or "")
+            if task.network and not self._network.reaches_internet(task.network.subnets[0]):
+                raise LaunchError(
+                    "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull "
+                    "registry auth from Amazon ECR: There is a connection issue between the task and Amazon ECR. "
+                    f"Check your task network configuration: subnet {task.network.subnets[0]} has no route out."
+                )
+            for container in task.containers:
+                override = self._override(task, container)
+                variables = {
+                    "AWS_REGION": task.scope.region,
+                    "AWS_DEFAULT_REGION": task.scope.region,
+                    **({"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"} if task.launch_type == "FARGATE" else {}),
+                    **definitions.secrets(self._upstream, container.definition),
+                    **definitions.environment(container.definition, override),
+                }
+                wanted = definitions.log_stream(container.definition, task.identity)
+                if wanted:
+                    container_log.create(self._upstream, *wanted)
+                prepared.append((variables, wanted[0] if wanted else None))
+        except DefinitionError as error:
+            raise LaunchError(str(error)) from error
+        except ApiError as error:
+            raise LaunchError(
+                "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
+                f"failed to create Cloudwatch log stream: {error.code}: {error}"
+            ) from error
+        return prepared
+
+    def _public_ports(self, task: Task) -> tuple[tuple[str, int], ...]:
+        network = task.network
+        if not network or not network.public_address:
+            return ()
+        task.public_address = self._network.addresses.take()
+        if task.public_address is None:
+            raise LaunchError("RESOURCE:ENI: the sandbox has no public address left")
+        mapped = [int(m["containerPort"]) for c in task.containers for m in c.definition.get("portMappings", [])]
+        # Docker cannot publish a port later: a group that is opened afterwards counts for the next task.
+        return tuple((task.public_address, port) for port in mapped if self._network.is_open(network, port))
+
+    def _start_container(
+        self, task: Task, container: Container, environment: dict[str, str], ports: tuple[tuple[str, int], ...]
+    ) -> None:
+        definition, override = container.definition, self._override(task, container)
+        command = override.get("command") or definition.get("command")
+        first = task.containers[0]
+        memory = definition.get("memory") or task.definition.get("memory")
+        image = definition["image"]
+        spec = ContainerSpec(
+            image=image,
+            name=self._engine.container_name(task.definition["family"], task.identity[:8], definition["name"]),
+            command=tuple(command) if command else None,
+            entry_point=tuple(definition["entryPoint"]) if definition.get("entryPoint") else None,
+            environment=environment,
+            labels={
+                "com.amazonaws.ecs.task-arn": task.arn,
+                "com.amazonaws.ecs.cluster": task.cluster_arn,
+                "com.amazonaws.ecs.container-name": definition["name"],
+                "com.amazonaws.ecs.task-definition-family": task.definition["family"],
+                "com.amazonaws.ecs.task-definition-version": str(task.definition["revision"]),
+            },
+            ports=ports,
+            health=definitions.health(definition),
+            memory_mib=int(memory) if str(memory or "").isdigit() else None,
+            binds=self._binds(task, definition),
+            join=None if container is first else first.identity,
+            user=definition.get("user"),
+            working_directory=definition.get("workingDirectory"),
+            read_only=bool(definition.get("readonlyRootFilesystem")),
+        )
+        try:
+            container.identity = self._engine.start(spec)
+        except StartError as error:
+            container.reason = f"CannotStartContainerError: {error}"
+            raise LaunchError(container.reason) from error
+        container.status = "RUNNING"
+
+    def _binds(self, task: Task, definition: dict[str, Any]) -> tuple[str, ...]:
+        """EFS volumes are directories of the sandbox, one a file system, shared by all tasks that mount it."""
+        systems = {
+            volume["name"]: volume["efsVolumeConfiguration"]
+            for volume in task.definition.get("volumes") or []
+            if volume.get("efsVolumeConfiguration")
+        }
+        binds = []
+        for mount in definition.get("mountPoints") or []:
+            if system := systems.get(mount.get("sourceVolume")):
+                inner = [part for part in system.get("rootDirectory", "/").split("/") if part not in ("", ".", "..")]
+                directory = self._volumes.joinpath(system["fileSystemId"], *inner)
+                directory.mkdir(parents=True, exist_ok=True)
+                mode = "ro" if mount.get("readOnly") else "rw"
+                binds.append(f"{directory}:{mount['containerPath']}:{mode}")
+        return tuple(binds)
+
+    def _override(self, task: Task, container: Container) -> dict[str, Any]:
+        overrides = task.overrides.get("containerOverrides", [])
+        return next((o for o in overrides if o.get("name") == container.definition["name"]), {})
+
+    # ---- watch and down
+
+    def _watch(self, task: Task) -> None:
+        while not task.stopping.wait(_LOOK_SECONDS):
+            for container in task.containers:
+                before = (container.status, container.health)
+                self._look(container)
+                if container.status == "STOPPED" and container.is_essential:
+                    task.request_stop("EssentialContainerExited", "Essential container in task exited")
+                if before != (container.status, container.health):
+                    self._changed()
+            if all(container.status == "STOPPED" for container in task.containers):
+                task.request_stop("EssentialContainerExited", "Essential container in task exited")
+
+    def _look(self, container: Container) -> None:
+        state = self._engine.state(container.identity)
+        if state is None:
+            return
+        if container.definition.get("healthCheck"):
+            container.health = {"healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}.get(state.health, "UNKNOWN")
+        if state.exit_code is not None:
+            container.exit_code, container.status = state.exit_code, "STOPPED"
+            if state.out_of_memory:
+                container.reason = "OutOfMemoryError: Container killed due to memory usage"
+
+    def _tear_down(self, task: Task) -> None:
+        self._set(task, "STOPPING")
+        for container in reversed(task.containers):
+            if container.identity:
+                self._engine.stop(container.identity, int(container.definition.get("stopTimeout") or _STOP_SECONDS))
+                self._look(container)
+                if container.log:
+                    container.log.drain()
+        task.times["executionStoppedAt"] = time.time()
+        self._set(task, "DEPROVISIONING")
+        for container in reversed(task.containers):
+            if container.identity:
+                self._engine.remove(container.identity)
+            container.status = "STOPPED"
+        if task.interface:
+            self._network.detach(task.interface["networkInterfaceId"])
+        if task.public_address:
+            self._network.addresses.give_back(task.public_address)
+        self._set(task, "STOPPED", "stoppedAt")

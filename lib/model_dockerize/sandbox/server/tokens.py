@@ -1,0 +1,65 @@
+"""Registry credentials as ECR gives them: random, bound to an account and region, and good for twelve hours."""
+
+import base64
+import binascii
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+USER = "AWS"
+LIFETIME_SECONDS = 12 * 3600.0
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The account and region whose repositories a caller sees."""
+
+    account: str
+    region: str
+
+
+class Refusal(Enum):
+    """Why credentials were not taken."""
+
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+
+
+@dataclass
+class Tokens:
+    """The credentials that are good now. `clock` gives seconds since the epoch."""
+
+    clock: Callable[[], float] = time.time
+    _issued: dict[str, tuple[Scope, float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def issue(self, scope: Scope, lifetime: float = LIFETIME_SECONDS) -> tuple[str, float]:
+        """Return a new password and when it expires (seconds since the epoch)."""
+        token, expires = secrets.token_urlsafe(32), self.clock() + lifetime
+        with self._lock:
+            self._issued[token] = (scope, expires)
+        return token, expires
+
+    def expire_all(self) -> int:
+        """Let every password issued so far expire now; returns how many. For rehearsing a push that takes too long."""
+        with self._lock:
+            self._issued = {token: (scope, 0.0) for token, (scope, _) in self._issued.items()}
+            return len(self._issued)
+
+    def check(self, authorization: str) -> Scope | Refusal:
+        """The scope that an HTTP `Authorization` header opens, or why it opens none."""
+        kind, _, encoded = authorization.partition(" ")
+        if kind.lower() != "basic":
+            return Refusal.UNKNOWN
+        try:
+            user, _, token = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return Refusal.UNKNOWN
+        with self._lock:
+            scope, expires = self._issued.get(token, (None, 0.0))
+        if scope is None or user != USER:
+            return Refusal.UNKNOWN
+        return scope if self.clock() < expires else Refusal.EXPIRED

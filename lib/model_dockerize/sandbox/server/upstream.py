@@ -1,0 +1,137 @@
+"""ministack, and every name of it that we reach into. Nothing else in this package imports ministack.
+
+Its public face is HTTP only, so all of these are private to it and may change with any release: hence the exact pin in
+requirements.txt and the check at start. To upgrade: raise the pin, start a sandbox, read the list of what is missing.
+"""
+
+import importlib
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from model_dockerize.sandbox.server.tokens import Scope
+
+#: module -> name -> why we need it
+PRIVATE_NAMES: dict[str, dict[str, str]] = {
+    "app": {
+        "app": "the ASGI application that answers whatever we do not",
+        "_stop_docker_containers": "replaced: at boot it removes containers of other programs that look like its own",
+    },
+    "core.responses": {
+        "install_docker_hub_fallback": "replaced: a failed pull must fail and not be retried on public mirrors",
+        "request_scope": "pins account and region in our threads",
+        "get_account_id": "the account of the call that is being answered",
+        "get_region": "the region of the call that is being answered",
+    },
+    "services.ecr": {
+        "handle_request": "wrapped: images, credentials and scans are answered from our registry",
+        "_repositories": "which repositories exist, and whether their tags are immutable",
+        "_repo_uri": "replaced: URIs name our registry instead of amazonaws.com",
+        "_delete_repository": "the rest of DeleteRepository, after our images are gone",
+    },
+    "services.ecs": {
+        "handle_request": "wrapped: services and tasks are ours, with real containers and true roll-outs",
+        "_clusters": "which clusters exist, and their counters",
+        "_task_defs": "task definitions by family:revision",
+        "_tags": "tags by ARN",
+        "_recount_cluster": "replaced: the counters of a cluster count our tasks and services",
+        "_resolve_cluster_name": "cluster name from a name or an ARN",
+        "_resolve_td_key": "family:revision from a family, family:revision or ARN",
+    },
+    "services.batch": {
+        "handle_request": "replaced: its jobs succeed without running",
+    },
+    "services.ec2": {
+        "_subnets": "validation of the subnets of services and compute environments",
+        "_security_groups": "whether a port is open",
+        "_route_tables": "whether a subnet reaches the internet",
+        "_network_interfaces": "the interfaces of tasks, for DescribeNetworkInterfaces",
+        "_eni_fields_xml": "wrapped: it leaves out the public address of an interface",
+        "_ensure_defaults_initialized": "makes the default VPC, otherwise made by the first EC2 call only",
+        "_DEFAULT_VPC_ID": "its route to the internet is missing in ministack's route table",
+    },
+    "services.cloudwatch_logs": {
+        "_log_groups": "whether a log group exists",
+        "_create_log_group": "for awslogs-create-group and for Batch",
+        "_create_log_stream": "a stream per container",
+        "_put_log_events": "what containers print",
+    },
+    "services.secretsmanager": {"resolve_secret_string": "secrets of task and job definitions"},
+    "services.ssm": {"resolve_parameter_value": "secrets of task and job definitions"},
+    "services.iam": {"_roles": "a task starts only if its roles exist and trust ECS"},
+}
+
+
+class UpstreamChangedError(Exception):
+    """The installed ministack lacks names that we need."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """ministack's modules, loaded and checked."""
+
+    app: ModuleType
+    responses: ModuleType
+    ecr: ModuleType
+    ecs: ModuleType
+    batch: ModuleType
+    ec2: ModuleType
+    logs: ModuleType
+    secrets: ModuleType
+    parameters: ModuleType
+    iam: ModuleType
+
+    def scope(self) -> Scope:
+        """Account and region of the call that this thread is answering."""
+        return Scope(self.responses.get_account_id(), self.responses.get_region())
+
+    def within(self, scope: Scope) -> AbstractContextManager[None]:
+        """Act for `scope` inside the block. Needed in every thread that is not answering a call."""
+        entered: AbstractContextManager[None] = self.responses.request_scope(scope.account, scope.region)
+        return entered
+
+
+def load(port: int, account: str, region: str, state: Path) -> Upstream:
+    """Import ministack for this port and account, check it, and switch off what a loopback sandbox must not do.
+
+    Raises:
+        UpstreamChangedError: names of PRIVATE_NAMES are missing; the message lists all of them.
+    """
+    # It reads these when it is imported.
+    os.environ.update(
+        GATEWAY_PORT=str(port),
+        BIND_HOST="127.0.0.1",
+        IOT_MTLS_ENABLED="0",
+        SFTP_ENABLED="0",
+        LOG_LEVEL="WARNING",
+        MINISTACK_REGION=region,
+        MINISTACK_ACCOUNT_ID=account,
+        STATE_DIR=str(state),
+    )
+    modules = {path: importlib.import_module(f"ministack.{path}") for path in PRIVATE_NAMES}
+    missing = [f"{path}.{n}" for path, names in PRIVATE_NAMES.items() for n in names if not hasattr(modules[path], n)]
+    if missing:
+        raise UpstreamChangedError(f"this ministack is not the one that we know; it lacks: {', '.join(missing)}")
+    app, responses = modules["app"], modules["core.responses"]
+    _replace(responses, "install_docker_hub_fallback", lambda: None)
+    stop_containers = app._stop_docker_containers
+    _replace(app, "_stop_docker_containers", lambda at_boot=False: None if at_boot else stop_containers())
+    return Upstream(
+        app=app,
+        responses=responses,
+        ecr=modules["services.ecr"],
+        ecs=modules["services.ecs"],
+        batch=modules["services.batch"],
+        ec2=modules["services.ec2"],
+        logs=modules["services.cloudwatch_logs"],
+        secrets=modules["services.secretsmanager"],
+        parameters=modules["services.ssm"],
+        iam=modules["services.iam"],
+    )
+
+
+def _replace(module: ModuleType, name: str, value: Any) -> None:
+    setattr(module, name, value)
