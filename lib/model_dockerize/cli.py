@@ -16,12 +16,49 @@ from model_dockerize.errors import ModelDockerizeError
 from model_dockerize.report import Recorder, Report, to_json
 from model_dockerize.report.console import ConsoleDisplay
 from model_dockerize.settings import OPTIONS, Kind, Option, Settings, to_settings
+from model_dockerize.settings.declaration import BY_NAME
 from model_dockerize.settings.sources import from_environment, from_flags, program_file
 
 Command = Callable[..., None]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+_TITLES = {
+    "program": "The model's program",
+    "image": "The image",
+    "registry": "Amazon ECR",
+    "aws": "The AWS account",
+    "batch": "AWS Batch",
+    "service": "The ECS service",
+    "smoke": "The smoke test",
+    "run": "This run",
+}
+
+
+class _Stage(click.Command):
+    """A command whose help shows the flags under the headings of the declaration's groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in (*_TITLES.values(), "Help")}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                option = BY_NAME.get((parameter.name or "").replace("_", "-"))
+                sections[_TITLES[option.group] if option else "Help"].append(record)
+        for title, records in ((title, records) for title, records in sections.items() if records):
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class _Commands(click.Group):
+    """Lists the commands in the order in which a model goes through them."""
+
+    command_class = _Stage
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="model-dockerize")
 def cli() -> None:
     """Takes a model's program folder to a container in production that has proved it works.

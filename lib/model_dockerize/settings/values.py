@@ -73,7 +73,8 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
         try:
             parsed[option.name] = _parse(option, value)
         except _InvalidValueError as invalid:
-            problems.append(f"{value.where}: {option.name}: {invalid}")
+            named = "" if value.where.endswith(option.name) else f"{option.name}: "
+            problems.append(f"{value.where}: {named}{invalid}")
             parsed[option.name] = None
     problems += _contradictions(parsed, given)
     if problems:

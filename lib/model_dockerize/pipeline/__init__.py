@@ -1,0 +1,98 @@
+"""The stages in order, and which of them run side by side; nothing else.
+
+A stage takes values and gives values. This package hands what one makes to the next and turns what they return into the
+Report; it decides nothing that a stage could decide.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from model_dockerize import aws, image, sandbox
+from model_dockerize.errors import DeployedSmokeError, InputError
+from model_dockerize.pipeline import make, ship
+from model_dockerize.pipeline.context import Run, failed
+from model_dockerize.report import Recorder, Report
+from model_dockerize.settings import Settings
+
+__all__ = ["dockerfile", "failed", "load", "run", "smoke_url"]
+
+
+def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """Everything that the settings ask for, from the folder to the proved service.
+
+    Never raises a ModelDockerizeError: `report.failure` holds it, beside what was found out before.
+    """
+    return Run(settings, environment, recorder).report_of(_everything)
+
+
+def dockerfile(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """Inspects the folder and writes its Dockerfile, and nothing else."""
+    return Run(settings, environment, recorder).report_of(make.prepare)
+
+
+def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """Loads an image archive into the engine."""
+    with recorder.stage("load") as stage:
+        loaded = image.load(image.probe(environment), archive, stage)
+    return Report(outcome="loaded", image=loaded.ref, build_id=loaded.build_id, stages=recorder.stages)
+
+
+def smoke_url(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """Tests a model that already runs somewhere, against the sample of the folder."""
+    return Run(settings, environment, recorder).report_of(_test_url)
+
+
+def _everything(run: Run) -> None:
+    """All stages that the settings ask for."""
+    prepared = make.prepare(run)
+    run.learn(outcome="failed")
+    engine, account = _check(run)
+    if account is None:
+        make.build(run, prepared, engine)
+        run.learn(outcome="built")
+        return
+    settings = run.settings
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="stage") as side:
+        # What a service stands on needs nothing of the image: it is made while the image builds.
+        underway = side.submit(ship.foundations, run, prepared, account)
+        pushed, changed = ship.push(run, prepared, engine, account)
+        runtime = underway.result()
+        job = None
+        if settings.batch.create_job_def and runtime:
+            job = side.submit(ship.job_definition, run, prepared, engine, account, pushed, runtime)
+        if isinstance(runtime, aws.Foundations):
+            changed |= ship.service(run, prepared, engine, account, pushed, runtime)
+        if job:
+            changed |= job.result()
+    done = "deployed" if settings.service.deploy_service else "pushed"
+    run.learn(outcome=done if changed else "unchanged")
+
+
+def _check(run: Run) -> tuple[image.Engine, aws.Aws | None]:
+    """Stage `check`: everything that would stop the run later, before anything long begins."""
+    if run.settings.run.sandbox:
+        with run.recorder.stage("sandbox") as stage:
+            started = sandbox.start(sandbox.default_home(), stage)
+            stage.info(f"AWS on this computer: {started.endpoint_url}")
+            run.environment = started.applied_to(dict(run.environment))
+    with run.recorder.stage("check") as stage:
+        engine = image.probe(run.environment)
+        stage.info(f"Docker Engine {engine.version}, buildx {engine.buildx_version}")
+        if not run.settings.registry.push_to_ecr:
+            return engine, None
+        return engine, aws.connect(run.settings.aws, run.environment, stage)
+
+
+def _test_url(run: Run) -> None:
+    """Only the smoke test, against `smoke-url`."""
+    prepared = make.prepare(run)
+    url = run.settings.smoke.smoke_url
+    run.learn(outcome="failed", url=url)
+    if not url:
+        raise InputError("There is no address to test.", "Say where the model answers: --smoke-url http://HOST:PORT")
+    with run.recorder.stage("smoke-deployed") as stage:
+        failed_checks = ship.smoke_deployed(run, prepared, url, stage)
+        if failed_checks:
+            raise DeployedSmokeError(f"The model at {url} does not answer as it must.", "", failed_checks)
+    run.learn(outcome="answers")

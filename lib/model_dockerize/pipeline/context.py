@@ -1,0 +1,67 @@
+"""What the stages of one run share: what was asked for, where to report, and what is known so far."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_dockerize import program, smoke
+from model_dockerize.errors import ModelDockerizeError
+from model_dockerize.report import CheckReport, Failure, Recorder, Report, SmokeReport
+from model_dockerize.settings import Settings
+
+# Seconds that a fresh container may take until it answers.
+START_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The folder, ready to be built: what identifies the image is known before anything is built."""
+
+    program: program.Program
+    dockerfile: str
+    build_id: str
+    server_version: str
+    expectation: smoke.Expectation
+
+
+class Run:
+    """One run. `report` grows as the stages learn; everything else stays."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> None:
+        self.settings = settings
+        self.environment = environment
+        self.recorder = recorder
+        self.report = Report()
+        self._lock = threading.Lock()
+
+    def learn(self, **facts: Any) -> None:
+        """Adds to the report. Stages that run side by side may do so at the same time."""
+        with self._lock:
+            self.report = replace(self.report, **facts)
+
+    def report_of(self, stages: Callable[["Run"], object]) -> Report:
+        """Runs `stages` and gives the report, red or green."""
+        try:
+            stages(self)
+        except ModelDockerizeError as error:
+            self.report = failed(self.report, error)
+        return replace(self.report, stages=self.recorder.stages, warnings=self.recorder.warnings)
+
+
+def failed(report: Report, error: ModelDockerizeError) -> Report:
+    """The report of a run that ended with this error. An outcome that says more than "failed" is kept."""
+    outcome = "timed-out" if error.kind == "timed-out" else report.outcome
+    return replace(report, outcome=outcome, failure=Failure.of(error))
+
+
+def smoke_report(result: smoke.SmokeResult) -> SmokeReport:
+    """A smoke test's result in the report's words."""
+    checks = tuple(CheckReport(check.name, check.passed, check.seconds, check.detail) for check in result.checks)
+    return SmokeReport(result.passed, checks)
+
+
+def failed_checks(result: smoke.SmokeResult) -> tuple[str, ...]:
+    """What really failed, in order, as lines; what was not run because of it says nothing new."""
+    red = [check for check in result.checks if not check.passed and not check.detail.startswith("not run")]
+    return tuple(line for check in red for line in f"{check.name}: {check.detail}".splitlines())

@@ -1,0 +1,80 @@
+"""The first half: from the folder to an image in the engine that has proved itself."""
+
+from functools import partial
+
+from model_dockerize import image, program, smoke
+from model_dockerize.errors import SmokeError
+from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, failed_checks, smoke_report
+from model_dockerize.report import StageProgress
+
+
+def prepare(run: Run) -> Prepared:
+    """Stage `program`: inspect the folder, write its Dockerfile, know the build id."""
+    settings = run.settings
+    with run.recorder.stage("program") as stage:
+        version = image.server_version(image.find_sources())
+        found = program.inspect(settings.program, settings.image, settings.smoke, stage)
+        text = program.render_dockerfile(found, image.server_ref(version))
+        path = program.write_dockerfile(found, text)
+        identity = program.build_id(found, text, version)
+        stage.info(f"Dockerfile: {path}")
+        stage.info(f"build id: {identity}")
+    run.learn(outcome="dockerfile", build_id=identity, image=f"{found.name}:{found.version}", dockerfile=str(path))
+    sample = found.sample
+    expectation = smoke.Expectation(
+        build_id=identity,
+        sample_input=sample.input if sample else None,
+        sample_expected=sample.expected if sample else None,
+        input_type=sample.input_type if sample else "",
+    )
+    return Prepared(found, text, identity, version, expectation)
+
+
+def build(run: Run, prepared: Prepared, engine: image.Engine) -> image.Image:
+    """Stages `build`, `smoke-local` and `archive`: the image in the engine, proved."""
+    model, settings = prepared.program, run.settings
+    name = f"{model.name}:{model.version}"
+    secrets = {
+        key: path
+        for key, path in (("ca-bundle", settings.program.ca_bundle), ("pip-config", settings.program.pip_config))
+        if path
+    }
+    with run.recorder.stage("build") as stage:
+        built = image.find(engine, prepared.build_id)
+        if built:
+            image.tag(engine, built, name)
+            stage.unchanged(f"The engine holds this build already: {built.id[7:19]}")
+        else:
+            image.server_image(engine, prepared.server_version, image.find_sources(), stage, secrets)
+            request = image.BuildRequest(
+                tags=(name,), build_args={"MODEL_BUILD_ID": prepared.build_id}, secrets=secrets
+            )
+            context = partial(program.write_context, model, prepared.dockerfile)
+            built = image.build(engine, context, request, stage)
+            stage.info(f"{name}: {built.size / 1e6:.0f} MB, {built.ran_steps} steps ran, {built.cached_steps} cached")
+    if settings.smoke.smoke_test:
+        with run.recorder.stage("smoke-local") as stage:
+            smoke_local(run, prepared, engine, built, stage)
+    if settings.image.archive:
+        with run.recorder.stage("archive") as stage:
+            archive = image.save(engine, built, settings.image.archive, model.name, stage)
+            stage.info(f"{archive.path} ({archive.size / 1e6:.0f} MB), loads as {archive.tag}")
+        run.learn(archive=str(archive.path))
+    return built
+
+
+def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image.Image, stage: StageProgress) -> None:
+    with image.run(engine, built.id, {}, "model-dockerize-smoke") as container:
+
+        def alive() -> str | None:
+            code = container.exited()
+            return None if code is None else f"the container ended with exit code {code}"
+
+        result = smoke.check(container.urls, prepared.expectation, START_TIMEOUT, stage, alive)
+        run.learn(smoke_local=smoke_report(result))
+        if not result.passed:
+            raise SmokeError(
+                "The built image does not answer as a model must; nothing was pushed.",
+                f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}",
+                (*failed_checks(result), *container.logs(20).splitlines()),
+            )

@@ -1,0 +1,164 @@
+"""The second half: from the image to ECR, AWS Batch and an ECS service that has proved itself."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from model_dockerize import aws, image, smoke
+from model_dockerize.errors import DeployedSmokeError, RolloutError
+from model_dockerize.pipeline import make
+from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, failed_checks, smoke_report
+from model_dockerize.report import StageProgress
+
+# What a Batch job of the image runs: one input, one output, through the same runner as the server's jobs.
+BATCH_COMMAND = ("run", "Ref::input", "Ref::output")
+
+
+def push(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> tuple[aws.PushedImage, bool]:
+    """The image in ECR: found there by its build id, or built, proved and pushed. Whether that changed anything."""
+    model, registry = prepared.program, run.settings.registry
+    name, version = registry.repository or model.name, registry.version or model.version
+    tags = (version, aws.build_tag(prepared.build_id))
+    found = aws.find_build(account, name, prepared.build_id)
+    if found and not run.settings.image.archive:
+        for skipped in ("build", "smoke-local"):
+            with run.recorder.stage(skipped) as stage:
+                stage.unchanged("The registry holds this build already.")
+    else:
+        built = make.build(run, prepared, engine)
+    with run.recorder.stage("push") as stage:
+        if found:
+            digest = found.digest
+            if not aws.tag_image(account, name, digest, tags):
+                stage.unchanged(f"{name}:{version} is this build already.")
+        else:
+            repository = aws.ensure_repository(account, name, stage)
+            login = aws.login(account)
+            auth = image.RegistryAuth(login.username, login.password, login.registry)
+            digest = image.push(engine, built.ref, f"{repository.uri}:{tags[1]}", auth, stage)
+            aws.tag_image(account, name, digest, tags)
+        pushed = aws.verify(account, name, digest, tags)
+        stage.info(pushed.uri)
+        changed = stage.status != "unchanged"
+    run.learn(image_uri=pushed.uri, digest=pushed.digest)
+    return pushed, changed
+
+
+def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime | None:
+    """Stage `foundations`: what the service and the job stand on."""
+    settings = run.settings
+    if settings.service.deploy_service:
+        ensure: Callable[..., aws.Runtime] = aws.ensure_foundations
+    elif settings.batch.create_job_def:
+        ensure = aws.ensure_runtime
+    else:
+        return None
+    with run.recorder.stage("foundations") as stage:
+        return ensure(account, settings.service, prepared.program.name, stage)
+
+
+def job_definition(
+    run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws, pushed: aws.PushedImage, runtime: aws.Runtime
+) -> bool:
+    """Stage `batch`: the job definition, pinned to the pushed digest. Whether it changed."""
+    with run.recorder.stage("batch") as stage:
+        made = aws.ensure_job_definition(
+            account,
+            run.settings.service,
+            run.settings.batch.job_definition_name or prepared.program.name,
+            pushed.uri,
+            engine.platform,
+            BATCH_COMMAND,
+            {},
+            runtime,
+            stage,
+        )
+        if not made.changed:
+            stage.unchanged(f"Revision {made.revision} is this build already.")
+    run.learn(job_definition_arn=made.arn, job_definition_revision=made.revision)
+    return made.changed
+
+
+def service(
+    run: Run,
+    prepared: Prepared,
+    engine: image.Engine,
+    account: aws.Aws,
+    pushed: aws.PushedImage,
+    foundations: aws.Foundations,
+) -> bool:
+    """Stages `deploy` and `smoke-deployed`: the service runs this build, and it answers. Whether it changed."""
+    settings, model = run.settings.service, prepared.program
+    with run.recorder.stage("deploy") as stage:
+        family = settings.task_definition or model.name
+        definition = aws.ensure_task_definition(
+            account, settings, family, pushed.uri, engine.platform, foundations, stage
+        )
+        service = aws.ensure_service(account, settings, settings.service or model.name, definition, foundations, stage)
+        run.learn(service_arn=service.arn, task_definition_arn=definition.arn)
+        verdict = aws.follow(account, service, settings.wait_timeout, stage)
+        if verdict.outcome != "deployed":
+            raise _rollout_failed(run, account, service, verdict, stage)
+        if not service.changed:
+            stage.unchanged(f"The service runs {definition.short} already.")
+        url = run.settings.smoke.smoke_url or aws.public_address(account, service, stage)
+        run.learn(url=url)
+    if run.settings.smoke.smoke_test:
+        with run.recorder.stage("smoke-deployed") as stage:
+            failed_checks = smoke_deployed(run, prepared, url, stage)
+            if failed_checks:
+                raise _put_back(run, account, service, failed_checks, stage)
+    return service.changed
+
+
+def _rollout_failed(
+    run: Run, account: aws.Aws, service: aws.Service, verdict: aws.Verdict, stage: StageProgress
+) -> RolloutError:
+    """Nothing that did not answer stays; the error says what runs now."""
+    if verdict.outcome == "failed" and verdict.running_task_definition_arn is None:
+        after = aws.settle_failed_first_deployment(account, service, stage)
+    else:
+        after = f"The service runs {_short(verdict.running_task_definition_arn)}."
+        run.learn(outcome="superseded" if verdict.outcome == "superseded" else "rolled-back")
+    return RolloutError(
+        f"The rollout of {_short(service.task_definition_arn)} {verdict.outcome}: {verdict.reason} {after}",
+        "Correct what the stopped task says and run again.",
+        verdict.details(),
+    )
+
+
+def smoke_deployed(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:
+    """The lines of the checks that failed; none when the model at `url` is right."""
+    result = smoke.check((url,), prepared.expectation, START_TIMEOUT, stage)
+    run.learn(smoke_deployed=smoke_report(result))
+    return () if result.passed else failed_checks(result)
+
+
+def _put_back(
+    run: Run, account: aws.Aws, service: aws.Service, evidence: tuple[str, ...], stage: StageProgress
+) -> DeployedSmokeError:
+    """The service runs again what it ran before, or nothing; a service that we did not change is left alone."""
+    if not service.changed:
+        after = "This run changed nothing of the service, so it is left as it is."
+    else:
+        former = service.previous_task_definition_arn
+        verdict = aws.rollback(account, service, former, run.settings.service.wait_timeout, stage)
+        if verdict and verdict.outcome != "deployed":
+            after = f"Putting it back to {_short(former)} {verdict.outcome}: {verdict.reason}"
+        else:
+            after = f"The service was put back to {_short(former)}." if former else "It was the first: no task is left."
+            run.learn(outcome="smoke-failed-rolled-back")
+            if former:
+                url = run.settings.smoke.smoke_url or aws.public_address(
+                    account, replace(service, task_definition_arn=former), stage
+                )
+                run.learn(url=url, task_definition_arn=former)
+    return DeployedSmokeError(
+        f"The deployed model does not answer as it must. {after}",
+        "Compare with the local smoke test, which passed: what differs is the environment of the service.",
+        evidence,
+    )
+
+
+def _short(arn: str | None) -> str:
+    """`iris:3` of a task definition's ARN."""
+    return arn.rsplit("/", 1)[-1] if arn else "nothing"
