@@ -70,7 +70,7 @@ def translate(doing: str) -> Iterator[None]:
         raise _from_client_error(doing, error) from error
     except _NO_CREDENTIALS as error:
         raise AwsAccessError(f"{doing}: no usable AWS credentials: {error}", remedy=_SIGN_IN) from error
-    except boto.HTTPClientError as error:
+    except (boto.HTTPClientError, boto.ConnectionError) as error:
         raise AwsError(
             f"{doing}: AWS did not answer: {error}",
             remedy="Check the network, the proxy and the region's name; then run again, what was made is found again.",

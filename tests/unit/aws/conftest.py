@@ -1,0 +1,154 @@
+"""A moto server (control plane only) that starts once, is emptied for each test, and judges every request we make."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto.backends import get_backend
+from moto.server import ThreadedMotoServer
+
+from model_dockerize import aws
+from model_dockerize.settings import AwsSettings, ServiceSettings
+
+DIGEST = "sha256:" + "ab" * 32
+IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@{DIGEST}"
+
+
+@dataclass
+class Said:
+    """A Progress that remembers."""
+
+    infos: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+
+    def info(self, text: str) -> None:
+        self.infos.append(text)
+
+    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
+        self.warnings.append(text)
+
+    def output(self, text: str) -> None:
+        self.outputs.append(text)
+
+    def secret(self, value: str) -> None:
+        self.secrets.append(value)
+
+
+@dataclass
+class Hooks:
+    """Functions that botocore calls before every call of ours; they may raise what AWS would."""
+
+    aws: aws.Aws
+    added: list[tuple[str, str, Any]]
+
+    def add(self, function: Any, event: str = "before-call") -> None:
+        for service in ("ec2", "ecs", "ecr", "iam", "logs", "batch"):
+            self.aws.client(service).meta.events.register(event, function)
+            self.added.append((service, event, function))
+
+    def remove(self) -> None:
+        for service, event, function in self.added:
+            self.aws.client(service).meta.events.unregister(event, function)
+        self.added.clear()
+
+    def remember_deployment_configuration(self) -> None:
+        """moto takes a service's deploymentConfiguration and forgets it; AWS gives it back."""
+        kept: dict[str, Any] = {}
+
+        def keep(params: Any, model: Any, **_: Any) -> None:
+            if model.name in ("CreateService", "UpdateService") and "deploymentConfiguration" in params:
+                kept.update(params["deploymentConfiguration"])
+
+        def give(parsed: Any, model: Any, **_: Any) -> None:
+            if model.name == "DescribeServices":
+                for service in parsed.get("services", []):
+                    service["deploymentConfiguration"] = dict(kept)
+
+        self.add(keep, "provide-client-params")
+        self.add(give, "after-call")
+
+
+@dataclass
+class Account:
+    """A connection, what it said, and every call that it made."""
+
+    aws: aws.Aws
+    said: Said
+    calls: list[str]
+    hooks: Hooks
+
+    def changes(self) -> list[str]:
+        """The calls that were not reads."""
+        reads = ("Describe", "List", "Get", "BatchGet")
+        return [c for c in self.calls if not c.split(":")[1].startswith(reads)]
+
+
+def settings(**changes: Any) -> ServiceSettings:
+    """The defaults of the declaration, as far as AWS sees them."""
+    values: dict[str, Any] = {
+        "deploy_service": True,
+        "cluster": "model-dockerize",
+        "service": "",
+        "task_definition": "",
+        "cpu": 1024,
+        "memory": 2048,
+        "desired_count": 1,
+        "task_role": "",
+        "execution_role": "ecsTaskExecutionRole",
+        "vpc": "",
+        "subnets": (),
+        "security_groups": (),
+        "assign_public_ip": True,
+        "wait_timeout": 600,
+    }
+    return ServiceSettings(**{**values, **changes})
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def environment(moto_url: str) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": moto_url,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "moto-secret",
+        "AWS_REGION": "us-east-1",
+    }
+
+
+@pytest.fixture(scope="session")
+def connection(environment: dict[str, str]) -> aws.Aws:
+    """One for all tests: botocore takes half a second to read what EC2 can do."""
+    return aws.connect(AwsSettings("", ""), environment, Said())
+
+
+@pytest.fixture
+def account(connection: aws.Aws) -> Iterator[Account]:
+    """An empty account, and fresh ears. Hooks that a test puts on a client end with it."""
+    for service in ("ec2", "ecs", "ecr", "logs", "batch"):
+        get_backend(service).reset()
+    for roles in get_backend("iam").values():
+        roles["aws"].roles.clear()  # Emptying IAM would read its thousand managed policies again.
+    said, calls = Said(), list[str]()
+    fresh = replace(connection, progress=said)
+    hooks = Hooks(fresh, [])
+    hooks.add(lambda model, **_: calls.append(f"{model.service_model.service_name}:{model.name}"))
+    hooks.remember_deployment_configuration()
+    yield Account(fresh, said, calls, hooks)
+    hooks.remove()

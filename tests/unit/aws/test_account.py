@@ -1,0 +1,374 @@
+"""Made, found again, completed: every stage against a second opinion (moto), and what a second run calls."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from model_dockerize import aws
+from model_dockerize.errors import AwsAccessError, AwsError, InputError, PushError
+
+from .conftest import DIGEST, IMAGE, Account, settings
+
+
+def foundations(account: Account, **changes: Any) -> aws.Foundations:
+    return aws.ensure_foundations(account.aws, settings(**changes), "iris", account.said)
+
+
+def everything(account: Account) -> tuple[aws.Foundations, aws.JobDefinition, aws.TaskDefinition, aws.Service]:
+    ground = foundations(account)
+    job = job_definition(account, ground)
+    definition = task_definition(account, ground)
+    service = aws.ensure_service(account.aws, settings(), "iris", definition, ground, account.said)
+    return ground, job, definition, service
+
+
+def task_definition(
+    account: Account, ground: aws.Foundations, image: str = IMAGE, **changes: Any
+) -> aws.TaskDefinition:
+    return aws.ensure_task_definition(
+        account.aws, settings(**changes), "iris", image, "linux/amd64", ground, account.said
+    )
+
+
+def job_definition(account: Account, ground: aws.Foundations, image: str = IMAGE) -> aws.JobDefinition:
+    return aws.ensure_job_definition(
+        account.aws,
+        settings(),
+        "iris",
+        image,
+        "linux/amd64",
+        ("run", "Ref::input", "Ref::output"),
+        {},
+        ground,
+        account.said,
+    )
+
+
+class TestFoundations:
+    def test_makes_a_public_network(self, account: Account) -> None:
+        ground = foundations(account)
+        ec2 = account.aws.ec2
+        vpc = ec2.describe_vpcs(VpcIds=[ground.vpc_id])["Vpcs"][0]
+        assert vpc["CidrBlock"] == "10.0.0.0/16"
+        for attribute, key in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
+            answer: Any = ec2.describe_vpc_attribute(VpcId=ground.vpc_id, Attribute=attribute)  # type: ignore[arg-type]
+            assert answer[key]["Value"] is True
+        (table,) = ec2.describe_route_tables(
+            Filters=[{"Name": "association.subnet-id", "Values": list(ground.subnet_ids)}]
+        )["RouteTables"]
+        routes = {r["DestinationCidrBlock"]: r.get("GatewayId", "") for r in table["Routes"]}
+        assert routes["0.0.0.0/0"].startswith("igw-")
+        (group,) = ec2.describe_security_groups(GroupIds=list(ground.security_group_ids))["SecurityGroups"]
+        assert [(r["IpProtocol"], r["FromPort"], r["ToPort"]) for r in group["IpPermissions"]] == [("tcp", 80, 80)]
+
+    def test_makes_roles_cluster_and_log(self, account: Account) -> None:
+        ground = foundations(account)
+        attached = account.aws.iam.list_attached_role_policies(RoleName="ecsTaskExecutionRole")["AttachedPolicies"]
+        assert [p["PolicyName"] for p in attached] == ["AmazonECSTaskExecutionRolePolicy"]
+        assert ground.execution_role_arn.endswith(":role/ecsTaskExecutionRole")
+        assert account.aws.iam.list_attached_role_policies(RoleName="model-dockerize-task")["AttachedPolicies"] == []
+        (cluster,) = account.aws.ecs.describe_clusters(clusters=[ground.cluster])["clusters"]
+        assert cluster["status"] == "ACTIVE"
+        (group,) = account.aws.logs.describe_log_groups(logGroupNamePrefix="/model-dockerize/iris")["logGroups"]
+        assert group["retentionInDays"] == 30
+        assert ground.fresh_roles
+
+    def test_everything_in_ec2_carries_the_tag(self, account: Account) -> None:
+        foundations(account)
+        tags = account.aws.ec2.describe_tags(Filters=[{"Name": "key", "Values": [aws.TAG]}])["Tags"]
+        kinds = {t["ResourceType"] for t in tags}
+        assert kinds == {"vpc", "subnet", "internet-gateway", "route-table", "security-group"}
+
+    @pytest.mark.parametrize(
+        "operation",
+        [
+            "CreateSubnet",
+            "CreateInternetGateway",
+            "AttachInternetGateway",
+            "CreateRouteTable",
+            "CreateRoute",
+            "AssociateRouteTable",
+            "CreateSecurityGroup",
+            "AuthorizeSecurityGroupIngress",
+            "AttachRolePolicy",
+            "CreateCluster",
+            "PutRetentionPolicy",
+        ],
+    )
+    def test_what_a_killed_run_left_is_completed_not_doubled(self, account: Account, operation: str) -> None:
+        class KilledError(Exception):
+            pass
+
+        def kill(model: Any, **_: Any) -> None:
+            if model.name == operation:
+                raise KilledError
+
+        account.hooks.add(kill)
+        with pytest.raises(KilledError):
+            foundations(account)
+        operation = ""
+        first = foundations(account)
+        ours = [{"Name": f"tag:{aws.TAG}", "Values": ["network"]}]
+        ec2 = account.aws.ec2
+        assert len(ec2.describe_vpcs(Filters=ours)["Vpcs"]) == 1
+        assert len(ec2.describe_subnets(Filters=ours)["Subnets"]) == 1
+        assert len(ec2.describe_internet_gateways(Filters=ours)["InternetGateways"]) == 1
+        assert len(ec2.describe_route_tables(Filters=ours)["RouteTables"]) == 1
+        assert len(ec2.describe_security_groups(Filters=ours)["SecurityGroups"]) == 1
+        account.calls.clear()
+        again = foundations(account)
+        assert account.changes() == []
+        assert again == first
+
+    def test_a_network_that_is_given_is_used(self, account: Account) -> None:
+        ec2 = account.aws.ec2
+        vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+        group = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpc)["GroupId"]
+        ground = foundations(account, subnets=(subnet,), security_groups=(group,), assign_public_ip=False)
+        assert (ground.vpc_id, ground.subnet_ids, ground.security_group_ids) == (vpc, (subnet,), (group,))
+        assert not ground.assign_public_ip
+        assert "ec2:CreateInternetGateway" not in account.calls
+        ours = foundations(account, subnets=(subnet,))
+        assert ours.security_group_ids != (group,)
+
+    def test_a_network_that_does_not_fit_is_refused(self, account: Account) -> None:
+        ec2 = account.aws.ec2
+        vpcs = [ec2.create_vpc(CidrBlock=f"10.{n}.0.0/16")["Vpc"]["VpcId"] for n in (8, 9)]
+        subnets = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.{n}.1.0/24")["Subnet"]["SubnetId"]
+            for n, vpc in zip((8, 9), vpcs, strict=True)
+        ]
+        group = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpcs[1])["GroupId"]
+        with pytest.raises(InputError, match="not all in one VPC"):
+            foundations(account, subnets=tuple(subnets))
+        with pytest.raises(InputError, match="not all in one VPC"):
+            foundations(account, subnets=(subnets[0],), vpc=vpcs[1])
+        with pytest.raises(InputError, match="Not every security group"):
+            foundations(account, subnets=(subnets[0],), security_groups=(group,))
+        with pytest.raises(InputError, match="subnet-00000000"):
+            foundations(account, subnets=("subnet-00000000",))
+        with pytest.raises(InputError, match="without subnets") as caught:
+            foundations(account, vpc=vpcs[0])
+        assert subnets[0] in caught.value.details[0]
+
+    def test_roles_that_are_given(self, account: Account) -> None:
+        account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
+        runtime = aws.ensure_runtime(
+            account.aws, settings(task_role="mine", execution_role="arn:aws:iam::1:role/e"), "iris", account.said
+        )
+        assert runtime.task_role_arn.endswith(":role/mine")
+        assert runtime.execution_role_arn == "arn:aws:iam::1:role/e"
+        for given in ({"task_role": "nobody"}, {"execution_role": "nobody"}):
+            with pytest.raises(InputError, match="no role nobody"):
+                aws.ensure_runtime(account.aws, settings(**given), "iris", account.said)
+
+    def test_an_execution_role_of_somebody_else_is_not_touched(self, account: Account) -> None:
+        account.aws.iam.create_role(
+            RoleName="ecsTaskExecutionRole", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})
+        )
+        account.calls.clear()
+        aws.ensure_runtime(account.aws, settings(), "iris", account.said)
+        assert "iam:AttachRolePolicy" not in account.calls
+
+    def test_a_deleted_cluster_is_made_again(self, account: Account) -> None:
+        foundations(account)
+        account.aws.ecs.delete_cluster(cluster="model-dockerize")
+        account.calls.clear()
+        foundations(account)
+        assert account.changes() == ["ecs:CreateCluster"]
+
+    def test_the_first_cluster_of_an_account(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+        refusals = iter([1, 2])
+
+        def refuse(model: Any, **_: Any) -> None:
+            if model.name == "CreateCluster" and next(refusals, None):
+                message = (
+                    "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
+                )
+                raise ClientError({"Error": {"Code": "InvalidParameterException", "Message": message}}, "CreateCluster")
+
+        account.hooks.add(refuse)
+        foundations(account)
+        assert account.calls.count("ecs:CreateCluster") == 3
+        assert "iam:CreateServiceLinkedRole" in account.calls
+
+    def test_a_denied_action_is_named_at_once(self, account: Account) -> None:
+        def deny(model: Any, **_: Any) -> None:
+            if model.name == "CreateVpc":
+                message = (
+                    "User: arn:aws:iam::1:user/x is not authorized to perform: ec2:CreateVpc on resource: arn:aws:ec2:*"
+                )
+                raise ClientError({"Error": {"Code": "UnauthorizedOperation", "Message": message}}, "CreateVpc")
+
+        account.hooks.add(deny)
+        with pytest.raises(AwsAccessError, match=r"ec2:CreateVpc on arn:aws:ec2:\* is not allowed"):
+            foundations(account)
+        assert account.calls.count("ec2:CreateVpc") == 1
+
+
+class TestDefinitions:
+    def test_second_run_changes_nothing(self, account: Account) -> None:
+        first = everything(account)
+        account.calls.clear()
+        second = everything(account)
+        assert account.changes() == []
+        assert [d.arn for d in second[1:]] == [d.arn for d in first[1:]]
+        assert [d.changed for d in first[1:]] == [True, True, True]
+        assert [d.changed for d in second[1:]] == [False, False, False]
+        assert (first[1].existed, second[1].existed) == (False, True)
+
+    def test_another_image_makes_a_revision_of_both(self, account: Account) -> None:
+        ground, job, definition, _ = everything(account)
+        other = IMAGE.replace("ab" * 32, "cd" * 32)
+        new = task_definition(account, ground, other)
+        assert (definition.revision, new.revision, new.changed) == (1, 2, True)
+        assert new.short == "iris:2"
+        again = job_definition(account, ground, other)
+        assert (job.revision, again.revision, again.existed, again.changed) == (1, 2, True, True)
+        assert "containerDefinitions.0.image" in account.said.infos[-2]
+
+    def test_a_size_that_fargate_has_not_is_refused_before_any_call(self, account: Account) -> None:
+        ground = foundations(account)
+        account.calls.clear()
+        with pytest.raises(InputError, match="cpu 1024 with memory 1000"):
+            task_definition(account, ground, memory=1000)
+        assert account.calls == []
+
+    @pytest.mark.parametrize(
+        ("message", "code"),
+        [
+            ("Role is not valid", "ClientException"),
+            ("User: x is not authorized to perform: iam:PassRole on resource: y", "AccessDeniedException"),
+        ],
+    )
+    def test_a_role_made_moments_ago_is_waited_for(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch, message: str, code: str
+    ) -> None:
+        monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+        ground = foundations(account)
+        refusals = iter([1, 2])
+
+        def refuse(model: Any, **_: Any) -> None:
+            if model.name == "RegisterTaskDefinition" and next(refusals, None):
+                raise ClientError({"Error": {"Code": code, "Message": message}}, model.name)
+
+        account.hooks.add(refuse)
+        assert task_definition(account, ground).revision == 1
+        refusals = iter([1])
+        old = aws.Foundations(**{**ground.__dict__, "fresh_roles": False})
+        with pytest.raises((AwsError, AwsAccessError)):
+            task_definition(account, old, memory=4096)
+
+
+class TestService:
+    def test_as_asked(self, account: Account) -> None:
+        ground, _, definition, service = everything(account)
+        (there,) = account.aws.ecs.describe_services(cluster=ground.cluster, services=["iris"])["services"]
+        assert there["taskDefinition"] == definition.arn
+        assert there["launchType"] == "FARGATE"
+        assert there["desiredCount"] == 1
+        configuration = there["deploymentConfiguration"]
+        assert (configuration["minimumHealthyPercent"], configuration["maximumPercent"]) == (100, 200)
+        assert service.previous_task_definition_arn is None
+        assert service.deployment_id == there["deployments"][0]["id"]
+
+    def test_only_what_differs_is_said(self, account: Account) -> None:
+        ground, _, definition, _ = everything(account)
+        scaled = aws.ensure_service(account.aws, settings(desired_count=2), "iris", definition, ground, account.said)
+        assert scaled.changed
+        assert account.said.infos[-1] == "service iris: changing desiredCount"
+        new = task_definition(account, ground, IMAGE.replace("ab" * 32, "cd" * 32))
+        aws.ensure_service(account.aws, settings(desired_count=2), "iris", new, ground, account.said)
+        assert account.said.infos[-1] == "service iris: rolling iris:1 -> iris:2"
+
+    def test_a_deleted_service_is_made_again(self, account: Account) -> None:
+        ground, _, definition, _ = everything(account)
+        account.aws.ecs.delete_service(cluster=ground.cluster, service="iris", force=True)
+        made = aws.ensure_service(account.aws, settings(), "iris", definition, ground, account.said)
+        assert made.changed
+
+    def test_nothing_stays_after_a_failed_first_deployment(self, account: Account) -> None:
+        *_, service = everything(account)
+        account.calls.clear()
+        said = aws.settle_failed_first_deployment(account.aws, service, account.said)
+        assert "0 tasks" in said
+        assert account.changes() == ["ecs:UpdateService"]
+        account.calls.clear()
+        assert aws.rollback(account.aws, service, None, 5, account.said) is None
+        assert account.changes() == []
+
+
+class TestRegistry:
+    def test_made_as_the_console_makes_it(self, account: Account) -> None:
+        made = aws.ensure_repository(account.aws, "models/iris", account.said)
+        assert made.created
+        assert made.uri.endswith("/models/iris")
+        (there,) = account.aws.ecr.describe_repositories(repositoryNames=["models/iris"])["repositories"]
+        assert there["imageTagMutability"] == "MUTABLE"
+        assert there["imageScanningConfiguration"]["scanOnPush"] is False
+        assert there["encryptionConfiguration"]["encryptionType"] == "AES256"
+        account.calls.clear()
+        assert not aws.ensure_repository(account.aws, "models/iris", account.said).created
+        assert account.changes() == []
+
+    @pytest.mark.parametrize("name", ["", "a", "Iris", "a//b", "-a", "a b", "iris:1", "a" * 257])
+    def test_names_that_ecr_does_not_take(self, account: Account, name: str) -> None:
+        with pytest.raises(InputError, match="cannot be the name of an ECR repository"):
+            aws.ensure_repository(account.aws, name, account.said)
+        assert account.calls == []
+
+    def test_login_shows_no_password(self, account: Account) -> None:
+        login = aws.login(account.aws)
+        assert login.username == "AWS"
+        assert login.password in account.said.secrets
+        assert login.password not in repr(login)
+        assert "://" not in login.registry
+
+    def push(self, account: Account, tag: str, content: str) -> str:
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": {
+                    "mediaType": "application/vnd.oci.image.config.v1+json",
+                    "digest": "sha256:" + hashlib.sha256(content.encode()).hexdigest(),
+                    "size": len(content),
+                },
+                "layers": [],
+            }
+        )
+        image = account.aws.ecr.put_image(repositoryName="iris", imageManifest=manifest, imageTag=tag)["image"]
+        return image["imageId"]["imageDigest"]
+
+    def test_one_push_many_tags_verified(self, account: Account) -> None:
+        aws.ensure_repository(account.aws, "iris", account.said)
+        digest = self.push(account, "1.0", "a")
+        assert aws.find_build(account.aws, "iris", "0123") is None
+        assert aws.find_build(account.aws, "nowhere", "0123") is None
+        assert aws.tag_image(account.aws, "iris", digest, ["1.0", "build-0123"]) == ("build-0123",)
+        account.calls.clear()
+        assert aws.tag_image(account.aws, "iris", digest, ["1.0", "build-0123"]) == ()
+        assert account.changes() == []
+        found = aws.find_build(account.aws, "iris", "0123")
+        assert found == aws.verify(account.aws, "iris", digest, ["1.0", "build-0123"])
+        assert found
+        assert found.uri.endswith(f"/iris@{digest}")
+        assert found.tags == ("1.0", "build-0123")
+
+    def test_another_image_under_the_tag_is_seen(self, account: Account) -> None:
+        aws.ensure_repository(account.aws, "iris", account.said)
+        digest = self.push(account, "1.0", "a")
+        aws.tag_image(account.aws, "iris", digest, ["keep"])
+        other = self.push(account, "1.0", "b")
+        with pytest.raises(PushError, match=r"under 1\.0") as caught:
+            aws.verify(account.aws, "iris", digest, ["1.0", "keep"])
+        assert caught.value.details == (f"1.0: {other}",)
+        with pytest.raises(PushError, match="although it was pushed"):
+            aws.verify(account.aws, "iris", DIGEST, [])
+        with pytest.raises(PushError, match="does not hold"):
+            aws.tag_image(account.aws, "iris", DIGEST, ["x"])

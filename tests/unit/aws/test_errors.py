@@ -1,0 +1,63 @@
+"""AWS's refusals as sentences: which action, on what, what to do."""
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError
+
+from model_dockerize.aws.errors import translate
+from model_dockerize.errors import AwsAccessError, AwsError
+
+
+def refused(code: str, message: str, operation: str = "CreateCluster") -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"RequestId": "r-1"}},  # type: ignore[typeddict-item]
+        operation,
+    )
+
+
+DENIED = (
+    "User: arn:aws:sts::1:assumed-role/ci/run is not authorized to perform: ecs:CreateCluster on resource: "
+    "arn:aws:ecs:us-east-1:1:cluster/x because no identity-based policy allows the ecs:CreateCluster action"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (
+            refused("AccessDeniedException", DENIED),
+            AwsAccessError,
+            "ecs:CreateCluster on arn:aws:ecs:us-east-1:1:cluster/x is not allowed",
+        ),
+        (
+            refused("UnauthorizedOperation", "You are not authorized to perform this operation."),
+            AwsAccessError,
+            "CreateC",
+        ),
+        (refused("ExpiredTokenException", "expired"), AwsAccessError, "have expired"),
+        (refused("RequestExpired", "Request has expired."), AwsAccessError, "have expired"),
+        (refused("InvalidClientTokenId", "invalid"), AwsAccessError, "does not accept the credentials"),
+        (refused("SignatureDoesNotMatch", "no"), AwsAccessError, "does not accept the credentials"),
+        (NoCredentialsError(), AwsAccessError, "no usable AWS credentials"),
+        (refused("ThrottlingException", "Rate exceeded"), AwsError, "kept throttling CreateCluster"),
+        (refused("ServerException", "oops"), AwsError, "CreateCluster failed: ServerException: oops"),
+        (EndpointConnectionError(endpoint_url="https://x"), AwsError, "did not answer"),
+        (ParamValidationError(report="no name"), AwsError, "no name"),
+    ],
+)
+def test_translation(error: Exception, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind) as caught, translate("cluster x"):
+        raise error
+    assert words in str(caught.value)
+    assert str(caught.value).startswith("cluster x")
+    assert caught.value.remedy  # type: ignore[attr-defined]
+
+
+def test_the_request_id_is_evidence() -> None:
+    with pytest.raises(AwsError) as caught, translate("x"):
+        raise refused("ServerException", "oops")
+    assert caught.value.details == ("oops", "request id r-1")
+
+
+def test_our_own_errors_pass() -> None:
+    with pytest.raises(KeyError), translate("x"):
+        raise KeyError

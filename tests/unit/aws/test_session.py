@@ -1,0 +1,154 @@
+"""Who we are is decided by the environment that is handed in, never by this process's own."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from model_dockerize import aws
+from model_dockerize.aws.session import _session
+from model_dockerize.errors import AwsAccessError, AwsError, InputError
+from model_dockerize.settings import AwsSettings
+
+from .conftest import Said
+
+ANY = AwsSettings("", "")
+
+
+def test_reads_keys_region_and_endpoint_from_the_mapping_only(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECS", "http://127.0.0.1:2")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-process")
+    monkeypatch.setenv("AWS_PROFILE", "of-the-process")
+    said = Said()
+    connection = aws.connect(ANY, {**environment, "AWS_REGION": "eu-central-1"}, said)
+    assert connection.identity.region == "eu-central-1"
+    assert connection.identity.partition == "aws"
+    assert connection.ecs.meta.endpoint_url == environment["AWS_ENDPOINT_URL"]
+    assert connection._session.get_credentials().access_key == "testing"  # type: ignore[union-attr]
+    assert "moto-secret" in said.secrets
+    assert "moto-secret" not in repr(connection)
+
+
+@pytest.mark.parametrize(
+    ("variables", "endpoint"),
+    [
+        ({}, "https://ecs.us-east-1.amazonaws.com"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:8"}, "http://127.0.0.1:8"),
+        (
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:8", "AWS_ENDPOINT_URL_ECS": "http://127.0.0.1:9"},
+            "http://127.0.0.1:9",
+        ),
+        (
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:8", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+            "https://ecs.us-east-1.amazonaws.com",
+        ),
+    ],
+)
+def test_endpoints(variables: dict[str, str], endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECS", "http://127.0.0.1:2")
+    session = _session({"AWS_REGION": "us-east-1", **variables})
+    session.set_credentials("a", "b")
+    assert session.create_client("ecs").meta.endpoint_url == endpoint
+
+
+@pytest.mark.parametrize(
+    ("variables", "setting", "region"),
+    [
+        ({"AWS_REGION": "us-west-1"}, "", "us-west-1"),
+        ({"AWS_DEFAULT_REGION": "us-east-2"}, "", "us-east-2"),
+        ({"AWS_REGION": "us-west-1", "AWS_DEFAULT_REGION": "us-east-2"}, "", "us-west-1"),
+        ({"AWS_REGION": "us-west-1"}, "eu-north-1", "eu-north-1"),
+    ],
+)
+def test_region(environment: dict[str, str], variables: dict[str, str], setting: str, region: str) -> None:
+    without = {k: v for k, v in environment.items() if k != "AWS_REGION"}
+    assert aws.connect(AwsSettings(setting, ""), {**without, **variables}, Said()).identity.region == region
+
+
+def test_profile(environment: dict[str, str], tmp_path: Path) -> None:
+    config, credentials = tmp_path / "config", tmp_path / "credentials"
+    config.write_text("[profile work]\nregion = ap-south-1\n")
+    credentials.write_text("[work]\naws_access_key_id = from-file\naws_secret_access_key = file-secret\n")
+    said = Said()
+    connection = aws.connect(
+        ANY,
+        {
+            "AWS_ENDPOINT_URL": environment["AWS_ENDPOINT_URL"],
+            "AWS_PROFILE": "work",
+            "AWS_CONFIG_FILE": str(config),
+            "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+        },
+        said,
+    )
+    assert connection.identity.region == "ap-south-1"
+    assert "file-secret" in said.secrets
+
+
+def test_web_identity(environment: dict[str, str], tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("header.payload.signature")
+    connection = aws.connect(
+        ANY,
+        {
+            "AWS_ENDPOINT_URL": environment["AWS_ENDPOINT_URL"],
+            "AWS_REGION": "us-east-1",
+            "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/deploy",
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
+        },
+        Said(),
+    )
+    assert connection._session.get_credentials().method == "assume-role-with-web-identity"  # type: ignore[union-attr]
+
+
+def test_no_region_is_said_before_anything_is_called() -> None:
+    with pytest.raises(InputError, match="No AWS region") as caught:
+        aws.connect(ANY, {"AWS_CONFIG_FILE": "/nonexistent"}, Said())
+    assert "aws-region" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"AWS_ACCESS_KEY_ID": "half"}, {"AWS_PROFILE": "nobody"}],
+    ids=["none", "half a key", "unknown profile"],
+)
+def test_no_credentials_are_said_at_once(variables: dict[str, str]) -> None:
+    began = time.monotonic()
+    with pytest.raises(AwsAccessError) as caught:
+        aws.connect(
+            AwsSettings("us-east-1", ""),
+            {
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "AWS_CONFIG_FILE": "/nonexistent",
+                "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+                **variables,
+            },
+            Said(),
+        )
+    assert time.monotonic() - began < 2
+    assert caught.value.remedy
+
+
+def test_another_account_is_refused(environment: dict[str, str]) -> None:
+    with pytest.raises(AwsAccessError, match="belong to account 123456789012, not to 999999999999"):
+        aws.connect(AwsSettings("", "999999999999"), environment, Said())
+    assert aws.connect(AwsSettings("", "123456789012"), environment, Said()).identity.account == "123456789012"
+
+
+def test_nobody_answers() -> None:
+    # No retries: what is tested is the sentence, and a closed port stays closed.
+    with pytest.raises(AwsError, match="did not answer"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+        aws.connect(
+            ANY,
+            {
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+                "AWS_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": "a",
+                "AWS_SECRET_ACCESS_KEY": "b",
+            },
+            Said(),
+        )

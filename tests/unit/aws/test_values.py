@@ -1,0 +1,191 @@
+"""The pure parts: sizes, names, canonical comparison, hints, addresses."""
+
+from typing import Any
+
+import botocore.session
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_dockerize import aws
+from model_dockerize.aws.address import newest_interface
+from model_dockerize.aws.batch import job_definition
+from model_dockerize.aws.canonical import differences
+from model_dockerize.aws.diagnosis import hint
+from model_dockerize.aws.fargate import memories, nearest
+from model_dockerize.aws.taskdef import cpu_architecture, task_definition
+from model_dockerize.errors import InputError
+
+from .conftest import IMAGE, settings
+
+RUNTIME = aws.Runtime("arn:aws:iam::1:role/e", "arn:aws:iam::1:role/t", "/model-dockerize/iris", fresh_roles=False)
+ECS = botocore.session.get_session().get_service_model("ecs").operation_model("RegisterTaskDefinition")
+BATCH = botocore.session.get_session().get_service_model("batch").operation_model("RegisterJobDefinition")
+
+
+def wanted(**changes: Any) -> dict[str, Any]:
+    return task_definition("us-east-1", settings(**changes), "iris", IMAGE, "linux/amd64", RUNTIME)
+
+
+def as_aws_answers(request: dict[str, Any]) -> dict[str, Any]:
+    """The same definition as DescribeTaskDefinition gives it back: with all that AWS adds."""
+    container = {
+        **request["containerDefinitions"][0],
+        "cpu": 0,
+        "environment": [],
+        "mountPoints": [],
+        "volumesFrom": [],
+        "systemControls": [],
+    }
+    return {
+        **request,
+        "containerDefinitions": [container],
+        "taskDefinitionArn": "arn:aws:ecs:us-east-1:1:task-definition/iris:7",
+        "revision": 7,
+        "status": "ACTIVE",
+        "volumes": [],
+        "placementConstraints": [],
+        "requiresAttributes": [{"name": "ecs.capability.execution-role-awslogs"}],
+        "compatibilities": ["EC2", "FARGATE"],
+        "registeredAt": "2026-01-01",
+        "registeredBy": "arn:aws:iam::1:root",
+        "enableFaultInjection": False,
+        "inventedNextYear": {"by": "AWS"},
+    }
+
+
+def test_what_aws_adds_is_no_difference() -> None:
+    assert differences(ECS, wanted(), as_aws_answers(wanted())) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"cpu": "2048"}, "cpu"),
+        ({"taskRoleArn": "arn:aws:iam::1:role/other"}, "taskRoleArn"),
+        ({"ephemeralStorage": {"sizeInGiB": 50}}, "ephemeralStorage"),
+        ({"containerDefinitions.0.image": "x@sha256:00"}, "containerDefinitions.0.image"),
+        ({"containerDefinitions.0.environment": [{"name": "A", "value": "1"}]}, "containerDefinitions.0.environment"),
+        ({"containerDefinitions.0.stopTimeout": 31}, "containerDefinitions.0.stopTimeout"),
+    ],
+)
+def test_what_somebody_changed_is_a_difference(change: dict[str, Any], path: str) -> None:
+    found = as_aws_answers(wanted())
+    for key, value in change.items():
+        target = found["containerDefinitions"][0] if key.startswith("containerDefinitions.0.") else found
+        target[key.removeprefix("containerDefinitions.0.")] = value
+    assert differences(ECS, wanted(), found) == [path]
+
+
+def test_the_order_of_named_lists_is_no_difference_but_that_of_a_command_is() -> None:
+    job = job_definition("us-east-1", settings(), "iris", IMAGE, "linux/amd64", ("run", "a", "b"), {}, RUNTIME)
+    container = job["containerProperties"]
+    turned = {**container, "resourceRequirements": container["resourceRequirements"][::-1], "volumes": []}
+    assert differences(BATCH, job, {**job, "containerProperties": turned, "revision": 3, "schedulingPriority": 0}) == []
+    other = {**turned, "command": ["run", "b", "a"]}
+    assert differences(BATCH, job, {**job, "containerProperties": other}) == [
+        "containerProperties.command.1",
+        "containerProperties.command.2",
+    ]
+
+
+def test_tags_do_not_make_a_revision() -> None:
+    found = {**as_aws_answers(wanted()), "tags": [{"key": "team", "value": "x"}]}
+    assert differences(ECS, wanted(), found) == []
+
+
+def test_batch_size_in_vcpus() -> None:
+    job = job_definition("us-east-1", settings(cpu=256, memory=512), "i", IMAGE, "linux/arm64", ("run",), {}, RUNTIME)
+    assert {"type": "VCPU", "value": "0.25"} in job["containerProperties"]["resourceRequirements"]
+    assert job["containerProperties"]["runtimePlatform"]["cpuArchitecture"] == "ARM64"
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "ok"),
+    [
+        (256, 512, True),
+        (256, 1536, False),
+        (256, 4096, False),
+        (300, 512, False),
+        (1024, 2048, True),
+        (1024, 1024, False),
+        (8192, 20480, True),
+        (8192, 17408, False),
+        (16384, 122880, True),
+        (16384, 131072, False),
+    ],
+)
+def test_fargate_sizes(cpu: int, memory: int, ok: bool) -> None:
+    if ok:
+        aws.check_size(cpu, memory)
+        return
+    with pytest.raises(InputError, match=f"cpu {cpu} with memory {memory}") as caught:
+        aws.check_size(cpu, memory)
+    best = nearest(cpu, memory)
+    assert f"cpu: {best[0]}, memory: {best[1]}" in caught.value.remedy
+
+
+@given(st.integers(1, 20000), st.integers(1, 200000))
+def test_the_nearest_size_is_legal_and_large_enough_where_anything_is(cpu: int, memory: int) -> None:
+    best = nearest(cpu, memory)
+    assert best[1] in memories(best[0])
+    assert best == (16384, 122880) or (best[0] >= cpu and best[1] >= memory)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("iris-classifier", "iris-classifier"), ("Iris Classifier/ä", "Iris-Classifier"), ("--", "model"), ("a.b", "a-b")],
+)
+def test_legal_names(text: str, name: str) -> None:
+    assert aws.legal_name(text) == name
+
+
+def test_platforms() -> None:
+    assert cpu_architecture("linux/amd64") == "X86_64"
+    assert cpu_architecture("linux/arm64/v8") == "ARM64"
+    for platform in ("windows/amd64", "linux/s390x", ""):
+        with pytest.raises(InputError):
+            cpu_architecture(platform)
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "log", "words"),
+    [
+        ("OutOfMemoryError: Container killed due to memory usage", 137, (), "raise memory"),
+        ("Essential container in task exited", 137, (), "out of memory"),
+        ("Essential container in task exited", 1, ("exec /usr/bin/tini: exec format error",), "another processor"),
+        ("CannotPullContainerError: manifest unknown", None, (), "could not be pulled"),
+        ("ResourceInitializationError: unable to pull secrets", None, (), "before the container"),
+        ("Task failed container health checks", 0, (), "did not become healthy"),
+        ("Capacity is unavailable at this time", None, (), "no room"),
+        ("ECS was unable to assume the role 'arn'", None, (), "does not trust"),
+        ("Essential container in task exited", 127, (), "was not found"),
+        ("Essential container in task exited", 1, ("Traceback",), ""),
+    ],
+)
+def test_hints(reason: str, code: int | None, log: tuple[str, ...], words: str) -> None:
+    said = hint(reason, code, log)
+    assert words in said
+    assert bool(words) == bool(said)
+
+
+def task(definition: str, eni: str, started: int, status: str = "RUNNING") -> dict[str, Any]:
+    details = [{"name": "subnetId", "value": "subnet-1"}, {"name": "networkInterfaceId", "value": eni}]
+    return {
+        "taskDefinitionArn": definition,
+        "lastStatus": status,
+        "startedAt": f"2026-01-01T00:00:0{started}",
+        "attachments": [{"type": "ElasticNetworkInterface", "details": details}],
+    }
+
+
+def test_the_address_is_of_the_newest_running_task_of_our_definition() -> None:
+    tasks = [
+        task("td:3", "eni-old", 9),
+        task("td:4", "eni-first", 1),
+        task("td:4", "eni-second", 2),
+        task("td:4", "eni-third", 3, "PROVISIONING"),
+    ]
+    assert newest_interface(tasks, "td:4") == "eni-second"
+    assert newest_interface(tasks[:1], "td:4") is None
+    assert newest_interface([{**task("td:4", "e", 1), "attachments": []}], "td:4") is None
