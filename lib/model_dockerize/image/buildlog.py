@@ -79,7 +79,7 @@ def decode(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
             except json.JSONDecodeError:
                 break
             yield found
-            waiting = waiting[end:]
+            waiting = waiting[end:].lstrip(" ")
     yield from waiting.splitlines()
 
 

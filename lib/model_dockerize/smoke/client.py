@@ -7,6 +7,7 @@ from typing import Any
 import requests
 
 _TIMEOUT = (3.0, 60.0)  # seconds: to connect, and of silence
+_PROBE_TIMEOUT = (3.0, 5.0)
 _SHOWN = 200  # characters of an answer that an error quotes
 
 
@@ -38,6 +39,10 @@ class ModelClient:
     def close(self) -> None:
         """Ends the connections."""
         self._session.close()
+
+    def probe(self) -> None:
+        """Returns when anything answers in HTTP; raises Unanswered else."""
+        self._request("GET", "/health", timeout=_PROBE_TIMEOUT)
 
     def get(self, path: str) -> requests.Response:
         """Any answer to a GET, whatever its status."""
@@ -76,7 +81,7 @@ class ModelClient:
 
     def _request(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
-            return self._session.request(method, self.base + path, timeout=_TIMEOUT, **options)
+            return self._session.request(method, self.base + path, **{"timeout": _TIMEOUT, **options})
         except requests.RequestException as error:
             raise Unanswered(f"{method} {self.base}{path} got no answer: {_cause(error)}") from error
 

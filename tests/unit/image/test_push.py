@@ -1,0 +1,98 @@
+"""What a push's stream means: the digest, the layers, the cause of a failure."""
+
+import pytest
+
+from model_dockerize.errors import PushError
+from model_dockerize.image import RegistryAuth
+from model_dockerize.image.push import _follow, _TransientError, failure
+
+DIGEST = "sha256:" + "ab" * 32
+
+
+class Words:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def info(self, text: str) -> None:
+        self.said.append(text)
+
+    def warning(self, text: str, file: object = None, line: object = None) -> None: ...
+
+    def output(self, text: str) -> None: ...
+
+    def secret(self, value: str) -> None: ...
+
+
+def layer(layer_id: str, status: str, total: int = 0) -> dict[str, object]:
+    return {"id": layer_id, "status": status, "progressDetail": {"current": total, "total": total}}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"progressDetail": {}, "aux": {"Tag": "1", "Digest": DIGEST, "Size": 1234}},
+        {"status": f"1: digest: {DIGEST} size: 1234"},
+    ],
+)
+def test_layers_are_counted_and_the_digest_is_found(end: dict[str, object]) -> None:
+    words = Words()
+    events = [
+        {"status": "The push refers to repository [127.0.0.1:5000/iris]"},
+        layer("a", "Preparing"),
+        layer("a", "Pushing", 2_000_000),
+        layer("a", "Pushed"),
+        layer("b", "Layer already exists"),
+        layer("c", "Mounted from other"),
+        end,
+    ]
+    assert _follow(events, "127.0.0.1:5000/iris:1", words) == DIGEST
+    assert words.said == [
+        f"Pushed 127.0.0.1:5000/iris:1: 1 layers sent (2.0 MB), 2 were already there; {DIGEST}",
+    ]
+
+
+def test_an_error_in_the_stream_is_an_error() -> None:
+    events = [layer("a", "Pushing", 1), {"errorDetail": {"message": "denied: no"}, "error": "denied: no"}]
+    with pytest.raises(PushError, match="not allowed"):
+        _follow(events, "r/x:1", Words())
+
+
+def test_a_stream_that_ends_without_a_digest_is_tried_again() -> None:
+    with pytest.raises(_TransientError):
+        _follow([layer("a", "Pushing", 1)], "r/x:1", Words())
+
+
+@pytest.mark.parametrize(
+    ("message", "cause", "transient"),
+    [
+        ("no basic auth credentials", "does not accept these credentials", False),
+        ("denied: Your authorization token has expired. Reauthenticate and try again.", "token has expired", False),
+        ("unauthorized: authentication required", "does not accept these credentials", False),
+        (
+            "name unknown: The repository with name 'x' does not exist in the registry with id '1'",
+            "does not exist",
+            False,
+        ),
+        (
+            "tag invalid: The image tag 'v1' already exists in the 'x' repository and cannot be overwritten because "
+            "the repository is immutable.",
+            "immutable",
+            False,
+        ),
+        ("denied: User: arn:aws:iam::1:user/x is not authorized to perform: ecr:PutImage", "not allowed", False),
+        ("EOF", "broke off", True),
+        ('Put "http://127.0.0.1:5000/v2/x": read tcp: connection reset by peer', "broke off", True),
+        ("received unexpected HTTP status: 503 Service Unavailable", "broke off", True),
+        ("toomanyrequests: Rate exceeded", "broke off", True),
+        ("something nobody has seen", "something nobody has seen", False),
+    ],
+)
+def test_each_cause_has_its_remedy(message: str, cause: str, transient: bool) -> None:
+    error = failure("r/x:1", message)
+    assert cause in str(error)
+    assert error.remedy
+    assert isinstance(error, _TransientError) is transient
+
+
+def test_credentials_hide_their_password() -> None:
+    assert "s3cret" not in repr(RegistryAuth("AWS", "s3cret", "r"))

@@ -1,0 +1,331 @@
+"""The order of the checks and their evidence, against a small server that fakes a model over real sockets."""
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_dockerize.errors import InputError
+from model_dockerize.progress import Silent
+from model_dockerize.smoke import Expectation, SmokeResult, check
+
+BUILD_ID = "ab" * 16
+JOB = "48e42a87-0000-4000-8000-000000000000"
+ALL = ["reachable", "health", "build-id", "swagger", "add-job", "status", "result", "delete"]
+
+
+@dataclass
+class Behaviour:
+    """What the fake model answers; a test changes what it is about."""
+
+    health: list[tuple[int, str]] = field(default_factory=lambda: [(200, "Health check is ok")])
+    header: str = BUILD_ID
+    spec: Any = field(
+        default_factory=lambda: {
+            "openapi": "3.0.3",
+            "info": {"x-build-id": BUILD_ID},
+            "paths": {"/data/add-job": {"post": {}}},
+        }
+    )
+    add: dict[str, Any] = field(default_factory=lambda: triple("Created"))
+    statuses: list[dict[str, Any]] = field(
+        default_factory=lambda: [triple("Created"), triple("InProgress"), triple("Complete")]
+    )
+    result: bytes = b"id,n\n1,0.5\n"
+    deleted: dict[str, Any] = field(default_factory=lambda: triple("Deleted"))
+    requests: list[str] = field(default_factory=list)
+    body: bytes = b""
+
+
+def triple(status: str, error: str | None = None) -> dict[str, Any]:
+    data = {"id": JOB, "status": status, "errorMessage": error}
+    return {"data": data, "isError": error is not None, "errorMessage": error}
+
+
+class FakeModel(ThreadingHTTPServer):
+    """Not a model: it answers what `behaviour` says, under the path `/prefix`."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        behaviour = self.behaviour = Behaviour()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path = self.path.removeprefix("/prefix")
+                behaviour.requests.append(f"{self.command} {path}")
+                if path == "/health":
+                    status, text = behaviour.health.pop(0) if len(behaviour.health) > 1 else behaviour.health[0]
+                    self.answer(status, text.encode(), "text/plain")
+                elif path == "/swagger":
+                    self.send_response(302)
+                    self.send_header("Location", "/prefix/swagger/index.html")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                elif path == "/swagger/index.html":
+                    self.answer(200, b"<html>", "text/html; charset=utf-8")
+                elif path == "/swagger/v1/swagger.json":
+                    self.json(behaviour.spec)
+                elif path == f"/data/status/{JOB}":
+                    statuses = behaviour.statuses
+                    self.json(statuses.pop(0) if len(statuses) > 1 else statuses[0])
+                elif path == f"/data/result/{JOB}":
+                    self.answer(200, behaviour.result, "text/csv")
+                else:
+                    self.answer(404, b"nothing here", "text/plain")
+
+            def do_POST(self) -> None:
+                behaviour.requests.append(f"POST {self.path.removeprefix('/prefix')}")
+                behaviour.body = self.rfile.read(int(self.headers["Content-Length"]))
+                self.json(behaviour.add, 400 if behaviour.add["isError"] else 200)
+
+            def do_DELETE(self) -> None:
+                behaviour.requests.append(f"DELETE {self.path.removeprefix('/prefix')}")
+                self.json(behaviour.deleted)
+
+            def json(self, value: Any, status: int = 200) -> None:
+                self.answer(status, json.dumps(value).encode(), "application/json; charset=utf-8")
+
+            def answer(self, status: int, body: bytes, content_type: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("X-Model-Build-Id", behaviour.header)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None: ...
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/prefix/"
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+
+@pytest.fixture
+def model() -> Iterator[FakeModel]:
+    with FakeModel() as server:
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def expectation(tmp_path: Path) -> Expectation:
+    (tmp_path / "input.csv").write_text("id\n1\n")
+    (tmp_path / "expected.csv").write_text("id,n\n1,0.50000001\n")
+    return Expectation(BUILD_ID, tmp_path / "input.csv", tmp_path / "expected.csv", "text/csv; header=present", "iris")
+
+
+def closed_port() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+def test(model: FakeModel, expectation: Expectation, timeout: float = 2.0) -> SmokeResult:
+    return check([model.url], expectation, timeout, Silent())
+
+
+test.__test__ = False  # type: ignore[attr-defined]
+
+
+def outcome(result: SmokeResult) -> dict[str, str]:
+    """Check -> "ok", "failed" or "not run"."""
+    return {
+        done.name: "ok" if done.passed else "not run" if done.detail.startswith("not run: ") else "failed"
+        for done in result.checks
+    }
+
+
+def test_a_good_model(model: FakeModel, expectation: Expectation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", closed_port())  # must not matter
+    result = test(model, expectation)
+    assert outcome(result) == dict.fromkeys(ALL, "ok")
+    assert result.passed
+    assert result.url == model.url.rstrip("/")
+    assert result.failures == ()
+    assert all(done.seconds >= 0 and done.detail for done in result.checks)
+    body = model.behaviour.body.decode()
+    assert re.search(r'name="MimeType"\r\n\r\ntext/csv; header=present\r\n', body)
+    assert re.search(r'name="File"; filename="input.csv"\r\n\r\nid\n1\n', body)
+
+
+def test_without_a_sample_no_job_is_tried_and_a_warning_says_so(model: FakeModel) -> None:
+    class Warned(Silent):
+        said = ""
+
+        def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
+            self.said += text
+
+    words = Warned()
+    result = check([model.url], Expectation(BUILD_ID, name="iris"), 2.0, words)
+    assert list(outcome(result)) == ALL[:4]
+    assert result.passed
+    assert "no sample input for iris" in words.said
+
+
+def test_without_an_expected_result_any_will_do(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.result = b"anything"
+    result = test(model, Expectation(BUILD_ID, expectation.sample_input))
+    assert result.passed
+    assert result.checks[6].detail == "8 bytes (nothing to compare them with)"
+
+
+def test_without_a_build_id_whatever_answers_will_do(model: FakeModel) -> None:
+    model.behaviour.header = "other"
+    assert list(outcome(test(model, Expectation("")))) == ["reachable", "health", "swagger"]
+
+
+def test_the_first_address_that_answers_is_taken(model: FakeModel, expectation: Expectation) -> None:
+    result = check([closed_port(), model.url], expectation, 2.0, Silent())
+    assert result.passed
+    assert result.url == model.url.rstrip("/")
+
+
+def test_a_port_that_never_opens(expectation: Expectation) -> None:
+    url = closed_port()
+    result = check([url], expectation, 0.3, Silent())
+    assert outcome(result) == {"reachable": "failed", **dict.fromkeys(ALL[1:], "not run")}
+    assert not result.passed
+    assert result.url == ""
+    assert len(result.failures) == 1
+    assert re.fullmatch(
+        rf"reachable: gave up after 0.3 s: GET {url}/health got no answer: .*Connection refused", result.failures[0]
+    )
+
+
+def test_a_port_that_opens_late(model: FakeModel, expectation: Expectation) -> None:
+    url, tries = closed_port(), []
+    late: list[FakeModel] = []
+
+    def alive() -> str | None:
+        tries.append(url)
+        urls[0] = model.url  # from the next look on, as a container whose port opens
+        return None
+
+    urls = [url]
+    assert check(urls, expectation, 5.0, Silent(), alive).passed
+    assert tries
+    assert late == []
+
+
+def test_a_container_that_ended_is_not_waited_for(expectation: Expectation) -> None:
+    started = time.monotonic()
+    gone = "the container exited with code 1: ModuleNotFoundError: No module named 'sklearn'"
+    result = check([closed_port()], expectation, 60.0, Silent(), lambda: gone)
+    assert time.monotonic() - started < 5
+    assert result.failures == (f"reachable: {gone}",)
+
+
+def test_no_address_at_all(expectation: Expectation) -> None:
+    result = check([], expectation, 0.1, Silent())
+    assert result.failures == ("reachable: gave up after 0.1 s: there is no address to try",)
+
+
+def test_a_start_that_is_not_over_is_waited_for(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.health = [(503, "starting"), (503, "starting"), (200, "Health check is ok")]
+    assert test(model, expectation).passed
+
+
+@pytest.mark.parametrize(("status", "text"), [(200, "Health check is ok\n"), (200, "ok"), (404, "Not Found")])
+def test_a_wrong_health(model: FakeModel, expectation: Expectation, status: int, text: str) -> None:
+    model.behaviour.health = [(status, text)]
+    result = test(model, expectation)
+    assert outcome(result) == {
+        **dict.fromkeys(["reachable", "build-id", "swagger"], "ok"),
+        "health": "failed",
+        **dict.fromkeys(ALL[4:], "not run"),
+    }
+    assert f"answered {status}: {json.dumps(text)}" in result.failures[0]
+    assert "POST /data/add-job" not in model.behaviour.requests
+
+
+def test_another_build_answers(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.header = "cd" * 16
+    result = test(model, expectation)
+    assert outcome(result)["build-id"] == "failed"
+    assert outcome(result)["add-job"] == "not run"
+    assert result.failures == (f"build-id: another build answers: expected {BUILD_ID}, /health says {'cd' * 16}",)
+
+
+def test_another_build_wrote_the_specification(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.spec["info"] = {}
+    assert "the specification says nothing" in test(model, expectation).failures[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"openapi": "2.0"}, 'no OpenAPI 3: openapi is "2.0"'),
+        ({"paths": {"/health": {}}}, "lacks POST /data/add-job"),
+        ({"paths": {"/data/add-job": {"get": {}}}}, "lacks POST /data/add-job"),
+        ({"paths": {"/data/add-job": None}}, "lacks POST /data/add-job"),
+        ({"paths": []}, "lacks POST /data/add-job"),
+    ],
+)
+def test_a_wrong_specification(model: FakeModel, expectation: Expectation, change: dict[str, Any], told: str) -> None:
+    model.behaviour.spec.update(change)
+    result = test(model, expectation)
+    assert outcome(result)["swagger"] == "failed"
+    assert told in result.failures[0]
+
+
+def test_a_job_that_is_refused(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.add = {"data": None, "isError": True, "errorMessage": "no such MIME type"}
+    result = test(model, expectation)
+    assert outcome(result)["add-job"] == "failed"
+    assert [outcome(result)[name] for name in ALL[5:]] == ["not run"] * 3
+    assert result.failures == ('add-job: /data/add-job answered 400: "no such MIME type"',)
+
+
+def test_a_job_that_fails_gives_the_models_last_words_and_is_removed(
+    model: FakeModel, expectation: Expectation
+) -> None:
+    message = "Traceback (most recent call last):\n  File x\nValueError: could not convert string to float: 'a'\n"
+    model.behaviour.statuses = [triple("Error", message)]
+    result = test(model, expectation)
+    assert outcome(result) == {**dict.fromkeys(ALL, "ok"), "status": "failed", "result": "not run"}
+    assert result.failures == (
+        "status: the job ended as Error: \"ValueError: could not convert string to float: 'a'\"",
+    )
+
+
+def test_a_job_that_never_ends(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.statuses = [triple("InProgress")]
+    result = test(model, expectation, timeout=0.3)
+    assert result.failures == ("status: gave up after 0.3 s: the job is still InProgress",)
+    assert outcome(result)["delete"] == "ok"
+
+
+def test_a_wrong_result(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.result = b"id,n\n1,0.7\n"
+    result = test(model, expectation)
+    assert outcome(result) == {**dict.fromkeys(ALL, "ok"), "result": "failed"}
+    assert result.failures == (
+        'result: not the result of expected.csv: row 2, column 2 (n): expected "0.50000001", got "0.7"',
+    )
+
+
+def test_a_reply_without_the_envelope(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.statuses = [{"id": JOB, "status": "Complete"}]
+    result = test(model, expectation)
+    assert "status: /data/status answered 200 without the envelope" in result.failures[0]
+
+
+def test_a_job_that_cannot_be_removed(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.deleted = triple("Complete")
+    assert test(model, expectation).failures == (
+        "delete: the job is 'Complete' after its deletion, expected 'Deleted'",
+    )
+
+
+def test_a_sample_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.csv cannot be read: No such file"):
+        check([], Expectation(BUILD_ID, tmp_path / "gone.csv"), 1.0, Silent())
