@@ -1,6 +1,7 @@
 """From root to nobody in particular, once the port is bound and the volume is ours."""
 
 import os
+import sys
 
 from model_server.errors import StartError
 
@@ -18,9 +19,9 @@ def drop(user: tuple[int, int]) -> None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-        if not os.access(__file__, os.R_OK) or not os.access(os.__file__, os.R_OK):
+        if not os.access(sys.executable, os.X_OK):
             raise StartError(
-                f"user {uid} cannot read the server's own Python at {os.__file__}; "
+                f"user {uid} cannot run the server at {sys.executable}; "
                 "start the server as an ordinary user, or name one that can by MODEL_SERVER_USER=uid:gid"
             )
     if not os.access(os.environ.get("HOME", "/nonexistent"), os.W_OK):
