@@ -1,0 +1,59 @@
+"""The Action's real image, and runners to run it on."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.action.harness import Runner, build_image
+
+ROOT = Path(__file__).resolve().parents[2]
+# GitHub's hosted runners run as this user.
+RUNNER_UID = 1001
+
+
+def docker(*arguments: str) -> str:
+    """A docker command that must work; its output."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def action_image() -> Iterator[str]:
+    """The last stage of the top-level Dockerfile, built as GitHub builds it."""
+    name = build_image(ROOT)
+    yield name
+    docker("rmi", "--force", name)
+
+
+@pytest.fixture
+def runner(tmp_path: Path, action_image: str) -> Iterator[Runner]:
+    """A runner with an empty workspace. Afterwards there is no container of it, and no login in its home."""
+    owner = RUNNER_UID if os.geteuid() == 0 else os.geteuid()
+    before = set(docker("ps", "--all", "--quiet", "--no-trunc", "--filter", "name=model-dockerize-smoke").split())
+    # The runner's user must get to its own folder: pytest's are open to their maker only.
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    made = Runner(tmp_path, ROOT, action_image, owner)
+    yield made
+    after = set(docker("ps", "--all", "--quiet", "--no-trunc", "--filter", "name=model-dockerize-smoke").split())
+    assert after <= before, "a container of the smoke test was left behind"
+    assert not docker("ps", "--all", "--quiet", "--filter", f"ancestor={action_image}"), (
+        "the Action's container is left"
+    )
+    assert list(made.home.rglob("*")) == [], "something was written to the home that the job's actions share"
+    foreign = [path for path in made.workspace.rglob("*") if path.lstat().st_uid != owner]
+    assert foreign == [], "files in the workspace belong to somebody else"
+
+
+@pytest.fixture
+def example(runner: Runner) -> Callable[[str], Path]:
+    """Copies an example into the workspace."""
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(ROOT / "examples" / name, runner.workspace / "models" / name))
+
+    return copy

@@ -1,0 +1,156 @@
+"""The real image through the runner's contract: what a workflow gets, and what is left behind."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from model_dockerize import sandbox
+from model_dockerize.progress import Silent
+from model_dockerize.settings import OUTPUTS
+from tests.action.conftest import docker
+from tests.action.harness import Runner, StepResult
+
+HOSTILE = """#!/bin/sh
+echo '::set-output name=url::http://evil.example'
+echo '::add-mask::built'
+echo '::warning::from the model'
+echo 'see ##[error]from the model'
+echo '##[set-env name=PATH]/evil'
+echo '::stop-commands::mine' >&2
+printf 'progress\\r::error::after a carriage return\\n'
+printf '\\033[31m::notice::in colour\\n'
+"""
+
+
+def one_line_model(folder: Path) -> Path:
+    """The smallest program there is: it copies its input."""
+    folder.mkdir(parents=True)
+    (folder / "main.py").write_text("import shutil\nimport sys\n\nshutil.copyfile(sys.argv[1], sys.argv[2])\n")
+    smoke = folder / "smoke"
+    smoke.mkdir()
+    for name in ("input.txt", "expected.txt"):
+        (smoke / name).write_text("seven\n")
+    return folder
+
+
+def report_of(runner: Runner, step: StepResult) -> dict[str, object]:
+    """The report, opened by a later step of the runner itself: by the path that the output gives."""
+    path = runner.workspace / step.outputs["report"]
+    assert path.stat().st_mode & 0o444 == 0o444
+    report = json.loads(path.read_text(encoding="utf-8"))
+    assert isinstance(report, dict)
+    return report
+
+
+def test_a_pull_request_builds_and_proves_without_aws(runner: Runner, example: Callable[[str], Path]) -> None:
+    folder = example("is-prime")
+    # What earlier steps of a job leave in the environment.
+    hostile = {"PATH": "utter-nonsense", "PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere", "LC_ALL": "C"}
+    step = runner.step({"program-path": "models/is-prime", "push-to-ecr": "false"}, hostile)
+    assert step.exit_code == 0, step.text
+    assert set(step.outputs) == {output.name for output in OUTPUTS}
+    assert step.outputs["outcome"] == "built"
+    assert step.outputs["smoke"] == "passed"
+    assert step.outputs["image"] == "is-prime:latest"
+    assert step.outputs["build-id"]
+    assert step.outputs["url"] == step.outputs["digest"] == ""
+    assert report_of(runner, step)["build_id"] == step.outputs["build-id"]
+    assert step.summary is not None
+    assert step.summary.startswith("## ✅ built · is")
+    assert "Where the seconds went" in step.summary
+    assert "Smoke test of the image" in step.summary
+    assert (folder / "Dockerfile").is_file()
+    assert step.log.annotations("error") == []
+    assert step.log.problems == []
+    assert step.env == {}
+    # The engine's command line shows names only: values would be public in the list of processes.
+    assert "utter-nonsense" not in " ".join(step.argv)
+
+
+def test_what_the_models_own_build_prints_is_not_obeyed(runner: Runner) -> None:
+    folder = one_line_model(runner.workspace / "a model für uns")
+    (folder / "init.sh").write_text(HOSTILE)
+    inputs = {"program-path": folder.name, "image-name": "mdact-hostile", "push-to-ecr": "false", "smoke-test": "false"}
+    step = runner.step({**inputs, "report": "out/report.json"})
+    assert step.exit_code == 0, step.text
+    assert "from the model" in step.text
+    assert "after a carriage return" in step.text
+    obeyed = [command for command in step.log.commands if command.name != "add-mask"]
+    assert [command for command in obeyed if "model" in command.data or "evil" in command.data] == []
+    assert step.log.annotations("error") == step.log.annotations("notice") == []
+    assert "built" not in step.log.masks
+    assert step.outputs["url"] == ""
+    assert step.outputs["outcome"] == "built"
+    assert step.outputs["report"] == "out/report.json"
+    assert report_of(runner, step)["outcome"] == "built"
+    docker("rmi", "--force", "mdact-hostile:latest")
+
+
+def test_all_wrong_inputs_are_annotated_at_once(runner: Runner) -> None:
+    folder = one_line_model(runner.workspace / "model")
+    (folder / "model-dockerize.yml").write_text("image-name: Not Good\ncluster: ok\n")
+    step = runner.step({"program-path": "model", "cpu": "many", "image_version": "v1", "vpc": "::error::x"})
+    assert step.exit_code == 2, step.text
+    errors = step.log.annotations("error")
+    assert len(errors) == 4
+    (located,) = [error for error in errors if "file" in error.properties]
+    # The runner maps this path back to the repository's.
+    assert located.properties["file"] == "/github/workspace/model/model-dockerize.yml"
+    assert located.properties["line"] == "1"
+    assert any("Did you mean image-version?" in error.data for error in errors)
+    assert step.warnings == ["Unexpected input(s) 'image_version'"]
+    assert step.outputs["outcome"] == "failed"
+    assert step.summary is not None
+    assert step.summary.startswith("## ❌ failed")
+    assert report_of(runner, step)["error"]
+
+
+@pytest.mark.parametrize("inputs", [{"args": "--help"}, {"sandbox": "true"}])
+def test_what_the_action_cannot_do_is_said(runner: Runner, inputs: dict[str, str]) -> None:
+    step = runner.step(inputs)
+    assert step.exit_code == 2
+    (error,) = step.log.annotations("error")
+    assert "docs/inputs.md" in error.data or "run --sandbox" in error.data
+
+
+def test_cancelled_in_the_middle_of_the_build(runner: Runner) -> None:
+    folder = one_line_model(runner.workspace / "slow")
+    (folder / "init.sh").write_text(f"#!/bin/sh\necho 'now it {folder.stat().st_mtime_ns} sleeps'\nsleep 120\n")
+    inputs = {"program-path": "slow", "image-name": "mdact-slow", "push-to-ecr": "false"}
+    step = runner.step(inputs, terminate_at="sleeps")
+    assert step.exit_code == 143, step.text
+    assert step.outputs["outcome"] == "cancelled"
+    assert "Traceback" not in step.text
+    assert docker("images", "--quiet", "mdact-slow") == ""
+
+
+def test_from_the_folder_to_the_deployed_service(
+    runner: Runner, example: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    example("is-prime")
+    home = tmp_path_factory.mktemp("sandbox")
+    started = sandbox.start(home, Silent())
+    try:
+        # Declared deviation: the sandbox listens on this computer's loopback only.
+        environment = started.environment()
+        step = runner.step({"program-path": "models/is-prime"}, environment, network="host")
+        assert step.exit_code == 0, step.text
+        assert step.outputs["outcome"] == "deployed"
+        assert step.outputs["smoke"] == "passed"
+        assert step.outputs["image-uri"].endswith("@" + step.outputs["digest"])
+        assert step.outputs["digest"].startswith("sha256:")
+        assert step.outputs["url"].startswith("http://")
+        assert step.outputs["job-definition-revision"] == "1"
+        assert step.outputs["service-arn"].startswith("arn:aws:ecs:")
+        assert step.summary is not None
+        assert f"]({step.outputs['url']})" in step.summary
+        assert environment["AWS_SECRET_ACCESS_KEY"] not in step.text + step.summary
+
+        again = runner.step({"program-path": "models/is-prime"}, environment, network="host")
+        assert again.exit_code == 0, again.text
+        assert again.outputs["outcome"] == "unchanged"
+        assert again.outputs["digest"] == step.outputs["digest"]
+    finally:
+        sandbox.stop(home, Silent())
