@@ -94,11 +94,9 @@ class ConsoleDisplay:
             "service": report.service_arn,
             "smoke": _smoke_words(report),
         }
-        table = Table.grid(padding=(0, 2))
         for name, value in facts.items():
             if value:
-                table.add_row(Text(name, style="dim"), Text(value, style="bold" if name == "url" else ""))
-        self._verdict.print(table)
+                self._verdict.print(f"[dim]{name:<9}[/] {escape(value)}")
 
     def _status(self) -> Table:
         table = Table.grid(padding=(0, 1))
