@@ -13,6 +13,7 @@ from moto.server import ThreadedMotoServer
 from model_dockerize import aws
 from model_dockerize.settings import AwsSettings, ServiceSettings
 
+ACCOUNT = "123456789012"
 DIGEST = "sha256:" + "ab" * 32
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@{DIGEST}"
 
@@ -142,9 +143,9 @@ def connection(environment: dict[str, str]) -> aws.Aws:
 def account(connection: aws.Aws) -> Iterator[Account]:
     """An empty account, and fresh ears. Hooks that a test puts on a client end with it."""
     for service in ("ec2", "ecs", "ecr", "logs", "batch"):
-        get_backend(service).reset()
-    for roles in get_backend("iam").values():
-        roles["aws"].roles.clear()  # Emptying IAM would read its thousand managed policies again.
+        get_backend(service)[ACCOUNT].pop("us-east-1", None)
+    # Emptying IAM would read its thousand managed policies again.
+    get_backend("iam")[ACCOUNT]["aws"].roles.clear()
     said, calls = Said(), list[str]()
     fresh = replace(connection, progress=said)
     hooks = Hooks(fresh, [])
