@@ -18,10 +18,15 @@ _FOLDER = "/program"
 _SERVER = "/opt/model-server"
 _PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
 # Old engines know these without a `# syntax=` line, which would have to be pulled from a registry.
+_CA_BUNDLE = "--mount=type=secret,id=ca-bundle,required=false"
 _MOUNTS = (
     "--mount=type=cache,target=/root/.cache/pip",
     "--mount=type=secret,id=pip-config,required=false",
-    "--mount=type=secret,id=ca-bundle,required=false",
+    _CA_BUNDLE,
+)
+_APT_CA_BUNDLE = (
+    "if [ -f /run/secrets/ca-bundle ]; then"
+    """ echo 'Acquire::https::CAInfo "/run/secrets/ca-bundle";' > /tmp/apt.conf; export APT_CONFIG=/tmp/apt.conf; fi;"""
 )
 _SECRETS = (
     "if [ -f /run/secrets/pip-config ]; then export PIP_CONFIG_FILE=/run/secrets/pip-config; fi;",
@@ -75,7 +80,7 @@ def _base(program: Program) -> str:
             f"FROM {program.base_image}",
             "# The server starts as root, binds port 80, and runs itself and the program as an ordinary user.",
             "# hadolint ignore=DL3002",
-            "USER root",
+            "USER 0",
             "ENV PYTHONUNBUFFERED=1",
             f"WORKDIR {_FOLDER}",
         )
@@ -86,12 +91,12 @@ def _system_packages(program: Program) -> str:
     if not program.system_packages:
         return ""
     names = " ".join(map(shlex.quote, program.system_packages))
-    return (
-        "# Versions are the base image's to fix; a package may be given as name=version.\n"
-        "# hadolint ignore=DL3008\n"
-        "RUN apt-get update \\\n"
-        f"    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {names} \\\n"
-        "    && rm -rf /var/lib/apt/lists/*"
+    return "# The base image's release decides on versions; name=version fixes one.\n# hadolint ignore=DL3008\n" + _run(
+        _CA_BUNDLE,
+        _APT_CA_BUNDLE,
+        "apt-get update",
+        f"&& DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {names}",
+        "&& rm -rf /var/lib/apt/lists/* /tmp/apt.conf",
     )
 
 
@@ -137,8 +142,8 @@ def _server(program: Program, server_image: str) -> str:
     )
     return "\n".join(
         (
-            "# Last, so that a new server uses all layers above again.",
-            f"COPY --from={server_image} {_SERVER} {_SERVER}",
+            "# Last, so that a new server re-uses all layers above. With slashes, so that the layer is the same in every build.",
+            f"COPY --from={server_image} /opt/ /opt/",
             "ARG MODEL_BUILD_ID=local",
             f"RUN {json.dumps([f'{_SERVER}/model-server', 'manifest', manifest])}",
             "ENV MODEL_BUILD_ID=$MODEL_BUILD_ID",

@@ -116,7 +116,12 @@ def _is_local(line: str) -> bool:
     target = target.partition(";")[0].strip().strip("\"'")
     if "://" in target:
         return target.startswith("file:")
-    return target.startswith((".", "file:")) or "/" in target or target.endswith((".whl", ".tar.gz", ".zip"))
+    return (
+        option is not None
+        or target.startswith((".", "file:"))
+        or "/" in target
+        or target.endswith((".whl", ".tar.gz", ".zip"))
+    )
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,0 +1,74 @@
+"""Program folders for tests, and a Progress that remembers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from model_dockerize.program import Program, inspect
+from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVER = "model-dockerize/model-server:1.2.3"
+
+
+class Heard:
+    """What a stage said."""
+
+    def __init__(self) -> None:
+        self.infos: list[str] = []
+        self.warnings: list[str] = []
+
+    def info(self, text: str) -> None:
+        self.infos.append(text)
+
+    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
+        self.warnings.append(text)
+
+    def output(self, text: str) -> None:
+        raise AssertionError("inspection runs nothing")
+
+    def secret(self, value: str) -> None:
+        raise AssertionError("inspection learns no secret")
+
+
+def fill(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Writes the files and gives the folder."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder
+
+
+def look(
+    folder: Path,
+    heard: Heard | None = None,
+    *,
+    requirements_file: str = "",
+    init_file: str = "",
+    base_image: str = "",
+    python_version: str = "",
+    command: str = "",
+    system_packages: tuple[str, ...] = (),
+    pip_config: Path | None = None,
+    image_name: str = "",
+    image_version: str = "",
+    smoke_input: Path | None = None,
+    smoke_expected: Path | None = None,
+) -> Program:
+    """`inspect` with these settings."""
+    return inspect(
+        ProgramSettings(
+            folder, requirements_file, init_file, base_image, python_version, command, system_packages, pip_config, None
+        ),
+        ImageSettings(image_name, image_version, None),
+        SmokeSettings(True, smoke_input, smoke_expected, ""),
+        heard or Heard(),
+    )
+
+
+def paths(program: Program) -> list[str]:
+    return [file.path for file in program.files]
+
+
+def left_out(program: Program) -> dict[str, str]:
+    return {item.path: item.reason for item in program.excluded}

@@ -1,0 +1,191 @@
+"""What is shipped and what is not."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from model_dockerize.errors import InputError, ProgramError
+from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore
+
+from .folder import Heard, fill, left_out, look, paths
+
+SERVICE_ACCOUNT = json.dumps({"type": "service_account", "private_key": "x"})
+
+
+def test_tools_and_credentials_stay_out(tmp_path: Path) -> None:
+    out = {
+        ".git/config": "",
+        "a/.hg/x": "",
+        "my env/pyvenv.cfg": "",
+        "my env/lib/x.py": "",
+        "a/__pycache__/x.pyc": "",
+        ".ipynb_checkpoints/x": "",
+        ".pytest_cache/x": "",
+        "a/node_modules/x": "",
+        ".DS_Store": "",
+        "model_123abc.docker.tar.gz": "",
+        "Dockerfile": "",
+        ".dockerignore": "",
+        "model-dockerize.yml": "",
+    }
+    secret = {
+        ".env": "",
+        "a/.env.local": "",
+        "a/server.pem": "",
+        "tls.key": "",
+        "id_rsa": "",
+        "id_rsa.pub": "",
+        ".aws/credentials": "",
+        "AwsConfig.ini": "",
+        "credentials": "",
+        ".netrc": "",
+        ".pypirc": "",
+        ".docker/config.json": "{}",
+        "x.gai_key": "",
+        "a/pip.conf": "",
+        "a/robot.json": SERVICE_ACCOUNT,
+    }
+    shipped = {
+        "main.py": "",
+        "a/data.json": '{"type": "x"}',
+        "a/Dockerfile": "",
+        "environment/x.py": "",
+        "a/broken.json": "{",
+        "keys.txt": "",
+        ".github/x.yml": "",
+    }
+    heard = Heard()
+    program = look(fill(tmp_path, {**out, **secret, **shipped}), heard)
+    assert paths(program) == sorted(shipped)
+    warned = {item.path for item in program.excluded if item.reason == CREDENTIAL}
+    assert warned == {*secret, ".aws"} - {".aws/credentials"}
+    assert all(any(warning.startswith(f"{path} ") for warning in heard.warnings) for path in warned)
+    assert len(heard.warnings) == len(warned) + 1  # and the Dockerfile that is not ours
+    assert left_out(program)["my env"] == "a virtual environment"
+
+
+def test_pip_configuration_of_any_name_stays_out(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"main.py": "", "private/index.ini": "password"})
+    assert paths(look(folder, pip_config=folder / "private" / "index.ini")) == ["main.py"]
+
+
+def test_credentials_can_be_wanted(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"main.py": "", "ca.pem": "", "b/c.pem": "", ".env": "", ".dockerignore": "!ca.pem\n!b\n"})
+    program = look(folder)
+    assert paths(program) == ["ca.pem", "main.py"]
+
+
+# Each: patterns, path, and whether Docker leaves it out (semantics of moby's patternmatcher).
+@pytest.mark.parametrize(
+    ("patterns", "path", "ignored"),
+    [
+        ("data", "data/a/b.csv", True),
+        ("data/", "data/b.csv", True),
+        ("/data", "data/b.csv", True),
+        ("data", "x/data", False),
+        ("*/data", "x/data/y", True),
+        ("*.csv", "a.csv", True),
+        ("*.csv", "x/a.csv", False),
+        ("**/*.csv", "a.csv", True),
+        ("**/*.csv", "x/y/a.csv", True),
+        ("**/data", "x/y/data/z", True),
+        ("x/**", "x/y/z", True),
+        ("x/**/z", "x/z", True),
+        ("x/../y", "y", True),
+        ("a?c", "abc", True),
+        ("a?c", "a/c", False),
+        ("[ab].txt", "b.txt", True),
+        ("*|!main.py", "main.py", False),
+        ("*|!main.py", "other.py", True),
+        ("*|!src", "src/deep/x.py", False),
+        ("**/data|!x/data/keep", "x/data/keep", False),
+        ("**/data|!x/data/keep", "x/data/other", True),
+        ("!main.py|*", "main.py", True),
+        ("*.md|!README.md|README*", "README.md", True),
+    ],
+)
+def test_dockerignore(patterns: str, path: str, ignored: bool) -> None:
+    assert DockerIgnore(tuple(patterns.split("|"))).ignores(path) is ignored
+
+
+def test_dockerignore_of_the_folder(tmp_path: Path) -> None:
+    lines = "# data\n\n  **/data  \n!x/data/keep.csv\n*.log\n"
+    folder = fill(
+        tmp_path,
+        {
+            ".dockerignore": lines,
+            "main.py": "",
+            "x/data/keep.csv": "",
+            "x/data/big.csv": "",
+            "a.log": "",
+            "x/b.log": "",
+        },
+    )
+    assert paths(look(folder)) == ["main.py", "x/b.log", "x/data/keep.csv"]
+
+
+def test_a_needed_file_that_is_ignored(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {".dockerignore": "*.txt", "main.py": "", "deps.txt": ""})
+    with pytest.raises(InputError, match=r"'deps\.txt' is left out \(\.dockerignore\)"):
+        look(folder, requirements_file="deps.txt")
+
+
+def test_symbolic_links(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "p", {"main.py": "", "a/b/x": ""})
+    (folder / "a" / "up").symlink_to("../main.py")
+    (folder / "dir").symlink_to("a/b")
+    (folder / "loop").symlink_to("loop")
+    (folder / "nothing").symlink_to("not/there")
+    links = {file.path: file.link_target for file in look(folder).files if file.link_target}
+    assert links == {"a/up": "../main.py", "dir": "a/b", "loop": "loop", "nothing": "not/there"}
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../secret", "a/../../secret", "."])
+def test_symbolic_links_that_leave(tmp_path: Path, target: str) -> None:
+    folder = fill(tmp_path / "p", {"main.py": "", "a/x": ""})
+    (folder / "link").symlink_to(target)
+    if target == ".":
+        assert "link" in paths(look(folder))
+        return
+    with pytest.raises(ProgramError, match=f"'link' leaves the folder .it points to '{target}'"):
+        look(folder)
+
+
+def test_a_chain_of_links_that_leaves(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "p", {"main.py": "", "a/b/x": ""})
+    (folder / "down").symlink_to("a/b")
+    (folder / "out").symlink_to("down/../../../x")
+    with pytest.raises(ProgramError, match="'out' leaves"):
+        look(folder)
+
+
+@pytest.mark.parametrize("name", [b"a\nRUN x", b"a\tb", b"\x7f", b"caf\xe9", "a\u2028b".encode()])
+def test_names_that_cannot_be_shipped(tmp_path: Path, name: bytes) -> None:
+    fill(tmp_path, {"main.py": ""})
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
+    with pytest.raises(ProgramError, match="in its name; rename it"):
+        look(tmp_path)
+
+
+def test_names_that_can(tmp_path: Path) -> None:
+    names = ["größe n.txt", "it's", 'say "x"', "$HOME", "a#b", "back\\slash", "[x]*?", "-rf", "a\u00a0b", "模型"]
+    fill(tmp_path, {"main.py": "", **dict.fromkeys(names, "")})
+    assert paths(look(tmp_path)) == sorted(["main.py", *names])
+
+
+def test_special_files_are_left_out(tmp_path: Path) -> None:
+    fill(tmp_path, {"main.py": ""})
+    os.mkfifo(tmp_path / "pipe")
+    program = look(tmp_path)
+    assert left_out(program) == {"pipe": "neither a file nor a folder"}
+    assert paths(program) == ["main.py"]
+
+
+def test_what_is_known_of_a_file(tmp_path: Path) -> None:
+    fill(tmp_path, {"main.py": "abc"})
+    (tmp_path / "main.py").chmod(0o700)
+    (file,) = look(tmp_path).files
+    assert (file.size, file.executable) == (3, True)
+    assert file.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,0 +1,361 @@
+"""What is found in a folder without being told, and what is said when something is wrong."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from model_dockerize.errors import InputError, ProgramError
+from model_dockerize.program.python_version import support_warning
+
+from .folder import ROOT, Heard, fill, look
+
+GUARD = "if __name__ == '__main__':\n    pass\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "entry"),
+    [
+        ({"main.py": "", "model.py": ""}, "main.py"),
+        ({"model.py": "", "predict.py": ""}, "model.py"),
+        ({"app.py": "", "helper.py": GUARD}, "app.py"),
+        ({"score.py": GUARD, "helper.py": ""}, "score.py"),
+        ({"score.py": ""}, "score.py"),
+        ({"score.py": "", "setup.py": GUARD, "test_score.py": GUARD, "lib/main.py": GUARD}, "score.py"),
+    ],
+)
+def test_entry_point(tmp_path: Path, files: dict[str, str], entry: str) -> None:
+    program = look(fill(tmp_path, files))
+    assert program.entry == entry
+    assert program.command == ("python", entry, "{input}", "{output}")
+
+
+@pytest.mark.parametrize(
+    ("command", "entry", "argv"),
+    [
+        ("python score.py -i {input} -o {output}", "score.py", "python|score.py|-i|{input}|-o|{output}"),
+        ("python3 ./score.py", "score.py", "python3|./score.py|{input}|{output}"),
+        ("score.py --in={input} --out={output}", "score.py", "python|score.py|--in={input}|--out={output}"),
+        ("-i {input} -o {output}", "main.py", "python|main.py|-i|{input}|-o|{output}"),
+        ("{input} {output} --fast", "main.py", "python|main.py|{input}|{output}|--fast"),
+        ("Rscript 'my score.R'", "my score.R", "Rscript|my score.R|{input}|{output}"),
+        ("cp", "", "cp|{input}|{output}"),
+        ("python -m package", "", "python|-m|package|{input}|{output}"),
+    ],
+)
+def test_command(tmp_path: Path, command: str, entry: str, argv: str) -> None:
+    program = look(fill(tmp_path, {"main.py": "", "score.py": "", "my score.R": ""}), command=command)
+    assert (program.entry, program.command) == (entry, tuple(argv.split("|")))
+
+
+def test_arguments_alone_need_an_entry_point(tmp_path: Path) -> None:
+    with pytest.raises(ProgramError, match=r"no entry point.*a\.py, b\.py"):
+        look(fill(tmp_path, {"a.py": "", "b.py": ""}), command="{input} {output}")
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("python main.py {input}", "names {input} but not {output}"),
+        ("python nowhere.py {input} {output}", "'nowhere.py', which is not in the folder"),
+        ("python 'main.py", "cannot be split"),
+        ("python 'a\nb'", "line break"),
+    ],
+)
+def test_wrong_command(tmp_path: Path, command: str, complaint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        look(fill(tmp_path, {"main.py": ""}), command=command)
+    assert complaint in caught.value.details[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({}, ""),
+        ({"requirements.txt": "", "requirements-gpu.txt": ""}, "requirements.txt"),
+        (
+            {"requirements-prod.txt": "", "requirements-dev.txt": "", "test-requirements.txt": ""},
+            "requirements-prod.txt",
+        ),
+        ({"my_requirements.txt": ""}, "my_requirements.txt"),
+        ({"Requirements.TXT": ""}, "Requirements.TXT"),
+        ({"requirements.in": "", "requirements_lock.txt": ""}, "requirements_lock.txt"),
+        ({"requirements-dev.txt": ""}, ""),
+        ({"docs/requirements.txt": ""}, ""),
+    ],
+)
+def test_requirements_file(tmp_path: Path, files: dict[str, str], found: str) -> None:
+    heard = Heard()
+    assert look(fill(tmp_path, {"main.py": "", **files}), heard).requirements_file == found
+    assert bool(heard.warnings) == ("requirements-dev.txt" in files and not found)
+
+
+def test_requirements_of_any_name(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"main.py": "", "requirements.txt": "", "deps/my list": "a\n"})
+    assert look(folder, requirements_file="./deps/my list").requirements_file == "deps/my list"
+
+
+def test_ambiguous_requirements_are_named(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"main.py": "", "requirements-cpu.txt": "", "requirements-gpu.txt": ""})
+    with pytest.raises(ProgramError) as caught:
+        look(folder)
+    assert "requirements-cpu.txt, requirements-gpu.txt" in caught.value.details[0]
+    assert look(folder, requirements_file="requirements-gpu.txt").requirements_file == "requirements-gpu.txt"
+
+
+def test_files_that_requirements_read(tmp_path: Path) -> None:
+    files = {
+        "main.py": "",
+        "requirements.txt": "-r deps/base.txt\n-c constraints.txt  # pins\nnumpy\n--hash=sha256:ab\n-r https://e.org/x.txt\n",
+        "deps/base.txt": "-r more.txt\n--requirement=../requirements.txt\n",
+        "deps/more.txt": "a==1; python_version < '4'\n",
+        "constraints.txt": "",
+    }
+    program = look(fill(tmp_path, files))
+    assert program.requirements_includes == ("deps/base.txt", "deps/more.txt", "constraints.txt")
+    assert not program.requirements_need_code
+
+
+@pytest.mark.parametrize(
+    "line", [".", "-e .", "./lib", "wheels/a-1-py3-none-any.whl", "a @ file:lib", "-f wheels", "a.whl"]
+)
+def test_requirements_that_need_the_code(tmp_path: Path, line: str) -> None:
+    assert look(fill(tmp_path, {"main.py": "", "requirements.txt": f"# x\n{line}\n"})).requirements_need_code
+
+
+@pytest.mark.parametrize(
+    "line", ["a", "a[b]>=1", "a @ https://e.org/a.whl", "git+https://e.org/a", "-i https://e.org/s"]
+)
+def test_requirements_that_do_not(tmp_path: Path, line: str) -> None:
+    assert not look(fill(tmp_path, {"main.py": "", "requirements.txt": line})).requirements_need_code
+
+
+def test_requirements_of_powershell(tmp_path: Path) -> None:
+    program = look(fill(tmp_path, {"main.py": "", "requirements.txt": "-e .\r\n".encode("utf-16")}))
+    assert program.requirements_need_code
+
+
+def test_password_in_requirements_is_warned_of_without_showing_it(tmp_path: Path) -> None:
+    heard = Heard()
+    look(fill(tmp_path, {"main.py": "", "requirements.txt": "numpy\n-i https://me:s3cret@e.org/simple\n"}), heard)
+    assert "line 2 holds a password" in heard.warnings[0]
+    assert "s3cret" not in str(heard.warnings + heard.infos)
+
+
+def test_packages_that_would_be_missed(tmp_path: Path) -> None:
+    heard = Heard()
+    look(fill(tmp_path, {"main.py": "", "pyproject.toml": "[project]\ndependencies = ['numpy']\n"}), heard)
+    assert "pyproject.toml is not installed from" in heard.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "shell"),
+    [
+        ("#!/bin/sh\ntrue", "sh"),
+        ("#!/bin/bash -e\n", "bash"),
+        ("#!/usr/bin/env bash\n", "bash"),
+        ("true\n", "sh"),
+        ("", "sh"),
+    ],
+)
+def test_init_shell(tmp_path: Path, content: str, shell: str) -> None:
+    program = look(fill(tmp_path, {"main.py": "", "setup.sh": content}))
+    assert (program.init_file, program.init_shell) == ("setup.sh", shell)
+
+
+def test_init_script_by_name_or_only_if_it_is_clear(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"main.py": "", "init.sh": "", "setup.sh": "", "build/prepare": ""})
+    assert look(folder, init_file="build/prepare").init_file == "build/prepare"
+    with pytest.raises(ProgramError, match=r"init\.sh, setup\.sh"):
+        look(folder)
+
+
+def test_init_script_of_windows(tmp_path: Path) -> None:
+    with pytest.raises(ProgramError, match="Windows line ends"):
+        look(fill(tmp_path, {"main.py": "", "init.sh": "echo a\r\n"}))
+
+
+@pytest.mark.parametrize(
+    ("files", "setting", "version", "warnings"),
+    [
+        ({}, "", "3.13", 0),
+        ({}, "3.12.4", "3.12", 0),
+        ({".python-version": "# mine\n3.11.4\n3.12\n"}, "", "3.11", 0),
+        ({"runtime.txt": "python-3.12.1\n"}, "", "3.12", 0),
+        ({"pyproject.toml": "[project]\nrequires-python = '>=3.8'"}, "", "3.11", 0),
+        ({"pyproject.toml": "[project]\nrequires-python = '>=3.12.3,<4'"}, "", "3.12", 0),
+        ({"pyproject.toml": "[project]\nrequires-python = '~=3.9.1'"}, "", "3.9", 1),
+        ({"pyproject.toml": "[project]\nname = 'x'"}, "", "3.13", 0),
+        ({".python-version": "3.11", "runtime.txt": "python-3.12"}, "", "3.11", 1),
+        ({".python-version": "3.12", "runtime.txt": "python-3.12"}, "", "3.12", 0),
+        ({".python-version": "3.11", "pyproject.toml": "[project]\nrequires-python = '>=3.12'"}, "3.13", "3.13", 1),
+        ({".python-version": "3.11", "pyproject.toml": "[project]\nrequires-python = '>=3.12'"}, "", "3.11", 1),
+    ],
+)
+def test_python_version(tmp_path: Path, files: dict[str, str], setting: str, version: str, warnings: int) -> None:
+    heard = Heard()
+    program = look(fill(tmp_path, {"main.py": "", **files}), heard, python_version=setting)
+    assert (program.python_version, program.base_image) == (version, f"python:{version}-slim")
+    assert len(heard.warnings) == warnings, heard.warnings
+
+
+def test_overruled_python_version_is_named(tmp_path: Path) -> None:
+    heard = Heard()
+    look(fill(tmp_path, {"main.py": "", ".python-version": "3.11"}), heard, python_version="3.12")
+    assert heard.warnings == ["Python 3.12 as python-version says; .python-version says 3.11 and is overruled."]
+
+
+def test_unmaintained_python() -> None:
+    assert "2021-12-23" in support_warning("3.6", date(2021, 12, 24))
+    assert not support_warning("3.6", date(2021, 12, 23))
+    assert not support_warning("3.99", date(2026, 1, 1))
+
+
+@pytest.mark.parametrize("content", ["pypy3.9", "2.7", "3", "latest; rm -rf /"])
+def test_unreadable_python_version(tmp_path: Path, content: str) -> None:
+    with pytest.raises(ProgramError, match="no Python version"):
+        look(fill(tmp_path, {"main.py": "", ".python-version": content}))
+    (tmp_path / ".python-version").unlink()
+    with pytest.raises(InputError, match="no Python version"):
+        look(tmp_path, python_version=content)
+
+
+@pytest.mark.parametrize(
+    "content", ["requires-python", "[project]\nrequires-python = 'new'", "[project]\nrequires-python = '<3'"]
+)
+def test_unreadable_requires_python(tmp_path: Path, content: str) -> None:
+    with pytest.raises(ProgramError, match=r"pyproject\.toml"):
+        look(fill(tmp_path, {"main.py": "", "pyproject.toml": content}))
+
+
+def test_base_image_overrules(tmp_path: Path) -> None:
+    heard = Heard()
+    program = look(
+        fill(tmp_path, {"main.py": ""}), heard, base_image="registry.example:5000/a/b:1", python_version="3.12"
+    )
+    assert (program.base_image, program.python_version) == ("registry.example:5000/a/b:1", "")
+    assert len(heard.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("iris-classifier", "iris-classifier"),
+        ("Größen Modell", "groessen-modell"),
+        ("ÄÖÜß", "aeoeuess"),
+        ("Été_2024.final", "ete-2024-final"),
+        ("__x__", "x"),
+        ("模型", "model"),
+    ],
+)
+def test_image_name_of_a_folder(tmp_path: Path, folder: str, name: str) -> None:
+    assert look(fill(tmp_path / folder, {"main.py": ""})).name == name
+
+
+@pytest.mark.parametrize("name", ["a", "a/b_c/d-e.f", "localhost:5000/a", "a__b", "a---b"])
+def test_legal_image_name(tmp_path: Path, name: str) -> None:
+    program = look(fill(tmp_path, {"main.py": ""}), image_name=name, image_version="V1.0_rc-2")
+    assert (program.name, program.version) == (name, "V1.0_rc-2")
+
+
+@pytest.mark.parametrize("name", ["A", "a b", "a:1", "-a", "a..b", "a\nRUN x", "a/", "ä", "a___b", "x" * 256])
+def test_illegal_image_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="image-name"):
+        look(fill(tmp_path, {"main.py": ""}), image_name=name)
+
+
+@pytest.mark.parametrize("version", ["a b", ".a", "-a", "a/b", "x" * 129, "a\n", '1"'])
+def test_illegal_image_version(tmp_path: Path, version: str) -> None:
+    with pytest.raises(InputError, match="image-version"):
+        look(fill(tmp_path, {"main.py": ""}), image_version=version)
+
+
+@pytest.mark.parametrize(
+    ("names", "input_types", "output_type"),
+    [
+        (["input.csv", "expected.json"], ("text/csv; header=present",), "application/json"),
+        (["input.txt", "expected.png"], ("text/plain",), "image/png"),
+        (["input.json", "input.txt", "expected.csv"], ("application/json", "text/plain"), "text/csv; header=present"),
+        (["input.wat"], ("application/octet-stream",), "application/octet-stream"),
+        ([], ("application/octet-stream",), "application/octet-stream"),
+    ],
+)
+def test_sample(tmp_path: Path, names: list[str], input_types: tuple[str, ...], output_type: str) -> None:
+    program = look(fill(tmp_path, {"main.py": "", **{f"smoke/{name}": "" for name in names}}))
+    assert (program.input_types, program.output_types) == (input_types, (output_type,))
+    if not names:
+        assert program.sample is None
+        return
+    assert program.sample is not None
+    assert program.sample.input == tmp_path / "smoke" / names[0]
+    assert program.sample.input_type == input_types[0]
+
+
+def test_sample_by_settings(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "p", {"main.py": "", "smoke/input.csv": "", "other/in.json": ""})
+    outside = fill(tmp_path, {"want.csv": ""}) / "want.csv"
+    program = look(folder, smoke_input=Path("other/in.json"), smoke_expected=outside)
+    assert program.sample is not None
+    assert (program.sample.input, program.sample.expected) == (folder / "other/in.json", outside)
+    assert program.input_types == ("application/json",)
+
+
+def test_all_problems_at_once(tmp_path: Path) -> None:
+    folder = fill(
+        tmp_path,
+        {"a.py": "", "b.py": "", ".python-version": "x", "init.sh": "", "setup.sh": "", "smoke/expected.csv": ""},
+    )
+    with pytest.raises(ProgramError) as caught:
+        look(
+            folder,
+            requirements_file="none.txt",
+            system_packages=("ok-1", "no;way"),
+            image_name="UP",
+            image_version=".",
+            smoke_input=Path("no"),
+        )
+    text = "\n".join(caught.value.details)
+    for part in (
+        "none.txt",
+        "'no;way'",
+        "'UP'",
+        "'.'",
+        "entry point",
+        ".python-version",
+        "init scripts",
+        "smoke-input",
+    ):
+        assert part in text
+    assert "ok-1" not in text
+    assert f"{len(caught.value.details)} problems" in str(caught.value)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("what", ["missing", "file", "empty"])
+def test_no_folder(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "x"
+    if what == "file":
+        path.write_text("")
+    elif what == "empty":
+        path.mkdir()
+    with pytest.raises(ProgramError) as caught:
+        look(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "output"),
+    [
+        ("iris-classifier", ("text/csv; header=present",), "text/csv; header=present"),
+        ("sentiment", ("application/json", "text/plain"), "application/json"),
+        ("is-prime", ("text/plain",), "application/json"),
+    ],
+)
+def test_examples_need_no_settings(name: str, inputs: tuple[str, ...], output: str) -> None:
+    heard = Heard()
+    program = look(ROOT / "examples" / name, heard)
+    assert (program.name, program.version, program.entry) == (name, "latest", "main.py")
+    assert (program.input_types, program.output_types) == (inputs, (output,))
+    assert program.sample is not None
+    assert program.sample.expected is not None
+    assert not heard.warnings
