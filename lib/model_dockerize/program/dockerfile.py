@@ -142,7 +142,7 @@ def _server(program: Program, server_image: str) -> str:
     )
     return "\n".join(
         (
-            "# Last, so that a new server re-uses all layers above. With slashes, so that the layer is the same in every build.",
+            "# Last: a new server re-uses all layers above. With these slashes the layer is the same in every build.",
             f"COPY --from={server_image} /opt/ /opt/",
             "ARG MODEL_BUILD_ID=local",
             f"RUN {json.dumps([f'{_SERVER}/model-server', 'manifest', manifest])}",

@@ -136,8 +136,8 @@ def read_dockerignore(path: Path) -> tuple[str, ...]:
 
 
 def literal(path: str) -> str:
-    """A pattern that matches exactly `path`."""
-    return "".join("?" if char == "\\" else f"[{char}]" if char in "*?[" else char for char in path)
+    """A pattern that matches `path`; a character with a meaning in patterns stands for any one."""
+    return "".join("?" if char in "*?[\\" else char for char in path)
 
 
 def _matches_with_parents(pattern: Pattern, path: str) -> bool:

@@ -1,0 +1,235 @@
+"""The rendered Dockerfile: known texts, the linter's opinion, and inputs that try to break out of their place."""
+
+import dataclasses
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model_dockerize.errors import InputError
+from model_dockerize.program import Program, render_dockerfile
+from model_dockerize.program.dockerfile import MARKER
+
+from .folder import ROOT, SERVER, fill, look
+
+GOLDEN = Path(__file__).parent / "golden"
+EXAMPLES = ("iris-classifier", "is-prime", "sentiment")
+PLAIN = Program(
+    name="plain",
+    version="1",
+    path=Path("/somewhere"),
+    entry="main.py",
+    command=("python", "main.py", "{input}", "{output}"),
+    python_version="3.13",
+    base_image="python:3.13-slim",
+    requirements_file="requirements.txt",
+    requirements_includes=(),
+    requirements_need_code=False,
+    init_file="init.sh",
+    init_shell="sh",
+    system_packages=(),
+    input_types=("text/plain",),
+    output_types=("text/plain",),
+    sample=None,
+    files=(),
+    excluded=(),
+    ignore_patterns=(),
+)
+
+
+def instructions(dockerfile: str) -> list[tuple[str, str]]:
+    """(keyword, arguments) as Docker's reference reads a file: comment lines, then `\\` at a line's end."""
+    found, pending = [], ""
+    for line in dockerfile.split("\n"):
+        if line.lstrip().startswith("#") or not line.strip():
+            continue
+        pending += line
+        if re.search(r"\\[ \t]*$", pending):
+            pending = re.sub(r"\\[ \t]*$", "", pending)
+            continue
+        keyword, _, rest = pending.strip().partition(" ")
+        found.append((keyword, rest))
+        pending = ""
+    assert not pending
+    return found
+
+
+def expand(word: str, variables: dict[str, str]) -> str:
+    """A word after BuildKit's expansion: quotes, backslashes, variables."""
+    result, index = "", 0
+    while index < len(word):
+        char = word[index]
+        if char == "\\":
+            result, index = result + word[index + 1], index + 2
+        elif char == "$":
+            match = re.match(r"\$\{(\w+)\}|\$(\w+)", word[index:])
+            assert match, f"a lone $ in {word!r}"
+            result, index = result + variables[match[1] or match[2]], index + match.end()
+        else:
+            assert char not in "\"'", f"an open quote in {word!r}"
+            result, index = result + char, index + 1
+    return result
+
+
+def copied(arguments: str) -> tuple[list[str], str]:
+    """Sources and target of a COPY in JSON form, as Docker finds them on disk."""
+    *sources, target = (expand(word, {"MODEL_CONTEXT": "."}) for word in json.loads(arguments))
+    literal = [re.sub(r"\[(.)\]", r"\1", source) for source in sources]
+    for source in sources:
+        assert not re.search(r"[*?\[]", re.sub(r"\[(.)\]", "", source)), f"a pattern in {source!r}"
+    return literal, target
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_as_known(name: str) -> None:
+    """Written anew with: PYTHONPATH=lib python -m tests.unit.program.test_dockerfile"""
+    assert render_dockerfile(look(ROOT / "examples" / name), SERVER) == (GOLDEN / f"{name}.Dockerfile").read_text()
+
+
+def variants() -> list[Program]:
+    return [
+        *(look(ROOT / "examples" / name) for name in EXAMPLES),
+        dataclasses.replace(
+            PLAIN,
+            system_packages=("libgomp1", "ffmpeg=7:5.1"),
+            requirements_file='deps/it\'s "mine" $1.txt',
+            requirements_includes=("base [1].txt", "deps/ü.txt"),
+            init_file="my init.sh",
+            init_shell="bash",
+            command=("/opt/conda/bin/python3.12", "a b.py", "--x='$y'", "{input}", "{output}"),
+        ),
+        dataclasses.replace(PLAIN, requirements_need_code=True),
+        dataclasses.replace(
+            PLAIN, requirements_file="", init_file="", command=("Rscript", "x.R", "{input}", "{output}")
+        ),
+    ]
+
+
+@pytest.mark.parametrize("program", variants(), ids=lambda program: program.name)
+def test_linter_is_content(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "Dockerfile"
+    path.write_text(render_dockerfile(program, SERVER))
+    linter = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([linter, "--no-color", path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_nothing_that_an_old_engine_does_not_know() -> None:
+    for program in variants():
+        text = render_dockerfile(program, SERVER)
+        assert text.startswith(MARKER)
+        assert not re.search(r"^#\s*\w+\s*=", text, re.M), "a comment that is a parser directive"
+        assert "--link" not in text
+        assert "--chmod" not in text
+        assert "<<" not in text
+
+
+def test_order_keeps_caches() -> None:
+    found = instructions(render_dockerfile(dataclasses.replace(PLAIN, system_packages=("git",)), SERVER))
+    text = [f"{keyword} {rest}" for keyword, rest in found]
+    order = ["apt-get install", "/requirements.txt", "pip install", '"${MODEL_CONTEXT}/"', "init.sh", "compileall"]
+    order += ["--from=", "ARG MODEL_BUILD_ID", "manifest", "LABEL", "ENTRYPOINT"]
+    places = [next(index for index, line in enumerate(text) if part in line) for part in order]
+    assert places == sorted(places)
+
+
+def test_requirements_that_need_the_code_come_after_it() -> None:
+    text = render_dockerfile(dataclasses.replace(PLAIN, requirements_need_code=True), SERVER)
+    assert text.index('COPY ["${MODEL_CONTEXT}/", "/program/"]') < text.index("pip install")
+    assert text.count("COPY [") == 1
+
+
+def test_what_a_base_image_may_carry_is_reset() -> None:
+    found = dict(instructions(render_dockerfile(PLAIN, SERVER)))
+    assert found["USER"] == "0"
+    assert found["WORKDIR"] == "/program"
+    assert json.loads(found["ENTRYPOINT"]) == ["/opt/model-server/tini", "--", "/opt/model-server/model-server"]
+    assert found["CMD"] == "[]"
+    assert found["STOPSIGNAL"] == "SIGTERM"
+    assert found["EXPOSE"] == "80"
+    assert found["HEALTHCHECK"].endswith('CMD ["/opt/model-server/model-server", "health"]')
+
+
+def test_the_python_that_runs_the_program_gets_its_packages() -> None:
+    text = render_dockerfile(dataclasses.replace(PLAIN, command=("python3", "main.py", "{input}", "{output}")), SERVER)
+    assert "python3 -m pip install" in text
+    assert "python3 -m compileall" in text
+
+
+@pytest.mark.parametrize("reference", ["a b", "a\nRUN x", "", "A", "a:1 --x"])
+def test_server_image_is_checked(reference: str) -> None:
+    with pytest.raises(InputError):
+        render_dockerfile(PLAIN, reference)
+
+
+def test_secrets_are_mounted_and_never_copied() -> None:
+    for keyword, rest in instructions(render_dockerfile(PLAIN, SERVER)):
+        if "/run/secrets/" in rest:
+            assert keyword == "RUN"
+            assert "--mount=type=secret,id=pip-config,required=false" in rest
+            assert "--mount=type=secret,id=ca-bundle,required=false" in rest
+
+
+# All that inspection lets through: no control characters, no line separators, no lone surrogates.
+_anything = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=40)
+_tricky = st.text("\"'$\\{}[]*?#!`;&|<>()~ -./=\tüab", min_size=1, max_size=20).filter(lambda text: "\t" not in text)
+_text = _anything | _tricky
+_name = _text.map(lambda text: text.replace("/", "_")).filter(lambda text: text not in (".", ".."))
+_path = st.lists(_name, min_size=1, max_size=3).map("/".join)
+_requirements = _path.filter(lambda text: "\\" not in text)
+_EXPECTED = ["FROM", "USER", "ENV", "WORKDIR", "ARG", "COPY", "RUN", "COPY", "RUN", "RUN", "COPY", "ARG", "RUN", "ENV"]
+_EXPECTED += ["LABEL", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"]
+
+
+@settings(deadline=None, max_examples=300)
+@given(requirements=_requirements, init=_path, words=st.lists(_text, min_size=1, max_size=4), media=_text)
+def test_nothing_breaks_out(requirements: str, init: str, words: list[str], media: str) -> None:
+    program = dataclasses.replace(
+        PLAIN,
+        requirements_file=requirements,
+        init_file=init,
+        command=("program", *words, "{input}", "{output}"),
+        input_types=(media,),
+    )
+    text = render_dockerfile(program, SERVER)
+    assert text == render_dockerfile(program, SERVER)
+    found = instructions(text)
+    assert [keyword for keyword, _ in found] == _EXPECTED
+    folder = requirements.rpartition("/")[0]
+    assert copied(found[5][1]) == ([f"./{requirements}"], f"/program/{folder}/" if folder else "/program/")
+    assert copied(found[7][1]) == (["./"], "/program/")
+    assert shlex.split(found[6][1])[-2:] == ["-r", f"./{requirements}"]
+    assert shlex.split(found[8][1])[-2:] == ["sh", f"./{init}"]
+    server, verb, manifest = json.loads(found[12][1])
+    assert (server, verb) == ("/opt/model-server/model-server", "manifest")
+    assert json.loads(manifest)["command"] == list(program.command)
+    assert json.loads(manifest)["input_types"] == [media]
+
+
+def test_labels() -> None:
+    labels = dict(instructions(render_dockerfile(PLAIN, SERVER)))["LABEL"]
+    assert dict(word.split("=", 1) for word in shlex.split(labels)) == {
+        "org.opencontainers.image.title": "plain",
+        "org.opencontainers.image.version": "1",
+        "org.opencontainers.image.description": "Model plain behind the container API",
+        "org.opencontainers.image.base.name": "python:3.13-slim",
+        "io.model-dockerize.build-id": "$MODEL_BUILD_ID",
+        "io.model-dockerize.server": SERVER,
+    }
+
+
+def test_a_backslash_in_the_name_of_the_requirements_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="backslash"):
+        look(fill(tmp_path, {"main.py": "", "a\\b.txt": ""}), requirements_file="a\\b.txt")
+
+
+if __name__ == "__main__":
+    for example in EXAMPLES:
+        text_now = render_dockerfile(look(ROOT / "examples" / example), SERVER)
+        (GOLDEN / f"{example}.Dockerfile").write_text(text_now, encoding="utf-8")
