@@ -98,7 +98,7 @@ def variants() -> list[Program]:
         dataclasses.replace(
             PLAIN,
             system_packages=("libgomp1", "ffmpeg=7:5.1"),
-            requirements_file='deps/it\'s "mine" $1.txt',
+            requirements_file='deps/it\'s "mine".txt',
             requirements_includes=("base [1].txt", "deps/ü.txt"),
             init_file="my init.sh",
             init_shell="bash",
