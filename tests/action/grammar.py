@@ -11,25 +11,9 @@ LONGEST_MESSAGE = 4096
 LARGEST_SUMMARY = 1024 * 1024
 
 _STOP = "stop-commands"
-_KNOWN = frozenset(
-    [
-        "add-mask",
-        "add-matcher",
-        "add-path",
-        "debug",
-        "echo",
-        "endgroup",
-        "error",
-        "group",
-        "notice",
-        "remove-matcher",
-        "save-state",
-        "set-env",
-        "set-output",
-        "stop-commands",
-        "warning",
-    ]
-)
+_KNOWN = frozenset(("add-mask", "add-matcher", "add-path", "debug", "echo", "endgroup", "error", "group", "notice")) | {
+    *("remove-matcher", "save-state", "set-env", "set-output", "warning", _STOP)
+}
 _V1 = {"%3B": ";", "%0D": "\r", "%0A": "\n", "%5D": "]", "%25": "%"}
 _V2_DATA = {"%0D": "\r", "%0A": "\n", "%25": "%"}
 _V2_PROPERTY = {"%0D": "\r", "%0A": "\n", "%3A": ":", "%2C": ",", "%25": "%"}

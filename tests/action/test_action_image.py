@@ -1,6 +1,7 @@
 """The real image through the runner's contract: what a workflow gets, and what is left behind."""
 
 import json
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_a_pull_request_builds_and_proves_without_aws(runner: Runner, example: C
 
 def test_what_the_models_own_build_prints_is_not_obeyed(runner: Runner) -> None:
     folder = one_line_model(runner.workspace / "a model für uns")
-    (folder / "init.sh").write_text(HOSTILE)
+    (folder / "init.sh").write_text(f"{HOSTILE}# {secrets.token_hex(8)}: built anew each time\n")
     inputs = {"program-path": folder.name, "image-name": "mdact-hostile", "push-to-ecr": "false", "smoke-test": "false"}
     step = runner.step({**inputs, "report": "out/report.json"})
     assert step.exit_code == 0, step.text
@@ -117,9 +118,9 @@ def test_what_the_action_cannot_do_is_said(runner: Runner, inputs: dict[str, str
 
 def test_cancelled_in_the_middle_of_the_build(runner: Runner) -> None:
     folder = one_line_model(runner.workspace / "slow")
-    (folder / "init.sh").write_text(f"#!/bin/sh\necho 'now it {folder.stat().st_mtime_ns} sleeps'\nsleep 120\n")
+    (folder / "init.sh").write_text(f"#!/bin/sh\necho {secrets.token_hex(8)} now sleeps\nsleep 120\n")
     inputs = {"program-path": "slow", "image-name": "mdact-slow", "push-to-ecr": "false"}
-    step = runner.step(inputs, terminate_at="sleeps")
+    step = runner.step(inputs, terminate_at="now sleeps")
     assert step.exit_code == 143, step.text
     assert step.outputs["outcome"] == "cancelled"
     assert "Traceback" not in step.text

@@ -16,6 +16,7 @@ from model_dockerize.report.recorder import Level
 # The runner keeps ten annotations of a kind a step, and 4096 characters of a message (ExecutionContext.cs).
 MOST_ANNOTATIONS = 10
 _LONGEST_MESSAGE = 4000
+_MOST_EVIDENCE = 20  # details of a failure in its annotation
 
 _SYMBOL = {"done": "✓", "unchanged": "=", "failed": "✗", "skipped": "-"}
 _LOCATED = re.compile(r"(?P<file>/[^\n]*?), line (?P<line>[0-9]+): (?P<text>.*)", re.DOTALL)
@@ -99,13 +100,15 @@ class GitHubDisplay:
         if report.failure is None:
             self._print(f"{report.outcome}: {printable(report.image)}{f' at {report.url}' if report.url else ''}")
             return
-        self._print(f"{report.outcome}: {printable(report.failure.message)}")
-        for detail in report.failure.details:
-            for part in detail.splitlines():
+        failure = report.failure
+        self._print(f"{report.outcome}: {printable(failure.message)}")
+        if failure.kind != "input" and len(failure.details) > _MOST_EVIDENCE:
+            for part in (part for detail in failure.details for part in detail.splitlines()):
                 self._print(f"  {printable(part)}")
-        if report.failure.remedy:
-            self._print(f"Next: {printable(report.failure.remedy)}")
-        self._commands([annotation.command() for annotation in annotations(report.failure)])
+        if failure.remedy:
+            self._print(f"Next: {printable(failure.remedy)}")
+        # The runner prints them in red, with the evidence.
+        self._commands([annotation.command() for annotation in annotations(failure)])
 
     def _commands(self, commands: Iterable[str]) -> None:
         self._print(f"::{self._token}::")
@@ -127,7 +130,7 @@ def annotations(failure: Failure) -> list[Annotation]:
     """At most ten: wrong inputs one a problem, at its file and line where it has one; other failures in one."""
     title = f"model-dockerize: {failure.kind}"
     if failure.kind != "input" or not failure.details:
-        evidence = "\n".join(failure.details[-20:])
+        evidence = "\n".join(failure.details[-_MOST_EVIDENCE:])
         return [
             Annotation("error", title, "\n".join(part for part in (failure.message, failure.remedy, evidence) if part))
         ]

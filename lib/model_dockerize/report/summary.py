@@ -12,9 +12,12 @@ from model_dockerize.report.model import Failure, Report, SmokeReport
 LARGEST = 900 * 1024
 _LONGEST_TEXT = 2000
 _MOST_LINES = 100
-# Written as character references, these have no meaning to Markdown, and the reader sees them as they are.
-_MEANING = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~&@:/$^=\"']")
+# Written as character references, these have no meaning to Markdown, and the reader sees them as they are. What means
+# something only at the start of a line (- + 1. =) stays, because no text stands there.
+_MEANING = re.compile(r"[\\`*_\[\]<>#|~&@:$]|(?<=www)\.", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+# The stages that leave something behind; the others only look.
+_CHANGING = ("build", "archive", "push", "foundations", "batch", "deploy")
 _BAR = 20  # characters of the longest bar in the table of seconds
 
 
@@ -85,12 +88,11 @@ def _links(url: str) -> str:
 
 
 def _changes(report: Report) -> str:
-    words = {"done": "Done", "unchanged": "Nothing to do", "skipped": "Skipped", "failed": "Failed"}
-    lines = []
-    for status, word in words.items():
-        names = [plain(stage.name) for stage in report.stages if stage.status == status]
-        if names:
-            lines.append(f"- {word}: {', '.join(names)}")
+    lines = [
+        f"- {words}: {', '.join(names)}"
+        for words, status in (("Changed", "done"), ("As it was", "unchanged"))
+        if (names := [plain(one.name) for one in report.stages if one.name in _CHANGING and one.status == status])
+    ]
     return "\n".join(["### What changed", "", *lines]) if lines else ""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
 from model_dockerize.settings import OPTIONS, OUTPUTS, document
 from model_dockerize.settings.tree import Settings

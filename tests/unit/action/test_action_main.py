@@ -1,0 +1,238 @@
+"""From the runner's environment to the exit code, without Docker: how a run is set up, and how it ends."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from model_dockerize import action, pipeline
+from model_dockerize.errors import BuildError
+from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport
+from model_dockerize.settings import OUTPUTS, Settings
+from tests.action.grammar import Log, parse_file
+
+ROOT = Path(__file__).resolve().parents[3]
+SECRET = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"
+
+
+class Job:
+    """A workspace and the files of one step."""
+
+    def __init__(self, root: Path) -> None:
+        self.workspace, self.temp = root / "workspace", root / "temp"
+        self.workspace.mkdir()
+        self.temp.mkdir()
+        self._output, self._summary = root / "output", root / "summary"
+        self.log = Log()
+
+    def main(self, *argv: str, **variables: str) -> int:
+        named = {
+            "INPUT_" + name.upper().replace("_", "-") if name.islower() else name: text
+            for name, text in variables.items()
+        }
+        environment = {
+            "GITHUB_WORKSPACE": str(self.workspace),
+            "GITHUB_OUTPUT": str(self._output),
+            "GITHUB_STEP_SUMMARY": str(self._summary),
+            "GITHUB_SERVER_URL": "https://github.com",
+            "GITHUB_ACTION_REPOSITORY": "org/model-dockerize",
+            "RUNNER_TEMP": str(self.temp),
+            **named,
+        }
+        stream = io.StringIO()
+        code = action.main(environment, stream, list(argv))
+        for line in stream.getvalue().splitlines():
+            self.log.feed(line)
+        return code
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return dict(parse_file(self._output.read_text(encoding="utf-8")))
+
+    @property
+    def summary(self) -> str:
+        return self._summary.read_text(encoding="utf-8")
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.log.lines)
+
+    def model(self, folder: str, settings: str = "") -> Path:
+        path = self.workspace / folder
+        path.mkdir(parents=True)
+        if settings:
+            (path / "model-dockerize.yml").write_text(settings, encoding="utf-8")
+        return path
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job(tmp_path)
+
+
+Run = Callable[[Settings, Mapping[str, str], Recorder], Report]
+
+
+@pytest.fixture
+def run_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
+    """Puts a function in the pipeline's place, for what a pipeline does only on a bad day."""
+    return lambda function: monkeypatch.setattr(pipeline, "run", function)
+
+
+def test_a_folder_that_is_not_there(job: Job) -> None:
+    assert job.main(program_path="nowhere", push_to_ecr="false") == 3
+    assert set(job.outputs) == {output.name for output in OUTPUTS}
+    assert job.outputs["outcome"] == "failed"
+    assert job.summary.startswith("## ❌ failed")
+    (error,) = job.log.annotations("error")
+    assert "nowhere" in error.data
+    assert json.loads(Path(job.outputs["report"]).read_text(encoding="utf-8"))["error"]["exit_code"] == 3
+
+
+def test_arguments_are_an_error_with_a_hint(job: Job) -> None:
+    assert job.main("--image-name", "iris") == 2
+    assert "Remove `args:`" in job.text
+
+
+def test_inputs_win_over_the_file_of_the_folder(job: Job, run_as: Callable[[Run], None]) -> None:
+    seen: list[Settings] = []
+
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        seen.append(settings)
+        return Report("built")
+
+    run_as(run)
+    folder = job.model("a model", "image-name: from-file\nimage-version: v1\nprogram-path: src\nreport: out/r.json\n")
+    assert job.main(program_path="a model", image_name="from-input") == 0
+    assert seen[0].image.image_name == "from-input"
+    assert seen[0].image.image_version == "v1"
+    assert seen[0].program.program_path == folder / "src"
+    assert job.outputs["report"] == "a model/out/r.json"
+    assert (folder / "out/r.json").is_file()
+    # Without an input the folder is the workspace itself, whatever the current directory is.
+    assert job.main() == 0
+    assert seen[1].program.program_path == job.workspace
+
+
+def test_docker_gets_a_configuration_that_does_not_stay(job: Job, run_as: Callable[[Run], None]) -> None:
+    seen: list[Path] = []
+
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        config = Path(environment["DOCKER_CONFIG"])
+        (config / "config.json").write_text("{}")
+        seen.append(config)
+        assert environment["PATH"].startswith("/usr/local/sbin:")
+        raise RuntimeError("on the way")
+
+    run_as(run)
+    assert job.main(PATH="utter-nonsense", DOCKER_CONFIG="/root/.docker") == 1
+    assert not seen[0].exists()
+
+
+def test_a_defect_is_one_line_and_a_link(job: Job, run_as: Callable[[Run], None]) -> None:
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        raise KeyError("surprise")
+
+    run_as(run)
+    assert job.main() == 1
+    assert "defect of model-dockerize: KeyError: 'surprise'" in job.text
+    assert "https://github.com/org/model-dockerize/issues" in job.text
+    assert "Traceback" not in job.text
+    assert job.outputs["outcome"] == "failed"
+    assert job.main(RUNNER_DEBUG="1") == 1
+    assert "Traceback" in job.text
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_cancelled(job: Job, run_as: Callable[[Run], None], number: int, code: int) -> None:
+    cleaned: list[bool] = []
+
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        try:
+            with recorder.stage("build"):
+                os.kill(os.getpid(), number)
+        finally:
+            os.kill(os.getpid(), number)  # an impatient second signal must not cut the cleaning short
+            cleaned.append(True)
+        return Report("built")
+
+    run_as(run)
+    before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
+    assert job.main() == code
+    assert cleaned == [True]
+    assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)] == before
+    assert job.outputs["outcome"] == "cancelled"
+    assert "| build | failed |" in job.summary
+
+
+def test_a_secret_is_in_nothing_that_is_handed_over(job: Job, run_as: Callable[[Run], None]) -> None:
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        with recorder.stage("push") as stage:
+            stage.secret("another-secret-value")
+            stage.output(f"the key is {SECRET}")
+        smoke = SmokeReport(False, (CheckReport("health", False, 0.1, "another-secret-value"),))
+        failed = pipeline.failed(Report(), BuildError(f"no {SECRET}", f"use {SECRET}", (f"line {SECRET}",)))
+        return failed.with_(smoke_local=smoke)
+
+    run_as(run)
+    assert job.main(AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN="") == 5
+    everything = job.text + job.summary + str(job.outputs) + Path(job.outputs["report"]).read_text(encoding="utf-8")
+    assert SECRET not in everything
+    assert "another-secret-value" not in everything
+    # So that the runner hides it from later steps too.
+    assert SECRET in job.log.masks
+
+
+def test_what_cannot_be_handed_over_is_no_success(job: Job, run_as: Callable[[Run], None], tmp_path: Path) -> None:
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        return Report("built")
+
+    run_as(run)
+    assert job.main(GITHUB_OUTPUT=str(tmp_path / "no/such/folder")) == 1
+    assert "could not be handed everything" in job.text
+
+
+def test_without_a_runner_it_works_and_writes_nothing(tmp_path: Path, run_as: Callable[[Run], None]) -> None:
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        return Report("built")
+
+    run_as(run)
+    assert action.main({"GITHUB_WORKSPACE": str(tmp_path)}, io.StringIO(), []) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_made_in_the_workspace_belongs_to_its_owner(job: Job, run_as: Callable[[Run], None]) -> None:
+    if os.geteuid() == 0:
+        os.chown(job.workspace, 1001, 1001)
+    folder = job.model("model")
+
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        (folder / "Dockerfile").touch()
+        (folder / "link").symlink_to("/etc/passwd")
+        return Report("built")
+
+    run_as(run)
+    system = Path("/etc/passwd").stat().st_uid
+    assert job.main(program_path="model", report="deep/er/report.json") == 0
+    owner = job.workspace.stat().st_uid
+    assert {path.lstat().st_uid for path in job.workspace.rglob("*")} == {owner}
+    assert Path("/etc/passwd").stat().st_uid == system
+
+
+def test_the_entrypoint_is_short_and_runs_isolated() -> None:
+    assert len((ROOT / "entrypoint.py").read_text(encoding="utf-8").splitlines()) <= 40
+    done = subprocess.run(
+        [sys.executable, "-I", ROOT / "entrypoint.py", "argument"],
+        env={"PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere", "LC_ALL": "POSIX"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert b"Remove `args:`" in done.stdout
+    assert done.stderr == b""

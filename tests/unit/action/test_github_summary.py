@@ -1,0 +1,92 @@
+"""The job summary: outcome first, everything a reader wants, nothing that a model could smuggle in."""
+
+import html
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_dockerize.errors import BuildError
+from model_dockerize.report import CheckReport, Failure, Report, SmokeReport, StageResult
+from model_dockerize.report.summary import LARGEST, markdown, plain
+
+GOOD = Report(
+    outcome="deployed",
+    image="iris:v1",
+    image_uri="1.dkr.ecr.eu-central-1.amazonaws.com/iris@sha256:abc",
+    digest="sha256:abc",
+    build_id="0123",
+    url="http://203.0.113.5",
+    job_definition_arn="arn:aws:batch:x:1:job-definition/iris:7",
+    job_definition_revision=7,
+    stages=(
+        StageResult("build", "done", 30.0),
+        StageResult("push", "unchanged", 3.0),
+        StageResult("check", "done", 0.0),
+    ),
+    smoke_deployed=SmokeReport(True, (CheckReport("health", True, 0.1, "Health check is ok"),)),
+    warnings=("No sample.",),
+)
+
+
+def read(text: str) -> str:
+    """As a person sees it."""
+    return html.unescape(text)
+
+
+def test_the_outcome_comes_first_and_the_facts_follow() -> None:
+    text = read(markdown(GOOD))
+    assert text.startswith("## ✅ deployed · iris:v1\n")
+    assert "](http://203.0.113.5)" in text
+    assert "[swagger](http://203.0.113.5/swagger)" in text
+    for fact in (
+        "iris@sha256:abc",
+        "(revision 7)",
+        "Changed: build\n",
+        "As it was: push",
+        "1 of 1 passed",
+        "No sample.",
+    ):
+        assert fact in text
+    assert "| build | done | 30.0 | ████████████████████ |" in text
+
+
+def test_a_failure_says_what_and_what_next_before_anything_else() -> None:
+    failure = Failure.of(BuildError("pip failed.", "Mend requirements.txt.", ("line </pre><h1>one", "two")))
+    text = markdown(GOOD.with_(outcome="failed", failure=failure))
+    assert text.index("pip failed") < text.index("Mend requirements") < text.index("<pre>") < text.index("| --- |")
+    assert "line &lt;/pre&gt;&lt;h1&gt;one\ntwo" in text
+    assert "Exit code 5 (build)." in text
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "http://x](http://evil)", "http://x y", "http://a@b", ""])
+def test_only_a_plain_address_becomes_a_link(url: str) -> None:
+    assert "](" not in markdown(GOOD.with_(url=url))
+
+
+@given(st.text())
+def test_texts_are_shown_and_never_obeyed(text: str) -> None:
+    written = plain(text)
+    assert "\n" not in written
+    # All that could begin a tag, a link, a table's cell, code, emphasis, a heading, a mention or an address.
+    assert not re.search(r"[\\`*_\[\]<>|~@:$]|www\.|&(?!#\d+;)|#(?!\d+;)", written, re.IGNORECASE)
+    shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    assert html.unescape(written) == shown
+
+
+@given(st.lists(st.text(), max_size=5))
+def test_tables_keep_their_columns_whatever_stands_in_them(details: list[str]) -> None:
+    smoke = SmokeReport(False, tuple(CheckReport(text, False, 0.0, text) for text in details))
+    text = markdown(Report(smoke_local=smoke))
+    rows = [line for line in text.splitlines() if line.startswith("| ❌")]
+    assert len(rows) == len(details)
+    assert all(row.count("|") == 5 for row in rows)
+
+
+def test_it_stays_below_the_runners_limit() -> None:
+    checks = tuple(CheckReport(f"c{number}", False, 0.0, "|" * 5000) for number in range(3000))
+    text = markdown(GOOD.with_(smoke_local=SmokeReport(False, checks), outcome="failed"))
+    assert len(text.encode()) <= LARGEST + 200
+    assert text.startswith("## ✅ failed")
+    assert "too long for this page" in text
