@@ -37,7 +37,7 @@ class Engine:
     cli: Path
     host: str  # "unix:///var/run/docker.sock"
     context: str
-    environment: Mapping[str, str] = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False, compare=False)
 
 
 def numbers(version: str) -> tuple[int, ...]:

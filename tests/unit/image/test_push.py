@@ -1,5 +1,7 @@
 """What a push's stream means: the digest, the layers, the cause of a failure."""
 
+from typing import Any
+
 import pytest
 
 from model_dockerize.errors import PushError
@@ -23,7 +25,7 @@ class Words:
     def secret(self, value: str) -> None: ...
 
 
-def layer(layer_id: str, status: str, total: int = 0) -> dict[str, object]:
+def layer(layer_id: str, status: str, total: int = 0) -> dict[str, Any]:
     return {"id": layer_id, "status": status, "progressDetail": {"current": total, "total": total}}
 
 
@@ -34,7 +36,7 @@ def layer(layer_id: str, status: str, total: int = 0) -> dict[str, object]:
         {"status": f"1: digest: {DIGEST} size: 1234"},
     ],
 )
-def test_layers_are_counted_and_the_digest_is_found(end: dict[str, object]) -> None:
+def test_layers_are_counted_and_the_digest_is_found(end: dict[str, Any]) -> None:
     words = Words()
     events = [
         {"status": "The push refers to repository [127.0.0.1:5000/iris]"},
@@ -52,7 +54,10 @@ def test_layers_are_counted_and_the_digest_is_found(end: dict[str, object]) -> N
 
 
 def test_an_error_in_the_stream_is_an_error() -> None:
-    events = [layer("a", "Pushing", 1), {"errorDetail": {"message": "denied: no"}, "error": "denied: no"}]
+    events: list[dict[str, Any]] = [
+        layer("a", "Pushing", 1),
+        {"errorDetail": {"message": "denied: no"}, "error": "denied: no"},
+    ]
     with pytest.raises(PushError, match="not allowed"):
         _follow(events, "r/x:1", Words())
 

@@ -1,0 +1,591 @@
+"""Images on the real engine: built, failed, interrupted, saved, loaded, run, pushed. All names begin with `mdimg-`."""
+
+import base64
+import gzip
+import io
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import boto3
+import pytest
+import requests
+from docker.errors import ImageNotFound
+
+from model_dockerize import sandbox
+from model_dockerize.errors import BuildError, EngineError, InputError, ProgramError, PushError, SmokeError
+from model_dockerize.image import (
+    BUILD_ID_LABEL,
+    BuildRequest,
+    Engine,
+    Image,
+    RegistryAuth,
+    ServerSources,
+    build,
+    find,
+    inspect,
+    load,
+    probe,
+    push,
+    run,
+    save,
+    server_image,
+    tag,
+)
+from model_dockerize.image.engine import connect
+from model_dockerize.image.push import ATTEMPTS
+from model_dockerize.progress import Silent
+
+from .conftest import ROOT, Cli
+
+BASE = "python:3.13-slim"
+
+
+@dataclass
+class Words:
+    """Keeps what a stage said."""
+
+    infos: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+
+    def info(self, text: str) -> None:
+        self.infos.append(text)
+
+    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
+        self.warnings.append(text)
+
+    def output(self, text: str) -> None:
+        self.outputs.append(text)
+
+    def secret(self, value: str) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return probe(os.environ)
+
+
+def context(dockerfile: str, **files: str) -> Callable[[BinaryIO], None]:
+    """A build context in memory."""
+
+    def write(pipe: BinaryIO) -> None:
+        with tarfile.open(fileobj=pipe, mode="w|") as tar:
+            for name, text in {"Dockerfile": dockerfile, **files}.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(text.encode())
+                tar.addfile(member, io.BytesIO(text.encode()))
+
+    return write
+
+
+def remove(engine: Engine, *refs: str) -> None:
+    with closing(connect(engine)) as client:
+        for ref in refs:
+            with suppress(ImageNotFound):
+                client.images.remove(ref, force=True)
+
+
+@pytest.fixture(scope="module")
+def web(engine: Engine) -> Iterator[Image]:
+    """An image that serves its own directory on port 80, with a build id of its own."""
+    build_id = secrets.token_hex(16)
+    serve = '["python3", "-m", "http.server", "80"]'
+    text = f"FROM {BASE}\nRUN echo made > /made.txt\nWORKDIR /srv\nCOPY page .\nCMD {serve}\n"
+    request = BuildRequest(tags=("mdimg-web:1.0",), labels={BUILD_ID_LABEL: build_id})
+    yield build(engine, context(text, page="hello"), request, Silent())
+    remove(engine, "mdimg-web:1.0", "mdimg-web:2", f"gx-images:t-{build_id}")
+
+
+def test_probe_is_quick_and_true(engine: Engine) -> None:
+    started = time.monotonic()
+    assert probe(os.environ) == engine
+    assert time.monotonic() - started < 0.5 * max(1.0, os.getloadavg()[0])
+    told = subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}} {{.Server.APIVersion}} {{.Server.Os}}/{{.Server.Arch}}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split() == [engine.version, engine.api_version, engine.platform]
+
+
+def test_an_engine_that_is_not_there() -> None:
+    with pytest.raises(EngineError, match=r"does not answer at unix:///nowhere/docker\.sock"):
+        probe({**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"})
+
+
+def test_a_build_is_listed_labelled_and_told_step_by_step(engine: Engine) -> None:
+    build_id, nonce = secrets.token_hex(16), secrets.token_hex(4)
+    text = f"FROM {BASE}\nARG WORD\nRUN echo {nonce} $WORD\nRUN echo again\n"
+    request = BuildRequest(
+        tags=("mdimg-steps:1", "mdimg-steps:latest"),
+        build_args={"WORD": "a b"},
+        labels={BUILD_ID_LABEL: build_id},
+        platform=engine.platform,
+    )
+    try:
+        words = Words()
+        first = build(engine, context(text), request, words)
+        assert (first.ref, first.build_id, first.ran_steps, first.cached_steps) == ("mdimg-steps:1", build_id, 2, 0)
+        assert first.size > 1_000_000
+        assert f"  {nonce} a b" in words.outputs
+        assert any(re.fullmatch(rf"\[2/3\] RUN echo {nonce} .*: \d+\.\d s", line) for line in words.outputs)
+        assert any(text.startswith("Built mdimg-steps:1 in ") for text in words.infos)
+        listed = subprocess.run(
+            ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert {"mdimg-steps:1", "mdimg-steps:latest"} <= set(listed.stdout.split())
+
+        words = Words()
+        again = build(engine, context(text), request, words)
+        assert (again.id, again.ran_steps, again.cached_steps) == (first.id, 0, 2)
+        assert "[3/3] RUN echo again: cached" in words.outputs
+        found = find(engine, build_id)
+        assert found is not None
+        assert found.id == first.id
+        assert find(engine, "0" * 32) is None
+    finally:
+        remove(engine, "mdimg-steps:1", "mdimg-steps:latest")
+
+
+def test_a_changed_file_runs_only_what_comes_after_it(engine: Engine) -> None:
+    nonce = secrets.token_hex(4)
+    text = f"FROM {BASE}\nRUN echo dependencies {nonce}\nCOPY model.py /\nRUN echo after\n"
+    request = BuildRequest(tags=("mdimg-layers:1",))
+    try:
+        assert build(engine, context(text, **{"model.py": "1"}), request, Silent()).ran_steps == 3
+        changed = build(engine, context(text, **{"model.py": "2"}), request, Silent())
+        assert [step.cached for step in changed.steps] == [True, False, False]
+    finally:
+        remove(engine, "mdimg-layers:1")
+
+
+def test_a_failing_step_is_named_with_its_last_words(engine: Engine) -> None:
+    text = f"FROM {BASE}\nRUN for i in $(seq 100); do echo line $i; done; echo 'error: no such wheel' >&2; exit 3\n"
+    with pytest.raises(BuildError) as raised:
+        build(engine, context(text), BuildRequest(tags=("mdimg-fail:1",), build_args={"X": "in-argv"}), Silent())
+    error = raised.value
+    assert str(error).startswith("The image mdimg-fail:1 did not build at [2/2] RUN for i in")
+    assert str(error).endswith("error: no such wheel (exit code 3)")
+    assert error.details[0].startswith("[2/2] RUN for i in")
+    assert "error: no such wheel" in error.details[-2:]
+    assert "line 100" in error.details
+    assert "line 1" not in error.details
+    assert "in-argv" not in "\n".join((str(error), error.remedy, *error.details))
+
+
+def test_a_dockerfile_that_is_none(engine: Engine) -> None:
+    with pytest.raises(BuildError, match="unknown instruction: FOO"):
+        build(engine, context(f"FROM {BASE}\nFOO bar\n"), BuildRequest(tags=("mdimg-fail:1",)), Silent())
+
+
+def test_a_base_image_that_is_none(engine: Engine) -> None:
+    with pytest.raises(BuildError) as raised:
+        build(engine, context("FROM 127.0.0.1:1/none:1\n"), BuildRequest(tags=("mdimg-fail:1",)), Silent())
+    assert "base image" in raised.value.remedy
+
+
+def test_a_secret_reaches_its_step_and_nothing_else(engine: Engine, tmp_path: Path) -> None:
+    value, nonce = secrets.token_hex(16), secrets.token_hex(4)
+    file = tmp_path / "a secret, with a comma"
+    file.write_text(value)
+    use = f"echo {nonce}; sha256sum /run/secrets/key > /sum; wc -c /run/secrets/key"
+    text = f"FROM {BASE}\nRUN --mount=type=secret,id=key {use}\n"
+    words = Words()
+    try:
+        image = build(engine, context(text), BuildRequest(tags=("mdimg-secret:1",), secrets={"key": file}), words)
+        assert "  32 /run/secrets/key" in words.outputs
+        with closing(connect(engine)) as client:
+            saved = b"".join(client.api.get_image(image.ref))
+        assert value.encode() not in saved
+        assert value not in "\n".join((*words.outputs, *words.infos))
+    finally:
+        remove(engine, "mdimg-secret:1")
+
+
+def test_the_error_of_a_context_is_the_error_of_the_build(engine: Engine) -> None:
+    def broken(pipe: BinaryIO) -> None:
+        context(f"FROM {BASE}\n")(pipe)  # a whole archive: only the error tells that it was not meant to be
+        raise ProgramError("model.bin vanished while it was read.")
+
+    with pytest.raises(ProgramError, match=r"model\.bin vanished"):
+        build(engine, broken, BuildRequest(tags=("mdimg-broken:1",)), Silent())
+    with pytest.raises(EngineError, match="no image mdimg-broken:1"):
+        inspect(engine, "mdimg-broken:1")
+
+
+def test_a_build_that_ends_before_it_has_read_the_context(engine: Engine) -> None:
+    written = []
+
+    def large(pipe: BinaryIO) -> None:
+        with tarfile.open(fileobj=pipe, mode="w|") as tar:
+            for number in range(256):
+                member = tarfile.TarInfo(f"part-{number}")
+                member.size = 1 << 20
+                tar.addfile(member, io.BytesIO(os.urandom(member.size)))
+                written.append(number)
+
+    with pytest.raises(BuildError, match="no such file"):
+        build(engine, large, BuildRequest(tags=("mdimg-broken:1",), secrets={"x": Path("/gone")}), Silent())
+    assert len(written) < 256
+
+
+INTERRUPTED = """
+import os, signal, sys
+from model_dockerize.image import BuildRequest, build, probe
+from model_dockerize.progress import Silent
+from tests.integration.test_image import BASE, context
+
+class Telling(Silent):
+    def output(self, text):
+        if "MARK" in text: print("building", flush=True)
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+text = f"FROM {BASE}\\nRUN echo MARK " + sys.argv[1] + "; sleep 300\\n"
+build(probe(os.environ), context(text), BuildRequest(tags=("mdimg-interrupted:1",)), Telling())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_no_process(engine: Engine, number: signal.Signals) -> None:
+    nonce = secrets.token_hex(8)
+    child = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, nonce],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'lib'}:{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert child.stdout
+    with child:
+        assert child.stdout.readline() == "building\n"
+        started = time.monotonic()
+        child.send_signal(number)
+        assert child.wait(timeout=30) != 0
+        assert time.monotonic() - started < 15
+    end = time.monotonic() + 15
+    while (left := _commands_with(nonce)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert left == []
+
+
+def _commands_with(text: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            if text in line or "mdimg-interrupted" in line:
+                found.append(line)
+    return found
+
+
+def test_one_more_name_is_the_same_image(engine: Engine, web: Image) -> None:
+    tag(engine, web, "mdimg-web:2")
+    assert inspect(engine, "mdimg-web:2").id == inspect(engine, "mdimg-web:1.0").id == web.id
+    with pytest.raises(EngineError, match="cannot be named"):
+        tag(engine, web, "Not A Name:1")
+
+
+def test_saved_removed_and_loaded_again(engine: Engine, web: Image, tmp_path: Path) -> None:
+    words = Words()
+    archive = save(engine, web, tmp_path / "out put", "Iris classifier", words)
+    assert re.fullmatch(r"Iris-classifier_[0-9a-f]{6}\.docker\.tar\.gz", archive.path.name)
+    assert archive.tag == f"gx-images:t-{web.build_id}"
+    assert archive.size == archive.path.stat().st_size
+    assert list(archive.path.parent.iterdir()) == [archive.path]
+
+    before = archive.path.stat()
+    assert save(engine, web, tmp_path / "out put", "Iris classifier", words) == archive
+    assert archive.path.stat().st_mtime_ns == before.st_mtime_ns
+    assert "is there already" in words.infos[-1]
+
+    subprocess.run(["docker", "rmi", archive.tag], check=True, capture_output=True)
+    loaded = subprocess.run(["docker", "load", "-i", archive.path], check=True, capture_output=True, text=True)
+    assert loaded.stdout.strip() == f"Loaded image: {archive.tag}"
+    subprocess.run(["docker", "rmi", archive.tag], check=True, capture_output=True)
+
+    image = load(engine, archive.path, words)
+    assert (image.ref, image.build_id) == (archive.tag, web.build_id)
+    plain = tmp_path / "plain.tar"
+    plain.write_bytes(gzip.decompress(archive.path.read_bytes()))
+    assert load(engine, plain, words).id == image.id
+
+
+def test_a_file_of_the_same_name_with_another_image_is_replaced(engine: Engine, web: Image, tmp_path: Path) -> None:
+    path = tmp_path / f"iris_{web.build_id[:6]}.docker.tar.gz"
+    path.write_bytes(gzip.compress(b"something else"))
+    archive = save(engine, web, tmp_path, "iris", Silent())
+    assert archive.path == path
+    assert load(engine, path, Silent()).ref == archive.tag
+
+
+def test_an_image_without_a_build_id_has_no_archive(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="no build id"):
+        save(engine, inspect(engine, BASE), tmp_path, "base", Silent())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "neither gzip nor tar"),
+        (b"just some text", "neither gzip nor tar"),
+        (gzip.compress(b"just some text"), "does not take"),
+        (gzip.compress(os.urandom(5000))[:2000], "does not take"),
+    ],
+)
+def test_what_is_no_archive_is_refused(engine: Engine, tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "x.docker.tar.gz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        load(engine, path, Silent())
+
+
+def test_an_archive_that_is_not_there(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        load(engine, tmp_path / "gone.tar.gz", Silent())
+
+
+def test_a_container_answers_and_is_removed(engine: Engine, web: Image) -> None:
+    with run(engine, web.ref, {"WORD": "x"}, "mdimg-run") as container:
+        assert container.name.startswith("mdimg-run-")
+        assert all(url.startswith("http://127.0.0.1:") for url in container.urls)
+        assert container.exited() is None
+        answer = _get(f"{container.urls[0]}/page")
+        assert answer.text == "hello"
+        assert "GET /page" in container.logs(tail=5)
+    with closing(connect(engine)) as client:
+        assert client.containers.list(all=True, filters={"name": container.name}) == []
+    assert container.exited() == 137
+
+
+def _get(url: str) -> requests.Response:
+    end = time.monotonic() + 20
+    with requests.Session() as session:
+        session.trust_env = False
+        while True:
+            try:
+                return session.get(url, timeout=5)
+            except requests.ConnectionError:
+                assert time.monotonic() < end, f"nothing answered at {url}"
+                time.sleep(0.1)
+
+
+def test_a_container_is_removed_when_the_block_fails(engine: Engine, web: Image) -> None:
+    with pytest.raises(KeyboardInterrupt), run(engine, web.ref, {}, "mdimg-run") as container:
+        raise KeyboardInterrupt
+    with closing(connect(engine)) as client:
+        assert client.containers.list(all=True, filters={"name": container.name}) == []
+
+
+def test_a_container_that_ends_tells_its_code_and_words(engine: Engine) -> None:
+    text = f'FROM {BASE}\nCMD ["sh", "-c", "echo out; echo err >&2; exit 7"]\n'
+    build(engine, context(text), BuildRequest(tags=("mdimg-exit:1",)), Silent())
+    try:
+        with run(engine, "mdimg-exit:1", {}, "mdimg-run") as container:
+            end = time.monotonic() + 20
+            while (code := container.exited()) is None and time.monotonic() < end:
+                time.sleep(0.05)
+            assert code == 7
+            assert sorted(container.logs().split()) == ["err", "out"]
+    finally:
+        remove(engine, "mdimg-exit:1")
+
+
+def test_a_container_that_cannot_start(engine: Engine) -> None:
+    build(engine, context(f'FROM {BASE}\nCMD ["/no/such/program"]\n'), BuildRequest(tags=("mdimg-none:1",)), Silent())
+    try:
+        with pytest.raises(SmokeError, match="/no/such/program"), run(engine, "mdimg-none:1", {}, "mdimg-none"):
+            pass
+        with closing(connect(engine)) as client:
+            assert client.containers.list(all=True, filters={"name": "mdimg-none-"}) == []
+    finally:
+        remove(engine, "mdimg-none:1")
+
+
+def test_an_image_that_is_not_there(engine: Engine) -> None:
+    with pytest.raises(EngineError, match="no image mdimg-gone:1"), run(engine, "mdimg-gone:1", {}, "mdimg-run"):
+        pass
+
+
+INSIDE = """
+import sys, time, urllib.request
+sys.path += ["/lib/ours", "/libraries"]
+from model_dockerize.image.container import run
+from model_dockerize.image.engine import Engine
+from pathlib import Path
+
+engine = Engine("", "1.41", "", "", False, Path("docker"), "unix:///var/run/docker.sock", "default", {})
+with run(engine, "mdimg-web:1.0", {}, "mdimg-inside") as container:
+    for _ in range(100):
+        try:
+            print(container.urls[0], urllib.request.urlopen(container.urls[0] + "/page", timeout=5).read().decode())
+            break
+        except OSError:
+            time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize("network", ["bridge", "mdimg-net"])
+def test_from_inside_a_container_the_address_is_that_of_our_network(engine: Engine, web: Image, network: str) -> None:
+    """As in a GitHub Action: the engine's socket, a network of its own. The host's libraries are only lent."""
+    with closing(connect(engine)) as client:
+        made = client.networks.create(network) if network != "bridge" else None
+        try:
+            said = subprocess.run(
+                [
+                    *("docker", "run", "--rm", "--network", network),
+                    *("-v", "/var/run/docker.sock:/var/run/docker.sock"),
+                    *(
+                        "-v",
+                        f"{Path(requests.__file__).parents[1]}:/libraries:ro",
+                        "-v",
+                        f"{ROOT / 'lib'}:/lib/ours:ro",
+                    ),
+                    *(BASE, "python3", "-B", "-c", INSIDE),
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+        finally:
+            if made:
+                made.remove()
+    assert re.fullmatch(r"http://(?!127\.)[\d.]+:80 hello\n", said.stdout), said.stderr
+    assert web.ref == "mdimg-web:1.0"
+
+
+def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: Path) -> None:
+    version = f"test{secrets.token_hex(4)}"
+    (tmp_path / "model-server").write_text("#!/bin/sh\necho served\n")
+    (tmp_path / "model-server").chmod(0o755)
+    words = Words()
+    ref = server_image(engine, version, ServerSources(None, tmp_path), words)
+    try:
+        assert ref == f"model-dockerize/model-server:{version}"
+        made = inspect(engine, ref)
+        text = (
+            f"FROM {BASE}\nCOPY --from={ref} /opt/model-server /opt/model-server\nRUN /opt/model-server/model-server\n"
+        )
+        build(engine, context(text), BuildRequest(tags=("mdimg-served:1",)), words)
+        assert "  served" in words.outputs
+        words = Words()
+        assert server_image(engine, version, ServerSources(None, None), words) == ref
+        assert words.outputs == []
+        assert inspect(engine, ref).id == made.id
+    finally:
+        remove(engine, "mdimg-served:1", ref)
+
+
+def test_the_servers_image_from_nothing(engine: Engine) -> None:
+    with pytest.raises(EngineError, match="nothing to make it from"):
+        server_image(engine, "000000000000", ServerSources(None, None), Silent())
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The sandbox's registry with a repository in it, and how its API makes more."""
+
+    auth: RegistryAuth
+    repository: str
+    ecr: object
+
+
+@pytest.fixture(scope="module")
+def registry(cli: Cli, engine: Engine) -> Iterator[Registry]:
+    aws = sandbox.start(cli.home, Silent())
+    ecr = boto3.client(
+        "ecr",
+        endpoint_url=aws.endpoint_url,
+        region_name=aws.region,
+        aws_access_key_id=aws.account_id,
+        aws_secret_access_key=aws.secret_key,
+    )
+    name = f"mdimg-{secrets.token_hex(4)}"
+    uri = ecr.create_repository(repositoryName=name)["repository"]["repositoryUri"]
+    immutable = ecr.create_repository(repositoryName=f"{name}-fixed", imageTagMutability="IMMUTABLE")
+    assert immutable["repository"]["repositoryUri"] == f"{uri}-fixed"
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    user, password = base64.b64decode(token).decode().split(":", 1)
+    yield Registry(RegistryAuth(user, password, uri.partition("/")[0]), uri, ecr)
+    remove(engine, f"{uri}:1", f"{uri}:2", f"{uri}-fixed:1", f"{uri}-gone:1")
+
+
+def test_pushed_is_what_the_registry_holds(engine: Engine, web: Image, registry: Registry) -> None:
+    words = Words()
+    digest = push(engine, web.ref, f"{registry.repository}:1", registry.auth, words)
+    manifest = requests.head(
+        f"http://{registry.auth.registry}/v2/{registry.repository.partition('/')[2]}/manifests/1",
+        headers={
+            "Accept": "application/vnd.oci.image.manifest.v1+json, "
+            "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.index.v1+json"
+        },
+        auth=(registry.auth.username, registry.auth.password),
+        timeout=10,
+        proxies={"http": "", "https": ""},
+    )
+    assert manifest.headers["Docker-Content-Digest"] == digest
+    assert "index" not in manifest.headers["Content-Type"]
+    assert re.search(r": \d+ layers sent \(\d+\.\d MB\), ", words.infos[-1])
+    assert inspect(engine, f"{registry.repository}:1").id == web.id
+
+    words = Words()
+    assert push(engine, web.ref, f"{registry.repository}:2", registry.auth, words) == digest
+    assert ": 0 layers sent" in words.infos[-1]
+    config = Path(os.environ.get("DOCKER_CONFIG", Path.home() / ".docker")) / "config.json"
+    assert not config.exists() or registry.auth.registry not in config.read_text()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "password", "message"),
+    [
+        (":1", "wrong", "does not accept these credentials|not allowed"),
+        ("-gone:1", "", "repository does not exist"),
+        ("-fixed:1", "", "immutable"),
+    ],
+)
+def test_a_refused_push_says_why(
+    engine: Engine, web: Image, registry: Registry, suffix: str, password: str, message: str
+) -> None:
+    auth = RegistryAuth(registry.auth.username, password or registry.auth.password, registry.auth.registry)
+    target = registry.repository + suffix
+    image = web.ref
+    if suffix == "-fixed:1":
+        push(engine, image, target, auth, Silent())
+        image = BASE
+    with pytest.raises(PushError, match=message) as raised:
+        push(engine, image, target, auth, Silent())
+    assert raised.value.remedy
+    assert auth.password not in "\n".join((str(raised.value), raised.value.remedy, *raised.value.details))
+
+
+def test_a_target_of_another_registry_is_refused_before_the_push(engine: Engine, web: Image) -> None:
+    auth = RegistryAuth("AWS", "x", "127.0.0.1:1")
+    with pytest.raises(PushError, match="does not belong to the registry"):
+        push(engine, web.ref, "127.0.0.1:2/iris:1", auth, Silent())
+
+
+def test_a_registry_that_does_not_answer_is_tried_again(engine: Engine, web: Image) -> None:
+    words = Words()
+    try:
+        with pytest.raises(PushError, match="connection to the registry broke off"):
+            push(engine, web.ref, "127.0.0.1:1/mdimg-none:1", RegistryAuth("AWS", "x", "127.0.0.1:1"), words)
+    finally:
+        remove(engine, "127.0.0.1:1/mdimg-none:1")
+    assert len(words.warnings) == ATTEMPTS - 1
+    assert words.warnings[0].startswith(f"Attempt 1 of {ATTEMPTS} to push failed and is repeated: ")
