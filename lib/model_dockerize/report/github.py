@@ -50,7 +50,7 @@ class GitHubDisplay:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._token = ""
+        self._resume = ""
         self._masked: set[str] = set()
         self._warnings = 0
         self._late_warnings: list[Annotation] = []
@@ -62,7 +62,7 @@ class GitHubDisplay:
     def __exit__(self, *_: object) -> None:
         if self._late_warnings:
             self._commands([_gathered(self._late_warnings).command()])
-        self._print(f"::{self._token}::")
+        self._print(f"::{self._resume}::")
 
     def begin(self, stage: str) -> None:
         """See Display."""
@@ -111,15 +111,15 @@ class GitHubDisplay:
         self._commands([annotation.command() for annotation in annotations(failure)])
 
     def _commands(self, commands: Iterable[str]) -> None:
-        self._print(f"::{self._token}::")
+        self._print(f"::{self._resume}::")
         for command in commands:
             self._print(command)
         self._stop_commands()
 
     def _stop_commands(self) -> None:
         # A new token each time: the former one has been printed, and whoever read it could use it.
-        self._token = secrets.token_hex(16)
-        self._print(f"::stop-commands::{self._token}")
+        self._resume = secrets.token_hex(16)
+        self._print(f"::stop-commands::{self._resume}")
 
     def _print(self, line: str) -> None:
         self._stream.write(line + "\n")
