@@ -15,7 +15,8 @@ from model_dockerize.aws.session import Aws
 from model_dockerize.errors import TimedOutError
 from model_dockerize.progress import Progress
 
-_STEADY = "has reached a steady state"
+#: Seconds within which a deployment and its service deployment are made.
+_SAME_MOMENT = 2.0
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class _Follower:
         if service is None:
             return None
         look = Observation(service["status"], deployments_of(service), "", "", 0)
-        ours = self._service_deployment()
+        ours = self._service_deployment(service)
         if not ours:
             return look
         breaker = ours.get("deploymentCircuitBreaker", {})
@@ -156,7 +157,7 @@ class _Follower:
             failure_count=breaker.get("failureCount", 0),
         )
 
-    def _service_deployment(self) -> Any:
+    def _service_deployment(self, service: Any) -> Any:
         """Our service deployment; None where the endpoint, the region or the policy does not have it."""
         if not self._has_service_deployments:
             return None
@@ -164,7 +165,10 @@ class _Follower:
         try:
             if self._arn is None:
                 found = ecs.list_service_deployments(cluster=self._service.cluster, service=self._service.name)
-                self._arn = _ours(found["serviceDeployments"], self._service.deployment_id)
+                made = next(
+                    (d.get("createdAt") for d in service["deployments"] if d["id"] == self._service.deployment_id), None
+                )
+                self._arn = _ours(found["serviceDeployments"], self._service.deployment_id, made)
                 if self._arn is None:
                     return None
             found_now = ecs.describe_service_deployments(serviceDeploymentArns=[self._arn])["serviceDeployments"]
@@ -242,14 +246,17 @@ class _Follower:
         )
 
 
-def _ours(deployments: list[Any], deployment_id: str) -> str | None:
-    """The ARN of the service deployment whose target revision has our deployment's number."""
+def _ours(deployments: list[Any], deployment_id: str, created_at: Any) -> str | None:
+    """The ARN of the service deployment that is the deployment `deployment_id` of DescribeServices.
+
+    AWS gives the target revision the deployment's number, but promises it nowhere: else the time decides, which is the
+    same for both because one call made both.
+    """
     number = deployment_id.rsplit("/", 1)[-1]
-    for each in deployments:
-        arn = str(each["serviceDeploymentArn"])
-        if number in (short_arn(each.get("targetServiceRevisionArn", "")), short_arn(arn)):
-            return arn
-    return None
+    same = [d for d in deployments if short_arn(d.get("targetServiceRevisionArn", "")) == number]
+    if not same and created_at:
+        same = [d for d in deployments if abs((d["createdAt"] - created_at).total_seconds()) < _SAME_MOMENT]
+    return str(same[0]["serviceDeploymentArn"]) if same else None
 
 
 def _runs_now(look: Observation, deployment_id: str, outcome: Outcome) -> str | None:

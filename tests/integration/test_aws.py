@@ -1,0 +1,271 @@
+"""The AWS room against real containers: a registry, services that roll, crash and roll back. No account."""
+
+import io
+import tarfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from model_dockerize import aws, sandbox
+from model_dockerize.errors import TimedOutError
+from model_dockerize.settings import AwsSettings, ServiceSettings
+
+DOCKERFILE = """
+FROM python:3.13-slim
+ARG MODE
+COPY model-server /opt/model-server/model-server
+ENV MODE=$MODE PYTHONUNBUFFERED=1
+ENTRYPOINT ["/opt/model-server/model-server"]
+CMD ["serve"]
+"""
+SERVER = """#!/usr/local/bin/python3
+import http.server, os, signal, sys, urllib.request
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+mode = os.environ["MODE"]
+if sys.argv[1] == "health":
+    urllib.request.urlopen("http://127.0.0.1:80/health", timeout=3)
+    sys.exit(0)
+if mode == "crash":
+    print("reading the weights")
+    raise ImportError("no module named 'weights'")
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(mode.encode())
+print("serving", mode)
+http.server.HTTPServer(("0.0.0.0", 80), Handler).serve_forever()
+"""
+
+
+@dataclass
+class Said:
+    """A Progress that remembers what, and when."""
+
+    lines: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    first_warning: float = 0.0
+
+    def info(self, text: str) -> None:
+        self.lines.append(text)
+
+    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
+        self.first_warning = self.first_warning or time.monotonic()
+        self.lines.append(text)
+
+    def output(self, text: str) -> None:
+        self.outputs.append(text)
+
+    def secret(self, value: str) -> None: ...
+
+    def all(self) -> str:
+        return "\n".join(self.lines)
+
+
+@dataclass
+class World:
+    """An account in the sandbox, and images in its registry."""
+
+    aws: aws.Aws
+    said: Said
+    calls: list[str]
+    images: dict[str, aws.PushedImage]
+
+    def changes(self) -> list[str]:
+        reads = ("Describe", "List", "Get", "BatchGet")
+        return [c for c in self.calls if not c.startswith(reads)]
+
+    def hear(self) -> Said:
+        self.said.lines.clear()
+        self.said.outputs.clear()
+        self.said.first_warning = 0.0
+        return self.said
+
+
+SETTINGS = ServiceSettings(
+    deploy_service=True,
+    cluster="mdaws",
+    service="",
+    task_definition="",
+    cpu=256,
+    memory=512,
+    desired_count=1,
+    task_role="",
+    execution_role="ecsTaskExecutionRole",
+    vpc="",
+    subnets=(),
+    security_groups=(),
+    assign_public_ip=True,
+    wait_timeout=120,
+)
+
+
+def context() -> io.BytesIO:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, text in (("Dockerfile", DOCKERFILE), ("model-server", SERVER)):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(text), 0o755
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    packed.seek(0)
+    return packed
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home, said = tmp_path_factory.mktemp("mdaws"), Said()
+    box = sandbox.start(home, said)
+    engine = docker.from_env()
+    try:
+        connection = aws.connect(AwsSettings("", ""), box.environment(), said)
+        calls: list[str] = []
+        connection._session.events.register("before-call", lambda model, **_: calls.append(model.name))
+        repository = aws.ensure_repository(connection, "mdaws/app", said)
+        login = aws.login(connection)
+        images = {}
+        for mode in ("one", "two", "crash"):
+            engine.images.build(
+                fileobj=context(), custom_context=True, buildargs={"MODE": mode}, tag=f"{repository.uri}:{mode}"
+            )
+            auth = {"username": login.username, "password": login.password}
+            pushed: Any = engine.images.push(repository.uri, tag=mode, auth_config=auth, stream=True, decode=True)
+            assert [line for line in pushed if "error" in line] == []
+            tagged = connection.ecr.describe_images(repositoryName="mdaws/app", imageIds=[{"imageTag": mode}])
+            digest = tagged["imageDetails"][0]["imageDigest"]
+            aws.tag_image(connection, "mdaws/app", digest, [aws.build_tag(mode)])
+            images[mode] = aws.verify(connection, "mdaws/app", digest, [mode, aws.build_tag(mode)])
+        yield World(connection, said, calls, images)
+    finally:
+        sandbox.stop(home, Said())  # With it go its containers and the images of its registry.
+
+
+def deploy(world: World, image: str, name: str = "mdaws-app", timeout: float = 90) -> tuple[aws.Service, aws.Verdict]:
+    ground = aws.ensure_foundations(world.aws, SETTINGS, name, world.said)
+    definition = aws.ensure_task_definition(world.aws, SETTINGS, name, image, "linux/amd64", ground, world.said)
+    service = aws.ensure_service(world.aws, SETTINGS, name, definition, ground, world.said)
+    return service, aws.follow(world.aws, service, timeout, world.said)
+
+
+def answer(url: str) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return str(opener.open(f"{url}/health", timeout=5).read().decode())
+
+
+def test_one_deploy_after_the_other(world: World) -> None:
+    first, verdict = deploy(world, world.images["one"].uri)
+    assert verdict.outcome == "deployed"
+    assert verdict.task_arn
+    assert verdict.running_task_definition_arn == first.task_definition_arn
+    assert "steady state" in world.said.all()
+    assert answer(aws.public_address(world.aws, first, world.said)) == "one"
+
+    # The same again: nothing is changed, nothing is minted.
+    world.calls.clear()
+    again, verdict = deploy(world, world.images["one"].uri)
+    assert (world.changes(), again.changed, verdict.outcome) == ([], False, "deployed")
+    assert verdict.seconds < 3
+
+    # Another image: rolled, and the new one answers.
+    rolled, verdict = deploy(world, world.images["two"].uri)
+    assert (rolled.changed, verdict.outcome) == (True, "deployed")
+    assert rolled.previous_task_definition_arn == first.task_definition_arn
+    assert answer(aws.public_address(world.aws, rolled, world.said)) == "two"
+
+    # One that crashes: its reason and its log are said at the first stopped task; the one before serves on.
+    said = world.hear()
+    crashed, verdict = deploy(world, world.images["crash"].uri)
+    assert verdict.outcome == "failed"
+    assert verdict.running_task_definition_arn == rolled.task_definition_arn
+    assert verdict.stopped_tasks[0].exit_code == 1
+    assert "exit code 1" in said.all()
+    assert "ImportError: no module named 'weights'" in said.outputs
+    assert "ImportError: no module named 'weights'" in verdict.details()
+    assert crashed.previous_task_definition_arn == rolled.task_definition_arn
+    assert answer(aws.public_address(world.aws, rolled, world.said)) == "two"
+
+    # What a failed smoke test asks for: back to an earlier one.
+    back = aws.rollback(world.aws, rolled, first.task_definition_arn, 90, world.said)
+    assert back
+    assert back.outcome == "deployed"
+    assert back.running_task_definition_arn == first.task_definition_arn
+
+
+def test_a_first_deployment_that_crashes_leaves_nothing_running(world: World) -> None:
+    said = world.hear()
+    service, verdict = deploy(world, world.images["crash"].uri, "mdaws-first")
+    assert (verdict.outcome, verdict.running_task_definition_arn) == ("failed", None)
+    assert "ImportError: no module named 'weights'" in said.outputs, said.lines
+    assert "0 tasks" in aws.settle_failed_first_deployment(world.aws, service, said)
+    there = world.aws.ecs.describe_services(cluster="mdaws", services=["mdaws-first"])["services"][0]
+    assert (there["desiredCount"], there["runningCount"]) == (0, 0)
+
+    # Corrected, the same service comes up.
+    fixed, verdict = deploy(world, world.images["one"].uri, "mdaws-first")
+    assert (fixed.changed, verdict.outcome) == (True, "deployed")
+    assert answer(aws.public_address(world.aws, fixed, said)) == "one"
+
+
+def test_an_image_that_is_not_there(world: World) -> None:
+    said = world.hear()
+    missing = world.images["one"].uri.split("@")[0] + "@sha256:" + "0" * 64
+    service, verdict = deploy(world, missing, "mdaws-missing")
+    assert verdict.outcome == "failed"
+    assert verdict.stopped_tasks[0].exit_code is None
+    assert "CannotPull" in verdict.stopped_tasks[0].reason
+    assert "could not be pulled" in said.all()
+    aws.settle_failed_first_deployment(world.aws, service, said)
+
+
+def test_time_is_up_is_neither_green_nor_failed(world: World) -> None:
+    ground = aws.ensure_foundations(world.aws, SETTINGS, "mdaws-slow", world.said)
+    uri = world.images["two"].uri
+    definition = aws.ensure_task_definition(world.aws, SETTINGS, "mdaws-slow", uri, "linux/amd64", ground, world.said)
+    service = aws.ensure_service(world.aws, SETTINGS, "mdaws-slow", definition, ground, world.said)
+    with pytest.raises(TimedOutError, match="neither deployed nor failed"):
+        aws.follow(world.aws, service, 0, world.said)
+    # Killed or timed out: the next run follows the same deployment to its end.
+    again = aws.ensure_service(world.aws, SETTINGS, "mdaws-slow", definition, ground, world.said)
+    assert (again.changed, again.deployment_id) == (False, service.deployment_id)
+    assert aws.follow(world.aws, again, 60, world.said).outcome == "deployed", world.said.lines
+
+
+def test_a_newer_deployment_is_told_as_such(world: World) -> None:
+    deploy(world, world.images["one"].uri, "mdaws-race")
+    ground = aws.ensure_foundations(world.aws, SETTINGS, "mdaws-race", world.said)
+    two, three = (
+        aws.ensure_task_definition(world.aws, SETTINGS, "mdaws-race", uri, "linux/amd64", ground, world.said)
+        for uri in (world.images["two"].uri, world.images["crash"].uri)
+    )
+    ours = aws.ensure_service(world.aws, SETTINGS, "mdaws-race", two, ground, world.said)
+    theirs = aws.ensure_service(world.aws, SETTINGS, "mdaws-race", three, ground, world.said)
+    assert ours.deployment_id != theirs.deployment_id
+    assert aws.follow(world.aws, ours, 30, world.said).outcome == "superseded"
+
+
+def test_the_job_definition_gets_a_revision_only_for_a_change(world: World) -> None:
+    runtime = aws.ensure_runtime(world.aws, SETTINGS, "mdaws-app", world.said)
+
+    def job(image: str) -> aws.JobDefinition:
+        command = ("run", "Ref::input", "Ref::output")
+        return aws.ensure_job_definition(
+            world.aws, SETTINGS, "mdaws-job", image, "linux/amd64", command, {}, runtime, world.said
+        )
+
+    first, second, third = (job(world.images[i].uri) for i in ("one", "one", "two"))
+    assert [(d.revision, d.existed, d.changed) for d in (first, second, third)] == [
+        (1, False, True),
+        (1, True, False),
+        (2, True, True),
+    ]
+
+
+def test_the_registry_finds_builds_again(world: World) -> None:
+    assert aws.find_build(world.aws, "mdaws/app", "one") == world.images["one"]
+    assert aws.find_build(world.aws, "mdaws/app", "never") is None
+    assert aws.find_build(world.aws, "mdaws/nowhere", "one") is None
