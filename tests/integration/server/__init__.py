@@ -1,0 +1,1 @@
+"""The server as real processes: killed, stopped, and two on one volume."""

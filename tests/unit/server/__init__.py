@@ -1,0 +1,1 @@
+"""The server inside the image: its parts, and its API over a real socket."""

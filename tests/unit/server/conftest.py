@@ -1,0 +1,152 @@
+"""A real server on a loopback port, in this process: uvicorn, SQLite, a worker, the runner, a model program."""
+
+import json
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+import uvicorn
+
+from model_server import manifest, volume
+from model_server.api.app import create_app
+from model_server.api.services import Services
+from model_server.jobs import database, instance
+from model_server.jobs.queue import Queue
+from model_server.jobs.store import Store
+from model_server.jobs.worker import Worker, Workers
+from model_server.runner_client import RunnerClient, runner_command
+
+#: Upper-cases its input; an input that starts with "!" makes it fail in the way named.
+PROGRAM = """
+import os, signal, sys, time
+source, target = sys.argv[1:]
+text = open(source, encoding="utf-8").read()
+print("working")
+if text.startswith("!fail"):
+    sys.exit("no good: " + text[6:])
+if text.startswith("!silent"):
+    sys.exit(3)
+if text.startswith("!nothing"):
+    sys.exit(0)
+if text.startswith("!kill"):
+    os.kill(os.getpid(), signal.SIGKILL)
+if text.startswith("!sleep"):
+    time.sleep(float(text[7:]))
+with open(target, "w", encoding="utf-8") as file:
+    file.write(text.upper())
+"""
+LIMIT = 100_000
+
+
+def manifest_text(folder: Path, **changes: object) -> str:
+    document: dict[str, object] = {
+        "name": "upper",
+        "version": "1.2",
+        "build_id": "b1d",
+        "command": [sys.executable, str(folder / "main.py"), "{input}", "{output}"],
+        "working_directory": str(folder),
+        "input_types": ["text/csv; header=present"],
+        "output_types": ["text/csv; header=present"],
+        "limits": {"timeout_seconds": 20, "upload_bytes": LIMIT},
+    }
+    return json.dumps({**document, **changes})
+
+
+@dataclass
+class Server:
+    url: str
+    data: Path
+    workers: Workers
+
+    def send(self, content: bytes, **fields: str) -> str:
+        """Adds a job and returns its id."""
+        answer = requests.post(f"{self.url}/data/add-job", files={"File": ("x.csv", content)}, data=fields, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["data"]["id"])
+
+    def stored(self) -> set[Path]:
+        """Every file of jobs on the volume: inputs, results, and what is being received."""
+        patterns = ("inputs/*", "results/*", "instances/*/uploads/*")
+        return {path for pattern in patterns for path in self.data.glob(pattern)}
+
+    def wait(self, job_id: str, seconds: float = 10) -> dict[str, object]:
+        """Waits until the job is over and returns its envelope."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            body = requests.get(f"{self.url}/data/status/{job_id}", timeout=10).json()
+            if body["isError"] or body["data"]["status"] == "Complete":
+                return dict(body)
+            time.sleep(0.01)
+        raise AssertionError(f"job {job_id} is not over after {seconds} s")
+
+
+StartServer = Callable[..., Server]
+
+
+def write_program(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "main.py").write_text(PROGRAM, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def program_folder(tmp_path: Path) -> Path:
+    return write_program(tmp_path / "program")
+
+
+@contextmanager
+def running(folder: Path, program_folder: Path, root_path: str = "", **changes: object) -> Iterator[Server]:
+    """A server until the block ends; `changes` are of the manifest."""
+    path = folder / f"model-{uuid.uuid4().hex}.json"
+    path.write_text(manifest_text(program_folder, **changes), encoding="utf-8")
+    model = manifest.read(path)
+    data = volume.claim(path.with_suffix(""), model.name, None)
+    store = Store(data, Queue(database.open_sqlite(data.database, on_network=False), max_attempts=3))
+    me = instance.enter(data.instances)
+    worker = Worker(
+        store,
+        RunnerClient(runner_command(model.command, path)),
+        owner=me.id,
+        work=me.work,
+        timeout_seconds=model.limits.timeout_seconds,
+        lease_seconds=2,
+    )
+    workers = Workers([worker])
+    app = create_app(Services(model, store, me.uploads, lambda: workers.draining), root_path)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    workers.start()
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    try:
+        yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", data.root, workers)
+    finally:
+        workers.drain(5)
+        server.should_exit = True
+        thread.join(5)
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, program_folder: Path) -> Iterator[StartServer]:
+    """Starts servers of the test's own; see `running` for the arguments."""
+    with ExitStack() as stack:
+        yield lambda **changes: stack.enter_context(running(tmp_path, program_folder, **changes))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that leave it as it was."""
+    folder = tmp_path_factory.mktemp("server")
+    with running(folder, write_program(folder / "program")) as started:
+        yield started

@@ -1,0 +1,273 @@
+"""The container API over a real socket."""
+
+import json
+import re
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from model_server.api import jobs, results, system
+
+from .conftest import LIMIT, Server, StartServer
+
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+JSON = "application/json; charset=utf-8"
+
+
+def test_health_says_exactly_what_clients_compare_and_which_build_answers(server: Server) -> None:
+    answer = requests.get(f"{server.url}/health", headers={"content-type": "multipart/form-data"}, timeout=5)
+    assert (answer.status_code, answer.content) == (200, b"Health check is ok")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["X-Model-Build-Id"] == "b1d"
+
+
+def test_mime_types_have_no_envelope(server: Server) -> None:
+    answer = requests.get(f"{server.url}/data/supported-mime-types", timeout=5)
+    assert answer.content == b'{"inputTypes":["text/csv; header=present"],"outputTypes":["text/csv; header=present"]}'
+    assert answer.headers["content-type"] == JSON
+
+
+def test_a_job_from_add_to_delete(server: Server) -> None:
+    answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a,b\n1,x\n"}, timeout=5)
+    job_id = answer.json()["data"]["id"]
+    assert GUID.fullmatch(job_id)
+    assert answer.headers["content-type"] == JSON
+    assert answer.text == (
+        f'{{"data":{{"id":"{job_id}","status":"Created","errorMessage":null}},"isError":false,"errorMessage":null}}'
+    )
+    server.wait(job_id)
+    status = requests.get(f"{server.url}/data/status/{job_id.upper()}", timeout=5)
+    assert status.text == (
+        f'{{"data":{{"id":"{job_id}","status":"Complete","errorMessage":null}},"isError":false,"errorMessage":null}}'
+    )
+    raw = requests.get(f"{server.url}/data/result/{job_id}", timeout=5)
+    assert raw.content == b"A,B\n1,X\n"
+    assert raw.headers["content-type"] == "text/csv; header=present"
+    as_json = requests.get(f"{server.url}/data/result/json/{job_id}", timeout=5)
+    assert (as_json.content, as_json.headers["content-type"]) == (b'[{"A":"1","B":"X"}]', JSON)
+    as_csv = requests.get(f"{server.url}/data/result/csv/{job_id}", timeout=5)
+    assert as_csv.content == raw.content
+    assert as_csv.headers["content-type"].startswith("text/csv")
+    deleted = requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
+    assert deleted.text == (
+        f'{{"data":{{"id":"{job_id}","status":"Deleted","errorMessage":null}},"isError":false,"errorMessage":null}}'
+    )
+    assert requests.get(f"{server.url}/data/status/{job_id}", timeout=5).status_code == 404
+    assert not [path for path in server.stored() if job_id in path.name]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"!fail because", "no good: because"),
+        (b"!silent", "The program ended with exit code 3 and wrote nothing to stderr."),
+        (b"!nothing", "The program ended without an error but wrote no output file."),
+        (b"!kill", "The program was killed by SIGKILL (often: out of memory)."),
+    ],
+)
+def test_a_failed_job_is_an_error_of_the_envelope_too(server: Server, content: bytes, expected: str) -> None:
+    job_id = server.send(content)
+    body = server.wait(job_id)
+    assert body == {
+        "data": {"id": job_id, "status": "Error", "errorMessage": expected},
+        "isError": True,
+        "errorMessage": expected,
+    }
+    answer = requests.get(f"{server.url}/data/result/{job_id}", timeout=5)
+    assert answer.status_code == 409
+    assert expected in answer.json()["errorMessage"]
+    assert server.wait(server.send(b"a\n")) is not None  # and the next job is none the worse
+
+
+def test_a_timeout_is_that_jobs_error(start_server: StartServer) -> None:
+    server = start_server(limits={"timeout_seconds": 1})
+    body = server.wait(server.send(b"!sleep 30"))
+    assert body["errorMessage"] == "The program ran longer than 1 s and was stopped."
+
+
+def test_field_names_in_any_case_and_empty_fields_count_as_absent(server: Server) -> None:
+    fields = dict.fromkeys(("mimetype", "MAPPINGS", "OutputMappings", "callbackurl", "pipeline"), "")
+    answer = requests.post(f"{server.url}/data/add-job", files={"fILE": b"a\n"}, data=fields, timeout=5)
+    server.wait(answer.json()["data"]["id"])
+    fields["pipeline"] = "anything"
+    answer = requests.post(f"{server.url}/data/add-job", files={"file": b"a\n"}, data=fields, timeout=5)
+    server.wait(answer.json()["data"]["id"])
+
+
+@pytest.mark.parametrize("field", ["Mappings", "OutputMappings", "CallbackUrl"])
+def test_what_this_version_does_not_do_is_refused_by_name(server: Server, field: str) -> None:
+    before = server.stored()
+    answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, data={field: "[]"}, timeout=5)
+    assert_refused(answer, 400, f"{field} is not supported by this version")
+    assert server.stored() == before
+
+
+def test_bad_forms_are_400_with_the_reason(server: Server) -> None:
+    before = server.stored()
+    url = f"{server.url}/data/add-job"
+    two = [("File", ("a", b"1")), ("file", ("b", b"2"))]
+    assert_refused(requests.post(url, timeout=5), 400, "multipart/form-data")
+    assert_refused(requests.post(url, json={}, timeout=5), 400, "multipart/form-data")
+    assert_refused(requests.post(url, files={"Other": b"1"}, timeout=5), 400, "no data file")
+    assert_refused(requests.post(url, files={"File": ("", b"")}, timeout=5), 400, "no data file")
+    assert_refused(requests.post(url, files=two, timeout=5), 400, "more than one part named File")
+    assert_refused(
+        requests.post(url, files={"File": b"1"}, data={"MimeType": "image/png"}, timeout=5),
+        400,
+        "text/csv; header=present",
+    )
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    cut = b'--x\r\nContent-Disposition: form-data; name="File"; filename="f"\r\n\r\ndata'
+    assert_refused(requests.post(url, data=cut, headers=headers, timeout=5), 400, "ended before")
+    assert_refused(requests.post(url, data=b"rubbish", headers=headers, timeout=5), 400, "not a valid multipart form")
+    assert server.stored() == before
+
+
+def test_a_file_above_the_limit_is_413_and_leaves_nothing(server: Server) -> None:
+    url = f"{server.url}/data/add-job"
+    server.wait(requests.post(url, files={"File": b"x" * LIMIT}, timeout=5).json()["data"]["id"])
+    before = server.stored()
+    assert_refused(requests.post(url, files={"File": b"x" * (LIMIT + 1)}, timeout=5), 413, f"{LIMIT} bytes")
+    # By its declared length alone, without reading it.
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), 5) as connection:
+        connection.sendall(
+            b"POST /data/add-job HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            b"Expect: 100-continue\r\nContent-Length: 99999999999\r\n\r\n"
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+    assert server.stored() == before
+
+
+def test_a_client_that_goes_away_leaves_nothing(server: Server) -> None:
+    before = server.stored()
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), 5) as connection:
+        connection.sendall(
+            b"POST /data/add-job HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            b"Content-Length: 5000\r\n\r\n"
+            b'--x\r\nContent-Disposition: form-data; name="File"; filename="f"\r\n\r\ndata'
+        )
+        wait_until(lambda: server.stored() != before)
+    wait_until(lambda: server.stored() == before)
+
+
+def test_unknown_jobs_and_paths_are_4xx_with_an_envelope(server: Server) -> None:
+    missing = "00000000-0000-4000-8000-000000000000"
+    for path in ("status", "result", "result/json", "result/csv"):
+        assert_refused(requests.get(f"{server.url}/data/{path}/{missing}", timeout=5), 404, "no job with this id")
+    assert_refused(requests.delete(f"{server.url}/data/delete/{missing}", timeout=5), 404, "no job with this id")
+    assert_refused(requests.get(f"{server.url}/data/nothing", timeout=5), 404, "Not Found")
+    assert_refused(requests.get(f"{server.url}/data/add-job", timeout=5), 405, "Method Not Allowed")
+
+
+def test_a_result_that_is_not_ready_is_409_and_a_running_job_can_be_deleted(server: Server) -> None:
+    job_id = server.send(b"!sleep 30")
+    wait_until(lambda: "InProgress" in requests.get(f"{server.url}/data/status/{job_id}", timeout=5).text)
+    assert_refused(requests.get(f"{server.url}/data/result/{job_id}", timeout=5), 409, "InProgress")
+    time.sleep(0.3)  # the program has read its input
+    assert requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5).json()["data"]["status"] == "Deleted"
+    started = time.monotonic()
+    assert server.wait(server.send(b"a\n"))["isError"] is False
+    assert time.monotonic() - started < 5  # the deleted job's program was stopped at the next heartbeat
+
+
+def test_results_convert_between_json_and_csv_or_say_why_not(start_server: StartServer) -> None:
+    server = start_server(output_types=["application/json"], input_types=["text/plain"])
+    job_id = server.send(b'[{"a":1,"b":"x"},{"c":2.5}]')
+    server.wait(job_id)
+    assert requests.get(f"{server.url}/data/result/json/{job_id}", timeout=5).content == b'[{"A":1,"B":"X"},{"C":2.5}]'
+    assert requests.get(f"{server.url}/data/result/csv/{job_id}", timeout=5).content == b"A,B,C\n1,X,\n,,2.5\n"
+    job_id = server.send(b"neither")
+    server.wait(job_id)
+    for form in ("json", "csv"):
+        answer = requests.get(f"{server.url}/data/result/{form}/{job_id}", timeout=5)
+        assert_refused(answer, 400, "the result is not JSON")
+
+
+def test_a_server_that_is_about_to_stop_takes_no_job(start_server: StartServer) -> None:
+    server = start_server()
+    server.workers.drain(0)
+    answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=5)
+    assert_refused(answer, 503, "about to stop")
+
+
+@pytest.mark.parametrize("prefix", ["", "/models/upper"])
+def test_pages_and_api_work_with_and_without_a_path_prefix(start_server: StartServer, prefix: str) -> None:
+    server = start_server(root_path="/models/upper")
+    for page in ("/", "/AddJob", "/swagger", "/swagger/", "/swagger/index.html"):
+        answer = requests.get(server.url + prefix + page, timeout=5)
+        assert answer.status_code == 200
+        assert re.search(r"upper</strong> <span>version 1\.2", answer.text)
+        links = re.findall(r'(?:href|src|action|data-specification)="([^"]*)"', answer.text)
+        assert links
+        for link in links:
+            assert not link.startswith("/")
+            assert "://" not in link
+            if not link.startswith("#"):
+                target = requests.compat.urljoin(server.url + prefix + page, link)
+                assert requests.get(target, timeout=5).status_code == 200, target
+    specification_url = f"{server.url}{prefix}/swagger/v1/swagger.json"
+    specification = requests.get(specification_url, timeout=5).json()
+    assert specification["info"] | {"description": ""} == {
+        "title": "upper",
+        "version": "1.2",
+        "description": "",
+        "x-build-id": "b1d",
+    }
+    root = requests.compat.urljoin(specification_url, specification["servers"][0]["url"]).rstrip("/")
+    assert root == server.url + prefix
+    assert requests.get(root + "/health", timeout=5).status_code == 200
+
+
+def test_the_specification_names_every_route_of_the_api_and_no_other(server: Server) -> None:
+    paths = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=5).json()["paths"]
+    described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    routes = [*system.ROUTES, *jobs.ROUTES, *results.ROUTES]
+    served = {
+        (method, route.path.replace("{job_id}", "{id}"))
+        for route in routes
+        for method in (route.methods or set()) - {"HEAD"}
+        if not route.path.startswith("/swagger")
+    }
+    assert described == served
+
+
+def test_the_form_works_without_javascript(server: Server) -> None:
+    form = {"File": ("x.csv", b"a\n")}
+    answer = requests.post(f"{server.url}/AddJob", files=form, timeout=5, allow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("Job/")
+    job_id = answer.headers["location"].partition("/")[2]
+    server.wait(job_id)
+    page = requests.get(f"{server.url}/Job/{job_id}", timeout=5).text
+    assert "Complete" in page
+    assert f'href="../data/result/{job_id}"' in page
+    refused = requests.post(f"{server.url}/AddJob", files={"File": ("", b"")}, timeout=5)
+    assert (refused.status_code, "no data file" in refused.text) == (400, True)
+    assert requests.get(f"{server.url}/Job/none", timeout=5).status_code == 404
+
+
+def test_what_the_user_sends_is_escaped_on_pages(server: Server) -> None:
+    job_id = server.send(b"!fail <script>alert(1)</script>")
+    server.wait(job_id)
+    page = requests.get(f"{server.url}/Job/{job_id}", timeout=5).text
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert(1)" not in page
+
+
+def assert_refused(answer: requests.Response, status: int, reason: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == JSON
+    body = json.loads(answer.content)
+    assert list(body) == ["data", "isError", "errorMessage"]
+    assert (body["data"], body["isError"]) == (None, True)
+    assert reason in body["errorMessage"]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)

@@ -1,0 +1,203 @@
+"""The runner: its protocol over a real socket, under every Python that is here."""
+
+import ast
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
+
+from .conftest import manifest_text
+
+RUNNER = Path(__file__).parents[3] / "lib/model_runner/runner.py"
+
+
+def oldest_and_newest() -> list[str]:
+    """The Pythons of this computer at both ends, tests' own included."""
+    found = {sys.version_info[:2]: sys.executable}
+    for minor in range(6, 20):
+        for folder in (*os.get_exec_path(), *map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin"))):
+            path = shutil.which(f"python3.{minor}", path=folder)
+            if path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+                found.setdefault((3, minor), path)
+    return [found[min(found)], found[max(found)]]
+
+
+@contextmanager
+def runner(python: str, manifest_path: Path, folder: Path) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
+    path = folder / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        command = [python, "-I", "-S", str(RUNNER), str(path), str(manifest_path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        listener.settimeout(10)
+        connection, _ = listener.accept()
+    try:
+        yield connection, process
+    finally:
+        connection.close()
+        process.wait(10)
+        path.unlink()
+
+
+def ask(connection: socket.socket, **request: object) -> dict[str, object]:
+    connection.sendall(json.dumps(request).encode() + b"\n")
+    with connection.makefile("rb") as replies:
+        return dict(json.loads(replies.readline()))
+
+
+@pytest.fixture
+def manifest_path(tmp_path: Path, program_folder: Path) -> Path:
+    path = tmp_path / "model.json"
+    path.write_text(manifest_text(program_folder), encoding="utf-8")
+    return path
+
+
+def test_the_file_keeps_to_the_grammar_of_python_3_6() -> None:
+    ast.parse(RUNNER.read_text(encoding="utf-8"), feature_version=(3, 6))
+
+
+@pytest.mark.parametrize("python", oldest_and_newest(), ids=["oldest", "newest"])
+def test_the_protocol(python: str, tmp_path: Path, manifest_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.write_text("häuser\n", encoding="utf-8")
+    common = {"input": str(source), "output": str(target), "timeout": 20}
+    with runner(python, manifest_path, tmp_path) as (connection, process):
+        reply = ask(connection, job="j1", **common)
+        seconds = reply.pop("seconds")
+        assert reply == {"job": "j1", "status": "complete", "exit": 0, "error": None}
+        assert isinstance(seconds, float)
+        assert target.read_text(encoding="utf-8") == "HÄUSER\n"
+        target.unlink()
+        source.write_text("!fail x", encoding="utf-8")
+        reply = ask(connection, job="j2", **common)
+        assert (reply["status"], reply["exit"], reply["error"]) == ("error", 1, "no good: x")
+        source.write_text("!sleep 20", encoding="utf-8")
+        reply = ask(connection, job="j3", **{**common, "timeout": 0.4})
+        assert reply["error"] == "The program ran longer than 0.4 s and was stopped."
+        connection.close()
+        output = process.communicate(timeout=10)[0].decode()
+    assert "runner: mode command, Python 3." in output
+    assert "job j1 | working" in output
+    assert process.returncode == 0
+
+
+def test_a_program_that_is_not_there_is_that_jobs_error(tmp_path: Path, program_folder: Path) -> None:
+    path = tmp_path / "model.json"
+    path.write_text(manifest_text(program_folder, command=["no-such-program", "{input}", "{output}"]), encoding="utf-8")
+    with runner(sys.executable, path, tmp_path) as (connection, _):
+        reply = ask(connection, job="1", input="i", output="o", timeout=5)
+    assert reply["error"] == "The program could not be started: no-such-program: No such file or directory"
+
+
+def test_long_output_is_cut_in_the_log_and_its_end_is_the_error(tmp_path: Path, program_folder: Path) -> None:
+    code = "import sys; sys.stderr.write('x' * 5_000_000 + 'THE END'); sys.exit(1)"
+    path = tmp_path / "model.json"
+    text = manifest_text(program_folder, command=[sys.executable, "-c", code, "{input}", "{output}"])
+    path.write_text(text, encoding="utf-8")
+    log = tmp_path / "log"
+    client = logged_client(path, log)
+    outcome = client.run("1", tmp_path / "i", tmp_path / "o", 20)
+    client.stop()
+    assert outcome.error is not None
+    assert len(outcome.error) == 4096
+    assert outcome.error.endswith("xTHE END")
+    assert log.stat().st_size < 300_000
+    assert "[further output is not shown]" in log.read_text(encoding="utf-8")
+
+
+def test_what_the_program_leaves_behind_is_killed_and_does_not_hold_up_the_job(
+    tmp_path: Path, program_folder: Path
+) -> None:
+    code = (
+        "import subprocess, sys, pathlib; child = subprocess.Popen(['sleep', '60']);"
+        "pathlib.Path(sys.argv[2]).write_text(str(child.pid))"
+    )
+    path = tmp_path / "model.json"
+    text = manifest_text(program_folder, command=[sys.executable, "-c", code, "{input}", "{output}"])
+    path.write_text(text, encoding="utf-8")
+    client = RunnerClient(runner_command([sys.executable], path))
+    outcome = client.run("1", tmp_path / "i", tmp_path / "o", 20)
+    client.stop()
+    assert outcome.error is None
+    assert outcome.seconds < 10
+    wait_until_gone(int((tmp_path / "o").read_text(encoding="utf-8")))
+
+
+def sleeping(tmp_path: Path, program_folder: Path) -> tuple[Path, Path]:
+    """A manifest whose program writes its process id into its input's place and sleeps."""
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    path = tmp_path / "model.json"
+    text = manifest_text(program_folder, command=[sys.executable, "-c", code, "{input}", "{output}"])
+    path.write_text(text, encoding="utf-8")
+    return path, tmp_path / "pid"
+
+
+@pytest.mark.parametrize("end", ["socket closed", "runner killed", "runner terminated"])
+def test_the_program_dies_with_the_runner_and_its_server(tmp_path: Path, program_folder: Path, end: str) -> None:
+    path, pid_file = sleeping(tmp_path, program_folder)
+    with runner(sys.executable, path, tmp_path) as (connection, process):
+        request = {"job": "1", "input": str(pid_file), "output": "o", "timeout": 60}
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        pid = int(wait_for(lambda: pid_file.exists() and pid_file.read_text(encoding="utf-8")))
+        if end == "socket closed":
+            connection.close()
+        else:
+            process.send_signal(signal.SIGKILL if end == "runner killed" else signal.SIGTERM)
+        process.wait(10)
+        wait_until_gone(pid)
+
+
+def test_a_runner_that_died_is_reported_and_started_again(tmp_path: Path, manifest_path: Path) -> None:
+    client = RunnerClient(
+        ["sh", "-c", 'test -e "$1" || { touch "$1"; exec python3 -c "$2" "$0"; }; exec "$3" "$4" "$0" "$5"', "{socket}",
+         str(tmp_path / "once"), "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])",
+         sys.executable, str(RUNNER), str(manifest_path)]
+    )  # fmt: skip
+    source = tmp_path / "in"
+    source.write_text("a", encoding="utf-8")
+    with pytest.raises(RunnerDiedError):
+        client.run("1", source, tmp_path / "out", 10)
+    assert client.run("1", source, tmp_path / "out", 10).error is None
+    client.stop()
+
+
+def test_which_python_runs_the_runner(tmp_path: Path) -> None:
+    def only(*names: str) -> Callable[[str], str | None]:
+        return lambda name: f"/bin/{name}" if name in names else None
+
+    def chosen(program: list[str], which: Callable[[str], str | None]) -> str:
+        return runner_command(program, tmp_path, which)[0]
+
+    assert chosen(["python3.6", "x"], only("python3.6", "python3")) == "/bin/python3.6"
+    assert chosen(["./model", "x"], only("./model", "python3", "python")) == "/bin/python3"
+    assert chosen(["./model", "x"], only("./model", "python")) == "/bin/python"
+    assert chosen(["./model", "x"], only("./model")) == sys.executable
+
+
+def logged_client(manifest_path: Path, log: Path) -> RunnerClient:
+    _, *rest = runner_command([sys.executable], manifest_path)
+    return RunnerClient(["sh", "-c", 'exec "$0" "$@" > "$LOG"'.replace("$LOG", str(log)), sys.executable, *rest])
+
+
+def wait_for(value: Callable[[], object], seconds: float = 10) -> str:
+    deadline = time.monotonic() + seconds
+    while not (found := value()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+    return str(found)
+
+
+def wait_until_gone(pid: int) -> None:
+    wait_for(lambda: not Path(f"/proc/{pid}").exists() or "State:\tZ" in Path(f"/proc/{pid}/status").read_text())

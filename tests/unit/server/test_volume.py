@@ -1,0 +1,161 @@
+"""Who owns a data directory; the manifest; the settings; the health probe."""
+
+import json
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from model_server import manifest, settings, volume
+from model_server.__main__ import main
+from model_server.errors import ManifestError, StartError, VolumeError
+from model_server.health import probe
+from model_server.jobs import instance
+
+from .conftest import manifest_text
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, float, bytes]]:
+    return {
+        str(path): (path.stat().st_mode, path.stat().st_mtime, path.read_bytes() if path.is_file() else b"")
+        for path in (root, *root.rglob("*"))
+    }
+
+
+def test_a_volume_is_claimed_once_and_known_again(tmp_path: Path) -> None:
+    root = tmp_path / "new" / "data"
+    assert volume.claim(root, "iris", None) == volume.claim(root, "iris", None)
+    assert {path.name for path in root.iterdir()} == {"model-volume.json", "inputs", "results", "instances"}
+
+
+def test_the_volume_of_another_model_is_refused_by_name_and_untouched(tmp_path: Path) -> None:
+    volume.claim(tmp_path, "iris", None)
+    before = snapshot(tmp_path)
+    with pytest.raises(VolumeError, match=r"belongs to the model 'iris', this image is 'wine'"):
+        volume.claim(tmp_path, "wine", None)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_damaged_marker_and_a_newer_layout_are_refused(tmp_path: Path) -> None:
+    marker = tmp_path / "model-volume.json"
+    marker.write_text("{}", encoding="utf-8")
+    with pytest.raises(VolumeError, match="damaged"):
+        volume.claim(tmp_path, "iris", None)
+    marker.write_text('{"model": "iris", "layout": 2}', encoding="utf-8")
+    with pytest.raises(VolumeError, match="layout 2"):
+        volume.claim(tmp_path, "iris", None)
+
+
+def test_a_place_that_cannot_be_a_directory_is_said_clearly(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(VolumeError, match="GAI_VOLUME_PATH"):
+        volume.claim(tmp_path / "file", "iris", None)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/data/x", True), ("/data local", False), ("/", False), ("/win/x", True), ("/fuse", True)]
+)
+def test_network_file_systems_are_known_by_the_mount_table(path: str, expected: bool) -> None:
+    table = "\n".join(
+        f"36 35 98:0 / {mount} rw,noatime master:1 - {kind} /dev/x rw"
+        for mount, kind in {
+            "/": "overlay",
+            "/data": "nfs4",
+            "/data\\040local": "ext4",
+            "/win": "9p",
+            "/fuse": "fuse.s3",
+        }.items()
+    )
+    assert volume.is_on_network(Path(path), table) is expected
+
+
+def test_a_dead_instance_is_known_and_a_living_one_is_left_alone(tmp_path: Path) -> None:
+    living = instance.enter(tmp_path)
+    if (child := os.fork()) == 0:
+        instance.enter(tmp_path)
+        os._exit(0)
+    os.waitpid(child, 0)
+    (gone,) = instance.dead(tmp_path)
+    assert gone != living.id
+    instance.bury(tmp_path, gone)
+    assert instance.dead(tmp_path) == []
+    living.leave()
+    assert instance.dead(tmp_path) == []
+
+
+def test_the_manifest_command_writes_what_the_server_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program_folder: Path
+) -> None:
+    path = tmp_path / "model.json"
+    monkeypatch.setenv("MODEL_MANIFEST", str(path))
+    monkeypatch.setenv("GAI_VOLUME_PATH", str(tmp_path / "data"))
+    monkeypatch.setenv("MODEL_BUILD_ID", "abc")
+    document = json.loads(manifest_text(program_folder))
+    del document["build_id"], document["limits"]
+    assert main(["manifest", json.dumps(document)]) == 0
+    model = manifest.read(path)
+    assert (model.name, model.build_id, model.limits) == ("upper", "abc", manifest.Limits(3600, 2 * 1024**3))
+    assert (tmp_path / "data").stat().st_mode & 0o7777 == 0o1777
+    monkeypatch.delenv("MODEL_BUILD_ID")
+    assert main(["manifest", json.dumps(document)]) == 0
+    assert manifest.read(path).build_id == "local"
+
+
+def test_a_bad_manifest_is_refused_with_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(["manifest", '{"name": "", "command": ["x", "{input}"], "extra": 1, "limits": {"upload_bytes": 0}}']) == 1
+    )
+    text = capsys.readouterr().err
+    for part in (
+        "'extra'",
+        "'version' is missing",
+        "'name' must",
+        "no {output}",
+        "'upload_bytes' must be",
+        "input_types",
+    ):
+        assert part in text
+    assert main(["manifest", "{nope"]) == 1
+    assert "not JSON" in capsys.readouterr().err
+
+
+def test_a_missing_manifest_says_what_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="model-server manifest"):
+        manifest.read(tmp_path / "model.json")
+
+
+def test_wrong_settings_are_all_named() -> None:
+    with pytest.raises(StartError) as caught:
+        settings.from_environment({"MODEL_SERVER_PORT": "x", "MODEL_WORKERS": "0", "GAI_VOLUME_PATH": "relative"})
+    for name in ("MODEL_SERVER_PORT", "MODEL_WORKERS", "GAI_VOLUME_PATH"):
+        assert name in str(caught.value)
+
+
+def test_empty_settings_are_the_defaults() -> None:
+    found = settings.from_environment({"MODEL_SERVER_PORT": "", "ROOT_PATH": "/a/b/"})
+    assert (found.port, found.root_path, found.user) == (80, "/a/b", (1000, 1000))
+
+
+def test_the_probe_takes_nothing_else_for_health() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nhello")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert "something else" in str(probe(port))
+        thread.join(5)
+    assert "does not answer" in str(probe(port))
+
+
+def test_wrong_usage_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nonsense"]) == 2
+    assert "usage: model-server" in capsys.readouterr().err
+    assert main(["--version"]) == 0
