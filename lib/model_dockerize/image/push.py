@@ -23,11 +23,12 @@ _TRANSIENT = re.compile(
     r"|toomanyrequests|too many requests",
     re.IGNORECASE,
 )
-# The words of registries and of the engine, and what helps. The first one that is found in the message counts.
+# The words of registries and of the engine, and what helps. The first one that is found in the message counts. An
+# engine with the containerd store passes on only the status of a registry's answer, not its words.
 _CAUSES = (
     (
-        r"immutable|tag invalid|ImageTagAlreadyExists",
-        "its tags are immutable and this one is taken",
+        r"immutable|tag invalid|ImageTagAlreadyExists|PUT request to \S+/manifests/\S+: 4(00|09)\b",
+        "the registry refuses the tag: its tags are immutable and this one is taken",
         "Push under another version.",
     ),
     (
@@ -41,14 +42,15 @@ _CAUSES = (
         "Check that they belong to this registry's account and region.",
     ),
     (
-        r"name unknown|repository .*(does not exist|not found)|RepositoryNotFound",
+        r"name unknown|repository .*(does not exist|not found)|RepositoryNotFound|request to \S+/blobs/\S+: 404\b",
         "the repository does not exist",
         "Create the repository first, or correct its name.",
     ),
     (
         r"denied|forbidden|\b403\b",
         "pushing is not allowed with these credentials",
-        "Allow ecr:BatchCheckLayerAvailability, InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload, PutImage.",
+        "A token of Amazon ECR lasts 12 hours: log in again. Else allow ecr:BatchCheckLayerAvailability, "
+        "InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload and PutImage.",
     ),
     (
         _TRANSIENT.pattern,
