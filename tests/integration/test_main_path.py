@@ -199,7 +199,7 @@ def test_a_model_that_fails_only_when_deployed_is_rolled_back(cli: Cli, example:
     assert first.code == 0, first.verdict + first.log
 
     script = folder / "main.py"
-    trap = "import os\nif 'ECS_CONTAINER_METADATA_URI_V4' in os.environ:\n    raise SystemExit('not in the cloud')\n"
+    trap = "import os\nif 'AWS_EXECUTION_ENV' in os.environ:\n    raise SystemExit('not in the cloud')\n"
     # After a docstring an import may stand anywhere; at the very top it would turn the docstring into an expression.
     script.write_text(
         trap + script.read_text(encoding="utf-8").replace("from __future__", "# from __future__"), encoding="utf-8"

@@ -10,8 +10,8 @@ from model_dockerize.errors import ModelDockerizeError
 from model_dockerize.report import CheckReport, Failure, Recorder, Report, SmokeReport
 from model_dockerize.settings import Settings
 
-# Seconds that a fresh container may take until it answers.
-START_TIMEOUT = 120.0
+# Seconds that a fresh container may take until it answers. The server opens its port before any code of the model runs.
+START_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
