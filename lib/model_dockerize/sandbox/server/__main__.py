@@ -37,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    host = "127.0.0.1:{}".format(listener.getsockname()[1])
+    host = f"127.0.0.1:{listener.getsockname()[1]}"
     sandbox = record.Sandbox(
         endpoint_url=f"http://{host}",
         region=REGION,

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from model_dockerize.sandbox.server import container_log, definitions
@@ -288,7 +289,7 @@ class JobRunner:
         )
         identity = self._engine.start(spec)
         try:
-            log = Forwarder(self._upstream, stream, self._engine.output(identity))
+            log = Forwarder(self._upstream, stream, partial(self._engine.output, identity))
             shown["container"]["logStreamName"] = container["logStreamName"] = stream.name
             job.record |= {"status": "RUNNING", "startedAt": milliseconds()}
             reason = self._wait(job, identity)

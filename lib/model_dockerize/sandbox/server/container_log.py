@@ -3,7 +3,7 @@
 import contextvars
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from model_dockerize.sandbox.server import api
@@ -29,23 +29,38 @@ def create(upstream: Upstream, stream: LogStream, make_group: bool) -> None:
 
 
 class Forwarder:
-    """Copies one container's output in a thread of its own. Made inside `Upstream.within`."""
+    """Copies one container's output in a thread of its own. Made inside `Upstream.within`.
 
-    def __init__(self, upstream: Upstream, stream: LogStream, output: Iterable[bytes]) -> None:
-        self._upstream, self._stream, self._output = upstream, stream, output
+    `read(follow)` gives the output from its beginning: with `follow` until the container ends, else what there is.
+    """
+
+    def __init__(self, upstream: Upstream, stream: LogStream, read: Callable[[bool], Iterable[bytes]]) -> None:
+        self._upstream, self._stream, self._read = upstream, stream, read
+        self._copied = 0
         context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._copy,), daemon=True)
+        self._thread = threading.Thread(target=context.run, args=(self._copy, True), daemon=True)
         self._thread.start()
 
     def drain(self) -> None:
-        """Wait until what a stopped container printed is there."""
+        """Wait until all that a stopped container printed is there."""
         self._thread.join(_DRAIN_SECONDS)
+        if not self._thread.is_alive():
+            # Under load the engine ends a followed stream early now and then; what it left out is read once more.
+            self._copy(False)
 
-    def _copy(self) -> None:
-        for line in lines(self._output):
+    def _copy(self, follow: bool) -> None:
+        for line in lines(self._fresh(self._read(follow), self._copied)):
             event = {"timestamp": int(time.time() * 1000), "message": line}
             request = {"logGroupName": self._stream.group, "logStreamName": self._stream.name, "logEvents": [event]}
             self._upstream.logs._put_log_events(request)
+
+    def _fresh(self, chunks: Iterable[bytes], skip: int) -> Iterator[bytes]:
+        for chunk in chunks:
+            fresh = chunk[skip:]
+            skip -= len(chunk) - len(fresh)
+            self._copied += len(fresh)
+            if fresh:
+                yield fresh
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from model_dockerize.sandbox.server.api import ApiError
 from model_dockerize.sandbox.server.container_log import LogStream
 from model_dockerize.sandbox.server.engine import Health
 from model_dockerize.sandbox.server.upstream import Upstream
@@ -29,6 +30,21 @@ def is_fargate_size(cpu: object, memory: object) -> bool:
         return _amount(memory, "gb") in _FARGATE_MEMORY.get(_amount(cpu, "vcpu"), ())
     except ValueError:
         return False
+
+
+def check_fargate_task(request: dict[str, Any]) -> None:
+    """Raise ApiError if RegisterTaskDefinition `request` is for Fargate and breaks its rules."""
+    if "FARGATE" not in request.get("requiresCompatibilities", []):
+        return
+    cpu, memory = request.get("cpu"), request.get("memory")
+    if not is_fargate_size(cpu, memory):
+        message = f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."
+        raise ApiError("ClientException", message)
+    if request.get("networkMode") != "awsvpc":
+        raise ApiError("ClientException", "Fargate only supports network mode 'awsvpc'.")
+    if not request.get("executionRoleArn"):
+        message = "Fargate requires task definition to have execution role ARN to support ECR images."
+        raise ApiError("ClientException", message)
 
 
 def environment(container: dict[str, Any], override: dict[str, Any]) -> dict[str, str]:

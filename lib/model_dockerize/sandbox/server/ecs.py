@@ -3,15 +3,19 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from model_dockerize.sandbox.server import api, definitions, rollout
+from model_dockerize.sandbox.server import ecs_shapes as shapes
 from model_dockerize.sandbox.server.api import ApiError
 from model_dockerize.sandbox.server.engine import Engine
 from model_dockerize.sandbox.server.network import AwsVpc, Network
-from model_dockerize.sandbox.server.rollout import Deployment, Revision, Service, ServiceDeployment
-from model_dockerize.sandbox.server.tasks import Task, TaskRunner
+from model_dockerize.sandbox.server.service import Deployment, Revision, Service
+from model_dockerize.sandbox.server.task import Task
+from model_dockerize.sandbox.server.task_runner import TaskRunner
 from model_dockerize.sandbox.server.upstream import Upstream
 
 _TICK_SECONDS = 0.25
@@ -46,7 +50,7 @@ class Ecs:
 
     def install(self) -> None:
         """Take these operations over from ministack and start the service scheduler."""
-        operations = {
+        operations: dict[str, api.Operation] = {
             "CreateService": self.create_service,
             "UpdateService": self.update_service,
             "DeleteService": self.delete_service,
@@ -60,7 +64,10 @@ class Ecs:
             "DescribeTasks": self.describe_tasks,
             "ListTasks": self.list_tasks,
         }
-        checks = {"RegisterTaskDefinition": self._check_task_definition, "DeleteCluster": self._check_cluster_is_empty}
+        checks: dict[str, Callable[[dict[str, Any]], None]] = {
+            "RegisterTaskDefinition": definitions.check_fargate_task,
+            "DeleteCluster": self._check_cluster_is_empty,
+        }
         api.check_first(self._upstream.ecs, checks, api.by_target)
         api.serve(self._upstream.ecs, operations, api.by_target)
         self._upstream.ecs._recount_cluster = self._recount  # type: ignore[attr-defined]
@@ -72,14 +79,13 @@ class Ecs:
         while True:
             self._wake.wait(_TICK_SECONDS)
             self._wake.clear()
+            started: list[Task] = []
             with self._lock:
-                services = [s for s in self._services.values() if s.status != "INACTIVE"]
-                started: list[Task] = []
-                for service in services:
+                for service in [s for s in self._services.values() if s.status != "INACTIVE"]:
                     try:
-                        tasks = [t for t in self._tasks.values() if _is_of(t, service)]
-                        started += rollout.run(service, tasks, time.time(), lambda d, s=service: self._new_task(s, d))  # type: ignore[misc]
-                    except Exception:
+                        start = partial(self._new_task, service)
+                        started += rollout.run(service, self._tasks_of(service), time.time(), start)
+                    except Exception:  # noqa: BLE001 - one broken service must not stop the others
                         _log.exception("service %s", service.name)
                 self._forget_old_tasks()
             for task in started:
@@ -137,12 +143,12 @@ class Ecs:
         if service.status != "ACTIVE":
             raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
         current = service.primary.revision
-        wanted = {
+        wanted: dict[str, Any] = {
             "taskDefinition": current.task_definition["taskDefinitionArn"],
             "networkConfiguration": current.network_configuration,
-            "launchType": current.launch_type,
-            **{k: request[k] for k in ("taskDefinition", "networkConfiguration") if k in request},
         }
+        wanted |= {key: request[key] for key in wanted if key in request}
+        wanted["launchType"] = current.launch_type
         revision = self._revision(service.arn, wanted, now)
         with self._lock:
             if "deploymentConfiguration" in request:
@@ -171,7 +177,7 @@ class Ecs:
             if service.status == "ACTIVE":
                 service.status, service.desired = "DRAINING", 0
         self._wake.set()
-        return {"service": self._show(service, ())}
+        return {"service": self._show(service)}
 
     def describe_services(self, request: dict[str, Any]) -> dict[str, Any]:
         """DescribeServices."""
@@ -191,7 +197,7 @@ class Ecs:
         cluster = self._cluster(request)["clusterArn"]
         with self._lock:
             mine = [s for s in self._services.values() if s.cluster_arn == cluster and s.status != "INACTIVE"]
-        return _page([s.arn for s in mine], "serviceArns", request, 10)
+        return shapes.page([s.arn for s in mine], "serviceArns", request, 10)
 
     # ---- service deployments
 
@@ -199,15 +205,18 @@ class Ecs:
         """ListServiceDeployments, newest first."""
         service, wanted = self._service(request), request.get("status") or []
         with self._lock:
-            shown = [_deployment_brief(service, r) for r in service.records if not wanted or r.status in wanted]
-        return _page(shown, "serviceDeployments", request, 20)
+            shown = [
+                shapes.service_deployment_brief(service, r) for r in service.records if not wanted or r.status in wanted
+            ]
+        return shapes.page(shown, "serviceDeployments", request, 20)
 
     def describe_service_deployments(self, request: dict[str, Any]) -> dict[str, Any]:
         """DescribeServiceDeployments."""
         with self._lock:
             known = {r.arn: (s, r) for s in self._services.values() for r in s.records}
             wanted = request.get("serviceDeploymentArns", [])
-            found = [self._deployment_full(*known[arn]) for arn in wanted if arn in known]
+            shown = [known[arn] for arn in wanted if arn in known]
+            found = [shapes.service_deployment(s, r, self._tasks_of(s)) for s, r in shown]
         return {
             "serviceDeployments": found,
             "failures": [{"arn": arn, **_MISSING} for arn in wanted if arn not in known],
@@ -218,31 +227,8 @@ class Ecs:
         with self._lock:
             known = {r.arn: (s, r) for s in self._services.values() for r in s.revisions}
         wanted = request.get("serviceRevisionArns", [])
-        found = [_revision_shown(*known[arn]) for arn in wanted if arn in known]
+        found = [shapes.service_revision(*known[arn]) for arn in wanted if arn in known]
         return {"serviceRevisions": found, "failures": [{"arn": a, **_MISSING} for a in wanted if a not in known]}
-
-    def _deployment_full(self, service: Service, record: ServiceDeployment) -> dict[str, Any]:
-        breaker = {"status": record.breaker, "failureCount": record.failures, "threshold": service.threshold()}
-        shown = {
-            **_deployment_brief(service, record),
-            "updatedAt": record.updated_at,
-            "sourceServiceRevisions": [self._revision_brief(service, revision) for revision in record.sources],
-            "targetServiceRevision": self._revision_brief(service, record.target),
-            "deploymentConfiguration": service.configuration,
-            "deploymentCircuitBreaker": breaker,
-            "rollback": record.rollback,
-        }
-        return {key: value for key, value in shown.items() if value not in ("", None, {})}
-
-    def _revision_brief(self, service: Service, revision: Revision) -> dict[str, Any]:
-        identities = {d.identity for d in service.deployments if d.revision is revision}
-        tasks = [t for t in self._tasks.values() if _is_of(t, service) and t.deployment in identities]
-        return {
-            "arn": revision.arn,
-            "requestedTaskCount": service.desired if service.primary.revision is revision else 0,
-            "runningTaskCount": _running(tasks),
-            "pendingTaskCount": _pending(tasks),
-        }
 
     # ---- tasks
 
@@ -301,7 +287,7 @@ class Ecs:
         if starter := request.get("startedBy"):
             tasks = [t for t in tasks if t.started_by == starter]
         newest = sorted(tasks, key=lambda t: t.created_at, reverse=True)
-        return _page([t.arn for t in newest], "taskArns", request, 100)
+        return shapes.page([t.arn for t in newest], "taskArns", request, 100)
 
     # ---- shared
 
@@ -351,19 +337,6 @@ class Ecs:
         arn = f"{service_arn.replace(':service/', ':service-revision/')}/{time.time_ns()}"
         return Revision(arn, definition, request.get("networkConfiguration") or {}, launch_type, now)
 
-    def _check_task_definition(self, request: dict[str, Any]) -> None:
-        if "FARGATE" not in request.get("requiresCompatibilities", []):
-            return
-        cpu, memory = request.get("cpu"), request.get("memory")
-        if not definitions.is_fargate_size(cpu, memory):
-            message = f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."
-            raise ApiError("ClientException", message)
-        if request.get("networkMode") != "awsvpc":
-            raise ApiError("ClientException", "Fargate only supports network mode ‘awsvpc’.")
-        if not request.get("executionRoleArn"):
-            message = "Fargate requires task definition to have execution role ARN to support ECR images."
-            raise ApiError("ClientException", message)
-
     def _check_cluster_is_empty(self, request: dict[str, Any]) -> None:
         cluster = self._cluster(request)["clusterArn"]
         with self._lock:
@@ -381,110 +354,18 @@ class Ecs:
         with self._lock:
             tasks = [t for t in self._tasks.values() if t.cluster_arn == cluster["clusterArn"]]
             services = [s for s in self._services.values() if s.cluster_arn == cluster["clusterArn"]]
-        cluster["runningTasksCount"], cluster["pendingTasksCount"] = _running(tasks), _pending(tasks)
+        cluster["runningTasksCount"], cluster["pendingTasksCount"] = shapes.running(tasks), shapes.pending(tasks)
         cluster["activeServicesCount"] = sum(s.status == "ACTIVE" for s in services)
 
-    def _show(self, service: Service, include: tuple[str, ...]) -> dict[str, Any]:
-        """The service as DescribeServices shows it."""
+    def _show(self, service: Service, include: tuple[str, ...] = ()) -> dict[str, Any]:
         with self._lock:
-            tasks = [t for t in self._tasks.values() if _is_of(t, service)]
-            primary = service.primary
-            return {
-                "serviceArn": service.arn,
-                "serviceName": service.name,
-                "clusterArn": service.cluster_arn,
-                "status": service.status,
-                "desiredCount": service.desired,
-                "runningCount": _running(tasks),
-                "pendingCount": _pending(tasks),
-                "taskDefinition": primary.revision.task_definition["taskDefinitionArn"],
-                "launchType": primary.revision.launch_type,
-                "platformVersion": "LATEST",
-                "platformFamily": "Linux",
-                "networkConfiguration": primary.revision.network_configuration,
-                "deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100}
-                | service.configuration,
-                "deploymentController": {"type": "ECS"},
-                "schedulingStrategy": "REPLICA",
-                "deployments": [_deployment_shown(service, d, tasks) for d in service.deployments],
-                "events": list(service.events),
-                "createdAt": service.created_at,
-                "currentServiceDeployment": service.records[0].arn,
-                "currentServiceRevisions": [self._revision_brief(service, d.revision) for d in service.deployments],
-                **service.settings,
-                **({"tags": self._upstream.ecs._tags.get(service.arn, [])} if "TAGS" in include else {}),
-            }
+            tags = self._upstream.ecs._tags.get(service.arn, []) if "TAGS" in include else None
+            return shapes.service(service, self._tasks_of(service), tags)
 
-
-def _is_of(task: Task, service: Service) -> bool:
-    return task.group == service.group and task.cluster_arn == service.cluster_arn
-
-
-def _running(tasks: list[Task]) -> int:
-    return sum(task.last_status == "RUNNING" for task in tasks)
-
-
-def _pending(tasks: list[Task]) -> int:
-    return sum(task.last_status in ("PROVISIONING", "PENDING", "ACTIVATING") for task in tasks)
+    def _tasks_of(self, service: Service) -> list[Task]:
+        return [t for t in self._tasks.values() if t.group == service.group and t.cluster_arn == service.cluster_arn]
 
 
 def _service_arn(cluster: dict[str, Any], reference: str) -> str:
     name = reference.rsplit("/", 1)[-1]
     return f"{cluster['clusterArn'].replace(':cluster/', ':service/')}/{name}"
-
-
-def _deployment_shown(service: Service, deployment: Deployment, tasks: list[Task]) -> dict[str, Any]:
-    mine = [task for task in tasks if task.deployment == deployment.identity]
-    is_wanted = deployment.status == "PRIMARY" and deployment.state != "FAILED"
-    return {
-        "id": deployment.identity,
-        "status": deployment.status,
-        "taskDefinition": deployment.revision.task_definition["taskDefinitionArn"],
-        "desiredCount": service.desired if is_wanted else 0,
-        "runningCount": _running(mine),
-        "pendingCount": _pending(mine),
-        "failedTasks": deployment.failed_tasks,
-        "createdAt": deployment.created_at,
-        "updatedAt": deployment.updated_at,
-        "launchType": deployment.revision.launch_type,
-        "platformVersion": "1.4.0",
-        "networkConfiguration": deployment.revision.network_configuration,
-        "rolloutState": deployment.state,
-        "rolloutStateReason": deployment.reason,
-    }
-
-
-def _deployment_brief(service: Service, record: ServiceDeployment) -> dict[str, Any]:
-    shown = {
-        "serviceDeploymentArn": record.arn,
-        "serviceArn": service.arn,
-        "clusterArn": service.cluster_arn,
-        "createdAt": record.created_at,
-        "startedAt": record.created_at,
-        "finishedAt": record.finished_at,
-        "targetServiceRevisionArn": record.target.arn,
-        "status": record.status,
-        "statusReason": record.status_reason,
-    }
-    return {key: value for key, value in shown.items() if value not in ("", None)}
-
-
-def _revision_shown(service: Service, revision: Revision) -> dict[str, Any]:
-    containers = revision.task_definition["containerDefinitions"]
-    return {
-        "serviceRevisionArn": revision.arn,
-        "serviceArn": service.arn,
-        "clusterArn": service.cluster_arn,
-        "taskDefinition": revision.task_definition["taskDefinitionArn"],
-        "launchType": revision.launch_type,
-        "platformVersion": "1.4.0",
-        "networkConfiguration": revision.network_configuration,
-        "containerImages": [{"containerName": c["name"], "image": c["image"]} for c in containers],
-        "createdAt": revision.created_at,
-    }
-
-
-def _page(items: list[Any], name: str, request: dict[str, Any], size: int) -> dict[str, Any]:
-    start, count = int(request.get("nextToken") or 0), int(request.get("maxResults") or size)
-    rest = {"nextToken": str(start + count)} if start + count < len(items) else {}
-    return {name: items[start : start + count], **rest}

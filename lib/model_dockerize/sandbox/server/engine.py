@@ -1,6 +1,7 @@
 """Docker Engine as the computer on which tasks and jobs run. Knows nothing of ECS or Batch."""
 
 import contextlib
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from model_dockerize.sandbox.record import CONTAINER_LABEL
 from model_dockerize.sandbox.server.tokens import USER, Scope
 
+_log = logging.getLogger(__name__)
 _NANOSECONDS = 1_000_000_000
 _API_SECONDS = 120
 
@@ -86,10 +88,10 @@ class Engine:
             if not image.startswith(f"{self._registry}/"):
                 with contextlib.suppress(ImageNotFound):
                     return _digest(self._client.images.get(image).attrs, image)
-            credentials = {"username": USER, "password": self._password(scope)}
-            ours = {"auth_config": credentials} if image.startswith(f"{self._registry}/") else {}
+            is_ours = image.startswith(f"{self._registry}/")
+            credentials = {"username": USER, "password": self._password(scope)} if is_ours else None
             with self._pulls:
-                return _digest(self._client.images.pull(image, **ours).attrs, image)
+                return _digest(self._client.images.pull(image, auth_config=credentials).attrs, image)
         except (DockerException, OSError) as error:
             raise PullError(_reason(error)) from error
 
@@ -97,18 +99,18 @@ class Engine:
         """Start a container and return its id. Raises StartError; nothing is left of one that did not start."""
         settings = _settings(spec, {**spec.labels, CONTAINER_LABEL: self._instance})
         try:
-            container = self._client.containers.create(spec.image, **settings)
+            container = str(self._client.containers.create(spec.image, **settings).id)
         except (DockerException, OSError) as error:
             raise StartError(_reason(error)) from error
         try:
-            container.start()
+            self._client.api.start(container)
         except (DockerException, OSError) as error:
-            self.remove(container.id)
+            self.remove(container)
             raise StartError(_reason(error)) from error
-        return str(container.id)
+        return container
 
     def state(self, container: str) -> ContainerState | None:
-        """Look at a container. One that somebody removed counts as killed. None: the engine does not answer just now."""
+        """Look at a container. One that somebody removed counts as killed. None: the engine does not answer now."""
         try:
             facts = self._client.api.inspect_container(container)
         except NotFound:
@@ -134,10 +136,12 @@ class Engine:
         with contextlib.suppress(DockerException, OSError):
             self._client.api.remove_container(container, force=True, v=True)
 
-    def output(self, container: str) -> Iterator[bytes]:
-        """What a container prints, from its beginning until it ends."""
-        with contextlib.suppress(DockerException, OSError):
-            yield from self._client.api.logs(container, stream=True, follow=True, stdout=True, stderr=True)
+    def output(self, container: str, follow: bool) -> Iterator[bytes]:
+        """What a container printed, from its beginning; with `follow` also what it will print until it ends."""
+        try:
+            yield from self._client.api.logs(container, stream=True, follow=follow, stdout=True, stderr=True)
+        except (DockerException, OSError) as error:
+            _log.warning("the output of container %s ends here: %s", container[:12], error)
 
     def remove_all(self) -> int:
         """Remove every container of this sandbox, also those of an earlier process of it; returns how many."""

@@ -217,7 +217,7 @@ class Storage:
         """Compressed bytes of an image: its configuration and layers; of an index, those of its images."""
         body = _parse(manifest.content)
         children = [self.manifest(repository, part["digest"]) for part in body.get("manifests", [])]
-        own = [part["size"] for part in [body.get("config"), *body.get("layers", [])] if part]
+        own: list[int] = [part["size"] for part in [body.get("config"), *body.get("layers", [])] if part]
         return sum(own) + sum(self.size(repository, child) for child in children if child)
 
     def _folder(self, repository: str, kind: str) -> Path:
@@ -243,9 +243,9 @@ def _parse(content: bytes) -> dict[str, Any]:
     try:
         body = json.loads(content)
         parts = [body.get("config"), *body.get("layers", []), *body.get("manifests", [])]
-        if body["schemaVersion"] != 2 or not all(hex_of(part["digest"]) and "size" in part for part in parts if part):
-            raise ValueError("not schema version 2")
+        is_valid = body["schemaVersion"] == 2 and all(hex_of(p["digest"]) and p["size"] >= 0 for p in parts if p)
     except (ValueError, KeyError, TypeError, AttributeError, StorageError) as error:
         raise StorageError(400, "MANIFEST_INVALID", f"manifest invalid: {error}") from error
-    else:
-        return dict(body)
+    if not is_valid:
+        raise StorageError(400, "MANIFEST_INVALID", "manifest invalid: only schema version 2 is known")
+    return dict(body)
