@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from pathlib import PurePosixPath
 
 from model_dockerize.errors import InputError
 from model_dockerize.program.naming import is_reference
@@ -106,7 +105,7 @@ def _install(program: Program) -> str:
     # The packages are installed again only if one of these files changes.
     by_folder: dict[str, list[str]] = {}
     for path in (program.requirements_file, *program.requirements_includes):
-        by_folder.setdefault(str(PurePosixPath(path).parent).removeprefix("."), []).append(path)
+        by_folder.setdefault(path.rpartition("/")[0], []).append(path)
     copies = [] if program.requirements_need_code else [_copy(tuple(by_folder[f]), f) for f in by_folder]
     pip = f"{_interpreter(program)} -m pip install --compile -r {shlex.quote(_path(program.requirements_file))}"
     return "\n".join((*copies, _run(*_MOUNTS, *_SECRETS, pip)))

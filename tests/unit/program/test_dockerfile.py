@@ -187,7 +187,7 @@ _EXPECTED = ["FROM", "USER", "ENV", "WORKDIR", "ARG", "COPY", "RUN", "COPY", "RU
 _EXPECTED += ["LABEL", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(requirements=_requirements, init=_path, words=st.lists(_text, min_size=1, max_size=4), media=_text)
 def test_nothing_breaks_out(requirements: str, init: str, words: list[str], media: str) -> None:
     program = dataclasses.replace(
