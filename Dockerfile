@@ -1,5 +1,5 @@
 # The server that runs inside every model image: a self-contained bundle with its own Python, under /opt/model-server.
-# A model's Dockerfile takes it by COPY --from. Built where the oldest supported C library is: SERVER_BASE.
+# A model's Dockerfile takes it by COPY --from. It carries its own C library too: any Linux image will do, old or musl.
 ARG SERVER_BASE=python:3.11-slim
 # What the Action runs in: trixie, whose own packages bring docker and buildx.
 ARG ACTION_BASE=python:3.13-slim
@@ -24,6 +24,7 @@ RUN --mount=type=secret,id=ca-bundle,required=false \
     && pip install --root-user-action=ignore --require-hashes -r /build/requirements.txt
 COPY lib/model_server /build/lib/model_server
 COPY lib/model_runner/runner.py /build/lib/model_runner/runner.py
+# The executable is told last to use the loader and the libraries beside it (to strip it afterwards would break it).
 RUN cd /build \
     && pyinstaller --noconfirm --log-level WARN --onedir --strip --name model-server --paths lib \
         --add-data lib/model_server/pages/templates:model_server/pages/templates \
@@ -31,6 +32,12 @@ RUN cd /build \
         --exclude-module tkinter --exclude-module unittest --exclude-module pydoc \
         lib/model_server/__main__.py \
     && mv dist/model-server /opt/model-server \
+    && loader="$(patchelf --print-interpreter /opt/model-server/model-server)" \
+    && libraries="$(dirname "$(ldd /opt/model-server/model-server | awk '/libc\.so/ { print $3 }')")" \
+    && patchelf --set-interpreter "/opt/model-server/_internal/$(basename "$loader")" --force-rpath --set-rpath '$ORIGIN/_internal' /opt/model-server/model-server \
+    && cp -L "$loader" /opt/model-server/_internal/ \
+    && for name in libc.so.6 libdl.so.2 libm.so.6 libpthread.so.0 libresolv.so.2 librt.so.1 libutil.so.1; do \
+        cp -L "$libraries/$name" /opt/model-server/_internal/ || exit 1; done \
     && install -m 0644 lib/model_runner/runner.py /opt/model-server/runner.py \
     && install -m 0755 /usr/bin/tini-static /opt/model-server/tini \
     && /opt/model-server/model-server --version \
