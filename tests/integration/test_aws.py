@@ -72,10 +72,10 @@ class Said:
 class World:
     """An account in the sandbox, and images in its registry."""
 
-    aws: aws.Aws
     said: Said
     calls: list[str]
     images: dict[str, aws.PushedImage]
+    aws: aws.Aws
 
     def changes(self) -> list[str]:
         reads = ("Describe", "List", "Get", "BatchGet")
@@ -140,7 +140,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             digest = tagged["imageDetails"][0]["imageDigest"]
             aws.tag_image(connection, "mdaws/app", digest, [aws.build_tag(mode)])
             images[mode] = aws.verify(connection, "mdaws/app", digest, [mode, aws.build_tag(mode)])
-        yield World(connection, said, calls, images)
+        yield World(said, calls, images, connection)
     finally:
         sandbox.stop(home, Said())  # With it go its containers and the images of its registry.
 

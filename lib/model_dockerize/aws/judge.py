@@ -53,19 +53,19 @@ def judge(look: Observation, deployment_id: str, seen: bool) -> Judgement | None
         return _finished(look, ours)
     if primary is None or not (ours or seen):
         return None  # ECS does not show our deployment everywhere yet.
-    return Judgement("superseded", f"a newer deployment took over: {primary.id}")
+    return Judgement("superseded", f"a newer deployment took over: {primary.id}.")
 
 
 def _failure(look: Observation, ours: Deployment | None, primary: Deployment | None) -> str:
     """Why our deployment has failed; empty if it has not."""
     if look.service_status in ("DRAINING", "INACTIVE"):
-        return f"the service is being deleted ({look.service_status})"
+        return f"the service is being deleted ({look.service_status})."
     if look.ours_status in _ROLLBACK:
-        return look.ours_reason or "ECS rolls the deployment back"
+        return look.ours_reason or "ECS rolls the deployment back."
     if ours and ours.state == "FAILED":
-        return look.ours_reason or ours.reason or "ECS gave the deployment up"
+        return look.ours_reason or ours.reason or "ECS gave the deployment up."
     if ours and ours.primary and look.ours_status in ("STOPPED", "STOP_REQUESTED"):
-        return look.ours_reason or "the deployment was stopped"
+        return look.ours_reason or "the deployment was stopped."
     if ours is None and primary and "rolling back" in primary.reason:
         return primary.reason
     return ""
@@ -74,13 +74,13 @@ def _failure(look: Observation, ours: Deployment | None, primary: Deployment | N
 def _finished(look: Observation, ours: Deployment) -> Judgement | None:
     full = ours.running >= ours.desired and ours.pending == 0
     if look.ours_status == "SUCCESSFUL" or (not look.ours_status and ours.state == "COMPLETED"):
-        return Judgement("deployed", look.ours_reason or ours.reason or "steady state") if full else None
+        return Judgement("deployed", look.ours_reason or ours.reason or "steady state.") if full else None
     if ours.state == "" and not look.ours_status:
         alone = len(look.deployments) == 1
-        return Judgement("deployed", "all tasks run") if full and alone and ours.desired > 0 else None
+        return Judgement("deployed", "all tasks run.") if full and alone and ours.desired > 0 else None
     if ours.state == "COMPLETED" and full and look.ours_status in ("PENDING", "IN_PROGRESS"):
         # A change of only the number of tasks has no service deployment; and the two views may be a second apart.
-        return Judgement("deployed", ours.reason or "steady state")
+        return Judgement("deployed", ours.reason or "steady state.")
     return None
 
 

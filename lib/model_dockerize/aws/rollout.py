@@ -116,6 +116,7 @@ class _Follower:
         self._arn: str | None = None  # of our service deployment, once found
         self._has_service_deployments = True
         self._picture: Any = None  # what the last look showed, to see changes
+        self._line = ""  # the last line about counts
 
     def to_the_end(self, timeout: float) -> Verdict:
         """Looks until there is a verdict."""
@@ -153,7 +154,7 @@ class _Follower:
         return replace(
             look,
             ours_status=ours.get("status", ""),
-            ours_reason=ours.get("statusReason", ""),
+            ours_reason=ours.get("statusReason") or ours.get("rollback", {}).get("reason", ""),
             failure_count=breaker.get("failureCount", 0),
         )
 
@@ -195,7 +196,7 @@ class _Follower:
             others = sum(d.running for d in look.deployments if d.id != ours.id)
             counts = f"{ours.running} of {ours.desired} running, {ours.pending} pending, {ours.failed} failed"
             line = f"{short_arn(ours.task_definition_arn)}: {counts}" + (f"; {others} of before" if others else "")
-            if line != getattr(self, "_line", ""):
+            if line != self._line:
                 self._line = line
                 self._progress.info(line)
         self._picture = picture
@@ -231,7 +232,7 @@ class _Follower:
             self._progress.info(says)
         else:
             now = short_arn(running) if running else "nothing"
-            self._progress.warning(f"{says}: {reason}; it runs {now} now")
+            self._progress.warning(f"{says}: {reason} It runs {now} now.")
         return Verdict(
             outcome, reason, seconds, tuple(self._stopped.values()), task, running, tuple(self._events.values())
         )

@@ -111,7 +111,7 @@ class TestFoundations:
             foundations(account)
         operation = ""
         first = foundations(account)
-        ours = [{"Name": f"tag:{aws.TAG}", "Values": ["network"]}]
+        ours: Any = [{"Name": f"tag:{aws.TAG}", "Values": ["network"]}]
         ec2 = account.aws.ec2
         assert len(ec2.describe_vpcs(Filters=ours)["Vpcs"]) == 1
         assert len(ec2.describe_subnets(Filters=ours)["Subnets"]) == 1
