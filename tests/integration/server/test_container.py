@@ -1,0 +1,191 @@
+"""The bundle inside real containers: unprivileged, read-only, on an image that has nothing else."""
+
+import json
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[3]
+BUNDLE = "model-dockerize/model-server:test"
+CA = Path("/etc/ssl/certs/ca-certificates.crt")
+PROGRAM = """
+import json, os, sys
+facts = {"user": os.getuid(), "groups": os.getgroups(), "environment": dict(os.environ), "directory": os.getcwd()}
+print(json.dumps(facts))
+with open(sys.argv[2], "w") as file:
+    json.dump(facts, file)
+"""
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def manifest(command: list[str], directory: str) -> str:
+    types = {"input_types": ["text/plain"], "output_types": ["application/json"]}
+    document = {"name": "facts", "version": "1", "command": command, "working_directory": directory, **types}
+    return json.dumps(["/opt/model-server/model-server", "manifest", json.dumps(document)])
+
+
+def build(folder: Path, dockerfile: str) -> str:
+    image = f"mdsrv-{uuid.uuid4().hex[:8]}"
+    (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+    docker("buildx", "build", "--quiet", "--tag", image, str(folder))
+    return image
+
+
+@pytest.fixture(scope="module")
+def bundle() -> str:
+    secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
+    docker("buildx", "build", "--quiet", "--target=model-server", *secret, "--tag", BUNDLE, str(ROOT))
+    return BUNDLE
+
+
+@pytest.fixture(scope="module")
+def image(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("image")
+    (folder / "main.py").write_text(PROGRAM, encoding="utf-8")
+    command = manifest(["python", "main.py", "{input}", "{output}"], "/program")
+    name = build(
+        folder,
+        "FROM python:3.13-slim\nCOPY main.py /program/\n"
+        f"COPY --from={bundle} /opt/model-server /opt/model-server\n"
+        f"ENV MODEL_BUILD_ID=b42 LD_LIBRARY_PATH=/usr/local/nothing\nRUN {command}\n"
+        'ENTRYPOINT ["/opt/model-server/tini","--","/opt/model-server/model-server"]\n',
+    )
+    yield name
+    docker("image", "rm", "--force", name)
+
+
+@pytest.fixture(scope="module")
+def bare_image(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    command = manifest(["/opt/model-server/tini", "-h", "{input}", "{output}"], "/")
+    name = build(
+        tmp_path_factory.mktemp("bare"),
+        f"FROM scratch\nCOPY --from={bundle} /opt/model-server /opt/model-server\nRUN {command}\n"
+        'ENTRYPOINT ["/opt/model-server/tini","--","/opt/model-server/model-server"]\n',
+    )
+    yield name
+    docker("image", "rm", "--force", name)
+
+
+class Container:
+    def __init__(self, image: str, *options: str) -> None:
+        self.name = f"mdsrv-{uuid.uuid4().hex[:8]}"
+        docker("run", "--detach", "--name", self.name, "--publish", "127.0.0.1::80", *options, image)
+        self.url = f"http://{docker('port', self.name, '80').splitlines()[0]}"
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                if requests.get(f"{self.url}/health", timeout=1).ok:
+                    return
+            except requests.ConnectionError:
+                pass
+            assert time.monotonic() < deadline, docker("logs", self.name)
+            time.sleep(0.05)
+
+    def job(self) -> str:
+        """Sends a job and returns its id once it is over."""
+        answer = requests.post(f"{self.url}/data/add-job", files={"File": b"x"}, timeout=10)
+        job_id = answer.json()["data"]["id"]
+        deadline = time.monotonic() + 20
+        while True:
+            body = requests.get(f"{self.url}/data/status/{job_id}", timeout=5).json()
+            if body["isError"] or body["data"]["status"] == "Complete":
+                return str(job_id)
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def facts(self) -> dict[str, object]:
+        return dict(requests.get(f"{self.url}/data/result/json/{self.job()}", timeout=5).json())
+
+    def __enter__(self) -> "Container":
+        try:
+            self.wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        docker("rm", "--force", "--volumes", self.name)
+
+
+def test_server_and_program_are_nobody_and_the_program_sees_nothing_of_the_bundle(image: str) -> None:
+    with Container(image) as container:
+        facts = container.facts()
+        assert (facts["user"], facts["groups"], facts["directory"]) == (1000, [], "/program")
+        environment = facts["environment"]
+        assert isinstance(environment, dict)
+        assert environment["LD_LIBRARY_PATH"] == "/usr/local/nothing"
+        assert environment["HOME"] == "/tmp"
+        assert not [name for name in environment if name.startswith(("_PYI", "_MEI", "PYTHONHOME"))]
+        assert "/opt/model-server" not in json.dumps(environment)
+        status = docker("top", container.name, "-eo", "pid,uid,args")
+        servers = [line.split()[1] for line in status.splitlines() if line.endswith("model-server/model-server")]
+        assert servers == ["0", "1000"]  # the init, the server
+        assert requests.get(f"{container.url}/health", timeout=5).headers["X-Model-Build-Id"] == "b42"
+        docker("exec", container.name, "/opt/model-server/model-server", "health")
+        docker("stop", container.name)
+        assert docker("inspect", "--format", "{{.State.ExitCode}}", container.name) == "0"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--read-only", "--tmpfs=/tmp"],
+        ["--read-only", "--tmpfs=/tmp", "--volume=/var/gai_data"],
+        ["--user=4321:4321"],
+        ["--user=4321:4321", "--volume=/var/gai_data", "--read-only", "--tmpfs=/tmp"],
+        ["--cap-drop=ALL", "--user=1000:1000", "--security-opt=no-new-privileges"],
+    ],
+    ids=" ".join,
+)
+def test_hardened_containers_serve_too(image: str, options: list[str]) -> None:
+    with Container(image, *options) as container:
+        assert container.facts()["user"] == (4321 if "--user=4321:4321" in options else 1000)
+
+
+def test_jobs_survive_a_killed_container(image: str) -> None:
+    volume = f"mdsrv-{uuid.uuid4().hex[:8]}"
+    mount = f"--mount=source={volume},target=/var/gai_data"
+    try:
+        with Container(image, mount) as first:
+            job_id = first.job()
+            docker("kill", first.name)
+        with Container(image, mount) as second:
+            assert requests.get(f"{second.url}/data/status/{job_id}", timeout=5).json()["data"]["status"] == "Complete"
+    finally:
+        docker("volume", "rm", "--force", volume)
+
+
+def test_an_image_without_libc_python_or_shell_will_do(bare_image: str) -> None:
+    with Container(bare_image, "--tmpfs=/tmp") as container:
+        body = requests.get(f"{container.url}/data/status/{container.job()}", timeout=5).json()
+        assert body["errorMessage"] == "The program ended without an error but wrote no output file."
+        assert requests.get(f"{container.url}/AddJob", timeout=5).status_code == 200
+
+
+def test_size_memory_and_speed_keep_within_the_budget(image: str) -> None:
+    started = time.monotonic()
+    with Container(image) as container:
+        ready = time.monotonic() - started
+        container.job()
+        # Kibibytes of the bundle, then a line a process with its memory.
+        processes_script = 'for p in /proc/[0-9]*; do grep -E "^(Name|VmRSS)" $p/status | tr "\\n" " "; echo; done'
+        script = f"du -sk /opt/model-server; {processes_script}"
+        output = docker("exec", container.name, "sh", "-c", script)
+        size, *processes = output.splitlines()
+        memory = max(int(line.split()[3]) for line in processes if "model-server" in line and "VmRSS" in line)
+        assert int(size.split()[0]) / 1024 <= 45
+        assert memory / 1024 <= 60
+        assert ready < 5  # the engine's part included; the server's own is under a second on a quiet machine
