@@ -45,10 +45,12 @@ from model_dockerize.image import (
 from model_dockerize.image.engine import connect
 from model_dockerize.image.push import ATTEMPTS
 from model_dockerize.progress import Silent
+from rig.engine import floor_engine
 
 from .conftest import ROOT, Cli
 
 BASE = "python:3.13-slim"
+OLD_BASE = "python:3.11-slim"
 
 
 @dataclass
@@ -589,3 +591,31 @@ def test_a_registry_that_does_not_answer_is_tried_again(engine: Engine, web: Ima
         remove(engine, "127.0.0.1:1/mdimg-none:1")
     assert len(words.warnings) == ATTEMPTS - 1
     assert words.warnings[0].startswith(f"Attempt 1 of {ATTEMPTS} to push failed and is repeated: ")
+
+
+def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
+    with floor_engine([OLD_BASE]) as floor:
+        engine = probe({**os.environ, "DOCKER_HOST": floor.host})
+        assert engine.version.startswith("20.10.")
+        assert not engine.containerd_store
+        build_id = secrets.token_hex(16)
+        text = f"FROM {OLD_BASE}\nRUN --mount=type=secret,id=key cat /run/secrets/key | wc -c\nRUN echo two\n"
+        serve = 'CMD ["python3", "-c", "import time; print(1 + 1, flush=True); time.sleep(60)"]\n'
+        (tmp_path / "key").write_text("12345")
+        request = BuildRequest(("floor:1",), labels={BUILD_ID_LABEL: build_id}, secrets={"key": tmp_path / "key"})
+        words = Words()
+        first = build(engine, context(text + serve), request, words)
+        assert "  5" in words.outputs
+        assert (first.ran_steps, first.build_id) == (2, build_id)
+        assert build(engine, context(text + serve), request, Silent()).cached_steps == 2
+        with pytest.raises(BuildError, match=r"RUN exit 9: exit code 9"):
+            build(engine, context(text + "RUN exit 9\n"), request, Silent())
+        archive = save(engine, first, tmp_path, "floor", Silent())
+        remove(engine, "floor:1", archive.tag)
+        assert find(engine, build_id) is None
+        assert load(engine, archive.path, Silent()).id == first.id
+        with run(engine, archive.tag, {}, "mdimg-floor") as container:
+            end = time.monotonic() + 20
+            while not container.logs() and time.monotonic() < end:
+                time.sleep(0.1)
+            assert (container.logs(), container.exited()) == ("2\n", None)
