@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from moto.backends import get_backend
+from moto.iam.models import AWSManagedPolicy
 from moto.server import ThreadedMotoServer
 
 from model_dockerize import aws
@@ -114,10 +115,13 @@ def settings(**changes: Any) -> ServiceSettings:
 def moto_url() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
+        # All of AWS's thousand policies would take seconds to load.
+        facts = {"Path": "/service-role/", "Document": {}, "CreateDate": "2017-11-16", "UpdateDate": "2017-11-16"}
+        policy = AWSManagedPolicy.from_data("AmazonECSTaskExecutionRolePolicy", ACCOUNT, "us-east-1", facts)
+        get_backend("iam")[ACCOUNT]["aws"].managed_policies[policy.arn] = policy
         host, port = server.get_host_and_port()
         yield f"http://{host}:{port}"
         server.stop()
@@ -144,7 +148,6 @@ def account(connection: aws.Aws) -> Iterator[Account]:
     """An empty account, and fresh ears. Hooks that a test puts on a client end with it."""
     for service in ("ec2", "ecs", "ecr", "logs", "batch"):
         get_backend(service)[ACCOUNT].pop("us-east-1", None)
-    # Emptying IAM would read its thousand managed policies again.
     get_backend("iam")[ACCOUNT]["aws"].roles.clear()
     said, calls = Said(), list[str]()
     fresh = replace(connection, progress=said)

@@ -87,8 +87,8 @@ class Script:
         asked = json.loads(params["body"])
         if code := self.refuse.get(model.name):
             raise ClientError({"Error": {"Code": code, "Message": "refused"}}, model.name)
-        _, service, status = max((s for s in self.shows if s[0] <= self.now), key=lambda s: s[0])
-        failed = service["deployments"][0]["failedTasks"] or len(service["deployments"]) > 1 and status != "IN_PROGRESS"
+        _since, service, status = [s for s in self.shows if s[0] <= self.now][-1]
+        failed = any(d["failedTasks"] for d in service["deployments"])
         ours = {"serviceDeploymentArn": SERVICE_DEPLOYMENT, "status": status, "createdAt": BEGIN}
         answers: dict[str, Any] = {
             "DescribeServices": {"services": [service]},
@@ -137,8 +137,13 @@ def test_the_first_dead_task_is_said_when_it_dies_not_at_the_end(account: Accoun
         account, (0, ROLLING, "IN_PROGRESS"), (10, DYING, "IN_PROGRESS"), (100, BACK, "ROLLBACK_IN_PROGRESS")
     )
     said_at: list[float] = []
-    warn = account.said.warning
-    account.said.warning = lambda text, file=None, line=None: (said_at.append(script.now), warn(text))[1]  # type: ignore[method-assign, assignment]
+    output = account.said.output
+
+    def note(text: str) -> None:
+        said_at.append(script.now)
+        output(text)
+
+    account.said.output = note  # type: ignore[method-assign]
     verdict = script.follow()
     assert 10 <= said_at[0] < 13
     assert verdict.outcome == "failed"
