@@ -226,7 +226,12 @@ def _remove_state(home: Path) -> tuple[Path, ...]:
     for name in (record.RECORD_NAME, record.LOG_NAME, STATE_NAME):
         path = home / name
         if path.is_dir():
-            shutil.rmtree(path)
+            try:
+                shutil.rmtree(path)
+            except PermissionError as error:
+                # Containers write volumes as root, whoever runs the sandbox.
+                remedy = f"Remove it as root: sudo rm -rf {path}"
+                raise SandboxError(f"Containers have left files in {path} that are not yours", remedy) from error
         elif path.exists():
             path.unlink()
         else:

@@ -66,7 +66,7 @@ async def _serve(sandbox: record.Sandbox, home: Path, listener: socket.socket) -
     try:
         await serve(front, config, shutdown_trigger=stop.wait)
     finally:
-        engine.remove_all()
+        engine.close()
 
 
 def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engine]:

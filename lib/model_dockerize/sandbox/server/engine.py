@@ -77,6 +77,7 @@ class Engine:
         self._client.ping()
         self._instance, self._registry, self._password = instance, registry, password
         self._pulls = threading.Lock()
+        self._closed = threading.Event()
 
     def pull(self, image: str, scope: Scope) -> str:
         """Have an image here and return its digest ("" where unknown).
@@ -102,6 +103,9 @@ class Engine:
             container = str(self._client.containers.create(spec.image, **settings).id)
         except (DockerException, OSError) as error:
             raise StartError(_reason(error)) from error
+        if self._closed.is_set():
+            self.remove(container)
+            raise StartError("the sandbox is stopping")
         try:
             self._client.api.start(container)
         except (DockerException, OSError) as error:
@@ -142,6 +146,14 @@ class Engine:
             yield from self._client.api.logs(container, stream=True, follow=follow, stdout=True, stderr=True)
         except (DockerException, OSError) as error:
             _log.warning("the output of container %s ends here: %s", container[:12], error)
+
+    def close(self) -> int:
+        """Start nothing any more and remove every container; returns how many.
+
+        What is being created just now either is in the list already or finds the engine closed and goes by itself.
+        """
+        self._closed.set()
+        return self.remove_all()
 
     def remove_all(self) -> int:
         """Remove every container of this sandbox, also those of an earlier process of it; returns how many."""

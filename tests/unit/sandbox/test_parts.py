@@ -1,0 +1,182 @@
+"""The small pure parts of the sandbox's server: journal, credentials, addresses, definitions, log lines."""
+
+import base64
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model_dockerize.sandbox.server import definitions, journal, network
+from model_dockerize.sandbox.server.container_log import lines
+from model_dockerize.sandbox.server.network import Addresses, AwsVpc, Network
+from model_dockerize.sandbox.server.tokens import Refusal, Scope, Tokens
+
+SCOPE = Scope("123456789012", "us-east-1")
+
+
+def signed(service: str) -> str:
+    return f"AWS4-HMAC-SHA256 Credential=123456789012/20261122/us-east-1/{service}/aws4_request, SignedHeaders=host"
+
+
+@pytest.mark.parametrize(
+    ("service", "target", "path", "body", "expected"),
+    [
+        ("ecs", "AmazonEC2ContainerServiceV20141113.UpdateService", "/", b"", ("UpdateService", True)),
+        ("ecs", "AmazonEC2ContainerServiceV20141113.DescribeServices", "/", b"", ("DescribeServices", False)),
+        ("ecr", "AmazonEC2ContainerRegistry_V20150921.BatchGetImage", "/", b"", ("BatchGetImage", False)),
+        (
+            "ecr",
+            "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken",
+            "/",
+            b"",
+            ("GetAuthorizationToken", False),
+        ),
+        ("ecr", "AmazonEC2ContainerRegistry_V20150921.BatchDeleteImage", "/", b"", ("BatchDeleteImage", True)),
+        ("ec2", "", "/", b"Action=CreateVpc&Version=2016-11-15", ("CreateVpc", True)),
+        ("sts", "", "/", b"Version=1&Action=AssumeRoleWithWebIdentity", ("AssumeRoleWithWebIdentity", False)),
+        ("batch", "", "/v1/describejobqueues", b"", ("describejobqueues", False)),
+        ("batch", "", "/v1/registerjobdefinition", b"", ("registerjobdefinition", True)),
+        ("s3", "", "/bucket/key", b"", ("POST /bucket/key", True)),
+    ],
+)
+def test_journal_names_calls_of_every_protocol(
+    service: str, target: str, path: str, body: bytes, expected: tuple[str, bool]
+) -> None:
+    headers = {"authorization": signed(service), **({"x-amz-target": target} if target else {})}
+    assert journal.identify("POST", path, headers, body) == (service, *expected)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, b'{"__type": "not an error"}', "ok"),
+        (400, b'{"__type": "com.amazonaws.ecs#ClientException", "message": "m"}', "ClientException"),
+        (400, b'{"__type":"ClusterNotFoundException"}', "ClusterNotFoundException"),
+        (400, b"<Response><Errors><Error><Code>InvalidVpcID.NotFound</Code>", "InvalidVpcID.NotFound"),
+        (503, b"", "503"),
+    ],
+)
+def test_journal_names_outcomes(status: int, body: bytes, expected: str) -> None:
+    assert journal.outcome(status, body) == expected
+
+
+def test_a_token_is_good_for_its_scope_until_it_expires() -> None:
+    now = [1000.0]
+    tokens = Tokens(clock=lambda: now[0])
+    token, expires = tokens.issue(SCOPE, lifetime=60)
+    assert expires == 1060
+
+    def basic(user: str, password: str) -> str:
+        return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+    assert tokens.check(basic("AWS", token)) == SCOPE
+    assert tokens.check(basic("root", token)) is Refusal.UNKNOWN
+    assert tokens.check(basic("AWS", "guess")) is Refusal.UNKNOWN
+    for broken in ("", "Basic", "Basic !!!", "Bearer x", "Basic /w=="):
+        assert tokens.check(broken) is Refusal.UNKNOWN
+    now[0] = 1060
+    assert tokens.check(basic("AWS", token)) is Refusal.EXPIRED
+
+
+def test_addresses_are_loopback_differ_between_sandboxes_and_are_used_again_last() -> None:
+    one, other = Addresses(40000), Addresses(40001)
+    given = {one.take() for _ in range(254)}
+    assert len(given) == 254
+    assert all(address and address.startswith("127.") for address in given)
+    assert one.take() is None
+    assert other.take() not in given
+    one.give_back("127.156.64.9")
+    assert one.take() == "127.156.64.9"
+
+
+def rule(**changes: Any) -> dict[str, Any]:
+    return {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "0.0.0.0/0"}], **changes}
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_open"),
+    [
+        ([], False),
+        ([rule()], True),
+        ([rule(FromPort=8000, ToPort=9000)], False),
+        ([rule(FromPort=1, ToPort=65535)], True),
+        ([rule(IpProtocol="udp")], False),
+        ([rule(IpProtocol="-1")], True),
+        ([rule(IpRanges=[], UserIdGroupPairs=[{"GroupId": "sg-2"}])], False),
+    ],
+)
+def test_a_port_is_open_if_a_group_admits_addresses(rules: list[dict[str, Any]], is_open: bool) -> None:
+    group = {"GroupName": "g", "VpcId": "vpc-1", "IpPermissions": rules}
+    assert upstream(groups={"sg-1": group}).is_open(AwsVpc(("subnet-1",), ("sg-1",), True), 80) is is_open
+
+
+def test_without_groups_the_closed_default_group_counts() -> None:
+    default = {"GroupName": "default", "VpcId": "vpc-1", "IpPermissions": []}
+    assert not upstream(groups={"sg-0": default}).is_open(AwsVpc(("subnet-1",), (), True), 80)
+
+
+def test_a_subnet_reaches_the_internet_by_its_own_table_or_the_main_one() -> None:
+    out = {"VpcId": "vpc-1", "Routes": [{"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1"}]}
+    inside = {"VpcId": "vpc-1", "Routes": [{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local"}]}
+    own, main = [{"SubnetId": "subnet-1"}], [{"Main": True}]
+    assert upstream(tables=[{**out, "Associations": own}]).reaches_internet("subnet-1")
+    assert upstream(tables=[{**out, "Associations": main}]).reaches_internet("subnet-1")
+    both = [{**out, "Associations": main}, {**inside, "Associations": own}]
+    assert not upstream(tables=both).reaches_internet("subnet-1")
+    assert not upstream(tables=[]).reaches_internet("subnet-1")
+
+
+def upstream(groups: dict[str, Any] | None = None, tables: list[Any] | None = None) -> Network:
+    ec2 = SimpleNamespace(
+        _security_groups=groups or {},
+        _subnets={"subnet-1": {"VpcId": "vpc-1"}},
+        _route_tables=dict(enumerate(tables or [])),
+        _ensure_defaults_initialized=lambda: None,
+        _DEFAULT_VPC_ID="vpc-default",
+    )
+    return Network(SimpleNamespace(ec2=ec2), 40000)  # type: ignore[arg-type]
+
+
+def test_network_configuration_is_read() -> None:
+    assert network.AwsVpc.parse(None) is None
+    found = AwsVpc.parse({"awsvpcConfiguration": {"subnets": ["a"], "assignPublicIp": "ENABLED"}})
+    assert found == AwsVpc(("a",), (), True)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "is_known"),
+    [
+        ("256", "512", True),
+        ("256", "4096", False),
+        (".25 vCPU", "1 GB", True),
+        ("1024", "3072", True),
+        ("300", "512", False),
+        ("4096", "30720", True),
+        (None, None, False),
+    ],
+)
+def test_fargate_sizes(cpu: object, memory: object, is_known: bool) -> None:
+    assert definitions.is_fargate_size(cpu, memory) is is_known
+
+
+def test_secrets_come_from_both_stores_and_are_never_in_the_error() -> None:
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:key-AbCdEf"
+    stores: Any = SimpleNamespace(
+        secrets=SimpleNamespace(resolve_secret_string=lambda name: '{"k": "hidden"}' if name == arn else None),
+        parameters=SimpleNamespace(resolve_parameter_value=lambda name, decrypt: "plain" if name == "/p" else None),
+    )
+
+    def secrets(reference: str) -> dict[str, str]:
+        return definitions.secrets(stores, {"secrets": [{"name": "S", "valueFrom": reference}]})
+
+    assert secrets(arn) == {"S": '{"k": "hidden"}'}
+    assert secrets(f"{arn}:k::") == {"S": "hidden"}
+    assert secrets("/p") == {"S": "plain"}
+    for wrong in (f"{arn}:other::", "/none", "arn:aws:secretsmanager:us-east-1:1:secret:none"):
+        with pytest.raises(definitions.DefinitionError, match="ResourceInitializationError") as caught:
+            secrets(wrong)
+        assert "hidden" not in str(caught.value)
+
+
+def test_lines_are_whole_whatever_the_pieces() -> None:
+    assert list(lines([b"one\r\ntw", b"o\n\nth", b"r\xc3", b"\xa9e"])) == ["one", "two", "", "thrée"]
