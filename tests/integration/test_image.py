@@ -247,18 +247,22 @@ def test_a_build_that_ends_before_it_has_read_the_context(engine: Engine) -> Non
 
 
 INTERRUPTED = """
-import os, signal, sys
+import io, os, signal, sys, tarfile
 from model_dockerize.image import BuildRequest, build, probe
 from model_dockerize.progress import Silent
-from tests.integration.test_image import BASE, context
 
 class Telling(Silent):
     def output(self, text):
         if "MARK" in text: print("building", flush=True)
 
+def context(pipe):
+    with tarfile.open(fileobj=pipe, mode="w|") as tar:
+        member = tarfile.TarInfo("Dockerfile")
+        member.size = len(sys.argv[1])
+        tar.addfile(member, io.BytesIO(sys.argv[1].encode()))
+
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-text = f"FROM {BASE}\\nRUN echo MARK " + sys.argv[1] + "; sleep 300\\n"
-build(probe(os.environ), context(text), BuildRequest(tags=("mdimg-interrupted:1",)), Telling())
+build(probe(os.environ), context, BuildRequest(tags=("mdimg-interrupted:1",)), Telling())
 """
 
 
@@ -266,9 +270,9 @@ build(probe(os.environ), context(text), BuildRequest(tags=("mdimg-interrupted:1"
 def test_an_interrupted_build_leaves_no_process(engine: Engine, number: signal.Signals) -> None:
     nonce = secrets.token_hex(8)
     child = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, nonce],
+        [sys.executable, "-c", INTERRUPTED, f"FROM {BASE}\nRUN echo MARK {nonce}; sleep 300\n"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'lib'}:{ROOT}"},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "lib")},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -474,7 +478,7 @@ def test_from_inside_a_container_the_address_is_that_of_our_network(engine: Engi
 
 def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: Path) -> None:
     version = f"test{secrets.token_hex(4)}"
-    (tmp_path / "model-server").write_text("#!/bin/sh\necho served\n")
+    (tmp_path / "model-server").write_text(f"#!/bin/sh\necho served {version}\n")
     (tmp_path / "model-server").chmod(0o755)
     words = Words()
     ref = server_image(engine, version, ServerSources(None, tmp_path), words)
@@ -485,7 +489,7 @@ def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: 
             f"FROM {BASE}\nCOPY --from={ref} /opt/model-server /opt/model-server\nRUN /opt/model-server/model-server\n"
         )
         build(engine, context(text), BuildRequest(tags=("mdimg-served:1",)), words)
-        assert "  served" in words.outputs
+        assert f"  served {version}" in words.outputs
         words = Words()
         assert server_image(engine, version, ServerSources(None, None), words) == ref
         assert words.outputs == []
