@@ -5,35 +5,39 @@ ARG SERVER_BASE=python:3.11-slim
 ARG ACTION_BASE=python:3.13-slim
 FROM ${SERVER_BASE} AS model-server-builder
 ENV DEBIAN_FRONTEND=noninteractive PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /build
 # A proxy that re-signs TLS needs its certificate authority: --secret id=ca-bundle,src=FILE
+# Versions of Debian's packages: those of the base image's release, with its security updates.
+# hadolint ignore=DL3008
 RUN --mount=type=secret,id=ca-bundle,required=false \
     --mount=type=cache,target=/var/cache/apt,sharing=locked \
     --mount=type=cache,target=/var/lib/apt/lists,sharing=locked \
     if [ -f /run/secrets/ca-bundle ]; then printf 'Acquire::https::CAInfo "/run/secrets/ca-bundle";\n' > /tmp/apt.conf; export APT_CONFIG=/tmp/apt.conf; fi \
     && rm -f /etc/apt/apt.conf.d/docker-clean \
     && apt-get update \
-    && version="$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
-    # A Python that Debian packaged keeps its shared library apart.
     && apt-get install -y --no-install-recommends binutils patchelf tini \
-        $(ldconfig -p | grep -q "libpython$version" || echo "libpython$version") \
-    && rm -f /tmp/apt.conf
-COPY requirements/server-build.txt /build/requirements.txt
+    # A Python that Debian packaged keeps its shared library apart.
+    && library="libpython$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
+    && ldconfig -p > /tmp/libraries \
+    && { grep -q "$library" /tmp/libraries || apt-get install -y --no-install-recommends "$library"; } \
+    && rm -f /tmp/apt.conf /tmp/libraries
+COPY requirements/server-build.txt requirements.txt
 RUN --mount=type=secret,id=ca-bundle,required=false \
     --mount=type=cache,target=/root/.cache/pip,sharing=locked \
     if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle; fi \
-    && pip install --root-user-action=ignore --require-hashes -r /build/requirements.txt
-COPY lib/model_server /build/lib/model_server
-COPY lib/model_runner/runner.py /build/lib/model_runner/runner.py
+    && pip install --root-user-action=ignore --require-hashes -r requirements.txt
+COPY lib/model_server lib/model_server
+COPY lib/model_runner/runner.py lib/model_runner/runner.py
 # The executable is told last to use the loader and the libraries beside it (to strip it afterwards would break it).
-RUN cd /build \
-    && pyinstaller --noconfirm --log-level WARN --onedir --strip --name model-server --paths lib \
+# hadolint ignore=SC2016
+RUN pyinstaller --noconfirm --log-level WARN --onedir --strip --name model-server --paths lib \
         --add-data lib/model_server/pages/templates:model_server/pages/templates \
         --add-data lib/model_server/pages/static:model_server/pages/static \
         --exclude-module tkinter --exclude-module unittest --exclude-module pydoc \
         lib/model_server/__main__.py \
     && mv dist/model-server /opt/model-server \
     && loader="$(patchelf --print-interpreter /opt/model-server/model-server)" \
-    && libraries="$(dirname "$(ldd /opt/model-server/model-server | awk '/libc\.so/ { print $3 }')")" \
+    && libraries="$(dirname "$(realpath "$loader")")" \
     && patchelf --set-interpreter "/opt/model-server/_internal/$(basename "$loader")" --force-rpath --set-rpath '$ORIGIN/_internal' /opt/model-server/model-server \
     && cp -L "$loader" /opt/model-server/_internal/ \
     && for name in libc.so.6 libdl.so.2 libm.so.6 libpthread.so.0 libresolv.so.2 librt.so.1 libutil.so.1; do \

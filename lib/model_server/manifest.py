@@ -103,6 +103,8 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
         value = document.get(key)
         if key in document and not (isinstance(value, list) and value and all(map(_is_text, value))):
             problems.append(f"{key!r} must be a list of texts that is not empty")
+    if not str(document.get("working_directory", "/")).startswith("/"):
+        problems.append("'working_directory' must be an absolute path")
     command = document.get("command")
     if isinstance(command, list):
         words = " ".join(word for word in command if isinstance(word, str))

@@ -104,15 +104,21 @@ def test_the_manifest_command_writes_what_the_server_reads(
 
 
 def test_a_bad_manifest_is_refused_with_every_problem(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        main(["manifest", '{"name": "", "command": ["x", "{input}"], "extra": 1, "limits": {"upload_bytes": 0}}']) == 1
-    )
+    wrong = {
+        "name": "",
+        "working_directory": "x",
+        "command": ["x", "{input}"],
+        "extra": 1,
+        "limits": {"upload_bytes": 0},
+    }
+    assert main(["manifest", json.dumps(wrong)]) == 1
     text = capsys.readouterr().err
     for part in (
         "'extra'",
         "'version' is missing",
         "'name' must",
         "no {output}",
+        "absolute path",
         "'upload_bytes' must be",
         "input_types",
     ):
