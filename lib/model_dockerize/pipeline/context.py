@@ -59,9 +59,3 @@ def smoke_report(result: smoke.SmokeResult) -> SmokeReport:
     """A smoke test's result in the report's words."""
     checks = tuple(CheckReport(check.name, check.passed, check.seconds, check.detail) for check in result.checks)
     return SmokeReport(result.passed, checks)
-
-
-def failed_checks(result: smoke.SmokeResult) -> tuple[str, ...]:
-    """What really failed, in order, as lines; what was not run because of it says nothing new."""
-    red = [check for check in result.checks if not check.passed and not check.detail.startswith("not run")]
-    return tuple(line for check in red for line in f"{check.name}: {check.detail}".splitlines())

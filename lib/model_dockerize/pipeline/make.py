@@ -4,7 +4,7 @@ from functools import partial
 
 from model_dockerize import image, program, smoke
 from model_dockerize.errors import SmokeError
-from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, failed_checks, smoke_report
+from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
 
 
@@ -26,6 +26,7 @@ def prepare(run: Run) -> Prepared:
         sample_input=sample.input if sample else None,
         sample_expected=sample.expected if sample else None,
         input_type=sample.input_type if sample else "",
+        name=found.name,
     )
     return Prepared(found, text, identity, version, expectation)
 
@@ -76,5 +77,5 @@ def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image
             raise SmokeError(
                 "The built image does not answer as a model must; nothing was pushed.",
                 f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}",
-                (*failed_checks(result), *container.logs(20).splitlines()),
+                (*result.failures, *container.logs(20).splitlines()),
             )

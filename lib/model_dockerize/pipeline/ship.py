@@ -6,7 +6,7 @@ from dataclasses import replace
 from model_dockerize import aws, image, smoke
 from model_dockerize.errors import DeployedSmokeError, RolloutError
 from model_dockerize.pipeline import make
-from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, failed_checks, smoke_report
+from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
 
 # What a Batch job of the image runs: one input, one output, through the same runner as the server's jobs.
@@ -130,7 +130,7 @@ def smoke_deployed(run: Run, prepared: Prepared, url: str, stage: StageProgress)
     """The lines of the checks that failed; none when the model at `url` is right."""
     result = smoke.check((url,), prepared.expectation, START_TIMEOUT, stage)
     run.learn(smoke_deployed=smoke_report(result))
-    return () if result.passed else failed_checks(result)
+    return result.failures
 
 
 def _put_back(
