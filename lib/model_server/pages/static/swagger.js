@@ -1,3 +1,5 @@
 "use strict";
 const place = document.getElementById("swagger-ui");
-SwaggerUIBundle({ domNode: place, url: place.dataset.specification, deepLinking: true, validatorUrl: null });
+// Absolute here, in the browser: the specification's own address is what its relative server is resolved against.
+const specification = new URL(place.dataset.specification, document.baseURI).href;
+SwaggerUIBundle({ domNode: place, url: specification, deepLinking: true, tryItOutEnabled: true, validatorUrl: null });
