@@ -15,7 +15,6 @@ from model_dockerize.aws.ecr import (
     verify,
 )
 from model_dockerize.aws.errors import translate
-from model_dockerize.aws.fargate import check_size
 from model_dockerize.aws.foundations import Foundations, Runtime, ensure_foundations, ensure_runtime
 from model_dockerize.aws.names import TAG, legal_name
 from model_dockerize.aws.rollout import Verdict, follow, rollback, settle_failed_first_deployment
@@ -38,7 +37,6 @@ __all__ = [
     "TaskDefinition",
     "Verdict",
     "build_tag",
-    "check_size",
     "connect",
     "ensure_foundations",
     "ensure_job_definition",

@@ -7,7 +7,6 @@ from typing import Any
 from model_dockerize.aws.canonical import differences
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.eventual import once_assumable
-from model_dockerize.aws.fargate import check_size
 from model_dockerize.aws.foundations import Runtime
 from model_dockerize.aws.names import BATCH, TAG, legal_name
 from model_dockerize.aws.session import Aws
@@ -15,6 +14,7 @@ from model_dockerize.aws.taskdef import cpu_architecture
 from model_dockerize.errors import AwsError, BatchError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
+from model_dockerize.settings.fargate import check_size
 
 
 @dataclass(frozen=True)

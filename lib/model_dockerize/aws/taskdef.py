@@ -8,13 +8,13 @@ from botocore.exceptions import ClientError
 from model_dockerize.aws.canonical import differences
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.eventual import once_assumable
-from model_dockerize.aws.fargate import check_size
 from model_dockerize.aws.foundations import Runtime
 from model_dockerize.aws.names import TAG, TASK_DEFINITION, legal_name
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
+from model_dockerize.settings.fargate import check_size
 
 _ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}
 

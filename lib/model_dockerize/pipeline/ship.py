@@ -100,6 +100,9 @@ def service(
             raise _rollout_failed(run, account, service, verdict, stage)
         if not service.changed:
             stage.unchanged(f"The service runs {definition.short} already.")
+        if settings.desired_count == 0:
+            stage.info("No task is wanted (desired-count 0), so there is nothing to test.")
+            return service.changed
         url = run.settings.smoke.smoke_url or aws.public_address(account, service, stage)
         run.learn(url=url)
     if run.settings.smoke.smoke_test:

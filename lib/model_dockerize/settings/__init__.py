@@ -12,10 +12,9 @@ from model_dockerize.settings.tree import (
     Settings,
     SmokeSettings,
 )
-from model_dockerize.settings.values import FARGATE_MEMORY, Given, to_settings
+from model_dockerize.settings.values import Given, to_settings
 
 __all__ = [
-    "FARGATE_MEMORY",
     "OPTIONS",
     "OUTPUTS",
     "AwsSettings",

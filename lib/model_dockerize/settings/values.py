@@ -12,6 +12,7 @@ from typing import Any
 
 from model_dockerize.errors import InputError
 from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
+from model_dockerize.settings.fargate import memories, nearest
 from model_dockerize.settings.tree import (
     AwsSettings,
     BatchSettings,
@@ -27,17 +28,6 @@ from model_dockerize.settings.tree import (
 # Docker's reference grammar (distribution/reference) for one name without a registry host, and for a tag.
 IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-
-# Fargate's legal sizes: CPU units -> MiB. Source: "Task size" in the Amazon ECS developer guide.
-FARGATE_MEMORY: Mapping[int, tuple[int, ...]] = {
-    256: (512, 1024, 2048),
-    512: tuple(range(1024, 4096 + 1, 1024)),
-    1024: tuple(range(2048, 8192 + 1, 1024)),
-    2048: tuple(range(4096, 16384 + 1, 1024)),
-    4096: tuple(range(8192, 30720 + 1, 1024)),
-    8192: tuple(range(16384, 61440 + 1, 4096)),
-    16384: tuple(range(32768, 122880 + 1, 8192)),
-}
 
 
 @dataclass(frozen=True)
@@ -175,17 +165,14 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> li
             if parsed[name]:
                 problems.append(f"{given[name].where}: {name} needs the image in ECR, but push-to-ecr is false")
     cpu, memory = parsed["cpu"], parsed["memory"]
-    if cpu and memory and memory not in FARGATE_MEMORY.get(cpu, ()):
+    if cpu and memory and memory not in memories(cpu):
         where = next((given[name].where for name in ("cpu", "memory") if name in given), "the defaults")
-        problems.append(f"{where}: Fargate has no size of {cpu} CPU units with {memory} MiB. {_nearest(cpu, memory)}")
+        fits = nearest(cpu, memory)
+        problems.append(
+            f"{where}: Fargate has no size of {cpu} CPU units with {memory} MiB. "
+            f"The nearest that is large enough: cpu {fits[0]}, memory {fits[1]}."
+        )
     return problems
-
-
-def _nearest(cpu: int, memory: int) -> str:
-    if cpu not in FARGATE_MEMORY:
-        return f"cpu must be one of {', '.join(map(str, FARGATE_MEMORY))}."
-    near = min(FARGATE_MEMORY[cpu], key=lambda legal: (abs(legal - memory), legal))
-    return f"The nearest is cpu {cpu} with memory {near}."
 
 
 def _tree(parsed: Mapping[str, Any]) -> Settings:

@@ -12,9 +12,9 @@ from model_dockerize.aws.address import newest_interface
 from model_dockerize.aws.batch import job_definition
 from model_dockerize.aws.canonical import differences
 from model_dockerize.aws.diagnosis import hint
-from model_dockerize.aws.fargate import memories, nearest
 from model_dockerize.aws.taskdef import cpu_architecture, task_definition
 from model_dockerize.errors import InputError
+from model_dockerize.settings.fargate import check_size, memories, nearest
 
 from .conftest import IMAGE, settings
 
@@ -117,10 +117,10 @@ def test_batch_size_in_vcpus() -> None:
 )
 def test_fargate_sizes(cpu: int, memory: int, ok: bool) -> None:
     if ok:
-        aws.check_size(cpu, memory)
+        check_size(cpu, memory)
         return
     with pytest.raises(InputError, match=f"cpu {cpu} with memory {memory}") as caught:
-        aws.check_size(cpu, memory)
+        check_size(cpu, memory)
     best = nearest(cpu, memory)
     assert f"cpu: {best[0]}, memory: {best[1]}" in caught.value.remedy
 

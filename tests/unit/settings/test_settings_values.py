@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import FARGATE_MEMORY, Given, to_settings
+from model_dockerize.settings import Given, to_settings
+from model_dockerize.settings.fargate import memories
 
 BASE = Path("/base")
 
@@ -106,9 +107,10 @@ def test_the_aws_stages_follow_push_to_ecr() -> None:
 
 def test_fargate_sizes_are_pairs() -> None:
     (problem,) = problems(cpu="256", memory="4096")
-    assert "The nearest is cpu 256 with memory 2048" in problem
+    assert "The nearest that is large enough: cpu 512, memory 4096" in problem
     (problem,) = problems(cpu="300")
-    assert "cpu must be one of 256, 512" in problem
-    for cpu, sizes in FARGATE_MEMORY.items():
-        for memory in sizes:
+    assert "The nearest that is large enough: cpu 512, memory 2048" in problem
+    for cpu in (256, 512, 1024, 2048, 4096, 8192, 16384):
+        assert memories(cpu)
+        for memory in memories(cpu):
             to_settings([layer(cpu=str(cpu), memory=str(memory))])
