@@ -171,6 +171,7 @@ def sandbox_start() -> None:
     """Start the sandbox, and print the settings that point the AWS CLI and SDKs at it."""
     with _session() as recorder, recorder.stage("sandbox") as stage:
         started = sandbox.start(sandbox.default_home(), stage)
+    click.echo(f"unset {' '.join(started.unset())}")
     for name, value in started.environment().items():
         click.echo(f"export {name}={value}")
 
