@@ -15,10 +15,14 @@ from datetime import datetime
 from typing import Any
 
 TAIL = 20  # lines of a failing step that the error shows
+WIDTH = 90  # characters of a step's name while it builds
 
 _STEP = re.compile(r"^\[(?!internal\])[^\]]*\d+/\d+\] (?!FROM )")
 _PLAIN = re.compile(r"^#(\d+) ?(.*)$")
 _PLAIN_LOG = re.compile(r"^\d+\.\d+ ?(.*)$")
+_MOUNT = re.compile(r" --mount=\S+")
+# What our Dockerfiles put before the command proper: the build's secrets and pip's settings.
+_PREPARATION = re.compile(r"(?<=\] RUN )((if \[ -f /run/secrets/\S+ \]; then .*?; fi|export [^;&]+)( && |; ?))+")
 _USER_IN_URL = re.compile(r"(?<=://)[^/\s@]+@")
 _TELLING = re.compile(r"error|exception|not found|no such|failed|denied|cannot|invalid", re.IGNORECASE)
 
@@ -55,6 +59,12 @@ class _Vertex:
 def without_credentials(text: str) -> str:
     """The same text with `user:password@` cut out of its URLs (package managers print their index's address)."""
     return _USER_IN_URL.sub("***@", text)
+
+
+def short_name(name: str) -> str:
+    """A step's name for people who watch: one line of at most WIDTH characters, with what it is about in front."""
+    line = _PREPARATION.sub("", _MOUNT.sub("", " ".join(name.split())))
+    return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
 def decode(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
@@ -170,12 +180,12 @@ class BuildLog:
             return []
         vertex.done = True
         if vertex.error:
-            return [f"{vertex.name}: failed"]
+            return [f"{short_name(vertex.name)}: failed"]
         if _STEP.match(vertex.name):
             self._steps.append(Step(vertex.name, vertex.cached, vertex.seconds))
         elif vertex.seconds < 1:
             return []  # BuildKit's own doings are worth a line only where they take time
-        return [f"{vertex.name}: {'cached' if vertex.cached else f'{vertex.seconds:.1f} s'}"]
+        return [f"{short_name(vertex.name)}: {'cached' if vertex.cached else f'{vertex.seconds:.1f} s'}"]
 
 
 def _seconds(started: str, completed: str) -> float:

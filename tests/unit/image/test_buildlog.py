@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_dockerize.image.buildlog import TAIL, BuildLog, Step, decode, without_credentials
+from model_dockerize.image.buildlog import TAIL, WIDTH, BuildLog, Step, decode, short_name, without_credentials
 
 START = "2026-11-22T00:11:35.970460878Z"
 LATER = "2026-11-22T00:11:38.470460878Z"
@@ -208,3 +208,35 @@ def test_credentials_in_addresses_are_cut_out(text: str, shown: str) -> None:
     assert log.add(printed(text + "\n")) == [f"  {shown}"]
     log.add(vertex("[2/2] RUN x", started=START, completed=LATER, error="exit code: 1"))
     assert log.failure().lines == (shown,)
+
+
+PIP = (
+    "[stage-0 4/9] RUN --mount=type=cache,target=/root/.cache/pip     --mount=type=secret,id=pip-config,required=false"
+    "     if [ -f /run/secrets/pip-config ]; then export PIP_CONFIG_FILE=/run/secrets/pip-config; fi;"
+    "     if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle; fi;"
+    "     export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore;     python -m pip install -r requirements.txt"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (PIP, "[stage-0 4/9] RUN python -m pip install -r requirements.txt"),
+        ("[2/3] RUN --mount=type=bind,target=/x \n  make\tall", "[2/3] RUN make all"),
+        ("[2/3] RUN if [ -f mine ]; then make; fi && true", "[2/3] RUN if [ -f mine ]; then make; fi && true"),
+        ("[2/3] RUN make && export A=1; true", "[2/3] RUN make && export A=1; true"),
+        ("[2/3] COPY --from=server /opt/ /opt/", "[2/3] COPY --from=server /opt/ /opt/"),
+        ("[2/3] RUN " + "x" * 200, "[2/3] RUN " + "x" * (WIDTH - 11) + "…"),
+    ],
+)
+def test_a_steps_name_is_shown_short(name: str, shown: str) -> None:
+    assert short_name(name) == shown
+
+
+def test_only_the_shown_name_is_short_and_the_error_has_it_all() -> None:
+    log = BuildLog()
+    assert log.add(vertex(PIP, started=START, completed=LATER, error="exit code: 1")) == [f"{short_name(PIP)}: failed"]
+    assert log.failure().step == PIP
+    log = BuildLog()
+    log.add(vertex(PIP, started=START, completed=LATER))
+    assert log.steps() == (Step(PIP, False, 2.5),)
