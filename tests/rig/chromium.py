@@ -1,0 +1,232 @@
+"""A real browser for tests and for the README's pictures: headless Chromium, driven over its DevTools protocol.
+
+Source of the commands: https://chromedevtools.github.io/devtools-protocol/
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from websockets.sync.client import connect
+
+from machine import debian
+from machine.host import MachineError, is_root, parse_os_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from websockets.sync.client import ClientConnection
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+START_SECONDS = 30
+ANSWER_SECONDS = 20
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # root, as in a container, cannot have Chromium's own
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    # A test that counts requests to other hosts must not count Chromium's own.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+)
+
+# Where a person would click: an element that an animation still moves would be missed.
+_PLACE = """async (selector) => {
+  const element = document.querySelector(selector);
+  element.scrollIntoView({ block: "nearest" });
+  const middle = () => {
+    const box = element.getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+  };
+  for (let before = null, now = middle(); ; before = now, now = middle()) {
+    if (before && before[0] === now[0] && before[1] === now[1]) {
+      if (!element.contains(document.elementFromPoint(...now))) throw new Error("something lies over it");
+      return now;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}"""
+
+
+def ensure_chromium() -> str:
+    """The path of Chromium, installed from Debian's packages when absent.
+
+    Raises:
+        MachineError: this machine cannot have it; says what to do.
+    """
+    if found := _find():
+        return found
+    release = Path("/etc/os-release")
+    if not is_root() or not release.exists() or parse_os_release(release.read_text()).get("ID") != "debian":
+        raise MachineError(
+            "Chromium is needed for the browser tests and is installed for root on Debian only: install it."
+        )
+    debian.refresh()
+    debian.install("chromium")
+    found = _find()
+    if not found:
+        raise MachineError("Debian's package chromium is installed, but there is no program chromium on PATH.")
+    return found
+
+
+class Page:
+    """One tab. Every wait has a deadline; `errors` and `requests` fill while commands are sent and answered."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._last = 0
+        self.errors: list[str] = []  # what the console shows in red
+        self.requests: list[str] = []  # addresses, in order
+        for domain in ("Page", "DOM", "Network", "Runtime", "Log"):
+            self.send(f"{domain}.enable")
+
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Sends one command and returns its result.
+
+        Raises:
+            RuntimeError: the browser refused it.
+            TimeoutError: no answer came.
+        """
+        self._last += 1
+        self._socket.send(json.dumps({"id": self._last, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self._socket.recv(timeout=ANSWER_SECONDS))
+            if message.get("id") == self._last:
+                if "error" in message:
+                    raise RuntimeError(f"{method}: {message['error']['message']}")
+                return dict(message["result"])
+            self._note(message.get("method", ""), message.get("params", {}))
+
+    def size(self, width: int, height: int) -> None:
+        """Sets the window's inner size in CSS pixels, and the light theme."""
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "light"}])
+
+    def open(self, url: str) -> None:
+        """Goes to an address and waits until the page and what it embeds are loaded."""
+        failed = self.send("Page.navigate", url=url).get("errorText")
+        if failed:
+            raise RuntimeError(f"{url}: {failed}")
+        self.wait(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
+
+    def value(self, expression: str) -> Any:
+        """What a JavaScript expression is in the page, as JSON can carry it."""
+        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(f"{expression}: {answer['exceptionDetails']['exception'].get('description')}")
+        return answer["result"].get("value")
+
+    def wait(self, condition: str, seconds: float = 20) -> None:
+        """Until a JavaScript expression is true.
+
+        Raises:
+            TimeoutError: it did not become so; tells what the page shows.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.value(f"Boolean({condition})"):
+            if time.monotonic() > deadline:
+                text = self.value("document.body.innerText")
+                raise TimeoutError(f"not within {seconds} s: {condition}\nThe page shows:\n{text}")
+            time.sleep(0.05)
+
+    def text(self, selector: str) -> str:
+        """What a person reads in an element: nothing where it is hidden."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        return str(self.value(f"{found}.checkVisibility() ? {found}.innerText : ''"))
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Chooses a file in an <input type=file>, as the file dialogue would."""
+        root = self.send("DOM.getDocument")["root"]["nodeId"]
+        node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    def click(self, selector: str) -> None:
+        """Clicks in the middle of an element with the mouse, once it stands still.
+
+        Raises:
+            RuntimeError: it is not there, or something else lies over it.
+            TimeoutError: it does not come to rest.
+        """
+        x, y = self.value(f"({_PLACE})({json.dumps(selector)})")
+        for event in ("mousePressed", "mouseReleased"):
+            self.send("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
+
+    def picture(self, path: Path) -> None:
+        """Writes what the window shows as PNG."""
+        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))
+
+    def _note(self, method: str, said: dict[str, Any]) -> None:
+        if method == "Network.requestWillBeSent":
+            self.requests.append(said["request"]["url"])
+        elif method == "Runtime.exceptionThrown":
+            self.errors.append(str(said["exceptionDetails"]))
+        elif method == "Runtime.consoleAPICalled" and said["type"] in ("error", "assert"):
+            self.errors.append(str([value.get("value", value.get("description")) for value in said["args"]]))
+        elif method == "Log.entryAdded" and said["entry"]["level"] == "error":
+            self.errors.append(f"{said['entry']['text']} {said['entry'].get('url', '')}")
+
+
+@contextlib.contextmanager
+def open_page(width: int = 1100, height: int = 800) -> Iterator[Page]:
+    """A tab of a Chromium of its own, with an empty profile; the browser ends with it.
+
+    Raises:
+        MachineError: there is no Chromium, or it does not start.
+    """
+    program = ensure_chromium()
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as folder:
+        profile = Path(folder)
+        with (profile / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [program, *FLAGS, f"--user-data-dir={profile / 'profile'}", "about:blank"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            address = _page_address(process, profile)
+            with connect(address, max_size=None, proxy=None) as socket:
+                page = Page(socket)
+                page.size(width, height)
+                yield page
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _find() -> str | None:
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def _page_address(process: subprocess.Popen[bytes], profile: Path) -> str:
+    """The WebSocket of the first tab, once Chromium has written which port it took."""
+    note = profile / "profile" / "DevToolsActivePort"
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if note.exists() and (port := note.read_text().split("\n")[0]):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
+                pages = [tab for tab in json.load(answer) if tab["type"] == "page"]
+            if pages:
+                return str(pages[0]["webSocketDebuggerUrl"])
+        time.sleep(0.05)
+    tail = " | ".join((profile / "log").read_text(errors="replace").splitlines()[-3:])
+    raise MachineError(f"Chromium did not start: {tail}")
