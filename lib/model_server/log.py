@@ -1,5 +1,6 @@
-"""One readable line an event, on standard output. Never a user's file name, never a secret."""
+"""One line an event, on standard output: readable, or JSON. Never a user's file name, never a secret."""
 
+import json
 import logging
 import sys
 import time
@@ -7,12 +8,35 @@ import time
 logger = logging.getLogger("model_server")
 
 
-def configure() -> None:
+def log_job(job_id: str, text: str, *arguments: object) -> None:
+    """Logs what happened to a job."""
+    logger.info(f"job %s {text}", job_id, *arguments, extra={"job": job_id})
+
+
+def configure(as_json: bool) -> None:
     """Sends our events, and warnings of the libraries, to standard output."""
-    formatter = logging.Formatter("%(asctime)sZ %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(formatter)
+    handler.setFormatter(_JsonFormatter() if as_json else _text_formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a bad form is its sender's error, not an event
     logger.setLevel(logging.INFO)
+
+
+def _text_formatter() -> logging.Formatter:
+    formatter = logging.Formatter("%(asctime)sZ %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    return formatter
+
+
+class _JsonFormatter(logging.Formatter):
+    """`time` (UTC), `level`, `message`; `job` where there is one, `error` with a traceback after a fault."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        event = {"time": f"{stamp}.{int(record.msecs):03d}Z", "level": record.levelname, "message": record.getMessage()}
+        job = getattr(record, "job", None)
+        if job is not None:
+            event["job"] = job
+        if record.exc_info:
+            event["error"] = self.formatException(record.exc_info)
+        return json.dumps(event, ensure_ascii=False)

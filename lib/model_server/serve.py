@@ -14,6 +14,7 @@ from model_server.api.app import create_app
 from model_server.api.services import Services
 from model_server.errors import StartError
 from model_server.jobs import database, instance
+from model_server.jobs.heart import Heart
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store
 from model_server.jobs.worker import Worker, Workers
@@ -33,7 +34,7 @@ def serve(settings: Settings) -> int:
     Raises:
         StartError: it could not start; nothing was left behind.
     """
-    log.configure()
+    log.configure(settings.log_json)
     model = manifest.read(settings.manifest)
     listener = _bind(settings.host, settings.port)
     data = volume.claim(_data_directory(settings), model.name, settings.user if os.geteuid() == 0 else None)
@@ -46,7 +47,8 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
     on_network = mountinfo.exists() and volume.is_on_network(data.root, mountinfo.read_text(encoding="utf-8"))
     tempfile.tempdir = "/tmp"  # noqa: S108 - the only place that is promised to be writable
     engine = database.open_sqlite(data.database, on_network)
-    store = Store(data, Queue(engine, settings.max_attempts))
+    store = Store(data, Queue(engine, model.name, settings.max_attempts))
+    heart = Heart(store, settings.lease_seconds)
     me = instance.enter(data.instances)
     _take_over(store, data)
     command = runner_command(model.command, settings.manifest)
@@ -55,6 +57,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
             Worker(
                 store,
                 RunnerClient(command),
+                heart,
                 owner=me.id,
                 work=me.work,
                 timeout_seconds=model.limits.timeout_seconds,
@@ -79,6 +82,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         *(model.name, model.version, model.build_id, __version__, settings.port),
         *(data.root, database.journal_mode(engine), settings.workers, command[0]),
     )
+    heart.start()
     workers.start()
     _Server(config, workers, settings.drain_seconds).run(sockets=[listener])
     left = store.queue.abandon_all(me.id)

@@ -33,6 +33,8 @@ class Settings:
     lease_seconds: float
     drain_seconds: float
     max_attempts: int
+    #: A JSON object a line, instead of a readable line.
+    log_json: bool
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -59,6 +61,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     user = re.fullmatch(r"(\d{1,9}):(\d{1,9})", environment.get("MODEL_SERVER_USER", "").strip() or DEFAULT_USER)
     if user is None:
         problems.append("MODEL_SERVER_USER must be two numbers, uid:gid")
+    log_format = environment.get("MODEL_LOG_FORMAT", "").strip().lower() or "text"
+    if log_format not in ("text", "json"):
+        problems.append("MODEL_LOG_FORMAT must be text or json")
     data_directory = environment.get("GAI_VOLUME_PATH", "").strip()
     root_path = environment.get("ROOT_PATH", "").strip().strip("/")
     settings = Settings(
@@ -72,6 +77,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         lease_seconds=number("MODEL_LEASE_SECONDS", float, 15.0, 0.5, 3600),
         drain_seconds=number("MODEL_DRAIN_SECONDS", float, 25.0, 0, 3600),
         max_attempts=number("MODEL_MAX_ATTEMPTS", int, 5, 1, 1000),
+        log_json=log_format == "json",
     )
     if settings.data_directory is not None and not settings.data_directory.is_absolute():
         problems.append("GAI_VOLUME_PATH must be an absolute path")

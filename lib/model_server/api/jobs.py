@@ -8,7 +8,7 @@ from starlette.routing import Route
 from model_server.api import envelope, services, upload
 from model_server.api.envelope import ApiError
 from model_server.api.services import Services
-from model_server.jobs.queue import Job, State
+from model_server.jobs.queue import Job, Order, State
 from model_server.tabular import mime
 
 _NOT_YET = ("Mappings", "OutputMappings", "CallbackUrl")
@@ -28,7 +28,7 @@ async def accept(request: Request) -> Job:
         mime_type = _check(form, room)
         if form.file is None:
             raise ApiError(400, "the form has no data file: send it in a part named File")
-        return await run_in_threadpool(room.store.submit, form.file, mime_type)
+        return await run_in_threadpool(room.store.submit, form.file, Order(mime_type))
     finally:
         if form.file is not None:
             form.file.unlink(missing_ok=True)  # still there only if it was refused

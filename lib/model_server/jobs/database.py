@@ -1,12 +1,17 @@
-"""The SQLite database of the queue: opened so that a commit survives a crash, on whatever file system there is."""
+"""The database of the queue, opened so that a commit survives a crash: SQLite on the volume, or PostgreSQL."""
 
 import sqlite3
+import ssl
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from model_server.errors import StartError
 
 _BUSY_SECONDS = 30
+_CONNECT_SECONDS = 10
 
 
 def open_sqlite(path: Path, on_network: bool) -> Engine:
@@ -34,8 +39,41 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
     return engine
 
 
+def open_postgres(text: str) -> Engine:
+    """Opens the database at `text`, e.g. "postgresql://user:password@host:5432/name?sslmode=verify-full".
+
+    `sslmode` is as libpq knows it: disable, require (encrypted, whoever answers), verify-full (and it is that host).
+
+    Raises:
+        StartError: it is no such URL, or the database does not answer. The text never holds the password.
+    """
+    try:
+        url = make_url(text)
+        arguments: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "ssl_context": _tls(url)}
+    except (ArgumentError, ValueError, KeyError) as error:
+        raise StartError(
+            "MODEL_QUEUE_URL must look like postgresql://user:password@host:5432/name?sslmode=verify-full; "
+            "sslmode is one of disable, require, verify-full"
+        ) from error
+    options = {"pool_size": 8, "max_overflow": 24, "pool_pre_ping": True, "pool_recycle": 1800}
+    engine = create_engine(
+        url.set(drivername="postgresql+pg8000").difference_update_query(["sslmode"]), connect_args=arguments, **options
+    )
+    try:
+        with engine.connect():
+            return engine
+    except (SQLAlchemyError, OSError) as error:
+        engine.dispose()
+        raise StartError(
+            f"the database of MODEL_QUEUE_URL at {url.host}:{url.port or 5432} does not take us as user "
+            f"{url.username!r} of {url.database!r}: {_reason(error)}"
+        ) from error
+
+
 def journal_mode(engine: Engine) -> str:
     """The journal mode in use, for the log."""
+    if engine.dialect.name != "sqlite":
+        return "of the database server"
     with engine.execution_options(read_only=True).connect() as connection:
         return str(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()).upper()
 
@@ -61,3 +99,30 @@ def _journal_mode(folder: Path, on_network: bool) -> str:
         for suffix in ("", "-wal", "-shm", "-journal"):
             Path(f"{scratch}{suffix}").unlink(missing_ok=True)
     return "WAL" if mode == "wal" else "DELETE"
+
+
+def _tls(url: URL) -> ssl.SSLContext | None:
+    """What `sslmode` means; without one, no encryption (a network of one's own).
+
+    Raises:
+        ValueError: the URL is not PostgreSQL's, or the mode is none of ours.
+    """
+    if url.get_backend_name() != "postgresql" or not url.host:
+        raise ValueError("not PostgreSQL")
+    mode = url.query.get("sslmode", "disable")
+    if mode == "disable":
+        return None
+    context = ssl.create_default_context()
+    if mode == "require":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif mode != "verify-full":
+        raise ValueError("unknown sslmode")
+    return context
+
+
+def _reason(error: Exception) -> str:
+    """The database's own words, without the driver's wrapping."""
+    cause = getattr(error, "orig", None) or error
+    detail = cause.args[0] if cause.args else ""
+    return str(detail.get("M", detail)) if isinstance(detail, dict) else str(cause.__cause__ or detail)

@@ -6,29 +6,32 @@ Whatever is recorded must carry the newest token: a worker that was thought dead
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Engine,
-    Float,
-    Index,
-    Integer,
-    MetaData,
     RowMapping,
-    String,
-    Table,
-    Text,
     Update,
     and_,
+    bindparam,
+    case,
+    delete,
+    func,
     or_,
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
+
+from model_server.jobs.commits import Commits
+from model_server.jobs.schema import jobs as _jobs
+from model_server.jobs.schema import prepare
 
 
 class State(StrEnum):
@@ -38,6 +41,27 @@ class State(StrEnum):
     IN_PROGRESS = "InProgress"
     COMPLETE = "Complete"
     ERROR = "Error"
+
+
+class CallbackState(StrEnum):
+    """Where the call of a job's CallbackUrl stands, once the job is over."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a client asks for, beside the data. None: not asked for."""
+
+    mime_type: str
+    #: JSON text of the input and the output mapping.
+    mappings: str | None = None
+    output_mappings: str | None = None
+    callback_url: str | None = None
+    #: Two orders with the same key are the same job.
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,90 +75,114 @@ class Job:
     #: Grows by one with each claim.
     token: int
     mime_type: str
+    mappings: str | None
+    output_mappings: str | None
+    idempotency_key: str | None
     lease_owner: str | None
     lease_expires: float | None
     #: File name in the volume's results folder, once complete.
     result: str | None
     error: str | None
     created: float
+    #: Start of the newest attempt.
+    started: float | None
     finished: float | None
+    callback_url: str | None
+    callback_state: CallbackState | None
+    callback_attempts: int | None
+    #: When the callback is to be tried next.
+    callback_due: float | None
+    callback_error: str | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in _OVER
 
 
-_metadata = MetaData()
-_jobs = Table(
-    "jobs",
-    _metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("id", String(36), nullable=False, unique=True),
-    Column("state", String(16), nullable=False),
-    Column("attempts", Integer, nullable=False, default=0),
-    Column("token", Integer, nullable=False, default=0),
-    Column("mime_type", String(255), nullable=False),
-    Column("lease_owner", String(64)),
-    Column("lease_expires", Float),
-    Column("result", String(64)),
-    Column("error", Text),
-    Column("created", Float, nullable=False),
-    Column("finished", Float),
-    Index("jobs_state_number", "state", "number"),
-)
+@dataclass(frozen=True)
+class Counts:
+    """The queue at a glance."""
+
+    by_state: dict[State, int]
+    #: When the oldest job that waits was made.
+    oldest_waiting: float | None
+    callbacks_waiting: int
+
+
+_OVER = (State.COMPLETE, State.ERROR)
 _COLUMNS = [column for column in _jobs.columns if column.name != "number"]
 _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
 
 
 class Queue:
-    """The jobs of one volume. Every method is one transaction; any thread may call any of them."""
+    """The jobs of one model. Every method is one transaction; any thread may call any of them."""
 
-    def __init__(self, engine: Engine, max_attempts: int, clock: Callable[[], float] = time.time) -> None:
-        """Opens the queue on `engine`, making its table when there is none."""
-        self._engine = engine
+    def __init__(self, engine: Engine, model: str, max_attempts: int, clock: Callable[[], float] = time.time) -> None:
+        """Opens the queue on `engine`, making its table, or bringing it up to date.
+
+        Raises:
+            VolumeError: it is the queue of another model than `model`.
+        """
+        self._commits = Commits(engine)
         self._reader = engine.execution_options(read_only=True)
+        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+        self._insert = dialect.insert(_jobs).on_conflict_do_nothing(index_elements=["idempotency_key"])
         self._max_attempts = max_attempts
         self._clock = clock
-        with engine.begin() as connection:
-            _metadata.create_all(connection)
+        self._commits.run(partial(prepare, model=model))
 
-    def put(self, job_id: str, mime_type: str) -> Job:
-        """Adds a job whose input is already stored."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                _jobs.insert().values(id=job_id, state=State.CREATED, mime_type=mime_type, created=self._clock())
-            )
-            return _found(connection, job_id)
+    def put(self, job_id: str, order: Order) -> Job:
+        """Adds a job whose input is already stored; returns it, or the one that came under the same key before."""
+        job = Job(
+            id=job_id,
+            state=State.CREATED,
+            attempts=0,
+            token=0,
+            mime_type=order.mime_type,
+            mappings=order.mappings,
+            output_mappings=order.output_mappings,
+            idempotency_key=order.idempotency_key,
+            lease_owner=None,
+            lease_expires=None,
+            result=None,
+            error=None,
+            created=self._clock(),
+            started=None,
+            finished=None,
+            callback_url=order.callback_url,
+            callback_state=None,
+            callback_attempts=None,
+            callback_due=None,
+            callback_error=None,
+        )
+        return self._commits.run(partial(self._put, job))
+
+    def _put(self, job: Job, connection: Connection) -> Job:
+        if connection.execute(self._insert, vars(job)).rowcount == 1:
+            return job
+        same = _jobs.c.idempotency_key == job.idempotency_key
+        return _job(connection.execute(select(*_COLUMNS).where(same)).mappings().one())
 
     def claim(self, owner: str, lease_seconds: float) -> Job | None:
-        """Takes the oldest job that waits or whose lease has run out; None when there is none.
+        """Takes a job whose lease has run out, else the oldest that waits; None when there is neither.
 
         A job that was started `max_attempts` times without an end is recorded as failed instead: it may be what kills
         the workers.
         """
-        with self._engine.begin() as connection:
-            while True:
-                now = self._clock()
-                row = connection.execute(
-                    select(_jobs.c.id, _jobs.c.attempts)
-                    .where(_claimable(now))
-                    .order_by(_jobs.c.number)
-                    .limit(1)
-                    .with_for_update(skip_locked=True)
-                ).first()
-                if row is None:
-                    return None
-                this = update(_jobs).where(_jobs.c.id == row.id)
-                if row.attempts >= self._max_attempts:
-                    error = f"The job was given up: its worker died in each of {row.attempts} attempts."
-                    connection.execute(this.values(**_over(State.ERROR, now), error=error))
-                    continue
-                connection.execute(
-                    this.values(
-                        state=State.IN_PROGRESS,
-                        attempts=_jobs.c.attempts + 1,
-                        token=_jobs.c.token + 1,
-                        lease_owner=owner,
-                        lease_expires=now + lease_seconds,
-                    )
-                )
-                return _found(connection, row.id)
+        return self._commits.run(partial(self._claim, owner, lease_seconds))
+
+    def _claim(self, owner: str, lease_seconds: float, connection: Connection) -> Job | None:
+        while True:
+            now = self._clock()
+            values = {"p_owner": owner, "p_now": now, "p_expires": now + lease_seconds}
+            row = connection.execute(_CLAIM, values).mappings().first()
+            if row is None:
+                return None
+            job = _job(row)
+            if job.attempts <= self._max_attempts:
+                return job
+            error = f"The job was given up: its worker died in each of {self._max_attempts} attempts."
+            connection.execute(_held(job).values(**_over(State.ERROR, now), attempts=self._max_attempts, error=error))
 
     def heartbeat(self, job: Job, lease_seconds: float) -> bool:
         """Extends the lease; False when the job is no longer the caller's."""
@@ -146,7 +194,7 @@ class Queue:
 
     def fail(self, job: Job, error: str) -> bool:
         """Records the error; False when the job is no longer the caller's (nothing is recorded)."""
-        return self._change(_held(job).values(**_over(State.ERROR, self._clock()), error=error))
+        return self._change(_held(job).values(**_over(State.ERROR, self._clock()), error=_storable(error)))
 
     def release(self, job: Job) -> bool:
         """Gives the job back of the worker's own will (it stops); the attempt does not count."""
@@ -158,22 +206,74 @@ class Queue:
 
     def abandon_all(self, owner: str) -> int:
         """Gives back all jobs of an owner that is known to be dead; returns how many."""
-        with self._engine.begin() as connection:
-            held = and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_owner == owner)
-            return connection.execute(update(_jobs).where(held).values(**_FREE)).rowcount
+        held = and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_owner == owner)
+        return self._commits.run(
+            lambda connection: connection.execute(update(_jobs).where(held).values(**_FREE)).rowcount
+        )
 
     def delete(self, job_id: str) -> Job | None:
         """Removes the job in any state and returns what it was; None when there is none."""
-        with self._engine.begin() as connection:
-            job = _find(connection, job_id)
-            if job is not None:
-                connection.execute(_jobs.delete().where(_jobs.c.id == job_id))
-            return job
+        statement = delete(_jobs).where(_jobs.c.id == job_id).returning(*_COLUMNS)
+        return self._commits.run(lambda connection: _first(connection, statement))
+
+    def claim_callbacks(self, limit: int, seconds: float) -> list[Job]:
+        """Takes up to `limit` jobs whose callback is due, for `seconds`; they are due again if nothing is recorded."""
+        return self._commits.run(partial(self._claim_callbacks, limit, seconds))
+
+    def _claim_callbacks(self, limit: int, seconds: float, connection: Connection) -> list[Job]:
+        now = self._clock()
+        due = select(_jobs.c.id).where(_jobs.c.callback_due <= now).order_by(_jobs.c.callback_due)
+        ids = list(connection.execute(due.limit(limit).with_for_update(skip_locked=True)).scalars())
+        if not ids:
+            return []
+        statement = (
+            update(_jobs)
+            .where(_jobs.c.id.in_(ids))
+            .values(callback_due=now + seconds, callback_attempts=_jobs.c.callback_attempts + 1)
+            .returning(*_COLUMNS)
+        )
+        return [_job(row) for row in connection.execute(statement).mappings()]
+
+    def record_callback(self, job: Job, state: CallbackState, error: str | None, next_in: float | None) -> bool:
+        """Records how a claimed callback went, and in how many seconds it is tried again; False if it was too late."""
+        fence = and_(_jobs.c.id == job.id, _jobs.c.callback_attempts == job.callback_attempts)
+        due = None if next_in is None else self._clock() + next_in
+        values = {"callback_state": state, "callback_error": error, "callback_due": due}
+        return self._change(update(_jobs).where(fence).values(**values))
+
+    def expired(self, finished_before: float | None, keep: int | None, limit: int) -> list[str]:
+        """Names up to `limit` jobs that are over and need not be kept: too old, or not among the newest `keep`.
+
+        A job whose callback is still to be made is never named.
+        """
+        rules: list[ColumnElement[bool]] = []
+        over = _jobs.c.state.in_(_OVER)
+        if finished_before is not None:
+            rules.append(_jobs.c.finished < finished_before)
+        if keep is not None:
+            newest = select(_jobs.c.number).where(over).order_by(_jobs.c.number.desc()).limit(1).offset(keep)
+            rules.append(_jobs.c.number <= newest.scalar_subquery())
+        if not rules:
+            return []
+        query = select(_jobs.c.id).where(over, _jobs.c.callback_due.is_(None), or_(*rules)).order_by(_jobs.c.number)
+        with self._reader.connect() as connection:
+            return list(connection.execute(query.limit(limit)).scalars())
 
     def get(self, job_id: str) -> Job | None:
         """The job, or None."""
         with self._reader.connect() as connection:
-            return _find(connection, job_id)
+            row = connection.execute(_GET, {"p_id": job_id}).mappings().first()
+            return None if row is None else _job(row)
+
+    def not_held(self, claims: Iterable[Job]) -> list[Job]:
+        """Those of `claims` that are no longer their worker's: deleted, or taken by another."""
+        claims = list(claims)
+        query = select(_jobs.c.id, _jobs.c.token).where(
+            _jobs.c.id.in_([job.id for job in claims]), _jobs.c.state == State.IN_PROGRESS
+        )
+        with self._reader.connect() as connection:
+            held = {(row.id, row.token) for row in connection.execute(query)}
+        return [job for job in claims if (job.id, job.token) not in held]
 
     def list(self, limit: int, offset: int = 0) -> list[Job]:
         """Up to `limit` jobs, newest first."""
@@ -181,14 +281,58 @@ class Queue:
         with self._reader.connect() as connection:
             return [_job(row) for row in connection.execute(query).mappings()]
 
+    def counts(self) -> Counts:
+        """How many jobs are where; reads the whole index."""
+        by_state = select(_jobs.c.state, func.count()).group_by(_jobs.c.state)
+        oldest = select(_jobs.c.created).where(_jobs.c.state == State.CREATED).order_by(_jobs.c.number).limit(1)
+        callbacks = select(func.count()).where(_jobs.c.callback_due.is_not(None))
+        with self._reader.connect() as connection:
+            found = {State(state): int(count) for state, count in connection.execute(by_state)}
+            return Counts(
+                {state: found.get(state, 0) for state in State},
+                connection.execute(oldest).scalar(),
+                connection.execute(callbacks).scalar_one(),
+            )
+
+    def ping(self) -> None:
+        """Returns if the database answers.
+
+        Raises:
+            SQLAlchemyError: it does not.
+        """
+        with self._reader.connect() as connection:
+            connection.execute(select(_jobs.c.number).limit(1)).first()
+
     def _change(self, statement: Update) -> bool:
-        with self._engine.begin() as connection:
-            return connection.execute(statement).rowcount == 1
+        return self._commits.run(lambda connection: connection.execute(statement).rowcount == 1)
 
 
-def _claimable(now: float) -> ColumnElement[bool]:
-    expired = and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_expires <= now)
-    return or_(_jobs.c.state == State.CREATED, expired)
+def _claimable(condition: ColumnElement[bool]) -> Any:
+    query = select(_jobs.c.number).where(condition).order_by(_jobs.c.number).limit(1)
+    return query.with_for_update(skip_locked=True).scalar_subquery()
+
+
+def _claim_statement() -> Any:
+    # Two look-ups in an index, the second only if the first finds none: a long queue costs no more than a short one.
+    expired = _claimable(and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_expires <= bindparam("p_now")))
+    waiting = _claimable(_jobs.c.state == State.CREATED)
+    return (
+        update(_jobs)
+        .where(_jobs.c.number == func.coalesce(expired, waiting))
+        .values(
+            state=State.IN_PROGRESS,
+            attempts=_jobs.c.attempts + 1,
+            token=_jobs.c.token + 1,
+            lease_owner=bindparam("p_owner"),
+            lease_expires=bindparam("p_expires"),
+            started=bindparam("p_now"),
+        )
+        .returning(*_COLUMNS)
+    )
+
+
+_CLAIM = _claim_statement()
+_GET = select(*_COLUMNS).where(_jobs.c.id == bindparam("p_id"))
 
 
 def _held(job: Job) -> Update:
@@ -196,21 +340,31 @@ def _held(job: Job) -> Update:
     return update(_jobs).where(_jobs.c.id == job.id, _jobs.c.token == job.token, _jobs.c.state == State.IN_PROGRESS)
 
 
-def _over(state: State, now: float) -> dict[str, State | float | None]:
-    return {"state": state, "finished": now, "lease_owner": None, "lease_expires": None}
+def _over(state: State, now: float) -> dict[str, Any]:
+    """The end of a job; in the same breath its callback becomes due, so that no crash can come between."""
+    called = _jobs.c.callback_url.is_not(None)
+    return {
+        "state": state,
+        "finished": now,
+        "lease_owner": None,
+        "lease_expires": None,
+        "callback_state": case((called, CallbackState.WAITING)),
+        "callback_attempts": case((called, 0)),
+        "callback_due": case((called, now)),
+    }
 
 
-def _find(connection: Connection, job_id: str) -> Job | None:
-    row = connection.execute(select(*_COLUMNS).where(_jobs.c.id == job_id)).mappings().first()
+def _storable(error: str) -> str:
+    """PostgreSQL has no place for a zero character."""
+    return error.replace("\x00", "")
+
+
+def _first(connection: Connection, statement: Any) -> Job | None:
+    row = connection.execute(statement).mappings().first()
     return None if row is None else _job(row)
 
 
-def _found(connection: Connection, job_id: str) -> Job:
-    job = _find(connection, job_id)
-    if job is None:
-        raise LookupError(f"job {job_id} vanished inside its own transaction")
-    return job
-
-
 def _job(row: RowMapping) -> Job:
-    return Job(**{**row, "state": State(row["state"])})
+    values = dict(row)
+    state = values["callback_state"]
+    return Job(**{**values, "state": State(values["state"]), "callback_state": state and CallbackState(state)})

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from model_server.jobs.heart import Heart
 from model_server.jobs.queue import Job
 from model_server.jobs.store import Store, result_name
-from model_server.log import logger
+from model_server.log import log_job, logger
 from model_server.runner_client import Outcome, RunnerDiedError
 
 #: How late a job of another server on the volume, or an expired lease, may be noticed.
@@ -30,10 +31,19 @@ class Worker(threading.Thread):
     """One thread with one runner."""
 
     def __init__(
-        self, store: Store, runner: Runner, *, owner: str, work: Path, timeout_seconds: float, lease_seconds: float
+        self,
+        store: Store,
+        runner: Runner,
+        heart: Heart,
+        *,
+        owner: str,
+        work: Path,
+        timeout_seconds: float,
+        lease_seconds: float,
     ) -> None:
         super().__init__(name="worker", daemon=True)
         self._store = store
+        self._heart = heart
         self._runner = runner
         self._owner = owner
         self._work = work
@@ -45,7 +55,7 @@ class Worker(threading.Thread):
     def stop_claiming(self) -> None:
         """No further job is started."""
         self._stopping.set()
-        self._store.wake()
+        self._store.put.ring()
 
     def give_up(self) -> None:
         """The running job, if there is one, is stopped and given back."""
@@ -55,10 +65,11 @@ class Worker(threading.Thread):
     def run(self) -> None:
         """Works until told to stop; a fault of one job, or of the database, never ends the thread."""
         while not self._stopping.is_set():
+            heard = self._store.put.rings
             try:
                 job = self._store.queue.claim(self._owner, self._lease)
                 if job is None:
-                    self._store.wait_for_news(_POLL_SECONDS)
+                    self._store.put.wait(heard, _POLL_SECONDS)
                 else:
                     self._do(job)
             except (SQLAlchemyError, OSError):
@@ -67,9 +78,9 @@ class Worker(threading.Thread):
         self._runner.stop()
 
     def _do(self, job: Job) -> None:
-        logger.info("job %s started, attempt %d", job.id, job.attempts)
+        log_job(job.id, "started, attempt %d", job.attempts)
         output = self._work / result_name(job.id, job.token)
-        with _Heart(self._store, self._runner, job, self._lease):
+        with self._heart.beating(job, self._runner.stop):
             try:
                 outcome = self._runner.run(job.id, self._store.input_of(job.id), output, self._timeout)
                 recorded, text = self._record(job, output, outcome)
@@ -80,7 +91,9 @@ class Worker(threading.Thread):
                     recorded, text = self._store.queue.abandon(job), f"given back: {error}"
             finally:
                 output.unlink(missing_ok=True)
-        logger.info("job %s %s", job.id, text if recorded else "is no longer ours; nothing was recorded")
+        log_job(job.id, "%s", text if recorded else "is no longer ours; nothing was recorded")
+        if recorded:
+            self._store.tell_over(job)
 
     def _record(self, job: Job, output: Path, outcome: Outcome) -> tuple[bool, str]:
         if outcome.error is not None:
@@ -90,37 +103,6 @@ class Worker(threading.Thread):
         if not recorded:
             self._store.result_path(name).unlink(missing_ok=True)
         return recorded, f"complete after {outcome.seconds:.3f} s"
-
-
-class _Heart:
-    """Extends a lease in the background while the `with` block runs; a lost lease stops the runner."""
-
-    def __init__(self, store: Store, runner: Runner, job: Job, lease_seconds: float) -> None:
-        self._store = store
-        self._runner = runner
-        self._job = job
-        self._lease = lease_seconds
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        while not self._over.wait(self._lease / 3):
-            try:
-                if self._store.queue.heartbeat(self._job, self._lease):
-                    continue
-            except SQLAlchemyError:
-                logger.exception("job %s: the lease could not be extended, trying again", self._job.id)
-                continue
-            if not self._over.is_set():
-                self._runner.stop()
-            return
 
 
 class Workers:

@@ -19,6 +19,7 @@ from model_server import manifest, volume
 from model_server.api.app import create_app
 from model_server.api.services import Services
 from model_server.jobs import database, instance
+from model_server.jobs.heart import Heart
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store
 from model_server.jobs.worker import Worker, Workers
@@ -109,11 +110,13 @@ def running(folder: Path, program_folder: Path, root_path: str = "", **changes: 
     path.write_text(manifest_text(program_folder, **changes), encoding="utf-8")
     model = manifest.read(path)
     data = volume.claim(path.with_suffix(""), model.name, None)
-    store = Store(data, Queue(database.open_sqlite(data.database, on_network=False), max_attempts=3))
+    store = Store(data, Queue(database.open_sqlite(data.database, on_network=False), model.name, max_attempts=3))
     me = instance.enter(data.instances)
+    heart = Heart(store, lease_seconds=2)
     worker = Worker(
         store,
         RunnerClient(runner_command(model.command, path)),
+        heart,
         owner=me.id,
         work=me.work,
         timeout_seconds=model.limits.timeout_seconds,
@@ -125,6 +128,7 @@ def running(folder: Path, program_folder: Path, root_path: str = "", **changes: 
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    heart.start()
     workers.start()
     thread.start()
     while not server.started:

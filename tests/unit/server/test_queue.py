@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 from model_server.jobs import database
-from model_server.jobs.queue import Job, Queue, State
+from model_server.jobs.queue import Job, Order, Queue, State
 
 LEASE = 15.0
 MAX_ATTEMPTS = 3
@@ -32,7 +32,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def queue(tmp_path: Path, clock: Clock) -> Queue:
-    return Queue(database.open_sqlite(tmp_path / "jobs.sqlite3", on_network=False), MAX_ATTEMPTS, clock)
+    return Queue(database.open_sqlite(tmp_path / "jobs.sqlite3", on_network=False), "m", MAX_ATTEMPTS, clock)
 
 
 def taken(queue: Queue, owner: str = "a") -> Job:
@@ -48,13 +48,13 @@ def read(queue: Queue, job_id: str = "1") -> Job:
 
 
 def test_the_oldest_job_is_claimed_first_and_only_once(queue: Queue) -> None:
-    queue.put("2", "text/csv")
-    queue.put("1", "text/csv")
+    queue.put("2", Order("text/csv"))
+    queue.put("1", Order("text/csv"))
     assert [taken(queue).id, taken(queue).id, queue.claim("a", LEASE)] == ["2", "1", None]
 
 
 def test_a_heartbeat_extends_the_lease_and_its_end_frees_the_job(queue: Queue, clock: Clock) -> None:
-    queue.put("1", "text/csv")
+    queue.put("1", Order("text/csv"))
     first = taken(queue)
     clock.now += LEASE - 1
     assert queue.heartbeat(first, LEASE)
@@ -66,7 +66,7 @@ def test_a_heartbeat_extends_the_lease_and_its_end_frees_the_job(queue: Queue, c
 
 
 def test_a_late_worker_records_nothing(queue: Queue, clock: Clock) -> None:
-    queue.put("1", "text/csv")
+    queue.put("1", Order("text/csv"))
     late = taken(queue)
     clock.now += LEASE
     current = taken(queue, "b")
@@ -79,8 +79,8 @@ def test_a_late_worker_records_nothing(queue: Queue, clock: Clock) -> None:
 
 
 def test_a_job_that_kills_its_workers_is_given_up(queue: Queue, clock: Clock) -> None:
-    queue.put("1", "text/csv")
-    queue.put("2", "text/csv")
+    queue.put("1", Order("text/csv"))
+    queue.put("2", Order("text/csv"))
     for _ in range(MAX_ATTEMPTS):
         job = queue.claim("a", LEASE)
         assert job is not None
@@ -92,7 +92,7 @@ def test_a_job_that_kills_its_workers_is_given_up(queue: Queue, clock: Clock) ->
 
 
 def test_a_job_that_was_given_back_of_free_will_does_not_count(queue: Queue) -> None:
-    queue.put("1", "text/csv")
+    queue.put("1", Order("text/csv"))
     for _ in range(MAX_ATTEMPTS * 2):
         assert queue.release(taken(queue))
     assert taken(queue).attempts == 1
@@ -100,7 +100,7 @@ def test_a_job_that_was_given_back_of_free_will_does_not_count(queue: Queue) -> 
 
 def test_the_jobs_of_a_dead_owner_are_free_at_once(queue: Queue) -> None:
     for name in "123":
-        queue.put(name, "text/csv")
+        queue.put(name, Order("text/csv"))
     done = taken(queue, "dead")
     queue.complete(done, "1-1")
     taken(queue, "dead")
@@ -111,12 +111,12 @@ def test_the_jobs_of_a_dead_owner_are_free_at_once(queue: Queue) -> None:
 
 def test_list_is_newest_first_and_paged(queue: Queue) -> None:
     for name in "12345":
-        queue.put(name, "text/csv")
+        queue.put(name, Order("text/csv"))
     assert [job.id for job in queue.list(limit=2, offset=1)] == ["4", "3"]
 
 
 def test_a_deleted_job_is_gone_also_for_its_worker(queue: Queue) -> None:
-    queue.put("1", "text/csv")
+    queue.put("1", Order("text/csv"))
     job = taken(queue)
     assert queue.delete("1") == job
     assert (queue.delete("1"), queue.get("1"), queue.heartbeat(job, LEASE)) == (None, None, False)
@@ -125,7 +125,7 @@ def test_a_deleted_job_is_gone_also_for_its_worker(queue: Queue) -> None:
 def test_many_threads_never_claim_the_same_job(queue: Queue) -> None:
     count = 40
     for number in range(count):
-        queue.put(str(number), "text/csv")
+        queue.put(str(number), Order("text/csv"))
     claimed: list[str] = []
 
     def work(owner: str) -> None:
@@ -160,11 +160,11 @@ class QueueMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         engine = create_engine("sqlite://", poolclass=StaticPool)
-        self.queue = Queue(engine, MAX_ATTEMPTS, self.clock)
+        self.queue = Queue(engine, "m", MAX_ATTEMPTS, self.clock)
 
     @rule()
     def put(self) -> None:
-        self.queue.put(str(len(self.newest)), "text/csv")
+        self.queue.put(str(len(self.newest)), Order("text/csv"))
         self.newest[str(len(self.newest))] = 0
 
     @rule(owner=st.sampled_from("ab"))

@@ -1,0 +1,85 @@
+"""The heart of a server: extends the leases of the jobs that run here, and stops those that are no longer ours."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from model_server.jobs.queue import Job
+from model_server.jobs.store import Store
+from model_server.log import logger
+
+#: How late a deletion through another server may be noticed.
+_LOOK_SECONDS = 1.0
+
+
+class Heart(threading.Thread):
+    """One thread for all workers of a server."""
+
+    def __init__(self, store: Store, lease_seconds: float) -> None:
+        super().__init__(name="heart", daemon=True)
+        self._store = store
+        self._lease = lease_seconds
+        self._guard = threading.Lock()
+        self._beating: dict[str, _Beat] = {}
+
+    @contextmanager
+    def beating(self, job: Job, stop: Callable[[], None]) -> Iterator[None]:
+        """Extends the job's lease while the block runs; calls `stop` once if the job is no longer ours."""
+        beat = _Beat(job, stop, time.monotonic() + self._lease / 3)
+        with self._guard:
+            self._beating[job.id] = beat
+        try:
+            yield
+        finally:
+            with self._guard:
+                del self._beating[job.id]
+            beat.end()
+
+    def run(self) -> None:
+        """Beats for ever; a fault of the database is met again at the next beat."""
+        while True:
+            heard = self._store.deleted.rings
+            try:
+                self._beat()
+            except SQLAlchemyError:
+                logger.exception("the leases could not be extended, trying again")
+            self._store.deleted.wait(heard, min(_LOOK_SECONDS, self._lease / 3))
+
+    def _beat(self) -> None:
+        with self._guard:
+            beats = dict(self._beating)
+        if not beats:
+            return
+        lost = {job.id for job in self._store.queue.not_held(beat.job for beat in beats.values())}
+        now = time.monotonic()
+        for beat in beats.values():
+            if beat.job.id in lost:
+                beat.stop()
+            elif now >= beat.due:
+                beat.due = now + self._lease / 3
+                if not self._store.queue.heartbeat(beat.job, self._lease):
+                    beat.stop()
+
+
+class _Beat:
+    """A running job. Whoever is late to stop it must not stop the next one of the same worker."""
+
+    def __init__(self, job: Job, stop: Callable[[], None], due: float) -> None:
+        self.job = job
+        self.due = due
+        self._stop = stop
+        self._guard = threading.Lock()
+        self._over = False
+
+    def stop(self) -> None:
+        with self._guard:
+            if not self._over:
+                self._over = True
+                self._stop()
+
+    def end(self) -> None:
+        with self._guard:
+            self._over = True

@@ -1,0 +1,102 @@
+"""The table of jobs, and how a database that an older server made becomes one of today's.
+
+Changes only ever add: a column that may be empty, an index. So an older image can be rolled back to on the same data.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.schema import CreateColumn
+
+from model_server.errors import VolumeError
+
+#: 1: without `started`, mappings, callbacks, idempotency keys and the owner. 2: today's.
+LAYOUT = 2
+#: Any number that all servers agree on (pg_advisory_xact_lock).
+_UPGRADE_LOCK = 0x6D6F64656C
+
+metadata = MetaData()
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("token", Integer, nullable=False, default=0),
+    Column("mime_type", String(255), nullable=False),
+    Column("mappings", Text),
+    Column("output_mappings", Text),
+    Column("idempotency_key", String(255)),
+    Column("lease_owner", String(64)),
+    Column("lease_expires", Float),
+    Column("result", String(64)),
+    Column("error", Text),
+    Column("created", Float, nullable=False),
+    Column("started", Float),
+    Column("finished", Float),
+    Column("callback_url", Text),
+    Column("callback_state", String(16)),
+    Column("callback_attempts", Integer),
+    Column("callback_due", Float),
+    Column("callback_error", Text),
+    Index("jobs_state_number", "state", "number"),
+    Index("jobs_idempotency_key", "idempotency_key", unique=True),
+    Index("jobs_callback_due", "callback_due"),
+)
+_owner = Table(
+    "owner",
+    metadata,
+    Column("model", String(255), primary_key=True),
+    Column("layout", Integer, nullable=False),
+)
+
+
+def prepare(connection: Connection, model: str) -> None:
+    """Makes the tables, or brings older ones up to date, inside the caller's transaction.
+
+    Raises:
+        VolumeError: the database holds the jobs of another model; nothing was changed.
+    """
+    if connection.dialect.name == "postgresql":  # SQLite's transaction excludes other servers anyway
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+    _check_owner(connection, model)
+    metadata.create_all(connection)
+    _add_what_is_missing(connection)
+    if connection.execute(update(_owner).values(layout=LAYOUT)).rowcount == 0:
+        connection.execute(insert(_owner).values(model=model, layout=LAYOUT))
+
+
+def _check_owner(connection: Connection, model: str) -> None:
+    if not inspect(connection).has_table(_owner.name):
+        return
+    found = connection.execute(select(_owner.c.model)).scalar()
+    if found not in (None, model):
+        raise VolumeError(
+            f"the job queue belongs to the model {found!r}, this image is {model!r}; nothing was changed; "
+            "every model needs a queue of its own: name another database by MODEL_QUEUE_URL"
+        )
+
+
+def _add_what_is_missing(connection: Connection) -> None:
+    there = {column["name"] for column in inspect(connection).get_columns(jobs.name)}
+    for column in jobs.columns:
+        if column.name not in there:
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.execute(text(f"ALTER TABLE {jobs.name} ADD COLUMN {definition}"))
+    for index in jobs.indexes:
+        index.create(connection, checkfirst=True)
