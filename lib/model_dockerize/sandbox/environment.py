@@ -47,7 +47,8 @@ def ensure(home: Path, progress: Progress, requirements: Path = REQUIREMENTS) ->
         shutil.rmtree(stale, ignore_errors=True)
     progress.info(f"Making the sandbox's Python environment in {environment} (first use, about ten seconds)")
     _run([sys.executable, "-m", "venv", str(environment)], progress, "make a virtual environment")
-    pip = [str(python_of(environment)), "-m", "pip", "install", "--require-hashes", "--no-input", "--no-deps"]
+    # Only errors: what pip says otherwise are addresses and paths that help nobody.
+    pip = [str(python_of(environment)), "-m", "pip", "install", "-qq", "--require-hashes", "--no-input", "--no-deps"]
     _run([*pip, "--requirement", str(requirements)], progress, "install the sandbox's packages")
     (environment / READY_MARKER).touch()
     progress.info("The sandbox's Python environment is ready")
