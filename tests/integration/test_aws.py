@@ -131,7 +131,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         images = {}
         for mode in ("one", "two", "crash"):
             engine.images.build(
-                fileobj=context(), custom_context=True, buildargs={"MODE": mode}, tag=f"{repository.uri}:{mode}"
+                rm=True,
+                fileobj=context(),
+                custom_context=True,
+                buildargs={"MODE": mode},
+                tag=f"{repository.uri}:{mode}",
             )
             auth = {"username": login.username, "password": login.password}
             pushed: Any = engine.images.push(repository.uri, tag=mode, auth_config=auth, stream=True, decode=True)
