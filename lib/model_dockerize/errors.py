@@ -101,6 +101,20 @@ class TimedOutError(ModelDockerizeError):
     kind = "timed-out"
 
 
+class SupersededError(ModelDockerizeError):
+    """A newer run or deployment owns the service. Nobody's failure, but this version is not what runs: never green."""
+
+    exit_code = 14
+    kind = "superseded"
+
+
+class PausedError(ModelDockerizeError):
+    """The deployment waits for a person at a lifecycle hook. It goes on or back when somebody says so: never green."""
+
+    exit_code = 15
+    kind = "paused"
+
+
 class SandboxError(ModelDockerizeError):
     """The local AWS could not be installed, started or reached."""
 

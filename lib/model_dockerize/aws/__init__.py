@@ -2,6 +2,7 @@
 
 from model_dockerize.aws.address import public_address
 from model_dockerize.aws.batch import JobDefinition, ensure_job_definition
+from model_dockerize.aws.change import Change
 from model_dockerize.aws.diagnosis import StoppedTask
 from model_dockerize.aws.ecr import (
     PushedImage,
@@ -17,19 +18,29 @@ from model_dockerize.aws.ecr import (
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.foundations import Foundations, Runtime, ensure_foundations, ensure_runtime
 from model_dockerize.aws.names import TAG, legal_name
-from model_dockerize.aws.rollout import Verdict, follow, rollback, settle_failed_first_deployment
-from model_dockerize.aws.service import Service, ensure_service
+from model_dockerize.aws.rehearsal import TO_COME, Rehearsal, is_read, rehearse
+from model_dockerize.aws.rollout import (
+    Verdict,
+    follow,
+    leave_or_put_back,
+    rollback,
+    settle_failed_first_deployment,
+)
+from model_dockerize.aws.service import Service, ensure_service, ensure_turn
 from model_dockerize.aws.session import Aws, Identity, connect
 from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
 
 __all__ = [
     "TAG",
+    "TO_COME",
     "Aws",
+    "Change",
     "Foundations",
     "Identity",
     "JobDefinition",
     "PushedImage",
     "RegistryLogin",
+    "Rehearsal",
     "Repository",
     "Runtime",
     "Service",
@@ -44,11 +55,15 @@ __all__ = [
     "ensure_runtime",
     "ensure_service",
     "ensure_task_definition",
+    "ensure_turn",
     "find_build",
     "follow",
+    "is_read",
+    "leave_or_put_back",
     "legal_name",
     "login",
     "public_address",
+    "rehearse",
     "rollback",
     "settle_failed_first_deployment",
     "tag_image",

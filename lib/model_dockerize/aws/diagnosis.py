@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.logs import last_lines
 from model_dockerize.aws.service import Service, short_arn
 from model_dockerize.aws.session import Aws
+from model_dockerize.errors import AwsAccessError, AwsError
 from model_dockerize.progress import Progress
 
 _LOG_LINES = 50
@@ -83,16 +84,25 @@ def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], N
     container: Any = next((c for c in containers if c.get("exitCode") is not None), containers[0] if containers else {})
     exit_code = container.get("exitCode")
     reason = "; ".join(dict.fromkeys(r for r in (task.get("stoppedReason"), container.get("reason")) if r))
-    log = _log(aws, task, container.get("name", ""), exit_code, sleep)
     stopped = StoppedTask(
         arn=task["taskArn"],
         stop_code=task.get("stopCode", "stopped"),
         reason=reason or "no reason given",
         exit_code=exit_code,
-        hint=hint(reason, exit_code, log),
-        log=log,
+        hint=hint(reason, exit_code, ()),
+        log=(),
     )
     progress.warning(stopped.summary())
+    # The reason is told before the log is asked for: the last lines may take seconds to arrive in CloudWatch.
+    try:
+        log = _log(aws, task, container.get("name", ""), exit_code, sleep)
+    except (AwsError, AwsAccessError) as error:
+        progress.info(f"its log cannot be read: {error}")
+        return stopped
+    meaning = hint(reason, exit_code, log)
+    if meaning != stopped.hint:
+        progress.info(meaning)
+    stopped = replace(stopped, hint=meaning, log=log)
     if log:
         progress.info(f"the last {len(log)} lines that it wrote:")
         for line in log:

@@ -19,7 +19,7 @@ _BAD_CREDENTIALS = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _DENIED = {
     "AccessDenied",
     "AccessDeniedException",
@@ -61,6 +61,14 @@ def message_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Message", "")) or str(error)
 
 
+def passing(error: Exception) -> bool:
+    """Whether the same call may well work in a moment: throttled, AWS's own failure, no connection."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return code_of(error) in THROTTLED or status >= 500 or code_of(error) in ("RequestTimeout", "ServerException")
+    return isinstance(error, boto.HTTPClientError | boto.ConnectionError)
+
+
 @contextmanager
 def translate(doing: str) -> Iterator[None]:
     """Inside, every botocore error becomes AwsAccessError or AwsError that says it happened while `doing`."""
@@ -82,7 +90,7 @@ def translate(doing: str) -> Iterator[None]:
 def _from_client_error(doing: str, error: ClientError) -> AwsError | AwsAccessError:
     code, message = code_of(error), message_of(error)
     details = _evidence(error)
-    if code in _EXPIRED:
+    if code in EXPIRED:
         return AwsAccessError(
             f"{doing}: the AWS credentials have expired ({error.operation_name}).",
             remedy="Sign in again and run again: what was made already is found and kept. In GitHub Actions, raise "

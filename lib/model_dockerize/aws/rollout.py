@@ -2,21 +2,37 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from model_dockerize.aws.diagnosis import StoppedTask, diagnose, stopped_tasks
-from model_dockerize.aws.errors import THROTTLED, code_of, translate
-from model_dockerize.aws.judge import Observation, Outcome, deployments_of, interval, judge
+from model_dockerize.aws.errors import EXPIRED, code_of, passing, translate
+from model_dockerize.aws.judge import (
+    Deployment,
+    Judgement,
+    Observation,
+    Outcome,
+    deployments_of,
+    interval,
+    judge,
+    paused_at,
+    rolls_back,
+)
 from model_dockerize.aws.service import Service, describe, put_back, scale_to_zero, short_arn
 from model_dockerize.aws.session import Aws
-from model_dockerize.errors import TimedOutError
+from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
 from model_dockerize.progress import Progress
 
 #: Seconds within which a deployment and its service deployment are made.
 _SAME_MOMENT = 2.0
+#: Seconds between two looks at our service deployment while the service itself shows nothing that ends it.
+_ASK_AGAIN = 15.0
+#: Seconds after which a rollback that ECS was to begin by itself is not expected any more.
+_ROLLBACK_BEGINS = 8.0
+#: Looks in a row that AWS may leave unanswered (each is tried five times) before the run ends.
+_MISSES = 6
 
 
 @dataclass(frozen=True)
@@ -27,8 +43,8 @@ class Verdict:
     reason: str
     seconds: float
     stopped_tasks: tuple[StoppedTask, ...]
-    task_arn: str | None  # one running task of our task definition, when deployed
     running_task_definition_arn: str | None  # what the service runs now; None: nothing
+    stuck: bool  # the service still wants ours: nobody but us will put it back
     events: tuple[str, ...]  # of the service, during the deployment, oldest first
 
     def details(self) -> tuple[str, ...]:
@@ -77,6 +93,7 @@ def rollback(
     timeout_seconds: float,
     progress: Progress,
     sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Verdict | None:
     """Puts the service back to `to_task_definition_arn` and follows that; None, nothing to go back to: to no task.
 
@@ -91,7 +108,27 @@ def rollback(
         return None
     here, there = short_arn(service.task_definition_arn), short_arn(to_task_definition_arn)
     progress.info(f"service {service.name}: rolling back {here} -> {there}")
-    return follow(aws, put_back(aws, service, to_task_definition_arn), timeout_seconds, progress, sleep)
+    return follow(aws, put_back(aws, service, to_task_definition_arn), timeout_seconds, progress, sleep, monotonic)
+
+
+def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Progress) -> None:
+    """A cancelled run's last act, in one call because little time is left: says what goes on, or goes back.
+
+    Args:
+        on_cancel: `leave` or `rollback`.
+    """
+    here, former = short_arn(service.task_definition_arn), service.previous_task_definition_arn
+    if on_cancel == "rollback" and former:
+        put_back(aws, service, former)
+        progress.warning(f"Cancelled: service {service.name} goes back from {here} to {short_arn(former)}, unwatched.")
+    elif on_cancel == "rollback":
+        settle_failed_first_deployment(aws, service, progress)
+        progress.warning(f"Cancelled: service {service.name} ran nothing before {here}, so it is brought to no task.")
+    else:
+        progress.warning(
+            f"Cancelled: service {service.name} goes on to {here} by itself. Run again to follow it, or go back with: "
+            "model-dockerize rollback"
+        )
 
 
 class _Follower:
@@ -111,51 +148,69 @@ class _Follower:
         self._sleep = sleep
         self._monotonic = monotonic
         self._started = monotonic()
+        self._calls = 0
         self._events: dict[str, str] = {}
         self._stopped: dict[str, StoppedTask] = {}
         self._arn: str | None = None  # of our service deployment, once found
         self._has_service_deployments = True
+        self._ours: Any = None  # what our service deployment said last
+        self._asked_at = self._started  # when it said so
+        self._failed_at: float | None = None  # when our deployment was first seen FAILED
         self._picture: Any = None  # what the last look showed, to see changes
         self._line = ""  # the last line about counts
 
     def to_the_end(self, timeout: float) -> Verdict:
         """Looks until there is a verdict."""
-        seen, throttled, changed_at = False, 0, self._started
+        seen, misses, changed_at = False, 0, self._started
         while True:
+            service: Any = None
             try:
-                service = describe(self._aws, self._service.cluster, self._service.name)
-                look = self._observe(service)
-                throttled = 0
-            except ClientError as error:
-                if code_of(error) not in THROTTLED:
+                service = self._look()
+                misses = 0
+            except (ClientError, BotoCoreError) as error:
+                misses += 1
+                if not passing(error) or misses > _MISSES:
                     raise
-                service, look, throttled = None, None, throttled + 1
+                self._progress.info(f"AWS did not answer, looking again: {error}")
             now = self._monotonic()
-            if look:
-                seen = seen or any(d.id == self._service.deployment_id for d in look.deployments)
-                if self._tell(service, look):
+            if service:
+                deployments = deployments_of(service)
+                seen = seen or any(d.id == self._service.deployment_id for d in deployments)
+                if self._tell(service, deployments):
                     changed_at = now
                     self._diagnose_new()
-                judgement = judge(look, self._service.deployment_id, seen)
+                judgement = self._judge(service, seen, now)
                 if judgement:
-                    return self._verdict(judgement.outcome, judgement.reason, look, now - self._started)
+                    return self._verdict(judgement, deployments)
             if now - self._started >= timeout:
                 self._time_is_up(timeout)
-            self._sleep(interval(now - self._started, now - changed_at, throttled))
+            self._sleep(interval(now - self._started, now - changed_at, self._calls, misses))
 
-    def _observe(self, service: Any) -> Observation | None:
-        if service is None:
-            return None
-        look = Observation(service["status"], deployments_of(service), "", "", 0)
-        ours = self._service_deployment(service)
-        if not ours:
-            return look
-        breaker = ours.get("deploymentCircuitBreaker", {})
-        return replace(
-            look,
+    def _look(self) -> Any:
+        self._calls += 1
+        return describe(self._aws, self._service.cluster, self._service.name)
+
+    def _judge(self, service: Any, seen: bool, now: float) -> Judgement | None:
+        """One call a look is enough to see that something is over; our service deployment then says what it means."""
+        judgement = judge(self._observation(service, now), self._service.deployment_id, seen)
+        if judgement or now - self._asked_at >= _ASK_AGAIN:
+            self._asked_at = now
+            self._ours = self._service_deployment(service) or self._ours
+            judgement = judge(self._observation(service, now), self._service.deployment_id, seen)
+        return judgement
+
+    def _observation(self, service: Any, now: float) -> Observation:
+        deployments = deployments_of(service)
+        failed = any(d.id == self._service.deployment_id and d.state == "FAILED" for d in deployments)
+        self._failed_at = (self._failed_at or now) if failed else None
+        ours = self._ours or {}
+        return Observation(
+            service_status=service["status"],
+            deployments=deployments,
             ours_status=ours.get("status", ""),
             ours_reason=ours.get("statusReason") or ours.get("rollback", {}).get("reason", ""),
-            failure_count=breaker.get("failureCount", 0),
+            paused_at=paused_at(ours),
+            rolls_back=rolls_back(service) and now - (self._failed_at or now) < _ROLLBACK_BEGINS,
         )
 
     def _service_deployment(self, service: Any) -> Any:
@@ -165,6 +220,7 @@ class _Follower:
         ecs = self._aws.ecs
         try:
             if self._arn is None:
+                self._calls += 1
                 found = ecs.list_service_deployments(cluster=self._service.cluster, service=self._service.name)
                 made = next(
                     (d.get("createdAt") for d in service["deployments"] if d["id"] == self._service.deployment_id), None
@@ -172,16 +228,19 @@ class _Follower:
                 self._arn = _ours(found["serviceDeployments"], self._service.deployment_id, made)
                 if self._arn is None:
                     return None
+            self._calls += 1
             found_now = ecs.describe_service_deployments(serviceDeploymentArns=[self._arn])["serviceDeployments"]
             return found_now[0] if found_now else None
         except ClientError as error:
-            if code_of(error) in THROTTLED:
+            if passing(error):
+                return None  # What the service itself shows decides until this answers again.
+            if code_of(error) in EXPIRED:
                 raise
             self._has_service_deployments = False
             self._progress.info(f"following the service itself: {error.operation_name} gives {code_of(error)}")
             return None
 
-    def _tell(self, service: Any, look: Observation) -> bool:
+    def _tell(self, service: Any, deployments: tuple[Deployment, ...]) -> bool:
         """Says what is new: events, counts. Returns whether anything is."""
         new = [
             e for e in reversed(service.get("events", [])) if e["id"] not in self._events and self._recent(e, service)
@@ -189,17 +248,16 @@ class _Follower:
         for event in new:
             self._events[event["id"]] = event["message"]
             self._progress.info(event["message"])
-        ours = next((d for d in look.deployments if d.id == self._service.deployment_id), None)
-        picture = (look.deployments, look.ours_status, look.failure_count)
-        changed = picture != self._picture or bool(new)
+        ours = next((d for d in deployments if d.id == self._service.deployment_id), None)
+        changed = deployments != self._picture or bool(new)
         if ours and (self._picture is None or changed):
-            others = sum(d.running for d in look.deployments if d.id != ours.id)
+            others = sum(d.running for d in deployments if d.id != ours.id)
             counts = f"{ours.running} of {ours.desired} running, {ours.pending} pending, {ours.failed} failed"
             line = f"{short_arn(ours.task_definition_arn)}: {counts}" + (f"; {others} of before" if others else "")
             if line != self._line:
                 self._line = line
                 self._progress.info(line)
-        self._picture = picture
+        self._picture = deployments
         return changed
 
     def _recent(self, event: Any, service: Any) -> bool:
@@ -209,32 +267,35 @@ class _Follower:
         return since is None or event["createdAt"] >= since
 
     def _diagnose_new(self) -> None:
-        for task in stopped_tasks(self._aws, self._service, frozenset(self._stopped)):
-            self._stopped[task["taskArn"]] = diagnose(self._aws, task, self._progress, self._sleep)
+        self._calls += 1
+        try:
+            for task in stopped_tasks(self._aws, self._service, frozenset(self._stopped)):
+                self._calls += 3
+                self._stopped[task["taskArn"]] = diagnose(self._aws, task, self._progress, self._sleep)
+        except (AwsError, AwsAccessError) as error:
+            # The verdict does not hang on it.
+            self._progress.warning(f"Stopped tasks cannot be looked at: {error}")
 
-    def _verdict(self, outcome: Outcome, reason: str, look: Observation, seconds: float) -> Verdict:
-        if outcome == "failed":
+    def _verdict(self, judgement: Judgement, deployments: tuple[Deployment, ...]) -> Verdict:
+        outcome = judgement.outcome
+        if outcome in ("failed", "rolled-back"):
             self._diagnose_new()
-        running = _runs_now(look, self._service.deployment_id, outcome)
-        task = None
-        if outcome == "deployed":
-            found = self._aws.ecs.list_tasks(
-                cluster=self._service.cluster, serviceName=self._service.name, desiredStatus="RUNNING"
-            )["taskArns"]
-            tasks: list[Any] = (
-                self._aws.ecs.describe_tasks(cluster=self._service.cluster, tasks=found[:100])["tasks"] if found else []
-            )
-            task = next(
-                (t["taskArn"] for t in tasks if t["taskDefinitionArn"] == self._service.task_definition_arn), None
-            )
+        running = _runs_now(deployments, self._service.deployment_id, outcome)
+        seconds = self._monotonic() - self._started
         says = f"service {self._service.name}: {outcome} after {seconds:.0f} s"
         if outcome == "deployed":
             self._progress.info(says)
         else:
             now = short_arn(running) if running else "nothing"
-            self._progress.warning(f"{says}: {reason} It runs {now} now.")
+            self._progress.warning(f"{says}: {judgement.reason} It runs {now} now.")
         return Verdict(
-            outcome, reason, seconds, tuple(self._stopped.values()), task, running, tuple(self._events.values())
+            outcome=outcome,
+            reason=judgement.reason,
+            seconds=seconds,
+            stopped_tasks=tuple(self._stopped.values()),
+            running_task_definition_arn=running,
+            stuck=any(d.id == self._service.deployment_id and d.primary for d in deployments),
+            events=tuple(self._events.values()),
         )
 
     def _time_is_up(self, timeout: float) -> None:
@@ -260,9 +321,9 @@ def _ours(deployments: list[Any], deployment_id: str, created_at: Any) -> str | 
     return str(same[0]["serviceDeploymentArn"]) if same else None
 
 
-def _runs_now(look: Observation, deployment_id: str, outcome: Outcome) -> str | None:
+def _runs_now(deployments: tuple[Deployment, ...], deployment_id: str, outcome: Outcome) -> str | None:
     """The task definition of the tasks that serve: ours if deployed, else what runs beside it."""
-    candidates = [d for d in look.deployments if (d.id == deployment_id) == (outcome == "deployed")]
+    candidates = [d for d in deployments if (d.id == deployment_id) == (outcome == "deployed")]
     candidates = [d for d in candidates if d.running > 0 or (d.primary and d.state == "COMPLETED" and d.desired > 0)]
     candidates.sort(key=lambda d: -d.running)
     return candidates[0].task_definition_arn if candidates else None

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from model_dockerize.aws.errors import translate
+from botocore.exceptions import ClientError
+
+from model_dockerize.aws.errors import code_of, translate
 from model_dockerize.aws.eventual import once_assumable
 from model_dockerize.aws.foundations import Foundations
 from model_dockerize.aws.names import SERVICE, TAG, legal_name
+from model_dockerize.aws.order import RunOrder, check_order, tags_of
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.taskdef import TaskDefinition
 from model_dockerize.errors import AwsError, TimedOutError
@@ -16,6 +19,20 @@ from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
 
 _DRAIN_SECONDS = 300.0
+#: Two dead tasks in a row are enough: AWS's own default waits for three at least, and half of all for many.
+_BREAKER = {"thresholdConfiguration": {"type": "COUNT", "value": 2}}
+#: Done when all new tasks are healthy, not minutes later when the last old one has drained.
+_EARLY = {
+    "earlySuccessCriteria": {"enable": True, "healthyPercent": 100, "sourceServiceRevisionCleanup": "DEFERRED"},
+}
+#: How an endpoint says that it does not know a part of a request.
+_NOT_UNDERSTOOD = {
+    "ClientException",
+    "InvalidParameterException",
+    "SerializationException",
+    "UnsupportedFeatureException",
+    "ValidationException",
+}
 
 
 @dataclass(frozen=True)
@@ -45,43 +62,61 @@ def ensure_service(
     An unchanged service costs one call. One that is being deleted is waited for, then made anew.
 
     Raises:
+        SupersededError: a newer run deployed it.
         TimedOutError: a service of that name would not go away.
         AwsAccessError, AwsError: as AWS says.
     """
     name = legal_name(name)
-    wanted = _wanted(settings, task_definition.arn, foundations)
+    order = RunOrder.of(settings)
+    wanted = _wanted(aws, settings, task_definition.arn, foundations)
     cluster = foundations.cluster
     with translate(f"service {name}"):
         there = _gone(aws, cluster, name, progress, sleep)
         if there is None:
-            made = once_assumable(lambda: _create(aws, cluster, name, wanted), foundations.fresh_roles)
-            progress.info(f"service {name}: made, {task_definition.short}")
+            made = once_assumable(lambda: _create(aws, cluster, name, wanted, order), foundations.fresh_roles)
+            text = f"service {name}: made, {task_definition.short}"
+            aws.settled(progress, "make", "service", name, text=text)
             return _service(made, task_definition.arn, changed=True, previous=None)
+        _take_turn(aws, name, order, there)
         previous = _previous(there, task_definition.arn)
-        differing = [key for key, value in wanted.items() if not _means(there.get(key), value)]
+        differing = [key for key, value in _comparable(wanted, there).items() if not _means(there.get(key), value)]
         if _gave_up(there):
             # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
             wanted["forceNewDeployment"] = True
             differing.append("the last deployment failed")
         if not differing:
-            progress.info(f"service {name}: there, {task_definition.short}")
+            text = f"service {name}: there, {task_definition.short}"
+            aws.settled(progress, "leave", "service", name, text=text)
             return _service(there, task_definition.arn, changed=False, previous=previous)
-        updated = once_assumable(
-            lambda: aws.ecs.update_service(cluster=cluster, service=name, **wanted)["service"], foundations.fresh_roles
-        )
+        updated = once_assumable(lambda: _update(aws, cluster, name, wanted), foundations.fresh_roles)
     before = short_arn(there["taskDefinition"])
-    progress.info(
+    text = (
         f"service {name}: rolling {before} -> {task_definition.short}"
         if before != task_definition.short
         else f"service {name}: changing {', '.join(differing)}"
     )
+    aws.settled(progress, "change", "service", name, *differing, text=text)
     return _service(updated, task_definition.arn, changed=True, previous=previous)
 
 
 def describe(aws: Aws, cluster: str, name: str) -> Any:
     """The service as ECS has it, whatever its status; None if there never was one."""
-    found = aws.ecs.describe_services(cluster=cluster, services=[name])["services"]
-    return found[0] if found else None
+    return _first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name]))
+
+
+def ensure_turn(aws: Aws, settings: ServiceSettings, name: str) -> None:
+    """Refuses at once what `ensure_service` would refuse later: a run older than the one that deployed last.
+
+    Raises:
+        SupersededError: so it is.
+    """
+    name, order = legal_name(name), RunOrder.of(settings)
+    if not order.number:
+        return
+    with translate(f"service {name}"):
+        there = _with_tags(aws, settings.cluster, name)
+    if there:
+        check_order(name, order, tags_of(there))
 
 
 def short_arn(arn: str) -> str:
@@ -104,7 +139,7 @@ def put_back(aws: Aws, service: Service, task_definition_arn: str) -> Service:
     return _service(updated, task_definition_arn, changed=True, previous=service.task_definition_arn)
 
 
-def _wanted(settings: ServiceSettings, task_definition_arn: str, foundations: Foundations) -> dict[str, Any]:
+def _wanted(aws: Aws, settings: ServiceSettings, task_definition_arn: str, foundations: Foundations) -> dict[str, Any]:
     return {
         "taskDefinition": task_definition_arn,
         "desiredCount": settings.desired_count,
@@ -118,28 +153,88 @@ def _wanted(settings: ServiceSettings, task_definition_arn: str, foundations: Fo
         "deploymentConfiguration": {
             "minimumHealthyPercent": 100,
             "maximumPercent": 200,
-            "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+            "deploymentCircuitBreaker": {
+                "enable": True,
+                "rollback": True,
+                **_known(aws, "DeploymentCircuitBreaker", _BREAKER),
+            },
+            **_known(aws, "DeploymentConfiguration", _EARLY),
         },
         "enableExecuteCommand": False,
         "propagateTags": "SERVICE",
     }
 
 
-def _create(aws: Aws, cluster: str, name: str, wanted: dict[str, Any]) -> Any:
-    return aws.ecs.create_service(
-        cluster=cluster,
-        serviceName=name,
-        launchType="FARGATE",
-        tags=[{"key": TAG, "value": SERVICE}],
-        **wanted,
-    )["service"]
+def _create(aws: Aws, cluster: str, name: str, wanted: dict[str, Any], order: RunOrder) -> Any:
+    tags: Any = [{"key": key, "value": value} for key, value in {TAG: SERVICE, **order.tags()}.items()]
+    return _understood(
+        lambda w: aws.ecs.create_service(cluster=cluster, serviceName=name, launchType="FARGATE", tags=tags, **w)[
+            "service"
+        ],
+        wanted,
+    )
+
+
+def _update(aws: Aws, cluster: str, name: str, wanted: dict[str, Any]) -> Any:
+    return _understood(lambda w: aws.ecs.update_service(cluster=cluster, service=name, **w)["service"], wanted)
+
+
+def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any) -> None:
+    """Tags the service as this run's. Before the update: a run killed in between is finished by itself or a newer."""
+    check_order(name, order, tags_of(there))
+    missing: Any = [{"key": k, "value": v} for k, v in order.tags().items() if tags_of(there).get(k) != v]
+    if missing and order.number:
+        aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=missing)
+
+
+def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
+    """Those of `members` that this botocore can send."""
+    model: Any = aws.ecs.meta.service_model.shape_for(shape)
+    return {name: value for name, value in members.items() if name in model.members}
+
+
+def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -> Any:
+    """`call` with everything, or without what makes rollouts faster where the endpoint does not know it."""
+    try:
+        return call(wanted)
+    except ClientError as error:
+        lesser = _comparable(wanted, {})
+        if code_of(error) not in _NOT_UNDERSTOOD or lesser == wanted:
+            raise
+        return call(lesser)
+
+
+def _comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
+    """`wanted` without the faster rollout where `there` does not show it: that endpoint has no such thing."""
+    asked = dict(wanted["deploymentConfiguration"])
+    shown = there.get("deploymentConfiguration", {})
+    breaker = asked["deploymentCircuitBreaker"]
+    breaker_shown = shown.get("deploymentCircuitBreaker", {})
+    asked["deploymentCircuitBreaker"] = {k: v for k, v in breaker.items() if k not in _BREAKER or k in breaker_shown}
+    asked = {k: v for k, v in asked.items() if k not in _EARLY or k in shown}
+    return {**wanted, "deploymentConfiguration": asked}
+
+
+def _with_tags(aws: Aws, cluster: str, name: str) -> Any:
+    return _first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name], include=["TAGS"]))
+
+
+def _first(describe_services: Callable[[], Any]) -> Any:
+    """The only service of the answer; None where it or its cluster never was."""
+    try:
+        found = describe_services()["services"]
+    except ClientError as error:
+        if code_of(error) == "ClusterNotFoundException":
+            return None
+        raise
+    return found[0] if found else None
 
 
 def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
     """The ACTIVE service; None when there is none (any more)."""
     waited = 0.0
     while True:
-        there = describe(aws, cluster, name)
+        there = _with_tags(aws, cluster, name)
         if there is None or there["status"] == "INACTIVE":
             return None
         if there["status"] == "ACTIVE":

@@ -51,7 +51,7 @@ class Run:
 
 def failed(report: Report, error: ModelDockerizeError) -> Report:
     """The report of a run that ended with this error. An outcome that says more than "failed" is kept."""
-    outcome = "timed-out" if error.kind == "timed-out" else report.outcome
+    outcome = error.kind if error.kind in ("timed-out", "superseded", "paused") else report.outcome
     return replace(report, outcome=outcome, failure=Failure.of(error))
 
 

@@ -1,10 +1,17 @@
 """The second half: from the image to ECR, AWS Batch and an ECS service that has proved itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from model_dockerize import aws, image, smoke
-from model_dockerize.errors import DeployedSmokeError, RolloutError
+from model_dockerize.errors import (
+    DeployedSmokeError,
+    ModelDockerizeError,
+    PausedError,
+    RolloutError,
+    SupersededError,
+)
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
@@ -90,14 +97,16 @@ def service(
     settings, model = run.settings.service, prepared.program
     with run.recorder.stage("deploy") as stage:
         family = settings.task_definition or model.name
+        aws.ensure_turn(account, settings, settings.service or model.name)
         definition = aws.ensure_task_definition(
             account, settings, family, pushed.uri, engine.platform, foundations, stage
         )
         service = aws.ensure_service(account, settings, settings.service or model.name, definition, foundations, stage)
         run.learn(service_arn=service.arn, task_definition_arn=definition.arn)
-        verdict = aws.follow(account, service, settings.wait_timeout, stage)
+        with _cancelled(settings.on_cancel, account, service, stage):
+            verdict = aws.follow(account, service, settings.wait_timeout, stage)
         if verdict.outcome != "deployed":
-            raise _rollout_failed(run, account, service, verdict, stage)
+            raise _not_deployed(run, account, service, verdict, stage)
         if not service.changed:
             stage.unchanged(f"The service runs {definition.short} already.")
         if settings.desired_count == 0:
@@ -113,20 +122,52 @@ def service(
     return service.changed
 
 
-def _rollout_failed(
+@contextmanager
+def _cancelled(on_cancel: str, account: aws.Aws, service: aws.Service, stage: StageProgress) -> Iterator[None]:
+    """Ctrl-C or SIGTERM while this run's rollout is under way: told what goes on without us, or put back."""
+    try:
+        yield
+    except ModelDockerizeError:
+        raise
+    except BaseException:
+        if service.changed:
+            aws.leave_or_put_back(account, service, on_cancel, stage)
+        raise
+
+
+def _not_deployed(
     run: Run, account: aws.Aws, service: aws.Service, verdict: aws.Verdict, stage: StageProgress
-) -> RolloutError:
-    """Nothing that did not answer stays; the error says what runs now."""
-    if verdict.outcome == "failed" and verdict.running_task_definition_arn is None:
-        after = aws.settle_failed_first_deployment(account, service, stage)
-    else:
-        after = f"The service runs {_short(verdict.running_task_definition_arn)}."
-        run.learn(outcome="superseded" if verdict.outcome == "superseded" else "rolled-back")
-    return RolloutError(
-        f"The rollout of {_short(service.task_definition_arn)} {verdict.outcome}: {verdict.reason} {after}",
-        "Correct what the stopped task says and run again.",
-        verdict.details(),
-    )
+) -> ModelDockerizeError:
+    """The error of this outcome, after putting right what would stay wrong; it says what runs now."""
+    rollout, reason = f"The rollout of {_short(service.task_definition_arn)}", verdict.reason
+    runs = f"The service runs {_short(verdict.running_task_definition_arn)}."
+    if verdict.outcome == "superseded":
+        remedy = "Nothing to do if the newer deployment was meant; its own run tells how it ends."
+        return SupersededError(f"{rollout} was superseded: {reason} {runs}", remedy)
+    if verdict.outcome == "paused":
+        remedy = "Continue or roll back the deployment (ecs:ContinueServiceDeployment, or the console), then run again."
+        return PausedError(f"{rollout} is paused: {reason} {runs}", remedy)
+    outcome, after = str(verdict.outcome), runs
+    if outcome == "failed" and verdict.stuck:
+        outcome, after = _put_right(run, account, service, verdict, stage)
+    run.learn(outcome=outcome)
+    remedy = "Correct what the stopped task says and run again."
+    return RolloutError(f"{rollout} failed: {reason} {after}", remedy, verdict.details())
+
+
+def _put_right(
+    run: Run, account: aws.Aws, service: aws.Service, verdict: aws.Verdict, stage: StageProgress
+) -> tuple[str, str]:
+    """ECS gave up and leaves it there: back to what ran before, or to no task. The outcome, and what runs now."""
+    former = service.previous_task_definition_arn
+    if former is None:
+        if verdict.running_task_definition_arn is None:
+            return "failed", aws.settle_failed_first_deployment(account, service, stage)
+        return "failed", f"The service runs {_short(verdict.running_task_definition_arn)}."
+    back = aws.rollback(account, service, former, run.settings.service.wait_timeout, stage)
+    if back and back.outcome == "deployed":
+        return "rolled-back", f"The service was put back to {_short(former)}."
+    return "failed", f"Putting it back to {_short(former)} did not work: {back.reason if back else 'nothing runs.'}"
 
 
 def smoke_deployed(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:

@@ -142,6 +142,36 @@ OPTIONS: tuple[Option, ...] = (
         "wait-timeout", "service", Kind.SECONDS, "900", "How long a rollout may take before it counts as timed out."
     ),
     Option(
+        "on-cancel",
+        "service",
+        Kind.TEXT,
+        "leave",
+        "What a cancelled run (Ctrl-C, SIGTERM) does with a rollout under way: leave it to ECS, or rollback.",
+    ),
+    Option(
+        "commit",
+        "service",
+        Kind.TEXT,
+        "",
+        "Commit that is deployed, kept as a tag of the service. GITHUB_SHA when empty.",
+    ),
+    Option(
+        "run-number",
+        "service",
+        Kind.INTEGER,
+        "0",
+        "Place of this run among those of its workflow: an older run never overwrites a newer one. 0 means no order. "
+        "GITHUB_RUN_NUMBER when not given.",
+    ),
+    Option(
+        "workflow",
+        "service",
+        Kind.TEXT,
+        "",
+        "Whose run-number it is: only runs of the same workflow are ordered. GITHUB_WORKFLOW_REF, without the branch, "
+        "when empty.",
+    ),
+    Option(
         "smoke-test", "smoke", Kind.FLAG, "true", "Prove the image before the push and the service after the rollout."
     ),
     Option(
@@ -160,6 +190,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "smoke-url", "smoke", Kind.TEXT, "", "Where the deployed model is tested. The task's public address when empty."
+    ),
+    Option(
+        "dry-run",
+        "run",
+        Kind.FLAG,
+        "false",
+        "Only say what would be made, changed or left in AWS. Nothing is built, pushed or changed.",
     ),
     Option("report", "run", Kind.PATH, "", "File to write the run's report to, as JSON."),
     Option(

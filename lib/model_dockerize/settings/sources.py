@@ -16,11 +16,16 @@ _LISTS = {option.name for option in OPTIONS if option.kind is Kind.LIST}
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
-    """What a company's network sets for every program: SSL_CERT_FILE names the CA bundle that a build needs too."""
+    """What surrounds the run: the CA bundle of a company's network, and what GitHub's runner says of commit and run."""
     bundle = environment.get("SSL_CERT_FILE", "")
-    if bundle and Path(bundle).is_file():
-        return {"ca-bundle": Given(bundle, "SSL_CERT_FILE", Path.cwd())}
-    return {}
+    workflow = environment.get("GITHUB_WORKFLOW_REF", "").split("@")[0]
+    found = {
+        "ca-bundle": ("SSL_CERT_FILE", bundle if bundle and Path(bundle).is_file() else ""),
+        "commit": ("GITHUB_SHA", environment.get("GITHUB_SHA", "")),
+        "run-number": ("GITHUB_RUN_NUMBER", environment.get("GITHUB_RUN_NUMBER", "")),
+        "workflow": ("GITHUB_WORKFLOW_REF", workflow),
+    }
+    return {name: Given(text, variable, Path.cwd()) for name, (variable, text) in found.items() if text}
 
 
 def from_flags(flags: Mapping[str, str | None]) -> dict[str, Given]:

@@ -71,6 +71,10 @@ class ServiceSettings:
     security_groups: tuple[str, ...]
     assign_public_ip: bool
     wait_timeout: int  # seconds
+    on_cancel: str  # leave or rollback
+    commit: str
+    run_number: int  # 0: runs are not ordered
+    workflow: str  # whose run_number it is
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class SmokeSettings:
 class RunSettings:
     """About the run itself."""
 
+    dry_run: bool
     report: Path | None
     sandbox: bool
 

@@ -30,6 +30,9 @@ IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
+_MAY_BE_ZERO = ("desired-count", "run-number")
+
+
 @dataclass(frozen=True)
 class Given:
     """One value as it was written: its text, where it stands (for messages), and what relative paths start from.
@@ -87,7 +90,7 @@ def _parse(option: Option, value: Given) -> Any:
         case Kind.FLAG:
             return _flag(text) if text else None
         case Kind.INTEGER | Kind.SECONDS:
-            return _integer(text, 0 if option.name == "desired-count" else 1)
+            return _integer(text, 0 if option.name in _MAY_BE_ZERO else 1)
         case Kind.LIST:
             words = tuple(word for word in re.split(r"[\s,]+", text) if word)
             for word in words:
@@ -136,6 +139,7 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "cluster": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
     "service": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
     "task-definition": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
+    "on-cancel": (re.compile(r"leave|rollback"), "leave or rollback"),
     # Debian policy 5.6.1, and an optional =version.
     "system-packages": (re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?"), "a Debian package like libgomp1"),
     "subnets": (re.compile(r"subnet-[0-9a-f]+"), "an id like subnet-0123abcd"),

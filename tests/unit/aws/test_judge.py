@@ -1,5 +1,6 @@
 """Every picture that ECS can show of our deployment, and what it means. Unknown is never green."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ def deployment(number: int, state: str = "IN_PROGRESS", **changes: Any) -> Deplo
 
 
 def look(*deployments: Deployment, status: str = "", reason: str = "", service: str = "ACTIVE") -> Observation:
-    return Observation(service, deployments, status, reason, 0)
+    return Observation(service, deployments, status, reason)
 
 
 OLD = deployment(1, "COMPLETED", primary=False, running=1)
@@ -57,17 +58,29 @@ BACK = deployment(3, reason="ECS deployment circuit breaker: rolling back to dep
         (look(deployment(2, "", running=1)), True, "deployed"),
         (look(deployment(2, "", running=1), OLD), True, None),
         (look(deployment(2, "", desired=0)), True, None),
-        # Failed, whatever way it shows first
+        # Failed, whatever way it shows first, and ECS leaves it there
         (look(deployment(2, "FAILED", failed=3)), True, "failed"),
-        (look(BACK, deployment(2, "FAILED", primary=False)), True, "failed"),
-        (look(BACK), True, "failed"),
-        (look(BACK, status="ROLLBACK_IN_PROGRESS"), True, "failed"),
-        (look(OLD, status="ROLLBACK_SUCCESSFUL"), True, "failed"),
-        (look(OLD, status="ROLLBACK_FAILED"), False, "failed"),
-        (look(deployment(2, "COMPLETED", running=1), status="ROLLBACK_REQUESTED"), True, "failed"),
+        (look(deployment(2, "FAILED", failed=3), OLD), True, "failed"),
+        (look(NEWER, deployment(2, "FAILED", primary=False)), True, "failed"),
         (look(deployment(2), status="STOPPED"), True, "failed"),
         (look(deployment(2, "COMPLETED", running=1), service="DRAINING"), True, "failed"),
         (look(service="INACTIVE"), True, "failed"),
+        # Failed, and ECS goes back: known once what was before serves in full, or once that failed too
+        (replace(look(deployment(2, "FAILED", failed=3), OLD), rolls_back=True), True, None),
+        (replace(look(deployment(2, "FAILED", failed=3)), rolls_back=True), True, "failed"),
+        (look(BACK, deployment(2, "FAILED", primary=False)), True, None),
+        (look(BACK), True, None),
+        (look(BACK, OLD), True, "rolled-back"),
+        (look(BACK, status="ROLLBACK_IN_PROGRESS"), True, None),
+        (look(BACK, OLD, status="ROLLBACK_IN_PROGRESS"), True, "rolled-back"),
+        (look(deployment(2, "FAILED"), OLD, status="ROLLBACK_IN_PROGRESS"), True, "rolled-back"),
+        (look(deployment(2, "FAILED"), status="ROLLBACK_IN_PROGRESS"), True, "failed"),
+        (look(deployment(2, "COMPLETED", running=1), status="ROLLBACK_REQUESTED"), True, None),
+        (look(OLD, status="ROLLBACK_SUCCESSFUL"), True, "rolled-back"),
+        (look(OLD, status="ROLLBACK_FAILED"), False, "failed"),
+        # Waits for a person, and only while it is ours to wait for
+        (replace(look(deployment(2), OLD), paused_at="hook 1"), True, "paused"),
+        (replace(look(NEWER, deployment(2, primary=False)), paused_at="hook 1"), True, "superseded"),
         # Somebody else was faster: neither green nor our failure
         (look(NEWER, deployment(2, primary=False)), True, "superseded"),
         (look(NEWER), True, "superseded"),
@@ -88,8 +101,15 @@ def test_the_reason_is_the_one_that_ecs_gives() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since_start", "since_change", "throttled", "seconds"),
-    [(0, 0, 0, 1), (29, 29, 0, 1), (31, 3, 0, 1), (31, 16, 0, 2.5), (31, 16, 1, 5), (0, 0, 3, 8), (99, 99, 9, 32)],
+    ("since_start", "since_change", "calls", "misses", "seconds"),
+    [
+        (0, 0, 1, 0, 1),
+        (9, 3, 9, 0, 2.2),
+        (60, 3, 30, 0, 1),
+        (60, 30, 30, 0, 2.2),
+        (60, 30, 30, 1, 2),
+        (9, 9, 9, 9, 32),
+    ],
 )
-def test_interval(since_start: float, since_change: float, throttled: int, seconds: float) -> None:
-    assert interval(since_start, since_change, throttled) == seconds
+def test_interval(since_start: float, since_change: float, calls: int, misses: int, seconds: float) -> None:
+    assert interval(since_start, since_change, calls, misses) == seconds

@@ -146,7 +146,7 @@ def test_the_first_dead_task_is_said_when_it_dies_not_at_the_end(account: Accoun
     account.said.output = note  # type: ignore[method-assign]
     verdict = script.follow()
     assert 10 <= said_at[0] < 13
-    assert verdict.outcome == "failed"
+    assert verdict.outcome == "rolled-back"
     assert verdict.seconds - 100 < 3
     assert verdict.reason == "tasks failed."
     assert verdict.running_task_definition_arn is not None
