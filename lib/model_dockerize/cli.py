@@ -105,6 +105,13 @@ def run(target: Path | None, **flags: str | None) -> None:
 
 
 @cli.command()
+@_flags("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
+def plan(target: Path | None, **flags: str | None) -> None:
+    """Say what `run` would make, change or leave in AWS, and change nothing."""
+    _execute(target, flags, pipeline.plan)
+
+
+@cli.command()
 @_flags("program", "image")
 def dockerfile(target: Path | None, **flags: str | None) -> None:
     """Write the Dockerfile into the program's folder, and nothing else. Needs no Docker Engine."""

@@ -58,7 +58,7 @@ def ensure_job_definition(
         latest = _latest(aws, name)
         differing = differences(operation, wanted, latest) if latest else []
         if latest and not differing:
-            progress.info(f"job definition {name}:{latest['revision']}: there")
+            aws.settled(progress, "leave", "job definition", f"{name}:{latest['revision']}")
             return JobDefinition(latest["jobDefinitionArn"], name, latest["revision"], existed=True, changed=False)
     try:
         with translate(f"job definition {name}"):
@@ -66,7 +66,8 @@ def ensure_job_definition(
     except AwsError as error:
         raise BatchError(str(error), error.remedy, error.details) from error
     why = f" ({', '.join(differing)})" if differing else ""
-    progress.info(f"job definition {name}:{made['revision']}: registered{why}")
+    text = f"job definition {name}:{made['revision']}: registered{why}"
+    aws.settled(progress, "change" if latest else "make", "job definition", name, *differing, text=text)
     return JobDefinition(made["jobDefinitionArn"], name, made["revision"], existed=latest is not None, changed=True)
 
 

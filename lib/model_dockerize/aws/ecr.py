@@ -76,7 +76,7 @@ def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
     with translate(f"repository {name}"):
         there = _describe(aws, name)
         if there:
-            progress.info(f"repository {name}: there")
+            aws.settled(progress, "leave", "repository", name)
             return _repository(there, created=False)
         try:
             made = aws.ecr.create_repository(
@@ -89,7 +89,7 @@ def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
         except aws.ecr.exceptions.RepositoryAlreadyExistsException:
             made = aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
             return _repository(made, created=False)
-    progress.info(f"repository {name}: made")
+    aws.settled(progress, "make", "repository", name)
     return _repository(made, created=True)
 
 

@@ -74,7 +74,7 @@ def _ensure_cluster(aws: Aws, name: str, progress: Progress) -> None:
         found = aws.ecs.describe_clusters(clusters=[name])["clusters"]
         status = found[0]["status"] if found else "MISSING"
         if status in ("ACTIVE", "PROVISIONING"):
-            progress.info(f"cluster {name}: there")
+            aws.settled(progress, "leave", "cluster", name)
             return
         if status not in ("MISSING", "INACTIVE"):
             raise AwsError(f"Cluster {name} is {status}.", remedy="Wait until it is gone, or name another cluster.")
@@ -86,14 +86,14 @@ def _ensure_cluster(aws: Aws, name: str, progress: Progress) -> None:
                 raise
             _link(aws, progress)
             once_linked(lambda: aws.ecs.create_cluster(**make))
-    progress.info(f"cluster {name}: made")
+    aws.settled(progress, "make", "cluster", name)
 
 
 def _link(aws: Aws, progress: Progress) -> None:
     """The first cluster of an account: CreateCluster makes ECS's role, but may not see it yet."""
     try:
         aws.iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
-        progress.info("role AWSServiceRoleForECS: made")
+        aws.settled(progress, "make", "role", "AWSServiceRoleForECS")
     except aws.iam.exceptions.InvalidInputException:
         pass  # It is there already.
     except ClientError as error:

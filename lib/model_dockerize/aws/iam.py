@@ -50,12 +50,17 @@ def ensure_execution_role(aws: Aws, wanted: str, progress: Progress) -> Role:
                 f"There is no role {wanted} (execution-role).",
                 remedy=f"Correct the name, or leave it out to use {EXECUTION_ROLE}.",
             )
+        made = role is None
         if role is None:
             role = _create(aws, EXECUTION_ROLE, "Lets Fargate pull images and write logs.", progress)
         policy = f"arn:{aws.identity.partition}:iam::aws:policy/{_EXECUTION_POLICY}"
         # A role of somebody else may have its rights from a policy of their own: it is not touched.
-        if _is_ours(role) and policy not in _attached(aws, wanted):
+        lacking = _is_ours(role) and policy not in _attached(aws, wanted)
+        if lacking:
             aws.iam.attach_role_policy(RoleName=wanted, PolicyArn=policy)
+        if not made:
+            fields = ("attached policies",) if lacking else ()
+            aws.settled(progress, "change" if lacking else "leave", "role", wanted, *fields)
         return _role(role)
 
 
@@ -74,7 +79,10 @@ def ensure_task_role(aws: Aws, wanted: str, progress: Progress) -> Role:
                 f"There is no role {wanted} (task-role).",
                 remedy="Correct the name, or leave task-role out: the model then has no rights in AWS.",
             )
-        return _role(role or _create(aws, TASK_ROLE, "What a model may do in AWS: nothing.", progress))
+        if role is None:
+            return _role(_create(aws, TASK_ROLE, "What a model may do in AWS: nothing.", progress))
+        aws.settled(progress, "leave", "role", wanted or TASK_ROLE)
+        return _role(role)
 
 
 def _get(aws: Aws, name: str) -> Any:
@@ -94,7 +102,7 @@ def _create(aws: Aws, name: str, description: str, progress: Progress) -> Any:
         )["Role"]
     except aws.iam.exceptions.EntityAlreadyExistsException:
         return _get(aws, name)
-    progress.info(f"role {name}: made")
+    aws.settled(progress, "make", "role", name)
     return {**role, "Tags": [{"Key": TAG, "Value": ROLE}]}
 
 

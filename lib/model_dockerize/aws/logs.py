@@ -22,11 +22,16 @@ def ensure_log_group(aws: Aws, name: str, progress: Progress) -> str:
         if not there:
             try:
                 aws.logs.create_log_group(logGroupName=group, tags={TAG: LOGS})
-                progress.info(f"log group {group}: made")
+                aws.settled(progress, "make", "log group", group)
             except aws.logs.exceptions.ResourceAlreadyExistsException:
                 pass  # Another run of ours was first.
-        if not there or not there[0].get("retentionInDays"):
+        keeps = bool(there and there[0].get("retentionInDays"))
+        if not keeps:
             aws.logs.put_retention_policy(logGroupName=group, retentionInDays=_RETENTION_DAYS)
+        if there:
+            aws.settled(
+                progress, "leave" if keeps else "change", "log group", group, *(() if keeps else ("retention",))
+            )
     return group
 
 

@@ -112,12 +112,12 @@ def _ensure_vpc(aws: Aws, progress: Progress) -> str:
     there = sorted(v["VpcId"] for v in _found(aws.ec2.describe_vpcs, "Vpcs", Filters=[_OURS]))
     if there:
         vpc = there[0]
-        progress.info(f"network {vpc}: there")
+        aws.settled(progress, "leave", "network", vpc)
         if len(there) > 1:
             progress.warning(f"VPCs {', '.join(there)} all carry the tag {TAG}={NETWORK}; {vpc} is used.")
     else:
         vpc = aws.ec2.create_vpc(CidrBlock=_VPC_CIDR, TagSpecifications=[_tags("vpc")])["Vpc"]["VpcId"]
-        progress.info(f"network {vpc} ({_VPC_CIDR}): made")
+        aws.settled(progress, "make", "network", f"{vpc} ({_VPC_CIDR})")
     for attribute, key in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
         now = once_visible(partial(ec2.describe_vpc_attribute, VpcId=vpc, Attribute=attribute))
         if not now[key].get("Value"):
@@ -132,7 +132,7 @@ def _ensure_subnet(aws: Aws, vpc: str, progress: Progress) -> str:
     made = once_visible(
         lambda: aws.ec2.create_subnet(VpcId=vpc, CidrBlock=_SUBNET_CIDR, TagSpecifications=[_tags("subnet")])
     )["Subnet"]
-    progress.info(f"subnet {made['SubnetId']} ({_SUBNET_CIDR} in {made['AvailabilityZone']}): made")
+    aws.settled(progress, "make", "subnet", f"{made['SubnetId']} ({_SUBNET_CIDR} in {made['AvailabilityZone']})")
     return made["SubnetId"]
 
 
@@ -154,7 +154,7 @@ def _ensure_gateway(aws: Aws, vpc: str, progress: Progress) -> str:
         ]
     )
     once_visible(lambda: aws.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc))
-    progress.info(f"internet gateway {gateway}: attached to {vpc}")
+    aws.settled(progress, "make", "internet gateway", gateway, text=f"internet gateway {gateway}: attached to {vpc}")
     return gateway
 
 
@@ -165,7 +165,7 @@ def _ensure_route(aws: Aws, vpc: str, subnet: str, gateway: str, progress: Progr
         table = min(there, key=lambda t: str(t["RouteTableId"]))
     else:
         table = aws.ec2.create_route_table(VpcId=vpc, TagSpecifications=[_tags("route-table")])["RouteTable"]
-        progress.info(f"route table {table['RouteTableId']}: made")
+        aws.settled(progress, "make", "route table", table["RouteTableId"])
     table_id = table["RouteTableId"]
     default = [r for r in table.get("Routes", []) if r.get("DestinationCidrBlock") == _ANYWHERE]
     route = {"RouteTableId": table_id, "DestinationCidrBlock": _ANYWHERE, "GatewayId": gateway}
@@ -193,7 +193,7 @@ def _ensure_group(aws: Aws, vpc: str, progress: Progress) -> str:
                 TagSpecifications=[_tags("security-group")],
             )
         )["GroupId"]
-        progress.info(f"security group {group} (TCP 80 from anywhere): made")
+        aws.settled(progress, "make", "security group", f"{group} (TCP 80 from anywhere)")
     if any(_admits_http(rule) for rule in rules):
         return str(group)
     try:

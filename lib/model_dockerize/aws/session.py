@@ -6,7 +6,7 @@ over, and read from the process: proxies, and `credential_source = Environment` 
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from botocore.credentials import (
 )
 from botocore.utils import ensure_boolean
 
+from model_dockerize.aws.change import Action, Change
 from model_dockerize.aws.errors import translate
 from model_dockerize.errors import AwsAccessError, InputError
 from model_dockerize.progress import Progress
@@ -47,6 +48,9 @@ _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     user_agent_extra="model-dockerize",
 )
+
+
+_DONE = {"make": "made", "change": "changed", "leave": "there"}
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,9 @@ class Aws:
     _session: boto3.Session = field(repr=False)
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _listeners: list[tuple[str, Callable[..., Any]]] = field(default_factory=list, repr=False)
+    #: What the stages made, changed or left, in order: see `settled`.
+    changes: list[Change] = field(default_factory=list, repr=False)
 
     @property
     def batch(self) -> "BatchClient":
@@ -107,8 +114,24 @@ class Aws:
         """The client of `service`, e.g. `ecs`. One each: to make one is slow and not thread-safe."""
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+                client = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+                for event, function in self._listeners:
+                    client.meta.events.register(event, function)
+                self._clients[service] = client
             return self._clients[service]
+
+    def listen(self, event: str, function: Callable[..., Any]) -> None:
+        """Has every client that is made from now on call `function` at botocore's `event`, e.g. `before-call`."""
+        self._listeners.append((event, function))
+
+    def apart(self) -> "Aws":
+        """The same account with clients and changes of its own."""
+        return Aws(self.identity, self.progress, self._session)
+
+    def settled(self, progress: Progress, action: Action, kind: str, name: str, *fields: str, text: str = "") -> None:
+        """Says that a resource was made, changed (in `fields`) or left as it is; `text` where that says it better."""
+        self.changes.append(Change(action, kind, name, fields))
+        progress.info(text or f"{kind} {name}: {_DONE[action]}" + (f" ({', '.join(fields)})" if fields else ""))
 
 
 def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Progress) -> Aws:

@@ -74,11 +74,12 @@ def ensure_task_definition(
         latest = _latest(aws, family)
         differing = differences(operation, wanted, latest) if latest else []
         if latest and not differing:
-            progress.info(f"task definition {family}:{latest['revision']}: there")
+            aws.settled(progress, "leave", "task definition", f"{family}:{latest['revision']}")
             return TaskDefinition(latest["taskDefinitionArn"], family, latest["revision"], changed=False)
         made = once_assumable(lambda: aws.ecs.register_task_definition(**wanted), runtime.fresh_roles)["taskDefinition"]
     why = f" ({', '.join(differing)})" if differing else ""
-    progress.info(f"task definition {family}:{made['revision']}: registered{why}")
+    text = f"task definition {family}:{made['revision']}: registered{why}"
+    aws.settled(progress, "change" if latest else "make", "task definition", family, *differing, text=text)
     return TaskDefinition(made["taskDefinitionArn"], family, made["revision"], changed=True)
 
 

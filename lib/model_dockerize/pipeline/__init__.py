@@ -11,11 +11,12 @@ from pathlib import Path
 from model_dockerize import aws, image, sandbox
 from model_dockerize.errors import DeployedSmokeError, InputError
 from model_dockerize.pipeline import make, ship
+from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline.context import Run, failed
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
-__all__ = ["dockerfile", "failed", "load", "run", "smoke_url"]
+__all__ = ["dockerfile", "failed", "load", "plan", "run", "smoke_url"]
 
 
 def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -23,7 +24,12 @@ def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) 
 
     Never raises a ModelDockerizeError: `report.failure` holds it, beside what was found out before.
     """
-    return Run(settings, environment, recorder).report_of(_everything)
+    return Run(settings, environment, recorder).report_of(_planned if settings.run.dry_run else _everything)
+
+
+def plan(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """What `run` would make, change and leave in AWS. Nothing is changed: not there, not in the folder."""
+    return Run(settings, environment, recorder).report_of(_planned)
 
 
 def dockerfile(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -67,6 +73,16 @@ def _everything(run: Run) -> None:
             changed |= job.result()
     done = "deployed" if settings.service.deploy_service else "pushed"
     run.learn(outcome=done if changed else "unchanged")
+
+
+def _planned(run: Run) -> None:
+    """Only the questions of all stages, against AWS as it is."""
+    with run.recorder.stage("program") as stage:
+        prepared = make.inspect(run, stage)
+    engine, account = _check(run)
+    if account is None:
+        raise InputError("Without push-to-ecr nothing is made in AWS.", "There is nothing to plan: see push-to-ecr.")
+    planning.plan(run, prepared, engine, account)
 
 
 def _check(run: Run) -> tuple[image.Engine, aws.Aws | None]:

@@ -10,16 +10,23 @@ from model_dockerize.report import StageProgress
 
 def prepare(run: Run) -> Prepared:
     """Stage `program`: inspect the folder, write its Dockerfile, know the build id."""
-    settings = run.settings
     with run.recorder.stage("program") as stage:
-        version = image.server_version(image.find_sources())
-        found = program.inspect(settings.program, settings.image, settings.smoke, stage)
-        text = program.render_dockerfile(found, image.server_ref(version))
-        path = program.write_dockerfile(found, text)
-        identity = program.build_id(found, text, version)
+        prepared = inspect(run, stage)
+        path = program.write_dockerfile(prepared.program, prepared.dockerfile)
         stage.info(f"Dockerfile: {path}")
-        stage.info(f"build id: {identity}")
-    run.learn(outcome="dockerfile", build_id=identity, image=f"{found.name}:{found.version}", dockerfile=str(path))
+    run.learn(outcome="dockerfile", dockerfile=str(path))
+    return prepared
+
+
+def inspect(run: Run, stage: StageProgress) -> Prepared:
+    """What `prepare` finds out, with nothing written."""
+    settings = run.settings
+    version = image.server_version(image.find_sources())
+    found = program.inspect(settings.program, settings.image, settings.smoke, stage)
+    text = program.render_dockerfile(found, image.server_ref(version))
+    identity = program.build_id(found, text, version)
+    stage.info(f"build id: {identity}")
+    run.learn(build_id=identity, image=f"{found.name}:{found.version}")
     sample = found.sample
     expectation = smoke.Expectation(
         build_id=identity,

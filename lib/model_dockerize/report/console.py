@@ -70,6 +70,8 @@ class ConsoleDisplay:
             self._failure(report, report.failure)
         else:
             self._verdict.print(f"[bold green]{report.outcome}[/] {escape(report.image)}")
+        for line in report.plan:
+            self._verdict.print(f"  {escape(line)}")
         self._facts(report)
 
     def _failure(self, report: Report, failure: Failure) -> None:

@@ -68,6 +68,7 @@ class Report:
     job_definition_revision: int = 0
     task_definition_arn: str = ""
     service_arn: str = ""
+    plan: tuple[str, ...] = ()  # one line a resource: + made, ~ changed (fields), = left, - removed
     stages: tuple[StageResult, ...] = ()
     smoke_local: SmokeReport | None = None
     smoke_deployed: SmokeReport | None = None
@@ -106,6 +107,7 @@ def to_json(report: Report) -> str:
         "url": report.url,
         "batch": {"job_definition_arn": report.job_definition_arn, "revision": report.job_definition_revision},
         "service": {"service_arn": report.service_arn, "task_definition_arn": report.task_definition_arn},
+        "plan": list(report.plan),
         "stages": [
             {"name": stage.name, "status": stage.status, "seconds": round(stage.seconds, 3)} for stage in report.stages
         ],

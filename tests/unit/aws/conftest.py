@@ -12,7 +12,7 @@ from moto.iam.models import AWSManagedPolicy
 from moto.server import ThreadedMotoServer
 
 from model_dockerize import aws
-from model_dockerize.settings import AwsSettings, ServiceSettings
+from model_dockerize.settings import AwsSettings, ServiceSettings, to_settings
 
 ACCOUNT = "123456789012"
 DIGEST = "sha256:" + "ab" * 32
@@ -91,24 +91,8 @@ class Account:
 
 
 def settings(**changes: Any) -> ServiceSettings:
-    """The defaults of the declaration, as far as AWS sees them."""
-    values: dict[str, Any] = {
-        "deploy_service": True,
-        "cluster": "model-dockerize",
-        "service": "",
-        "task_definition": "",
-        "cpu": 1024,
-        "memory": 2048,
-        "desired_count": 1,
-        "task_role": "",
-        "execution_role": "ecsTaskExecutionRole",
-        "vpc": "",
-        "subnets": (),
-        "security_groups": (),
-        "assign_public_ip": True,
-        "wait_timeout": 600,
-    }
-    return ServiceSettings(**{**values, **changes})
+    """The defaults of the declaration."""
+    return replace(to_settings([]).service, **{"wait_timeout": 600, **changes})
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +134,7 @@ def account(connection: aws.Aws) -> Iterator[Account]:
         get_backend(service)[ACCOUNT].pop("us-east-1", None)
     get_backend("iam")[ACCOUNT]["aws"].roles.clear()
     said, calls = Said(), list[str]()
-    fresh = replace(connection, progress=said)
+    fresh = replace(connection, progress=said, changes=[])
     hooks = Hooks(fresh, [])
     hooks.add(lambda model, **_: calls.append(f"{model.service_model.service_name}:{model.name}"))
     hooks.remember_deployment_configuration()

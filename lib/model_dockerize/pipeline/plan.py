@@ -1,0 +1,65 @@
+"""What a run would do in AWS: its stages, with a connection that only asks."""
+
+from pathlib import Path
+
+from model_dockerize import aws, image
+from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.ship import BATCH_COMMAND
+from model_dockerize.progress import Progress, Silent
+
+
+class _WarningsOnly(Silent):
+    """Stages speak as if it had happened: of what they say, only warnings are true before it has."""
+
+    def __init__(self, stage: Progress) -> None:
+        self._stage = stage
+
+    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
+        self._stage.warning(text, file, line)
+
+    def secret(self, value: str) -> None:
+        self._stage.secret(value)
+
+
+def plan(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> None:
+    """Stage `plan`: every resource with what would happen to it, in the order of the run."""
+    settings, model = run.settings, prepared.program
+    rehearsal = aws.rehearse(account)
+    only_asking = rehearsal.aws
+    with run.recorder.stage("plan") as stage:
+        quiet = _WarningsOnly(stage)
+        image_line, uri = _image(run, prepared, only_asking, quiet)
+        ground: aws.Runtime | None = None
+        if settings.service.deploy_service:
+            ground = aws.ensure_foundations(only_asking, settings.service, model.name, quiet)
+        elif settings.batch.create_job_def:
+            ground = aws.ensure_runtime(only_asking, settings.service, model.name, quiet)
+        if settings.batch.create_job_def and ground:
+            name = settings.batch.job_definition_name or model.name
+            aws.ensure_job_definition(
+                only_asking, settings.service, name, uri, engine.platform, BATCH_COMMAND, {}, ground, quiet
+            )
+        if isinstance(ground, aws.Foundations):
+            family, name = settings.service.task_definition or model.name, settings.service.service or model.name
+            definition = aws.ensure_task_definition(
+                only_asking, settings.service, family, uri, engine.platform, ground, quiet
+            )
+            aws.ensure_service(only_asking, settings.service, name, definition, ground, quiet)
+        lines = tuple(map(str, rehearsal.changes))
+        stage.info(f"{len(rehearsal.calls)} calls would change something.")
+        if not rehearsal.calls and image_line.startswith("="):
+            stage.unchanged("Everything is as it should be.")
+    run.learn(outcome="planned", plan=(image_line, *lines))
+
+
+def _image(run: Run, prepared: Prepared, account: aws.Aws, quiet: Silent) -> tuple[str, str]:
+    """The image's line of the plan, and the address under which definitions would name it."""
+    registry, model = run.settings.registry, prepared.program
+    name, version = registry.repository or model.name, registry.version or model.version
+    found = aws.find_build(account, name, prepared.build_id)
+    if found:
+        missing = aws.tag_image(account, name, found.digest, (version, aws.build_tag(prepared.build_id)))
+        tagged = f"~ image {name} (tag {', '.join(missing)})" if missing else f"= image {name}:{version}"
+        return tagged, found.uri
+    repository = aws.ensure_repository(account, name, quiet)
+    return f"+ image {name}:{version} (build, smoke test, push)", f"{repository.uri}@{aws.TO_COME}"
