@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TextIO
 
-from model_dockerize import pipeline
+from model_dockerize import pipeline, runner
 from model_dockerize.errors import InputError, ModelDockerizeError
 from model_dockerize.report import CheckReport, Failure, Recorder, Report, SmokeReport, to_json
 from model_dockerize.report.github import GitHubDisplay, outputs
@@ -84,6 +84,7 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
         report = report.with_(outcome="cancelled", failure=cancelled.failure())
     except Exception as error:  # noqa: BLE001 - the last line of defence: a user must never see a bare traceback
         report = report.with_(failure=_defect(error, environment, recorder))
+    report = _explained(report, environment)
     report = _masked(report.with_(stages=recorder.stages, warnings=recorder.warnings), recorder)
     try:
         _publish(report, file, workspace, environment)
@@ -96,7 +97,7 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
 
 
 def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) -> Settings:
-    """Inputs of the step over the folder's model-dockerize.yml, over the environment."""
+    """Inputs of the step over the folder's model-dockerize.yml, over what the run and the environment say."""
     if argv:
         raise InputError(
             f"The Action takes no arguments, but was given {len(argv)}.",
@@ -107,7 +108,8 @@ def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) 
     # A wrong program-path is told by the program stage, with the rest of what it finds there.
     file = workspace / folder.text.strip() / FILE_NAME
     written = from_file(file) if _is_file(file) else {}
-    settings = to_settings([from_environment(environment), {"program-path": folder}, written, inputs])
+    run = runner.from_run(environment, workspace)
+    settings = to_settings([from_environment(environment), run, {"program-path": folder}, written, inputs])
     if settings.run.sandbox:
         raise InputError(
             "The sandbox cannot be started inside the Action: its addresses are those of this container only.",
@@ -147,6 +149,18 @@ def _defect(error: Exception, environment: Mapping[str, str], recorder: Recorder
     )
 
 
+def _explained(report: Report, environment: Mapping[str, str]) -> Report:
+    """Why there are no credentials, where that is GitHub's own doing."""
+    failure, source = report.failure, runner.fork(environment)
+    if failure is None or failure.kind != "aws-access" or not source:
+        return report
+    remedy = (
+        f"This pull request comes from a fork ({source}), to which GitHub gives neither secrets nor an OIDC token. "
+        "Build and test it without AWS: with `push-to-ecr: ${{ github.event_name != 'pull_request' }}`."
+    )
+    return report.with_(failure=replace(failure, remedy=remedy))
+
+
 @contextmanager
 def _cancellable() -> Iterator[None]:
     """The first SIGTERM or SIGINT unwinds this block; later ones must not disturb its cleaning up."""
@@ -181,9 +195,9 @@ def _masked(report: Report, recorder: Recorder) -> Report:
             remedy=recorder.masked(failure.remedy),
             details=tuple(map(recorder.masked, failure.details)),
         )
-    return replace(
-        report, failure=failure, smoke_local=smoke(report.smoke_local), smoke_deployed=smoke(report.smoke_deployed)
-    )
+    facts = {name: recorder.masked(fact) for name, fact in vars(report).items() if isinstance(fact, str)}
+    tests = {"smoke_local": smoke(report.smoke_local), "smoke_deployed": smoke(report.smoke_deployed)}
+    return report.with_(**facts, **tests, failure=failure)
 
 
 def _publish(report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str]) -> None:

@@ -13,6 +13,8 @@ from tests.action.harness import Runner, build_image
 ROOT = Path(__file__).resolve().parents[2]
 # GitHub's hosted runners run as this user.
 RUNNER_UID = 1001
+# What the models of these tests are called, so that nothing else is taken for theirs.
+IMAGES = f"mdact{os.getpid()}-"
 
 
 def docker(*arguments: str) -> str:
@@ -31,19 +33,18 @@ def action_image() -> Iterator[str]:
 
 @pytest.fixture
 def runner(tmp_path: Path, action_image: str) -> Iterator[Runner]:
-    """A runner with an empty workspace. Afterwards there is no container of it, and no login in its home."""
+    """A runner with an empty workspace. Afterwards there is no container, no image, and no login in its home."""
     owner = RUNNER_UID if os.geteuid() == 0 else os.geteuid()
-    before = set(docker("ps", "--all", "--quiet", "--no-trunc", "--filter", "name=model-dockerize-smoke").split())
     # The runner's user must get to its own folder: pytest's are open to their maker only.
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         folder.chmod(0o755)
     made = Runner(tmp_path, ROOT, action_image, owner)
     yield made
-    after = set(docker("ps", "--all", "--quiet", "--no-trunc", "--filter", "name=model-dockerize-smoke").split())
-    assert after <= before, "a container of the smoke test was left behind"
-    assert not docker("ps", "--all", "--quiet", "--filter", f"ancestor={action_image}"), (
-        "the Action's container is left"
-    )
+    models = set(docker("images", "--quiet", f"{IMAGES}*").split())
+    left = [docker("ps", "--all", "--filter", f"ancestor={image}", "--quiet") for image in (action_image, *models)]
+    if models:
+        docker("rmi", "--force", *models)
+    assert not any(left), "a container of the Action, or of its smoke test, was left behind"
     assert list(made.home.rglob("*")) == [], "something was written to the home that the job's actions share"
     foreign = [path for path in made.workspace.rglob("*") if path.lstat().st_uid != owner]
     assert foreign == [], "files in the workspace belong to somebody else"

@@ -120,7 +120,6 @@ class Runner:
         }
         given = {input_variable(name): text for name, text in {**defaults, **inputs}.items()}
         host = {
-            **env,
             **given,
             "HOME": str(self.home),
             "GITHUB_ACTION": "__self",
@@ -151,6 +150,8 @@ class Runner:
             "ACTIONS_RUNTIME_URL": "https://pipelines.example/",
             "ACTIONS_RUNTIME_TOKEN": "a-runtime-token-that-is-not-real",
             **{variable: str(path) for variable, path in files.items()},
+            # Of the job. The runner lets it not override its own; a test may, to be another run.
+            **env,
         }
         return {name: container_path(text, self._mounts()) for name, text in host.items()}
 

@@ -10,9 +10,10 @@ import pytest
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
 from model_dockerize.settings import OUTPUTS
-from tests.action.conftest import docker
+from tests.action.conftest import IMAGES, docker
 from tests.action.harness import Runner, StepResult
 
+MODEL = f"{IMAGES}is-prime"
 HOSTILE = """#!/bin/sh
 echo '::set-output name=url::http://evil.example'
 echo '::add-mask::built'
@@ -49,17 +50,17 @@ def test_a_pull_request_builds_and_proves_without_aws(runner: Runner, example: C
     folder = example("is-prime")
     # What earlier steps of a job leave in the environment.
     hostile = {"PATH": "utter-nonsense", "PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere", "LC_ALL": "C"}
-    step = runner.step({"program-path": "models/is-prime", "push-to-ecr": "false"}, hostile)
+    step = runner.step({"program-path": "models/is-prime", "image-name": MODEL, "push-to-ecr": "false"}, hostile)
     assert step.exit_code == 0, step.text
     assert set(step.outputs) == {output.name for output in OUTPUTS}
     assert step.outputs["outcome"] == "built"
     assert step.outputs["smoke"] == "passed"
-    assert step.outputs["image"] == "is-prime:latest"
+    assert step.outputs["image"] == f"{MODEL}:{'0' * 12}"
     assert step.outputs["build-id"]
     assert step.outputs["url"] == step.outputs["digest"] == ""
     assert report_of(runner, step)["build_id"] == step.outputs["build-id"]
     assert step.summary is not None
-    assert step.summary.startswith("## ✅ built · is")
+    assert step.summary.startswith("## ✅ built · mdact")
     assert "Where the seconds went" in step.summary
     assert "Smoke test of the image" in step.summary
     assert (folder / "Dockerfile").is_file()
@@ -73,8 +74,8 @@ def test_a_pull_request_builds_and_proves_without_aws(runner: Runner, example: C
 def test_what_the_models_own_build_prints_is_not_obeyed(runner: Runner) -> None:
     folder = one_line_model(runner.workspace / "a model für uns")
     (folder / "init.sh").write_text(f"{HOSTILE}# {secrets.token_hex(8)}: built anew each time\n")
-    inputs = {"program-path": folder.name, "image-name": "mdact-hostile", "push-to-ecr": "false", "smoke-test": "false"}
-    step = runner.step({**inputs, "report": "out/report.json"})
+    inputs = {"program-path": folder.name, "image-name": f"{IMAGES}hostile", "push-to-ecr": "false"}
+    step = runner.step({**inputs, "smoke-test": "false", "report": "out/report.json"})
     assert step.exit_code == 0, step.text
     assert "from the model" in step.text
     assert "after a carriage return" in step.text
@@ -86,7 +87,6 @@ def test_what_the_models_own_build_prints_is_not_obeyed(runner: Runner) -> None:
     assert step.outputs["outcome"] == "built"
     assert step.outputs["report"] == "out/report.json"
     assert report_of(runner, step)["outcome"] == "built"
-    docker("rmi", "--force", "mdact-hostile:latest")
 
 
 def test_all_wrong_inputs_are_annotated_at_once(runner: Runner) -> None:
@@ -119,12 +119,12 @@ def test_what_the_action_cannot_do_is_said(runner: Runner, inputs: dict[str, str
 def test_cancelled_in_the_middle_of_the_build(runner: Runner) -> None:
     folder = one_line_model(runner.workspace / "slow")
     (folder / "init.sh").write_text(f"#!/bin/sh\necho {secrets.token_hex(8)} now sleeps\nsleep 120\n")
-    inputs = {"program-path": "slow", "image-name": "mdact-slow", "push-to-ecr": "false"}
+    inputs = {"program-path": "slow", "image-name": f"{IMAGES}slow", "push-to-ecr": "false"}
     step = runner.step(inputs, terminate_at="now sleeps")
     assert step.exit_code == 143, step.text
     assert step.outputs["outcome"] == "cancelled"
     assert "Traceback" not in step.text
-    assert docker("images", "--quiet", "mdact-slow") == ""
+    assert docker("images", "--quiet", f"{IMAGES}slow") == ""
 
 
 def test_from_the_folder_to_the_deployed_service(
@@ -135,11 +135,13 @@ def test_from_the_folder_to_the_deployed_service(
     started = sandbox.start(home, Silent())
     try:
         # Declared deviation: the sandbox listens on this computer's loopback only.
-        environment = started.environment()
-        step = runner.step({"program-path": "models/is-prime"}, environment, network="host")
+        environment = {**started.environment(), "GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "is-prime/v1.2.3"}
+        inputs = {"program-path": "models/is-prime", "image-name": MODEL}
+        step = runner.step(inputs, environment, network="host")
         assert step.exit_code == 0, step.text
         assert step.outputs["outcome"] == "deployed"
         assert step.outputs["smoke"] == "passed"
+        assert step.outputs["image"] == f"{MODEL}:v1.2.3"
         assert step.outputs["image-uri"].endswith("@" + step.outputs["digest"])
         assert step.outputs["digest"].startswith("sha256:")
         assert step.outputs["url"].startswith("http://")
@@ -149,7 +151,7 @@ def test_from_the_folder_to_the_deployed_service(
         assert f"]({step.outputs['url']})" in step.summary
         assert environment["AWS_SECRET_ACCESS_KEY"] not in step.text + step.summary
 
-        again = runner.step({"program-path": "models/is-prime"}, environment, network="host")
+        again = runner.step(inputs, environment, network="host")
         assert again.exit_code == 0, again.text
         assert again.outputs["outcome"] == "unchanged"
         assert again.outputs["digest"] == step.outputs["digest"]

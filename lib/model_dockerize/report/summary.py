@@ -55,7 +55,7 @@ def _headline(report: Report) -> str:
 
 
 def _failure(failure: Failure) -> str:
-    parts = [f"**{plain(failure.message)}**"]
+    parts = [f"**{plain(failure.message) or failure.kind}**"]
     if failure.remedy:
         parts.append(f"Next: {plain(failure.remedy)}")
     if failure.details:
@@ -77,7 +77,7 @@ def _facts(report: Report) -> str:
         "Archive": plain(report.archive),
     }
     rows = [f"| {name} | {value} |" for name, value in facts.items() if value]
-    return _table("| | |", rows)
+    return _table("| fact | value |", rows)
 
 
 def _links(url: str) -> str:
@@ -124,7 +124,9 @@ def _warnings(warnings: tuple[str, ...]) -> str:
 
 
 def _table(head: str, rows: list[str]) -> str:
-    return "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *rows]) if rows else ""
+    # Numbers stand under each other.
+    columns = (" ---: |" if name.strip() == "seconds" else " --- |" for name in head.strip("|").split("|"))
+    return "\n".join([head, "|" + "".join(columns), *rows]) if rows else ""
 
 
 def _block(lines: list[str]) -> str:

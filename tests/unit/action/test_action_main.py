@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from model_dockerize import action, pipeline
-from model_dockerize.errors import BuildError
+from model_dockerize.errors import AwsAccessError, BuildError
 from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport
 from model_dockerize.settings import OUTPUTS, Settings
 from tests.action.grammar import Log, parse_file
@@ -118,6 +118,38 @@ def test_inputs_win_over_the_file_of_the_folder(job: Job, run_as: Callable[[Run]
     # Without an input the folder is the workspace itself, whatever the current directory is.
     assert job.main() == 0
     assert seen[1].program.program_path == job.workspace
+
+
+def test_the_version_is_the_tag_or_commit_unless_somebody_says_another(job: Job, run_as: Callable[[Run], None]) -> None:
+    seen: list[str] = []
+
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        seen.append(settings.image.image_version)
+        return Report("built")
+
+    run_as(run)
+    job.model("iris", "image-version: from-file\n")
+    tag = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "iris/v2", "GITHUB_SHA": "a" * 40}
+    for variables in (tag, {**tag, "GITHUB_REF_TYPE": "branch"}, {**tag, "program_path": "iris"}, {}):
+        assert job.main(**variables) == 0
+    assert job.main(**tag, program_path="iris", image_version="from-input") == 0
+    assert seen == ["v2", "a" * 12, "from-file", "latest", "from-input"]
+
+
+def test_a_fork_without_credentials_is_told_why(job: Job, run_as: Callable[[Run], None], tmp_path: Path) -> None:
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        return pipeline.failed(Report(), AwsAccessError("no usable AWS credentials", "Sign in."))
+
+    run_as(run)
+    event = tmp_path / "event.json"
+    event.write_text(
+        '{"pull_request": {"head": {"repo": {"full_name": "a/fork"}}, "base": {"repo": {"full_name": "org/iris"}}}}'
+    )
+    assert job.main(GITHUB_EVENT_PATH=str(event)) == 8
+    assert "comes from a fork (a/fork)" in job.text
+    assert "push-to-ecr: ${{ github.event_name" in job.text
+    assert job.main() == 8
+    assert "Sign in." in job.text
 
 
 def test_docker_gets_a_configuration_that_does_not_stay(job: Job, run_as: Callable[[Run], None]) -> None:
