@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 TAIL = 20  # lines of a failing step that the error shows
+STDERR_TAIL = 5  # of these, the last lines on standard error that are kept in any case
 WIDTH = 90  # characters of a step's name while it builds
 
 _STEP = re.compile(r"^\[(?!internal\])[^\]]*\d+/\d+\] (?!FROM )")
@@ -52,8 +53,9 @@ class _Vertex:
     seconds: float = 0.0
     done: bool = False
     error: str = ""
-    partial: str = ""
+    partial: dict[int, str] = field(default_factory=dict)  # a stream's line that has no end yet
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
+    stderr: deque[str] = field(default_factory=lambda: deque(maxlen=STDERR_TAIL))
 
 
 def without_credentials(text: str) -> str:
@@ -114,7 +116,9 @@ class BuildLog:
         """The step that failed first, or, where none did, what the command said at its end."""
         for vertex in self._vertices.values():
             if vertex.error and "canceled" not in vertex.error:
-                lines = [line for line in [*vertex.tail, vertex.partial] if line.strip()]
+                lines = [line for line in [*vertex.tail, *vertex.partial.values()] if line.strip()]
+                # BuildKit hands the two streams over as it likes: much output may come after the last words.
+                lines += [line for line in vertex.stderr if line.strip() and line not in lines]
                 exit_code = re.search(r"exit code: (\d+)", vertex.error)
                 telling = [line for line in lines if _TELLING.search(line)] or lines
                 if exit_code and telling:
@@ -144,8 +148,9 @@ class BuildLog:
         for said in status.get("logs") or []:
             vertex = self._vertices.setdefault(said["vertex"], _Vertex())
             text = base64.b64decode(said.get("data") or "").decode("utf-8", "replace")
-            *whole, vertex.partial = (vertex.partial + text).split("\n")
-            shown += self._log(vertex, whole)
+            stream = int(said.get("stream") or 1)
+            *whole, vertex.partial[stream] = (vertex.partial.get(stream, "") + text).split("\n")
+            shown += self._log(vertex, whole, vertex.stderr if stream == 2 else None)
         return shown
 
     def _plain(self, line: str) -> list[str]:
@@ -170,9 +175,11 @@ class BuildLog:
             return self._log(vertex, [log[1]])
         return []
 
-    def _log(self, vertex: _Vertex, lines: list[str]) -> list[str]:
+    def _log(self, vertex: _Vertex, lines: list[str], besides: deque[str] | None = None) -> list[str]:
         printed = [line.rstrip("\r").rpartition("\r")[2] for line in lines]  # of a progress bar only its last state
         vertex.tail.extend(printed)
+        if besides is not None:
+            besides.extend(printed)
         return [f"  {line}" for line in printed if line.strip()]
 
     def _finish(self, vertex: _Vertex) -> list[str]:

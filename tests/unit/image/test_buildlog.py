@@ -18,8 +18,8 @@ def vertex(name: str, digest: str = "sha256:1", **fields: Any) -> dict[str, Any]
     return {"vertexes": [{"digest": digest, "name": name, **fields}]}
 
 
-def printed(text: str, digest: str = "sha256:1") -> dict[str, Any]:
-    return {"logs": [{"vertex": digest, "stream": 1, "data": base64.b64encode(text.encode()).decode()}]}
+def printed(text: str, digest: str = "sha256:1", stream: int = 1) -> dict[str, Any]:
+    return {"logs": [{"vertex": digest, "stream": stream, "data": base64.b64encode(text.encode()).decode()}]}
 
 
 def lines_of(text: str) -> list[str]:
@@ -137,6 +137,18 @@ def test_a_failure_names_the_step_its_reason_and_the_end_of_its_output() -> None
     )
     assert len(failure.lines) == TAIL + 1
     assert failed_log().steps() == ()
+
+
+def test_last_words_on_standard_error_survive_output_that_is_handed_over_after_them() -> None:
+    log = BuildLog()
+    log.add(vertex("[2/2] RUN train", started=START))
+    log.add(printed("line 1\nli"))
+    log.add(printed("error: no such wheel\n", stream=2))
+    log.add(printed("ne 2\n" + "".join(f"line {number}\n" for number in range(3, 101))))
+    log.add(vertex("[2/2] RUN train", started=START, completed=LATER, error="process did not ...: exit code: 3"))
+    failure = log.failure()
+    assert failure.reason == "error: no such wheel (exit code 3)"
+    assert failure.lines[-2:] == ("line 100", "error: no such wheel")
 
 
 def test_a_step_that_fails_in_silence_has_its_exit_code() -> None:
