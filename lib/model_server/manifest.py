@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from model_server.errors import ManifestError
+from model_server.tabular import mime, schema
+from model_server.tabular.schema import Field
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,10 @@ class Limits:
     timeout_seconds: int = 3600
     #: Largest data file that add-job takes, bytes.
     upload_bytes: int = 2 * 1024**3
+    #: What the program and what it starts may hold in memory, MiB; 0 is no limit.
+    memory_mib: int = 0
+    #: Largest output, bytes; 0 is no limit.
+    output_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,18 @@ class Manifest:
     input_types: tuple[str, ...]
     output_types: tuple[str, ...]
     limits: Limits = field(default_factory=Limits)
+    #: The fields of structured data; empty when none are declared.
+    input_schema: tuple[Field, ...] = ()
+    output_schema: tuple[Field, ...] = ()
+    #: The program is written for the public `gravityai` library.
+    uses_library: bool = False
+    #: How the program is run: one of RUNNER_MODES.
+    runner_mode: str = "auto"
 
 
-_KEYS = ("name", "version", "build_id", "command", "working_directory", "input_types", "output_types", "limits")
+RUNNER_MODES = ("auto", "command", "warm", "resident")
+_REQUIRED = ("name", "version", "build_id", "command", "working_directory", "input_types", "output_types")
+_KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode")
 
 
 def parse(text: str, build_id: str | None = None) -> Manifest:
@@ -64,6 +79,10 @@ def parse(text: str, build_id: str | None = None) -> Manifest:
         input_types=tuple(document["input_types"]),
         output_types=tuple(document["output_types"]),
         limits=Limits(**document.get("limits", {})),
+        input_schema=_fields(document, "input"),
+        output_schema=_fields(document, "output"),
+        uses_library=document.get("uses_library", False),
+        runner_mode=document.get("runner_mode", "auto"),
     )
 
 
@@ -85,15 +104,39 @@ def read(path: Path) -> Manifest:
 def write(manifest: Manifest, path: Path) -> None:
     """Writes the manifest file, readable for everyone (the server drops its privileges before a job runs)."""
     try:
-        path.write_text(json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(_document(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         path.chmod(0o644)
     except OSError as error:
         raise ManifestError(f"cannot write the manifest {path}: {error}") from error
 
 
+def _document(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as `parse` reads it."""
+    document = asdict(manifest)
+    del document["input_schema"], document["output_schema"]
+    document["schema"] = {
+        "input": schema.document(manifest.input_schema),
+        "output": schema.document(manifest.output_schema),
+    }
+    return document
+
+
+def _fields(document: Mapping[str, Any], side: str) -> tuple[Field, ...]:
+    """The schema's fields of one side, "input" or "output".
+
+    Raises:
+        ValueError: with every problem found.
+    """
+    entries = document.get("schema", {}).get(side, [])
+    form = mime.form(document[f"{side}_types"][0])
+    if entries and form is None:
+        raise ValueError(f"describes structured data, but {side}_types begins with {document[f'{side}_types'][0]}")
+    return schema.parse_fields(entries, form is not None and form.is_table)
+
+
 def _problems(document: Mapping[str, Any]) -> list[str]:
     problems = [f"unknown key {key!r}" for key in document if key not in _KEYS]
-    problems += [f"{key!r} is missing" for key in _KEYS[:-1] if key not in document]
+    problems += [f"{key!r} is missing" for key in _REQUIRED if key not in document]
     problems += [
         f"{key!r} must be a text that is not empty"
         for key in ("name", "version", "build_id", "working_directory")
@@ -109,7 +152,26 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
     if isinstance(command, list):
         words = " ".join(word for word in command if isinstance(word, str))
         problems += [f"'command' has no {mark}" for mark in ("{input}", "{output}") if mark not in words]
-    return problems + _limit_problems(document.get("limits", {}))
+    if not isinstance(document.get("uses_library", False), bool):
+        problems.append("'uses_library' must be true or false")
+    if document.get("runner_mode", "auto") not in RUNNER_MODES:
+        problems.append(f"'runner_mode' must be one of {', '.join(RUNNER_MODES)}")
+    problems += _limit_problems(document.get("limits", {}))
+    return problems or _schema_problems(document)
+
+
+def _schema_problems(document: Mapping[str, Any]) -> list[str]:
+    """Problems of the schema, in a manifest that is right otherwise."""
+    value = document.get("schema", {})
+    if not isinstance(value, dict) or not set(value) <= {"input", "output"}:
+        return ["'schema' must be an object with 'input' and 'output'"]
+    problems: list[str] = []
+    for side in ("input", "output"):
+        try:
+            _fields(document, side)
+        except ValueError as error:
+            problems.append(f"schema of the {side}: {error}")
+    return problems
 
 
 def _limit_problems(limits: object) -> list[str]:
@@ -117,10 +179,11 @@ def _limit_problems(limits: object) -> list[str]:
         return ["'limits' must be an object"]
     known = asdict(Limits())
     problems = [f"unknown limit {key!r}" for key in limits if key not in known]
+    lowest = {key: 0 if value == 0 else 1 for key, value in known.items()}
     problems += [
-        f"limit {key!r} must be a whole number above 0"
+        f"limit {key!r} must be a whole number{' above 0' if lowest[key] else ', 0 or more'}"
         for key in known
-        if key in limits and (type(limits[key]) is not int or limits[key] <= 0)
+        if key in limits and (type(limits[key]) is not int or limits[key] < lowest[key])
     ]
     return problems
 

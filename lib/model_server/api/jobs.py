@@ -5,13 +5,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from model_server.api import envelope, services, upload
+from model_server.api import data, envelope, services, upload
 from model_server.api.envelope import ApiError
 from model_server.api.services import Services
 from model_server.jobs.queue import Job, Order, State
-from model_server.tabular import mime
 
-_NOT_YET = ("Mappings", "OutputMappings", "CallbackUrl")
+_NOT_YET = ("CallbackUrl",)
 
 
 async def accept(request: Request) -> Job:
@@ -25,10 +24,15 @@ async def accept(request: Request) -> Job:
         raise ApiError(503, "the server is about to stop; send the job again in a moment")
     form = await upload.receive(request, room.uploads, room.manifest.limits.upload_bytes)
     try:
-        mime_type = _check(form, room)
+        submission = _check(form, room)
         if form.file is None:
             raise ApiError(400, "the form has no data file: send it in a part named File")
-        return await run_in_threadpool(room.store.submit, form.file, Order(mime_type))
+        if submission.plan is not None:
+            limit = room.manifest.limits.upload_bytes
+            converted = await run_in_threadpool(data.to_model, form.file, submission.plan, limit)
+            converted.replace(form.file)
+        order = Order(submission.mime_type, mappings=submission.mappings, output_mappings=submission.output_mappings)
+        return await run_in_threadpool(room.store.submit, form.file, order)
     finally:
         if form.file is not None:
             form.file.unlink(missing_ok=True)  # still there only if it was refused
@@ -63,18 +67,15 @@ def delete(request: Request) -> Response:
     return envelope.success(envelope.triple(job.id, envelope.DELETED))
 
 
-def _check(form: upload.Form, room: Services) -> str:
-    """Returns the data's MIME type; refuses what this version does not do, all of it at once."""
+def _check(form: upload.Form, room: Services) -> data.Submission:
+    """Returns what the form asks for; refuses what cannot be done, all of it at once."""
     problems = [
         f"{name} is not supported by this version of the server: leave it empty" for name in _NOT_YET if form.text(name)
     ]
-    supported = room.manifest.input_types
-    chosen = mime.choose(form.text("MimeType"), form.file_type, supported)
-    if chosen is None:
-        problems.append(f"this MimeType is not supported; the model takes: {', '.join(supported)}")
-    if problems or chosen is None:
+    submission = data.understand(form, room.manifest, problems)
+    if problems:
         raise ApiError(400, "; ".join(problems))
-    return chosen
+    return submission
 
 
 ROUTES = [

@@ -3,6 +3,7 @@
 from typing import Any
 
 from model_server.manifest import Manifest
+from model_server.tabular import mime
 
 _TRIPLE = {"$ref": "#/components/schemas/JobEnvelope"}
 _FAILURE = {"$ref": "#/components/schemas/FailureEnvelope"}
@@ -48,8 +49,8 @@ def _mime_types(manifest: Manifest) -> dict[str, Any]:
         "type": "object",
         "required": ["inputTypes", "outputTypes"],
         "properties": {
-            "inputTypes": {**names, "example": list(manifest.input_types)},
-            "outputTypes": {**names, "example": list(manifest.output_types)},
+            "inputTypes": {**names, "example": list(mime.convertible(manifest.input_types))},
+            "outputTypes": {**names, "example": list(mime.convertible(manifest.output_types))},
         },
     }
     answers = {"200": _answer("The MIME types, without an envelope", _json(schema))}
@@ -57,19 +58,22 @@ def _mime_types(manifest: Manifest) -> dict[str, Any]:
 
 
 def _add_job(manifest: Manifest) -> dict[str, Any]:
+    mapping = "JSON array of objects with source, destination and perhaps defaultValue, for structured data only: "
     properties = {
-        "File": {"type": "string", "format": "binary", "description": "The data file."},
+        "File": {"type": "string", "format": "binary", "description": _file_text(manifest)},
         "MimeType": {
             "type": "string",
             "description": "The file's MIME type. Empty: the part's Content-Type if the model takes it, "
-            f"else {manifest.input_types[0]}. Supported: {', '.join(manifest.input_types)}.",
+            f"else {manifest.input_types[0]}. Supported: {', '.join(mime.convertible(manifest.input_types))}.",
         },
+        "Mappings": {"type": "string", "description": f"{mapping}from the file's fields to the model's."},
+        "OutputMappings": {"type": "string", "description": f"{mapping}from the fields of the result to yours."},
         "Pipeline": {"type": "string", "description": "Accepted and ignored."},
     }
     form = {"type": "object", "required": ["File"], "properties": properties}
     answers = {
         "200": _answer("The job is stored; its status is always Created", _json(_TRIPLE)),
-        "400": _answer("The form is wrong", _json(_FAILURE)),
+        "400": _answer("The form, a mapping or the data is wrong: every problem, by row and path", _json(_FAILURE)),
         "413": _answer(f"The file is larger than {manifest.limits.upload_bytes} bytes", _json(_FAILURE)),
         "503": _answer("The server is about to stop", _json(_FAILURE)),
     }
@@ -78,6 +82,14 @@ def _add_job(manifest: Manifest) -> dict[str, Any]:
         "description": "Field names are compared without regard to case. An empty field counts as absent.",
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
     }
+
+
+def _file_text(manifest: Manifest) -> str:
+    """What the data file must hold."""
+    if not manifest.input_schema:
+        return "The data file."
+    fields = [f"{field.path} ({field.type}{', optional' if field.optional else ''})" for field in manifest.input_schema]
+    return f"The data file. Its fields: {', '.join(fields)}."
 
 
 def _status() -> dict[str, Any]:
@@ -91,14 +103,20 @@ def _delete() -> dict[str, Any]:
 
 
 def _result(manifest: Manifest) -> dict[str, Any]:
-    content = {manifest.output_types[0]: {"schema": {"type": "string", "format": "binary"}}}
-    answers = {"200": _answer("The bytes that the model wrote", content), **_no_result()}
+    # JSON may be any value; what is read as text need not be any encoding's.
+    is_json = mime.form(manifest.output_types[0]) is mime.Form.JSON
+    content = {manifest.output_types[0]: {"schema": {} if is_json else {"type": "string", "format": "binary"}}}
+    answers = {
+        "200": _answer("The bytes that the model wrote, through the job's output mapping if it has one", content),
+        "400": _answer("The output mapping does not fit the result", _json(_FAILURE)),
+        **_no_result(),
+    }
     return _for_job("result", "The result as the model wrote it", "Results", answers)
 
 
 def _result_json() -> dict[str, Any]:
     answers = {
-        "200": _answer("JSON as it is; CSV as an array of records", _json({})),
+        "200": _answer("JSON as it is; CSV as an array of records, typed by the schema", _json({})),
         "400": _answer("The result is neither", _json(_FAILURE)),
         **_no_result(),
     }

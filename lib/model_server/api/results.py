@@ -1,78 +1,68 @@
-"""Results: as the model wrote them, as JSON, as CSV."""
+"""Results: as the model wrote them, as JSON, as CSV; through the job's output mapping, if it has one."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from model_server.api import services
-from model_server.api.envelope import ApiError, json_bytes, json_response
+from model_server.api import data, services
+from model_server.api.envelope import ApiError
 from model_server.api.jobs import find
-from model_server.jobs.queue import State
-from model_server.tabular import mime
-from model_server.tabular.convert import ConversionError, csv_to_records, parse_json, records_to_csv
+from model_server.jobs.queue import Job, State
+from model_server.tabular.mime import Form
 
 #: A result is the user's data under our address: a browser must neither guess at it nor run it.
 _INERT = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
+_CHUNK = 256 * 1024
 
 
 def result(request: Request) -> Response:
-    kind = services.of(request).manifest.output_types[0]
-    return FileResponse(_path(request), headers={"content-type": kind, **_INERT})
+    return _answer(request, None, services.of(request).manifest.output_types[0])
 
 
 def result_json(request: Request) -> Response:
-    content = _read(_path(request))
-    return json_response(_converted(_as_json, content, _is_csv(request)))
+    return _answer(request, Form.JSON, "application/json; charset=utf-8")
 
 
 def result_csv(request: Request) -> Response:
-    content = _read(_path(request))
-    return Response(_converted(_as_csv, content, _is_csv(request)), headers={"content-type": "text/csv; charset=utf-8"})
+    return _answer(request, Form.CSV, "text/csv; charset=utf-8")
 
 
-def _as_json(content: bytes, is_csv: bool) -> bytes:
-    if is_csv:
-        return json_bytes(csv_to_records(content))
-    parse_json(content)
-    return content
-
-
-def _as_csv(content: bytes, is_csv: bool) -> bytes:
-    return content if is_csv else records_to_csv(content)
-
-
-def _converted(convert: Callable[[bytes, bool], bytes], content: bytes, is_csv: bool) -> bytes:
-    try:
-        return convert(content, is_csv)
-    except ConversionError as error:
-        raise ApiError(400, f"the result cannot be had in this form: {error}") from error
-
-
-def _path(request: Request) -> Path:
+def _answer(request: Request, form: Form | None, content_type: str) -> Response:
+    """The result in the form asked for; None: the model's own."""
+    room = services.of(request)
     job = find(request)
+    path = _path(job, room.store.result_path(job.result or ""))
+    headers = {"content-type": content_type, **_INERT}
+    try:
+        made = data.of_model(job, path, form, room.manifest, room.uploads)
+    except FileNotFoundError as error:
+        raise ApiError(404, "there is no job with this id") from error  # deleted since we looked
+    if made is None:
+        return FileResponse(path, headers=headers)
+    size = made.stat().st_size
+    file = made.open("rb")  # closed by the answer
+    made.unlink()
+    return StreamingResponse(_chunks(file), headers={**headers, "content-length": str(size)})
+
+
+def _path(job: Job, path: Path) -> Path:
     if job.state is State.ERROR:
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:
         raise ApiError(409, f"the result is not ready: the job is {job.state}")
-    path = services.of(request).store.result_path(job.result)
     if not path.is_file():
         raise ApiError(404, "there is no job with this id")  # deleted since we looked
     return path
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ApiError(404, "there is no job with this id") from error
-
-
-def _is_csv(request: Request) -> bool:
-    declared = mime.parse(services.of(request).manifest.output_types[0])
-    return declared is not None and declared.is_csv
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 ROUTES = [

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from model_server.api import openapi, services
 from model_server.api.envelope import json_bytes, json_response
+from model_server.tabular import mime
 
 #: The build id of what answers: a deployment can tell that it does not talk to an older container.
 BUILD_ID_HEADER = "X-Model-Build-Id"
@@ -18,7 +19,8 @@ async def health(request: Request) -> Response:
 
 async def supported_mime_types(request: Request) -> Response:
     manifest = services.of(request).manifest
-    return json_response(json_bytes({"inputTypes": manifest.input_types, "outputTypes": manifest.output_types}))
+    types = {"inputTypes": manifest.input_types, "outputTypes": manifest.output_types}
+    return json_response(json_bytes({key: mime.convertible(declared) for key, declared in types.items()}))
 
 
 async def specification(request: Request) -> Response:

@@ -24,7 +24,7 @@ async def dashboard(request: Request) -> Response:
 
 
 async def add_job_form(request: Request) -> Response:
-    types = [(text, _label(text)) for text in services.of(request).manifest.input_types]
+    types = [(text, _label(text)) for text in mime.convertible(services.of(request).manifest.input_types)]
     return _page(request, "add_job.html", tab="add-job", up="", types=types, error=None)
 
 
@@ -33,7 +33,7 @@ async def add_job(request: Request) -> Response:
     try:
         job = await jobs.accept(request)
     except ApiError as error:
-        types = [(text, _label(text)) for text in services.of(request).manifest.input_types]
+        types = [(text, _label(text)) for text in mime.convertible(services.of(request).manifest.input_types)]
         return _page(request, "add_job.html", error.status, tab="add-job", up="", types=types, error=error.message)
     return RedirectResponse(f"Job/{job.id}", status_code=303)
 

@@ -1,82 +1,167 @@
-"""Results from CSV to JSON and back."""
+"""From a file of structured data to another: read, map, make it fit the schema, write."""
 
-import csv
-import io
-import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from model_server.tabular import mapping, records
+from model_server.tabular.mapping import Rule
+from model_server.tabular.mime import Form
+from model_server.tabular.problems import DataError, Problems
+from model_server.tabular.schema import Field, fit
 
-class ConversionError(ValueError):
-    """The data cannot be had in the form that was asked for; the text says why."""
-
-
-def csv_to_records(content: bytes) -> list[dict[str, str]]:
-    """Turns CSV with a header line into records of texts, in order.
-
-    Raises:
-        ConversionError: not UTF-8, no header, a repeated column, or a row of another length than the header.
-    """
-    rows = list(_rows(content))
-    if not rows:
-        raise ConversionError("the CSV is empty: it has no header line")
-    header, *records = rows
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise ConversionError(f"the CSV has the column {repeated[0]!r} more than once")
-    for number, row in enumerate(records, start=1):
-        if len(row) != len(header):
-            raise ConversionError(f"row {number} of the CSV has {len(row)} fields, its header has {len(header)}")
-    return [dict(zip(header, row, strict=True)) for row in records]
+#: Takes a record and where to complain about it; returns the record that goes on.
+Step = Callable[[Any, Callable[[str], None]], Any]
 
 
-def records_to_csv(content: bytes) -> bytes:
-    """Turns a JSON array of flat records into CSV; columns in order of first appearance, null and absent are empty.
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with a file."""
 
-    Raises:
-        ConversionError: not JSON, or not an array of flat objects.
-    """
-    records = parse_json(content)
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise ConversionError("only a JSON array of objects can be had as CSV")
-    columns = list(dict.fromkeys(name for record in records for name in record))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for number, record in enumerate(records, start=1):
-        nested = [name for name, value in record.items() if isinstance(value, dict | list)]
-        if nested:
-            raise ConversionError(f"record {number} is not flat: {nested[0]!r} holds an object or an array")
-        writer.writerow([_cell(record.get(name)) for name in columns])
-    return text.getvalue().encode()
+    source: Form
+    target: Form
+    rules: tuple[Rule, ...] = ()
+    #: Of the model: at the target for an input, at the source for a result.
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def changes_nothing(self) -> bool:
+        """The file would stay what it is."""
+        return self.source is self.target and not self.rules and not self.fields
 
 
-def parse_json(content: bytes) -> Any:
-    """Reads JSON.
+def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
+    """Makes the model's input of submitted data: mapped, then checked against the schema.
+
+    Args:
+        limit: of the new file, bytes.
 
     Raises:
-        ConversionError: it is not JSON (NaN and Infinity are not).
+        DataError: with all of the first problems, by row and path.
     """
-    try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ConversionError("the result is not JSON") from error
+    names = _names(plan.fields)
+    steps: list[Step] = []
+    if plan.rules:
+        rules = mapping.by_position(plan.rules, (), names if plan.target is Form.BARE_CSV else ())
+        steps.append(lambda record, complain: mapping.apply(record, rules, plan.fields, complain))
+    if plan.fields:
+        as_text = plan.target.is_table
+        steps.append(lambda record, complain: fit(record, plan.fields, as_text, complain))
+    only = names if plan.target is Form.BARE_CSV else ()
+    _convert(source, target, plan, steps, () if plan.rules else names, only, is_array=True, limit=limit)
 
 
-def _rows(content: bytes) -> list[list[str]]:
-    try:
-        text = content.decode("utf-8-sig")
-        return [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
-    except UnicodeDecodeError as error:
-        raise ConversionError("the CSV is not UTF-8") from error
-    except csv.Error as error:
-        raise ConversionError(f"the CSV is damaged: {error}") from error
+def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
+    """Makes of a model's result what the client asked for: typed by the schema, then mapped.
+
+    A value that does not fit the schema stays as the model wrote it: it is the model's result all the same.
+
+    Args:
+        limit: of the new file, bytes.
+
+    Raises:
+        DataError: the result cannot be had in this form.
+    """
+    names = _names(plan.fields)
+    as_text = plan.target.is_table
+    steps: list[Step] = []
+    if plan.fields:
+        steps.append(lambda record, _: fit(record, plan.fields, as_text, _ignore))
+    if plan.rules:
+        rules = mapping.by_position(plan.rules, names if plan.source is Form.BARE_CSV else (), ())
+        steps.append(lambda record, complain: mapping.apply(record, rules, (), complain))
+    _convert(source, target, plan, steps, names, (), is_array=None, limit=limit)
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value)
+def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
+    """Checks a file against a schema.
+
+    Raises:
+        DataError: with all of the first problems, by row and path.
+    """
+    plan = Plan(form, Form.JSON, fields=tuple(fields))
+    flow = _Flow(source, plan, [lambda record, complain: fit(record, fields, False, complain)], _names(plan.fields))
+    for _ in flow.records():
+        pass
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+def _convert(
+    source: Path,
+    target: Path,
+    plan: Plan,
+    steps: Sequence[Step],
+    names: tuple[str, ...],
+    only: tuple[str, ...],
+    *,
+    is_array: bool | None,
+    limit: int,
+) -> None:
+    flow = _Flow(source, plan, steps, names)
+    if plan.target is Form.JSON:
+        array = flow.is_array if is_array is None else is_array
+        records.write_json((record for _, record in flow.records()), array, target, limit)
+        return
+    columns = flow.columns()
+    if only:
+        columns = {name: columns.get(name, 1) for name in only}
+    elif plan.target is Form.BARE_CSV and columns and all(name.isascii() and name.isdecimal() for name in columns):
+        columns = {str(number): columns.get(str(number), 1) for number in range(1, _last(columns) + 1)}
+    records.write_csv(flow.records(), columns, plan.target is Form.CSV, target, limit)
+
+
+class _Flow:
+    """The records of a file on their way through the steps."""
+
+    def __init__(self, source: Path, plan: Plan, steps: Sequence[Step], names: tuple[str, ...]) -> None:
+        self._steps = steps
+        self._table: records.Table | None = None
+        self._document: records.Document | None = None
+        if plan.source.is_table:
+            self._table = records.Table(source, plan.source is Form.CSV, names)
+            self.is_array = True
+        else:
+            self._document = records.Document(source)
+            self.is_array = self._document.is_array
+
+    def records(self) -> Iterator[tuple[int, Any]]:
+        """Numbered records, after all steps. Problems are raised at the end, or when there are many."""
+        problems = Problems()
+        if self._table is not None:
+            source: Iterator[tuple[int, Any]] = self._table.records(problems)
+        elif self._document is not None:
+            source = self._document.records()
+        for number, record in source:
+            yield number, self._through(record, partial(_complain, problems, number))
+        problems.raise_if_any()
+
+    def columns(self) -> dict[str, int]:
+        """The columns of a CSV with these records; all rows of a table have the same, so it is not read for it."""
+        if self._table is not None:
+            return records.columns_of([(1, self._through(self._table.blank(), _ignore))])
+        return records.columns_of(self.records())
+
+    def _through(self, record: Any, complain: Callable[[str], None]) -> Any:
+        for step in self._steps:
+            record = step(record, complain)
+        return record
+
+
+def _names(fields: Sequence[Field]) -> tuple[str, ...]:
+    return tuple(field.path.name for field in fields)
+
+
+def _last(columns: dict[str, int]) -> int:
+    number = max(int(name[:9]) for name in columns)
+    if number > len(columns) + 1000:
+        raise DataError(f"column {number} is far behind the others")
+    return number
+
+
+def _complain(problems: Problems, number: int, text: str) -> None:
+    problems.add(f"row {number}, {text}")
+
+
+def _ignore(_: str) -> None:
+    return None

@@ -1,13 +1,27 @@
-"""MIME types as this API uses them: `text/csv; header=present`."""
+"""MIME types as this API uses them: `text/csv; header=present`; and the forms of structured data behind them."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 _WORD = r"[A-Za-z0-9!#$&^_.+*-]+"
 _SYNTAX = re.compile(rf"\s*({_WORD}/{_WORD})\s*((?:;\s*{_WORD}=(?:{_WORD}|\"[^\"]*\")\s*)*);?\s*", re.ASCII)
 _PARAMETER = re.compile(rf";\s*({_WORD})=(?:({_WORD})|\"([^\"]*)\")")
 _ANY = ("*/*", "application/octet-stream")
+
+
+class Form(StrEnum):
+    """The forms of structured data that convert into each other; the values are their MIME types."""
+
+    CSV = "text/csv; header=present"
+    BARE_CSV = "text/csv; header=absent"
+    JSON = "application/json"
+
+    @property
+    def is_table(self) -> bool:
+        """CSV: columns instead of nested fields."""
+        return self is not Form.JSON
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,10 @@ class MimeType:
     def is_csv(self) -> bool:
         return self.essence in ("text/csv", "application/csv")
 
+    @property
+    def is_json(self) -> bool:
+        return self.essence in ("application/json", "text/json")
+
 
 def parse(text: str) -> MimeType | None:
     """Reads a MIME type; None when the text is not one."""
@@ -32,13 +50,38 @@ def parse(text: str) -> MimeType | None:
     return MimeType(match[1].lower(), parameters.get("header"))
 
 
+def form(text: str, declared: Sequence[str] = ()) -> Form | None:
+    """The form of data of type `text`; None when it is not structured.
+
+    Args:
+        declared: types of the model; the first CSV one says whether a CSV that does not say it has a header line.
+    """
+    parsed = parse(text)
+    if parsed is None or not (parsed.is_csv or parsed.is_json):
+        return None
+    if parsed.is_json:
+        return Form.JSON
+    if parsed.header is None:
+        for item in declared:
+            known = parse(item)
+            if known is not None and known.is_csv and known.header is not None:
+                return Form.BARE_CSV if known.header == "absent" else Form.CSV
+    return Form.BARE_CSV if parsed.header == "absent" else Form.CSV
+
+
+def convertible(declared: Sequence[str]) -> tuple[str, ...]:
+    """The declared types and, if one of them is structured, those that are converted to or from it."""
+    forms = {form(text) for text in declared} - {None}
+    return (*declared, *(str(item) for item in Form if forms and item not in forms))
+
+
 def choose(declared: str, of_part: str, supported: Sequence[str]) -> str | None:
     """The MIME type of a data file.
 
     Args:
         declared: the form's MimeType; empty when absent. If given, it must be supported.
         of_part: the part's Content-Type; empty when absent. Clients send anything here, so it only counts if it fits.
-        supported: what the model takes, most natural first.
+        supported: what is taken, most natural first.
 
     Returns:
         the type, or None when `declared` is not supported.

@@ -26,7 +26,8 @@ def test_health_says_exactly_what_clients_compare_and_which_build_answers(server
 
 def test_mime_types_have_no_envelope(server: Server) -> None:
     answer = requests.get(f"{server.url}/data/supported-mime-types", timeout=5)
-    assert answer.content == b'{"inputTypes":["text/csv; header=present"],"outputTypes":["text/csv; header=present"]}'
+    types = '["text/csv; header=present","text/csv; header=absent","application/json"]'
+    assert answer.text == f'{{"inputTypes":{types},"outputTypes":{types}}}'
     assert answer.headers["content-type"] == JSON
 
 
@@ -97,7 +98,7 @@ def test_field_names_in_any_case_and_empty_fields_count_as_absent(server: Server
     server.wait(answer.json()["data"]["id"])
 
 
-@pytest.mark.parametrize("field", ["Mappings", "OutputMappings", "CallbackUrl"])
+@pytest.mark.parametrize("field", ["CallbackUrl"])
 def test_what_this_version_does_not_do_is_refused_by_name(server: Server, field: str) -> None:
     before = server.stored()
     answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, data={field: "[]"}, timeout=5)
@@ -183,7 +184,75 @@ def test_results_convert_between_json_and_csv_or_say_why_not(start_server: Start
     server.wait(job_id)
     for form in ("json", "csv"):
         answer = requests.get(f"{server.url}/data/result/{form}/{job_id}", timeout=5)
-        assert_refused(answer, 400, "the result is not JSON")
+        assert_refused(answer, 400, "the result cannot be had in this form: record 1 of the JSON is damaged")
+
+
+PEOPLE = {
+    "input": [
+        {"Path": "name", "DataType": "string", "Optional": False},
+        {"path": "age", "datatype": "Number", "optional": True},
+    ],
+    "output": [{"Path": "NAME", "DataType": "string"}, {"Path": "AGE", "DataType": "number"}],
+}
+
+
+def test_data_in_any_structured_form_reaches_the_model_in_its_own(start_server: StartServer) -> None:
+    server = start_server(schema=PEOPLE)
+    sent = [
+        (b"age,name\n7,Al\n", "text/csv"),
+        (b"Al,7\n", "text/csv; header=absent"),
+        (b'[{"name":"Al","age":7}]', "application/json"),
+    ]
+    for content, kind in sent:
+        job_id = server.send(content, mimetype=kind)
+        server.wait(job_id)
+        assert requests.get(f"{server.url}/data/result/{job_id}", timeout=5).content == b"NAME,AGE\nAL,7\n"
+        as_json = requests.get(f"{server.url}/data/result/json/{job_id}", timeout=5)
+        assert (as_json.content, as_json.headers["content-type"]) == (b'[{"NAME":"AL","AGE":7}]', JSON)
+    part = {"File": ("data", b'[{"name":"Al"}]', "application/json")}
+    answer = requests.post(f"{server.url}/data/add-job", files=part, timeout=5)
+    job_id = answer.json()["data"]["id"]
+    server.wait(job_id)
+    assert requests.get(f"{server.url}/data/result/csv/{job_id}", timeout=5).content == b"NAME,AGE\nAL,\n"
+
+
+def test_data_that_does_not_fit_is_refused_before_there_is_a_job(start_server: StartServer) -> None:
+    server = start_server(schema=PEOPLE)
+    url = f"{server.url}/data/add-job"
+    answer = requests.post(url, files={"File": b"name,age\nAl,1\nBo,x\n,?\n"}, timeout=5)
+    assert_refused(
+        answer, 400, "row 2, age: a number is needed, 'x' is there; row 3, age: a number is needed, '?' is there"
+    )
+    fields = {"Mappings": '[{"source":"b["}]', "OutputMappings": "{}", "MimeType": "application/json"}
+    answer = requests.post(url, files={"File": b"[]"}, data=fields, timeout=5)
+    assert_refused(answer, 400, "Mappings: entry 1: source: path 'b[' has a [ that is not closed at character 2")
+    assert_refused(answer, 400, "OutputMappings: a mapping is a JSON array")
+    assert not server.stored()
+
+
+def test_mappings_of_input_and_result(start_server: StartServer) -> None:
+    server = start_server(schema=PEOPLE)
+    mappings = json.dumps([
+        {"Source": "who", "Destination": "name"},
+        {"source": "years[1]", "destination": "age", "defaultValue": "30"},
+    ])  # fmt: skip
+    results = json.dumps([{"source": "AGE", "destination": "a/b"}, {"source": "name", "destination": "n"}])
+    job_id = server.send(b"years,who,years\n1,Al,2\n1,Bo,\n", mappings=mappings, OUTPUTMAPPINGS=results)
+    server.wait(job_id)
+    assert requests.get(f"{server.url}/data/result/{job_id}", timeout=5).content == b"a/b,n\n2,AL\n30,BO\n"
+    as_json = requests.get(f"{server.url}/data/result/json/{job_id}", timeout=5)
+    assert as_json.content == b'[{"a/b":2,"n":"AL"},{"a/b":30,"n":"BO"}]'
+    assert not [path for path in server.stored() if "uploads" in path.parts]
+
+
+def test_mappings_are_for_structured_data_only(start_server: StartServer) -> None:
+    server = start_server(input_types=["text/plain"], output_types=["image/png"])
+    fields = dict.fromkeys(("Mappings", "OutputMappings"), '[{"source":"a","destination":"b"}]')
+    answer = requests.post(f"{server.url}/data/add-job", files={"File": b"x"}, data=fields, timeout=5)
+    assert_refused(answer, 400, "Mappings are for structured data, CSV or JSON; this is text/plain")
+    assert_refused(
+        answer, 400, "OutputMappings: a mapping is for structured data, CSV or JSON; this model gives image/png"
+    )
 
 
 def test_a_server_that_is_about_to_stop_takes_no_job(start_server: StartServer) -> None:

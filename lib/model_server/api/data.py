@@ -1,0 +1,131 @@
+"""Structured data on its way in and out: which form it has, which mapping applies, what it becomes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from model_server.api.envelope import ApiError
+from model_server.api.upload import Form
+from model_server.jobs.queue import Job
+from model_server.manifest import Manifest
+from model_server.tabular import convert, mapping, mime
+from model_server.tabular.convert import Plan
+from model_server.tabular.problems import DataError
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a form asks for."""
+
+    #: Of the data file, as it was sent.
+    mime_type: str
+    #: None: the data goes to the model as it is.
+    plan: Plan | None
+    #: JSON texts; None if absent.
+    mappings: str | None
+    output_mappings: str | None
+
+
+def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submission:
+    """Reads the fields MimeType, Mappings and OutputMappings of `form`.
+
+    Args:
+        problems: everything that is wrong is added here, a text each.
+    """
+    supported = mime.convertible(manifest.input_types)
+    chosen = mime.choose(form.text("MimeType"), form.file_type, supported)
+    mappings, output_mappings = form.text("Mappings") or None, form.text("OutputMappings") or None
+    plan = None
+    if chosen is None:
+        problems.append(f"this MimeType is not supported; the model takes: {', '.join(supported)}")
+    else:
+        plan = _plan(chosen, mappings, manifest, problems)
+    if output_mappings is not None:
+        try:
+            _result_rules(output_mappings, manifest)
+        except DataError as error:
+            problems.append(f"OutputMappings: {error}")
+    return Submission(chosen or supported[0], plan, mappings, output_mappings)
+
+
+def to_model(file: Path, plan: Plan, limit: int) -> Path:
+    """Makes the model's input of a received file, beside it; the caller owns the new file.
+
+    Raises:
+        ApiError: 400, with every problem of the data by row and path, or 413.
+    """
+    try:
+        return _converted(convert.convert_input, file, plan, file.parent, limit)
+    except DataError as error:
+        raise ApiError(400, f"the data is not what the model takes: {error}") from error
+
+
+def of_model(job: Job, file: Path, target: mime.Form | None, manifest: Manifest, folder: Path) -> Path | None:
+    """Makes what the client gets of a job's result, as a new file in `folder` that the caller owns.
+
+    Args:
+        file: what the model wrote.
+        target: the form asked for; None: the model's own.
+
+    Returns:
+        None if it is `file` as it is.
+
+    Raises:
+        ApiError: 400, the result cannot be had in this form.
+    """
+    if target is None and job.output_mappings is None:
+        return None
+    source = mime.form(manifest.output_types[0]) or mime.Form.JSON  # where no type is declared, it may be JSON
+    target = target or source
+    try:
+        rules = () if job.output_mappings is None else _result_rules(job.output_mappings, manifest)
+        if source is target and not rules:
+            if source is mime.Form.JSON:
+                convert.check(file, source, ())
+            return None
+        plan = Plan(source, target, rules, manifest.output_schema)
+        return _converted(convert.convert_result, file, plan, folder, manifest.limits.upload_bytes)
+    except DataError as error:
+        raise ApiError(400, f"the result cannot be had in this form: {error}") from error
+
+
+def _plan(chosen: str, mappings: str | None, manifest: Manifest, problems: list[str]) -> Plan | None:
+    source = mime.form(chosen, manifest.input_types)
+    if source is None:
+        if mappings is not None:
+            problems.append(f"Mappings are for structured data, CSV or JSON; this is {chosen}")
+        return None
+    known = [form for form in map(mime.form, manifest.input_types) if form is not None]
+    target = source if source in known or not known else known[0]
+    fields = manifest.input_schema
+    rules: tuple[mapping.Rule, ...] = ()
+    if mappings is not None:
+        try:
+            rules = mapping.parse(
+                mappings, source_is_table=source.is_table, destination_is_table=target.is_table, fields=fields
+            )
+        except DataError as error:
+            problems.append(f"Mappings: {error}")
+    plan = Plan(source, target, rules, fields)
+    return None if plan.changes_nothing else plan
+
+
+def _result_rules(text: str, manifest: Manifest) -> tuple[mapping.Rule, ...]:
+    form = mime.form(manifest.output_types[0])
+    if form is None:
+        raise DataError(f"a mapping is for structured data, CSV or JSON; this model gives {manifest.output_types[0]}")
+    return mapping.parse(text, source_is_table=form.is_table, destination_is_table=form.is_table)
+
+
+def _converted(
+    function: Callable[[Path, Path, Plan, int], None], source: Path, plan: Plan, folder: Path, limit: int
+) -> Path:
+    with NamedTemporaryFile(dir=folder, delete=False) as file:
+        target = Path(file.name)
+    try:
+        function(source, target, plan, limit)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    return target

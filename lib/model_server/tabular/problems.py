@@ -1,0 +1,30 @@
+"""What is wrong with data, gathered so that the user hears of all of it at once, or of the first of very many."""
+
+MOST = 20
+
+
+class DataError(ValueError):
+    """The data, or what was said about it, is wrong; the text names every problem that was looked for."""
+
+    def __init__(self, *problems: str) -> None:
+        more = f"; only the first {MOST} problems are named" if len(problems) >= MOST else ""
+        super().__init__("; ".join(problems) + more)
+        self.problems = problems
+
+
+class Problems:
+    """Collects problems up to MOST, then raises them."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    def add(self, text: str) -> None:
+        """Notes a problem; raises DataError once there are MOST."""
+        self._found.append(text)
+        if len(self._found) >= MOST:
+            raise DataError(*self._found)
+
+    def raise_if_any(self) -> None:
+        """Raises DataError if a problem was noted."""
+        if self._found:
+            raise DataError(*self._found)

@@ -1,0 +1,303 @@
+"""Reads and writes structured data record by record: files of any size in little memory.
+
+A record of CSV is an object: column to text, a repeated column to an array of texts. Without a header line the columns
+are "1", "2", ... A record of JSON is an element of the document's array, or the document if it is no array.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from model_server.tabular.problems import DataError, Problems
+
+_CHUNK = 64 * 1024
+#: A single record, or a document that is no array, in characters.
+_LONGEST_RECORD = 16 * 1024 * 1024
+_MOST_COLUMNS = 16_384
+#: How far from the end of what was read a number may be cut in two.
+_MARGIN = 400
+
+csv.field_size_limit(_LONGEST_RECORD)  # of the process; the library's own limit is 128 KiB
+
+
+class Table:
+    """A CSV file."""
+
+    def __init__(self, path: Path, has_header: bool, names: Sequence[str] = ()) -> None:
+        """Looks at the first line.
+
+        Args:
+            names: of the columns, where the file has no header line; further ones are refused.
+
+        Raises:
+            DataError: not UTF-8, damaged, or empty.
+        """
+        self._path = path
+        self._has_header = has_header
+        with _text(path) as file:
+            first = next(_rows(file), None)
+        if first is None and has_header:
+            raise DataError("the CSV is empty: it has no header line")
+        width = len(first or ())
+        if width > _MOST_COLUMNS:
+            raise DataError(f"the CSV has {width} columns; {_MOST_COLUMNS} are possible")
+        if has_header:
+            self.columns = tuple(first or ())
+        elif names and width > len(names):
+            raise DataError(f"row 1 has {width} fields, the schema has {len(names)}")
+        else:
+            self.columns = tuple(names[:width]) or tuple(str(number) for number in range(1, width + 1))
+
+    def records(self, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Number (from 1) and content of every data row; a row of another length than the first is a problem."""
+        kind = "header" if self._has_header else "first row"
+        repeated = len(set(self.columns)) < len(self.columns)
+        with _text(self._path) as file:
+            rows = _rows(file)
+            if self._has_header:
+                next(rows, None)
+            for number, row in enumerate(rows, start=1):
+                if len(row) != len(self.columns):
+                    problems.add(f"row {number} has {len(row)} fields, the {kind} has {len(self.columns)}")
+                else:
+                    yield number, self._gathered(row) if repeated else dict(zip(self.columns, row, strict=True))
+
+    def blank(self) -> dict[str, Any]:
+        """A record with the columns of this table, all empty."""
+        return self._gathered([""] * len(self.columns))
+
+    def _gathered(self, row: Sequence[str]) -> dict[str, Any]:
+        record: dict[str, Any] = {}
+        for name, text in zip(self.columns, row, strict=True):
+            if self.columns.count(name) > 1:
+                record.setdefault(name, []).append(text)
+            else:
+                record[name] = text
+        return record
+
+
+class Document:
+    """A JSON file."""
+
+    def __init__(self, path: Path) -> None:
+        """Looks at the first character.
+
+        Raises:
+            DataError: not UTF-8, or nothing.
+        """
+        self._path = path
+        with _text(path) as file:
+            self.is_array = _Scanner(file).next_character() == "["
+
+    def records(self) -> Iterator[tuple[int, Any]]:
+        """Number (from 1) and value of every element, or of the whole document.
+
+        Raises:
+            DataError: it is not JSON (NaN and Infinity are not), or one record is too large.
+        """
+        with _text(self._path) as file:
+            scanner = _Scanner(file)
+            number = 1
+            if not self.is_array:
+                yield number, scanner.value(number)
+            elif scanner.take("[") and not scanner.take("]"):
+                yield number, scanner.value(number)
+                while scanner.take(","):
+                    number += 1
+                    yield number, scanner.value(number)
+                if not scanner.take("]"):
+                    raise DataError(f"the JSON is damaged after record {number}: a comma or the array's end is missing")
+            if scanner.next_character():
+                raise DataError("the JSON is damaged: there is text behind its end")
+
+
+def write_json(records: Iterable[Any], is_array: bool, target: Path, limit: int) -> None:
+    """Writes records as one JSON array, or the only one as it is; compact.
+
+    Raises:
+        DataError: more than `limit` bytes, or a text that is no Unicode.
+    """
+    with target.open("wb") as file:
+        out = _Output(file, limit)
+        out.write("[" if is_array else "")
+        for number, record in enumerate(records):
+            out.write(("," if number else "") + _dumped(record))
+        out.write("]" if is_array else "")
+
+
+def write_csv(
+    records: Iterable[tuple[int, Any]], columns: dict[str, int], with_header: bool, target: Path, limit: int
+) -> None:
+    """Writes flat records as CSV; null and absent are empty.
+
+    Args:
+        records: with their numbers, for messages.
+        columns: every column's name and how often it is there (arrays become repeated columns).
+
+    Raises:
+        DataError: a record is not flat; more than `limit` bytes.
+    """
+    if sum(columns.values()) > _MOST_COLUMNS:
+        raise DataError(f"the data has more than {_MOST_COLUMNS} columns")
+    with target.open("wb") as file:
+        writer = csv.writer(_Output(file, limit), lineterminator="\n")
+        if with_header and columns:
+            writer.writerow([name for name, width in columns.items() for _ in range(width)])
+        for number, record in records:
+            row: list[str] = []
+            for name, width in columns.items():
+                value = record.get(name)
+                items = value if isinstance(value, list) else [value]
+                row += [_cell(item, name, number) for item in items]
+                row += [""] * (width - len(items))
+            writer.writerow(row)
+
+
+def columns_of(records: Iterable[tuple[int, Any]]) -> dict[str, int]:
+    """The columns that flat records need, in order of first appearance, and how often each is there.
+
+    Raises:
+        DataError: a record is not an object.
+    """
+    columns: dict[str, int] = {}
+    for number, record in records:
+        if not isinstance(record, dict):
+            raise DataError(f"record {number} is not an object: only an array of flat objects can be had as CSV")
+        for name, value in record.items():
+            columns[name] = max(columns.get(name, 1), len(value) if isinstance(value, list) else 1)
+        if len(columns) > _MOST_COLUMNS:
+            raise DataError(f"the data has more than {_MOST_COLUMNS} columns")
+    return columns
+
+
+class _Scanner:
+    """Finds JSON values in a stream of text that may be larger than the memory."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+        self._text = ""
+        self._at = 0
+        self._ended = False
+
+    def next_character(self) -> str:
+        """The next character that is no white space, not taken; "" at the end."""
+        while True:
+            while self._at < len(self._text) and self._text[self._at] in " \t\r\n":
+                self._at += 1
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def take(self, character: str) -> bool:
+        """Passes `character` if it is next."""
+        if self.next_character() != character:
+            return False
+        self._at += 1
+        return True
+
+    def value(self, number: int) -> Any:
+        """Takes the next value, which is record `number`."""
+        if not self.next_character():
+            raise DataError("the JSON is empty" if number == 1 else f"the JSON ends before record {number}")
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._at)
+            except RecursionError:
+                raise DataError(f"record {number} of the JSON is nested too deeply") from None
+            except ValueError as error:
+                if not self._more():
+                    reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+                    raise DataError(f"record {number} of the JSON is damaged: {reason}") from None
+                continue
+            if len(self._text) - end < _MARGIN and self._more():
+                continue  # what looks like a whole number may go on
+            self._at = end
+            return value
+
+    def _more(self) -> bool:
+        """Reads on, at least as much again as is not yet taken; False at the end."""
+        if self._ended:
+            return False
+        rest = self._text[self._at :]
+        if len(rest) > _LONGEST_RECORD:
+            raise DataError(f"a record of the JSON is longer than {_LONGEST_RECORD} characters")
+        chunk = _read(self._file, max(_CHUNK, len(rest)))
+        if not chunk:
+            self._ended = True
+            return False
+        self._text, self._at = rest + chunk, 0
+        return True
+
+
+class _Output:
+    """A file that takes texts, up to a number of bytes."""
+
+    def __init__(self, file: IO[bytes], limit: int) -> None:
+        self._file = file
+        self._limit = limit
+        self._left = limit
+
+    def write(self, text: str) -> None:
+        try:
+            content = text.encode()
+        except UnicodeEncodeError:
+            raise DataError("a text has half of a surrogate pair, which is no Unicode") from None
+        self._left -= len(content)
+        if self._left < 0:
+            raise DataError(f"the data is larger than {self._limit} bytes once it is converted")
+        self._file.write(content)
+
+
+def _text(path: Path) -> io.TextIOWrapper:
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _read(file: IO[str], size: int) -> str:
+    try:
+        return file.read(size)
+    except UnicodeDecodeError:
+        raise DataError("the JSON is not UTF-8") from None
+
+
+def _rows(file: IO[str]) -> Iterator[list[str]]:
+    """The rows of a CSV file but blank lines."""
+    try:
+        for row in csv.reader(file, strict=True):
+            if row:
+                yield row
+    except UnicodeDecodeError:
+        raise DataError("the CSV is not UTF-8") from None
+    except csv.Error as error:
+        raise DataError(f"the CSV is damaged: {error}") from None
+
+
+def _cell(value: Any, name: str, number: int) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict | list):
+        raise DataError(f"record {number} is not flat: {name[:80]!r} holds more than values")
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _dumped(record: Any) -> str:
+    try:
+        return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError:
+        raise DataError("a record of the JSON is nested too deeply") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
