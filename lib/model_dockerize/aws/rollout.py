@@ -181,7 +181,7 @@ class _Follower:
                     self._diagnose_new()
                 judgement = self._judge(service, seen, now)
                 if judgement:
-                    return self._verdict(judgement, deployments)
+                    return self._verdict(judgement, service["status"], deployments)
             if now - self._started >= timeout:
                 self._time_is_up(timeout)
             self._sleep(interval(now - self._started, now - changed_at, self._calls, misses))
@@ -276,7 +276,7 @@ class _Follower:
             # The verdict does not hang on it.
             self._progress.warning(f"Stopped tasks cannot be looked at: {error}")
 
-    def _verdict(self, judgement: Judgement, deployments: tuple[Deployment, ...]) -> Verdict:
+    def _verdict(self, judgement: Judgement, status: str, deployments: tuple[Deployment, ...]) -> Verdict:
         outcome = judgement.outcome
         if outcome in ("failed", "rolled-back"):
             self._diagnose_new()
@@ -294,7 +294,7 @@ class _Follower:
             seconds=seconds,
             stopped_tasks=tuple(self._stopped.values()),
             running_task_definition_arn=running,
-            stuck=any(d.id == self._service.deployment_id and d.primary for d in deployments),
+            stuck=status == "ACTIVE" and any(d.id == self._service.deployment_id and d.primary for d in deployments),
             events=tuple(self._events.values()),
         )
 

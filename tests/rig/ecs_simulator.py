@@ -1,0 +1,162 @@
+"""ECS rollouts that follow a script, over HTTP, on a clock of their own: minutes pass in milliseconds.
+
+Every request and every answer is checked against botocore's model of the service, so the script cannot tell what AWS
+could not. A client in this process sleeps with `clock.sleep`; one in another process by `POST /clock?sleep=SECONDS`.
+What it imitates are the documented states of ECS, not the latency of AWS.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import botocore.session
+from botocore.validate import ParamValidator
+from tests.rig.ecs_world import Refused, Story, World
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+ROUND_TRIP = 0.1  # virtual seconds that every call takes
+_TARGETS = {"AmazonEC2ContainerServiceV20141113": "ecs", "Logs_20140328": "logs"}
+_MODELS = {name: botocore.session.get_session().get_service_model(name) for name in _TARGETS.values()}
+_IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
+<Arn>arn:aws:iam::123456789012:user/rig</Arn><UserId>AIDARIG</UserId><Account>123456789012</Account>
+</GetCallerIdentityResult></GetCallerIdentityResponse>"""
+
+
+class Clock:
+    """Virtual seconds since the simulator began."""
+
+    def __init__(self) -> None:
+        self._now, self._lock = 0.0, threading.Lock()
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self._now += seconds
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Between `since` and `until` (virtual seconds), `operation` is answered with this error."""
+
+    operation: str
+    code: str
+    since: float = 0.0
+    until: float = float("inf")
+    status: int = 400
+    message: str = "refused by the script"
+
+
+@dataclass
+class Simulator:
+    """One account with one cluster. `calls`: when which operation was called."""
+
+    world: World
+    clock: Clock = field(default_factory=Clock)
+    refusals: list[Refusal] = field(default_factory=list)
+    calls: list[tuple[float, str]] = field(default_factory=list)
+    url: str = ""
+
+    def environment(self) -> dict[str, str]:
+        """What points an AWS SDK here."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "AKIARIG",
+            "AWS_SECRET_ACCESS_KEY": "rig-secret",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        }
+
+    def answer(self, service: str, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """What AWS would say now. Raises Refused for an error of AWS."""
+        self.clock.sleep(ROUND_TRIP)
+        now = self.clock.monotonic()
+        self.calls.append((now, operation))
+        for refusal in self.refusals:
+            if refusal.operation in (operation, "*") and refusal.since <= now < refusal.until:
+                raise Refused(refusal.code, refusal.message, refusal.status)
+        model = _MODELS[service].operation_model(operation)
+        report = ParamValidator().validate(asked, model.input_shape)
+        if report.has_errors():
+            raise Refused("InvalidParameterException", report.generate_report())
+        said = self.world.answer(operation, asked, now)
+        _check(model.output_shape, said, operation)
+        return said
+
+
+def _check(shape: Any, value: Any, at: str) -> None:
+    """The rig's own honesty: nothing that AWS's model does not have."""
+    kinds = {"string": str, "integer": int, "long": int, "boolean": bool, "timestamp": float, "double": float}
+    if shape.type_name == "structure":
+        unknown = value.keys() - shape.members.keys()
+        assert not unknown, f"{at}: AWS has no {unknown}"
+        for name, part in value.items():
+            _check(shape.members[name], part, f"{at}.{name}")
+    elif shape.type_name == "list":
+        for part in value:
+            _check(shape.member, part, at)
+    elif shape.type_name in kinds:
+        assert isinstance(value, kinds[shape.type_name]), f"{at}: {value!r} is no {shape.type_name}"
+        assert not getattr(shape, "enum", None) or value in shape.enum, f"{at}: {value!r} is none of {shape.enum}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    simulator: Simulator
+    protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # headers and body in one packet: two would wait 40 ms for each other
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        asked = urlsplit(self.path)
+        if asked.path == "/clock":
+            self.simulator.clock.sleep(float(parse_qs(asked.query)["sleep"][0]))
+            return self._send(200, json.dumps({"now": self.simulator.clock.monotonic()}))
+        prefix, _, operation = self.headers.get("X-Amz-Target", "").partition(".")
+        if prefix not in _TARGETS:
+            return self._send(200, _IDENTITY, "text/xml")
+        try:
+            said = self.simulator.answer(_TARGETS[prefix], operation, json.loads(body or b"{}"))
+        except Refused as refused:
+            return self._send(refused.status, json.dumps({"__type": refused.code, "message": str(refused)}))
+        return self._send(200, json.dumps(said))
+
+    def _send(self, status: int, text: str, kind: str = "application/x-amz-json-1.1") -> None:
+        data = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("x-amzn-RequestId", f"rig-{len(self.simulator.calls)}")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@contextmanager
+def simulator(*stories: Story, running: str | None = "iris:1") -> Iterator[Simulator]:
+    """A service `iris` in the cluster `c` that runs `running` (None: there is no service yet); `stories` come next."""
+    told = Simulator(World(list(stories), BEGIN, running))
+    handler = type("Handler", (_Handler,), {"simulator": told})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    told.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield told
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def moment(seconds: float) -> datetime:
+    """The wall clock's time at this virtual second."""
+    return BEGIN + timedelta(seconds=seconds)

@@ -1,0 +1,247 @@
+"""Twenty ends that a rollout can have, through the stage that a run takes, against the simulator of ECS over HTTP."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model_dockerize import aws
+from model_dockerize.pipeline import ship
+from model_dockerize.pipeline.context import Run
+from model_dockerize.report import Recorder, Report
+from model_dockerize.settings import to_settings
+from tests.rig.ecs_simulator import Refusal, Simulator, simulator
+from tests.rig.ecs_world import Story
+
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@sha256:" + "ab" * 32
+GROUND = aws.Foundations(
+    execution_role_arn="arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
+    task_role_arn="arn:aws:iam::123456789012:role/model-dockerize-task",
+    log_group="/model-dockerize/iris",
+    fresh_roles=False,
+    vpc_id="vpc-1",
+    subnet_ids=("subnet-1",),
+    security_group_ids=("sg-1",),
+    cluster="c",
+    assign_public_ip=True,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What happens, and how the run must end."""
+
+    story: Story
+    outcome: str
+    code: int = 0
+    says: str = ""
+    running: str | None = "iris:1"
+    refuses: tuple[Refusal, ...] = ()
+    runs: str = ""  # what the service runs afterwards; empty: what was asked for
+    within: float = 3.5  # seconds from the moment `known` to the verdict
+    known: float | None = None
+
+
+THROTTLED = Refusal("*", "ThrottlingException", 10, 50)
+BROKEN = Refusal("*", "ServerException", 10, 50, status=500)
+EXPIRED = Refusal("*", "ExpiredTokenException", 15)
+DENIED = Refusal("ListServiceDeployments", "AccessDeniedException")
+
+CASES = {
+    "quick": Case(Story(steady=20), "deployed", known=20),
+    "slow": Case(Story(runs=250, steady=290), "deployed", known=290),
+    "the first deployment": Case(Story(steady=25), "deployed", running=None, known=25),
+    "not visible at once": Case(Story(steady=30, visible=8), "deployed", known=30),
+    "tasks of before drain long": Case(Story(steady=30, drained=300), "deployed", known=30),
+    "one task dies, the next one runs": Case(Story(dies=(6,), runs=12, steady=30), "deployed", known=30),
+    "breaker, ECS goes back": Case(
+        Story(dies=(8, 16), fails=16, back=40), "rolled-back", 11, "threshold", runs="iris:1", known=17
+    ),
+    "breaker, ECS goes back, no service deployments": Case(
+        Story(dies=(8, 16), fails=16, back=40), "rolled-back", 11, "rolling back", refuses=(DENIED,), runs="iris:1"
+    ),
+    "breaker, ECS leaves it": Case(
+        Story(dies=(8, 16), fails=16), "rolled-back", 11, "was put back to iris:1", runs="iris:1"
+    ),
+    "breaker on the first deployment": Case(
+        Story(dies=(8, 16), fails=16), "failed", 11, "0 tasks", running=None, known=16
+    ),
+    "ECS cannot go back": Case(Story(dies=(8, 16), fails=16, back_fails=30), "failed", 11, "threshold", runs="iris:1"),
+    "somebody else deploys": Case(Story(superseded=20), "superseded", 14, "newer deployment", runs="iris:99", known=20),
+    "somebody stops it": Case(Story(stopped=20), "rolled-back", 11, "stopped", runs="iris:1"),
+    "somebody deletes the service": Case(Story(runs=60, deleted=20), "failed", 11, "being deleted", known=20),
+    "a hook waits": Case(Story(paused=20, runs=60), "paused", 15, "hook-1", known=20, within=18),
+    "neither in time": Case(Story(), "timed-out", 13, "neither deployed nor failed"),
+    "throttled meanwhile": Case(Story(steady=80), "deployed", refuses=(THROTTLED,)),
+    "AWS fails meanwhile": Case(Story(steady=80), "deployed", refuses=(BROKEN,)),
+    "credentials expire": Case(Story(steady=80), "failed", 8, "expired", refuses=(EXPIRED,), known=15),
+    "service deployments denied": Case(Story(steady=40), "deployed", refuses=(DENIED,), known=40),
+}
+
+
+@pytest.fixture(scope="module")
+def rig() -> Any:
+    with simulator() as told:
+        connection = aws.connect(to_settings([]).aws, told.environment(), Ears())
+        yield told, connection
+
+
+class Ears:
+    """A display and a Progress that remember everything, and when the first warning came."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def begin(self, stage: str) -> None: ...
+
+    def end(self, result: Any) -> None: ...
+
+    def line(self, stage: str, level: str, text: str, file: Path | None = None, line: int | None = None) -> None:
+        self.lines.append((level, text))
+
+    def secret(self, value: str) -> None: ...
+
+    def info(self, text: str) -> None: ...
+
+    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None: ...
+
+    def output(self, text: str) -> None: ...
+
+
+@dataclass
+class Stage:
+    """The deploy stage against the simulator; `run` is one run of it."""
+
+    told: Simulator
+    connection: aws.Aws
+    ears: Ears
+
+    def run(self, **changes: Any) -> Report:
+        settings = to_settings([])
+        service = replace(settings.service, cluster="c", wait_timeout=400, **changes)
+        smoke = replace(settings.smoke, smoke_test=False, smoke_url="http://127.0.0.1:9")
+        settings = replace(settings, service=service, smoke=smoke)
+        return Run(settings, {}, Recorder(self.ears)).report_of(self._deploy)
+
+    def _deploy(self, run: Run) -> None:
+        prepared: Any = SimpleNamespace(program=SimpleNamespace(name="iris"))
+        engine: Any = SimpleNamespace(platform="linux/amd64")
+        pushed = aws.PushedImage("iris", ("latest",), IMAGE.split("@")[1], IMAGE)
+        run.learn(outcome="failed")
+        ship.service(run, prepared, engine, self.connection, pushed, GROUND)
+        run.learn(outcome="deployed")
+
+
+@pytest.fixture
+def stage(rig: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
+    """A service with a story. Every clock is the simulator's: the follower's, and that of botocore's back-off."""
+    told, connection = rig
+
+    def begin(*stories: Story, running: str | None = "iris:1", refuses: tuple[Refusal, ...] = ()) -> Stage:
+        with simulator(*stories, running=running) as fresh:
+            told.world, told.clock, told.refusals, told.calls = fresh.world, fresh.clock, list(refuses), []
+        clock = {"sleep": told.clock.sleep, "monotonic": told.clock.monotonic}
+        monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=told.clock.sleep, time=time.time))
+        for name in ("follow", "rollback"):
+            monkeypatch.setattr(aws, name, partial(getattr(aws.rollout, name), **clock))
+        return Stage(told, connection, Ears())
+
+    return begin
+
+
+def now_runs(told: Simulator) -> str:
+    described = told.world.answer("DescribeServices", {"services": ["iris"]}, told.clock.monotonic())
+    return str(described["services"][0]["taskDefinition"].rsplit("/", 1)[-1])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_end_is_named_right(stage: Callable[..., Stage], name: str) -> None:
+    case = CASES[name]
+    deploying = stage(case.story, running=case.running, refuses=case.refuses)
+    report = deploying.run()
+    failure = report.failure
+    assert (report.outcome, report.exit_code) == (case.outcome, case.code), failure
+    if failure:
+        assert case.says in f"{failure.message} {failure.details}"
+        assert failure.remedy
+    assert now_runs(deploying.told) == (case.runs or "iris:2")
+    asked_at = next(at for at, call in deploying.told.calls if call in ("CreateService", "UpdateService"))
+    if case.known is not None:
+        assert case.known <= deploying.told.clock.monotonic() - asked_at < case.known + case.within
+    if case.story.dies:
+        assert any("exit code 1" in text for level, text in deploying.ears.lines if level == "warning")
+        assert ("output", "ImportError: no module named 'weights'") in deploying.ears.lines
+
+
+def test_a_second_run_finds_it_deployed_and_changes_nothing(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(steady=20))
+    assert deploying.run().outcome == "deployed"
+    del deploying.told.calls[:]
+    assert deploying.run().outcome == "deployed"
+    calls = [call for _, call in deploying.told.calls]
+    assert [c for c in calls if not c.startswith(("Describe", "List"))] == []
+    assert deploying.told.calls[-1][0] - deploying.told.calls[0][0] < 2
+
+
+def test_an_older_run_never_overwrites_a_newer_one(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(steady=20))
+    assert deploying.run(run_number=8, commit="c0ffee", workflow="me/it/deploy.yml").outcome == "deployed"
+    assert deploying.told.world.tags["model-dockerize:run"] == "8"
+    del deploying.told.calls[:]
+    older = deploying.run(run_number=7, workflow="me/it/deploy.yml", memory=4096)
+    assert (older.outcome, older.exit_code) == ("superseded", 14)
+    assert older.failure
+    assert "run 8 (c0ffee)" in older.failure.message
+    assert [call for _, call in deploying.told.calls] == ["DescribeServices"]
+    # The numbers of another workflow, and runs without a number, are not in this order.
+    assert deploying.run(run_number=1, workflow="me/it/other.yml", memory=4096).outcome == "deployed"
+    assert deploying.run(memory=8192, cpu=2048).outcome == "deployed"
+
+
+def test_an_endpoint_without_thresholds_gets_the_breaker_without_them(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploying = stage(Story(steady=20))
+    update = deploying.told.world._update
+
+    def old(asked: dict[str, Any], now: float) -> dict[str, Any]:
+        from tests.rig.ecs_world import Refused
+
+        if "thresholdConfiguration" in str(asked):
+            raise Refused("InvalidParameterException", "Unknown parameter")
+        return update(asked, now)
+
+    monkeypatch.setattr(deploying.told.world, "_update", old)
+    assert deploying.run().outcome == "deployed"
+    assert deploying.told.world.configuration["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+    del deploying.told.calls[:]
+    assert deploying.run().outcome == "deployed"
+    assert "UpdateService" not in [call for _, call in deploying.told.calls]
+
+
+@pytest.mark.parametrize(
+    ("on_cancel", "runs", "says"),
+    [("leave", "iris:2", "goes on to iris:2 by itself"), ("rollback", "iris:1", "goes back from iris:2 to iris:1")],
+)
+def test_a_cancelled_run_says_what_goes_on(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, on_cancel: str, runs: str, says: str
+) -> None:
+    deploying = stage(Story(steady=60))
+
+    def sleep(seconds: float) -> None:
+        deploying.told.clock.sleep(seconds)
+        if deploying.told.clock.monotonic() > 20:
+            raise SystemExit(143)
+
+    monkeypatch.setattr(
+        aws, "follow", partial(aws.rollout.follow, sleep=sleep, monotonic=deploying.told.clock.monotonic)
+    )
+    with pytest.raises(SystemExit):
+        deploying.run(on_cancel=on_cancel)
+    assert now_runs(deploying.told) == runs
+    assert any(says in text for level, text in deploying.ears.lines if level == "warning")
