@@ -22,6 +22,9 @@ class Limits:
     memory_mib: int = 0
     #: Largest output, bytes; 0 is no limit.
     output_bytes: int = 0
+    #: Jobs that are over are kept so many days, and so many of them; 0 is without end.
+    retention_days: int = 0
+    retention_jobs: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,13 @@ class Manifest:
     uses_library: bool = False
     #: How the program is run: one of RUNNER_MODES.
     runner_mode: str = "auto"
+    #: Of the publisher of licence keys, 32 bytes in base64url; "": no key is needed.
+    license_public_key: str = ""
 
 
 RUNNER_MODES = ("auto", "command", "warm", "resident")
 _REQUIRED = ("name", "version", "build_id", "command", "working_directory", "input_types", "output_types")
-_KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode")
+_KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode", "license_public_key")
 
 
 def parse(text: str, build_id: str | None = None) -> Manifest:
@@ -83,6 +88,7 @@ def parse(text: str, build_id: str | None = None) -> Manifest:
         output_schema=_fields(document, "output"),
         uses_library=document.get("uses_library", False),
         runner_mode=document.get("runner_mode", "auto"),
+        license_public_key=document.get("license_public_key", ""),
     )
 
 
@@ -154,6 +160,8 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
         problems += [f"'command' has no {mark}" for mark in ("{input}", "{output}") if mark not in words]
     if not isinstance(document.get("uses_library", False), bool):
         problems.append("'uses_library' must be true or false")
+    if not isinstance(document.get("license_public_key", ""), str):
+        problems.append("'license_public_key' must be a text")
     if document.get("runner_mode", "auto") not in RUNNER_MODES:
         problems.append(f"'runner_mode' must be one of {', '.join(RUNNER_MODES)}")
     problems += _limit_problems(document.get("limits", {}))

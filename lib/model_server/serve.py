@@ -10,21 +10,27 @@ from types import FrameType
 import uvicorn
 
 from model_server import __version__, log, manifest, privileges, volume
+from model_server.api import envelope
 from model_server.api.app import create_app
 from model_server.api.services import Services
 from model_server.errors import StartError
-from model_server.jobs import database, instance
+from model_server.jobs import alone, database, instance
+from model_server.jobs.callbacks import Courier
 from model_server.jobs.heart import Heart
+from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store
 from model_server.jobs.worker import Worker, Workers
+from model_server.license import Licensing
 from model_server.log import logger
 from model_server.manifest import Manifest
+from model_server.metrics import Metrics
 from model_server.runner_client import RunnerClient, runner_command
 from model_server.settings import DEFAULT_DATA_DIRECTORY, Settings
 from model_server.volume import Volume
 
 _BACKLOG = 2048
+_COURIERS = 4
 _KEEP_ALIVE_SECONDS = 65  # longer than the 60 s of common load balancers: they must be the first to close
 
 
@@ -46,11 +52,19 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
     mountinfo = Path("/proc/self/mountinfo")
     on_network = mountinfo.exists() and volume.is_on_network(data.root, mountinfo.read_text(encoding="utf-8"))
     tempfile.tempdir = "/tmp"  # noqa: S108 - the only place that is promised to be writable
-    engine = database.open_sqlite(data.database, on_network)
+    licensing = _licensing(settings, model, data)
+    only = alone.claim(data.root) if on_network and not settings.queue_url else None
+    engine = (
+        database.open_postgres(settings.queue_url)
+        if settings.queue_url
+        else database.open_sqlite(data.database, on_network)
+    )
     store = Store(data, Queue(engine, model.name, settings.max_attempts))
     heart = Heart(store, settings.lease_seconds)
+    metrics = Metrics(model.name, model.version, model.build_id)
     me = instance.enter(data.instances)
-    _take_over(store, data)
+    keeper = Housekeeper(store, data, _retention(settings, model), locks_reach=not on_network or only is not None)
+    keeper.take_over()
     command = runner_command(model.command, settings.manifest)
     workers = Workers(
         [
@@ -58,6 +72,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
                 store,
                 RunnerClient(command),
                 heart,
+                metrics,
                 owner=me.id,
                 work=me.work,
                 timeout_seconds=model.limits.timeout_seconds,
@@ -66,7 +81,18 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
             for _ in range(settings.workers)
         ]
     )
-    app = create_app(Services(model, store, me.uploads, lambda: workers.draining), settings.root_path)
+    services = Services(
+        model,
+        store,
+        me.uploads,
+        draining=lambda: workers.draining,
+        worker_problem=lambda: workers.problem,
+        metrics=metrics,
+        licensing=licensing,
+        callback_hosts=settings.callback_hosts,
+        free_bytes=settings.free_bytes,
+    )
+    app = create_app(services, settings.root_path)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -82,12 +108,19 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         *(model.name, model.version, model.build_id, __version__, settings.port),
         *(data.root, database.journal_mode(engine), settings.workers, command[0]),
     )
-    heart.start()
+    couriers = [Courier(store, envelope.of_job) for _ in range(_COURIERS)]
+    for thread in (heart, keeper, *couriers):
+        thread.start()
     workers.start()
-    _Server(config, workers, settings.drain_seconds).run(sockets=[listener])
+    server = _Server(config, workers, settings.drain_seconds)
+    if only is not None:
+        only.keep(server.stop_at_once)
+    server.run(sockets=[listener])
     left = store.queue.abandon_all(me.id)
     me.leave()
     engine.dispose()
+    if only is not None:
+        only.leave()
     logger.info("stopped%s", f"; {left} job(s) given back unfinished" if left else "")
     return 0
 
@@ -103,6 +136,11 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         if not self._workers.draining:
             threading.Thread(target=self._drain, name="drain", daemon=True).start()
+
+    def stop_at_once(self) -> None:
+        """Stops without a drain: the data directory is another server's by now."""
+        self._workers.drain(0)
+        self.should_exit = True
 
     def _drain(self) -> None:
         logger.info("stopping: running jobs have %g s to end", self._drain_seconds)
@@ -137,9 +175,16 @@ def _data_directory(settings: Settings) -> Path:
     return DEFAULT_DATA_DIRECTORY
 
 
-def _take_over(store: Store, data: Volume) -> None:
-    """Gives back the jobs of servers that died on this volume, and removes what else they left."""
-    for name in instance.dead(data.instances):
-        count = store.queue.abandon_all(name)
-        instance.bury(data.instances, name)
-        logger.info("found a server that had died: %d job(s) given back", count)
+def _retention(settings: Settings, model: Manifest) -> Retention:
+    """The environment's word, else the manifest's."""
+    limits = model.limits
+    days = limits.retention_days or None if settings.retention_days is None else settings.retention_days
+    return Retention(
+        days, limits.retention_jobs or None if settings.retention_jobs is None else settings.retention_jobs
+    )
+
+
+def _licensing(settings: Settings, model: Manifest, data: Volume) -> Licensing | None:
+    """The manifest's word: who runs the image must not be able to switch licensing off; else the environment's."""
+    key = model.license_public_key or settings.license_public_key
+    return Licensing(key, model.name, data.root) if key else None

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ DEFAULT_PORT = 80
 DEFAULT_USER = "1000:1000"  # need not exist in /etc/passwd
 
 N = TypeVar("N", int, float)
+D = TypeVar("D", int, float, None)
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,16 @@ class Settings:
     max_attempts: int
     #: A JSON object a line, instead of a readable line.
     log_json: bool
+    #: URL of a PostgreSQL database for the queue; "": SQLite on the data volume. It may hold a password.
+    queue_url: str = field(repr=False)
+    #: Jobs that are over are kept so many days, and so many of them; None where the manifest decides.
+    retention_days: float | None
+    retention_jobs: int | None
+    #: Room that a new job must leave on the volume, bytes.
+    free_bytes: int
+    callback_hosts: tuple[str, ...]
+    #: Of the publisher of licence keys; "": the manifest's.
+    license_public_key: str
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -45,7 +56,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """
     problems: list[str] = []
 
-    def number(name: str, convert: Callable[[str], N], default: N, low: float, high: float) -> N:
+    def number(name: str, convert: Callable[[str], N], default: D, low: float, high: float) -> N | D:
         text = environment.get(name, "").strip()
         if not text:
             return default
@@ -78,6 +89,12 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         drain_seconds=number("MODEL_DRAIN_SECONDS", float, 25.0, 0, 3600),
         max_attempts=number("MODEL_MAX_ATTEMPTS", int, 5, 1, 1000),
         log_json=log_format == "json",
+        queue_url=environment.get("MODEL_QUEUE_URL", "").strip(),
+        retention_days=number("MODEL_RETENTION_DAYS", float, None, 0.0001, 36500),
+        retention_jobs=number("MODEL_RETENTION_JOBS", int, None, 1, 10**9),
+        free_bytes=number("MODEL_FREE_BYTES", int, 64 * 1024**2, 0, 10**15),
+        callback_hosts=tuple(environment.get("MODEL_CALLBACK_HOSTS", "").lower().replace(",", " ").split()),
+        license_public_key=environment.get("MODEL_LICENSE_PUBLIC_KEY", "").strip(),
     )
     if settings.data_directory is not None and not settings.data_directory.is_absolute():
         problems.append("GAI_VOLUME_PATH must be an absolute path")

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_server import pages
-from model_server.api import envelope, jobs, results, system
+from model_server.api import envelope, job_list, jobs, licenses, operations, results, system
 from model_server.api.envelope import ApiError
 from model_server.api.services import Services
 
@@ -21,7 +21,15 @@ def create_app(services: Services, root_path: str = "") -> Starlette:
         root_path: a path prefix that a proxy may or may not have removed, e.g. "/models/iris"; "" for none.
     """
     app = Starlette(
-        routes=[*system.ROUTES, *jobs.ROUTES, *results.ROUTES, *pages.ROUTES],
+        routes=[
+            *system.ROUTES,
+            *operations.ROUTES,
+            *licenses.ROUTES,
+            *jobs.ROUTES,
+            *job_list.ROUTES,
+            *results.ROUTES,
+            *pages.ROUTES,
+        ],
         middleware=[Middleware(PathPrefix, prefix=root_path)],
         exception_handlers={
             ApiError: _api_error,

@@ -34,6 +34,11 @@ def success(data: Any) -> Response:
     return _envelope(data, None, 200)
 
 
+def flawed(data: Any, error: str) -> Response:
+    """200 with `data` and what is wrong with it."""
+    return _envelope(data, error, 200)
+
+
 def failure(status: int, message: str) -> Response:
     """`status` with an envelope that says why."""
     return _envelope(None, message, status)
@@ -42,6 +47,11 @@ def failure(status: int, message: str) -> Response:
 def job_status(job: Job) -> Response:
     """200 with the job's triple. A failed job is an error of the envelope too, or clients would poll for ever."""
     return _envelope(triple(job.id, job.state, job.error), job.error if job.state is State.ERROR else None, 200)
+
+
+def of_job(job: Job) -> bytes:
+    """The bytes that the status endpoint answers for this job."""
+    return bytes(job_status(job).body)
 
 
 def triple(job_id: str, status: str, error: str | None = None) -> dict[str, str | None]:

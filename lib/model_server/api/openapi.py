@@ -30,6 +30,11 @@ def document(manifest: Manifest) -> dict[str, Any]:
             "/data/result/json/{id}": {"get": _result_json()},
             "/data/result/csv/{id}": {"get": _result_csv()},
             "/data/delete/{id}": {"delete": _delete()},
+            "/data/jobs": {"get": _jobs()},
+            "/api/license": {"get": _license(), "post": _apply_license()},
+            "/api/license/file": {"post": _upload_license()},
+            "/ready": {"get": _ready()},
+            "/metrics": {"get": _metrics()},
         },
         "components": {"schemas": _schemas()},
     }
@@ -68,18 +73,31 @@ def _add_job(manifest: Manifest) -> dict[str, Any]:
         },
         "Mappings": {"type": "string", "description": f"{mapping}from the file's fields to the model's."},
         "OutputMappings": {"type": "string", "description": f"{mapping}from the fields of the result to yours."},
+        "CallbackUrl": {
+            "type": "string",
+            "description": "http or https; called by POST with the status envelope as JSON when the job is over.",
+        },
         "Pipeline": {"type": "string", "description": "Accepted and ignored."},
     }
     form = {"type": "object", "required": ["File"], "properties": properties}
     answers = {
         "200": _answer("The job is stored; its status is always Created", _json(_TRIPLE)),
         "400": _answer("The form, a mapping or the data is wrong: every problem, by row and path", _json(_FAILURE)),
+        "403": _answer("A valid licence key is needed first", _json(_FAILURE)),
         "413": _answer(f"The file is larger than {manifest.limits.upload_bytes} bytes", _json(_FAILURE)),
         "503": _answer("The server is about to stop", _json(_FAILURE)),
+        "507": _answer("The data volume has no room; nothing was stored", _json(_FAILURE)),
+    }
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Chosen by the client: sent again with the same key, the answer is the same job.",
+        "schema": {"type": "string", "maxLength": 255},
     }
     return {
         **_operation("addJob", "Sends a data file as a job", "Jobs", answers),
         "description": "Field names are compared without regard to case. An empty field counts as absent.",
+        "parameters": [key],
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
     }
 
@@ -94,7 +112,10 @@ def _file_text(manifest: Manifest) -> str:
 
 def _status() -> dict[str, Any]:
     text = "The job's status. For a failed job isError is true and errorMessage is the program's error."
-    return _for_job("status", "The status of a job", "Jobs", {"200": _answer(text, _json(_TRIPLE))})
+    operation = _for_job("status", "The status of a job", "Jobs", {"200": _answer(text, _json(_TRIPLE))})
+    operation["parameters"].append(_number("wait", "Seconds to wait for the end of the job; 50 at most count.", 0, 0))
+    operation["responses"]["400"] = _answer("wait is no whole number", _json(_FAILURE))
+    return operation
 
 
 def _delete() -> dict[str, Any]:
@@ -132,6 +153,73 @@ def _result_csv() -> dict[str, Any]:
         **_no_result(),
     }
     return _for_job("resultCsv", "The result as CSV", "Results", answers)
+
+
+def _jobs() -> dict[str, Any]:
+    answers = {
+        "200": _answer("A page of the list", _json({"$ref": "#/components/schemas/JobListEnvelope"})),
+        "400": _answer("limit or offset is wrong", _json(_FAILURE)),
+    }
+    parameters = [_number("limit", "Jobs of a page.", 50, 1, 500), _number("offset", "Jobs to pass over.", 0, 0)]
+    return {**_operation("jobs", "The jobs, newest first", "Jobs", answers), "parameters": parameters}
+
+
+def _license() -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["data", "isError", "errorMessage"],
+        "properties": {
+            "data": {"type": "string", "example": "No License Key found"},
+            "isError": {"type": "boolean"},
+            "errorMessage": {"type": "string", "nullable": True},
+        },
+    }
+    text = "Who the model is licensed to and until when; isError is true when that is over"
+    return _operation("license", "The licence", "Licence", {"200": _answer(text, _json(schema))})
+
+
+def _apply_license() -> dict[str, Any]:
+    schema = {"type": "object", "required": ["license"], "properties": {"license": {"type": "string"}}}
+    content = {kind: {"schema": schema} for kind in ("application/json", "application/json-patch+json")}
+    operation = _operation("applyLicense", "Applies a licence key", "Licence", _license_answers())
+    return {**operation, "requestBody": {"required": True, "content": content}}
+
+
+def _upload_license() -> dict[str, Any]:
+    part = {"type": "string", "format": "binary", "description": "The .gai_key file."}
+    schema = {"type": "object", "required": ["License"], "properties": {"License": part}}
+    operation = _operation("uploadLicense", "Applies a licence key from a file", "Licence", _license_answers())
+    return {**operation, "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def _license_answers() -> dict[str, Any]:
+    done = {
+        "type": "object",
+        "required": ["isError", "errorMessage"],
+        "properties": {"isError": {"type": "boolean"}, "errorMessage": {"type": "string", "nullable": True}},
+    }
+    return {
+        "200": _answer("The key holds from now on", _json(done)),
+        "400": _answer("No key, or not one for this model, or not valid; says why", _json(_FAILURE)),
+        "413": _answer("The body is larger than any key", _json(_FAILURE)),
+    }
+
+
+def _ready() -> dict[str, Any]:
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    answers = {"200": _answer("Jobs are taken and done", text), "503": _answer("They are not; says why", text)}
+    return _operation("ready", "Tells whether the server takes jobs and does them", "Server", answers)
+
+
+def _metrics() -> dict[str, Any]:
+    answers = {"200": _answer("Prometheus' text format", {"text/plain": {"schema": {"type": "string"}}})}
+    return _operation("metrics", "The server's metrics", "Server", answers)
+
+
+def _number(name: str, text: str, default: int, low: int, high: int | None = None) -> dict[str, Any]:
+    """A whole number of the query string."""
+    schema = {"type": "integer", "minimum": low, "default": default, **({} if high is None else {"maximum": high})}
+    return {"name": name, "in": "query", "description": text, "schema": schema}
 
 
 def _no_result() -> dict[str, Any]:
@@ -172,6 +260,22 @@ def _schemas() -> dict[str, Any]:
             "required": ["data", "isError", "errorMessage"],
             "properties": {"data": {"$ref": "#/components/schemas/Job"}, **flags},
         },
+        "ListedJob": _listed_job(),
+        "JobListEnvelope": {
+            "type": "object",
+            "required": ["data", "isError", "errorMessage"],
+            "properties": {
+                "data": {
+                    "type": "object",
+                    "required": ["jobs", "offset", "limit", "total"],
+                    "properties": {
+                        "jobs": {"type": "array", "items": {"$ref": "#/components/schemas/ListedJob"}},
+                        **{name: {"type": "integer"} for name in ("offset", "limit", "total")},
+                    },
+                },
+                **flags,
+            },
+        },
         "FailureEnvelope": {
             "type": "object",
             "required": ["data", "isError", "errorMessage"],
@@ -182,3 +286,27 @@ def _schemas() -> dict[str, Any]:
             },
         },
     }
+
+
+def _listed_job() -> dict[str, Any]:
+    moment = {"type": "string", "format": "date-time", "nullable": True}
+    text = {"type": "string", "nullable": True}
+    callback = {
+        "type": "object",
+        "nullable": True,
+        "properties": {
+            "state": {"type": "string", "nullable": True, "enum": ["waiting", "delivered", "failed", None]},
+            "attempts": {"type": "integer"},
+            "error": text,
+        },
+    }
+    own = {
+        "mimeType": {"type": "string"},
+        "attempts": {"type": "integer"},
+        "created": moment,
+        "started": moment,
+        "finished": moment,
+        "callback": callback,
+    }
+    extra = {"type": "object", "required": list(own), "properties": own}
+    return {"allOf": [{"$ref": "#/components/schemas/Job"}, extra]}

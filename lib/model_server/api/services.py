@@ -7,7 +7,9 @@ from pathlib import Path
 from starlette.requests import Request
 
 from model_server.jobs.store import Store
+from model_server.license import Licensing
 from model_server.manifest import Manifest
+from model_server.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,15 @@ class Services:
     uploads: Path
     #: True once the server is about to stop.
     draining: Callable[[], bool]
+    #: Why no job would be done here now, or None.
+    worker_problem: Callable[[], str | None]
+    metrics: Metrics
+    #: None: licensing is off.
+    licensing: Licensing | None = None
+    #: The only hosts that a CallbackUrl may name; empty: any.
+    callback_hosts: tuple[str, ...] = ()
+    #: Room that a new job must leave on the volume, bytes.
+    free_bytes: int = 0
 
 
 def of(request: Request) -> Services:

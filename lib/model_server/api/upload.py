@@ -1,7 +1,7 @@
 """Receives the form of add-job: the data file straight to the disk, whatever its size, the other fields in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -11,6 +11,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from model_server.api import disk
 from model_server.api.envelope import ApiError
 
 _FIELD_BYTES = 1024 * 1024
@@ -55,16 +56,19 @@ async def receive(request: Request, folder: Path, limit: int) -> Form:
         raise ApiError(400, "the body must be multipart/form-data, with the data in a part named File")
     reader = _Reader(folder, options[b"boundary"], limit)
     try:
-        if _declared_length(request) > limit + _OVERHEAD_BYTES:
+        if declared_length(request) > limit + _OVERHEAD_BYTES:
             raise reader.too_large()  # noqa: TRY301 - handled with the refusals of the parser
         async for chunk in request.stream():
             reader.feed(chunk)
         return reader.finish()
-    except ApiError:
+    except (ApiError, OSError) as error:
         reader.discard()
-        if "expect" not in request.headers:
-            await _linger(request.stream())
-        raise
+        if not isinstance(error, ApiError) and not disk.is_full(error):
+            raise
+        await linger(request)
+        if isinstance(error, ApiError):
+            raise
+        raise disk.no_room() from error
     except BaseException:
         reader.discard()
         raise
@@ -124,7 +128,8 @@ class _Reader:
     def discard(self) -> None:
         """Removes what was stored."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # it may have been closed because the disk is full
+                self._file.close()
             Path(self._file.name).unlink(missing_ok=True)
         self._file, self._form.file = None, None
 
@@ -190,16 +195,19 @@ class _Reader:
             raise ApiError(400, f"the headers of a part are larger than {_HEADER_BYTES} bytes")
 
 
-def _declared_length(request: Request) -> int:
+def declared_length(request: Request) -> int:
+    """The body's size as the client declares it, bytes; 0 when it does not."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isdecimal() else 0
 
 
-async def _linger(stream: AsyncIterator[bytes]) -> None:
+async def linger(request: Request) -> None:
     """Reads on for a while, storing nothing: a client that still sends would meet a reset, not our answer."""
+    if "expect" in request.headers:
+        return  # it waits for us before it sends
     try:
         async with asyncio.timeout(_LINGER_SECONDS):
-            async for _ in stream:
+            async for _ in request.stream():
                 pass
     except (TimeoutError, ClientDisconnect, RuntimeError):
         pass

@@ -281,6 +281,11 @@ class Queue:
         with self._reader.connect() as connection:
             return [_job(row) for row in connection.execute(query).mappings()]
 
+    def count(self) -> int:
+        """How many jobs there are."""
+        with self._reader.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(_jobs)).scalar_one())
+
     def counts(self) -> Counts:
         """How many jobs are where; reads the whole index."""
         by_state = select(_jobs.c.state, func.count()).group_by(_jobs.c.state)

@@ -12,6 +12,7 @@ from model_server.jobs.heart import Heart
 from model_server.jobs.queue import Job
 from model_server.jobs.store import Store, result_name
 from model_server.log import log_job, logger
+from model_server.metrics import Metrics
 from model_server.runner_client import Outcome, RunnerDiedError
 
 #: How late a job of another server on the volume, or an expired lease, may be noticed.
@@ -35,6 +36,7 @@ class Worker(threading.Thread):
         store: Store,
         runner: Runner,
         heart: Heart,
+        metrics: Metrics,
         *,
         owner: str,
         work: Path,
@@ -44,6 +46,7 @@ class Worker(threading.Thread):
         super().__init__(name="worker", daemon=True)
         self._store = store
         self._heart = heart
+        self._metrics = metrics
         self._runner = runner
         self._owner = owner
         self._work = work
@@ -79,11 +82,14 @@ class Worker(threading.Thread):
 
     def _do(self, job: Job) -> None:
         log_job(job.id, "started, attempt %d", job.attempts)
+        self._metrics.started()
         output = self._work / result_name(job.id, job.token)
         with self._heart.beating(job, self._runner.stop):
             try:
                 outcome = self._runner.run(job.id, self._store.input_of(job.id), output, self._timeout)
                 recorded, text = self._record(job, output, outcome)
+                if recorded:
+                    self._metrics.ended(outcome.error is None, outcome.seconds)
             except RunnerDiedError as error:
                 if self._giving_up.is_set():
                     recorded, text = self._store.queue.release(job), "given back: the server stops"
@@ -116,6 +122,11 @@ class Workers:
     def draining(self) -> bool:
         """True once `drain` was called: the server is about to stop."""
         return self._draining.is_set()
+
+    @property
+    def problem(self) -> str | None:
+        """Why no job would be done now, or None."""
+        return None if any(worker.is_alive() for worker in self._workers) else "no worker runs"
 
     def start(self) -> None:
         for worker in self._workers:

@@ -8,21 +8,26 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 import uvicorn
 
 from model_server import manifest, volume
+from model_server.api import envelope
 from model_server.api.app import create_app
 from model_server.api.services import Services
 from model_server.jobs import database, instance
+from model_server.jobs.callbacks import Courier
 from model_server.jobs.heart import Heart
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store
 from model_server.jobs.worker import Worker, Workers
+from model_server.license import Licensing
+from model_server.metrics import Metrics
 from model_server.runner_client import RunnerClient, runner_command
 
 #: Upper-cases its input; an input that starts with "!" makes it fail in the way named.
@@ -104,8 +109,14 @@ def program_folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def running(folder: Path, program_folder: Path, root_path: str = "", **changes: object) -> Iterator[Server]:
-    """A server until the block ends; `changes` are of the manifest."""
+def running(
+    folder: Path,
+    program_folder: Path,
+    root_path: str = "",
+    extra: dict[str, Any] | None = None,
+    **changes: object,
+) -> Iterator[Server]:
+    """A server until the block ends; `extra` is of its Services, `changes` are of the manifest."""
     path = folder / f"model-{uuid.uuid4().hex}.json"
     path.write_text(manifest_text(program_folder, **changes), encoding="utf-8")
     model = manifest.read(path)
@@ -113,22 +124,34 @@ def running(folder: Path, program_folder: Path, root_path: str = "", **changes: 
     store = Store(data, Queue(database.open_sqlite(data.database, on_network=False), model.name, max_attempts=3))
     me = instance.enter(data.instances)
     heart = Heart(store, lease_seconds=2)
+    metrics = Metrics(model.name, model.version, model.build_id)
     worker = Worker(
         store,
         RunnerClient(runner_command(model.command, path)),
         heart,
+        metrics,
         owner=me.id,
         work=me.work,
         timeout_seconds=model.limits.timeout_seconds,
         lease_seconds=2,
     )
     workers = Workers([worker])
-    app = create_app(Services(model, store, me.uploads, lambda: workers.draining), root_path)
+    services = Services(
+        model,
+        store,
+        me.uploads,
+        draining=lambda: workers.draining,
+        worker_problem=lambda: workers.problem,
+        metrics=metrics,
+        licensing=Licensing(model.license_public_key, model.name, data.root) if model.license_public_key else None,
+    )
+    app = create_app(replace(services, **(extra or {})), root_path)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     heart.start()
+    Courier(store, envelope.of_job).start()
     workers.start()
     thread.start()
     while not server.started:

@@ -1,0 +1,50 @@
+"""The list of jobs, newest first, a page at a time."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from model_server.api import envelope, services
+from model_server.api.query import number
+from model_server.jobs.queue import Job
+
+DEFAULT_LIMIT = 50
+MOST = 500
+_LAST_OFFSET = 10**9
+
+
+def jobs(request: Request) -> Response:
+    limit = number(request, "limit", DEFAULT_LIMIT, 1, MOST)
+    offset = number(request, "offset", 0, 0, _LAST_OFFSET)
+    queue = services.of(request).store.queue
+    found = [entry(job) for job in queue.list(limit, offset)]
+    return envelope.success({"jobs": found, "offset": offset, "limit": limit, "total": queue.count()})
+
+
+def entry(job: Job) -> dict[str, Any]:
+    """A job for the list: the triple, and what else is known of it. Never the callback's URL: it may hold a secret."""
+    callback = None
+    if job.callback_url is not None:
+        callback = {"state": job.callback_state, "attempts": job.callback_attempts or 0, "error": job.callback_error}
+    return {
+        **envelope.triple(job.id, job.state, job.error),
+        "mimeType": job.mime_type,
+        "attempts": job.attempts,
+        "created": _moment(job.created),
+        "started": _moment(job.started),
+        "finished": _moment(job.finished),
+        "callback": callback,
+    }
+
+
+def _moment(seconds: float | None) -> str | None:
+    """ISO 8601 in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+ROUTES = [Route("/data/jobs", jobs, methods=["GET"])]

@@ -1,0 +1,113 @@
+"""Licence keys: what holds, and a new one."""
+
+import json
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Message
+
+from model_server.api import envelope, services
+from model_server.api.envelope import ApiError, json_bytes, json_response
+from model_server.license import NO_KEY, LicenseError
+
+_MOST_BYTES = 128 * 1024
+
+
+async def shown(request: Request) -> Response:
+    """One text for people; never null, or clients of the original would take it for an answer of another kind."""
+    licensing = services.of(request).licensing
+    found = None if licensing is None else await run_in_threadpool(licensing.current)
+    if licensing is None or found is None:
+        return envelope.success(NO_KEY)
+    problem = licensing.problem()
+    return envelope.success(str(found)) if problem is None else envelope.flawed(str(found), problem)
+
+
+async def applied(request: Request) -> Response:
+    """Takes {"license": "<key>"}, whatever the content type says."""
+    try:
+        document = json.loads(await _body(request))
+    except ValueError as error:
+        raise ApiError(400, 'the body must be JSON: {"license": "<the key\'s text>"}') from error
+    fields = {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
+    text = fields.get("license")
+    if not isinstance(text, str) or not text.strip():
+        raise ApiError(400, 'the body has no key: send {"license": "<the key\'s text>"}')
+    return await _apply(request, text)
+
+
+async def uploaded(request: Request) -> Response:
+    """Takes the key as a file, in a part named License."""
+    return await _apply(request, await key_of_form(request))
+
+
+async def key_of_form(request: Request) -> str:
+    """The text of the part License of a form.
+
+    Raises:
+        ApiError: 400, there is none; 413.
+    """
+    body = await _body(request)
+    sent = False
+
+    async def receive() -> Message:
+        nonlocal sent
+        if sent:
+            return {"type": "http.disconnect"}
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    try:
+        form = await Request(request.scope, receive).form(max_files=10, max_fields=10)
+    except (HTTPException, MultiPartException, KeyError, ValueError) as error:
+        raise ApiError(
+            400, "the body must be multipart/form-data, with the key file in a part named License"
+        ) from error
+    fields: dict[str, Any] = {key.lower(): value for key, value in form.items()}
+    found = fields.get("license")
+    content = await found.read() if isinstance(found, UploadFile) else str(found or "").encode()
+    if not content.strip():
+        raise ApiError(400, "the form has no key: send the .gai_key file in a part named License")
+    return content.decode("ascii", "replace")
+
+
+async def apply_key(request: Request, text: str) -> None:
+    """Has the server take the key from now on.
+
+    Raises:
+        ApiError: 400 with the reason.
+    """
+    licensing = services.of(request).licensing
+    if licensing is None:
+        raise ApiError(400, "this model needs no license key: licensing is not switched on")
+    try:
+        await run_in_threadpool(licensing.apply, text)
+    except LicenseError as error:
+        raise ApiError(400, str(error)) from error
+
+
+async def _apply(request: Request, text: str) -> Response:
+    await apply_key(request, text)
+    return json_response(json_bytes({"isError": False, "errorMessage": None}))
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            raise ApiError(413, f"a license key is smaller than {_MOST_BYTES} bytes")
+    return bytes(body)
+
+
+ROUTES = [
+    Route("/api/license", shown, methods=["GET"]),
+    Route("/api/license", applied, methods=["POST"]),
+    Route("/api/license/file", uploaded, methods=["POST"]),
+]

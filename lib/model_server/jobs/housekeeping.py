@@ -1,0 +1,94 @@
+"""What nobody waits for: the jobs of servers that died are given back, old ones and forgotten files removed."""
+
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from model_server.jobs import instance
+from model_server.jobs.store import Store
+from model_server.log import logger
+from model_server.volume import Volume
+
+_EVERY_SECONDS = 5.0
+_ORPHANS_EVERY_SECONDS = 3600.0
+#: A file without a job may belong to one that is being made; not that long.
+_ORPHAN_SECONDS = 3600.0
+_AT_ONCE = 500
+_DAY_SECONDS = 86400.0
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long jobs are kept that are over. None: without end."""
+
+    days: float | None
+    jobs: int | None
+
+
+class Housekeeper(threading.Thread):
+    """One thread a server."""
+
+    def __init__(self, store: Store, volume: Volume, retention: Retention, locks_reach: bool) -> None:
+        """Keeps house on `volume`.
+
+        Args:
+            store: the jobs.
+            volume: where their files lie.
+            retention: what may go.
+            locks_reach: a file lock is seen by every server on the volume, so that one without its lock is dead.
+        """
+        super().__init__(name="housekeeper", daemon=True)
+        self._store = store
+        self._volume = volume
+        self._retention = retention
+        self._locks_reach = locks_reach
+        self._orphans_due = time.monotonic()
+
+    def run(self) -> None:
+        """Keeps house for ever; a fault is met again at the next round."""
+        while True:
+            time.sleep(_EVERY_SECONDS)
+            try:
+                self.once()
+            except (SQLAlchemyError, OSError):
+                logger.exception("housekeeping met a fault and goes on")
+
+    def once(self) -> None:
+        """One round."""
+        self.take_over()
+        self._expire()
+        if time.monotonic() >= self._orphans_due:
+            self._orphans_due = time.monotonic() + _ORPHANS_EVERY_SECONDS
+            self.remove_orphans(time.time() - _ORPHAN_SECONDS)
+
+    def take_over(self) -> None:
+        """Gives back the jobs of servers that died on this volume, and removes what else they left."""
+        if not self._locks_reach:
+            return  # their leases end, which says the same later
+        for name in instance.dead(self._volume.instances):
+            count = self._store.queue.abandon_all(name)
+            instance.bury(self._volume.instances, name)
+            logger.info("found a server that had died: %d job(s) given back", count)
+            self._store.put.ring()
+
+    def _expire(self) -> None:
+        days, jobs = self._retention.days, self._retention.jobs
+        before = None if days is None else time.time() - days * _DAY_SECONDS
+        for job_id in self._store.queue.expired(before, jobs, _AT_ONCE):
+            self._store.delete(job_id)
+
+    def remove_orphans(self, before: float) -> None:
+        """Removes inputs and results that no job names and that were last changed before then: a crash left them."""
+        for folder in (self._volume.inputs, self._volume.results):
+            for path in folder.iterdir():
+                with suppress(FileNotFoundError):  # another server was faster
+                    if path.stat().st_mtime < before and not self._is_named(path.name):
+                        path.unlink()
+                        logger.info("removed a file that a crash had left")
+
+    def _is_named(self, name: str) -> bool:
+        job = self._store.queue.get(name[:36])
+        return job is not None and (name in (job.id, job.result) or not job.is_over)

@@ -1,0 +1,185 @@
+"""Licence keys: signed tokens that say who may use this model until when.
+
+A key is a JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037, alg EdDSA). Its claims: `model` (name), `name` and
+`email` of the customer, `iat` and `exp`. The publisher's public key is in the image, or in the environment; the private
+one never is. The newest key lies on the data volume, so that it holds for every server there.
+"""
+
+import base64
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import jwt
+from jwt.algorithms import Algorithm
+from jwt.api_jws import PyJWS
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+from model_server.errors import StartError
+
+NO_KEY = "No License Key found"
+_MOST_BYTES = 64 * 1024
+_ALGORITHM = "EdDSA"
+_LAST_MOMENT = 253402300799  # the end of the year 9999
+
+
+class LicenseError(Exception):
+    """A key is not accepted; the text says why."""
+
+
+@dataclass(frozen=True)
+class License:
+    """An accepted key. `expires` is in seconds since the epoch."""
+
+    name: str
+    email: str
+    expires: int
+
+    def __str__(self) -> str:
+        return f"Licensed To: {self.name} - {self.email}, Expires:{self._until()} (UTC)"
+
+    def check(self, now: float) -> None:
+        """Raises LicenseError if it has expired."""
+        if now >= self.expires:
+            raise LicenseError(f"the license key expired on {self._until()} (UTC)")
+
+    def _until(self) -> str:
+        # Names written out here: those of strftime follow the locale.
+        moment = datetime.fromtimestamp(self.expires, UTC)
+        return f"{_DAYS[moment.weekday()]}, {moment:%d} {_MONTHS[moment.month - 1]} {moment:%Y %H:%M:%S}"
+
+
+class Licensing:
+    """The licence of one model on one data volume. Any thread may call any method."""
+
+    def __init__(self, public_key: str, model: str, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        """Switches licensing on.
+
+        Args:
+            public_key: of the publisher: 32 bytes, base64url without padding (the `x` of an RFC 8037 key).
+            model: a key must be for this one.
+            folder: the data volume.
+            clock: seconds since the epoch.
+
+        Raises:
+            StartError: the public key is none.
+        """
+        self._key = read_public_key(public_key)
+        self._model = model
+        self._path = folder / "license.gai_key"
+        self._clock = clock
+
+    def apply(self, text: str) -> License:
+        """Accepts a new key and stores it for good.
+
+        Raises:
+            LicenseError: tampered with, expired, or for another model; what was stored stays.
+        """
+        found = self._verify(text)
+        found.check(self._clock())
+        with NamedTemporaryFile("w", dir=self._path.parent, encoding="ascii", delete=False) as file:
+            file.write(text.strip())
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).replace(self._path)
+        return found
+
+    def current(self) -> License | None:
+        """The key that is stored, also an expired one; None when there is none that is ours."""
+        try:
+            return self._verify(self._path.read_text(encoding="ascii"))
+        except (OSError, ValueError, LicenseError):
+            return None
+
+    def problem(self) -> str | None:
+        """Why no data is processed now, or None."""
+        found = self.current()
+        if found is None:
+            return "this model needs a license key"
+        try:
+            found.check(self._clock())
+        except LicenseError as error:
+            return str(error)
+        return None
+
+    def _verify(self, text: str) -> License:
+        if len(text) > _MOST_BYTES:
+            raise LicenseError("this is not a license key: it is too long")
+        try:
+            claims = json.loads(_signatures.decode(text.strip(), self._key, algorithms=[_ALGORITHM]))
+        except jwt.InvalidSignatureError as error:
+            raise LicenseError("the license key is not signed by this model's publisher, or was changed") from error
+        except (jwt.PyJWTError, ValueError) as error:
+            raise LicenseError("this is not a license key, or it is damaged") from error
+        if not isinstance(claims, dict):
+            raise LicenseError("this is not a license key, or it is damaged")
+        model, name, email, expires = (claims.get(key) for key in ("model", "name", "email", "exp"))
+        if model != self._model:
+            raise LicenseError(f"the license key is for the model {model!r}, this is {self._model!r}")
+        if not isinstance(name, str) or not isinstance(email, str):
+            raise LicenseError("the license key does not say who it is for")
+        if not isinstance(expires, int) or not 0 <= expires <= _LAST_MOMENT:
+            raise LicenseError("the license key does not say how long it holds")
+        return License(name, email, expires)
+
+
+class _Ed25519(Algorithm):
+    """PyJWT's own needs the package cryptography: 12 MB in every image, for one function of libsodium."""
+
+    def prepare_key(self, key: bytes) -> VerifyKey:
+        return VerifyKey(key)
+
+    def verify(self, msg: bytes, key: VerifyKey, sig: bytes) -> bool:
+        try:
+            key.verify(msg, sig)
+        except (BadSignatureError, ValueError):
+            return False
+        return True
+
+    def sign(self, msg: bytes, key: VerifyKey) -> bytes:  # noqa: ARG002
+        raise TypeError("only the publisher signs")
+
+    @staticmethod
+    def to_jwk(key_obj: Any, as_dict: bool = False) -> Any:  # noqa: ARG004
+        raise TypeError("keys are given as text")
+
+    @staticmethod
+    def from_jwk(jwk: Any) -> Any:  # noqa: ARG004
+        raise TypeError("keys are given as text")
+
+
+def read_public_key(text: str) -> bytes:
+    """Reads a public key: 32 bytes, base64url without padding.
+
+    Raises:
+        StartError: it is none.
+    """
+    try:
+        return bytes(VerifyKey(base64.urlsafe_b64decode(text.strip() + "==")))
+    except ValueError as error:
+        raise StartError(
+            "the license public key is not 32 bytes in base64url; `model-dockerize license new-key` prints one"
+        ) from error
+
+
+def _make_signatures() -> PyJWS:
+    signatures = PyJWS()
+    if _ALGORITHM in signatures.get_algorithms():  # so where cryptography is installed
+        signatures.unregister_algorithm(_ALGORITHM)
+    signatures.register_algorithm(_ALGORITHM, _Ed25519())
+    return signatures
+
+
+_signatures = _make_signatures()
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)

@@ -1,0 +1,143 @@
+"""A PostgreSQL server of the tests' own: real, unprivileged, on a loopback port, its data in a temporary folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from machine import debian
+from machine.host import MachineError, is_root, parse_os_release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server. Anyone on this host may reach it; only the password opens it."""
+
+    programs: Path
+    port: int
+    password: str
+
+    def make_database(self) -> str:
+        """Makes an empty database and returns its URL."""
+        name = f"jobs_{secrets.token_hex(4)}"
+        self.execute("postgres", f"CREATE DATABASE {name}")
+        return f"postgresql://tester:{self.password}@127.0.0.1:{self.port}/{name}"
+
+    def execute(self, database: str, statement: str) -> str:
+        """Runs a statement with psql and returns what it prints, a row a line."""
+        done = subprocess.run(
+            [self.programs / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tester", "-d", database, "-Atq"],
+            input=statement,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PGPASSWORD": self.password},
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+def install() -> Path:
+    """The folder of the server's programs, installed when absent.
+
+    Raises:
+        MachineError: this machine cannot have it; says why.
+    """
+    programs = _programs()
+    if programs is None:
+        if parse_os_release(Path("/etc/os-release").read_text()).get("ID") != "debian" or not is_root():
+            raise MachineError(
+                "PostgreSQL's server is not here, and only root on Debian can install it: apt-get install postgresql."
+            )
+        debian.refresh()
+        debian.install("postgresql")
+        programs = _programs()
+    if programs is None:
+        raise MachineError("Debian's package postgresql was installed, but initdb is not where it belongs.")
+    return programs
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Postgres]:
+    """A server until the block ends; then it is stopped and its data removed."""
+    programs = install()
+    user = _unprivileged()
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        home = Path(folder)
+        password = secrets.token_hex(16)
+        (home / "password").write_text(password)
+        if user is not None:
+            for path in (home, home / "password"):
+                os.chown(path, user.pw_uid, user.pw_gid)
+        drop = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        data = home / "data"
+        access = ["-U", "tester", "--auth=scram-sha-256", f"--pwfile={home / 'password'}"]
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-E", "UTF8", *access],
+            check=True,
+            capture_output=True,
+            cwd=home,
+            timeout=60,
+            **drop,
+        )
+        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as probe:
+            port = probe.getsockname()[1]
+        with (home / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [programs / "postgres", "-D", data, "-p", str(port), "-k", home, "-c", "listen_addresses=127.0.0.1"],
+                stdout=log, stderr=log, cwd=home, **drop,
+            )  # fmt: skip
+        try:
+            _wait(port, server, home / "log")
+            yield Postgres(programs, port, password)
+        finally:
+            server.terminate()  # a smart shutdown would wait for clients; the second signal does not
+            server.send_signal(2)
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise MachineError(f"PostgreSQL did not start:\n{log.read_text()}")
+        time.sleep(0.05)
+
+
+def _programs() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return None if on_path is None else Path(on_path).resolve().parent
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """Who the server runs as: PostgreSQL refuses root. None: we are an ordinary user already."""
+    if not is_root():
+        return None
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam("postgres")
+    return pwd.getpwnam("nobody")
