@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 _USAGE = """usage: model-server               serve the model on port 80
        model-server manifest JSON  write the image's manifest (at build time)
+       model-server selftest JSON  have the model pass its tests (at build time)
        model-server health         ask the running server whether it is well (for HEALTHCHECK)
        model-server --version
 """
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one a command
     """Runs a command; returns the exit code: 0 well, 1 failed, 2 wrong usage."""
     _restore_environment()
     match arguments:
@@ -22,6 +23,8 @@ def main(arguments: Sequence[str]) -> int:
             return _serve()
         case ["manifest", text]:
             return _manifest(text)
+        case ["selftest", text]:
+            return _selftest(text)
         case ["health"]:
             return _health()
         case ["runner", _, _]:
@@ -58,6 +61,21 @@ def _manifest(text: str) -> int:
         volume.prepare(current.data_directory or settings.DEFAULT_DATA_DIRECTORY)
     except StartError as error:
         return _failed(str(error))
+    return 0
+
+
+def _selftest(text: str) -> int:
+    from model_server import selftest, settings  # noqa: PLC0415
+    from model_server.errors import StartError  # noqa: PLC0415
+
+    try:
+        tests = selftest.parse(text)
+        failures = selftest.run(settings.current(), tests)
+    except StartError as error:
+        return _failed(str(error))
+    if failures:
+        return _failed(f"{len(failures)} of {len(tests)} tests of the model failed:\n  " + "\n  ".join(failures))
+    sys.stdout.write(f"model-server: the model passed its {len(tests)} tests\n")
     return 0
 
 

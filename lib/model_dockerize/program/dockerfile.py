@@ -1,8 +1,10 @@
 """Renders the Dockerfile of a program; docs/adr/0003-dockerfile-style.md says why it looks as it does."""
 
+import dataclasses
 import json
 import re
 import shlex
+from typing import Any
 
 from model_dockerize.errors import InputError
 from model_dockerize.program.naming import is_reference
@@ -137,17 +139,33 @@ def _server(program: Program, server_image: str) -> str:
             "input_types": list(program.input_types),
             "output_types": list(program.output_types),
             "limits": {"timeout_seconds": TIMEOUT_SECONDS, "upload_bytes": UPLOAD_BYTES},
+            **_declarations(program),
         }
     )
+    tests = json.dumps([dataclasses.asdict(test) for test in program.tests])
+    prove = f"RUN {json.dumps([f'{_SERVER}/model-server', 'selftest', tests])}\n" if program.tests else ""
     return "\n".join(
         (
             "# Last: a new server re-uses all layers above. With these slashes the layer is the same in every build.",
             f"COPY --from={server_image} /opt/ /opt/",
             "ARG MODEL_BUILD_ID=local",
             f"RUN {json.dumps([f'{_SERVER}/model-server', 'manifest', manifest])}",
-            "ENV MODEL_BUILD_ID=$MODEL_BUILD_ID",
+            f"{prove}ENV MODEL_BUILD_ID=$MODEL_BUILD_ID",
         )
     )
+
+
+def _declarations(program: Program) -> dict[str, Any]:
+    """What the manifest holds of programs that declare it."""
+    found: dict[str, Any] = {}
+    if program.schema is not None:
+        found["schema"] = {
+            side: [{"Path": field.path, "DataType": field.data_type, "Optional": field.optional} for field in fields]
+            for side, fields in (("input", program.schema.input), ("output", program.schema.output))
+        }
+    if program.uses_library:
+        found["uses_library"] = True
+    return found
 
 
 def _metadata(program: Program, server_image: str) -> str:

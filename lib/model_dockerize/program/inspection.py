@@ -5,12 +5,12 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
-from model_dockerize.program import command, python_version, requirements, sample
+from model_dockerize.program import command, gravityai_build, python_version, requirements, sample
 from model_dockerize.program.files import Listing, list_files
 from model_dockerize.program.ignore import CREDENTIAL
 from model_dockerize.program.naming import image_name, image_version, is_reference
 from model_dockerize.program.problems import Problems
-from model_dockerize.program.types import Program
+from model_dockerize.program.types import Program, Schema
 from model_dockerize.program.writing import is_foreign
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
@@ -39,10 +39,17 @@ def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings
     init_file = _init_file(program.init_file, listing, problems)
     init_shell = _init_shell(root / init_file, problems) if init_file else ""
     python, base = _base(program, root, problems, progress)
-    _check_packages(program.system_packages, problems)
+    said = gravityai_build.read(root, listing, problems)
+    packages = tuple(dict.fromkeys((*program.system_packages, *said.system_packages)))
+    _check_packages(packages, problems)
     proof = sample.find(smoke, root, problems)
+    input_types = (said.input_type,) if said.input_type else proof.input_types
+    output_types = (said.output_type,) if said.output_type else proof.output_types
+    _check_schema(said.schema, input_types[0], output_types[0], problems)
     problems.raise_if_any(str(root))
     _tell(root, listing, progress)
+    if said.unused:
+        progress.info(f"{gravityai_build.NAME}: nothing is done with {', '.join(said.unused)}.")
     return Program(
         name=name,
         version=version,
@@ -56,13 +63,16 @@ def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings
         requirements_need_code=needs.need_code,
         init_file=init_file,
         init_shell=init_shell,
-        system_packages=program.system_packages,
-        input_types=proof.input_types,
-        output_types=proof.output_types,
+        system_packages=packages,
+        input_types=input_types,
+        output_types=output_types,
         sample=proof.sample,
         files=listing.files,
         excluded=listing.excluded,
         ignore_patterns=listing.ignore_patterns,
+        schema=said.schema,
+        tests=said.tests,
+        uses_library=said.uses_library,
     )
 
 
@@ -120,6 +130,17 @@ def _check_packages(names: tuple[str, ...], problems: Problems) -> None:
     for name in names:
         if not _DEBIAN_PACKAGE.fullmatch(name):
             problems.wrong_input(f"system-packages: {name!r} is no name of a Debian package.")
+
+
+def _check_schema(schema: Schema | None, input_type: str, output_type: str, problems: Problems) -> None:
+    for side, fields, kind in (
+        ("Input", schema.input if schema else (), input_type),
+        ("Output", schema.output if schema else (), output_type),
+    ):
+        if fields and kind == sample.UNKNOWN_TYPE:
+            problems.wrong_folder(
+                f"{gravityai_build.NAME}: Schema has an {side}Schema, but no {side}Type (json, csv or csv_header)."
+            )
 
 
 def _tell(root: Path, listing: Listing, progress: Progress) -> None:

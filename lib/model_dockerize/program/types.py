@@ -33,6 +33,31 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class SchemaField:
+    """A field of the model's data. `path`: docs/mapping.md."""
+
+    path: str
+    data_type: str  # "string", "number", "date" or "boolean"
+    optional: bool
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The fields of structured data; empty where none are declared."""
+
+    input: tuple[SchemaField, ...]
+    output: tuple[SchemaField, ...]
+
+
+@dataclass(frozen=True)
+class ModelTest:
+    """Files of the folder: an input that is run while the image is built, and what must come out, byte by byte."""
+
+    input: str
+    expected: str | None  # None: any result that fits the schema
+
+
+@dataclass(frozen=True)
 class Program:
     """A program folder that can be built. Empty text: there is none of it."""
 
@@ -55,3 +80,6 @@ class Program:
     files: tuple[ProgramFile, ...]  # sorted by path
     excluded: tuple[Excluded, ...]
     ignore_patterns: tuple[str, ...]  # the lines of the folder's own .dockerignore
+    schema: Schema | None = None
+    tests: tuple[ModelTest, ...] = ()
+    uses_library: bool = False  # written for the public `gravityai` library

@@ -1,0 +1,67 @@
+"""`model-server selftest`, as the image's build calls it: a process of its own, the real runner, a real program."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import manifest_text
+
+
+def selftest(folder: Path, program_folder: Path, tests: object, **changes: object) -> subprocess.CompletedProcess[str]:
+    path = folder / "model.json"
+    path.write_text(manifest_text(program_folder, **changes), encoding="utf-8")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[3] / "lib"),
+        "MODEL_MANIFEST": str(path),
+        "MODEL_SERVER_USER": f"{os.geteuid()}:{os.getegid()}",
+    }
+    command = [sys.executable, "-m", "model_server", "selftest", json.dumps(tests)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_model_that_passes(tmp_path: Path, program_folder: Path) -> None:
+    (program_folder / "in.csv").write_text("a,b\n1,x\n")
+    (program_folder / "out.csv").write_text("A,B\n1,X\n")
+    schema = {"output": [{"Path": "A", "DataType": "number"}, {"Path": "B", "DataType": "string"}]}
+    tests = [{"input": "in.csv", "expected": "out.csv"}, {"input": "in.csv", "expected": None}]
+    done = selftest(tmp_path, program_folder, tests, schema=schema)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the model passed its 2 tests" in done.stdout
+
+
+def test_a_model_that_fails_says_every_reason(tmp_path: Path, program_folder: Path) -> None:
+    (program_folder / "in.csv").write_text("a,b\n1,x\n2,y\n")
+    (program_folder / "out.csv").write_text("A,B\n1,X\n2,Z\n")
+    (program_folder / "bad.csv").write_text("!fail because")
+    schema = {"output": [{"Path": "A", "DataType": "number"}, {"Path": "B", "DataType": "boolean"}]}
+    tests = [
+        {"input": "in.csv", "expected": "out.csv"},
+        {"input": "in.csv", "expected": None},
+        {"input": "bad.csv", "expected": None},
+        {"input": "gone.csv", "expected": None},
+        {"input": "in.csv", "expected": "gone.csv"},
+    ]
+    done = selftest(tmp_path, program_folder, tests, schema=schema)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "model-server: 5 of 5 tests of the model failed:",
+        "  in.csv: the result differs from out.csv at byte 11, line 3: 'Y\\n' instead of 'Z\\n'"
+        " (12 bytes, 12 in the reference)",
+        "  in.csv: the result does not fit the schema: row 1, B: true or false is needed, 'X' is there; "
+        "row 2, B: true or false is needed, 'Y' is there",
+        "  bad.csv: the program failed: no good: because",
+        "  gone.csv: the input is not in the image",
+        "  in.csv: the reference gone.csv is not in the image",
+    ]
+
+
+@pytest.mark.parametrize("tests", ["x", [1], [{"expected": "a"}]])
+def test_tests_that_are_none(tmp_path: Path, program_folder: Path, tests: object) -> None:
+    done = selftest(tmp_path, program_folder, tests)
+    assert done.returncode == 1
+    assert "the tests must be a JSON list" in done.stderr
