@@ -1,0 +1,128 @@
+"""Licence keys, the publisher's side: a pair of keys, and signed keys for customers (docs/license-keys.md).
+
+What a customer gets is a JSON Web Token signed with Ed25519. The model server checks it with the public key alone.
+"""
+
+import base64
+import json
+import os
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from model_dockerize.errors import InputError
+
+_DAY_SECONDS = 86400
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a licence key says, and whether it holds."""
+
+    claims: dict[str, object]
+    #: None: it holds, or (without a public key) nothing was checked but its form.
+    problem: str | None
+
+
+def make_pair(private_key: Path) -> str:
+    """Makes a pair of keys; writes the private one to a new file that only its owner can read, returns the public one.
+
+    Raises:
+        InputError: the file is there already, or cannot be written.
+    """
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    try:
+        with os.fdopen(os.open(private_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem)
+    except FileExistsError as error:
+        raise InputError(
+            f"{private_key} is there already.", "Name another file: a key is never overwritten."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{private_key} cannot be written: {error.strerror}.", "Name another file.") from error
+    return public_text(key.public_key())
+
+
+def issue(private_key: Path, model: str, name: str, email: str, days: int, now: float | None = None) -> str:
+    """Returns a licence key for one customer of one model.
+
+    Args:
+        private_key: the publisher's, a PEM file as `make_pair` writes it.
+        model: its name, as the image has it.
+        name: of the customer.
+        email: of the customer.
+        days: how long the key holds from now on.
+        now: seconds since the epoch; None: this moment.
+
+    Raises:
+        InputError: the file is no such key.
+    """
+    issued = int(time.time() if now is None else now)
+    expires = issued + days * _DAY_SECONDS
+    claims = {"jti": str(uuid.uuid4()), "model": model, "name": name, "email": email, "iat": issued, "exp": expires}
+    return jwt.encode(claims, _read_private(private_key), algorithm="EdDSA")
+
+
+def inspect(text: str, public_key: str | None) -> Inspection:
+    """Reads a licence key; checks its signature and expiry if the publisher's public key is given.
+
+    Raises:
+        InputError: it is no licence key, or the public key is none.
+    """
+    try:
+        claims = jwt.decode(text.strip(), options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError) as error:
+        raise InputError("This is not a license key, or it is damaged.", "Ask its publisher for a new one.") from error
+    if public_key is None:
+        return Inspection(claims, None)
+    try:
+        jwt.decode(text.strip(), _read_public(public_key), algorithms=["EdDSA"])
+    except jwt.ExpiredSignatureError:
+        return Inspection(claims, "it has expired")
+    except jwt.PyJWTError:
+        return Inspection(claims, "it is not signed by this publisher, or was changed")
+    return Inspection(claims, None)
+
+
+def public_text(key: Ed25519PublicKey) -> str:
+    """The public key as the image and the environment have it: 32 bytes, base64url without padding."""
+    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def shown(inspection: Inspection) -> str:
+    """The inspection as JSON for people: times in UTC."""
+    times = {
+        key: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value))
+        for key, value in inspection.claims.items()
+        if key in ("iat", "exp") and isinstance(value, int | float)
+    }
+    return json.dumps({**inspection.claims, **times, "problem": inspection.problem}, indent=2, ensure_ascii=False)
+
+
+def _read_private(path: Path) -> Ed25519PrivateKey:
+    remedy = "Make a pair with: model-dockerize license new-key FILE"
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", remedy) from error
+    except (ValueError, TypeError) as error:  # never its words: they might quote the file
+        raise InputError(f"{path} is not a private key in PEM form without a password.", remedy) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InputError(f"{path} holds a key of another kind than Ed25519.", remedy)
+    return key
+
+
+def _read_public(text: str) -> Ed25519PublicKey:
+    try:
+        return Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(text.strip() + "=="))
+    except ValueError as error:
+        raise InputError(
+            "The public key is not 32 bytes in base64url.", "Take what `model-dockerize license new-key` printed."
+        ) from error
