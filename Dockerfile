@@ -27,7 +27,7 @@ RUN --mount=type=secret,id=ca-bundle,required=false \
     if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle; fi \
     && pip install --root-user-action=ignore --require-hashes -r requirements.txt
 COPY lib/model_server lib/model_server
-COPY lib/model_runner/runner.py lib/model_runner/runner.py
+COPY lib/model_runner lib/model_runner
 # The executable is told last to use the loader and the libraries beside it (to strip it afterwards would break it).
 # hadolint ignore=SC2016
 RUN pyinstaller --noconfirm --log-level WARN --onedir --strip --name model-server --paths lib \
@@ -42,7 +42,8 @@ RUN pyinstaller --noconfirm --log-level WARN --onedir --strip --name model-serve
     && cp -L "$loader" /opt/model-server/_internal/ \
     && for name in libc.so.6 libdl.so.2 libm.so.6 libpthread.so.0 libresolv.so.2 librt.so.1 libutil.so.1; do \
         cp -L "$libraries/$name" /opt/model-server/_internal/ || exit 1; done \
-    && install -m 0644 lib/model_runner/runner.py /opt/model-server/runner.py \
+    && mkdir /opt/model-server/model_runner \
+    && install -m 0644 lib/model_runner/*.py /opt/model-server/model_runner/ \
     && install -m 0755 /usr/bin/tini-static /opt/model-server/tini \
     && /opt/model-server/model-server --version \
     && /opt/model-server/tini --version

@@ -1,259 +1,144 @@
-"""Runs the model's program, a process per job, on behalf of the model server.
+"""Runs the model's program, job by job, on behalf of the model server.
 
     python runner.py SOCKET MANIFEST
 
-The server listens on the Unix socket SOCKET, this process connects and then answers one request at a time, JSON lines:
+The server listens on the Unix socket SOCKET, this process connects, says how it will run the program, and then answers
+one request at a time, JSON lines:
 
-    -> {"job": id, "input": path, "output": path, "timeout": seconds}
+    <- {"mode": text}
+    -> {"job": id, "input": path, "output": path, "timeout": seconds, "memory_mib": limit, "output_bytes": limit}
     <- {"job": id, "status": "complete" | "error", "exit": code or null, "error": text or null, "seconds": float}
 
-MANIFEST is the image's model.json; "command" and "working_directory" are read from it. What the program prints is
-copied to this process's standard output, line by line, behind the job's id. When the server goes away, so does the
-program.
+A limit of 0, or none, is no limit. MANIFEST is the image's model.json; "command", "working_directory", "runner_mode"
+and "uses_library" are read from it. What the program prints is copied to this process's standard output, line by line,
+behind the job's id. When the server goes away, so does the program.
 
-This file runs under the interpreter that the model needs, which may be as old as Python 3.6: standard library only, no
+The modes are `command` (command.py), `warm` (warm.py) and `resident` (resident.py). MODEL_RUNNER_MODE names one, or
+`auto`, and counts more than the manifest's "runner_mode".
+
+These files run under the interpreter that the model needs, which may be as old as Python 3.6: standard library only, no
 newer syntax.
 """
 
 import json
 import os
-import re
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-ERROR_BYTES = 4096  # of stderr, kept from its end, as the error text of a failed job
-LOG_LINE_CHARACTERS = 2000
-LOG_JOB_BYTES = 256 * 1024  # of output copied to the log per job; a chatty program must not fill the disk
-READ_BYTES = 65536
-PR_SET_PDEATHSIG = 1
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from model_runner.command import CommandMode
+from model_runner.imports import Scan, Script, find_script, scan
+from model_runner.logs import log
+from model_runner.processes import death_signal_setter
+from model_runner.resident import ResidentMode
+from model_runner.warm import UnfitError, WarmMode
+
+LIBRARY = "gravityai"
+MODES = ("auto", "command", "warm", "resident")
+Mode = Union[CommandMode, WarmMode, ResidentMode]
 
 
-def log(text: str) -> None:
-    """Writes one line to the container's log."""
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    line = "{} {}\n".format(stamp, text).encode("utf-8", "replace")
+def choose(manifest: Dict[str, Any], wanted: str, connection: socket.socket) -> Tuple[Mode, str]:
+    """Returns the mode for this program, started, and why it is not another one ("" if there is nothing to say).
+
+    Args:
+        wanted: one of MODES.
+    """
+    directory = manifest["working_directory"]
+    command = list(manifest["command"])
+    script = find_script(command)
+    found, problem = read(script)
+    uses_library = bool(manifest.get("uses_library")) or (found is not None and LIBRARY in found.names)
+    if script is not None and uses_library and script.arguments[:1] != ("run",):
+        command.insert(len(command) - len(script.arguments), "run")
+    if wanted == "command":
+        reason = "as asked"
+    elif script is None:
+        reason = "because the command is not `python script ...`"
+    elif wanted == "resident" or (wanted == "auto" and uses_library):
+        return ResidentMode(script, directory, connection), ""
+    elif uses_library:
+        reason = "because the program uses {}: it can be resident".format(LIBRARY)
+    elif found is None:
+        reason = "because {}".format(problem)
+    else:
+        try:
+            return WarmMode(script, found, directory, connection, check=wanted != "warm"), ""
+        except UnfitError as error:
+            reason = "because {}".format(error)
+    return CommandMode(command, directory, connection), reason
+
+
+def read(script: Optional[Script]) -> Tuple[Optional[Scan], str]:
+    """What the script imports; None, and why, if it cannot be read."""
+    if script is None:
+        return None, ""
     try:
-        os.write(1, line)
-    except OSError:
-        pass  # a closed log must not fail a job
+        return scan(script.path), ""
+    except SyntaxError as error:
+        return None, "{} line {} is not valid here: {}".format(script.path, error.lineno, error.msg)
+    except (OSError, ValueError) as error:
+        return None, "{} cannot be read: {}".format(script.path, error)
 
 
-def death_signal_setter(signal_number: int) -> Callable[[], object]:
-    """Returns a function that asks the kernel to send `signal_number` to the caller when its parent dies."""
-    try:
-        import ctypes  # noqa: PLC0415 - some small Pythons lack it
-
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-    except (ImportError, OSError, AttributeError):
-        return lambda: None  # the end of the socket still tells us
-    return lambda: prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
-
-
-def fill(command: Sequence[str], input_path: str, output_path: str) -> List[str]:
-    """Returns the argv of a job: `command` with every {input} and {output} replaced, also inside words."""
-    paths = {"{input}": input_path, "{output}": output_path}
-    return [re.sub(r"\{input\}|\{output\}", lambda match: paths[match.group()], word) for word in command]
+def answer(mode: Mode, request: Dict[str, Any]) -> Dict[str, Any]:
+    """Has one job done and returns the reply to its request."""
+    started = time.monotonic()
+    code, error = mode.run(request)
+    return {
+        "job": request["job"],
+        "status": "complete" if error is None else "error",
+        "exit": code,
+        "error": error,
+        "seconds": round(time.monotonic() - started, 6),
+    }
 
 
-class JobLog:
-    """Copies a program's output to the log: whole lines, each behind the job's id, up to LOG_JOB_BYTES."""
+class Requests:
+    """The requests that arrive; while there is none, the mode looks after its processes."""
 
-    def __init__(self, job: str) -> None:
-        self._job = job
-        self._left = LOG_JOB_BYTES
-        self._pending: Dict[str, bytes] = {}
-
-    def feed(self, stream: str, data: bytes) -> None:
-        """Takes bytes that the program wrote to `stream` (its name)."""
-        lines = (self._pending.get(stream, b"") + data).split(b"\n")
-        rest = lines.pop()
-        if len(rest) > LOG_LINE_CHARACTERS:
-            lines.append(rest)
-            rest = b""
-        self._pending[stream] = rest
-        for line in lines:
-            self._write(line)
-
-    def finish(self) -> None:
-        """Writes what came without a line end."""
-        for line in self._pending.values():
-            if line:
-                self._write(line)
-
-    def _write(self, line: bytes) -> None:
-        if self._left <= 0:
-            return
-        self._left -= len(line) + 1
-        text = line.decode("utf-8", "replace").rstrip("\r")
-        if len(text) > LOG_LINE_CHARACTERS:
-            text = text[:LOG_LINE_CHARACTERS] + " [line cut]"
-        log("job {} | {}".format(self._job, text))
-        if self._left <= 0:
-            log("job {} | [further output is not shown]".format(self._job))
-
-
-class Program:
-    """The model's program as the manifest describes it, run once per job in a process group of its own."""
-
-    def __init__(self, manifest: Dict[str, Any], connection: socket.socket) -> None:
-        self._command = manifest["command"]
-        self._directory = manifest["working_directory"]
+    def __init__(self, connection: socket.socket, mode: Mode) -> None:
         self._connection = connection
-        self._die_with_parent = death_signal_setter(signal.SIGKILL)
-        self._child: Optional["subprocess.Popen[bytes]"] = None
-        wake_read, wake_write = os.pipe()
-        os.set_blocking(wake_read, False)
-        os.set_blocking(wake_write, False)
-        self._wake = wake_read
-        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        signal.set_wakeup_fd(wake_write)
+        self._mode = mode
+        self._buffer = b""
 
-    def run(self, request: Dict[str, Any]) -> Dict[str, Any]:
-        """Runs one job to its end and returns the reply to `request`."""
-        started = time.monotonic()
-        code, error = self._run(request, started + request["timeout"])
-        return {
-            "job": request["job"],
-            "status": "complete" if error is None else "error",
-            "exit": code,
-            "error": error,
-            "seconds": round(time.monotonic() - started, 6),
-        }
-
-    def stop(self) -> None:
-        """Kills the running program and everything in its process group."""
-        if self._child is not None:
-            kill_group(self._child.pid)
-
-    def _run(self, request: Dict[str, Any], deadline: float) -> Tuple[Optional[int], Optional[str]]:
-        try:
-            self._child = subprocess.Popen(
-                fill(self._command, request["input"], request["output"]),
-                cwd=self._directory,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                preexec_fn=self._die_with_parent,  # noqa: PLW1509 - there are no threads here
-            )
-        except OSError as error:
-            return None, "The program could not be started: {}: {}".format(error.filename, error.strerror)
-        try:
-            timed_out, stderr_tail = self._follow(self._child, request["job"], deadline)
-            code = self._child.wait()
-        finally:
-            self._child = None
-        if timed_out:
-            return code, "The program ran longer than {:g} s and was stopped.".format(request["timeout"])
-        if code != 0:
-            return code, failure_text(code, stderr_tail)
-        if not os.path.isfile(request["output"]):
-            return code, "The program ended without an error but wrote no output file."
-        return code, None
-
-    def _follow(self, child: "subprocess.Popen[bytes]", job: str, deadline: float) -> Tuple[bool, bytes]:
-        """Copies output until the program ends or `deadline` passes; returns (timed out, last bytes of stderr)."""
-        job_log = JobLog(job)
-        error_tail = Tail()
-        streams = {}
-        timed_out = False
-        with selectors.DefaultSelector() as selector:
-            for name, stream in (("stdout", child.stdout), ("stderr", child.stderr)):
-                descriptor = stream.fileno()  # type: ignore[union-attr]
-                os.set_blocking(descriptor, False)
-                selector.register(descriptor, selectors.EVENT_READ)
-                streams[descriptor] = name
-            selector.register(self._connection.fileno(), selectors.EVENT_READ)
-            selector.register(self._wake, selectors.EVENT_READ)
-            while not has_ended(child.pid):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    timed_out = True
-                    break
-                # A second at most: a lost wake-up must not cost the job its time.
-                for key, _ in selector.select(min(left, 1.0)):
-                    if key.fd == self._connection.fileno():
-                        raise EOFError("the server is gone")
-                    data = read_some(key.fd)
-                    if key.fd in streams and data is not None:
-                        if data == b"":
-                            selector.unregister(key.fd)
-                        take(streams[key.fd], data, job_log, error_tail)
-        kill_group(child.pid)  # before the wait: until then nobody else can get this number
-        for descriptor, name in streams.items():
-            data = read_some(descriptor)
-            while data:
-                take(name, data, job_log, error_tail)
-                data = read_some(descriptor)
-        child.stdout.close()  # type: ignore[union-attr]
-        child.stderr.close()  # type: ignore[union-attr]
-        job_log.finish()
-        return timed_out, error_tail.data
+    def next(self) -> Optional[Dict[str, Any]]:
+        """Waits for a request; None when the server is gone."""
+        while b"\n" not in self._buffer:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._connection, selectors.EVENT_READ)
+                others: List[int] = self._mode.descriptors()
+                for descriptor in others:
+                    selector.register(descriptor, selectors.EVENT_READ)
+                ready = {key.fd for key, _ in selector.select()}
+            if ready.intersection(others):
+                self._mode.attend()
+            if self._connection.fileno() in ready:
+                data = self._connection.recv(65536)
+                if not data:
+                    return None
+                self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return dict(json.loads(line.decode("utf-8")))
 
 
-class Tail:
-    """The last ERROR_BYTES of what it was fed."""
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def feed(self, data: bytes) -> None:
-        """Takes the next bytes."""
-        self.data = (self.data + data)[-ERROR_BYTES:]
-
-
-def take(stream: str, data: bytes, job_log: JobLog, error_tail: Tail) -> None:
-    """Passes on what the program wrote."""
-    job_log.feed(stream, data)
-    if stream == "stderr":
-        error_tail.feed(data)
-
-
-def has_ended(pid: int) -> bool:
-    """Tells whether the child `pid` has ended, without reaping it."""
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def kill_group(pid: int) -> None:
-    """Kills the process group `pid`; does nothing if there is none left."""
+def serve(connection: socket.socket, mode: Mode) -> None:
+    """Answers requests until the server is gone."""
+    requests = Requests(connection, mode)
     try:
-        os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
+        request = requests.next()
+        while request is not None:
+            connection.sendall((json.dumps(answer(mode, request)) + "\n").encode("utf-8"))
+            request = requests.next()
+    except (EOFError, ConnectionError):
         pass
-
-
-def read_some(descriptor: int) -> Optional[bytes]:
-    """Returns bytes that are there now, b"" at the end of the stream, None when there are none yet."""
-    try:
-        return os.read(descriptor, READ_BYTES)
-    except BlockingIOError:
-        return None
-
-
-def failure_text(code: int, stderr_tail: bytes) -> str:
-    """Returns the error text of a program that ended with `code` (negative: signal)."""
-    text = stderr_tail.decode("utf-8", "replace").strip().replace("\x00", "")
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = str(-code)
-        hint = " (often: out of memory)" if -code == signal.SIGKILL else ""
-        reason = "The program was killed by {}{}.".format(name, hint)
-        return "{}\n{}".format(reason, text) if text else reason
-    return text or "The program ended with exit code {} and wrote nothing to stderr.".format(code)
-
-
-def requests(connection: socket.socket) -> Iterator[Dict[str, Any]]:
-    """Yields the requests that arrive, until the server closes the connection."""
-    with connection.makefile("r", encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            yield json.loads(line)
+    mode.stop()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -265,22 +150,28 @@ def main(arguments: Sequence[str]) -> int:
     socket_path, manifest_path = arguments
     with open(manifest_path, encoding="utf-8") as file:
         manifest = json.load(file)
+    wanted = os.environ.get("MODEL_RUNNER_MODE", "").strip() or manifest.get("runner_mode") or "auto"
+    if wanted not in MODES:
+        log("runner: MODEL_RUNNER_MODE={} is not one of {}; it counts as auto".format(wanted, ", ".join(MODES)))
+        wanted = "auto"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(socket_path)
-        program = Program(manifest, connection)
+        try:
+            os.chdir(manifest["working_directory"])
+        except OSError:
+            pass  # the mode `command` says so, in every job
+        mode, reason = choose(manifest, wanted, connection)
 
         def on_terminate(number: int, _frame: object) -> None:
-            program.stop()
+            mode.stop()
             os._exit(128 + number)
 
         signal.signal(signal.SIGTERM, on_terminate)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
-        log("runner: mode command, Python {} at {}".format(sys.version.split()[0], sys.executable))
-        try:
-            for request in requests(connection):
-                connection.sendall((json.dumps(program.run(request)) + "\n").encode("utf-8"))
-        except (EOFError, ConnectionError):
-            program.stop()
+        name = "{} ({})".format(mode.name, reason) if reason else mode.name
+        log("runner: mode {}, Python {} at {}".format(name, sys.version.split()[0], sys.executable))
+        connection.sendall((json.dumps({"mode": name}) + "\n").encode("utf-8"))
+        serve(connection, mode)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The program `model-server`: serve (no argument), manifest, health, runner.
+"""The program `model-server`: serve (no argument), run, manifest, health, runner.
 
 Nothing is imported before it is needed: `health` runs every few seconds.
 """
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 _USAGE = """usage: model-server               serve the model on port 80
+       model-server run IN OUT     do one job and end; a path, or - for standard input and output
        model-server manifest JSON  write the image's manifest (at build time)
        model-server selftest JSON  have the model pass its tests (at build time)
        model-server health         ask the running server whether it is well (for HEALTHCHECK)
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one a command
     match arguments:
         case []:
             return _serve()
+        case ["run", source, target]:
+            return _run(source, target)
         case ["manifest", text]:
             return _manifest(text)
         case ["selftest", text]:
@@ -46,6 +49,16 @@ def _serve() -> int:
 
     try:
         return serve(settings.current())
+    except StartError as error:
+        return _failed(str(error))
+
+
+def _run(source: str, target: str) -> int:
+    from model_server import once, settings  # noqa: PLC0415
+    from model_server.errors import StartError  # noqa: PLC0415
+
+    try:
+        return once.run(settings.current(), source, target)
     except StartError as error:
         return _failed(str(error))
 
@@ -93,7 +106,7 @@ def _runner(arguments: Sequence[str]) -> int:
     from pathlib import Path  # noqa: PLC0415
 
     sys.argv = list(arguments)
-    runpy.run_path(str(Path(sys.executable).parent / "runner.py"), run_name="__main__")
+    runpy.run_path(str(Path(sys.executable).parent / "model_runner" / "runner.py"), run_name="__main__")
     return 0
 
 

@@ -1,6 +1,7 @@
 """The server's end of the runner protocol (the other, and the protocol, is model_runner/runner.py)."""
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -9,12 +10,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _START_SECONDS = 30.0
+#: Until the runner has imported what the program imports, where it does that.
+_PREPARE_SECONDS = 180.0
 _STOP_SECONDS = 3.0
 #: The runner watches the time itself; this much later it must be stuck.
 _GRACE_SECONDS = 30.0
@@ -35,12 +39,44 @@ class Outcome:
 class RunnerClient:
     """One runner process, started when it is needed and again after it died. `run` is for one thread at a time."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        """Takes the runner's argv, as `runner_command` makes it; "{socket}" stands for the path of the socket."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        memory_mib: int = 0,
+        output_bytes: int = 0,
+        environment: Mapping[str, str] | None = None,
+        user: tuple[int, int] | None = None,
+        log: int | None = None,
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            command: the runner's argv, as `runner_command` makes it; "{socket}" stands for the path of the socket.
+            memory_mib: what a job's processes may hold in memory; 0 is no limit.
+            output_bytes: how large a job's output may be; 0 is no limit.
+            environment: variables for the runner and the program, beside the caller's own.
+            user: uid and gid of both, when the caller is root and they should not be.
+            log: descriptor for what both print; None: the caller's standard output.
+        """
         self._command = list(command)
+        self._limits = {"memory_mib": memory_mib, "output_bytes": output_bytes}
+        self._environment = dict(environment or {})
+        self._user = user
+        self._log = log
         self._guard = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+        #: How the program is run, and why not in a faster way; "" as long as it is not known.
+        self.mode = ""
+
+    def prepare(self) -> None:
+        """Starts the runner, so that the first job need not wait for it.
+
+        Raises:
+            RunnerDiedError: it did not start.
+        """
+        self._ready()
 
     def run(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome:
         """Has the program turn `input_path` into `output_path`.
@@ -49,13 +85,12 @@ class RunnerClient:
             RunnerDiedError: nothing is known about the job; it may be run again.
         """
         connection = self._ready()
-        request = {"job": job_id, "input": str(input_path), "output": str(output_path), "timeout": timeout}
+        paths = {"input": str(input_path), "output": str(output_path)}
+        request = {"job": job_id, **paths, "timeout": timeout, **self._limits}
         try:
             connection.settimeout(timeout + _GRACE_SECONDS)
             connection.sendall(json.dumps(request).encode() + b"\n")
-            with connection.makefile("rb") as replies:
-                line = replies.readline()
-            reply = json.loads(line)
+            reply = _receive(connection)
             return Outcome(reply["error"], float(reply["seconds"]))
         except (OSError, ValueError, KeyError) as error:
             self.stop()
@@ -85,35 +120,68 @@ class RunnerClient:
         if connection is not None and process is not None and process.poll() is None:
             return connection
         self.stop()
-        process, connection = _start(self._command)
+        process, connection = self._start()
         with self._guard:
             self._process, self._connection = process, connection
+        try:
+            connection.settimeout(_PREPARE_SECONDS)
+            self.mode = str(_receive(connection)["mode"])
+        except (OSError, ValueError, KeyError) as error:
+            self.stop()
+            raise RunnerDiedError("the runner ended before it was ready") from error
         return connection
 
-
-def _start(command: Sequence[str]) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    with tempfile.TemporaryDirectory(prefix="model-runner-", dir="/tmp") as folder:
-        path = f"{folder}/socket"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            listener.bind(path)
-            listener.listen(1)
-            listener.settimeout(0.1)
-            try:
-                process = subprocess.Popen(
-                    [path if word == "{socket}" else word for word in command], stdin=subprocess.DEVNULL
-                )
-            except OSError as error:
-                raise RunnerDiedError(f"the runner could not be started: {error}") from error
-            deadline = time.monotonic() + _START_SECONDS
-            while process.poll() is None and time.monotonic() < deadline:
+    def _start(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
+        with tempfile.TemporaryDirectory(prefix="model-runner-", dir="/tmp") as folder:
+            path = f"{folder}/socket"
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+                listener.bind(path)
+                listener.listen(1)
+                listener.settimeout(0.1)
+                if self._user is not None:
+                    os.chown(folder, *self._user)
+                    os.chown(path, *self._user)
                 try:
-                    connection, _ = listener.accept()
-                except TimeoutError:
-                    continue
-                return process, connection
-    process.kill()
-    process.wait()
-    raise RunnerDiedError(f"the runner did not start (exit code {process.returncode})")
+                    process = self._spawn(path)
+                except OSError as error:
+                    raise RunnerDiedError(f"the runner could not be started: {error}") from error
+                deadline = time.monotonic() + _START_SECONDS
+                while process.poll() is None and time.monotonic() < deadline:
+                    try:
+                        connection, _ = listener.accept()
+                    except TimeoutError:
+                        continue
+                    return process, connection
+        process.kill()
+        process.wait()
+        raise RunnerDiedError(f"the runner did not start (exit code {process.returncode})")
+
+    def _spawn(self, path: str) -> "subprocess.Popen[bytes]":
+        uid, gid = self._user if self._user is not None else (None, None)
+        return subprocess.Popen(
+            [path if word == "{socket}" else word for word in self._command],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            env={**os.environ, **self._environment},
+            user=uid,
+            group=gid,
+            extra_groups=None if uid is None else [],
+        )
+
+
+def _receive(connection: socket.socket) -> dict[str, Any]:
+    """The next message of the runner, which sends one at a time.
+
+    Raises:
+        OSError, ValueError: there is none.
+    """
+    data = b""
+    while not data.endswith(b"\n"):
+        more = connection.recv(65536)
+        if not more:
+            raise ConnectionError("the runner closed the connection")
+        data += more
+    return dict(json.loads(data))
 
 
 def runner_command(
@@ -125,7 +193,7 @@ def runner_command(
     `python`. An image without any Python (a compiled model) gets the server's.
     """
     frozen = bool(getattr(sys, "frozen", False))
-    here = Path(sys.executable).parent if frozen else Path(__file__).parent.parent / "model_runner"
+    here = (Path(sys.executable).parent if frozen else Path(__file__).parent.parent) / "model_runner"
     is_python = re.fullmatch(r"(python|pypy)[0-9.]*", Path(program[0]).name) is not None
     for name in (*program[: int(is_python)], "python3", "python"):
         interpreter = which(name)

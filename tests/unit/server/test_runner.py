@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from .conftest import manifest_text
 RUNNER = Path(__file__).parents[3] / "lib/model_runner/runner.py"
 
 
-def oldest_and_newest() -> list[str]:
+@cache
+def oldest_and_newest() -> tuple[str, str]:
     """The Pythons of this computer at both ends, tests' own included."""
     found = {sys.version_info[:2]: sys.executable}
     for minor in range(6, 20):
@@ -30,19 +32,24 @@ def oldest_and_newest() -> list[str]:
             path = shutil.which(f"python3.{minor}", path=folder)
             if path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
                 found.setdefault((3, minor), path)
-    return [found[min(found)], found[max(found)]]
+    return found[min(found)], found[max(found)]
 
 
 @contextmanager
-def runner(python: str, manifest_path: Path, folder: Path) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
+def runner(
+    python: str, manifest_path: Path, folder: Path, mode: str = "auto"
+) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
     path = folder / "s"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(1)
         command = [python, "-I", "-S", str(RUNNER), str(path), str(manifest_path)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        environment = {**os.environ, "MODEL_RUNNER_MODE": mode}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
         listener.settimeout(10)
         connection, _ = listener.accept()
+        with connection.makefile("rb", buffering=0) as replies:
+            assert set(json.loads(replies.readline())) == {"mode"}
     try:
         yield connection, process
     finally:
@@ -64,8 +71,9 @@ def manifest_path(tmp_path: Path, program_folder: Path) -> Path:
     return path
 
 
-def test_the_file_keeps_to_the_grammar_of_python_3_6() -> None:
-    ast.parse(RUNNER.read_text(encoding="utf-8"), feature_version=(3, 6))
+def test_the_files_keep_to_the_grammar_of_python_3_6() -> None:
+    for path in RUNNER.parent.glob("*.py"):
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
 @pytest.mark.parametrize("python", oldest_and_newest(), ids=["oldest", "newest"])
@@ -73,7 +81,7 @@ def test_the_protocol(python: str, tmp_path: Path, manifest_path: Path) -> None:
     source, target = tmp_path / "in", tmp_path / "out"
     source.write_text("häuser\n", encoding="utf-8")
     common = {"input": str(source), "output": str(target), "timeout": 20}
-    with runner(python, manifest_path, tmp_path) as (connection, process):
+    with runner(python, manifest_path, tmp_path, "command") as (connection, process):
         reply = ask(connection, job="j1", **common)
         seconds = reply.pop("seconds")
         assert reply == {"job": "j1", "status": "complete", "exit": 0, "error": None}
@@ -88,7 +96,7 @@ def test_the_protocol(python: str, tmp_path: Path, manifest_path: Path) -> None:
         assert reply["error"] == "The program ran longer than 0.4 s and was stopped."
         connection.close()
         output = process.communicate(timeout=10)[0].decode()
-    assert "runner: mode command, Python 3." in output
+    assert "runner: mode command (as asked), Python 3." in output
     assert "job j1 | working" in output
     assert process.returncode == 0
 

@@ -1,0 +1,99 @@
+"""Mode `command`: a new process for each job. Always right; the fall-back of the other modes."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from model_runner.job import Limits, Streams, follow
+from model_runner.logs import JobLog
+from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group, read_some
+
+Ended = Tuple[Optional[int], Optional[str]]  # exit code, error text
+
+
+def fill(command: Sequence[str], input_path: str, output_path: str) -> List[str]:
+    """Returns the argv of a job: `command` with every {input} and {output} replaced, also inside words."""
+    paths = {"{input}": input_path, "{output}": output_path}
+    return [re.sub(r"\{input\}|\{output\}", lambda match: paths[match.group()], word) for word in command]
+
+
+def verdict(request: Dict[str, Any], limits: Limits, breach: Optional[str], code: int, stderr_tail: bytes) -> Ended:
+    """What has become of a job whose program has ended with `code` (negative: signal)."""
+    if breach is not None:
+        return code, breach
+    if code != 0:
+        return code, failure_text(code, stderr_tail)
+    if not os.path.isfile(request["output"]):
+        return code, "The program ended without an error but wrote no output file."
+    return code, limits.output_breach()
+
+
+class CommandMode:
+    """Runs the command of the manifest, once per job, in a session of its own."""
+
+    name = "command"
+
+    def __init__(self, command: Sequence[str], directory: str, connection: socket.socket) -> None:
+        self._command = command
+        self._directory = directory
+        self._connection = connection
+        self._die_with_parent = death_signal_setter(signal.SIGKILL)
+        self._child: Optional["subprocess.Popen[bytes]"] = None
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_read, False)
+        os.set_blocking(wake_write, False)
+        self._wake = wake_read
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signal.set_wakeup_fd(wake_write)
+
+    def run(self, request: Dict[str, Any]) -> Ended:
+        """Runs one job to its end; returns the exit code, if there was one, and the error text, if it failed.
+
+        Raises:
+            EOFError: the server is gone.
+        """
+        try:
+            child = self._child = subprocess.Popen(
+                fill(self._command, request["input"], request["output"]),
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                preexec_fn=self._die_with_parent,  # noqa: PLW1509 - there are no threads here
+            )
+        except OSError as error:
+            return None, "The program could not be started: {}: {}".format(error.filename, error.strerror)
+        limits = Limits(request)
+        job_log = JobLog("job {}".format(request["job"]))
+        streams = Streams(child.stdout.fileno(), child.stderr.fileno())  # type: ignore[union-attr]
+        breach = follow(
+            streams, job_log, limits, child.pid, self._connection, self._wake, lambda: self._over(child.pid)
+        )
+        kill_group(child.pid)  # before the wait: until then nobody else can get this number
+        code = child.wait()
+        self._child = None
+        streams.drain(job_log)
+        child.stdout.close()  # type: ignore[union-attr]
+        child.stderr.close()  # type: ignore[union-attr]
+        job_log.finish()
+        return verdict(request, limits, breach, code, job_log.error_tail)
+
+    def descriptors(self) -> List[int]:
+        """What must be watched between jobs: nothing."""
+        return []
+
+    def attend(self) -> None:
+        """Called when one of `descriptors` is readable."""
+
+    def stop(self) -> None:
+        """Kills the running program and everything in its process group."""
+        if self._child is not None:
+            kill_group(self._child.pid)
+
+    def _over(self, pid: int) -> bool:
+        read_some(self._wake)
+        return has_ended(pid)

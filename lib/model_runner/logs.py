@@ -1,0 +1,60 @@
+"""What the runner and the model's program write to the container's log."""
+
+import os
+import time
+from typing import Dict
+
+ERROR_BYTES = 4096  # of stderr, kept from its end, as the error text of a failed job
+LOG_LINE_CHARACTERS = 2000
+LOG_JOB_BYTES = 256 * 1024  # of output copied to the log per job; a chatty program must not fill the disk
+
+
+def log(text: str) -> None:
+    """Writes one line to the container's log."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    line = "{} {}\n".format(stamp, text).encode("utf-8", "replace")
+    try:
+        os.write(1, line)
+    except OSError:
+        pass  # a closed log must not fail a job
+
+
+class JobLog:
+    """Copies a program's output to the log: whole lines, each behind `label`, up to LOG_JOB_BYTES."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._left = LOG_JOB_BYTES
+        self._pending: Dict[str, bytes] = {}
+        #: The last ERROR_BYTES of stderr.
+        self.error_tail = b""
+
+    def feed(self, stream: str, data: bytes) -> None:
+        """Takes bytes that the program wrote to `stream` ("stdout" or "stderr")."""
+        if stream == "stderr":
+            self.error_tail = (self.error_tail + data)[-ERROR_BYTES:]
+        lines = (self._pending.get(stream, b"") + data).split(b"\n")
+        rest = lines.pop()
+        if len(rest) > LOG_LINE_CHARACTERS:
+            lines.append(rest)
+            rest = b""
+        self._pending[stream] = rest
+        for line in lines:
+            self._write(line)
+
+    def finish(self) -> None:
+        """Writes what came without a line end."""
+        for line in self._pending.values():
+            if line:
+                self._write(line)
+
+    def _write(self, line: bytes) -> None:
+        if self._left <= 0:
+            return
+        self._left -= len(line) + 1
+        text = line.decode("utf-8", "replace").rstrip("\r")
+        if len(text) > LOG_LINE_CHARACTERS:
+            text = text[:LOG_LINE_CHARACTERS] + " [line cut]"
+        log("{} | {}".format(self._label, text))
+        if self._left <= 0:
+            log("{} | [further output is not shown]".format(self._label))

@@ -1,0 +1,228 @@
+"""Mode `resident`: a program that uses the `gravityai` library is kept alive and is given one job after the other.
+
+The program is started as `<entry> serve -p PORT --gai`. It listens on 127.0.0.1, takes {"requestId", "inputFile",
+"outputFile"} in a text message, and answers with a status: "pending", then "complete" or "error" (with the text). It
+ends by itself half a minute after its last connection has closed, so the connection stays open for its whole life.
+"""
+
+import json
+import os
+import random
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from typing import Any, Dict, List, Optional, Sequence
+
+from model_runner.command import Ended
+from model_runner.imports import Script
+from model_runner.job import LOOK_SECONDS, Limits, Streams
+from model_runner.logs import JobLog, log
+from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group
+from model_runner.websocket import WebSocket, WebSocketError
+
+PORTS = (20000, 32000)  # below those that the kernel gives to outgoing connections
+KNOCK_SECONDS = 0.02
+HANDSHAKE_SECONDS = 10.0
+
+
+class Program:
+    """One process of the program."""
+
+    def __init__(self, entry: Sequence[str], directory: str) -> None:
+        """Starts it.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        self.job_log = JobLog("program")
+        self.websocket: Optional[WebSocket] = None
+        self._port = free_port()
+        self._process = subprocess.Popen(
+            [*entry, "serve", "-p", str(self._port), "--gai"],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=death_signal_setter(signal.SIGKILL),  # noqa: PLW1509 - there are no threads here
+        )
+        self.pid = self._process.pid
+        self.streams = Streams(self._process.stdout.fileno(), self._process.stderr.fileno())  # type: ignore[union-attr]
+
+    def knock(self) -> bool:
+        """Connects, if the program listens yet; tells whether there is a connection."""
+        if self.websocket is None:
+            try:
+                self.websocket = WebSocket(self._port, HANDSHAKE_SECONDS)
+            except (OSError, WebSocketError):
+                return False
+        return True
+
+    def has_ended(self) -> bool:
+        """Tells whether the process is over."""
+        return has_ended(self.pid)
+
+    def descriptors(self) -> List[int]:
+        """What it may have something to say on."""
+        sockets = [self.websocket.fileno()] if self.websocket is not None else []
+        return [*self.streams.open, *sockets]
+
+    def read(self, descriptor: int) -> List[Dict[str, Any]]:
+        """Takes what there is on one of `descriptors`; returns statuses.
+
+        Raises:
+            EOFError, WebSocketError, ValueError: the program cannot be used any more.
+        """
+        if descriptor in self.streams.open:
+            self.streams.read(descriptor, self.job_log)
+            return []
+        messages = self.websocket.receive() if self.websocket is not None else []
+        return [json.loads(message) for message in messages]
+
+    def stop(self) -> int:
+        """Kills it and what it started; returns its exit code (negative: signal), its own if it had ended before."""
+        kill_group(self.pid)
+        code = self._process.wait()
+        self.streams.drain(self.job_log)
+        self.job_log.finish()
+        self._process.stdout.close()  # type: ignore[union-attr]
+        self._process.stderr.close()  # type: ignore[union-attr]
+        if self.websocket is not None:
+            self.websocket.close()
+        return code
+
+
+class ResidentMode:
+    """Keeps the program alive; starts it again after it ended."""
+
+    name = "resident"
+
+    def __init__(self, script: Script, directory: str, connection: socket.socket) -> None:
+        self._entry = [script.python, *script.options, script.path]
+        self._directory = directory
+        self._connection = connection
+        self._program: Optional[Program] = None
+        self._start()
+
+    def run(self, request: Dict[str, Any]) -> Ended:
+        """Has the program do one job; returns its exit code if it ended, and the error text if the job failed.
+
+        Raises:
+            EOFError: the server is gone.
+        """
+        if self._program is None or self._program.has_ended():
+            self.stop()
+            self._start()
+        program = self._program
+        if program is None:
+            return None, "The program could not be started; the log says why."
+        program.job_log = JobLog("job {}".format(request["job"]))
+        limits = Limits(request)
+        message = json.dumps(
+            {"requestId": request["job"], "inputFile": request["input"], "outputFile": request["output"]}
+        )
+        try:
+            error = self._converse(program, request["job"], message, limits)
+        except (WebSocketError, ValueError, ConnectionError, socket.timeout) as failure:
+            self.stop()
+            return None, "The program broke its protocol: {}.".format(failure)
+        except GoneError:
+            code = program.stop()
+            self._program = None
+            self._start()
+            return code, failure_text(code, program.job_log.error_tail) if code else "The program ended by itself."
+        if error is not None:
+            return None, error
+        if not os.path.isfile(request["output"]):
+            return None, "The program reported success but wrote no output file."
+        return None, limits.output_breach()
+
+    def descriptors(self) -> List[int]:
+        """What must be watched between jobs: the program's output, and its pings."""
+        return self._program.descriptors() if self._program is not None else []
+
+    def attend(self) -> None:
+        """Called when one of `descriptors` is readable."""
+        program = self._program
+        if program is None:
+            return
+        try:
+            for descriptor in program.descriptors():
+                program.read(descriptor)
+        except (EOFError, WebSocketError, ValueError):
+            code = program.stop()
+            log("runner: the program ended between two jobs (exit code {}); it is started again".format(code))
+            self._program = None
+            self._start()
+
+    def stop(self) -> None:
+        """Kills the program and everything in its process group."""
+        if self._program is not None:
+            self._program.stop()
+            self._program = None
+
+    def _start(self) -> None:
+        try:
+            self._program = Program(self._entry, self._directory)
+        except OSError as error:
+            log("runner: the program could not be started: {}: {}".format(error.filename, error.strerror))
+
+    def _converse(self, program: Program, job: str, message: str, limits: Limits) -> Optional[str]:
+        """Sends the job, once the program listens, and waits for its end; returns the error text."""
+        sent = False
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection.fileno(), selectors.EVENT_READ)
+            watched: List[int] = []
+            while True:
+                if not sent and program.knock() and program.websocket is not None:
+                    program.websocket.send(message)
+                    sent = True
+                if program.has_ended():
+                    raise GoneError
+                breach = limits.breach(program.pid)
+                if breach is not None:
+                    self.stop()
+                    self._start()
+                    return breach
+                for descriptor in [known for known in watched if known not in program.descriptors()]:
+                    selector.unregister(descriptor)
+                for descriptor in [new for new in program.descriptors() if new not in watched]:
+                    selector.register(descriptor, selectors.EVENT_READ)
+                watched = program.descriptors()
+                for key, _ in selector.select(limits.pause() if sent else min(limits.pause(), KNOCK_SECONDS)):
+                    if key.fd == self._connection.fileno():
+                        raise EOFError("the server is gone")
+                    for status in self._read(program, key.fd):
+                        if status.get("requestId") == job and status.get("status") == "complete":
+                            return None
+                        if status.get("requestId") == job and status.get("status") == "error":
+                            return str(status.get("error") or "The program reported an error without a text.")
+
+    def _read(self, program: Program, descriptor: int) -> List[Dict[str, Any]]:
+        try:
+            return program.read(descriptor)
+        except EOFError:
+            deadline = time.monotonic() + LOOK_SECONDS  # it closes its connection a moment before it is over
+            while not program.has_ended() and time.monotonic() < deadline:
+                time.sleep(KNOCK_SECONDS)
+            raise GoneError from None
+
+
+class GoneError(Exception):
+    """The program ended in the middle of a job."""
+
+
+def free_port() -> int:
+    """A port of the loopback interface on which nobody listens."""
+    chance = random.SystemRandom()
+    while True:
+        port = chance.randrange(*PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

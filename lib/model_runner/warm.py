@@ -1,0 +1,203 @@
+"""Mode `warm`: a fork server (fork_server.py) has imported what the script imports, each job is a fork of it."""
+
+import array
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from model_runner.command import Ended, fill, verdict
+from model_runner.imports import Module, Scan, Script
+from model_runner.job import Limits, Streams, follow
+from model_runner.logs import JobLog, log
+from model_runner.processes import death_signal_setter, kill_group
+
+START_SECONDS = 120.0
+MESSAGE_BYTES = 1024 * 1024
+#: How often a fork server may be replaced by one that has also imported what the jobs turned out to import.
+LESSONS = 3
+
+
+class UnfitError(Exception):
+    """There is no fork server for this program; the text says why."""
+
+
+class Preloaded:
+    """One fork server process."""
+
+    def __init__(self, script: Script, directory: str, modules: Sequence[Module], check: bool) -> None:
+        """Starts it; `wait` tells when it can be used."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        server = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fork_server.py")
+        self.channel = ours
+        self._started = time.monotonic()
+        try:
+            self._process = subprocess.Popen(
+                [script.python, *script.options, server, str(theirs.fileno())],
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                preexec_fn=death_signal_setter(signal.SIGKILL),  # noqa: PLW1509 - there are no threads here
+            )
+        except OSError as error:
+            raise UnfitError("it could not be started: {}".format(error.strerror)) from error
+        finally:
+            theirs.close()
+        self.send(script=script.path, modules=modules, check=check)
+
+    def wait(self, seconds: float) -> None:
+        """Waits until it can be used.
+
+        Raises:
+            UnfitError: it cannot be used; it was stopped.
+        """
+        self.channel.settimeout(seconds)
+        try:
+            answer = self.receive()
+        except (EOFError, OSError) as error:
+            timed_out = isinstance(error, socket.timeout)
+            self.stop()
+            why = "it took longer than {:g} s".format(seconds) if timed_out else "it crashed"
+            raise UnfitError("preloading its imports failed: {}".format(why)) from error
+        self.channel.settimeout(None)
+        if answer["hazard"] is not None:
+            self.stop()
+            raise UnfitError(answer["hazard"])
+        seconds = time.monotonic() - self._started
+        log("runner: {} modules are loaded, after {:.1f} s".format(answer["ready"], seconds))
+
+    def send(self, descriptors: Sequence[int] = (), **message: Any) -> None:
+        """Sends a message, and descriptors with it."""
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        self.channel.sendmsg([json.dumps(message).encode("utf-8")], rights)
+
+    def receive(self) -> Dict[str, Any]:
+        """The next message.
+
+        Raises:
+            EOFError: the process is gone.
+        """
+        data = self.channel.recv(MESSAGE_BYTES)
+        if not data:
+            raise EOFError("the fork server is gone")
+        return dict(json.loads(data.decode("utf-8")))
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self.channel.close()
+        kill_group(self._process.pid)
+        self._process.wait()
+
+
+class WarmMode:
+    """Runs the script of the manifest's command, once per job, in a fork of a prepared process."""
+
+    name = "warm"
+
+    def __init__(self, script: Script, found: Scan, directory: str, connection: socket.socket, check: bool) -> None:
+        """Prepares the process.
+
+        Args:
+            found: what the script imports.
+            check: do without this mode when a fork does not look safe.
+
+        Raises:
+            UnfitError: this mode is not for this program.
+        """
+        self._script = script
+        self._directory = directory
+        self._connection = connection
+        self._check = check
+        self._modules = list(found.modules)
+        self._lessons = 0 if found.changes_settings else LESSONS
+        self._server = Preloaded(script, directory, self._modules, check)
+        self._server.wait(START_SECONDS)
+        self._next: Optional[Tuple[Preloaded, List[Module]]] = None
+        self._running: Optional[int] = None
+
+    def run(self, request: Dict[str, Any]) -> Ended:
+        """Runs one job to its end; returns the exit code, if there was one, and the error text, if it failed.
+
+        Raises:
+            EOFError: the server is gone.
+        """
+        limits = Limits(request)
+        job_log = JobLog("job {}".format(request["job"]))
+        out_read, out_write = os.pipe()
+        error_read, error_write = os.pipe()
+        streams = Streams(out_read, error_read)
+        server = self._server
+        try:
+            argv = fill(self._script.arguments, request["input"], request["output"])
+            server.send([out_write, error_write], argv=argv)
+        finally:
+            os.close(out_write)
+            os.close(error_write)
+        pid = self._running = server.receive()["pid"]
+        breach = follow(
+            streams,
+            job_log,
+            limits,
+            pid,
+            self._connection,
+            server.channel.fileno(),
+            lambda: has_message(server.channel),
+        )
+        kill_group(pid)  # before it is reaped: until then nobody else can get this number
+        server.receive()
+        server.send(reap=True)
+        ended = server.receive()
+        self._running = None
+        streams.drain(job_log)
+        streams.close()
+        job_log.finish()
+        if breach is None:
+            self._learn(ended["imported"])
+        return verdict(request, limits, breach, ended["exit"], job_log.error_tail)
+
+    def descriptors(self) -> List[int]:
+        """What must be watched between jobs: a better prepared process that gets ready."""
+        return [self._next[0].channel.fileno()] if self._next is not None else []
+
+    def attend(self) -> None:
+        """Called when one of `descriptors` is readable."""
+        if self._next is None:
+            return
+        (candidate, modules), self._next = self._next, None
+        try:
+            candidate.wait(START_SECONDS)
+        except UnfitError as error:
+            self._lessons = 0
+            log("runner: goes on without the modules that the last job imported: {}".format(error))
+            return
+        self._server.stop()
+        self._server, self._modules = candidate, modules
+
+    def stop(self) -> None:
+        """Kills the running program and everything in its process group."""
+        if self._running is not None:
+            kill_group(self._running)
+
+    def _learn(self, names: Sequence[str]) -> None:
+        """Prepares a process that has imported `names` too; it takes over when it is ready."""
+        if not names or self._lessons == 0 or self._next is not None:
+            return
+        self._lessons -= 1
+        modules = [*self._modules, *((name, ()) for name in names)]
+        try:
+            self._next = (Preloaded(self._script, self._directory, modules, self._check), modules)
+        except UnfitError:
+            self._lessons = 0
+
+
+def has_message(channel: socket.socket) -> bool:
+    """Tells whether something can be received at once."""
+    try:
+        channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,135 @@
+"""A WebSocket client (RFC 6455) for short text messages on the loopback interface; standard library only."""
+
+import base64
+import hashlib
+import os
+import socket
+import struct
+from typing import List, Optional, Tuple
+
+_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_CONTINUATION, _TEXT, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x8, 0x9, 0xA
+_HEAD_BYTES = 16384
+_MESSAGE_BYTES = 4 * 1024 * 1024
+
+
+class WebSocketError(Exception):
+    """The other end does not speak the protocol."""
+
+
+class WebSocket:
+    """An open connection."""
+
+    def __init__(self, port: int, timeout: float) -> None:
+        """Connects to 127.0.0.1:`port`.
+
+        Args:
+            timeout: of the opening handshake and of every `send`, seconds.
+
+        Raises:
+            OSError: there is nobody, or nobody answers.
+            WebSocketError: whoever is there is no WebSocket server.
+        """
+        self._buffer = b""
+        self._text = b""
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self._open(port)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        """The descriptor, for select."""
+        return self._socket.fileno()
+
+    def send(self, text: str) -> None:
+        """Sends a text message."""
+        self._send(_TEXT, text.encode("utf-8"))
+
+    def receive(self) -> List[str]:
+        """Reads once, without waiting, and returns the messages that are complete; pings are answered.
+
+        Raises:
+            EOFError: the other end closed the connection.
+            WebSocketError: what came is no WebSocket message.
+        """
+        try:
+            data = self._socket.recv(65536, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return []
+        except ConnectionError as error:
+            raise EOFError("the connection was reset") from error
+        if not data:
+            raise EOFError("the connection was closed")
+        self._buffer += data
+        messages: List[str] = []
+        while True:
+            frame = self._frame()
+            if frame is None:
+                return messages
+            final, kind, payload = frame
+            if kind == _CLOSE:
+                raise EOFError("the connection was closed")
+            if kind == _PING:
+                self._send(_PONG, payload)
+            elif kind in (_TEXT, _CONTINUATION):
+                self._text += payload
+                if final:
+                    messages.append(self._text.decode("utf-8", "replace"))
+                    self._text = b""
+
+    def close(self) -> None:
+        """Closes the connection without ceremony."""
+        self._socket.close()
+
+    def _open(self, port: int) -> None:
+        key = base64.b64encode(os.urandom(16)).decode("ascii")
+        self._socket.sendall(
+            "GET / HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\n\r\n".format(port, key).encode("ascii")
+        )
+        while b"\r\n\r\n" not in self._buffer:
+            data = self._socket.recv(4096)
+            if not data or len(self._buffer) > _HEAD_BYTES:
+                raise WebSocketError("it is not a WebSocket server")
+            self._buffer += data
+        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        expected = base64.b64encode(hashlib.sha1((key + _GUID).encode("ascii")).digest())  # noqa: S324 - the protocol's
+        if b" 101 " not in head.split(b"\r\n")[0] or expected not in head:
+            raise WebSocketError("it refused the connection")
+
+    def _send(self, kind: int, payload: bytes) -> None:
+        size = len(payload)
+        if size < 126:
+            head = struct.pack("!BB", 0x80 | kind, 0x80 | size)
+        elif size < 65536:
+            head = struct.pack("!BBH", 0x80 | kind, 0x80 | 126, size)
+        else:
+            head = struct.pack("!BBQ", 0x80 | kind, 0x80 | 127, size)
+        mask = os.urandom(4)
+        pad = (mask * (size // 4 + 1))[:size]
+        masked = (int.from_bytes(payload, "big") ^ int.from_bytes(pad, "big")).to_bytes(size, "big")
+        self._socket.sendall(head + mask + masked)
+
+    def _frame(self) -> Optional[Tuple[bool, int, bytes]]:
+        """Takes a frame from the buffer: whether it ends its message, its kind, its content; None if there is none."""
+        data = self._buffer
+        if len(data) < 2:
+            return None
+        size, start = data[1], 2
+        if size & 0x80:
+            raise WebSocketError("a server must not mask what it sends")
+        if size == 126:
+            start = 4
+            size = int.from_bytes(data[2:4], "big") if len(data) >= 4 else 0
+        elif size == 127:
+            start = 10
+            size = int.from_bytes(data[2:10], "big") if len(data) >= 10 else 0
+        if size > _MESSAGE_BYTES or len(self._text) > _MESSAGE_BYTES:
+            raise WebSocketError("it sent a message that is too long")
+        if len(data) < start + size:
+            return None
+        self._buffer = data[start + size :]
+        return bool(data[0] & 0x80), data[0] & 0x0F, data[start : start + size]

@@ -1,0 +1,138 @@
+"""One job without a server: no port is bound, no volume claimed. What an AWS Batch job of the image does."""
+
+import os
+import shutil
+import signal
+import stat
+import sys
+import tempfile
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from model_server import manifest
+from model_server.errors import StartError
+from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
+from model_server.settings import Settings
+
+STANDARD_STREAM = "-"
+
+
+def run(settings: Settings, source: str, target: str) -> int:
+    """Has the program turn `source` into `target`; returns the exit code. The log goes to standard error.
+
+    The program runs as the user that it is served as. Input and output are opened with the rights of the caller.
+
+    Args:
+        settings: of the server.
+        source: a path, or "-" for standard input.
+        target: a path, which is replaced only by a whole result, or "-" for standard output.
+
+    Raises:
+        StartError: the input or the output cannot be used.
+    """
+    model = manifest.read(settings.manifest)
+    user = settings.user if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="model-run-", dir="/tmp") as folder:
+        given, made = Path(folder, "input"), Path(folder, "output")
+        _bring(source, given, user)
+        if user is not None:
+            os.chown(folder, *user)
+        if target != STANDARD_STREAM and not Path(target).absolute().parent.is_dir():
+            raise StartError(f"cannot write {target}: its folder does not exist")
+        limits = settings.limits_of(model)
+        client = RunnerClient(
+            runner_command(model.command, settings.manifest),
+            memory_mib=limits.memory_mib,
+            output_bytes=limits.output_bytes,
+            environment={"MODEL_RUNNER_MODE": "command", "HOME": _home(user)},
+            user=user,
+            log=sys.stderr.fileno(),
+        )
+        signal.signal(signal.SIGTERM, lambda number, _frame: _stop(client, number, _frame))
+        try:
+            outcome = client.run(os.environ.get("AWS_BATCH_JOB_ID", "") or "run", given, made, limits.timeout_seconds)
+        except RunnerDiedError as error:
+            raise StartError(f"the job could not be run: {error}") from error
+        finally:
+            client.stop()
+        if outcome.error is not None:
+            sys.stderr.write(f"model-server: {outcome.error}\n")
+            return 1
+        _deliver(made, target)
+    return 0
+
+
+def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
+    """Puts the data where the program finds it under a name that says nothing: a link if it may read the original."""
+    if source == STANDARD_STREAM:
+        with given.open("xb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+    else:
+        path = Path(source).absolute()
+        try:
+            with path.open("rb") as original:
+                if stat.S_ISREG(os.fstat(original.fileno()).st_mode) and _may_read(path, user):
+                    given.symlink_to(path)
+                    return
+                with given.open("xb") as copy:
+                    shutil.copyfileobj(original, copy)
+        except OSError as error:
+            raise StartError(f"cannot read the input {source}: {error.strerror}") from error
+    if user is not None:
+        os.chown(given, *user)
+
+
+def _may_read(path: Path, user: tuple[int, int] | None) -> bool:
+    """Tells whether `user`, without any other group, may read the file."""
+    if user is None:
+        return True
+    uid, gid = user
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        return os.access(path, os.R_OK, effective_ids=True)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+def _deliver(made: Path, target: str) -> None:
+    """Takes the result to its place with the caller's rights; what is not a regular file there is written to."""
+    # The program, another user, made this name: it must not lead to a file that only the caller may read.
+    with os.fdopen(os.open(made, os.O_RDONLY | os.O_NOFOLLOW), "rb") as result:
+        if target == STANDARD_STREAM:
+            shutil.copyfileobj(result, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+            return
+        path = Path(target).absolute()
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        try:
+            if path.exists() and not path.is_file():
+                with path.open("wb") as device:
+                    shutil.copyfileobj(result, device)
+                return
+            with part.open("xb") as file:
+                shutil.copyfileobj(result, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError as error:
+            raise StartError(f"cannot write the output {target}: {error.strerror}") from error
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def _home(user: tuple[int, int] | None) -> str:
+    home = os.environ.get("HOME", "")
+    return home if user is None and os.access(home, os.W_OK) else "/tmp"  # noqa: S108 - promised to be writable
+
+
+def _stop(client: RunnerClient, number: int, _frame: FrameType | None) -> None:
+    client.stop()
+    sys.exit(128 + number)
