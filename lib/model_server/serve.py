@@ -66,16 +66,17 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
     keeper = Housekeeper(store, data, _retention(settings, model), locks_reach=not on_network or only is not None)
     keeper.take_over()
     command = runner_command(model.command, settings.manifest)
+    limits = settings.limits_of(model)
     workers = Workers(
         [
             Worker(
                 store,
-                RunnerClient(command),
+                RunnerClient(command, memory_mib=limits.memory_mib, output_bytes=limits.output_bytes),
                 heart,
                 metrics,
                 owner=me.id,
                 work=me.work,
-                timeout_seconds=model.limits.timeout_seconds,
+                timeout_seconds=limits.timeout_seconds,
                 lease_seconds=settings.lease_seconds,
             )
             for _ in range(settings.workers)

@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from model_server.errors import StartError
+from model_server.manifest import Limits, Manifest
 
 DEFAULT_MANIFEST = Path("/opt/model-server/model.json")
 DEFAULT_DATA_DIRECTORY = Path("/var/gai_data")
@@ -46,6 +47,19 @@ class Settings:
     callback_hosts: tuple[str, ...]
     #: Of the publisher of licence keys; "": the manifest's.
     license_public_key: str
+    #: Limits of a job that count instead of the manifest's; None where it decides.
+    job_seconds: int | None
+    job_memory_mib: int | None
+    job_output_bytes: int | None
+
+    def limits_of(self, model: Manifest) -> Limits:
+        """The limits of this model's jobs."""
+        own = {
+            "timeout_seconds": self.job_seconds,
+            "memory_mib": self.job_memory_mib,
+            "output_bytes": self.job_output_bytes,
+        }
+        return replace(model.limits, **{name: value for name, value in own.items() if value is not None})
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -95,6 +109,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         free_bytes=number("MODEL_FREE_BYTES", int, 64 * 1024**2, 0, 10**15),
         callback_hosts=tuple(environment.get("MODEL_CALLBACK_HOSTS", "").lower().replace(",", " ").split()),
         license_public_key=environment.get("MODEL_LICENSE_PUBLIC_KEY", "").strip(),
+        job_seconds=number("MODEL_JOB_SECONDS", int, None, 1, 10**7),
+        job_memory_mib=number("MODEL_JOB_MEMORY_MIB", int, None, 0, 10**8),
+        job_output_bytes=number("MODEL_JOB_OUTPUT_BYTES", int, None, 0, 10**15),
     )
     if settings.data_directory is not None and not settings.data_directory.is_absolute():
         problems.append("GAI_VOLUME_PATH must be an absolute path")

@@ -23,6 +23,11 @@ _AFTER_FAULT_SECONDS = 1.0
 class Runner(Protocol):
     """What a worker needs of a runner (runner_client.RunnerClient)."""
 
+    @property
+    def mode(self) -> str: ...
+
+    def prepare(self) -> None: ...
+
     def run(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome: ...
 
     def stop(self) -> None: ...
@@ -55,6 +60,11 @@ class Worker(threading.Thread):
         self._stopping = threading.Event()
         self._giving_up = threading.Event()
 
+    @property
+    def mode(self) -> str:
+        """How the program is run; "" as long as it is not known."""
+        return self._runner.mode
+
     def stop_claiming(self) -> None:
         """No further job is started."""
         self._stopping.set()
@@ -67,6 +77,10 @@ class Worker(threading.Thread):
 
     def run(self) -> None:
         """Works until told to stop; a fault of one job, or of the database, never ends the thread."""
+        try:
+            self._runner.prepare()
+        except RunnerDiedError as error:
+            logger.warning("%s; it is started again for the first job", error)
         while not self._stopping.is_set():
             heard = self._store.put.rings
             try:
@@ -122,6 +136,11 @@ class Workers:
     def draining(self) -> bool:
         """True once `drain` was called: the server is about to stop."""
         return self._draining.is_set()
+
+    @property
+    def mode(self) -> str:
+        """How the program is run; "" as long as it is not known."""
+        return next((worker.mode for worker in self._workers if worker.mode), "")
 
     @property
     def problem(self) -> str | None:
