@@ -123,23 +123,30 @@ def _only_scaling(task: Any) -> bool:
     return str(task.get("stoppedReason", "")).startswith("Scaling activity initiated by")
 
 
-def _log(aws: Aws, task: Any, container: str, exit_code: int | None, sleep: Callable[[float], None]) -> tuple[str, ...]:
-    """The last lines of the container, from where its task definition says that it logs."""
-    with translate("read the stopped task's log"):
+def log_place(aws: Aws, task: Any, container: str = "") -> tuple[str, str] | None:
+    """Log group and stream of a container (empty: the first) of a DescribeTasks entry; None: it logs elsewhere."""
+    with translate("find the task's log"):
         definition = aws.ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
-    options = next(
+    name, options = next(
         (
-            d.get("logConfiguration", {}).get("options", {})
+            (d["name"], d.get("logConfiguration", {}).get("options", {}))
             for d in definition["containerDefinitions"]
-            if d["name"] == container
+            if d["name"] == container or not container
         ),
-        {},
+        ("", {}),
     )
     if "awslogs-group" not in options:
+        return None
+    return options["awslogs-group"], f"{options.get('awslogs-stream-prefix', '')}/{name}/{short_arn(task['taskArn'])}"
+
+
+def _log(aws: Aws, task: Any, container: str, exit_code: int | None, sleep: Callable[[float], None]) -> tuple[str, ...]:
+    """The last lines of the container, from where its task definition says that it logs."""
+    place = log_place(aws, task, container)
+    if place is None:
         return ()
-    stream = f"{options.get('awslogs-stream-prefix', '')}/{container}/{short_arn(task['taskArn'])}"
     for last in range(_LOG_TRIES, 0, -1):
-        lines = last_lines(aws, options["awslogs-group"], stream, _LOG_LINES)
+        lines = last_lines(aws, *place, _LOG_LINES)
         if lines or exit_code is None or last == 1:
             return lines
         sleep(1)

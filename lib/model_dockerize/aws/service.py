@@ -76,7 +76,7 @@ def ensure_service(
             made = once_assumable(lambda: _create(aws, cluster, name, wanted, order), foundations.fresh_roles)
             text = f"service {name}: made, {task_definition.short}"
             aws.settled(progress, "make", "service", name, text=text)
-            return _service(made, task_definition.arn, changed=True, previous=None)
+            return service_of(made, task_definition.arn, changed=True, previous=None)
         _take_turn(aws, name, order, there)
         previous = _previous(there, task_definition.arn)
         differing = [key for key, value in _comparable(wanted, there).items() if not _means(there.get(key), value)]
@@ -87,7 +87,7 @@ def ensure_service(
         if not differing:
             text = f"service {name}: there, {task_definition.short}"
             aws.settled(progress, "leave", "service", name, text=text)
-            return _service(there, task_definition.arn, changed=False, previous=previous)
+            return service_of(there, task_definition.arn, changed=False, previous=previous)
         updated = once_assumable(lambda: _update(aws, cluster, name, wanted), foundations.fresh_roles)
     before = short_arn(there["taskDefinition"])
     text = (
@@ -96,7 +96,7 @@ def ensure_service(
         else f"service {name}: changing {', '.join(differing)}"
     )
     aws.settled(progress, "change", "service", name, *differing, text=text)
-    return _service(updated, task_definition.arn, changed=True, previous=previous)
+    return service_of(updated, task_definition.arn, changed=True, previous=previous)
 
 
 def describe(aws: Aws, cluster: str, name: str) -> Any:
@@ -114,7 +114,7 @@ def ensure_turn(aws: Aws, settings: ServiceSettings, name: str) -> None:
     if not order.number:
         return
     with translate(f"service {name}"):
-        there = _with_tags(aws, settings.cluster, name)
+        there = describe_with_tags(aws, settings.cluster, name)
     if there:
         check_order(name, order, tags_of(there))
 
@@ -136,7 +136,7 @@ def put_back(aws: Aws, service: Service, task_definition_arn: str) -> Service:
         updated = aws.ecs.update_service(
             cluster=service.cluster, service=service.name, taskDefinition=task_definition_arn, forceNewDeployment=True
         )["service"]
-    return _service(updated, task_definition_arn, changed=True, previous=service.task_definition_arn)
+    return service_of(updated, task_definition_arn, changed=True, previous=service.task_definition_arn)
 
 
 def _wanted(aws: Aws, settings: ServiceSettings, task_definition_arn: str, foundations: Foundations) -> dict[str, Any]:
@@ -215,7 +215,8 @@ def _comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
     return {**wanted, "deploymentConfiguration": asked}
 
 
-def _with_tags(aws: Aws, cluster: str, name: str) -> Any:
+def describe_with_tags(aws: Aws, cluster: str, name: str) -> Any:
+    """As `describe`, with the service's tags."""
     return _first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name], include=["TAGS"]))
 
 
@@ -234,7 +235,7 @@ def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable
     """The ACTIVE service; None when there is none (any more)."""
     waited = 0.0
     while True:
-        there = _with_tags(aws, cluster, name)
+        there = describe_with_tags(aws, cluster, name)
         if there is None or there["status"] == "INACTIVE":
             return None
         if there["status"] == "ACTIVE":
@@ -271,7 +272,8 @@ def _previous(service: Any, task_definition_arn: str) -> str | None:
     return str(good[0]["taskDefinition"]) if good else None
 
 
-def _service(data: Any, task_definition_arn: str, changed: bool, previous: str | None) -> Service:
+def service_of(data: Any, task_definition_arn: str, changed: bool, previous: str | None) -> Service:
+    """A DescribeServices answer as a Service whose primary deployment is ours to follow."""
     ours = [d for d in data["deployments"] if d["status"] == "PRIMARY"]
     if not ours:
         raise AwsError(

@@ -50,6 +50,13 @@ def push(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
     return pushed, changed
 
 
+def take_turn(run: Run, prepared: Prepared, account: aws.Aws) -> None:
+    """An older run than the one that deployed last ends here, before it builds or changes anything."""
+    settings = run.settings.service
+    if settings.deploy_service:
+        aws.ensure_turn(account, settings, settings.service or prepared.program.name)
+
+
 def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime | None:
     """Stage `foundations`: what the service and the job stand on."""
     settings = run.settings
@@ -97,7 +104,7 @@ def service(
     settings, model = run.settings.service, prepared.program
     with run.recorder.stage("deploy") as stage:
         family = settings.task_definition or model.name
-        aws.ensure_turn(account, settings, settings.service or model.name)
+        take_turn(run, prepared, account)  # the build may have taken long
         definition = aws.ensure_task_definition(
             account, settings, family, pushed.uri, engine.platform, foundations, stage
         )

@@ -1,0 +1,109 @@
+"""What one does with a service that is there: look at it, read its log, go back. `run` learns what was found."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from model_dockerize import aws
+from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
+from model_dockerize.pipeline import ship
+from model_dockerize.pipeline.context import Prepared, Run
+
+
+def status(run: Run, account: aws.Aws, prepared: Prepared) -> None:
+    """Stage `status`: revision, image, build, since when, how many tasks, where it answers."""
+    with run.recorder.stage("status") as stage:
+        now = _running(run, account, prepared)
+        _learn(run, account, now)
+        since = f" since {now.since:%Y-%m-%d %H:%M:%S %Z}" if now.since else ""
+        stage.info(f"task definition {_short(now.service.task_definition_arn)}{since}, rollout {now.state.lower()}")
+        stage.info(f"{now.running} of {now.desired} tasks run")
+        for name, value in sorted(now.tags.items()):
+            if name.startswith(f"{aws.TAG}:"):
+                stage.info(f"{name.removeprefix(f'{aws.TAG}:')} {value}")
+        if now.running and not run.settings.smoke.smoke_url:
+            run.learn(url=aws.public_address(account, now.service, stage))
+    run.learn(outcome="running" if now.running else "stopped")
+
+
+def logs(run: Run, account: aws.Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> None:
+    """The last `lines` lines of the service's log to `show`; with `follow` those that come, until interrupted."""
+    service = _running(run, account, prepared).service
+    read = aws.follow_log if follow else aws.log_lines
+    for line in read(account, service, lines):
+        show(line)
+    run.learn(outcome="read")
+
+
+def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
+    """Stages `rollback` and `smoke-deployed`: the service runs a former task definition again, and it answers.
+
+    Args:
+        to: a revision (`3`) of the family that runs; empty: the last one before it that was deployed whole.
+    """
+    with run.recorder.stage("rollback") as stage:
+        now = _running(run, account, prepared)
+        target = _target(account, now, to)
+        verdict = aws.rollback(account, now.service, target, run.settings.service.wait_timeout, stage)
+        if verdict and verdict.outcome != "deployed":
+            raise RolloutError(
+                f"Going back to {_short(target)} ended as {verdict.outcome}: {verdict.reason}",
+                "Read why above; model-dockerize status says what runs now.",
+                verdict.details(),
+            )
+        former = _running(run, account, prepared)
+        _learn(run, account, former)
+        run.learn(outcome="deployed")
+        if former.desired == 0:
+            return
+        url = run.settings.smoke.smoke_url or aws.public_address(account, former.service, stage)
+        run.learn(url=url)
+    if run.settings.smoke.smoke_test:
+        _prove(run, account, prepared, former, url)
+
+
+def _prove(run: Run, account: aws.Aws, prepared: Prepared, former: aws.Running, url: str) -> None:
+    # The folder's expected result is that of its present program, which is not what runs now.
+    build = aws.build_of(account, former.image)
+    expectation = replace(prepared.expectation, build_id=build, sample_expected=None)
+    with run.recorder.stage("smoke-deployed") as stage:
+        failed = ship.smoke_deployed(run, replace(prepared, expectation=expectation), url, stage)
+        if failed:
+            raise DeployedSmokeError(
+                f"The service is back at {_short(former.service.task_definition_arn)}, but it does not answer as a "
+                "model must.",
+                "Go further back with model-dockerize rollback, or deploy a corrected program.",
+                failed,
+            )
+
+
+def _running(run: Run, account: aws.Aws, prepared: Prepared) -> aws.Running:
+    settings = run.settings.service
+    return aws.running(account, settings.cluster, settings.service or prepared.program.name)
+
+
+def _target(account: aws.Aws, now: aws.Running, to: str) -> str:
+    here = now.service.task_definition_arn
+    if to:
+        return f"{here.rpartition(':')[0]}:{to}"
+    target = aws.previous(account, now)
+    if target is None:
+        raise InputError(
+            f"Service {now.service.name} has nothing to go back to: {_short(here)} is the first that it ran.",
+            "Deploy a corrected program, or name a revision: model-dockerize rollback --to N",
+        )
+    return target
+
+
+def _learn(run: Run, account: aws.Aws, now: aws.Running) -> None:
+    run.learn(
+        service_arn=now.service.arn,
+        task_definition_arn=now.service.task_definition_arn,
+        image_uri=now.image,
+        image=_short(now.service.task_definition_arn),
+        digest=now.digest,
+        build_id=aws.build_of(account, now.image),
+    )
+
+
+def _short(arn: str) -> str:
+    return arn.rsplit("/", 1)[-1]
