@@ -88,6 +88,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         me.uploads,
         draining=lambda: workers.draining,
         worker_problem=lambda: workers.problem,
+        runner_mode=lambda: workers.mode,
         metrics=metrics,
         licensing=licensing,
         callback_hosts=settings.callback_hosts,

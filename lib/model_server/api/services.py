@@ -25,6 +25,8 @@ class Services:
     #: Why no job would be done here now, or None.
     worker_problem: Callable[[], str | None]
     metrics: Metrics
+    #: How the program is run, and why not in a faster way; "" as long as it is not known.
+    runner_mode: Callable[[], str]
     #: None: licensing is off.
     licensing: Licensing | None = None
     #: The only hosts that a CallbackUrl may name; empty: any.

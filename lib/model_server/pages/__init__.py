@@ -20,7 +20,8 @@ _templates = Environment(
 
 
 async def dashboard(request: Request) -> Response:
-    return _page(request, "dashboard.html", tab="dashboard", up="")
+    runner = services.of(request).runner_mode() or "starting"
+    return _page(request, "dashboard.html", tab="dashboard", up="", runner=runner)
 
 
 async def add_job_form(request: Request) -> Response:

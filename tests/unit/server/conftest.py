@@ -142,6 +142,7 @@ def running(
         me.uploads,
         draining=lambda: workers.draining,
         worker_problem=lambda: workers.problem,
+        runner_mode=lambda: workers.mode,
         metrics=metrics,
         licensing=Licensing(model.license_public_key, model.name, data.root) if model.license_public_key else None,
     )
