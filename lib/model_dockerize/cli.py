@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO
@@ -166,6 +167,19 @@ def deploy(target: Path | None, **flags: str | None) -> None:
 def smoke(target: Path | None, **flags: str | None) -> None:
     """Run the smoke test against a model that is already running (--smoke-url)."""
     _execute(target, {**flags, "push_to_ecr": "false"}, pipeline.smoke_url)
+
+
+@cli.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_flags("program", "image", "registry", "aws", "batch", "service", "run")
+def destroy(target: Path | None, *, yes: bool, **flags: str | None) -> None:
+    """Remove from AWS what was made for this model, after a question. What others made is never touched."""
+
+    def agreed(things: tuple[str, ...]) -> bool:
+        click.echo("\n".join(("This will be removed:", *(f"  - {thing}" for thing in things))), err=True)
+        return yes or click.confirm("Remove all of it?", err=True)
+
+    _execute(target, flags, partial(pipeline.destroy, agreed=agreed))
 
 
 @cli.group("sandbox")

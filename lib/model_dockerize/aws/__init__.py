@@ -3,6 +3,7 @@
 from model_dockerize.aws.address import public_address
 from model_dockerize.aws.batch import JobDefinition, ensure_job_definition
 from model_dockerize.aws.change import Change
+from model_dockerize.aws.destroy import Names, find_ours, remove
 from model_dockerize.aws.diagnosis import StoppedTask
 from model_dockerize.aws.ecr import (
     PushedImage,
@@ -38,6 +39,7 @@ __all__ = [
     "Foundations",
     "Identity",
     "JobDefinition",
+    "Names",
     "PushedImage",
     "RegistryLogin",
     "Rehearsal",
@@ -57,6 +59,7 @@ __all__ = [
     "ensure_task_definition",
     "ensure_turn",
     "find_build",
+    "find_ours",
     "follow",
     "is_read",
     "leave_or_put_back",
@@ -64,6 +67,7 @@ __all__ = [
     "login",
     "public_address",
     "rehearse",
+    "remove",
     "rollback",
     "settle_failed_first_deployment",
     "tag_image",

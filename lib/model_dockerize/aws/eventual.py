@@ -14,6 +14,7 @@ T = TypeVar("T")
 _NEW_ROLE = re.compile(
     r"role is not valid|role .*(is|are) not valid|unable to assume|cannot be assumed|iam:PassRole", re.IGNORECASE
 )
+_HELD = {"DependencyViolation", "InvalidGroup.InUse", "ResourceInUseException", "ClusterContainsTasksException"}
 _SERVICE_LINKED_ROLE = re.compile(r"service.linked role", re.IGNORECASE)
 
 
@@ -35,6 +36,11 @@ def lacks_service_linked_role(error: ClientError) -> bool:
 def once_linked(call: Callable[[], T], seconds: float = 60) -> T:
     """`call`, again while ECS's service-linked role is being made."""
     return _again(call, lacks_service_linked_role, seconds)
+
+
+def once_free(call: Callable[[], T], seconds: float = 120) -> T:
+    """`call`, again while what is being removed is held by something that is just going away (a task's interface)."""
+    return _again(call, lambda e: code_of(e) in _HELD, seconds)
 
 
 def _again(call: Callable[[], T], worth_it: Callable[[ClientError], bool], seconds: float) -> T:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from model_dockerize.aws.errors import translate
-from model_dockerize.aws.names import ROLE, TAG
+from model_dockerize.aws.names import ROLE, TAG, tagged
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
@@ -112,7 +112,7 @@ def _attached(aws: Aws, name: str) -> set[str]:
 
 
 def _is_ours(role: Any) -> bool:
-    return any(tag["Key"] == TAG for tag in role.get("Tags", []))
+    return tagged(role.get("Tags", []))
 
 
 def _role(role: Any) -> Role:

@@ -1,6 +1,8 @@
 """Names that AWS takes, and the tag by which everything of ours is found again."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 #: Everything that model-dockerize makes carries this tag; its value says what the thing is for.
 TAG = "model-dockerize"
@@ -14,6 +16,11 @@ NETWORK, ROLE, CLUSTER, LOGS, REGISTRY, BATCH, TASK_DEFINITION, SERVICE = (
     "task-definition",
     "service",
 )
+
+
+def tagged(tags: Iterable[Any]) -> bool:
+    """Whether AWS's list of tags says that the thing is ours. ECS writes `key` where others write `Key`."""
+    return any(tag.get("Key", tag.get("key")) == TAG for tag in tags)
 
 
 def legal_name(text: str, longest: int = 255) -> str:

@@ -4,19 +4,20 @@ A stage takes values and gives values. This package hands what one makes to the 
 Report; it decides nothing that a stage could decide.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from model_dockerize import aws, image, sandbox
 from model_dockerize.errors import DeployedSmokeError, InputError
+from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import make, ship
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline.context import Run, failed
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
-__all__ = ["dockerfile", "failed", "load", "plan", "run", "smoke_url"]
+__all__ = ["destroy", "dockerfile", "failed", "load", "plan", "run", "smoke_url"]
 
 
 def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -30,6 +31,16 @@ def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) 
 def plan(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
     """What `run` would make, change and leave in AWS. Nothing is changed: not there, not in the folder."""
     return Run(settings, environment, recorder).report_of(_planned)
+
+
+def destroy(
+    settings: Settings, environment: Mapping[str, str], recorder: Recorder, agreed: Callable[[tuple[str, ...]], bool]
+) -> Report:
+    """Removes what was made in AWS for the model of the folder, and what all models share with the last of them.
+
+    `agreed` is shown one line a thing and decides. Nothing that does not carry our tag is touched.
+    """
+    return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed))
 
 
 def dockerfile(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -85,19 +96,37 @@ def _planned(run: Run) -> None:
     planning.plan(run, prepared, engine, account)
 
 
+def _destroyed(run: Run, agreed: Callable[[tuple[str, ...]], bool]) -> None:
+    with run.recorder.stage("program") as stage:
+        prepared = make.inspect(run, stage)
+    removal.destroy(run, prepared, _account(run), agreed)
+
+
 def _check(run: Run) -> tuple[image.Engine, aws.Aws | None]:
     """Stage `check`: everything that would stop the run later, before anything long begins."""
-    if run.settings.run.sandbox:
-        with run.recorder.stage("sandbox") as stage:
-            started = sandbox.start(sandbox.default_home(), stage)
-            stage.info(f"AWS on this computer: {started.endpoint_url}")
-            run.environment = started.applied_to(dict(run.environment))
+    _start_sandbox(run)
     with run.recorder.stage("check") as stage:
         engine = image.probe(run.environment)
         stage.info(f"Docker Engine {engine.version}, buildx {engine.buildx_version}")
         if not run.settings.registry.push_to_ecr:
             return engine, None
         return engine, aws.connect(run.settings.aws, run.environment, stage)
+
+
+def _account(run: Run) -> aws.Aws:
+    """Stage `check` of what needs AWS only."""
+    _start_sandbox(run)
+    with run.recorder.stage("check") as stage:
+        return aws.connect(run.settings.aws, run.environment, stage)
+
+
+def _start_sandbox(run: Run) -> None:
+    """Stage `sandbox`, where it is asked for: from then on, AWS is the one on this computer."""
+    if run.settings.run.sandbox:
+        with run.recorder.stage("sandbox") as stage:
+            started = sandbox.start(sandbox.default_home(), stage)
+            stage.info(f"AWS on this computer: {started.endpoint_url}")
+            run.environment = started.applied_to(dict(run.environment))
 
 
 def _test_url(run: Run) -> None:

@@ -245,3 +245,40 @@ def test_a_cancelled_run_says_what_goes_on(
         deploying.run(on_cancel=on_cancel)
     assert now_runs(deploying.told) == runs
     assert any(says in text for level, text in deploying.ears.lines if level == "warning")
+
+
+def test_going_back_goes_to_what_was_deployed_before_and_twice_goes_two_steps(stage: Callable[..., Stage]) -> None:
+    deploying = stage(*[Story(steady=10)] * 2, Story(dies=(2, 4), fails=4, back=9), *[Story(steady=10)] * 4)
+    connection, clock = deploying.connection, deploying.told.clock
+    for memory in (2048, 3072, 4096):  # iris:2 and iris:3 take, iris:4 does not
+        deploying.run(memory=memory)
+    assert deploying.run(memory=5120).outcome == "deployed"  # iris:5
+    for expected in ("iris:3", "iris:2", "iris:1"):
+        now = aws.running(connection, "c", "iris")
+        target = aws.previous(connection, now)
+        assert target and target.endswith(expected)
+        verdict = aws.rollback(connection, now.service, target, 60, Ears())
+        assert verdict and verdict.outcome == "deployed"
+        assert now_runs(deploying.told) == expected
+        clock.sleep(5)
+    assert aws.previous(connection, aws.running(connection, "c", "iris")) is None
+
+
+def test_without_a_history_going_back_goes_to_the_revision_before(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(steady=10), refuses=(DENIED,))
+    deploying.run()
+    now = aws.running(deploying.connection, "c", "iris")
+    assert (now.state, now.running, now.desired) == ("COMPLETED", 1, 1)
+    assert str(aws.previous(deploying.connection, now)).endswith("iris:1")
+
+
+def test_the_log_of_a_service_is_that_of_its_tasks(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(dies=(2, 4), fails=4), running=None)
+    deploying.run()
+    now = aws.running(deploying.connection, "c", "iris")
+    lines = aws.log_lines(deploying.connection, now.service, 3)
+    assert lines[-1] == "ImportError: no module named 'weights'"
+    assert len(lines) == 3
+    waits: list[float] = []
+    following = aws.follow_log(deploying.connection, now.service, 1, waits.append)
+    assert [next(following) for _ in range(4)].count("loading the model") == 2

@@ -1,0 +1,183 @@
+"""Removing what we made, and nothing else: found by our tag, removed in an order that AWS accepts.
+
+What belongs to one model goes with it. What all models of a region share (network, cluster, roles) goes with the last.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from model_dockerize.aws.errors import code_of, message_of, translate
+from model_dockerize.aws.eventual import once_free
+from model_dockerize.aws.iam import EXECUTION_ROLE, TASK_ROLE
+from model_dockerize.aws.logs import log_group_name
+from model_dockerize.aws.names import TAG, legal_name, tagged
+from model_dockerize.aws.network_removal import network_things
+from model_dockerize.aws.session import Aws
+from model_dockerize.aws.thing import Thing
+from model_dockerize.errors import AwsError, TimedOutError
+from model_dockerize.progress import Progress
+
+_LOGS = log_group_name("")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What one model's things are called."""
+
+    model: str
+    repository: str
+    job_definition: str
+    service: str
+    task_definition: str
+    cluster: str
+
+
+def find_ours(aws: Aws, names: Names) -> tuple[Thing, ...]:
+    """Everything that `remove` would remove, in its order. Reads only."""
+    with translate("look for what was made"):
+        mine = tuple(_of_the_model(aws, names))
+        if _other_models(aws, names.model):
+            return mine
+        return (*mine, *_shared(aws, names.cluster), *network_things(aws), *_roles(aws))
+
+
+def remove(things: tuple[Thing, ...], progress: Progress) -> None:
+    """Removes `things`, one after the other. What others hold on to is left, and told at the end.
+
+    Raises:
+        AwsError: something could not be removed; `details` say what and why. Run again when it is free.
+    """
+    left = []
+    for thing in things:
+        try:
+            with translate(f"remove {thing}"):
+                once_free(thing.remove)
+        except AwsError as error:
+            left.append(f"{thing}: {error.details[0] if error.details else error}")
+        else:
+            progress.info(f"{thing}: removed")
+    if left:
+        raise AwsError(
+            f"{len(left)} of {len(things)} things could not be removed.",
+            "Remove what uses them, then run the same command again.",
+            tuple(left),
+        )
+
+
+def _of_the_model(aws: Aws, names: Names) -> Iterator[Thing]:
+    name = legal_name(names.service)
+    service = _service(aws, names.cluster, name)
+    if service and tagged(service.get("tags", [])):
+        yield Thing("service", name, lambda: _end_service(aws, names.cluster, name))
+    for arn in _task_definitions(aws, legal_name(names.task_definition)):
+        yield Thing("task definition", arn.rsplit("/", 1)[-1], _bind(_end_task_definition, aws, arn))
+    pages = aws.batch.get_paginator("describe_job_definitions").paginate(
+        jobDefinitionName=legal_name(names.job_definition, 128), status="ACTIVE"
+    )
+    for definition in (d for page in pages for d in page["jobDefinitions"] if TAG in d.get("tags", {})):
+        arn = definition["jobDefinitionArn"]
+        yield Thing("job definition", arn.rsplit("/", 1)[-1], _bind(_deregister, aws, arn))
+    group = log_group_name(names.model)
+    if any(g == group for g in _log_groups(aws, group)):
+        yield Thing("log group", group, lambda: aws.logs.delete_log_group(logGroupName=group))
+    repository = _repository(aws, names.repository)
+    if repository:
+        yield Thing(
+            "repository",
+            f"{names.repository}, with its images",
+            lambda: aws.ecr.delete_repository(repositoryName=names.repository, force=True),
+        )
+
+
+def _shared(aws: Aws, cluster: str) -> Iterator[Thing]:
+    found = aws.ecs.describe_clusters(clusters=[cluster], include=["TAGS"])["clusters"]
+    if found and found[0]["status"] == "ACTIVE" and tagged(found[0].get("tags", [])):
+        yield Thing("cluster", cluster, lambda: aws.ecs.delete_cluster(cluster=cluster))
+
+
+def _roles(aws: Aws) -> Iterator[Thing]:
+    for name in (TASK_ROLE, EXECUTION_ROLE):
+        try:
+            role = aws.iam.get_role(RoleName=name)["Role"]
+        except aws.iam.exceptions.NoSuchEntityException:
+            continue
+        if tagged(role.get("Tags", [])):
+            yield Thing("role", name, _bind(_end_role, aws, name))
+
+
+def _other_models(aws: Aws, model: str) -> bool:
+    """Every model that was deployed or registered here has a log group of ours."""
+    return any(group != log_group_name(model) for group in _log_groups(aws, _LOGS))
+
+
+def _log_groups(aws: Aws, prefix: str) -> Iterator[str]:
+    pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
+    for group in (g for page in pages for g in page["logGroups"]):
+        arn = group["arn"].removesuffix(":*")
+        if TAG in aws.logs.list_tags_for_resource(resourceArn=arn)["tags"]:
+            yield group["logGroupName"]
+
+
+def _repository(aws: Aws, name: str) -> bool:
+    try:
+        arn = aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]["repositoryArn"]
+    except aws.ecr.exceptions.RepositoryNotFoundException:
+        return False
+    return tagged(aws.ecr.list_tags_for_resource(resourceArn=arn)["tags"])
+
+
+def _service(aws: Aws, cluster: str, name: str) -> Any:
+    try:
+        found = aws.ecs.describe_services(cluster=cluster, services=[name], include=["TAGS"])["services"]
+    except aws.ecs.exceptions.ClusterNotFoundException:
+        return None
+    return next((s for s in found if s["status"] != "INACTIVE"), None)
+
+
+def _task_definitions(aws: Aws, family: str) -> Iterator[str]:
+    pages = aws.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE")
+    for arn in (a for page in pages for a in page["taskDefinitionArns"]):
+        described = aws.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+        if described["taskDefinition"].get("family") == family and tagged(described.get("tags", [])):
+            yield arn
+
+
+def _end_service(aws: Aws, cluster: str, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Deleted, and its tasks gone: they hold on to the security group and the cluster."""
+    if _service(aws, cluster, name)["status"] == "ACTIVE":
+        aws.ecs.delete_service(cluster=cluster, service=name, force=True)
+    waited = 0.0
+    while _service(aws, cluster, name):
+        if waited > 300:
+            raise TimedOutError(f"Service {name} is still being deleted.", "Run again in some minutes.")
+        sleep(2)
+        waited += 2
+
+
+def _end_task_definition(aws: Aws, arn: str) -> None:
+    aws.ecs.deregister_task_definition(taskDefinition=arn)
+    aws.ecs.delete_task_definitions(taskDefinitions=[arn])
+
+
+def _deregister(aws: Aws, arn: str) -> None:
+    aws.batch.deregister_job_definition(jobDefinition=arn)
+
+
+def _end_role(aws: Aws, name: str) -> None:
+    for page in aws.iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
+        for policy in page["AttachedPolicies"]:
+            aws.iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+    try:
+        aws.iam.delete_role(RoleName=name)
+    except ClientError as error:
+        if code_of(error) == "DeleteConflict":
+            raise AwsError(f"role {name}", "Somebody gave it policies or a profile.", (message_of(error),)) from error
+        raise
+
+
+def _bind(function: Callable[..., None], *arguments: Any) -> Callable[[], None]:
+    return lambda: function(*arguments)

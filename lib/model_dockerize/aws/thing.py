@@ -1,0 +1,16 @@
+"""One thing in AWS that is ours, and how it is removed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Thing:
+    """`remove` may be called again after it failed half way."""
+
+    kind: str
+    name: str
+    remove: Callable[[], object] = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"

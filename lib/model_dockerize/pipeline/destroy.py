@@ -1,0 +1,31 @@
+"""Taking back what the other stages made in AWS."""
+
+from collections.abc import Callable
+
+from model_dockerize import aws
+from model_dockerize.pipeline.context import Prepared, Run
+
+
+def destroy(run: Run, prepared: Prepared, account: aws.Aws, agreed: Callable[[tuple[str, ...]], bool]) -> None:
+    """Stages `look` and `destroy`, with the question between them."""
+    settings, model = run.settings, prepared.program.name
+    names = aws.Names(
+        model=model,
+        repository=settings.registry.repository or model,
+        job_definition=settings.batch.job_definition_name or model,
+        service=settings.service.service or model,
+        task_definition=settings.service.task_definition or model,
+        cluster=settings.service.cluster,
+    )
+    with run.recorder.stage("look") as stage:
+        things = aws.find_ours(account, names)
+        lines = tuple(map(str, things))
+        if not things:
+            stage.unchanged(f"Nothing of {model} is there.")
+    # Outside of a stage: a question must not be drawn over.
+    if not things or not agreed(lines):
+        run.learn(outcome="unchanged")
+        return
+    with run.recorder.stage("destroy") as stage:
+        aws.remove(things, stage)
+    run.learn(outcome="destroyed", plan=tuple(f"- {line}" for line in lines))
