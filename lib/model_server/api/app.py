@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_server import pages
-from model_server.api import envelope, job_list, jobs, licenses, operations, results, system
+from model_server.api import envelope, job_list, jobs, licenses, mapping_file, operations, results, system
 from model_server.api.envelope import ApiError
 from model_server.api.services import Services
 
@@ -27,6 +27,7 @@ def create_app(services: Services, root_path: str = "") -> Starlette:
             *licenses.ROUTES,
             *jobs.ROUTES,
             *job_list.ROUTES,
+            *mapping_file.ROUTES,
             *results.ROUTES,
             *pages.ROUTES,
         ],

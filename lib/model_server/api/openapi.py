@@ -31,6 +31,7 @@ def document(manifest: Manifest) -> dict[str, Any]:
             "/data/result/csv/{id}": {"get": _result_csv()},
             "/data/delete/{id}": {"delete": _delete()},
             "/data/jobs": {"get": _jobs()},
+            "/data/mapping": {"post": _mapping(manifest)},
             "/api/license": {"get": _license(), "post": _apply_license()},
             "/api/license/file": {"post": _upload_license()},
             "/ready": {"get": _ready()},
@@ -153,6 +154,35 @@ def _result_csv() -> dict[str, Any]:
         **_no_result(),
     }
     return _for_job("resultCsv", "The result as CSV", "Results", answers)
+
+
+def _mapping(manifest: Manifest) -> dict[str, Any]:
+    entry = {
+        "type": "object",
+        "required": ["source", "destination"],
+        "properties": {
+            "source": {"type": "string"},
+            "destination": {"type": "string"},
+            "defaultValue": {"nullable": True},
+        },
+    }
+    form = {
+        "type": "object",
+        "required": ["File"],
+        "properties": {
+            "File": {"type": "string", "format": "binary", "description": "Data as it will be sent."},
+            "MimeType": {"type": "string", "description": f"As for a job; empty: {manifest.input_types[0]}."},
+        },
+    }
+    answers = {
+        "200": _answer("The mapping; what was not found has no source", _json({"type": "array", "items": entry})),
+        "400": _answer("The form is wrong, or the data is not structured", _json(_FAILURE)),
+        "413": _answer(f"The file is larger than {manifest.limits.upload_bytes} bytes", _json(_FAILURE)),
+    }
+    return {
+        **_operation("mapping", "Proposes the mapping file of a data set", "Jobs", answers),
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+    }
 
 
 def _jobs() -> dict[str, Any]:

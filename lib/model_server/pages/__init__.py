@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from model_server.api import jobs, services
+from model_server.api import jobs, mapping_file, services
 from model_server.api.envelope import ApiError
 from model_server.jobs.queue import State
 from model_server.tabular import mime
@@ -39,6 +39,18 @@ async def add_job(request: Request) -> Response:
     return RedirectResponse(f"Job/{job.id}", status_code=303)
 
 
+async def mapping_form(request: Request) -> Response:
+    return _mapping_page(request, 200, None)
+
+
+async def mapping(request: Request) -> Response:
+    """The mapping file as a download, or the form again with what is wrong."""
+    try:
+        return await mapping_file.propose_mapping(request)
+    except ApiError as error:
+        return _mapping_page(request, error.status, error.message)
+
+
 def job(request: Request) -> Response:
     try:
         found = jobs.find(request)
@@ -53,6 +65,14 @@ def job(request: Request) -> Response:
 async def swagger(request: Request) -> Response:
     up = "" if request.url.path.endswith("/swagger") else "../"
     return _page(request, "swagger.html", tab="swagger", up=up)
+
+
+def _mapping_page(request: Request, status: int, error: str | None) -> Response:
+    manifest = services.of(request).manifest
+    structured = [text for text in mime.convertible(manifest.input_types) if mime.form(text) is not None]
+    types = [(text, _label(text)) for text in structured]
+    fields = manifest.input_schema
+    return _page(request, "mapping.html", status, tab="add-job", up="", types=types, fields=fields, error=error)
 
 
 def _page(request: Request, template: str, status: int = 200, **values: object) -> Response:
@@ -76,6 +96,8 @@ ROUTES: list[BaseRoute] = [
     Route("/", dashboard, methods=["GET"]),
     Route("/AddJob", add_job_form, methods=["GET"]),
     Route("/AddJob", add_job, methods=["POST"]),
+    Route("/Mapping", mapping_form, methods=["GET"]),
+    Route("/Mapping", mapping, methods=["POST"]),
     Route("/Job/{job_id}", job, methods=["GET"]),
     *(Route(path, swagger, methods=["GET"]) for path in ("/swagger", "/swagger/", "/swagger/index.html")),
     Mount("/static", StaticFiles(directory=_HERE / "static")),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from model_server.api import job_list, jobs, licenses, operations, results, system
+from model_server.api import job_list, jobs, licenses, mapping_file, operations, results, system
 
 from .conftest import LIMIT, Server, StartServer
 
@@ -247,6 +247,32 @@ def test_mappings_are_for_structured_data_only(start_server: StartServer) -> Non
     )
 
 
+@pytest.mark.parametrize("path", ["/data/mapping", "/Mapping"])
+def test_a_mapping_file_is_proposed_that_the_server_then_takes(start_server: StartServer, path: str) -> None:
+    server = start_server(schema=PEOPLE)
+    content = b"id,Full-Name,AGE\n1,Al,7\n"
+    answer = requests.post(server.url + path, files={"FILE": content}, data={"mimetype": "text/csv"}, timeout=5)
+    assert answer.headers["content-disposition"] == 'attachment; filename="mapping.json"'
+    assert answer.json() == [
+        {"source": "", "destination": "name", "defaultValue": None},
+        {"source": "AGE", "destination": "age"},
+    ]
+    send = f"{server.url}/data/add-job"
+    refused = requests.post(send, files={"File": content}, data={"Mappings": answer.text}, timeout=5)
+    assert_refused(refused, 400, "Mappings: entry 1: destination 'name' needs a source or a defaultValue")
+    filled = answer.text.replace('"source": ""', '"source": "full-name"')
+    # As a page sends it: a file.
+    job = requests.post(send, files={"File": content, "Mappings": ("mapping.json", filled)}, timeout=5).json()["data"]
+    server.wait(job["id"])
+    assert requests.get(f"{server.url}/data/result/{job['id']}", timeout=5).content == b"NAME,AGE\nAL,7\n"
+    for files in ({}, {"File": b""}):
+        refused = requests.post(server.url + path, files=files, data={"MimeType": "image/png"}, timeout=5)
+        assert refused.status_code == 400
+    plain = start_server(input_types=["text/plain"])
+    assert requests.post(plain.url + path, files={"File": content}, timeout=5).status_code == 400
+    assert "Mappings are for structured data" in requests.get(f"{plain.url}/Mapping", timeout=5).text
+
+
 def test_a_server_that_is_about_to_stop_takes_no_job(start_server: StartServer) -> None:
     server = start_server()
     server.workers.drain(0)
@@ -257,7 +283,7 @@ def test_a_server_that_is_about_to_stop_takes_no_job(start_server: StartServer) 
 @pytest.mark.parametrize("prefix", ["", "/models/upper"])
 def test_pages_and_api_work_with_and_without_a_path_prefix(start_server: StartServer, prefix: str) -> None:
     server = start_server(root_path="/models/upper")
-    for page in ("/", "/AddJob", "/swagger", "/swagger/", "/swagger/index.html"):
+    for page in ("/", "/AddJob", "/Mapping", "/swagger", "/swagger/", "/swagger/index.html"):
         answer = requests.get(server.url + prefix + page, timeout=5)
         assert answer.status_code == 200
         assert re.search(r"upper</strong> <span>version 1\.2", answer.text)
@@ -285,7 +311,7 @@ def test_pages_and_api_work_with_and_without_a_path_prefix(start_server: StartSe
 def test_the_specification_names_every_route_of_the_api_and_no_other(server: Server) -> None:
     paths = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=5).json()["paths"]
     described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    modules = (system, operations, licenses, jobs, job_list, results)
+    modules = (system, operations, licenses, jobs, job_list, mapping_file, results)
     routes = [route for module in modules for route in module.ROUTES]
     served = {
         (method, route.path.replace("{job_id}", "{id}"))

@@ -1,0 +1,61 @@
+"""Writes a mapping file for a data set."""
+
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from model_server.api import services, upload
+from model_server.api.envelope import ApiError
+from model_server.manifest import Manifest
+from model_server.tabular import mime, propose
+from model_server.tabular.mime import Form
+from model_server.tabular.problems import DataError
+
+
+async def propose_mapping(request: Request) -> Response:
+    """The mapping file, as a download, for the data in the form of `request` (fields File and MimeType).
+
+    Raises:
+        ApiError: 400 or 413.
+    """
+    room = services.of(request)
+    form = await upload.receive(request, room.uploads, room.manifest.limits.upload_bytes)
+    try:
+        if form.file is None:
+            raise ApiError(400, "the form has no data file: send it in a part named File")
+        kind = _form(form, room.manifest)
+        content = await run_in_threadpool(_proposed, form.file, kind, room.manifest)
+    finally:
+        if form.file is not None:
+            form.file.unlink(missing_ok=True)
+    headers = {
+        "content-type": "application/json; charset=utf-8",
+        "content-disposition": 'attachment; filename="mapping.json"',
+        "x-content-type-options": "nosniff",
+    }
+    return Response(content, headers=headers)
+
+
+def _form(form: upload.Form, manifest: Manifest) -> Form:
+    if all(mime.form(text) is None for text in manifest.input_types):
+        raise ApiError(400, f"mappings are for structured data; this model takes {', '.join(manifest.input_types)}")
+    supported = mime.convertible(manifest.input_types)
+    chosen = mime.choose(form.text("MimeType"), form.file_type, supported)
+    kind = None if chosen is None else mime.form(chosen, manifest.input_types)
+    if kind is None:
+        raise ApiError(400, f"this MimeType is not structured data; possible are: {', '.join(Form)}")
+    return kind
+
+
+def _proposed(file: Path, kind: Form, manifest: Manifest) -> bytes:
+    try:
+        sources = propose.sources_of(file, kind)
+    except DataError as error:
+        raise ApiError(400, f"the data cannot be read: {error}") from error
+    return propose.document(propose.propose(sources, manifest.input_schema, kind is Form.BARE_CSV))
+
+
+ROUTES = [Route("/data/mapping", propose_mapping, methods=["POST"])]

@@ -1,0 +1,114 @@
+"""Proposes the mapping of a data set: which of its fields is which field of the schema, as far as names tell."""
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from model_server.tabular.mime import Form
+from model_server.tabular.records import Document, Table
+from model_server.tabular.schema import Field
+
+#: How many records of a JSON document are looked at for their fields.
+_LOOKED_AT = 100
+_MOST_FIELDS = 2000
+#: Of difflib: 1 is the same name.
+_CLOSE = 0.75
+
+
+def propose(sources: Sequence[str], fields: Sequence[Field], by_position: bool) -> list[dict[str, Any]]:
+    """A mapping document, in the schema's order.
+
+    The same name is taken first, then the same in another letter case or with other punctuation, then a close one; a
+    field that nothing is like gets an entry without a source, whose default a person must fill in. Without a schema
+    every source is mapped to itself.
+
+    Args:
+        sources: paths of the data set.
+        by_position: they are numbers of columns, in the schema's order.
+    """
+    if not fields:
+        return [_entry(source, source) for source in sources]
+    wanted = [str(field.path) for field in fields]
+    if by_position:
+        return [_entry(sources[at] if at < len(sources) else "", path) for at, path in enumerate(wanted)]
+    left = list(sources)
+    found: dict[str, str] = {}
+    for likeness in (_exact, _cased, _plain, _near):
+        for path in wanted:
+            source = likeness(path, left) if path not in found else None
+            if source is not None:
+                found[path] = source
+                left.remove(source)
+    return [_entry(found.get(path, ""), path) for path in wanted]
+
+
+def document(entries: Sequence[dict[str, Any]]) -> bytes:
+    """The mapping file's content."""
+    lines = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
+    return f"[\n{lines}\n]\n".encode("utf-8", "replace")
+
+
+def sources_of(path: Path, form: Form) -> list[str]:
+    """The paths of all values that a data file holds.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if form.is_table:
+        columns = Table(path, form is Form.CSV).columns
+        seen: dict[str, int] = {}
+        found = []
+        for name in columns:
+            place = seen[name] = seen.get(name, -1) + 1
+            found.append(f"{name}[{place}]" if columns.count(name) > 1 else name)
+        return found[:_MOST_FIELDS]
+    records = islice(Document(path).records(), _LOOKED_AT)
+    paths = dict.fromkeys(found for _, record in records for found in _leaves(record, ""))
+    return list(islice(paths, _MOST_FIELDS))
+
+
+def _leaves(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name and not set("/[]") & set(name):  # a path cannot say it otherwise
+                yield from _leaves(item, f"{path}/{name}" if path else name)
+    elif isinstance(value, list) and value and isinstance(value[0], dict | list):
+        yield from _leaves(value[0], f"{path}[*]")
+    elif path:
+        yield path
+
+
+def _entry(source: str, destination: str) -> dict[str, Any]:
+    if source:
+        return {"source": source, "destination": destination}
+    return {"source": "", "destination": destination, "defaultValue": None}
+
+
+def _exact(path: str, sources: Sequence[str]) -> str | None:
+    return path if path in sources else None
+
+
+def _by(key: Callable[[str], str], path: str, sources: Sequence[str]) -> str | None:
+    return next((source for source in sources if key(source) == key(path)), None)
+
+
+def _cased(path: str, sources: Sequence[str]) -> str | None:
+    return _by(str.casefold, path, sources)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+def _plain(path: str, sources: Sequence[str]) -> str | None:
+    return _by(_letters, path, sources) if _letters(path) else None
+
+
+def _near(path: str, sources: Sequence[str]) -> str | None:
+    letters = {_letters(source): source for source in reversed(sources)}
+    close = difflib.get_close_matches(_letters(path), letters, n=1, cutoff=_CLOSE)
+    return letters[close[0]] if close else None
