@@ -27,7 +27,9 @@ from model_dockerize.aws.rollout import (
     rollback,
     settle_failed_first_deployment,
 )
+from model_dockerize.aws.running import Running, build_of, previous, running
 from model_dockerize.aws.service import Service, ensure_service, ensure_turn
+from model_dockerize.aws.service_log import follow_log, log_lines
 from model_dockerize.aws.session import Aws, Identity, connect
 from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
 
@@ -44,11 +46,13 @@ __all__ = [
     "RegistryLogin",
     "Rehearsal",
     "Repository",
+    "Running",
     "Runtime",
     "Service",
     "StoppedTask",
     "TaskDefinition",
     "Verdict",
+    "build_of",
     "build_tag",
     "connect",
     "ensure_foundations",
@@ -61,14 +65,18 @@ __all__ = [
     "find_build",
     "find_ours",
     "follow",
+    "follow_log",
     "is_read",
     "leave_or_put_back",
     "legal_name",
+    "log_lines",
     "login",
+    "previous",
     "public_address",
     "rehearse",
     "remove",
     "rollback",
+    "running",
     "settle_failed_first_deployment",
     "tag_image",
     "translate",
