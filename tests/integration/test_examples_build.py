@@ -54,7 +54,7 @@ Build = Callable[..., Built]
 def look(folder: Path, *, command: str = "", requirements: str = "", init: str = "", base: str = "") -> Program:
     return inspect(
         ProgramSettings(folder, requirements, init, base, "", command, (), None, None),
-        ImageSettings(f"{PREFIX}/{re.sub('[^a-z]', '', folder.name.lower())}", "", None),
+        ImageSettings(f"{PREFIX}/{re.sub('[^a-z]', '', folder.name.lower())}", "", None, "none", False),
         SmokeSettings(True, None, None, ""),
         Silent(),
     )

@@ -47,7 +47,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     version = image.server_version(sources)
     found = inspect(
         ProgramSettings(folder, "", "", "", "", "", (), None, None),
-        ImageSettings("mdimg-smoke", "1", None),
+        ImageSettings("mdimg-smoke", "1", None, "none", False),
         SmokeSettings(True, None, None, ""),
         silent,
     )

@@ -3,16 +3,21 @@
 from model_dockerize.image.archive import Archive, load, save
 from model_dockerize.image.build import BuildRequest, build, build_argv
 from model_dockerize.image.buildlog import Step
+from model_dockerize.image.cache import TAG as CACHE_TAG
+from model_dockerize.image.cache import Cache, cache_options, choose_cache
 from model_dockerize.image.container import RunningContainer, run
 from model_dockerize.image.engine import Engine, probe
+from model_dockerize.image.login import signed_in
 from model_dockerize.image.push import RegistryAuth, push
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
 from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, inspect, tag
 
 __all__ = [
     "BUILD_ID_LABEL",
+    "CACHE_TAG",
     "Archive",
     "BuildRequest",
+    "Cache",
     "Engine",
     "Image",
     "RegistryAuth",
@@ -21,6 +26,8 @@ __all__ = [
     "Step",
     "build",
     "build_argv",
+    "cache_options",
+    "choose_cache",
     "find",
     "find_sources",
     "inspect",
@@ -32,5 +39,6 @@ __all__ = [
     "server_image",
     "server_ref",
     "server_version",
+    "signed_in",
     "tag",
 ]

@@ -35,6 +35,8 @@ class BuildRequest:
     labels: Mapping[str, str] = field(default_factory=dict)
     platform: str = ""  # "linux/amd64"; empty: the engine's own
     target: str = ""  # stage; empty: the last one
+    cache: tuple[str, ...] = ()  # options, of `cache_options`
+    provenance: bool = False  # attest how it was built; the image becomes an index
 
 
 def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
@@ -42,8 +44,9 @@ def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
     argv = [str(engine.cli), "buildx", "build", "--builder", engine.context, "--load"]
     argv.append("--progress=rawjson" if numbers(engine.buildx_version) >= (0, 13) else "--progress=plain")
     if engine.containerd_store and numbers(engine.buildx_version) >= (0, 10):
-        # An attestation would turn the image into an index, which AWS Lambda and SageMaker refuse.
-        argv.append("--provenance=false")
+        # Not by default: an attestation turns the image into an index, which AWS Lambda and SageMaker refuse.
+        argv.append(f"--provenance={'true' if request.provenance else 'false'}")
+    argv += request.cache
     for tag in request.tags:
         argv += ["--tag", tag]
     for name, value in request.build_args.items():
@@ -95,6 +98,8 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
         raise writer.error
     if process.returncode != 0:
         raise _error(request.tags[0], log.failure())
+    for complaint in log.complaints():
+        progress.warning(complaint)
     image = inspect(engine, request.tags[0], log.steps())
     progress.info(
         f"Built {image.ref} in {time.monotonic() - started:.1f} s: "

@@ -112,6 +112,14 @@ class BuildLog:
         """The finished instructions, in the order in which they were finished."""
         return tuple(self._steps)
 
+    def complaints(self) -> tuple[str, ...]:
+        """What went wrong without ending the build: a cache that could not be written or read."""
+        return tuple(
+            without_credentials(f"{vertex.name}: {vertex.error}")
+            for vertex in self._vertices.values()
+            if vertex.error and not _nothing_yet(vertex)
+        )
+
     def failure(self) -> Failure:
         """The step that failed first, or, where none did, what the command said at its end."""
         for vertex in self._vertices.values():
@@ -187,12 +195,17 @@ class BuildLog:
             return []
         vertex.done = True
         if vertex.error:
-            return [f"{short_name(vertex.name)}: failed"]
+            return [f"{short_name(vertex.name)}: {'nothing there yet' if _nothing_yet(vertex) else 'failed'}"]
         if _STEP.match(vertex.name):
             self._steps.append(Step(vertex.name, vertex.cached, vertex.seconds))
         elif vertex.seconds < 1:
             return []  # BuildKit's own doings are worth a line only where they take time
         return [f"{short_name(vertex.name)}: {'cached' if vertex.cached else f'{vertex.seconds:.1f} s'}"]
+
+
+def _nothing_yet(vertex: _Vertex) -> bool:
+    """The first build finds no cache: that is no mishap."""
+    return vertex.name.startswith("importing cache manifest") and "not found" in vertex.error
 
 
 def _seconds(started: str, completed: str) -> float:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from model_dockerize import aws, image, sandbox
-from model_dockerize.errors import DeployedSmokeError, InputError
+from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import make, ship
 from model_dockerize.pipeline import plan as planning
@@ -66,7 +66,8 @@ def _everything(run: Run) -> None:
     run.learn(outcome="failed")
     engine, account = _check(run)
     if account is None:
-        make.build(run, prepared, engine)
+        cache = image.choose_cache(run.settings.image.cache, engine, False, run.environment)
+        make.build(run, prepared, engine, cache)
         run.learn(outcome="built")
         return
     settings = run.settings
@@ -108,6 +109,12 @@ def _check(run: Run) -> tuple[image.Engine, aws.Aws | None]:
     with run.recorder.stage("check") as stage:
         engine = image.probe(run.environment)
         stage.info(f"Docker Engine {engine.version}, buildx {engine.buildx_version}")
+        if run.settings.image.provenance and not engine.containerd_store:
+            raise EngineError(
+                "provenance: this Docker Engine keeps images in its classic store, which drops attestations.",
+                "Leave provenance out, or turn the engine's containerd image store on: "
+                "https://docs.docker.com/engine/storage/containerd/",
+            )
         if not run.settings.registry.push_to_ecr:
             return engine, None
         return engine, aws.connect(run.settings.aws, run.environment, stage)

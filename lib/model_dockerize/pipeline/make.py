@@ -38,8 +38,8 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
     return Prepared(found, text, identity, version, expectation)
 
 
-def build(run: Run, prepared: Prepared, engine: image.Engine) -> image.Image:
-    """Stages `build`, `smoke-local` and `archive`: the image in the engine, proved."""
+def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
+    """Stages `build`, `smoke-local` and `archive`: the image in the engine, proved. `repository` may keep the cache."""
     model, settings = prepared.program, run.settings
     name = f"{model.name}:{model.version}"
     secrets = {
@@ -54,8 +54,13 @@ def build(run: Run, prepared: Prepared, engine: image.Engine) -> image.Image:
             stage.unchanged(f"The engine holds this build already: {built.id[7:19]}")
         else:
             image.server_image(engine, prepared.server_version, image.find_sources(), stage, secrets)
+            _tell(cache, settings.image.cache, stage)
             request = image.BuildRequest(
-                tags=(name,), build_args={"MODEL_BUILD_ID": prepared.build_id}, secrets=secrets
+                tags=(name,),
+                build_args={"MODEL_BUILD_ID": prepared.build_id},
+                secrets=secrets,
+                cache=image.cache_options(cache, repository, model.name, run.environment),
+                provenance=settings.image.provenance,
             )
             context = partial(program.write_context, model, prepared.dockerfile)
             built = image.build(engine, context, request, stage)
@@ -69,6 +74,14 @@ def build(run: Run, prepared: Prepared, engine: image.Engine) -> image.Image:
             stage.info(f"{archive.path} ({archive.size / 1e6:.0f} MB), loads as {archive.tag}")
         run.learn(archive=str(archive.path))
     return built
+
+
+def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
+    """Which cache it is, and why it is not a better one: somebody who asked for that one is warned."""
+    for reason in cache.passed_over:
+        (stage.info if wanted == "auto" else stage.warning)(reason)
+    if cache.kind != "none" or cache.passed_over:
+        stage.info(f"cache: {cache.kind}")
 
 
 def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image.Image, stage: StageProgress) -> None:

@@ -9,6 +9,7 @@ from model_dockerize.errors import (
     DeployedSmokeError,
     ModelDockerizeError,
     PausedError,
+    PushError,
     RolloutError,
     SupersededError,
 )
@@ -31,7 +32,8 @@ def push(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
             with run.recorder.stage(skipped) as stage:
                 stage.unchanged("The registry holds this build already.")
     else:
-        built = make.build(run, prepared, engine)
+        cache = image.choose_cache(run.settings.image.cache, engine, True, run.environment)
+        built = _build(run, prepared, engine, account, name, cache)
     with run.recorder.stage("push") as stage:
         if found:
             digest = found.digest
@@ -43,6 +45,8 @@ def push(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
             auth = image.RegistryAuth(login.username, login.password, login.registry)
             digest = image.push(engine, built.ref, f"{repository.uri}:{tags[1]}", auth, stage)
             aws.tag_image(account, name, digest, tags)
+            if cache.kind == "inline":
+                _keep(account, name, digest, stage)
         pushed = aws.verify(account, name, digest, tags)
         stage.info(pushed.uri)
         changed = stage.status != "unchanged"
@@ -55,6 +59,27 @@ def take_turn(run: Run, prepared: Prepared, account: aws.Aws) -> None:
     settings = run.settings.service
     if settings.deploy_service:
         aws.ensure_turn(account, settings, settings.service or prepared.program.name)
+
+
+def _build(
+    run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws, name: str, cache: image.Cache
+) -> image.Image:
+    """The image, built with the cache that the repository keeps, where that is the one."""
+    if cache.kind not in ("registry", "inline"):
+        return make.build(run, prepared, engine, cache)
+    with run.recorder.stage("cache") as stage:
+        repository = aws.ensure_repository(account, name, stage)
+        login = aws.login(account)
+    with image.signed_in(engine, image.RegistryAuth(login.username, login.password, login.registry)) as builder:
+        return make.build(run, prepared, builder, cache, repository.uri)
+
+
+def _keep(account: aws.Aws, name: str, digest: str, stage: StageProgress) -> None:
+    """An image that holds its own cache is found by the next build under a tag that moves."""
+    try:
+        aws.tag_image(account, name, digest, (image.CACHE_TAG,))
+    except PushError as error:
+        stage.warning(f"The next build will not find this one's cache: {error}")
 
 
 def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime | None:

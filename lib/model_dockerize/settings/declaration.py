@@ -100,6 +100,21 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Folder to write the image to as NAME_123abc.docker.tar.gz. Not written when empty.",
     ),
+    Option(
+        "cache",
+        "image",
+        Kind.TEXT,
+        "auto",
+        "Where the build keeps its cache between runs: registry (in ECR), gha (GitHub's cache), inline (in the image), "
+        "none, or auto: the first of these that can be had on a CI runner, none elsewhere.",
+    ),
+    Option(
+        "provenance",
+        "image",
+        Kind.FLAG,
+        "false",
+        "Attest in the registry how the image was built. AWS Lambda and SageMaker refuse such images.",
+    ),
     Option("push-to-ecr", "registry", Kind.FLAG, "true", "Push the image to Amazon ECR."),
     Option("repository", "registry", Kind.TEXT, "", "ECR repository, made if missing. The image's name when empty."),
     Option("version", "registry", Kind.TEXT, "", "Tag in ECR. The image's version when empty."),

@@ -26,6 +26,8 @@ class ImageSettings:
     image_name: str  # empty: from the folder's name
     image_version: str
     archive: Path | None
+    cache: str  # auto, registry, gha, inline or none
+    provenance: bool
 
 
 @dataclass(frozen=True)

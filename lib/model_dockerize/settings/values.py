@@ -136,6 +136,7 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "aws-region": (re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]"), "a region like eu-central-1"),
     "aws-account-id": (re.compile(r"[0-9]{12}"), "12 digits"),
     "job-definition-name": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)"),
+    "cache": (re.compile("auto|registry|gha|inline|none"), "auto, registry, gha, inline or none"),
     "cluster": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
     "service": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
     "task-definition": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),

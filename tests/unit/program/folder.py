@@ -60,7 +60,7 @@ def look(
         ProgramSettings(
             folder, requirements_file, init_file, base_image, python_version, command, system_packages, pip_config, None
         ),
-        ImageSettings(image_name, image_version, None),
+        ImageSettings(image_name, image_version, None, "none", False),
         SmokeSettings(True, smoke_input, smoke_expected, ""),
         heard or Heard(),
     )
