@@ -1,20 +1,18 @@
 """The Action: INPUT_* to Settings; the Report to outputs, summary, annotations, files and an exit code."""
 
 import os
-import signal
 import tempfile
 import time
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 from model_dockerize import pipeline, runner
-from model_dockerize.errors import InputError, ModelDockerizeError
-from model_dockerize.report import CheckReport, Failure, Recorder, Report, SmokeReport, to_json
+from model_dockerize.cancel import Cancelled, cancellable
+from model_dockerize.errors import InputError
+from model_dockerize.report import Failure, Recorder, Report, concluded, to_json
 from model_dockerize.report.github import GitHubDisplay, outputs
 from model_dockerize.report.summary import markdown
 from model_dockerize.settings import Given, Settings, to_settings
@@ -25,24 +23,6 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 # A key of AWS has 40 characters. Shorter texts are placeholders of local stand-ins, and would blank out the log.
 _SHORTEST_SECRET = 20
-
-
-class _Cancelled(BaseException):
-    """The runner wants us to end: unwinds like KeyboardInterrupt, so that every stage cleans up."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self._number = number
-
-    def failure(self) -> Failure:
-        """What the report says of it."""
-        return Failure(
-            "cancelled",
-            128 + self._number,
-            f"The run was cancelled ({signal.Signals(self._number).name}).",
-            "What was started here has been stopped. Run the job again to finish.",
-            (),
-        )
 
 
 def main(environment: Mapping[str, str], stdout: TextIO, argv: list[str]) -> int:
@@ -76,16 +56,11 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
     try:
         settings = _settings(environment, workspace, argv)
         file = settings.run.report
-        with _cancellable(), _own_environment(environment) as own:
+        with cancellable(), _own_environment(environment) as own:
             report = pipeline.run(settings, own, recorder)
-    except ModelDockerizeError as error:
-        report = pipeline.failed(report, error)
-    except _Cancelled as cancelled:
-        report = report.with_(outcome="cancelled", failure=cancelled.failure())
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a user must never see a bare traceback
-        report = report.with_(failure=_defect(error, environment, recorder))
+    except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
+        report = concluded(report, recorder, environment, error)
     report = _explained(report, environment)
-    report = _masked(report.with_(stages=recorder.stages, warnings=recorder.warnings), recorder)
     try:
         _publish(report, file, workspace, environment)
     except OSError as error:
@@ -135,23 +110,11 @@ def _own_environment(environment: Mapping[str, str]) -> Iterator[dict[str, str]]
         yield {**environment, "DOCKER_CONFIG": config, "PATH": _PATH}
 
 
-def _defect(error: Exception, environment: Mapping[str, str], recorder: Recorder) -> Failure:
-    if environment.get("RUNNER_DEBUG") == "1":
-        recorder.line("defect", "output", "".join(traceback.format_exception(error)))
-    server, repository = (environment.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_ACTION_REPOSITORY"))
-    where = f"at {server}/{repository}/issues" if server and repository else "to the maintainers of this Action"
-    return Failure(
-        "internal",
-        1,
-        f"This is a defect of model-dockerize: {type(error).__name__}: {error}",
-        f"Please report it {where}, with the log of a run with debug logging enabled.",
-        (),
-    )
-
-
 def _explained(report: Report, environment: Mapping[str, str]) -> Report:
-    """Why there are no credentials, where that is GitHub's own doing."""
+    """What only the runner knows: why there are no credentials, where a defect is reported."""
     failure, source = report.failure, runner.fork(environment)
+    if failure and failure.kind == "internal":
+        return report.with_(failure=replace(failure, remedy=_where_to_report(environment)))
     if failure is None or failure.kind != "aws-access" or not source:
         return report
     remedy = (
@@ -161,43 +124,10 @@ def _explained(report: Report, environment: Mapping[str, str]) -> Report:
     return report.with_(failure=replace(failure, remedy=remedy))
 
 
-@contextmanager
-def _cancellable() -> Iterator[None]:
-    """The first SIGTERM or SIGINT unwinds this block; later ones must not disturb its cleaning up."""
-
-    def cancel(number: int, _frame: FrameType | None) -> NoReturn:
-        for other in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(other, signal.SIG_IGN)
-        raise _Cancelled(number)
-
-    former = {number: signal.signal(number, cancel) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-
-
-def _masked(report: Report, recorder: Recorder) -> Report:
-    """Errors quote what others said: a secret in it must not reach the summary, the outputs or the report file."""
-
-    def smoke(test: SmokeReport | None) -> SmokeReport | None:
-        return test and SmokeReport(test.passed, tuple(map(check, test.checks)))
-
-    def check(one: CheckReport) -> CheckReport:
-        return replace(one, detail=recorder.masked(one.detail))
-
-    failure = report.failure
-    if failure:
-        failure = replace(
-            failure,
-            message=recorder.masked(failure.message),
-            remedy=recorder.masked(failure.remedy),
-            details=tuple(map(recorder.masked, failure.details)),
-        )
-    facts = {name: recorder.masked(fact) for name, fact in vars(report).items() if isinstance(fact, str)}
-    tests = {"smoke_local": smoke(report.smoke_local), "smoke_deployed": smoke(report.smoke_deployed)}
-    return report.with_(**facts, **tests, failure=failure)
+def _where_to_report(environment: Mapping[str, str]) -> str:
+    server, repository = (environment.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_ACTION_REPOSITORY"))
+    where = f"at {server}/{repository}/issues" if server and repository else "to the maintainers of this Action"
+    return f"Please report it {where}, with the log of a run with debug logging enabled."
 
 
 def _publish(report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str]) -> None:

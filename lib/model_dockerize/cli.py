@@ -2,19 +2,18 @@
 
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 import click
 
 from model_dockerize import __version__, licenses, pipeline, sandbox
-from model_dockerize.errors import ModelDockerizeError
-from model_dockerize.report import Recorder, Report, to_json
+from model_dockerize.cancel import Cancelled, cancellable
+from model_dockerize.errors import InputError
+from model_dockerize.report import Recorder, Report, concluded, ended, to_json
 from model_dockerize.report.console import ConsoleDisplay
 from model_dockerize.settings import OPTIONS, Kind, Option, Settings, to_settings
 from model_dockerize.settings.declaration import BY_NAME
@@ -37,6 +36,18 @@ _TITLES = {
 
 class _Stage(click.Command):
     """A command whose help shows the flags under the headings of the declaration's groups."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`--sandbox FOLDER`: a word that is neither true nor false is not the flag's value."""
+        flags = {f"--{option.name}" for option in OPTIONS if option.kind is Kind.FLAG}
+        following = [*args[1:], ""]
+        return super().parse_args(
+            ctx,
+            [
+                f"{word}=true" if word in flags and after.lower() not in ("true", "false") else word
+                for word, after in zip(args, following, strict=True)
+            ],
+        )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {title: [] for title in (*_TITLES.values(), "Help")}
@@ -88,11 +99,7 @@ def _flags(*groups: str) -> Callable[[Command], Command]:
 
 def _click(option: Option) -> dict[str, Any]:
     default = f" [default: {option.default}]" if option.default else ""
-    shown: dict[str, Any] = {"metavar": option.kind.value, "help": option.help + default}
-    if option.kind is Kind.FLAG:
-        # `--sandbox` alone means true, `--smoke-test false` turns off.
-        shown |= {"is_flag": False, "flag_value": "true"}
-    return shown
+    return {"metavar": option.kind.value, "help": option.help + default}
 
 
 _PROGRAM = ("program", "image", "smoke", "run")
@@ -167,6 +174,32 @@ def deploy(target: Path | None, **flags: str | None) -> None:
 def smoke(target: Path | None, **flags: str | None) -> None:
     """Run the smoke test against a model that is already running (--smoke-url)."""
     _execute(target, {**flags, "push_to_ecr": "false"}, pipeline.smoke_url)
+
+
+@cli.command()
+@click.option("--to", default="", metavar="REVISION", help="Revision to go back to. The one deployed before if empty.")
+@_flags("program", "image", "aws", "service", "smoke", "run")
+def rollback(target: Path | None, *, to: str, **flags: str | None) -> None:
+    """Let the service run a former task definition again, follow it to its end, and prove it."""
+    if to and not to.isdigit():
+        raise click.BadParameter("a revision is a number, e.g. 3", param_hint="--to")
+    _execute(target, flags, partial(pipeline.rollback, to=to))
+
+
+@cli.command()
+@_flags("program", "image", "aws", "service", "smoke", "run")
+def status(target: Path | None, **flags: str | None) -> None:
+    """Say what the service runs: revision, image, build, since when, and where it answers."""
+    _execute(target, flags, pipeline.status)
+
+
+@cli.command()
+@click.option("--lines", default=50, show_default=True, type=click.IntRange(1, 10_000), help="How many lines at most.")
+@click.option("--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
+@_flags("program", "image", "aws", "service", "run")
+def logs(target: Path | None, *, lines: int, follow: bool, **flags: str | None) -> None:
+    """Show the last lines that the service's tasks wrote."""
+    _execute(target, flags, partial(pipeline.logs, lines=lines, follow=follow, show=click.echo))
 
 
 @cli.command()
@@ -261,55 +294,52 @@ def _execute(
     flags: Mapping[str, str | None],
     function: Callable[[Settings, Mapping[str, str], Recorder], Report],
 ) -> None:
-    """One run of a pipeline function, from flags to the exit code."""
-    with _session() as recorder:
-        named = {name.replace("_", "-"): text for name, text in flags.items()}
-        folder = target or Path(flags.get("program_path") or ".")
-        settings = to_settings([from_environment(os.environ), program_file(folder), from_flags(named)])
-        report = function(settings, dict(os.environ), recorder)
-        if settings.run.report:
-            report = _write_report(report, settings.run.report)
-    recorder.display.finish(report)
+    """One run of a pipeline function, from flags to the exit code. Whatever ends it, the report is written."""
+    display = ConsoleDisplay(sys.stderr, sys.stdout)
+    recorder = Recorder(display)
+    report, file = Report(), Path(name) if (name := flags.get("report")) else None
+    try:
+        with display, cancellable():
+            named = {name.replace("_", "-"): text for name, text in flags.items()}
+            folder = target or Path(flags.get("program_path") or ".")
+            settings = to_settings([from_environment(os.environ), program_file(folder), from_flags(named)])
+            file = _writable(settings.run.report)
+            report = function(settings, dict(os.environ), recorder)
+    except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
+        report = concluded(report, recorder, os.environ, error)
+    display.finish(report)
+    if file:
+        with contextlib.suppress(OSError):  # told by _writable, where it is the reason why nothing ran
+            file.write_text(to_json(report), encoding="utf-8", errors="backslashreplace")
     sys.exit(report.exit_code)
 
 
-def _write_report(report: Report, path: Path) -> Report:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(to_json(report), encoding="utf-8")
-    except OSError as error:
-        raise click.FileError(str(path), error.strerror or "cannot be written") from error
+def _writable(report: Path | None) -> Path | None:
+    """The report's file, made empty: better told now than after a long run that nobody can write it.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    if report:
+        try:
+            report.parent.mkdir(parents=True, exist_ok=True)
+            report.open("a").close()
+        except OSError as error:
+            raise InputError(f"The report {report} cannot be written: {error.strerror}.", "Name a file.") from error
     return report
 
 
 @contextlib.contextmanager
-def _session() -> Iterator["_CliRecorder"]:
-    """Errors become words and exit codes here, and nowhere else; Ctrl-C and SIGTERM unwind so that stages clean up."""
-    signal.signal(signal.SIGTERM, _terminate)
+def _session() -> Iterator[Recorder]:
+    """For what is no run: errors and signals become words and exit codes."""
     display = ConsoleDisplay(sys.stderr, sys.stdout)
     try:
-        with display:
-            yield _CliRecorder(display)
-    except ModelDockerizeError as error:
-        display.finish(pipeline.failed(Report(), error))
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        click.echo(
-            "Interrupted. What was started here has been stopped; run the same command again to finish.", err=True
-        )
-        sys.exit(130)
-
-
-class _CliRecorder(Recorder):
-    """The recorder of one command, with the display that says its last words."""
-
-    def __init__(self, display: ConsoleDisplay) -> None:
-        super().__init__(display)
-        self.display = display
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(143)
+        with display, cancellable():
+            yield Recorder(display)
+    except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
+        report = ended(Report(), error)
+        display.finish(report)
+        sys.exit(report.exit_code)
 
 
 def main() -> None:

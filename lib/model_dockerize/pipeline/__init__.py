@@ -11,13 +11,13 @@ from pathlib import Path
 from model_dockerize import aws, image, sandbox
 from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
 from model_dockerize.pipeline import destroy as removal
-from model_dockerize.pipeline import make, ship
+from model_dockerize.pipeline import make, operate, ship
 from model_dockerize.pipeline import plan as planning
-from model_dockerize.pipeline.context import Run, failed
+from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
-__all__ = ["destroy", "dockerfile", "failed", "load", "plan", "run", "smoke_url"]
+__all__ = ["destroy", "dockerfile", "load", "logs", "plan", "rollback", "run", "smoke_url", "status"]
 
 
 def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -41,6 +41,30 @@ def destroy(
     `agreed` is shown one line a thing and decides. Nothing that does not carry our tag is touched.
     """
     return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed))
+
+
+def rollback(settings: Settings, environment: Mapping[str, str], recorder: Recorder, to: str) -> Report:
+    """The service runs a former task definition again: revision `to`, or the last that was deployed whole."""
+    return Run(settings, environment, recorder).report_of(lambda run: operate.rollback(run, *_service(run), to))
+
+
+def status(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """What the service runs now, and where it answers."""
+    return Run(settings, environment, recorder).report_of(lambda run: operate.status(run, *_service(run)))
+
+
+def logs(
+    settings: Settings,
+    environment: Mapping[str, str],
+    recorder: Recorder,
+    lines: int,
+    follow: bool,
+    show: Callable[[str], None],
+) -> Report:
+    """The last `lines` lines of the service's log to `show`, and those that come if `follow`."""
+    return Run(settings, environment, recorder).report_of(
+        lambda run: operate.logs(run, *_service(run), lines, follow, show)
+    )
 
 
 def dockerfile(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -71,6 +95,7 @@ def _everything(run: Run) -> None:
         run.learn(outcome="built")
         return
     settings = run.settings
+    ship.take_turn(run, prepared, account)
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="stage") as side:
         # What a service stands on needs nothing of the image: it is made while the image builds.
         underway = side.submit(ship.foundations, run, prepared, account)
@@ -95,6 +120,14 @@ def _planned(run: Run) -> None:
     if account is None:
         raise InputError("Without push-to-ecr nothing is made in AWS.", "There is nothing to plan: see push-to-ecr.")
     planning.plan(run, prepared, engine, account)
+
+
+def _service(run: Run) -> tuple[aws.Aws, Prepared]:
+    """What it takes to look at a service that is there: the account, and what the folder calls it."""
+    with run.recorder.stage("program") as stage:
+        prepared = make.inspect(run, stage)
+    run.learn(outcome="failed", build_id="")
+    return _account(run), prepared
 
 
 def _destroyed(run: Run, agreed: Callable[[tuple[str, ...]], bool]) -> None:

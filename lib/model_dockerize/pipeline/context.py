@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize import program, smoke
-from model_dockerize.errors import ModelDockerizeError
-from model_dockerize.report import CheckReport, Failure, Recorder, Report, SmokeReport
+from model_dockerize.cancel import Cancelled
+from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport, concluded, masked
 from model_dockerize.settings import Settings
 
 # Seconds that a fresh container may take until it answers. The server opens its port before any code of the model runs.
@@ -41,18 +41,13 @@ class Run:
             self.report = replace(self.report, **facts)
 
     def report_of(self, stages: Callable[["Run"], object]) -> Report:
-        """Runs `stages` and gives the report, red or green."""
+        """Runs `stages` and gives the report, red or green: whatever ends the run, what was found out is kept."""
         try:
             stages(self)
-        except ModelDockerizeError as error:
-            self.report = failed(self.report, error)
-        return replace(self.report, stages=self.recorder.stages, warnings=self.recorder.warnings)
-
-
-def failed(report: Report, error: ModelDockerizeError) -> Report:
-    """The report of a run that ended with this error. An outcome that says more than "failed" is kept."""
-    outcome = error.kind if error.kind in ("timed-out", "superseded", "paused") else report.outcome
-    return replace(report, outcome=outcome, failure=Failure.of(error))
+        except (Exception, Cancelled) as error:  # noqa: BLE001 - a user must never see a bare traceback
+            return concluded(self.report, self.recorder, self.environment, error)
+        report = replace(self.report, stages=self.recorder.stages, warnings=self.recorder.warnings)
+        return masked(report, self.recorder)
 
 
 def smoke_report(result: smoke.SmokeResult) -> SmokeReport:

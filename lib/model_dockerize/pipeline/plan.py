@@ -37,7 +37,16 @@ def plan(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
         if settings.batch.create_job_def and ground:
             name = settings.batch.job_definition_name or model.name
             aws.ensure_job_definition(
-                only_asking, settings.service, name, uri, engine.platform, BATCH_COMMAND, {}, ground, quiet
+                only_asking,
+                settings.service,
+                settings.batch,
+                name,
+                uri,
+                engine.platform,
+                BATCH_COMMAND,
+                {},
+                ground,
+                quiet,
             )
         if isinstance(ground, aws.Foundations):
             family, name = settings.service.task_definition or model.name, settings.service.service or model.name

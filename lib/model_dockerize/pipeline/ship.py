@@ -103,6 +103,7 @@ def job_definition(
         made = aws.ensure_job_definition(
             account,
             run.settings.service,
+            run.settings.batch,
             run.settings.batch.job_definition_name or prepared.program.name,
             pushed.uri,
             engine.platform,

@@ -77,8 +77,10 @@ def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings
 
 
 def _folder(path: Path) -> Path:
-    if not str(path) or not path.exists():
-        raise ProgramError(f"The program folder {path} does not exist.", "Correct program-path.")
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # absent, or no path at all, e.g. too long
+        raise ProgramError(f"The program folder {path} does not exist.", "Correct program-path.") from error
     if not path.is_dir():
         raise ProgramError(f"The program path {path} is not a folder.", "Give the folder that holds the program.")
     return path.resolve()

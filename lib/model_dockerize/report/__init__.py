@@ -1,5 +1,6 @@
 """What a run did, and how it is shown."""
 
+from model_dockerize.report.ending import concluded, ended, masked
 from model_dockerize.report.model import CheckReport, Failure, Report, SmokeReport, StageResult, to_json
 from model_dockerize.report.recorder import Display, Level, Recorder, StageProgress
 
@@ -13,5 +14,8 @@ __all__ = [
     "SmokeReport",
     "StageProgress",
     "StageResult",
+    "concluded",
+    "ended",
+    "masked",
     "to_json",
 ]

@@ -1,6 +1,7 @@
 """The places that inputs come from. Each reader says what was given and where; `values` does the rest."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -95,6 +96,7 @@ def program_file(target: Path) -> dict[str, Given]:
     if target.suffix in (".yml", ".yaml"):
         return from_file(target)
     inside = target / FILE_NAME
-    if inside.is_file():
-        return from_file(inside)
+    with suppress(OSError):  # no path at all, e.g. too long: said where the folder is inspected
+        if inside.is_file():
+            return from_file(inside)
     return {"program-path": Given(str(target), "the argument", Path.cwd())}

@@ -13,7 +13,7 @@ import pytest
 
 from model_dockerize import action, pipeline
 from model_dockerize.errors import AwsAccessError, BuildError
-from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport
+from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport, concluded
 from model_dockerize.settings import OUTPUTS, Settings
 from tests.action.grammar import Log, parse_file
 
@@ -138,7 +138,7 @@ def test_the_version_is_the_tag_or_commit_unless_somebody_says_another(job: Job,
 
 def test_a_fork_without_credentials_is_told_why(job: Job, run_as: Callable[[Run], None], tmp_path: Path) -> None:
     def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-        return pipeline.failed(Report(), AwsAccessError("no usable AWS credentials", "Sign in."))
+        raise AwsAccessError("no usable AWS credentials", "Sign in.")
 
     run_as(run)
     event = tmp_path / "event.json"
@@ -209,8 +209,8 @@ def test_a_secret_is_in_nothing_that_is_handed_over(job: Job, run_as: Callable[[
             stage.secret("another-secret-value")
             stage.output(f"the key is {SECRET}")
         smoke = SmokeReport(False, (CheckReport("health", False, 0.1, "another-secret-value"),))
-        failed = pipeline.failed(Report(), BuildError(f"no {SECRET}", f"use {SECRET}", (f"line {SECRET}",)))
-        return failed.with_(smoke_local=smoke)
+        error = BuildError(f"no {SECRET}", f"use {SECRET}", (f"line {SECRET}",))
+        return concluded(Report(smoke_local=smoke), recorder, environment, error)
 
     run_as(run)
     assert job.main(AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN="") == 5

@@ -1,0 +1,76 @@
+"""How a run ended, whatever ended it: an expected failure, a signal, or a defect of ours."""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import replace
+
+from model_dockerize.cancel import Cancelled
+from model_dockerize.errors import ModelDockerizeError
+from model_dockerize.report.model import CheckReport, Failure, Report, SmokeReport
+from model_dockerize.report.recorder import Recorder
+
+# Kinds of failure that are outcomes of their own: nobody may take them for a plain "failed".
+_OUTCOMES = ("timed-out", "superseded", "paused")
+
+
+def ended(report: Report, error: Exception | Cancelled) -> Report:
+    """`report`, red because of `error`. An outcome that says more than "failed" is kept."""
+    if isinstance(error, ModelDockerizeError):
+        outcome = error.kind if error.kind in _OUTCOMES else report.outcome
+        return replace(report, outcome=outcome, failure=Failure.of(error))
+    if isinstance(error, Cancelled):
+        return replace(report, outcome="cancelled", failure=_cancelled(error))
+    return replace(report, outcome="failed", failure=_defect(error))
+
+
+def concluded(
+    report: Report, recorder: Recorder, environment: Mapping[str, str], error: Exception | Cancelled
+) -> Report:
+    """`ended`, with what the recorder knows and no secret in it. A defect's traceback is for those who ask for it."""
+    expected = isinstance(error, ModelDockerizeError | Cancelled)
+    if not expected and "1" in (environment.get("MODEL_DOCKERIZE_DEBUG"), environment.get("RUNNER_DEBUG")):
+        recorder.line("defect", "output", "".join(traceback.format_exception(error)))
+    report = ended(report, error)
+    return masked(report.with_(stages=recorder.stages, warnings=recorder.warnings), recorder)
+
+
+def masked(report: Report, recorder: Recorder) -> Report:
+    """Errors quote what others said: no secret in them may reach a verdict, a summary, an output or a file."""
+
+    def smoke(test: SmokeReport | None) -> SmokeReport | None:
+        return test and SmokeReport(test.passed, tuple(map(check, test.checks)))
+
+    def check(one: CheckReport) -> CheckReport:
+        return replace(one, detail=recorder.masked(one.detail))
+
+    failure = report.failure
+    if failure:
+        failure = replace(
+            failure,
+            message=recorder.masked(failure.message),
+            remedy=recorder.masked(failure.remedy),
+            details=tuple(map(recorder.masked, failure.details)),
+        )
+    facts = {name: recorder.masked(fact) for name, fact in vars(report).items() if isinstance(fact, str)}
+    tests = {"smoke_local": smoke(report.smoke_local), "smoke_deployed": smoke(report.smoke_deployed)}
+    return report.with_(**facts, **tests, failure=failure)
+
+
+def _cancelled(cancelled: Cancelled) -> Failure:
+    return Failure(
+        "cancelled",
+        cancelled.exit_code,
+        f"The run was cancelled ({cancelled.signal.name}).",
+        "Run it again to finish. Builds and containers of this run were stopped; what goes on in AWS is told above.",
+        (),
+    )
+
+
+def _defect(error: Exception) -> Failure:
+    return Failure(
+        "internal",
+        1,
+        f"This is a defect of model-dockerize: {type(error).__name__}: {error}",
+        "Please report it, with the log of the same run with MODEL_DOCKERIZE_DEBUG=1 in the environment.",
+        (),
+    )
