@@ -2,16 +2,22 @@
 
 import sqlite3
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from model_server.errors import StartError
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
+#: A connection that was used so recently is not asked whether it still lives.
+_TRUSTED_SECONDS = 1.0
 
 
 def open_sqlite(path: Path, on_network: bool) -> Engine:
@@ -47,6 +53,8 @@ def open_postgres(text: str) -> Engine:
     Raises:
         StartError: it is no such URL, or the database does not answer. The text never holds the password.
     """
+    import pg8000  # type: ignore[import-untyped]  # noqa: PLC0415 - most servers never need it
+
     try:
         url = make_url(text)
         arguments: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "ssl_context": _tls(url)}
@@ -55,10 +63,11 @@ def open_postgres(text: str) -> Engine:
             "MODEL_QUEUE_URL must look like postgresql://user:password@host:5432/name?sslmode=verify-full; "
             "sslmode is one of disable, require, verify-full"
         ) from error
-    options = {"pool_size": 8, "max_overflow": 24, "pool_pre_ping": True, "pool_recycle": 1800}
+    address = url.set(drivername="postgresql+pg8000").difference_update_query(["sslmode"])
     engine = create_engine(
-        url.set(drivername="postgresql+pg8000").difference_update_query(["sslmode"]), connect_args=arguments, **options
+        address, module=pg8000, connect_args=arguments, pool_size=8, max_overflow=24, pool_recycle=1800
     )
+    _mind_lost_connections(engine)
     try:
         with engine.connect():
             return engine
@@ -68,6 +77,30 @@ def open_postgres(text: str) -> Engine:
             f"the database of MODEL_QUEUE_URL at {url.host}:{url.port or 5432} does not take us as user "
             f"{url.username!r} of {url.database!r}: {_reason(error)}"
         ) from error
+
+
+def _mind_lost_connections(engine: Engine) -> None:
+    """The driver lets the network's errors through as they are: here they become the database's."""
+
+    @event.listens_for(engine, "handle_error")
+    def name(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, OSError):
+            context.is_disconnect = True
+            raise SQLAlchemyError("the connection to the database was lost") from context.original_exception
+
+    @event.listens_for(engine, "checkin")
+    def remember(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("used", 0.0) < _TRUSTED_SECONDS:
+            return
+        try:
+            connection.cursor().execute("SELECT 1")
+            connection.rollback()
+        except Exception as error:  # whatever it is: another connection will do
+            raise DisconnectionError from error
 
 
 def journal_mode(engine: Engine) -> str:

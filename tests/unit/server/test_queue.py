@@ -1,6 +1,6 @@
-"""The queue: leases, fences, attempts. With a clock of the test's own."""
+"""The queue on SQLite: everything that every database must do, its journal, its upgrade, and all in any order."""
 
-import threading
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,24 +10,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
-from model_server.jobs import database
-from model_server.jobs.queue import Job, Order, Queue, State
+from model_server.errors import VolumeError
+from model_server.jobs import database, schema
+from model_server.jobs.queue import Job, Queue, State
 
-LEASE = 15.0
-MAX_ATTEMPTS = 3
+pytest.register_assert_rewrite("rig.queue_suite")
+from rig.queue_suite import *  # noqa: E402, F403
+from rig.queue_suite import CSV, LEASE, MAX_ATTEMPTS, Clock, read, taken  # noqa: E402
 
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+#: A database as version 0.1.0 left it: jobs in every state, one of them held by a server that is gone.
+LAYOUT_1 = Path(__file__).parent / "layout-1.sql"
 
 
 @pytest.fixture
@@ -35,109 +27,49 @@ def queue(tmp_path: Path, clock: Clock) -> Queue:
     return Queue(database.open_sqlite(tmp_path / "jobs.sqlite3", on_network=False), "m", MAX_ATTEMPTS, clock)
 
 
-def taken(queue: Queue, owner: str = "a") -> Job:
-    job = queue.claim(owner, LEASE)
-    assert job is not None
-    return job
+def layout_1(path: Path) -> Path:
+    with sqlite3.connect(path) as connection:
+        connection.executescript(LAYOUT_1.read_text(encoding="utf-8"))
+    connection.close()
+    return path
 
 
-def read(queue: Queue, job_id: str = "1") -> Job:
-    job = queue.get(job_id)
-    assert job is not None
-    return job
+def test_a_database_of_an_older_server_is_brought_up_to_date_with_all_its_jobs(tmp_path: Path) -> None:
+    path = layout_1(tmp_path / "jobs.sqlite3")
+    for _ in range(2):  # the second start finds nothing to do
+        queue = Queue(database.open_sqlite(path, on_network=False), "m", MAX_ATTEMPTS, lambda: 1e10)
+        states = {job.id[0]: (job.state, job.attempts, job.result, job.error) for job in queue.list(10)}
+        assert states == {
+            "a": (State.COMPLETE, 1, "aaaaaaaa-0000-4000-8000-000000000001-1", None),
+            "b": (State.ERROR, 1, None, "no good"),
+            "c": (State.IN_PROGRESS, 1, None, None),
+            "d": (State.CREATED, 0, None, None),
+        }
+    assert queue.put("e", CSV).id == "e"
+    assert [taken(queue).id[0] for _ in range(3)] == ["c", "d", "e"]
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT model, layout FROM owner").fetchall() == [("m", schema.LAYOUT)]
+        indexes = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='index'")}
+    assert {index.name for index in schema.jobs.indexes} <= indexes
 
 
-def test_the_oldest_job_is_claimed_first_and_only_once(queue: Queue) -> None:
-    queue.put("2", Order("text/csv"))
-    queue.put("1", Order("text/csv"))
-    assert [taken(queue).id, taken(queue).id, queue.claim("a", LEASE)] == ["2", "1", None]
+def test_the_older_server_still_works_on_a_database_that_was_upgraded(tmp_path: Path) -> None:
+    path = layout_1(tmp_path / "jobs.sqlite3")
+    Queue(database.open_sqlite(path, on_network=False), "m", MAX_ATTEMPTS)
+    with sqlite3.connect(path) as connection:  # as version 0.1.0 puts a job
+        connection.execute(
+            "INSERT INTO jobs (id, state, attempts, token, mime_type, created) VALUES ('x', 'Created', 0, 0, 'a/b', 9)"
+        )
+    queue = Queue(database.open_sqlite(path, on_network=False), "m", MAX_ATTEMPTS)
+    assert read(queue, "x").state is State.CREATED
 
 
-def test_a_heartbeat_extends_the_lease_and_its_end_frees_the_job(queue: Queue, clock: Clock) -> None:
-    queue.put("1", Order("text/csv"))
-    first = taken(queue)
-    clock.now += LEASE - 1
-    assert queue.heartbeat(first, LEASE)
-    clock.now += LEASE - 1
-    assert queue.claim("b", LEASE) is None
-    clock.now += 1
-    second = taken(queue, "b")
-    assert (second.token, second.attempts, second.lease_owner) == (2, 2, "b")
-
-
-def test_a_late_worker_records_nothing(queue: Queue, clock: Clock) -> None:
-    queue.put("1", Order("text/csv"))
-    late = taken(queue)
-    clock.now += LEASE
-    current = taken(queue, "b")
-    verbs = (queue.release, queue.abandon)
-    assert not any([queue.complete(late, "1-1"), queue.fail(late, "x"), queue.heartbeat(late, LEASE)])
-    assert not any(verb(late) for verb in verbs)
-    assert queue.complete(current, "1-2")
-    assert (read(queue).state, read(queue).result) == (State.COMPLETE, "1-2")
-    assert not any([queue.complete(current, "again"), queue.fail(current, "x"), queue.complete(late, "1-1")])
-
-
-def test_a_job_that_kills_its_workers_is_given_up(queue: Queue, clock: Clock) -> None:
-    queue.put("1", Order("text/csv"))
-    queue.put("2", Order("text/csv"))
-    for _ in range(MAX_ATTEMPTS):
-        job = queue.claim("a", LEASE)
-        assert job is not None
-        assert job.id == "1"
-        queue.abandon(job)
-    assert taken(queue).id == "2"
-    assert read(queue).state is State.ERROR
-    assert read(queue).error == "The job was given up: its worker died in each of 3 attempts."
-
-
-def test_a_job_that_was_given_back_of_free_will_does_not_count(queue: Queue) -> None:
-    queue.put("1", Order("text/csv"))
-    for _ in range(MAX_ATTEMPTS * 2):
-        assert queue.release(taken(queue))
-    assert taken(queue).attempts == 1
-
-
-def test_the_jobs_of_a_dead_owner_are_free_at_once(queue: Queue) -> None:
-    for name in "123":
-        queue.put(name, Order("text/csv"))
-    done = taken(queue, "dead")
-    queue.complete(done, "1-1")
-    taken(queue, "dead")
-    taken(queue, "alive")
-    assert queue.abandon_all("dead") == 1
-    assert (taken(queue).id, queue.claim("a", LEASE)) == ("2", None)
-
-
-def test_list_is_newest_first_and_paged(queue: Queue) -> None:
-    for name in "12345":
-        queue.put(name, Order("text/csv"))
-    assert [job.id for job in queue.list(limit=2, offset=1)] == ["4", "3"]
-
-
-def test_a_deleted_job_is_gone_also_for_its_worker(queue: Queue) -> None:
-    queue.put("1", Order("text/csv"))
-    job = taken(queue)
-    assert queue.delete("1") == job
-    assert (queue.delete("1"), queue.get("1"), queue.heartbeat(job, LEASE)) == (None, None, False)
-
-
-def test_many_threads_never_claim_the_same_job(queue: Queue) -> None:
-    count = 40
-    for number in range(count):
-        queue.put(str(number), Order("text/csv"))
-    claimed: list[str] = []
-
-    def work(owner: str) -> None:
-        while (job := queue.claim(owner, LEASE)) is not None:
-            claimed.append(job.id)
-
-    threads = [threading.Thread(target=work, args=(str(number),)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert sorted(claimed) == sorted(map(str, range(count)))
+def test_the_queue_of_another_model_is_refused_by_name_and_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite3"
+    Queue(database.open_sqlite(path, on_network=False), "iris", MAX_ATTEMPTS).put("1", CSV)
+    with pytest.raises(VolumeError, match="belongs to the model 'iris', this image is 'wine'"):
+        Queue(database.open_sqlite(path, on_network=False), "wine", MAX_ATTEMPTS)
+    assert Queue(database.open_sqlite(path, on_network=False), "iris", MAX_ATTEMPTS).count() == 1
 
 
 def test_the_journal_follows_the_file_system(tmp_path: Path) -> None:
@@ -164,7 +96,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def put(self) -> None:
-        self.queue.put(str(len(self.newest)), Order("text/csv"))
+        self.queue.put(str(len(self.newest)), CSV)
         self.newest[str(len(self.newest))] = 0
 
     @rule(owner=st.sampled_from("ab"))

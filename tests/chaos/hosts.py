@@ -1,0 +1,199 @@
+"""Servers that can be killed in three ways: on this machine as processes, or in containers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Protocol
+
+import requests
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 40
+#: Takes a while, and says at its start and at its end that it ran.
+PROGRAM = """
+import random, sys, time
+source, target, diary = sys.argv[1:]
+text = open(source).read()
+def note(word):
+    with open(diary, "a") as file:
+        file.write(word + " " + text + "\\n")
+note("start")
+time.sleep(random.uniform(0.02, 0.15))
+with open(target, "w") as file:
+    file.write("answer to " + text)
+note("end")
+"""
+
+
+class Host(Protocol):
+    """One server that can be killed and started again."""
+
+    url: str
+
+    def start(self) -> None:
+        """Starts it, or starts it again; returns when it answers."""
+
+    def server_pid(self) -> int | None:
+        """The server process, as this machine numbers it."""
+
+    def kill_all(self) -> None:
+        """The end of the machine, as its processes see it."""
+
+    def log(self) -> str:
+        """All that it ever wrote."""
+
+    def remove(self) -> None:
+        """Leaves nothing."""
+
+
+def manifest(python: str, folder: str, diary: str) -> str:
+    return json.dumps(
+        {
+            "name": "chaos",
+            "version": "1",
+            "build_id": "b",
+            "command": [python, "main.py", "{input}", "{output}", diary],
+            "working_directory": folder,
+            "input_types": ["text/plain"],
+            "output_types": ["text/plain"],
+        }
+    )
+
+
+class ProcessHost:
+    """A server from the sources, in a process group of its own."""
+
+    def __init__(self, folder: Path, name: str, environment: dict[str, str]) -> None:
+        self._log = folder / f"{name}.log"
+        self._manifest = folder / "model.json"
+        (folder / "main.py").write_text(PROGRAM, encoding="utf-8")
+        self._manifest.write_text(manifest(sys.executable, str(folder), str(folder / "diary")), encoding="utf-8")
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = {
+            **os.environ,
+            "MODEL_MANIFEST": str(self._manifest),
+            "MODEL_SERVER_HOST": "127.0.0.1",
+            "MODEL_SERVER_PORT": str(self._port),
+            "MODEL_SERVER_USER": f"{os.getuid()}:{os.getgid()}",
+            "GAI_VOLUME_PATH": str(folder / "data"),
+            "PYTHONPATH": str(ROOT / "lib"),
+            **environment,
+        }
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "model_server"],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until_ready(self.url, self.log)
+
+    def server_pid(self) -> int | None:
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def kill_all(self) -> None:
+        if self._process is not None:
+            pids = [self._process.pid, *descendants(self._process.pid)]
+            for pid in pids:
+                kill(pid)
+            self._process.wait()
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+
+    def remove(self) -> None:
+        self.kill_all()
+
+
+class ContainerHost:
+    """A server in a container of `image`, which has the bundle and the program."""
+
+    def __init__(self, image: str, volume: str, diary: Path, environment: dict[str, str]) -> None:
+        self._name = f"mdchaos-{uuid.uuid4().hex[:8]}"
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        settings = {"MODEL_SERVER_HOST": "127.0.0.1", "MODEL_SERVER_PORT": str(port), **environment}
+        options = [f"--env={name}={value}" for name, value in settings.items()]
+        mounts = [f"--mount=source={volume},target=/var/gai_data", f"--volume={diary}:/diary"]
+        docker("create", "--name", self._name, "--network=host", *mounts, *options, image)
+
+    def start(self) -> None:
+        docker("start", self._name)
+        wait_until_ready(self.url, self.log)
+
+    def server_pid(self) -> int | None:
+        init = int(docker("inspect", "--format", "{{.State.Pid}}", self._name))
+        return next(iter(children(init)), None) if init else None
+
+    def kill_all(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it may have ended by itself a moment ago
+            docker("kill", self._name)
+        docker("wait", self._name)
+
+    def log(self) -> str:
+        done = subprocess.run(["docker", "logs", self._name], capture_output=True, text=True, timeout=60, check=False)
+        return done.stdout + done.stderr
+
+    def remove(self) -> None:
+        docker("rm", "--force", self._name)
+
+
+def wait_until_ready(url: str, log: object) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(f"{url}/ready", timeout=2).ok:
+                return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the server did not become ready:\n{log() if callable(log) else ''}")
+        time.sleep(0.05)
+
+
+def runner_of(server: int) -> int | None:
+    """The runner process of a server."""
+    return next(iter(children(server)), None)
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of a process; none when it is gone."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(word) for word in task.read_text().split()]
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    below = children(pid)
+    return [*below, *(other for child in below for other in descendants(child))]
+
+
+def kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        return int(probe.getsockname()[1])
+
+
+def docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=500, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"docker {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout.strip()

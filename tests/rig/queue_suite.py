@@ -1,0 +1,264 @@
+"""What every database of the queue must do. Collected by a test module for each, which brings the fixture `queue`."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+from model_server.jobs.queue import CallbackState, Job, Order, Queue, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEASE = 15.0
+MAX_ATTEMPTS = 3
+CSV = Order("text/csv")
+CALLED = Order("text/csv", callback_url="http://localhost/x")
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def taken(queue: Queue, owner: str = "a") -> Job:
+    job = queue.claim(owner, LEASE)
+    assert job is not None
+    return job
+
+
+def read(queue: Queue, job_id: str = "1") -> Job:
+    job = queue.get(job_id)
+    assert job is not None
+    return job
+
+
+def done(queue: Queue, job_id: str, order: Order = CSV) -> Job:
+    """A job that is complete."""
+    queue.put(job_id, order)
+    assert queue.complete(taken(queue), f"{job_id}-1")
+    return read(queue, job_id)
+
+
+def test_what_is_put_is_what_is_read(queue: Queue) -> None:
+    order = Order("text/csv; header=present", '[{"source":"ä"}]', "[]", "https://x/y?z=1", "key")
+    assert queue.put("1", order) == read(queue)
+    job = read(queue)
+    assert (job.state, job.attempts, job.token, job.created) == (State.CREATED, 0, 0, 1000.0)
+    assert Order(job.mime_type, job.mappings, job.output_mappings, job.callback_url, job.idempotency_key) == order
+    assert queue.get("2") is None
+
+
+def test_the_oldest_job_is_claimed_first_and_only_once(queue: Queue) -> None:
+    queue.put("2", CSV)
+    queue.put("1", CSV)
+    assert [taken(queue).id, taken(queue).id, queue.claim("a", LEASE)] == ["2", "1", None]
+
+
+def test_a_claim_says_when_it_was_started(queue: Queue, clock: Clock) -> None:
+    queue.put("1", CSV)
+    clock.now += 5
+    assert taken(queue) == read(queue)
+    assert (read(queue).started, read(queue).lease_expires) == (1005.0, 1005.0 + LEASE)
+
+
+def test_a_heartbeat_extends_the_lease_and_its_end_frees_the_job(queue: Queue, clock: Clock) -> None:
+    queue.put("1", CSV)
+    first = taken(queue)
+    clock.now += LEASE - 1
+    assert queue.heartbeat(first, LEASE)
+    clock.now += LEASE - 1
+    assert queue.claim("b", LEASE) is None
+    clock.now += 1
+    second = taken(queue, "b")
+    assert (second.token, second.attempts, second.lease_owner) == (2, 2, "b")
+    assert queue.not_held([first, second]) == [first]
+
+
+def test_a_late_worker_records_nothing(queue: Queue, clock: Clock) -> None:
+    queue.put("1", CALLED)
+    late = taken(queue)
+    clock.now += LEASE
+    current = taken(queue, "b")
+    verbs = (queue.release, queue.abandon)
+    assert not any([queue.complete(late, "1-1"), queue.fail(late, "x"), queue.heartbeat(late, LEASE)])
+    assert not any(verb(late) for verb in verbs)
+    assert queue.claim_callbacks(5, 60) == []
+    assert queue.complete(current, "1-2")
+    assert (read(queue).state, read(queue).result) == (State.COMPLETE, "1-2")
+    assert not any([queue.complete(current, "again"), queue.fail(current, "x"), queue.complete(late, "1-1")])
+
+
+def test_a_job_that_kills_its_workers_is_given_up(queue: Queue) -> None:
+    queue.put("1", CALLED)
+    queue.put("2", CSV)
+    for _ in range(MAX_ATTEMPTS):
+        job = taken(queue)
+        assert job.id == "1"
+        queue.abandon(job)
+    assert taken(queue).id == "2"
+    given_up = read(queue)
+    assert (given_up.state, given_up.attempts) == (State.ERROR, MAX_ATTEMPTS)
+    assert given_up.error == "The job was given up: its worker died in each of 3 attempts."
+    assert [job.id for job in queue.claim_callbacks(5, 60)] == ["1"]  # its client hears of it too
+
+
+def test_a_job_that_was_given_back_of_free_will_does_not_count(queue: Queue) -> None:
+    queue.put("1", CSV)
+    for _ in range(MAX_ATTEMPTS * 2):
+        assert queue.release(taken(queue))
+    assert taken(queue).attempts == 1
+
+
+def test_the_jobs_of_a_dead_owner_are_free_at_once(queue: Queue) -> None:
+    for name in "123":
+        queue.put(name, CSV)
+    finished = taken(queue, "dead")
+    queue.complete(finished, "1-1")
+    taken(queue, "dead")
+    taken(queue, "alive")
+    assert queue.abandon_all("dead") == 1
+    assert (taken(queue).id, queue.claim("a", LEASE)) == ("2", None)
+
+
+def test_list_is_newest_first_and_paged(queue: Queue) -> None:
+    for name in "12345":
+        queue.put(name, CSV)
+    assert [job.id for job in queue.list(limit=2, offset=1)] == ["4", "3"]
+    assert queue.count() == 5
+
+
+def test_a_deleted_job_is_gone_also_for_its_worker(queue: Queue) -> None:
+    queue.put("1", CSV)
+    job = taken(queue)
+    assert queue.delete("1") == job
+    assert (queue.delete("1"), queue.get("1"), queue.heartbeat(job, LEASE)) == (None, None, False)
+    assert queue.not_held([job]) == [job]
+
+
+def test_the_same_key_is_the_same_job_in_every_state(queue: Queue) -> None:
+    order = replace(CSV, idempotency_key="k")
+    assert queue.put("1", order).id == "1"
+    assert queue.put("2", order).id == "1"
+    queue.complete(taken(queue), "1-1")
+    assert queue.put("3", order) == read(queue)
+    assert queue.count() == 1
+    queue.delete("1")
+    assert queue.put("4", order).id == "4"
+
+
+def test_many_threads_with_one_key_make_one_job(queue: Queue) -> None:
+    found: list[str] = []
+    order = replace(CSV, idempotency_key="k")
+    in_threads(8, lambda number: found.append(queue.put(str(number), order).id))
+    assert (len(found), len(set(found)), queue.count()) == (8, 1, 1)
+
+
+def test_a_callback_is_due_when_its_job_is_over_and_claimed_once(queue: Queue, clock: Clock) -> None:
+    queue.put("0", CALLED)
+    job = taken(queue)
+    assert queue.claim_callbacks(5, 60) == []
+    queue.fail(job, "broken\x00off")
+    done(queue, "2")
+    (claimed,) = queue.claim_callbacks(5, 60)
+    assert (claimed.id, claimed.error, claimed.callback_state) == ("0", "brokenoff", CallbackState.WAITING)
+    assert queue.claim_callbacks(5, 60) == []
+    clock.now += 60  # whoever claimed it died
+    (again,) = queue.claim_callbacks(5, 60)
+    assert again.callback_attempts == 2
+    assert not queue.record_callback(claimed, CallbackState.DELIVERED, None, None)
+    assert queue.record_callback(again, CallbackState.WAITING, "refused", 10)
+    clock.now += 10
+    (last,) = queue.claim_callbacks(5, 60)
+    assert queue.record_callback(last, CallbackState.DELIVERED, None, None)
+    clock.now += 1000
+    assert queue.claim_callbacks(5, 60) == []
+    found = read(queue, "0")
+    assert (found.callback_state, found.callback_attempts, found.callback_error) == (CallbackState.DELIVERED, 3, None)
+
+
+def test_old_jobs_and_many_jobs_may_go_but_none_that_is_not_over_or_still_to_be_called(
+    queue: Queue, clock: Clock
+) -> None:
+    for name in "123":
+        done(queue, name)
+        clock.now += 10
+    done(queue, "4", CALLED)
+    queue.put("5", CSV)
+    assert queue.expired(None, None, 10) == []
+    assert queue.expired(1015.0, None, 10) == ["1", "2"]
+    assert queue.expired(1e9, None, 10) == ["1", "2", "3"]
+    assert queue.expired(None, 2, 10) == ["1", "2"]
+    assert queue.expired(1005.0, 3, 10) == ["1"]
+    assert queue.expired(1e9, 1, 2) == ["1", "2"]
+    assert queue.expired(None, 4, 10) == []
+    (call,) = queue.claim_callbacks(1, 60)
+    queue.record_callback(call, CallbackState.FAILED, "x", None)
+    assert queue.expired(1e9, None, 10) == ["1", "2", "3", "4"]
+
+
+def test_counts(queue: Queue, clock: Clock) -> None:
+    assert queue.counts().oldest_waiting is None
+    done(queue, "1", CALLED)
+    clock.now += 1
+    queue.put("2", CSV)
+    clock.now += 1
+    queue.put("3", CSV)
+    found = queue.counts()
+    assert found.by_state == {State.CREATED: 2, State.IN_PROGRESS: 0, State.COMPLETE: 1, State.ERROR: 0}
+    assert (found.oldest_waiting, found.callbacks_waiting) == (1001.0, 1)
+    queue.ping()
+
+
+def test_many_threads_never_claim_the_same_job(queue: Queue) -> None:
+    count = 40
+    for number in range(count):
+        queue.put(str(number), CSV)
+    claimed: list[str] = []
+
+    def work(number: int) -> None:
+        while (job := queue.claim(str(number), LEASE)) is not None:
+            claimed.append(job.id)
+            assert queue.complete(job, f"{job.id}-1")
+
+    in_threads(4, work)
+    assert sorted(claimed) == sorted(map(str, range(count)))
+
+
+def test_a_change_that_fails_harms_no_other_in_its_group(queue: Queue) -> None:
+    queue.put("taken", CSV)
+    failed: list[str] = []
+
+    def put(number: int) -> None:
+        try:
+            queue.put("taken" if number % 2 else str(number), CSV)
+        except SQLAlchemyError:
+            failed.append(str(number))
+
+    in_threads(8, put)
+    assert sorted(failed) == ["1", "3", "5", "7"]
+    assert sorted(job.id for job in queue.list(10)) == ["0", "2", "4", "6", "taken"]
+
+
+def in_threads(count: int, work: Callable[[int], object]) -> None:
+    """Runs `work(number)` in so many threads at once, to their end."""
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
