@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from model_dockerize.errors import BuildError
-from model_dockerize.image.buildlog import BuildLog, Failure, decode
+from model_dockerize.image.buildlog import BuildLog, Failure, decode, short_name
 from model_dockerize.image.engine import Engine, numbers
 from model_dockerize.image.store import Image, inspect
 from model_dockerize.progress import Progress
@@ -173,9 +173,9 @@ _REMEDIES = (
 def _error(ref: str, failure: Failure) -> BuildError:
     evidence = "\n".join((failure.step, failure.reason, *failure.lines))
     remedy = next((text for sign, text in _REMEDIES if sign.lower() in evidence.lower()), "")
-    where = f" at {failure.step}" if failure.step else ""
+    where = f" at {short_name(failure.step)}" if failure.step else ""
     return BuildError(
         f"The image {ref} did not build{where}: {failure.reason}",
         remedy or "Correct what the step's last lines complain about, and build again.",
-        details=(*((failure.step,) if failure.step else ()), *failure.lines),
+        details=failure.lines,
     )

@@ -126,3 +126,24 @@ def test_rounding_is_no_difference_and_more_is_one(value: float) -> None:
 def test_no_bytes_make_it_stumble(one: bytes, other: bytes, kind: Kind) -> None:
     told = difference(one, other, kind)
     assert told is None or (told and "\n" not in told)
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "kind", "found"),
+    [
+        ("[1]", "[" * 200_000, "json", "nested too deeply"),
+        ("1.5", "1" + "0" * 400, "json", "$: expected 1.5"),
+        ("a\n1\n", f"a\n{'9' * 5000}\n", "csv", "row 2, column 1 (a)"),
+        ("a\nx\n", f"a\n{'x' * 200_000}\n", "csv", "row 2, column 1 (a)"),
+    ],
+)
+def test_what_a_hostile_model_writes_is_a_difference_and_no_crash(
+    expected: str, got: str, kind: Kind, found: str
+) -> None:
+    assert found in (difference(expected.encode(), got.encode(), kind) or "")
+
+
+def test_whole_numbers_are_the_same_however_they_are_written() -> None:
+    assert difference(b"a\n-0\n+007\n", b"a\n0\n7\n", "csv") is None
+    long = b"9" * 5000
+    assert difference(b"a\n" + long, b"a\n0" + long, "csv") is None
