@@ -34,6 +34,7 @@ RUN pyinstaller --noconfirm --log-level WARN --onedir --strip --name model-serve
         --add-data lib/model_server/pages/templates:model_server/pages/templates \
         --add-data lib/model_server/pages/static:model_server/pages/static \
         --exclude-module tkinter --exclude-module unittest --exclude-module pydoc \
+        --hidden-import _cffi_backend --hidden-import array \
         lib/model_server/__main__.py \
     && mv dist/model-server /opt/model-server \
     && loader="$(patchelf --print-interpreter /opt/model-server/model-server)" \
