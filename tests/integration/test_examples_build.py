@@ -55,7 +55,7 @@ def look(folder: Path, *, command: str = "", requirements: str = "", init: str =
     return inspect(
         ProgramSettings(folder, requirements, init, base, "", command, (), None, None),
         ImageSettings(f"{PREFIX}/{re.sub('[^a-z]', '', folder.name.lower())}", "", None, "none", False),
-        SmokeSettings(True, None, None, ""),
+        SmokeSettings(True, None, None, 300, ""),
         Silent(),
     )
 

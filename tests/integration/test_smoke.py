@@ -48,7 +48,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     found = inspect(
         ProgramSettings(folder, "", "", "", "", "", (), None, None),
         ImageSettings("mdimg-smoke", "1", None, "none", False),
-        SmokeSettings(True, None, None, ""),
+        SmokeSettings(True, None, None, 300, ""),
         silent,
     )
     text = render_dockerfile(found, image.server_image(engine, version, sources, silent, SECRETS))
@@ -70,8 +70,8 @@ def gone(container: image.RunningContainer) -> str | None:
 
 def test_a_good_model_passes_every_check(model: Model) -> None:
     with image.run(model.engine, model.ref, {}, "mdimg-smoke") as container:
-        result = check(container.urls, model.expectation, 60.0, Silent(), partial(gone, container))
-        again = check(container.urls, model.expectation, 60.0, Silent())
+        result = check(container.urls, model.expectation, 60.0, 60.0, Silent(), partial(gone, container))
+        again = check(container.urls, model.expectation, 60.0, 60.0, Silent())
     assert [(done.name, done.passed) for done in result.checks] == [(name, True) for name in CHECKS], result
     assert again.passed
     assert result.url in container.urls
@@ -84,7 +84,7 @@ def test_a_wrong_result_is_told_by_its_place(model: Model, tmp_path: Path) -> No
     wrong = tmp_path / "expected.json"
     wrong.write_text(json.dumps(right))
     with image.run(model.engine, model.ref, {}, "mdimg-smoke") as container:
-        result = check(container.urls, replace(model.expectation, sample_expected=wrong), 60.0, Silent())
+        result = check(container.urls, replace(model.expectation, sample_expected=wrong), 60.0, 60.0, Silent())
     expected, got = (json.dumps(value) for value in (right[1]["prime"], not right[1]["prime"]))
     assert result.failures == (f"result: not the result of expected.json: $[1].prime: expected {expected}, got {got}",)
 
@@ -93,14 +93,14 @@ def test_an_input_that_the_model_refuses_gives_the_models_words(model: Model, tm
     sample = tmp_path / "input.txt"
     sample.write_text("7 eleven 13")
     with image.run(model.engine, model.ref, {}, "mdimg-smoke") as container:
-        result = check(container.urls, replace(model.expectation, sample_input=sample), 60.0, Silent())
+        result = check(container.urls, replace(model.expectation, sample_input=sample), 60.0, 60.0, Silent())
     assert [line for line in result.failures if "'eleven' is not a whole number." in line]
     assert [done.name for done in result.checks if not done.passed] == ["status", "result"]
 
 
 def test_another_build_is_not_taken_for_this_one(model: Model) -> None:
     with image.run(model.engine, model.ref, {}, "mdimg-smoke") as container:
-        result = check(container.urls, replace(model.expectation, build_id="0" * 32), 60.0, Silent())
+        result = check(container.urls, replace(model.expectation, build_id="0" * 32), 60.0, 60.0, Silent())
     assert result.failures[0].startswith(f"build-id: another build answers: expected {'0' * 32}")
     assert [done.detail for done in result.checks[4:]][:1] == ["not run: build-id failed"]
 
@@ -108,14 +108,14 @@ def test_another_build_is_not_taken_for_this_one(model: Model) -> None:
 def test_a_container_that_ends_at_once_is_not_waited_for(model: Model) -> None:
     with image.run(model.engine, "python:3.13-slim", {}, "mdimg-smoke") as container:
         started = time.monotonic()
-        result = check(container.urls, model.expectation, 60.0, Silent(), partial(gone, container))
+        result = check(container.urls, model.expectation, 60.0, 60.0, Silent(), partial(gone, container))
     assert time.monotonic() - started < 20
     assert result.failures == ("reachable: the container ended with exit code 0",)
 
 
 def test_a_container_killed_while_its_job_is_waited_for(model: Model) -> None:
     with image.run(model.engine, model.ref, {}, "mdimg-smoke") as container:
-        assert check(container.urls, model.expectation, 60.0, Silent()).passed
+        assert check(container.urls, model.expectation, 60.0, 60.0, Silent()).passed
 
         class KillAfterTheJobIsThere(Silent):
             def info(self, text: str) -> None:
@@ -124,7 +124,9 @@ def test_a_container_killed_while_its_job_is_waited_for(model: Model) -> None:
                         client.containers.get(container.id).kill()
 
         started = time.monotonic()
-        result = check(container.urls, model.expectation, 60.0, KillAfterTheJobIsThere(), partial(gone, container))
+        result = check(
+            container.urls, model.expectation, 60.0, 60.0, KillAfterTheJobIsThere(), partial(gone, container)
+        )
     assert time.monotonic() - started < 20
     assert result.failures[0] == "status: the container ended with exit code 137"
 
@@ -149,7 +151,7 @@ def test_a_port_that_opens_but_says_nothing_in_http(model: Model) -> None:
         try:
             container.reload()
             port = container.attrs["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"]
-            result = check([f"http://127.0.0.1:{port}"], model.expectation, 2.0, Silent())
+            result = check([f"http://127.0.0.1:{port}"], model.expectation, 2.0, 2.0, Silent())
         finally:
             container.remove(force=True)
     assert len(result.failures) == 1
@@ -161,7 +163,7 @@ def test_two_tests_at_once_do_not_disturb_each_other(model: Model) -> None:
     with image.run(model.engine, model.ref, {}, "mdimg-smoke") as container:
 
         def one() -> None:
-            results.append(check(container.urls, model.expectation, 60.0, Silent()).passed)
+            results.append(check(container.urls, model.expectation, 60.0, 60.0, Silent()).passed)
 
         threads = [threading.Thread(target=one) for _ in range(4)]
         for thread in threads:

@@ -25,6 +25,8 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
     found = program.inspect(settings.program, settings.image, settings.smoke, stage)
     text = program.render_dockerfile(found, image.server_ref(version))
     identity = program.build_id(found, text, version)
+    for line in _findings(found):
+        stage.info(line)
     stage.info(f"build id: {identity}")
     run.learn(build_id=identity, image=f"{found.name}:{found.version}")
     sample = found.sample
@@ -36,6 +38,21 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
         name=found.name,
     )
     return Prepared(found, text, identity, version, expectation)
+
+
+def _findings(model: program.Program) -> tuple[str, ...]:
+    """What was found in the folder, a line each: a wrong guess is seen here, before anything is built."""
+    sample = model.sample
+    expected = f", must answer {sample.expected.name}" if sample and sample.expected else ""
+    facts = {
+        "called as": " ".join(model.command),
+        "on": model.base_image,
+        "requirements": model.requirements_file,
+        "init script": model.init_file,
+        "system packages": " ".join(model.system_packages),
+        "sample": f"{sample.input.name} ({sample.input_type}){expected}" if sample else "none",
+    }
+    return tuple(f"{name}: {fact}" for name, fact in facts.items() if fact)
 
 
 def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
@@ -91,7 +108,9 @@ def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image
             code = container.exited()
             return None if code is None else f"the container ended with exit code {code}"
 
-        result = smoke.check(container.urls, prepared.expectation, START_TIMEOUT, stage, alive)
+        result = smoke.check(
+            container.urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive
+        )
         run.learn(smoke_local=smoke_report(result))
         if not result.passed:
             raise SmokeError(

@@ -70,6 +70,8 @@ class ConsoleDisplay:
             self._failure(report, report.failure)
         else:
             self._verdict.print(f"[bold green]{report.outcome}[/] {escape(report.image)}")
+        if not report.failure and report.smoke == "no-sample":
+            self._verdict.print("[yellow]not proved[/]: the model's program never ran, for want of smoke/input.*")
         for line in report.plan:
             self._verdict.print(f"  {escape(line)}")
         self._facts(report)
@@ -85,11 +87,13 @@ class ConsoleDisplay:
 
     def _facts(self, report: Report) -> None:
         revision = f":{report.job_definition_revision}" if report.job_definition_revision else ""
+        built = any(stage.name == "build" and stage.status in ("done", "unchanged") for stage in report.stages)
+        answered = report.url and (report.smoke_deployed is None or report.smoke_deployed.checks[0].passed)
         facts = {
-            "url": report.url,
-            "swagger": f"{report.url}/swagger" if report.url else "",
-            "upload": f"{report.url}/AddJob" if report.url else "",
-            "image": report.image_uri or report.image,
+            "url": report.url if answered else "",
+            "swagger": f"{report.url}/swagger" if answered else "",
+            "upload": f"{report.url}/AddJob" if answered else "",
+            "image": report.image_uri or (report.image if built else ""),
             "build id": report.build_id,
             "archive": report.archive,
             "batch": report.job_definition_arn.rsplit("/", 1)[-1].split(":")[0] + revision if revision else "",

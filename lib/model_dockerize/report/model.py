@@ -81,12 +81,15 @@ class Report:
         return self.failure.exit_code if self.failure else 0
 
     @property
-    def smoke(self) -> Literal["passed", "failed", "skipped"]:
-        """The verdict of all smoke tests that ran."""
+    def smoke(self) -> Literal["passed", "failed", "skipped", "no-sample"]:
+        """The verdict of all smoke tests that ran. Without a sample the model's program itself never ran."""
         ran = [test for test in (self.smoke_local, self.smoke_deployed) if test]
         if not ran:
             return "skipped"
-        return "passed" if all(test.passed for test in ran) else "failed"
+        if not all(test.passed for test in ran):
+            return "failed"
+        proved = all(any(check.name == "result" for check in test.checks) for test in ran)
+        return "passed" if proved else "no-sample"
 
     def with_(self, **changes: Any) -> "Report":
         """A copy that knows more."""

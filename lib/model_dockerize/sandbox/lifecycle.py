@@ -88,7 +88,8 @@ def stop(home: Path, progress: Progress) -> StopReport:
         sandbox = record.load(home)
         running = sandbox is not None and record.answers(sandbox)
         containers = _containers(home)
-        if sandbox and running:
+        # One that hangs answers no more, but is still ours: its command line holds its token.
+        if sandbox and (running or _is_process_of(sandbox)):
             progress.info(f"Stopping the sandbox (process {sandbox.pid})")
             _end(sandbox.pid)
         _remove_containers(home)
@@ -159,6 +160,14 @@ def _spawn(home: Path, python: Path) -> Sandbox:
         process.wait()
     tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:]
     raise SandboxError("The sandbox did not come up", f"Read its log: {log}", tuple(tail))
+
+
+def _is_process_of(sandbox: Sandbox) -> bool:
+    """Whether the recorded process still lives: the number alone may belong to another one by now."""
+    try:
+        return sandbox.token in Path(f"/proc/{sandbox.pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        return False
 
 
 def _end(pid: int) -> None:

@@ -126,6 +126,38 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "job-definition-name", "batch", Kind.TEXT, "", "Name of the Batch job definition. The image's name when empty."
     ),
+    Option(
+        "job-queue",
+        "batch",
+        Kind.TEXT,
+        "",
+        "Batch job queue, made if missing with its compute environment. Only submit makes one (model-dockerize) when "
+        "empty.",
+    ),
+    Option("compute-environment", "batch", Kind.TEXT, "model-dockerize", "Compute environment of the job queue."),
+    Option(
+        "compute-type",
+        "batch",
+        Kind.TEXT,
+        "FARGATE",
+        "What jobs run on: FARGATE, FARGATE_SPOT, EC2 or SPOT (EC2 at spot prices).",
+    ),
+    Option("max-vcpus", "batch", Kind.INTEGER, "128", "How many vCPUs the compute environment may use at once."),
+    Option(
+        "instance-types",
+        "batch",
+        Kind.LIST,
+        "",
+        "EC2 instance types or families of the compute environment, e.g. g5.xlarge. AWS chooses when empty.",
+    ),
+    Option(
+        "instance-role",
+        "batch",
+        Kind.TEXT,
+        "ecsInstanceRole",
+        "Instance profile (name or ARN) of the compute environment's EC2 instances, made if missing.",
+    ),
+    Option("gpus", "batch", Kind.INTEGER, "0", "GPUs of a job. Needs compute-type EC2 or SPOT."),
     Option("deploy-service", "service", Kind.FLAG, "", "Run the model as an ECS service. As push-to-ecr when empty."),
     Option("cluster", "service", Kind.TEXT, "model-dockerize", "ECS cluster, made if missing."),
     Option("service", "service", Kind.TEXT, "", "ECS service, made or rolled. The image's name when empty."),
@@ -204,6 +236,13 @@ OPTIONS: tuple[Option, ...] = (
         "What the model must answer to the sample. smoke/expected.* of the folder when empty.",
     ),
     Option(
+        "smoke-timeout",
+        "smoke",
+        Kind.SECONDS,
+        "300",
+        "How long the sample's job may take, with loading the model.",
+    ),
+    Option(
         "smoke-url", "smoke", Kind.TEXT, "", "Where the deployed model is tested. The task's public address when empty."
     ),
     Option(
@@ -231,7 +270,10 @@ OUTPUTS: tuple[Output, ...] = (
     Output("service-arn", "ARN of the ECS service."),
     Output("outcome", "deployed, unchanged, built, pushed, or how it failed: see docs/exit-codes.md."),
     Output("url", "Where the deployed model answers."),
-    Output("smoke", "passed, failed or skipped."),
+    Output(
+        "smoke",
+        "passed, failed, skipped, or no-sample: the server answered, but there was no data to run the model on.",
+    ),
     Output("report", "Path of the JSON report."),
 )
 

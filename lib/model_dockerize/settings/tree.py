@@ -49,10 +49,17 @@ class AwsSettings:
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """The Batch job definition."""
+    """AWS Batch: the job definition, and where jobs run."""
 
     create_job_def: bool
     job_definition_name: str  # empty: as the image
+    job_queue: str  # empty: none is made
+    compute_environment: str
+    compute_type: str  # FARGATE, FARGATE_SPOT, EC2, SPOT
+    max_vcpus: int
+    instance_types: tuple[str, ...]  # empty: AWS chooses
+    instance_role: str  # instance profile: name or ARN
+    gpus: int  # of a job
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ class SmokeSettings:
     smoke_test: bool
     smoke_input: Path | None  # None: smoke/input.* in the program's folder, if there
     smoke_expected: Path | None  # None: smoke/expected.* in the program's folder, if there
+    smoke_timeout: int  # seconds that the sample's job may take
     smoke_url: str
 
 

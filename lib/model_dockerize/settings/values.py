@@ -30,7 +30,7 @@ IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
-_MAY_BE_ZERO = ("desired-count", "run-number")
+_MAY_BE_ZERO = ("desired-count", "gpus", "run-number")
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,10 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "aws-account-id": (re.compile(r"[0-9]{12}"), "12 digits"),
     "job-definition-name": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)"),
     "cache": (re.compile("auto|registry|gha|inline|none"), "auto, registry, gha, inline or none"),
+    "job-queue": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)"),
+    "compute-environment": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)"),
+    "compute-type": (re.compile(r"FARGATE|FARGATE_SPOT|EC2|SPOT"), "FARGATE, FARGATE_SPOT, EC2 or SPOT"),
+    "instance-types": (re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)?"), "a type or family like g5.xlarge or c7i"),
     "cluster": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
     "service": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
     "task-definition": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
@@ -169,6 +173,11 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> li
         for name in ("create-job-def", "deploy-service"):
             if parsed[name]:
                 problems.append(f"{given[name].where}: {name} needs the image in ECR, but push-to-ecr is false")
+    if parsed["gpus"] and str(parsed["compute-type"]).startswith("FARGATE"):
+        problems.append(f"{given['gpus'].where}: Fargate has no GPUs; set compute-type to EC2 or SPOT")
+    if parsed["instance-types"] and str(parsed["compute-type"]).startswith("FARGATE"):
+        where = given["instance-types"].where
+        problems.append(f"{where}: Fargate has no instance types; set compute-type to EC2 or SPOT")
     cpu, memory = parsed["cpu"], parsed["memory"]
     if cpu and memory and memory not in memories(cpu):
         where = next((given[name].where for name in ("cpu", "memory") if name in given), "the defaults")

@@ -75,7 +75,8 @@ class _NotYet(CheckFailed):
 def check(
     urls: Sequence[str],
     expectation: Expectation,
-    timeout: float,
+    start_timeout: float,
+    job_timeout: float,
     progress: Progress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> SmokeResult:
@@ -83,7 +84,8 @@ def check(
 
     Args:
         urls: addresses of the same model, best first.
-        timeout: seconds to wait until the model answers, and again until the sample's job is over.
+        start_timeout: seconds to wait until the model answers.
+        job_timeout: seconds that the sample's job may take (the input smoke-timeout).
         alive: asked while waiting; a text (why the container is gone) ends the waiting at once.
     Returns:
         every check with its outcome; a failed check is no exception.
@@ -97,7 +99,7 @@ def check(
             f"There is no sample input for {expectation.name}, so no job is tried: "
             "put smoke/input.csv (or .json, .txt) into the folder, and smoke/expected.* beside it."
         )
-    test = _Test(expectation, timeout, progress, alive)
+    test = _Test(expectation, start_timeout, job_timeout, progress, alive)
     test.run("reachable", (), lambda: test.reach(urls))
     test.run("health", ("reachable",), test.health)
     if expectation.build_id:
@@ -116,10 +118,16 @@ class _Test:
     """The state of one smoke test: who answers, which job, and the checks so far."""
 
     def __init__(
-        self, expectation: Expectation, timeout: float, progress: Progress, alive: Callable[[], str | None]
+        self,
+        expectation: Expectation,
+        start_timeout: float,
+        job_timeout: float,
+        progress: Progress,
+        alive: Callable[[], str | None],
     ) -> None:
         self.checks: list[Check] = []
-        self._expectation, self._timeout, self._progress, self._alive = expectation, timeout, progress, alive
+        self._expectation, self._progress, self._alive = expectation, progress, alive
+        self._start_timeout, self._job_timeout = start_timeout, job_timeout
         self._client: ModelClient | None = None
         self._job = ""
 
@@ -171,7 +179,7 @@ class _Test:
                     return f"{client.base} answers"
             raise problem
 
-        return self._wait(look)
+        return self._wait(look, self._start_timeout)
 
     def health(self) -> str:
         def look() -> str:
@@ -183,7 +191,7 @@ class _Test:
                 raise _NotYet(said)
             raise CheckFailed(said)
 
-        return self._wait(look)
+        return self._wait(look, self._start_timeout)
 
     def build_id(self) -> str:
         want = self._expectation.build_id
@@ -225,7 +233,7 @@ class _Test:
                 raise _NotYet(f"the job is still {job.status}")
             return job.status
 
-        return self._wait(look)
+        return self._wait(look, self._job_timeout, "; a job may take longer with smoke-timeout")
 
     def result(self, expected: bytes | None) -> str:
         got = self.client.result(self._job)
@@ -242,9 +250,9 @@ class _Test:
             raise CheckFailed(f"the job is {job.status!r} after its deletion, expected 'Deleted'")
         return "the smoke job is gone"
 
-    def _wait(self, look: Callable[[], str]) -> str:
+    def _wait(self, look: Callable[[], str], timeout: float, hint: str = "") -> str:
         """Repeats `look` while it gets no answer or raises _NotYet; fails when the time is up or the container gone."""
-        end, pause = time.monotonic() + self._timeout, _FIRST_PAUSE
+        end, pause = time.monotonic() + timeout, _FIRST_PAUSE
         while True:
             try:
                 return look()
@@ -252,7 +260,7 @@ class _Test:
                 if gone := self._alive():
                     raise CheckFailed(gone) from reason
                 if time.monotonic() + pause > end:
-                    raise CheckFailed(f"gave up after {self._timeout:g} s: {reason}") from reason
+                    raise CheckFailed(f"gave up after {timeout:g} s: {reason}{hint}") from reason
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 

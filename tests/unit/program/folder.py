@@ -61,7 +61,7 @@ def look(
             folder, requirements_file, init_file, base_image, python_version, command, system_packages, pip_config, None
         ),
         ImageSettings(image_name, image_version, None, "none", False),
-        SmokeSettings(True, smoke_input, smoke_expected, ""),
+        SmokeSettings(True, smoke_input, smoke_expected, 300, ""),
         heard or Heard(),
     )
 

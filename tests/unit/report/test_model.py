@@ -41,8 +41,11 @@ def test_a_failure_carries_kind_code_and_evidence() -> None:
     }
 
 
-def test_smoke_is_passed_only_when_every_test_that_ran_passed() -> None:
-    good, bad = SmokeReport(True, ()), SmokeReport(False, ())
+def test_smoke_is_passed_only_when_every_test_that_ran_passed_and_ran_the_model() -> None:
+    result = CheckReport("result", True, 0.1, "")
+    good, bad = SmokeReport(True, (result,)), SmokeReport(False, (result,))
+    without = SmokeReport(True, (CheckReport("health", True, 0.1, ""),))
     assert Report().smoke == "skipped"
     assert Report(smoke_local=good).smoke == "passed"
     assert Report(smoke_local=good, smoke_deployed=bad).smoke == "failed"
+    assert Report(smoke_local=without).smoke == "no-sample"

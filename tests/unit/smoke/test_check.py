@@ -128,7 +128,7 @@ def closed_port() -> str:
 
 
 def smoke(model: FakeModel, expectation: Expectation, timeout: float = 2.0) -> SmokeResult:
-    return check([model.url], expectation, timeout, Silent())
+    return check([model.url], expectation, timeout, timeout, Silent())
 
 
 def outcome(result: SmokeResult) -> dict[str, str]:
@@ -160,7 +160,7 @@ def test_without_a_sample_no_job_is_tried_and_a_warning_says_so(model: FakeModel
             self.said += text
 
     words = Warned()
-    result = check([model.url], Expectation(BUILD_ID, name="iris"), 2.0, words)
+    result = check([model.url], Expectation(BUILD_ID, name="iris"), 2.0, 2.0, words)
     assert list(outcome(result)) == ALL[:4]
     assert result.passed
     assert "no sample input for iris" in words.said
@@ -179,14 +179,14 @@ def test_without_a_build_id_whatever_answers_will_do(model: FakeModel) -> None:
 
 
 def test_the_first_address_that_answers_is_taken(model: FakeModel, expectation: Expectation) -> None:
-    result = check([closed_port(), model.url], expectation, 2.0, Silent())
+    result = check([closed_port(), model.url], expectation, 2.0, 2.0, Silent())
     assert result.passed
     assert result.url == model.url.rstrip("/")
 
 
 def test_a_port_that_never_opens(expectation: Expectation) -> None:
     url = closed_port()
-    result = check([url], expectation, 0.3, Silent())
+    result = check([url], expectation, 0.3, 0.3, Silent())
     assert outcome(result) == {"reachable": "failed", **dict.fromkeys(ALL[1:], "not run")}
     assert not result.passed
     assert result.url == ""
@@ -203,20 +203,20 @@ def test_a_port_that_opens_late(model: FakeModel, expectation: Expectation) -> N
         urls[0] = model.url  # from the next look on, as a container whose port opens
         return None
 
-    assert check(urls, expectation, 5.0, Silent(), alive).passed
+    assert check(urls, expectation, 5.0, 5.0, Silent(), alive).passed
     assert urls == [model.url]
 
 
 def test_a_container_that_ended_is_not_waited_for(expectation: Expectation) -> None:
     started = time.monotonic()
     gone = "the container exited with code 1: ModuleNotFoundError: No module named 'sklearn'"
-    result = check([closed_port()], expectation, 60.0, Silent(), lambda: gone)
+    result = check([closed_port()], expectation, 60.0, 60.0, Silent(), lambda: gone)
     assert time.monotonic() - started < 5
     assert result.failures == (f"reachable: {gone}",)
 
 
 def test_no_address_at_all(expectation: Expectation) -> None:
-    result = check([], expectation, 0.1, Silent())
+    result = check([], expectation, 0.1, 0.1, Silent())
     assert result.failures == ("reachable: gave up after 0.1 s: there is no address to try",)
 
 
@@ -291,7 +291,9 @@ def test_a_job_that_fails_gives_the_models_last_words_and_is_removed(
 def test_a_job_that_never_ends(model: FakeModel, expectation: Expectation) -> None:
     model.behaviour.statuses = [triple("InProgress")]
     result = smoke(model, expectation, timeout=0.3)
-    assert result.failures == ("status: gave up after 0.3 s: the job is still InProgress",)
+    (failure,) = result.failures
+    assert failure.startswith("status: gave up after 0.3 s: the job is still InProgress; ")
+    assert "smoke-timeout" in failure
     assert outcome(result)["delete"] == "ok"
 
 
@@ -319,4 +321,4 @@ def test_a_job_that_cannot_be_removed(model: FakeModel, expectation: Expectation
 
 def test_a_sample_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.csv cannot be read: No such file"):
-        check([], Expectation(BUILD_ID, tmp_path / "gone.csv"), 1.0, Silent())
+        check([], Expectation(BUILD_ID, tmp_path / "gone.csv"), 1.0, 1.0, Silent())
