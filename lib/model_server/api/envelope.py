@@ -20,8 +20,8 @@ class ApiError(Exception):
 
 
 def json_bytes(value: Any) -> bytes:
-    """Compact JSON, UTF-8."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    """Compact JSON, UTF-8. Half of a surrogate pair, which a client may send in an escape, becomes a question mark."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def json_response(content: bytes, status: int = 200) -> Response:

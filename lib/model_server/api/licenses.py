@@ -33,7 +33,7 @@ async def applied(request: Request) -> Response:
     """Takes {"license": "<key>"}, whatever the content type says."""
     try:
         document = json.loads(await _body(request))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError(400, 'the body must be JSON: {"license": "<the key\'s text>"}') from error
     fields = {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
     text = fields.get("license")
