@@ -1,0 +1,33 @@
+"""No job is lost and none recorded twice while servers, runners and hosts are killed; tests/chaos has more."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.hosts import ProcessHost
+from chaos.jobs import LEASE_SECONDS, torment
+from rig import postgres
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def hosts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[ProcessHost]]:
+    environment = {"MODEL_LEASE_SECONDS": str(LEASE_SECONDS), "MODEL_WORKERS": "2"}
+    with contextlib.ExitStack() as stack:
+        if request.param == "postgres":
+            environment["MODEL_QUEUE_URL"] = stack.enter_context(postgres.running()).make_database()
+        started: list[ProcessHost] = []
+        for name in ("a", "b"):
+            host = ProcessHost(tmp_path, name, environment)
+            stack.callback(host.remove)
+            host.start()
+            started.append(host)
+        yield started
+
+
+def test_killed_at_random_no_job_is_lost_and_none_recorded_twice(hosts: list[ProcessHost], tmp_path: Path) -> None:
+    count = torment(hosts, tmp_path / "diary", jobs=60, kills=8, seed=1)
+    assert count.passed, count
+    assert sum(count.kills.values()) >= 6, count  # or it was no trial
+    assert count.started_again >= 1, count

@@ -1,0 +1,360 @@
+"""What the API says about jobs beyond the main path: lists, waiting, keys, callbacks, room, metrics, logs."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+
+from model_server import log
+from model_server.jobs import callbacks
+from model_server.jobs.housekeeping import Housekeeper, Retention
+from model_server.jobs.news import Bell
+from model_server.jobs.queue import Order, Queue
+from model_server.jobs.store import Store
+from model_server.volume import Volume, claim
+
+from .conftest import Server, StartServer
+
+
+@dataclass
+class Receiver:
+    """Whom callbacks call: answers with the statuses in turn, the last one for ever."""
+
+    statuses: list[int]
+    url: str = ""
+    #: Path, content type and body of each call.
+    calls: list[tuple[str, str, bytes]] = field(default_factory=list)
+
+
+@contextmanager
+def receiving(*statuses: int) -> Iterator[Receiver]:
+    receiver = Receiver(list(statuses))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            receiver.calls.append((self.path, self.headers["content-type"], body))
+            status = receiver.statuses.pop(0) if len(receiver.statuses) > 1 else receiver.statuses[0]
+            self.send_response(status)
+            self.send_header("Location", f"{receiver.url}/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    receiver.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def listed(server: Server, job_id: str) -> dict[str, object]:
+    jobs = requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"]
+    return next(dict(job) for job in jobs if job["id"] == job_id)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_the_list_is_newest_first_and_paged(start_server: StartServer) -> None:
+    server = start_server()
+    ids = [server.send(b"a\n") for _ in range(3)]
+    failed = server.send(b"!fail it")
+    server.wait(failed)
+    body = requests.get(f"{server.url}/data/jobs?limit=2", timeout=5).json()
+    assert (body["isError"], body["errorMessage"], body["data"]["total"]) == (False, None, 4)
+    assert [job["id"] for job in body["data"]["jobs"]] == [failed, ids[2]]
+    rest = requests.get(f"{server.url}/data/jobs?limit=2&offset=2", timeout=5).json()["data"]
+    assert [job["id"] for job in rest["jobs"]] == [ids[1], ids[0]]
+    job = body["data"]["jobs"][0]
+    assert (job["status"], job["errorMessage"], job["attempts"], job["callback"]) == ("Error", "no good: it", 1, None)
+    assert job["mimeType"] == "text/csv; header=present"
+    assert job["created"] <= job["started"] <= job["finished"]
+    assert job["finished"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=501", "limit=x", "offset=-1", "offset=%C2%B2", "limit=9999999999999"]
+)
+def test_a_wrong_page_is_400(server: Server, query: str) -> None:
+    answer = requests.get(f"{server.url}/data/jobs?{query}", timeout=5)
+    assert (answer.status_code, answer.json()["isError"]) == (400, True)
+
+
+def test_status_waits_for_the_end_and_not_longer(server: Server) -> None:
+    job_id = server.send(b"!sleep 0.4")
+    started = time.monotonic()
+    body = requests.get(f"{server.url}/data/status/{job_id}?wait=30", timeout=10).json()
+    assert body["data"]["status"] == "Complete"
+    assert 0.3 < time.monotonic() - started < 5
+    job_id = server.send(b"!sleep 20")
+    body = requests.get(f"{server.url}/data/status/{job_id}?wait=1", timeout=10).json()
+    assert body["data"]["status"] == "InProgress"
+    assert requests.get(f"{server.url}/data/status/{job_id}?wait=-1", timeout=5).status_code == 400
+    answers: list[int] = []
+    url = f"{server.url}/data/status/{job_id}?wait=30"
+    waiting = threading.Thread(target=lambda: answers.append(requests.get(url, timeout=10).status_code))
+    waiting.start()
+    requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
+    waiting.join(5)
+    assert answers == [404]
+
+
+def test_deleting_a_running_job_stops_its_program_at_once(server: Server) -> None:
+    job_id = server.send(b"!sleep 20")
+    wait_until(lambda: listed(server, job_id)["status"] == "InProgress")
+    requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
+    started = time.monotonic()
+    server.wait(server.send(b"a\n"))
+    assert time.monotonic() - started < 3  # the only worker is free again
+
+
+def test_the_same_idempotency_key_is_the_same_job(server: Server) -> None:
+    url, headers = f"{server.url}/data/add-job", {"Idempotency-Key": "order 66"}
+    first = requests.post(url, files={"File": b"a\n"}, headers=headers, timeout=5)
+    server.wait(first.json()["data"]["id"])
+    before = server.stored()
+    again = requests.post(url, files={"File": b"a\n"}, headers=headers, timeout=5)
+    assert again.text == first.text  # still Created, as add-job always says
+    assert server.stored() == before
+    other = requests.post(url, files={"File": b"a\n"}, headers={"Idempotency-Key": "other"}, timeout=5)
+    assert other.json()["data"]["id"] != first.json()["data"]["id"]
+    refused = requests.post(url, files={"File": b"a\n"}, headers={"Idempotency-Key": "x" * 256}, timeout=5)
+    assert refused.status_code == 400
+
+
+def test_the_callback_gets_the_envelope_of_success_and_of_failure(server: Server) -> None:
+    with receiving(200) as receiver:
+        good = server.send(b"a\n", CallbackUrl=f"{receiver.url}/good?token=1")
+        bad = server.send(b"!fail x", callbackurl=f"{receiver.url}/bad")
+        wait_until(lambda: len(receiver.calls) == 2)
+        for job_id, path in ((good, "/good?token=1"), (bad, "/bad")):
+            status = requests.get(f"{server.url}/data/status/{job_id}", timeout=5).content
+            assert (path, "application/json; charset=utf-8", status) in receiver.calls
+        wait_until(lambda: listed(server, bad)["callback"] == {"state": "delivered", "attempts": 1, "error": None})
+
+
+def test_a_callback_that_is_refused_or_redirected_comes_again_and_keeps_no_worker(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "_FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(callbacks, "_POLL_SECONDS", 0.05)
+    with receiving(503, 302, 204) as receiver:
+        job_id = server.send(b"a\n", CallbackUrl=receiver.url + "/x")
+        server.wait(job_id)
+        server.wait(server.send(b"b\n"))
+        wait_until(lambda: listed(server, job_id)["callback"] == {"state": "delivered", "attempts": 3, "error": None})
+        assert [path for path, _, _ in receiver.calls] == ["/x"] * 3  # never where the redirect led
+
+
+def test_a_callback_that_nobody_takes_is_given_up_and_says_why(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callbacks, "_ATTEMPTS", 2)
+    monkeypatch.setattr(callbacks, "_FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(callbacks, "_POLL_SECONDS", 0.05)
+    with receiving(500) as receiver:
+        job_id = server.send(b"a\n", CallbackUrl=receiver.url)
+        error = "it answered with status 500"
+        wait_until(lambda: listed(server, job_id)["callback"] == {"state": "failed", "attempts": 2, "error": error})
+    gone = server.send(b"a\n", CallbackUrl="http://127.0.0.1:1/x")
+    wait_until(lambda: (listed(server, gone)["callback"] or {}).get("state") == "failed")  # type: ignore[attr-defined]
+    assert "could not be reached" in str(listed(server, gone)["callback"])
+
+
+def test_pauses_grow_and_end() -> None:
+    assert [callbacks.pause(attempts) for attempts in (1, 2, 3, 9, 10)] == [2.0, 6.0, 18.0, 3600.0, None]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://x/y",
+        "file:///etc/passwd",
+        "x",
+        "http://",
+        "http://[",
+        "http://a:b/",
+        "http://x/\x07",
+        "http://" + "x" * 2001,
+    ],
+)
+def test_a_callback_url_that_cannot_be_called_is_refused_at_once(server: Server, url: str) -> None:
+    before = server.stored()
+    answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, data={"CallbackUrl": url}, timeout=5)
+    assert answer.status_code == 400
+    assert "CallbackUrl" in answer.json()["errorMessage"]
+    assert server.stored() == before
+
+
+def test_only_named_hosts_may_be_called_where_they_are_named() -> None:
+    hosts = ("my.url.com",)
+    assert callbacks.problem("https://MY.url.com/callback", hosts) is None
+    assert "MODEL_CALLBACK_HOSTS" in str(callbacks.problem("http://169.254.169.254/", hosts))
+
+
+def test_a_volume_without_room_refuses_with_507_and_keeps_nothing(start_server: StartServer) -> None:
+    server = start_server(extra={"free_bytes": 2**60})
+    answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=5)
+    assert answer.status_code == 507
+    assert answer.json() == {
+        "data": None,
+        "isError": True,
+        "errorMessage": "the data volume has no room for this job; nothing was stored: "
+        "delete old jobs, or send it again later",
+    }
+    assert server.stored() == set()
+
+
+def test_ready_says_what_is_missing(start_server: StartServer) -> None:
+    server = start_server()
+    answer = requests.get(f"{server.url}/ready", timeout=5)
+    assert (answer.status_code, answer.text) == (200, "Ready")
+    server.workers.drain(1)
+    answer = requests.get(f"{server.url}/ready", timeout=5)
+    assert (answer.status_code, answer.text) == (503, "Not ready: the server is about to stop")
+    assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
+    silent = start_server(extra={"worker_problem": lambda: "no worker runs"})
+    assert requests.get(f"{silent.url}/ready", timeout=5).text == "Not ready: no worker runs"
+
+
+def test_metrics_count_what_happened(start_server: StartServer) -> None:
+    server = start_server()
+    server.wait(server.send(b"a\n"))
+    server.wait(server.send(b"!fail"))
+    server.send(b"!sleep 20")
+    server.send(b"a\n")
+    wait_until(
+        lambda: requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"][1]["status"] != "Created"
+    )
+    answer = requests.get(f"{server.url}/metrics", timeout=5)
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    lines = answer.text.splitlines()
+    for line in (
+        'model_jobs{state="Created"} 1.0',
+        'model_jobs{state="InProgress"} 1.0',
+        'model_jobs{state="Complete"} 1.0',
+        'model_jobs{state="Error"} 1.0',
+        "model_job_attempts_total 3.0",
+        'model_job_duration_seconds_count{outcome="complete"} 1.0',
+        'model_job_duration_seconds_count{outcome="error"} 1.0',
+        "model_callbacks_waiting 0.0",
+        'model_info{build_id="b1d",model="upper",version="1.2"} 1.0',
+    ):
+        assert line in lines
+    for job in requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"]:
+        requests.delete(f"{server.url}/data/delete/{job['id']}", timeout=5)
+    age = next(float(line.split()[1]) for line in lines if line.startswith("model_oldest_waiting_job_seconds "))
+    assert 0 < age < 20
+
+
+def test_logs_hold_the_jobs_id_and_nothing_of_the_user(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with receiving(500) as receiver, caplog.at_level(logging.INFO, "model_server"):
+        files = {"File": ("private-name.csv", b"secret-data\n")}
+        form = {"CallbackUrl": f"{receiver.url}/?token=secret-token", "MimeType": ""}
+        headers = {"Idempotency-Key": "secret-key", "Authorization": "Bearer secret-bearer"}
+        answer = requests.post(f"{server.url}/data/add-job", files=files, data=form, headers=headers, timeout=5)
+        job_id = answer.json()["data"]["id"]
+        server.wait(job_id)
+        requests.post(f"{server.url}/data/add-job", files=files, data=form, headers=headers, timeout=5)
+        wait_until(lambda: "callback waiting" in caplog.text)
+    assert {record.job for record in caplog.records if hasattr(record, "job")} >= {job_id}
+    assert "secret" not in caplog.text
+    assert "private-name" not in caplog.text
+
+
+def test_json_logs_are_one_object_a_line() -> None:
+    formatter = log._JsonFormatter()
+    record = logging.LogRecord("x", logging.INFO, "", 0, "job %s is\nfine", ("1",), None)
+    record.job = "1"
+    text = formatter.format(record)
+    assert "\n" not in text
+    event = json.loads(text)
+    assert (event["job"], event["message"], event["level"]) == ("1", "job 1 is\nfine", "INFO")
+    assert event["time"].endswith("Z")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[Volume, Store]:
+    from model_server.jobs import database
+
+    volume = claim(tmp_path / "data", "m", None)
+    return volume, Store(volume, Queue(database.open_sqlite(volume.database, on_network=False), "m", 3))
+
+
+def finished(volume: Volume, store: Store, text: str) -> str:
+    upload = volume.root / "upload"
+    upload.write_text(text, encoding="utf-8")
+    job_id = store.submit(upload, Order("text/csv")).id
+    job = store.queue.claim("a", 60)
+    assert job is not None
+    upload.write_text(text, encoding="utf-8")
+    assert store.queue.complete(job, store.publish(job, upload))
+    return job_id
+
+
+def test_retention_removes_what_is_over_with_its_files(place: tuple[Volume, Store]) -> None:
+    volume, store = place
+    for text in "123":
+        finished(volume, store, text)
+    Housekeeper(store, volume, Retention(None, 1), locks_reach=True).once()
+    assert store.queue.count() == 1
+    assert (len(list(volume.inputs.iterdir())), len(list(volume.results.iterdir()))) == (1, 1)
+    Housekeeper(store, volume, Retention(30, None), locks_reach=True).once()
+    assert store.queue.count() == 1
+    time.sleep(0.01)
+    Housekeeper(store, volume, Retention(0.005 / 86400, None), locks_reach=True).once()
+    assert (store.queue.count(), list(volume.inputs.iterdir()), list(volume.results.iterdir())) == (0, [], [])
+
+
+def test_files_that_a_crash_left_are_removed_and_no_others(place: tuple[Volume, Store]) -> None:
+    volume, store = place
+    job_id = finished(volume, store, "1")
+    for path in (volume.inputs / "forgotten", volume.results / f"{job_id}-7"):
+        path.touch()
+    keeper = Housekeeper(store, volume, Retention(None, None), locks_reach=True)
+    keeper.remove_orphans(time.time() - 60)
+    assert (len(list(volume.inputs.iterdir())), len(list(volume.results.iterdir()))) == (2, 2)
+    keeper.remove_orphans(time.time() + 60)
+    assert [path.name for path in volume.inputs.iterdir()] == [job_id]
+    assert [path.name for path in volume.results.iterdir()] == [f"{job_id}-1"]
+
+
+def test_a_submission_that_the_queue_refuses_leaves_no_file(
+    place: tuple[Volume, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume, store = place
+    upload = volume.root / "upload"
+    upload.touch()
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.queue, "put", refuse)
+    with pytest.raises(OSError, match="No space"):
+        store.submit(upload, Order("text/csv"))
+    assert list(volume.inputs.iterdir()) == []
+
+
+def test_a_ring_between_looking_and_waiting_is_not_lost() -> None:
+    bell = Bell()
+    heard = bell.rings
+    bell.ring()
+    started = time.monotonic()
+    bell.wait(heard, 10)
+    assert time.monotonic() - started < 1
