@@ -1,0 +1,115 @@
+"""The command line: flags to Settings, every end to a verdict, a report and an exit code."""
+
+import json
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from model_dockerize import cli as faces
+from model_dockerize.report import Recorder, Report
+from model_dockerize.settings import OPTIONS, Settings
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings with which the pipeline was called; it answers that it built."""
+    settings: list[Settings] = []
+
+    def run(wanted: Settings, _environment: Mapping[str, str], _recorder: Recorder) -> Report:
+        settings.append(wanted)
+        return Report("built", image="iris:1")
+
+    monkeypatch.setattr(faces.pipeline, "run", run)
+    return settings
+
+
+def call(*arguments: Any) -> Result:
+    return CliRunner().invoke(faces.cli, [str(word) for word in arguments])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--sandbox", "FOLDER"), ("FOLDER", "--sandbox"), ("--sandbox", "true", "FOLDER"), ("--sandbox=TRUE", "FOLDER")],
+)
+def test_a_folder_after_a_flag_is_the_folder(asked: list[Settings], tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = call("run", *(tmp_path if word == "FOLDER" else word for word in arguments))
+    assert result.exit_code == 0, result.output
+    assert asked[0].run.sandbox
+    assert asked[0].program.program_path == tmp_path
+
+
+def test_flags_win_over_the_file(asked: list[Settings], tmp_path: Path) -> None:
+    (tmp_path / "model-dockerize.yml").write_text("memory: 4096\nimage-name: from-file\n")
+    call("run", tmp_path, "--image-name", "from-flag")
+    assert (asked[0].service.memory, asked[0].image.image_name) == (4096, "from-flag")
+
+
+def test_a_command_that_needs_no_aws_asks_for_none(asked: list[Settings], tmp_path: Path) -> None:
+    call("build", tmp_path)
+    assert not asked[0].registry.push_to_ecr
+    assert not asked[0].service.deploy_service
+
+
+def test_all_problems_are_told_at_once_and_written_down(tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    result = call("run", tmp_path, "--cpu", "x", "--service", "a b", "--report", report)
+    assert result.exit_code == 2
+    assert "2 inputs are wrong" in result.stdout
+    error = json.loads(report.read_text())["error"]
+    assert error["kind"] == "input"
+    assert len(error["details"]) == 2
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_runs(asked: list[Settings], tmp_path: Path) -> None:
+    result = call("run", tmp_path, "--report", tmp_path)
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stdout
+    assert asked == []
+
+
+def test_a_defect_is_a_sentence_and_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def run(*_: object) -> Report:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr(faces.pipeline, "run", run)
+    report = tmp_path / "r.json"
+    result = call("run", tmp_path, "--report", report)
+    assert result.exit_code == 1
+    assert "defect of model-dockerize: KeyError: 'surprise'" in result.stdout
+    assert "Traceback" not in result.output
+    assert json.loads(report.read_text())["error"]["kind"] == "internal"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_is_an_end_with_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    def run(_settings: Settings, _environment: Mapping[str, str], recorder: Recorder) -> Report:
+        with recorder.stage("build"):
+            os.kill(os.getpid(), number)
+        return Report("built")
+
+    monkeypatch.setattr(faces.pipeline, "run", run)
+    report = tmp_path / "r.json"
+    result = call("run", tmp_path, "--report", report)
+    assert result.exit_code == code
+    assert f"The run was cancelled ({number.name})" in result.stdout
+    document = json.loads(report.read_text())
+    assert document["outcome"] == "cancelled"
+    assert document["stages"][0]["status"] == "failed"
+
+
+def test_every_input_is_a_flag_of_run() -> None:
+    text = call("run", "--help").output
+    assert [option.name for option in OPTIONS if f"--{option.name} " not in text] == []
+
+
+def test_the_help_names_every_command_in_a_whole_sentence() -> None:
+    text = call("--help").output
+    assert "..." not in text.replace("[ARGS]...", "")
+    assert all(f"  {name} " in text for name in faces.cli.commands)
