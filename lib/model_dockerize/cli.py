@@ -203,6 +203,19 @@ def logs(target: Path | None, *, lines: int, follow: bool, **flags: str | None) 
 
 
 @cli.command()
+@click.option("--input", "inputs", multiple=True, metavar="PATH", help="What the job reads, as its container sees it.")
+@click.option("--inputs-from", type=click.File(encoding="utf-8"), help="A file with one input a line (- for stdin).")
+@click.option("--output", default="-", show_default=True, metavar="PATH", help="Where it writes; {name}: of the input.")
+@_flags("program", "image", "aws", "batch", "service", "run")
+def submit(
+    target: Path | None, *, inputs: tuple[str, ...], inputs_from: TextIO | None, output: str, **flags: str | None
+) -> None:
+    """Run the model on AWS Batch, one job an input; follow the jobs and show their logs."""
+    listed = tuple(line.strip() for line in inputs_from or () if line.strip())
+    _execute(target, flags, partial(pipeline.submit, inputs=(*inputs, *listed), output=output))
+
+
+@cli.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_flags("program", "image", "registry", "aws", "batch", "service", "run")
 def destroy(target: Path | None, *, yes: bool, **flags: str | None) -> None:

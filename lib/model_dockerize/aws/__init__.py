@@ -1,8 +1,9 @@
 """AWS, one module a service. Every `ensure_` reads, compares and changes only what differs, however often it runs."""
 
 from model_dockerize.aws.address import public_address
-from model_dockerize.aws.batch import JobDefinition, ensure_job_definition
+from model_dockerize.aws.batch import JobDefinition, ensure_job_definition, latest_job_definition
 from model_dockerize.aws.change import Change
+from model_dockerize.aws.compute import ensure_queue
 from model_dockerize.aws.destroy import Names, find_ours, remove
 from model_dockerize.aws.diagnosis import StoppedTask
 from model_dockerize.aws.ecr import (
@@ -18,7 +19,10 @@ from model_dockerize.aws.ecr import (
 )
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.foundations import Foundations, Runtime, ensure_foundations, ensure_runtime
+from model_dockerize.aws.jobs import Job, follow_jobs, log_of, submit
+from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name
+from model_dockerize.aws.network import Network, ensure_network
 from model_dockerize.aws.rehearsal import TO_COME, Rehearsal, is_read, rehearse
 from model_dockerize.aws.rollout import (
     Verdict,
@@ -40,8 +44,10 @@ __all__ = [
     "Change",
     "Foundations",
     "Identity",
+    "Job",
     "JobDefinition",
     "Names",
+    "Network",
     "PushedImage",
     "RegistryLogin",
     "Rehearsal",
@@ -57,6 +63,8 @@ __all__ = [
     "connect",
     "ensure_foundations",
     "ensure_job_definition",
+    "ensure_network",
+    "ensure_queue",
     "ensure_repository",
     "ensure_runtime",
     "ensure_service",
@@ -65,11 +73,15 @@ __all__ = [
     "find_build",
     "find_ours",
     "follow",
+    "follow_jobs",
     "follow_log",
     "is_read",
+    "latest_job_definition",
     "leave_or_put_back",
     "legal_name",
+    "log_group_name",
     "log_lines",
+    "log_of",
     "login",
     "previous",
     "public_address",
@@ -78,6 +90,7 @@ __all__ = [
     "rollback",
     "running",
     "settle_failed_first_deployment",
+    "submit",
     "tag_image",
     "translate",
     "verify",

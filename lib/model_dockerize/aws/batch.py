@@ -11,9 +11,9 @@ from model_dockerize.aws.foundations import Runtime
 from model_dockerize.aws.names import BATCH, TAG, legal_name
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.taskdef import cpu_architecture
-from model_dockerize.errors import AwsError, BatchError
+from model_dockerize.errors import AwsError, BatchError, InputError
 from model_dockerize.progress import Progress
-from model_dockerize.settings import ServiceSettings
+from model_dockerize.settings import BatchSettings, ServiceSettings
 from model_dockerize.settings.fargate import check_size
 
 
@@ -31,6 +31,7 @@ class JobDefinition:
 def ensure_job_definition(
     aws: Aws,
     settings: ServiceSettings,
+    batch: BatchSettings,
     name: str,
     image_uri: str,
     platform: str,
@@ -39,7 +40,7 @@ def ensure_job_definition(
     runtime: Runtime,
     progress: Progress,
 ) -> JobDefinition:
-    """The definition `name` runs `command` in the image on Fargate, sized and networked as `settings` says.
+    """The definition `name` runs `command` in the image, sized as `settings` says, on what `batch` says.
 
     Args:
         image_uri: repository@sha256:...
@@ -52,7 +53,9 @@ def ensure_job_definition(
         BatchError: Batch did not take it.
     """
     name = legal_name(name, 128)
-    wanted = job_definition(aws.identity.region, settings, name, image_uri, platform, command, parameters, runtime)
+    wanted = job_definition(
+        aws.identity.region, settings, batch, name, image_uri, platform, command, parameters, runtime
+    )
     operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
     with translate(f"job definition {name}"):
         latest = _latest(aws, name)
@@ -71,9 +74,27 @@ def ensure_job_definition(
     return JobDefinition(made["jobDefinitionArn"], name, made["revision"], existed=latest is not None, changed=True)
 
 
+def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
+    """The highest ACTIVE revision of `name`.
+
+    Raises:
+        InputError: there is none.
+    """
+    name = legal_name(name, 128)
+    with translate(f"job definition {name}"):
+        latest = _latest(aws, name)
+    if latest is None:
+        raise InputError(
+            f"There is no job definition {name} in {aws.identity.region}.",
+            "Make it first: model-dockerize batch FOLDER",
+        )
+    return JobDefinition(latest["jobDefinitionArn"], name, latest["revision"], existed=True, changed=False)
+
+
 def job_definition(
     region: str,
     settings: ServiceSettings,
+    batch: BatchSettings,
     name: str,
     image_uri: str,
     platform: str,
@@ -86,33 +107,43 @@ def job_definition(
     Raises:
         InputError: Fargate has no such size, or not this architecture.
     """
-    check_size(settings.cpu, settings.memory)
+    on_fargate = batch.compute_type.startswith("FARGATE")
+    if on_fargate:
+        check_size(settings.cpu, settings.memory)
+    resources = [
+        {"type": "VCPU", "value": f"{settings.cpu / 1024:g}"},
+        {"type": "MEMORY", "value": str(settings.memory)},
+    ]
+    container: dict[str, Any] = {
+        "image": image_uri,
+        "command": list(command),
+        "executionRoleArn": runtime.execution_role_arn,
+        "jobRoleArn": runtime.task_role_arn,
+        "resourceRequirements": resources,
+        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": cpu_architecture(platform)},
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": runtime.log_group,
+                "awslogs-region": region,
+                "awslogs-stream-prefix": "batch",
+            },
+        },
+    }
+    if on_fargate:
+        container["networkConfiguration"] = {"assignPublicIp": "ENABLED" if settings.assign_public_ip else "DISABLED"}
+        container["fargatePlatformConfiguration"] = {"platformVersion": "LATEST"}
+    else:
+        # An instance's architecture is that of the image, and only Fargate has to be told.
+        del container["runtimePlatform"]
+    if batch.gpus:
+        resources.append({"type": "GPU", "value": str(batch.gpus)})
     return {
         "jobDefinitionName": name,
         "type": "container",
-        "platformCapabilities": ["FARGATE"],
+        "platformCapabilities": ["FARGATE" if on_fargate else "EC2"],
         "parameters": dict(parameters),
-        "containerProperties": {
-            "image": image_uri,
-            "command": list(command),
-            "executionRoleArn": runtime.execution_role_arn,
-            "jobRoleArn": runtime.task_role_arn,
-            "resourceRequirements": [
-                {"type": "VCPU", "value": f"{settings.cpu / 1024:g}"},
-                {"type": "MEMORY", "value": str(settings.memory)},
-            ],
-            "networkConfiguration": {"assignPublicIp": "ENABLED" if settings.assign_public_ip else "DISABLED"},
-            "fargatePlatformConfiguration": {"platformVersion": "LATEST"},
-            "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": cpu_architecture(platform)},
-            "logConfiguration": {
-                "logDriver": "awslogs",
-                "options": {
-                    "awslogs-group": runtime.log_group,
-                    "awslogs-region": region,
-                    "awslogs-stream-prefix": "batch",
-                },
-            },
-        },
+        "containerProperties": container,
         "propagateTags": True,
         "tags": {TAG: BATCH},
     }

@@ -22,6 +22,7 @@ from model_dockerize.errors import AwsError, TimedOutError
 from model_dockerize.progress import Progress
 
 _LOGS = log_group_name("")
+_GONE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def find_ours(aws: Aws, names: Names) -> tuple[Thing, ...]:
         mine = tuple(_of_the_model(aws, names))
         if _other_models(aws, names.model):
             return mine
-        return (*mine, *_shared(aws, names.cluster), *network_things(aws), *_roles(aws))
+        return (*mine, *_compute(aws), *_shared(aws, names.cluster), *network_things(aws), *_roles(aws))
 
 
 def remove(things: tuple[Thing, ...], progress: Progress) -> None:
@@ -99,6 +100,51 @@ def _shared(aws: Aws, cluster: str) -> Iterator[Thing]:
         yield Thing("cluster", cluster, lambda: aws.ecs.delete_cluster(cluster=cluster))
 
 
+def _compute(aws: Aws) -> Iterator[Thing]:
+    """Queues before the environments that they use."""
+    queues = aws.batch.get_paginator("describe_job_queues").paginate()
+    for queue in (q for page in queues for q in page["jobQueues"] if TAG in q.get("tags", {})):
+        if queue["status"] not in ("DELETING", "DELETED"):
+            yield Thing("job queue", queue["jobQueueName"], _bind(_end_queue, aws, queue["jobQueueName"]))
+    environments = aws.batch.get_paginator("describe_compute_environments").paginate()
+    for environment in (e for page in environments for e in page["computeEnvironments"] if TAG in e.get("tags", {})):
+        if environment["status"] not in ("DELETING", "DELETED"):
+            name = environment["computeEnvironmentName"]
+            yield Thing("compute environment", name, _bind(_end_environment, aws, name))
+
+
+def _end_queue(aws: Aws, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Disabled first, as Batch wants it. With the queue end its jobs."""
+
+    def look() -> Any:
+        return next(iter(aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"]), None)
+
+    aws.batch.update_job_queue(jobQueue=name, state="DISABLED")
+    _wait(f"job queue {name}", lambda: look()["status"] != "UPDATING", sleep)
+    aws.batch.delete_job_queue(jobQueue=name)
+    _wait(f"job queue {name}", lambda: (look() or {"status": "DELETED"})["status"] == "DELETED", sleep)
+
+
+def _end_environment(aws: Aws, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def look() -> Any:
+        found = aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]
+        return next(iter(found), None)
+
+    aws.batch.update_compute_environment(computeEnvironment=name, state="DISABLED")
+    _wait(f"compute environment {name}", lambda: look()["status"] != "UPDATING", sleep)
+    aws.batch.delete_compute_environment(computeEnvironment=name)
+    _wait(f"compute environment {name}", lambda: (look() or {"status": "DELETED"})["status"] == "DELETED", sleep)
+
+
+def _wait(what: str, done: Callable[[], bool], sleep: Callable[[float], None]) -> None:
+    waited = 0.0
+    while not done():
+        if waited > _GONE_SECONDS:
+            raise TimedOutError(f"{what} is still being deleted.", "Run again in some minutes.")
+        sleep(2)
+        waited += 2
+
+
 def _roles(aws: Aws) -> Iterator[Thing]:
     for name in (TASK_ROLE, EXECUTION_ROLE):
         try:
@@ -150,12 +196,7 @@ def _end_service(aws: Aws, cluster: str, name: str, sleep: Callable[[float], Non
     """Deleted, and its tasks gone: they hold on to the security group and the cluster."""
     if _service(aws, cluster, name)["status"] == "ACTIVE":
         aws.ecs.delete_service(cluster=cluster, service=name, force=True)
-    waited = 0.0
-    while _service(aws, cluster, name):
-        if waited > 300:
-            raise TimedOutError(f"Service {name} is still being deleted.", "Run again in some minutes.")
-        sleep(2)
-        waited += 2
+    _wait(f"service {name}", lambda: _service(aws, cluster, name) is None, sleep)
 
 
 def _end_task_definition(aws: Aws, arn: str) -> None:

@@ -14,15 +14,10 @@ from model_dockerize.progress import Progress
 #: The name that the ECS console gives it, so an account that has used ECS has it already.
 EXECUTION_ROLE = "ecsTaskExecutionRole"
 TASK_ROLE = "model-dockerize-task"
+#: The name that Batch's console gives it.
+INSTANCE_ROLE = "ecsInstanceRole"
+_INSTANCE_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
 _EXECUTION_POLICY = "service-role/AmazonECSTaskExecutionRolePolicy"
-_TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        ],
-    }
-)
 #: IAM shows a new role everywhere within seconds; twice what was ever reported.
 _FRESH = timedelta(minutes=2)
 
@@ -85,6 +80,34 @@ def ensure_task_role(aws: Aws, wanted: str, progress: Progress) -> Role:
         return _role(role)
 
 
+def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
+    """ARN of the profile of Batch's EC2 instances. Only `ecsInstanceRole` is made if absent, with AWS's own policy.
+
+    Raises:
+        InputError: another name, and no such profile.
+    """
+    with translate(f"instance role {wanted}"):
+        if wanted.startswith("arn:"):
+            return wanted
+        try:
+            return aws.iam.get_instance_profile(InstanceProfileName=wanted)["InstanceProfile"]["Arn"]
+        except aws.iam.exceptions.NoSuchEntityException:
+            pass
+        if wanted != INSTANCE_ROLE:
+            raise InputError(
+                f"There is no instance profile {wanted} (instance-role).",
+                remedy=f"Correct the name, or leave it out to use {INSTANCE_ROLE}.",
+            )
+        if _get(aws, wanted) is None:
+            _create(aws, wanted, "Lets instances of AWS Batch run containers.", progress, "ec2.amazonaws.com")
+        policy = f"arn:{aws.identity.partition}:iam::aws:policy/{_INSTANCE_POLICY}"
+        aws.iam.attach_role_policy(RoleName=wanted, PolicyArn=policy)
+        profile = aws.iam.create_instance_profile(InstanceProfileName=wanted, Tags=[{"Key": TAG, "Value": ROLE}])
+        aws.iam.add_role_to_instance_profile(InstanceProfileName=wanted, RoleName=wanted)
+        aws.settled(progress, "make", "instance profile", wanted)
+        return profile["InstanceProfile"]["Arn"]
+
+
 def _get(aws: Aws, name: str) -> Any:
     try:
         return aws.iam.get_role(RoleName=name)["Role"]
@@ -92,11 +115,11 @@ def _get(aws: Aws, name: str) -> Any:
         return None
 
 
-def _create(aws: Aws, name: str, description: str, progress: Progress) -> Any:
+def _create(aws: Aws, name: str, description: str, progress: Progress, service: str = "ecs-tasks.amazonaws.com") -> Any:
     try:
         role = aws.iam.create_role(
             RoleName=name,
-            AssumeRolePolicyDocument=_TRUST,
+            AssumeRolePolicyDocument=_trust(service),
             Description=description,
             Tags=[{"Key": TAG, "Value": ROLE}],
         )["Role"]
@@ -104,6 +127,11 @@ def _create(aws: Aws, name: str, description: str, progress: Progress) -> Any:
         return _get(aws, name)
     aws.settled(progress, "make", "role", name)
     return {**role, "Tags": [{"Key": TAG, "Value": ROLE}]}
+
+
+def _trust(service: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _attached(aws: Aws, name: str) -> set[str]:

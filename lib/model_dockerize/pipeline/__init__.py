@@ -13,11 +13,12 @@ from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import make, operate, ship
 from model_dockerize.pipeline import plan as planning
+from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
-__all__ = ["destroy", "dockerfile", "load", "logs", "plan", "rollback", "run", "smoke_url", "status"]
+__all__ = ["destroy", "dockerfile", "load", "logs", "plan", "rollback", "run", "smoke_url", "status", "submit"]
 
 
 def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -65,6 +66,13 @@ def logs(
     return Run(settings, environment, recorder).report_of(
         lambda run: operate.logs(run, *_service(run), lines, follow, show)
     )
+
+
+def submit(
+    settings: Settings, environment: Mapping[str, str], recorder: Recorder, inputs: tuple[str, ...], output: str
+) -> Report:
+    """Runs the registered job definition on AWS Batch: one job an input, followed to the end."""
+    return Run(settings, environment, recorder).report_of(lambda run: _submitted(run, inputs, output))
 
 
 def dockerfile(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -134,6 +142,15 @@ def _destroyed(run: Run, agreed: Callable[[tuple[str, ...]], bool]) -> None:
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
     removal.destroy(run, prepared, _account(run), agreed)
+
+
+def _submitted(run: Run, inputs: tuple[str, ...], output: str) -> None:
+    if not inputs:
+        raise InputError("There is nothing to submit.", "Name inputs: --input FILE, or --inputs-from LIST.")
+    with run.recorder.stage("program") as stage:
+        prepared = make.inspect(run, stage)
+    run.learn(outcome="failed")
+    jobs.submit(run, prepared, _account(run), inputs, output)
 
 
 def _check(run: Run) -> tuple[image.Engine, aws.Aws | None]:

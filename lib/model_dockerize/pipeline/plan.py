@@ -48,6 +48,9 @@ def plan(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
                 ground,
                 quiet,
             )
+            if settings.batch.job_queue:
+                network = aws.ensure_network(only_asking, settings.service, quiet)
+                aws.ensure_queue(only_asking, settings.batch, settings.batch.job_queue, network, quiet)
         if isinstance(ground, aws.Foundations):
             family, name = settings.service.task_definition or model.name, settings.service.service or model.name
             definition = aws.ensure_task_definition(

@@ -92,7 +92,11 @@ def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime |
     else:
         return None
     with run.recorder.stage("foundations") as stage:
-        return ensure(account, settings.service, prepared.program.name, stage)
+        own = account.apart()  # the push beside us makes changes of its own
+        made = ensure(own, settings.service, prepared.program.name, stage)
+        if all(change.action == "leave" for change in own.changes):
+            stage.unchanged("All of it is there.")
+        return made
 
 
 def job_definition(
@@ -112,6 +116,10 @@ def job_definition(
             runtime,
             stage,
         )
+        jobs = run.settings.batch
+        if jobs.job_queue:
+            network = aws.ensure_network(account, run.settings.service, stage)
+            aws.ensure_queue(account, jobs, jobs.job_queue, network, stage)
         if not made.changed:
             stage.unchanged(f"Revision {made.revision} is this build already.")
     run.learn(job_definition_arn=made.arn, job_definition_revision=made.revision)
@@ -205,7 +213,7 @@ def _put_right(
 
 def smoke_deployed(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:
     """The lines of the checks that failed; none when the model at `url` is right."""
-    result = smoke.check((url,), prepared.expectation, START_TIMEOUT, stage)
+    result = smoke.check((url,), prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage)
     run.learn(smoke_deployed=smoke_report(result))
     return result.failures
 

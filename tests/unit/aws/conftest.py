@@ -12,7 +12,7 @@ from moto.iam.models import AWSManagedPolicy
 from moto.server import ThreadedMotoServer
 
 from model_dockerize import aws
-from model_dockerize.settings import AwsSettings, ServiceSettings, to_settings
+from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, to_settings
 
 ACCOUNT = "123456789012"
 DIGEST = "sha256:" + "ab" * 32
@@ -74,6 +74,18 @@ class Hooks:
         self.add(keep, "provide-client-params")
         self.add(give, "after-call")
 
+    def give_batch_its_role(self) -> None:
+        """AWS makes a service-linked role where none is given; moto wants one."""
+
+        def give(params: Any, model: Any, **_: Any) -> None:
+            if model.name == "CreateComputeEnvironment":
+                iam = get_backend("iam")[ACCOUNT]["aws"]
+                if "AWSServiceRoleForBatch" not in {role.name for role in iam.roles.values()}:
+                    iam.create_role("AWSServiceRoleForBatch", "{}", "/", "", "", {}, 3600)
+                params["serviceRole"] = f"arn:aws:iam::{ACCOUNT}:role/AWSServiceRoleForBatch"
+
+        self.add(give, "provide-client-params")
+
 
 @dataclass
 class Account:
@@ -95,6 +107,11 @@ def settings(**changes: Any) -> ServiceSettings:
     return replace(to_settings([]).service, **{"wait_timeout": 600, **changes})
 
 
+def batch_settings(**changes: Any) -> BatchSettings:
+    """The defaults of the declaration."""
+    return replace(to_settings([]).batch, **changes)
+
+
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -104,8 +121,9 @@ def moto_url() -> Iterator[str]:
         server.start()
         # All of AWS's thousand policies would take seconds to load.
         facts = {"Path": "/service-role/", "Document": {}, "CreateDate": "2017-11-16", "UpdateDate": "2017-11-16"}
-        policy = AWSManagedPolicy.from_data("AmazonECSTaskExecutionRolePolicy", ACCOUNT, "us-east-1", facts)
-        get_backend("iam")[ACCOUNT]["aws"].managed_policies[policy.arn] = policy
+        for name in ("AmazonECSTaskExecutionRolePolicy", "AmazonEC2ContainerServiceforEC2Role"):
+            policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", facts)
+            get_backend("iam")[ACCOUNT]["aws"].managed_policies[policy.arn] = policy
         host, port = server.get_host_and_port()
         yield f"http://{host}:{port}"
         server.stop()
@@ -133,10 +151,12 @@ def account(connection: aws.Aws) -> Iterator[Account]:
     for service in ("ec2", "ecs", "ecr", "logs", "batch"):
         get_backend(service)[ACCOUNT].pop("us-east-1", None)
     get_backend("iam")[ACCOUNT]["aws"].roles.clear()
+    get_backend("iam")[ACCOUNT]["aws"].instance_profiles.clear()
     said, calls = Said(), list[str]()
     fresh = replace(connection, progress=said, changes=[])
     hooks = Hooks(fresh, [])
     hooks.add(lambda model, **_: calls.append(f"{model.service_model.service_name}:{model.name}"))
     hooks.remember_deployment_configuration()
+    hooks.give_batch_its_role()
     yield Account(fresh, said, calls, hooks)
     hooks.remove()

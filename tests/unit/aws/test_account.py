@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from model_dockerize import aws
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, PushError
 
-from .conftest import DIGEST, IMAGE, Account, settings
+from .conftest import DIGEST, IMAGE, Account, batch_settings, settings
 
 
 def foundations(account: Account, **changes: Any) -> aws.Foundations:
@@ -37,6 +37,7 @@ def job_definition(account: Account, ground: aws.Foundations, image: str = IMAGE
     return aws.ensure_job_definition(
         account.aws,
         settings(),
+        batch_settings(),
         "iris",
         image,
         "linux/amd64",

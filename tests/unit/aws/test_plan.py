@@ -6,7 +6,7 @@ import pytest
 
 from model_dockerize import aws
 
-from .conftest import IMAGE, Account, settings
+from .conftest import IMAGE, Account, batch_settings, settings
 
 
 def everything(connection: aws.Aws, said: Any, image: str = IMAGE, **changes: Any) -> None:
@@ -14,7 +14,9 @@ def everything(connection: aws.Aws, said: Any, image: str = IMAGE, **changes: An
     wanted = settings(**changes)
     aws.ensure_repository(connection, "iris", said)
     ground = aws.ensure_foundations(connection, wanted, "iris", said)
-    aws.ensure_job_definition(connection, wanted, "iris", image, "linux/amd64", ("run",), {}, ground, said)
+    aws.ensure_job_definition(
+        connection, wanted, batch_settings(), "iris", image, "linux/amd64", ("run",), {}, ground, said
+    )
     definition = aws.ensure_task_definition(connection, wanted, "iris", image, "linux/amd64", ground, said)
     aws.ensure_service(connection, wanted, "iris", definition, ground, said)
 

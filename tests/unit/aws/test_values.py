@@ -16,7 +16,7 @@ from model_dockerize.aws.taskdef import cpu_architecture, task_definition
 from model_dockerize.errors import InputError
 from model_dockerize.settings.fargate import check_size, memories, nearest
 
-from .conftest import IMAGE, settings
+from .conftest import IMAGE, batch_settings, settings
 
 RUNTIME = aws.Runtime("arn:aws:iam::1:role/e", "arn:aws:iam::1:role/t", "/model-dockerize/iris", fresh_roles=False)
 ECS = botocore.session.get_session().get_service_model("ecs").operation_model("RegisterTaskDefinition")
@@ -78,7 +78,9 @@ def test_what_somebody_changed_is_a_difference(change: dict[str, Any], path: str
 
 
 def test_the_order_of_named_lists_is_no_difference_but_that_of_a_command_is() -> None:
-    job = job_definition("us-east-1", settings(), "iris", IMAGE, "linux/amd64", ("run", "a", "b"), {}, RUNTIME)
+    job = job_definition(
+        "us-east-1", settings(), batch_settings(), "iris", IMAGE, "linux/amd64", ("run", "a", "b"), {}, RUNTIME
+    )
     container = job["containerProperties"]
     turned = {**container, "resourceRequirements": container["resourceRequirements"][::-1], "volumes": []}
     assert differences(BATCH, job, {**job, "containerProperties": turned, "revision": 3, "schedulingPriority": 0}) == []
@@ -95,7 +97,9 @@ def test_tags_do_not_make_a_revision() -> None:
 
 
 def test_batch_size_in_vcpus() -> None:
-    job = job_definition("us-east-1", settings(cpu=256, memory=512), "i", IMAGE, "linux/arm64", ("run",), {}, RUNTIME)
+    job = job_definition(
+        "us-east-1", settings(cpu=256, memory=512), batch_settings(), "i", IMAGE, "linux/arm64", ("run",), {}, RUNTIME
+    )
     assert {"type": "VCPU", "value": "0.25"} in job["containerProperties"]["resourceRequirements"]
     assert job["containerProperties"]["runtimePlatform"]["cpuArchitecture"] == "ARM64"
 

@@ -246,7 +246,7 @@ class JobRunner:
         """One try; returns its exit code (None: it never started) and the reason why it ended."""
         task, container = uuid.uuid4().hex, job.record["container"]
         name = job.record["jobDefinition"].rsplit("/", 1)[-1].rsplit(":", 1)[0]
-        stream = LogStream(LOG_GROUP, f"{name}/default/{task}")
+        stream = _stream(container, name, task)
         job.record |= {"status": "STARTING"}
         shown: dict[str, Any] = {
             "container": {"taskArn": f"{_cluster_task_arn(job)}/{task}", "networkInterfaces": []},
@@ -277,7 +277,7 @@ class JobRunner:
             "AWS_BATCH_JOB_ATTEMPT": str(number),
         }
         self._engine.pull(container["image"], job.scope)
-        container_log.create(self._upstream, stream, make_group=True)
+        container_log.create(self._upstream, stream, make_group=stream.group == LOG_GROUP)
         spec = ContainerSpec(
             image=container["image"],
             name=self._engine.container_name("job", job.record["jobName"], stream.name[-8:]),
@@ -321,6 +321,13 @@ def _filled(word: str, parameters: dict[str, str]) -> str:
 
 def _merged(key: str, base: list[dict[str, str]], changes: list[dict[str, str]]) -> list[dict[str, str]]:
     return list({entry[key]: entry for entry in [*base, *changes]}.values())
+
+
+def _stream(container: dict[str, Any], name: str, task: str) -> LogStream:
+    """Where the job writes: as its log configuration says, else into Batch's own group."""
+    options = (container.get("logConfiguration") or {}).get("options") or {}
+    prefix = options.get("awslogs-stream-prefix", name)
+    return LogStream(options.get("awslogs-group", LOG_GROUP), f"{prefix}/default/{task}")
 
 
 def _cluster_task_arn(job: Job) -> str:

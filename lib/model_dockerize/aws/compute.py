@@ -1,0 +1,145 @@
+"""Where Batch jobs run: a compute environment and its queue, made, changed where they differ, waited for."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from model_dockerize.aws.errors import translate
+from model_dockerize.aws.iam import ensure_instance_profile
+from model_dockerize.aws.names import BATCH, TAG
+from model_dockerize.aws.network import Network
+from model_dockerize.aws.session import Aws
+from model_dockerize.errors import BatchError, InputError
+from model_dockerize.progress import Progress
+from model_dockerize.settings import BatchSettings
+
+Sleep = Callable[[float], None]
+_SETTLE_SECONDS = 300.0
+
+
+def ensure_queue(
+    aws: Aws, settings: BatchSettings, queue: str, network: Network, progress: Progress, sleep: Sleep = time.sleep
+) -> str:
+    """The queue `queue` feeds the compute environment that `settings` describes, and both are VALID. Its ARN.
+
+    Raises:
+        InputError: an environment of that name exists, of a kind that cannot become the wanted one.
+        BatchError: AWS says INVALID; the reason is in it.
+    """
+    environment = _ensure_environment(aws, settings, network, progress, sleep)
+    order = [{"order": 1, "computeEnvironment": environment}]
+    with translate(f"job queue {queue}"):
+        there = _queue(aws, queue)
+        if there is None:
+            aws.batch.create_job_queue(
+                jobQueueName=queue,
+                priority=1,
+                state="ENABLED",
+                computeEnvironmentOrder=order,  # type: ignore[arg-type]
+                tags={TAG: BATCH},
+            )
+        differing = _queue_differs(there, order) if there else ()
+        if differing:
+            aws.batch.update_job_queue(jobQueue=queue, state="ENABLED", computeEnvironmentOrder=order)  # type: ignore[arg-type]
+        if there is None or differing or there["status"] != "VALID":
+            _until_valid(f"job queue {queue}", lambda: _queue(aws, queue), sleep)
+        arn: str = (_queue(aws, queue) or {"jobQueueArn": queue})["jobQueueArn"]
+    aws.settled(progress, _action(there, differing), "job queue", queue, *differing)
+    return arn
+
+
+def _ensure_environment(aws: Aws, settings: BatchSettings, network: Network, progress: Progress, sleep: Sleep) -> str:
+    name = settings.compute_environment
+    wanted = compute_resources(settings, network)
+    with translate(f"compute environment {name}"):
+        there = _environment(aws, name)
+        now: Mapping[str, Any] = there["computeResources"] if there else {}
+        if there and _family(now["type"]) != _family(wanted["type"]):
+            raise InputError(
+                f"Compute environment {name} is of type {now['type']} and cannot become {wanted['type']}.",
+                "Name another compute-environment (its queue moves over), or set compute-type to what it is.",
+            )
+        if not wanted["type"].startswith("FARGATE"):
+            wanted["instanceRole"] = ensure_instance_profile(aws, settings.instance_role, progress)
+        differing = tuple(key for key, value in wanted.items() if there and not _same(now.get(key), value))
+        if there is None:
+            aws.batch.create_compute_environment(
+                computeEnvironmentName=name,
+                type="MANAGED",
+                state="ENABLED",
+                computeResources=wanted,  # type: ignore[arg-type]
+                tags={TAG: BATCH},
+            )
+        elif differing or there["state"] != "ENABLED":
+            changes: Any = {"computeResources": {key: wanted[key] for key in differing}} if differing else {}
+            aws.batch.update_compute_environment(computeEnvironment=name, state="ENABLED", **changes)
+            differing = differing or ("state",)
+        if there is None or differing or there["status"] != "VALID":
+            _until_valid(f"compute environment {name}", lambda: _environment(aws, name), sleep)
+        arn: str = (_environment(aws, name) or {"computeEnvironmentArn": name})["computeEnvironmentArn"]
+    aws.settled(progress, _action(there, differing), "compute environment", name, *differing)
+    return arn
+
+
+def compute_resources(settings: BatchSettings, network: Network) -> dict[str, Any]:
+    """The `computeResources` that the settings mean, without the instance role. Pure."""
+    kind = settings.compute_type
+    resources: dict[str, Any] = {
+        "type": kind,
+        "maxvCpus": settings.max_vcpus,
+        "subnets": sorted(network.subnet_ids),
+        "securityGroupIds": sorted(network.security_group_ids),
+    }
+    if not kind.startswith("FARGATE"):
+        resources |= {
+            "minvCpus": 0,
+            "instanceTypes": sorted(settings.instance_types or ("optimal",)),
+            # With these strategies Batch can change an environment in place.
+            "allocationStrategy": "SPOT_PRICE_CAPACITY_OPTIMIZED" if kind == "SPOT" else "BEST_FIT_PROGRESSIVE",
+        }
+    return resources
+
+
+def _environment(aws: Aws, name: str) -> Any:
+    found = aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]
+    return next((e for e in found if e["status"] not in ("DELETED", "DELETING")), None)
+
+
+def _queue(aws: Aws, name: str) -> Any:
+    found = aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"]
+    return next((q for q in found if q["status"] not in ("DELETED", "DELETING")), None)
+
+
+def _queue_differs(there: Any, order: list[dict[str, Any]]) -> tuple[str, ...]:
+    fields = {"computeEnvironmentOrder": order, "state": "ENABLED"}
+    return tuple(name for name, value in fields.items() if there[name] != value)
+
+
+def _until_valid(what: str, look: Callable[[], Any], sleep: Sleep) -> None:
+    """Batch has no waiters of its own. A look a second at first, seldom later."""
+    waited, pause = 0.0, 1.0
+    while (now := look()) is not None and now["status"] != "VALID":
+        if now["status"] == "INVALID":
+            raise BatchError(
+                f"{what} is INVALID: {now.get('statusReason', 'AWS gives no reason')}",
+                "Correct what the reason names (often a role, subnet or security group that is gone) and run again.",
+            )
+        if waited >= _SETTLE_SECONDS:
+            raise BatchError(
+                f"{what} is still {now['status']} after {waited:.0f} s: {now.get('statusReason', '')}",
+                "Run again: it is found and waited for.",
+            )
+        sleep(pause)
+        waited, pause = waited + pause, min(pause * 1.3, 5.0)
+
+
+def _family(kind: str) -> str:
+    return "FARGATE" if kind.startswith("FARGATE") else "EC2"
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    return sorted(found or []) == wanted if isinstance(wanted, list) else bool(found == wanted)
+
+
+def _action(there: Any, differing: tuple[str, ...]) -> Any:
+    return "change" if differing else "leave" if there else "make"

@@ -1,0 +1,123 @@
+"""The account in the sandbox: planned, made, used by Batch jobs as real containers, and taken back."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import docker
+import pytest
+
+from model_dockerize import aws, sandbox
+from model_dockerize.settings import AwsSettings, to_settings
+
+SERVICE = replace(to_settings([]).service, cluster="mdacct", cpu=256, memory=512)
+BATCH = to_settings([]).batch
+NAMES = aws.Names("mdacct", "mdacct", "mdacct", "mdacct", "mdacct", "mdacct")
+DOCKERFILE = """
+FROM python:3.13-slim
+ENTRYPOINT ["python", "-u", "-c", "import sys; print('got', sys.argv[1:]); sys.exit('bad' in sys.argv[2])"]
+"""
+
+
+@dataclass
+class Said:
+    lines: list[str] = field(default_factory=list)
+
+    def info(self, text: str) -> None:
+        self.lines.append(text)
+
+    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
+        self.lines.append(text)
+
+    def output(self, text: str) -> None:
+        self.lines.append(text)
+
+    def secret(self, value: str) -> None: ...
+
+
+@dataclass
+class World:
+    aws: aws.Aws
+    said: Said
+    uri: str = ""
+
+    def everything(self, connection: aws.Aws) -> aws.JobDefinition:
+        """What a run makes, without the image."""
+        uri = self.uri or f"mdacct@sha256:{'0' * 64}"
+        aws.ensure_repository(connection, "mdacct", self.said)
+        ground = aws.ensure_foundations(connection, SERVICE, "mdacct", self.said)
+        command = ("run", "Ref::input", "Ref::output")
+        job = aws.ensure_job_definition(
+            connection, SERVICE, BATCH, "mdacct", uri, "linux/amd64", command, {}, ground, self.said
+        )
+        network = aws.ensure_network(connection, SERVICE, self.said)
+        aws.ensure_queue(connection, BATCH, "mdacct", network, self.said)
+        definition = aws.ensure_task_definition(connection, SERVICE, "mdacct", uri, "linux/amd64", ground, self.said)
+        aws.ensure_service(connection, replace(SERVICE, desired_count=0), "mdacct", definition, ground, self.said)
+        return job
+
+    def planned(self) -> tuple[aws.Rehearsal, list[str]]:
+        """The plan of it, and the operations that reached AWS."""
+        rehearsal, sent = aws.rehearse(self.aws), list[str]()
+        rehearsal.aws.listen("before-send", lambda event_name, **_: sent.append(event_name.rsplit(".", 1)[-1]))
+        self.everything(rehearsal.aws)
+        return rehearsal, sent
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home, said = tmp_path_factory.mktemp("mdacct"), Said()
+    box = sandbox.start(home, said)
+    try:
+        yield World(aws.connect(AwsSettings("", ""), box.environment(), said), said)
+    finally:
+        sandbox.stop(home, Said())  # With it go its containers and the images of its registry.
+
+
+def pushed(world: World) -> str:
+    """The image of the jobs in the sandbox's registry: its digest's address."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(DOCKERFILE)
+        tar.addfile(entry, io.BytesIO(DOCKERFILE.encode()))
+    packed.seek(0)
+    engine, repository = docker.from_env(), aws.ensure_repository(world.aws, "mdacct", world.said)
+    login = aws.login(world.aws)
+    engine.images.build(fileobj=packed, custom_context=True, tag=f"{repository.uri}:one", rm=True)
+    auth = {"username": login.username, "password": login.password}
+    said = engine.images.push(repository.uri, tag="one", auth_config=auth, stream=True, decode=True)
+    assert [line for line in said if "error" in line] == []
+    (detail,) = world.aws.ecr.describe_images(repositoryName="mdacct", imageIds=[{"imageTag": "one"}])["imageDetails"]
+    return f"{repository.uri}@{detail['imageDigest']}"
+
+
+def test_planned_made_used_and_taken_back(world: World) -> None:
+    foreign = world.aws.ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    first, sent = world.planned()
+    assert {change.action for change in first.changes} == {"make"}
+    assert [operation for operation in sent if not aws.is_read(operation)] == []
+    assert aws.find_ours(world.aws, NAMES) == ()
+
+    world.uri = pushed(world)
+    definition = world.everything(world.aws)
+    again, _ = world.planned()
+    assert again.calls == []
+    assert {change.action for change in again.changes} == {"leave"}
+
+    jobs = tuple(
+        aws.submit(world.aws, "mdacct", definition.arn, "mdacct", {"input": path, "output": "-"}, world.said)
+        for path in ("/data/good.csv", "/data/bad.csv")
+    )
+    ended = {job.input: job for job in aws.follow_jobs(world.aws, "mdacct", jobs, world.said)}
+    good, bad = ended["/data/good.csv"], ended["/data/bad.csv"]
+    assert (good.status, good.exit_code) == ("SUCCEEDED", 0)
+    assert (bad.status, bad.exit_code) == ("FAILED", 1)
+    log = aws.log_of(world.aws, aws.log_group_name("mdacct"), good)
+    assert log == ("got ['run', '/data/good.csv', '-']",)
+
+    aws.remove(aws.find_ours(world.aws, NAMES), world.said)
+    assert aws.find_ours(world.aws, NAMES) == ()
+    assert world.aws.ec2.describe_vpcs(VpcIds=[foreign])["Vpcs"]

@@ -1,0 +1,145 @@
+"""Compute environments, queues and jobs of Batch."""
+
+import json
+from typing import Any
+
+import pytest
+
+from model_dockerize import aws
+from model_dockerize.aws.compute import compute_resources
+from model_dockerize.aws.jobs import why_runnable
+from model_dockerize.errors import BatchError, InputError
+
+from .conftest import Account, batch_settings, settings
+
+NETWORK = aws.Network("vpc-1", ("subnet-b", "subnet-a"), ("sg-1",))
+
+
+def no_sleep(_: float) -> None: ...
+
+
+def queue(account: Account, **changes: Any) -> str:
+    network = aws.ensure_network(account.aws, settings(), account.said)
+    return aws.ensure_queue(account.aws, batch_settings(**changes), "q", network, account.said, no_sleep)
+
+
+def said(account: Account) -> list[str]:
+    return [str(change) for change in account.aws.changes if change.kind in ("compute environment", "job queue")]
+
+
+class TestQueue:
+    def test_made_then_left(self, account: Account) -> None:
+        arn = queue(account)
+        (there,) = account.aws.batch.describe_job_queues()["jobQueues"]
+        assert (there["jobQueueArn"], there["status"], there["state"]) == (arn, "VALID", "ENABLED")
+        (environment,) = account.aws.batch.describe_compute_environments()["computeEnvironments"]
+        assert environment["computeResources"]["type"] == "FARGATE"
+        assert environment["computeResources"]["maxvCpus"] == 128
+        assert there["computeEnvironmentOrder"][0]["computeEnvironment"] == environment["computeEnvironmentArn"]
+        account.calls.clear()
+        account.aws.changes.clear()
+        assert queue(account) == arn
+        assert account.changes() == []
+        assert said(account) == ["= compute environment model-dockerize", "= job queue q"]
+
+    def test_a_plan_of_it_asks_only(self, account: Account) -> None:
+        rehearsal = aws.rehearse(account.aws)
+        network = aws.ensure_network(rehearsal.aws, settings(), account.said)
+        aws.ensure_queue(rehearsal.aws, batch_settings(), "q", network, account.said, no_sleep)
+        assert [str(change) for change in rehearsal.changes][-2:] == [
+            "+ compute environment model-dockerize",
+            "+ job queue q",
+        ]
+        assert account.aws.batch.describe_job_queues()["jobQueues"] == []
+
+    def test_another_environment_takes_the_queue_over(self, account: Account) -> None:
+        queue(account)
+        account.aws.changes.clear()
+        queue(account, compute_environment="second")
+        assert said(account) == ["+ compute environment second", "~ job queue q (computeEnvironmentOrder)"]
+
+    def test_only_what_differs_is_changed(self, account: Account) -> None:
+        queue(account)
+        account.calls.clear()
+        account.aws.changes.clear()
+        sent: list[Any] = []
+        account.hooks.add(
+            lambda params, model, **_: sent.append(params) if model.name == "UpdateComputeEnvironment" else None,
+            "provide-client-params",
+        )
+        queue(account, max_vcpus=16)
+        assert said(account)[0] == "~ compute environment model-dockerize (maxvCpus)"
+        assert [call["computeResources"] for call in sent] == [{"maxvCpus": 16}]
+
+    def test_a_kind_that_it_cannot_become(self, account: Account) -> None:
+        queue(account)
+        with pytest.raises(InputError, match="is of type FARGATE and cannot become EC2"):
+            queue(account, compute_type="EC2")
+
+    def test_invalid_is_red_at_once_with_its_reason(self, account: Account) -> None:
+        def invalid(parsed: Any, model: Any, **_: Any) -> None:
+            if model.name == "DescribeComputeEnvironments":
+                for environment in parsed["computeEnvironments"]:
+                    environment |= {"status": "INVALID", "statusReason": "CLIENT_ERROR - role not found"}
+
+        account.hooks.add(invalid, "after-call")
+        with pytest.raises(BatchError, match="is INVALID: CLIENT_ERROR - role not found"):
+            queue(account)
+
+    def test_it_goes_with_destroy(self, account: Account) -> None:
+        queue(account)
+        ours = [
+            t
+            for t in aws.find_ours(account.aws, aws.Names(*["none"] * 5, "c"))
+            if t.kind in ("job queue", "compute environment")
+        ]
+        assert [thing.kind for thing in ours] == ["job queue", "compute environment"]
+        aws.remove(tuple(ours), account.said)
+        assert account.aws.batch.describe_compute_environments()["computeEnvironments"] == []
+
+
+class TestResources:
+    def test_fargate(self) -> None:
+        assert compute_resources(batch_settings(), NETWORK) == {
+            "type": "FARGATE",
+            "maxvCpus": 128,
+            "subnets": ["subnet-a", "subnet-b"],
+            "securityGroupIds": ["sg-1"],
+        }
+
+    def test_spot_with_gpus(self) -> None:
+        resources = compute_resources(
+            batch_settings(compute_type="SPOT", instance_types=("g5.xlarge", "g4dn.xlarge")), NETWORK
+        )
+        assert resources["instanceTypes"] == ["g4dn.xlarge", "g5.xlarge"]
+        assert resources["minvCpus"] == 0
+        assert resources["allocationStrategy"] == "SPOT_PRICE_CAPACITY_OPTIMIZED"
+
+
+class TestInstances:
+    def test_the_profile_is_made_once(self, account: Account) -> None:
+        from model_dockerize.aws.iam import ensure_instance_profile
+
+        arn = ensure_instance_profile(account.aws, "ecsInstanceRole", account.said)
+        role = account.aws.iam.get_role(RoleName="ecsInstanceRole")["Role"]
+        assert "ec2.amazonaws.com" in json.dumps(role["AssumeRolePolicyDocument"])
+        account.calls.clear()
+        assert ensure_instance_profile(account.aws, "ecsInstanceRole", account.said) == arn
+        assert account.changes() == []
+        with pytest.raises(InputError, match="no instance profile mine"):
+            ensure_instance_profile(account.aws, "mine", account.said)
+
+
+class TestRunnable:
+    def test_what_keeps_a_job_waiting(self, account: Account) -> None:
+        queue(account, max_vcpus=2)
+
+        def job(parsed: Any, model: Any, **_: Any) -> None:
+            if model.name == "DescribeJobs":
+                needs = [{"type": "VCPU", "value": "4"}, {"type": "MEMORY", "value": "8192"}]
+                parsed["jobs"] = [{"jobId": "1", "status": "RUNNABLE", "container": {"resourceRequirements": needs}}]
+
+        account.hooks.add(job, "after-call")
+        assert why_runnable(account.aws, "q", "1") == (
+            "The job wants 4 vCPUs; compute environment model-dockerize has 2.",
+        )
