@@ -170,6 +170,20 @@ def deploy(target: Path | None, **flags: str | None) -> None:
 
 
 @cli.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="A file of your data.")
+@click.option("--mime-type", default="", help="Its MIME type. [default: the model's own]")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("mapping.json"), show_default=True)
+@_flags("program", "image", "smoke", "run")
+def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **flags: str | None) -> None:
+    """Write the mapping file for a data set whose fields have other names than the model's.
+
+    Asks the model at --smoke-url, else the image of the folder, which is built if the engine does not hold it.
+    """
+    write = partial(pipeline.mapping, data=data, mime_type=mime_type, target=output)
+    _execute(target, {**flags, "push_to_ecr": "false"}, write)
+
+
+@cli.command()
 @_flags("program", "image", "smoke", "run")
 def smoke(target: Path | None, **flags: str | None) -> None:
     """Run the smoke test against a model that is already running (--smoke-url)."""

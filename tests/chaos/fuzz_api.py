@@ -370,7 +370,7 @@ class Fuzzer:
 
 def run(fuzzers: list[Fuzzer], tally: Tally, wanted: int) -> None:
     """Sends at least `wanted` requests, every kind to every server."""
-    share = max(2, wanted // (len(fuzzers) * 60))
+    share = max(2, wanted // (len(fuzzers) * 200))
     for fuzzer in fuzzers:
         fuzzer.described(share)
     while tally.total < wanted:

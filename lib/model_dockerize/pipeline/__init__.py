@@ -12,13 +12,14 @@ from model_dockerize import aws, image, sandbox
 from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import make, operate, ship
+from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
-__all__ = ["destroy", "dockerfile", "load", "logs", "plan", "rollback", "run", "smoke_url", "status", "submit"]
+__all__ = ["destroy", "dockerfile", "load", "logs", "mapping", "plan", "rollback", "run", "smoke_url", "status", "submit"]
 
 
 def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -78,6 +79,13 @@ def submit(
 def dockerfile(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
     """Inspects the folder and writes its Dockerfile, and nothing else."""
     return Run(settings, environment, recorder).report_of(make.prepare)
+
+
+def mapping(
+    settings: Settings, environment: Mapping[str, str], recorder: Recorder, data: Path, mime_type: str, target: Path
+) -> Report:
+    """Writes the mapping file for a data set of this model."""
+    return Run(settings, environment, recorder).report_of(lambda run: proposal.write(run, data, mime_type, target))
 
 
 def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> Report:

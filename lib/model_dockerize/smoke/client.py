@@ -79,6 +79,14 @@ class ModelClient:
         """Removes the job and its files."""
         return _job(self._request("DELETE", f"/data/delete/{job}"), "/data/delete")
 
+    def mapping(self, name: str, content: bytes, mime_type: str) -> str:
+        """The text of the mapping file that is proposed for a data file."""
+        files, data = {"File": (name, content)}, {"MimeType": mime_type}
+        answer = self._request("POST", "/data/mapping", files=files, data=data)
+        if answer.status_code != 200:
+            raise CheckFailed(_message(answer))
+        return answer.text
+
     def _request(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
             return self._session.request(method, self.base + path, **{"timeout": _TIMEOUT, **options})
@@ -104,6 +112,14 @@ def _job(answer: requests.Response, path: str, failed_job_is_answer: bool = Fals
     if failed or answer.status_code != 200:
         raise CheckFailed(f"{path} answered {answer.status_code}: {quote(job.error)}")
     return job
+
+
+def _message(answer: requests.Response) -> str:
+    """Why a request was refused."""
+    try:
+        return str(answer.json()["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {answer.status_code}: {quote(answer.text)}"
 
 
 def quote(text: str) -> str:

@@ -1,0 +1,53 @@
+"""The mapping file of a data set: the model itself proposes it, by the code that will check it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from model_dockerize import image, smoke
+from model_dockerize.errors import InputError
+from model_dockerize.pipeline import make
+from model_dockerize.pipeline.context import START_TIMEOUT, Run
+from model_dockerize.report import StageProgress
+
+
+def write(run: Run, data: Path, mime_type: str, target: Path) -> None:
+    """Stage `mapping`: has the model at `smoke-url`, or the image of the folder (built if need be), propose it.
+
+    Raises:
+        InputError: the data cannot be read, or `target` cannot be written.
+    """
+    url = run.settings.smoke.smoke_url
+    if url:
+        with run.recorder.stage("mapping") as stage:
+            _write(smoke.propose_mapping((url,), data, mime_type, START_TIMEOUT), target, stage)
+    else:
+        engine = image.probe(run.environment)
+        cache = image.choose_cache(run.settings.image.cache, engine, False, run.environment)
+        built = make.build(run, make.prepare(run), engine, cache)
+        with (
+            run.recorder.stage("mapping") as stage,
+            image.run(engine, built.id, {}, "model-dockerize-mapping") as container,
+        ):
+
+            def alive() -> str | None:
+                code = container.exited()
+                return None if code is None else f"the container ended with exit code {code}"
+
+            _write(smoke.propose_mapping(container.urls, data, mime_type, START_TIMEOUT, alive), target, stage)
+    run.learn(outcome="written")
+
+
+def _write(entries: list[dict[str, Any]], target: Path, stage: StageProgress) -> None:
+    lines = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
+    try:
+        target.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}.", "Name another with --output.") from error
+    missing = [str(entry.get("destination")) for entry in entries if not entry.get("source")]
+    stage.info(f"{target}: {len(entries)} fields, {len(entries) - len(missing)} found in the data.")
+    if missing:
+        stage.warning(
+            f"Not found in the data: {', '.join(missing)}. Give each a source or a defaultValue; the model refuses the "
+            "file as long as a field that it needs has neither."
+        )
