@@ -124,6 +124,21 @@ def test_iris_from_folder_to_service_again_and_changed(cli: Cli, example: Any) -
     assert healthy < old_died, events.seen
     assert get(f"{third.report['url']}/health")[0] == 200
 
+    # What runs, what it wrote, and back to what ran before.
+    status = cli.run(folder, command="status")
+    assert (status.code, status.report["outcome"]) == (0, "running"), status.verdict + status.log
+    for key in ("build_id", "digest", "url"):
+        assert status.report[key] == third.report[key], key
+    logs = cli("logs", folder, "--sandbox", "--lines", "5")
+    assert logs.returncode == 0 and logs.stdout.strip(), logs.stderr
+    back = cli.run(folder, command="rollback")
+    assert (back.code, back.report["outcome"]) == (0, "deployed"), back.verdict + back.log
+    for key in ("build_id", "digest"):
+        assert back.report[key] == first.report[key], key
+    assert {check["name"]: check["passed"] for check in back.report["smoke"]["deployed"]["checks"]}["build-id"]
+    again = cli.run(folder, command="rollback")
+    assert (again.code, "nothing to go back to" in again.verdict) == (2, True), again.verdict + again.log
+
 
 @pytest.mark.parametrize("name", ["sentiment", "is-prime"])
 def test_the_other_models_take_the_same_path(cli: Cli, example: Any, name: str) -> None:

@@ -75,6 +75,8 @@ class World:
     tags: dict[str, str] = field(default_factory=dict)
     configuration: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
+    clusters: set[str] = field(default_factory=lambda: {CLUSTER})
+    interface: str = "eni-0123456789abcdef0"  # of every running task
 
     def __post_init__(self) -> None:
         for name in ("iris:1", "iris:99"):
@@ -99,6 +101,8 @@ class World:
             "DescribeTaskDefinition": self._describe_definition,
             "ListTaskDefinitions": self._list_definitions,
             "TagResource": self._tag,
+            "CreateCluster": self._create_cluster,
+            "DescribeClusters": self._describe_clusters,
             "GetLogEvents": self._log_events,
         }
         if operation not in answers:
@@ -136,6 +140,16 @@ class World:
         """The last one before `of` that was complete."""
         good = [d for d in self.deployments if d.number < of.number and d.state(of.begun) == "COMPLETED"]
         return good[-1] if good else None
+
+    # Clusters
+
+    def _create_cluster(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        self.clusters.add(asked["clusterName"])
+        return {"cluster": {"clusterName": asked["clusterName"], "status": "ACTIVE"}}
+
+    def _describe_clusters(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        there = [name for name in asked["clusters"] if name in self.clusters]
+        return {"clusters": [{"clusterName": name, "status": "ACTIVE"} for name in there], "failures": []}
 
     # Services
 
@@ -324,7 +338,7 @@ class World:
                     }  # fmt: skip
             if d in self._shown(now) and d.running(now):
                 arn = f"{_ARN}:task/{CLUSTER}/task{d.number}"
-                details = [{"name": "networkInterfaceId", "value": "eni-0123456789abcdef0"}]
+                details = [{"name": "networkInterfaceId", "value": self.interface}]
                 attachment = {"type": "ElasticNetworkInterface", "status": "ATTACHED", "details": details}
                 tasks[arn] = {"taskArn": arn, "lastStatus": "RUNNING", "attachments": [attachment], **shared}
         return tasks
@@ -353,7 +367,7 @@ class World:
 
     def _define(self, made: dict[str, Any], name: str) -> dict[str, Any]:
         facts = {"taskDefinitionArn": self._definition_arn(name), "revision": int(name.split(":")[1])}
-        self.definitions[name] = {**made, **facts, "status": "ACTIVE"}
+        self.definitions[name] = {"volumes": [], **made, **facts, "status": "ACTIVE"}
         return self.definitions[name]
 
     def _describe_definition(self, asked: dict[str, Any], now: float) -> dict[str, Any]:

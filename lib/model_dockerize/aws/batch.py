@@ -8,6 +8,7 @@ from model_dockerize.aws.canonical import differences
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.eventual import once_assumable
 from model_dockerize.aws.foundations import Runtime
+from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import BATCH, TAG, legal_name
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.taskdef import cpu_architecture
@@ -28,6 +29,7 @@ class JobDefinition:
     changed: bool  # this run registered the revision
 
 
+@finds_what_was_lost
 def ensure_job_definition(
     aws: Aws,
     settings: ServiceSettings,

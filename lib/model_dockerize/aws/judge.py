@@ -141,10 +141,10 @@ def paused_at(service_deployment: Any) -> str:
 def interval(since_start: float, since_change: float, calls: int, misses: int) -> float:
     """Seconds until the next look: soon after a change while the budget of calls allows it, else every 2.2 s.
 
-    A look every 2.2 s sees an end 1.1 s late on average, with 0.45 calls a second; the budget of 0.55 leaves some for
-    what only happens now and then. `misses`: looks in a row that AWS did not answer or throttled.
+    A look every 2.2 s sees an end 1.1 s late on average, with 0.45 calls a second; the budget of half a call
+    a second leaves some for what only happens now and then. `misses`: looks in a row that were throttled or lost.
     """
     if misses:
         return float(min(32, 2**misses))
-    soon = since_change < 10 and calls < 4 + 0.55 * since_start
+    soon = since_change < 10 and calls < 3 + 0.5 * since_start
     return 1.0 if soon else 2.2

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws.errors import code_of, message_of, translate
 from model_dockerize.aws.eventual import once_visible
+from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import NETWORK, TAG
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import InputError
@@ -30,6 +31,7 @@ class Network:
     security_group_ids: tuple[str, ...]
 
 
+@finds_what_was_lost
 def ensure_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Network:
     """What `settings` names, checked; what it leaves open is ours: found by tag, completed or made.
 

@@ -29,6 +29,7 @@ from botocore.utils import ensure_boolean
 
 from model_dockerize.aws.change import Action, Change
 from model_dockerize.aws.errors import translate
+from model_dockerize.aws.lost import never_repeat
 from model_dockerize.errors import AwsAccessError, InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import AwsSettings
@@ -115,6 +116,7 @@ class Aws:
         with self._lock:
             if service not in self._clients:
                 client = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+                never_repeat(client)
                 for event, function in self._listeners:
                     client.meta.events.register(event, function)
                 self._clients[service] = client

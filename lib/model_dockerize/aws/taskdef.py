@@ -9,6 +9,7 @@ from model_dockerize.aws.canonical import differences
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.eventual import once_assumable
 from model_dockerize.aws.foundations import Runtime
+from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import TAG, TASK_DEFINITION, legal_name
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import InputError
@@ -49,6 +50,7 @@ def cpu_architecture(platform: str) -> str:
     return _ARCHITECTURES[machine]
 
 
+@finds_what_was_lost
 def ensure_task_definition(
     aws: Aws,
     settings: ServiceSettings,

@@ -1,0 +1,157 @@
+"""A proxy in front of AWS stand-ins that lets chosen operations fail as AWS and networks do.
+
+ECS and the log lines of its tasks come from the simulator, everything else from moto.
+"""
+
+import json
+import socket
+import struct
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+from urllib.parse import parse_qs
+
+Kind = Literal["throttle", "500", "timeout", "reset", "lost answer", "expired token", "access denied"]
+PASSING: tuple[Kind, ...] = ("throttle", "500", "timeout", "reset", "lost answer")
+LASTING: tuple[Kind, ...] = ("expired token", "access denied")
+HUNG = 0.8  # seconds that an answer takes which never comes: longer than the client's patience
+_TARGETS = {
+    "AmazonEC2ContainerServiceV20141113": "ecs",
+    "Logs_20140328": "logs",
+    "AmazonEC2ContainerRegistry_V20150921": "ecr",
+}
+_VERSIONS = {"2016-11-15": "ec2", "2010-05-08": "iam", "2011-06-15": "sts"}
+_BATCH = {"registerjobdefinition": "RegisterJobDefinition", "describejobdefinitions": "DescribeJobDefinitions"}
+# How each family of services says it: EC2's words are not those of the others.
+_CODES: dict[str, dict[str, tuple[int, str]]] = {
+    "throttle": {"ec2": (503, "RequestLimitExceeded"), "": (400, "ThrottlingException")},
+    "500": {"ec2": (500, "InternalError"), "": (500, "InternalFailure")},
+    "expired token": {"ec2": (400, "RequestExpired"), "sts": (403, "ExpiredToken"), "": (400, "ExpiredTokenException")},
+    "access denied": {
+        "ec2": (403, "UnauthorizedOperation"),
+        "iam": (403, "AccessDenied"),
+        "sts": (403, "AccessDenied"),
+        "": (400, "AccessDeniedException"),
+    },
+}
+
+
+@dataclass
+class Faults:
+    """What fails now, and everything that was called."""
+
+    operation: str = ""  # service:Operation
+    kind: Kind = "500"
+    left: float = 0  # how often still
+    calls: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def let(self, operation: str, kind: Kind, times: float) -> None:
+        self.operation, self.kind, self.left = operation, kind, times
+
+    def none(self) -> None:
+        self.left = 0
+
+
+class _Handler(BaseHTTPRequestHandler):
+    faults: Faults
+    moto: str
+    ecs: str
+    protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        service, operation = self._operation(body)
+        called = f"{service}:{operation}"
+        self.faults.calls.append(called)
+        fails = called == self.faults.operation and self.faults.left > 0
+        if not fails:
+            return self._send(*self._forward(service, operation, body))
+        self.faults.left -= 1
+        kind = self.faults.kind
+        if kind in ("reset", "lost answer", "timeout"):
+            if kind == "lost answer":
+                self._forward(service, operation, body)
+            if kind == "timeout":
+                time.sleep(HUNG)
+            return self._reset()
+        return self._refuse(kind, service, operation)
+
+    def _operation(self, body: bytes) -> tuple[str, str]:
+        prefix, _, operation = self.headers.get("X-Amz-Target", "").partition(".")
+        if prefix in _TARGETS:
+            return _TARGETS[prefix], operation
+        if self.path.startswith("/v1/"):
+            return "batch", _BATCH[self.path.split("/")[2]]
+        asked = parse_qs(body.decode())
+        return _VERSIONS[asked["Version"][0]], asked["Action"][0]
+
+    def _forward(self, service: str, operation: str, body: bytes) -> tuple[int, bytes, dict[str, str]]:
+        to = self.ecs if service == "ecs" or operation == "GetLogEvents" else self.moto
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length", "connection")}
+        request = urllib.request.Request(to + self.path, body, headers, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.read(), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), dict(error.headers)
+
+    def _refuse(self, kind: str, service: str, operation: str) -> None:
+        status, code = _CODES[kind].get(service) or _CODES[kind][""]
+        message = f"User: rig is not authorized to perform: {service}:{operation}" if "denied" in kind else kind
+        if service in ("ec2", "iam", "sts"):
+            error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+            whole = (
+                f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>"
+                if service == "ec2"
+                else f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"
+            )
+            return self._send(status, whole.encode(), {"Content-Type": "text/xml"})
+        said = json.dumps({"__type": code, "message": message}).encode()
+        return self._send(status, said, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": code})
+
+    def _send(self, status: int, data: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name in ("Content-Type", "x-amzn-ErrorType", "x-amzn-errortype"):
+            if name in headers:
+                self.send_header(name, headers[name])
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def finish(self) -> None:
+        with suppress(OSError, ValueError):  # the connection was reset on purpose
+            super().finish()
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None: ...
+
+
+@contextmanager
+def fault_proxy(moto: str, ecs: str) -> Iterator[Faults]:
+    """Something that answers as AWS, and fails on demand."""
+    faults = Faults()
+    handler = type("Handler", (_Handler,), {"faults": faults, "moto": moto, "ecs": ecs})
+    server = _Server(("127.0.0.1", 0), handler)
+    faults.url = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield faults
+    finally:
+        server.shutdown()
+        server.server_close()
