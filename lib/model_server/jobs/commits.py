@@ -22,15 +22,17 @@ class Commits:
         self._guard = threading.Lock()
         self._waiting: list[_Change[Any]] = []
 
-    def run(self, change: Callable[[Connection], R]) -> R:
+    def run(self, change: Callable[[Connection], R], durable: bool = True) -> R:
         """Runs `change` in a transaction and returns its result once that is committed.
 
-        `change` may be run more than once, each time on a database that has seen nothing of it; only statements.
+        Args:
+            change: only statements; may be run more than once, each time on a database that has seen nothing of it.
+            durable: false if the whole host may forget it when it loses its power, and nothing is lost by that.
 
         Raises:
             SQLAlchemyError: nothing of this change was recorded.
         """
-        mine = _Change(change)
+        mine = _Change(change, durable)
         with self._guard:
             self._waiting.append(mine)
         with self._turn:
@@ -42,7 +44,8 @@ class Commits:
 
     def _commit(self, batch: list["_Change[Any]"]) -> None:
         try:
-            with self._engine.begin() as connection:
+            engine = self._engine.execution_options(durable=any(change.durable for change in batch))
+            with engine.begin() as connection:
                 results = [change.function(connection) for change in batch]
         except Exception as error:  # noqa: BLE001 - handed to the thread that asked for the change
             if len(batch) == 1:
@@ -56,8 +59,9 @@ class Commits:
 
 
 class _Change(Generic[R]):
-    def __init__(self, function: Callable[[Connection], R]) -> None:
+    def __init__(self, function: Callable[[Connection], R], durable: bool) -> None:
         self.function = function
+        self.durable = durable
         self.over = False
         self._result: R | None = None
         self._error: Exception | None = None

@@ -169,7 +169,8 @@ class Queue:
         A job that was started `max_attempts` times without an end is recorded as failed instead: it may be what kills
         the workers.
         """
-        return self._commits.run(partial(self._claim, owner, lease_seconds))
+        # Where the database and all workers share a host, its loss of power ends them too: the job is free again.
+        return self._commits.run(partial(self._claim, owner, lease_seconds), durable=False)
 
     def _claim(self, owner: str, lease_seconds: float, connection: Connection) -> Job | None:
         while True:
@@ -182,7 +183,8 @@ class Queue:
             if job.attempts <= self._max_attempts:
                 return job
             error = f"The job was given up: its worker died in each of {self._max_attempts} attempts."
-            connection.execute(_held(job).values(**_over(State.ERROR, now), attempts=self._max_attempts, error=error))
+            connection.execute(_held(job).values(attempts=self._max_attempts))
+            connection.execute(_END, _end_values(job, State.ERROR, None, error, now))
 
     def heartbeat(self, job: Job, lease_seconds: float) -> bool:
         """Extends the lease; False when the job is no longer the caller's."""
@@ -190,11 +192,11 @@ class Queue:
 
     def complete(self, job: Job, result: str) -> bool:
         """Records the result's file name; False when the job is no longer the caller's (nothing is recorded)."""
-        return self._change(_held(job).values(**_over(State.COMPLETE, self._clock()), result=result))
+        return self._end(job, State.COMPLETE, result, None)
 
     def fail(self, job: Job, error: str) -> bool:
         """Records the error; False when the job is no longer the caller's (nothing is recorded)."""
-        return self._change(_held(job).values(**_over(State.ERROR, self._clock()), error=_storable(error)))
+        return self._end(job, State.ERROR, None, _storable(error))
 
     def release(self, job: Job) -> bool:
         """Gives the job back of the worker's own will (it stops); the attempt does not count."""
@@ -308,6 +310,10 @@ class Queue:
         with self._reader.connect() as connection:
             connection.execute(select(_jobs.c.number).limit(1)).first()
 
+    def _end(self, job: Job, state: State, result: str | None, error: str | None) -> bool:
+        values = _end_values(job, state, result, error, self._clock())
+        return self._commits.run(lambda connection: connection.execute(_END, values).rowcount == 1)
+
     def _change(self, statement: Update) -> bool:
         return self._commits.run(lambda connection: connection.execute(statement).rowcount == 1)
 
@@ -345,18 +351,33 @@ def _held(job: Job) -> Update:
     return update(_jobs).where(_jobs.c.id == job.id, _jobs.c.token == job.token, _jobs.c.state == State.IN_PROGRESS)
 
 
-def _over(state: State, now: float) -> dict[str, Any]:
+def _end_statement() -> Update:
     """The end of a job; in the same breath its callback becomes due, so that no crash can come between."""
     called = _jobs.c.callback_url.is_not(None)
-    return {
-        "state": state,
-        "finished": now,
-        "lease_owner": None,
-        "lease_expires": None,
-        "callback_state": case((called, CallbackState.WAITING)),
-        "callback_attempts": case((called, 0)),
-        "callback_due": case((called, now)),
-    }
+    fence = (_jobs.c.id == bindparam("p_id"), _jobs.c.token == bindparam("p_token"))
+    return (
+        update(_jobs)
+        .where(*fence, _jobs.c.state == State.IN_PROGRESS)
+        .values(
+            state=bindparam("p_state"),
+            result=bindparam("p_result"),
+            error=bindparam("p_error"),
+            finished=bindparam("p_now"),
+            lease_owner=None,
+            lease_expires=None,
+            callback_state=case((called, CallbackState.WAITING)),
+            callback_attempts=case((called, 0)),
+            callback_due=case((called, bindparam("p_now"))),
+        )
+    )
+
+
+_END = _end_statement()
+
+
+def _end_values(job: Job, state: State, result: str | None, error: str | None, now: float) -> dict[str, Any]:
+    ended = {"p_state": state, "p_result": result, "p_error": error, "p_now": now}
+    return {"p_id": job.id, "p_token": job.token, **ended}
 
 
 def _storable(error: str) -> str:
