@@ -23,6 +23,7 @@ from model_dockerize.aws.jobs import Job, follow_jobs, log_of, submit
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name
 from model_dockerize.aws.network import Network, ensure_network
+from model_dockerize.aws.registry_rules import check_findings, ensure_rules
 from model_dockerize.aws.rehearsal import TO_COME, Rehearsal, is_read, rehearse
 from model_dockerize.aws.rollout import (
     Verdict,
@@ -60,12 +61,14 @@ __all__ = [
     "Verdict",
     "build_of",
     "build_tag",
+    "check_findings",
     "connect",
     "ensure_foundations",
     "ensure_job_definition",
     "ensure_network",
     "ensure_queue",
     "ensure_repository",
+    "ensure_rules",
     "ensure_runtime",
     "ensure_service",
     "ensure_task_definition",

@@ -49,8 +49,12 @@ def push(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
                 _keep(account, name, digest, stage)
         pushed = aws.verify(account, name, digest, tags)
         stage.info(pushed.uri)
+        aws.ensure_rules(account, name, registry, stage)
         changed = stage.status != "unchanged"
     run.learn(image_uri=pushed.uri, digest=pushed.digest)
+    if registry.scan_gate:
+        with run.recorder.stage("scan") as stage:
+            aws.check_findings(account, name, pushed.digest, registry.scan_gate, stage)
     return pushed, changed
 
 

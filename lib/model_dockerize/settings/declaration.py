@@ -118,6 +118,21 @@ OPTIONS: tuple[Option, ...] = (
     Option("push-to-ecr", "registry", Kind.FLAG, "true", "Push the image to Amazon ECR."),
     Option("repository", "registry", Kind.TEXT, "", "ECR repository, made if missing. The image's name when empty."),
     Option("version", "registry", Kind.TEXT, "", "Tag in ECR. The image's version when empty."),
+    Option(
+        "immutable-tags",
+        "registry",
+        Kind.FLAG,
+        "false",
+        "Tags of the repository cannot be moved to another image, except latest.",
+    ),
+    Option("scan", "registry", Kind.FLAG, "false", "Have ECR scan every image that is pushed for known weaknesses."),
+    Option(
+        "scan-gate",
+        "registry",
+        Kind.TEXT,
+        "",
+        "Stop before the deployment if the scan finds something this bad or worse: CRITICAL, HIGH, MEDIUM or LOW.",
+    ),
     Option("aws-region", "aws", Kind.TEXT, "", "AWS region. The environment's or the profile's when empty."),
     Option("aws-account-id", "aws", Kind.TEXT, "", "The account that the credentials must belong to. Any when empty."),
     Option(

@@ -37,6 +37,9 @@ class RegistrySettings:
     push_to_ecr: bool
     repository: str  # empty: as the image
     version: str  # empty: as the image's version
+    immutable_tags: bool
+    scan: bool
+    scan_gate: str  # lowest severity that stops the run; empty: none does
 
 
 @dataclass(frozen=True)
