@@ -1,0 +1,119 @@
+"""What a repository of ours demands of its images: tags that do not move, a scan, and no garbage kept.
+
+Settings only turn a rule on. One that somebody else chose, or a repository that is not ours, stays as it is.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from model_dockerize.aws.errors import translate
+from model_dockerize.aws.names import tagged
+from model_dockerize.aws.session import Aws
+from model_dockerize.errors import PushError
+from model_dockerize.progress import Progress
+from model_dockerize.settings import RegistrySettings
+
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+_IMMUTABLE = ("IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION")
+#: The newest image, and the one that holds the next build's cache.
+_MOVING = ("latest", "")
+_SCAN_SECONDS = 300.0
+#: Every image that a definition may name carries the tag build-ID, so what has no tag belongs to nothing.
+_LIFECYCLE = {
+    "rules": [
+        {
+            "rulePriority": 1,
+            "description": "model-dockerize: images that no tag names any more",
+            "selection": {
+                "tagStatus": "untagged",
+                "countType": "sinceImagePushed",
+                "countUnit": "days",
+                "countNumber": 14,
+            },
+            "action": {"type": "expire"},
+        }
+    ]
+}
+
+
+def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Progress) -> None:
+    """The repository `name`, if it is ours, as `settings` wants it; untagged images go after 14 days."""
+    with translate(f"rules of repository {name}"):
+        there = next(iter(aws.ecr.describe_repositories(repositoryNames=[name])["repositories"]), None)
+        # In a plan, a repository that is still to be made is not there.
+        ours = there is None or tagged(aws.ecr.list_tags_for_resource(resourceArn=there["repositoryArn"])["tags"])
+        changed = []
+        if settings.immutable_tags and (there or {}).get("imageTagMutability") not in _IMMUTABLE:
+            changed.append("tag mutability")
+            if ours:
+                aws.ecr.put_image_tag_mutability(
+                    repositoryName=name,
+                    imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+                    imageTagMutabilityExclusionFilters=[{"filterType": "WILDCARD", "filter": tag} for tag in _MOVING],
+                )
+        if settings.scan and not (there or {}).get("imageScanningConfiguration", {}).get("scanOnPush"):
+            changed.append("scan on push")
+            if ours:
+                aws.ecr.put_image_scanning_configuration(
+                    repositoryName=name, imageScanningConfiguration={"scanOnPush": True}
+                )
+        if ours and not _has_lifecycle(aws, name):
+            changed.append("lifecycle policy")
+            aws.ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps(_LIFECYCLE))
+    if changed and ours:
+        aws.settled(progress, "change", "repository", name, *changed)
+    elif changed:
+        progress.warning(
+            f"Repository {name} was not made by us: {' and '.join(changed)} of it stay as they are. Set them there."
+        )
+
+
+def check_findings(
+    aws: Aws, repository: str, digest: str, least: str, progress: Progress, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Waits for the scan of the image and counts what it found.
+
+    Args:
+        least: the lowest severity that is too much: CRITICAL, HIGH, MEDIUM or LOW.
+
+    Raises:
+        PushError: something that bad was found, or there is no result to judge by.
+    """
+    waited = 0.0
+    with translate(f"scan of {digest}"):
+        while True:
+            try:
+                found: Any = aws.ecr.describe_image_scan_findings(
+                    repositoryName=repository, imageId={"imageDigest": digest}
+                )
+                status = found.get("imageScanStatus", {}).get("status", "PENDING")
+            except aws.ecr.exceptions.ScanNotFoundException:
+                status, found = "PENDING", {}
+            if status in ("COMPLETE", "ACTIVE"):
+                break
+            if status not in ("PENDING", "IN_PROGRESS") or waited >= _SCAN_SECONDS:
+                raise PushError(
+                    f"There is no scan to judge the image by: it is {status} after {waited:.0f} s.",
+                    "Turn scanning on (scan: true), or leave scan-gate out.",
+                )
+            sleep(2)
+            waited += 2
+    counts = found.get("imageScanFindings", {}).get("findingSeverityCounts", {})
+    told = ", ".join(f"{counts[level]} {level}" for level in SEVERITIES if counts.get(level)) or "nothing"
+    progress.info(f"the scan found {told}")
+    if any(counts.get(level) for level in SEVERITIES[: SEVERITIES.index(least) + 1]):
+        findings = found.get("imageScanFindings", {}).get("findings", [])
+        raise PushError(
+            f"The scan found {told}; scan-gate allows nothing of {least} or worse. The image was not deployed.",
+            "Update the base image or the packages named below, or change scan-gate.",
+            tuple(f"{f.get('severity', '')} {f.get('name', '')} {f.get('uri', '')}".strip() for f in findings[:20]),
+        )
+
+
+def _has_lifecycle(aws: Aws, name: str) -> bool:
+    try:
+        return bool(aws.ecr.get_lifecycle_policy(repositoryName=name).get("lifecyclePolicyText"))
+    except aws.ecr.exceptions.LifecyclePolicyNotFoundException:
+        return False
