@@ -18,7 +18,7 @@ from model_dockerize.settings import RegistrySettings
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 _IMMUTABLE = ("IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION")
 #: The newest image, and the one that holds the next build's cache.
-_MOVING = ("latest", "")
+_MOVING = ("latest", "cache")
 _SCAN_SECONDS = 300.0
 #: Every image that a definition may name carries the tag build-ID, so what has no tag belongs to nothing.
 _LIFECYCLE = {
