@@ -16,11 +16,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Float,
     RowMapping,
     Update,
     and_,
     bindparam,
     case,
+    cast,
     delete,
     func,
     or_,
@@ -367,7 +369,7 @@ def _end_statement() -> Update:
             lease_expires=None,
             callback_state=case((called, CallbackState.WAITING)),
             callback_attempts=case((called, 0)),
-            callback_due=case((called, bindparam("p_now"))),
+            callback_due=case((called, cast(bindparam("p_now"), Float))),  # PostgreSQL would guess text
         )
     )
 
