@@ -22,6 +22,7 @@ from botocore.configprovider import (
 from botocore.credentials import (
     AssumeRoleWithWebIdentityProvider,
     ContainerProvider,
+    Credentials,
     EnvProvider,
     create_credential_resolver,
 )
@@ -30,6 +31,7 @@ from botocore.utils import ensure_boolean
 from model_dockerize.aws.change import Action, Change
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.lost import never_repeat
+from model_dockerize.aws.role import GitHubToken, RoleCredentials
 from model_dockerize.errors import AwsAccessError, InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import AwsSettings
@@ -157,6 +159,8 @@ def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
             )
         session.set_config_variable("region", region)
         _replace_credential_providers(session, environment, region)
+        if settings.role_to_assume:
+            _assume(session, settings.role_to_assume, environment, region, progress)
         credentials = session.get_credentials()
         if credentials is not None:
             frozen = credentials.get_frozen_credentials()
@@ -182,6 +186,12 @@ class _Session(botocore.session.Session):
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__()
         self._environment = dict(environment)
+        #: Of the role that the session has become; None: as the environment says.
+        self.role: Credentials | None = None
+
+    def get_credentials(self) -> Credentials | None:
+        """As botocore's, or those of the role."""
+        return self.role or super().get_credentials()
 
     def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
         """As botocore's; the endpoint is looked up by botocore's own rules, in the mapping."""
@@ -235,6 +245,29 @@ def _replace_credential_providers(session: _Session, environment: Mapping[str, s
     instead = {provider.METHOD: provider for provider in ours}
     resolver.providers = [instead.get(provider.METHOD or "", provider) for provider in resolver.providers]
     session.register_component("credential_provider", resolver)
+
+
+def _assume(session: _Session, role: str, environment: Mapping[str, str], region: str, progress: Progress) -> None:
+    """From here on the session is `role`; what it was before vouches for it where GitHub does not."""
+    token = GitHubToken.of(environment)
+    if token is None and session.get_credentials() is None:
+        raise AwsAccessError(
+            f"There is nothing to assume {role} with: neither GitHub's OIDC token nor AWS credentials.",
+            remedy="In a workflow, give the job `permissions: {id-token: write, contents: read}`; elsewhere, sign in.",
+        )
+    former = session.get_credentials() if token is None else None
+
+    def client(service: str, **kwargs: Any) -> Any:
+        # Keys must be given even where nothing is signed: botocore would look for some, at last on the network.
+        keys = former.get_frozen_credentials() if former else None
+        kwargs |= {
+            "aws_access_key_id": keys.access_key if keys else "unsigned",
+            "aws_secret_access_key": keys.secret_key if keys else "unsigned",
+            "aws_session_token": keys.token if keys else None,
+        }
+        return session.create_client(service, region_name=region, **kwargs)
+
+    session.role = RoleCredentials(role, token, client, progress).load()
 
 
 def _with_web_identity(config: Mapping[str, Any], profile: str, environment: Mapping[str, str]) -> dict[str, Any]:

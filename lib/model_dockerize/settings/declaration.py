@@ -136,6 +136,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("aws-region", "aws", Kind.TEXT, "", "AWS region. The environment's or the profile's when empty."),
     Option("aws-account-id", "aws", Kind.TEXT, "", "The account that the credentials must belong to. Any when empty."),
     Option(
+        "role-to-assume",
+        "aws",
+        Kind.TEXT,
+        "",
+        "ARN of the role to run as. Assumed with GitHub's OIDC token where the job has one, else with the credentials.",
+    ),
+    Option(
         "create-job-def", "batch", Kind.FLAG, "", "Register the AWS Batch job definition. As push-to-ecr when empty."
     ),
     Option(

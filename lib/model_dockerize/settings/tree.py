@@ -48,6 +48,7 @@ class AwsSettings:
 
     aws_region: str
     aws_account_id: str
+    role_to_assume: str = ""  # ARN; empty: the credentials as they are
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "job-queue": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)"),
     "compute-environment": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)"),
     "scan-gate": (re.compile(r"CRITICAL|HIGH|MEDIUM|LOW"), "CRITICAL, HIGH, MEDIUM or LOW"),
+    "role-to-assume": (re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+"), "arn:aws:iam::123456789012:role/NAME"),
     "compute-type": (re.compile(r"FARGATE|FARGATE_SPOT|EC2|SPOT"), "FARGATE, FARGATE_SPOT, EC2 or SPOT"),
     "instance-types": (re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)?"), "a type or family like g5.xlarge or c7i"),
     "cluster": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),

@@ -1,0 +1,135 @@
+"""`role-to-assume`: GitHub's token exchanged, renewed, refused; and one role by the credentials of another."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from model_dockerize import aws
+from model_dockerize.aws.role import GitHubToken, trust_subjects
+from model_dockerize.errors import AwsAccessError
+from model_dockerize.settings import AwsSettings
+
+from .conftest import Said
+
+ROLE = "arn:aws:iam::123456789012:role/deploy"
+SETTINGS = AwsSettings("us-east-1", "", ROLE)
+CLAIMS = {"sub": "repo:o/r:ref:refs/heads/main", "repository": "o/r", "repository_id": "7", "repository_owner_id": "3"}
+TOKEN = ".".join(
+    base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b"{}", json.dumps(CLAIMS).encode(), b"signed")
+)
+
+
+class GitHub:
+    """The runner's token endpoint, and an STS that can refuse."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.answers: list[int] = []
+        self.refuse = False
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append((self.path, self.headers["Authorization"]))
+                self.reply(outer.answers.pop(0) if outer.answers else 200, json.dumps({"value": TOKEN}))
+
+            def do_POST(self) -> None:
+                code = "<Error><Code>AccessDenied</Code><Message>Not authorized to perform "
+                error = f"{code}sts:AssumeRoleWithWebIdentity</Message></Error>"
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.reply(403, f"<ErrorResponse>{error}</ErrorResponse>")
+
+            def reply(self, status: int, text: str) -> None:
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def environment(self, endpoint: str) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": endpoint,
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/token?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-bearer",
+        }
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    server = GitHub()
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
+
+
+def test_the_token_becomes_the_role_and_nothing_secret_is_said(github: GitHub, moto_url: str) -> None:
+    said = Said()
+    connection = aws.connect(SETTINGS, github.environment(moto_url), said)
+    assert ":assumed-role/deploy/" in connection.identity.arn
+    assert github.asked == [("/token?api-version=2.0&audience=sts.amazonaws.com", "bearer request-bearer")]
+    assert TOKEN in said.secrets
+    keys = connection._session.get_credentials().get_frozen_credentials()
+    assert {keys.secret_key, keys.token} <= set(said.secrets)
+    assert TOKEN not in "".join(said.infos + said.warnings)
+
+
+def test_it_is_renewed_with_a_fresh_token(github: GitHub, moto_url: str) -> None:
+    connection = aws.connect(SETTINGS, github.environment(moto_url), Said())
+    credentials: Any = connection._session.get_credentials()
+    assert len(github.asked) == 1
+    credentials._expiry_time = datetime.now(UTC) + timedelta(seconds=60)
+    connection.client("sts").get_caller_identity()
+    assert len(github.asked) == 2
+
+
+def test_a_passing_failure_of_github_is_tried_again(github: GitHub, moto_url: str) -> None:
+    github.answers = [503]
+    aws.connect(SETTINGS, github.environment(moto_url), Said())
+    assert len(github.asked) == 2
+
+
+def test_a_job_that_may_not_ask_is_told_at_once(github: GitHub, moto_url: str) -> None:
+    github.answers = [403]
+    with pytest.raises(AwsAccessError, match="it answered 403") as caught:
+        aws.connect(SETTINGS, github.environment(moto_url), Said())
+    assert "id-token: write" in caught.value.remedy
+    assert len(github.asked) == 1
+    assert "request-bearer" not in str(caught.value) + repr(GitHubToken("u", "request-bearer"))
+
+
+def test_a_refusal_names_both_forms_of_the_subject(github: GitHub) -> None:
+    environment = github.environment("http://127.0.0.1:1") | {"AWS_ENDPOINT_URL_STS": github.url}
+    with pytest.raises(AwsAccessError, match="does not let this job assume") as caught:
+        aws.connect(SETTINGS, environment, Said())
+    assert "repo:o/r:*" in caught.value.remedy
+    assert "repo:o@3/r@7:*" in caught.value.remedy
+    assert caught.value.details[0] == "the job's sub: repo:o/r:ref:refs/heads/main"
+    assert TOKEN not in str(caught.value) + "".join(caught.value.details)
+
+
+def test_one_role_by_the_credentials_of_another(environment: dict[str, str]) -> None:
+    connection = aws.connect(SETTINGS, environment, Said())
+    assert ":assumed-role/deploy/" in connection.identity.arn
+
+
+def test_nothing_to_assume_it_with(moto_url: str) -> None:
+    without = {"AWS_ENDPOINT_URL": moto_url, "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
+    with pytest.raises(AwsAccessError, match="nothing to assume"):
+        aws.connect(SETTINGS, {**without, "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}, Said())
+
+
+def test_subjects_of_a_token_that_says_nothing() -> None:
+    assert trust_subjects({}) == ("repo:OWNER/REPO:*", "repo:OWNER@ID/REPO@ID:*")
