@@ -10,7 +10,7 @@ from model_server.tabular import mapping, records
 from model_server.tabular.mapping import Rule
 from model_server.tabular.mime import Form
 from model_server.tabular.problems import DataError, Problems
-from model_server.tabular.schema import Field, fit
+from model_server.tabular.schema import Field, Fitter
 
 #: Takes a record and where to complain about it; returns the record that goes on.
 Step = Callable[[Any, Callable[[str], None]], Any]
@@ -47,8 +47,7 @@ def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
         rules = mapping.by_position(plan.rules, (), names if plan.target is Form.BARE_CSV else ())
         steps.append(lambda record, complain: mapping.apply(record, rules, plan.fields, complain))
     if plan.fields:
-        as_text = plan.target.is_table
-        steps.append(lambda record, complain: fit(record, plan.fields, as_text, complain))
+        steps.append(Fitter(plan.fields, as_text=plan.target.is_table))
     only = names if plan.target is Form.BARE_CSV else ()
     _convert(source, target, plan, steps, () if plan.rules else names, only, is_array=True, limit=limit)
 
@@ -65,10 +64,10 @@ def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
         DataError: the result cannot be had in this form.
     """
     names = _names(plan.fields)
-    as_text = plan.target.is_table
     steps: list[Step] = []
     if plan.fields:
-        steps.append(lambda record, _: fit(record, plan.fields, as_text, _ignore))
+        typed = Fitter(plan.fields, as_text=plan.target.is_table)
+        steps.append(lambda record, _: typed(record, _ignore))
     if plan.rules:
         rules = mapping.by_position(plan.rules, names if plan.source is Form.BARE_CSV else (), ())
         steps.append(lambda record, complain: mapping.apply(record, rules, (), complain))
@@ -82,7 +81,7 @@ def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
         DataError: with all of the first problems, by row and path.
     """
     plan = Plan(form, Form.JSON, fields=tuple(fields))
-    flow = _Flow(source, plan, [lambda record, complain: fit(record, fields, False, complain)], _names(plan.fields))
+    flow = _Flow(source, plan, [Fitter(fields, as_text=False)], _names(plan.fields))
     for _ in flow.records():
         pass
 

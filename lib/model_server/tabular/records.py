@@ -18,6 +18,7 @@ _CHUNK = 64 * 1024
 #: A single record, or a document that is no array, in characters.
 _LONGEST_RECORD = 16 * 1024 * 1024
 _MOST_COLUMNS = 16_384
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 #: How far from the end of what was read a number may be cut in two.
 _MARGIN = 400
 
@@ -287,7 +288,7 @@ def _cell(value: Any, name: str, number: int) -> str:
 
 def _dumped(record: Any) -> str:
     try:
-        return json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+        return _COMPACT.encode(record)
     except RecursionError:
         raise DataError("a record of the JSON is nested too deeply") from None
 

@@ -83,22 +83,34 @@ def coerce(value: Any, kind: DataType) -> Any:
     return _COERCIONS[kind](value)
 
 
-def fit(record: Any, fields: Sequence[Field], as_text: bool, complain: Callable[[str], None]) -> Any:
-    """Makes `record` fit the schema: types coerced, absent optional fields null, the schema's fields first.
+class Fitter:
+    """Makes records fit a schema: types coerced, absent optional fields null, the schema's fields first."""
 
-    Args:
-        record: changed in place, too.
-        as_text: texts stay as they were written (the model reads CSV).
-        complain: called with every problem, which names its path.
-    """
-    if isinstance(record, dict):
-        names = list(dict.fromkeys(field.path.name for field in fields))
-        keys = {name: paths.key_of(record, name) for name in names}
-        first = {name: record[key] for name, key in keys.items() if key is not None}
-        record = {**first, **{key: value for key, value in record.items() if key not in keys.values()}}
-    for field in fields:
-        record = _fit(record, field.path.steps, field, as_text, complain)
-    return record
+    def __init__(self, fields: Sequence[Field], *, as_text: bool) -> None:
+        """Takes the schema; `as_text`: texts stay as they were written (the model reads CSV)."""
+        #: With the column's name, where the path is no more than that.
+        self._fields = tuple((field, field.path.name if len(field.path.steps) == 1 else "") for field in fields)
+        self._as_text = as_text
+        self._names = tuple(name for name in dict.fromkeys(field.path.name for field in fields) if name)
+
+    def __call__(self, record: Any, complain: Callable[[str], None]) -> Any:
+        """The record that fits; `record` is changed, too. `complain` gets every problem, with its path."""
+        if isinstance(record, dict):
+            record = self._ordered(record)
+        for field, name in self._fields:
+            if name and isinstance(record, dict):
+                record[name] = _leaf(record.get(name), field, self._as_text, complain)
+            else:
+                record = _fit(record, field.path.steps, field, self._as_text, complain)
+        return record
+
+    def _ordered(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The record with the schema's fields first, in the schema's spelling; null if absent."""
+        keys = {name: paths.key_of(record, name) for name in self._names}
+        ordered = {name: None if key is None else record[key] for name, key in keys.items()}
+        taken = set(keys.values())
+        ordered.update((key, value) for key, value in record.items() if key not in taken)
+        return ordered
 
 
 def _fit(
@@ -115,7 +127,9 @@ def _fit(
         return {step: _fit(None, rest, field, as_text, complain)} if isinstance(step, str) else None
     if isinstance(step, str) and isinstance(node, dict):
         key = paths.key_of(node, step)
-        value = _fit(MISSING if key is None else node.pop(key), rest, field, as_text, complain)
+        value = _fit(MISSING if key is None else node[key], rest, field, as_text, complain)
+        if key is not None and key != step:
+            del node[key]
         node[step] = value
     elif isinstance(step, Vector) and isinstance(node, list):
         if step.single and step.start >= len(node) and not field.optional:

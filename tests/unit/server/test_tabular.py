@@ -179,7 +179,7 @@ PEOPLE = fields("name string", "age number", "born date optional", "member boole
             '[{"name":"Al","age":7.5,"born":"2001-02-03","member":true,"note":"n"},'
             '{"name":"","age":-1000.0,"born":null,"member":null,"note":""}]',
         ),
-        (Form.CSV, Form.CSV, b"AGE,name\n7.50,Al\n", "name,age,born,member\nAl,7.50,,\n"),
+        (Form.CSV, Form.CSV, b"AGE,x,name\n7.50,y,Al\n", "name,age,born,member,x\nAl,7.50,,,y\n"),
         (Form.CSV, Form.BARE_CSV, b"note,age,name\nn,7,Al\n", "Al,7,,\n"),
         (Form.BARE_CSV, Form.JSON, b"Al,7\n", '[{"name":"Al","age":7,"born":null,"member":null}]'),
         (Form.JSON, Form.CSV, b'[{"name":5,"age":"7"}]', "name,age,born,member\n5,7,,\n"),
