@@ -45,6 +45,9 @@ FLAGS = (
     "--remote-debugging-port=0",
 )
 
+# Windows' code and the character of keys that have a name.
+KEYS = {"Tab": (9, ""), "Enter": (13, "\r"), "ArrowDown": (40, ""), "ArrowUp": (38, "")}
+
 # Where a person would click: an element that an animation still moves would be missed.
 _PLACE = """async (selector) => {
   const element = document.querySelector(selector);
@@ -111,6 +114,17 @@ class Page:
                     raise RuntimeError(f"{method}: {message['error']['message']}")
                 return dict(message["result"])
             self._note(message.get("method", ""), message.get("params", {}))
+
+    def press(self, key: str) -> None:
+        """Presses a key of the keyboard and lets it go: a name in KEYS, or one character."""
+        code, text = KEYS.get(key, (0, key))
+        known = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **known)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **known)
+
+    def dark(self) -> None:
+        """Sets the dark theme."""
+        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
 
     def size(self, width: int, height: int) -> None:
         """Sets the window's inner size in CSS pixels, and the light theme."""

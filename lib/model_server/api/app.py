@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_server import pages
@@ -54,8 +54,12 @@ class PathPrefix:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._prefix and scope["type"] == "http":
             path = scope["path"]
-            if path == self._prefix or path.startswith(self._prefix + "/"):
-                scope = {**scope, "path": path[len(self._prefix) :] or "/"}
+            if path == self._prefix:
+                # The dashboard's relative links would miss the last word of the prefix.
+                await RedirectResponse(self._prefix.rpartition("/")[2] + "/", 308)(scope, receive, send)
+                return
+            if path.startswith(self._prefix + "/"):
+                scope = {**scope, "path": path[len(self._prefix) :]}
         await self._app(scope, receive, send)
 
 

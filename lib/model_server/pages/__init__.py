@@ -3,30 +3,69 @@
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from model_server.api import jobs, mapping_file, services
+from model_server.api import jobs, licenses, mapping_file, services
 from model_server.api.envelope import ApiError
-from model_server.jobs.queue import State
+from model_server.api.query import number
+from model_server.jobs.queue import Job
+from model_server.license import NO_KEY
+from model_server.pages import words
 from model_server.tabular import mime
 
+JOBS_A_PAGE = 25
+_LAST_PAGE = 10**6
+#: What a page may load, and from where: from this server alone, and no script that stands in the page itself.
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-cache",
+}
 _HERE = Path(__file__).parent
 _templates = Environment(
     loader=FileSystemLoader(_HERE / "templates"), autoescape=select_autoescape(), undefined=StrictUndefined
 )
+_templates.filters.update(label=words.label, moment=words.moment, seconds=words.seconds)
 
 
 async def dashboard(request: Request) -> Response:
-    runner = services.of(request).runner_mode() or "starting"
-    return _page(request, "dashboard.html", tab="dashboard", up="", runner=runner)
+    manifest = services.of(request).manifest
+    text, problem = await run_in_threadpool(_license, request)
+    return _page(
+        request,
+        "dashboard.html",
+        tab="dashboard",
+        license=text,
+        problem=problem,
+        inputs=mime.convertible(manifest.input_types),
+        outputs=mime.convertible(manifest.output_types),
+        runner=services.of(request).runner_mode() or "starting",
+    )
+
+
+async def license_form(request: Request) -> Response:
+    return await _license_page(request, 200, None)
+
+
+async def license_key(request: Request) -> Response:
+    """Takes a key; the page says what came of it."""
+    try:
+        await licenses.apply_key(request, await licenses.key_of_form(request))
+    except ApiError as error:
+        return await _license_page(request, error.status, error.message)
+    return await _license_page(request, 200, None, accepted=True)
 
 
 async def add_job_form(request: Request) -> Response:
-    types = [(text, _label(text)) for text in mime.convertible(services.of(request).manifest.input_types)]
-    return _page(request, "add_job.html", tab="add-job", up="", types=types, error=None)
+    return await _add_job_page(request, 200, None)
 
 
 async def add_job(request: Request) -> Response:
@@ -34,8 +73,7 @@ async def add_job(request: Request) -> Response:
     try:
         job = await jobs.accept(request)
     except ApiError as error:
-        types = [(text, _label(text)) for text in mime.convertible(services.of(request).manifest.input_types)]
-        return _page(request, "add_job.html", error.status, tab="add-job", up="", types=types, error=error.message)
+        return await _add_job_page(request, error.status, error.message)
     return RedirectResponse(f"Job/{job.id}", status_code=303)
 
 
@@ -51,15 +89,38 @@ async def mapping(request: Request) -> Response:
         return _mapping_page(request, error.status, error.message)
 
 
+def job_list(request: Request) -> Response:
+    """A page of jobs, newest first; a number beyond the last page is the last page."""
+    try:
+        asked = number(request, "page", 1, 1, _LAST_PAGE)
+    except ApiError as error:
+        return _message(request, "", "No such page", error)
+    queue = services.of(request).store.queue
+    total = queue.count()
+    pages = max(1, -(-total // JOBS_A_PAGE))
+    page = min(asked, pages)
+    found = queue.list(JOBS_A_PAGE, (page - 1) * JOBS_A_PAGE)
+    return _page(
+        request, "jobs.html", tab="jobs", jobs=found, total=total, page=page, pages=pages, forms=_forms(request)
+    )
+
+
 def job(request: Request) -> Response:
+    return _job_page(request, "job.html", "../")
+
+
+def delete_form(request: Request) -> Response:
+    """The question before a job is deleted."""
+    return _job_page(request, "delete.html", "../../")
+
+
+def delete(request: Request) -> Response:
     try:
         found = jobs.find(request)
     except ApiError as error:
-        return _page(
-            request, "message.html", error.status, tab="", up="../", title="No such job", message=error.message
-        )
-    waiting = found.state in (State.CREATED, State.IN_PROGRESS)
-    return _page(request, "job.html", tab="", up="../", job=found, waiting=waiting)
+        return _message(request, "../../", "No such job", error)
+    services.of(request).store.delete(found.id)
+    return RedirectResponse(f"../../Jobs?page={_page_number(request)}", status_code=303)
 
 
 async def swagger(request: Request) -> Response:
@@ -67,38 +128,101 @@ async def swagger(request: Request) -> Response:
     return _page(request, "swagger.html", tab="swagger", up=up)
 
 
+def _job_page(request: Request, template: str, up: str) -> Response:
+    try:
+        found: Job = jobs.find(request)
+    except ApiError as error:
+        return _message(request, up, "No such job", error)
+    return _page(request, template, tab="jobs", up=up, job=found, page=_page_number(request), forms=_forms(request))
+
+
+async def _add_job_page(request: Request, status: int, error: str | None) -> Response:
+    _, problem = await run_in_threadpool(_license, request)
+    manifest = services.of(request).manifest
+    types = mime.convertible(manifest.input_types)
+    return _page(
+        request,
+        "add_job.html",
+        status,
+        tab="add-job",
+        types=types,
+        structured=any(mime.form(text) for text in types),
+        mappable_result=mime.form(manifest.output_types[0]) is not None,
+        problem=problem,
+        error=error,
+        forms=_forms(request),
+    )
+
+
 def _mapping_page(request: Request, status: int, error: str | None) -> Response:
     manifest = services.of(request).manifest
-    structured = [text for text in mime.convertible(manifest.input_types) if mime.form(text) is not None]
-    types = [(text, _label(text)) for text in structured]
+    types = [text for text in mime.convertible(manifest.input_types) if mime.form(text) is not None]
     fields = manifest.input_schema
-    return _page(request, "mapping.html", status, tab="add-job", up="", types=types, fields=fields, error=error)
+    return _page(request, "mapping.html", status, tab="add-job", types=types, fields=fields, error=error)
 
 
-def _page(request: Request, template: str, status: int = 200, **values: object) -> Response:
+async def _license_page(request: Request, status: int, error: str | None, accepted: bool = False) -> Response:
+    text, problem = await run_in_threadpool(_license, request)
+    needed = services.of(request).licensing is not None
+    return _page(
+        request,
+        "license.html",
+        status,
+        tab="license",
+        license=text,
+        problem=problem,
+        needed=needed,
+        error=error,
+        accepted=accepted,
+    )
+
+
+def _license(request: Request) -> tuple[str, str | None]:
+    """The licence in words, and why no data is processed under it, if so."""
+    licensing = services.of(request).licensing
+    if licensing is None:
+        return NO_KEY, None
+    found = licensing.current()
+    return (NO_KEY if found is None else str(found)), licensing.problem()
+
+
+def _forms(request: Request) -> list[tuple[str, str]]:
+    """The forms beside its own that a result may be had in: the word in the address, and the name."""
+    kind = mime.form(services.of(request).manifest.output_types[0])
+    return [] if kind is None else [("json", "JSON"), ("csv", "CSV")]
+
+
+def _page_number(request: Request) -> int:
+    """Of the list that a person came from; 1 if the address does not say it."""
+    try:
+        return number(request, "page", 1, 1, _LAST_PAGE)
+    except ApiError:
+        return 1
+
+
+def _message(request: Request, up: str, title: str, error: ApiError) -> Response:
+    return _page(request, "message.html", error.status, tab="jobs", up=up, title=title, message=error.message)
+
+
+def _page(request: Request, template: str, status: int = 200, *, up: str = "", **values: object) -> Response:
     """Renders a template; `up` is the relative way from the page to the server's root."""
     manifest = services.of(request).manifest
-    return HTMLResponse(_templates.get_template(template).render(model=manifest, **values), status)
-
-
-def _label(text: str) -> str:
-    """A MIME type in words."""
-    parsed = mime.parse(text)
-    if parsed is None:
-        return text
-    if parsed.is_csv:
-        header = {"present": ", includes header row", "absent": ", no header row"}.get(parsed.header or "", "")
-        return f"comma separated values file{header}"
-    return {"application/json": "JSON file", "text/plain": "text file"}.get(parsed.essence, text)
+    page = _templates.get_template(template).render(model=manifest, up=up, **values)
+    return HTMLResponse(page, status, HEADERS)
 
 
 ROUTES: list[BaseRoute] = [
     Route("/", dashboard, methods=["GET"]),
+    Route("/License", license_form, methods=["GET"]),
+    Route("/License", license_key, methods=["POST"]),
     Route("/AddJob", add_job_form, methods=["GET"]),
     Route("/AddJob", add_job, methods=["POST"]),
     Route("/Mapping", mapping_form, methods=["GET"]),
     Route("/Mapping", mapping, methods=["POST"]),
+    Route("/Jobs", job_list, methods=["GET"]),
     Route("/Job/{job_id}", job, methods=["GET"]),
+    Route("/Job/{job_id}/Delete", delete_form, methods=["GET"]),
+    Route("/Job/{job_id}/Delete", delete, methods=["POST"]),
     *(Route(path, swagger, methods=["GET"]) for path in ("/swagger", "/swagger/", "/swagger/index.html")),
     Mount("/static", StaticFiles(directory=_HERE / "static")),
 ]

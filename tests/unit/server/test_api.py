@@ -283,7 +283,7 @@ def test_a_server_that_is_about_to_stop_takes_no_job(start_server: StartServer) 
 @pytest.mark.parametrize("prefix", ["", "/models/upper"])
 def test_pages_and_api_work_with_and_without_a_path_prefix(start_server: StartServer, prefix: str) -> None:
     server = start_server(root_path="/models/upper")
-    for page in ("/", "/AddJob", "/Mapping", "/swagger", "/swagger/", "/swagger/index.html"):
+    for page in ("/", "/License", "/AddJob", "/Mapping", "/Jobs", "/swagger", "/swagger/", "/swagger/index.html"):
         answer = requests.get(server.url + prefix + page, timeout=5)
         assert answer.status_code == 200
         assert re.search(r"upper</strong> <span>version 1\.2", answer.text)

@@ -2,12 +2,11 @@
 // Sends the form in the background and follows the job. Without this script the form leads to the job's own page.
 const form = document.getElementById("add-job");
 const byId = (id) => document.getElementById(id);
-const FIRST_WAIT = 100;
-const LONGEST_WAIT = 2000;
+const WAIT = 2; // s, that the server holds an answer back until the job is over
 
 async function ask(address, options) {
   const answer = await fetch(address, options);
-  const envelope = await answer.json();
+  const envelope = await answer.json().catch(() => ({}));
   if (!answer.ok || envelope.isError) throw new Error(envelope.errorMessage || `HTTP ${answer.status}`);
   return envelope.data;
 }
@@ -21,12 +20,11 @@ function show(status, error) {
 
 async function follow(job) {
   byId("job-id").textContent = job.id;
-  byId("job-result").href = `data/result/${job.id}`;
-  byId("job-page").href = `Job/${job.id}`;
-  for (let wait = FIRST_WAIT; job.status !== "Complete"; wait = Math.min(wait * 1.5, LONGEST_WAIT)) {
+  for (const link of document.querySelectorAll("#progress [data-path]")) link.href = link.dataset.path + job.id;
+  byId("job-more").hidden = false;
+  while (job.status !== "Complete") {
     show(job.status === "InProgress" ? "The model is at work …" : "Waiting for its turn …");
-    await new Promise((resolve) => setTimeout(resolve, wait));
-    job = await ask(`data/status/${job.id}`);
+    job = await ask(`data/status/${job.id}?wait=${WAIT}`);
   }
   show("Complete");
   byId("job-links").hidden = false;
@@ -35,8 +33,11 @@ async function follow(job) {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button");
-  button.disabled = true;
+  if (button.getAttribute("aria-disabled") === "true") return;
+  // Not `disabled`: that would take the keyboard's place away.
+  button.setAttribute("aria-disabled", "true");
   byId("job-links").hidden = true;
+  byId("job-more").hidden = true;
   byId("job-id").textContent = "";
   show("Sending the file …");
   byId("progress").scrollIntoView({ block: "nearest" });
@@ -45,6 +46,7 @@ form.addEventListener("submit", async (event) => {
   } catch (error) {
     show("Not done", error.message);
   } finally {
-    button.disabled = false;
+    button.removeAttribute("aria-disabled");
+    byId("progress").scrollIntoView({ block: "nearest" });
   }
 });

@@ -1,0 +1,403 @@
+"""Every tab of the model's pages in a real browser: as a server of its own process gives them, and through a proxy that
+takes a path prefix away. With JavaScript, without, by keyboard alone, in the dark, on a phone."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from model_dockerize import licenses
+from rig.chromium import Page, open_page
+
+ROOT = Path(__file__).resolve().parents[2]
+PREFIX = "/models/upper"
+#: Upper-cases; an `id` of `slow` takes a while, one of `bad` fails.
+PROGRAM = """
+import sys, time
+text = open(sys.argv[1]).read()
+if "bad" in text:
+    sys.exit("this is no name: bad")
+if "slow" in text:
+    time.sleep(1.5)
+open(sys.argv[2], "w").write(text.upper())
+"""
+FIELDS = [
+    {"Path": "name", "DataType": "string", "Optional": False},
+    {"Path": "age", "DataType": "number", "Optional": True},
+]
+Start = Callable[..., str]
+
+
+@contextmanager
+def server(folder: Path, **environment: str) -> Iterator[str]:
+    """A model server of its own process; gives its address."""
+    folder.mkdir()
+    (folder / "main.py").write_text(PROGRAM)
+    csv = "text/csv; header=present"
+    model = {
+        **{"name": "upper", "version": "1.2", "build_id": "b1d", "working_directory": str(folder)},
+        "command": [sys.executable, str(folder / "main.py"), "{input}", "{output}"],
+        **{"input_types": [csv], "output_types": [csv], "schema": {"input": FIELDS}},
+    }
+    (folder / "model.json").write_text(json.dumps(model))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {
+        "PYTHONPATH": str(ROOT / "lib"),
+        "MODEL_MANIFEST": str(folder / "model.json"),
+        "GAI_VOLUME_PATH": str(folder / "data"),
+        "MODEL_SERVER_HOST": "127.0.0.1",
+        "MODEL_SERVER_PORT": str(port),
+        # As root it would give up root, and with it the way to the test's folder.
+        "MODEL_SERVER_USER": "0:0",
+        **environment,
+    }
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "model_server"], env={**os.environ, **settings}, stdout=log, stderr=log
+        )
+    try:
+        deadline = time.monotonic() + 30
+        while not answers(f"http://127.0.0.1:{port}/health"):
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def proxy(url: str) -> Iterator[str]:
+    """A reverse proxy that takes PREFIX away and tells nobody; gives the address of the model behind it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.forward()
+
+        def do_POST(self) -> None:
+            self.forward()
+
+        def forward(self) -> None:
+            if not self.path.startswith(PREFIX + "/"):
+                self.send_error(404)
+                return
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            behind = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+            behind.request(self.command, self.path.removeprefix(PREFIX), body, dict(self.headers))
+            answer = behind.getresponse()
+            content = answer.read()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("content-length", "transfer-encoding", "connection", "date"):
+                    self.send_header(name, value)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.server_address[1]}{PREFIX}"
+    finally:
+        listener.shutdown()
+        listener.server_close()
+
+
+@pytest.fixture(scope="module")
+def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with server(tmp_path_factory.mktemp("tabs") / "model") as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=["direct", "proxied"])
+def url(direct: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    with ExitStack() as stack:
+        yield direct if request.param == "direct" else stack.enter_context(proxy(direct))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Page]:
+    with open_page() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: Page) -> Iterator[Page]:
+    """The tab, as wide as a desk's, in the light; at the end nothing in red must be on its console."""
+    browser.size(1100, 800)
+    browser.errors.clear()
+    browser.requests.clear()
+    yield browser
+    assert browser.errors == []
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "data.csv"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def assert_only_from(page: Page, url: str) -> None:
+    """Nothing was asked of anywhere but the model, and below its prefix."""
+    asked = [request for request in page.requests if not request.startswith(("data:", "about:"))]
+    assert asked
+    assert [request for request in asked if not request.startswith(url + "/")] == []
+
+
+def send(page: Page, url: str, file: Path) -> str:
+    """Uploads a file on the page and returns the job's id."""
+    page.open(f"{url}/AddJob")
+    page.choose_file("#file", file)
+    page.click("#add-job button")
+    page.wait("document.querySelector('#job-id').innerText")
+    return page.text("#job-id")
+
+
+def result(url: str, job_id: str, form: str = "") -> str:
+    with urllib.request.urlopen(f"{url}/data/result/{form}{job_id}", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def test_the_tabs_lead_everywhere_and_name_the_page_that_one_is_on(page: Page, url: str) -> None:
+    page.open(f"{url}/")
+    names = page.value("[...document.querySelectorAll('header nav a')].map(link => link.innerText)")
+    assert names == ["Dashboard", "License Key", "Upload Data", "Current Jobs", "Swagger"]
+    for place, name in enumerate(names, 1):
+        page.click(f"header nav a:nth-child({place})")
+        page.wait(
+            f"document.readyState === 'complete' && document.querySelector('[aria-current]').innerText === '{name}'"
+        )
+        assert page.text(".model") == "upper version 1.2"
+        box = page.value("JSON.stringify(document.querySelector('.model').getBoundingClientRect())")
+        assert json.loads(box)["right"] > 1000  # top right
+        assert json.loads(box)["top"] < 30
+    page.wait("document.querySelector('.opblock')")  # also Swagger UI under the policy
+    assert_only_from(page, url)
+
+
+def test_the_dashboard_says_what_the_model_is_and_takes(page: Page, url: str) -> None:
+    page.open(f"{url}/")
+    rows = page.value(
+        "Object.fromEntries([...document.querySelectorAll('.facts > div')].map(row => "
+        "[row.querySelector('dt').innerText, row.querySelector('dd').innerText]))"
+    )
+    assert rows["License"] == "No License Key found"
+    csv, bare, text = "text/csv; header=present", "text/csv; header=absent", "application/json"
+    assert rows["Available Mime Types"].split("\n") == [csv, bare, text]
+    assert rows["Schema"].split("\n") == ["Schema[0]: name (string)", "Schema[1]: age (number, optional)"]
+    assert rows["Runner"].startswith(("warm", "command"))
+
+
+def test_data_of_other_names_goes_through_a_mapping_file(
+    page: Page, url: str, data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    mapping = tmp_path / "mapping.json"
+    mapping.write_text(json.dumps([{"source": "who", "destination": "name"}]))
+    page.open(f"{url}/AddJob")
+    labels = page.value("[...document.querySelectorAll('#mime-type option')].map(option => option.innerText)")
+    assert labels[1] == "comma separated values file, includes header row (text/csv; header=present)"
+    page.choose_file("#file", data("who\nann\n"))
+    page.choose_file("#mappings", mapping)
+    page.click("#add-job button")
+    page.wait("document.querySelector('#job-status').innerText === 'Complete'")
+    job_id = page.text("#job-id")
+    assert result(url, job_id).startswith("NAME")
+    assert "ANN" in result(url, job_id, "json/")
+    for form in ("json", "csv"):
+        assert page.value(f"document.querySelector('#job-{form}').href") == f"{url}/data/result/{form}/{job_id}"
+    assert_only_from(page, url)
+
+
+def test_the_list_follows_a_job_to_its_end_and_the_keyboard_keeps_its_place(
+    page: Page, url: str, data: Callable[[str], Path]
+) -> None:
+    job_id = send(page, url, data("name\nslow\n"))
+    page.open(f"{url}/Jobs")
+    row = f"[id=job-{job_id}]"
+    assert page.value("document.querySelector('.jobs li').id") == f"job-{job_id}"  # newest first
+    assert page.text(f"{row} .state") in ("Created", "In progress")
+    page.value(f"document.querySelector('{row} .danger').focus()")
+    page.wait(f"document.querySelector('{row} .state').innerText === 'Complete'")
+    assert page.value(f"document.activeElement === document.querySelector('{row} .danger')")
+    links = page.value(f"[...document.querySelectorAll('{row} .actions a')].map(link => link.textContent)")
+    assert links == [f"{word} of job {job_id[:8]}" for word in ("Result", "JSON", "CSV")] + [f"Delete job {job_id[:8]}"]
+    page.wait("document.querySelector('#summary').innerText.endsWith('finished.')")
+    asked = len(page.requests)
+    time.sleep(2.5)
+    page.value("0")
+    assert len(page.requests) == asked  # all is over: nothing more is asked
+    assert_only_from(page, url)
+
+
+def test_a_job_is_deleted_after_a_question(page: Page, url: str, data: Callable[[str], Path]) -> None:
+    job_id = send(page, url, data("name\nbad\n"))
+    page.wait("document.querySelector('#job-status').innerText === 'Not done'")
+    page.open(f"{url}/Jobs")
+    row = f"[id=job-{job_id}]"
+    assert page.text(f"{row} .state") == "Error"
+    assert "this is no name: bad" in page.text(f"{row} .wrong")
+    page.click(f"{row} .danger")
+    page.wait("document.querySelector('h1')?.innerText === 'Delete this job?'")
+    page.click("main a")  # Keep it
+    page.wait(f"document.querySelector('{row}')")
+    page.click(f"{row} .danger")
+    page.wait("document.querySelector('h1')?.innerText === 'Delete this job?'")
+    page.click("main button")
+    page.wait("document.querySelector('h1')?.innerText === 'Current Jobs'")
+    assert page.value(f"document.querySelector('{row}')") is None
+    assert_only_from(page, url)
+
+
+def test_a_keyboard_alone_sends_a_file(page: Page, url: str, data: Callable[[str], Path]) -> None:
+    page.open(f"{url}/AddJob")
+    path = []
+    for _ in range(30):
+        page.press("Tab")
+        path.append(page.value("document.activeElement.id || document.activeElement.innerText"))
+        if path[-1] == "callback-url":
+            for character in "http://127.0.0.1:9/":
+                page.press(character)
+        if path[-1] == "file":
+            page.choose_file("#file", data("name\nkey\n"))  # in place of the system's dialogue
+        if path[-1] == "mime-type":
+            page.press("ArrowDown")
+        if path[-1] == "Submit":
+            break
+        assert page.value("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    assert path[0] == "Skip to the content"
+    assert [name for name in path if name in ("callback-url", "file", "mime-type", "mappings", "Submit")] == [
+        *("callback-url", "file", "mime-type", "mappings", "Submit")
+    ]
+    page.press("Enter")
+    page.wait("document.querySelector('#job-status').innerText === 'Complete'")
+    assert page.value("document.querySelector('#mime-type').value") == "text/csv; header=present"
+    assert page.value("document.activeElement.innerText") == "Submit"
+    page.press("Tab")
+    assert page.value("document.activeElement.id") == "job-result"
+
+
+def test_every_field_and_button_has_a_name_and_every_page_one_heading(page: Page, url: str) -> None:
+    for address in ("", "License", "AddJob", "Mapping", "Jobs"):
+        page.open(f"{url}/{address}")
+        tree = page.send("Accessibility.getFullAXTree")["nodes"]
+        roles = ("textbox", "button", "combobox", "link", "listitem")
+        nameless = [
+            node["role"]["value"]
+            for node in tree
+            if node.get("role", {}).get("value") in roles[:-1] and not node.get("name", {}).get("value")
+        ]
+        assert nameless == []
+        assert page.value("document.querySelectorAll('h1').length") == 1
+
+
+def test_pages_of_jobs_and_no_scroll_bar_on_a_phone(
+    page: Page, url: str, data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    send(page, url, data("name\nbad\n"))
+    for dark in (False, True):
+        for width in (1100, 360):
+            page.size(width, 800)
+            if dark:
+                page.dark()
+            for address in ("", "License", "AddJob", "Mapping", "Jobs"):
+                page.open(f"{url}/{address}")
+                assert page.value("document.documentElement.scrollWidth") <= width, address
+            paper = page.value("getComputedStyle(document.body).backgroundColor")
+            assert paper == ("rgb(16, 24, 28)" if dark else "rgb(243, 246, 247)")
+
+
+def test_older_jobs_are_a_page_away_and_deletion_leads_back_to_it(page: Page, direct: str) -> None:
+    for _ in range(26):
+        body = b'--x\r\nContent-Disposition: form-data; name="File"\r\n\r\nname\nmany\n\r\n--x--\r\n'
+        kind = {"content-type": "multipart/form-data; boundary=x"}
+        with urllib.request.urlopen(urllib.request.Request(f"{direct}/data/add-job", body, kind), timeout=10):
+            pass
+    page.open(f"{direct}/Jobs")
+    assert page.value("document.querySelectorAll('.jobs li').length") == 25
+    page.click("a[rel=next]")
+    page.wait("location.search === '?page=2' && document.querySelector('a[rel=prev]')")
+    page.click(".jobs li:first-child .danger")
+    page.wait("document.querySelector('main button')")
+    page.click("main button")
+    page.wait("location.pathname === '/Jobs' && location.search === '?page=2'")
+
+
+def test_without_javascript_all_of_it_works(page: Page, url: str, data: Callable[[str], Path]) -> None:
+    page.open(f"{url}/AddJob")
+    page.send("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        page.open(f"{url}/Jobs")
+        page.open(f"{url}/AddJob")
+        page.choose_file("#file", data("name\nslow\n"))
+        page.value("document.querySelector('#add-job button').focus()")
+        page.press("Enter")
+        page.wait("location.pathname.includes('/Job/')")
+        page.wait("document.querySelector('.status')?.innerText === 'Complete'")  # the page reloads by itself
+        page.value("document.querySelector('main .danger').focus()")
+        page.press("Enter")
+        page.wait("document.querySelector('main button')")
+        page.value("document.querySelector('main button').focus()")
+        page.press("Enter")
+        page.wait("location.pathname.endsWith('/Jobs') && document.querySelector('#summary')")
+    finally:
+        page.send("Emulation.setScriptExecutionDisabled", value=False)
+    assert_only_from(page, url)
+
+
+def test_a_licence_key_is_refused_then_accepted(page: Page, tmp_path: Path, data: Callable[[str], Path]) -> None:
+    private = tmp_path / "publisher.pem"
+    public = licenses.make_pair(private)
+    with server(tmp_path / "model", MODEL_LICENSE_PUBLIC_KEY=public) as url:
+        page.open(f"{url}/AddJob")
+        assert "this model needs a license key" in page.text("main .bad")
+        page.click("main .bad a")
+        page.wait("document.querySelector('h1')?.innerText === 'License Key'")
+        key = tmp_path / "my.gai_key"
+        key.write_text(licenses.issue(private, "another", "Ann", "ann@example.org", 30))
+        page.choose_file("#key", key)
+        page.click("main button")
+        page.wait("document.querySelector('[role=alert]')")
+        assert page.text("[role=alert]") == "the license key is for the model 'another', this is 'upper'"
+        assert page.text("#license") == "No License Key found"
+        # A refusal is an answer in words with status 400, which the browser notes in red.
+        assert [error for error in page.errors if "400" not in error] == []
+        page.errors.clear()
+        key.write_text(licenses.issue(private, "upper", "Ann", "ann@example.org", 30))
+        page.choose_file("#key", key)
+        page.click("main button")
+        page.wait("document.querySelector('[role=status]')")
+        assert page.text("#license").startswith("Licensed To: Ann - ann@example.org, Expires:")
+        page.open(f"{url}/")
+        assert "Licensed To: Ann" in page.text(".facts")
+        send(page, url, data("name\nann\n"))
+        page.wait("document.querySelector('#job-status').innerText === 'Complete'")
+        assert_only_from(page, url)
