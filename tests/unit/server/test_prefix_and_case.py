@@ -1,0 +1,54 @@
+"""Every endpoint behind a path prefix; every field name in any letter case."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from .conftest import Server, StartServer
+
+PREFIX = "/models/upper case"
+MISSING = "00000000-0000-4000-8000-000000000000"
+
+
+def test_every_described_endpoint_answers_the_same_behind_a_prefix(start_server: StartServer) -> None:
+    server = start_server(root_path=PREFIX)
+    paths = requests.get(f"{server.url}{PREFIX}/swagger/v1/swagger.json", timeout=5).json()["paths"]
+    assert len(paths) >= 13
+    for path, methods in paths.items():
+        for method in methods:
+            address = path.replace("{id}", MISSING)
+            answers = [
+                requests.request(method, server.url + prefix + address, files={"Nothing": b""}, timeout=5)
+                for prefix in ("", PREFIX)
+            ]
+            statuses = [answer.status_code for answer in answers]
+            assert statuses[0] == statuses[1], path
+            # A path that is not served says "Not Found"; a job that is not there says so in words of its own.
+            assert not [answer for answer in answers if "Not Found" in answer.text], path
+
+
+def test_a_job_goes_its_way_behind_a_prefix(start_server: StartServer) -> None:
+    server = start_server(root_path=PREFIX)
+    base = server.url + PREFIX
+    job = requests.post(f"{base}/data/add-job", files={"File": b"a\nx\n"}, timeout=5).json()["data"]["id"]
+    server.wait(job)
+    assert requests.get(f"{base}/data/result/json/{job}", timeout=5).json() == [{"A": "X"}]
+    assert requests.delete(f"{base}/data/delete/{job}", timeout=5).json()["data"]["status"] == "Deleted"
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper, str.swapcase])
+def test_names_of_fields_and_keys_count_in_any_case(server: Server, change: Callable[[str], str]) -> None:
+    rules = json.dumps([{change("source"): "a", change("destination"): "b", change("defaultValue"): "z"}])
+    outward = json.dumps([{change("source"): "B", change("destination"): "c"}])
+    files = {
+        change("File"): ("x", b"a\nx\n\n"),
+        change("Mappings"): ("", rules),
+        change("OutputMappings"): ("", outward),
+    }
+    form = {change("MimeType"): "TEXT/CSV; Header=PRESENT"}
+    answer = requests.post(f"{server.url}/data/add-job", files=files, data=form, timeout=5).json()
+    assert answer["errorMessage"] is None
+    server.wait(answer["data"]["id"])
+    assert requests.get(f"{server.url}/data/result/{answer['data']['id']}", timeout=5).content == b"c\nX\n"
