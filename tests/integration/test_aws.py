@@ -5,7 +5,7 @@ import tarfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from model_dockerize import aws, sandbox
 from model_dockerize.errors import TimedOutError
-from model_dockerize.settings import AwsSettings, ServiceSettings
+from model_dockerize.settings import to_settings
 
 DOCKERFILE = """
 FROM python:3.13-slim
@@ -88,22 +88,7 @@ class World:
         return self.said
 
 
-SETTINGS = ServiceSettings(
-    deploy_service=True,
-    cluster="mdaws",
-    service="",
-    task_definition="",
-    cpu=256,
-    memory=512,
-    desired_count=1,
-    task_role="",
-    execution_role="ecsTaskExecutionRole",
-    vpc="",
-    subnets=(),
-    security_groups=(),
-    assign_public_ip=True,
-    wait_timeout=120,
-)
+SETTINGS = replace(to_settings([]).service, cluster="mdaws", cpu=256, memory=512, wait_timeout=120)
 
 
 def context() -> io.BytesIO:
@@ -123,7 +108,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     box = sandbox.start(home, said)
     engine = docker.from_env()
     try:
-        connection = aws.connect(AwsSettings("", ""), box.environment(), said)
+        connection = aws.connect(to_settings([]).aws, box.environment(), said)
         calls: list[str] = []
         connection._session.events.register("before-call", lambda model, **_: calls.append(model.name))
         repository = aws.ensure_repository(connection, "mdaws/app", said)
@@ -164,7 +149,6 @@ def answer(url: str) -> str:
 def test_one_deploy_after_the_other(world: World) -> None:
     first, verdict = deploy(world, world.images["one"].uri)
     assert verdict.outcome == "deployed"
-    assert verdict.task_arn
     assert verdict.running_task_definition_arn == first.task_definition_arn
     assert "steady state" in world.said.all()
     assert answer(aws.public_address(world.aws, first, world.said)) == "one"
@@ -184,7 +168,7 @@ def test_one_deploy_after_the_other(world: World) -> None:
     # One that crashes: its reason and its log are said at the first stopped task; the one before serves on.
     said = world.hear()
     crashed, verdict = deploy(world, world.images["crash"].uri)
-    assert verdict.outcome == "failed"
+    assert verdict.outcome == "rolled-back"
     assert verdict.running_task_definition_arn == rolled.task_definition_arn
     assert verdict.stopped_tasks[0].exit_code == 1
     assert "exit code 1" in said.all()
@@ -258,7 +242,16 @@ def test_the_job_definition_gets_a_revision_only_for_a_change(world: World) -> N
     def job(image: str) -> aws.JobDefinition:
         command = ("run", "Ref::input", "Ref::output")
         return aws.ensure_job_definition(
-            world.aws, SETTINGS, "mdaws-job", image, "linux/amd64", command, {}, runtime, world.said
+            world.aws,
+            SETTINGS,
+            to_settings([]).batch,
+            "mdaws-job",
+            image,
+            "linux/amd64",
+            command,
+            {},
+            runtime,
+            world.said,
         )
 
     first, second, third = (job(world.images[i].uri) for i in ("one", "one", "two"))

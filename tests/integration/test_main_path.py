@@ -101,7 +101,7 @@ def test_iris_from_folder_to_service_again_and_changed(cli: Cli, example: Any) -
     journal(cli, reset=True)
     second = cli.run(folder)
     assert second.code == 0, second.verdict + second.log
-    assert second.report["outcome"] == "unchanged"
+    assert second.report["outcome"] == "unchanged", second.log
     assert [call for call in journal(cli) if call["mutating"]] == []
     assert {second.stages[name] for name in ("build", "push", "batch", "deploy")} == {"unchanged"}
     for key in ("build_id", "digest", "image_uri", "batch", "service", "url"):
