@@ -229,6 +229,13 @@ def submit(
     _execute(target, flags, partial(pipeline.submit, inputs=(*inputs, *listed), output=output))
 
 
+@cli.command("iam-policy")
+@_flags("program", "image", "registry", "aws", "batch", "service")
+def iam_policy(target: Path | None, **flags: str | None) -> None:
+    """Print the least IAM policy that this configuration needs, and who may assume its role. Asks AWS nothing."""
+    _execute(target, flags, partial(pipeline.iam_policy, show=click.echo), verdict=sys.stderr)
+
+
 @cli.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_flags("program", "image", "registry", "aws", "batch", "service", "run")
@@ -320,9 +327,13 @@ def _execute(
     target: Path | None,
     flags: Mapping[str, str | None],
     function: Callable[[Settings, Mapping[str, str], Recorder], Report],
+    verdict: TextIO | None = None,
 ) -> None:
-    """One run of a pipeline function, from flags to the exit code. Whatever ends it, the report is written."""
-    display = ConsoleDisplay(sys.stderr, sys.stdout)
+    """One run of a pipeline function, from flags to the exit code. Whatever ends it, the report is written.
+
+    `verdict`: where the last words go, if not to standard output.
+    """
+    display = ConsoleDisplay(sys.stderr, verdict or sys.stdout)
     recorder = Recorder(display)
     report, file = Report(), Path(name) if (name := flags.get("report")) else None
     try:

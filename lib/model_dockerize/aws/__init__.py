@@ -23,6 +23,7 @@ from model_dockerize.aws.jobs import Job, follow_jobs, log_of, submit
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name
 from model_dockerize.aws.network import Network, ensure_network
+from model_dockerize.aws.policy import Where, permissions, removal, trust
 from model_dockerize.aws.registry_rules import check_findings, ensure_rules
 from model_dockerize.aws.rehearsal import TO_COME, Rehearsal, is_read, rehearse
 from model_dockerize.aws.rollout import (
@@ -59,6 +60,7 @@ __all__ = [
     "StoppedTask",
     "TaskDefinition",
     "Verdict",
+    "Where",
     "build_of",
     "build_tag",
     "check_findings",
@@ -86,9 +88,11 @@ __all__ = [
     "log_lines",
     "log_of",
     "login",
+    "permissions",
     "previous",
     "public_address",
     "rehearse",
+    "removal",
     "remove",
     "rollback",
     "running",
@@ -96,5 +100,6 @@ __all__ = [
     "submit",
     "tag_image",
     "translate",
+    "trust",
     "verify",
 ]

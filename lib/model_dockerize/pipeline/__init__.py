@@ -11,7 +11,7 @@ from pathlib import Path
 from model_dockerize import aws, image, sandbox
 from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
 from model_dockerize.pipeline import destroy as removal
-from model_dockerize.pipeline import make, operate, ship
+from model_dockerize.pipeline import make, operate, policy, ship
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import submit as jobs
@@ -19,7 +19,20 @@ from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
-__all__ = ["destroy", "dockerfile", "load", "logs", "mapping", "plan", "rollback", "run", "smoke_url", "status", "submit"]
+__all__ = [
+    "destroy",
+    "dockerfile",
+    "iam_policy",
+    "load",
+    "logs",
+    "mapping",
+    "plan",
+    "rollback",
+    "run",
+    "smoke_url",
+    "status",
+    "submit",
+]
 
 
 def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -69,6 +82,13 @@ def logs(
     )
 
 
+def iam_policy(
+    settings: Settings, environment: Mapping[str, str], recorder: Recorder, show: Callable[[str], None]
+) -> Report:
+    """The least policy for these settings and who may use it, as JSON to `show`. Asks AWS nothing."""
+    return Run(settings, environment, recorder).report_of(lambda run: policy.show(run, show))
+
+
 def submit(
     settings: Settings, environment: Mapping[str, str], recorder: Recorder, inputs: tuple[str, ...], output: str
 ) -> Report:
@@ -112,18 +132,16 @@ def _everything(run: Run) -> None:
         return
     settings = run.settings
     ship.take_turn(run, prepared, account)
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="stage") as side:
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stage") as side:
         # What a service stands on needs nothing of the image: it is made while the image builds.
         underway = side.submit(ship.foundations, run, prepared, account)
         pushed, changed = ship.push(run, prepared, engine, account)
         runtime = underway.result()
-        job = None
-        if settings.batch.create_job_def and runtime:
-            job = side.submit(ship.job_definition, run, prepared, engine, account, pushed, runtime)
-        if isinstance(runtime, aws.Foundations):
-            changed |= ship.service(run, prepared, engine, account, pushed, runtime)
-        if job:
-            changed |= job.result()
+    if isinstance(runtime, aws.Foundations):
+        changed |= ship.service(run, prepared, engine, account, pushed, runtime)
+    if settings.batch.create_job_def and runtime:
+        # After the service's verdict: jobs must not run a build that the service was put back from.
+        changed |= ship.job_definition(run, prepared, engine, account, pushed, runtime)
     done = "deployed" if settings.service.deploy_service else "pushed"
     run.learn(outcome=done if changed else "unchanged")
 

@@ -4,21 +4,14 @@ from collections.abc import Callable
 
 from model_dockerize import aws
 from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.settings import Settings
 
 
 def destroy(run: Run, prepared: Prepared, account: aws.Aws, agreed: Callable[[tuple[str, ...]], bool]) -> None:
     """Stages `look` and `destroy`, with the question between them."""
-    settings, model = run.settings, prepared.program.name
-    names = aws.Names(
-        model=model,
-        repository=settings.registry.repository or model,
-        job_definition=settings.batch.job_definition_name or model,
-        service=settings.service.service or model,
-        task_definition=settings.service.task_definition or model,
-        cluster=settings.service.cluster,
-    )
+    model = prepared.program.name
     with run.recorder.stage("look") as stage:
-        things = aws.find_ours(account, names)
+        things = aws.find_ours(account, names_of(run.settings, model))
         lines = tuple(map(str, things))
         if not things:
             stage.unchanged(f"Nothing of {model} is there.")
@@ -29,3 +22,15 @@ def destroy(run: Run, prepared: Prepared, account: aws.Aws, agreed: Callable[[tu
     with run.recorder.stage("destroy") as stage:
         aws.remove(things, stage)
     run.learn(outcome="destroyed", plan=tuple(f"- {line}" for line in lines))
+
+
+def names_of(settings: Settings, model: str) -> aws.Names:
+    """What the things of the model are called."""
+    return aws.Names(
+        model=model,
+        repository=settings.registry.repository or model,
+        job_definition=settings.batch.job_definition_name or model,
+        service=settings.service.service or model,
+        task_definition=settings.service.task_definition or model,
+        cluster=settings.service.cluster,
+    )

@@ -1,0 +1,220 @@
+"""The least that a role must be allowed for one configuration, and who may assume it. Pure; docs/iam.md explains it.
+
+The actions are those of the calls that the other modules make: a test runs them all and holds the two equal.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from model_dockerize.aws.destroy import Names
+from model_dockerize.aws.iam import TASK_ROLE
+from model_dockerize.aws.logs import log_group_name
+from model_dockerize.aws.names import legal_name
+from model_dockerize.settings import Settings
+
+Statement = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Where:
+    """The beginnings of ARNs. What is not known yet is written `*`, or as a word to fill in."""
+
+    account: str
+    region: str
+    partition: str = "aws"
+
+    def arn(self, service: str, rest: str, regional: bool = True) -> str:
+        """`arn:aws:SERVICE:REGION:ACCOUNT:REST`."""
+        return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account}:{rest}"
+
+
+def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any]:
+    """The policy document for running what `settings` ask for. `destroy` needs `removal` besides."""
+    statements = [_asking(), *_registry(settings, names, where), _log_group(names, where), *_roles(settings, where)]
+    if settings.service.deploy_service:
+        statements += _service(names, where)
+    if settings.batch.create_job_def:
+        statements += _batch(settings, names, where)
+    if settings.service.deploy_service or settings.batch.job_queue:
+        statements += _network(settings)
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def removal(names: Names, where: Where) -> dict[str, Any]:
+    """The policy document that `destroy` needs beside `permissions`."""
+    ec2 = ("SecurityGroup", "Subnet", "RouteTable", "InternetGateway", "Vpc")
+    statements = [
+        _allow(
+            "Look",
+            ("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "ecs:ListTaskDefinitions"),
+        ),
+        _allow(
+            "Remove",
+            (
+                *(f"ec2:Delete{thing}" for thing in ec2),
+                *("ec2:DetachInternetGateway", "ec2:DisassociateRouteTable"),
+                *(
+                    "ecs:DeleteService",
+                    "ecs:DeleteCluster",
+                    "ecs:DeregisterTaskDefinition",
+                    "ecs:DeleteTaskDefinitions",
+                ),
+                *("batch:DeregisterJobDefinition", "batch:UpdateJobQueue", "batch:DeleteJobQueue"),
+                *("batch:UpdateComputeEnvironment", "batch:DeleteComputeEnvironment"),
+            ),
+        ),
+        _allow(
+            "RemoveRoles",
+            ("iam:DetachRolePolicy", "iam:DeleteRole"),
+            where.arn("iam", "role/*", regional=False),
+        ),
+        _allow(
+            "RemoveData",
+            ("logs:DeleteLogGroup", "logs:ListTagsForResource", "ecr:DeleteRepository"),
+            where.arn("logs", "log-group:/model-dockerize/*"),
+            where.arn("ecr", f"repository/{names.repository}"),
+        ),
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
+    """Who may assume the role: jobs of the GitHub repository `OWNER/REPO`, by either form of GitHub's subject."""
+    owner, _, name = repository.partition("/")
+    provider = "token.actions.githubusercontent.com"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": where.arn("iam", f"oidc-provider/{provider}", regional=False)},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {
+                    "StringEquals": {f"{provider}:aud": "sts.amazonaws.com"},
+                    "StringLike": {
+                        f"{provider}:sub": [
+                            f"repo:{repository}:ref:refs/heads/main",
+                            f"repo:{owner}@{owner_id}/{name}@{repository_id}:ref:refs/heads/main",
+                        ]
+                    },
+                },
+            }
+        ],
+    }
+
+
+def _allow(name: str, actions: tuple[str, ...], *resources: str) -> Statement:
+    return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources) or "*"}
+
+
+def _asking() -> Statement:
+    """Reads for which AWS knows no resource."""
+    return _allow(
+        "Ask",
+        (
+            *("ecr:GetAuthorizationToken", "logs:DescribeLogGroups", "sts:GetCallerIdentity"),
+            *("batch:DescribeJobDefinitions", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"),
+        ),
+    )
+
+
+def _registry(settings: Settings, names: Names, where: Where) -> list[Statement]:
+    actions = [
+        *("ecr:DescribeRepositories", "ecr:DescribeImages", "ecr:BatchGetImage", "ecr:CreateRepository"),
+        *("ecr:TagResource", "ecr:ListTagsForResource", "ecr:PutImage", "ecr:BatchCheckLayerAvailability"),
+        *("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"),
+        *("ecr:GetDownloadUrlForLayer", "ecr:GetLifecyclePolicy", "ecr:PutLifecyclePolicy"),
+    ]
+    if settings.registry.immutable_tags:
+        actions.append("ecr:PutImageTagMutability")
+    if settings.registry.scan:
+        actions.append("ecr:PutImageScanningConfiguration")
+    if settings.registry.scan_gate:
+        actions.append("ecr:DescribeImageScanFindings")
+    return [_allow("Registry", tuple(actions), where.arn("ecr", f"repository/{names.repository}"))]
+
+
+def _log_group(names: Names, where: Where) -> Statement:
+    group = where.arn("logs", f"log-group:{log_group_name(names.model)}")
+    actions = ("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource", "logs:GetLogEvents")
+    return _allow("Log", actions, group, f"{group}:*")
+
+
+def _roles(settings: Settings, where: Where) -> list[Statement]:
+    """Making them is allowed only where ours are used; passing them on, only to tasks."""
+    given = (settings.service.execution_role, settings.service.task_role or TASK_ROLE)
+    arns = [r if r.startswith("arn:") else where.arn("iam", f"role/{r}", regional=False) for r in given]
+    actions = ("iam:GetRole", "iam:ListAttachedRolePolicies", "iam:CreateRole", "iam:TagRole", "iam:AttachRolePolicy")
+    pass_on = _allow("PassRoles", ("iam:PassRole",), *arns)
+    pass_on["Condition"] = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    linked = where.arn("iam", "role/aws-service-role/*", regional=False)
+    return [_allow("Roles", actions, *arns), pass_on, _allow("LinkedRoles", ("iam:CreateServiceLinkedRole",), linked)]
+
+
+def _service(names: Names, where: Where) -> list[Statement]:
+    service = f"{names.cluster}/{legal_name(names.service)}"
+    return [
+        _allow("Tasks", ("ecs:ListTasks", "ecs:DescribeTasks", "ecs:ListServiceDeployments")),
+        _allow(
+            "Service",
+            (
+                *("ecs:DescribeClusters", "ecs:CreateCluster", "ecs:DescribeServices", "ecs:CreateService"),
+                *("ecs:UpdateService", "ecs:RegisterTaskDefinition", "ecs:TagResource"),
+                *("ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions"),
+            ),
+            where.arn("ecs", f"cluster/{names.cluster}"),
+            where.arn("ecs", f"service/{service}"),
+            where.arn("ecs", f"service-deployment/{service}/*"),
+            where.arn("ecs", f"service-revision/{service}/*"),
+            where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*"),
+        ),
+    ]
+
+
+def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
+    definition = where.arn("batch", f"job-definition/{legal_name(names.job_definition, 128)}")
+    own = [definition, f"{definition}:*"]
+    statements = [_allow("JobDefinition", ("batch:RegisterJobDefinition", "batch:TagResource"), *own)]
+    if not settings.batch.job_queue:
+        return statements
+    places = [
+        where.arn("batch", f"job-queue/{settings.batch.job_queue}"),
+        where.arn("batch", f"compute-environment/{settings.batch.compute_environment}"),
+    ]
+    if not settings.batch.compute_type.startswith("FARGATE"):
+        role = settings.batch.instance_role
+        making = ("iam:GetInstanceProfile", "iam:CreateInstanceProfile", "iam:AddRoleToInstanceProfile", "iam:PassRole")
+        arns = [where.arn("iam", f"{kind}/{role}", regional=False) for kind in ("instance-profile", "role")]
+        more = ("iam:TagInstanceProfile", "iam:CreateRole", "iam:GetRole", "iam:TagRole", "iam:AttachRolePolicy")
+        statements.append(_allow("InstanceRole", (*making, *more), *arns))
+    return [
+        *statements,
+        _allow("Jobs", ("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "batch:DescribeJobs")),
+        _allow(
+            "Queue",
+            (
+                *("batch:CreateComputeEnvironment", "batch:UpdateComputeEnvironment", "batch:CreateJobQueue"),
+                *("batch:UpdateJobQueue", "batch:SubmitJob", "batch:TagResource"),
+            ),
+            *own,
+            *places,
+        ),
+    ]
+
+
+def _network(settings: Settings) -> list[Statement]:
+    looking = (
+        *("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeSubnets", "ec2:DescribeInternetGateways"),
+        *("ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups", "ec2:DescribeNetworkInterfaces"),
+    )
+    making: list[str] = []
+    if not settings.service.subnets:
+        making += [
+            *("ec2:CreateVpc", "ec2:ModifyVpcAttribute", "ec2:CreateSubnet", "ec2:CreateInternetGateway"),
+            *("ec2:AttachInternetGateway", "ec2:CreateRouteTable", "ec2:CreateRoute", "ec2:ReplaceRoute"),
+            "ec2:AssociateRouteTable",
+        ]
+    if not settings.service.security_groups:
+        making += ["ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress"]
+    made = [_allow("MakeNetwork", (*making, "ec2:CreateTags"))] if making else []
+    return [_allow("Network", looking), *made]

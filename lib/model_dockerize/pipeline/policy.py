@@ -1,0 +1,30 @@
+"""The IAM documents of a configuration, from the folder alone."""
+
+import json
+from collections.abc import Callable
+
+from model_dockerize import aws
+from model_dockerize.pipeline import make
+from model_dockerize.pipeline.context import Run
+from model_dockerize.pipeline.destroy import names_of
+
+
+def show(run: Run, show: Callable[[str], None]) -> None:
+    """Three documents: for a run, for `destroy` besides, and who may assume the role (the workflow's repository)."""
+    settings, known = run.settings, run.environment
+    with run.recorder.stage("program") as stage:
+        model = make.inspect(run, stage).program.name
+    where = aws.Where(settings.aws.aws_account_id or "ACCOUNT", settings.aws.aws_region or "*")
+    names = names_of(settings, model)
+    documents = {
+        "policy": aws.permissions(settings, names, where),
+        "policy-for-destroy": aws.removal(names, where),
+        "trust": aws.trust(
+            known.get("GITHUB_REPOSITORY", "OWNER/REPO"),
+            known.get("GITHUB_REPOSITORY_ID", "REPO-ID"),
+            known.get("GITHUB_REPOSITORY_OWNER_ID", "OWNER-ID"),
+            where,
+        ),
+    }
+    show(json.dumps(documents, indent=2))
+    run.learn(outcome="printed")
