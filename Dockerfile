@@ -69,8 +69,15 @@ RUN --mount=type=secret,id=ca-bundle,required=false \
 COPY requirements/main.txt /app/requirements/main.txt
 RUN --mount=type=secret,id=ca-bundle,required=false \
     if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle; fi \
-    && python -m pip install --no-cache-dir --no-compile --root-user-action=ignore --require-hashes -r /app/requirements/main.txt
-COPY --from=model-server /opt/model-server /opt/model-server
+    && python -m pip install --no-cache-dir --no-compile --root-user-action=ignore --require-hashes -r /app/requirements/main.txt \
+    # Of AWS's hundreds of services only those that are called; a test holds the list against the code.
+    && find "$(python -c 'import botocore; print(*botocore.__path__)')/data" -mindepth 1 -maxdepth 1 -type d \
+        ! -name batch ! -name ec2 ! -name ecr ! -name ecs ! -name iam ! -name logs ! -name sts -exec rm -r {} + \
+    # What only the command line needs: its colours, and the making of licence keys.
+    && python -m pip uninstall --yes --quiet --root-user-action=ignore cryptography cffi pycparser rich pygments markdown-it-py mdurl
+# Packed, it is a third; the engine unpacks it where it is used.
+RUN --mount=type=bind,from=model-server,source=/opt/model-server,target=/opt/model-server \
+    tar -C /opt/model-server --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -czf /opt/model-server.tar.gz .
 # The same layout as the checkout: the version of the server is computed from its sources.
 COPY requirements /app/requirements
 COPY Dockerfile entrypoint.py /app/

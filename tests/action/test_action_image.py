@@ -2,6 +2,8 @@
 
 import json
 import secrets
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,3 +159,23 @@ def test_from_the_folder_to_the_deployed_service(
         assert again.outputs["digest"] == step.outputs["digest"]
     finally:
         sandbox.stop(home, Silent())
+
+
+def test_the_image_is_small(action_image: str) -> None:
+    layers = docker("history", "--human=false", "--format", "{{.Size}}", action_image).split()
+    assert sum(map(int, layers)) <= 300e6  # bytes, unpacked
+
+
+def test_the_first_line_is_there_at_once(runner: Runner, action_image: str) -> None:
+    def seconds() -> float:
+        started = time.monotonic()
+        command = ["docker", "run", "--rm", "--env", "INPUT_PROGRAM-PATH=/nowhere", action_image]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            seconds = time.monotonic() - started
+            process.stdout.read()
+            return seconds
+
+    # The best of three: a busy computer is not the image's fault.
+    assert min(seconds() for _ in range(3)) <= 1.0

@@ -479,8 +479,11 @@ def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: 
     version = f"test{secrets.token_hex(4)}"
     (tmp_path / "model-server").write_text(f"#!/bin/sh\necho served {version}\n")
     (tmp_path / "model-server").chmod(0o755)
+    bundle = tmp_path / "bundle.tar.gz"
+    with tarfile.open(bundle, "w:gz") as tar:
+        tar.add(tmp_path / "model-server", "model-server")
     words = Words()
-    ref = server_image(engine, version, ServerSources(None, tmp_path), words)
+    ref = server_image(engine, version, ServerSources(None, bundle), words)
     try:
         assert ref == f"model-dockerize/model-server:{version}"
         made = inspect(engine, ref)

@@ -28,7 +28,8 @@ _STAGE = "model-server"
 _DOCKERFILE = "Dockerfile"
 #: What the stage is made of, beside itself. Only these are sent to its build, so nothing else can get into it.
 _SOURCES = ("lib/model_server", "lib/model_runner", "requirements/server-build.txt")
-_BUNDLE = Path("/opt/model-server")
+_HOME = "/opt/model-server"
+_BUNDLE = Path(f"{_HOME}.tar.gz")
 _NO_SECRETS: Mapping[str, Path] = MappingProxyType({})
 _REMEDY = "Run model-dockerize from a clone of its repository, or as the GitHub Action."
 
@@ -39,7 +40,7 @@ class ServerSources:
 
     Attributes:
         checkout: directory that holds lib/, requirements/ and Dockerfile of this project; None where there is none.
-        bundle: directory of the finished server, as the Action's image carries it; None where there is none.
+        bundle: the finished server as a tar, as the Action's image carries it; None where there is none.
     """
 
     checkout: Path | None
@@ -50,7 +51,7 @@ def find_sources() -> ServerSources:
     """The sources beside this very file, and the bundle at its fixed place."""
     root = Path(__file__).resolve().parents[3]
     complete = all((root / name).exists() for name in (_DOCKERFILE, *_SOURCES))
-    return ServerSources(root if complete else None, _BUNDLE if _BUNDLE.is_dir() else None)
+    return ServerSources(root if complete else None, _BUNDLE if _BUNDLE.is_file() else None)
 
 
 def server_version(sources: ServerSources) -> str:
@@ -99,7 +100,7 @@ def server_image(
         except ImageNotFound:
             pass
     if sources.bundle:
-        progress.info(f"Making the model server's image {ref} of the bundle in {sources.bundle}.")
+        progress.info(f"Making the model server's image {ref} of the bundle {sources.bundle}.")
         build(engine, partial(_write_bundle, sources.bundle), BuildRequest(tags=(ref,)), progress)
     elif sources.checkout:
         progress.info(f"Building the model server's image {ref}: once for this version.")
@@ -153,12 +154,13 @@ def _write_checkout(root: Path, file: BinaryIO) -> None:
 
 
 def _write_bundle(bundle: Path, file: BinaryIO) -> None:
-    text = f"FROM scratch\nCOPY bundle {_BUNDLE}\n".encode()
+    # ADD unpacks it.
+    text = f"FROM scratch\nADD {bundle.name} {_HOME}/\n".encode()
     with tarfile.open(fileobj=file, mode="w|") as tar:
         dockerfile = tarfile.TarInfo(_DOCKERFILE)
         dockerfile.size = len(text)
         tar.addfile(dockerfile, io.BytesIO(text))
-        tar.add(bundle, "bundle", filter=_plain)
+        tar.add(bundle, bundle.name, filter=_plain)
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -12,9 +12,9 @@ from model_dockerize.report.model import Failure, Report, SmokeReport
 LARGEST = 900 * 1024
 _LONGEST_TEXT = 2000
 _MOST_LINES = 100
-# Written as character references, these have no meaning to Markdown, and the reader sees them as they are. What means
-# something only at the start of a line (- + 1. =) stays, because no text stands there.
-_MEANING = re.compile(r"[\\`*_\[\]<>#|~&@:$]|(?<=www)\.", re.IGNORECASE)
+# Written as character references, these have no meaning to Markdown, and the reader sees them as they are. The last one
+# is for what means something only at the start of a line, or of a list's item: - + = 1. 1)
+_MEANING = re.compile(r"[\\`*_\[\]<>#|~&@:$]|(?<=www)\.|^[-+=0-9]", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 # The stages that leave something behind; the others only look.
 _CHANGING = ("build", "archive", "push", "foundations", "batch", "deploy")

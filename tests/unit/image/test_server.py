@@ -121,18 +121,17 @@ def test_only_what_makes_the_version_is_sent_to_the_build(checkout: Path) -> Non
         ]
 
 
-def test_a_bundle_keeps_its_links_and_its_programs_executable(tmp_path: Path) -> None:
-    program = tmp_path / "model-server"
-    program.write_text("#!/bin/sh")
-    program.chmod(0o755)
-    (tmp_path / "lib.so").symlink_to("model-server")
+def test_a_bundle_is_sent_as_it_is_to_be_unpacked_there(tmp_path: Path) -> None:
+    bundle = tmp_path / "model-server.tar.gz"
+    bundle.write_bytes(b"packed")
     sent = io.BytesIO()
-    _write_bundle(tmp_path, sent)
+    _write_bundle(bundle, sent)
     sent.seek(0)
     with tarfile.open(fileobj=sent) as tar:
         text = tar.extractfile("Dockerfile")
         assert text is not None
-        assert text.read() == b"FROM scratch\nCOPY bundle /opt/model-server\n"
-        assert tar.getmember("bundle/model-server").mode == 0o755
-        assert tar.getmember("bundle/lib.so").linkname == "model-server"
+        assert text.read() == b"FROM scratch\nADD model-server.tar.gz /opt/model-server/\n"
+        packed = tar.extractfile("model-server.tar.gz")
+        assert packed is not None
+        assert packed.read() == b"packed"
         assert {member.uid for member in tar} == {0}

@@ -1,0 +1,77 @@
+"""The workflows that we show: only inputs and outputs that exist, and as short as the documentation says."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model_dockerize.settings import OPTIONS, OUTPUTS
+
+ROOT = Path(__file__).resolve().parents[3]
+WORKFLOWS = sorted((ROOT / "docs/workflows").glob("*.yml"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OURS = re.compile(r"(org/model-dockerize@|\./$)")
+
+
+def steps_of(document: Any) -> list[dict[str, Any]]:
+    """Every step anywhere in a piece of a workflow."""
+    if isinstance(document, list):
+        return [step for item in document for step in steps_of(item)]
+    if isinstance(document, dict):
+        own = [document] if isinstance(document.get("uses"), str) else []
+        return own + [step for item in document.values() for step in steps_of(item)]
+    return []
+
+
+def snippets() -> list[tuple[str, str]]:
+    """All YAML that a reader may copy: whole workflows, and pieces in pages."""
+    pieces = [(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in WORKFLOWS]
+    pieces += [(f".github/{path.name}", path.read_text("utf-8")) for path in (ROOT / ".github/workflows").glob("*.yml")]
+    for page in PAGES:
+        found = re.findall(r"^```ya?ml\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        pieces += [(f"{page.relative_to(ROOT)} {number}", text) for number, text in enumerate(found, 1)]
+    return pieces
+
+
+@pytest.mark.parametrize(("name", "text"), snippets(), ids=lambda value: value if len(value) < 60 else "")
+def test_only_inputs_and_outputs_that_exist(name: str, text: str) -> None:
+    ours = [step for step in steps_of(yaml.safe_load(text)) if OURS.match(step["uses"])]
+    for step in ours:
+        assert set(step.get("with") or {}) <= {option.name for option in OPTIONS}
+    for step in ours:
+        if "id" in step:
+            used = set(re.findall(rf"steps\.{step['id']}\.outputs\.([\w-]+)", text))
+            assert used <= {output.name for output in OUTPUTS}
+
+
+def test_the_snippets_are_found() -> None:
+    used = [
+        step["uses"] for _, text in snippets() for step in steps_of(yaml.safe_load(text)) if OURS.match(step["uses"])
+    ]
+    assert len(used) >= 12
+
+
+def lines_of(name: str) -> int:
+    """Lines that somebody must write and keep right: the contents of `with:`, `run:` and `env:` of all steps."""
+    text = (ROOT / "docs/workflows" / name).read_text(encoding="utf-8")
+    count, inside = 0, 0
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if inside and line.strip() and indent <= inside:
+            inside = 0
+        if inside and line.strip():
+            count += 1
+        elif begun := re.fullmatch(r"( +)(?:- )?(?:with:|env:|run: \|)", line):
+            inside = len(begun[1])
+        elif re.match(r" +(- )?run: \S", line):
+            count += 1
+    return count
+
+
+def test_ours_is_short_where_the_hand_made_one_is_long() -> None:
+    assert lines_of("by-model-dockerize.yml") <= 15
+    assert lines_of("by-hand.yml") >= 80
+    by_hand = steps_of(yaml.safe_load((ROOT / "docs/workflows/by-hand.yml").read_text(encoding="utf-8")))
+    assert len({step["uses"].split("@")[0] for step in by_hand}) >= 6
