@@ -101,6 +101,7 @@ class World:
             "DescribeTaskDefinition": self._describe_definition,
             "ListTaskDefinitions": self._list_definitions,
             "TagResource": self._tag,
+            "UntagResource": self._untag,
             "CreateCluster": self._create_cluster,
             "DescribeClusters": self._describe_clusters,
             "GetLogEvents": self._log_events,
@@ -255,6 +256,10 @@ class World:
 
     def _tag(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         self.tags |= {t["key"]: t["value"] for t in asked["tags"]}
+        return {}
+
+    def _untag(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        self.tags = {k: v for k, v in self.tags.items() if k not in asked["tagKeys"]}
         return {}
 
     # Service deployments

@@ -105,7 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, kind: str, service: str, operation: str) -> None:
         status, code = _CODES[kind].get(service) or _CODES[kind][""]
-        message = f"User: rig is not authorized to perform: {service}:{operation}" if "denied" in kind else kind
+        denied = f"User: rig is not authorized to perform: {service}:{operation} on resource: arn:aws:rig:::thing"
+        message = denied if "denied" in kind else kind
         if service in ("ec2", "iam", "sts"):
             error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
             whole = (

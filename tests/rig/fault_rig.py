@@ -151,22 +151,22 @@ class FaultRig:
         """
         self.faults.none()
         self.empty()
-        begun = time.monotonic()
+        self.faults.calls.clear()
         assert self._process().wait(60) == 0
-        whole = time.monotonic() - begun
+        whole = len(self.faults.calls)
         killed = 0
         for _ in range(kills):
             self.empty()
-            process = self._process()
-            moment = whole * moments.uniform(0.3, 1)  # before, Python itself is starting
-            try:
-                process.wait(moment)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                killed += 1
+            self.faults.calls.clear()
+            process, moment = self._process(), moments.randrange(1, whole)
+            while process.poll() is None and len(self.faults.calls) < moment:
+                time.sleep(0.001)
+            time.sleep(moments.uniform(0, 0.02))  # not always at the same place of a call
+            killed += process.poll() is None
+            process.kill()
             process.wait(10)
             before = self.made()
-            told = f"killed after {moment:.2f} s of {whole:.2f} s with {before}"
+            told = f"killed at call {moment} of {whole} with {before}"
             again = self.deploy()
             assert again.outcome in ("deployed", "unchanged"), f"{told}: {again.failure}"
             assert self.deploy().outcome == "unchanged", told

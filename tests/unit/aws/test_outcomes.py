@@ -94,8 +94,10 @@ def rig() -> Any:
 class Ears:
     """A display and a Progress that remember everything, and when the first warning came."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
         self.lines: list[tuple[str, str]] = []
+        self.heard: list[float] = []
+        self._now = now
 
     def begin(self, stage: str) -> None: ...
 
@@ -103,6 +105,7 @@ class Ears:
 
     def line(self, stage: str, level: str, text: str, file: Path | None = None, line: int | None = None) -> None:
         self.lines.append((level, text))
+        self.heard.append(self._now())
 
     def secret(self, value: str) -> None: ...
 
@@ -121,10 +124,10 @@ class Stage:
     connection: aws.Aws
     ears: Ears
 
-    def run(self, **changes: Any) -> Report:
+    def run(self, smoke_test: bool = False, **changes: Any) -> Report:
         settings = to_settings([])
         service = replace(settings.service, cluster="c", wait_timeout=400, **changes)
-        smoke = replace(settings.smoke, smoke_test=False, smoke_url="http://127.0.0.1:9")
+        smoke = replace(settings.smoke, smoke_test=smoke_test, smoke_url="http://127.0.0.1:9")
         settings = replace(settings, service=service, smoke=smoke)
         return Run(settings, {}, Recorder(self.ears)).report_of(self._deploy)
 
@@ -149,7 +152,7 @@ def stage(rig: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=told.clock.sleep, time=time.time))
         for name in ("follow", "rollback"):
             monkeypatch.setattr(aws, name, partial(getattr(aws.rollout, name), **clock))
-        return Stage(told, connection, Ears())
+        return Stage(told, connection, Ears(told.clock.monotonic))
 
     return begin
 
@@ -175,7 +178,27 @@ def test_every_end_is_named_right(stage: Callable[..., Stage], name: str) -> Non
         assert case.known <= deploying.told.clock.monotonic() - asked_at < case.known + case.within
     if case.story.dies:
         assert any("exit code 1" in text for level, text in deploying.ears.lines if level == "warning")
-        assert ("output", "ImportError: no module named 'weights'") in deploying.ears.lines
+        last_line = deploying.ears.lines.index(("output", "ImportError: no module named 'weights'"))
+        assert deploying.ears.heard[last_line] - asked_at - case.story.dies[0] < 3
+
+
+def test_a_model_that_does_not_answer_is_rolled_back(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploying = stage(Story(steady=20), Story(steady=15))
+    told: list[str] = []
+
+    def answers_not(run: Run, prepared: Any, url: str, progress: Any) -> tuple[str, ...]:
+        told.append(url)
+        return ("health: FAILED: 500",)
+
+    monkeypatch.setattr(ship, "smoke_deployed", answers_not)
+    report = deploying.run(smoke_test=True)
+    assert (report.outcome, report.exit_code) == ("smoke-failed-rolled-back", 12)
+    assert now_runs(deploying.told) == "iris:1"
+    assert told == ["http://127.0.0.1:9"]
+    assert report.failure
+    assert "health: FAILED: 500" in report.failure.details
 
 
 def test_a_second_run_finds_it_deployed_and_changes_nothing(stage: Callable[..., Stage]) -> None:
