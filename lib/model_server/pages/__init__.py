@@ -188,8 +188,11 @@ def _license(request: Request) -> tuple[str, str | None]:
 
 def _forms(request: Request) -> list[tuple[str, str]]:
     """The forms beside its own that a result may be had in: the word in the address, and the name."""
-    kind = mime.form(services.of(request).manifest.output_types[0])
-    return [] if kind is None else [("json", "JSON"), ("csv", "CSV")]
+    manifest = services.of(request).manifest
+    if mime.form(manifest.output_types[0]) is None:
+        return []
+    is_flat = all(len(field.path.steps) == 1 for field in manifest.output_schema)
+    return [("json", "JSON"), ("csv", "CSV")] if is_flat else [("json", "JSON")]
 
 
 def _page_number(request: Request) -> int:

@@ -24,8 +24,10 @@ def moment(seconds: float) -> str:
 
 def seconds(duration: float) -> str:
     """A duration as a person reads it; clocks of two hosts may differ, so it may be a little below zero."""
+    if duration < 1:
+        return f"{max(duration, 0) * 1000:.0f} ms"
     if duration < 60:
-        return f"{max(duration, 0):.1f} s"
+        return f"{duration:.1f} s"
     minutes, rest = divmod(round(duration), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -36,11 +36,13 @@ def test_an_address_without_the_last_slash_leads_to_the_dashboard(start_server: 
 def test_jobs_are_listed_and_deleted_by_links_and_forms_alone(start_server: StartServer) -> None:
     server = start_server()
     assert "There are no jobs." in requests.get(f"{server.url}/Jobs", timeout=5).text
-    done, failed = server.send(b"a\n"), server.send(b"!fail <b>")
+    done = server.send(b"a\n")
     server.wait(done)
+    assert "1 job; finished." in requests.get(f"{server.url}/Jobs", timeout=5).text
+    failed = server.send(b"!fail <b>")
     server.wait(failed)
     page = requests.get(f"{server.url}/Jobs?page=7", timeout=5).text
-    assert "2 jobs; all of these finished." in page
+    assert "2 jobs; all finished." in page
     assert page.index(failed) < page.index(done)
     assert "no good: &lt;b&gt;" in page
     assert "http-equiv" not in page  # nothing is unfinished: it does not reload
@@ -56,6 +58,27 @@ def test_jobs_are_listed_and_deleted_by_links_and_forms_alone(start_server: Star
     again = requests.post(question, timeout=5)
     assert (again.status_code, "there is no job with this id" in again.text) == (404, True)
     assert requests.get(f"{server.url}/Jobs?page=x", timeout=5).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("output", "schema", "offered"),
+    [
+        ("text/csv; header=present", [], ["json", "csv"]),
+        ("application/json", ["a", "b"], ["json", "csv"]),
+        ("application/json", ["a/b"], ["json"]),  # no table can hold it
+        ("image/png", [], []),
+    ],
+)
+def test_a_result_is_offered_in_the_forms_that_it_can_have(
+    start_server: StartServer, output: str, schema: list[str], offered: list[str]
+) -> None:
+    fields = [{"Path": path, "DataType": "string", "Optional": True} for path in schema]
+    server = start_server(output_types=[output], schema={"output": fields})
+    job_id = server.send(b"a\n")
+    server.wait(job_id)
+    for path in ("/AddJob", "/Jobs", f"/Job/{job_id}"):
+        page = requests.get(server.url + path, timeout=5).text
+        assert re.findall(r'(?:href|data-path)="(?:\.\./)?data/result/([a-z]+)/', page) == offered
 
 
 def test_an_unfinished_job_is_followed_with_and_without_javascript(start_server: StartServer) -> None:
@@ -97,7 +120,7 @@ def test_values_in_words() -> None:
     )
     assert words.label("image/png") == "image/png"
     assert words.label("APPLICATION/JSON") == "JSON file (APPLICATION/JSON)"
-    assert [words.seconds(value) for value in (-0.2, 0.25, 59.9, 61, 3725)] == [
-        *("0.0 s", "0.2 s", "59.9 s", "1 min 1 s", "1 h 2 min")
+    assert [words.seconds(value) for value in (-0.2, 0.25, 5.94, 61, 3725)] == [
+        *("0 ms", "250 ms", "5.9 s", "1 min 1 s", "1 h 2 min")
     ]
     assert words.moment(0) == "1970-01-01 00:00:00 UTC"
