@@ -34,7 +34,7 @@ from model_dockerize.aws.rollout import (
     settle_failed_first_deployment,
 )
 from model_dockerize.aws.running import Running, build_of, previous, running
-from model_dockerize.aws.service import Service, ensure_service, ensure_turn
+from model_dockerize.aws.service import Service, ensure_service, ensure_turn, mark_proved
 from model_dockerize.aws.service_log import follow_log, log_lines
 from model_dockerize.aws.session import Aws, Identity, connect
 from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
@@ -88,6 +88,7 @@ __all__ = [
     "log_lines",
     "log_of",
     "login",
+    "mark_proved",
     "permissions",
     "previous",
     "public_address",

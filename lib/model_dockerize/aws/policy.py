@@ -159,7 +159,7 @@ def _service(names: Names, where: Where) -> list[Statement]:
             "Service",
             (
                 *("ecs:DescribeClusters", "ecs:CreateCluster", "ecs:DescribeServices", "ecs:CreateService"),
-                *("ecs:UpdateService", "ecs:RegisterTaskDefinition", "ecs:TagResource"),
+                *("ecs:UpdateService", "ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UntagResource"),
                 *("ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions"),
             ),
             where.arn("ecs", f"cluster/{names.cluster}"),

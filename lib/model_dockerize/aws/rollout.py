@@ -20,7 +20,7 @@ from model_dockerize.aws.judge import (
     paused_at,
     rolls_back,
 )
-from model_dockerize.aws.service import Service, describe, put_back, scale_to_zero, short_arn
+from model_dockerize.aws.service import Service, describe, mark_proved, put_back, scale_to_zero, short_arn
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
 from model_dockerize.progress import Progress
@@ -95,7 +95,7 @@ def rollback(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Verdict | None:
-    """Puts the service back to `to_task_definition_arn` and follows that; None, nothing to go back to: to no task.
+    """Puts the service back to `to_task_definition_arn`, which proved itself, and follows that; None: to no task.
 
     Returns:
         The verdict on going back; None if the service was brought to zero tasks instead.
@@ -108,7 +108,10 @@ def rollback(
         return None
     here, there = short_arn(service.task_definition_arn), short_arn(to_task_definition_arn)
     progress.info(f"service {service.name}: rolling back {here} -> {there}")
-    return follow(aws, put_back(aws, service, to_task_definition_arn), timeout_seconds, progress, sleep, monotonic)
+    verdict = follow(aws, put_back(aws, service, to_task_definition_arn), timeout_seconds, progress, sleep, monotonic)
+    if verdict.outcome == "deployed":
+        mark_proved(aws, service)
+    return verdict
 
 
 def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Progress) -> None:

@@ -19,6 +19,10 @@ from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
 
 _DRAIN_SECONDS = 300.0
+#: While a service has this tag, what it runs has not proved itself. The value is what did last: `iris:3`, or `none`.
+#: Set before the update and taken away after the smoke test, so that whoever comes after a killed run knows too.
+PROVING = f"{TAG}:proving"
+_NOTHING = "none"
 #: Two dead tasks in a row are enough: AWS's own default waits for three at least, and half of all for many.
 _BREAKER = {"thresholdConfiguration": {"type": "COUNT", "value": 2}}
 #: Done when all new tasks are healthy, not minutes later when the last old one has drained.
@@ -46,6 +50,7 @@ class Service:
     deployment_id: str  # ecs-svc/...
     task_definition_arn: str
     previous_task_definition_arn: str | None  # what it ran before ours; None: nothing that ever ran
+    proving: bool = False  # what it runs has still to answer
 
 
 def ensure_service(
@@ -76,9 +81,12 @@ def ensure_service(
             made = once_assumable(lambda: _create(aws, cluster, name, wanted, order), foundations.fresh_roles)
             text = f"service {name}: made, {task_definition.short}"
             aws.settled(progress, "make", "service", name, text=text)
-            return service_of(made, task_definition.arn, changed=True, previous=None)
+            return service_of(made, task_definition.arn, changed=True, previous=None, proving=True)
         _take_turn(aws, name, order, there)
-        previous = _previous(there, task_definition.arn)
+        proving = tags_of(there).get(PROVING)
+        previous = (
+            _named(proving, there) if proving else _previous(there, task_definition.arn) or there["taskDefinition"]
+        )
         differing = [key for key, value in _comparable(wanted, there).items() if not _means(there.get(key), value)]
         if _gave_up(there):
             # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
@@ -87,7 +95,10 @@ def ensure_service(
         if not differing:
             text = f"service {name}: there, {task_definition.short}"
             aws.settled(progress, "leave", "service", name, text=text)
-            return service_of(there, task_definition.arn, changed=False, previous=previous)
+            return service_of(there, task_definition.arn, changed=False, previous=previous, proving=bool(proving))
+        if not proving:
+            last: Any = [{"key": PROVING, "value": short_arn(previous) if previous else _NOTHING}]
+            aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=last)
         updated = once_assumable(lambda: _update(aws, cluster, name, wanted), foundations.fresh_roles)
     before = short_arn(there["taskDefinition"])
     text = (
@@ -96,7 +107,14 @@ def ensure_service(
         else f"service {name}: changing {', '.join(differing)}"
     )
     aws.settled(progress, "change", "service", name, *differing, text=text)
-    return service_of(updated, task_definition.arn, changed=True, previous=previous)
+    return service_of(updated, task_definition.arn, changed=True, previous=previous, proving=True)
+
+
+def mark_proved(aws: Aws, service: Service) -> None:
+    """What the service runs has answered: from now on this is what a bad version is put back to."""
+    if service.proving:
+        with translate(f"service {service.name}"):
+            aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[PROVING])
 
 
 def describe(aws: Aws, cluster: str, name: str) -> Any:
@@ -136,7 +154,9 @@ def put_back(aws: Aws, service: Service, task_definition_arn: str) -> Service:
         updated = aws.ecs.update_service(
             cluster=service.cluster, service=service.name, taskDefinition=task_definition_arn, forceNewDeployment=True
         )["service"]
-    return service_of(updated, task_definition_arn, changed=True, previous=service.task_definition_arn)
+    return service_of(
+        updated, task_definition_arn, changed=True, previous=service.task_definition_arn, proving=service.proving
+    )
 
 
 def _wanted(aws: Aws, settings: ServiceSettings, task_definition_arn: str, foundations: Foundations) -> dict[str, Any]:
@@ -166,7 +186,9 @@ def _wanted(aws: Aws, settings: ServiceSettings, task_definition_arn: str, found
 
 
 def _create(aws: Aws, cluster: str, name: str, wanted: dict[str, Any], order: RunOrder) -> Any:
-    tags: Any = [{"key": key, "value": value} for key, value in {TAG: SERVICE, **order.tags()}.items()]
+    tags: Any = [
+        {"key": key, "value": value} for key, value in {TAG: SERVICE, PROVING: _NOTHING, **order.tags()}.items()
+    ]
     return _understood(
         lambda w: aws.ecs.create_service(cluster=cluster, serviceName=name, launchType="FARGATE", tags=tags, **w)[
             "service"
@@ -272,7 +294,14 @@ def _previous(service: Any, task_definition_arn: str) -> str | None:
     return str(good[0]["taskDefinition"]) if good else None
 
 
-def service_of(data: Any, task_definition_arn: str, changed: bool, previous: str | None) -> Service:
+def _named(proving: str, service: Any) -> str | None:
+    """The task definition that the tag names, as an ARN like the one that the service runs."""
+    return None if proving == _NOTHING else f"{service['taskDefinition'].rpartition('/')[0]}/{proving}"
+
+
+def service_of(
+    data: Any, task_definition_arn: str, changed: bool, previous: str | None, proving: bool = False
+) -> Service:
     """A DescribeServices answer as a Service whose primary deployment is ours to follow."""
     ours = [d for d in data["deployments"] if d["status"] == "PRIMARY"]
     if not ours:
@@ -288,4 +317,5 @@ def service_of(data: Any, task_definition_arn: str, changed: bool, previous: str
         deployment_id=ours[0]["id"],
         task_definition_arn=task_definition_arn,
         previous_task_definition_arn=previous,
+        proving=proving,
     )

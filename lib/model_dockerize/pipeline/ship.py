@@ -156,6 +156,7 @@ def service(
             stage.unchanged(f"The service runs {definition.short} already.")
         if settings.desired_count == 0:
             stage.info("No task is wanted (desired-count 0), so there is nothing to test.")
+            aws.mark_proved(account, service)
             return service.changed
         url = run.settings.smoke.smoke_url or aws.public_address(account, service, stage)
         run.learn(url=url)
@@ -164,6 +165,7 @@ def service(
             failed_checks = smoke_deployed(run, prepared, url, stage)
             if failed_checks:
                 raise _put_back(run, account, service, failed_checks, stage)
+    aws.mark_proved(account, service)
     return service.changed
 
 
@@ -225,11 +227,11 @@ def smoke_deployed(run: Run, prepared: Prepared, url: str, stage: StageProgress)
 def _put_back(
     run: Run, account: aws.Aws, service: aws.Service, evidence: tuple[str, ...], stage: StageProgress
 ) -> DeployedSmokeError:
-    """The service runs again what it ran before, or nothing; a service that we did not change is left alone."""
-    if not service.changed:
-        after = "This run changed nothing of the service, so it is left as it is."
+    """The service runs again what proved itself last, or nothing; what has proved itself before is left alone."""
+    former = service.previous_task_definition_arn
+    if not service.proving or former == service.task_definition_arn:
+        after = "It did when it was deployed, so the service is left as it is."
     else:
-        former = service.previous_task_definition_arn
         verdict = aws.rollback(account, service, former, run.settings.service.wait_timeout, stage)
         if verdict and verdict.outcome != "deployed":
             after = f"Putting it back to {_short(former)} {verdict.outcome}: {verdict.reason}"
@@ -243,7 +245,7 @@ def _put_back(
                 run.learn(url=url, task_definition_arn=former)
     return DeployedSmokeError(
         f"The deployed model does not answer as it must. {after}",
-        "Compare with the local smoke test, which passed: what differs is the environment of the service.",
+        "Where the same image passed on this computer, what differs is the environment of the service.",
         evidence,
     )
 
