@@ -63,6 +63,7 @@ class Simulator:
     refusals: list[Refusal] = field(default_factory=list)
     calls: list[tuple[float, str]] = field(default_factory=list)
     url: str = ""
+    tomorrow: set[str] = field(default_factory=set)  # fields that AWS has and its model here does not
 
     def environment(self) -> dict[str, str]:
         """What points an AWS SDK here."""
@@ -85,12 +86,18 @@ class Simulator:
             if refusal.operation in (operation, "*") and refusal.since <= now < refusal.until:
                 raise Refused(refusal.code, refusal.message, refusal.status)
         model = _MODELS[service].operation_model(operation)
-        report = ParamValidator().validate(asked, model.input_shape)
+        report = ParamValidator().validate(self._today(asked), model.input_shape)
         if report.has_errors():
             raise Refused("InvalidParameterException", report.generate_report())
         said = self.world.answer(operation, asked, now)
-        _check(model.output_shape, said, operation)
+        _check(model.output_shape, self._today(said), operation)
         return said
+
+    def _today(self, value: Any) -> Any:
+        """Without the fields of `tomorrow`."""
+        if isinstance(value, dict):
+            return {k: self._today(v) for k, v in value.items() if k not in self.tomorrow}
+        return [self._today(v) for v in value] if isinstance(value, list) else value
 
 
 def _check(shape: Any, value: Any, at: str) -> None:

@@ -11,6 +11,7 @@ from model_dockerize.aws.eventual import once_assumable
 from model_dockerize.aws.foundations import Runtime
 from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import TAG, TASK_DEFINITION, legal_name
+from model_dockerize.aws.newer_fields import heard, saying, unknown
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
@@ -73,12 +74,19 @@ def ensure_task_definition(
     wanted = task_definition(aws.identity.region, settings, family, image_uri, platform, runtime)
     operation = aws.ecs.meta.service_model.operation_model("RegisterTaskDefinition")
     with translate(f"task definition {family}"):
-        latest = _latest(aws, family)
+        with heard(aws.ecs, "DescribeTaskDefinition") as said:
+            latest = _latest(aws, family)
         differing = differences(operation, wanted, latest) if latest else []
         if latest and not differing:
             aws.settled(progress, "leave", "task definition", f"{family}:{latest['revision']}")
             return TaskDefinition(latest["taskDefinitionArn"], family, latest["revision"], changed=False)
-        made = once_assumable(lambda: aws.ecs.register_task_definition(**wanted), runtime.fresh_roles)["taskDefinition"]
+        shape = operation.service_model.shape_for("TaskDefinition")
+        with saying(aws.ecs, "RegisterTaskDefinition", unknown(shape, said.get("taskDefinition", {}))) as kept:
+            made = once_assumable(lambda: aws.ecs.register_task_definition(**wanted), runtime.fresh_roles)[
+                "taskDefinition"
+            ]
+    if kept:
+        progress.info(f"task definition {family}: kept what is newer than this program: {', '.join(sorted(kept))}")
     why = f" ({', '.join(differing)})" if differing else ""
     text = f"task definition {family}:{made['revision']}: registered{why}"
     aws.settled(progress, "change" if latest else "make", "task definition", family, *differing, text=text)

@@ -305,3 +305,24 @@ def test_the_log_of_a_service_is_that_of_its_tasks(stage: Callable[..., Stage]) 
     waits: list[float] = []
     following = aws.follow_log(deploying.connection, now.service, 1, waits.append)
     assert [next(following) for _ in range(4)].count("loading the model") == 2
+
+
+def test_fields_that_this_program_does_not_know_are_kept_and_are_no_difference(stage: Callable[..., Stage]) -> None:
+    deploying = stage(*[Story(steady=5)] * 2)
+    told = deploying.told
+    told.tomorrow = {"enableTimeTravel", "pace"}
+    try:
+        assert deploying.run().outcome == "deployed"
+        newest = told.world.definitions["iris:2"]
+        newest["enableTimeTravel"] = True
+        newest["containerDefinitions"][0]["pace"] = {"ahead": 3}
+        del told.calls[:]
+        assert deploying.run().outcome == "deployed"
+        assert "RegisterTaskDefinition" not in [call for _, call in told.calls]
+        assert deploying.run(memory=3072).outcome == "deployed"
+        made = told.world.definitions["iris:3"]
+        assert (made["enableTimeTravel"], made["memory"]) == (True, "3072")
+        assert made["containerDefinitions"][0]["pace"] == {"ahead": 3}
+        assert made["containerDefinitions"][0]["image"] == IMAGE
+    finally:
+        told.tomorrow = set()
