@@ -1,5 +1,6 @@
 """Twenty ends that a rollout can have, through the stage that a run takes, against the simulator of ECS over HTTP."""
 
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from model_dockerize import aws
+from model_dockerize.cancel import Cancelled
 from model_dockerize.pipeline import ship
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder, Report
@@ -199,6 +201,34 @@ def test_a_model_that_does_not_answer_is_rolled_back(
     assert told == ["http://127.0.0.1:9"]
     assert report.failure
     assert "health: FAILED: 500" in report.failure.details
+
+
+def test_the_run_after_a_killed_one_puts_back_what_never_proved_itself(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploying = stage(Story(steady=20), Story(steady=15))
+
+    def killed(run: Run, prepared: Any, url: str, progress: Any) -> tuple[str, ...]:
+        raise Cancelled(signal.SIGTERM)
+
+    monkeypatch.setattr(ship, "smoke_deployed", killed)
+    assert deploying.run(smoke_test=True).outcome == "cancelled"
+    assert now_runs(deploying.told) == "iris:2"
+
+    monkeypatch.setattr(ship, "smoke_deployed", lambda *_: ("health: FAILED: 500",))
+    report = deploying.run(smoke_test=True)
+    assert report.outcome == "smoke-failed-rolled-back"
+    assert now_runs(deploying.told) == "iris:1"
+
+
+def test_what_proved_itself_once_is_left_alone(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+    deploying = stage(Story(steady=20))
+    monkeypatch.setattr(ship, "smoke_deployed", lambda *_: ())
+    assert deploying.run(smoke_test=True).outcome == "deployed"
+    monkeypatch.setattr(ship, "smoke_deployed", lambda *_: ("health: FAILED: 500",))
+    report = deploying.run(smoke_test=True)
+    assert (report.outcome, report.exit_code) == ("failed", 12)
+    assert now_runs(deploying.told) == "iris:2"
 
 
 def test_a_second_run_finds_it_deployed_and_changes_nothing(stage: Callable[..., Stage]) -> None:
