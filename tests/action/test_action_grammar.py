@@ -35,6 +35,14 @@ from tests.action.grammar import (
         ("a<<E\nb=c\nE\nd=e\n", [("a", "b=c"), ("d", "e")]),
         ("a<<E\nx\r\nE\n", [("a", "x\r")]),
         ("a=1\na=2\n", [("a", "1"), ("a", "2")]),
+        ("\ufeffa=b\n", [("a", "b")]),
+        ("a<<<b\n<b\n", [("a", "")]),
+        ("a<<E F\nx\nE F\n", [("a", "x")]),
+        ("a<<E\nx<<y\nE\n", [("a", "x<<y")]),
+        ("a<<E\n1\nE\nb<<E\n2\nE\n", [("a", "1"), ("b", "2")]),
+        ("a<<E\n\nE\n", [("a", "")]),
+        ("a=x\u2028y\n", [("a", "x\u2028y")]),
+        ("a=\U0001f600\n", [("a", "\U0001f600")]),
     ],
 )
 def test_command_files(text: str, pairs: list[tuple[str, str]]) -> None:
@@ -61,6 +69,23 @@ def test_command_files_that_fail_the_step(text: str) -> None:
         ("anywhere ##[error]boom", Command("error", {}, "boom")),
         ("##[error file=a;line=3]b%5D%3B", Command("error", {"file": "a", "line": "3"}, "b];")),
         ("##[command]x", None),
+        ("::ERROR::boom", Command("ERROR", {}, "boom")),
+        ("::error::", Command("error", {}, "")),
+        ("::::x", None),
+        ("::", None),
+        (":: error::x", None),
+        ("::error  file=a::x", Command("error", {"file": "a"}, "x")),
+        ("::error file::x", Command("error", {}, "x")),
+        ("::error =a,file=b::x", Command("error", {"file": "b"}, "x")),
+        ("::error file=a=b::x", Command("error", {"file": "a=b"}, "x")),
+        ("::error FILE=a::x", Command("error", {"file": "a"}, "x")),
+        ("::error::%250A", Command("error", {}, "%0A")),
+        ("::error::%3A%2C", Command("error", {}, "%3A%2C")),
+        ("::error title=%250A%253A::x", Command("error", {"title": "%0A%3A"}, "x")),
+        ("##[error", None),
+        ("]##[error]x", Command("error", {}, "x")),
+        ("\x1b[31m::error::x", None),
+        ("\x1b[31m##[error]x", Command("error", {}, "x")),
         ("", None),
     ],
 )
@@ -89,6 +114,18 @@ def test_tokens_that_are_refused(token: str) -> None:
     assert [command.data for command in log.commands] == ["obeyed"]
 
 
+def test_a_second_stop_is_not_obeyed_and_the_token_is_asked_for_in_any_case() -> None:
+    log = read("::stop-commands::abcdefgh", "::stop-commands::mine", "::mine::", "::error::no", "::ABCDEFGH::")
+    assert log.commands == []
+    log.feed("::error::yes")
+    assert [command.data for command in log.commands] == ["yes"]
+
+
+def test_only_a_long_token_is_masked() -> None:
+    assert read("::stop-commands::abcdef").masks == []
+    assert read("::stop-commands::abcdefg").masks == ["abcdefg"]
+
+
 def test_masks_cover_each_line_from_then_on() -> None:
     log = read("early hunter2", "::add-mask::hunter2%0Asecond", "late hunter2 second", "::add-mask:: ")
     assert log.lines[:2] == ["early hunter2", "late *** ***"]
@@ -114,3 +151,6 @@ def test_inputs_and_paths() -> None:
 def test_a_summary_that_is_too_large_is_dropped() -> None:
     assert shown_summary("x" * LARGEST_SUMMARY)
     assert shown_summary("x" * LARGEST_SUMMARY + "x") is None
+    # Bytes count, not characters.
+    assert shown_summary("ü" * (LARGEST_SUMMARY // 2))
+    assert shown_summary("ü" * (LARGEST_SUMMARY // 2) + "x") is None
