@@ -1,5 +1,6 @@
 """What the runner and the model's program write to the container's log."""
 
+import json
 import os
 import time
 from typing import Dict
@@ -9,12 +10,17 @@ LOG_LINE_CHARACTERS = 2000
 LOG_JOB_BYTES = 256 * 1024  # of output copied to the log per job; a chatty program must not fill the disk
 
 
-def log(text: str) -> None:
-    """Writes one line to the container's log."""
+def log(text: str, label: str = "") -> None:
+    """Writes one line to the container's log, in the server's format; `label` says whose it is, e.g. "job 1a2b"."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    line = "{} {}\n".format(stamp, text).encode("utf-8", "replace")
+    line = "{} {}".format(stamp, text)
+    if os.environ.get("MODEL_LOG_FORMAT", "").strip().lower() == "json":
+        event = {"time": stamp, "level": "INFO", "message": text}
+        if label.startswith("job "):
+            event["job"] = label[len("job ") :]
+        line = json.dumps(event)
     try:
-        os.write(1, line)
+        os.write(1, (line + "\n").encode("utf-8", "replace"))
     except OSError:
         pass  # a closed log must not fail a job
 
@@ -55,6 +61,6 @@ class JobLog:
         text = line.decode("utf-8", "replace").rstrip("\r")
         if len(text) > LOG_LINE_CHARACTERS:
             text = text[:LOG_LINE_CHARACTERS] + " [line cut]"
-        log("{} | {}".format(self._label, text))
+        log("{} | {}".format(self._label, text), self._label)
         if self._left <= 0:
-            log("{} | [further output is not shown]".format(self._label))
+            log("{} | [further output is not shown]".format(self._label), self._label)

@@ -41,6 +41,7 @@ def serve(settings: Settings) -> int:
         StartError: it could not start; nothing was left behind.
     """
     log.configure(settings.log_json)
+    os.environ.pop("MODEL_QUEUE_URL", None)  # its password is none of the program's business
     model = manifest.read(settings.manifest)
     listener = _bind(settings.host, settings.port)
     data = volume.claim(_data_directory(settings), model.name, settings.user if os.geteuid() == 0 else None)

@@ -80,7 +80,7 @@ class ProcessHost:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
-        self._environment = {
+        self.environment = {
             **os.environ,
             "MODEL_MANIFEST": str(self._manifest),
             "MODEL_SERVER_HOST": "127.0.0.1",
@@ -95,7 +95,7 @@ class ProcessHost:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "model_server"],
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -27,7 +27,10 @@ class Heart(threading.Thread):
 
     @contextmanager
     def beating(self, job: Job, stop: Callable[[], None]) -> Iterator[None]:
-        """Extends the job's lease while the block runs; calls `stop` once if the job is no longer ours."""
+        """Extends the job's lease while the block runs; calls `stop` if the job is no longer ours.
+
+        And again at each look until the block ends: a runner that was just being started did not hear the first call.
+        """
         beat = _Beat(job, stop, time.monotonic() + self._lease / 3)
         with self._guard:
             self._beating[job.id] = beat
@@ -77,7 +80,6 @@ class _Beat:
     def stop(self) -> None:
         with self._guard:
             if not self._over:
-                self._over = True
                 self._stop()
 
     def end(self) -> None:

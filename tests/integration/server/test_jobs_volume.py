@@ -1,0 +1,186 @@
+"""The data volume at its edges: a network file system, a full disk, a licence that containers share. All of it real."""
+
+import base64
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import requests
+
+from chaos.hosts import ProcessHost, free_port, kill
+from machine import debian
+from model_dockerize import licenses
+from model_server import volume
+from model_server.errors import VolumeError
+from model_server.jobs import alone
+
+
+@pytest.fixture
+def network_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder of a real file system in user space, which is one that servers on other hosts may share."""
+    if shutil.which("bindfs") is None:
+        debian.refresh()
+        debian.install("bindfs")
+    behind, mount = tmp_path / "behind", tmp_path / "data"
+    behind.mkdir()
+    mount.mkdir()
+    subprocess.run(["bindfs", str(behind), str(mount)], check=True, timeout=30)
+    yield mount
+    for _ in range(20):
+        if subprocess.run(["umount", str(mount)], check=False, capture_output=True).returncode == 0:
+            break
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def full_folder(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB."""
+    mount = tmp_path / "data"
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(mount)], check=True, timeout=30)
+    yield mount
+    subprocess.run(["umount", "--lazy", str(mount)], check=True, timeout=30)
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[list[ProcessHost]]:
+    """Makes no host yet; removes those that are put in."""
+    made: list[ProcessHost] = []
+    yield made
+    for host in made:
+        host.remove()
+
+
+def test_a_network_file_system_is_known_and_bears_one_server(
+    network_folder: Path, tmp_path: Path, hosts: list[ProcessHost]
+) -> None:
+    assert volume.is_on_network(network_folder, Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
+    first = ProcessHost(tmp_path, "first", {})
+    hosts.append(first)
+    first.start()
+    assert "journal DELETE" in first.log()
+    second = subprocess.run(
+        [sys.executable, "-m", "model_server"],
+        env={**first.environment, "MODEL_SERVER_PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "bears exactly one server" in second.stderr
+    assert "MODEL_QUEUE_URL" in second.stderr
+    job = requests.post(f"{first.url}/data/add-job", files={"File": b"x"}, timeout=10).json()["data"]["id"]
+    assert requests.get(f"{first.url}/data/status/{job}?wait=20", timeout=30).json()["data"]["status"] == "Complete"
+    server = first.server_pid()
+    assert server is not None
+    kill(server)
+    first.kill_all()
+    first.start()  # whoever died without a word frees the place after a while
+    assert requests.get(f"{first.url}/data/status/{job}", timeout=10).json()["data"]["status"] == "Complete"
+    server = first.server_pid()
+    assert server is not None
+    os.kill(server, signal.SIGTERM)
+    started = time.monotonic()
+    while first.server_pid() is not None:
+        assert time.monotonic() - started < 20
+        time.sleep(0.05)
+    first.start()  # and a clean end at once
+    assert not list(network_folder.glob("tmp*"))
+
+
+def test_a_frozen_server_whose_place_was_taken_stops(tmp_path: Path) -> None:
+    beat = 0.05
+    first = alone.claim(tmp_path, beat)
+    with pytest.raises(VolumeError, match="exactly one server"):
+        first.keep(lambda: None)
+        alone.claim(tmp_path, beat)
+    first.leave()
+    frozen = alone.claim(tmp_path, beat)
+    second = alone.claim(tmp_path, beat)  # the first has not beaten
+    lost: list[bool] = []
+    frozen.keep(lambda: lost.append(True))
+    deadline = time.monotonic() + 5
+    while not lost:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    frozen.leave()
+    assert (tmp_path / "only-server.json").exists()  # the second's, untouched
+    second.leave()
+    assert not (tmp_path / "only-server.json").exists()
+
+
+def test_a_full_disk_refuses_with_507_and_keeps_nothing_half(
+    full_folder: Path, tmp_path: Path, hosts: list[ProcessHost]
+) -> None:
+    host = ProcessHost(tmp_path, "host", {"MODEL_FREE_BYTES": "0"})
+    hosts.append(host)
+    host.start()
+    small = requests.post(f"{host.url}/data/add-job", files={"File": b"x"}, timeout=10)
+    assert small.status_code == 200
+    job = small.json()["data"]["id"]
+    requests.get(f"{host.url}/data/status/{job}?wait=20", timeout=30)
+    files = {path.name for path in full_folder.glob("inputs/*")}
+
+    def chunks() -> Iterator[bytes]:
+        """A body without a declared length: only the disk itself can say that it is full."""
+        yield b'--x\r\nContent-Disposition: form-data; name="File"; filename="f"\r\n\r\n'
+        for _ in range(80):
+            yield b"x" * 65536
+        yield b"\r\n--x--\r\n"
+
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    for answer in (
+        requests.post(f"{host.url}/data/add-job", data=chunks(), headers=headers, timeout=30),
+        requests.post(f"{host.url}/data/add-job", files={"File": b"x" * 5_000_000}, timeout=30),
+    ):
+        assert answer.status_code == 507
+        assert answer.json()["isError"] is True
+        assert "nothing was stored" in answer.json()["errorMessage"]
+    assert {path.name for path in full_folder.glob("inputs/*")} == files
+    assert list(full_folder.glob("instances/*/uploads/*")) == []
+    again = requests.post(f"{host.url}/data/add-job", files={"File": b"y"}, timeout=10).json()["data"]["id"]
+    assert requests.get(f"{host.url}/data/status/{again}?wait=20", timeout=30).json()["data"]["status"] == "Complete"
+
+
+def test_a_key_that_one_server_took_opens_the_others_on_the_volume(tmp_path: Path, hosts: list[ProcessHost]) -> None:
+    public = licenses.make_pair(tmp_path / "publisher.pem")
+    assert len(base64.urlsafe_b64decode(public + "==")) == 32
+    for name in "ab":
+        host = ProcessHost(tmp_path, name, {"MODEL_LICENSE_PUBLIC_KEY": public})
+        hosts.append(host)
+        host.start()
+    first, second = hosts
+    assert requests.post(f"{second.url}/data/add-job", files={"File": b"x"}, timeout=10).status_code == 403
+    key = licenses.issue(tmp_path / "publisher.pem", "chaos", "Ann", "ann@example.com", 30)
+    with closing(requests.post(f"{first.url}/api/license", json={"license": key}, timeout=10)) as answer:
+        assert answer.status_code == 200
+    assert requests.post(f"{second.url}/data/add-job", files={"File": b"x"}, timeout=10).status_code == 200
+
+
+def test_every_line_of_the_log_is_json_where_that_is_wanted_with_the_jobs_id(
+    tmp_path: Path, hosts: list[ProcessHost]
+) -> None:
+    host = ProcessHost(tmp_path, "host", {"MODEL_LOG_FORMAT": "json"})
+    (tmp_path / "main.py").write_text(
+        "import sys\nprint('from the program')\nopen(sys.argv[2], 'w')\n", encoding="utf-8"
+    )
+    hosts.append(host)
+    host.start()
+    files = {"File": ("private-name.txt", b"private data")}
+    job = requests.post(f"{host.url}/data/add-job", files=files, timeout=10).json()["data"]["id"]
+    requests.get(f"{host.url}/data/status/{job}?wait=20", timeout=30)
+    events = [json.loads(line) for line in host.log().splitlines()]
+    said = [event["message"] for event in events if event.get("job") == job]
+    assert any("created" in message for message in said)
+    assert any("from the program" in message for message in said)
+    assert all({"time", "level", "message"} <= event.keys() for event in events)
+    assert "private" not in host.log()
