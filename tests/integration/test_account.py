@@ -5,12 +5,15 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 
 from model_dockerize import aws, sandbox
 from model_dockerize.settings import AwsSettings, to_settings
+
+from .conftest import Cli
 
 SERVICE = replace(to_settings([]).service, cluster="mdacct", cpu=256, memory=512)
 BATCH = to_settings([]).batch
@@ -121,3 +124,13 @@ def test_planned_made_used_and_taken_back(world: World) -> None:
     aws.remove(aws.find_ours(world.aws, NAMES), world.said)
     assert aws.find_ours(world.aws, NAMES) == ()
     assert world.aws.ec2.describe_vpcs(VpcIds=[foreign])["Vpcs"]
+
+
+def test_the_command_plans_without_writing_anything(cli: Cli, example: Any) -> None:
+    folder = example("is-prime")
+    before = sorted(folder.rglob("*"))
+    done = cli("plan", folder, "--sandbox", "--image-name", "mdacct-planned")
+    assert done.returncode == 0, done.stderr
+    assert "+ image mdacct-planned:latest (build, smoke test, push)" in done.stdout
+    assert "+ service mdacct-planned" in done.stdout
+    assert sorted(folder.rglob("*")) == before

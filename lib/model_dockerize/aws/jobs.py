@@ -63,7 +63,7 @@ def follow_jobs(
         for now in _look(aws, waiting):
             if now.status != waiting[now.id].status:
                 changed = clock()
-                progress.info(f"job {now.id}: {now.status}{f' ({now.reason})' if now.reason else ''}")
+                progress.info(f"job {now.id}: {now.status}{f' ({now.reason})' if now.status == 'FAILED' else ''}")
             waiting[now.id] = now
             if now.over:
                 yield waiting.pop(now.id)
