@@ -1,0 +1,166 @@
+"""A function that doubles a number, 8 clients: our durable jobs beside calls of other servers, in one run.
+
+python bench/throughput.py [--seconds 6] [--workers 4] [NAME ...]
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import load
+import ours
+
+HERE = Path(__file__).parent / "peers"
+CACHE = Path(os.environ.get("BENCH_CACHE", Path.home() / ".cache/model-dockerize-bench"))
+CLIENTS = 8
+START_SECONDS = 30
+Peer = tuple[str, Callable[[str, int, Path], list[str]], str, object, Callable[[object], object]]
+
+
+def python_of(name: str, requirement: str) -> str | None:
+    """The interpreter of an environment that has `requirement`; None if it cannot be installed."""
+    folder = CACHE / name
+    python = folder / "bin/python"
+    if not (folder / "installed").exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        done = subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", requirement], capture_output=True, check=False
+        )
+        if done.returncode != 0:
+            return None
+        (folder / "installed").touch()
+    return str(python)
+
+
+def mlserver(python: str, port: int, folder: Path) -> list[str]:
+    others = {"http_port": port, "grpc_port": ours.free_port(), "metrics_port": ours.free_port(), "host": "127.0.0.1"}
+    (folder / "settings.json").write_text(json.dumps({**others, "parallel_workers": 0, "debug": False}))
+    (folder / "model-settings.json").write_text(json.dumps({"name": "double", "implementation": "ml_server.Double"}))
+    return [str(Path(python).with_name("mlserver")), "start", str(folder)]
+
+
+def mlflow(python: str, port: int, folder: Path) -> list[str]:
+    subprocess.run([python, str(HERE / "mlflow_model.py"), str(folder / "model")], check=True, capture_output=True)
+    where = ["-m", str(folder / "model"), "--host", "127.0.0.1", "-p", str(port)]
+    return [str(Path(python).with_name("mlflow")), "models", "serve", *where, "--env-manager", "local"]
+
+
+TENSOR = {"inputs": [{"name": "x", "shape": [1], "datatype": "INT64", "data": [21]}]}
+#: name and requirement -> command, path, request, and what of the answer must be 42.
+PEERS: dict[str, Peer] = {
+    "litserve": (
+        "litserve",
+        lambda p, n, _: [p, "lit_server.py", str(n)],
+        "/predict",
+        {"input": 21},
+        lambda a: a["output"],
+    ),
+    "mlserver": ("mlserver", mlserver, "/v2/models/double/infer", TENSOR, lambda a: a["outputs"][0]["data"][0]),
+    "bentoml": (
+        "bentoml",
+        lambda p, n, _: [str(Path(p).with_name("bentoml")), "serve", "bento_service:Double", "--port", str(n)],
+        "/double",
+        {"value": 21},
+        lambda a: a,
+    ),
+    "mlflow": ("mlflow", mlflow, "/invocations", {"inputs": [21]}, lambda a: a["predictions"][0]),
+    "cog": (
+        "cog",
+        lambda p, _n, _f: [p, "-m", "cog.server.http", "--host", "127.0.0.1"],
+        "/predictions",
+        {"input": {"value": 21}},
+        lambda a: a["output"],
+    ),
+}
+
+
+def measure_peer(name: str, seconds: float) -> load.Load | str:
+    requirement, command, path, request, read = PEERS[name]
+    python = python_of(name, requirement)
+    if python is None:
+        return "could not be installed"
+    body = json.dumps(request).encode()
+
+    async def call(connection: load.Connection) -> bool:
+        status, answer = await connection.call("POST", path, body, "application/json")
+        try:
+            return status == 200 and read(json.loads(answer)) == 42
+        except (ValueError, KeyError, TypeError, IndexError):
+            return False
+
+    port = ours.free_port()
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        for path_of in HERE.iterdir():
+            if path_of.is_file():
+                shutil.copy(path_of, folder)
+        log = folder / "log"
+        environment = {**os.environ, "PORT": str(port), "BENTOML_DO_NOT_TRACK": "1", "HOME": text}
+        environment["PATH"] = f"{Path(python).parent}:{os.environ['PATH']}"
+        environment["COG_PREDICT_TYPE_STUB"] = "cog_runner.py:Predictor"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                command(python, port, folder),
+                cwd=folder,
+                env=environment,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        try:
+            ours.wait_for(f"http://127.0.0.1:{port}/", process)
+            deadline = time.monotonic() + START_SECONDS
+            while load.run(port, call, 1, 0.5).completed == 0 and time.monotonic() < deadline:
+                time.sleep(0.2)
+            load.run(port, call, CLIENTS, 2)
+            return load.run(port, call, CLIENTS, seconds)
+        except SystemExit:
+            return "did not start: " + " ".join(log.read_text(errors="replace")[-200:].split())
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def measure_ours(seconds: float, workers: int) -> load.Load | str:
+    python = python_of("gravityai", "gravityai==0.1.4.post2")
+    if python is None:
+        return "the library could not be installed"
+    with tempfile.TemporaryDirectory(dir=CACHE) as text:
+        folder = Path(text)
+        shutil.copy(HERE / "double.py", folder / "main.py")
+        command = [python, "main.py", "{input}", "{output}"]
+        with ours.server(folder, command, MODEL_WORKERS=str(workers)) as (port, _):
+            load.run(port, lambda c: ours.job(c, b"21", b"42"), CLIENTS, 2)
+            return load.run(port, lambda c: ours.job(c, b"21", b"42"), CLIENTS, seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=["ours", *PEERS])
+    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--workers", type=int, default=4)
+    arguments = parser.parse_args()
+    print("| server | completed a second | refused or wrong | median ms | p99 ms |\n|---|---|---|---|---|", flush=True)
+    for name in arguments.names:
+        is_ours = name == "ours"
+        found = measure_ours(arguments.seconds, arguments.workers) if is_ours else measure_peer(name, arguments.seconds)
+        if isinstance(found, str):
+            print(f"| {name} | {found} | | | |", flush=True)
+        else:
+            numbers = f"{found.rate:.0f} | {found.refused} | {found.median:.1f} | {found.percentile(0.99):.1f}"
+            print(f"| {name} | {numbers} |", flush=True)
+
+
+if __name__ == "__main__":
+    CACHE.mkdir(parents=True, exist_ok=True)
+    main()
