@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import secrets
 import signal
@@ -26,6 +27,7 @@ from model_dockerize.sandbox.server.tokens import Scope, Tokens
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 _PULL_TOKEN_SECONDS = 600.0
+_GRACE_SECONDS = 3.0  # for answers that are under way when the sandbox is stopped
 
 
 def main() -> None:
@@ -63,10 +65,13 @@ async def _serve(sandbox: record.Sandbox, home: Path, listener: socket.socket) -
     listener.listen(128)
     # The socket listens already: who reads the record and connects is answered as soon as the loop runs.
     record.save(home, sandbox)
-    try:
-        await serve(front, config, shutdown_trigger=stop.wait)
-    finally:
-        engine.close()
+    serving = asyncio.create_task(serve(front, config, shutdown_trigger=stop.wait))
+    await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({serving}, timeout=_GRACE_SECONDS)
+    engine.close()
+    # Clients keep connections open, and threads follow containers that are gone now: none of them may hold us up.
+    logging.shutdown()
+    os._exit(0 if stop.is_set() else 1)
 
 
 def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engine]:
