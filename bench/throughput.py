@@ -126,6 +126,9 @@ def measure_peer(name: str, seconds: float) -> load.Load | str:
         except SystemExit:
             return "did not start: " + " ".join(log.read_text(errors="replace")[-200:].split())
         finally:
+            process.terminate()  # BentoML's workers have a session of their own: it must end them itself
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
