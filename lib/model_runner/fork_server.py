@@ -170,7 +170,7 @@ def as_main(name: str, code: types.CodeType) -> int:
     namespace = module.__dict__
     del module
     try:
-        exec(code, namespace)  # noqa: S102  # nosec B102 - it is the model's program
+        exec(code, namespace)  # noqa: S102 - it is the model's program  # nosec B102
     except SystemExit as error:
         return exit_code(error.code)
     except BaseException as error:  # noqa: BLE001 - a script may raise anything

@@ -96,7 +96,7 @@ class WebSocket:
                 raise WebSocketError("it is not a WebSocket server")
             self._buffer += data
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        expected = base64.b64encode(hashlib.sha1((key + _GUID).encode("ascii")).digest())  # noqa: S324  # nosec B324 - the protocol's
+        expected = base64.b64encode(hashlib.sha1((key + _GUID).encode("ascii")).digest())  # noqa: S324 - the protocol's  # nosec B324
         if b" 101 " not in head.split(b"\r\n")[0] or expected not in head:
             raise WebSocketError("it refused the connection")
 
