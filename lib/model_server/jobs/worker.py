@@ -1,12 +1,11 @@
 """The workers: each takes one job at a time from the queue and has its runner do it."""
 
+import shutil
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from model_server.jobs.heart import Heart
 from model_server.jobs.queue import Job
@@ -89,7 +88,7 @@ class Worker(threading.Thread):
                     self._store.put.wait(heard, _POLL_SECONDS)
                 else:
                     self._do(job)
-            except (SQLAlchemyError, OSError):
+            except Exception:  # noqa: BLE001 - whatever one job did: without its worker the queue would stand still
                 logger.exception("a worker met a fault and goes on")
                 self._stopping.wait(_AFTER_FAULT_SECONDS)
         self._runner.stop()
@@ -110,7 +109,7 @@ class Worker(threading.Thread):
                 else:
                     recorded, text = self._store.queue.abandon(job), f"given back: {error}"
             finally:
-                output.unlink(missing_ok=True)
+                _remove(output)
         log_job(job.id, "%s", text if recorded else "is no longer ours; nothing was recorded")
         if recorded:
             self._store.tell_over(job)
@@ -118,11 +117,23 @@ class Worker(threading.Thread):
     def _record(self, job: Job, output: Path, outcome: Outcome) -> tuple[bool, str]:
         if outcome.error is not None:
             return self._store.queue.fail(job, outcome.error), f"failed after {outcome.seconds:.3f} s"
-        name = self._store.publish(job, output)
+        try:
+            name = self._store.publish(job, output)
+        except OSError as error:
+            text = f"The program's output cannot be kept: {error.strerror}."
+            return self._store.queue.fail(job, text), f"failed after {outcome.seconds:.3f} s"
         recorded = self._store.queue.complete(job, name)
         if not recorded:
             self._store.result_path(name).unlink(missing_ok=True)
         return recorded, f"complete after {outcome.seconds:.3f} s"
+
+
+def _remove(output: Path) -> None:
+    """What a program left where its output belongs; it may even be a folder."""
+    if output.is_dir() and not output.is_symlink():
+        shutil.rmtree(output, ignore_errors=True)
+    else:
+        output.unlink(missing_ok=True)
 
 
 class Workers:

@@ -44,6 +44,12 @@ if text.startswith("!nothing"):
     sys.exit(0)
 if text.startswith("!kill"):
     os.kill(os.getpid(), signal.SIGKILL)
+if text.startswith("!link"):
+    os.symlink("/proc/self/nowhere", target)
+    sys.exit(0)
+if text.startswith("!folder"):
+    os.makedirs(target + "/deep")
+    sys.exit(0)
 if text.startswith("!sleep"):
     time.sleep(float(text[7:]))
 with open(target, "w", encoding="utf-8") as file:

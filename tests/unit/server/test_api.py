@@ -89,6 +89,14 @@ def test_a_timeout_is_that_jobs_error(start_server: StartServer) -> None:
     assert body["errorMessage"] == "The program ran longer than 1 s and was stopped."
 
 
+@pytest.mark.parametrize("kind", [b"!folder", b"!link"])
+def test_an_output_that_is_no_file_is_that_jobs_error_and_leaves_nothing(server: Server, kind: bytes) -> None:
+    body = server.wait(server.send(kind))
+    assert body["isError"]
+    assert body["errorMessage"]
+    assert server.wait(server.send(b"and the next one works"))["data"]["status"] == "Complete"
+
+
 def test_field_names_in_any_case_and_empty_fields_count_as_absent(server: Server) -> None:
     fields = dict.fromkeys(("mimetype", "MAPPINGS", "OutputMappings", "callbackurl", "pipeline"), "")
     answer = requests.post(f"{server.url}/data/add-job", files={"fILE": b"a\n"}, data=fields, timeout=5)
