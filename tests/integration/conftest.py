@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Cli:
     """`model-dockerize` with the state of this test run."""
 
     home: Path
+    images: set[str] = field(default_factory=set)  # what the runs built, by local name
 
     @property
     def environment(self) -> dict[str, str]:
@@ -59,17 +60,21 @@ class Cli:
         where = () if command in ("build", "save", "dockerfile", "smoke") else ("--sandbox",)
         done = self(command, folder, *where, "--report", report, *arguments)
         text = report.read_text(encoding="utf-8") if report.exists() else '{"stages": []}'
-        return Completed(done.returncode, done.stdout, done.stderr, json.loads(text))
+        completed = Completed(done.returncode, done.stdout, done.stderr, json.loads(text))
+        if completed.report.get("image"):
+            self.images.add(completed.report["image"])
+        return completed
 
 
 @pytest.fixture(scope="session")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
-    """The command line with a sandbox home of its own; whatever it started is stopped at the end."""
+    """The command line with a sandbox home of its own; what it started and built is removed."""
     home = tmp_path_factory.mktemp("home")
     command = Cli(home)
     yield command
     stopped = command("sandbox", "stop")
     assert stopped.returncode == 0, stopped.stderr
+    subprocess.run(["docker", "image", "rm", "--force", *sorted(command.images)], capture_output=True, check=False)
     shutil.rmtree(home, ignore_errors=True)
 
 
