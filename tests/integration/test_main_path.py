@@ -265,8 +265,9 @@ def test_killed_container_loses_no_job_and_doubles_none(cli: Cli, example: Any) 
         assert len(results) == 1
         # The server says once for each job that its result was recorded; twice would be a job done twice.
         log = subprocess.run(["docker", "logs", name], check=True, capture_output=True, text=True)
-        for job in jobs:
-            assert (log.stdout + log.stderr).count(f"{job} complete") <= 1, job
+        told = [(log.stdout + log.stderr).count(f"{job} complete") for job in jobs]
+        assert max(told) == 1
+        assert sum(told) >= len(jobs) - 1  # the kill may fall between a record and its line
     finally:
         subprocess.run(["docker", "rm", "-f", name], check=False, capture_output=True)
         subprocess.run(["docker", "volume", "rm", volume], check=False, capture_output=True)
