@@ -13,7 +13,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,31 +46,12 @@ from model_dockerize.image.engine import connect
 from model_dockerize.image.push import ATTEMPTS
 from model_dockerize.progress import Silent
 from rig.engine import floor_engine
+from tests.rig.progress import Said
 
 from .conftest import ROOT, Cli
 
 BASE = "python:3.13-slim"
 OLD_BASE = "python:3.11-slim"
-
-
-@dataclass
-class Words:
-    """Keeps what a stage said."""
-
-    infos: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
-
-    def info(self, text: str) -> None:
-        self.infos.append(text)
-
-    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
-        self.warnings.append(text)
-
-    def output(self, text: str) -> None:
-        self.outputs.append(text)
-
-    def secret(self, value: str) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +118,7 @@ def test_a_build_is_listed_labelled_and_told_step_by_step(engine: Engine) -> Non
         platform=engine.platform,
     )
     try:
-        words = Words()
+        words = Said()
         first = build(engine, context(text), request, words)
         assert (first.ref, first.build_id, first.ran_steps, first.cached_steps) == ("mdimg-steps:1", build_id, 2, 0)
         assert first.size > 1_000_000
@@ -152,7 +133,7 @@ def test_a_build_is_listed_labelled_and_told_step_by_step(engine: Engine) -> Non
         )
         assert {"mdimg-steps:1", "mdimg-steps:latest"} <= set(listed.stdout.split())
 
-        words = Words()
+        words = Said()
         again = build(engine, context(text), request, words)
         assert (again.id, again.ran_steps, again.cached_steps) == (first.id, 0, 2)
         assert "[3/3] RUN echo again: cached" in words.outputs
@@ -206,7 +187,7 @@ def test_a_secret_reaches_its_step_and_nothing_else(engine: Engine, tmp_path: Pa
     file.write_text(value)
     use = f"echo {nonce}; sha256sum /run/secrets/key > /sum; wc -c /run/secrets/key"
     text = f"FROM {BASE}\nRUN --mount=type=secret,id=key {use}\n"
-    words = Words()
+    words = Said()
     try:
         image = build(engine, context(text), BuildRequest(tags=("mdimg-secret:1",), secrets={"key": file}), words)
         assert "  32 /run/secrets/key" in words.outputs
@@ -307,7 +288,7 @@ def test_one_more_name_is_the_same_image(engine: Engine, web: Image) -> None:
 
 
 def test_saved_removed_and_loaded_again(engine: Engine, web: Image, tmp_path: Path) -> None:
-    words = Words()
+    words = Said()
     archive = save(engine, web, tmp_path / "out put", "Iris classifier", words)
     assert re.fullmatch(r"Iris-classifier_[0-9a-f]{6}\.docker\.tar\.gz", archive.path.name)
     assert archive.tag == f"gx-images:t-{web.build_id}"
@@ -482,7 +463,7 @@ def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: 
     bundle = tmp_path / "bundle.tar.gz"
     with tarfile.open(bundle, "w:gz") as tar:
         tar.add(tmp_path / "model-server", "model-server")
-    words = Words()
+    words = Said()
     ref = server_image(engine, version, ServerSources(None, bundle), words)
     try:
         assert ref == f"model-dockerize/model-server:{version}"
@@ -492,7 +473,7 @@ def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: 
         )
         build(engine, context(text), BuildRequest(tags=("mdimg-served:1",)), words)
         assert f"  served {version}" in words.outputs
-        words = Words()
+        words = Said()
         assert server_image(engine, version, ServerSources(None, None), words) == ref
         assert words.outputs == []
         assert inspect(engine, ref).id == made.id
@@ -535,7 +516,7 @@ def registry(cli: Cli, engine: Engine) -> Iterator[Registry]:
 
 
 def test_pushed_is_what_the_registry_holds(engine: Engine, web: Image, registry: Registry) -> None:
-    words = Words()
+    words = Said()
     digest = push(engine, web.ref, f"{registry.repository}:1", registry.auth, words)
     manifest = requests.head(
         f"http://{registry.auth.registry}/v2/{registry.repository.partition('/')[2]}/manifests/1",
@@ -552,7 +533,7 @@ def test_pushed_is_what_the_registry_holds(engine: Engine, web: Image, registry:
     assert re.search(r": \d+ layers sent \(\d+\.\d MB\), ", words.infos[-1])
     assert inspect(engine, f"{registry.repository}:1").id == web.id
 
-    words = Words()
+    words = Said()
     assert push(engine, web.ref, f"{registry.repository}:2", registry.auth, words) == digest
     assert ": 0 layers sent" in words.infos[-1]
     config = Path(os.environ.get("DOCKER_CONFIG", Path.home() / ".docker")) / "config.json"
@@ -589,7 +570,7 @@ def test_a_target_of_another_registry_is_refused_before_the_push(engine: Engine,
 
 
 def test_a_registry_that_does_not_answer_is_tried_again(engine: Engine, web: Image) -> None:
-    words = Words()
+    words = Said()
     try:
         with pytest.raises(PushError, match="connection to the registry broke off"):
             push(engine, web.ref, "127.0.0.1:1/mdimg-none:1", RegistryAuth("AWS", "x", "127.0.0.1:1"), words)
@@ -609,7 +590,7 @@ def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
         serve = 'CMD ["python3", "-c", "import time; print(1 + 1, flush=True); time.sleep(60)"]\n'
         (tmp_path / "key").write_text("12345")
         request = BuildRequest(("floor:1",), labels={BUILD_ID_LABEL: build_id}, secrets={"key": tmp_path / "key"})
-        words = Words()
+        words = Said()
         first = build(engine, context(text + serve), request, words)
         assert "  5" in words.outputs
         assert (first.ran_steps, first.build_id) == (2, build_id)

@@ -34,7 +34,7 @@ from model_dockerize.aws.rollout import (
     settle_failed_first_deployment,
 )
 from model_dockerize.aws.running import Running, build_of, previous, running
-from model_dockerize.aws.service import Service, ensure_service, ensure_turn, mark_proved
+from model_dockerize.aws.service import Service, ensure_service, ensure_turn, mark_proved, short_arn
 from model_dockerize.aws.service_log import follow_log, log_lines
 from model_dockerize.aws.session import Aws, Identity, connect
 from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
@@ -98,6 +98,7 @@ __all__ = [
     "rollback",
     "running",
     "settle_failed_first_deployment",
+    "short_arn",
     "submit",
     "tag_image",
     "translate",

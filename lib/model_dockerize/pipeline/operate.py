@@ -15,7 +15,9 @@ def status(run: Run, account: aws.Aws, prepared: Prepared) -> None:
         now = _running(run, account, prepared)
         _learn(run, account, now)
         since = f" since {now.since:%Y-%m-%d %H:%M:%S %Z}" if now.since else ""
-        stage.info(f"task definition {_short(now.service.task_definition_arn)}{since}, rollout {now.state.lower()}")
+        stage.info(
+            f"task definition {aws.short_arn(now.service.task_definition_arn)}{since}, rollout {now.state.lower()}"
+        )
         stage.info(f"{now.running} of {now.desired} tasks run")
         for name, value in sorted(now.tags.items()):
             if name.startswith(f"{aws.TAG}:"):
@@ -46,7 +48,7 @@ def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
         verdict = aws.rollback(account, now.service, target, run.settings.service.wait_timeout, stage)
         if verdict and verdict.outcome != "deployed":
             raise RolloutError(
-                f"Going back to {_short(target)} ended as {verdict.outcome}: {verdict.reason}",
+                f"Going back to {aws.short_arn(target)} ended as {verdict.outcome}: {verdict.reason}",
                 "Read why above; model-dockerize status says what runs now.",
                 verdict.details(),
             )
@@ -69,8 +71,8 @@ def _prove(run: Run, account: aws.Aws, prepared: Prepared, former: aws.Running, 
         failed = ship.smoke_deployed(run, replace(prepared, expectation=expectation), url, stage)
         if failed:
             raise DeployedSmokeError(
-                f"The service is back at {_short(former.service.task_definition_arn)}, but it does not answer as a "
-                "model must.",
+                f"The service is back at {aws.short_arn(former.service.task_definition_arn)}, but it does not answer "
+                "as a model must.",
                 "Go further back with model-dockerize rollback, or deploy a corrected program.",
                 failed,
             )
@@ -88,7 +90,7 @@ def _target(account: aws.Aws, now: aws.Running, to: str) -> str:
     target = aws.previous(account, now)
     if target is None:
         raise InputError(
-            f"Service {now.service.name} has nothing to go back to: {_short(here)} is the first that it ran.",
+            f"Service {now.service.name} has nothing to go back to: {aws.short_arn(here)} is the first that it ran.",
             "Deploy a corrected program, or name a revision: model-dockerize rollback --to N",
         )
     return target
@@ -99,11 +101,7 @@ def _learn(run: Run, account: aws.Aws, now: aws.Running) -> None:
         service_arn=now.service.arn,
         task_definition_arn=now.service.task_definition_arn,
         image_uri=now.image,
-        image=_short(now.service.task_definition_arn),
+        image=aws.short_arn(now.service.task_definition_arn),
         digest=now.digest,
         build_id=aws.build_of(account, now.image),
     )
-
-
-def _short(arn: str) -> str:
-    return arn.rsplit("/", 1)[-1]

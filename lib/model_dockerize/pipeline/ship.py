@@ -253,5 +253,5 @@ def _put_back(
 
 
 def _short(arn: str | None) -> str:
-    """`iris:3` of a task definition's ARN."""
-    return arn.rsplit("/", 1)[-1] if arn else "nothing"
+    """`iris:3` of a task definition's ARN, for a sentence."""
+    return aws.short_arn(arn) if arn else "nothing"

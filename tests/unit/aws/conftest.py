@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,32 +12,11 @@ from moto.server import ThreadedMotoServer
 
 from model_dockerize import aws
 from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, to_settings
+from tests.rig.progress import Said
 
 ACCOUNT = "123456789012"
 DIGEST = "sha256:" + "ab" * 32
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@{DIGEST}"
-
-
-@dataclass
-class Said:
-    """A Progress that remembers."""
-
-    infos: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
-    secrets: list[str] = field(default_factory=list)
-
-    def info(self, text: str) -> None:
-        self.infos.append(text)
-
-    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
-        self.warnings.append(text)
-
-    def output(self, text: str) -> None:
-        self.outputs.append(text)
-
-    def secret(self, value: str) -> None:
-        self.secrets.append(value)
 
 
 @dataclass
