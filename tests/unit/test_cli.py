@@ -24,7 +24,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
         settings.append(wanted)
         return Report("built", image="iris:1")
 
-    monkeypatch.setattr(faces.pipeline, "run", run)
+    monkeypatch.setattr(faces.ship.pipeline, "run", run)
     return settings
 
 
@@ -76,7 +76,7 @@ def test_a_defect_is_a_sentence_and_a_report(monkeypatch: pytest.MonkeyPatch, tm
     def run(*_: object) -> Report:
         raise KeyError("surprise")
 
-    monkeypatch.setattr(faces.pipeline, "run", run)
+    monkeypatch.setattr(faces.ship.pipeline, "run", run)
     report = tmp_path / "r.json"
     result = call("run", tmp_path, "--report", report)
     assert result.exit_code == 1
@@ -94,7 +94,7 @@ def test_a_signal_is_an_end_with_words(
             os.kill(os.getpid(), number)
         return Report("built")
 
-    monkeypatch.setattr(faces.pipeline, "run", run)
+    monkeypatch.setattr(faces.ship.pipeline, "run", run)
     report = tmp_path / "r.json"
     result = call("run", tmp_path, "--report", report)
     assert result.exit_code == code

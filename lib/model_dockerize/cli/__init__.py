@@ -1,0 +1,12 @@
+"""The command line: commands and flags -> Settings -> pipeline."""
+
+# Imported in the order in which `--help` lists the commands.
+from model_dockerize.cli import ship, operate, sandbox, license  # noqa: A004, I001 - see above
+from model_dockerize.cli.group import cli
+
+__all__ = ["cli", "license", "main", "operate", "sandbox", "ship"]
+
+
+def main() -> None:
+    """Entry point of the `model-dockerize` command."""
+    cli(prog_name="model-dockerize")

@@ -1,0 +1,72 @@
+"""One run of the pipeline from flags to the exit code: whatever ends it becomes words, a report and a code."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from model_dockerize.cancel import Cancelled, cancellable
+from model_dockerize.errors import InputError
+from model_dockerize.report import Recorder, Report, concluded, ended, to_json
+from model_dockerize.report.console import ConsoleDisplay
+from model_dockerize.settings import Settings, to_settings
+from model_dockerize.settings.sources import from_environment, from_flags, program_file
+
+
+def execute(
+    target: Path | None,
+    flags: Mapping[str, str | None],
+    function: Callable[[Settings, Mapping[str, str], Recorder], Report],
+    verdict: TextIO | None = None,
+) -> None:
+    """One run of a pipeline function, from flags to the exit code. Whatever ends it, the report is written.
+
+    `verdict`: where the last words go, if not to standard output.
+    """
+    display = ConsoleDisplay(sys.stderr, verdict or sys.stdout)
+    recorder = Recorder(display)
+    report, file = Report(), Path(name) if (name := flags.get("report")) else None
+    try:
+        with display, cancellable():
+            named = {name.replace("_", "-"): text for name, text in flags.items()}
+            folder = target or Path(flags.get("program_path") or ".")
+            settings = to_settings([from_environment(os.environ), program_file(folder), from_flags(named)])
+            file = _writable(settings.run.report)
+            report = function(settings, dict(os.environ), recorder)
+    except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
+        report = concluded(report, recorder, os.environ, error)
+    display.finish(report)
+    if file:
+        with contextlib.suppress(OSError):  # told by _writable, where it is the reason why nothing ran
+            file.write_text(to_json(report), encoding="utf-8", errors="backslashreplace")
+    sys.exit(report.exit_code)
+
+
+def _writable(report: Path | None) -> Path | None:
+    """The report's file, made empty: better told now than after a long run that nobody can write it.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    if report:
+        try:
+            report.parent.mkdir(parents=True, exist_ok=True)
+            report.open("a").close()
+        except OSError as error:
+            raise InputError(f"The report {report} cannot be written: {error.strerror}.", "Name a file.") from error
+    return report
+
+
+@contextlib.contextmanager
+def session() -> Iterator[Recorder]:
+    """For what is no run: errors and signals become words and exit codes."""
+    display = ConsoleDisplay(sys.stderr, sys.stdout)
+    try:
+        with display, cancellable():
+            yield Recorder(display)
+    except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
+        report = ended(Report(), error)
+        display.finish(report)
+        sys.exit(report.exit_code)

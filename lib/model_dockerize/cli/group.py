@@ -1,0 +1,99 @@
+"""The command group and the flags of its commands: every flag is made from the one declaration."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from model_dockerize import __version__
+from model_dockerize.settings import OPTIONS, Kind, Option
+from model_dockerize.settings.declaration import BY_NAME
+
+Command = Callable[..., None]
+
+
+_TITLES = {
+    "program": "The model's program",
+    "image": "The image",
+    "registry": "Amazon ECR",
+    "aws": "The AWS account",
+    "batch": "AWS Batch",
+    "service": "The ECS service",
+    "smoke": "The smoke test",
+    "run": "This run",
+}
+
+
+class _Stage(click.Command):
+    """A command whose help shows the flags under the headings of the declaration's groups."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`--sandbox FOLDER`: a word that is neither true nor false is not the flag's value."""
+        flags = {f"--{option.name}" for option in OPTIONS if option.kind is Kind.FLAG}
+        following = [*args[1:], ""]
+        return super().parse_args(
+            ctx,
+            [
+                f"{word}=true" if word in flags and after.lower() not in ("true", "false") else word
+                for word, after in zip(args, following, strict=True)
+            ],
+        )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in (*_TITLES.values(), "Help")}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                option = BY_NAME.get((parameter.name or "").replace("_", "-"))
+                sections[_TITLES[option.group] if option else "Help"].append(record)
+        for title, records in ((title, records) for title, records in sections.items() if records):
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class Commands(click.Group):
+    """Lists the commands in the order in which a model goes through them."""
+
+    command_class = _Stage
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does, but with whole sentences."""
+        rows = [(name, self.commands[name].get_short_help_str(limit=300)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="model-dockerize")
+def cli() -> None:
+    """Takes a model's program folder to a container in production that has proved it works.
+
+    \b
+    Try it without an AWS account:
+      model-dockerize run examples/iris-classifier --sandbox
+
+    Every command takes a program folder or a model-dockerize.yml; flags override what stands in it.
+    """
+
+
+def takes(*groups: str) -> Callable[[Command], Command]:
+    """Adds the flags of these groups of the declaration, and the argument."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(OPTIONS):
+            if option.group in groups:
+                command = click.option(f"--{option.name}", **_click(option))(command)
+        return click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[FOLDER|FILE.yml]")(
+            command
+        )
+
+    return decorate
+
+
+def _click(option: Option) -> dict[str, Any]:
+    default = f" [default: {option.default}]" if option.default else ""
+    return {"metavar": option.kind.value, "help": option.help + default}

@@ -1,0 +1,71 @@
+"""Commands that look after what was deployed."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from model_dockerize import pipeline
+from model_dockerize.cli.execute import execute
+from model_dockerize.cli.group import cli, takes
+
+
+@cli.command()
+@click.option("--to", default="", metavar="REVISION", help="Revision to go back to. The one deployed before if empty.")
+@takes("program", "image", "aws", "service", "smoke", "run")
+def rollback(target: Path | None, *, to: str, **flags: str | None) -> None:
+    """Let the service run a former task definition again, follow it to its end, and prove it."""
+    if to and not to.isdigit():
+        raise click.BadParameter("a revision is a number, e.g. 3", param_hint="--to")
+    execute(target, flags, partial(pipeline.rollback, to=to))
+
+
+@cli.command()
+@takes("program", "image", "aws", "service", "smoke", "run")
+def status(target: Path | None, **flags: str | None) -> None:
+    """Say what the service runs: revision, image, build, since when, and where it answers."""
+    execute(target, flags, pipeline.status)
+
+
+@cli.command()
+@click.option("--lines", default=50, show_default=True, type=click.IntRange(1, 10_000), help="How many lines at most.")
+@click.option("--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
+@takes("program", "image", "aws", "service", "run")
+def logs(target: Path | None, *, lines: int, follow: bool, **flags: str | None) -> None:
+    """Show the last lines that the service's tasks wrote."""
+    execute(target, flags, partial(pipeline.logs, lines=lines, follow=follow, show=click.echo))
+
+
+@cli.command()
+@click.option("--input", "inputs", multiple=True, metavar="PATH", help="What the job reads, as its container sees it.")
+@click.option("--inputs-from", type=click.File(encoding="utf-8"), help="A file with one input a line (- for stdin).")
+@click.option("--output", default="-", show_default=True, metavar="PATH", help="Where it writes; {name}: of the input.")
+@takes("program", "image", "aws", "batch", "service", "run")
+def submit(
+    target: Path | None, *, inputs: tuple[str, ...], inputs_from: TextIO | None, output: str, **flags: str | None
+) -> None:
+    """Run the model on AWS Batch, one job an input; follow the jobs and show their logs."""
+    listed = tuple(line.strip() for line in inputs_from or () if line.strip())
+    execute(target, flags, partial(pipeline.submit, inputs=(*inputs, *listed), output=output))
+
+
+@cli.command("iam-policy")
+@takes("program", "image", "registry", "aws", "batch", "service")
+def iam_policy(target: Path | None, **flags: str | None) -> None:
+    """Print the least IAM policy that this configuration needs, and who may assume its role. Asks AWS nothing."""
+    execute(target, flags, partial(pipeline.iam_policy, show=click.echo), verdict=sys.stderr)
+
+
+@cli.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@takes("program", "image", "registry", "aws", "batch", "service", "run")
+def destroy(target: Path | None, *, yes: bool, **flags: str | None) -> None:
+    """Remove from AWS what was made for this model, after a question. What others made is never touched."""
+
+    def agreed(things: tuple[str, ...]) -> bool:
+        click.echo("\n".join(("This will be removed:", *(f"  - {thing}" for thing in things))), err=True)
+        return yes or click.confirm("Remove all of it?", err=True)
+
+    execute(target, flags, partial(pipeline.destroy, agreed=agreed))

@@ -1,0 +1,41 @@
+"""`model-dockerize sandbox`: AWS on this computer."""
+
+import sys
+
+import click
+
+from model_dockerize import sandbox
+from model_dockerize.cli.execute import session
+from model_dockerize.cli.group import cli
+
+
+@cli.group("sandbox")
+def sandbox_group() -> None:
+    """AWS on this computer, with real containers: for trying without an account, and for tests."""
+
+
+@sandbox_group.command("start")
+def sandbox_start() -> None:
+    """Start the sandbox, and print the settings that point the AWS CLI and SDKs at it."""
+    with session() as recorder, recorder.stage("sandbox") as stage:
+        started = sandbox.start(sandbox.default_home(), stage)
+    click.echo(f"unset {' '.join(started.unset())}")
+    for name, value in started.environment().items():
+        click.echo(f"export {name}={value}")
+
+
+@sandbox_group.command("status")
+def sandbox_status() -> None:
+    """Say whether the sandbox runs (exit code 0) or not (exit code 1)."""
+    running = sandbox.status(sandbox.default_home())
+    if running is None:
+        click.echo("The sandbox is not running. Start it with: model-dockerize sandbox start")
+        sys.exit(1)
+    click.echo(f"The sandbox runs at {running.endpoint_url} (account {running.account_id}, {running.region}).")
+
+
+@sandbox_group.command("stop")
+def sandbox_stop() -> None:
+    """Stop the sandbox and remove everything in it: containers, images it pulled, and its state."""
+    with session() as recorder, recorder.stage("sandbox") as stage:
+        sandbox.stop(sandbox.default_home(), stage)

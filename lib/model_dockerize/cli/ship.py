@@ -1,0 +1,97 @@
+"""Commands that take a folder further: to a Dockerfile, an image, ECR, AWS Batch, a service."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from model_dockerize import pipeline
+from model_dockerize.cli.execute import execute
+from model_dockerize.cli.group import cli, takes
+
+PROGRAM = ("program", "image", "smoke", "run")
+
+
+@cli.command()
+@takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
+def run(target: Path | None, **flags: str | None) -> None:
+    """Everything: Dockerfile, image, smoke test, ECR, Batch job definition, ECS service, smoke test of the service."""
+    execute(target, flags, pipeline.run)
+
+
+@cli.command()
+@takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
+def plan(target: Path | None, **flags: str | None) -> None:
+    """Say what `run` would make, change or leave in AWS, and change nothing."""
+    execute(target, flags, pipeline.plan)
+
+
+@cli.command()
+@takes("program", "image")
+def dockerfile(target: Path | None, **flags: str | None) -> None:
+    """Write the Dockerfile into the program's folder, and nothing else. Needs no Docker Engine."""
+    execute(target, {**flags, "push_to_ecr": "false"}, pipeline.dockerfile)
+
+
+@cli.command()
+@takes(*PROGRAM)
+def build(target: Path | None, **flags: str | None) -> None:
+    """Build the image and prove it by the smoke test."""
+    execute(target, {**flags, "push_to_ecr": "false"}, pipeline.run)
+
+
+@cli.command()
+@takes(*PROGRAM)
+def save(target: Path | None, **flags: str | None) -> None:
+    """Build the image and write it as an archive for `docker load -i` (to --archive, else here)."""
+    flags["archive"] = flags["archive"] or "."
+    execute(target, {**flags, "push_to_ecr": "false"}, pipeline.run)
+
+
+@cli.command()
+@click.argument("archive", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def load(archive: Path) -> None:
+    """Load an image archive into Docker Engine and say its name."""
+    execute(None, {}, lambda _settings, environment, recorder: pipeline.load(archive, environment, recorder))
+
+
+@cli.command()
+@takes("program", "image", "registry", "aws", "smoke", "run")
+def push(target: Path | None, **flags: str | None) -> None:
+    """Build and prove the image, and push it to Amazon ECR."""
+    execute(target, {**flags, "create_job_def": "false", "deploy_service": "false"}, pipeline.run)
+
+
+@cli.command()
+@takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
+def batch(target: Path | None, **flags: str | None) -> None:
+    """Push the image if needed, and register its AWS Batch job definition."""
+    execute(target, {**flags, "create_job_def": "true", "deploy_service": "false"}, pipeline.run)
+
+
+@cli.command()
+@takes("program", "image", "registry", "aws", "service", "smoke", "run")
+def deploy(target: Path | None, **flags: str | None) -> None:
+    """Push the image if needed, make or roll its ECS service, and prove the service."""
+    execute(target, {**flags, "create_job_def": "false", "deploy_service": "true"}, pipeline.run)
+
+
+@cli.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="A file of your data.")
+@click.option("--mime-type", default="", help="Its MIME type. [default: the model's own]")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("mapping.json"), show_default=True)
+@takes("program", "image", "smoke", "run")
+def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **flags: str | None) -> None:
+    """Write the mapping file for a data set whose fields have other names than the model's.
+
+    Asks the model at --smoke-url, else the image of the folder, which is built if the engine does not hold it.
+    """
+    write = partial(pipeline.mapping, data=data, mime_type=mime_type, target=output)
+    execute(target, {**flags, "push_to_ecr": "false"}, write)
+
+
+@cli.command()
+@takes("program", "image", "smoke", "run")
+def smoke(target: Path | None, **flags: str | None) -> None:
+    """Run the smoke test against a model that is already running (--smoke-url)."""
+    execute(target, {**flags, "push_to_ecr": "false"}, pipeline.smoke_url)
