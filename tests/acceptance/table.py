@@ -1,0 +1,143 @@
+"""The acceptance table: read, rendered for docs/acceptance.md, and held against what a run of the tests wrote."""
+
+import ast
+import tomllib
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TESTS = HERE.parent
+FILES = {"using-containers.toml": "A downloaded model", "dockerize-service.toml": "From scripts to AWS Batch"}
+# The list is complete or it is no list: a row cannot be dropped to make the check pass.
+IDS = tuple(f"{number:03}" for number in (*range(1, 71), *range(101, 160)))
+KINDS = ("unit", "engine", "sandbox", "browser")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that must hold. `tests`: what it is shown against -> tests, as `folder/test_file.py::test_name`."""
+
+    id: str
+    holds: str
+    tests: dict[str, tuple[str, ...]]
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """All its tests."""
+        return tuple(node for nodes in self.tests.values() for node in nodes)
+
+
+def rows(name: str) -> tuple[Row, ...]:
+    """The rows of one file."""
+    read = tomllib.loads((HERE / name).read_text(encoding="utf-8"))
+    return tuple(
+        Row(number, entry.pop("holds"), {kind: tuple(nodes) for kind, nodes in entry.items() if nodes})
+        for number, entry in read.items()
+    )
+
+
+def every_row() -> tuple[Row, ...]:
+    """The whole list."""
+    return tuple(row for name in FILES for row in rows(name))
+
+
+def gaps(table: Sequence[Row]) -> list[str]:
+    """What is wrong with the table itself, a line each; empty: every row names tests that are there."""
+    found = [f"{number}: no such row" for number in IDS if number not in {row.id for row in table}]
+    for row in table:
+        found += [] if row.id in IDS else [f"{row.id}: not in the list"]
+        found += [] if row.nodes else [f"{row.id}: no test"]
+        found += [f"{row.id}: {kind} is none of {', '.join(KINDS)}" for kind in row.tests if kind not in KINDS]
+        for kind, nodes in row.tests.items():
+            found += [f"{row.id}: {node} does not exist" for node in nodes if not _exists(node)]
+            found += [f"{row.id}: {node} does not run against {kind}" for node in nodes if not _fits(kind, node)]
+    return found
+
+
+def shortcomings(table: Sequence[Row], results: Iterable[Path]) -> list[str]:
+    """Rows that a run of the tests did not show, a line each.
+
+    Args:
+        results: the files that `pytest --junitxml` wrote in this run.
+    """
+    outcomes: dict[str, list[str]] = {}
+    for path in results:
+        for case in ET.parse(path).iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
+            outcomes.setdefault(_node(case), []).append(_outcome(case))
+    found = []
+    for row in table:
+        found += [] if row.nodes else [f"{row.id}: no test"]
+        for node in row.nodes:
+            said = outcomes.get(node, ["not run"])  # of every set of parameters
+            found += [f"{row.id}: {node}: {outcome}" for outcome in sorted(set(said) - {"passed"})]
+    return found
+
+
+def document() -> str:
+    """docs/acceptance.md."""
+    every = every_row()
+    counts = ", ".join(f"{sum(kind in row.tests for row in every)} against {_AGAINST[kind]}" for kind in KINDS)
+    lines = [
+        "# Acceptance",
+        "",
+        "What must hold, and the tests that show it. `scripts/generate` makes this page from",
+        "[tests/acceptance](../tests/acceptance); a full run of `scripts/test` fails when a row has no test,",
+        "or when one of its tests did not run and pass.",
+        "",
+        f"{len(every)} rows: {counts}.",
+    ]
+    for name, title in FILES.items():
+        lines += ["", f"## {title}", "", "| row | must hold | shown by |", "|---|---|---|"]
+        lines += [f"| {row.id} | {row.holds} | {_shown(row)} |" for row in rows(name)]
+    return "\n".join(lines) + "\n"
+
+
+_AGAINST = {
+    "unit": "our code alone (unit)",
+    "engine": "a real Docker Engine",
+    "sandbox": "the sandbox, with a real registry and real containers",
+    "browser": "a real Chromium",
+}
+
+
+def _shown(row: Row) -> str:
+    return "<br>".join(
+        f"{kind}: [{node.rpartition('::')[2].removeprefix('test_').replace('_', ' ')}](../tests/{node.split('::')[0]})"
+        for kind, nodes in row.tests.items()
+        for node in nodes
+    )
+
+
+def _fits(kind: str, node: str) -> bool:
+    folder = node.split("/", maxsplit=1)[0]
+    return kind == folder if folder in ("unit", "browser") else kind in ("engine", "sandbox")
+
+
+def _exists(node: str) -> bool:
+    """Whether the file has the test. That pytest collects it too is seen by its outcome."""
+    file, *names = node.split("::")
+    path = TESTS / file
+    body: list[ast.stmt] = ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []
+    for name in names:
+        inner = next((item for item in body if isinstance(item, _NAMED) and item.name == name), None)
+        if inner is None:
+            return False
+        body = inner.body
+    return path.is_file() and bool(names)
+
+
+_NAMED = (ast.FunctionDef, ast.ClassDef)
+
+
+def _node(case: ET.Element) -> str:
+    """The test's name in the table: `tests.unit.test_cli` or `tests.unit.test_cli.TestIt`, and `test_x[1]`."""
+    parts = case.get("classname", "").split(".")
+    file = next((index for index, part in enumerate(parts) if part.startswith("test_")), len(parts) - 1)
+    name = case.get("name", "").split("[")[0]
+    return "::".join(("/".join(parts[: file + 1]).removeprefix("tests/") + ".py", *parts[file + 1 :], name))
+
+
+def _outcome(case: ET.Element) -> str:
+    return next((child.tag for child in case if child.tag in ("failure", "error", "skipped")), "passed")

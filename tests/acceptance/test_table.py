@@ -1,0 +1,77 @@
+"""The acceptance table holds: every row has tests that exist; a run in which one did not pass is found."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from acceptance import table
+from acceptance.table import Row
+
+_SUITE = """
+import pytest
+
+def test_good(): pass
+@pytest.mark.parametrize("n", [1, 2])
+def test_mixed(n): assert n == 1
+@pytest.mark.skip
+def test_skipped(): pass
+@pytest.fixture
+def broken(): raise OSError
+def test_error(broken): pass
+@pytest.mark.xfail
+def test_expected(): assert False
+class TestClass:
+    def test_inside(self): pass
+"""
+
+
+def test_every_row_has_tests_and_they_exist() -> None:
+    assert table.gaps(table.every_row()) == []
+
+
+def test_a_row_that_is_missing_or_names_what_is_not_there_is_found() -> None:
+    here = "acceptance/test_table.py::test_every_row_has_tests_and_they_exist"
+    rows = [
+        Row("001", "", {}),
+        Row("002", "", {"engine": (here, f"{here}_not", "engine/no_file.py::test_x", "acceptance/test_table.py")}),
+        Row("003", "", {"unit": (here,), "magic": (here,)}),
+        Row("999", "", {"sandbox": (here,)}),
+        *(Row(number, "", {"engine": (here,)}) for number in table.IDS[4:]),
+    ]
+
+    assert table.gaps(rows) == [
+        "004: no such row",
+        "001: no test",
+        f"002: {here}_not does not exist",
+        "002: engine/no_file.py::test_x does not exist",
+        "002: acceptance/test_table.py does not exist",
+        "003: magic is none of unit, engine, sandbox, browser",
+        f"003: {here} does not run against unit",
+        f"003: {here} does not run against magic",
+        "999: not in the list",
+    ]
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_what_did_not_run_and_pass_is_found_in_the_results(tmp_path: Path, workers: str) -> None:
+    suite = tmp_path / "tests" / "deep" / "test_suite.py"
+    suite.parent.mkdir(parents=True)
+    suite.write_text(_SUITE, encoding="utf-8")
+    (tmp_path / "pytest.ini").touch()
+    results = tmp_path / "results.xml"
+    argv = [sys.executable, "-m", "pytest", "-q", "-n", workers, f"--junitxml={results}", "tests"]
+    assert subprocess.run(argv, cwd=tmp_path, check=False, capture_output=True).returncode == 1
+    names = ("good", "mixed", "skipped", "error", "expected", "never")
+    rows = [Row(name, "", {"unit": (f"deep/test_suite.py::test_{name}",)}) for name in names]
+    rows += [Row("class", "", {"unit": ("deep/test_suite.py::TestClass::test_inside",)}), Row("empty", "", {})]
+
+    assert table.shortcomings(rows, [results]) == [
+        "mixed: deep/test_suite.py::test_mixed: failure",
+        "skipped: deep/test_suite.py::test_skipped: skipped",
+        "error: deep/test_suite.py::test_error: error",
+        "expected: deep/test_suite.py::test_expected: skipped",
+        "never: deep/test_suite.py::test_never: not run",
+        "empty: no test",
+    ]
