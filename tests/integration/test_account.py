@@ -52,12 +52,11 @@ class World:
         aws.ensure_repository(connection, "mdacct", self.said)
         ground = aws.ensure_foundations(connection, SERVICE, "mdacct", self.said)
         command = ("run", "Ref::input", "Ref::output")
-        job = aws.ensure_job_definition(
-            connection, SERVICE, BATCH, "mdacct", uri, "linux/amd64", command, {}, ground, self.said
-        )
+        container = aws.container_of(connection, SERVICE, uri, "linux/amd64", ground)
+        job = aws.ensure_job_definition(connection, BATCH, "mdacct", container, command, {}, self.said)
         network = aws.ensure_network(connection, SERVICE, self.said)
         aws.ensure_queue(connection, BATCH, "mdacct", network, self.said)
-        definition = aws.ensure_task_definition(connection, SERVICE, "mdacct", uri, "linux/amd64", ground, self.said)
+        definition = aws.ensure_task_definition(connection, "mdacct", container, self.said)
         aws.ensure_service(connection, replace(SERVICE, desired_count=0), "mdacct", definition, ground, self.said)
         return job
 

@@ -134,9 +134,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         sandbox.stop(home, Said())  # With it go its containers and the images of its registry.
 
 
+def register(world: World, family: str, image: str, ground: aws.Foundations) -> aws.TaskDefinition:
+    container = aws.container_of(world.aws, SETTINGS, image, "linux/amd64", ground)
+    return aws.ensure_task_definition(world.aws, family, container, world.said)
+
+
 def deploy(world: World, image: str, name: str = "mdaws-app", timeout: float = 90) -> tuple[aws.Service, aws.Verdict]:
     ground = aws.ensure_foundations(world.aws, SETTINGS, name, world.said)
-    definition = aws.ensure_task_definition(world.aws, SETTINGS, name, image, "linux/amd64", ground, world.said)
+    definition = register(world, name, image, ground)
     service = aws.ensure_service(world.aws, SETTINGS, name, definition, ground, world.said)
     verdict = aws.follow(world.aws, service, timeout, world.said)
     if verdict.outcome == "deployed":
@@ -216,7 +221,7 @@ def test_an_image_that_is_not_there(world: World) -> None:
 def test_time_is_up_is_neither_green_nor_failed(world: World) -> None:
     ground = aws.ensure_foundations(world.aws, SETTINGS, "mdaws-slow", world.said)
     uri = world.images["two"].uri
-    definition = aws.ensure_task_definition(world.aws, SETTINGS, "mdaws-slow", uri, "linux/amd64", ground, world.said)
+    definition = register(world, "mdaws-slow", uri, ground)
     service = aws.ensure_service(world.aws, SETTINGS, "mdaws-slow", definition, ground, world.said)
     with pytest.raises(TimedOutError, match="neither deployed nor failed"):
         aws.follow(world.aws, service, 0, world.said)
@@ -230,8 +235,7 @@ def test_a_newer_deployment_is_told_as_such(world: World) -> None:
     deploy(world, world.images["one"].uri, "mdaws-race")
     ground = aws.ensure_foundations(world.aws, SETTINGS, "mdaws-race", world.said)
     two, three = (
-        aws.ensure_task_definition(world.aws, SETTINGS, "mdaws-race", uri, "linux/amd64", ground, world.said)
-        for uri in (world.images["two"].uri, world.images["crash"].uri)
+        register(world, "mdaws-race", uri, ground) for uri in (world.images["two"].uri, world.images["crash"].uri)
     )
     ours = aws.ensure_service(world.aws, SETTINGS, "mdaws-race", two, ground, world.said)
     theirs = aws.ensure_service(world.aws, SETTINGS, "mdaws-race", three, ground, world.said)
@@ -244,17 +248,9 @@ def test_the_job_definition_gets_a_revision_only_for_a_change(world: World) -> N
 
     def job(image: str) -> aws.JobDefinition:
         command = ("run", "Ref::input", "Ref::output")
+        container = aws.container_of(world.aws, SETTINGS, image, "linux/amd64", runtime)
         return aws.ensure_job_definition(
-            world.aws,
-            SETTINGS,
-            to_settings([]).batch,
-            "mdaws-job",
-            image,
-            "linux/amd64",
-            command,
-            {},
-            runtime,
-            world.said,
+            world.aws, to_settings([]).batch, "mdaws-job", container, command, {}, world.said
         )
 
     first, second, third = (job(world.images[i].uri) for i in ("one", "one", "two"))

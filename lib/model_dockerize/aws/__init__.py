@@ -4,6 +4,7 @@ from model_dockerize.aws.address import public_address
 from model_dockerize.aws.batch import JobDefinition, ensure_job_definition, latest_job_definition
 from model_dockerize.aws.change import Change
 from model_dockerize.aws.compute import ensure_queue
+from model_dockerize.aws.container import Container, container_of
 from model_dockerize.aws.destroy import Names, find_ours, remove
 from model_dockerize.aws.diagnosis import StoppedTask
 from model_dockerize.aws.ecr import (
@@ -44,6 +45,7 @@ __all__ = [
     "TO_COME",
     "Aws",
     "Change",
+    "Container",
     "Foundations",
     "Identity",
     "Job",
@@ -65,6 +67,7 @@ __all__ = [
     "build_tag",
     "check_findings",
     "connect",
+    "container_of",
     "ensure_foundations",
     "ensure_job_definition",
     "ensure_network",

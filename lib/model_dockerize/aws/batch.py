@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_dockerize.aws.canonical import differences
+from model_dockerize.aws.container import Container
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.eventual import once_assumable
-from model_dockerize.aws.foundations import Runtime
 from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import BATCH, TAG, legal_name
 from model_dockerize.aws.session import Aws
-from model_dockerize.aws.taskdef import cpu_architecture
 from model_dockerize.errors import AwsError, BatchError, InputError
 from model_dockerize.progress import Progress
-from model_dockerize.settings import BatchSettings, ServiceSettings
+from model_dockerize.settings import BatchSettings
 from model_dockerize.settings.fargate import check_size
 
 
@@ -32,21 +31,16 @@ class JobDefinition:
 @finds_what_was_lost
 def ensure_job_definition(
     aws: Aws,
-    settings: ServiceSettings,
     batch: BatchSettings,
     name: str,
-    image_uri: str,
-    platform: str,
+    container: Container,
     command: tuple[str, ...],
     parameters: Mapping[str, str],
-    runtime: Runtime,
     progress: Progress,
 ) -> JobDefinition:
-    """The definition `name` runs `command` in the image, sized as `settings` says, on what `batch` says.
+    """The definition `name` runs `command` in `container`, on what `batch` says.
 
     Args:
-        image_uri: repository@sha256:...
-        platform: of the image, e.g. linux/amd64.
         command: argv; `Ref::input` is replaced by the job's parameter `input`.
         parameters: defaults for those.
 
@@ -55,9 +49,7 @@ def ensure_job_definition(
         BatchError: Batch did not take it.
     """
     name = legal_name(name, 128)
-    wanted = job_definition(
-        aws.identity.region, settings, batch, name, image_uri, platform, command, parameters, runtime
-    )
+    wanted = job_definition(batch, name, container, command, parameters)
     operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
     with translate(f"job definition {name}"):
         latest = _latest(aws, name)
@@ -67,7 +59,7 @@ def ensure_job_definition(
             return JobDefinition(latest["jobDefinitionArn"], name, latest["revision"], existed=True, changed=False)
     try:
         with translate(f"job definition {name}"):
-            made = once_assumable(lambda: aws.batch.register_job_definition(**wanted), runtime.fresh_roles)
+            made = once_assumable(lambda: aws.batch.register_job_definition(**wanted), container.runtime.fresh_roles)
     except AwsError as error:
         raise BatchError(str(error), error.remedy, error.details) from error
     why = f" ({', '.join(differing)})" if differing else ""
@@ -94,15 +86,11 @@ def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
 
 
 def job_definition(
-    region: str,
-    settings: ServiceSettings,
     batch: BatchSettings,
     name: str,
-    image_uri: str,
-    platform: str,
+    container: Container,
     command: tuple[str, ...],
     parameters: Mapping[str, str],
-    runtime: Runtime,
 ) -> dict[str, Any]:
     """The RegisterJobDefinition request. Pure.
 
@@ -111,33 +99,25 @@ def job_definition(
     """
     on_fargate = batch.compute_type.startswith("FARGATE")
     if on_fargate:
-        check_size(settings.cpu, settings.memory)
+        check_size(container.cpu, container.memory)
     resources = [
-        {"type": "VCPU", "value": f"{settings.cpu / 1024:g}"},
-        {"type": "MEMORY", "value": str(settings.memory)},
+        {"type": "VCPU", "value": f"{container.cpu / 1024:g}"},
+        {"type": "MEMORY", "value": str(container.memory)},
     ]
-    container: dict[str, Any] = {
-        "image": image_uri,
+    properties: dict[str, Any] = {
+        "image": container.image_uri,
         "command": list(command),
-        "executionRoleArn": runtime.execution_role_arn,
-        "jobRoleArn": runtime.task_role_arn,
+        "executionRoleArn": container.runtime.execution_role_arn,
+        "jobRoleArn": container.runtime.task_role_arn,
         "resourceRequirements": resources,
-        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": cpu_architecture(platform)},
-        "logConfiguration": {
-            "logDriver": "awslogs",
-            "options": {
-                "awslogs-group": runtime.log_group,
-                "awslogs-region": region,
-                "awslogs-stream-prefix": "batch",
-            },
-        },
+        "logConfiguration": container.log_configuration("batch"),
+        **container.variables(),
     }
     if on_fargate:
-        container["networkConfiguration"] = {"assignPublicIp": "ENABLED" if settings.assign_public_ip else "DISABLED"}
-        container["fargatePlatformConfiguration"] = {"platformVersion": "LATEST"}
-    else:
-        # An instance's architecture is that of the image, and only Fargate has to be told.
-        del container["runtimePlatform"]
+        properties["networkConfiguration"] = {"assignPublicIp": "ENABLED" if container.public_address else "DISABLED"}
+        properties["fargatePlatformConfiguration"] = {"platformVersion": "LATEST"}
+        # An instance's architecture is that of the image: only Fargate has to be told.
+        properties["runtimePlatform"] = {"operatingSystemFamily": "LINUX", "cpuArchitecture": container.architecture}
     if batch.gpus:
         resources.append({"type": "GPU", "value": str(batch.gpus)})
     return {
@@ -145,7 +125,7 @@ def job_definition(
         "type": "container",
         "platformCapabilities": ["FARGATE" if on_fargate else "EC2"],
         "parameters": dict(parameters),
-        "containerProperties": container,
+        "containerProperties": properties,
         "propagateTags": True,
         "tags": {TAG: BATCH},
     }

@@ -5,6 +5,7 @@ What belongs to one model goes with it. What all models of a region share (netwo
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from model_dockerize.aws.iam import EXECUTION_ROLE, TASK_ROLE
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name, tagged
 from model_dockerize.aws.network_removal import network_things
+from model_dockerize.aws.secrets import policy_name
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.thing import Thing
 from model_dockerize.errors import AwsError, TimedOutError
@@ -82,6 +84,9 @@ def _of_the_model(aws: Aws, names: Names) -> Iterator[Thing]:
     for definition in (d for page in pages for d in page["jobDefinitions"] if TAG in d.get("tags", {})):
         arn = definition["jobDefinitionArn"]
         yield Thing("job definition", arn.rsplit("/", 1)[-1], _bind(_deregister, aws, arn))
+    policy = policy_name(names.model)
+    if policy in _role_policies(aws, EXECUTION_ROLE):
+        yield Thing("role policy", policy, _bind(_end_role_policy, aws, EXECUTION_ROLE, policy))
     group = log_group_name(names.model)
     if any(g == group for g in _log_groups(aws, group)):
         yield Thing("log group", group, lambda: aws.logs.delete_log_group(logGroupName=group))
@@ -209,6 +214,8 @@ def _deregister(aws: Aws, arn: str) -> None:
 
 
 def _end_role(aws: Aws, name: str) -> None:
+    for inline in _role_policies(aws, name):
+        _end_role_policy(aws, name, inline)
     for page in aws.iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
         for policy in page["AttachedPolicies"]:
             aws.iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
@@ -218,6 +225,20 @@ def _end_role(aws: Aws, name: str) -> None:
         if code_of(error) == "DeleteConflict":
             raise AwsError(f"role {name}", "Somebody gave it policies or a profile.", (message_of(error),)) from error
         raise
+
+
+def _role_policies(aws: Aws, role: str) -> list[str]:
+    """Inline policies of ours in a role; none where there is no such role."""
+    try:
+        pages = aws.iam.get_paginator("list_role_policies").paginate(RoleName=role)
+        return [name for page in pages for name in page["PolicyNames"] if name.startswith(f"{TAG}-")]
+    except aws.iam.exceptions.NoSuchEntityException:
+        return []
+
+
+def _end_role_policy(aws: Aws, role: str, policy: str) -> None:
+    with suppress(aws.iam.exceptions.NoSuchEntityException):
+        aws.iam.delete_role_policy(RoleName=role, PolicyName=policy)
 
 
 def _bind(function: Callable[..., None], *arguments: Any) -> Callable[[], None]:

@@ -26,6 +26,11 @@ _BY_REASON = (
         "or the subnet has no way to ECR (public IP, NAT or endpoints)",
     ),
     (
+        ("unabletoretrievesecret", "secretsmanager:getsecretvalue", "ssm:getparameters", "didnotcontainjsonkey"),
+        "a secret could not be read: its ARN (secrets, queue-url) is wrong, the execution role may not read it, "
+        "or the subnet has no way to it",
+    ),
+    (
         ("resourceinitializationerror",),
         "before the container started: a secret, the log group or ECR could not be reached "
         "(role, or way out of the subnet)",

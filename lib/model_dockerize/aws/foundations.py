@@ -11,6 +11,7 @@ from model_dockerize.aws.iam import ensure_execution_role, ensure_task_role
 from model_dockerize.aws.logs import ensure_log_group
 from model_dockerize.aws.names import CLUSTER, TAG
 from model_dockerize.aws.network import ensure_network
+from model_dockerize.aws.secrets import ensure_secrets_readable
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import AwsError
 from model_dockerize.progress import Progress
@@ -42,6 +43,7 @@ def ensure_runtime(aws: Aws, settings: ServiceSettings, name: str, progress: Pro
     """Roles and the log group of the model `name`. Enough for a Batch job definition."""
     execution = ensure_execution_role(aws, settings.execution_role, progress)
     task = ensure_task_role(aws, settings.task_role, progress)
+    ensure_secrets_readable(aws, execution, name, settings.secret_arns, progress)
     group = ensure_log_group(aws, name, progress)
     return Runtime(execution.arn, task.arn, group, execution.fresh or task.fresh)
 

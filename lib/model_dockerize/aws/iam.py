@@ -24,10 +24,16 @@ _FRESH = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Role:
-    """A role, and whether it is so new that other services may not see it yet."""
+    """A role, whether it is so new that other services may not see it yet, and whether we made it."""
 
     arn: str
     fresh: bool
+    ours: bool = False
+
+    @property
+    def name(self) -> str:
+        """The last word of the ARN."""
+        return self.arn.rsplit("/", 1)[-1]
 
 
 def ensure_execution_role(aws: Aws, wanted: str, progress: Progress) -> Role:
@@ -144,4 +150,4 @@ def _is_ours(role: Any) -> bool:
 
 
 def _role(role: Any) -> Role:
-    return Role(role["Arn"], fresh=datetime.now(UTC) - role["CreateDate"] < _FRESH)
+    return Role(role["Arn"], datetime.now(UTC) - role["CreateDate"] < _FRESH, _is_ours(role))

@@ -65,7 +65,7 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
         ),
         _allow(
             "RemoveRoles",
-            ("iam:DetachRolePolicy", "iam:DeleteRole"),
+            ("iam:ListRolePolicies", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole"),
             where.arn("iam", "role/*", regional=False),
         ),
         _allow(
@@ -144,11 +144,17 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
     """Making them is allowed only where ours are used; passing them on, only to tasks."""
     given = (settings.service.execution_role, settings.service.task_role or TASK_ROLE)
     arns = [r if r.startswith("arn:") else where.arn("iam", f"role/{r}", regional=False) for r in given]
-    actions = ("iam:GetRole", "iam:ListAttachedRolePolicies", "iam:CreateRole", "iam:TagRole", "iam:AttachRolePolicy")
+    actions = ["iam:GetRole", "iam:ListAttachedRolePolicies", "iam:CreateRole", "iam:TagRole", "iam:AttachRolePolicy"]
+    if settings.service.secret_arns:
+        actions += ["iam:GetRolePolicy", "iam:PutRolePolicy"]
     pass_on = _allow("PassRoles", ("iam:PassRole",), *arns)
     pass_on["Condition"] = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
     linked = where.arn("iam", "role/aws-service-role/*", regional=False)
-    return [_allow("Roles", actions, *arns), pass_on, _allow("LinkedRoles", ("iam:CreateServiceLinkedRole",), linked)]
+    return [
+        _allow("Roles", tuple(actions), *arns),
+        pass_on,
+        _allow("LinkedRoles", ("iam:CreateServiceLinkedRole",), linked),
+    ]
 
 
 def _service(names: Names, where: Where) -> list[Statement]:

@@ -6,19 +6,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws.canonical import differences
+from model_dockerize.aws.container import Container
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.eventual import once_assumable
-from model_dockerize.aws.foundations import Runtime
 from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import TAG, TASK_DEFINITION, legal_name
 from model_dockerize.aws.newer_fields import heard, saying, unknown
 from model_dockerize.aws.session import Aws
-from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
-from model_dockerize.settings import ServiceSettings
 from model_dockerize.settings.fargate import check_size
-
-_ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}
 
 
 @dataclass(frozen=True)
@@ -36,42 +32,15 @@ class TaskDefinition:
         return f"{self.family}:{self.revision}"
 
 
-def cpu_architecture(platform: str) -> str:
-    """Fargate's word for an image's platform: linux/amd64 is X86_64.
-
-    Raises:
-        InputError: neither linux/amd64 nor linux/arm64.
-    """
-    system, _, machine = platform.partition("/")
-    machine = machine.split("/")[0]
-    if system != "linux" or machine not in _ARCHITECTURES:
-        raise InputError(
-            f"Fargate does not run images for {platform}.", remedy="Build for linux/amd64 or linux/arm64 (platforms)."
-        )
-    return _ARCHITECTURES[machine]
-
-
 @finds_what_was_lost
-def ensure_task_definition(
-    aws: Aws,
-    settings: ServiceSettings,
-    family: str,
-    image_uri: str,
-    platform: str,
-    runtime: Runtime,
-    progress: Progress,
-) -> TaskDefinition:
+def ensure_task_definition(aws: Aws, family: str, container: Container, progress: Progress) -> TaskDefinition:
     """The latest ACTIVE revision of `family` if it means the same, else a new one.
-
-    Args:
-        image_uri: repository@sha256:...
-        platform: of the image, e.g. linux/amd64.
 
     Raises:
         InputError: Fargate has no such size, or not this architecture.
     """
     family = legal_name(family)
-    wanted = task_definition(aws.identity.region, settings, family, image_uri, platform, runtime)
+    wanted = task_definition(family, container)
     operation = aws.ecs.meta.service_model.operation_model("RegisterTaskDefinition")
     with translate(f"task definition {family}"):
         with heard(aws.ecs, "DescribeTaskDefinition") as said:
@@ -82,7 +51,7 @@ def ensure_task_definition(
             return TaskDefinition(latest["taskDefinitionArn"], family, latest["revision"], changed=False)
         shape = operation.service_model.shape_for("TaskDefinition")
         with saying(aws.ecs, "RegisterTaskDefinition", unknown(shape, said.get("taskDefinition", {}))) as kept:
-            made = once_assumable(lambda: aws.ecs.register_task_definition(**wanted), runtime.fresh_roles)[
+            made = once_assumable(lambda: aws.ecs.register_task_definition(**wanted), container.runtime.fresh_roles)[
                 "taskDefinition"
             ]
     if kept:
@@ -93,28 +62,26 @@ def ensure_task_definition(
     return TaskDefinition(made["taskDefinitionArn"], family, made["revision"], changed=True)
 
 
-def task_definition(
-    region: str, settings: ServiceSettings, family: str, image_uri: str, platform: str, runtime: Runtime
-) -> dict[str, Any]:
+def task_definition(family: str, container: Container) -> dict[str, Any]:
     """The RegisterTaskDefinition request. Pure.
 
     Raises:
         InputError: Fargate has no such size, or not this architecture.
     """
-    check_size(settings.cpu, settings.memory)
+    check_size(container.cpu, container.memory)
     return {
         "family": family,
         "requiresCompatibilities": ["FARGATE"],
         "networkMode": "awsvpc",
-        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": cpu_architecture(platform)},
-        "cpu": str(settings.cpu),
-        "memory": str(settings.memory),
-        "executionRoleArn": runtime.execution_role_arn,
-        "taskRoleArn": runtime.task_role_arn,
+        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": container.architecture},
+        "cpu": str(container.cpu),
+        "memory": str(container.memory),
+        "executionRoleArn": container.runtime.execution_role_arn,
+        "taskRoleArn": container.runtime.task_role_arn,
         "containerDefinitions": [
             {
                 "name": family,
-                "image": image_uri,
+                "image": container.image_uri,
                 "essential": True,
                 "portMappings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}],
                 "stopTimeout": 30,
@@ -125,14 +92,8 @@ def task_definition(
                     "retries": 3,
                     "startPeriod": 30,
                 },
-                "logConfiguration": {
-                    "logDriver": "awslogs",
-                    "options": {
-                        "awslogs-group": runtime.log_group,
-                        "awslogs-region": region,
-                        "awslogs-stream-prefix": "service",
-                    },
-                },
+                "logConfiguration": container.log_configuration("service"),
+                **container.variables(),
             }
         ],
         "tags": [{"key": TAG, "value": TASK_DEFINITION}],

@@ -96,4 +96,8 @@ def takes(*groups: str) -> Callable[[Command], Command]:
 
 def _click(option: Option) -> dict[str, Any]:
     default = f" [default: {option.default}]" if option.default else ""
-    return {"metavar": option.kind.value, "help": option.help + default}
+    shown: dict[str, Any] = {"metavar": option.kind.value, "help": option.help + default}
+    if option.kind is Kind.PAIRS:
+        # The flag is repeated where a file has lines.
+        shown |= {"multiple": True, "callback": lambda _context, _parameter, given: "\n".join(given) or None}
+    return shown

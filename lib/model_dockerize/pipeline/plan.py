@@ -36,26 +36,16 @@ def plan(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
             ground = aws.ensure_runtime(only_asking, settings.service, model.name, quiet)
         if settings.batch.create_job_def and ground:
             name = settings.batch.job_definition_name or model.name
-            aws.ensure_job_definition(
-                only_asking,
-                settings.service,
-                settings.batch,
-                name,
-                uri,
-                engine.platform,
-                BATCH_COMMAND,
-                {},
-                ground,
-                quiet,
-            )
+            container = aws.container_of(only_asking, settings.service, uri, engine.platform, ground)
+            aws.ensure_job_definition(only_asking, settings.batch, name, container, BATCH_COMMAND, {}, quiet)
             if settings.batch.job_queue:
                 network = aws.ensure_network(only_asking, settings.service, quiet)
                 aws.ensure_queue(only_asking, settings.batch, settings.batch.job_queue, network, quiet)
         if isinstance(ground, aws.Foundations):
             family, name = settings.service.task_definition or model.name, settings.service.service or model.name
-            definition = aws.ensure_task_definition(
-                only_asking, settings.service, family, uri, engine.platform, ground, quiet
-            )
+            container = aws.container_of(only_asking, settings.service, uri, engine.platform, ground)
+            served = container.with_queue(settings.service.queue_url)
+            definition = aws.ensure_task_definition(only_asking, family, served, quiet)
             aws.ensure_service(only_asking, settings.service, name, definition, ground, quiet)
         lines = tuple(map(str, rehearsal.changes))
         stage.info(f"{len(rehearsal.calls)} calls would change something.")

@@ -108,18 +108,9 @@ def job_definition(
 ) -> bool:
     """Stage `batch`: the job definition, pinned to the pushed digest. Whether it changed."""
     with run.recorder.stage("batch") as stage:
-        made = aws.ensure_job_definition(
-            account,
-            run.settings.service,
-            run.settings.batch,
-            run.settings.batch.job_definition_name or prepared.program.name,
-            pushed.uri,
-            engine.platform,
-            BATCH_COMMAND,
-            {},
-            runtime,
-            stage,
-        )
+        container = aws.container_of(account, run.settings.service, pushed.uri, engine.platform, runtime)
+        name = run.settings.batch.job_definition_name or prepared.program.name
+        made = aws.ensure_job_definition(account, run.settings.batch, name, container, BATCH_COMMAND, {}, stage)
         jobs = run.settings.batch
         if jobs.job_queue:
             network = aws.ensure_network(account, run.settings.service, stage)
@@ -143,9 +134,8 @@ def service(
     with run.recorder.stage("deploy") as stage:
         family = settings.task_definition or model.name
         take_turn(run, prepared, account)  # the build may have taken long
-        definition = aws.ensure_task_definition(
-            account, settings, family, pushed.uri, engine.platform, foundations, stage
-        )
+        container = aws.container_of(account, settings, pushed.uri, engine.platform, foundations)
+        definition = aws.ensure_task_definition(account, family, container.with_queue(settings.queue_url), stage)
         service = aws.ensure_service(account, settings, settings.service or model.name, definition, foundations, stage)
         run.learn(service_arn=service.arn, task_definition_arn=definition.arn)
         with _cancelled(settings.on_cancel, account, service, stage):

@@ -20,6 +20,7 @@ class Kind(Enum):
     INTEGER = "NUMBER"
     SECONDS = "SECONDS"
     LIST = "A,B"
+    PAIRS = "NAME=VALUE"
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,30 @@ OPTIONS: tuple[Option, ...] = (
         Kind.TEXT,
         "ecsTaskExecutionRole",
         "IAM role (name or ARN) that lets ECS pull the image and write logs, made if missing.",
+    ),
+    Option(
+        "environment",
+        "service",
+        Kind.PAIRS,
+        "",
+        "Variables of the container, one NAME=VALUE a line. Everybody who may read the definition reads them: what is "
+        "secret belongs in secrets.",
+    ),
+    Option(
+        "secrets",
+        "service",
+        Kind.PAIRS,
+        "",
+        "Variables whose value AWS puts in when a container starts, one NAME=ARN a line: ARN of a Secrets Manager "
+        "secret or of an SSM parameter.",
+    ),
+    Option(
+        "queue-url",
+        "service",
+        Kind.TEXT,
+        "",
+        "PostgreSQL for the job queue of several tasks: ARN of the secret that holds its postgresql:// URL, or a URL "
+        "without password. Each task keeps a queue of its own when empty.",
     ),
     Option("vpc", "service", Kind.TEXT, "", "VPC to run in. One with a public subnet is made when empty."),
     Option("subnets", "service", Kind.LIST, "", "Subnets to run in. That of our own VPC when empty."),

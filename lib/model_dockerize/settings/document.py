@@ -32,6 +32,11 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.INTEGER: {"type": ["integer", "null"], "minimum": 0},
     Kind.SECONDS: {"type": ["integer", "null"], "minimum": 1},
     Kind.LIST: {"type": ["array", "string", "null"], "items": {"type": "string"}},
+    Kind.PAIRS: {
+        "type": ["object", "array", "string", "null"],
+        "items": {"type": "string"},
+        "additionalProperties": {"type": ["string", "number", "boolean"]},
+    },
 }
 
 
@@ -64,7 +69,8 @@ def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
         "wins over the file, and the file over the default. An empty value counts as not given.",
         "Paths are relative to the file that names them: to the workspace in the Action, to the current folder on the "
         "command line, to the folder of model-dockerize.yml in that file. A list is written `A,B`, one word a line, or "
-        "as a YAML list. The JSON schema of the file, for editors that complete and check it as you type, is "
+        "as a YAML list. `NAME=VALUE` pairs are written one a line, as a YAML list or mapping, or by repeating the "
+        "flag. The JSON schema of the file, for editors that complete and check it as you type, is "
         "[model-dockerize.schema.json](model-dockerize.schema.json).",
     ]
     for group, members in groupby(options, key=lambda option: option.group):

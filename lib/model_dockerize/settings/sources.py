@@ -14,6 +14,7 @@ FILE_NAME = "model-dockerize.yml"
 # What the runner takes itself from `with:` of every container action (ContainerActionHandler.cs).
 _RUNNER_INPUTS = ("INPUT_ARGS", "INPUT_ENTRYPOINT")
 _LISTS = {option.name for option in OPTIONS if option.kind is Kind.LIST}
+_PAIRS = {option.name for option in OPTIONS if option.kind is Kind.PAIRS}
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
@@ -83,12 +84,29 @@ def from_file(path: Path) -> dict[str, Given]:
 def _plain(name: str, value: yaml.Node) -> tuple[str, str]:
     """The text of a YAML value and what is wrong with it, one of them empty."""
     if isinstance(value, yaml.ScalarNode):
-        return ("" if value.tag.endswith(":null") else value.value), ""
+        return _text(value), ""
+    if name in _PAIRS:
+        return _lines(value)
     if name not in _LISTS:
         return "", "the value must be one plain value"
     if not isinstance(value, yaml.SequenceNode) or not all(isinstance(item, yaml.ScalarNode) for item in value.value):
         return "", "the value must be a list of plain values"
     return ",".join(item.value for item in value.value), ""
+
+
+def _text(node: yaml.ScalarNode) -> str:
+    return "" if node.tag.endswith(":null") else str(node.value)
+
+
+def _lines(value: yaml.Node) -> tuple[str, str]:
+    """As `_plain`, of a mapping or of a list of NAME=VALUE: one pair a line."""
+    pairs = [(n, v) for n, v in value.value] if isinstance(value, yaml.MappingNode) else [(n,) for n in value.value]
+    if not all(isinstance(node, yaml.ScalarNode) for pair in pairs for node in pair):
+        return "", "the value must be a mapping of names to plain values, or a list of NAME=VALUE"
+    lines = ["=".join(_text(node) for node in pair) for pair in pairs]
+    if any("\n" in line for line in lines):
+        return "", "a value must be on one line"
+    return "\n".join(lines), ""
 
 
 def program_file(target: Path) -> dict[str, Given]:

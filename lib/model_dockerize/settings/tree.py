@@ -79,6 +79,9 @@ class ServiceSettings:
     desired_count: int
     task_role: str  # name or ARN; empty: one without permissions is made
     execution_role: str  # name or ARN
+    environment: tuple[tuple[str, str], ...]  # variable -> value
+    secrets: tuple[tuple[str, str], ...]  # variable -> ARN of its secret
+    queue_url: str  # ARN of a secret, or a URL without password; empty: a queue in each task
     vpc: str
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
@@ -88,6 +91,12 @@ class ServiceSettings:
     commit: str
     run_number: int  # 0: runs are not ordered
     workflow: str  # whose run_number it is
+
+    @property
+    def secret_arns(self) -> tuple[str, ...]:
+        """What the container's execution role must be allowed to read."""
+        queue = (self.queue_url,) if self.queue_url.startswith("arn:") else ()
+        return (*(arn for _, arn in self.secrets), *queue)
 
 
 @dataclass(frozen=True)

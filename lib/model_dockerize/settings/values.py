@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model_dockerize.errors import InputError
+from model_dockerize.settings import variables
 from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
 from model_dockerize.settings.fargate import memories, nearest
 from model_dockerize.settings.tree import (
@@ -31,6 +32,8 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 _MAY_BE_ZERO = ("desired-count", "gpus", "run-number")
+#: Checked elsewhere, because a message would repeat what may be a secret.
+_NOT_REPEATED = ("queue-url",)
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,17 @@ def _parse(option: Option, value: Given) -> Any:
             for word in words:
                 _check_text(option, word)
             return words
+        case Kind.PAIRS:
+            try:
+                return variables.pairs(text)
+            except ValueError as error:
+                raise _InvalidValueError(str(error)) from None
         case Kind.PATH:
             _check_one_line(text)
             return _path(text, value.base) if text else None
         case Kind.TEXT:
-            _check_text(option, text)
+            if option.name not in _NOT_REPEATED:
+                _check_text(option, text)
             return text
 
 
@@ -180,6 +189,8 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> li
     if parsed["instance-types"] and str(parsed["compute-type"]).startswith("FARGATE"):
         where = given["instance-types"].where
         problems.append(f"{where}: Fargate has no instance types; set compute-type to EC2 or SPOT")
+    told = variables.problems(parsed["environment"] or (), parsed["secrets"] or (), parsed["queue-url"] or "")
+    problems += [f"{given[name].where}: {problem}" for name, problem in told]
     cpu, memory = parsed["cpu"], parsed["memory"]
     if cpu and memory and memory not in memories(cpu):
         where = next((given[name].where for name in ("cpu", "memory") if name in given), "the defaults")

@@ -138,3 +138,8 @@ def account(connection: aws.Aws) -> Iterator[Account]:
     hooks.give_batch_its_role()
     yield Account(fresh, said, calls, hooks)
     hooks.remove()
+
+
+@pytest.fixture
+def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_dockerize.aws.destroy.once_free", lambda call: call())

@@ -25,25 +25,24 @@ def everything(account: Account) -> tuple[aws.Foundations, aws.JobDefinition, aw
     return ground, job, definition, service
 
 
+def container(account: Account, ground: aws.Runtime, image: str = IMAGE, **changes: Any) -> aws.Container:
+    return aws.container_of(account.aws, settings(**changes), image, "linux/amd64", ground)
+
+
 def task_definition(
     account: Account, ground: aws.Foundations, image: str = IMAGE, **changes: Any
 ) -> aws.TaskDefinition:
-    return aws.ensure_task_definition(
-        account.aws, settings(**changes), "iris", image, "linux/amd64", ground, account.said
-    )
+    return aws.ensure_task_definition(account.aws, "iris", container(account, ground, image, **changes), account.said)
 
 
 def job_definition(account: Account, ground: aws.Foundations, image: str = IMAGE) -> aws.JobDefinition:
     return aws.ensure_job_definition(
         account.aws,
-        settings(),
         batch_settings(),
         "iris",
-        image,
-        "linux/amd64",
+        container(account, ground, image),
         ("run", "Ref::input", "Ref::output"),
         {},
-        ground,
         account.said,
     )
 

@@ -14,11 +14,6 @@ from .test_plan import everything
 NAMES = aws.Names("iris", "iris", "iris", "iris", "iris", "model-dockerize")
 
 
-@pytest.fixture
-def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model_dockerize.aws.destroy.once_free", lambda call: call())
-
-
 @pytest.mark.usefixtures("_without_waiting")
 class TestDestroy:
     def test_everything_goes_and_the_second_time_nothing_is_there(self, account: Account) -> None:

@@ -14,10 +14,9 @@ def everything(connection: aws.Aws, said: Any, image: str = IMAGE, **changes: An
     wanted = settings(**changes)
     aws.ensure_repository(connection, "iris", said)
     ground = aws.ensure_foundations(connection, wanted, "iris", said)
-    aws.ensure_job_definition(
-        connection, wanted, batch_settings(), "iris", image, "linux/amd64", ("run",), {}, ground, said
-    )
-    definition = aws.ensure_task_definition(connection, wanted, "iris", image, "linux/amd64", ground, said)
+    container = aws.container_of(connection, wanted, image, "linux/amd64", ground)
+    aws.ensure_job_definition(connection, batch_settings(), "iris", container, ("run",), {}, said)
+    definition = aws.ensure_task_definition(connection, "iris", container.with_queue(wanted.queue_url), said)
     aws.ensure_service(connection, wanted, "iris", definition, ground, said)
 
 

@@ -1,5 +1,6 @@
 """The pure parts: sizes, names, canonical comparison, hints, addresses."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
@@ -12,7 +13,7 @@ from model_dockerize.aws.address import newest_interface
 from model_dockerize.aws.batch import job_definition
 from model_dockerize.aws.canonical import differences
 from model_dockerize.aws.diagnosis import hint
-from model_dockerize.aws.taskdef import cpu_architecture, task_definition
+from model_dockerize.aws.taskdef import task_definition
 from model_dockerize.errors import InputError
 from model_dockerize.settings.fargate import check_size, memories, nearest
 
@@ -23,8 +24,13 @@ ECS = botocore.session.get_session().get_service_model("ecs").operation_model("R
 BATCH = botocore.session.get_session().get_service_model("batch").operation_model("RegisterJobDefinition")
 
 
+def container(platform: str = "linux/amd64", **changes: Any) -> aws.Container:
+    identity: Any = SimpleNamespace(identity=SimpleNamespace(region="us-east-1"))
+    return aws.container_of(identity, settings(**changes), IMAGE, platform, RUNTIME)
+
+
 def wanted(**changes: Any) -> dict[str, Any]:
-    return task_definition("us-east-1", settings(**changes), "iris", IMAGE, "linux/amd64", RUNTIME)
+    return task_definition("iris", container(**changes))
 
 
 def as_aws_answers(request: dict[str, Any]) -> dict[str, Any]:
@@ -78,11 +84,9 @@ def test_what_somebody_changed_is_a_difference(change: dict[str, Any], path: str
 
 
 def test_the_order_of_named_lists_is_no_difference_but_that_of_a_command_is() -> None:
-    job = job_definition(
-        "us-east-1", settings(), batch_settings(), "iris", IMAGE, "linux/amd64", ("run", "a", "b"), {}, RUNTIME
-    )
-    container = job["containerProperties"]
-    turned = {**container, "resourceRequirements": container["resourceRequirements"][::-1], "volumes": []}
+    job = job_definition(batch_settings(), "iris", container(), ("run", "a", "b"), {})
+    properties = job["containerProperties"]
+    turned = {**properties, "resourceRequirements": properties["resourceRequirements"][::-1], "volumes": []}
     assert differences(BATCH, job, {**job, "containerProperties": turned, "revision": 3, "schedulingPriority": 0}) == []
     other = {**turned, "command": ["run", "b", "a"]}
     assert differences(BATCH, job, {**job, "containerProperties": other}) == [
@@ -97,9 +101,7 @@ def test_tags_do_not_make_a_revision() -> None:
 
 
 def test_batch_size_in_vcpus() -> None:
-    job = job_definition(
-        "us-east-1", settings(cpu=256, memory=512), batch_settings(), "i", IMAGE, "linux/arm64", ("run",), {}, RUNTIME
-    )
+    job = job_definition(batch_settings(), "i", container("linux/arm64", cpu=256, memory=512), ("run",), {})
     assert {"type": "VCPU", "value": "0.25"} in job["containerProperties"]["resourceRequirements"]
     assert job["containerProperties"]["runtimePlatform"]["cpuArchitecture"] == "ARM64"
 
@@ -145,11 +147,11 @@ def test_legal_names(text: str, name: str) -> None:
 
 
 def test_platforms() -> None:
-    assert cpu_architecture("linux/amd64") == "X86_64"
-    assert cpu_architecture("linux/arm64/v8") == "ARM64"
+    assert container("linux/amd64").architecture == "X86_64"
+    assert container("linux/arm64/v8").architecture == "ARM64"
     for platform in ("windows/amd64", "linux/s390x", ""):
         with pytest.raises(InputError):
-            cpu_architecture(platform)
+            _ = container(platform).architecture
 
 
 @pytest.mark.parametrize(
@@ -160,6 +162,7 @@ def test_platforms() -> None:
         ("Essential container in task exited", 1, ("exec /usr/bin/tini: exec format error",), "another processor"),
         ("CannotPullContainerError: manifest unknown", None, (), "could not be pulled"),
         ("ResourceInitializationError: unable to pull secrets", None, (), "before the container"),
+        ("ResourceInitializationError: unable to retrieve secret from asm: failed", None, (), "may not read it"),
         ("Task failed container health checks", 0, (), "did not become healthy"),
         ("Capacity is unavailable at this time", None, (), "no room"),
         ("ECS was unable to assume the role 'arn'", None, (), "does not trust"),

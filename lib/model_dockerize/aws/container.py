@@ -1,0 +1,86 @@
+"""The model's container, told once: a service's task and a Batch job run the same one."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_dockerize.aws.foundations import Runtime
+from model_dockerize.aws.session import Aws
+from model_dockerize.errors import InputError
+from model_dockerize.settings import ServiceSettings
+
+_ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}
+#: Where the server of the image looks for its job queue.
+_QUEUE = "MODEL_QUEUE_URL"
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Container:
+    """What runs, how large, with which variables, on what."""
+
+    image_uri: str  # repository@sha256:...
+    platform: str  # of the image, e.g. linux/amd64
+    cpu: int  # CPU units, 1024 = one vCPU
+    memory: int  # MiB
+    environment: Pairs
+    secrets: Pairs  # variable -> ARN in Secrets Manager or SSM; never a value
+    public_address: bool
+    region: str
+    runtime: Runtime
+
+    @property
+    def architecture(self) -> str:
+        """Fargate's word for the platform: linux/amd64 is X86_64.
+
+        Raises:
+            InputError: neither linux/amd64 nor linux/arm64.
+        """
+        system, _, machine = self.platform.partition("/")
+        machine = machine.split("/")[0]
+        if system != "linux" or machine not in _ARCHITECTURES:
+            raise InputError(
+                f"Fargate does not run images for {self.platform}.",
+                remedy="Build for linux/amd64 or linux/arm64 (platforms).",
+            )
+        return _ARCHITECTURES[machine]
+
+    def with_queue(self, queue_url: str) -> "Container":
+        """The container as a server whose job queue is `queue_url`: a URL without password, or the ARN of a secret."""
+        if not queue_url:
+            return self
+        queue = ((_QUEUE, queue_url),)
+        if queue_url.startswith("arn:"):
+            return replace(self, secrets=self.secrets + queue)
+        return replace(self, environment=self.environment + queue)
+
+    def variables(self) -> dict[str, Any]:
+        """`environment` and `secrets` as ECS and Batch both write them."""
+        return {
+            "environment": [{"name": name, "value": value} for name, value in sorted(self.environment)],
+            "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted(self.secrets)],
+        }
+
+    def log_configuration(self, prefix: str) -> dict[str, Any]:
+        """Lines go to the model's log group, into streams that begin with `prefix`."""
+        options = {
+            "awslogs-group": self.runtime.log_group,
+            "awslogs-region": self.region,
+            "awslogs-stream-prefix": prefix,
+        }
+        return {"logDriver": "awslogs", "options": options}
+
+
+def container_of(aws: Aws, settings: ServiceSettings, image_uri: str, platform: str, runtime: Runtime) -> Container:
+    """The container of the image `image_uri` (repository@sha256:...), built for `platform`, as `settings` say."""
+    return Container(
+        image_uri=image_uri,
+        platform=platform,
+        cpu=settings.cpu,
+        memory=settings.memory,
+        environment=settings.environment,
+        secrets=settings.secrets,
+        public_address=settings.assign_public_ip,
+        region=aws.identity.region,
+        runtime=runtime,
+    )

@@ -1,0 +1,89 @@
+"""The container's variables: NAME=VALUE pairs, and where their secrets may stand.
+
+No message of this module repeats a value: what was written in the wrong place may be the secret itself.
+"""
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+from urllib.parse import parse_qs, urlsplit
+
+Pairs = tuple[tuple[str, str], ...]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ARN = re.compile(
+    r"arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/)[^\s,]+"
+)
+_ARN_MEANT = "the ARN of a Secrets Manager secret or SSM parameter (arn:aws:secretsmanager:... or arn:aws:ssm:...)"
+#: Names that mean something already, and what to do instead.
+_TAKEN = {
+    "MODEL_BUILD_ID": "the image says itself which build it is",
+    "MODEL_QUEUE_URL": "use queue-url",
+}
+
+
+def pairs(text: str) -> Pairs:
+    """The NAME=VALUE lines of `text`; blank ones do not count.
+
+    Raises:
+        ValueError: a line that is none, or a name that stands there twice.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        name, equals, value = line.strip().partition("=")
+        if not equals or not _NAME.fullmatch(name.strip()):
+            raise ValueError(f"line {number} is not NAME=VALUE, with a name of letters, digits and _")
+        found.append((name.strip(), value.strip()))
+    names = sorted(name for name, _ in found)
+    twice = [name for name, following in pairwise(names) if name == following]
+    if twice:
+        raise ValueError(f"{', '.join(dict.fromkeys(twice))} stands there twice")
+    return tuple(found)
+
+
+def problems(environment: Pairs, secrets: Pairs, queue_url: str) -> Iterable[tuple[str, str]]:
+    """Names of inputs, and what is wrong with what they say."""
+    for name, value in environment:
+        if taken := _taken(name):
+            yield "environment", taken
+        elif _has_password(value):
+            yield "environment", f"{name} holds a password. {_keep_it(name)}"
+        elif re.search(r"[\x00-\x1f\x7f]", value):
+            yield "environment", f"{name} holds control characters"
+    for name, value in secrets:
+        if taken := _taken(name):
+            yield "secrets", taken
+        elif not _ARN.fullmatch(value):
+            yield "secrets", f"{name} is not {_ARN_MEANT}. The secret itself must not stand here."
+    for name in sorted({n for n, _ in environment} & {n for n, _ in secrets}):
+        yield "secrets", f"{name} stands in environment too"
+    if queue_url and not _ARN.fullmatch(queue_url):
+        if _has_password(queue_url):
+            yield "queue-url", f"it holds a password, which everybody would see. {_keep_it('its ARN', 'queue-url')}"
+        elif not re.fullmatch(r"postgres(ql)?://[^\s/]+/\S+", queue_url):
+            yield "queue-url", f"it is neither postgresql://host:5432/name nor {_ARN_MEANT}"
+
+
+def _taken(name: str) -> str:
+    if name in _TAKEN:
+        return f"{name} cannot be set here: {_TAKEN[name]}"
+    return f"{name}: names that begin with AWS_BATCH belong to AWS Batch" if name.startswith("AWS_BATCH") else ""
+
+
+def _has_password(value: str) -> bool:
+    """Whether `value` is a URL with a password: before the host, or as one of PostgreSQL's parameters."""
+    try:
+        url = urlsplit(value)
+        return bool(url.scheme and url.netloc and (url.password or "password" in parse_qs(url.query)))
+    except ValueError:
+        return False
+
+
+def _keep_it(name: str, where: str = "secrets") -> str:
+    form = name if where == "queue-url" else f"{name}=ARN"
+    return (
+        "Put it into AWS Secrets Manager (aws secretsmanager create-secret --name NAME --secret-string file://FILE) "
+        f"and write {form} under {where}."
+    )
