@@ -20,6 +20,7 @@ from model_dockerize.aws.ecr import (
 )
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.foundations import Foundations, Runtime, ensure_foundations, ensure_runtime
+from model_dockerize.aws.function import Function, ensure_function
 from model_dockerize.aws.jobs import Job, follow_jobs, log_of, submit
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name
@@ -47,6 +48,7 @@ __all__ = [
     "Change",
     "Container",
     "Foundations",
+    "Function",
     "Identity",
     "Job",
     "JobDefinition",
@@ -69,6 +71,7 @@ __all__ = [
     "connect",
     "container_of",
     "ensure_foundations",
+    "ensure_function",
     "ensure_job_definition",
     "ensure_network",
     "ensure_queue",

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws.errors import code_of, message_of, translate
 from model_dockerize.aws.eventual import once_free
+from model_dockerize.aws.function import function_things
 from model_dockerize.aws.iam import EXECUTION_ROLE, TASK_ROLE
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name, tagged
@@ -37,6 +38,7 @@ class Names:
     service: str
     task_definition: str
     cluster: str
+    function: str = ""  # that sends its jobs; empty: there is none
 
 
 def find_ours(aws: Aws, names: Names) -> tuple[Thing, ...]:
@@ -87,6 +89,7 @@ def _of_the_model(aws: Aws, names: Names) -> Iterator[Thing]:
     policy = policy_name(names.model)
     if policy in _role_policies(aws, EXECUTION_ROLE):
         yield Thing("role policy", policy, _bind(_end_role_policy, aws, EXECUTION_ROLE, policy))
+    yield from function_things(aws, names.function)
     group = log_group_name(names.model)
     if any(g == group for g in _log_groups(aws, group)):
         yield Thing("log group", group, lambda: aws.logs.delete_log_group(logGroupName=group))

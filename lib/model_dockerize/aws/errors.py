@@ -20,7 +20,7 @@ _BAD_CREDENTIALS = {
     "UnrecognizedClientException",
 }
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-_DENIED = {
+DENIED = {
     "AccessDenied",
     "AccessDeniedException",
     "UnauthorizedOperation",
@@ -34,7 +34,7 @@ THROTTLED = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-_WHAT_WAS_DENIED = re.compile(r"not authorized to perform:? ([\w-]+:\w+)(?: on resource:? (\S+))?")
+_WHAT_WASDENIED = re.compile(r"not authorized to perform:? ([\w-]+:\w+)(?: on resource:? (\S+))?")
 
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
@@ -103,7 +103,7 @@ def _from_client_error(doing: str, error: ClientError) -> AwsError | AwsAccessEr
             remedy="The key is wrong, deleted, or of another account or partition. " + _SIGN_IN,
             details=details,
         )
-    if code in _DENIED:
+    if code in DENIED:
         action, resource = _denied(error, message)
         where = f" on {resource}" if resource else ""
         return AwsAccessError(
@@ -125,7 +125,7 @@ def _from_client_error(doing: str, error: ClientError) -> AwsError | AwsAccessEr
 
 
 def _denied(error: ClientError, message: str) -> tuple[str, str]:
-    found = _WHAT_WAS_DENIED.search(message)
+    found = _WHAT_WASDENIED.search(message)
     if not found:
         return error.operation_name, ""
     return found.group(1), (found.group(2) or "").rstrip(".")

@@ -43,6 +43,11 @@ def once_free(call: Callable[[], T], seconds: float = 120) -> T:
     return _again(call, lambda e: code_of(e) in _HELD, seconds)
 
 
+def once_invocable(call: Callable[[], T], seconds: float = 30) -> T:
+    """`call`, again while S3 does not know yet that it may invoke a function."""
+    return _again(call, lambda e: "Unable to validate the following destination" in message_of(e), seconds)
+
+
 def _again(call: Callable[[], T], worth_it: Callable[[ClientError], bool], seconds: float) -> T:
     retrying = Retrying(
         stop=stop_after_delay(seconds),

@@ -1,6 +1,8 @@
 """The two roles of a task: one for Fargate (pull the image, write the log), one for the model's own code (nothing)."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.names import ROLE, TAG, tagged
 from model_dockerize.aws.session import Aws
+from model_dockerize.aws.thing import Thing
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 
@@ -112,6 +115,69 @@ def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
         aws.iam.add_role_to_instance_profile(InstanceProfileName=wanted, RoleName=wanted)
         aws.settled(progress, "make", "instance profile", wanted)
         return profile["InstanceProfile"]["Arn"]
+
+
+def ensure_function_role(aws: Aws, name: str, queue: str, definition: str, progress: Progress) -> Role:
+    """The role of the function `name`: it may submit `definition` to `queue`, look at jobs, and write its log."""
+    role_name = function_role_name(name)
+    with translate(f"role {role_name}"):
+        role = _get(aws, role_name)
+        made = role is None
+        if role is None:
+            role = _create(aws, role_name, "Lets a function submit Batch jobs.", progress, "lambda.amazonaws.com")
+        wanted = _function_policy(aws, name, queue, definition)
+        differs = made or wanted != _inline_policy(aws, role_name)
+        if differs:
+            aws.iam.put_role_policy(RoleName=role_name, PolicyName=TAG, PolicyDocument=json.dumps(wanted))
+        if not made:
+            fields = ("policy",) if differs else ()
+            aws.settled(progress, "change" if differs else "leave", "role", role_name, *fields)
+        return _role(role)
+
+
+def function_role_things(aws: Aws, name: str) -> Iterator[Thing]:
+    """The role of the function `name`, if it is ours."""
+    role = _get(aws, function_role_name(name))
+    if role and _is_ours(role):
+        yield Thing("role", role["RoleName"], lambda: _end_function_role(aws, role["RoleName"]))
+
+
+def _end_function_role(aws: Aws, name: str) -> None:
+    with suppress(aws.iam.exceptions.NoSuchEntityException):
+        aws.iam.delete_role_policy(RoleName=name, PolicyName=TAG)
+    aws.iam.delete_role(RoleName=name)
+
+
+def function_role_name(name: str) -> str:
+    """What the role of the function `name` is called."""
+    return f"model-dockerize-{name}"[:64]
+
+
+def _function_policy(aws: Aws, name: str, queue: str, definition: str) -> dict[str, Any]:
+    place = f"{aws.identity.region}:{aws.identity.account}"
+    batch, logs = (f"arn:{aws.identity.partition}:{service}:{place}" for service in ("batch", "logs"))
+    own = [
+        f"{batch}:job-queue/{queue}",
+        f"{batch}:job-definition/{definition}",
+        f"{batch}:job-definition/{definition}:*",
+    ]
+    looking = ["batch:DescribeJobDefinitions", "batch:DescribeJobs", "batch:ListJobs"]
+    writing = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": ["batch:SubmitJob"], "Resource": own},
+            {"Effect": "Allow", "Action": looking, "Resource": "*"},
+            {"Effect": "Allow", "Action": writing, "Resource": f"{logs}:log-group:/aws/lambda/{name}:*"},
+        ],
+    }
+
+
+def _inline_policy(aws: Aws, role: str) -> Any:
+    try:
+        return aws.iam.get_role_policy(RoleName=role, PolicyName=TAG)["PolicyDocument"]
+    except aws.iam.exceptions.NoSuchEntityException:
+        return None
 
 
 def _get(aws: Aws, name: str) -> Any:

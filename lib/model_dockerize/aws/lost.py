@@ -33,7 +33,8 @@ NOT_REPEATED = {
     "batch": ("RegisterJobDefinition",),
 }
 _TRIES = 5
-_THERE = re.compile(r"AlreadyExists|AlreadyAssociated|Duplicate|\.Conflict")
+# The last two are Lambda's: it is there, or was changed since we looked.
+_THERE = re.compile(r"AlreadyExists|AlreadyAssociated|Duplicate|\.Conflict|ResourceConflict|PreconditionFailed")
 
 
 class AnswerLostError(AwsError):

@@ -6,7 +6,7 @@ from typing import Any
 
 #: Everything that model-dockerize makes carries this tag; its value says what the thing is for.
 TAG = "model-dockerize"
-NETWORK, ROLE, CLUSTER, LOGS, REGISTRY, BATCH, TASK_DEFINITION, SERVICE = (
+NETWORK, ROLE, CLUSTER, LOGS, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTION = (
     "network",
     "role",
     "cluster",
@@ -15,6 +15,7 @@ NETWORK, ROLE, CLUSTER, LOGS, REGISTRY, BATCH, TASK_DEFINITION, SERVICE = (
     "batch",
     "task-definition",
     "service",
+    "function",
 )
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_dockerize.aws.destroy import Names
-from model_dockerize.aws.iam import TASK_ROLE
+from model_dockerize.aws.iam import TASK_ROLE, function_role_name
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import legal_name
-from model_dockerize.settings import Settings
+from model_dockerize.settings import BatchSettings, Settings
 
 Statement = dict[str, Any]
 
@@ -35,6 +35,8 @@ def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any
         statements += _service(names, where)
     if settings.batch.create_job_def:
         statements += _batch(settings, names, where)
+        if settings.batch.update_function:
+            statements += _function(settings.batch, where)
     if settings.service.deploy_service or settings.batch.job_queue:
         statements += _network(settings)
     return {"Version": "2012-10-17", "Statement": statements}
@@ -75,6 +77,8 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
             where.arn("ecr", f"repository/{names.repository}"),
         ),
     ]
+    if names.function:
+        statements.append(_end_of_function(names.function, where))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -206,6 +210,40 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
             *places,
         ),
     ]
+
+
+def _function(batch: BatchSettings, where: Where) -> list[Statement]:
+    name = batch.update_function
+    role = where.arn("iam", f"role/{function_role_name(name)}", regional=False)
+    making = ("lambda:GetFunction", "lambda:CreateFunction", "lambda:TagResource")
+    changing = ("lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionCode")
+    feeding = ("lambda:GetPolicy", "lambda:AddPermission", "lambda:RemovePermission") if batch.function_source else ()
+    roles = ("iam:GetRole", "iam:CreateRole", "iam:TagRole", "iam:GetRolePolicy", "iam:PutRolePolicy")
+    pass_on = _allow("PassFunctionRole", ("iam:PassRole",), role)
+    pass_on["Condition"] = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    statements = [
+        _allow("Function", (*making, *changing, *feeding), where.arn("lambda", f"function:{name}")),
+        _allow("FunctionRole", roles, role),
+        pass_on,
+    ]
+    if batch.function_source:
+        bucket = f"arn:{where.partition}:s3:::{batch.function_source.partition('/')[0]}"
+        statements.append(_allow("Notify", ("s3:GetBucketNotification", "s3:PutBucketNotification"), bucket))
+    return statements
+
+
+def _end_of_function(name: str, where: Where) -> Statement:
+    return _allow(
+        "RemoveFunction",
+        (
+            *("lambda:GetFunction", "lambda:GetPolicy", "lambda:DeleteFunction", "logs:DeleteLogGroup", "iam:GetRole"),
+            *("iam:DeleteRolePolicy", "iam:DeleteRole", "s3:GetBucketNotification", "s3:PutBucketNotification"),
+        ),
+        where.arn("lambda", f"function:{name}"),
+        where.arn("logs", f"log-group:/aws/lambda/{name}"),
+        where.arn("iam", f"role/{function_role_name(name)}", regional=False),
+        f"arn:{where.partition}:s3:::*",
+    )
 
 
 def _network(settings: Settings) -> list[Statement]:

@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sts import STSClient
 
 _CONFIG = Config(
@@ -104,6 +106,11 @@ class Aws:
         return self.client("ecs")  # type: ignore[no-any-return]
 
     @property
+    def functions(self) -> "LambdaClient":
+        """AWS Lambda."""
+        return self.client("lambda")  # type: ignore[no-any-return]
+
+    @property
     def iam(self) -> "IAMClient":
         """Roles."""
         return self.client("iam")  # type: ignore[no-any-return]
@@ -112,6 +119,11 @@ class Aws:
     def logs(self) -> "CloudWatchLogsClient":
         """CloudWatch Logs."""
         return self.client("logs")  # type: ignore[no-any-return]
+
+    @property
+    def s3(self) -> "S3Client":
+        """Buckets."""
+        return self.client("s3")  # type: ignore[no-any-return]
 
     def client(self, service: str) -> Any:
         """The client of `service`, e.g. `ecs`. One each: to make one is slow and not thread-safe."""

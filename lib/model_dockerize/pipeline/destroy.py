@@ -33,4 +33,5 @@ def names_of(settings: Settings, model: str) -> aws.Names:
         service=settings.service.service or model,
         task_definition=settings.service.task_definition or model,
         cluster=settings.service.cluster,
+        function=settings.batch.update_function,
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from model_dockerize import aws, image
 from model_dockerize.pipeline.context import Prepared, Run
-from model_dockerize.pipeline.ship import BATCH_COMMAND
+from model_dockerize.pipeline.ship import ensure_jobs
 from model_dockerize.progress import Progress, Silent
 
 
@@ -35,12 +35,8 @@ def plan(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
         elif settings.batch.create_job_def:
             ground = aws.ensure_runtime(only_asking, settings.service, model.name, quiet)
         if settings.batch.create_job_def and ground:
-            name = settings.batch.job_definition_name or model.name
             container = aws.container_of(only_asking, settings.service, uri, engine.platform, ground)
-            aws.ensure_job_definition(only_asking, settings.batch, name, container, BATCH_COMMAND, {}, quiet)
-            if settings.batch.job_queue:
-                network = aws.ensure_network(only_asking, settings.service, quiet)
-                aws.ensure_queue(only_asking, settings.batch, settings.batch.job_queue, network, quiet)
+            ensure_jobs(settings, model.name, only_asking, container, quiet)
         if isinstance(ground, aws.Foundations):
             family, name = settings.service.task_definition or model.name, settings.service.service or model.name
             container = aws.container_of(only_asking, settings.service, uri, engine.platform, ground)

@@ -15,7 +15,9 @@ from model_dockerize.errors import (
 )
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
+from model_dockerize.progress import Progress
 from model_dockerize.report import StageProgress
+from model_dockerize.settings import Settings
 
 # What a Batch job of the image runs: one input, one output, through the same runner as the server's jobs.
 BATCH_COMMAND = ("run", "Ref::input", "Ref::output")
@@ -106,19 +108,39 @@ def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime |
 def job_definition(
     run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws, pushed: aws.PushedImage, runtime: aws.Runtime
 ) -> bool:
-    """Stage `batch`: the job definition, pinned to the pushed digest. Whether it changed."""
+    """Stage `batch`: the job definition, pinned to the pushed digest, and what sends its jobs. Whether it changed."""
     with run.recorder.stage("batch") as stage:
         container = aws.container_of(account, run.settings.service, pushed.uri, engine.platform, runtime)
-        name = run.settings.batch.job_definition_name or prepared.program.name
-        made = aws.ensure_job_definition(account, run.settings.batch, name, container, BATCH_COMMAND, {}, stage)
-        jobs = run.settings.batch
-        if jobs.job_queue:
-            network = aws.ensure_network(account, run.settings.service, stage)
-            aws.ensure_queue(account, jobs, jobs.job_queue, network, stage)
-        if not made.changed:
+        made, changed = ensure_jobs(run.settings, prepared.program.name, account, container, stage)
+        if not changed:
             stage.unchanged(f"Revision {made.revision} is this build already.")
     run.learn(job_definition_arn=made.arn, job_definition_revision=made.revision)
-    return made.changed
+    return changed
+
+
+def ensure_jobs(
+    settings: Settings, model: str, account: aws.Aws, container: aws.Container, stage: Progress
+) -> tuple[aws.JobDefinition, bool]:
+    """All that the settings want of AWS Batch: definition, queue, function. Whether definition or function changed."""
+    jobs = settings.batch
+    name = jobs.job_definition_name or model
+    made = aws.ensure_job_definition(account, jobs, name, container, BATCH_COMMAND, {}, stage)
+    changed = made.changed
+    if jobs.job_queue:
+        network = aws.ensure_network(account, settings.service, stage)
+        aws.ensure_queue(account, jobs, jobs.job_queue, network, stage)
+    if jobs.update_function:
+        function = aws.ensure_function(
+            account,
+            jobs.update_function,
+            jobs.job_queue,
+            name,
+            stage,
+            output=jobs.function_output,
+            source=jobs.function_source,
+        )
+        changed |= function.changed
+    return made, changed
 
 
 def service(

@@ -12,7 +12,7 @@ from model_dockerize.settings.tree import (
     Settings,
     SmokeSettings,
 )
-from model_dockerize.settings.values import Given, to_settings
+from model_dockerize.settings.values import Given, feeds_itself, to_settings
 
 __all__ = [
     "OPTIONS",
@@ -29,5 +29,6 @@ __all__ = [
     "ServiceSettings",
     "Settings",
     "SmokeSettings",
+    "feeds_itself",
     "to_settings",
 ]

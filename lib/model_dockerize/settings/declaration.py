@@ -181,6 +181,29 @@ OPTIONS: tuple[Option, ...] = (
         "Instance profile (name or ARN) of the compute environment's EC2 instances, made if missing.",
     ),
     Option("gpus", "batch", Kind.INTEGER, "0", "GPUs of a job. Needs compute-type EC2 or SPOT."),
+    Option(
+        "update-function",
+        "batch",
+        Kind.TEXT,
+        "",
+        "Lambda function that submits a job to job-queue for every file that arrives in S3: made if missing, else told "
+        "its queue and job definition. None when empty.",
+    ),
+    Option(
+        "function-source",
+        "batch",
+        Kind.TEXT,
+        "",
+        "Where files arrive for update-function: BUCKET or BUCKET/PREFIX. What invokes it is left alone when empty.",
+    ),
+    Option(
+        "function-output",
+        "batch",
+        Kind.TEXT,
+        "",
+        "Where the jobs of update-function write, e.g. s3://BUCKET/out/{name}.csv; {name} is the name without "
+        "suffix. Left as it is when empty (at first the job's log).",
+    ),
     Option("deploy-service", "service", Kind.FLAG, "", "Run the model as an ECS service. As push-to-ecr when empty."),
     Option("cluster", "service", Kind.TEXT, "model-dockerize", "ECS cluster, made if missing."),
     Option("service", "service", Kind.TEXT, "", "ECS service, made or rolled. The image's name when empty."),

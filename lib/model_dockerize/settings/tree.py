@@ -64,6 +64,9 @@ class BatchSettings:
     instance_types: tuple[str, ...]  # empty: AWS chooses
     instance_role: str  # instance profile: name or ARN
     gpus: int  # of a job
+    update_function: str  # name; empty: there is none
+    function_source: str  # BUCKET or BUCKET/PREFIX; empty: what invokes the function is left alone
+    function_output: str  # may hold {name}; empty: left as it is
 
 
 @dataclass(frozen=True)

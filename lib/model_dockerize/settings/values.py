@@ -132,6 +132,16 @@ def _path(text: str, base: Path) -> Path:
         raise _InvalidValueError(f"{text!r} is not a path that can be followed ({error})") from error
 
 
+def feeds_itself(source: str, output: str) -> bool:
+    """Whether a file written to `output` (s3://BUCKET/KEY) arrives in `source` (BUCKET or BUCKET/PREFIX) again."""
+    bucket, _, prefix = source.partition("/")
+    to, _, key = output.removeprefix("s3://").partition("/")
+    # What stands for the file's name may be anything.
+    known = key.partition("{name}")[0]
+    is_under = known.startswith(prefix) or ("{name}" in key and prefix.startswith(known))
+    return bool(source) and output.startswith("s3://") and to == bucket and is_under
+
+
 # What a text (or one word of a list) must look like, and how to say so. Without an entry: anything on one line.
 _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "image-name": (IMAGE_NAME, "lower-case letters, digits and single . _ - or / between them"),
@@ -148,6 +158,11 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "cache": (re.compile("auto|registry|gha|inline|none"), "auto, registry, gha, inline or none"),
     "job-queue": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)"),
     "compute-environment": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)"),
+    "update-function": (re.compile(r"[A-Za-z0-9_-]{1,64}"), "letters, digits, _ and - (at most 64)"),
+    "function-source": (
+        re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/\S*)?"),
+        "a bucket, or BUCKET/PREFIX, without s3://",
+    ),
     "scan-gate": (re.compile(r"CRITICAL|HIGH|MEDIUM|LOW"), "CRITICAL, HIGH, MEDIUM or LOW"),
     "role-to-assume": (re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+"), "arn:aws:iam::123456789012:role/NAME"),
     "compute-type": (re.compile(r"FARGATE|FARGATE_SPOT|EC2|SPOT"), "FARGATE, FARGATE_SPOT, EC2 or SPOT"),
@@ -191,6 +206,7 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> li
         problems.append(f"{where}: Fargate has no instance types; set compute-type to EC2 or SPOT")
     told = variables.problems(parsed["environment"] or (), parsed["secrets"] or (), parsed["queue-url"] or "")
     problems += [f"{given[name].where}: {problem}" for name, problem in told]
+    problems += _function_problems(parsed, given)
     cpu, memory = parsed["cpu"], parsed["memory"]
     if cpu and memory and memory not in memories(cpu):
         where = next((given[name].where for name in ("cpu", "memory") if name in given), "the defaults")
@@ -199,6 +215,26 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> li
             f"{where}: Fargate has no size of {cpu} CPU units with {memory} MiB. "
             f"The nearest that is large enough: cpu {fits[0]}, memory {fits[1]}."
         )
+    return problems
+
+
+def _function_problems(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
+    problems = []
+    if parsed["update-function"]:
+        where = given["update-function"].where
+        if not parsed["job-queue"]:
+            problems.append(f"{where}: update-function has to know where its jobs go: name a job-queue")
+        if parsed["create-job-def"] is False or (parsed["create-job-def"] is None and parsed["push-to-ecr"] is False):
+            problems.append(f"{where}: update-function has to know a job definition, but create-job-def is false")
+    else:
+        problems += [
+            f"{given[name].where}: {name} is about the function that update-function names, which is empty"
+            for name in ("function-source", "function-output")
+            if parsed[name]
+        ]
+    if feeds_itself(parsed["function-source"] or "", parsed["function-output"] or ""):
+        where = given["function-output"].where
+        problems.append(f"{where}: what a job writes there would start another job, without end (function-source)")
     return problems
 
 

@@ -25,11 +25,22 @@ class Hooks:
 
     aws: aws.Aws
     added: list[tuple[str, str, Any]]
+    services: tuple[str, ...] = ("ec2", "ecs", "ecr", "iam", "logs", "batch")
 
     def add(self, function: Any, event: str = "before-call") -> None:
-        for service in ("ec2", "ecs", "ecr", "iam", "logs", "batch"):
+        for service in self.services:
             self.aws.client(service).meta.events.register(event, function)
             self.added.append((service, event, function))
+
+    def listen_to(self, *services: str, calls: list[str]) -> None:
+        """Those services, from now on."""
+        former, self.services = self.services, services
+        self.hear(calls)
+        self.services = (*former, *services)
+
+    def hear(self, calls: list[str]) -> None:
+        """Has every call noted in `calls`, as `service:Operation`."""
+        self.add(lambda model, **_: calls.append(f"{model.service_model.service_name}:{model.name}"))
 
     def remove(self) -> None:
         for service, event, function in self.added:
@@ -73,6 +84,13 @@ class Account:
     said: Said
     calls: list[str]
     hooks: Hooks
+
+    def with_function(self) -> None:
+        """A bucket `data`, and ears for Lambda and S3 too."""
+        get_backend("lambda")[ACCOUNT].pop("us-east-1", None)
+        get_backend("s3")[ACCOUNT]["aws"].reset()
+        self.aws.s3.create_bucket(Bucket="data")
+        self.hooks.listen_to("lambda", "s3", calls=self.calls)
 
     def changes(self) -> list[str]:
         """The calls that were not reads."""
@@ -133,7 +151,7 @@ def account(connection: aws.Aws) -> Iterator[Account]:
     said, calls = Said(), list[str]()
     fresh = replace(connection, progress=said, changes=[])
     hooks = Hooks(fresh, [])
-    hooks.add(lambda model, **_: calls.append(f"{model.service_model.service_name}:{model.name}"))
+    hooks.hear(calls)
     hooks.remember_deployment_configuration()
     hooks.give_batch_its_role()
     yield Account(fresh, said, calls, hooks)

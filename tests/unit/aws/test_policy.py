@@ -1,6 +1,7 @@
 """The printed policy allows every call that we make, and none that this configuration does not make."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from model_dockerize import aws
@@ -11,6 +12,7 @@ from .conftest import Account
 from .test_destroy import NAMES
 from .test_plan import everything
 
+FUNCTION = {"update_function": "on-upload", "function_source": "data/in/"}
 WHERE = Where("123456789012", "us-east-1")
 
 
@@ -25,7 +27,8 @@ def actions(*documents: dict[str, Any]) -> set[str]:
 
 
 def called(calls: Iterable[str]) -> set[str]:
-    return set(calls) - {"ecr:GetAuthorizationToken"}
+    # S3's actions have names of their own.
+    return {call.replace("NotificationConfiguration", "Notification") for call in calls} - {"ecr:GetAuthorizationToken"}
 
 
 def use(account: Account, settings: Settings) -> None:
@@ -35,21 +38,26 @@ def use(account: Account, settings: Settings) -> None:
     if settings.batch.job_queue:
         network = aws.ensure_network(account.aws, settings.service, account.said)
         aws.ensure_queue(account.aws, settings.batch, "q", network, account.said, lambda _: None)
+    if settings.batch.update_function:
+        function, source = settings.batch.update_function, settings.batch.function_source
+        aws.ensure_function(account.aws, function, "q", "iris", account.said, source=source, sleep=lambda _: None)
 
 
 def test_every_call_of_a_run_is_allowed(account: Account) -> None:
-    settings = configured(job_queue="q", immutable_tags="true", scan="true")
+    account.with_function()
+    settings = configured(job_queue="q", immutable_tags="true", scan="true", **FUNCTION)
     use(account, settings)
     use(account, settings)
     assert called(account.calls) - actions(permissions(settings, NAMES, WHERE)) == set()
 
 
 def test_every_call_of_destroy_is_allowed(account: Account) -> None:
-    settings = configured(job_queue="q")
+    account.with_function()
+    settings, names = configured(job_queue="q", **FUNCTION), replace(NAMES, function="on-upload")
     use(account, settings)
     account.calls.clear()
-    aws.remove(aws.find_ours(account.aws, NAMES), account.said)
-    allowed = actions(permissions(settings, NAMES, WHERE), removal(NAMES, WHERE))
+    aws.remove(aws.find_ours(account.aws, names), account.said)
+    allowed = actions(permissions(settings, names, WHERE), removal(names, WHERE))
     assert called(account.calls) - allowed == set()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import Given, to_settings
+from model_dockerize.settings import Given, feeds_itself, to_settings
 from model_dockerize.settings.fargate import memories
 
 BASE = Path("/base")
@@ -114,3 +114,28 @@ def test_fargate_sizes_are_pairs() -> None:
         assert memories(cpu)
         for memory in memories(cpu):
             to_settings([layer(cpu=str(cpu), memory=str(memory))])
+
+
+class TestFunction:
+    def test_it_has_to_know_queue_and_definition(self) -> None:
+        assert "name a job-queue" in problems(update_function="f")[0]
+        assert "create-job-def is false" in problems(update_function="f", job_queue="q", create_job_def="false")[0]
+        assert len(problems(function_source="data", function_output="s3://results/{name}")) == 2
+
+    @pytest.mark.parametrize(
+        ("source", "output", "is_a_circle"),
+        [
+            ("data", "s3://data/out/{name}.csv", True),
+            ("data/in/", "s3://data/in/{name}.out", True),
+            ("data/in/", "s3://data/{name}", True),  # a file may be called anything
+            ("data/in/", "s3://data/out/{name}.csv", False),
+            ("data", "s3://data-out/{name}.csv", False),
+            ("data", "/data/{name}.csv", False),
+            ("data", "", False),
+        ],
+    )
+    def test_what_its_jobs_write_must_not_start_jobs(self, source: str, output: str, is_a_circle: bool) -> None:
+        assert feeds_itself(source, output) is is_a_circle
+        if is_a_circle:
+            named = {"update_function": "f", "job_queue": "q", "function_source": source, "function_output": output}
+            assert "without end" in problems(**named)[0]
