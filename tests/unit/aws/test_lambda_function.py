@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.backends import get_backend
 
 from model_dockerize.aws.lambda_function import lambda_handler
 
@@ -15,16 +16,20 @@ def batch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "moto-secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",  # the other tests of this process have the account's us-east-1
         "JOB_QUEUE_NAME": "q",
         "JOB_DEFINITION_NAME": "iris",
     }.items():
         monkeypatch.setenv(name, value)
-    with mock_aws(config={"batch": {"use_docker": False}, "core": {}}):
+    mock = mock_aws(config={"batch": {"use_docker": False}, "core": {}})
+    get_backend("batch")["123456789012"].pop("eu-west-1", None)
+    mock.start(reset=False)
+    try:
         client = boto3.client("batch")
         ec2 = boto3.client("ec2")
         subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
         group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
+        get_backend("iam")["123456789012"]["aws"].roles.clear()
         role = boto3.client("iam").create_role(RoleName="batch", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         resources: Any = {"type": "FARGATE", "maxvCpus": 4, "subnets": [subnet], "securityGroupIds": [group]}
         made = client.create_compute_environment(
@@ -33,6 +38,8 @@ def batch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         order: Any = [{"order": 1, "computeEnvironment": made["computeEnvironmentArn"]}]
         client.create_job_queue(jobQueueName="q", priority=1, state="ENABLED", computeEnvironmentOrder=order)
         yield client
+    finally:
+        mock.stop(remove_data=False)
 
 
 def register(batch: Any, times: int = 1) -> str:
