@@ -1,11 +1,12 @@
 """Docker Engine: probe it, build an image by BuildKit, run, push, save and load it."""
 
-from model_dockerize.image.archive import Archive, load, save
+from model_dockerize.image.archive import Archive, Disk, check_room, disk, held, load, save
 from model_dockerize.image.build import BuildRequest, build, build_argv
 from model_dockerize.image.buildlog import Step
 from model_dockerize.image.cache import TAG as CACHE_TAG
 from model_dockerize.image.cache import Cache, cache_options, choose_cache
 from model_dockerize.image.container import RunningContainer, run
+from model_dockerize.image.contents import Contents, look
 from model_dockerize.image.engine import Engine, probe
 from model_dockerize.image.login import signed_in
 from model_dockerize.image.push import RegistryAuth, push
@@ -18,6 +19,8 @@ __all__ = [
     "Archive",
     "BuildRequest",
     "Cache",
+    "Contents",
+    "Disk",
     "Engine",
     "Image",
     "RegistryAuth",
@@ -27,11 +30,15 @@ __all__ = [
     "build",
     "build_argv",
     "cache_options",
+    "check_room",
     "choose_cache",
+    "disk",
     "find",
     "find_sources",
+    "held",
     "inspect",
     "load",
+    "look",
     "probe",
     "push",
     "run",

@@ -3,19 +3,25 @@
 import gzip
 import os
 import re
+import shutil
+import tarfile
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from docker.errors import APIError
 
 from model_dockerize.errors import EngineError, InputError
+from model_dockerize.image.contents import Contents
 from model_dockerize.image.engine import Engine, connect
-from model_dockerize.image.store import Image, inspect, tag
+from model_dockerize.image.packing import packing, unpacked
+from model_dockerize.image.store import Image, has, inspect, tag
 from model_dockerize.progress import Progress
 
 _GZIP = b"\x1f\x8b"
+_CHUNK = 1 << 20  # bytes handed to the engine at once
 
 
 @dataclass(frozen=True)
@@ -63,26 +69,61 @@ def save(engine: Engine, image: Image, directory: Path, name: str, progress: Pro
     return Archive(path, saved_as, size)
 
 
-def load(engine: Engine, path: Path, progress: Progress) -> Image:
-    """Brings the image of an archive, gzipped or plain, into the engine.
+@dataclass(frozen=True)
+class Disk:
+    """Where the engine keeps images: bytes in all, and how many of them are free."""
+
+    total: int
+    free: int
+
+
+def disk(engine: Engine) -> Disk | None:
+    """The engine's disk; None where it is not on this computer's file system (a remote engine, one in a machine)."""
+    with closing(connect(engine)) as client:
+        folder = Path(str(client.info().get("DockerRootDir") or "/nowhere"))
+    if not engine.host.startswith("unix://") or not folder.is_dir():
+        return None
+    usage = shutil.disk_usage(folder)
+    return Disk(usage.total, usage.free)
+
+
+def check_room(contents: Contents, disk: Disk | None) -> None:
+    """Raises InputError where the image does not fit: for a while its layers are there as they came, and unpacked."""
+    needed = 2 * contents.size
+    if disk and needed > disk.free:
+        raise InputError(
+            f"The image in {contents.path} needs {needed / 1e9:.1f} GB while it is loaded, and "
+            f"{disk.free / 1e9:.1f} GB are free where Docker Engine keeps images.",
+            "Make room (`docker system df` says what takes it), and repeat.",
+        )
+
+
+def held(engine: Engine, contents: Contents) -> Image | None:
+    """The image of an archive, if the engine holds it; it then has all the names that it has in the archive."""
+    for digest in contents.ids:
+        if has(engine, digest):
+            return _named(engine, inspect(engine, digest), contents)
+    return None
+
+
+def load(engine: Engine, contents: Contents, progress: Progress) -> Image:
+    """Brings the image of an archive that was looked at into the engine, under the names that it has there.
+
+    One without a name gets `gx-images:t-<its identity>`.
 
     Raises:
-        InputError: there is no such file, or it is no archive of an image, or it is damaged.
+        InputError: the engine does not take it.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-            if not head.startswith(_GZIP) and head[257:262] != b"ustar":
-                raise InputError(
-                    f"{path} is no archive of an image: neither gzip nor tar.", "Name a file that `docker save` wrote."
-                )
-            file.seek(0)
-            ref = _load(engine, file, path)
-    except OSError as error:
-        raise InputError(f"The archive {path} cannot be read: {error.strerror or error}", "Check the path.") from error
-    image = inspect(engine, ref)
-    progress.info(f"Loaded image: {ref}")
+    image = _named(engine, inspect(engine, _load(engine, contents)), contents)
+    progress.info(f"Loaded image: {image.ref}")
     return image
+
+
+def _named(engine: Engine, image: Image, contents: Contents) -> Image:
+    names = contents.names or (f"gx-images:t-{contents.identity}",)
+    for name in names:
+        tag(engine, image, name)
+    return replace(image, ref=names[0])
 
 
 def _write(engine: Engine, ref: str, path: Path, inner: str) -> None:
@@ -113,11 +154,12 @@ def _inner_name(path: Path) -> str:
     return head[10:].partition(b"\0")[0].decode("latin-1")
 
 
-def _load(engine: Engine, file: BinaryIO, path: Path) -> str:
-    """Hands the file to the engine, which unpacks gzip itself; the name under which the image came back."""
+def _load(engine: Engine, contents: Contents) -> str:
+    """Hands the archive to the engine; the name or id under which it says that the image came in."""
+    path = contents.path
     with closing(connect(engine)) as client:
         try:
-            events = list(client.api.load_image(file, quiet=True))  # type: ignore[no-untyped-call]
+            events = list(client.api.load_image(_stream(contents), quiet=True))  # type: ignore[no-untyped-call]
         except APIError as error:
             raise InputError(
                 f"The engine does not take the archive {path}: {error.explanation}", "Download it again."
@@ -127,3 +169,17 @@ def _load(engine: Engine, file: BinaryIO, path: Path) -> str:
     if not refs:
         raise InputError(f"The engine does not take the archive {path}: {said.strip()}", "Download it again.")
     return str(refs[0])
+
+
+def _stream(contents: Contents) -> Iterator[bytes]:
+    """The archive as every engine takes it: gzipped at most, and with Docker's own manifest."""
+    if packing(contents.path) == "gzip" and not contents.missing_manifest:
+        with contents.path.open("rb") as file:  # the engine unpacks it faster than we do
+            yield from iter(partial(file.read, _CHUNK), b"")
+        return
+    if contents.missing_manifest:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(contents.missing_manifest)
+        yield member.tobuf() + contents.missing_manifest + bytes(-member.size % tarfile.BLOCKSIZE)
+    with unpacked(contents.path) as stream:
+        yield from iter(partial(stream.read, _CHUNK), b"")

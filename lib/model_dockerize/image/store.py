@@ -48,6 +48,16 @@ def inspect(engine: Engine, ref: str, steps: tuple[Step, ...] = ()) -> Image:
             ) from error
 
 
+def has(engine: Engine, ref: str) -> bool:
+    """Whether the engine holds an image of this name or id."""
+    with closing(connect(engine)) as client:
+        try:
+            client.images.get(ref)
+        except ImageNotFound:
+            return False
+    return True
+
+
 def find(engine: Engine, build_id: str) -> Image | None:
     """The newest image that was built with this build id, preferably one that has a name; None where there is none."""
     with closing(connect(engine)) as client:

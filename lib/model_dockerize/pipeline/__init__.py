@@ -11,7 +11,7 @@ from pathlib import Path
 from model_dockerize import aws, image, sandbox
 from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
 from model_dockerize.pipeline import destroy as removal
-from model_dockerize.pipeline import make, operate, policy, ship
+from model_dockerize.pipeline import download, make, operate, policy, ship
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import submit as jobs
@@ -109,10 +109,13 @@ def mapping(
 
 
 def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """Loads an image archive into the engine."""
+    """Checks an image archive and loads it into the engine."""
     with recorder.stage("load") as stage:
-        loaded = image.load(image.probe(environment), archive, stage)
-    return Report(outcome="loaded", image=loaded.ref, build_id=loaded.build_id, stages=recorder.stages)
+        engine = image.probe(environment)
+        contents = download.look(engine, archive, stage)
+        loaded = download.load(engine, contents, stage)
+    outcome = "unchanged" if stage.status == "unchanged" else "loaded"
+    return Report(outcome=outcome, image=loaded.ref, build_id=contents.build_id, stages=recorder.stages)
 
 
 def smoke_url(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
