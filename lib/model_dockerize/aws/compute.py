@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_dockerize.aws.errors import translate
-from model_dockerize.aws.iam import ensure_instance_profile
+from model_dockerize.aws.iam import ensure_batch_role, ensure_instance_profile
 from model_dockerize.aws.names import BATCH, TAG
 from model_dockerize.aws.network import Network
 from model_dockerize.aws.session import Aws
@@ -15,6 +15,9 @@ from model_dockerize.settings import BatchSettings
 
 Sleep = Callable[[float], None]
 _SETTLE_SECONDS = 300.0
+_LINKED_ROLE = "AWSServiceRoleForBatch"
+#: What Batch changes without replacing instances.
+_SCALING = ("maxvCpus", "minvCpus", "serviceRole", "state")
 
 
 def ensure_queue(
@@ -33,14 +36,19 @@ def ensure_queue(
         if there is None:
             aws.batch.create_job_queue(
                 jobQueueName=queue,
-                priority=1,
+                priority=settings.queue_priority,
                 state="ENABLED",
                 computeEnvironmentOrder=order,  # type: ignore[arg-type]
                 tags={TAG: BATCH},
             )
-        differing = _queue_differs(there, order) if there else ()
+        differing = _queue_differs(there, order, settings.queue_priority) if there else ()
         if differing:
-            aws.batch.update_job_queue(jobQueue=queue, state="ENABLED", computeEnvironmentOrder=order)  # type: ignore[arg-type]
+            aws.batch.update_job_queue(
+                jobQueue=queue,
+                state="ENABLED",
+                priority=settings.queue_priority,
+                computeEnvironmentOrder=order,  # type: ignore[arg-type]
+            )
         if there is None or differing or there["status"] != "VALID":
             _until_valid(f"job queue {queue}", lambda: _queue(aws, queue), sleep)
         arn: str = (_queue(aws, queue) or {"jobQueueArn": queue})["jobQueueArn"]
@@ -51,34 +59,79 @@ def ensure_queue(
 def _ensure_environment(aws: Aws, settings: BatchSettings, network: Network, progress: Progress, sleep: Sleep) -> str:
     name = settings.compute_environment
     wanted = compute_resources(settings, network)
+    if not wanted["type"].startswith("FARGATE"):
+        wanted["instanceRole"] = ensure_instance_profile(aws, settings.instance_role, progress)
+    role = ensure_batch_role(aws, settings.service_role, progress) if settings.service_role else ""
     with translate(f"compute environment {name}"):
         there = _environment(aws, name)
-        now: Mapping[str, Any] = there["computeResources"] if there else {}
-        if there and _family(now["type"]) != _family(wanted["type"]):
-            raise InputError(
-                f"Compute environment {name} is of type {now['type']} and cannot become {wanted['type']}.",
-                "Name another compute-environment (its queue moves over), or set compute-type to what it is.",
-            )
-        if not wanted["type"].startswith("FARGATE"):
-            wanted["instanceRole"] = ensure_instance_profile(aws, settings.instance_role, progress)
-        differing = tuple(key for key, value in wanted.items() if there and not _same(now.get(key), value))
+        differing = _differing(there, wanted, role) if there else ()
+        if there:
+            _check_changes(name, there, wanted, differing)
         if there is None:
+            own: Any = {"serviceRole": role} if role else {}
             aws.batch.create_compute_environment(
                 computeEnvironmentName=name,
                 type="MANAGED",
                 state="ENABLED",
                 computeResources=wanted,  # type: ignore[arg-type]
                 tags={TAG: BATCH},
+                **own,
             )
-        elif differing or there["state"] != "ENABLED":
-            changes: Any = {"computeResources": {key: wanted[key] for key in differing}} if differing else {}
+        elif differing:
+            resources = {key: wanted[key] for key in differing if key in wanted}
+            changes: Any = {"computeResources": resources} if resources else {}
+            changes |= {"serviceRole": role} if "serviceRole" in differing else {}
             aws.batch.update_compute_environment(computeEnvironment=name, state="ENABLED", **changes)
-            differing = differing or ("state",)
         if there is None or differing or there["status"] != "VALID":
             _until_valid(f"compute environment {name}", lambda: _environment(aws, name), sleep)
         arn: str = (_environment(aws, name) or {"computeEnvironmentArn": name})["computeEnvironmentArn"]
     aws.settled(progress, _action(there, differing), "compute environment", name, *differing)
     return arn
+
+
+def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> tuple[str, ...]:
+    """The fields of the environment `there` that are not as wanted. Pure."""
+    now = there.get("computeResources", {})
+    # How instances are chosen, and how few are kept, is nobody's input: what somebody chose for an environment stays.
+    chosen = ("allocationStrategy", "minvCpus") if now.get("type") == wanted["type"] else ()
+    found = [key for key, value in wanted.items() if key not in chosen and not _same(key, now.get(key), value)]
+    if role and not _same("serviceRole", there.get("serviceRole"), role):
+        found.append("serviceRole")
+    if there["state"] != "ENABLED":
+        found.append("state")
+    return tuple(found)
+
+
+def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: tuple[str, ...]) -> None:
+    """Raises InputError where Batch cannot change the environment in place: it says why, and what can be done. Pure.
+
+    Source: "Performing infrastructure updates" in the Batch user guide, and UpdateComputeEnvironment.
+    """
+    now = there.get("computeResources", {})
+    instead = "Name another compute-environment (its queue moves over), or give the inputs that it has now."
+    if _family(now["type"]) != _family(wanted["type"]):
+        raise InputError(
+            f"Compute environment {name} is of type {now['type']} and cannot become {wanted['type']}.", instead
+        )
+    own = str(there.get("serviceRole", "")).rsplit("/", 1)[-1]
+    is_linked = own in ("", _LINKED_ROLE)
+    if "serviceRole" in differing and is_linked:
+        raise InputError(
+            f"Compute environment {name} uses Batch's own role. AWS lets no other (service-role) take its place.",
+            instead.replace("give the inputs that it has now", "leave service-role out"),
+        )
+    replacing = [key for key in differing if key not in _SCALING]
+    if not replacing or _family(now["type"]) == "FARGATE":
+        return
+    why = (
+        f"its role is {own}, and only with Batch's own role ({_LINKED_ROLE}) can its instances be replaced"
+        if not is_linked
+        else "its allocation strategy is BEST_FIT, with which instances cannot be replaced"
+        if now.get("allocationStrategy", "BEST_FIT") == "BEST_FIT"
+        else ""
+    )
+    if why:
+        raise InputError(f"Compute environment {name} cannot be changed in {', '.join(replacing)}: {why}.", instead)
 
 
 def compute_resources(settings: BatchSettings, network: Network) -> dict[str, Any]:
@@ -110,8 +163,8 @@ def _queue(aws: Aws, name: str) -> Any:
     return next((q for q in found if q["status"] not in ("DELETED", "DELETING")), None)
 
 
-def _queue_differs(there: Any, order: list[dict[str, Any]]) -> tuple[str, ...]:
-    fields = {"computeEnvironmentOrder": order, "state": "ENABLED"}
+def _queue_differs(there: Any, order: list[dict[str, Any]], priority: int) -> tuple[str, ...]:
+    fields = {"computeEnvironmentOrder": order, "state": "ENABLED", "priority": priority}
     return tuple(name for name, value in fields.items() if there[name] != value)
 
 
@@ -137,7 +190,9 @@ def _family(kind: str) -> str:
     return "FARGATE" if kind.startswith("FARGATE") else "EC2"
 
 
-def _same(found: Any, wanted: Any) -> bool:
+def _same(key: str, found: Any, wanted: Any) -> bool:
+    if key in ("instanceRole", "serviceRole"):  # either may be a name or an ARN
+        return str(found).rsplit("/", 1)[-1] == str(wanted).rsplit("/", 1)[-1]
     return sorted(found or []) == wanted if isinstance(wanted, list) else bool(found == wanted)
 
 

@@ -19,6 +19,9 @@ EXECUTION_ROLE = "ecsTaskExecutionRole"
 TASK_ROLE = "model-dockerize-task"
 #: The name that Batch's console gives it.
 INSTANCE_ROLE = "ecsInstanceRole"
+#: The name that Batch's console gave it before it had a role of its own.
+BATCH_ROLE = "AWSBatchServiceRole"
+_BATCH_POLICY = "service-role/AWSBatchServiceRole"
 _INSTANCE_POLICY = "service-role/AmazonEC2ContainerServiceforEC2Role"
 _EXECUTION_POLICY = "service-role/AmazonECSTaskExecutionRolePolicy"
 #: IAM shows a new role everywhere within seconds; twice what was ever reported.
@@ -115,6 +118,28 @@ def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
         aws.iam.add_role_to_instance_profile(InstanceProfileName=wanted, RoleName=wanted)
         aws.settled(progress, "make", "instance profile", wanted)
         return profile["InstanceProfile"]["Arn"]
+
+
+def ensure_batch_role(aws: Aws, wanted: str, progress: Progress) -> str:
+    """ARN of the role by which Batch acts. Only `AWSBatchServiceRole` is made if absent, with AWS's own policy.
+
+    Raises:
+        InputError: another name, and no such role.
+    """
+    with translate(f"service role {wanted}"):
+        if wanted.startswith("arn:"):
+            return wanted
+        role = _get(aws, wanted)
+        if role is None and wanted != BATCH_ROLE:
+            raise InputError(
+                f"There is no role {wanted} (service-role).",
+                remedy="Correct the name, or leave service-role out: Batch then uses the role that is its own.",
+            )
+        if role is None:
+            role = _create(aws, wanted, "Lets AWS Batch run instances.", progress, "batch.amazonaws.com")
+            policy = f"arn:{aws.identity.partition}:iam::aws:policy/{_BATCH_POLICY}"
+            aws.iam.attach_role_policy(RoleName=wanted, PolicyArn=policy)
+        return str(role["Arn"])
 
 
 def ensure_function_role(aws: Aws, name: str, queue: str, definition: str, progress: Progress) -> Role:

@@ -197,6 +197,11 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
         arns = [where.arn("iam", f"{kind}/{role}", regional=False) for kind in ("instance-profile", "role")]
         more = ("iam:TagInstanceProfile", "iam:CreateRole", "iam:GetRole", "iam:TagRole", "iam:AttachRolePolicy")
         statements.append(_allow("InstanceRole", (*making, *more), *arns))
+    if settings.batch.service_role:
+        role = settings.batch.service_role
+        arn = role if role.startswith("arn:") else where.arn("iam", f"role/{role}", regional=False)
+        roles = ("iam:GetRole", "iam:CreateRole", "iam:TagRole", "iam:AttachRolePolicy", "iam:PassRole")
+        statements.append(_allow("BatchRole", roles, arn))
     return [
         *statements,
         _allow("Jobs", ("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "batch:DescribeJobs")),

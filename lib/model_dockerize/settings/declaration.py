@@ -180,6 +180,15 @@ OPTIONS: tuple[Option, ...] = (
         "ecsInstanceRole",
         "Instance profile (name or ARN) of the compute environment's EC2 instances, made if missing.",
     ),
+    Option(
+        "service-role",
+        "batch",
+        Kind.TEXT,
+        "",
+        "IAM role (name or ARN) by which Batch runs the compute environment. Batch's own when empty, as AWS advises: "
+        "with another one instances cannot be replaced in place.",
+    ),
+    Option("queue-priority", "batch", Kind.INTEGER, "1", "Priority of the job queue among those of its environment."),
     Option("gpus", "batch", Kind.INTEGER, "0", "GPUs of a job. Needs compute-type EC2 or SPOT."),
     Option(
         "update-function",

@@ -63,6 +63,8 @@ class BatchSettings:
     max_vcpus: int
     instance_types: tuple[str, ...]  # empty: AWS chooses
     instance_role: str  # instance profile: name or ARN
+    service_role: str  # by which Batch acts: name or ARN; empty: Batch's own
+    queue_priority: int
     gpus: int  # of a job
     update_function: str  # name; empty: there is none
     function_source: str  # BUCKET or BUCKET/PREFIX; empty: what invokes the function is left alone

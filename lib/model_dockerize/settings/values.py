@@ -31,7 +31,7 @@ IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
-_MAY_BE_ZERO = ("desired-count", "gpus", "run-number")
+_MAY_BE_ZERO = ("desired-count", "gpus", "queue-priority", "run-number")
 #: Checked elsewhere, because a message would repeat what may be a secret.
 _NOT_REPEATED = ("queue-url",)
 

@@ -67,7 +67,7 @@ class Hooks:
         """AWS makes a service-linked role where none is given; moto wants one."""
 
         def give(params: Any, model: Any, **_: Any) -> None:
-            if model.name == "CreateComputeEnvironment":
+            if model.name == "CreateComputeEnvironment" and "serviceRole" not in params:
                 iam = get_backend("iam")[ACCOUNT]["aws"]
                 if "AWSServiceRoleForBatch" not in {role.name for role in iam.roles.values()}:
                     iam.create_role("AWSServiceRoleForBatch", "{}", "/", "", "", {}, 3600)

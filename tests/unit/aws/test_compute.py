@@ -1,12 +1,13 @@
 """Compute environments, queues and jobs of Batch."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from model_dockerize import aws
-from model_dockerize.aws.compute import compute_resources
+from model_dockerize.aws.compute import _check_changes, _differing, compute_resources
 from model_dockerize.aws.jobs import why_runnable
 from model_dockerize.errors import BatchError, InputError
 
@@ -96,6 +97,76 @@ class TestQueue:
         assert [thing.kind for thing in ours] == ["job queue", "compute environment"]
         aws.remove(tuple(ours), account.said)
         assert account.aws.batch.describe_compute_environments()["computeEnvironments"] == []
+
+
+def legacy(**changes: Any) -> dict[str, Any]:
+    """An environment as the service of old made it: its own role, and no allocation strategy."""
+    resources = {
+        **compute_resources(batch_settings(compute_type="EC2"), NETWORK),
+        "allocationStrategy": "BEST_FIT",
+        "instanceRole": "ecsInstanceRole",
+        "desiredvCpus": 0,
+    }
+    role = "arn:aws:iam::1:role/service-role/AWSBatchServiceRole"
+    return {"state": "ENABLED", "serviceRole": role, "computeResources": resources, **changes}
+
+
+def wanted(**changes: Any) -> dict[str, Any]:
+    resources = compute_resources(batch_settings(compute_type="EC2", **changes), NETWORK)
+    return {**resources, "instanceRole": "arn:aws:iam::1:instance-profile/ecsInstanceRole"}
+
+
+class TestInPlace:
+    def test_a_legacy_environment_is_as_wanted(self) -> None:
+        assert _differing(legacy(), wanted(), "AWSBatchServiceRole") == ()
+
+    def test_more_vcpus_need_no_new_instances(self) -> None:
+        differing = _differing(legacy(), wanted(max_vcpus=256), "")
+        assert differing == ("maxvCpus",)
+        _check_changes("e", legacy(), wanted(max_vcpus=256), differing)
+
+    @pytest.mark.parametrize(
+        ("there", "why"),
+        [
+            (
+                legacy(),
+                "cannot be changed in instanceTypes: its role is AWSBatchServiceRole, and only with Batch's own",
+            ),
+            (legacy(serviceRole=""), "cannot be changed in instanceTypes: its allocation strategy is BEST_FIT"),
+        ],
+    )
+    def test_what_batch_cannot_do_is_told_before_it_is_tried(self, there: dict[str, Any], why: str) -> None:
+        other = wanted(instance_types=("c7i",))
+        with pytest.raises(InputError, match=why):
+            _check_changes("e", there, other, _differing(there, other, ""))
+
+    def test_with_batchs_own_role_and_a_better_strategy_instances_are_replaced(self) -> None:
+        there = legacy(serviceRole="arn:aws:iam::1:role/aws-service-role/batch.amazonaws.com/AWSServiceRoleForBatch")
+        there["computeResources"]["allocationStrategy"] = "BEST_FIT_PROGRESSIVE"
+        other = wanted(instance_types=("c7i",))
+        _check_changes("e", there, other, _differing(there, other, ""))
+        with pytest.raises(InputError, match="lets no other"):
+            _check_changes("e", there, wanted(), _differing(there, wanted(), "AWSBatchServiceRole"))
+
+    def test_a_given_network_priority_and_role(self, account: Account) -> None:
+        ec2 = account.aws.ec2
+        vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+        group = ec2.create_security_group(VpcId=vpc, GroupName="g", Description="g")["GroupId"]
+        network = aws.Network(vpc, (subnet,), (group,))
+        account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument="{}")
+        given = batch_settings(compute_type="EC2", service_role="mine", queue_priority=100)
+        for _ in range(2):
+            account.calls.clear()
+            aws.ensure_queue(account.aws, given, "q", network, account.said, no_sleep)
+        assert account.changes() == []
+        (there,) = account.aws.batch.describe_job_queues()["jobQueues"]
+        assert there["priority"] == 100
+        (environment,) = account.aws.batch.describe_compute_environments()["computeEnvironments"]
+        assert environment["serviceRole"].endswith(":role/mine")
+        assert environment["computeResources"]["subnets"] == [subnet]
+        aws.ensure_queue(account.aws, replace(given, queue_priority=7), "q", network, account.said, no_sleep)
+        assert said(account)[-1] == "~ job queue q (priority)"
 
 
 class TestResources:
