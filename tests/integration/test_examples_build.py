@@ -75,7 +75,7 @@ def server() -> str:
     """The real server's image."""
     sources = image.find_sources()
     engine = image.probe(os.environ)
-    return image.server_image(engine, image.server_version(sources), sources, Silent(), ca_bundle())
+    return image.server_image(engine, image.server_version(sources), engine.platform, sources, Silent(), ca_bundle())
 
 
 @pytest.fixture(scope="module")

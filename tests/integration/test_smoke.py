@@ -51,7 +51,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
         SmokeSettings(True, None, None, 300, ""),
         silent,
     )
-    text = render_dockerfile(found, image.server_image(engine, version, sources, silent, SECRETS))
+    text = render_dockerfile(found, image.server_image(engine, version, engine.platform, sources, silent, SECRETS))
     identity = build_id(found, text, version)
     request = image.BuildRequest(tags=("mdimg-smoke:1",), build_args={"MODEL_BUILD_ID": identity}, secrets=SECRETS)
     built = image.build(engine, partial(write_context, found, text), request, silent)

@@ -61,8 +61,7 @@ def deploy(connect: Callable[[Run], aws.Aws]) -> Report:
 def _stages(connect: Callable[[Run], aws.Aws], run: Run) -> None:
     run.learn(outcome="failed")
     account = connect(run)
-    prepared: Any = SimpleNamespace(program=SimpleNamespace(name="iris"))
-    engine: Any = SimpleNamespace(platform="linux/amd64")
+    prepared: Any = SimpleNamespace(program=SimpleNamespace(name="iris"), platform="linux/amd64")
     with run.recorder.stage("push") as stage:
         aws.ensure_repository(account, "iris", stage)
         aws.login(account)
@@ -73,8 +72,8 @@ def _stages(connect: Callable[[Run], aws.Aws], run: Run) -> None:
         pushed = aws.verify(account, "iris", digest, ("latest", aws.build_tag(BUILD)))
     ground = ship.foundations(run, prepared, account)
     assert isinstance(ground, aws.Foundations)
-    changed = ship.job_definition(run, prepared, engine, account, pushed, ground)
-    changed |= ship.service(run, prepared, engine, account, pushed, ground)
+    changed = ship.job_definition(run, prepared, account, pushed, ground)
+    changed |= ship.service(run, prepared, account, pushed, ground)
     run.learn(outcome="deployed" if changed else "unchanged")
 
 

@@ -16,9 +16,11 @@ _LOG_LINES = 50
 #: CloudWatch shows a line a moment after it was written, and a dead container writes no more.
 _LOG_TRIES = 3
 
-_WRONG_PROCESSOR = "the image is for another processor than the task: build for the task's platform"
+_WRONG_PROCESSOR = "the image is for another processor than the task: build it for that one (platforms)"
 #: Words of the reason (lower case, no spaces), and what they mean.
 _BY_REASON = (
+    # containerd's words for an index without the task's platform, and for one image of another.
+    (("descriptormatchingplatform", "nomatchforplatform", "doesnotmatchthespecifiedplatform"), _WRONG_PROCESSOR),
     (("outofmemory",), "it needed more memory than the task has: raise memory"),
     (
         ("cannotpull", "manifestunknown", "pullaccessdenied"),

@@ -9,6 +9,7 @@ from model_dockerize.image.container import RunningContainer, run
 from model_dockerize.image.contents import Contents, look
 from model_dockerize.image.engine import Engine, probe
 from model_dockerize.image.login import signed_in
+from model_dockerize.image.platform import check_platform, own_platform
 from model_dockerize.image.push import RegistryAuth, push
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
 from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, inspect, tag
@@ -30,6 +31,7 @@ __all__ = [
     "build",
     "build_argv",
     "cache_options",
+    "check_platform",
     "check_room",
     "choose_cache",
     "disk",
@@ -39,6 +41,7 @@ __all__ = [
     "inspect",
     "load",
     "look",
+    "own_platform",
     "probe",
     "push",
     "run",

@@ -166,6 +166,8 @@ _REMEDIES = (
     ),
     ("No matching distribution found", "Correct that line of the requirements file."),
     ("exit code 137", "The step was killed, most likely for want of memory: give the engine more."),
+    ("no match for platform", "The base image is not made for this platform: choose another base-image, or platforms."),
+    ("exec format error", "The base image is for another processor: choose another base-image, or platforms."),
     ("[internal] load metadata", "Check the base image's name, and that the engine reaches and may pull it."),
 )
 

@@ -70,14 +70,19 @@ def server_version(sources: ServerSources) -> str:
     return digest.hexdigest()[:12]
 
 
-def server_ref(version: str) -> str:
-    """The name of the server's image: what a model's Dockerfile copies from."""
-    return f"{_REPOSITORY}:{version}"
+def server_ref(version: str, platform: str) -> str:
+    """The name of the server's image for `platform` (linux/amd64): what a model's Dockerfile copies from.
+
+    Every platform has a name of its own, and with it the model's image a build id of its own.
+    """
+    machine = platform.rpartition("/")[2]
+    return f"{_REPOSITORY}:{version}" if machine == "amd64" else f"{_REPOSITORY}:{version}-{machine}"
 
 
 def server_image(
     engine: Engine,
     version: str,
+    platform: str,
     sources: ServerSources,
     progress: Progress,
     secrets: Mapping[str, Path] = _NO_SECRETS,
@@ -87,24 +92,25 @@ def server_image(
     It is taken from the engine, else made of the bundle, else built from the checkout.
 
     Args:
+        platform: that it is for. A bundle is for the engine's own, so another one is built from the checkout.
         secrets: build secrets for the last way, e.g. {"ca-bundle": path}.
     Raises:
         EngineError: there is nothing to make it from.
         BuildError: it did not build.
     """
-    ref = server_ref(version)
+    ref = server_ref(version, platform)
     with closing(connect(engine)) as client:
         try:
             client.images.get(ref)
             return ref
         except ImageNotFound:
             pass
-    if sources.bundle:
+    if sources.bundle and platform == engine.platform:
         progress.info(f"Making the model server's image {ref} of the bundle {sources.bundle}.")
         build(engine, partial(_write_bundle, sources.bundle), BuildRequest(tags=(ref,)), progress)
     elif sources.checkout:
         progress.info(f"Building the model server's image {ref}: once for this version.")
-        request = BuildRequest(tags=(ref,), secrets=secrets, target=_STAGE)
+        request = BuildRequest(tags=(ref,), secrets=secrets, target=_STAGE, platform=platform)
         build(engine, partial(_write_checkout, sources.checkout), request, progress)
     else:
         raise EngineError(f"The image {ref} is not in the engine, and there is nothing to make it from.", _REMEDY)

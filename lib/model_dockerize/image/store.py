@@ -24,6 +24,7 @@ class Image:
     size: int  # bytes, as the engine counts them
     build_id: str  # empty: not built by this program
     created: datetime | None
+    platform: str  # "linux/amd64": what its programs are for
     steps: tuple[Step, ...] = ()
 
     @property
@@ -92,5 +93,6 @@ def _image(found: EngineImage, ref: str, steps: tuple[Step, ...] = ()) -> Image:
         size=int(found.attrs.get("Size") or 0),
         build_id=(found.labels or {}).get(BUILD_ID_LABEL, ""),
         created=datetime.fromisoformat(created) if created and not created.startswith("0001") else None,
+        platform=f"{found.attrs.get('Os') or 'linux'}/{found.attrs.get('Architecture')}",
         steps=steps,
     )

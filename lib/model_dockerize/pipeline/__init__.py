@@ -127,7 +127,7 @@ def _everything(run: Run) -> None:
     """All stages that the settings ask for."""
     prepared = make.prepare(run)
     run.learn(outcome="failed")
-    engine, account = _check(run)
+    engine, account = _check(run, prepared)
     if account is None:
         cache = image.choose_cache(run.settings.image.cache, engine, False, run.environment)
         make.build(run, prepared, engine, cache)
@@ -141,10 +141,10 @@ def _everything(run: Run) -> None:
         pushed, changed = ship.push(run, prepared, engine, account)
         runtime = underway.result()
     if isinstance(runtime, aws.Foundations):
-        changed |= ship.service(run, prepared, engine, account, pushed, runtime)
+        changed |= ship.service(run, prepared, account, pushed, runtime)
     if settings.batch.create_job_def and runtime:
         # After the service's verdict: jobs must not run a build that the service was put back from.
-        changed |= ship.job_definition(run, prepared, engine, account, pushed, runtime)
+        changed |= ship.job_definition(run, prepared, account, pushed, runtime)
     done = "deployed" if settings.service.deploy_service else "pushed"
     run.learn(outcome=done if changed else "unchanged")
 
@@ -153,10 +153,10 @@ def _planned(run: Run) -> None:
     """Only the questions of all stages, against AWS as it is."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
-    engine, account = _check(run)
+    _, account = _check(run, prepared)
     if account is None:
         raise InputError("Without push-to-ecr nothing is made in AWS.", "There is nothing to plan: see push-to-ecr.")
-    planning.plan(run, prepared, engine, account)
+    planning.plan(run, prepared, account)
 
 
 def _service(run: Run) -> tuple[aws.Aws, Prepared]:
@@ -182,12 +182,13 @@ def _submitted(run: Run, inputs: tuple[str, ...], output: str) -> None:
     jobs.submit(run, prepared, _account(run), inputs, output)
 
 
-def _check(run: Run) -> tuple[image.Engine, aws.Aws | None]:
+def _check(run: Run, prepared: Prepared) -> tuple[image.Engine, aws.Aws | None]:
     """Stage `check`: everything that would stop the run later, before anything long begins."""
     _start_sandbox(run)
     with run.recorder.stage("check") as stage:
         engine = image.probe(run.environment)
         stage.info(f"Docker Engine {engine.version}, buildx {engine.buildx_version}")
+        make.check(run, prepared, engine)
         if run.settings.image.provenance and not engine.containerd_store:
             raise EngineError(
                 "provenance: this Docker Engine keeps images in its classic store, which drops attestations.",

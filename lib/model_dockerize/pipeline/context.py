@@ -22,6 +22,7 @@ class Prepared:
     dockerfile: str
     build_id: str
     server_version: str
+    platform: str  # "linux/amd64": what the image is for
     expectation: smoke.Expectation
 
 
@@ -34,6 +35,7 @@ class Run:
         self.recorder = recorder
         self.report = Report()
         self._lock = threading.Lock()
+        recorder.secret(settings.smoke.license_key)
 
     def learn(self, **facts: Any) -> None:
         """Adds to the report. Stages that run side by side may do so at the same time."""

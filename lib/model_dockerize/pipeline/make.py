@@ -3,7 +3,7 @@
 from functools import partial
 
 from model_dockerize import image, program, smoke
-from model_dockerize.errors import SmokeError
+from model_dockerize.errors import BuildError, InputError, SmokeError
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
 
@@ -22,10 +22,11 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
     """What `prepare` finds out, with nothing written."""
     settings = run.settings
     version = image.server_version(image.find_sources())
+    platform = next(iter(settings.program.platforms), image.own_platform())
     found = program.inspect(settings.program, settings.image, settings.smoke, stage)
-    text = program.render_dockerfile(found, image.server_ref(version))
+    text = program.render_dockerfile(found, image.server_ref(version, platform))
     identity = program.build_id(found, text, version)
-    for line in _findings(found):
+    for line in _findings(found, platform):
         stage.info(line)
     stage.info(f"build id: {identity}")
     run.learn(build_id=identity, image=f"{found.name}:{found.version}")
@@ -34,23 +35,44 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
         build_id=identity,
         sample_input=sample.input if sample else None,
         sample_expected=sample.expected if sample else None,
+        sample_mapping=sample.mapping if sample else None,
         input_type=sample.input_type if sample else "",
         name=found.name,
+        license_key=settings.smoke.license_key,
     )
-    return Prepared(found, text, identity, version, expectation)
+    return Prepared(found, text, identity, version, platform, expectation)
 
 
-def _findings(model: program.Program) -> tuple[str, ...]:
+def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
+    """What would stop the build or its smoke test in the end, asked before anything long begins.
+
+    Raises:
+        EngineError: the engine makes no images for this platform.
+        InputError: the model wants a license key, and there is none to prove it with.
+    """
+    settings, model = run.settings, prepared.program
+    image.check_platform(engine, prepared.platform, bool(settings.program.platforms), image.find_sources())
+    proof = settings.smoke
+    if proof.smoke_test and model.license_public_key and model.sample and not proof.license_key:
+        raise InputError(
+            "The model takes no data without a license key (license-public-key), so it cannot be proved.",
+            "Give the smoke test a key of this model: license-key. `model-dockerize license issue` makes one.",
+        )
+
+
+def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
     """What was found in the folder, a line each: a wrong guess is seen here, before anything is built."""
     sample = model.sample
+    mapped = f", mapped by {sample.mapping.name}" if sample and sample.mapping else ""
     expected = f", must answer {sample.expected.name}" if sample and sample.expected else ""
     facts = {
         "called as": " ".join(model.command),
-        "on": model.base_image,
+        "on": f"{model.base_image} ({platform})",
         "requirements": model.requirements_file,
         "init script": model.init_file,
         "system packages": " ".join(model.system_packages),
-        "sample": f"{sample.input.name} ({sample.input_type}){expected}" if sample else "none",
+        "license": "a key is needed" if model.license_public_key else "",
+        "sample": f"{sample.input.name} ({sample.input_type}){mapped}{expected}" if sample else "none",
     }
     return tuple(f"{name}: {fact}" for name, fact in facts.items() if fact)
 
@@ -70,17 +92,23 @@ def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache
             image.tag(engine, built, name)
             stage.unchanged(f"The engine holds this build already: {built.id[7:19]}")
         else:
-            image.server_image(engine, prepared.server_version, image.find_sources(), stage, secrets)
+            image.server_image(engine, prepared.server_version, prepared.platform, image.find_sources(), stage, secrets)
             _tell(cache, settings.image.cache, stage)
             request = image.BuildRequest(
                 tags=(name,),
                 build_args={"MODEL_BUILD_ID": prepared.build_id},
                 secrets=secrets,
+                platform=prepared.platform,
                 cache=image.cache_options(cache, repository, model.name, run.environment),
                 provenance=settings.image.provenance,
             )
             context = partial(program.write_context, model, prepared.dockerfile)
             built = image.build(engine, context, request, stage)
+            if built.platform != prepared.platform:
+                raise BuildError(
+                    f"{name} was built for {built.platform}, not for {prepared.platform}.",
+                    "The base image decides: choose another base-image, or platforms.",
+                )
             stage.info(f"{name}: {built.size / 1e6:.0f} MB, {built.ran_steps} steps ran, {built.cached_steps} cached")
     with run.recorder.stage("smoke-local") as stage:
         if settings.smoke.smoke_test:

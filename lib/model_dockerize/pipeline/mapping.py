@@ -24,7 +24,9 @@ def write(run: Run, data: Path, mime_type: str, target: Path) -> None:
     else:
         engine = image.probe(run.environment)
         cache = image.choose_cache(run.settings.image.cache, engine, False, run.environment)
-        built = make.build(run, make.prepare(run), engine, cache)
+        prepared = make.prepare(run)
+        make.check(run, prepared, engine)
+        built = make.build(run, prepared, engine, cache)
         with (
             run.recorder.stage("mapping") as stage,
             image.run(engine, built.id, {}, "model-dockerize-mapping") as container,

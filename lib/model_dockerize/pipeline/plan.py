@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model_dockerize import aws, image
+from model_dockerize import aws
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.ship import ensure_jobs
 from model_dockerize.progress import Progress, Silent
@@ -21,7 +21,7 @@ class _WarningsOnly(Silent):
         self._stage.secret(value)
 
 
-def plan(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> None:
+def plan(run: Run, prepared: Prepared, account: aws.Aws) -> None:
     """Stage `plan`: every resource with what would happen to it, in the order of the run."""
     settings, model = run.settings, prepared.program
     rehearsal = aws.rehearse(account)
@@ -35,11 +35,11 @@ def plan(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
         elif settings.batch.create_job_def:
             ground = aws.ensure_runtime(only_asking, settings.service, model.name, quiet)
         if settings.batch.create_job_def and ground:
-            container = aws.container_of(only_asking, settings.service, uri, engine.platform, ground)
+            container = aws.container_of(only_asking, settings.service, uri, prepared.platform, ground)
             ensure_jobs(settings, model.name, only_asking, container, quiet)
         if isinstance(ground, aws.Foundations):
             family, name = settings.service.task_definition or model.name, settings.service.service or model.name
-            container = aws.container_of(only_asking, settings.service, uri, engine.platform, ground)
+            container = aws.container_of(only_asking, settings.service, uri, prepared.platform, ground)
             served = container.with_queue(settings.service.queue_url)
             definition = aws.ensure_task_definition(only_asking, family, served, quiet)
             aws.ensure_service(only_asking, settings.service, name, definition, ground, quiet)

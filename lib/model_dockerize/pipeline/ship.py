@@ -106,11 +106,11 @@ def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime |
 
 
 def job_definition(
-    run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws, pushed: aws.PushedImage, runtime: aws.Runtime
+    run: Run, prepared: Prepared, account: aws.Aws, pushed: aws.PushedImage, runtime: aws.Runtime
 ) -> bool:
     """Stage `batch`: the job definition, pinned to the pushed digest, and what sends its jobs. Whether it changed."""
     with run.recorder.stage("batch") as stage:
-        container = aws.container_of(account, run.settings.service, pushed.uri, engine.platform, runtime)
+        container = aws.container_of(account, run.settings.service, pushed.uri, prepared.platform, runtime)
         made, changed = ensure_jobs(run.settings, prepared.program.name, account, container, stage)
         if not changed:
             stage.unchanged(f"Revision {made.revision} is this build already.")
@@ -144,19 +144,14 @@ def ensure_jobs(
 
 
 def service(
-    run: Run,
-    prepared: Prepared,
-    engine: image.Engine,
-    account: aws.Aws,
-    pushed: aws.PushedImage,
-    foundations: aws.Foundations,
+    run: Run, prepared: Prepared, account: aws.Aws, pushed: aws.PushedImage, foundations: aws.Foundations
 ) -> bool:
     """Stages `deploy` and `smoke-deployed`: the service runs this build, and it answers. Whether it changed."""
     settings, model = run.settings.service, prepared.program
     with run.recorder.stage("deploy") as stage:
         family = settings.task_definition or model.name
         take_turn(run, prepared, account)  # the build may have taken long
-        container = aws.container_of(account, settings, pushed.uri, engine.platform, foundations)
+        container = aws.container_of(account, settings, pushed.uri, prepared.platform, foundations)
         definition = aws.ensure_task_definition(account, family, container.with_queue(settings.queue_url), stage)
         service = aws.ensure_service(account, settings, settings.service or model.name, definition, foundations, stage)
         run.learn(service_arn=service.arn, task_definition_arn=definition.arn)

@@ -165,6 +165,8 @@ def _declarations(program: Program) -> dict[str, Any]:
         }
     if program.uses_library:
         found["uses_library"] = True
+    if program.license_public_key:
+        found["license_public_key"] = program.license_public_key
     return found
 
 

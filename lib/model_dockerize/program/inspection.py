@@ -73,6 +73,7 @@ def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings
         schema=said.schema,
         tests=said.tests,
         uses_library=said.uses_library,
+        license_public_key=program.license_public_key,
     )
 
 

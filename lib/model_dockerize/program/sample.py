@@ -34,22 +34,31 @@ class Found:
 
 
 def find(settings: SmokeSettings, root: Path, problems: Problems) -> Found:
-    """The files that the settings name, else `smoke/input.*` and `smoke/expected.*` of the folder.
+    """The files that the settings name, else `smoke/input.*`, `expected.*` and `mapping.*` of the folder.
 
     Every `input.*` names a type that the model takes; the first one by name is the sample.
     """
     inputs = _files("smoke-input", settings.smoke_input, root, "input", problems)
     answers = _files("smoke-expected", settings.smoke_expected, root, "expected", problems)
-    if len(answers) > 1:
-        names = ", ".join(f"{_FOLDER}/{path.name}" for path in answers)
-        problems.wrong_folder(f"several expected results: {names}. Keep one, or name it with smoke-expected.")
-    if answers and not inputs and settings.smoke_input is None:
-        problems.wrong_folder(f"{answers[0]} is there, but no {_FOLDER}/input.* that it answers.")
+    mappings = _files("smoke-mapping", settings.smoke_mapping, root, "mapping", problems)
+    for found, what, option in (
+        (answers, "expected results", "smoke-expected"),
+        (mappings, "mapping files", "smoke-mapping"),
+    ):
+        if len(found) > 1:
+            names = ", ".join(f"{_FOLDER}/{path.name}" for path in found)
+            problems.wrong_folder(f"several {what}: {names}. Keep one, or name it with {option}.")
+    if (beside := [*answers, *mappings]) and not inputs and settings.smoke_input is None:
+        problems.wrong_folder(f"{beside[0]} is there, but no {_FOLDER}/input.* that it belongs to.")
     return Found(
-        Sample(inputs[0], answers[0] if answers else None, mime_type(inputs[0])) if inputs else None,
+        Sample(inputs[0], _first(answers), mime_type(inputs[0]), _first(mappings)) if inputs else None,
         tuple(dict.fromkeys(map(mime_type, inputs))) or (UNKNOWN_TYPE,),
         tuple(map(mime_type, answers[:1])) or (UNKNOWN_TYPE,),
     )
+
+
+def _first(paths: list[Path]) -> Path | None:
+    return paths[0] if paths else None
 
 
 def _files(option: str, setting: Path | None, root: Path, stem: str, problems: Problems) -> list[Path]:

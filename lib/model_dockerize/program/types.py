@@ -30,6 +30,7 @@ class Sample:
     input: Path
     expected: Path | None
     input_type: str  # MIME type
+    mapping: Path | None = None  # sent with it (docs/mapping.md)
 
 
 @dataclass(frozen=True)
@@ -83,3 +84,4 @@ class Program:
     schema: Schema | None = None
     tests: tuple[ModelTest, ...] = ()
     uses_library: bool = False  # written for the public `gravityai` library
+    license_public_key: str = ""  # whose license keys the model wants; empty: none

@@ -21,6 +21,7 @@ class Kind(Enum):
     SECONDS = "SECONDS"
     LIST = "A,B"
     PAIRS = "NAME=VALUE"
+    KEY = "KEY|FILE"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,20 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "CA certificates for the build, for networks that intercept TLS. Given as a build secret, never stored. "
         "SSL_CERT_FILE of the environment when empty.",
+    ),
+    Option(
+        "platforms",
+        "program",
+        Kind.LIST,
+        "",
+        "Processor that the image is for: linux/amd64 or linux/arm64. This computer's when empty.",
+    ),
+    Option(
+        "license-public-key",
+        "program",
+        Kind.KEY,
+        "",
+        "Public key of whoever issues license keys: the model takes no data without one. None is needed when empty.",
     ),
     Option("image-name", "image", Kind.TEXT, "", "Name of the image. The program folder's name when empty."),
     Option("image-version", "image", Kind.TEXT, "latest", "Version (tag) of the image."),
@@ -313,6 +328,20 @@ OPTIONS: tuple[Option, ...] = (
         Kind.PATH,
         "",
         "What the model must answer to the sample. smoke/expected.* of the folder when empty.",
+    ),
+    Option(
+        "smoke-mapping",
+        "smoke",
+        Kind.PATH,
+        "",
+        "Mapping file that is sent with the sample. smoke/mapping.json of the folder when empty.",
+    ),
+    Option(
+        "license-key",
+        "smoke",
+        Kind.KEY,
+        "",
+        "License key that the smoke test applies where the model wants one. Masked in logs, kept in no report.",
     ),
     Option(
         "smoke-timeout",

@@ -31,6 +31,7 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.FLAG: {"type": ["boolean", "null"]},
     Kind.INTEGER: {"type": ["integer", "null"], "minimum": 0},
     Kind.SECONDS: {"type": ["integer", "null"], "minimum": 1},
+    Kind.KEY: {"type": ["string", "null"]},
     Kind.LIST: {"type": ["array", "string", "null"], "items": {"type": "string"}},
     Kind.PAIRS: {
         "type": ["object", "array", "string", "null"],

@@ -1,6 +1,6 @@
 """What a run was asked to do: one frozen tree, whatever the source (Action inputs, flags, model-dockerize.yml)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -17,6 +17,8 @@ class ProgramSettings:
     system_packages: tuple[str, ...]
     pip_config: Path | None
     ca_bundle: Path | None
+    platforms: tuple[str, ...] = ()  # at most one; empty: that of this computer
+    license_public_key: str = ""  # 32 bytes in base64url; empty: no license is needed
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class SmokeSettings:
     smoke_expected: Path | None  # None: smoke/expected.* in the program's folder, if there
     smoke_timeout: int  # seconds that the sample's job may take
     smoke_url: str
+    smoke_mapping: Path | None = None  # None: smoke/mapping.json in the program's folder, if there
+    license_key: str = field(default="", repr=False)  # a secret; empty: none is applied
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from model_dockerize.errors import InputError
 from model_dockerize.settings import variables
 from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
 from model_dockerize.settings.fargate import memories, nearest
+from model_dockerize.settings.keys import read_key
 from model_dockerize.settings.tree import (
     AwsSettings,
     BatchSettings,
@@ -99,11 +100,8 @@ def _parse(option: Option, value: Given) -> Any:
             for word in words:
                 _check_text(option, word)
             return words
-        case Kind.PAIRS:
-            try:
-                return variables.pairs(text)
-            except ValueError as error:
-                raise _InvalidValueError(str(error)) from None
+        case Kind.PAIRS | Kind.KEY:
+            return _read(option, text, value.base)
         case Kind.PATH:
             _check_one_line(text)
             return _path(text, value.base) if text else None
@@ -142,6 +140,16 @@ def feeds_itself(source: str, output: str) -> bool:
     return bool(source) and output.startswith("s3://") and to == bucket and is_under
 
 
+def _read(option: Option, text: str, base: Path) -> Any:
+    """Values that have a module of their own. Its errors quote nothing secret, and here nothing is added."""
+    try:
+        if option.kind is Kind.PAIRS:
+            return variables.pairs(text)
+        return read_key(option.name, text, base) if text else ""
+    except ValueError as error:
+        raise _InvalidValueError(str(error)) from None
+
+
 # What a text (or one word of a list) must look like, and how to say so. Without an entry: anything on one line.
 _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "image-name": (IMAGE_NAME, "lower-case letters, digits and single . _ - or / between them"),
@@ -170,6 +178,7 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "cluster": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
     "service": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
     "task-definition": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
+    "platforms": (re.compile(r"linux/(amd64|arm64)"), "linux/amd64 or linux/arm64"),
     "on-cancel": (re.compile(r"leave|rollback"), "leave or rollback"),
     # Debian policy 5.6.1, and an optional =version.
     "system-packages": (re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?"), "a Debian package like libgomp1"),
@@ -207,6 +216,9 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> li
     told = variables.problems(parsed["environment"] or (), parsed["secrets"] or (), parsed["queue-url"] or "")
     problems += [f"{given[name].where}: {problem}" for name, problem in told]
     problems += _function_problems(parsed, given)
+    if len(set(parsed["platforms"] or ())) > 1:
+        where = given["platforms"].where
+        problems.append(f"{where}: one run makes the image for one platform; run once for each (docs/action.md)")
     cpu, memory = parsed["cpu"], parsed["memory"]
     if cpu and memory and memory not in memories(cpu):
         where = next((given[name].where for name in ("cpu", "memory") if name in given), "the defaults")

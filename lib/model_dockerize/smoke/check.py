@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_dockerize.errors import InputError
@@ -24,6 +24,8 @@ class Expectation:
         sample_expected: file that the result must equal; None: any result will do.
         input_type: MIME type of the sample; empty: the model's own.
         name: of the model, for messages.
+        sample_mapping: mapping file that is sent with the sample; None: its fields have the model's names.
+        license_key: applied where the model wants one and has none; empty: none is.
     """
 
     build_id: str
@@ -31,6 +33,8 @@ class Expectation:
     sample_expected: Path | None = None
     input_type: str = ""
     name: str = "the model"
+    sample_mapping: Path | None = None
+    license_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ def check(
     """
     sample = _read(expectation.sample_input)
     expected = _read(expectation.sample_expected)
+    mapping = (_read(expectation.sample_mapping) or b"").decode("utf-8", "replace")
     if sample is None:
         progress.warning(
             f"There is no sample input for {expectation.name}, so no job is tried: "
@@ -105,8 +110,10 @@ def check(
     if expectation.build_id:
         test.run("build-id", ("reachable",), test.build_id)
     test.run("swagger", ("reachable",), test.swagger)
+    if expectation.license_key:
+        test.run("license", ("health", "build-id"), test.license)
     if sample is not None:
-        test.run("add-job", ("health", "build-id"), lambda: test.add_job(sample))
+        test.run("add-job", ("health", "build-id", "license"), lambda: test.add_job(sample, mapping))
         test.run("status", ("add-job",), test.status)
         test.run("result", ("status",), lambda: test.result(expected))
         test.run("delete", ("add-job",), test.delete)
@@ -215,10 +222,19 @@ class _Test:
             raise CheckFailed("the specification lacks POST /data/add-job")
         return f"OpenAPI {version}, {len(paths)} paths"
 
-    def add_job(self, sample: bytes) -> str:
+    def license(self) -> str:
+        """Leaves a good key in place: on a volume, it is the customer's."""
+        if self.client.licensed():
+            return "a good key is there already"
+        problem = self.client.apply_license(self._expectation.license_key)
+        if problem:
+            raise CheckFailed(f"the key was refused: {problem}")
+        return "the key was applied"
+
+    def add_job(self, sample: bytes, mapping: str) -> str:
         path = self._expectation.sample_input
         assert path  # noqa: S101  there is a sample
-        job = self.client.add_job(path.name, sample, self._expectation.input_type)
+        job = self.client.add_job(path.name, sample, self._expectation.input_type, mapping)
         self._job = job.id
         if not job.id or job.status != "Created":
             raise CheckFailed(f"the new job {job.id or 'without an id'} is {job.status!r}, expected 'Created'")

@@ -60,9 +60,25 @@ class ModelClient:
             raise CheckFailed("/swagger/v1/swagger.json is no JSON object")
         return spec
 
-    def add_job(self, name: str, content: bytes, mime_type: str) -> Job:
-        """Submits a file. An empty `mime_type` leaves the choice to the model."""
-        answer = self._request("POST", "/data/add-job", files={"File": (name, content)}, data={"MimeType": mime_type})
+    def licensed(self) -> bool:
+        """Whether the model holds a license key that is good."""
+        answer = self.get("/api/license")
+        _expect(answer, 200, "/api/license")
+        try:
+            found = answer.json()
+            return bool(not found["isError"] and str(found["data"]).startswith("Licensed To:"))
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckFailed(f"/api/license answered without the envelope: {quote(answer.text)}") from error
+
+    def apply_license(self, key: str) -> str:
+        """Applies a license key; why the model refused it, empty where it did not."""
+        answer = self._request("POST", "/api/license", json={"license": key})
+        return "" if answer.status_code == 200 else _message(answer)
+
+    def add_job(self, name: str, content: bytes, mime_type: str, mapping: str = "") -> Job:
+        """Submits a file. An empty `mime_type` leaves the choice to the model; `mapping` is a mapping file's text."""
+        data = {"MimeType": mime_type, **({"Mappings": mapping} if mapping else {})}
+        answer = self._request("POST", "/data/add-job", files={"File": (name, content)}, data=data)
         return _job(answer, "/data/add-job")
 
     def status(self, job: str) -> Job:

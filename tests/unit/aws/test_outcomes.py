@@ -134,11 +134,10 @@ class Stage:
         return Run(settings, {}, Recorder(self.ears)).report_of(self._deploy)
 
     def _deploy(self, run: Run) -> None:
-        prepared: Any = SimpleNamespace(program=SimpleNamespace(name="iris"))
-        engine: Any = SimpleNamespace(platform="linux/amd64")
+        prepared: Any = SimpleNamespace(program=SimpleNamespace(name="iris"), platform="linux/amd64")
         pushed = aws.PushedImage("iris", ("latest",), IMAGE.split("@")[1], IMAGE)
         run.learn(outcome="failed")
-        ship.service(run, prepared, engine, self.connection, pushed, GROUND)
+        ship.service(run, prepared, self.connection, pushed, GROUND)
         run.learn(outcome="deployed")
 
 

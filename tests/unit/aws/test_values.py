@@ -160,6 +160,13 @@ def test_platforms() -> None:
         ("OutOfMemoryError: Container killed due to memory usage", 137, (), "raise memory"),
         ("Essential container in task exited", 137, (), "out of memory"),
         ("Essential container in task exited", 1, ("exec /usr/bin/tini: exec format error",), "another processor"),
+        (
+            "CannotPullContainerError: pull image manifest has been retried 7 time(s): image Manifest does not contain "
+            "descriptor matching platform 'linux/amd64'",
+            None,
+            (),
+            "platforms",
+        ),
         ("CannotPullContainerError: manifest unknown", None, (), "could not be pulled"),
         ("ResourceInitializationError: unable to pull secrets", None, (), "before the container"),
         ("ResourceInitializationError: unable to retrieve secret from asm: failed", None, (), "may not read it"),

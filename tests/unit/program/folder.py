@@ -54,6 +54,7 @@ def look(
     image_version: str = "",
     smoke_input: Path | None = None,
     smoke_expected: Path | None = None,
+    smoke_mapping: Path | None = None,
 ) -> Program:
     """`inspect` with these settings."""
     return inspect(
@@ -61,7 +62,7 @@ def look(
             folder, requirements_file, init_file, base_image, python_version, command, system_packages, pip_config, None
         ),
         ImageSettings(image_name, image_version, None, "none", False),
-        SmokeSettings(True, smoke_input, smoke_expected, 300, ""),
+        SmokeSettings(True, smoke_input, smoke_expected, 300, "", smoke_mapping),
         heard or Heard(),
     )
 

@@ -300,6 +300,26 @@ def test_sample_by_settings(tmp_path: Path) -> None:
     assert program.input_types == ("application/json",)
 
 
+def test_a_mapping_file_beside_the_sample_or_by_settings(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"main.py": "", "smoke/input.csv": "", "smoke/mapping.json": "[]", "other.json": "[]"})
+    for setting, found in ((None, "smoke/mapping.json"), (Path("other.json"), "other.json")):
+        program = look(folder, smoke_mapping=setting)
+        assert program.sample is not None
+        assert program.sample.mapping == folder / found
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["input.csv", "mapping.json", "mapping.txt"], "several mapping files: smoke/mapping.json, smoke/mapping.txt"),
+        (["mapping.json"], r"mapping\.json is there, but no smoke/input"),
+    ],
+)
+def test_mapping_files_that_cannot_be_meant(tmp_path: Path, names: list[str], said: str) -> None:
+    with pytest.raises(ProgramError, match=said):
+        look(fill(tmp_path, {"main.py": "", **{f"smoke/{name}": "" for name in names}}))
+
+
 def test_all_problems_at_once(tmp_path: Path) -> None:
     folder = fill(
         tmp_path,

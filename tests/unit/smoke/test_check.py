@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,11 @@ class Behaviour:
     statuses: list[dict[str, Any]] = field(default_factory=lambda: [triple("InProgress"), triple("Complete")])
     result: bytes = b"id,n\n1,0.5\n"
     deleted: dict[str, Any] = field(default_factory=lambda: triple("Deleted"))
+    licensed: str = "No License Key found"
+    applied: tuple[int, str] = (200, "")
     requests: list[str] = field(default_factory=list)
     body: bytes = b""
+    license_body: bytes = b""
 
 
 def triple(status: str, error: str | None = None) -> dict[str, Any]:
@@ -77,13 +80,21 @@ class FakeModel(ThreadingHTTPServer):
                     self.json(statuses.pop(0) if len(statuses) > 1 else statuses[0])
                 elif path == f"/data/result/{JOB}":
                     self.answer(200, behaviour.result, "text/csv")
+                elif path == "/api/license":
+                    self.json({"data": behaviour.licensed, "isError": False, "errorMessage": None})
                 else:
                     self.answer(404, b"nothing here", "text/plain")
 
             def do_POST(self) -> None:
                 behaviour.requests.append(f"POST {self.path.removeprefix('/prefix')}")
-                behaviour.body = self.rfile.read(int(self.headers["Content-Length"]))
-                self.json(behaviour.add, 400 if behaviour.add["isError"] else 200)
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path == "/prefix/api/license":
+                    behaviour.license_body = body
+                    status, problem = behaviour.applied
+                    self.json({"isError": bool(problem), "errorMessage": problem or None}, status)
+                else:
+                    behaviour.body = body
+                    self.json(behaviour.add, 400 if behaviour.add["isError"] else 200)
 
             def do_DELETE(self) -> None:
                 behaviour.requests.append(f"DELETE {self.path.removeprefix('/prefix')}")
@@ -164,6 +175,38 @@ def test_without_a_sample_no_job_is_tried_and_a_warning_says_so(model: FakeModel
     assert list(outcome(result)) == ALL[:4]
     assert result.passed
     assert "no sample input for iris" in words.said
+
+
+def test_a_mapping_file_goes_with_the_sample(model: FakeModel, expectation: Expectation, tmp_path: Path) -> None:
+    (tmp_path / "mapping.json").write_text('[{"source": "nr"}]')
+    assert smoke(model, replace(expectation, sample_mapping=tmp_path / "mapping.json")).passed
+    assert re.search(rb'name="Mappings"\r\n\r\n\[{"source": "nr"}\]\r\n', model.behaviour.body)
+    assert smoke(model, expectation).passed
+    assert b"Mappings" not in model.behaviour.body
+
+
+def test_a_license_key_is_applied_before_the_sample(model: FakeModel, expectation: Expectation) -> None:
+    result = smoke(model, replace(expectation, license_key="the-key"))
+    assert list(outcome(result)) == [*ALL[:4], "license", *ALL[4:]]
+    assert result.passed
+    assert json.loads(model.behaviour.license_body) == {"license": "the-key"}
+    assert model.behaviour.requests.index("POST /api/license") < model.behaviour.requests.index("POST /data/add-job")
+    assert "the-key" not in repr(result)
+
+
+def test_a_good_license_key_is_left_in_place(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.licensed = "Licensed To: Ann - ann@example.com, Expires:Monday, 01 January 2046 00:00:00 (UTC)"
+    result = smoke(model, replace(expectation, license_key="the-key"))
+    assert result.passed
+    assert result.checks[4].detail == "a good key is there already"
+    assert model.behaviour.license_body == b""
+
+
+def test_a_license_key_that_is_refused(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.applied = (400, "the license key has expired")
+    result = smoke(model, replace(expectation, license_key="the-key"))
+    assert result.failures == ("license: the key was refused: the license key has expired",)
+    assert outcome(result)["add-job"] == "not run"
 
 
 def test_without_an_expected_result_any_will_do(model: FakeModel, expectation: Expectation) -> None:

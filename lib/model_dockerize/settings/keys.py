@@ -1,0 +1,46 @@
+"""Keys among the inputs: given as they are, or as a file that holds them.
+
+What is wrong with one is said without quoting it: half a secret is a secret, too.
+"""
+
+import re
+from pathlib import Path
+
+# What `model-dockerize license` writes: 32 bytes in base64url without padding, and a JSON Web Token.
+_FORMS = {
+    "license-public-key": (
+        re.compile(r"[A-Za-z0-9_-]{43}"),
+        "public key",
+        "`model-dockerize license new-key` prints one",
+    ),
+    "license-key": (
+        re.compile(r"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"),
+        "license key",
+        "ask its publisher for a new one",
+    ),
+}
+_LARGEST_FILE = 128 * 1024  # bytes; what the server takes
+
+
+def read_key(name: str, text: str, base: Path) -> str:
+    """The key of the input `name`: `text` itself, or what the file of this name holds.
+
+    Args:
+        base: what a relative path starts from.
+    Raises:
+        ValueError: it is neither; the text says what would be right.
+    """
+    form, noun, maker = _FORMS[name]
+    if form.fullmatch(text):
+        return text
+    try:
+        path = (base / Path(text).expanduser()).resolve()
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE).decode("ascii", "replace").strip()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"this is neither a {noun} nor a file that can be read; {maker}") from error
+    if form.fullmatch(content):
+        return content
+    if "PRIVATE KEY" in content:
+        raise ValueError(f"{path} holds a private key, which stays with its publisher; here goes the {noun}")
+    raise ValueError(f"{path} holds no {noun}; {maker}")
