@@ -39,6 +39,7 @@ from model_dockerize.aws.running import Running, build_of, previous, running
 from model_dockerize.aws.service import Service, ensure_service, ensure_turn, mark_proved, short_arn
 from model_dockerize.aws.service_log import follow_log, log_lines
 from model_dockerize.aws.session import Aws, Identity, connect
+from model_dockerize.aws.subnets import Subnet
 from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "Runtime",
     "Service",
     "StoppedTask",
+    "Subnet",
     "TaskDefinition",
     "Verdict",
     "Where",

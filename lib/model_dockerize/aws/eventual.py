@@ -1,6 +1,7 @@
 """Waiting for what AWS has made but does not show everywhere yet. Only for that: real refusals pass at once."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -8,13 +9,20 @@ from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from model_dockerize.aws.errors import code_of, message_of
+from model_dockerize.errors import AwsError
 
 T = TypeVar("T")
 
 _NEW_ROLE = re.compile(
     r"role is not valid|role .*(is|are) not valid|unable to assume|cannot be assumed|iam:PassRole", re.IGNORECASE
 )
-_HELD = {"DependencyViolation", "InvalidGroup.InUse", "ResourceInUseException", "ClusterContainsTasksException"}
+_HELD = {
+    "ClusterContainsTasksException",
+    "DependencyViolation",
+    "InvalidGroup.InUse",
+    "InvalidIPAddress.InUse",
+    "ResourceInUseException",
+}
 _SERVICE_LINKED_ROLE = re.compile(r"service.linked role", re.IGNORECASE)
 
 
@@ -46,6 +54,26 @@ def once_free(call: Callable[[], T], seconds: float = 120) -> T:
 def once_invocable(call: Callable[[], T], seconds: float = 30) -> T:
     """`call`, again while S3 does not know yet that it may invoke a function."""
     return _again(call, lambda e: "Unable to validate the following destination" in message_of(e), seconds)
+
+
+def once_settled(what: str, first: T, look: Callable[[], T], passing: Callable[[T], bool], seconds: float = 600) -> T:
+    """`what` as it was seen first, or as `look` shows it once it is not `passing` any more.
+
+    A look a second at first, seldom later.
+
+    Raises:
+        AwsError: it still was, when `seconds` were over.
+    """
+    now, waited, pause = first, 0.0, 1.0
+    while passing(now):
+        if waited >= seconds:
+            raise AwsError(
+                f"{what} is not ready after {waited:.0f} s.", "Run again: what was made is found and waited for."
+            )
+        time.sleep(pause)
+        waited, pause = waited + pause, min(pause * 1.3, 5.0)
+        now = look()
+    return now
 
 
 def _again(call: Callable[[], T], worth_it: Callable[[ClientError], bool], seconds: float) -> T:

@@ -33,10 +33,11 @@ class Foundations(Runtime):
     """What a service needs besides."""
 
     vpc_id: str
-    subnet_ids: tuple[str, ...]
+    subnet_ids: tuple[str, ...]  # of the tasks
     security_group_ids: tuple[str, ...]
     cluster: str  # name
     assign_public_ip: bool
+    public_subnet_ids: tuple[str, ...] = ()  # one a zone: for what must be reached from outside
 
 
 def ensure_runtime(aws: Aws, settings: ServiceSettings, name: str, progress: Progress) -> Runtime:
@@ -68,6 +69,7 @@ def ensure_foundations(aws: Aws, settings: ServiceSettings, name: str, progress:
         security_group_ids=network.security_group_ids,
         cluster=settings.cluster,
         assign_public_ip=settings.assign_public_ip,
+        public_subnet_ids=tuple(subnet.id for subnet in network.public_subnets),
     )
 
 

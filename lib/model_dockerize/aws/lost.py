@@ -28,13 +28,16 @@ NOT_REPEATED = {
         "CreateSecurityGroup",
         "CreateSubnet",
         "CreateVpc",
+        "CreateVpcEndpoint",
     ),
     "ecs": ("RegisterTaskDefinition",),
     "batch": ("RegisterJobDefinition",),
 }
 _TRIES = 5
-# The last two are Lambda's: it is there, or was changed since we looked.
-_THERE = re.compile(r"AlreadyExists|AlreadyAssociated|Duplicate|\.Conflict|ResourceConflict|PreconditionFailed")
+# The last ones are EFS's and, two, Lambda's: it is there, or was changed since we looked.
+_THERE = re.compile(
+    r"AlreadyExists|AlreadyAssociated|Duplicate|\.Conflict|MountTargetConflict|ResourceConflict|PreconditionFailed"
+)
 
 
 class AnswerLostError(AwsError):

@@ -6,7 +6,7 @@ from typing import Any
 
 #: Everything that model-dockerize makes carries this tag; its value says what the thing is for.
 TAG = "model-dockerize"
-NETWORK, ROLE, CLUSTER, LOGS, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTION = (
+NETWORK, ROLE, CLUSTER, LOGS, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTION, VOLUME = (
     "network",
     "role",
     "cluster",
@@ -16,6 +16,7 @@ NETWORK, ROLE, CLUSTER, LOGS, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTIO
     "task-definition",
     "service",
     "function",
+    "volume",
 )
 
 

@@ -44,17 +44,20 @@ def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any
 
 def removal(names: Names, where: Where) -> dict[str, Any]:
     """The policy document that `destroy` needs beside `permissions`."""
-    ec2 = ("SecurityGroup", "Subnet", "RouteTable", "InternetGateway", "Vpc")
+    ec2 = ("SecurityGroup", "NatGateway", "VpcEndpoints", "Subnet", "RouteTable", "InternetGateway", "Vpc")
     statements = [
         _allow(
             "Look",
-            ("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "ecs:ListTaskDefinitions"),
+            (
+                *("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "ecs:ListTaskDefinitions"),
+                *("ec2:DescribeNatGateways", "ec2:DescribeAddresses", "ec2:DescribeVpcEndpoints"),
+            ),
         ),
         _allow(
             "Remove",
             (
                 *(f"ec2:Delete{thing}" for thing in ec2),
-                *("ec2:DetachInternetGateway", "ec2:DisassociateRouteTable"),
+                *("ec2:DetachInternetGateway", "ec2:DisassociateRouteTable", "ec2:ReleaseAddress"),
                 *(
                     "ecs:DeleteService",
                     "ecs:DeleteCluster",
@@ -252,18 +255,23 @@ def _end_of_function(name: str, where: Where) -> Statement:
 
 
 def _network(settings: Settings) -> list[Statement]:
-    looking = (
+    looking: tuple[str, ...] = (
         *("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeSubnets", "ec2:DescribeInternetGateways"),
         *("ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups", "ec2:DescribeNetworkInterfaces"),
     )
     making: list[str] = []
-    if not settings.service.subnets:
+    service = settings.service
+    if not (service.vpc or service.subnets):
+        looking += ("ec2:DescribeAvailabilityZones",)
         making += [
             *("ec2:CreateVpc", "ec2:ModifyVpcAttribute", "ec2:CreateSubnet", "ec2:CreateInternetGateway"),
             *("ec2:AttachInternetGateway", "ec2:CreateRouteTable", "ec2:CreateRoute", "ec2:ReplaceRoute"),
             "ec2:AssociateRouteTable",
         ]
-    if not settings.service.security_groups:
+        if not service.assign_public_ip:
+            looking += ("ec2:DescribeNatGateways", "ec2:DescribeAddresses", "ec2:DescribeVpcEndpoints")
+            making += ["ec2:AllocateAddress", "ec2:CreateNatGateway", "ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint"]
+    if not service.security_groups:
         making += ["ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress"]
     made = [_allow("MakeNetwork", (*making, "ec2:CreateTags"))] if making else []
     return [_allow("Network", looking), *made]

@@ -273,12 +273,33 @@ OPTIONS: tuple[Option, ...] = (
         "PostgreSQL for the job queue of several tasks: ARN of the secret that holds its postgresql:// URL, or a URL "
         "without password. Each task keeps a queue of its own when empty.",
     ),
-    Option("vpc", "service", Kind.TEXT, "", "VPC to run in. One with a public subnet is made when empty."),
-    Option("subnets", "service", Kind.LIST, "", "Subnets to run in. That of our own VPC when empty."),
+    Option("vpc", "service", Kind.TEXT, "", "VPC to run in. One of our own is made when empty."),
+    Option(
+        "subnets",
+        "service",
+        Kind.LIST,
+        "",
+        "Subnets to run in. Chosen from vpc, one a zone, or those of our own VPC, when empty.",
+    ),
+    Option("zones", "service", Kind.INTEGER, "1", "How many availability zones our own VPC has subnets in: 1 to 6."),
+    Option(
+        "vpc-cidr",
+        "service",
+        Kind.TEXT,
+        "",
+        "Addresses of our own VPC, from /16 to /24. It counts when that is made; 10.0.0.0/16 when empty.",
+    ),
     Option(
         "security-groups", "service", Kind.LIST, "", "Security groups of the tasks. One that admits TCP 80 when empty."
     ),
-    Option("assign-public-ip", "service", Kind.FLAG, "true", "Give the tasks public addresses."),
+    Option(
+        "assign-public-ip",
+        "service",
+        Kind.FLAG,
+        "true",
+        "Give the tasks public addresses. If false, our own VPC gets private subnets and a NAT gateway, which costs "
+        "money all the time.",
+    ),
     Option(
         "wait-timeout", "service", Kind.SECONDS, "900", "How long a rollout may take before it counts as timed out."
     ),

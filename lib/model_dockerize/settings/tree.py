@@ -91,6 +91,8 @@ class ServiceSettings:
     queue_url: str  # ARN of a secret, or a URL without password; empty: a queue in each task
     vpc: str
     subnets: tuple[str, ...]
+    zones: int  # of our own VPC
+    vpc_cidr: str  # of our own VPC, when it is made; empty: 10.0.0.0/16
     security_groups: tuple[str, ...]
     assign_public_ip: bool
     wait_timeout: int  # seconds

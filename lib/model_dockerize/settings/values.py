@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import variables
+from model_dockerize.settings import placement, variables
 from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
 from model_dockerize.settings.fargate import memories, nearest
 from model_dockerize.settings.keys import read_key
@@ -214,7 +214,8 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> li
         where = given["instance-types"].where
         problems.append(f"{where}: Fargate has no instance types; set compute-type to EC2 or SPOT")
     told = variables.problems(parsed["environment"] or (), parsed["secrets"] or (), parsed["queue-url"] or "")
-    problems += [f"{given[name].where}: {problem}" for name, problem in told]
+    for name, problem in (*told, *placement.problems(parsed, given)):
+        problems.append(f"{given[name].where}: {problem}")
     problems += _function_problems(parsed, given)
     if len(set(parsed["platforms"] or ())) > 1:
         where = given["platforms"].where

@@ -151,9 +151,6 @@ class TestFoundations:
             foundations(account, subnets=(subnets[0],), security_groups=(group,))
         with pytest.raises(InputError, match="subnet-00000000"):
             foundations(account, subnets=("subnet-00000000",))
-        with pytest.raises(InputError, match="without subnets") as caught:
-            foundations(account, vpc=vpcs[0])
-        assert subnets[0] in caught.value.details[0]
 
     def test_roles_that_are_given(self, account: Account) -> None:
         account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))

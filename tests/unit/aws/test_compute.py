@@ -13,7 +13,7 @@ from model_dockerize.errors import BatchError, InputError
 
 from .conftest import Account, batch_settings, settings
 
-NETWORK = aws.Network("vpc-1", ("subnet-b", "subnet-a"), ("sg-1",))
+NETWORK = aws.Network("vpc-1", (aws.Subnet("subnet-b", "us-east-1b"), aws.Subnet("subnet-a", "us-east-1a")), ("sg-1",))
 
 
 def no_sleep(_: float) -> None: ...

@@ -45,7 +45,8 @@ def use(account: Account, settings: Settings) -> None:
 
 def test_every_call_of_a_run_is_allowed(account: Account) -> None:
     account.with_function()
-    settings = configured(job_queue="q", immutable_tags="true", scan="true", **FUNCTION)
+    own = {"zones": "2", "assign_public_ip": "false"}
+    settings = configured(job_queue="q", immutable_tags="true", scan="true", **own, **FUNCTION)
     use(account, settings)
     use(account, settings)
     assert called(account.calls) - actions(permissions(settings, NAMES, WHERE)) == set()
@@ -53,7 +54,8 @@ def test_every_call_of_a_run_is_allowed(account: Account) -> None:
 
 def test_every_call_of_destroy_is_allowed(account: Account) -> None:
     account.with_function()
-    settings, names = configured(job_queue="q", **FUNCTION), replace(NAMES, function="on-upload")
+    settings = configured(job_queue="q", zones="2", assign_public_ip="false", **FUNCTION)
+    names = replace(NAMES, function="on-upload")
     use(account, settings)
     account.calls.clear()
     aws.remove(aws.find_ours(account.aws, names), account.said)

@@ -58,6 +58,12 @@ def test_truth_in_any_letter_case(text: str) -> None:
         ("system_packages", "curl;reboot"),
         ("subnets", "subnet-1,vpc-2"),
         ("security_groups", "default"),
+        ("vpc_cidr", "10.0.0.1/16"),
+        ("vpc_cidr", "10.0.0.0/8"),
+        ("vpc_cidr", "10.0.0.0/25"),
+        ("vpc_cidr", "fd00::/16"),
+        ("zones", "0"),
+        ("zones", "7"),
         ("smoke_url", "ftp://x"),
         ("desired_count", "-1"),
         ("wait_timeout", "0"),
@@ -139,3 +145,9 @@ class TestFunction:
         if is_a_circle:
             named = {"update_function": "f", "job_queue": "q", "function_source": source, "function_output": output}
             assert "without end" in problems(**named)[0]
+
+
+def test_what_shapes_our_own_network_does_not_go_with_a_given_one() -> None:
+    found = problems(subnets="subnet-1", zones="2", vpc_cidr="10.8.0.0/16")
+    assert [line.split(":")[0] for line in found] == ["--zones", "--vpc-cidr"]
+    assert to_settings([layer(zones="3", vpc_cidr="10.8.0.0/20")]).service.vpc_cidr == "10.8.0.0/20"
