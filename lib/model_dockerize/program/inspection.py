@@ -95,6 +95,8 @@ def _sources(root: Path, listing: Listing) -> dict[str, str]:
 
 
 def _init_file(setting: str, listing: Listing, problems: Problems) -> str:
+    if setting == requirements.NONE:
+        return ""
     if setting:
         name = PurePosixPath(setting).as_posix()
         if listing.holds(name):
@@ -121,6 +123,13 @@ def _base(program: ProgramSettings, root: Path, problems: Problems, progress: Pr
             problems.wrong_input(f"base-image {program.base_image!r} is no image reference like python:3.13-slim.")
         if program.python_version:
             progress.warning(f"base-image {program.base_image} brings its own Python; python-version is overruled.")
+        outdated = python_version.support_warning(python_version.of_image(program.base_image), date.today())
+        if outdated:
+            newer = f"python:{python_version.DEFAULT}-slim"
+            progress.warning(
+                f"{program.base_image}: {outdated} One line changes it: `base-image: {newer}` in model-dockerize.yml, "
+                f"or `base_image = {newer}` under [dockerfile] in Config.ini."
+            )
         return "", program.base_image
     version = python_version.choose(program.python_version, root, problems, progress)
     warning = python_version.support_warning(version, date.today())

@@ -28,6 +28,7 @@ SUPPORT_ENDS = {
 # What `requires-python` is answered from. A fixed list and not today's date: the same folder gives the same image.
 _MAINTAINED = ("3.11", "3.12", "3.13", "3.14")
 _VERSION = re.compile(r"(?:python-|cpython-|python)?(3\.\d{1,2})(?:\.\d{1,3})?")
+_IMAGE = re.compile(r"(?:docker\.io/)?(?:library/)?python:(?P<version>3\.\d{1,2})(?:\.\d+)?(?:-[\w.-]+)?(?:@\S+)?")
 _PATCHES = range(60)
 
 
@@ -59,6 +60,12 @@ def choose(setting: str, root: Path, problems: Problems, progress: Progress) -> 
             root / "pyproject.toml",
         )
     return version
+
+
+def of_image(reference: str) -> str:
+    """`3.6` of the official `python:3.6-slim`; empty for any other image, whose Python only it knows."""
+    match = _IMAGE.fullmatch(reference)
+    return match["version"] if match else ""
 
 
 def support_warning(version: str, today: date) -> str:

@@ -19,6 +19,10 @@ _PASSWORD = re.compile(r"://[^/\s:@]*:(?P<password>[^/\s@]+)@")
 _OTHER_TOOLS = ("pyproject.toml", "environment.yml", "environment.yaml", "Pipfile", "poetry.lock", "uv.lock")
 
 
+#: A setting that asks for no file, whatever the folder holds.
+NONE = "none"
+
+
 @dataclass(frozen=True)
 class Requirements:
     """What is installed before the program is copied. All empty: nothing."""
@@ -30,6 +34,9 @@ class Requirements:
 
 def find(setting: str, root: Path, listing: Listing, problems: Problems, progress: Progress) -> Requirements:
     """The named file, else `requirements.txt`, else the only other one that looks like it."""
+    if setting == NONE:
+        _tell_of_unused(root, listing, progress)
+        return Requirements()
     name = _named(setting, listing, problems) if setting else _usual(root, listing, problems, progress)
     if not name:
         return Requirements()
@@ -39,6 +46,13 @@ def find(setting: str, root: Path, listing: Listing, problems: Problems, progres
     includes: dict[str, None] = {}
     local = _read(name, root, listing, includes, problems, progress)
     return Requirements(name, tuple(path for path in includes if path != name), local)
+
+
+def _tell_of_unused(root: Path, listing: Listing, progress: Progress) -> None:
+    if listing.holds("requirements.txt"):
+        progress.warning(
+            "requirements.txt is not installed from, because no requirements file is named.", root / "requirements.txt"
+        )
 
 
 def _named(setting: str, listing: Listing, problems: Problems) -> str:

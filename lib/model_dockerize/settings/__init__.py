@@ -1,6 +1,7 @@
 """Settings: one declaration of every input, one frozen tree, one reader a source."""
 
 from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option
+from model_dockerize.settings.given import Given
 from model_dockerize.settings.tree import (
     AwsSettings,
     BatchSettings,
@@ -12,7 +13,7 @@ from model_dockerize.settings.tree import (
     Settings,
     SmokeSettings,
 )
-from model_dockerize.settings.values import Given, feeds_itself, to_settings
+from model_dockerize.settings.values import feeds_itself, to_settings
 
 __all__ = [
     "OPTIONS",

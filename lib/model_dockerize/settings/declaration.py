@@ -58,14 +58,16 @@ OPTIONS: tuple[Option, ...] = (
         "program",
         Kind.TEXT,
         "",
-        "Python requirements to install, relative to the program folder. Found by itself when empty.",
+        "Python requirements to install, relative to the program folder. Found by itself when empty; none: nothing is "
+        "installed.",
     ),
     Option(
         "init-file",
         "program",
         Kind.TEXT,
         "",
-        "Shell script run while the image is built, relative to the program folder. Found by itself when empty.",
+        "Shell script run while the image is built, relative to the program folder. Found by itself when empty; none: "
+        "no script is run.",
     ),
     Option("base-image", "program", Kind.TEXT, "", "Image to build on. python:VERSION-slim when empty."),
     Option(
@@ -159,7 +161,21 @@ OPTIONS: tuple[Option, ...] = (
         "ARN of the role to run as. Assumed with GitHub's OIDC token where the job has one, else with the credentials.",
     ),
     Option(
+        "aws-config-file",
+        "aws",
+        Kind.PATH,
+        "",
+        "AwsConfig.ini with region, aws_access_key_id, aws_secret_access_key and aws_id, read when AWS is first asked.",
+    ),
+    Option(
         "create-job-def", "batch", Kind.FLAG, "", "Register the AWS Batch job definition. As push-to-ecr when empty."
+    ),
+    Option(
+        "batch-config-file",
+        "batch",
+        Kind.PATH,
+        "",
+        "BatchConfig.yml whose job_def is the job definition: its name, command, size, parameters and variables.",
     ),
     Option(
         "job-definition-name", "batch", Kind.TEXT, "", "Name of the Batch job definition. The image's name when empty."

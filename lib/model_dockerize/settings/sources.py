@@ -7,8 +7,10 @@ from pathlib import Path
 import yaml
 
 from model_dockerize.errors import InputError
+from model_dockerize.settings.config_ini import from_config_ini
 from model_dockerize.settings.declaration import OPTIONS, Kind
-from model_dockerize.settings.values import Given
+from model_dockerize.settings.given import Given
+from model_dockerize.settings.yaml_sections import what_is_wrong
 
 FILE_NAME = "model-dockerize.yml"
 # What the runner takes itself from `with:` of every container action (ContainerActionHandler.cs).
@@ -62,10 +64,7 @@ def from_file(path: Path) -> dict[str, Given]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or f"it cannot be read as UTF-8 text ({type(error).__name__})"
-        raise InputError(f"{path} is not valid YAML{place}: {problem}.", "Correct the file and run again.") from error
+        raise InputError(f"{path} is not valid YAML{what_is_wrong(error)}.", "Correct it and run again.") from error
     given = {"program-path": Given(".", str(path), path.parent)}
     if node is None:
         return given
@@ -110,7 +109,9 @@ def _lines(value: yaml.Node) -> tuple[str, str]:
 
 
 def program_file(target: Path) -> dict[str, Given]:
-    """The argument of every command: a model-dockerize.yml, or a program folder (with or without such a file)."""
+    """The argument of every command: a model-dockerize.yml, a Config.ini, or a folder (with or without the former)."""
+    if target.suffix.lower() == ".ini":
+        return from_config_ini(target)
     if target.suffix in (".yml", ".yaml"):
         return from_file(target)
     inside = target / FILE_NAME

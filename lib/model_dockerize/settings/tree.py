@@ -1,7 +1,9 @@
-"""What a run was asked to do: one frozen tree, whatever the source (Action inputs, flags, model-dockerize.yml)."""
+"""What a run was asked to do: one frozen tree, whatever the source (inputs, flags, model-dockerize.yml, Config.ini)."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from model_dockerize.settings.batch_file import BatchFile
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class AwsSettings:
     aws_region: str
     aws_account_id: str
     role_to_assume: str = ""  # ARN; empty: the credentials as they are
+    aws_config_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class BatchSettings:
     """AWS Batch: the job definition, and where jobs run."""
 
     create_job_def: bool
+    batch_config_file: Path | None
     job_definition_name: str  # empty: as the image
     job_queue: str  # empty: none is made
     compute_environment: str
@@ -71,6 +75,7 @@ class BatchSettings:
     update_function: str  # name; empty: there is none
     function_source: str  # BUCKET or BUCKET/PREFIX; empty: what invokes the function is left alone
     function_output: str  # may hold {name}; empty: left as it is
+    file: BatchFile | None = None  # what batch_config_file says; None: not given, or no definition is asked for
 
 
 @dataclass(frozen=True)

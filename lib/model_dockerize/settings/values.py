@@ -5,16 +5,18 @@ A source (flags, Action inputs, a YAML file) only has to say what was given and 
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from model_dockerize.errors import InputError
 from model_dockerize.settings import placement, variables
+from model_dockerize.settings.aws_config import REGION
+from model_dockerize.settings.batch_file import FOR_DEFINITION, BatchFile, read_batch_file
 from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
 from model_dockerize.settings.fargate import memories, nearest
+from model_dockerize.settings.given import Given
 from model_dockerize.settings.keys import read_key
+from model_dockerize.settings.nearest import did_you_mean
 from model_dockerize.settings.tree import (
     AwsSettings,
     BatchSettings,
@@ -37,19 +39,6 @@ _MAY_BE_ZERO = ("desired-count", "gpus", "queue-priority", "run-number")
 _NOT_REPEATED = ("queue-url",)
 
 
-@dataclass(frozen=True)
-class Given:
-    """One value as it was written: its text, where it stands (for messages), and what relative paths start from.
-
-    `problem`: why the source could not take it as a text. Empty when it could.
-    """
-
-    text: str
-    where: str
-    base: Path
-    problem: str = ""
-
-
 class _InvalidValueError(ValueError):
     """A value that cannot be read; the text says what would be right."""
 
@@ -62,7 +51,7 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
     """
     given: dict[str, Given] = {}
     for layer in layers:
-        given.update({name: value for name, value in layer.items() if value.text.strip() or value.problem})
+        given.update({name: value for name, value in layer.items() if _says_something(value)})
     problems = [_unknown(name, value) for name, value in given.items() if name not in BY_NAME]
     parsed: dict[str, Any] = {}
     for option in OPTIONS:
@@ -70,20 +59,37 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
         try:
             parsed[option.name] = _parse(option, value)
         except _InvalidValueError as invalid:
-            named = "" if value.where.endswith(option.name) else f"{option.name}: "
+            named = "" if value.where.replace("_", "-").endswith(option.name) else f"{option.name}: "
             problems.append(f"{value.where}: {named}{invalid}")
             parsed[option.name] = None
-    problems += _contradictions(parsed, given)
+    file = _batch_file(parsed, problems)
+    problems += _contradictions(parsed, given, file)
     if problems:
         count = "One input is" if len(problems) == 1 else f"{len(problems)} inputs are"
         raise InputError(f"{count} wrong.", "Correct what is listed and run again.", tuple(problems))
-    return _tree(parsed)
+    return _tree(parsed, file)
+
+
+def _says_something(value: Given) -> bool:
+    return bool(value.text.strip() or value.problem or value.needed_by)
 
 
 def _unknown(name: str, value: Given) -> str:
-    near = get_close_matches(name, BY_NAME, n=1, cutoff=0.6)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return f"{value.where}: there is no input named {name!r}.{hint}"
+    if name == value.where:  # its source has words of its own for this
+        return f"{value.where}: {value.problem}"
+    return f"{value.where}: there is no input named {name!r}.{did_you_mean(name, BY_NAME)}"
+
+
+def _batch_file(parsed: Mapping[str, Any], problems: list[str]) -> BatchFile | None:
+    """What batch-config-file says of the job definition, where one is asked for."""
+    asked = parsed["push-to-ecr"] if parsed["create-job-def"] is None else parsed["create-job-def"]
+    if not asked or not parsed["batch-config-file"]:
+        return None
+    try:
+        return read_batch_file(parsed["batch-config-file"], FOR_DEFINITION)
+    except InputError as error:
+        problems += error.details or (str(error),)
+        return None
 
 
 def _parse(option: Option, value: Given) -> Any:
@@ -160,7 +166,7 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
         "2 to 256 lower-case letters, digits and single . _ - or / between them",
     ),
     "python-version": (re.compile(r"3\.[0-9]{1,2}(\.[0-9]{1,2})?"), "a version like 3.13"),
-    "aws-region": (re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]"), "a region like eu-central-1"),
+    "aws-region": (REGION, "a region like eu-central-1"),
     "aws-account-id": (re.compile(r"[0-9]{12}"), "12 digits"),
     "job-definition-name": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)"),
     "cache": (re.compile("auto|registry|gha|inline|none"), "auto, registry, gha, inline or none"),
@@ -202,11 +208,17 @@ def _check_text(option: Option, text: str) -> None:
         raise _InvalidValueError(f"{text!r} is not valid: {pattern[1]}")
 
 
-def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
+def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given], file: BatchFile | None) -> list[str]:
     problems = []
+    for name, value in given.items():
+        reasons = [reason for reason in value.needed_by if parsed[reason]]
+        # The sandbox has an account of its own.
+        if reasons and not value.text.strip() and not (name == "aws-config-file" and parsed["sandbox"]):
+            problems.append(f"{value.where}: it is missing or empty, but needed where {reasons[0]} is true")
     if parsed["push-to-ecr"] is False:
         for name in ("create-job-def", "deploy-service"):
-            if parsed[name]:
+            named = name == "create-job-def" and (not file or (file.job_definition and file.job_definition.image))
+            if parsed[name] and not (named and parsed["batch-config-file"]):
                 problems.append(f"{given[name].where}: {name} needs the image in ECR, but push-to-ecr is false")
     if parsed["gpus"] and str(parsed["compute-type"]).startswith("FARGATE"):
         problems.append(f"{given['gpus'].where}: Fargate has no GPUs; set compute-type to EC2 or SPOT")
@@ -251,7 +263,7 @@ def _function_problems(parsed: Mapping[str, Any], given: Mapping[str, Given]) ->
     return problems
 
 
-def _tree(parsed: Mapping[str, Any]) -> Settings:
+def _tree(parsed: Mapping[str, Any], file: BatchFile | None) -> Settings:
     follow = {
         name: parsed["push-to-ecr"] if parsed[name] is None else parsed[name]
         for name in ("create-job-def", "deploy-service")
@@ -264,7 +276,7 @@ def _tree(parsed: Mapping[str, Any]) -> Settings:
         image=ImageSettings(**groups["image"]),
         registry=RegistrySettings(**groups["registry"]),
         aws=AwsSettings(**groups["aws"]),
-        batch=BatchSettings(**groups["batch"]),
+        batch=BatchSettings(**groups["batch"], file=file),
         service=ServiceSettings(**groups["service"]),
         smoke=SmokeSettings(**groups["smoke"]),
         run=RunSettings(**groups["run"]),

@@ -1,0 +1,206 @@
+"""YAML files of sections with keys, read with the line of everything: anchors, aliases and merge keys included."""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from model_dockerize.errors import InputError
+from model_dockerize.settings.nearest import did_you_mean
+
+_LONGEST_NUMBER = 9
+_PLAIN = "it must be one plain value"
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+@dataclass
+class Section:
+    """One section. What is wrong with a value goes into `problems`, and the value counts as not given."""
+
+    where: str  # "BatchConfig.yml, line 3, job_def"
+    file: Path
+    name: str
+    problems: list[str] = field(repr=False)
+    nodes: dict[str, tuple[str, yaml.Node]] = field(default_factory=dict)  # right key -> key as written, value
+
+    def has(self, key: str) -> bool:
+        """Whether the key stands there with a value."""
+        return key in self.nodes and not _is_empty(self.nodes[key][1])
+
+    def is_list(self, key: str) -> bool:
+        """Whether the key's value is a list."""
+        return key in self.nodes and isinstance(self.nodes[key][1], yaml.SequenceNode)
+
+    def require(self, keys: Collection[str]) -> None:
+        """Names every one of the keys that has no value."""
+        self.problems += [f"{self.where}: {key} is missing or empty" for key in keys if not self.has(key)]
+
+    def wrong(self, key: str, problem: str) -> None:
+        """Names what is wrong with the key's value."""
+        written, node = self.nodes[key]
+        line = node.start_mark.line + 1
+        self.problems.append(f"{self.file}, line {line}, {self.name}.{written}: {problem}")
+
+    def text(self, key: str, pattern: re.Pattern[str], right: str) -> str:
+        """The text, which must match `pattern`; `right` says so in words. Empty: not given."""
+        if not self.has(key):
+            return ""
+        node = self.nodes[key][1]
+        if not isinstance(node, yaml.ScalarNode):
+            self.wrong(key, _PLAIN)
+            return ""
+        text: str = node.value.strip()
+        if not pattern.fullmatch(text):
+            self.wrong(key, f"{text!r} is not {right}")
+            return ""
+        return text
+
+    def number(self, key: str, least: int, most: int = 10**_LONGEST_NUMBER - 1) -> int | None:
+        """The whole number. None: not given."""
+        text = self.text(key, re.compile(r".*", re.DOTALL), "")
+        if not text:
+            return None
+        if not re.fullmatch(rf"[0-9]{{1,{_LONGEST_NUMBER}}}", text) or not least <= int(text) <= most:
+            limit = f"from {least} to {most}" if most < 10**_LONGEST_NUMBER - 1 else f"of at least {least}"
+            self.wrong(key, f"{text!r} is not a whole number {limit}")
+            return None
+        return int(text)
+
+    def words(self, key: str, pattern: re.Pattern[str], right: str) -> tuple[str, ...]:
+        """A list of texts, each of which must match; a plain text is split at commas and spaces."""
+        if not self.has(key):
+            return ()
+        node = self.nodes[key][1]
+        items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        if not all(isinstance(item, yaml.ScalarNode) for item in items):
+            self.wrong(key, "it must be a list of plain values")
+            return ()
+        words = [item.value for item in items] if self.is_list(key) else re.split(r"[\s,]+", node.value.strip())
+        for word in (word for word in words if not pattern.fullmatch(word)):
+            self.wrong(key, f"{word!r} is not {right}")
+        return tuple(words)
+
+    def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
+        """Names with values: a mapping, or a list of `{name: ..., value: ...}` as AWS writes it."""
+        if not self.has(key):
+            return ()
+        node = self.nodes[key][1]
+        found: list[tuple[str, str]] = []
+        for name, value in _named_values(node):
+            if not name or not isinstance(value, yaml.ScalarNode):
+                self.wrong(key, "it must be a mapping of names to plain values, or a list of {name: ..., value: ...}")
+                return ()
+            if name in dict(found):
+                self.wrong(key, f"{name} stands there twice")
+            found.append((name, "" if _is_null(value) else value.value))
+        return tuple(found)
+
+
+def read_sections(
+    path: Path, known: Mapping[str, Collection[str]], spelling: Callable[[str], str], problems: list[str]
+) -> dict[str, Section]:
+    """The sections of the file that have a value, by name.
+
+    Args:
+        known: the keys of every section.
+        spelling: from a key as it is written to the one that is known.
+        problems: where every problem goes that only concerns parts of the file.
+
+    Raises:
+        InputError: the file cannot be read, is not YAML, or not one mapping.
+    """
+    root = _mapping(path)
+    sections: dict[str, Section] = {}
+    for key, value in _entries(root) if root else ():
+        name, line = _key(key), key.start_mark.line + 1
+        where = f"{path}, line {line}, {name}"
+        if name not in known:
+            problems.append(f"{where}: there is no section of this name.{did_you_mean(name, known)}")
+        elif name in sections:
+            problems.append(f"{where}: the section stands in the file twice")
+        elif isinstance(value, yaml.MappingNode):
+            sections[name] = Section(where, path, name, problems)
+            _read_keys(sections[name], value, known[name], spelling)
+        elif not _is_empty(value):
+            problems.append(f"{where}: it must hold `key: value` lines")
+    return sections
+
+
+def _read_keys(
+    section: Section, node: yaml.MappingNode, known: Collection[str], spelling: Callable[[str], str]
+) -> None:
+    for key, value in _entries(node):
+        written, line = _key(key), key.start_mark.line + 1
+        right = spelling(written)
+        place = f"{section.file}, line {line}, {section.name}.{written}"
+        if right not in known:
+            section.problems.append(f"{place}: there is no key of this name.{did_you_mean(right, known)}")
+        elif right in section.nodes:
+            section.problems.append(f"{place}: the key stands in the section twice")
+        else:
+            section.nodes[right] = (written, value)
+
+
+def _mapping(path: Path) -> yaml.MappingNode | None:
+    """The file as one mapping; None for an empty file."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path} is not valid YAML{what_is_wrong(error)}.", "Correct it and run again.") from error
+    if node is None or _is_empty(node):
+        return None
+    if not isinstance(node, yaml.MappingNode):
+        raise InputError(f"{path} must hold sections, e.g. `job_def:`.", "See docs/existing-files.md.")
+    return node
+
+
+def what_is_wrong(error: Exception) -> str:
+    """` at line 3, column 4: what the parser says`, for the end of a sentence."""
+    mark = getattr(error, "problem_mark", None)
+    place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    problem = getattr(error, "problem", None) or f"it cannot be read as UTF-8 text ({type(error).__name__})"
+    return f"{place}: {problem}"
+
+
+def _entries(node: yaml.MappingNode, inside: tuple[yaml.Node, ...] = ()) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """The keys and values of a mapping; those that a merge key (`<<`) brings last, where they are not its own."""
+    own = [(key, value) for key, value in node.value if key.tag != _MERGE]
+    yield from own
+    seen = {_key(key) for key, _ in own}
+    for merged in (value for key, value in node.value if key.tag == _MERGE):
+        for other in merged.value if isinstance(merged, yaml.SequenceNode) else [merged]:
+            if isinstance(other, yaml.MappingNode) and other not in inside:
+                fresh = [(key, value) for key, value in _entries(other, (*inside, node)) if _key(key) not in seen]
+                seen.update(_key(key) for key, _ in fresh)
+                yield from fresh
+
+
+def _named_values(node: yaml.Node) -> Iterator[tuple[str, yaml.Node]]:
+    """What `pairs` reads; an empty name for what is neither of the two forms."""
+    if isinstance(node, yaml.MappingNode):
+        yield from ((_key(key), value) for key, value in _entries(node))
+        return
+    for item in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+        parts = {_key(key): value for key, value in _entries(item)} if isinstance(item, yaml.MappingNode) else {}
+        name = parts.get("name")
+        if parts.keys() == {"name", "value"} and isinstance(name, yaml.ScalarNode):
+            yield name.value, parts["value"]
+        else:
+            yield "", node
+
+
+def _key(node: yaml.Node) -> str:
+    return node.value if isinstance(node, yaml.ScalarNode) else "?"
+
+
+def _is_null(node: yaml.Node) -> bool:
+    return node.tag.endswith(":null")
+
+
+def _is_empty(node: yaml.Node) -> bool:
+    """Null, an empty text, an empty list or mapping."""
+    return _is_null(node) or not node.value
