@@ -1,4 +1,4 @@
-"""The program `model-server`: serve (no argument), run, manifest, health, runner.
+"""The program `model-server`: serve (no argument), run, manifest, health, runner, or another program of the image.
 
 Nothing is imported before it is needed: `health` runs every few seconds.
 """
@@ -7,12 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 
+_COMMANDS = ("run", "manifest", "selftest", "health", "runner")
 _USAGE = """usage: model-server               serve the model on port 80
        model-server run IN OUT     do one job and end; a path, or - for standard input and output
        model-server manifest JSON  write the image's manifest (at build time)
        model-server selftest JSON  have the model pass its tests (at build time)
        model-server health         ask the running server whether it is well (for HEALTHCHECK)
        model-server --version
+       model-server PROGRAM ...    be that program of the image, e.g. python script.py FILE, or bash
 """
 
 
@@ -37,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one a command
 
             sys.stdout.write(f"model-server {__version__}\n")
             return 0
+        case [program, *_] if not program.startswith("-") and program not in _COMMANDS:
+            return _be(program, arguments)
         case _:
             sys.stderr.write(_USAGE)
             return 2
@@ -108,6 +112,15 @@ def _runner(arguments: Sequence[str]) -> int:
     sys.argv = list(arguments)
     runpy.run_path(str(Path(sys.executable).parent / "model_runner" / "runner.py"), run_name="__main__")
     return 0
+
+
+def _be(program: str, arguments: Sequence[str]) -> int:
+    """What a container of an image without this server would do with the command that it is given."""
+    try:
+        os.execvp(program, list(arguments))  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        sys.stderr.write(f"model-server: {program} cannot be run: {error.strerror}\n{_USAGE}")
+        return 127 if isinstance(error, FileNotFoundError) else 126
 
 
 def _restore_environment() -> None:

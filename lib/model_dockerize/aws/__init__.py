@@ -15,11 +15,18 @@ from model_dockerize.aws.ecr import (
     ensure_repository,
     find_build,
     login,
+    pinned,
     tag_image,
     verify,
 )
 from model_dockerize.aws.errors import translate
-from model_dockerize.aws.foundations import Foundations, Runtime, ensure_foundations, ensure_runtime
+from model_dockerize.aws.foundations import (
+    Foundations,
+    Runtime,
+    ensure_foundations,
+    ensure_instance_runtime,
+    ensure_runtime,
+)
 from model_dockerize.aws.function import Function, ensure_function
 from model_dockerize.aws.jobs import Job, follow_jobs, log_of, submit
 from model_dockerize.aws.logs import log_group_name
@@ -74,6 +81,7 @@ __all__ = [
     "container_of",
     "ensure_foundations",
     "ensure_function",
+    "ensure_instance_runtime",
     "ensure_job_definition",
     "ensure_network",
     "ensure_queue",
@@ -98,6 +106,7 @@ __all__ = [
     "login",
     "mark_proved",
     "permissions",
+    "pinned",
     "previous",
     "public_address",
     "rehearse",

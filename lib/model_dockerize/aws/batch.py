@@ -63,7 +63,7 @@ def ensure_job_definition(
     except AwsError as error:
         raise BatchError(str(error), error.remedy, error.details) from error
     why = f" ({', '.join(differing)})" if differing else ""
-    text = f"job definition {name}:{made['revision']}: registered{why}"
+    text = f"job definition {name}:{made['revision']}: {'next revision' if latest else 'new'}{why}"
     aws.settled(progress, "change" if latest else "make", "job definition", name, *differing, text=text)
     return JobDefinition(made["jobDefinitionArn"], name, made["revision"], existed=latest is not None, changed=True)
 
@@ -108,11 +108,12 @@ def job_definition(
         "image": container.image_uri,
         "command": list(command),
         "executionRoleArn": container.runtime.execution_role_arn,
-        "jobRoleArn": container.runtime.task_role_arn,
         "resourceRequirements": resources,
         "logConfiguration": container.log_configuration("batch"),
         **container.variables(),
     }
+    if container.runtime.task_role_arn:
+        properties["jobRoleArn"] = container.runtime.task_role_arn
     if on_fargate:
         properties["networkConfiguration"] = {"assignPublicIp": "ENABLED" if container.public_address else "DISABLED"}
         properties["fargatePlatformConfiguration"] = {"platformVersion": "LATEST"}

@@ -103,6 +103,28 @@ def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
     return _pushed(there["repositoryUri"], found) if found else None
 
 
+def pinned(aws: Aws, reference: str, progress: Progress) -> str:
+    """`reference` (REGISTRY/REPOSITORY:TAG) by its digest where it is our registry's; as it is where it is another's.
+
+    Raises:
+        InputError: it is our registry's, which does not hold it.
+    """
+    place, _, tag = reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
+    host, _, name = place.partition("/")
+    if "@" in reference or not name:
+        return reference
+    if host != login(aws).registry:
+        return reference
+    with translate(f"look for image {reference}"):
+        there = _describe(aws, name)
+        found = _image(aws, name, {"imageTag": tag}) if there else None
+    if not there or not found:
+        what = f"holds no version {tag}" if there else "does not exist"
+        raise InputError(f"Repository {name} {what} (image {reference}).", "Push it first, or correct the image.")
+    progress.info(f"{reference} is {found['imageDigest']}")
+    return f"{there['repositoryUri']}@{found['imageDigest']}"
+
+
 def login(aws: Aws) -> RegistryLogin:
     """Fresh credentials for `docker push`. The password is made known to `aws.progress` as a secret."""
     with translate("log in to ECR"):

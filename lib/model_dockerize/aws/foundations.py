@@ -23,7 +23,7 @@ class Runtime:
     """What any container of a model needs, as a service or as a Batch job."""
 
     execution_role_arn: str
-    task_role_arn: str
+    task_role_arn: str  # empty: whatever runs the container lends it its own rights
     log_group: str
     fresh_roles: bool  # a role is so new that other services may not see it yet
 
@@ -47,6 +47,14 @@ def ensure_runtime(aws: Aws, settings: ServiceSettings, name: str, progress: Pro
     ensure_secrets_readable(aws, execution, name, settings.secret_arns, progress)
     group = ensure_log_group(aws, name, progress)
     return Runtime(execution.arn, task.arn, group, execution.fresh or task.fresh)
+
+
+def ensure_instance_runtime(aws: Aws, settings: ServiceSettings, name: str, progress: Progress) -> Runtime:
+    """What a Batch job on EC2 instances needs. Where no task role is named, it has the rights of its instance."""
+    if settings.task_role:
+        return ensure_runtime(aws, settings, name, progress)
+    execution = ensure_execution_role(aws, settings.execution_role, progress)
+    return Runtime(execution.arn, "", ensure_log_group(aws, name, progress), execution.fresh)
 
 
 def ensure_foundations(aws: Aws, settings: ServiceSettings, name: str, progress: Progress) -> Foundations:

@@ -76,7 +76,7 @@ def cli() -> None:
     Try it without an AWS account:
       model-dockerize run examples/iris-classifier --sandbox
 
-    Every command takes a program folder or a model-dockerize.yml; flags override what stands in it.
+    Every command takes a program folder, a model-dockerize.yml or a Config.ini; flags override what stands in it.
     """
 
 
@@ -87,9 +87,8 @@ def takes(*groups: str) -> Callable[[Command], Command]:
         for option in reversed(OPTIONS):
             if option.group in groups:
                 command = click.option(f"--{option.name}", **_click(option))(command)
-        return click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[FOLDER|FILE.yml]")(
-            command
-        )
+        target = click.Path(path_type=Path)
+        return click.argument("target", required=False, type=target, metavar="[FOLDER|FILE.yml|Config.ini]")(command)
 
     return decorate
 

@@ -10,6 +10,8 @@ from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 
 PROGRAM = ("program", "image", "smoke", "run")
+#: What nothing of AWS is asked for.
+LOCAL = {"push_to_ecr": "false", "create_job_def": "false", "deploy_service": "false"}
 
 
 @cli.command()
@@ -30,14 +32,14 @@ def plan(target: Path | None, **flags: str | None) -> None:
 @takes("program", "image")
 def dockerfile(target: Path | None, **flags: str | None) -> None:
     """Write the Dockerfile into the program's folder, and nothing else. Needs no Docker Engine."""
-    execute(target, {**flags, "push_to_ecr": "false"}, pipeline.dockerfile)
+    execute(target, {**flags, **LOCAL}, pipeline.dockerfile)
 
 
 @cli.command()
 @takes(*PROGRAM)
 def build(target: Path | None, **flags: str | None) -> None:
     """Build the image and prove it by the smoke test."""
-    execute(target, {**flags, "push_to_ecr": "false"}, pipeline.run)
+    execute(target, {**flags, **LOCAL}, pipeline.run)
 
 
 @cli.command()
@@ -45,7 +47,7 @@ def build(target: Path | None, **flags: str | None) -> None:
 def save(target: Path | None, **flags: str | None) -> None:
     """Build the image and write it as an archive for `docker load -i` (to --archive, else here)."""
     flags["archive"] = flags["archive"] or "."
-    execute(target, {**flags, "push_to_ecr": "false"}, pipeline.run)
+    execute(target, {**flags, **LOCAL}, pipeline.run)
 
 
 @cli.command()
@@ -59,7 +61,8 @@ def load(archive: Path) -> None:
 @takes("program", "image", "registry", "aws", "smoke", "run")
 def push(target: Path | None, **flags: str | None) -> None:
     """Build and prove the image, and push it to Amazon ECR."""
-    execute(target, {**flags, "create_job_def": "false", "deploy_service": "false"}, pipeline.run)
+    only = {"push_to_ecr": flags["push_to_ecr"] or "true", "create_job_def": "false", "deploy_service": "false"}
+    execute(target, {**flags, **only}, pipeline.run)
 
 
 @cli.command()
@@ -87,11 +90,11 @@ def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **
     Asks the model at --smoke-url, else the image of the folder, which is built if the engine does not hold it.
     """
     write = partial(pipeline.mapping, data=data, mime_type=mime_type, target=output)
-    execute(target, {**flags, "push_to_ecr": "false"}, write)
+    execute(target, {**flags, **LOCAL}, write)
 
 
 @cli.command()
 @takes("program", "image", "smoke", "run")
 def smoke(target: Path | None, **flags: str | None) -> None:
     """Run the smoke test against a model that is already running (--smoke-url)."""
-    execute(target, {**flags, "push_to_ecr": "false"}, pipeline.smoke_url)
+    execute(target, {**flags, **LOCAL}, pipeline.smoke_url)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from model_dockerize import aws, image, sandbox
+from model_dockerize import aws, image
 from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
+from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import download, make, operate, policy, ship
 from model_dockerize.pipeline import mapping as proposal
@@ -134,6 +135,10 @@ def _everything(run: Run) -> None:
         run.learn(outcome="built")
         return
     settings = run.settings
+    if not settings.registry.push_to_ecr:
+        changed = _definition_alone(run, prepared, engine, account)
+        run.learn(outcome="registered" if changed else "unchanged")
+        return
     ship.take_turn(run, prepared, account)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stage") as side:
         # What a service stands on needs nothing of the image: it is made while the image builds.
@@ -147,6 +152,14 @@ def _everything(run: Run) -> None:
         changed |= ship.job_definition(run, prepared, account, pushed, runtime)
     done = "deployed" if settings.service.deploy_service else "pushed"
     run.learn(outcome=done if changed else "unchanged")
+
+
+def _definition_alone(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> bool:
+    """The image for this computer, and a job definition of one uploaded before. Whether the latter changed."""
+    cache = image.choose_cache(run.settings.image.cache, engine, False, run.environment)
+    make.build(run, prepared, engine, cache)
+    runtime = ship.foundations(run, prepared, account)
+    return bool(runtime and ship.job_definition(run, prepared, account, None, runtime))
 
 
 def _planned(run: Run) -> None:
@@ -184,7 +197,7 @@ def _submitted(run: Run, inputs: tuple[str, ...], output: str) -> None:
 
 def _check(run: Run, prepared: Prepared) -> tuple[image.Engine, aws.Aws | None]:
     """Stage `check`: everything that would stop the run later, before anything long begins."""
-    _start_sandbox(run)
+    sign_in.start_sandbox(run)
     with run.recorder.stage("check") as stage:
         engine = image.probe(run.environment)
         stage.info(f"Docker Engine {engine.version}, buildx {engine.buildx_version}")
@@ -195,25 +208,16 @@ def _check(run: Run, prepared: Prepared) -> tuple[image.Engine, aws.Aws | None]:
                 "Leave provenance out, or turn the engine's containerd image store on: "
                 "https://docs.docker.com/engine/storage/containerd/",
             )
-        if not run.settings.registry.push_to_ecr:
+        if not (run.settings.registry.push_to_ecr or run.settings.batch.create_job_def):
             return engine, None
-        return engine, aws.connect(run.settings.aws, run.environment, stage)
+        return engine, sign_in.connect(run, stage)
 
 
 def _account(run: Run) -> aws.Aws:
     """Stage `check` of what needs AWS only."""
-    _start_sandbox(run)
+    sign_in.start_sandbox(run)
     with run.recorder.stage("check") as stage:
-        return aws.connect(run.settings.aws, run.environment, stage)
-
-
-def _start_sandbox(run: Run) -> None:
-    """Stage `sandbox`, where it is asked for: from then on, AWS is the one on this computer."""
-    if run.settings.run.sandbox:
-        with run.recorder.stage("sandbox") as stage:
-            started = sandbox.start(sandbox.default_home(), stage)
-            stage.info(f"AWS on this computer: {started.endpoint_url}")
-            run.environment = started.applied_to(dict(run.environment))
+        return sign_in.connect(run, stage)
 
 
 def _test_url(run: Run) -> None:

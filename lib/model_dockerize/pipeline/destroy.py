@@ -29,7 +29,7 @@ def names_of(settings: Settings, model: str) -> aws.Names:
     return aws.Names(
         model=model,
         repository=settings.registry.repository or model,
-        job_definition=settings.batch.job_definition_name or model,
+        job_definition=settings.batch.definition(model),
         service=settings.service.service or model,
         task_definition=settings.service.task_definition or model,
         cluster=settings.service.cluster,

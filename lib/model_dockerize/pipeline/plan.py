@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from model_dockerize import aws
+from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.context import Prepared, Run
-from model_dockerize.pipeline.ship import ensure_jobs
 from model_dockerize.progress import Progress, Silent
 
 
@@ -28,15 +28,18 @@ def plan(run: Run, prepared: Prepared, account: aws.Aws) -> None:
     only_asking = rehearsal.aws
     with run.recorder.stage("plan") as stage:
         quiet = _WarningsOnly(stage)
-        image_line, uri = _image(run, prepared, only_asking, quiet)
+        if settings.registry.push_to_ecr:
+            image_line, uri = _image(run, prepared, only_asking, quiet)
+        else:
+            uri = batch.image_of(run, only_asking, None, quiet)
+            image_line = f"= image {uri}"
         ground: aws.Runtime | None = None
         if settings.service.deploy_service:
             ground = aws.ensure_foundations(only_asking, settings.service, model.name, quiet)
         elif settings.batch.create_job_def:
-            ground = aws.ensure_runtime(only_asking, settings.service, model.name, quiet)
+            ground = batch.ensure_runtime(run, only_asking, model.name, quiet)
         if settings.batch.create_job_def and ground:
-            container = aws.container_of(only_asking, settings.service, uri, prepared.platform, ground)
-            ensure_jobs(settings, model.name, only_asking, container, quiet)
+            batch.ensure_jobs(run, only_asking, model.name, uri, prepared.platform, ground, quiet)
         if isinstance(ground, aws.Foundations):
             family, name = settings.service.task_definition or model.name, settings.service.service or model.name
             container = aws.container_of(only_asking, settings.service, uri, prepared.platform, ground)

@@ -1,6 +1,6 @@
 """The second half: from the image to ECR, AWS Batch and an ECS service that has proved itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -13,14 +13,9 @@ from model_dockerize.errors import (
     RolloutError,
     SupersededError,
 )
-from model_dockerize.pipeline import make
+from model_dockerize.pipeline import batch, make
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
-from model_dockerize.progress import Progress
 from model_dockerize.report import StageProgress
-from model_dockerize.settings import Settings
-
-# What a Batch job of the image runs: one input, one output, through the same runner as the server's jobs.
-BATCH_COMMAND = ("run", "Ref::input", "Ref::output")
 
 
 def push(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> tuple[aws.PushedImage, bool]:
@@ -91,56 +86,32 @@ def _keep(account: aws.Aws, name: str, digest: str, stage: StageProgress) -> Non
 def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime | None:
     """Stage `foundations`: what the service and the job stand on."""
     settings = run.settings
-    if settings.service.deploy_service:
-        ensure: Callable[..., aws.Runtime] = aws.ensure_foundations
-    elif settings.batch.create_job_def:
-        ensure = aws.ensure_runtime
-    else:
+    name = prepared.program.name
+    if not (settings.service.deploy_service or settings.batch.create_job_def):
         return None
     with run.recorder.stage("foundations") as stage:
         own = account.apart()  # the push beside us makes changes of its own
-        made = ensure(own, settings.service, prepared.program.name, stage)
+        made = (
+            aws.ensure_foundations(own, settings.service, name, stage)
+            if settings.service.deploy_service
+            else batch.ensure_runtime(run, own, name, stage)
+        )
         if all(change.action == "leave" for change in own.changes):
             stage.unchanged("All of it is there.")
         return made
 
 
 def job_definition(
-    run: Run, prepared: Prepared, account: aws.Aws, pushed: aws.PushedImage, runtime: aws.Runtime
+    run: Run, prepared: Prepared, account: aws.Aws, pushed: aws.PushedImage | None, runtime: aws.Runtime
 ) -> bool:
-    """Stage `batch`: the job definition, pinned to the pushed digest, and what sends its jobs. Whether it changed."""
+    """Stage `batch`: the job definition of the pushed image, else of the one that is named, and what sends its jobs."""
     with run.recorder.stage("batch") as stage:
-        container = aws.container_of(account, run.settings.service, pushed.uri, prepared.platform, runtime)
-        made, changed = ensure_jobs(run.settings, prepared.program.name, account, container, stage)
+        uri = batch.image_of(run, account, pushed, stage)
+        made, changed = batch.ensure_jobs(run, account, prepared.program.name, uri, prepared.platform, runtime, stage)
         if not changed:
             stage.unchanged(f"Revision {made.revision} is this build already.")
     run.learn(job_definition_arn=made.arn, job_definition_revision=made.revision)
     return changed
-
-
-def ensure_jobs(
-    settings: Settings, model: str, account: aws.Aws, container: aws.Container, stage: Progress
-) -> tuple[aws.JobDefinition, bool]:
-    """All that the settings want of AWS Batch: definition, queue, function. Whether definition or function changed."""
-    jobs = settings.batch
-    name = jobs.job_definition_name or model
-    made = aws.ensure_job_definition(account, jobs, name, container, BATCH_COMMAND, {}, stage)
-    changed = made.changed
-    if jobs.job_queue:
-        network = aws.ensure_network(account, settings.service, stage)
-        aws.ensure_queue(account, jobs, jobs.job_queue, network, stage)
-    if jobs.update_function:
-        function = aws.ensure_function(
-            account,
-            jobs.update_function,
-            jobs.job_queue,
-            name,
-            stage,
-            output=jobs.function_output,
-            source=jobs.function_source,
-        )
-        changed |= function.changed
-    return made, changed
 
 
 def service(

@@ -14,7 +14,7 @@ def submit(run: Run, prepared: Prepared, account: aws.Aws, inputs: tuple[str, ..
     settings, model = run.settings, prepared.program.name
     queue = settings.batch.job_queue or QUEUE
     with run.recorder.stage("submit") as stage:
-        definition = aws.latest_job_definition(account, settings.batch.job_definition_name or model)
+        definition = aws.latest_job_definition(account, settings.batch.definition(model))
         network = aws.ensure_network(account, settings.service, stage)
         aws.ensure_queue(account, settings.batch, queue, network, stage)
         jobs = tuple(

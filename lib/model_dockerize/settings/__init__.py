@@ -1,5 +1,16 @@
 """Settings: one declaration of every input, one frozen tree, one reader a source."""
 
+from model_dockerize.settings.aws_config import AwsConfig, read_aws_config
+from model_dockerize.settings.batch_file import (
+    FOR_DEFINITION,
+    FOR_ENVIRONMENT,
+    BatchFile,
+    ComputeEnvironmentConfig,
+    JobConfig,
+    JobDefinitionConfig,
+    JobQueueConfig,
+    read_batch_file,
+)
 from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option
 from model_dockerize.settings.given import Given
 from model_dockerize.settings.tree import (
@@ -16,12 +27,20 @@ from model_dockerize.settings.tree import (
 from model_dockerize.settings.values import feeds_itself, to_settings
 
 __all__ = [
+    "FOR_DEFINITION",
+    "FOR_ENVIRONMENT",
     "OPTIONS",
     "OUTPUTS",
+    "AwsConfig",
     "AwsSettings",
+    "BatchFile",
     "BatchSettings",
+    "ComputeEnvironmentConfig",
     "Given",
     "ImageSettings",
+    "JobConfig",
+    "JobDefinitionConfig",
+    "JobQueueConfig",
     "Kind",
     "Option",
     "ProgramSettings",
@@ -31,5 +50,7 @@ __all__ = [
     "Settings",
     "SmokeSettings",
     "feeds_itself",
+    "read_aws_config",
+    "read_batch_file",
     "to_settings",
 ]

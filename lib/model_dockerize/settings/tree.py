@@ -77,6 +77,11 @@ class BatchSettings:
     function_output: str  # may hold {name}; empty: left as it is
     file: BatchFile | None = None  # what batch_config_file says; None: not given, or no definition is asked for
 
+    def definition(self, model: str) -> str:
+        """What the job definition of `model` is called."""
+        written = self.file.job_definition.name if self.file and self.file.job_definition else ""
+        return self.job_definition_name or written or model
+
 
 @dataclass(frozen=True)
 class ServiceSettings:

@@ -1,0 +1,57 @@
+"""Signing in to AWS with what the settings name for it: an AwsConfig.ini or the environment, real or the sandbox."""
+
+from dataclasses import replace
+
+from model_dockerize import aws, sandbox
+from model_dockerize.errors import AwsAccessError
+from model_dockerize.pipeline.context import Run
+from model_dockerize.progress import Progress
+from model_dockerize.settings import BatchFile, read_aws_config
+
+
+def connect(run: Run, progress: Progress) -> aws.Aws:
+    """The account and region that the settings mean.
+
+    Raises:
+        InputError: AwsConfig.ini cannot be read or is wrong; no region is given.
+        AwsAccessError: the credentials are refused, or belong to another account.
+    """
+    path = run.settings.aws.aws_config_file
+    if path is None:
+        file = run.settings.batch.file
+        settings = replace(run.settings.aws, aws_region=run.settings.aws.aws_region or (file.region if file else ""))
+        return aws.connect(settings, run.environment, progress)
+    said = read_aws_config(path)
+    settings = replace(run.settings.aws, aws_region=run.settings.aws.aws_region or said.region)
+    if run.settings.run.sandbox:
+        progress.info(f"{path.name}: only its region counts in the sandbox, which has an account of its own.")
+        return aws.connect(settings, run.environment, progress)
+    for secret in (said.secret_key, said.token):
+        if secret:
+            progress.secret(secret)
+    account = aws.connect(settings, said.applied_to(run.environment), progress)
+    if said.account != account.identity.account:
+        raise AwsAccessError(
+            f"The credentials belong to account {account.identity.account}, not to {said.account} "
+            f"({path}, [aws] aws_id).",
+            remedy="Use the keys of the account that is meant, or correct aws_id. Nothing was changed.",
+        )
+    return account
+
+
+def tell_of_other_region(file: BatchFile, account: aws.Aws, progress: Progress) -> None:
+    """One run has one region: a BatchConfig.yml that names another one is overruled, and its author told."""
+    if file.region and file.region != account.identity.region:
+        progress.warning(
+            f"client.region says {file.region}, but this run is in {account.identity.region}, for Batch too.",
+            file.path,
+        )
+
+
+def start_sandbox(run: Run) -> None:
+    """Stage `sandbox`, where it is asked for: from then on, AWS is the one on this computer."""
+    if run.settings.run.sandbox:
+        with run.recorder.stage("sandbox") as stage:
+            started = sandbox.start(sandbox.default_home(), stage)
+            stage.info(f"AWS on this computer: {started.endpoint_url}")
+            run.environment = started.applied_to(dict(run.environment))

@@ -1,0 +1,100 @@
+"""The Batch job definition of a model: as the inputs say, or as a BatchConfig.yml does."""
+
+from dataclasses import replace
+
+from model_dockerize import aws
+from model_dockerize.pipeline.account import tell_of_other_region
+from model_dockerize.pipeline.context import Run
+from model_dockerize.progress import Progress
+from model_dockerize.settings import JobDefinitionConfig
+
+# What a Batch job of the image runs: one input, one output, through the same runner as the server's jobs.
+BATCH_COMMAND = ("run", "Ref::input", "Ref::output")
+#: Instances run what fits their own architecture; only Fargate would have to be told.
+_ANY_PLATFORM = "linux/amd64"
+
+
+def ensure_jobs(
+    run: Run, account: aws.Aws, model: str, image_uri: str, platform: str, runtime: aws.Runtime, progress: Progress
+) -> tuple[aws.JobDefinition, bool]:
+    """All that the settings want of AWS Batch: definition, queue, function. Whether definition or function changed."""
+    jobs = run.settings.batch
+    made = ensure_definition(run, account, model, image_uri, platform, runtime, progress)
+    changed = made.changed
+    if jobs.job_queue:
+        network = aws.ensure_network(account, run.settings.service, progress)
+        aws.ensure_queue(account, jobs, jobs.job_queue, network, progress)
+    if jobs.update_function:
+        function = aws.ensure_function(
+            account,
+            jobs.update_function,
+            jobs.job_queue,
+            made.name,
+            progress,
+            output=jobs.function_output,
+            source=jobs.function_source,
+        )
+        changed |= function.changed
+    return made, changed
+
+
+def ensure_definition(
+    run: Run, model: str, account: aws.Aws, image_uri: str, platform: str, runtime: aws.Runtime, progress: Progress
+) -> aws.JobDefinition:
+    """The job definition of `model`, whose image is `image_uri` (repository@sha256:...)."""
+    batch = run.settings.batch
+    if batch.file and batch.file.job_definition:
+        return ensure_written(run, account, batch.file.job_definition, image_uri, runtime, progress)
+    container = aws.container_of(account, run.settings.service, image_uri, platform, runtime)
+    return aws.ensure_job_definition(account, batch, batch.definition(model), container, BATCH_COMMAND, {}, progress)
+
+
+def ensure_written(
+    run: Run,
+    account: aws.Aws,
+    written: JobDefinitionConfig,
+    image_uri: str,
+    runtime: aws.Runtime,
+    progress: Progress,
+) -> aws.JobDefinition:
+    """The job definition that section job_def of a BatchConfig.yml describes, for EC2 instances as in that file."""
+    service, batch = run.settings.service, run.settings.batch
+    sized = replace(
+        service,
+        cpu=written.vcpus * 1024 if written.vcpus else service.cpu,
+        memory=written.memory or service.memory,
+        environment=tuple({**dict(service.environment), **dict(written.environment)}.items()),
+    )
+    # Without a role of its own a job has the rights of the instance, on which programs of these files rely.
+    ground = runtime if service.task_role else replace(runtime, task_role_arn="")
+    container = aws.container_of(account, sized, image_uri, _ANY_PLATFORM, ground)
+    on_instances = replace(batch, compute_type="EC2")
+    command = BATCH_COMMAND if written.command is None else written.command
+    parameters = dict(written.parameters)
+    name = batch.job_definition_name or written.name
+    return aws.ensure_job_definition(account, on_instances, name, container, command, parameters, progress)
+
+
+def ensure_runtime(run: Run, account: aws.Aws, model: str, progress: Progress) -> aws.Runtime:
+    """Roles and log group of a job, where no service stands on them too."""
+    file = run.settings.batch.file
+    ensure = aws.ensure_instance_runtime if file and file.job_definition else aws.ensure_runtime
+    return ensure(account, run.settings.service, model, progress)
+
+
+def image_of(run: Run, account: aws.Aws, pushed: aws.PushedImage | None, progress: Progress) -> str:
+    """What the definition runs: the image pushed by this run, else the one that job_def names.
+
+    Raises:
+        InputError: our registry should hold the named one, and does not.
+    """
+    file = run.settings.batch.file
+    named = file.job_definition.image if file and file.job_definition else ""
+    if file:
+        tell_of_other_region(file, account, progress)
+    if pushed is None:
+        return aws.pinned(account, named, progress)
+    repository = pushed.uri.partition("@")[0]
+    if file and named and named != repository and not named.startswith((f"{repository}:", f"{repository}@")):
+        progress.warning(f"job_def.image {named} is not used: the definition runs what was just pushed.", file.path)
+    return pushed.uri
