@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -162,6 +164,19 @@ def test_the_probe_takes_nothing_else_for_health() -> None:
 
 
 def test_wrong_usage_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["nonsense"]) == 2
+    assert main(["run", "only-one-path"]) == 2
     assert "usage: model-server" in capsys.readouterr().err
     assert main(["--version"]) == 0
+    assert main(["--nonsense"]) == 2
+    assert main(["no-such-program", "x"]) == 127
+    assert "no-such-program cannot be run: No such file" in capsys.readouterr().err
+
+
+def test_any_other_word_is_a_program_of_the_image_and_its_exit_code_is_ours() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "model_server", "sh", "-c", 'echo "$0 $1"; exit 7', "in the image's stead", "a b"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (7, "in the image's stead a b\n")
