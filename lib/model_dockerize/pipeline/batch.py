@@ -39,7 +39,7 @@ def ensure_jobs(
 
 
 def ensure_definition(
-    run: Run, model: str, account: aws.Aws, image_uri: str, platform: str, runtime: aws.Runtime, progress: Progress
+    run: Run, account: aws.Aws, model: str, image_uri: str, platform: str, runtime: aws.Runtime, progress: Progress
 ) -> aws.JobDefinition:
     """The job definition of `model`, whose image is `image_uri` (repository@sha256:...)."""
     batch = run.settings.batch
