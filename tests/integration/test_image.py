@@ -308,7 +308,7 @@ def test_saved_removed_and_loaded_again(engine: Engine, web: Image, tmp_path: Pa
     assert loaded.stdout.strip() == f"Loaded image: {archive.tag}"
     subprocess.run(["docker", "rmi", archive.tag], check=True, capture_output=True)
 
-    contents = look(archive.path, engine.platform, None)
+    contents = look(archive.path, engine.platform)
     assert contents.names == (archive.tag,)
     image = load(engine, contents, words)
     assert (image.ref, image.build_id) == (archive.tag, web.build_id)
@@ -316,7 +316,7 @@ def test_saved_removed_and_loaded_again(engine: Engine, web: Image, tmp_path: Pa
     remove(engine, archive.tag)
     packed = tmp_path / "packed.tar.zst"
     packed.write_bytes(zstd.compress(gzip.decompress(archive.path.read_bytes())))
-    assert load(engine, look(packed, engine.platform, None), words).id == image.id
+    assert load(engine, look(packed, engine.platform), words).id == image.id
 
 
 def test_a_file_of_the_same_name_with_another_image_is_replaced(engine: Engine, web: Image, tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_a_file_of_the_same_name_with_another_image_is_replaced(engine: Engine, 
     path.write_bytes(gzip.compress(b"something else"))
     archive = save(engine, web, tmp_path, "iris", Silent())
     assert archive.path == path
-    assert look(path, engine.platform, None).names == (archive.tag,)
+    assert look(path, engine.platform).names == (archive.tag,)
 
 
 def test_an_image_without_a_build_id_has_no_archive(engine: Engine, tmp_path: Path) -> None:
@@ -586,7 +586,7 @@ def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
         archive = save(engine, first, tmp_path, "floor", Silent())
         remove(engine, "floor:1", archive.tag)
         assert find(engine, build_id) is None
-        assert load(engine, look(archive.path, engine.platform, None), Silent()).id == first.id
+        assert load(engine, look(archive.path, engine.platform), Silent()).id == first.id
         with run(engine, archive.tag, {}, "mdimg-floor") as container:
             end = time.monotonic() + 20
             while not container.logs() and time.monotonic() < end:

@@ -9,15 +9,15 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 from model_dockerize import aws
 from model_dockerize.aws.rollout import follow, rollback
 from model_dockerize.pipeline import ship
-from model_dockerize.pipeline.context import Run
+from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import to_settings
+from model_dockerize.smoke import Expectation
 
 BUILD = "0123456789ab"
 MANIFEST = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": {}, "layers": []}'
@@ -61,7 +61,7 @@ def deploy(connect: Callable[[Run], aws.Aws]) -> Report:
 def _stages(connect: Callable[[Run], aws.Aws], run: Run) -> None:
     run.learn(outcome="failed")
     account = connect(run)
-    prepared: Any = SimpleNamespace(program=SimpleNamespace(name="iris"), platform="linux/amd64")
+    prepared = Prepared(Named("iris", "latest"), "", "linux/amd64", Expectation(""))
     with run.recorder.stage("push") as stage:
         aws.ensure_repository(account, "iris", stage)
         aws.login(account)

@@ -28,6 +28,7 @@ class Container:
     public_address: bool
     region: str
     runtime: Runtime
+    health_command: tuple[str, ...] = ("/opt/model-server/model-server", "health")  # in it; empty: nobody asks
 
     @property
     def architecture(self) -> str:

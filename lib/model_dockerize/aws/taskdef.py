@@ -85,19 +85,19 @@ def task_definition(family: str, container: Container) -> dict[str, Any]:
                 "essential": True,
                 "portMappings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}],
                 "stopTimeout": 30,
-                "healthCheck": {
-                    "command": ["CMD", "/opt/model-server/model-server", "health"],
-                    "interval": 5,
-                    "timeout": 5,
-                    "retries": 3,
-                    "startPeriod": 30,
-                },
+                **_health_check(container.health_command),
                 "logConfiguration": container.log_configuration("service"),
                 **container.variables(),
             }
         ],
         "tags": [{"key": TAG, "value": TASK_DEFINITION}],
     }
+
+
+def _health_check(command: tuple[str, ...]) -> dict[str, Any]:
+    if not command:
+        return {}
+    return {"healthCheck": {"command": ["CMD", *command], "interval": 5, "timeout": 5, "retries": 3, "startPeriod": 30}}
 
 
 def _latest(aws: Aws, family: str) -> Any:

@@ -69,31 +69,22 @@ def save(engine: Engine, image: Image, directory: Path, name: str, progress: Pro
     return Archive(path, saved_as, size)
 
 
-@dataclass(frozen=True)
-class Disk:
-    """Where the engine keeps images: bytes in all, and how many of them are free."""
-
-    total: int
-    free: int
-
-
-def disk(engine: Engine) -> Disk | None:
-    """The engine's disk; None where it is not on this computer's file system (a remote engine, one in a machine)."""
+def room(engine: Engine) -> int | None:
+    """Bytes that are free where the engine keeps images; None where that is not on this computer's file system."""
     with closing(connect(engine)) as client:
         folder = Path(str(client.info().get("DockerRootDir") or "/nowhere"))
-    if not engine.host.startswith("unix://") or not folder.is_dir():
+    if not engine.host.startswith("unix://") or not folder.is_dir():  # a remote engine, or one in a machine
         return None
-    usage = shutil.disk_usage(folder)
-    return Disk(usage.total, usage.free)
+    return shutil.disk_usage(folder).free
 
 
-def check_room(contents: Contents, disk: Disk | None) -> None:
+def check_room(contents: Contents, free: int | None) -> None:
     """Raises InputError where the image does not fit: for a while its layers are there as they came, and unpacked."""
     needed = 2 * contents.size
-    if disk and needed > disk.free:
+    if free is not None and needed > free:
         raise InputError(
             f"The image in {contents.path} needs {needed / 1e9:.1f} GB while it is loaded, and "
-            f"{disk.free / 1e9:.1f} GB are free where Docker Engine keeps images.",
+            f"{free / 1e9:.1f} GB are free where Docker Engine keeps images.",
             "Make room (`docker system df` says what takes it), and repeat.",
         )
 

@@ -22,6 +22,8 @@ from model_dockerize.image.store import BUILD_ID_LABEL
 
 _LARGEST_DOCUMENT = 4 << 20  # bytes of one manifest or configuration; real ones have a few thousand
 _DOCUMENTS = 64 << 20  # bytes of all of them that are kept
+#: Bytes that an image may have, unpacked: Fargate gives no task more (200 GiB of ephemeral storage).
+LARGEST = 200 << 30
 _SHOWN = 10  # problems of one archive that are told
 # What our Dockerfile says after the step that sets the label. Anything else means that somebody built upon our image.
 _LAST_STEPS = {"EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
@@ -62,12 +64,12 @@ class Contents:
         return self.build_id or self.config.removeprefix("sha256:")[:32]
 
 
-def look(path: Path, platform: str, largest: int | None) -> Contents:
+def look(path: Path, platform: str, largest: int = LARGEST) -> Contents:
     """Checks an archive and says which image it holds.
 
     Args:
         platform: preferred one, where the archive holds several.
-        largest: bytes that it may have, unpacked, e.g. of the whole disk; None: any number.
+        largest: bytes that it may have, unpacked: what is packed well may hold no end of zeros.
 
     Raises:
         InputError: it is no archive of one image, or damaged, or too large, or has members that no image has.
@@ -117,7 +119,7 @@ class _Members:
         return self.json(f"blobs/{str(digest).replace(':', '/', 1)}")
 
 
-def _read(path: Path, stream: IO[bytes], largest: int | None) -> _Members:
+def _read(path: Path, stream: IO[bytes], largest: int) -> _Members:
     found, kept = _Members(), 0
     with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as tar:
         for member in tar:
@@ -125,9 +127,9 @@ def _read(path: Path, stream: IO[bytes], largest: int | None) -> _Members:
             found.problems += _suspicious(member)
             found.names.add(name)
             found.size += member.size
-            if largest is not None and found.size > largest:
+            if found.size > largest:
                 raise InputError(
-                    f"What is packed in {path} has more than {largest / 1e9:.1f} GB, more than any image here could.",
+                    f"What is packed in {path} has more than {largest / 1e9:.1f} GB: no service runs that.",
                     "Nothing was loaded. Ask where it came from.",
                 )
             file = tar.extractfile(member) if member.isfile() else None

@@ -48,6 +48,11 @@ def check_platform(engine: Engine, platform: str, asked: bool, sources: ServerSo
         )
 
 
+def runs(engine: Engine, platform: str) -> bool:
+    """Whether containers of this platform run on the engine, natively or emulated."""
+    return platform == engine.platform or platform in _platforms(engine)
+
+
 def _platforms(engine: Engine) -> frozenset[str]:
     """All that the engine's builder runs; it tries each by a program of two instructions."""
     argv = [str(engine.cli), "buildx", "inspect", engine.context]

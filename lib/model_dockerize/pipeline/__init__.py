@@ -99,7 +99,7 @@ def submit(
 
 def dockerfile(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
     """Inspects the folder and writes its Dockerfile, and nothing else."""
-    return Run(settings, environment, recorder).report_of(make.prepare)
+    return Run(settings, environment, recorder).report_of(_written)
 
 
 def mapping(
@@ -113,7 +113,7 @@ def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> R
     """Checks an image archive and loads it into the engine."""
     with recorder.stage("load") as stage:
         engine = image.probe(environment)
-        contents = download.look(engine, archive, stage)
+        contents = download.look(archive, engine.platform, stage)
         loaded = download.load(engine, contents, stage)
     outcome = "unchanged" if stage.status == "unchanged" else "loaded"
     return Report(outcome=outcome, image=loaded.ref, build_id=contents.build_id, stages=recorder.stages)
@@ -124,15 +124,20 @@ def smoke_url(settings: Settings, environment: Mapping[str, str], recorder: Reco
     return Run(settings, environment, recorder).report_of(_test_url)
 
 
+def _written(run: Run) -> None:
+    if run.settings.image.from_archive:
+        raise InputError("A finished image (from-archive) has no Dockerfile to write.", "Leave from-archive out.")
+    make.prepare(run)
+
+
 def _everything(run: Run) -> None:
     """All stages that the settings ask for."""
     prepared = make.prepare(run)
     run.learn(outcome="failed")
     engine, account = _check(run, prepared)
     if account is None:
-        cache = image.choose_cache(run.settings.image.cache, engine, False, run.environment)
-        make.build(run, prepared, engine, cache)
-        run.learn(outcome="built")
+        make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
+        run.learn(outcome="loaded" if run.settings.image.from_archive else "built")
         return
     settings = run.settings
     if not settings.registry.push_to_ecr:
@@ -147,7 +152,7 @@ def _everything(run: Run) -> None:
         runtime = underway.result()
     if isinstance(runtime, aws.Foundations):
         changed |= ship.service(run, prepared, account, pushed, runtime)
-    if settings.batch.create_job_def and runtime:
+    if ship.wants_jobs(run, prepared) and runtime:
         # After the service's verdict: jobs must not run a build that the service was put back from.
         changed |= ship.job_definition(run, prepared, account, pushed, runtime)
     done = "deployed" if settings.service.deploy_service else "pushed"

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
-from model_dockerize import program, smoke
+from model_dockerize import image, program, smoke
 from model_dockerize.cancel import Cancelled
 from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport, concluded, masked
 from model_dockerize.settings import Settings
@@ -14,16 +14,60 @@ from model_dockerize.settings import Settings
 START_TIMEOUT = 30.0
 
 
+class Model(Protocol):
+    """What a model is called."""
+
+    @property
+    def name(self) -> str:
+        """Of the image, without tag."""
+
+    @property
+    def version(self) -> str:
+        """Tag of the image."""
+
+
 @dataclass(frozen=True)
 class Prepared:
-    """The folder, ready to be built: what identifies the image is known before anything is built."""
+    """A model of which is known what identifies its image, before anything is built or loaded."""
+
+    program: Model
+    build_id: str
+    platform: str  # "linux/amd64": what the image is for
+    expectation: smoke.Expectation
+
+    @property
+    def made_here(self) -> bool:
+        """This program makes, or made, the image: it has our server, with its API and its commands."""
+        return True
+
+
+@dataclass(frozen=True)
+class FromFolder(Prepared):
+    """A program folder, ready to be built."""
 
     program: program.Program
     dockerfile: str
-    build_id: str
     server_version: str
-    platform: str  # "linux/amd64": what the image is for
-    expectation: smoke.Expectation
+
+
+@dataclass(frozen=True)
+class Named:
+    """A Model that is nothing but its name and version."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class FromArchive(Prepared):
+    """A finished image, ready to be loaded."""
+
+    contents: image.Contents
+
+    @property
+    def made_here(self) -> bool:
+        """See Prepared."""
+        return bool(self.contents.build_id)
 
 
 class Run:
@@ -55,4 +99,4 @@ class Run:
 def smoke_report(result: smoke.SmokeResult) -> SmokeReport:
     """A smoke test's result in the report's words."""
     checks = tuple(CheckReport(check.name, check.passed, check.seconds, check.detail) for check in result.checks)
-    return SmokeReport(result.passed, checks)
+    return SmokeReport(result.passed, checks, result.unproved)

@@ -1,18 +1,69 @@
-"""The other first half: from the archive of an image that somebody made to an image in the engine."""
+"""Where a model comes from as a finished image: the archive is looked at, named, checked and loaded."""
 
+import re
 from pathlib import Path
 
-from model_dockerize import image
+from model_dockerize import image, program, smoke
+from model_dockerize.errors import EngineError, InputError
+from model_dockerize.pipeline.context import FromArchive, Named, Run
 from model_dockerize.report import StageProgress
+from model_dockerize.settings import SmokeSettings
+
+_TITLE, _VERSION = "org.opencontainers.image.title", "org.opencontainers.image.version"
+_ENDINGS = re.compile(r"(\.docker|\.oci)?(\.tar(\.(gz|zst))?|\.tgz|\.tzst|\.gz|\.zst)?$", re.IGNORECASE)
+_PORT = 80  # of the container API
 
 
-def look(engine: image.Engine, archive: Path, stage: StageProgress) -> image.Contents:
-    """The archive checked and known, with nothing loaded."""
-    disk = image.disk(engine)
-    contents = image.look(archive, engine.platform, disk.total if disk else None)
-    maker = f"our build {contents.build_id}" if contents.build_id else f"not made here, {contents.config[:19]}"
-    stage.info(f"{archive.name}: {', '.join(contents.names) or 'no name'}, {contents.platform}, {maker}")
+def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
+    """The archive checked, and what its image is called; nothing is loaded.
+
+    An image of ours is called as its labels say, another one as its file, unless the settings say otherwise.
+    """
+    settings = run.settings
+    contents = look(archive, next(iter(settings.program.platforms), image.own_platform()), stage)
+    labels = contents.labels if contents.build_id else {}
+    name = settings.image.image_name or labels.get(_TITLE) or program.legal_name(_stem(archive))
+    version = settings.image.image_version
+    if version == "latest":
+        version = labels.get(_VERSION, version)
+    if not contents.build_id:
+        stage.info("Somebody else made this image: of the smoke test, what its own specification offers is run.")
+        if contents.ports and _PORT not in contents.ports:
+            ports = ", ".join(map(str, contents.ports))
+            stage.warning(f"The image declares port {ports}; a service asks port {_PORT}, as of every model.")
+    stage.info(f"called {name}:{version}; identity {contents.identity}")
+    run.learn(build_id=contents.build_id, image=next(iter(contents.names), f"{name}:{version}"))
+    expectation = _expectation(settings.smoke, contents.build_id, name)
+    return FromArchive(Named(name, version), contents.identity, contents.platform, expectation, contents)
+
+
+def look(archive: Path, platform: str, stage: StageProgress) -> image.Contents:
+    """What the archive holds. `platform`: which image is taken where it has several."""
+    contents = image.look(archive, platform)
+    stage.info(f"{archive.name}: {', '.join(contents.names) or 'an image without a name'}, {contents.platform}")
+    maker = f"build id: {contents.build_id}" if contents.build_id else f"image id: {contents.config}"
+    stage.info(maker)
     return contents
+
+
+def check(run: Run, prepared: FromArchive, engine: image.Engine) -> None:
+    """What would stop the run in the end, asked before anything long begins.
+
+    Raises:
+        EngineError: the engine runs no images of this platform, so that nothing can be proved.
+        InputError: a Batch job definition is asked for, which the image has no command for.
+    """
+    settings = run.settings
+    if settings.smoke.smoke_test and not image.runs(engine, prepared.platform):
+        raise EngineError(
+            f"The image is for {prepared.platform}, and this Docker Engine runs {engine.platform}.",
+            "Run on a computer of that kind; or leave the proof to the deployed service: smoke-test: false.",
+        )
+    if settings.batch.create_job_def and not settings.service.deploy_service and not prepared.made_here:
+        raise InputError(
+            "Somebody else made this image: it has no command that AWS Batch could run on a file.",
+            "Deploy it as a service, or only push it: create-job-def: false.",
+        )
 
 
 def load(engine: image.Engine, contents: image.Contents, stage: StageProgress) -> image.Image:
@@ -21,5 +72,32 @@ def load(engine: image.Engine, contents: image.Contents, stage: StageProgress) -
     if held:
         stage.unchanged(f"The engine holds {held.ref} already: {held.id[7:19]}")
         return held
-    image.check_room(contents, image.disk(engine))
+    image.check_room(contents, image.room(engine))
     return image.load(engine, contents, stage)
+
+
+def _stem(archive: Path) -> str:
+    """`model_name` of `model_name_123abc.docker.tar.gz`."""
+    return re.sub(r"_[0-9a-f]{6,64}$", "", _ENDINGS.sub("", archive.name, count=1))
+
+
+def _expectation(settings: SmokeSettings, build_id: str, name: str) -> smoke.Expectation:
+    """What the settings name: there is no folder that could hold a sample."""
+    files = {
+        "smoke-input": settings.smoke_input,
+        "smoke-expected": settings.smoke_expected,
+        "smoke-mapping": settings.smoke_mapping,
+    }
+    problems = tuple(f"{option}: {path} is no file" for option, path in files.items() if path and not path.is_file())
+    if problems:
+        raise InputError("The smoke test's files are not there.", "Correct their paths.", problems)
+    sample = settings.smoke_input
+    return smoke.Expectation(
+        build_id=build_id,
+        sample_input=sample,
+        sample_expected=settings.smoke_expected,
+        sample_mapping=settings.smoke_mapping,
+        input_type=program.mime_type(sample) if sample else "",
+        name=name,
+        license_key=settings.license_key,
+    )

@@ -1,17 +1,21 @@
-"""The first half: from the folder to an image in the engine that has proved itself."""
+"""The first half: from the folder, or from an archive, to an image in the engine that has proved itself."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from model_dockerize import image, program, smoke
 from model_dockerize.errors import BuildError, InputError, SmokeError
-from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
+from model_dockerize.pipeline import download
+from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
 
 
 def prepare(run: Run) -> Prepared:
-    """Stage `program`: inspect the folder, write its Dockerfile, know the build id."""
+    """Stage `program`: inspect the folder, write its Dockerfile, know the build id. Or inspect the archive."""
     with run.recorder.stage("program") as stage:
         prepared = inspect(run, stage)
+        if not isinstance(prepared, FromFolder):
+            return prepared
         path = program.write_dockerfile(prepared.program, prepared.dockerfile)
         stage.info(f"Dockerfile: {path}")
     run.learn(outcome="dockerfile", dockerfile=str(path))
@@ -21,6 +25,8 @@ def prepare(run: Run) -> Prepared:
 def inspect(run: Run, stage: StageProgress) -> Prepared:
     """What `prepare` finds out, with nothing written."""
     settings = run.settings
+    if settings.image.from_archive:
+        return download.inspect(run, settings.image.from_archive, stage)
     version = image.server_version(image.find_sources())
     platform = next(iter(settings.program.platforms), image.own_platform())
     found = program.inspect(settings.program, settings.image, settings.smoke, stage)
@@ -40,7 +46,7 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
         name=found.name,
         license_key=settings.smoke.license_key,
     )
-    return Prepared(found, text, identity, version, platform, expectation)
+    return FromFolder(found, identity, platform, expectation, text, version)
 
 
 def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
@@ -50,6 +56,13 @@ def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
         EngineError: the engine makes no images for this platform.
         InputError: the model wants a license key, and there is none to prove it with.
     """
+    if isinstance(prepared, FromArchive):
+        download.check(run, prepared, engine)
+    elif isinstance(prepared, FromFolder):
+        _check(run, prepared, engine)
+
+
+def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
     settings, model = run.settings, prepared.program
     image.check_platform(engine, prepared.platform, bool(settings.program.platforms), image.find_sources())
     proof = settings.smoke
@@ -77,8 +90,40 @@ def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
     return tuple(f"{name}: {fact}" for name, fact in facts.items() if fact)
 
 
+def cache(run: Run, prepared: Prepared, engine: image.Engine, pushes: bool) -> image.Cache:
+    """Where the build keeps its cache; nowhere for an image that is finished."""
+    if isinstance(prepared, FromArchive):
+        return image.Cache("none")
+    return image.choose_cache(run.settings.image.cache, engine, pushes, run.environment)
+
+
 def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
-    """Stages `build`, `smoke-local` and `archive`: the image in the engine, proved. `repository` may keep the cache."""
+    """Stages `build` (or `load`), `smoke-local` and `archive`: the image in the engine, proved.
+
+    `repository` may keep the cache.
+    """
+    settings = run.settings
+    if isinstance(prepared, FromFolder):
+        built = _build(run, prepared, engine, cache, repository)
+    else:
+        assert isinstance(prepared, FromArchive)  # noqa: S101 - there is no third
+        with run.recorder.stage("load") as stage:
+            built = download.load(engine, prepared.contents, stage)
+        run.learn(image=built.ref)
+    with run.recorder.stage("smoke-local") as stage:
+        if settings.smoke.smoke_test:
+            smoke_local(run, prepared, engine, built, stage)
+        else:
+            stage.skipped("smoke-test is false: nobody has seen this image answer.")
+    if settings.image.archive:
+        with run.recorder.stage("archive") as stage:
+            archive = image.save(engine, built, settings.image.archive, prepared.program.name, stage)
+            stage.info(f"{archive.path} ({archive.size / 1e6:.0f} MB), loads as {archive.tag}")
+        run.learn(archive=str(archive.path))
+    return built
+
+
+def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Cache, repository: str) -> image.Image:
     model, settings = prepared.program, run.settings
     name = f"{model.name}:{model.version}"
     secrets = {
@@ -110,16 +155,6 @@ def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache
                     "The base image decides: choose another base-image, or platforms.",
                 )
             stage.info(f"{name}: {built.size / 1e6:.0f} MB, {built.ran_steps} steps ran, {built.cached_steps} cached")
-    with run.recorder.stage("smoke-local") as stage:
-        if settings.smoke.smoke_test:
-            smoke_local(run, prepared, engine, built, stage)
-        else:
-            stage.skipped("smoke-test is false: nobody has seen this image answer.")
-    if settings.image.archive:
-        with run.recorder.stage("archive") as stage:
-            archive = image.save(engine, built, settings.image.archive, model.name, stage)
-            stage.info(f"{archive.path} ({archive.size / 1e6:.0f} MB), loads as {archive.tag}")
-        run.learn(archive=str(archive.path))
     return built
 
 
@@ -138,13 +173,23 @@ def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image
             code = container.exited()
             return None if code is None else f"the container ended with exit code {code}"
 
-        result = smoke.check(
-            container.urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive
-        )
+        result = prove(run, prepared, container.urls, stage, alive)
         run.learn(smoke_local=smoke_report(result))
         if not result.passed:
             raise SmokeError(
-                "The built image does not answer as a model must; nothing was pushed.",
+                "The image does not answer as a model must; nothing was pushed.",
                 f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}",
                 (*result.failures, *container.logs(20).splitlines()),
             )
+
+
+def prove(
+    run: Run,
+    prepared: Prepared,
+    urls: Sequence[str],
+    stage: StageProgress,
+    alive: Callable[[], str | None] = lambda: None,
+) -> smoke.SmokeResult:
+    """The smoke test: all of our API, or what somebody else's image offers."""
+    check = smoke.check if prepared.made_here else smoke.check_foreign
+    return check(urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive)

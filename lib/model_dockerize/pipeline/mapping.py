@@ -23,10 +23,9 @@ def write(run: Run, data: Path, mime_type: str, target: Path) -> None:
             _write(smoke.propose_mapping((url,), data, mime_type, START_TIMEOUT), target, stage)
     else:
         engine = image.probe(run.environment)
-        cache = image.choose_cache(run.settings.image.cache, engine, False, run.environment)
         prepared = make.prepare(run)
         make.check(run, prepared, engine)
-        built = make.build(run, prepared, engine, cache)
+        built = make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
         with (
             run.recorder.stage("mapping") as stage,
             image.run(engine, built.id, {}, "model-dockerize-mapping") as container,

@@ -5,6 +5,7 @@ from pathlib import Path
 from model_dockerize import aws
 from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.ship import serving, wants_jobs
 from model_dockerize.progress import Progress, Silent
 
 
@@ -38,12 +39,11 @@ def plan(run: Run, prepared: Prepared, account: aws.Aws) -> None:
             ground = aws.ensure_foundations(only_asking, settings.service, model.name, quiet)
         elif settings.batch.create_job_def:
             ground = batch.ensure_runtime(run, only_asking, model.name, quiet)
-        if settings.batch.create_job_def and ground:
+        if wants_jobs(run, prepared) and ground:
             batch.ensure_jobs(run, only_asking, model.name, uri, prepared.platform, ground, quiet)
         if isinstance(ground, aws.Foundations):
             family, name = settings.service.task_definition or model.name, settings.service.service or model.name
-            container = aws.container_of(only_asking, settings.service, uri, prepared.platform, ground)
-            served = container.with_queue(settings.service.queue_url)
+            served = serving(run, prepared, only_asking, uri, ground)
             definition = aws.ensure_task_definition(only_asking, family, served, quiet)
             aws.ensure_service(only_asking, settings.service, name, definition, ground, quiet)
         lines = tuple(map(str, rehearsal.changes))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from model_dockerize import aws, image, smoke
+from model_dockerize import aws, image
 from model_dockerize.errors import (
     DeployedSmokeError,
     ModelDockerizeError,
@@ -14,7 +14,7 @@ from model_dockerize.errors import (
     SupersededError,
 )
 from model_dockerize.pipeline import batch, make
-from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
+from model_dockerize.pipeline.context import FromFolder, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
 
 
@@ -25,11 +25,11 @@ def push(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
     tags = (version, aws.build_tag(prepared.build_id))
     found = aws.find_build(account, name, prepared.build_id)
     if found and not run.settings.image.archive:
-        for skipped in ("build", "smoke-local"):
+        for skipped in ("build" if isinstance(prepared, FromFolder) else "load", "smoke-local"):
             with run.recorder.stage(skipped) as stage:
                 stage.unchanged("The registry holds this build already.")
     else:
-        cache = image.choose_cache(run.settings.image.cache, engine, True, run.environment)
+        cache = make.cache(run, prepared, engine, pushes=True)
         built = _build(run, prepared, engine, account, name, cache)
     with run.recorder.stage("push") as stage:
         if found:
@@ -114,6 +114,18 @@ def job_definition(
     return changed
 
 
+def wants_jobs(run: Run, prepared: Prepared) -> bool:
+    """Whether there is to be a Batch job definition: somebody else's image has no command for a job."""
+    return run.settings.batch.create_job_def and prepared.made_here
+
+
+def serving(run: Run, prepared: Prepared, account: aws.Aws, uri: str, runtime: aws.Runtime) -> aws.Container:
+    """The container of the service's tasks. Only our server has a command that asks for its health."""
+    settings = run.settings.service
+    container = aws.container_of(account, settings, uri, prepared.platform, runtime).with_queue(settings.queue_url)
+    return container if prepared.made_here else replace(container, health_command=())
+
+
 def service(
     run: Run, prepared: Prepared, account: aws.Aws, pushed: aws.PushedImage, foundations: aws.Foundations
 ) -> bool:
@@ -122,8 +134,8 @@ def service(
     with run.recorder.stage("deploy") as stage:
         family = settings.task_definition or model.name
         take_turn(run, prepared, account)  # the build may have taken long
-        container = aws.container_of(account, settings, pushed.uri, prepared.platform, foundations)
-        definition = aws.ensure_task_definition(account, family, container.with_queue(settings.queue_url), stage)
+        container = serving(run, prepared, account, pushed.uri, foundations)
+        definition = aws.ensure_task_definition(account, family, container, stage)
         service = aws.ensure_service(account, settings, settings.service or model.name, definition, foundations, stage)
         run.learn(service_arn=service.arn, task_definition_arn=definition.arn)
         with _cancelled(settings.on_cancel, account, service, stage):
@@ -199,7 +211,7 @@ def _put_right(
 
 def smoke_deployed(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:
     """The lines of the checks that failed; none when the model at `url` is right."""
-    result = smoke.check((url,), prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage)
+    result = make.prove(run, prepared, (url,), stage)
     run.learn(smoke_deployed=smoke_report(result))
     return result.failures
 

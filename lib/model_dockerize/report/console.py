@@ -72,6 +72,10 @@ class ConsoleDisplay:
             self._verdict.print(f"[bold green]{report.outcome}[/] {escape(report.image)}")
         if not report.failure and report.smoke == "no-sample":
             self._verdict.print("[yellow]not proved[/]: the model's program never ran, for want of smoke/input.*")
+        if not report.failure and report.smoke == "unproved":
+            tests = [test for test in (report.smoke_deployed, report.smoke_local) if test]
+            for line in tests[0].unproved:
+                self._verdict.print(f"[yellow]not proved[/]: {escape(line)}")
         for line in report.plan:
             self._verdict.print(f"  {escape(line)}")
         self._facts(report)

@@ -38,7 +38,9 @@ def masked(report: Report, recorder: Recorder) -> Report:
     """Errors quote what others said: no secret in them may reach a verdict, a summary, an output or a file."""
 
     def smoke(test: SmokeReport | None) -> SmokeReport | None:
-        return test and SmokeReport(test.passed, tuple(map(check, test.checks)))
+        return test and replace(
+            test, checks=tuple(map(check, test.checks)), unproved=tuple(map(recorder.masked, test.unproved))
+        )
 
     def check(one: CheckReport) -> CheckReport:
         return replace(one, detail=recorder.masked(one.detail))

@@ -34,6 +34,7 @@ class SmokeReport:
 
     passed: bool
     checks: tuple[CheckReport, ...]
+    unproved: tuple[str, ...] = ()  # of somebody else's image: what could not be looked at
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,15 @@ class Report:
         return self.failure.exit_code if self.failure else 0
 
     @property
-    def smoke(self) -> Literal["passed", "failed", "skipped", "no-sample"]:
+    def smoke(self) -> Literal["passed", "failed", "skipped", "no-sample", "unproved"]:
         """The verdict of all smoke tests that ran. Without a sample the model's program itself never ran."""
         ran = [test for test in (self.smoke_local, self.smoke_deployed) if test]
         if not ran:
             return "skipped"
         if not all(test.passed for test in ran):
             return "failed"
+        if any(test.unproved for test in ran):
+            return "unproved"
         proved = all(any(check.name == "result" for check in test.checks) for test in ran)
         return "passed" if proved else "no-sample"
 
@@ -133,6 +136,7 @@ def _smoke(test: SmokeReport) -> dict[str, Any]:
             }
             for check in test.checks
         ],
+        "unproved": list(test.unproved),
     }
 
 

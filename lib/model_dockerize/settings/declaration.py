@@ -119,6 +119,14 @@ OPTIONS: tuple[Option, ...] = (
         "Folder to write the image to as NAME_123abc.docker.tar.gz. Not written when empty.",
     ),
     Option(
+        "from-archive",
+        "image",
+        Kind.PATH,
+        "",
+        "Archive of a finished image (docker save or OCI layout; gzip, zstd or plain) to take instead of a program "
+        "folder. None when empty.",
+    ),
+    Option(
         "cache",
         "image",
         Kind.TEXT,
@@ -417,7 +425,8 @@ OUTPUTS: tuple[Output, ...] = (
     Output("url", "Where the deployed model answers."),
     Output(
         "smoke",
-        "passed, failed, skipped, or no-sample: the server answered, but there was no data to run the model on.",
+        "passed, failed, skipped, no-sample (the server answered, but there was no data to run the model on), or "
+        "unproved (somebody else's image answered, but lacks what would prove it).",
     ),
     Output("report", "Path of the JSON report."),
 )

@@ -25,13 +25,14 @@ class ProgramSettings:
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """The image's local name, and where its downloadable archive is written (None: it is not)."""
+    """The image's local name, where its downloadable archive is written (None: it is not), and from which it comes."""
 
     image_name: str  # empty: from the folder's name
     image_version: str
     archive: Path | None
     cache: str  # auto, registry, gha, inline or none
     provenance: bool
+    from_archive: Path | None = None  # None: the image is built from the program's folder
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,30 @@ def _read(option: Option, text: str, base: Path) -> Any:
         raise _InvalidValueError(str(error)) from None
 
 
+# What makes an image, and has no effect on one that is finished.
+_BUILDING = (
+    "requirements-file",
+    "init-file",
+    "base-image",
+    "python-version",
+    "command",
+    "system-packages",
+    "archive",
+    "provenance",
+)
+
+
+def _finished(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
+    """Inputs that a user of from-archive would believe in, and that nobody would read."""
+    if not parsed["from-archive"]:
+        return []
+    return [
+        f"{given[name].where}: {name} is of no effect on the finished image of from-archive"
+        for name in _BUILDING
+        if name in given and parsed[name]
+    ]
+
+
 # What a text (or one word of a list) must look like, and how to say so. Without an entry: anything on one line.
 _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "image-name": (IMAGE_NAME, "lower-case letters, digits and single . _ - or / between them"),
@@ -232,6 +256,7 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given], file:
     if len(set(parsed["platforms"] or ())) > 1:
         where = given["platforms"].where
         problems.append(f"{where}: one run makes the image for one platform; run once for each (docs/action.md)")
+    problems += _finished(parsed, given)
     cpu, memory = parsed["cpu"], parsed["memory"]
     if cpu and memory and memory not in memories(cpu):
         where = next((given[name].where for name in ("cpu", "memory") if name in given), "the defaults")

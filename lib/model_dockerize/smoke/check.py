@@ -53,6 +53,7 @@ class SmokeResult:
 
     url: str
     checks: tuple[Check, ...]
+    unproved: tuple[str, ...] = ()  # what could not be looked at, one sentence each
 
     @property
     def passed(self) -> bool:
@@ -72,7 +73,7 @@ class SmokeResult:
 _NOT_RUN = "not run: "
 
 
-class _NotYet(CheckFailed):
+class NotYet(CheckFailed):
     """An answer that may become the right one: worth another look."""
 
 
@@ -96,15 +97,15 @@ def check(
     Raises:
         InputError: a sample file cannot be read.
     """
-    sample = _read(expectation.sample_input)
-    expected = _read(expectation.sample_expected)
-    mapping = (_read(expectation.sample_mapping) or b"").decode("utf-8", "replace")
+    sample = read_sample(expectation.sample_input)
+    expected = read_sample(expectation.sample_expected)
+    mapping = (read_sample(expectation.sample_mapping) or b"").decode("utf-8", "replace")
     if sample is None:
         progress.warning(
             f"There is no sample input for {expectation.name}, so no job is tried: "
-            "put smoke/input.csv (or .json, .txt) into the folder, and smoke/expected.* beside it."
+            "put smoke/input.csv (or .json, .txt) into the folder, and smoke/expected.* beside it, or name smoke-input."
         )
-    test = _Test(expectation, start_timeout, job_timeout, progress, alive)
+    test = Session(expectation, start_timeout, job_timeout, progress, alive)
     test.run("reachable", (), lambda: test.reach(urls))
     test.run("health", ("reachable",), test.health)
     if expectation.build_id:
@@ -121,7 +122,7 @@ def check(
     return SmokeResult(test.url, tuple(test.checks))
 
 
-class _Test:
+class Session:
     """The state of one smoke test: who answers, which job, and the checks so far."""
 
     def __init__(
@@ -134,7 +135,7 @@ class _Test:
     ) -> None:
         self.checks: list[Check] = []
         self._expectation, self._progress, self._alive = expectation, progress, alive
-        self._start_timeout, self._job_timeout = start_timeout, job_timeout
+        self.start_timeout, self._job_timeout = start_timeout, job_timeout
         self._client: ModelClient | None = None
         self._job = ""
 
@@ -146,6 +147,11 @@ class _Test:
     def client(self) -> ModelClient:
         assert self._client  # noqa: S101  every check but the first one needs "reachable"
         return self._client
+
+    def use(self, client: ModelClient) -> None:
+        """From now on `client` asks, e.g. at a path below the address that answered."""
+        self.close()
+        self._client = client
 
     def close(self) -> None:
         if self._client:
@@ -186,7 +192,7 @@ class _Test:
                     return f"{client.base} answers"
             raise problem
 
-        return self._wait(look, self._start_timeout)
+        return self.wait(look, self.start_timeout)
 
     def health(self) -> str:
         def look() -> str:
@@ -195,10 +201,10 @@ class _Test:
                 return HEALTHY
             said = f"/health answered {answer.status_code}: {quote(answer.text)}, expected 200: {quote(HEALTHY)}"
             if answer.status_code >= 500:
-                raise _NotYet(said)
+                raise NotYet(said)
             raise CheckFailed(said)
 
-        return self._wait(look, self._start_timeout)
+        return self.wait(look, self.start_timeout)
 
     def build_id(self) -> str:
         want = self._expectation.build_id
@@ -246,10 +252,10 @@ class _Test:
             if job.status in {"Error", "Deleted"}:
                 raise CheckFailed(f"the job ended as {job.status}: {_one_line(job.error)}")
             if job.status != "Complete":
-                raise _NotYet(f"the job is still {job.status}")
+                raise NotYet(f"the job is still {job.status}")
             return job.status
 
-        return self._wait(look, self._job_timeout, "; a job may take longer with smoke-timeout")
+        return self.wait(look, self._job_timeout, "; a job may take longer with smoke-timeout")
 
     def result(self, expected: bytes | None) -> str:
         got = self.client.result(self._job)
@@ -266,13 +272,13 @@ class _Test:
             raise CheckFailed(f"the job is {job.status!r} after its deletion, expected 'Deleted'")
         return "the smoke job is gone"
 
-    def _wait(self, look: Callable[[], str], timeout: float, hint: str = "") -> str:
-        """Repeats `look` while it gets no answer or raises _NotYet; fails when the time is up or the container gone."""
+    def wait(self, look: Callable[[], str], timeout: float, hint: str = "") -> str:
+        """Repeats `look` while it gets no answer or raises NotYet; fails when the time is up or the container gone."""
         end, pause = time.monotonic() + timeout, _FIRST_PAUSE
         while True:
             try:
                 return look()
-            except (Unanswered, _NotYet) as reason:
+            except (Unanswered, NotYet) as reason:
                 if gone := self._alive():
                     raise CheckFailed(gone) from reason
                 if time.monotonic() + pause > end:
@@ -287,7 +293,8 @@ def _one_line(text: str) -> str:
     return quote(lines[-1]) if lines else "no message"
 
 
-def _read(path: Path | None) -> bytes | None:
+def read_sample(path: Path | None) -> bytes | None:
+    """The content of a sample's file; None where there is none. Raises InputError where it cannot be read."""
     try:
         return path.read_bytes() if path else None
     except OSError as error:

@@ -14,9 +14,10 @@ import pytest
 from model_dockerize import aws
 from model_dockerize.cancel import Cancelled
 from model_dockerize.pipeline import ship
-from model_dockerize.pipeline.context import Run
+from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import to_settings
+from model_dockerize.smoke import Expectation
 from tests.rig.ecs_simulator import Refusal, Simulator, simulator
 from tests.rig.ecs_world import Story
 
@@ -134,7 +135,7 @@ class Stage:
         return Run(settings, {}, Recorder(self.ears)).report_of(self._deploy)
 
     def _deploy(self, run: Run) -> None:
-        prepared: Any = SimpleNamespace(program=SimpleNamespace(name="iris"), platform="linux/amd64")
+        prepared = Prepared(Named("iris", "latest"), "", "linux/amd64", Expectation(""))
         pushed = aws.PushedImage("iris", ("latest",), IMAGE.split("@")[1], IMAGE)
         run.learn(outcome="failed")
         ship.service(run, prepared, self.connection, pushed, GROUND)

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_dockerize.errors import InputError
-from model_dockerize.image.archive import Disk, check_room
-from model_dockerize.image.contents import Contents, look
+from model_dockerize.image.archive import check_room
+from model_dockerize.image.contents import LARGEST, Contents, look
 from model_dockerize.image.packing import zstd
 from model_dockerize.image.store import BUILD_ID_LABEL
 
@@ -91,7 +91,7 @@ def pack(files: Files, *more: tarfile.TarInfo) -> bytes:
     return stream.getvalue()
 
 
-def see(folder: Path, packed: bytes, platform: str = "linux/amd64", largest: int | None = None) -> Contents:
+def see(folder: Path, packed: bytes, platform: str = "linux/amd64", largest: int = LARGEST) -> Contents:
     path = folder / "model_123abc.tar.gz"
     path.write_bytes(packed)
     return look(path, platform, largest)
@@ -226,7 +226,7 @@ def test_what_docker_export_wrote_is_named(tmp_path: Path) -> None:
 
 def test_an_archive_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
-        look(tmp_path / "gone.tar.gz", "linux/amd64", None)
+        look(tmp_path / "gone.tar.gz", "linux/amd64")
 
 
 def test_what_unpacks_to_more_than_the_disk_has_is_not_read_to_its_end(tmp_path: Path) -> None:
@@ -238,9 +238,9 @@ def test_an_image_that_does_not_fit_is_told_before_it_is_loaded(tmp_path: Path) 
     found = see(tmp_path, pack(docker_files()))
 
     check_room(found, None)
-    check_room(found, Disk(total=1 << 40, free=2 * found.size))
+    check_room(found, 2 * found.size)
     with pytest.raises(InputError, match="while it is loaded"):
-        check_room(found, Disk(total=1 << 40, free=2 * found.size - 1))
+        check_room(found, 2 * found.size - 1)
 
 
 _JSON = st.recursive(

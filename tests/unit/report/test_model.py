@@ -22,7 +22,11 @@ def test_the_report_has_the_documented_keys() -> None:
     assert document["batch"] == {"job_definition_arn": "arn:aws:batch:::job-definition/iris:3", "revision": 3}
     assert document["stages"] == [{"name": "build", "status": "done", "seconds": 1.235}]
     assert document["smoke"] == {
-        "local": {"passed": True, "checks": [{"name": "health", "passed": True, "seconds": 0.1, "detail": ""}]}
+        "local": {
+            "passed": True,
+            "checks": [{"name": "health", "passed": True, "seconds": 0.1, "detail": ""}],
+            "unproved": [],
+        }
     }
     assert document["error"] is None
     assert report.exit_code == 0

@@ -1,0 +1,178 @@
+"""The smoke test of an image that somebody else made: what its own specification offers, and no more.
+
+What could not be proved is told, and kept in the result: nobody shall take it for proved.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from model_dockerize.progress import Progress
+from model_dockerize.smoke.check import HEALTHY, Expectation, NotYet, Session, SmokeResult, read_sample
+from model_dockerize.smoke.client import CheckFailed, ModelClient, quote
+
+_PLACES = ("/swagger", "/swagger/v1/swagger.json", "/swagger.json", "/openapi.json")
+_TRIED = 20  # documented GETs that are called
+_JOBS = {"status": "GET /data/status/{}", "result": "GET /data/result/{}", "delete": "DELETE /data/delete/{}"}
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What a specification offers: "GET /data/status/{}" in lower-case letters, and where it begins."""
+
+    place: str
+    version: str
+    prefix: str
+    operations: frozenset[str]
+    plain: tuple[str, ...]  # paths of GETs that need nothing
+
+    def has(self, operation: str) -> bool:
+        """Whether it offers an operation of the container API."""
+        return operation.lower() in self.operations
+
+
+def check_foreign(
+    urls: Sequence[str],
+    expectation: Expectation,
+    start_timeout: float,
+    job_timeout: float,
+    progress: Progress,
+    alive: Callable[[], str | None] = lambda: None,
+) -> SmokeResult:
+    """Runs the checks that the specification of what answers gives reason to. Arguments and errors as of `check`."""
+    sample, expected = read_sample(expectation.sample_input), read_sample(expectation.sample_expected)
+    mapping = (read_sample(expectation.sample_mapping) or b"").decode("utf-8", "replace")
+    test = _Foreign(expectation, start_timeout, job_timeout, progress, alive)
+    test.run("reachable", (), lambda: test.reach(urls))
+    test.run("page", ("reachable",), test.page)
+    if test.answers:
+        test.run("swagger", ("page",), test.survey)
+    offer = test.offer
+    if offer:
+        test.run("endpoints", ("swagger",), test.endpoints)
+        if test.healthy:
+            test.run("health", ("swagger",), test.health)
+        if expectation.license_key and offer.has("POST /api/license"):
+            test.run("license", ("swagger",), test.license)
+        if sample is not None and offer.has("POST /data/add-job"):
+            test.run("add-job", ("endpoints", "health", "license"), lambda: test.add_job(sample, mapping))
+            looks = {"status": test.status, "result": lambda: test.result(expected), "delete": test.delete}
+            needs = {"status": "add-job", "result": "status", "delete": "add-job"}
+            for name, operation in _JOBS.items():
+                if offer.has(operation):
+                    test.run(name, (needs[name],), looks[name])
+    test.close()
+    unproved = _unproved(offer, test.healthy, sample is not None) if test.answers else ()
+    for line in unproved:
+        progress.warning(f"Not proved: {line}")
+    return SmokeResult(test.url, tuple(test.checks), unproved)
+
+
+class _Foreign(Session):
+    """A session with a server of which only its specification tells what it is."""
+
+    offer: _Offer | None = None
+    healthy = False  # there is a /health: servers have one that their specification does not name
+
+    @property
+    def answers(self) -> bool:
+        """All checks so far passed."""
+        return all(check.passed for check in self.checks)
+
+    def page(self) -> str:
+        def look() -> str:
+            answer = self.client.get("/")
+            if answer.status_code >= 500:
+                raise NotYet(f"/ answered {answer.status_code}: {quote(answer.text)}")
+            return f"/ answered {answer.status_code}"
+
+        return self.wait(look, self.start_timeout)
+
+    def survey(self) -> str:
+        """Finds the specification; none is no failure, but leaves much unproved."""
+        for place in self._places():
+            spec = _spec(self.client, place)
+            if spec:
+                self.offer = _read(place, spec)
+                if self.offer.prefix:
+                    self.use(ModelClient(self.client.base + self.offer.prefix))
+                self.healthy = self.offer.has("GET /health") or self.client.get("/health").status_code != 404
+                names = ", ".join(sorted(self.offer.operations)[:8])
+                return f"{self.offer.version} at {place}, {len(self.offer.operations)} operations: {names}"
+        return f"there is no specification at {', '.join(_PLACES)}"
+
+    def _places(self) -> tuple[str, ...]:
+        """The usual places, and what the page of Swagger UI names."""
+        page = self.client.get("/swagger")
+        named = re.findall(r"[\"']([^\"'<>\s]+\.json)[\"']", page.text) if page.status_code == 200 else []
+        here = urlsplit(self.client.base)
+        linked = (urlsplit(urljoin(page.url, name)) for name in named)
+        return (*_PLACES, *(f"{link.path.removeprefix(here.path)}" for link in linked if link.netloc == here.netloc))
+
+    def endpoints(self) -> str:
+        """Every GET that needs nothing must not break."""
+        assert self.offer  # noqa: S101  only with one
+        paths = self.offer.plain[:_TRIED]
+        broken = []
+        for path in paths:
+            answer = self.client.get(path)
+            if answer.status_code >= 500:
+                broken.append(f"GET {path} answered {answer.status_code}: {quote(answer.text)}")
+        if broken:
+            raise CheckFailed("; ".join(broken))
+        return f"{len(paths)} documented GETs without parameters answer"
+
+    def health(self) -> str:
+        answer = self.client.get("/health")
+        if answer.status_code != 200:
+            raise CheckFailed(f"/health answered {answer.status_code}: {quote(answer.text)}")
+        return HEALTHY if answer.text == HEALTHY else f"200, in words of its own: {quote(answer.text)}"
+
+
+def _spec(client: ModelClient, place: str) -> dict[str, Any] | None:
+    answer = client.get(place)
+    try:
+        found = json.loads(answer.text) if answer.status_code == 200 else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("paths"), dict) else None
+
+
+def _read(place: str, spec: dict[str, Any]) -> _Offer:
+    """Swagger 2 and OpenAPI 3 differ here in how they name the version and where the paths start."""
+    servers = spec.get("servers")
+    first = servers[0] if isinstance(servers, list) and servers and isinstance(servers[0], dict) else {}
+    start = str(spec.get("basePath") or urlsplit(str(first.get("url") or "")).path)
+    operations, plain = set(), []
+    for path, entry in spec["paths"].items():
+        methods = {str(method).lower(): value for method, value in entry.items()} if isinstance(entry, dict) else {}
+        for method in methods.keys() & {"get", "post", "put", "delete", "patch"}:
+            operations.add(f"{method} {re.sub(r'{[^}]*}', '{}', str(path))}".lower())
+        get = methods.get("get")
+        parameters = [
+            *(methods.get("parameters") or []),
+            *((get.get("parameters") or []) if isinstance(get, dict) else []),
+        ]
+        required = any(isinstance(one, dict) and one.get("required") for one in parameters)
+        if "get" in methods and "{" not in path and not required:
+            plain.append(str(path))
+    version = f"OpenAPI {spec['openapi']}" if "openapi" in spec else f"Swagger {spec.get('swagger', '?')}"
+    return _Offer(place, version, start.rstrip("/"), frozenset(operations), tuple(sorted(plain)))
+
+
+def _unproved(offer: _Offer | None, healthy: bool, sampled: bool) -> tuple[str, ...]:
+    """What nobody has seen work, one sentence each."""
+    if not offer:
+        return ("what the image does: it answers, but has no specification that says what could be asked.",)
+    lines = []
+    if not healthy:
+        lines.append("its health: there is no GET /health.")
+    if not offer.has("POST /data/add-job"):
+        lines.append("the model: there is no POST /data/add-job, so no data was sent to it.")
+    elif sampled:
+        missing = [operation for operation in _JOBS.values() if not offer.has(operation)]
+        lines += [f"the job: there is no {operation}." for operation in missing]
+    return tuple(lines)
