@@ -57,7 +57,7 @@ class Cli:
     def run(self, folder: Path, *arguments: str | Path, command: str = "run") -> Completed:
         """A command that writes a report, against the sandbox where it can be."""
         report = self.home / "reports" / f"{folder.name}-{os.urandom(4).hex()}.json"
-        where = () if command in ("build", "save", "dockerfile", "smoke") else ("--sandbox",)
+        where = () if command in ("build", "save", "serve", "dockerfile", "smoke") else ("--sandbox",)
         done = self(command, folder, *where, "--report", report, *arguments)
         text = report.read_text(encoding="utf-8") if report.exists() else '{"stages": []}'
         completed = Completed(done.returncode, done.stdout, done.stderr, json.loads(text))

@@ -1,5 +1,7 @@
 """Commands that take a folder further: to a Dockerfile, an image, ECR, AWS Batch, a service."""
 
+import ipaddress
+import re
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import click
 from model_dockerize import pipeline
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
+from model_dockerize.image import Place
 
 PROGRAM = ("program", "image", "smoke", "run")
 #: What nothing of AWS is asked for.
@@ -55,6 +58,31 @@ def save(target: Path | None, **flags: str | None) -> None:
 def load(archive: Path) -> None:
     """Load an image archive into Docker Engine and say its name."""
     execute(None, {}, lambda _settings, environment, recorder: pipeline.load(archive, environment, recorder))
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=9090, show_default=True, help="Port of this computer.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="Address of this computer to answer at.")
+@click.option("--data-volume", default="", metavar="NAME", help="Docker volume that keeps its data, made if missing.")
+@click.option("--stop", is_flag=True, help="Stop it instead. The data volume stays.")
+@takes(*PROGRAM)
+def serve(target: Path | None, *, port: int, address: str, data_volume: str, stop: bool, **flags: str | None) -> None:
+    """Run the model on this computer, prove it, and leave it running.
+
+    Builds the image of the folder, or loads that of --from-archive, if the engine does not hold it. Does nothing where
+    the same image runs there already; another build of the model is replaced.
+    """
+    flags["push_to_ecr"] = "false"
+    if stop:
+        execute(target, flags, pipeline.stop_serving)
+        return
+    if data_volume and not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", data_volume):
+        raise click.BadParameter("a volume's name has letters, digits, _ . -", param_hint="--data-volume")
+    try:
+        ipaddress.ip_address(address)
+    except ValueError as error:
+        raise click.BadParameter("an IP address, e.g. 127.0.0.1 or 0.0.0.0", param_hint="--address") from error
+    execute(target, flags, partial(pipeline.serve, place=Place(address, port, data_volume)))
 
 
 @cli.command()

@@ -11,6 +11,7 @@ from model_dockerize.image.engine import Engine, probe
 from model_dockerize.image.login import signed_in
 from model_dockerize.image.platform import check_platform, own_platform, runs
 from model_dockerize.image.push import RegistryAuth, push
+from model_dockerize.image.serve import Place, serve, serves, stop
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
 from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, inspect, tag
 
@@ -23,6 +24,7 @@ __all__ = [
     "Contents",
     "Engine",
     "Image",
+    "Place",
     "RegistryAuth",
     "RunningContainer",
     "ServerSources",
@@ -46,9 +48,12 @@ __all__ = [
     "run",
     "runs",
     "save",
+    "serve",
     "server_image",
     "server_ref",
     "server_version",
+    "serves",
     "signed_in",
+    "stop",
     "tag",
 ]

@@ -15,6 +15,7 @@ from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import download, make, operate, policy, ship
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
+from model_dockerize.pipeline import serve as local
 from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.report import Recorder, Report
@@ -30,8 +31,10 @@ __all__ = [
     "plan",
     "rollback",
     "run",
+    "serve",
     "smoke_url",
     "status",
+    "stop_serving",
     "submit",
 ]
 
@@ -117,6 +120,16 @@ def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> R
         loaded = download.load(engine, contents, stage)
     outcome = "unchanged" if stage.status == "unchanged" else "loaded"
     return Report(outcome=outcome, image=loaded.ref, build_id=contents.build_id, stages=recorder.stages)
+
+
+def serve(settings: Settings, environment: Mapping[str, str], recorder: Recorder, place: image.Place) -> Report:
+    """The model of the folder or archive runs on this computer, and answers."""
+    return Run(settings, environment, recorder).report_of(lambda run: local.start(run, place))
+
+
+def stop_serving(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """The model no longer runs on this computer."""
+    return Run(settings, environment, recorder).report_of(local.stop)
 
 
 def smoke_url(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:

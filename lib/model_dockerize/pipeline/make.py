@@ -1,6 +1,7 @@
 """The first half: from the folder, or from an archive, to an image in the engine that has proved itself."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from model_dockerize import image, program, smoke
@@ -97,19 +98,24 @@ def cache(run: Run, prepared: Prepared, engine: image.Engine, pushes: bool) -> i
     return image.choose_cache(run.settings.image.cache, engine, pushes, run.environment)
 
 
+def obtain(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
+    """Stage `build` (or `load`): the image in the engine, and nobody has seen it answer. Arguments as of `build`."""
+    if isinstance(prepared, FromFolder):
+        return _build(run, prepared, engine, cache, repository)
+    assert isinstance(prepared, FromArchive)  # noqa: S101 - there is no third
+    with run.recorder.stage("load") as stage:
+        loaded = download.load(engine, prepared.contents, stage)
+    run.learn(image=loaded.ref)
+    return loaded
+
+
 def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
     """Stages `build` (or `load`), `smoke-local` and `archive`: the image in the engine, proved.
 
     `repository` may keep the cache.
     """
     settings = run.settings
-    if isinstance(prepared, FromFolder):
-        built = _build(run, prepared, engine, cache, repository)
-    else:
-        assert isinstance(prepared, FromArchive)  # noqa: S101 - there is no third
-        with run.recorder.stage("load") as stage:
-            built = download.load(engine, prepared.contents, stage)
-        run.learn(image=built.ref)
+    built = obtain(run, prepared, engine, cache, repository)
     with run.recorder.stage("smoke-local") as stage:
         if settings.smoke.smoke_test:
             smoke_local(run, prepared, engine, built, stage)
@@ -135,6 +141,7 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
         built = image.find(engine, prepared.build_id)
         if built:
             image.tag(engine, built, name)
+            built = replace(built, ref=name)
             stage.unchanged(f"The engine holds this build already: {built.id[7:19]}")
         else:
             image.server_image(engine, prepared.server_version, prepared.platform, image.find_sources(), stage, secrets)
@@ -168,12 +175,7 @@ def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
 
 def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image.Image, stage: StageProgress) -> None:
     with image.run(engine, built.id, {}, "model-dockerize-smoke") as container:
-
-        def alive() -> str | None:
-            code = container.exited()
-            return None if code is None else f"the container ended with exit code {code}"
-
-        result = prove(run, prepared, container.urls, stage, alive)
+        result = prove(run, prepared, container.urls, stage, ending_of(container))
         run.learn(smoke_local=smoke_report(result))
         if not result.passed:
             raise SmokeError(
@@ -181,6 +183,16 @@ def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image
                 f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}",
                 (*result.failures, *container.logs(20).splitlines()),
             )
+
+
+def ending_of(container: image.RunningContainer) -> Callable[[], str | None]:
+    """What to ask while waiting for the container: why it is gone, None while it is not."""
+
+    def alive() -> str | None:
+        code = container.exited()
+        return None if code is None else f"the container ended with exit code {code}"
+
+    return alive
 
 
 def prove(

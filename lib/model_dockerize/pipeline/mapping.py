@@ -30,12 +30,8 @@ def write(run: Run, data: Path, mime_type: str, target: Path) -> None:
             run.recorder.stage("mapping") as stage,
             image.run(engine, built.id, {}, "model-dockerize-mapping") as container,
         ):
-
-            def alive() -> str | None:
-                code = container.exited()
-                return None if code is None else f"the container ended with exit code {code}"
-
-            _write(smoke.propose_mapping(container.urls, data, mime_type, START_TIMEOUT, alive), target, stage)
+            entries = smoke.propose_mapping(container.urls, data, mime_type, START_TIMEOUT, make.ending_of(container))
+            _write(entries, target, stage)
     run.learn(outcome="written")
 
 

@@ -91,7 +91,8 @@ class ConsoleDisplay:
 
     def _facts(self, report: Report) -> None:
         revision = f":{report.job_definition_revision}" if report.job_definition_revision else ""
-        built = any(stage.name == "build" and stage.status in ("done", "unchanged") for stage in report.stages)
+        made = [stage for stage in report.stages if stage.name in ("build", "load")]
+        built = any(stage.status in ("done", "unchanged") for stage in made)
         answered = report.url and (report.smoke_deployed is None or report.smoke_deployed.checks[0].passed)
         facts = {
             "url": report.url if answered else "",
