@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 _COMMANDS = ("run", "manifest", "selftest", "health", "runner")
 _USAGE = """usage: model-server               serve the model on port 80
-       model-server run IN OUT     do one job and end; a path, or - for standard input and output
+       model-server run IN OUT     do one job and end; a path, or - for standard input and output; in an array job
+                                   IN may be a list
        model-server manifest JSON  write the image's manifest (at build time)
        model-server selftest JSON  have the model pass its tests (at build time)
        model-server health         ask the running server whether it is well (for HEALTHCHECK)
@@ -58,11 +59,14 @@ def _serve() -> int:
 
 
 def _run(source: str, target: str) -> int:
-    from model_server import once, settings  # noqa: PLC0415
+    from model_server import array, once, settings  # noqa: PLC0415
     from model_server.errors import StartError  # noqa: PLC0415
 
     try:
-        return once.run(settings.current(), source, target)
+        chosen, place = array.pick(source, target, os.environ)
+        if chosen != source:
+            sys.stderr.write(f"model-server: the input is {chosen}\n")
+        return once.run(settings.current(), chosen, place)
     except StartError as error:
         return _failed(str(error))
 

@@ -28,7 +28,8 @@ from model_dockerize.aws.foundations import (
     ensure_runtime,
 )
 from model_dockerize.aws.function import Function, ensure_function
-from model_dockerize.aws.jobs import Job, follow_jobs, log_of, submit
+from model_dockerize.aws.job_list import place, too_long
+from model_dockerize.aws.jobs import Job, end_jobs, follow_jobs, log_of, send_jobs, underway
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name
 from model_dockerize.aws.network import Network, ensure_network
@@ -79,6 +80,7 @@ __all__ = [
     "check_findings",
     "connect",
     "container_of",
+    "end_jobs",
     "ensure_foundations",
     "ensure_function",
     "ensure_instance_runtime",
@@ -107,6 +109,7 @@ __all__ = [
     "mark_proved",
     "permissions",
     "pinned",
+    "place",
     "previous",
     "public_address",
     "rehearse",
@@ -114,11 +117,13 @@ __all__ = [
     "remove",
     "rollback",
     "running",
+    "send_jobs",
     "settle_failed_first_deployment",
     "short_arn",
-    "submit",
     "tag_image",
+    "too_long",
     "translate",
     "trust",
+    "underway",
     "verify",
 ]

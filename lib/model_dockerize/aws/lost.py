@@ -31,7 +31,7 @@ NOT_REPEATED = {
         "CreateVpcEndpoint",
     ),
     "ecs": ("RegisterTaskDefinition",),
-    "batch": ("RegisterJobDefinition",),
+    "batch": ("RegisterJobDefinition", "SubmitJob"),
 }
 _TRIES = 5
 # The last ones are EFS's and, two, Lambda's: it is there, or was changed since we looked.

@@ -207,7 +207,11 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
         statements.append(_allow("BatchRole", roles, arn))
     return [
         *statements,
-        _allow("Jobs", ("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "batch:DescribeJobs")),
+        _allow(
+            "Jobs",
+            ("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "batch:DescribeJobs", "batch:ListJobs"),
+        ),
+        _allow("EndJobs", ("batch:TerminateJob",), where.arn("batch", "job/*")),
         _allow(
             "Queue",
             (
@@ -216,6 +220,7 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
             ),
             *own,
             *places,
+            where.arn("batch", "job/*"),
         ),
     ]
 

@@ -1,50 +1,110 @@
 """Jobs on AWS Batch, from the command line: sent, followed, judged."""
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from model_dockerize import aws
-from model_dockerize.errors import BatchError
+from model_dockerize.errors import BatchError, InputError
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.progress import Progress
 
 #: The queue of people who named none.
 QUEUE = "model-dockerize"
+_LOGS = 5  # of how many failures of a list the log is shown: the others fail for the same reason, or for none better
+_LISTED = 20
 
 
 def submit(run: Run, prepared: Prepared, account: aws.Aws, inputs: tuple[str, ...], output: str) -> None:
-    """Stages `submit` and `jobs`: one job an input. Red unless every job succeeded."""
+    """Stages `submit` and `jobs`: a job for every input, many of them as array jobs. Red unless all succeeded."""
     settings, model = run.settings, prepared.program.name
+    _check(inputs, output)
     queue = settings.batch.job_queue or QUEUE
-    with run.recorder.stage("submit") as stage:
-        definition = aws.latest_job_definition(account, settings.batch.definition(model))
-        network = aws.ensure_network(account, settings.service, stage)
-        aws.ensure_queue(account, settings.batch, queue, network, stage)
-        jobs = tuple(
-            aws.submit(account, queue, definition.arn, model, {"input": path, "output": _place(output, path)}, stage)
-            for path in inputs
-        )
-    run.learn(job_definition_arn=definition.arn, job_definition_revision=definition.revision)
-    with run.recorder.stage("jobs") as stage:
-        ended = tuple(_told(account, model, job, stage) for job in aws.follow_jobs(account, queue, jobs, stage))
-        failed = [job for job in ended if job.status != "SUCCEEDED"]
-        if failed:
-            raise BatchError(
-                f"{len(failed)} of {len(jobs)} jobs failed.",
-                "Their logs are above. Correct the input or the program, then submit those again.",
-                tuple(f"{job.input}: {job.reason or 'no reason given'}{_code(job)} (job {job.id})" for job in failed),
-            )
-        stage.info(f"{len(jobs)} of {len(jobs)} jobs succeeded.")
+    sent: list[aws.Job] = []
+    over: list[aws.Job] = []
+    with _cancelled(run, account, sent):
+        with run.recorder.stage("submit") as stage:
+            definition = aws.latest_job_definition(account, settings.batch.definition(model))
+            network = aws.ensure_network(account, settings.service, stage)
+            aws.ensure_queue(account, settings.batch, queue, network, stage)
+            for job in aws.send_jobs(account, queue, definition.arn, model, inputs, output, stage):
+                sent.append(job)  # one by one: what is sent must be known if the next cannot be
+        run.learn(job_definition_arn=definition.arn, job_definition_revision=definition.revision)
+        with run.recorder.stage("jobs") as stage:
+            group = aws.log_group_name(model)
+            for job in aws.follow_jobs(account, queue, sent, stage):
+                failures = sum(told.status == "FAILED" for told in over)
+                if job.status == "SUCCEEDED" or failures < _LOGS:
+                    _show(account, group, job, stage)
+                over.append(job)
+            failed = [job for job in over if job.status == "FAILED"]
+            if failed:
+                raise _failure(failed, len(inputs))
+            if len(inputs) > 1 and output == "-":
+                stage.info(f"What the jobs wrote is in their logs, in {group}.")
+            stage.info(f"{len(inputs)} of {len(inputs)} jobs succeeded.")
     run.learn(outcome="succeeded")
 
 
-def _told(account: aws.Aws, model: str, job: aws.Job, stage: Progress) -> aws.Job:
-    for line in aws.log_of(account, aws.log_group_name(model), job):
-        stage.output(f"{job.input}: {line}")
-    return job
+def _check(inputs: tuple[str, ...], output: str) -> None:
+    """Raises InputError before anything is sent: all that is wrong with the list at once."""
+    problems = [f"{path[:80]}...: longer than a job can be told" for path in inputs if aws.too_long(path, output)]
+    problems += [f"{path!r}: a path of one line" for path in inputs if "\n" in path]
+    if output != "-":
+        times = Counter(aws.place(output, path) for path in inputs)
+        problems += [f"{place}: the output of {n} inputs" for place, n in times.items() if n > 1]
+    if problems:
+        raise InputError(
+            f"{len(problems)} of what should be submitted cannot be.",
+            "Every job needs an output of its own: put {name}, the input's file name without suffix, into --output.",
+            tuple(problems[:_LISTED]),
+        )
 
 
-def _place(output: str, path: str) -> str:
-    """`{name}` in the output stands for the input's file name without its suffix."""
-    return output.replace("{name}", path.rsplit("/", 1)[-1].rsplit(".", 1)[0])
+def _show(account: aws.Aws, group: str, job: aws.Job, stage: Progress) -> None:
+    if job.status == "FAILED":
+        stage.warning(_line(job))
+    for line in aws.log_of(account, group, job):
+        stage.output(f"{job.inputs[0]}: {line}")
 
 
-def _code(job: aws.Job) -> str:
-    return "" if job.exit_code is None else f", exit code {job.exit_code}"
+def _failure(failed: list[aws.Job], total: int) -> BatchError:
+    lines = [_line(job) for job in failed[:_LISTED]]
+    more = len(failed) - len(lines)
+    logs = "Their logs are above." if len(failed) <= _LOGS else f"The logs of the first {_LOGS} are above."
+    return BatchError(
+        f"{len(failed)} of {total} jobs failed.",
+        f"{logs} Correct the inputs or the program, then submit those again.",
+        (*lines, *((f"and {more} more",) if more else ())),
+    )
+
+
+def _line(job: aws.Job) -> str:
+    code = "" if job.exit_code is None else f", exit code {job.exit_code}"
+    return f"{job.inputs[0]}: {job.reason or 'no reason given'}{code} (job {job.id})"
+
+
+@contextmanager
+def _cancelled(run: Run, account: aws.Aws, sent: list[aws.Job]) -> Iterator[None]:
+    """Whatever ends us while jobs are under way: they are ended too, or it is said that they go on without us."""
+    try:
+        yield
+    except BatchError:
+        raise
+    except BaseException:
+        if sent:
+            with run.recorder.stage("cancel") as stage:
+                _leave_or_end(account, sent, run.settings.service.on_cancel, stage)
+        raise
+
+
+def _leave_or_end(account: aws.Aws, sent: list[aws.Job], on_cancel: str, stage: Progress) -> None:
+    left = going = aws.underway(account, sent)
+    if on_cancel == "rollback":
+        left = aws.end_jobs(account, going, "model-dockerize submit was cancelled")
+        stage.info(f"{len(going) - len(left)} of {len(going)} jobs that were under way were told to end.")
+    for job in left:
+        many = f" for {len(job.inputs)} inputs" if len(job.inputs) > 1 else ""
+        stage.warning(
+            f"Job {job.id}{many} goes on. End it: aws batch terminate-job --reason cancelled --job-id {job.id}"
+        )

@@ -332,7 +332,8 @@ OPTIONS: tuple[Option, ...] = (
         "service",
         Kind.TEXT,
         "leave",
-        "What a cancelled run (Ctrl-C, SIGTERM) does with a rollout under way: leave it to ECS, or rollback.",
+        "What a cancelled run (Ctrl-C, SIGTERM) does with a rollout under way: leave it to ECS, or rollback. With "
+        "rollback, submit ends its jobs.",
     ),
     Option(
         "commit",

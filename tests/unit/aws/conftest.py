@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from moto.backends import get_backend
+from moto.core.config import default_user_config
 from moto.iam.models import AWSManagedPolicy
 from moto.server import ThreadedMotoServer
 
@@ -113,6 +114,7 @@ def moto_url() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        patch.setitem(default_user_config, "batch", {"use_docker": False})  # its jobs end at once
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         # All of AWS's thousand policies would take seconds to load.

@@ -8,7 +8,7 @@ import pytest
 
 from model_dockerize import aws
 from model_dockerize.aws.compute import _check_changes, _differing, compute_resources
-from model_dockerize.aws.jobs import why_runnable
+from model_dockerize.aws.runnable import why_runnable
 from model_dockerize.errors import BatchError, InputError
 
 from .conftest import Account, batch_settings, settings

@@ -1,0 +1,44 @@
+"""The n-th of a list: which input a child of an AWS Batch array job takes, and where its result goes.
+
+`model-dockerize submit` writes the list into the job's parameter `input`, as `list:` and the lines, packed: LZMA (alone
+format) in URL-safe base64. Batch tells a child its place by AWS_BATCH_JOB_ARRAY_INDEX.
+"""
+
+import base64
+import binascii
+import lzma
+from collections.abc import Mapping
+
+from model_server.errors import StartError
+
+_LIST = "list:"
+_INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
+
+
+def pick(source: str, target: str, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Input and output of this child; what they are already where `source` is no list.
+
+    Args:
+        target: where `{name}` stands for the input's file name without its suffix.
+
+    Raises:
+        StartError: the list cannot be read, or has no such line.
+    """
+    if not source.startswith(_LIST):
+        return source, target
+    index = environment.get(_INDEX, "").strip()
+    if not index.isdecimal():
+        raise StartError(f"the input is a list, but {_INDEX} does not say which line of it: submit an array job")
+    lines = _lines(source.removeprefix(_LIST))
+    if int(index) >= len(lines):
+        raise StartError(f"the list has {len(lines)} lines, there is none for child {index}")
+    chosen = lines[int(index)]
+    name = chosen.rsplit("/", 1)[-1]
+    return chosen, target.replace("{name}", name.rsplit(".", 1)[0] or name)
+
+
+def _lines(packed: str) -> list[str]:
+    try:
+        return lzma.decompress(base64.urlsafe_b64decode(packed), format=lzma.FORMAT_ALONE).decode().split("\n")
+    except (binascii.Error, lzma.LZMAError, ValueError, EOFError) as error:
+        raise StartError(f"the list of inputs cannot be read: {error}") from error
