@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 _COMMANDS = ("run", "manifest", "selftest", "health", "runner")
 _USAGE = """usage: model-server               serve the model on port 80
-       model-server run IN OUT     do one job and end; a path, or - for standard input and output; in an array job
-                                   IN may be a list
+       model-server run IN OUT     do one job and end; a path, s3://BUCKET/KEY, or - for standard input and output;
+                                   in an array job of AWS Batch, IN may be a list
        model-server manifest JSON  write the image's manifest (at build time)
        model-server selftest JSON  have the model pass its tests (at build time)
        model-server health         ask the running server whether it is well (for HEALTHCHECK)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from model_server import manifest
+from model_server import manifest, s3
 from model_server.errors import StartError
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
 from model_server.settings import Settings
@@ -26,21 +26,20 @@ def run(settings: Settings, source: str, target: str) -> int:
 
     Args:
         settings: of the server.
-        source: a path, or "-" for standard input.
-        target: a path, which is replaced only by a whole result, or "-" for standard output.
+        source: a path, s3://BUCKET/KEY, or "-" for standard input.
+        target: a path or s3://BUCKET/KEY, replaced only by a whole result, or "-" for standard output.
 
     Raises:
         StartError: the input or the output cannot be used.
     """
     model = manifest.read(settings.manifest)
     user = settings.user if os.geteuid() == 0 else None
+    _check(target)
     with tempfile.TemporaryDirectory(prefix="model-run-", dir="/tmp") as folder:
         given, made = Path(folder, "input"), Path(folder, "output")
         _bring(source, given, user)
         if user is not None:
             os.chown(folder, *user)
-        if target != STANDARD_STREAM and not Path(target).absolute().parent.is_dir():
-            raise StartError(f"cannot write {target}: its folder does not exist")
         limits = settings.limits_of(model)
         client = RunnerClient(
             runner_command(model.command, settings.manifest),
@@ -64,11 +63,21 @@ def run(settings: Settings, source: str, target: str) -> int:
     return 0
 
 
+def _check(target: str) -> None:
+    """Whether a result may have a place there is asked before the program works for hours."""
+    if target.startswith(s3.SCHEME):
+        s3.check(target)
+    elif target != STANDARD_STREAM and not Path(target).absolute().parent.is_dir():
+        raise StartError(f"cannot write {target}: its folder does not exist")
+
+
 def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
     """Puts the data where the program finds it under a name that says nothing: a link if it may read the original."""
     if source == STANDARD_STREAM:
         with given.open("xb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
+    elif source.startswith(s3.SCHEME):
+        s3.fetch(source, given)
     else:
         path = Path(source).absolute()
         try:
@@ -108,6 +117,9 @@ def _deliver(made: Path, target: str) -> None:
         if target == STANDARD_STREAM:
             shutil.copyfileobj(result, sys.stdout.buffer)
             sys.stdout.buffer.flush()
+            return
+        if target.startswith(s3.SCHEME):
+            s3.store(result, target)
             return
         path = Path(target).absolute()
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")

@@ -57,9 +57,10 @@ async def _serve(sandbox: record.Sandbox, home: Path, listener: socket.socket) -
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-    front, engine = _build(sandbox, home / "state", listener.getsockname()[1])
+    port = listener.getsockname()[1]
+    front, engine, inner = _build(sandbox, home / "state", port)
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
+    config.bind = [f"fd://{each.fileno()}" for each in (listener, inner) if each]
     config.loglevel = "WARNING"
     config.graceful_timeout = 1
     listener.listen(128)
@@ -74,7 +75,19 @@ async def _serve(sandbox: record.Sandbox, home: Path, listener: socket.socket) -
     os._exit(0 if stop.is_set() else 1)
 
 
-def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engine]:
+def _for_containers(engine: Engine, port: int) -> socket.socket | None:
+    """The same port on the engine's bridge, which only this computer and its containers reach. None: there is none."""
+    listener = socket.socket()
+    try:
+        listener.bind((engine.gateway() or "invalid", port))
+    except OSError:  # the engine runs in a machine of its own, or the port is taken there
+        listener.close()
+        return None
+    listener.listen(128)
+    return listener
+
+
+def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engine, socket.socket | None]:
     aws = upstream.load(port, sandbox.account_id, sandbox.region, state / "aws")
     calls, credentials = Journal(), Tokens()
 
@@ -88,9 +101,11 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engi
     network.install()
     Ecr(aws, registry, credentials, sandbox.registry).install()
     Ecs(aws, engine, network, state / "efs").install()
-    Batch(aws, engine, network).install()
+    inner = _for_containers(engine, port)
+    seen = sandbox.environment() | ({"AWS_ENDPOINT_URL": f"http://{engine.gateway()}:{port}"} if inner else {})
+    Batch(aws, engine, network, seen if inner else {}).install()
     health = {"token": sandbox.token, "pid": sandbox.pid}
-    return Front(aws.app.app, registry, calls, credentials, health), engine
+    return Front(aws.app.app, registry, calls, credentials, health), engine, inner
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import re
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_dockerize.sandbox.server import api
@@ -27,7 +27,7 @@ def _refuse(message: str) -> ApiError:
 class Batch:
     """State by ARN, so that accounts and regions stay apart. One lock; nothing waits for docker in it."""
 
-    def __init__(self, upstream: Upstream, engine: Engine, network: Network) -> None:
+    def __init__(self, upstream: Upstream, engine: Engine, network: Network, credentials: Mapping[str, str]) -> None:
         self._upstream, self._network = upstream, network
         self._environments: dict[str, Record] = {}
         self._capacities: dict[str, Capacity] = {}
@@ -35,7 +35,7 @@ class Batch:
         self._definitions: dict[str, Record] = {}
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()
-        self._runner = JobRunner(upstream, engine)
+        self._runner = JobRunner(upstream, engine, credentials)
 
     def install(self) -> None:
         """Take Batch over from ministack."""
@@ -277,7 +277,7 @@ class Batch:
             jobs = [j for j in jobs if j.record["jobQueue"] == queue and ":" not in j.identity]
         status = request.get("jobStatus", "" if request.get("arrayJobId") or request.get("filters") else "RUNNING")
         names = {v for f in request.get("filters", []) if f["name"] == "JOB_NAME" for v in f["values"]}
-        shown = [j.summary() for j in jobs if status in ("", j.status) and (not names or j.record["jobName"] in names)]
+        shown = [j.summary() for j in jobs if status in ("", j.status) and (not names or _is_named(j, names))]
         return {"jobSummaryList": shown}
 
     def terminate_job(self, request: Record) -> Record:
@@ -315,6 +315,12 @@ class Batch:
     def _arn(self, kind: str, name: str) -> str:
         scope = self._upstream.scope()
         return f"arn:aws:batch:{scope.region}:{scope.account}:{kind}/{name}"
+
+
+def _is_named(job: Job, names: set[str]) -> bool:
+    """Letter case does not count, and a star at the end stands for the rest."""
+    own = str(job.record["jobName"]).lower()
+    return any(own.startswith(n[:-1].lower()) if n.endswith("*") else own == n.lower() for n in names)
 
 
 def _named(request: Record, key: str) -> str:

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -188,8 +189,9 @@ class Job:
 class JobRunner:
     """Runs jobs, each in a thread of its own."""
 
-    def __init__(self, upstream: Upstream, engine: Engine) -> None:
-        self._upstream, self._engine = upstream, engine
+    def __init__(self, upstream: Upstream, engine: Engine, credentials: Mapping[str, str]) -> None:
+        """`credentials`: variables by which a job that has a role reaches this AWS; none where it cannot."""
+        self._upstream, self._engine, self._credentials = upstream, engine, credentials
 
     def start(self, job: Job) -> None:
         """Start a job and return at once."""
@@ -270,7 +272,9 @@ class JobRunner:
     def _run_container(self, job: Job, number: int, stream: LogStream, shown: dict[str, Any]) -> tuple[int, str, str]:
         container = job.record["container"]
         definitions.check_role(self._upstream, container.get("executionRoleArn", ""))
+        definitions.check_role(self._upstream, container.get("jobRoleArn", ""))
         environment = {
+            **(self._credentials if container.get("jobRoleArn") else {}),
             **definitions.secrets(self._upstream, container),
             **definitions.environment(container, {}),
             **job.environment,

@@ -79,6 +79,14 @@ class Engine:
         self._pulls = threading.Lock()
         self._closed = threading.Event()
 
+    def gateway(self) -> str:
+        """The address by which containers reach this computer; "" where the engine does not say."""
+        try:
+            configured = self._client.api.inspect_network("bridge")["IPAM"]["Config"]
+            return str(configured[0].get("Gateway", ""))
+        except (DockerException, OSError, LookupError):
+            return ""
+
     def pull(self, image: str, scope: Scope) -> str:
         """Have an image here and return its digest ("" where unknown).
 

@@ -110,6 +110,8 @@ def load(port: int, account: str, region: str, state: Path) -> Upstream:
         MINISTACK_REGION=region,
         MINISTACK_ACCOUNT_ID=account,
         STATE_DIR=str(state),
+        # Where the functions of its Lambda, which are processes of their own, find AWS.
+        AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",
     )
     modules = {path: importlib.import_module(f"ministack.{path}") for path in PRIVATE_NAMES}
     missing = [f"{path}.{n}" for path, names in PRIVATE_NAMES.items() for n in names if not hasattr(modules[path], n)]
