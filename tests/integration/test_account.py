@@ -110,10 +110,11 @@ def test_planned_made_used_and_taken_back(world: World) -> None:
     assert {change.action for change in again.changes} == {"leave"}
 
     jobs = tuple(
-        aws.submit(world.aws, "mdacct", definition.arn, "mdacct", {"input": path, "output": "-"}, world.said)
+        job
         for path in ("/data/good.csv", "/data/bad.csv")
+        for job in aws.send_jobs(world.aws, "mdacct", definition.arn, "mdacct", [path], "-", world.said)
     )
-    ended = {job.input: job for job in aws.follow_jobs(world.aws, "mdacct", jobs, world.said)}
+    ended = {job.inputs[0]: job for job in aws.follow_jobs(world.aws, "mdacct", jobs, world.said)}
     good, bad = ended["/data/good.csv"], ended["/data/bad.csv"]
     assert (good.status, good.exit_code) == ("SUCCEEDED", 0)
     assert (bad.status, bad.exit_code) == ("FAILED", 1)
