@@ -153,7 +153,7 @@ class TestInPlace:
         vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
         group = ec2.create_security_group(VpcId=vpc, GroupName="g", Description="g")["GroupId"]
-        network = aws.Network(vpc, (subnet,), (group,))
+        network = aws.Network(vpc, (aws.Subnet(subnet, "us-east-1a"),), (group,))
         account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument="{}")
         given = batch_settings(compute_type="EC2", service_role="mine", queue_priority=100)
         for _ in range(2):
