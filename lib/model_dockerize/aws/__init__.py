@@ -49,6 +49,7 @@ from model_dockerize.aws.service_log import follow_log, log_lines
 from model_dockerize.aws.session import Aws, Identity, connect
 from model_dockerize.aws.subnets import Subnet
 from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
+from model_dockerize.aws.volume import Volume, ensure_volume
 
 __all__ = [
     "TAG",
@@ -74,6 +75,7 @@ __all__ = [
     "Subnet",
     "TaskDefinition",
     "Verdict",
+    "Volume",
     "Where",
     "build_of",
     "build_tag",
@@ -93,6 +95,7 @@ __all__ = [
     "ensure_service",
     "ensure_task_definition",
     "ensure_turn",
+    "ensure_volume",
     "find_build",
     "find_ours",
     "follow",

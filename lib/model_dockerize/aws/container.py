@@ -5,6 +5,7 @@ from typing import Any
 
 from model_dockerize.aws.foundations import Runtime
 from model_dockerize.aws.session import Aws
+from model_dockerize.aws.volume import Volume
 from model_dockerize.errors import InputError
 from model_dockerize.settings import ServiceSettings
 
@@ -29,6 +30,7 @@ class Container:
     region: str
     runtime: Runtime
     health_command: tuple[str, ...] = ("/opt/model-server/model-server", "health")  # in it; empty: nobody asks
+    volume: Volume | None = None  # where the server keeps its jobs; None: in the container
 
     @property
     def architecture(self) -> str:
@@ -54,6 +56,10 @@ class Container:
         if queue_url.startswith("arn:"):
             return replace(self, secrets=self.secrets + queue)
         return replace(self, environment=self.environment + queue)
+
+    def with_volume(self, volume: Volume | None) -> "Container":
+        """The container as a server whose jobs lie on `volume`."""
+        return replace(self, volume=volume)
 
     def variables(self) -> dict[str, Any]:
         """`environment` and `secrets` as ECS and Batch both write them."""

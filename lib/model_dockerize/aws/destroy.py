@@ -21,6 +21,7 @@ from model_dockerize.aws.network_removal import network_things
 from model_dockerize.aws.secrets import policy_name
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.thing import Thing
+from model_dockerize.aws.volume_removal import volume_things
 from model_dockerize.errors import AwsError, TimedOutError
 from model_dockerize.progress import Progress
 
@@ -44,8 +45,9 @@ class Names:
 def find_ours(aws: Aws, names: Names) -> tuple[Thing, ...]:
     """Everything that `remove` would remove, in its order. Reads only."""
     with translate("look for what was made"):
-        mine = tuple(_of_the_model(aws, names))
-        if _other_models(aws, names.model):
+        is_last = not _other_models(aws, names.model)
+        mine = (*_of_the_model(aws, names), *volume_things(aws, names.model, is_last))
+        if not is_last:
             return mine
         return (*mine, *_compute(aws), *_shared(aws, names.cluster), *network_things(aws), *_roles(aws))
 

@@ -13,6 +13,7 @@ from model_dockerize.aws.names import CLUSTER, TAG
 from model_dockerize.aws.network import ensure_network
 from model_dockerize.aws.secrets import ensure_secrets_readable
 from model_dockerize.aws.session import Aws
+from model_dockerize.aws.volume import Volume, ensure_volume
 from model_dockerize.errors import AwsError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
@@ -38,6 +39,7 @@ class Foundations(Runtime):
     cluster: str  # name
     assign_public_ip: bool
     public_subnet_ids: tuple[str, ...] = ()  # one a zone: for what must be reached from outside
+    volume: Volume | None = None  # None: jobs end with their task
 
 
 def ensure_runtime(aws: Aws, settings: ServiceSettings, name: str, progress: Progress) -> Runtime:
@@ -58,13 +60,14 @@ def ensure_instance_runtime(aws: Aws, settings: ServiceSettings, name: str, prog
 
 
 def ensure_foundations(aws: Aws, settings: ServiceSettings, name: str, progress: Progress) -> Foundations:
-    """Everything a service of the model `name` stands on: `ensure_runtime`, the network, the cluster.
+    """Everything a service of the model `name` stands on: `ensure_runtime`, network, volume, cluster.
 
     Raises:
         InputError: a role, subnet or security group was given that is not there or does not fit.
         AwsAccessError, AwsError: as AWS says.
     """
     network = ensure_network(aws, settings, progress)
+    volume = ensure_volume(aws, settings.volume, name, network, progress) if settings.volume else None
     runtime = ensure_runtime(aws, settings, name, progress)
     _ensure_cluster(aws, settings.cluster, progress)
     return Foundations(
@@ -78,6 +81,7 @@ def ensure_foundations(aws: Aws, settings: ServiceSettings, name: str, progress:
         cluster=settings.cluster,
         assign_public_ip=settings.assign_public_ip,
         public_subnet_ids=tuple(subnet.id for subnet in network.public_subnets),
+        volume=volume,
     )
 
 

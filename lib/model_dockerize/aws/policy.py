@@ -33,6 +33,8 @@ def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any
     statements = [_asking(), *_registry(settings, names, where), _log_group(names, where), *_roles(settings, where)]
     if settings.service.deploy_service:
         statements += _service(names, where)
+        if settings.service.volume:
+            statements += _volume(settings, where)
     if settings.batch.create_job_def:
         statements += _batch(settings, names, where)
         if settings.batch.update_function:
@@ -51,6 +53,7 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
             (
                 *("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "ecs:ListTaskDefinitions"),
                 *("ec2:DescribeNatGateways", "ec2:DescribeAddresses", "ec2:DescribeVpcEndpoints"),
+                *(f"elasticfilesystem:Describe{thing}" for thing in ("FileSystems", "MountTargets", "AccessPoints")),
             ),
         ),
         _allow(
@@ -58,6 +61,8 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
             (
                 *(f"ec2:Delete{thing}" for thing in ec2),
                 *("ec2:DetachInternetGateway", "ec2:DisassociateRouteTable", "ec2:ReleaseAddress"),
+                *(f"elasticfilesystem:Delete{thing}" for thing in ("AccessPoint", "MountTarget", "FileSystem")),
+                "ec2:DeleteNetworkInterface",  # of a mount target
                 *(
                     "ecs:DeleteService",
                     "ecs:DeleteCluster",
@@ -182,6 +187,24 @@ def _service(names: Names, where: Where) -> list[Statement]:
             where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*"),
         ),
     ]
+
+
+def _volume(settings: Settings, where: Where) -> list[Statement]:
+    """AWS gives a file system its id, so it can be named by its kind only."""
+    is_given = settings.service.volume.startswith("fs-")
+    look = ("DescribeFileSystems", "DescribeMountTargets", "DescribeAccessPoints")
+    use = ("CreateAccessPoint", "TagResource", *(("DescribeMountTargetSecurityGroups",) if is_given else ()))
+    make = () if is_given else ("CreateFileSystem", "CreateMountTarget")
+    places = [where.arn("elasticfilesystem", f"{kind}/*") for kind in ("file-system", "access-point")]
+    statements = [
+        _allow("LookForVolume", tuple(f"elasticfilesystem:{action}" for action in look)),
+        _allow("Volume", tuple(f"elasticfilesystem:{action}" for action in (*use, *make)), *places),
+    ]
+    if not is_given:
+        # EFS makes a mount target's network interface with the caller's permissions.
+        groups = ("ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress", "ec2:CreateTags")
+        statements.append(_allow("MakeMountTargets", ("ec2:CreateNetworkInterface", *groups)))
+    return statements
 
 
 def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:

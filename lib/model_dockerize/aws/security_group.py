@@ -60,10 +60,23 @@ def ensure_group(
 
 def admits(rule: Any, port: int, source: str) -> bool:
     """Whether one entry of IpPermissions lets TCP `port` in from `source`."""
-    blocks = {r.get("CidrIp") for r in rule.get("IpRanges", [])}
-    groups = {pair.get("GroupId") for pair in rule.get("UserIdGroupPairs", [])}
-    if source not in blocks | groups:
-        return False
+    return source in {*_blocks(rule), *_groups(rule)} and _is_about(rule, port)
+
+
+def admits_somebody(rule: Any, port: int, groups: tuple[str, ...]) -> bool:
+    """Whether it lets TCP `port` in from one of `groups`, or from addresses that may be theirs."""
+    return bool(_blocks(rule) or set(groups) & set(_groups(rule))) and _is_about(rule, port)
+
+
+def _blocks(rule: Any) -> list[str]:
+    return [r.get("CidrIp") for r in rule.get("IpRanges", [])]
+
+
+def _groups(rule: Any) -> list[str]:
+    return [pair.get("GroupId") for pair in rule.get("UserIdGroupPairs", [])]
+
+
+def _is_about(rule: Any, port: int) -> bool:
     if rule["IpProtocol"] == "-1":
         return True
     return rule["IpProtocol"] in ("tcp", "6") and bool(rule["FromPort"] <= port <= rule["ToPort"])

@@ -64,6 +64,7 @@ def ensure_service(
 ) -> Service:
     """The service `name` runs `task_definition`: rolling update, at least all healthy, at most twice as many.
 
+    A service that must be alone on its volume stops its task before it starts the next one.
     An unchanged service costs one call. One that is being deleted is waited for, then made anew.
 
     Raises:
@@ -75,6 +76,11 @@ def ensure_service(
     order = RunOrder.of(settings)
     wanted = _wanted(aws, settings, task_definition.arn, foundations)
     cluster = foundations.cluster
+    if settings.is_alone:
+        progress.warning(
+            f"Service {name} keeps its job queue on the volume, which takes one task: each deployment stops it for "
+            "about a minute, before the next one starts. With queue-url (PostgreSQL) several run, and none is missed."
+        )
     with translate(f"service {name}"):
         there = _gone(aws, cluster, name, progress, sleep)
         if there is None:
@@ -171,8 +177,9 @@ def _wanted(aws: Aws, settings: ServiceSettings, task_definition_arn: str, found
             }
         },
         "deploymentConfiguration": {
-            "minimumHealthyPercent": 100,
-            "maximumPercent": 200,
+            # SQLite on a shared volume takes one server: the old task ends before the new one begins.
+            "minimumHealthyPercent": 0 if settings.is_alone else 100,
+            "maximumPercent": 100 if settings.is_alone else 200,
             "deploymentCircuitBreaker": {
                 "enable": True,
                 "rollback": True,

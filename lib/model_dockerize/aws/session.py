@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_efs import EFSClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -109,6 +110,11 @@ class Aws:
     def functions(self) -> "LambdaClient":
         """AWS Lambda."""
         return self.client("lambda")  # type: ignore[no-any-return]
+
+    @property
+    def efs(self) -> "EFSClient":
+        """Shared file systems."""
+        return self.client("efs")  # type: ignore[no-any-return]
 
     @property
     def iam(self) -> "IAMClient":

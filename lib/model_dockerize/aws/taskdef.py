@@ -13,8 +13,13 @@ from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import TAG, TASK_DEFINITION, legal_name
 from model_dockerize.aws.newer_fields import heard, saying, unknown
 from model_dockerize.aws.session import Aws
+from model_dockerize.aws.volume import Volume
 from model_dockerize.progress import Progress
 from model_dockerize.settings.fargate import check_size
+
+_DATA = "data"
+#: Where the server of the image keeps its jobs.
+_MOUNT = {"sourceVolume": _DATA, "containerPath": "/var/gai_data", "readOnly": False}
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,10 @@ def task_definition(family: str, container: Container) -> dict[str, Any]:
                 **_health_check(container.health_command),
                 "logConfiguration": container.log_configuration("service"),
                 **container.variables(),
+                **({"mountPoints": [_MOUNT]} if container.volume else {}),
             }
         ],
+        **({"volumes": [_shared(container.volume)]} if container.volume else {}),
         "tags": [{"key": TAG, "value": TASK_DEFINITION}],
     }
 
@@ -98,6 +105,19 @@ def _health_check(command: tuple[str, ...]) -> dict[str, Any]:
     if not command:
         return {}
     return {"healthCheck": {"command": ["CMD", *command], "interval": 5, "timeout": 5, "retries": 3, "startPeriod": 30}}
+
+
+def _shared(volume: Volume) -> dict[str, Any]:
+    """The volume as ECS takes it. What AWS would fill in is written out, so that it compares equal."""
+    return {
+        "name": _DATA,
+        "efsVolumeConfiguration": {
+            "fileSystemId": volume.file_system_id,
+            "rootDirectory": "/",
+            "transitEncryption": "ENABLED",
+            "authorizationConfig": {"accessPointId": volume.access_point_id, "iam": "DISABLED"},
+        },
+    }
 
 
 def _latest(aws: Aws, family: str) -> Any:

@@ -119,10 +119,11 @@ def wants_jobs(run: Run, prepared: Prepared) -> bool:
     return run.settings.batch.create_job_def and prepared.made_here
 
 
-def serving(run: Run, prepared: Prepared, account: aws.Aws, uri: str, runtime: aws.Runtime) -> aws.Container:
+def serving(run: Run, prepared: Prepared, account: aws.Aws, uri: str, ground: aws.Foundations) -> aws.Container:
     """The container of the service's tasks. Only our server has a command that asks for its health."""
     settings = run.settings.service
-    container = aws.container_of(account, settings, uri, prepared.platform, runtime).with_queue(settings.queue_url)
+    container = aws.container_of(account, settings, uri, prepared.platform, ground)
+    container = container.with_queue(settings.queue_url).with_volume(ground.volume)
     return container if prepared.made_here else replace(container, health_command=())
 
 

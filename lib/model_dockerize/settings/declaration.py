@@ -325,6 +325,14 @@ OPTIONS: tuple[Option, ...] = (
         "money all the time.",
     ),
     Option(
+        "volume",
+        "service",
+        Kind.TEXT,
+        "",
+        "EFS file system on which the service's jobs outlive its tasks: a name to have one made, or the id of one "
+        "(fs-...). None when empty.",
+    ),
+    Option(
         "wait-timeout", "service", Kind.SECONDS, "900", "How long a rollout may take before it counts as timed out."
     ),
     Option(

@@ -16,6 +16,21 @@ def problems(parsed: Mapping[str, Any], given: Collection[str]) -> Iterable[tupl
         yield "zones", f"zones is at most {_MOST_ZONES}"
     if parsed["vpc-cidr"] and (wrong := _wrong_block(parsed["vpc-cidr"])):
         yield "vpc-cidr", wrong
+    if parsed["volume"]:
+        yield from _of_the_volume(parsed)
+    elif parsed["queue-url"]:
+        yield "queue-url", "tasks that share a queue share its files too: name a volume"
+
+
+def _of_the_volume(parsed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    if (parsed["desired-count"] or 0) > 1 and not parsed["queue-url"]:
+        yield (
+            "desired-count",
+            "without queue-url the job queue lies on the volume, which takes one task: set desired-count to 1, "
+            "or keep the queue in PostgreSQL (queue-url)",
+        )
+    if "MODEL_SERVER_USER" in dict(parsed["environment"] or ()):
+        yield "environment", "on a volume the server runs as its default user: leave MODEL_SERVER_USER out"
 
 
 def _wrong_block(text: str) -> str:

@@ -106,11 +106,17 @@ class ServiceSettings:
     vpc_cidr: str  # of our own VPC, when it is made; empty: 10.0.0.0/16
     security_groups: tuple[str, ...]
     assign_public_ip: bool
+    volume: str  # name of a file system of ours, or id of another; empty: none
     wait_timeout: int  # seconds
     on_cancel: str  # leave or rollback
     commit: str
     run_number: int  # 0: runs are not ordered
     workflow: str  # whose run_number it is
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the service may never have two tasks at a time: SQLite on a network file system takes one server."""
+        return bool(self.volume) and not self.queue_url
 
     @property
     def secret_arns(self) -> tuple[str, ...]:

@@ -215,6 +215,10 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "subnets": (re.compile(r"subnet-[0-9a-f]+"), "an id like subnet-0123abcd"),
     "security-groups": (re.compile(r"sg-[0-9a-f]+"), "an id like sg-0123abcd"),
     "vpc": (re.compile(r"vpc-[0-9a-f]+"), "an id like vpc-0123abcd"),
+    "volume": (
+        re.compile(r"fs-[0-9a-f]{8,40}|(?!fs-)[A-Za-z0-9][A-Za-z0-9_-]{0,39}"),
+        "a name of letters, digits, _ and - (at most 40), or an id like fs-0123abcd",
+    ),
     "smoke-url": (re.compile(r"https?://\S+"), "an http:// or https:// address"),
 }
 

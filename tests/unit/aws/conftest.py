@@ -26,7 +26,7 @@ class Hooks:
 
     aws: aws.Aws
     added: list[tuple[str, str, Any]]
-    services: tuple[str, ...] = ("ec2", "ecs", "ecr", "iam", "logs", "batch")
+    services: tuple[str, ...] = ("ec2", "ecs", "ecr", "efs", "iam", "logs", "batch")
 
     def add(self, function: Any, event: str = "before-call") -> None:
         for service in self.services:
@@ -146,7 +146,7 @@ def connection(environment: dict[str, str]) -> aws.Aws:
 @pytest.fixture
 def account(connection: aws.Aws) -> Iterator[Account]:
     """An empty account, and fresh ears. Hooks that a test puts on a client end with it."""
-    for service in ("ec2", "ecs", "ecr", "logs", "batch"):
+    for service in ("ec2", "ecs", "ecr", "efs", "logs", "batch"):
         get_backend(service)[ACCOUNT].pop("us-east-1", None)
     get_backend("iam")[ACCOUNT]["aws"].roles.clear()
     get_backend("iam")[ACCOUNT]["aws"].instance_profiles.clear()

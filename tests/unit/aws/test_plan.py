@@ -16,7 +16,8 @@ def everything(connection: aws.Aws, said: Any, image: str = IMAGE, **changes: An
     ground = aws.ensure_foundations(connection, wanted, "iris", said)
     container = aws.container_of(connection, wanted, image, "linux/amd64", ground)
     aws.ensure_job_definition(connection, batch_settings(), "iris", container, ("run",), {}, said)
-    definition = aws.ensure_task_definition(connection, "iris", container.with_queue(wanted.queue_url), said)
+    served = container.with_queue(wanted.queue_url).with_volume(ground.volume)
+    definition = aws.ensure_task_definition(connection, "iris", served, said)
     aws.ensure_service(connection, wanted, "iris", definition, ground, said)
 
 
@@ -61,6 +62,15 @@ class TestPlan:
         assert rehearsal.calls == []
         assert {change.action for change in rehearsal.changes} == {"leave"}
         assert [operation for operation in sent if not aws.is_read(operation)] == []
+
+    def test_a_volume_is_planned_and_mounted(self, account: Account) -> None:
+        rehearsal, _ = rehearsed(account, volume="data", zones=2)
+        account.calls.clear()
+        everything(account.aws, account.said, volume="data", zones=2)
+        assert set(account.changes()) == set(rehearsal.calls)
+        assert [(c.action, c.kind) for c in rehearsal.changes] == [(c.action, c.kind) for c in account.aws.changes]
+        again, _ = rehearsed(account, volume="data", zones=2)
+        assert again.calls == []
 
     def test_fields_that_differ_are_named_and_no_value_is(self, account: Account) -> None:
         everything(account.aws, account.said)

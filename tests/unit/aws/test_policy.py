@@ -27,13 +27,18 @@ def actions(*documents: dict[str, Any]) -> set[str]:
 
 
 def called(calls: Iterable[str]) -> set[str]:
-    # S3's actions have names of their own.
-    return {call.replace("NotificationConfiguration", "Notification") for call in calls} - {"ecr:GetAuthorizationToken"}
+    # Actions of S3 have names of their own, EFS a longer one.
+    named = {call.replace("NotificationConfiguration", "Notification") for call in calls} - {
+        "ecr:GetAuthorizationToken"
+    }
+    return {call.replace("efs:", "elasticfilesystem:") for call in named}
 
 
 def use(account: Account, settings: Settings) -> None:
     """What a run calls, as far as moto can follow."""
-    everything(account.aws, account.said)
+    service = settings.service
+    where = {"zones": service.zones, "assign_public_ip": service.assign_public_ip, "volume": service.volume}
+    everything(account.aws, account.said, **where)
     aws.ensure_rules(account.aws, "iris", settings.registry, account.said)
     if settings.batch.job_queue:
         network = aws.ensure_network(account.aws, settings.service, account.said)
@@ -45,7 +50,7 @@ def use(account: Account, settings: Settings) -> None:
 
 def test_every_call_of_a_run_is_allowed(account: Account) -> None:
     account.with_function()
-    own = {"zones": "2", "assign_public_ip": "false"}
+    own = {"zones": "2", "assign_public_ip": "false", "volume": "data"}
     settings = configured(job_queue="q", immutable_tags="true", scan="true", **own, **FUNCTION)
     use(account, settings)
     use(account, settings)
@@ -54,7 +59,7 @@ def test_every_call_of_a_run_is_allowed(account: Account) -> None:
 
 def test_every_call_of_destroy_is_allowed(account: Account) -> None:
     account.with_function()
-    settings = configured(job_queue="q", zones="2", assign_public_ip="false", **FUNCTION)
+    settings = configured(job_queue="q", zones="2", assign_public_ip="false", volume="data", **FUNCTION)
     names = replace(NAMES, function="on-upload")
     use(account, settings)
     account.calls.clear()

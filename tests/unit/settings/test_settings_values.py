@@ -63,6 +63,8 @@ def test_truth_in_any_letter_case(text: str) -> None:
         ("vpc_cidr", "10.0.0.0/25"),
         ("vpc_cidr", "fd00::/16"),
         ("zones", "0"),
+        ("volume", "fs-data"),
+        ("volume", "x" * 41),
         ("zones", "7"),
         ("smoke_url", "ftp://x"),
         ("desired_count", "-1"),
@@ -151,3 +153,16 @@ def test_what_shapes_our_own_network_does_not_go_with_a_given_one() -> None:
     found = problems(subnets="subnet-1", zones="2", vpc_cidr="10.8.0.0/16")
     assert [line.split(":")[0] for line in found] == ["--zones", "--vpc-cidr"]
     assert to_settings([layer(zones="3", vpc_cidr="10.8.0.0/20")]).service.vpc_cidr == "10.8.0.0/20"
+
+
+def test_a_queue_on_the_volume_takes_one_task_and_a_shared_queue_takes_a_volume() -> None:
+    (problem,) = problems(volume="data", desired_count="2")
+    assert problem.startswith("--desired-count: ")
+    assert "queue-url" in problem
+    (problem,) = problems(queue_url="postgresql://u@h/q")
+    assert problem == "--queue-url: tasks that share a queue share its files too: name a volume"
+    (problem,) = problems(volume="data", environment="MODEL_SERVER_USER=7:7")
+    assert "leave MODEL_SERVER_USER out" in problem
+    both = to_settings([layer(volume="fs-0123abcd", desired_count="2", queue_url="postgresql://u@h/q")]).service
+    assert not both.is_alone
+    assert to_settings([layer(volume="data")]).service.is_alone

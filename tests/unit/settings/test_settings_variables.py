@@ -14,7 +14,8 @@ HIDDEN = "hunter2"
 
 
 def read(**texts: str) -> Settings:
-    named = {name.replace("_", "-"): text for name, text in texts.items()}
+    shared = {"volume": "data"} if "queue_url" in texts else {}  # the one goes with the other
+    named = {name.replace("_", "-"): text for name, text in {**shared, **texts}.items()}
     return to_settings([{name: Given(text, f"--{name}", Path()) for name, text in named.items()}])
 
 
