@@ -1,12 +1,43 @@
-"""How thorough generated tests are: few examples while working and in CI, many on request.
+"""What tests of several folders share.
 
-`HYPOTHESIS_PROFILE=thorough ./scripts/test unit` takes minutes instead of seconds.
+Generated tests are few while working and in CI, many on request: `HYPOTHESIS_PROFILE=thorough ./scripts/test unit`
+takes minutes instead of seconds.
 """
 
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
+
+from tests.rig.command import ROOT, Cli
 
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    """The command line with a sandbox home of its own; what it started and built is removed."""
+    home = tmp_path_factory.mktemp("home")
+    command = Cli(home)
+    yield command
+    stopped = command("sandbox", "stop")
+    assert stopped.returncode == 0, stopped.stderr
+    subprocess.run(["docker", "image", "rm", "--force", *sorted(command.images)], capture_output=True, check=False)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[Any]:
+    """Copies an example into a folder whose path would break careless quoting."""
+
+    def copy(name: str, to: str = "") -> Path:
+        return Path(shutil.copytree(ROOT / "examples" / name, tmp_path / "Modelle für Köln" / (to or name)))
+
+    return copy

@@ -1,0 +1,23 @@
+"""The page of a model that was deployed: at the address that the run printed, on port 80, in a real browser."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from rig.chromium import open_page
+from tests.rig.command import Cli
+
+
+def test_the_printed_address_is_the_models_page(cli: Cli, example: Any) -> None:
+    done = cli.run(example("is-prime"), "--image-version", "5", command="deploy")
+    assert done.code == 0, done.verdict + done.log
+    url = done.report["url"]
+    assert f"url       {url}" in done.verdict
+    assert (urlsplit(url).scheme, urlsplit(url).port) == ("http", None)
+
+    with open_page() as page:
+        page.open(f"{url}/")
+        assert "is-prime" in page.text("header") and "5" in page.text("header")
+        shown = page.value("[...document.querySelectorAll('nav a')].map(link => link.innerText)")
+        assert shown[:4] == ["Dashboard", "License Key", "Upload Data", "Current Jobs"]
+        assert "text/plain" in page.text("main")
+        assert page.errors == []

@@ -1,0 +1,62 @@
+"""The command line as a child process, with the state of one test run."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Completed:
+    """One run of the command line."""
+
+    code: int
+    verdict: str  # standard output
+    log: str  # standard error
+    report: dict[str, Any]
+
+    @property
+    def stages(self) -> dict[str, str]:
+        """Stage name -> status."""
+        return {stage["name"]: stage["status"] for stage in self.report["stages"]}
+
+
+@dataclass(frozen=True)
+class Cli:
+    """`model-dockerize` with the state of this test run."""
+
+    home: Path
+    images: set[str] = field(default_factory=set)  # what the runs built, by local name
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a user's shell would hand over: nothing of AWS."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {**kept, "MODEL_DOCKERIZE_HOME": str(self.home), "PYTHONPATH": str(ROOT / "lib")}
+
+    def __call__(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "model_dockerize", *map(str, arguments)],
+            env=self.environment,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    def run(self, folder: Path, *arguments: str | Path, command: str = "run") -> Completed:
+        """A command that writes a report, against the sandbox where it can be."""
+        report = self.home / "reports" / f"{folder.name}-{os.urandom(4).hex()}.json"
+        where = () if command in ("build", "save", "serve", "dockerfile", "smoke") else ("--sandbox",)
+        done = self(command, folder, *where, "--report", report, *arguments)
+        text = report.read_text(encoding="utf-8") if report.exists() else '{"stages": []}'
+        completed = Completed(done.returncode, done.stdout, done.stderr, json.loads(text))
+        if completed.report.get("image"):
+            self.images.add(completed.report["image"])
+        return completed

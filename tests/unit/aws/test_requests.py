@@ -1,0 +1,120 @@
+"""What is asked of ECS and EC2, field by field: with no input at all, and with everything chosen."""
+
+from typing import Any
+
+from model_dockerize import aws
+
+from .conftest import IMAGE, Account, settings
+
+
+def asked(account: Account, name: str = "iris", family: str = "iris", **changes: Any) -> dict[str, Any]:
+    """A service is made; every request that makes something, by its operation."""
+    requests: dict[str, Any] = {}
+    account.hooks.add(lambda params, model, **_: requests.update({model.name: dict(params)}), "provide-client-params")
+    wanted = settings(**changes)
+    ground = aws.ensure_foundations(account.aws, wanted, name, account.said)
+    container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
+    definition = aws.ensure_task_definition(account.aws, family, container, account.said)
+    aws.ensure_service(account.aws, wanted, name, definition, ground, account.said)
+    requests["made"] = {"ground": ground, "definition": definition}
+    return requests
+
+
+class TestWithoutAnyInput:
+    def test_the_task_definition(self, account: Account) -> None:
+        task = asked(account)["RegisterTaskDefinition"]
+
+        assert (task["family"], task["cpu"], task["memory"]) == ("iris", "1024", "2048")
+        assert task["requiresCompatibilities"] == ["FARGATE"]
+        assert task["networkMode"] == "awsvpc"
+        assert task["runtimePlatform"] == {"operatingSystemFamily": "LINUX", "cpuArchitecture": "X86_64"}
+        assert task["executionRoleArn"].endswith(":role/ecsTaskExecutionRole")
+        assert task["taskRoleArn"].endswith(":role/model-dockerize-task")
+        (container,) = task["containerDefinitions"]
+        assert container["image"] == IMAGE
+        assert container["portMappings"] == [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}]
+        log = container["logConfiguration"]
+        assert (log["logDriver"], log["options"]["awslogs-group"]) == ("awslogs", "/model-dockerize/iris")
+
+    def test_the_cluster_has_no_instances(self, account: Account) -> None:
+        cluster = asked(account)["CreateCluster"]
+
+        assert cluster["clusterName"] == "model-dockerize"
+        assert "capacityProviders" not in cluster  # only these could bring instances
+
+    def test_the_service(self, account: Account) -> None:
+        requests = asked(account)
+        service, ground = requests["CreateService"], requests["made"]["ground"]
+
+        assert (service["cluster"], service["serviceName"]) == ("model-dockerize", "iris")
+        assert (service["launchType"], service["desiredCount"]) == ("FARGATE", 1)
+        assert service["taskDefinition"] == requests["made"]["definition"].arn
+        assert service["taskDefinition"].endswith(":task-definition/iris:1")
+        assert service["networkConfiguration"]["awsvpcConfiguration"] == {
+            "subnets": list(ground.subnet_ids),
+            "securityGroups": list(ground.security_group_ids),
+            "assignPublicIp": "ENABLED",
+        }
+        assert "deploymentController" not in service  # ECS's own: rolling update
+        rolling = service["deploymentConfiguration"]
+        assert (rolling["minimumHealthyPercent"], rolling["maximumPercent"]) == (100, 200)
+        assert "loadBalancers" not in service
+
+    def test_the_network_is_one_public_subnet(self, account: Account) -> None:
+        ground = asked(account)["made"]["ground"]
+        (subnet,) = account.aws.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [ground.vpc_id]}])["Subnets"]
+        rows = account.aws.ec2.describe_route_tables(
+            Filters=[{"Name": "association.subnet-id", "Values": [subnet["SubnetId"]]}]
+        )["RouteTables"][0]["Routes"]
+
+        assert ground.subnet_ids == (subnet["SubnetId"],)
+        assert [row["GatewayId"][:4] for row in rows if row["DestinationCidrBlock"] == "0.0.0.0/0"] == ["igw-"]
+        assert account.aws.ec2.describe_nat_gateways()["NatGateways"] == []
+        assert account.aws.ec2.describe_vpc_endpoints()["VpcEndpoints"] == []
+        for attribute in ("enableDnsSupport", "enableDnsHostnames"):
+            answer: Any = account.aws.ec2.describe_vpc_attribute(VpcId=ground.vpc_id, Attribute=attribute)  # type: ignore[arg-type]
+            assert answer[attribute[0].upper() + attribute[1:]]["Value"] is True
+        (group,) = account.aws.ec2.describe_security_groups(GroupIds=list(ground.security_group_ids))["SecurityGroups"]
+        assert [(rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for rule in group["IpPermissions"]] == [
+            ("tcp", 80, 80)
+        ]
+
+
+class TestChosen:
+    def test_names_sizes_roles_and_counts(self, account: Account) -> None:
+        role = f"arn:aws:iam::{account.aws.identity.account}:role/my-task"
+        requests = asked(
+            account,
+            name="my-service",
+            family="my-task-definition",
+            cluster="my-cluster",
+            cpu=512,
+            memory=4096,
+            desired_count=3,
+            task_role=role,
+            execution_role=role,
+        )
+        task, service = requests["RegisterTaskDefinition"], requests["CreateService"]
+
+        assert (task["family"], task["cpu"], task["memory"]) == ("my-task-definition", "512", "4096")
+        assert (task["taskRoleArn"], task["executionRoleArn"]) == (role, role)
+        assert requests["CreateCluster"]["clusterName"] == "my-cluster"
+        assert (service["cluster"], service["serviceName"]) == ("my-cluster", "my-service")
+        assert service["desiredCount"] == 3
+
+    def test_a_network_of_ones_own_without_public_addresses(self, account: Account) -> None:
+        ec2 = account.aws.ec2
+        vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+        subnets = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{number}.0/24")["Subnet"]["SubnetId"] for number in (1, 2)
+        ]
+        group = ec2.create_security_group(GroupName="mine", Description="mine", VpcId=vpc)["GroupId"]
+        account.calls.clear()
+        requests = asked(account, vpc=vpc, subnets=tuple(subnets), security_groups=(group,), assign_public_ip=False)
+
+        assert requests["CreateService"]["networkConfiguration"]["awsvpcConfiguration"] == {
+            "subnets": sorted(subnets),
+            "securityGroups": [group],
+            "assignPublicIp": "DISABLED",
+        }
+        assert [call for call in account.changes() if call.startswith("ec2:")] == []
