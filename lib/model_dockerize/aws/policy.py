@@ -124,7 +124,7 @@ def _asking() -> Statement:
     return _allow(
         "Ask",
         (
-            *("ecr:GetAuthorizationToken", "logs:DescribeLogGroups", "sts:GetCallerIdentity"),
+            *("ecr:GetAuthorizationToken", "logs:DescribeLogGroups"),
             *("batch:DescribeJobDefinitions", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"),
         ),
     )

@@ -15,10 +15,16 @@ def sandbox_group() -> None:
 
 
 @sandbox_group.command("start")
-def sandbox_start() -> None:
+@click.option(
+    "--iam",
+    type=click.Choice(["off", "enforced"]),
+    default=None,
+    help="Whether signatures and policies count, as in an account. [default: off, or as it runs already]",
+)
+def sandbox_start(iam: str | None) -> None:
     """Start the sandbox, and print the settings that point the AWS CLI and SDKs at it."""
     with session() as recorder, recorder.stage("sandbox") as stage:
-        started = sandbox.start(sandbox.default_home(), stage)
+        started = sandbox.start(sandbox.default_home(), stage, iam or "")
     click.echo(f"unset {' '.join(started.unset())}")
     for name, value in started.environment().items():
         click.echo(f"export {name}={value}")
@@ -31,7 +37,8 @@ def sandbox_status() -> None:
     if running is None:
         click.echo("The sandbox is not running. Start it with: model-dockerize sandbox start")
         sys.exit(1)
-    click.echo(f"The sandbox runs at {running.endpoint_url} (account {running.account_id}, {running.region}).")
+    where = f"account {running.account_id}, {running.region}, IAM {running.iam}"
+    click.echo(f"The sandbox runs at {running.endpoint_url} ({where}).")
 
 
 @sandbox_group.command("stop")

@@ -44,26 +44,27 @@ def default_home() -> Path:
     return (Path(state) if state else Path.home() / ".local" / "state") / "model-dockerize"
 
 
-def start(home: Path, progress: Progress) -> Sandbox:
+def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:
     """Return the running sandbox of `home`, starting it first if there is none. Two callers at once get the same one.
 
-    The child survives its caller. It starts with nothing in it: state of an earlier one is removed.
+    The child survives its caller. It starts with nothing in it: state of an earlier one is removed. `iam` is "enforced"
+    or "off"; empty is whichever runs, and off where none does.
 
     Raises:
         SandboxError: its environment cannot be made, Docker Engine is missing, or the child did not come up;
             `details` holds the last lines of its log.
     """
     if running := status(home):
-        return running
+        return _as_wished(running, iam)
     home.mkdir(parents=True, exist_ok=True)
     with _lock(home):
         if running := status(home):
-            return running
+            return _as_wished(running, iam)
         _require_engine()
         python = environment.ensure(home, progress)
         began = time.monotonic()
         _remove_state(home)
-        sandbox = _spawn(home, python)
+        sandbox = _spawn(home, python, iam or "off")
         progress.info(f"Sandbox started in {time.monotonic() - began:.1f} s at {sandbox.endpoint_url}")
         return sandbox
 
@@ -128,10 +129,19 @@ def _require_engine() -> None:
         ) from error
 
 
-def _spawn(home: Path, python: Path) -> Sandbox:
+def _as_wished(running: Sandbox, iam: str) -> Sandbox:
+    if iam and running.iam != iam:
+        raise SandboxError(
+            f"The sandbox runs already, with IAM {running.iam}.",
+            "Stop it first (what is in it goes with it): model-dockerize sandbox stop",
+        )
+    return running
+
+
+def _spawn(home: Path, python: Path, iam: str) -> Sandbox:
     token = secrets.token_hex(16)
     argv = [str(python), "-m", "model_dockerize.sandbox.server", "--home", str(home.resolve())]
-    argv += ["--instance", instance_of(home), "--token", token]
+    argv += ["--instance", instance_of(home), "--token", token, "--iam", iam]
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON", "MINISTACK_"))}
     environ |= {"PYTHONPATH": str(_LIBRARY), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     log = home / record.LOG_NAME

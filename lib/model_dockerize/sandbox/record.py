@@ -21,7 +21,7 @@ class Sandbox:
 
     `instance` names the home and is the value of the label on all its containers; `token` names this very process
     (a pid may be recycled, a port taken over). `registry` is `host:port` of the ECR registry. `secret_key` is the AWS
-    secret access key to sign with.
+    secret access key to sign with. `iam` is "enforced" where signatures and policies count, else "off".
     """
 
     endpoint_url: str
@@ -32,6 +32,7 @@ class Sandbox:
     instance: str
     token: str
     secret_key: str
+    iam: str = "off"
 
     def environment(self) -> dict[str, str]:
         """The variables that point any AWS SDK or AWS CLI at the sandbox."""

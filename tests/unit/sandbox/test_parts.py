@@ -9,7 +9,7 @@ import pytest
 from model_dockerize.sandbox.server import definitions, journal, network
 from model_dockerize.sandbox.server.container_log import lines
 from model_dockerize.sandbox.server.network import Addresses, AwsVpc, Network
-from model_dockerize.sandbox.server.tokens import Refusal, Scope, Tokens
+from model_dockerize.sandbox.server.tokens import Grant, Refusal, Scope, Tokens
 
 SCOPE = Scope("123456789012", "us-east-1")
 
@@ -69,7 +69,7 @@ def test_a_token_is_good_for_its_scope_until_it_expires() -> None:
     def basic(user: str, password: str) -> str:
         return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
-    assert tokens.check(basic("AWS", token)) == SCOPE
+    assert tokens.check(basic("AWS", token)) == Grant(SCOPE)
     assert tokens.check(basic("root", token)) is Refusal.UNKNOWN
     assert tokens.check(basic("AWS", "guess")) is Refusal.UNKNOWN
     for broken in ("", "Basic", "Basic !!!", "Bearer x", "Basic /w=="):

@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 
 from hypercorn.asyncio import serve
@@ -14,6 +15,7 @@ from hypercorn.config import Config
 
 from model_dockerize.sandbox import record
 from model_dockerize.sandbox.server import upstream
+from model_dockerize.sandbox.server.access import Access
 from model_dockerize.sandbox.server.batch import Batch
 from model_dockerize.sandbox.server.ecr import Ecr, repository_rules
 from model_dockerize.sandbox.server.ecs import Ecs
@@ -22,7 +24,7 @@ from model_dockerize.sandbox.server.front import Front
 from model_dockerize.sandbox.server.journal import Journal
 from model_dockerize.sandbox.server.network import Network
 from model_dockerize.sandbox.server.registry import Registry
-from model_dockerize.sandbox.server.tokens import Scope, Tokens
+from model_dockerize.sandbox.server.tokens import Grant, Scope, Tokens
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="the sandbox's directory")
     parser.add_argument("--instance", required=True, help="value of the label on all containers")
     parser.add_argument("--token", required=True, help="names this very process")
+    parser.add_argument("--iam", choices=("off", "enforced"), default="off", help="whether policies count")
     arguments = parser.parse_args()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
@@ -49,6 +52,7 @@ def main() -> None:
         instance=arguments.instance,
         token=arguments.token,
         secret_key=secrets.token_hex(20),
+        iam=arguments.iam,
     )
     asyncio.run(_serve(sandbox, arguments.home, listener))
 
@@ -88,24 +92,35 @@ def _for_containers(engine: Engine, port: int) -> socket.socket | None:
 
 
 def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engine, socket.socket | None]:
-    aws = upstream.load(port, sandbox.account_id, sandbox.region, state / "aws")
+    aws = upstream.load(port, sandbox.account_id, sandbox.region, state / "aws", sandbox.secret_key, sandbox.iam)
     calls, credentials = Journal(), Tokens()
+    access = Access(aws) if sandbox.iam == "enforced" else None
+
+    def refuse(grant: Grant, action: str, name: str) -> str | None:
+        # Without a caller it is the sandbox itself that pulls, for a task.
+        if access is None or not grant.caller:
+            return None
+        resource = f"arn:aws:ecr:{grant.scope.region}:{grant.scope.account}:repository/{name}"
+        return access.refusal(grant.caller, grant.scope, action, resource)
 
     def pull_password(scope: Scope) -> str:
         return credentials.issue(scope, _PULL_TOKEN_SECONDS)[0]
 
     engine = Engine(sandbox.instance, sandbox.registry, pull_password)
     engine.remove_all()  # left by a process of this home that was killed
-    registry = Registry(state / "registry", credentials, lambda scope, name: repository_rules(aws, scope, name), calls)
+    rules = partial(repository_rules, aws)
+    registry = Registry(state / "registry", credentials, rules, calls, refuse)
     network = Network(aws, port)
     network.install()
-    Ecr(aws, registry, credentials, sandbox.registry).install()
+    Ecr(aws, registry, credentials, sandbox.registry, access.caller if access else str).install()
     Ecs(aws, engine, network, state / "efs").install()
     inner = _for_containers(engine, port)
     seen = sandbox.environment() | ({"AWS_ENDPOINT_URL": f"http://{engine.gateway()}:{port}"} if inner else {})
     Batch(aws, engine, network, seen if inner else {}).install()
+    if access:
+        access.install()
     health = {"token": sandbox.token, "pid": sandbox.pid}
-    return Front(aws.app.app, registry, calls, credentials, health), engine, inner
+    return Front(aws.app.app, registry, calls, credentials, health, access), engine, inner
 
 
 if __name__ == "__main__":

@@ -22,8 +22,11 @@ def repository_rules(upstream: Upstream, scope: Scope, name: str) -> Rules | Non
 class Ecr:
     """The operations that ministack cannot answer because it does not have the images."""
 
-    def __init__(self, upstream: Upstream, registry: Registry, credentials: Tokens, host: str) -> None:
+    def __init__(
+        self, upstream: Upstream, registry: Registry, credentials: Tokens, host: str, caller: Callable[[], str]
+    ) -> None:
         self._upstream, self._registry, self._credentials, self._host = upstream, registry, credentials, host
+        self._caller = caller
 
     def install(self) -> None:
         """Take these operations over from ministack."""
@@ -42,7 +45,7 @@ class Ecr:
 
     def get_authorization_token(self, _request: dict[str, Any]) -> dict[str, Any]:
         """A new password for `docker login`, good for twelve hours."""
-        token, expires = self._credentials.issue(self._upstream.scope())
+        token, expires = self._credentials.issue(self._upstream.scope(), caller=self._caller())
         encoded = base64.b64encode(f"{USER}:{token}".encode()).decode()
         data = {"authorizationToken": encoded, "expiresAt": expires, "proxyEndpoint": f"http://{self._host}"}
         return {"authorizationData": [data]}

@@ -3,21 +3,29 @@
 from typing import Any
 
 from model_dockerize.sandbox.server import asgi, journal
+from model_dockerize.sandbox.server.access import Access
 from model_dockerize.sandbox.server.journal import Journal
 from model_dockerize.sandbox.server.tokens import Tokens
 
-#: Only requests of the query protocol (EC2, IAM, STS) name their action in the body, and those are small.
-_QUERY_BODY_LIMIT = 16 * 1024 * 1024
+#: Requests of the query protocol (EC2, IAM, STS) name their action in the body, and those are small. Where IAM is
+#: enforced, a JSON body names the resource.
+_BODY_LIMIT = 16 * 1024 * 1024
 _ERROR_BYTES = 4096
 
 
 class Front:
-    """ASGI application of the whole sandbox. `health` is what `GET /_sandbox/health` answers."""
+    """ASGI application of the whole sandbox. `health` is what `GET /_sandbox/health` answers; `access` enforces IAM."""
 
     def __init__(
-        self, aws: asgi.App, registry: asgi.App, calls: Journal, credentials: Tokens, health: dict[str, Any]
+        self,
+        aws: asgi.App,
+        registry: asgi.App,
+        calls: Journal,
+        credentials: Tokens,
+        health: dict[str, Any],
+        access: Access | None = None,
     ) -> None:
-        self._aws, self._registry, self._calls = aws, registry, calls
+        self._aws, self._registry, self._calls, self._access = aws, registry, calls, access
         self._credentials, self._health = credentials, health
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
@@ -47,9 +55,13 @@ class Front:
 
     async def _call_aws(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         headers, body = asgi.headers_of(scope), b""
-        if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            body = await asgi.read_body(receive, _QUERY_BODY_LIMIT)
+        if headers.get("content-type", "").startswith("application/x-www-form-urlencoded") or (
+            self._access and _is_json(headers)
+        ):
+            body = await asgi.read_body(receive, _BODY_LIMIT)
             receive = _replay(body, receive)
+        if self._access:
+            self._access.begin(headers, body)
         service, action, mutating = journal.identify(scope["method"], scope["path"], headers, body)
         status, start = 500, b""
 
@@ -65,7 +77,13 @@ class Front:
             await self._aws(scope, receive, observed)
         finally:
             if not scope["path"].startswith("/_ministack/"):
-                self._calls.add(service, action, journal.outcome(status, start), mutating)
+                asked = self._access.asked() if self._access else ()
+                self._calls.add(service, action, journal.outcome(status, start), mutating, asked)
+
+
+def _is_json(headers: dict[str, str]) -> bool:
+    """Batch's requests name no type of their content."""
+    return "json" in headers.get("content-type", "json") or "x-amz-target" in headers
 
 
 def _is_registry(scope: asgi.Scope) -> bool:

@@ -21,13 +21,17 @@ _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True)
 class Call:
-    """One answered call. `outcome` is "ok" or the error's code; `at` is seconds since the epoch."""
+    """One answered call. `outcome` is "ok" or the error's code; `at` is seconds since the epoch.
+
+    `asked` is what the caller's policies were asked, ACTION RESOURCE, where IAM is enforced.
+    """
 
     service: str
     action: str
     outcome: str
     mutating: bool
     at: float
+    asked: tuple[str, ...] = ()
 
 
 @dataclass
@@ -37,10 +41,10 @@ class Journal:
     _calls: list[Call] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, service: str, action: str, outcome: str, mutating: bool) -> None:
+    def add(self, service: str, action: str, outcome: str, mutating: bool, asked: tuple[str, ...] = ()) -> None:
         """Append a call that was answered now."""
         with self._lock:
-            self._calls.append(Call(service, action, outcome, mutating, time.time()))
+            self._calls.append(Call(service, action, outcome, mutating, time.time(), asked))
 
     def reset(self) -> None:
         """Forget every call."""

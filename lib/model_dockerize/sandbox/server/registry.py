@@ -39,13 +39,35 @@ class Rules:
 
 #: Looks a repository up by its scope and name; None where it does not exist.
 FindRepository = Callable[[tokens.Scope, str], Rules | None]
+#: Why the holder of a password may not do an action of ECR with the repository of this name; None if it may.
+Refuse = Callable[[tokens.Grant, str, str], str | None]
+#: (method, kind of thing) -> what ECR asks the caller's policies.
+_ACTIONS = {
+    ("HEAD", "Blob"): "ecr:BatchCheckLayerAvailability",
+    ("GET", "Blob"): "ecr:GetDownloadUrlForLayer",
+    ("POST", "Upload"): "ecr:InitiateLayerUpload",
+    ("PATCH", "Upload"): "ecr:UploadLayerPart",
+    ("PUT", "Upload"): "ecr:CompleteLayerUpload",
+    ("HEAD", "Manifest"): "ecr:BatchGetImage",
+    ("GET", "Manifest"): "ecr:BatchGetImage",
+    ("PUT", "Manifest"): "ecr:PutImage",
+    ("GET", "Tags"): "ecr:ListImages",
+}
 
 
 class Registry:
     """ASGI application for the paths under `/v2/`."""
 
-    def __init__(self, root: Path, credentials: tokens.Tokens, find: FindRepository, journal: Journal) -> None:
+    def __init__(
+        self,
+        root: Path,
+        credentials: tokens.Tokens,
+        find: FindRepository,
+        journal: Journal,
+        refuse: Refuse = lambda *_: None,
+    ) -> None:
         self._root, self._credentials, self._find, self._journal = root, credentials, find, journal
+        self._refuse = refuse
         self._storages: dict[tokens.Scope, Storage] = {}
 
     def storage(self, scope: tokens.Scope) -> Storage:
@@ -57,27 +79,33 @@ class Registry:
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer one request and write it down."""
         action, result = f"{scope['method']} {scope['path']}", "ok"
+        asked: list[str] = []
         try:
-            action = await self._answer(scope, receive, send)
+            action = await self._answer(scope, receive, send, asked)
         except StorageError as error:
             result = error.code
             await _reply_error(send, error)
         except ValueError as error:
             result = "SIZE_INVALID"
             await _reply_error(send, StorageError(413, "SIZE_INVALID", str(error)))
-        self._journal.add("registry", action, result, scope["method"] not in ("GET", "HEAD"))
+        self._journal.add("registry", action, result, scope["method"] not in ("GET", "HEAD"), tuple(asked))
 
-    async def _answer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> str:
+    async def _answer(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send, asked: list[str]) -> str:
         headers, method = asgi.headers_of(scope), str(scope["method"])
-        allowed = self._credentials.check(headers.get("authorization", ""))
-        if allowed is tokens.Refusal.EXPIRED:
+        grant = self._credentials.check(headers.get("authorization", ""))
+        if grant is tokens.Refusal.EXPIRED:
             raise StorageError(403, "DENIED", "Your authorization token has expired. Reauthenticate and try again.")
-        if not isinstance(allowed, tokens.Scope):
+        if not isinstance(grant, tokens.Grant):
             raise StorageError(401, "UNAUTHORIZED", "authentication required")
+        allowed = grant.scope
         if scope["path"] in ("/v2", "/v2/"):
             await asgi.reply_json(send, 200, {})
             return "Ping"
         kind, name, reference = _route(scope["path"])
+        for action in _needed(method, kind, headers) if grant.caller else ():
+            asked.append(f"{action} {name}")
+            if refusal := self._refuse(grant, action, name):
+                raise StorageError(403, "DENIED", refusal)
         rules = self._find(allowed, name)
         if rules is None:
             message = f"The repository with name '{name}' does not exist in the registry with id '{allowed.account}'"
@@ -101,6 +129,14 @@ class Registry:
         else:
             raise StorageError(405, "UNSUPPORTED", "The operation is unsupported.")
         return f"{method.capitalize()}{kind}"
+
+
+def _needed(method: str, kind: str, headers: dict[str, str]) -> tuple[str, ...]:
+    """What ECR asks the caller's policies. An engine may send a layer with the request that completes it."""
+    action = _ACTIONS.get((method, kind))
+    if action == "ecr:CompleteLayerUpload" and headers.get("content-length") != "0":
+        return ("ecr:UploadLayerPart", action)
+    return (action,) if action else ()
 
 
 def _route(path: str) -> tuple[str, str, str]:

@@ -21,6 +21,14 @@ class Scope:
     region: str
 
 
+@dataclass(frozen=True)
+class Grant:
+    """What a password opens, and whose it is: the access key that asked for it; empty for the sandbox itself."""
+
+    scope: Scope
+    caller: str = ""
+
+
 class Refusal(Enum):
     """Why credentials were not taken."""
 
@@ -33,24 +41,24 @@ class Tokens:
     """The credentials that are good now. `clock` gives seconds since the epoch."""
 
     clock: Callable[[], float] = time.time
-    _issued: dict[str, tuple[Scope, float]] = field(default_factory=dict)
+    _issued: dict[str, tuple[Grant, float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def issue(self, scope: Scope, lifetime: float = LIFETIME_SECONDS) -> tuple[str, float]:
+    def issue(self, scope: Scope, lifetime: float = LIFETIME_SECONDS, caller: str = "") -> tuple[str, float]:
         """Return a new password and when it expires (seconds since the epoch)."""
         token, expires = secrets.token_urlsafe(32), self.clock() + lifetime
         with self._lock:
-            self._issued[token] = (scope, expires)
+            self._issued[token] = (Grant(scope, caller), expires)
         return token, expires
 
     def expire_all(self) -> int:
         """Let every password issued so far expire now; returns how many. For rehearsing a push that takes too long."""
         with self._lock:
-            self._issued = {token: (scope, 0.0) for token, (scope, _) in self._issued.items()}
+            self._issued = {token: (grant, 0.0) for token, (grant, _) in self._issued.items()}
             return len(self._issued)
 
-    def check(self, authorization: str) -> Scope | Refusal:
-        """The scope that an HTTP `Authorization` header opens, or why it opens none."""
+    def check(self, authorization: str) -> Grant | Refusal:
+        """What an HTTP `Authorization` header opens, or why it opens nothing."""
         kind, _, encoded = authorization.partition(" ")
         if kind.lower() != "basic":
             return Refusal.UNKNOWN
@@ -59,7 +67,7 @@ class Tokens:
         except (binascii.Error, UnicodeDecodeError):
             return Refusal.UNKNOWN
         with self._lock:
-            scope, expires = self._issued.get(token, (None, 0.0))
-        if scope is None or user != USER:
+            grant, expires = self._issued.get(token, (None, 0.0))
+        if grant is None or user != USER:
             return Refusal.UNKNOWN
-        return scope if self.clock() < expires else Refusal.EXPIRED
+        return grant if self.clock() < expires else Refusal.EXPIRED

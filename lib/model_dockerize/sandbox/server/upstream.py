@@ -20,6 +20,17 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "app": "the ASGI application that answers whatever we do not",
         "_stop_docker_containers": "replaced: at boot it removes containers of other programs that look like its own",
     },
+    "core.iam_evaluator": {
+        "enforce": "wrapped, where IAM is enforced: every need of a request is looked at, not one",
+        "resolve_principal": "whose access key it is, and with which policies",
+        "evaluate": "what policies say of one action on one resource",
+        "EvalContext": "the question to them",
+        "AuthError": "the answer for a key that is nobody's",
+    },
+    "core.iam_actions": {
+        "access_denied_response": "wrapped, where IAM is enforced: names the action and the resource",
+        "identity_denial_message": "AWS's sentence",
+    },
     "core.responses": {
         "install_docker_hub_fallback": "replaced: a failed pull must fail and not be retried on public mirrors",
         "request_scope": "pins account and region in our threads",
@@ -74,6 +85,8 @@ class Upstream:
     """ministack's modules, loaded and checked."""
 
     app: ModuleType
+    evaluator: ModuleType
+    actions: ModuleType
     responses: ModuleType
     ecr: ModuleType
     ecs: ModuleType
@@ -94,8 +107,10 @@ class Upstream:
         return entered
 
 
-def load(port: int, account: str, region: str, state: Path) -> Upstream:
+def load(port: int, account: str, region: str, state: Path, secret_key: str, iam: str) -> Upstream:
     """Import ministack for this port and account, check it, and switch off what a loopback sandbox must not do.
+
+    `secret_key` is that of every account's root; signatures and policies count only where `iam` is "enforced".
 
     Raises:
         UpstreamChangedError: names of PRIVATE_NAMES are missing; the message lists all of them.
@@ -112,6 +127,8 @@ def load(port: int, account: str, region: str, state: Path) -> Upstream:
         STATE_DIR=str(state),
         # Where the functions of its Lambda, which are processes of their own, find AWS.
         AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",
+        AUTH="true" if iam == "enforced" else "false",
+        AWS_SECRET_ACCESS_KEY=secret_key,
     )
     modules = {path: importlib.import_module(f"ministack.{path}") for path in PRIVATE_NAMES}
     missing = [f"{path}.{n}" for path, names in PRIVATE_NAMES.items() for n in names if not hasattr(modules[path], n)]
@@ -123,6 +140,8 @@ def load(port: int, account: str, region: str, state: Path) -> Upstream:
     _replace(app, "_stop_docker_containers", lambda at_boot=False: None if at_boot else stop_containers())
     return Upstream(
         app=app,
+        evaluator=modules["core.iam_evaluator"],
+        actions=modules["core.iam_actions"],
         responses=responses,
         ecr=modules["services.ecr"],
         ecs=modules["services.ecs"],

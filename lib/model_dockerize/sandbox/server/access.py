@@ -1,0 +1,130 @@
+"""IAM, enforced: who may call what, decided as AWS does. Off unless the sandbox was started with it.
+
+ministack verifies signatures, knows principals, and evaluates policies (`AUTH=true`); what a request needs is ours
+(`needs`), because ministack looks at one resource a request, knows none of Batch's, and not `iam:PassRole`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from model_dockerize.sandbox.server.needs import SERVICES, Call, Need, needs
+from model_dockerize.sandbox.server.tokens import Scope
+from model_dockerize.sandbox.server.upstream import Upstream
+
+_ACCESS_KEY = re.compile(r"Credential=([^/]+)/")
+
+
+@dataclass
+class _Request:
+    """The request that is being answered, and what was not allowed of it."""
+
+    params: Mapping[str, Any]
+    caller: str  # access key
+    asked: list[str] = field(default_factory=list)
+    refused: Need | None = None
+
+
+class Access:
+    """Puts itself between ministack's question and its answer."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._evaluate: Callable[..., Any] = upstream.evaluator.enforce
+        self._say: Callable[..., Any] = upstream.actions.access_denied_response
+        self._current: ContextVar[_Request | None] = ContextVar("request", default=None)
+
+    def install(self) -> None:
+        """From now on every request is judged."""
+        self._upstream.evaluator.enforce = self._enforce  # type: ignore[attr-defined]
+        self._upstream.actions.access_denied_response = self._denied  # type: ignore[attr-defined]
+
+    def begin(self, headers: Mapping[str, str], body: bytes) -> None:
+        """What is judged next in this context is this request."""
+        signed = _ACCESS_KEY.search(headers.get("authorization", ""))
+        self._current.set(_Request(_params(headers, body), signed[1] if signed else ""))
+
+    def caller(self) -> str:
+        """The access key of the request that is being answered."""
+        request = self._current.get()
+        return request.caller if request else ""
+
+    def asked(self) -> tuple[str, ...]:
+        """What the caller's policies were asked for that request: ACTION RESOURCE."""
+        request = self._current.get()
+        return tuple(request.asked) if request else ()
+
+    def refusal(self, access_key: str, scope: Scope, action: str, resource: str) -> str | None:
+        """Why the caller may not do this one thing, in AWS's words; None if it may."""
+        with self._upstream.within(scope):
+            principal = self._upstream.evaluator.resolve_principal(access_key, scope.account)
+            if isinstance(principal, self._upstream.evaluator.AuthError):
+                return str(principal.message)
+            if principal.policies is None:
+                return None
+            question = self._upstream.evaluator.EvalContext(
+                principal_arn=principal.arn,
+                principal_type=principal.type,
+                principal_account=principal.account,
+                action=action,
+                resource_arn=resource,
+                region=scope.region,
+                principal_keys=principal.keys,
+            )
+            answer = self._upstream.evaluator.evaluate(question, principal.policies, *principal.limits)
+        if answer.decision == "Allow":
+            return None
+        return self._sentence(action, principal.arn, resource, answer.decision == "Deny")
+
+    def _enforce(
+        self,
+        access_key: str,
+        action: str,
+        service: str,
+        region: str,
+        resource_arn: str = "*",
+        service_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """In place of ministack's: every need of the request, until one is not met."""
+        request = self._current.get()
+        if request is None or action.partition(":")[0] not in SERVICES:
+            return self._evaluate(access_key, action, service, region, resource_arn, service_context)
+        account = self._upstream.scope().account
+        for need in needs(Call(action, request.params, account, region, resource_arn)):
+            context = {**(service_context or {}), **need.context}
+            request.asked.append(f"{need.action} {need.resource}")
+            if refused := self._evaluate(access_key, need.action, service, region, need.resource, context):
+                request.refused = need
+                return refused
+        return None
+
+    def _denied(self, service: str, action: str, principal_arn: str, request_id: str, **more: Any) -> Any:
+        """In place of ministack's: names the need that was not met, and the resource, as AWS does."""
+        request = self._current.get()
+        need = request.refused if request else None
+        if need is None or more.get("error_code"):
+            return self._say(service, action, principal_arn, request_id, **more)
+        message = self._sentence(need.action, principal_arn, need.resource, bool(more.get("explicit_deny")))
+        if service == "ec2":
+            message = f"You are not authorized to perform this operation. {message}."
+        more |= {"message": message, "resource_arn": need.resource}
+        status, headers, body = self._say(service, need.action, principal_arn, request_id, **more)
+        # JSON 1.1 services answer 400 where REST and XML services answer 403.
+        return 400 if (more.get("headers") or {}).get("x-amz-target") else status, headers, body
+
+    def _sentence(self, action: str, principal: str, resource: str, explicit: bool) -> str:
+        return str(self._upstream.actions.identity_denial_message(action, principal, resource, explicit))
+
+
+def _params(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(body.decode("utf-8", "replace")))
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:  # the operation itself will say so
+        return {}
+    return found if isinstance(found, dict) else {}
