@@ -2,8 +2,8 @@
 
     python bench/permissions.py            # a few minutes; prints the table of docs/iam.md
 
-Needs Docker Engine. AWS is the sandbox with its IAM enforced, everything else is real: the commands, the image, the push,
-the containers. The program folder is examples/is-prime.
+Needs Docker Engine. AWS is the sandbox with its IAM enforced, everything else is real: the commands, the image, the
+push, the containers. The program folder is examples/is-prime.
 """
 
 import sys
@@ -12,10 +12,10 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "lib")]
 
-from tests.rig.permissions import CONFIGURATIONS, Sweep
+from tests.rig.permissions import CONFIGURATIONS, Sweep  # noqa: E402
 
-from model_dockerize import sandbox
-from model_dockerize.progress import Silent
+from model_dockerize import sandbox  # noqa: E402
+from model_dockerize.progress import Silent  # noqa: E402
 
 
 def main() -> int:

@@ -1,11 +1,12 @@
 """A role with exactly the printed permissions, or all of them but one, that does what a user's role does.
 
-Everything is real but AWS, which is the sandbox with its IAM enforced. Accounts are free there: whoever signs with twelve
-digits is the root of that account, so each trial has one of its own.
+Everything is real but AWS, which is the sandbox with its IAM enforced. Accounts are free there: whoever signs with
+twelve digits is the root of that account, so each trial has one of its own.
 """
 
 import itertools
 import json
+import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from tests.rig.deployer import Quiet
 
 from model_dockerize import aws, pipeline
 from model_dockerize.pipeline.destroy import names_of
 from model_dockerize.report import Recorder, Report
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.settings import Given, Settings, to_settings
-from tests.rig.deployer import Quiet
 
 ROLE = "deployer"
 Step = Callable[[Settings, dict[str, str], Recorder], Report]
-_numbers = itertools.count(200_000_000_001)
+#: Others may have been here before, in the same sandbox.
+_numbers = itertools.count(int(time.time()) * 100)
 
 
 def rolled(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
@@ -55,9 +57,13 @@ CONFIGURATIONS: dict[str, dict[str, str]] = {
 EXPLAINED = {
     "ec2:ReplaceRoute": "mends a default route that leads nowhere, because its gateway was deleted",
     "ecr:GetDownloadUrlForLayer": "reads the build cache back (cache: registry or inline)",
+    "ecs:DescribeServiceDeployments": "names our own rollout; without it the service as a whole is followed",
+    "ecs:ListServiceDeployments": "finds our own rollout; without it the service as a whole is followed",
+    "ecs:DescribeServiceRevisions": "tells rollback what was deployed whole; without it the revision before is taken",
     "iam:CreateServiceLinkedRole": "makes the roles of ECS and Batch themselves in an account that never used them",
 }
 STEPS: dict[str, Step] = {
+    "doctor": pipeline.doctor,
     "run": pipeline.run,
     "run again": pipeline.run,
     "plan": pipeline.plan,
@@ -98,7 +104,11 @@ class Trial:
     account: str = field(default_factory=lambda: str(next(_numbers)))
 
     def __post_init__(self) -> None:
-        trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{self.account}:root"}, "Action": "sts:AssumeRole"}
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{self.account}:root"},
+            "Action": "sts:AssumeRole",
+        }
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         self.root("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=document)
         assumed = replace(self.settings.aws, role_to_assume=f"arn:aws:iam::{self.account}:role/{ROLE}")
@@ -135,6 +145,11 @@ class Trial:
         """One command, as the role."""
         return STEPS[step](self.settings, self.environment, Recorder(Quiet()))
 
+    def without(self, action: str, step: str) -> Report:
+        """One command, as the role with the whole policy but for one action."""
+        self.allow([without(document, action) for document in self.printed(destroy=True)])
+        return self.do(step)
+
     def asked(self) -> set[str]:
         """Every action that the policies were asked for since the last time."""
         with urllib.request.urlopen(f"{self.box.endpoint_url}/_sandbox/journal", timeout=10) as answer:
@@ -142,6 +157,11 @@ class Trial:
         forget = urllib.request.Request(f"{self.box.endpoint_url}/_sandbox/journal", method="DELETE")
         urllib.request.urlopen(forget, timeout=10).close()
         return {question.partition(" ")[0] for call in calls for question in call["asked"]}
+
+
+def named(action: str, report: Report) -> bool:
+    """Whether the failure tells which action was not allowed."""
+    return report.failure is not None and action in " ".join((report.failure.message, *report.failure.details))
 
 
 def failed_stages(report: Report) -> list[str]:
@@ -195,23 +215,25 @@ class Sweep:
         """
         shared = Trial(self.box, self.settings, self.model)
         for step in self.steps():
+            done = False
             for action in sorted(a for a, first in self.needed_by.items() if first == step):
                 trial = Trial(self.box, self.settings, self.model) if step == "run" else shared
-                yield f"without {action}, {step}: {self.one(trial, step, action)}"
-            shared.allow(shared.printed(destroy=True))
-            report = shared.do(step)
-            assert report.failure is None, f"{step}: {report.failure}"
+                report = trial.without(action, step)
+                done |= trial is shared and report.failure is None
+                yield f"without {action}, {step}: {self.judged(action, report)}"
+            if not done:
+                shared.allow(shared.printed(destroy=True))
+                report = shared.do(step)
+                assert report.failure is None, f"{step}: {report.failure}"
 
-    def one(self, trial: Trial, step: str, action: str) -> str:
-        """What came of `step` without `action`."""
-        trial.allow([without(document, action) for document in trial.printed(destroy=True)])
-        report = trial.do(step)
+    def judged(self, action: str, report: Report) -> str:
+        """What came of a trial without `action`, in words."""
         if report.failure is None:
             if action not in EXPLAINED:
                 self.unexplained.append(action)
             return f"{report.outcome}; {EXPLAINED.get(action, 'WITHOUT A REASON')}"
-        said = " ".join((report.failure.message, *report.failure.details))
-        if action not in said:
+        if not named(action, report):
             self.unexplained.append(action)
-            return f"{report.failure.kind}, BUT IT IS NOT NAMED: {said}"
-        return f"{report.failure.kind} ({report.failure.exit_code}) at {', '.join(failed_stages(report))}"
+            return f"{report.failure.kind}, BUT IT IS NOT NAMED: {report.failure.message}"
+        where = ", ".join(failed_stages(report)) or "once"
+        return f"{report.failure.kind} ({report.failure.exit_code}) at {where}"

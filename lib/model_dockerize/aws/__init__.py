@@ -17,6 +17,7 @@ from model_dockerize.aws.ecr import (
     login,
     pinned,
     tag_image,
+    taken_tag,
     verify,
 )
 from model_dockerize.aws.errors import translate
@@ -27,6 +28,7 @@ from model_dockerize.aws.foundations import (
     ensure_instance_runtime,
     ensure_runtime,
 )
+from model_dockerize.aws.examine import distrusting, lifetime, linked_roles, quotas, similar_region
 from model_dockerize.aws.function import Function, ensure_function
 from model_dockerize.aws.job_list import place, too_long
 from model_dockerize.aws.jobs import Job, end_jobs, follow_jobs, log_of, send_jobs, underway
@@ -48,6 +50,7 @@ from model_dockerize.aws.service import Service, ensure_service, ensure_turn, ma
 from model_dockerize.aws.service_log import follow_log, log_lines
 from model_dockerize.aws.session import Aws, Identity, connect
 from model_dockerize.aws.subnets import Subnet
+from model_dockerize.aws.simulate import Simulation, simulate
 from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
 from model_dockerize.aws.volume import Volume, ensure_volume
 
@@ -71,6 +74,7 @@ __all__ = [
     "Running",
     "Runtime",
     "Service",
+    "Simulation",
     "StoppedTask",
     "Subnet",
     "TaskDefinition",
@@ -83,6 +87,7 @@ __all__ = [
     "connect",
     "container_of",
     "end_jobs",
+    "distrusting",
     "ensure_foundations",
     "ensure_function",
     "ensure_instance_runtime",
@@ -105,6 +110,8 @@ __all__ = [
     "latest_job_definition",
     "leave_or_put_back",
     "legal_name",
+    "lifetime",
+    "linked_roles",
     "log_group_name",
     "log_lines",
     "log_of",
@@ -115,6 +122,7 @@ __all__ = [
     "place",
     "previous",
     "public_address",
+    "quotas",
     "rehearse",
     "removal",
     "remove",
@@ -125,6 +133,9 @@ __all__ = [
     "short_arn",
     "tag_image",
     "too_long",
+    "similar_region",
+    "simulate",
+    "taken_tag",
     "translate",
     "trust",
     "underway",

@@ -125,6 +125,16 @@ def pinned(aws: Aws, reference: str, progress: Progress) -> str:
     return f"{there['repositoryUri']}@{found['imageDigest']}"
 
 
+def taken_tag(aws: Aws, repository: str, tag: str) -> str:
+    """The digest that holds `tag` for good, because the repository's tags are immutable; empty where it can be had."""
+    with translate(f"look for {repository}:{tag}"):
+        there = _describe(aws, repository)
+        if not there or there.get("imageTagMutability") != "IMMUTABLE":
+            return ""
+        found = _image(aws, repository, {"imageTag": tag})
+    return found["imageDigest"] if found else ""
+
+
 def login(aws: Aws) -> RegistryLogin:
     """Fresh credentials for `docker push`. The password is made known to `aws.progress` as a secret."""
     with translate("log in to ECR"):

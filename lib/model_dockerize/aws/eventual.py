@@ -13,9 +13,8 @@ from model_dockerize.errors import AwsError
 
 T = TypeVar("T")
 
-_NEW_ROLE = re.compile(
-    r"role is not valid|role .*(is|are) not valid|unable to assume|cannot be assumed|iam:PassRole", re.IGNORECASE
-)
+# Not iam:PassRole: policies are asked for the role's ARN, which they know whether or not there is such a role yet.
+_NEW_ROLE = re.compile(r"role is not valid|role .*(is|are) not valid|unable to assume|cannot be assumed", re.IGNORECASE)
 _HELD = {
     "ClusterContainsTasksException",
     "DependencyViolation",
@@ -32,7 +31,7 @@ def once_visible(call: Callable[[], T], seconds: float = 30) -> T:
 
 
 def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T:
-    """`call`, again while a role made moments ago (`fresh`) cannot be passed or assumed yet."""
+    """`call`, again while a role made moments ago (`fresh`) cannot be assumed yet."""
     return _again(call, lambda e: fresh and _NEW_ROLE.search(message_of(e)) is not None, seconds)
 
 

@@ -30,7 +30,9 @@ class Where:
 
 def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any]:
     """The policy document for running what `settings` ask for. `destroy` needs `removal` besides."""
-    statements = [_asking(), *_registry(settings, names, where), _log_group(names, where), *_roles(settings, where)]
+    statements = [_asking(settings), *_registry(settings, names, where)]
+    if settings.service.deploy_service or settings.batch.create_job_def:
+        statements += [_log_group(names, where), *_roles(settings, where)]
     if settings.service.deploy_service:
         statements += _service(names, where)
         if settings.service.volume:
@@ -119,15 +121,16 @@ def _allow(name: str, actions: tuple[str, ...], *resources: str) -> Statement:
     return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources) or "*"}
 
 
-def _asking() -> Statement:
-    """Reads for which AWS knows no resource."""
-    return _allow(
-        "Ask",
-        (
-            *("ecr:GetAuthorizationToken", "logs:DescribeLogGroups"),
-            *("batch:DescribeJobDefinitions", "ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions"),
-        ),
-    )
+def _asking(settings: Settings) -> Statement:
+    """Reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
+    actions = ["ecr:GetAuthorizationToken"]
+    if settings.service.deploy_service or settings.batch.create_job_def:
+        actions.append("logs:DescribeLogGroups")
+    if settings.batch.create_job_def:
+        actions.append("batch:DescribeJobDefinitions")
+    if settings.service.deploy_service:
+        actions += ["ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions", "ecs:ListTasks"]
+    return _allow("Ask", tuple(actions))
 
 
 def _registry(settings: Settings, names: Names, where: Where) -> list[Statement]:
@@ -172,13 +175,14 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
 def _service(names: Names, where: Where) -> list[Statement]:
     service = f"{names.cluster}/{legal_name(names.service)}"
     return [
-        _allow("Tasks", ("ecs:ListTasks", "ecs:DescribeTasks", "ecs:ListServiceDeployments")),
+        _allow("Tasks", ("ecs:DescribeTasks",), where.arn("ecs", f"task/{names.cluster}/*")),
         _allow(
             "Service",
             (
                 *("ecs:DescribeClusters", "ecs:CreateCluster", "ecs:DescribeServices", "ecs:CreateService"),
                 *("ecs:UpdateService", "ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UntagResource"),
                 *("ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions"),
+                "ecs:ListServiceDeployments",
             ),
             where.arn("ecs", f"cluster/{names.cluster}"),
             where.arn("ecs", f"service/{service}"),

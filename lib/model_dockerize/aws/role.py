@@ -135,7 +135,7 @@ def _refused(role: str, token: str, error: ClientError) -> AwsAccessError:
     claims = claims_of(token)
     subjects = " or ".join(trust_subjects(claims))
     return AwsAccessError(
-        f"AWS does not let this job assume {role} ({code_of(error)}).",
+        f"sts:AssumeRoleWithWebIdentity on {role} is not allowed for this job ({code_of(error)}).",
         f"The role's trust policy must allow sts:AssumeRoleWithWebIdentity for GitHub's provider with aud {_AUDIENCE} "
         f"and sub like {subjects}. Print one: model-dockerize iam-policy",
         (f"the job's sub: {claims.get('sub', 'unknown')}", message_of(error)),

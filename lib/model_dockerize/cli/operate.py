@@ -51,6 +51,13 @@ def submit(
     execute(target, flags, partial(pipeline.submit, inputs=(*inputs, *listed), output=output))
 
 
+@cli.command()
+@takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
+def doctor(target: Path | None, **flags: str | None) -> None:
+    """Look in seconds at everything that could stop `run`: Docker, the folder, the account, permissions, quotas."""
+    execute(target, flags, pipeline.doctor)
+
+
 @cli.command("iam-policy")
 @takes("program", "image", "registry", "aws", "batch", "service")
 def iam_policy(target: Path | None, **flags: str | None) -> None:

@@ -12,8 +12,9 @@ from model_dockerize.image.login import signed_in
 from model_dockerize.image.platform import check_platform, own_platform, runs
 from model_dockerize.image.push import RegistryAuth, push
 from model_dockerize.image.serve import Place, serve, serves, stop
+from model_dockerize.image.readiness import find_base, free_disk, sign_in
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
-from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, inspect, tag
+from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, tag
 
 __all__ = [
     "BUILD_ID_LABEL",
@@ -36,8 +37,11 @@ __all__ = [
     "check_room",
     "choose_cache",
     "find",
+    "find_base",
     "find_sources",
+    "has",
     "held",
+    "free_disk",
     "inspect",
     "load",
     "look",
@@ -53,6 +57,7 @@ __all__ = [
     "server_ref",
     "server_version",
     "serves",
+    "sign_in",
     "signed_in",
     "stop",
     "tag",

@@ -49,8 +49,7 @@ _CAUSES = (
     (
         r"denied|forbidden|\b403\b",
         "pushing is not allowed with these credentials",
-        "A token of Amazon ECR lasts 12 hours: log in again. Else allow ecr:BatchCheckLayerAvailability, "
-        "InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload and PutImage.",
+        "A token of Amazon ECR lasts 12 hours: log in again. Else allow what model-dockerize iam-policy prints.",
     ),
     (
         _TRANSIENT.pattern,
@@ -58,6 +57,22 @@ _CAUSES = (
         "Repeat the push: layers that have arrived are not sent again. If it stays, check proxy, network and quota.",
     ),
 )
+
+_NOT_AUTHORIZED = re.compile(r"not authorized to perform:? (ecr:\w+) on resource:? (\S+)")
+# What ECR asks policies for each request of a push. An engine with the containerd store tells the request and not ECR's
+# sentence; the classic store stumbles over the empty answer to a HEAD.
+_REFUSED_REQUEST = re.compile(r"(HEAD|GET|POST|PUT|PATCH) request to \S+?/(blobs/uploads|blobs|manifests)/\S*: 403\b")
+_NO_ANSWER_TO_HEAD = re.compile(r"error parsing HTTP 403 response body: unexpected end of JSON input")
+_ACTIONS = {
+    ("HEAD", "blobs"): "ecr:BatchCheckLayerAvailability",
+    ("GET", "blobs"): "ecr:GetDownloadUrlForLayer",
+    ("POST", "blobs/uploads"): "ecr:InitiateLayerUpload",
+    ("PATCH", "blobs/uploads"): "ecr:UploadLayerPart",
+    ("PUT", "blobs/uploads"): "ecr:UploadLayerPart or ecr:CompleteLayerUpload",
+    ("HEAD", "manifests"): "ecr:BatchGetImage",
+    ("GET", "manifests"): "ecr:BatchGetImage",
+    ("PUT", "manifests"): "ecr:PutImage",
+}
 
 
 @dataclass(frozen=True)
@@ -131,8 +146,23 @@ def failure(target: str, message: str) -> PushError:
     kind = _TransientError if _TRANSIENT.search(message) else PushError
     for sign, cause, remedy in _CAUSES:
         if re.search(sign, message, re.IGNORECASE):
+            if action := _denied(target, message):
+                why, help_ = f"{action} is not allowed for these credentials", f"Allow {action}. {remedy}"
+                return kind(f"{target} was not pushed: {why}.", help_, details=(message.strip(),))
             return kind(f"{target} was not pushed: {cause}.", remedy, details=(message.strip(),))
     return kind(f"{target} was not pushed: {message.strip()}", "Repeat the push; if it fails again, ask the registry.")
+
+
+def _denied(target: str, message: str) -> str:
+    """The action of ECR that was refused, and on what; empty where it was something else."""
+    if said := _NOT_AUTHORIZED.search(message):
+        return f"{said[1]} on {said[2].rstrip('.')}"
+    if "authorization token has expired" in message:
+        return ""
+    repository = parse_repository_tag(target)[0].partition("/")[2]
+    if request := _REFUSED_REQUEST.search(message):
+        return f"{_ACTIONS.get((request[1], request[2]), 'pushing')} on repository {repository}"
+    return f"ecr:BatchCheckLayerAvailability on repository {repository}" if _NO_ANSWER_TO_HEAD.search(message) else ""
 
 
 def _follow(events: Iterable[dict[str, Any]], target: str, progress: Progress) -> str:

@@ -12,6 +12,7 @@ from model_dockerize import aws, image
 from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
 from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import destroy as removal
+from model_dockerize.pipeline import doctor as doctoring
 from model_dockerize.pipeline import download, make, operate, policy, ship
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
@@ -24,6 +25,7 @@ from model_dockerize.settings import Settings
 __all__ = [
     "destroy",
     "dockerfile",
+    "doctor",
     "iam_policy",
     "load",
     "logs",
@@ -50,6 +52,11 @@ def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) 
 def plan(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
     """What `run` would make, change and leave in AWS. Nothing is changed: not there, not in the folder."""
     return Run(settings, environment, recorder).report_of(_planned)
+
+
+def doctor(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """Everything that would stop `run`, looked at beforehand. `report.findings` holds one finding a check."""
+    return Run(settings, environment, recorder).report_of(_examined)
 
 
 def destroy(
@@ -161,7 +168,7 @@ def _everything(run: Run) -> None:
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stage") as side:
         # What a service stands on needs nothing of the image: it is made while the image builds.
         underway = side.submit(ship.foundations, run, prepared, account)
-        pushed, changed = ship.push(run, prepared, engine, account)
+        pushed, changed = ship.push(run, prepared, engine, account, underway)
         runtime = underway.result()
     if isinstance(runtime, aws.Foundations):
         changed |= ship.service(run, prepared, account, pushed, runtime)
@@ -188,6 +195,11 @@ def _planned(run: Run) -> None:
     if account is None:
         raise InputError("Without push-to-ecr nothing is made in AWS.", "There is nothing to plan: see push-to-ecr.")
     planning.plan(run, prepared, account)
+
+
+def _examined(run: Run) -> None:
+    sign_in.start_sandbox(run)
+    doctoring.examine(run)
 
 
 def _service(run: Run) -> tuple[aws.Aws, Prepared]:

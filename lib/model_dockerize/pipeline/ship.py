@@ -1,6 +1,7 @@
 """The second half: from the image to ECR, AWS Batch and an ECS service that has proved itself."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -18,8 +19,13 @@ from model_dockerize.pipeline.context import FromFolder, Prepared, Run, smoke_re
 from model_dockerize.report import StageProgress
 
 
-def push(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> tuple[aws.PushedImage, bool]:
-    """The image in ECR: found there by its build id, or built, proved and pushed. Whether that changed anything."""
+def push(
+    run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws, underway: Future[aws.Runtime | None]
+) -> tuple[aws.PushedImage, bool]:
+    """The image in ECR: found there by its build id, or built, proved and pushed. Whether that changed anything.
+
+    Nothing is pushed where the foundations, which are `underway`, have failed while the image was built.
+    """
     model, registry = prepared.program, run.settings.registry
     name, version = registry.repository or model.name, registry.version or model.version
     tags = (version, aws.build_tag(prepared.build_id))
@@ -31,6 +37,8 @@ def push(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -
     else:
         cache = make.cache(run, prepared, engine, pushes=True)
         built = _build(run, prepared, engine, account, name, cache)
+        if underway.done():
+            underway.result()
     with run.recorder.stage("push") as stage:
         if found:
             digest = found.digest
@@ -91,11 +99,15 @@ def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime |
         return None
     with run.recorder.stage("foundations") as stage:
         own = account.apart()  # the push beside us makes changes of its own
-        made = (
-            aws.ensure_foundations(own, settings.service, name, stage)
-            if settings.service.deploy_service
-            else batch.ensure_runtime(run, own, name, stage)
-        )
+        try:
+            made = (
+                aws.ensure_foundations(own, settings.service, name, stage)
+                if settings.service.deploy_service
+                else batch.ensure_runtime(run, own, name, stage)
+            )
+        except ModelDockerizeError as error:
+            stage.warning(f"{error} This ends the run, when the build beside it is over.")
+            raise
         if all(change.action == "leave" for change in own.changes):
             stage.unchanged("All of it is there.")
         return made

@@ -1,13 +1,24 @@
 """What a run did, and how it is shown."""
 
 from model_dockerize.report.ending import concluded, ended, masked
-from model_dockerize.report.model import CheckReport, Failure, Report, SmokeReport, StageResult, to_json
+from model_dockerize.report.model import (
+    CheckReport,
+    Failure,
+    Finding,
+    FindingStatus,
+    Report,
+    SmokeReport,
+    StageResult,
+    to_json,
+)
 from model_dockerize.report.recorder import Display, Level, Recorder, StageProgress
 
 __all__ = [
     "CheckReport",
     "Display",
     "Failure",
+    "Finding",
+    "FindingStatus",
     "Level",
     "Recorder",
     "Report",

@@ -18,6 +18,7 @@ from rich.text import Text
 from model_dockerize.report.model import Failure, Report, SmokeReport, StageResult
 from model_dockerize.report.recorder import Level
 
+_FOUND = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "failed": "[red]✗[/]", "unknown": "[cyan]?[/]"}
 _SYMBOL = {"done": "[green]✓[/]", "unchanged": "[cyan]=[/]", "failed": "[red]✗[/]", "skipped": "[dim]-[/]"}
 
 
@@ -66,6 +67,10 @@ class ConsoleDisplay:
         """The last words: outcome first, then what to open, or what to do."""
         self._live.stop()
         self._print("")
+        for finding in report.findings:
+            remedy = f" [bold]→[/] {escape(_printable(finding.remedy))}" if finding.remedy else ""
+            text = escape(_printable(finding.text))
+            self._verdict.print(f"{_FOUND[finding.status]} [bold]{finding.name:<13}[/] {text}{remedy}")
         if report.failure:
             self._failure(report, report.failure)
         else:

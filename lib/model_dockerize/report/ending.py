@@ -55,7 +55,10 @@ def masked(report: Report, recorder: Recorder) -> Report:
         )
     facts = {name: recorder.masked(fact) for name, fact in vars(report).items() if isinstance(fact, str)}
     tests = {"smoke_local": smoke(report.smoke_local), "smoke_deployed": smoke(report.smoke_deployed)}
-    return report.with_(**facts, **tests, failure=failure)
+    findings = tuple(
+        replace(one, text=recorder.masked(one.text), remedy=recorder.masked(one.remedy)) for one in report.findings
+    )
+    return report.with_(**facts, **tests, findings=findings, failure=failure)
 
 
 def _cancelled(cancelled: Cancelled) -> Failure:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from model_dockerize.errors import ModelDockerizeError
 
 Status = Literal["done", "unchanged", "failed", "skipped"]
+FindingStatus = Literal["ok", "warning", "failed", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,16 @@ class SmokeReport:
     passed: bool
     checks: tuple[CheckReport, ...]
     unproved: tuple[str, ...] = ()  # of somebody else's image: what could not be looked at
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check of the doctor. `unknown`: it could not be made, and `text` says why."""
+
+    name: str
+    status: FindingStatus
+    text: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,7 @@ class Report:
     task_definition_arn: str = ""
     service_arn: str = ""
     plan: tuple[str, ...] = ()  # one line a resource: + made, ~ changed (fields), = left, - removed
+    findings: tuple[Finding, ...] = ()  # of doctor
     stages: tuple[StageResult, ...] = ()
     smoke_local: SmokeReport | None = None
     smoke_deployed: SmokeReport | None = None
@@ -114,6 +126,7 @@ def to_json(report: Report) -> str:
         "batch": {"job_definition_arn": report.job_definition_arn, "revision": report.job_definition_revision},
         "service": {"service_arn": report.service_arn, "task_definition_arn": report.task_definition_arn},
         "plan": list(report.plan),
+        "findings": [vars(finding) for finding in report.findings],
         "stages": [
             {"name": stage.name, "status": stage.status, "seconds": round(stage.seconds, 3)} for stage in report.stages
         ],

@@ -236,23 +236,14 @@ class TestDefinitions:
             task_definition(account, ground, memory=1000)
         assert account.calls == []
 
-    @pytest.mark.parametrize(
-        ("message", "code"),
-        [
-            ("Role is not valid", "ClientException"),
-            ("User: x is not authorized to perform: iam:PassRole on resource: y", "AccessDeniedException"),
-        ],
-    )
-    def test_a_role_made_moments_ago_is_waited_for(
-        self, account: Account, monkeypatch: pytest.MonkeyPatch, message: str, code: str
-    ) -> None:
+    def test_a_role_made_moments_ago_is_waited_for(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
         ground = foundations(account)
         refusals = iter([1, 2])
 
         def refuse(model: Any, **_: Any) -> None:
             if model.name == "RegisterTaskDefinition" and next(refusals, None):
-                raise ClientError({"Error": {"Code": code, "Message": message}}, model.name)
+                raise ClientError({"Error": {"Code": "ClientException", "Message": "Role is not valid"}}, model.name)
 
         account.hooks.add(refuse)
         assert task_definition(account, ground).revision == 1
@@ -260,6 +251,21 @@ class TestDefinitions:
         old = aws.Foundations(**{**ground.__dict__, "fresh_roles": False})
         with pytest.raises((AwsError, AwsAccessError)):
             task_definition(account, old, memory=4096)
+
+    def test_a_role_that_may_not_be_passed_is_told_at_once(self, account: Account) -> None:
+        ground, tries = foundations(account), list[str]()
+        assert ground.fresh_roles
+
+        def refuse(model: Any, **_: Any) -> None:
+            if model.name == "RegisterTaskDefinition":
+                tries.append(model.name)
+                said = "User: x is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/r"
+                raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": said}}, model.name)
+
+        account.hooks.add(refuse)
+        with pytest.raises(AwsAccessError, match="iam:PassRole on arn:aws:iam::1:role/r is not allowed"):
+            task_definition(account, ground)
+        assert len(tries) == 1
 
 
 class TestService:

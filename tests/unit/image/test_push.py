@@ -107,5 +107,47 @@ def test_each_cause_has_its_remedy(message: str, cause: str, transient: bool) ->
     assert isinstance(error, _TransientError) is transient
 
 
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        (
+            "denied: User: arn:aws:sts::1:assumed-role/ci/x is not authorized to perform: ecr:InitiateLayerUpload on "
+            "resource: arn:aws:ecr:us-east-1:1:repository/x because no identity-based policy allows the "
+            "ecr:InitiateLayerUpload action",
+            "ecr:InitiateLayerUpload on arn:aws:ecr:us-east-1:1:repository/x is not allowed",
+        ),
+        (
+            "unexpected status from POST request to https://r/v2/a/x/blobs/uploads/: 403 Forbidden",
+            "ecr:InitiateLayerUpload on repository a/x is not allowed",
+        ),
+        (
+            "unexpected status from PUT request to https://r/v2/a/x/blobs/uploads/1?digest=y: 403 Forbidden",
+            "ecr:UploadLayerPart or ecr:CompleteLayerUpload on repository a/x",
+        ),
+        (
+            "unexpected status from HEAD request to https://r/v2/a/x/blobs/sha256:1: 403 Forbidden",
+            "ecr:BatchCheckLayerAvailability on repository a/x",
+        ),
+        (
+            "unexpected status from HEAD request to https://r/v2/a/x/manifests/1: 403 Forbidden",
+            "ecr:BatchGetImage on repository a/x",
+        ),
+        (
+            "unexpected status from PUT request to https://r/v2/a/x/manifests/1: 403 Forbidden",
+            "ecr:PutImage on repository a/x",
+        ),
+        (
+            'error parsing HTTP 403 response body: unexpected end of JSON input: ""',
+            "ecr:BatchCheckLayerAvailability on repository a/x",
+        ),
+    ],
+)
+def test_a_denied_push_names_action_and_resource(message: str, named: str) -> None:
+    error = failure("r/a/x:1", message)
+    assert named in str(error)
+    assert named.partition(" is ")[0] in error.remedy
+    assert not isinstance(error, _TransientError)
+
+
 def test_credentials_hide_their_password() -> None:
     assert "s3cret" not in repr(RegistryAuth("AWS", "s3cret", "r"))

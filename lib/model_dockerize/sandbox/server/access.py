@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
 
 from model_dockerize.sandbox.server.needs import SERVICES, Call, Need, needs
 from model_dockerize.sandbox.server.tokens import Scope
@@ -42,6 +43,7 @@ class Access:
         """From now on every request is judged."""
         self._upstream.evaluator.enforce = self._enforce  # type: ignore[attr-defined]
         self._upstream.actions.access_denied_response = self._denied  # type: ignore[attr-defined]
+        self._upstream.iam._build_simulate_results_real = self._simulated  # type: ignore[attr-defined]
 
     def begin(self, headers: Mapping[str, str], body: bytes) -> None:
         """What is judged next in this context is this request."""
@@ -116,8 +118,40 @@ class Access:
         # JSON 1.1 services answer 400 where REST and XML services answer 403.
         return 400 if (more.get("headers") or {}).get("x-amz-target") else status, headers, body
 
+    def _simulated(self, actions: list[str], resource: str, principal: str, account: str, policies: Any) -> str:
+        """In place of ministack's: the results of SimulatePrincipalPolicy, by the condition keys of its request."""
+        decisions = {"Allow": "allowed", "Deny": "explicitDeny"}
+        request, found = self._current.get(), ""
+        context = _context_entries(request.params if request else {})
+        for action in actions:
+            question = self._upstream.evaluator.EvalContext(
+                principal_arn=principal,
+                principal_type="AssumedRole",
+                principal_account=account,
+                action=action,
+                resource_arn=resource,
+                region=self._upstream.scope().region,
+                service_context=context,
+            )
+            decision = self._upstream.evaluator.evaluate(question, policies).decision if policies else ""
+            found += (
+                f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{escape(resource)}"
+                f"</EvalResourceName><EvalDecision>{decisions.get(decision, 'implicitDeny')}</EvalDecision></member>"
+            )
+        return found
+
     def _sentence(self, action: str, principal: str, resource: str, explicit: bool) -> str:
         return str(self._upstream.actions.identity_denial_message(action, principal, resource, explicit))
+
+
+def _context_entries(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition keys that a simulation is to assume."""
+    found: dict[str, list[str]] = {}
+    for field_, value in params.items():
+        entry, _, _ = field_.partition(".ContextKeyValues.member.")
+        if name := params.get(f"{entry}.ContextKeyName") if entry != field_ else None:
+            found.setdefault(str(name).lower(), []).append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
 def _params(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:

@@ -120,6 +120,7 @@ def _batch(call: Call) -> Iterator[str]:
     elif call.operation == "SubmitJob":
         yield call.named("job-queue", given.get("jobQueue"))
         yield call.named("job-definition", given.get("jobDefinition"))
+        yield call.arn("job/*")
     elif call.operation in ("TerminateJob", "CancelJob"):
         yield call.arn(f"job/{given.get('jobId')}")
 

@@ -72,7 +72,10 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
     },
     "services.secretsmanager": {"resolve_secret_string": "secrets of task and job definitions"},
     "services.ssm": {"resolve_parameter_value": "secrets of task and job definitions"},
-    "services.iam": {"_roles": "a task starts only if its roles exist and trust ECS"},
+    "services.iam": {
+        "_roles": "a task starts only if its roles exist and trust ECS",
+        "_build_simulate_results_real": "replaced, where IAM is enforced: it ignores the condition keys that are given",
+    },
 }
 
 

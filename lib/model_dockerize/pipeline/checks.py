@@ -1,0 +1,50 @@
+"""One check after the other: what came of each is kept, and none hides the next."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from model_dockerize.errors import ModelDockerizeError
+from model_dockerize.report import Finding, FindingStatus
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Said(Generic[T]):
+    """What a check found out, in words, and what later checks need of it."""
+
+    text: str
+    value: T
+    status: FindingStatus = "ok"
+    remedy: str = ""
+
+
+@dataclass
+class Checks:
+    """Findings in the order in which they were made, and the errors behind those that failed."""
+
+    findings: list[Finding] = field(default_factory=list)
+    errors: list[ModelDockerizeError] = field(default_factory=list)
+
+    def look(self, name: str, check: Callable[[], Said[T]]) -> T | None:
+        """Makes one check. None where it failed: what needs its value is left out, because it could only fail too."""
+        try:
+            said = check()
+        except ModelDockerizeError as error:
+            self.fail(name, error)
+            return None
+        self.findings.append(Finding(name, said.status, said.text, said.remedy))
+        return said.value
+
+    def fail(self, name: str, error: ModelDockerizeError) -> None:
+        """A check that failed with `error`."""
+        text = " ".join((str(error), *error.details))
+        self.findings.append(Finding(name, "failed", text, error.remedy))
+        self.errors.append(error)
+
+    def add(self, others: Sequence["Checks"]) -> None:
+        """Appends those of others."""
+        for other in others:
+            self.findings += other.findings
+            self.errors += other.errors

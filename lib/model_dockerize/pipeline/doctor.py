@@ -1,0 +1,121 @@
+"""Everything that would stop a run, looked at in seconds before the long build, and all of it told at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from model_dockerize import image
+from model_dockerize.errors import EngineError
+from model_dockerize.pipeline import make
+from model_dockerize.pipeline.checks import Checks, Said
+from model_dockerize.pipeline.context import FromFolder, Prepared, Run
+from model_dockerize.pipeline.doctor_aws import check_account, check_registry
+from model_dockerize.report import StageProgress
+
+#: Bytes. A build of a common model with its base and its layers takes two to five; a push packs the layers once more.
+_DISK_LITTLE, _DISK_ENOUGH = 2 * 10**9, 10 * 10**9
+
+
+def examine(run: Run) -> None:
+    """Stage `doctor`. `run` learns one finding a check, in the order in which a run would meet them.
+
+    Raises:
+        ModelDockerizeError: something would stop the run; of the kind (and so with the exit code) of the first that
+            would.
+    """
+    run.learn(outcome="not-ready")
+    with run.recorder.stage("doctor") as stage:
+        checks, here, there = Checks(), Checks(), Checks()
+        prepared = checks.look("folder", lambda: _folder(run, stage))
+        if prepared:
+            checks.look("sample", lambda: _sample(run, prepared))
+        with ThreadPoolExecutor(1, thread_name_prefix="doctor") as side:
+            # AWS and the engine know nothing of each other, and both take their time.
+            asked = (
+                side.submit(check_account, there, run, prepared, stage) if run.settings.registry.push_to_ecr else None
+            )
+            engine = _check_engine(here, run, prepared)
+            account = asked.result() if asked else None
+        checks.add((here, there))
+        if engine and account:
+            check_registry(checks, engine, account)
+        run.learn(findings=tuple(checks.findings))
+        if checks.errors:
+            names = ", ".join(finding.name for finding in checks.findings if finding.status == "failed")
+            raise type(checks.errors[0])(
+                f"{len(checks.errors)} of {len(checks.findings)} checks failed: {names}.",
+                "Do what stands beside each, then run doctor again.",
+            )
+    run.learn(outcome="ready")
+
+
+def _folder(run: Run, stage: StageProgress) -> Said[Prepared]:
+    prepared = make.inspect(run, stage)
+    if not isinstance(prepared, FromFolder):
+        return Said(f"{prepared.program.name}:{prepared.program.version}, a finished image", prepared)
+    model = prepared.program
+    return Said(f"{model.name}, called as {' '.join(model.command)}, on {model.base_image}", prepared)
+
+
+def _sample(run: Run, prepared: Prepared) -> Said[None]:
+    if not run.settings.smoke.smoke_test:
+        return Said("smoke-test is false: nobody will have seen this model answer", None, "warning", "Leave it on.")
+    proof = prepared.expectation
+    if not proof.sample_input:
+        remedy = "Add smoke/input.* to the folder, and smoke/expected.* with what the model must answer."
+        return Said("none: the server would be tested, the model's program would not", None, "warning", remedy)
+    if not proof.sample_expected:
+        remedy = "Add smoke/expected.* with what the model must answer."
+        return Said(f"{proof.sample_input.name}, whose result nobody compares", None, "warning", remedy)
+    return Said(f"{proof.sample_input.name} must give {proof.sample_expected.name}", None)
+
+
+def _check_engine(checks: Checks, run: Run, prepared: Prepared | None) -> image.Engine | None:
+    """Docker Engine, its disk, and the images that the build starts from."""
+    engine = checks.look("engine", lambda: _engine(run))
+    if engine:
+        checks.look("disk", lambda: _disk(engine))
+        if prepared:
+            checks.look("build", lambda: _build(run, prepared, engine))
+        if isinstance(prepared, FromFolder):
+            base = prepared.program.base_image
+            checks.look("base image", lambda: Said(image.find_base(engine, base), None))
+            checks.look("server image", lambda: _server(engine, prepared.platform))
+    return engine
+
+
+def _build(run: Run, prepared: Prepared, engine: image.Engine) -> Said[None]:
+    make.check(run, prepared, engine)
+    return Said(f"for {prepared.platform}", None)
+
+
+def _engine(run: Run) -> Said[image.Engine]:
+    engine = image.probe(run.environment)
+    if run.settings.image.provenance and not engine.containerd_store:
+        raise EngineError(
+            "provenance: this Docker Engine keeps images in its classic store, which drops attestations.",
+            "Leave provenance out, or turn the engine's containerd image store on.",
+        )
+    return Said(f"Docker Engine {engine.version} ({engine.platform}), buildx {engine.buildx_version}", engine)
+
+
+def _disk(engine: image.Engine) -> Said[None]:
+    free = image.free_disk(engine)
+    if free is None:
+        return Said("how much is free where the engine runs cannot be seen from here", None, "unknown")
+    text = f"{free / 1e9:.1f} GB are free for images"
+    if free < _DISK_LITTLE:
+        raise EngineError(f"Only {text}.", "Remove what is not used: docker system prune, docker buildx prune.")
+    if free < _DISK_ENOUGH:
+        return Said(text, None, "warning", "Large models need more: docker system prune, docker buildx prune.")
+    return Said(text, None)
+
+
+def _server(engine: image.Engine, platform: str) -> Said[None]:
+    sources = image.find_sources()
+    version = image.server_version(sources)
+    if image.has(engine, image.server_ref(version, platform)):
+        return Said("the model server's image is in the engine", None)
+    if sources.bundle or sources.checkout:
+        return Said(
+            f"the model server's image is built first{'' if sources.bundle else ', in about two minutes'}", None
+        )
+    raise EngineError("There is nothing to make the model server's image from.", "Run from a clone, or as the Action.")

@@ -1,0 +1,175 @@
+"""The printed policy, enforced: it suffices; what it lacks is named, where it is needed and at once."""
+
+import base64
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from model_dockerize import aws, sandbox
+from model_dockerize.errors import AwsAccessError
+from model_dockerize.progress import Silent
+from model_dockerize.sandbox import Sandbox
+from model_dockerize.settings import AwsSettings
+from tests.rig.permissions import CONFIGURATIONS, FOLDER, Trial, actions, configured, failed_stages, named, without
+
+PROVIDER = "token.actions.githubusercontent.com"
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox in which policies count."""
+    home = tmp_path_factory.mktemp("mdiam")
+    yield sandbox.start(home, Silent(), "enforced")
+    sandbox.stop(home, Silent())
+
+
+def trial(box: Sandbox, configuration: str = "everything") -> Trial:
+    made = Trial(box, configured(FOLDER, **CONFIGURATIONS[configuration]), FOLDER.name)
+    made.allow(made.printed())
+    return made
+
+
+def refused_at(box: Sandbox) -> float:
+    """When the last call was refused, in seconds since the epoch."""
+    with urllib.request.urlopen(f"{box.endpoint_url}/_sandbox/journal", timeout=10) as answer:
+        calls = json.loads(answer.read())["calls"]
+    return max(call["at"] for call in calls if "ccess" in call["outcome"] or call["outcome"] == "DENIED")
+
+
+def test_the_printed_policy_suffices_for_a_whole_run_and_what_follows(box: Sandbox) -> None:
+    role = trial(box)
+    role.allow(role.printed(destroy=True))
+    role.asked()  # that was the account's owner
+    came = {step: role.do(step) for step in ("run", "run again", "status", "logs", "submit", "destroy")}
+    assert {step: report.failure for step, report in came.items() if report.failure} == {}
+    assert {step: report.outcome for step, report in came.items()} == {
+        "run": "deployed",
+        "run again": "unchanged",
+        "status": "running",
+        "logs": "read",
+        "submit": "succeeded",
+        "destroy": "destroyed",
+    }
+    asked = role.asked()
+    assert {"iam:PassRole", "ecr:PutImage", "ecr:InitiateLayerUpload", "ec2:CreateTags", "batch:SubmitJob"} <= asked
+    assert asked <= actions(role.printed(destroy=True))
+
+
+@pytest.mark.parametrize(
+    ("action", "stage"),
+    [
+        ("ecr:CreateRepository", "push"),
+        ("ecr:InitiateLayerUpload", "push"),
+        ("ecr:PutImage", "push"),
+        ("ec2:CreateTags", "foundations"),
+        ("iam:GetRole", "foundations"),
+        ("logs:TagResource", "foundations"),
+        ("iam:PassRole", "deploy"),
+        ("ecs:CreateService", "deploy"),
+    ],
+)
+def test_without_one_action_the_stage_that_needs_it_names_it_at_once(box: Sandbox, action: str, stage: str) -> None:
+    report = trial(box).without(action, "run")
+    ended = time.time()
+    assert report.failure, f"the run needs no {action}"
+    assert stage in failed_stages(report), report.failure
+    assert named(action, report), report.failure
+    assert action in report.failure.remedy
+    assert report.failure.exit_code == (7 if action.startswith("ecr:") and action != "ecr:CreateRepository" else 8)
+    if stage != "foundations":  # which end with the push beside them
+        assert ended - refused_at(box) < 2
+
+
+def test_a_denied_role_is_told_at_once_with_action_and_resource(box: Sandbox) -> None:
+    role = trial(box)
+    other = replace(role.settings.aws, role_to_assume=role.settings.aws.role_to_assume + "-of-nobody")
+    began = time.monotonic()
+    with pytest.raises(AwsAccessError, match=r"sts:AssumeRole on arn:aws:iam::\d+:role/deployer-of-nobody is not"):
+        aws.connect(other, role.environment, Silent())
+    assert time.monotonic() - began < 2
+
+
+def token(sub: str, audience: str = "sts.amazonaws.com") -> str:
+    claims = {"sub": sub, "aud": audience, "iss": f"https://{PROVIDER}", "exp": int(time.time()) + 600}
+    parts = ({"alg": "none"}, claims)
+    return ".".join(base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts) + ".c2ln"
+
+
+@pytest.mark.parametrize(
+    ("sub", "audience", "allowed"),
+    [
+        ("repo:o/r:ref:refs/heads/main", "sts.amazonaws.com", True),
+        ("repo:o@3/r@7:ref:refs/heads/main", "sts.amazonaws.com", True),
+        ("repo:o/r:ref:refs/heads/other", "sts.amazonaws.com", False),
+        ("repo:o/r:pull_request", "sts.amazonaws.com", False),
+        ("repo:o@3/r@8:ref:refs/heads/main", "sts.amazonaws.com", False),
+        ("repo:o/r:ref:refs/heads/main", "https://github.com/o", False),
+    ],
+)
+def test_the_printed_trust_admits_the_repository_in_both_of_its_spellings(
+    box: Sandbox, sub: str, audience: str, allowed: bool
+) -> None:
+    owner = trial(box, "push only")
+    document = aws.trust("o/r", "7", "3", aws.Where(owner.account, box.region))
+    iam = owner.root("iam")
+    iam.create_open_id_connect_provider(Url=f"https://{PROVIDER}", ClientIDList=["sts.amazonaws.com"])
+    iam.create_role(RoleName="by-github", AssumeRolePolicyDocument=json.dumps(document))
+    assume: dict[str, Any] = {"RoleArn": f"arn:aws:iam::{owner.account}:role/by-github", "RoleSessionName": "ci"}
+    sts = owner.root("sts")
+    if allowed:
+        assert sts.assume_role_with_web_identity(**assume, WebIdentityToken=token(sub, audience))["Credentials"]
+        return
+    with pytest.raises(ClientError) as caught:
+        sts.assume_role_with_web_identity(**assume, WebIdentityToken=token(sub, audience))
+    assert caught.value.response["Error"]["Code"] in ("AccessDenied", "InvalidIdentityToken")
+
+
+def test_a_wrong_secret_and_an_unknown_key_are_nobody(box: Sandbox) -> None:
+    iam = trial(box, "push only").root("iam")
+    iam.create_user(UserName="known")
+    issued = iam.create_access_key(UserName="known")["AccessKey"]["AccessKeyId"]
+    for key, secret in ((issued, "guessed"), ("AKIAUNKNOWN", box.secret_key)):
+        environment = {**box.environment(), "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+        with pytest.raises(AwsAccessError, match="does not accept the credentials"):
+            aws.connect(AwsSettings("", ""), environment, Silent())
+
+
+def test_the_doctor_knows_beforehand_what_is_not_allowed(box: Sandbox) -> None:
+    role = trial(box, "push only")
+    simulating = {
+        "Statement": [{"Effect": "Allow", "Action": ["iam:SimulatePrincipalPolicy", "iam:GetRole"], "Resource": "*"}]
+    }
+    role.allow([*role.printed(), simulating])
+    whole = role.do("doctor")
+    (finding,) = [f for f in whole.findings if f.name == "permissions"]
+    assert (whole.outcome, finding.status) == ("ready", "ok"), whole.failure
+    role.allow([simulating, *document_without(role, "ecr:PutImage")])
+    lacking = role.do("doctor")
+    (finding,) = [f for f in lacking.findings if f.name == "permissions"]
+    assert finding.status == "failed"
+    assert f"ecr:PutImage on arn:aws:ecr:{box.region}:{role.account}:repository/{FOLDER.name}" in finding.text
+    assert lacking.failure and lacking.failure.exit_code == 8
+
+
+def document_without(role: Trial, action: str) -> list[dict[str, Any]]:
+    return [without(document, action) for document in role.printed()]
+
+
+def test_the_doctor_says_what_it_could_not_know(box: Sandbox) -> None:
+    role = trial(box)
+    report = role.do("doctor")
+    found = {finding.name: finding for finding in report.findings}
+    assert report.outcome == "ready", report.failure
+    assert found["permissions"].status == "unknown"
+    assert "iam:SimulatePrincipalPolicy is not allowed" in found["permissions"].text
+    assert "ecs:CreateService" in found["permissions"].text
+    role.allow(document_without(role, "ec2:DescribeVpcs"))
+    blind = role.do("doctor")
+    assert next(finding.name for finding in blind.findings if finding.status == "failed") == "network"
+    assert blind.failure and blind.failure.exit_code == 8

@@ -1,0 +1,112 @@
+"""What AWS asks of policies for a request, by the Service Authorization Reference."""
+
+from typing import Any
+
+import pytest
+
+from model_dockerize.sandbox.server.needs import Call, needs
+
+A = "arn:aws"
+HERE = "us-east-1:123456789012"
+ROLE = f"{A}:iam::123456789012:role/r"
+
+
+def asked(action: str, params: dict[str, Any], resource: str = "*") -> list[tuple[str, str]]:
+    call = Call(action, params, "123456789012", "us-east-1", resource)
+    return [(need.action, need.resource) for need in needs(call)]
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "resources"),
+    [
+        ("ecs:CreateCluster", {"clusterName": "c"}, [f"{A}:ecs:{HERE}:cluster/c"]),
+        ("ecs:DescribeClusters", {"clusters": ["c", "d"]}, [f"{A}:ecs:{HERE}:cluster/c", f"{A}:ecs:{HERE}:cluster/d"]),
+        ("ecs:RegisterTaskDefinition", {"family": "f"}, [f"{A}:ecs:{HERE}:task-definition/f:*"]),
+        ("ecs:DescribeTaskDefinition", {"taskDefinition": "f:3"}, ["*"]),
+        ("ecs:CreateService", {"cluster": "c", "serviceName": "s"}, [f"{A}:ecs:{HERE}:service/c/s"]),
+        (
+            "ecs:UpdateService",
+            {"cluster": f"{A}:ecs:{HERE}:cluster/c", "service": "s"},
+            [f"{A}:ecs:{HERE}:service/c/s"],
+        ),
+        ("ecs:DescribeServices", {"cluster": "c", "services": ["s"]}, [f"{A}:ecs:{HERE}:service/c/s"]),
+        ("ecs:DescribeServiceDeployments", {"serviceDeploymentArns": ["arn:x"]}, ["arn:x"]),
+        ("ecs:ListTasks", {"cluster": "c"}, ["*"]),
+        ("ecs:DescribeTasks", {"cluster": "c", "tasks": ["1"]}, [f"{A}:ecs:{HERE}:task/c/1"]),
+        ("ecs:TagResource", {"resourceArn": "arn:x", "tags": [1]}, ["arn:x"]),
+        ("batch:RegisterJobDefinition", {"jobDefinitionName": "j"}, [f"{A}:batch:{HERE}:job-definition/j"]),
+        ("batch:DescribeJobs", {"jobs": ["1"]}, ["*"]),
+        (
+            "batch:CreateJobQueue",
+            {"jobQueueName": "q", "computeEnvironmentOrder": [{"computeEnvironment": "e"}]},
+            [f"{A}:batch:{HERE}:job-queue/q", f"{A}:batch:{HERE}:compute-environment/e"],
+        ),
+        (
+            "batch:SubmitJob",
+            {"jobQueue": "q", "jobDefinition": "arn:aws:batch:r:1:job-definition/j:2"},
+            [f"{A}:batch:{HERE}:job-queue/q", "arn:aws:batch:r:1:job-definition/j:2", f"{A}:batch:{HERE}:job/*"],
+        ),
+        ("ecr:DescribeRepositories", {"repositoryNames": ["a/b"]}, [f"{A}:ecr:{HERE}:repository/a/b"]),
+        ("ecr:GetAuthorizationToken", {}, ["*"]),
+        (
+            "logs:GetLogEvents",
+            {"logGroupName": "/g", "logStreamName": "s"},
+            [f"{A}:logs:{HERE}:log-group:/g:log-stream:s"],
+        ),
+        ("logs:PutRetentionPolicy", {"logGroupName": "/g"}, [f"{A}:logs:{HERE}:log-group:/g"]),
+        ("logs:DescribeLogGroups", {"logGroupNamePrefix": "/g"}, ["*"]),
+        ("iam:GetRole", {"RoleName": "r"}, [ROLE]),
+        ("iam:GetInstanceProfile", {"InstanceProfileName": "r"}, [f"{A}:iam::123456789012:instance-profile/r"]),
+        ("ec2:DescribeVpcs", {}, ["*"]),
+    ],
+)
+def test_resources(action: str, params: dict[str, Any], resources: list[str]) -> None:
+    assert asked(action, params) == [(action, resource) for resource in resources]
+
+
+def test_what_ec2_makes_stands_for_all_of_its_kind() -> None:
+    vpc = f"{A}:ec2:{HERE}:vpc/vpc-1"
+    assert asked("ec2:CreateSubnet", {"VpcId": "vpc-1"}, vpc) == [
+        ("ec2:CreateSubnet", f"{A}:ec2:{HERE}:subnet/*"),
+        ("ec2:CreateSubnet", vpc),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "tagging"),
+    [
+        ("ecs:CreateCluster", {"clusterName": "c", "tags": [{"key": "a"}]}, "ecs:TagResource"),
+        ("ecr:CreateRepository", {"repositoryName": "r", "tags": [{"Key": "a"}]}, "ecr:TagResource"),
+        ("logs:CreateLogGroup", {"logGroupName": "g", "tags": {"a": "b"}}, "logs:TagResource"),
+        ("batch:RegisterJobDefinition", {"jobDefinitionName": "j", "tags": {"a": "b"}}, "batch:TagResource"),
+        ("iam:CreateRole", {"RoleName": "r", "Tags.member.1.Key": "a"}, "iam:TagRole"),
+        ("iam:CreateInstanceProfile", {"InstanceProfileName": "r", "Tags.member.1.Key": "a"}, "iam:TagInstanceProfile"),
+        ("ec2:CreateVpc", {"TagSpecification.1.ResourceType": "vpc"}, "ec2:CreateTags"),
+    ],
+)
+def test_tags_given_with_the_making_need_the_tagging_too(action: str, params: dict[str, Any], tagging: str) -> None:
+    assert [name for name, _ in asked(action, params)] == [action, tagging]
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "service"),
+    [
+        ("ecs:RegisterTaskDefinition", {"family": "f", "executionRoleArn": ROLE}, "ecs-tasks.amazonaws.com"),
+        ("ecs:RegisterTaskDefinition", {"family": "f", "taskRoleArn": ROLE}, "ecs-tasks.amazonaws.com"),
+        (
+            "batch:RegisterJobDefinition",
+            {"jobDefinitionName": "j", "containerProperties": {"jobRoleArn": ROLE}},
+            "ecs-tasks.amazonaws.com",
+        ),
+        (
+            "batch:CreateComputeEnvironment",
+            {"computeEnvironmentName": "e", "computeResources": {"instanceRole": f"{A}:iam::1:instance-profile/r"}},
+            "ec2.amazonaws.com",
+        ),
+        ("iam:AddRoleToInstanceProfile", {"InstanceProfileName": "p", "RoleName": "r"}, "ec2.amazonaws.com"),
+    ],
+)
+def test_a_role_that_is_handed_on_must_be_passable(action: str, params: dict[str, Any], service: str) -> None:
+    last = needs(Call(action, params, "123456789012", "us-east-1"))[-1]
+    assert (last.action, last.resource) == ("iam:PassRole", ROLE)
+    assert last.context == {"iam:PassedToService": service}
