@@ -21,6 +21,7 @@ from model_dockerize.aws.ecr import (
     verify,
 )
 from model_dockerize.aws.errors import translate
+from model_dockerize.aws.examine import distrusting, lifetime, linked_roles, quotas, similar_region
 from model_dockerize.aws.foundations import (
     Foundations,
     Runtime,
@@ -28,7 +29,6 @@ from model_dockerize.aws.foundations import (
     ensure_instance_runtime,
     ensure_runtime,
 )
-from model_dockerize.aws.examine import distrusting, lifetime, linked_roles, quotas, similar_region
 from model_dockerize.aws.function import Function, ensure_function
 from model_dockerize.aws.job_list import place, too_long
 from model_dockerize.aws.jobs import Job, end_jobs, follow_jobs, log_of, send_jobs, underway
@@ -49,8 +49,8 @@ from model_dockerize.aws.running import Running, build_of, previous, running
 from model_dockerize.aws.service import Service, ensure_service, ensure_turn, mark_proved, short_arn
 from model_dockerize.aws.service_log import follow_log, log_lines
 from model_dockerize.aws.session import Aws, Identity, connect
-from model_dockerize.aws.subnets import Subnet
 from model_dockerize.aws.simulate import Simulation, simulate
+from model_dockerize.aws.subnets import Subnet
 from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
 from model_dockerize.aws.volume import Volume, ensure_volume
 

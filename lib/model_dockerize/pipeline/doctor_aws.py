@@ -106,8 +106,7 @@ def _check_repository(checks: Checks, run: Run, prepared: Prepared, rehearsal: a
 
 def _check_ground(checks: Checks, run: Run, prepared: Prepared, account: aws.Aws, rehearsal: aws.Rehearsal) -> None:
     """What service and jobs stand on and are, by the run's own stages, which only ask."""
-    settings, model, asking = run.settings, prepared.program.name, rehearsal.aws
-    service, jobs = settings.service, settings.batch
+    asking, service, jobs = rehearsal.aws, run.settings.service, run.settings.batch
     if service.deploy_service:
         checks.look("order", lambda: _turn(run, prepared, asking))
     if not (service.deploy_service or jobs.create_job_def):

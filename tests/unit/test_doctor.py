@@ -1,0 +1,149 @@
+"""The doctor without AWS, on a real folder and the real engine's absence; what each line says."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from model_dockerize import aws, pipeline
+from model_dockerize.aws.examine import similar_region
+from model_dockerize.aws.simulate import Simulation, simulate
+from model_dockerize.report import Recorder, Report, to_json
+from model_dockerize.settings import Given, to_settings
+from tests.rig.deployer import Quiet
+
+NOBODY = {"PATH": "/nonexistent", "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def doctor(folder: Path, **inputs: str) -> Report:
+    given = {"program-path": str(folder)} | {name.replace("_", "-"): text for name, text in inputs.items()}
+    settings = to_settings([{name: Given(text, name, Path()) for name, text in given.items()}])
+    return pipeline.doctor(settings, NOBODY, Recorder(Quiet()))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "main.py").write_text("print()\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_everything_that_is_wrong_is_told_at_once(folder: Path) -> None:
+    report = doctor(folder, aws_region="eu-cntral-1")
+    status = {finding.name: finding.status for finding in report.findings}
+    assert status == {
+        "folder": "ok",
+        "sample": "warning",
+        "engine": "failed",
+        "region": "failed",
+        "credentials": "failed",
+    }
+    assert report.outcome == "not-ready"
+    assert report.failure and report.failure.message == "3 of 5 checks failed: engine, region, credentials."
+    assert all(finding.remedy for finding in report.findings if finding.status == "failed")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code"),
+    [({"push_to_ecr": "false"}, 4), ({"base_image": "two words"}, 2), ({"aws_region": "eu-mars-1"}, 4)],
+)
+def test_the_exit_code_is_that_of_the_first_that_would_stop_a_run(
+    folder: Path, inputs: dict[str, str], code: int
+) -> None:
+    assert doctor(folder, **inputs).exit_code == code
+
+
+def test_nothing_of_aws_is_looked_at_where_nothing_is_pushed(folder: Path) -> None:
+    assert [f.name for f in doctor(folder, push_to_ecr="false").findings] == ["folder", "sample", "engine"]
+
+
+def test_a_folder_that_cannot_become_an_image_hides_nothing_else(tmp_path: Path) -> None:
+    report = doctor(tmp_path, push_to_ecr="false")
+    assert {f.name for f in report.findings if f.status == "failed"} == {"folder", "engine"}
+    assert report.exit_code == 3
+
+
+def test_the_report_holds_the_findings(folder: Path) -> None:
+    findings = json.loads(to_json(doctor(folder, push_to_ecr="false")))["findings"]
+    assert findings[-1]["name"] == "engine" and findings[-1]["status"] == "failed"
+    assert set(findings[0]) == {"name", "status", "text", "remedy"}
+
+
+@pytest.mark.parametrize(
+    ("name", "similar"), [("eu-central-1", None), ("cn-north-1", None), ("eu-cntral-1", "eu-central-1"), ("mars", "")]
+)
+def test_regions(name: str, similar: str | None) -> None:
+    assert similar_region(name) == similar
+
+
+class Iam:
+    """Answers SimulatePrincipalPolicy as IAM does, from a set of what is allowed. Shaped by botocore's model."""
+
+    def __init__(self, allowed: set[tuple[str, str]], error: str = "") -> None:
+        self.allowed, self.error, self.asked = allowed, error, list[dict[str, object]]()
+
+    def get_paginator(self, name: str) -> "Iam":
+        assert name == "simulate_principal_policy"
+        return self
+
+    def paginate(self, **query: list[str]) -> list[dict[str, list[dict[str, str]]]]:
+        self.asked.append(dict(query))
+        if self.error:
+            raise ClientError({"Error": {"Code": self.error, "Message": "no"}}, "SimulatePrincipalPolicy")
+        (resource,) = query["ResourceArns"]
+        decided = {a: "allowed" if (a, resource) in self.allowed else "implicitDeny" for a in query["ActionNames"]}
+        return [{"EvaluationResults": [{"EvalActionName": a, "EvalDecision": d} for a, d in decided.items()]}]
+
+    def get_role(self, RoleName: str) -> dict[str, dict[str, str]]:  # noqa: N803 - botocore's name
+        return {"Role": {"Arn": f"arn:aws:iam::1:role/path/{RoleName}"}}
+
+
+def simulated(iam: Iam, who: str, *statements: dict[str, object]) -> Simulation:
+    account = aws.Aws.__new__(aws.Aws)
+    object.__setattr__(account, "identity", aws.Identity("1", who, "us-east-1"))
+    object.__setattr__(account, "_clients", {"iam": iam})
+    object.__setattr__(account, "_lock", threading.Lock())
+    return simulate(account, {"Statement": list(statements)})
+
+
+SESSION = "arn:aws:sts::1:assumed-role/ci/session"
+QUEUE, DEFINITION = "arn:aws:batch:r:1:job-queue/q", "arn:aws:batch:r:1:job-definition/d"
+ROLES = ["arn:aws:iam::1:role/a", "arn:aws:iam::1:role/b"]
+
+
+def test_an_action_fits_one_kind_of_the_resources_of_its_statement() -> None:
+    iam = Iam({("batch:CreateJobQueue", QUEUE)})
+    statement = {"Action": ["batch:CreateJobQueue", "batch:SubmitJob"], "Resource": [QUEUE, DEFINITION]}
+    answer = simulated(iam, SESSION, statement)
+    assert (answer.allowed, answer.denied) == (1, (("batch:SubmitJob", DEFINITION),))
+    assert {q["PolicySourceArn"] for q in iam.asked} == {"arn:aws:iam::1:role/path/ci"}
+
+
+def test_of_one_kind_all_must_be_allowed_with_the_conditions_of_the_statement() -> None:
+    iam = Iam({("iam:PassRole", ROLES[0])})
+    condition = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    answer = simulated(iam, SESSION, {"Action": ["iam:PassRole"], "Resource": ROLES, "Condition": condition})
+    assert answer.denied == (("iam:PassRole", ROLES[1]),)
+    (entry,) = iam.asked[0]["ContextEntries"]  # type: ignore[misc]
+    assert entry["ContextKeyName"] == "iam:PassedToService"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("who", "error", "reason"),
+    [
+        (SESSION, "AccessDenied", "iam:SimulatePrincipalPolicy is not allowed"),
+        (SESSION, "NoSuchEntity", "does not take it"),
+        ("arn:aws:sts::1:federated-user/x", "", "federated-user has no policies"),
+    ],
+)
+def test_what_cannot_be_asked_is_not_called_denied(who: str, error: str, reason: str) -> None:
+    answer = simulated(Iam(set(), error), who, {"Action": ["a:B"], "Resource": "*"})
+    assert reason in answer.reason
+    assert answer.denied == ()
+
+
+def test_root_may_do_everything() -> None:
+    iam = Iam(set())
+    assert simulated(iam, "arn:aws:iam::1:root", {"Action": ["a:B"], "Resource": "*"}).allowed == 1
+    assert iam.asked == []
