@@ -57,6 +57,7 @@ CONFIGURATIONS: dict[str, dict[str, str]] = {
 EXPLAINED = {
     "ec2:ReplaceRoute": "mends a default route that leads nowhere, because its gateway was deleted",
     "ecr:GetDownloadUrlForLayer": "reads the build cache back (cache: registry or inline)",
+    "iam:DeleteRolePolicy": "removes what lets tasks read secrets, where there are some (secrets)",
     "ecs:DescribeServiceDeployments": "names our own rollout; without it the service as a whole is followed",
     "ecs:ListServiceDeployments": "finds our own rollout; without it the service as a whole is followed",
     "ecs:DescribeServiceRevisions": "tells rollback what was deployed whole; without it the revision before is taken",
@@ -187,7 +188,7 @@ class Sweep:
     def steps(self) -> tuple[str, ...]:
         """The commands that this configuration is for."""
         if self.settings.service.deploy_service:
-            return tuple(STEPS)
+            return tuple(step for step in STEPS if step != "doctor")
         jobs = ("submit",) if self.settings.batch.job_queue else ()
         return ("run", *jobs, "destroy")
 
@@ -211,13 +212,13 @@ class Sweep:
     def trials(self) -> Iterator[str]:
         """Steps in their order, in one account; before each, what it needs first is taken away and given back.
 
-        Making things anew needs an account in which they are not: those of the first step have one each.
+        What makes everything or removes everything has an account for each trial.
         """
         shared = Trial(self.box, self.settings, self.model)
         for step in self.steps():
             done = False
             for action in sorted(a for a, first in self.needed_by.items() if first == step):
-                trial = Trial(self.box, self.settings, self.model) if step == "run" else shared
+                trial = shared if step in self.steps()[1:-1] else self.fresh(step)
                 report = trial.without(action, step)
                 done |= trial is shared and report.failure is None
                 yield f"without {action}, {step}: {self.judged(action, report)}"
@@ -225,6 +226,14 @@ class Sweep:
                 shared.allow(shared.printed(destroy=True))
                 report = shared.do(step)
                 assert report.failure is None, f"{step}: {report.failure}"
+
+    def fresh(self, step: str) -> Trial:
+        """An account in which everything is to be made, or everything is there to be removed."""
+        trial = Trial(self.box, self.settings, self.model)
+        if step == "destroy":
+            trial.allow(trial.printed(destroy=True))
+            trial.do("run")
+        return trial
 
     def judged(self, action: str, report: Report) -> str:
         """What came of a trial without `action`, in words."""

@@ -29,13 +29,12 @@ def examine(run: Run) -> None:
             checks.look("sample", lambda: _sample(run, prepared))
         with ThreadPoolExecutor(1, thread_name_prefix="doctor") as side:
             # AWS and the engine know nothing of each other, and both take their time.
-            asked = (
-                side.submit(check_account, there, run, prepared, stage) if run.settings.registry.push_to_ecr else None
-            )
+            in_aws = run.settings.registry.push_to_ecr or run.settings.batch.create_job_def
+            asked = side.submit(check_account, there, run, prepared, stage) if in_aws else None
             engine = _check_engine(here, run, prepared)
             account = asked.result() if asked else None
         checks.add((here, there))
-        if engine and account:
+        if engine and account and run.settings.registry.push_to_ecr:
             check_registry(checks, engine, account)
         run.learn(findings=tuple(checks.findings))
         if checks.errors:
