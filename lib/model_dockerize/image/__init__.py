@@ -11,8 +11,8 @@ from model_dockerize.image.engine import Engine, probe
 from model_dockerize.image.login import signed_in
 from model_dockerize.image.platform import check_platform, own_platform, runs
 from model_dockerize.image.push import RegistryAuth, push
-from model_dockerize.image.serve import Place, serve, serves, stop
 from model_dockerize.image.readiness import find_base, free_disk, sign_in
+from model_dockerize.image.serve import Place, serve, serves, stop
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
 from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, tag
 
