@@ -3,7 +3,14 @@
 from model_dockerize.aws.address import public_address
 from model_dockerize.aws.batch import JobDefinition, ensure_job_definition, latest_job_definition
 from model_dockerize.aws.change import Change
-from model_dockerize.aws.compute import ensure_queue
+from model_dockerize.aws.compute import (
+    ComputeEnvironment,
+    JobQueue,
+    ensure_compute_environment,
+    ensure_queue,
+    existing_environment,
+    feed,
+)
 from model_dockerize.aws.container import Container, container_of
 from model_dockerize.aws.destroy import Names, find_ours, remove
 from model_dockerize.aws.diagnosis import StoppedTask
@@ -35,6 +42,7 @@ from model_dockerize.aws.jobs import Job, end_jobs, follow_jobs, log_of, send_jo
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name
 from model_dockerize.aws.network import Network, ensure_network
+from model_dockerize.aws.one_job import SubmittedJob, submit_one
 from model_dockerize.aws.policy import Where, permissions, removal, trust
 from model_dockerize.aws.registry_rules import check_findings, ensure_rules
 from model_dockerize.aws.rehearsal import TO_COME, Rehearsal, is_read, rehearse
@@ -59,12 +67,14 @@ __all__ = [
     "TO_COME",
     "Aws",
     "Change",
+    "ComputeEnvironment",
     "Container",
     "Foundations",
     "Function",
     "Identity",
     "Job",
     "JobDefinition",
+    "JobQueue",
     "Names",
     "Network",
     "PushedImage",
@@ -76,6 +86,7 @@ __all__ = [
     "Service",
     "Simulation",
     "StoppedTask",
+    "SubmittedJob",
     "Subnet",
     "TaskDefinition",
     "Verdict",
@@ -88,6 +99,7 @@ __all__ = [
     "container_of",
     "distrusting",
     "end_jobs",
+    "ensure_compute_environment",
     "ensure_foundations",
     "ensure_function",
     "ensure_instance_runtime",
@@ -101,6 +113,8 @@ __all__ = [
     "ensure_task_definition",
     "ensure_turn",
     "ensure_volume",
+    "existing_environment",
+    "feed",
     "find_build",
     "find_ours",
     "follow",
@@ -133,6 +147,7 @@ __all__ = [
     "short_arn",
     "similar_region",
     "simulate",
+    "submit_one",
     "tag_image",
     "taken_tag",
     "too_long",

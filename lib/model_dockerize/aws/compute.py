@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from model_dockerize.aws.errors import translate
@@ -20,6 +21,24 @@ _LINKED_ROLE = "AWSServiceRoleForBatch"
 _SCALING = ("maxvCpus", "minvCpus", "serviceRole", "state")
 
 
+@dataclass(frozen=True)
+class ComputeEnvironment:
+    """A compute environment that is VALID."""
+
+    arn: str
+    name: str
+    changed: bool  # made or changed by this call
+
+
+@dataclass(frozen=True)
+class JobQueue:
+    """A job queue that is VALID."""
+
+    arn: str
+    name: str
+    changed: bool  # made or changed by this call
+
+
 def ensure_queue(
     aws: Aws, settings: BatchSettings, queue: str, network: Network, progress: Progress, sleep: Sleep = time.sleep
 ) -> str:
@@ -29,34 +48,69 @@ def ensure_queue(
         InputError: an environment of that name exists, of a kind that cannot become the wanted one.
         BatchError: AWS says INVALID; the reason is in it.
     """
-    environment = _ensure_environment(aws, settings, network, progress, sleep)
+    environment = ensure_compute_environment(aws, settings, network, progress, sleep)
+    return feed(aws, queue, environment.arn, settings.queue_priority, progress, sleep).arn
+
+
+def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
+    """The compute environment `name`, as somebody made it.
+
+    Raises:
+        InputError: there is none.
+    """
+    with translate(f"compute environment {name}"):
+        there = _environment(aws, name)
+    if there is None:
+        raise InputError(
+            f"There is no compute environment {name} in {aws.identity.region}.",
+            "Describe it (comp_env in BatchConfig.yml, or compute-environment), or correct the name.",
+        )
+    return ComputeEnvironment(there["computeEnvironmentArn"], name, changed=False)
+
+
+def feed(
+    aws: Aws, queue: str, environment: str, priority: int, progress: Progress, sleep: Sleep = time.sleep
+) -> JobQueue:
+    """The queue `queue`, made or changed so that its jobs run in `environment` (ARN), and VALID.
+
+    Raises:
+        BatchError: AWS says INVALID; the reason is in it.
+    """
     order = [{"order": 1, "computeEnvironment": environment}]
     with translate(f"job queue {queue}"):
         there = _queue(aws, queue)
         if there is None:
             aws.batch.create_job_queue(
                 jobQueueName=queue,
-                priority=settings.queue_priority,
+                priority=priority,
                 state="ENABLED",
                 computeEnvironmentOrder=order,  # type: ignore[arg-type]
                 tags={TAG: BATCH},
             )
-        differing = _queue_differs(there, order, settings.queue_priority) if there else ()
+        differing = _queue_differs(there, order, priority) if there else ()
         if differing:
             aws.batch.update_job_queue(
                 jobQueue=queue,
                 state="ENABLED",
-                priority=settings.queue_priority,
+                priority=priority,
                 computeEnvironmentOrder=order,  # type: ignore[arg-type]
             )
         if there is None or differing or there["status"] != "VALID":
             _until_valid(f"job queue {queue}", lambda: _queue(aws, queue), sleep)
         arn: str = (_queue(aws, queue) or {"jobQueueArn": queue})["jobQueueArn"]
     aws.settled(progress, _action(there, differing), "job queue", queue, *differing)
-    return arn
+    return JobQueue(arn, queue, changed=there is None or bool(differing))
 
 
-def _ensure_environment(aws: Aws, settings: BatchSettings, network: Network, progress: Progress, sleep: Sleep) -> str:
+def ensure_compute_environment(
+    aws: Aws, settings: BatchSettings, network: Network, progress: Progress, sleep: Sleep = time.sleep
+) -> ComputeEnvironment:
+    """The compute environment that `settings` describes, in `network`: made, or changed where it differs, and VALID.
+
+    Raises:
+        InputError: one of that name exists, of a kind that cannot become the wanted one.
+        BatchError: AWS says INVALID; the reason is in it.
+    """
     name = settings.compute_environment
     wanted = compute_resources(settings, network)
     if not wanted["type"].startswith("FARGATE"):
@@ -86,7 +140,7 @@ def _ensure_environment(aws: Aws, settings: BatchSettings, network: Network, pro
             _until_valid(f"compute environment {name}", lambda: _environment(aws, name), sleep)
         arn: str = (_environment(aws, name) or {"computeEnvironmentArn": name})["computeEnvironmentArn"]
     aws.settled(progress, _action(there, differing), "compute environment", name, *differing)
-    return arn
+    return ComputeEnvironment(arn, name, changed=there is None or bool(differing))
 
 
 def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> tuple[str, ...]:

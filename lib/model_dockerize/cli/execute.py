@@ -11,7 +11,7 @@ from model_dockerize.cancel import Cancelled, cancellable
 from model_dockerize.errors import InputError
 from model_dockerize.report import Recorder, Report, concluded, ended, to_json
 from model_dockerize.report.console import ConsoleDisplay
-from model_dockerize.settings import Settings, to_settings
+from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.settings.sources import from_environment, from_flags, program_file
 
 
@@ -20,10 +20,13 @@ def execute(
     flags: Mapping[str, str | None],
     function: Callable[[Settings, Mapping[str, str], Recorder], Report],
     verdict: TextIO | None = None,
+    read: Callable[[Path], Mapping[str, Given]] = program_file,
 ) -> None:
     """One run of a pipeline function, from flags to the exit code. Whatever ends it, the report is written.
 
-    `verdict`: where the last words go, if not to standard output.
+    Args:
+        verdict: where the last words go, if not to standard output.
+        read: what the command's argument means.
     """
     display = ConsoleDisplay(sys.stderr, verdict or sys.stdout)
     recorder = Recorder(display)
@@ -32,7 +35,7 @@ def execute(
         with display, cancellable():
             named = {name.replace("_", "-"): text for name, text in flags.items()}
             folder = target or Path(flags.get("program_path") or ".")
-            settings = to_settings([from_environment(os.environ), program_file(folder), from_flags(named)])
+            settings = to_settings([from_environment(os.environ), read(folder), from_flags(named)])
             file = _writable(settings.run.report)
             report = function(settings, dict(os.environ), recorder)
     except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run

@@ -11,6 +11,8 @@ from model_dockerize import pipeline
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 from model_dockerize.image import Place
+from model_dockerize.settings import is_batch_file
+from model_dockerize.settings.sources import environment_inputs
 
 PROGRAM = ("program", "image", "smoke", "run")
 #: What nothing of AWS is asked for.
@@ -95,8 +97,16 @@ def push(target: Path | None, **flags: str | None) -> None:
 
 @cli.command()
 @takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
-def batch(target: Path | None, **flags: str | None) -> None:
-    """Push the image if needed, and register its AWS Batch job definition."""
+@click.argument("aws-config", required=False, type=click.Path(path_type=Path), metavar="[AwsConfig.ini]")
+def batch(target: Path | None, aws_config: Path | None, **flags: str | None) -> None:
+    """Push the image if needed, and register its AWS Batch job definition.
+
+    Of a BatchConfig.yml: make or update the compute environment, the queue and the job definition that it describes,
+    and send its job where it has one.
+    """
+    if target and (aws_config or is_batch_file(target)):
+        read = partial(environment_inputs, aws_config=aws_config)
+        execute(target, flags, pipeline.batch_environment, read=read)
     execute(target, {**flags, "create_job_def": "true", "deploy_service": "false"}, pipeline.run)
 
 

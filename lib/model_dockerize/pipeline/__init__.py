@@ -14,6 +14,7 @@ from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
 from model_dockerize.pipeline import download, make, operate, policy, ship
+from model_dockerize.pipeline import environment as places
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import serve as local
@@ -23,6 +24,7 @@ from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
 __all__ = [
+    "batch_environment",
     "destroy",
     "dockerfile",
     "doctor",
@@ -57,6 +59,11 @@ def plan(settings: Settings, environment: Mapping[str, str], recorder: Recorder)
 def doctor(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
     """Everything that would stop `run`, looked at beforehand. `report.findings` holds one finding a check."""
     return Run(settings, environment, recorder).report_of(_examined)
+
+
+def batch_environment(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """What the BatchConfig.yml of `batch-config-file` describes: compute environment, queue, definition, job."""
+    return Run(settings, environment, recorder).report_of(lambda run: places.update(run, places.read(run)))
 
 
 def destroy(

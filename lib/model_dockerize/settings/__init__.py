@@ -9,6 +9,7 @@ from model_dockerize.settings.batch_file import (
     JobConfig,
     JobDefinitionConfig,
     JobQueueConfig,
+    is_batch_file,
     read_batch_file,
 )
 from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option
@@ -50,6 +51,7 @@ __all__ = [
     "Settings",
     "SmokeSettings",
     "feeds_itself",
+    "is_batch_file",
     "read_aws_config",
     "read_batch_file",
     "to_settings",

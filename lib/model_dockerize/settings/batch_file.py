@@ -11,7 +11,7 @@ from pathlib import Path
 
 from model_dockerize.errors import InputError
 from model_dockerize.settings.aws_config import REGION
-from model_dockerize.settings.yaml_sections import Section, read_sections
+from model_dockerize.settings.yaml_sections import Section, read_sections, section_names
 
 #: AWS Batch's own rule for the names of all its things.
 _NAME = (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)")
@@ -128,6 +128,11 @@ class BatchFile:
     job_queue: JobQueueConfig | None = None
     job_definition: JobDefinitionConfig | None = None
     job: JobConfig | None = None
+
+
+def is_batch_file(path: Path) -> bool:
+    """Whether the YAML file has a section of a BatchConfig.yml, and so is no model-dockerize.yml."""
+    return not section_names(path).isdisjoint(_KEYS)
 
 
 def read_batch_file(path: Path, wanted: Wanted) -> BatchFile:

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from model_dockerize.errors import InputError
+from model_dockerize.settings.batch_file import FOR_ENVIRONMENT, read_batch_file
 from model_dockerize.settings.config_ini import from_config_ini
 from model_dockerize.settings.declaration import OPTIONS, Kind
 from model_dockerize.settings.given import Given
@@ -106,6 +107,24 @@ def _lines(value: yaml.Node) -> tuple[str, str]:
     if any("\n" in line for line in lines):
         return "", "a value must be on one line"
     return "\n".join(lines), ""
+
+
+def environment_inputs(path: Path, aws_config: Path | None) -> dict[str, Given]:
+    """The arguments of `batch BatchConfig.yml AwsConfig.ini`: no program, only what the file describes.
+
+    Raises:
+        InputError: the BatchConfig.yml cannot be read or is wrong.
+    """
+    file = read_batch_file(path, FOR_ENVIRONMENT)
+    queue = file.job_queue.name if file.job_queue else file.job.queue if file.job else ""
+    texts = {
+        "batch-config-file": str(path),
+        "aws-config-file": str(aws_config) if aws_config else "",
+        "job-queue": queue,
+        "create-job-def": "true",
+        "deploy-service": "false",
+    }
+    return {name: Given(text, str(path), Path.cwd()) for name, text in texts.items() if text}
 
 
 def program_file(target: Path) -> dict[str, Given]:

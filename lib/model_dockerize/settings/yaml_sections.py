@@ -128,6 +128,15 @@ def read_sections(
     return sections
 
 
+def section_names(path: Path) -> set[str]:
+    """What stands at the left margin of the file; nothing of a file that cannot be read or is no such YAML."""
+    try:
+        root = _mapping(path)
+    except InputError:
+        return set()
+    return {_key(key) for key, _ in _entries(root)} if root else set()
+
+
 def _read_keys(
     section: Section, node: yaml.MappingNode, known: Collection[str], spelling: Callable[[str], str]
 ) -> None:

@@ -1,0 +1,161 @@
+"""A Batch environment as a BatchConfig.yml describes it: where jobs run, what runs there, who sends it."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+
+from model_dockerize import aws
+from model_dockerize.errors import InputError
+from model_dockerize.pipeline import batch
+from model_dockerize.pipeline.account import connect, start_sandbox, tell_of_other_region
+from model_dockerize.pipeline.context import Run
+from model_dockerize.progress import Progress, Silent
+from model_dockerize.settings import (
+    FOR_ENVIRONMENT,
+    BatchFile,
+    BatchSettings,
+    ComputeEnvironmentConfig,
+    JobDefinitionConfig,
+    JobQueueConfig,
+    ServiceSettings,
+    read_batch_file,
+)
+
+
+def update(run: Run, file: BatchFile) -> None:
+    """Every section of the file, in its order: what is missing is made, what differs is changed.
+
+    A job is sent only where the file has a section `job`.
+    """
+    run.settings = replace(run.settings, batch=replace(run.settings.batch, file=file))
+    run.learn(outcome="failed")
+    start_sandbox(run)
+    with run.recorder.stage("check") as stage:
+        account = connect(run, stage)
+        tell_of_other_region(file, account, stage)
+    if run.settings.run.dry_run:
+        _plan(run, file, account)
+        return
+    changed = False
+    if file.compute_environment or file.job_queue:
+        with run.recorder.stage("environment") as stage:
+            changed |= ensure_places(run, account, file, stage)
+    if file.job_definition:
+        with run.recorder.stage("batch") as stage:
+            made = ensure_definition(run, account, file.job_definition, stage)
+            changed |= made.changed
+        run.learn(job_definition_arn=made.arn, job_definition_revision=made.revision)
+    with run.recorder.stage("function") as stage:
+        changed |= _lead_function(run, account, file, changed, stage)
+    if file.job:
+        with run.recorder.stage("job") as stage:
+            aws.submit_one(account, file.job, stage)
+        run.learn(outcome="submitted")
+        return
+    run.learn(outcome="updated" if changed else "unchanged")
+
+
+def ensure_places(run: Run, account: aws.Aws, file: BatchFile, progress: Progress) -> bool:
+    """The compute environment and the queue of the file. Whether one of them was made or changed."""
+    changed, made = False, None
+    if file.compute_environment:
+        made = ensure_environment(run, account, file.compute_environment, progress)
+        changed |= made.changed
+    if file.job_queue:
+        changed |= ensure_queue(account, file.job_queue, made, progress).changed
+    return changed
+
+
+def ensure_environment(
+    run: Run, account: aws.Aws, written: ComputeEnvironmentConfig, progress: Progress
+) -> aws.ComputeEnvironment:
+    """The compute environment of section comp_env: managed, on EC2 instances that AWS chooses, none when idle."""
+    service, settings = _as_inputs(run, written)
+    network = aws.ensure_network(account, service, progress)
+    return aws.ensure_compute_environment(account, settings, network, progress)
+
+
+def ensure_queue(
+    account: aws.Aws, written: JobQueueConfig, environment: aws.ComputeEnvironment | None, progress: Progress
+) -> aws.JobQueue:
+    """The queue of section job_queue. `environment`: made before it; another one of its name must be there."""
+    if environment is None or environment.name != written.compute_environment:
+        environment = aws.existing_environment(account, written.compute_environment)
+    return aws.feed(account, written.name, environment.arn, written.priority, progress)
+
+
+def ensure_definition(
+    run: Run, account: aws.Aws, written: JobDefinitionConfig, progress: Progress
+) -> aws.JobDefinition:
+    """The job definition of section job_def, with the roles and the log that it needs."""
+    uri = aws.pinned(account, written.image, progress)
+    runtime = aws.ensure_instance_runtime(account, run.settings.service, written.name, progress)
+    return batch.ensure_written(run, account, written, uri, runtime, progress)
+
+
+def _as_inputs(run: Run, written: ComputeEnvironmentConfig) -> tuple[ServiceSettings, BatchSettings]:
+    service = replace(run.settings.service, vpc="", subnets=written.subnets, security_groups=written.security_group_ids)
+    settings = replace(
+        run.settings.batch,
+        compute_environment=written.name,
+        compute_type="EC2",
+        instance_types=(),
+        max_vcpus=written.max_vcpus,
+        instance_role=written.instance_role,
+        service_role=written.service_role,
+    )
+    return service, settings
+
+
+def _lead_function(run: Run, account: aws.Aws, file: BatchFile, changed: bool, stage: Progress) -> bool:
+    """The function that sends jobs has to know the queue and the definition: it is told, or somebody how to do that."""
+    settings = run.settings.batch
+    queue = file.job_queue.name if file.job_queue else settings.job_queue
+    definition = file.job_definition.name if file.job_definition else file.job.definition if file.job else ""
+    if settings.update_function:
+        return _tell_function(settings, account, queue, definition, stage)
+    if changed and queue and (file.job_queue or file.job_definition):
+        known = " ".join(
+            f"{name}={value}"
+            for name, value in (("JOB_QUEUE_NAME", queue), ("JOB_DEFINITION_NAME", definition))
+            if value
+        )
+        files = [str(file.path), *([str(path)] if (path := run.settings.aws.aws_config_file) else [])]
+        stage.info(f"A function that sends jobs must have {known} among its environment variables. To set them:")
+        stage.info(f"model-dockerize batch {shlex.join(files)} --update-function NAME")
+    return False
+
+
+def _tell_function(settings: BatchSettings, account: aws.Aws, queue: str, definition: str, stage: Progress) -> bool:
+    output, source = settings.function_output, settings.function_source
+    function = aws.ensure_function(
+        account, settings.update_function, queue, definition, stage, output=output, source=source
+    )
+    return function.changed
+
+
+def _plan(run: Run, file: BatchFile, account: aws.Aws) -> None:
+    """The same questions, with a connection that changes nothing."""
+    rehearsal = aws.rehearse(account)
+    steps: list[Callable[[], object]] = [lambda: ensure_places(run, rehearsal.aws, file, Silent())]
+    if definition := file.job_definition:
+        steps.append(lambda: ensure_definition(run, rehearsal.aws, definition, Silent()))
+    steps.append(lambda: _lead_function(run, rehearsal.aws, file, False, Silent()))
+    with run.recorder.stage("plan") as stage:
+        for step in steps:
+            step()
+        stage.info(f"{len(rehearsal.calls)} calls would change something.")
+    job = (f"+ job {file.job.name} in {file.job.queue}",) if file.job else ()
+    run.learn(outcome="planned", plan=(*map(str, rehearsal.changes), *job))
+
+
+def read(run: Run) -> BatchFile:
+    """The whole file that `batch-config-file` names.
+
+    Raises:
+        InputError: it is wrong.
+    """
+    path = run.settings.batch.batch_config_file
+    if path is None:
+        raise InputError("No BatchConfig.yml is named.", "Name it: model-dockerize batch BatchConfig.yml AwsConfig.ini")
+    return read_batch_file(path, FOR_ENVIRONMENT)
