@@ -33,6 +33,12 @@ def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any
     statements = [_asking(settings), *_registry(settings, names, where)]
     if settings.service.deploy_service or settings.batch.create_job_def:
         statements += [_log_group(names, where), *_roles(settings, where)]
+    statements = [
+        _asking(),
+        *_registry(settings, names, where),
+        _log_group(settings, names, where),
+        *_roles(settings, where),
+    ]
     if settings.service.deploy_service:
         statements += _service(names, where)
         if settings.service.volume:
@@ -149,10 +155,12 @@ def _registry(settings: Settings, names: Names, where: Where) -> list[Statement]
     return [_allow("Registry", tuple(actions), where.arn("ecr", f"repository/{names.repository}"))]
 
 
-def _log_group(names: Names, where: Where) -> Statement:
-    group = where.arn("logs", f"log-group:{log_group_name(names.model)}")
+def _log_group(settings: Settings, names: Names, where: Where) -> Statement:
+    # A definition of a BatchConfig.yml has a log of its own.
+    logged = (names.model, *((names.job_definition,) if settings.batch.file else ()))
+    groups = [where.arn("logs", f"log-group:{log_group_name(name)}") for name in logged]
     actions = ("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource", "logs:GetLogEvents")
-    return _allow("Log", actions, group, f"{group}:*")
+    return _allow("Log", actions, *(arn for group in groups for arn in (group, f"{group}:*")))
 
 
 def _roles(settings: Settings, where: Where) -> list[Statement]:

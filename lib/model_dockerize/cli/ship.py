@@ -107,7 +107,8 @@ def batch(target: Path | None, aws_config: Path | None, **flags: str | None) -> 
     if target and (aws_config or is_batch_file(target)):
         read = partial(environment_inputs, aws_config=aws_config)
         execute(target, flags, pipeline.batch_environment, read=read)
-    execute(target, {**flags, "create_job_def": "true", "deploy_service": "false"}, pipeline.run)
+    else:
+        execute(target, {**flags, "create_job_def": "true", "deploy_service": "false"}, pipeline.run)
 
 
 @cli.command()

@@ -77,9 +77,11 @@ def ensure_written(
 
 def ensure_runtime(run: Run, account: aws.Aws, model: str, progress: Progress) -> aws.Runtime:
     """Roles and log group of a job, where no service stands on them too."""
-    file = run.settings.batch.file
-    ensure = aws.ensure_instance_runtime if file and file.job_definition else aws.ensure_runtime
-    return ensure(account, run.settings.service, model, progress)
+    batch, service = run.settings.batch, run.settings.service
+    if batch.file and batch.file.job_definition:
+        # The log is named as where the same file is used without a model.
+        return aws.ensure_instance_runtime(account, service, batch.definition(model), progress)
+    return aws.ensure_runtime(account, service, model, progress)
 
 
 def image_of(run: Run, account: aws.Aws, pushed: aws.PushedImage | None, progress: Progress) -> str:

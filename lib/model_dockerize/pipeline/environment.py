@@ -36,17 +36,18 @@ def update(run: Run, file: BatchFile) -> None:
     if run.settings.run.dry_run:
         _plan(run, file, account)
         return
-    changed = False
+    changed = renamed = False
     if file.compute_environment or file.job_queue:
         with run.recorder.stage("environment") as stage:
-            changed |= ensure_places(run, account, file, stage)
+            changed = renamed = ensure_places(run, account, file, stage)
     if file.job_definition:
         with run.recorder.stage("batch") as stage:
             made = ensure_definition(run, account, file.job_definition, stage)
+            renamed |= not made.existed
             changed |= made.changed
         run.learn(job_definition_arn=made.arn, job_definition_revision=made.revision)
     with run.recorder.stage("function") as stage:
-        changed |= _lead_function(run, account, file, changed, stage)
+        changed |= _lead_function(run, account, file, renamed, stage)
     if file.job:
         with run.recorder.stage("job") as stage:
             aws.submit_one(account, file.job, stage)
@@ -107,14 +108,17 @@ def _as_inputs(run: Run, written: ComputeEnvironmentConfig) -> tuple[ServiceSett
     return service, settings
 
 
-def _lead_function(run: Run, account: aws.Aws, file: BatchFile, changed: bool, stage: Progress) -> bool:
-    """The function that sends jobs has to know the queue and the definition: it is told, or somebody how to do that."""
+def _lead_function(run: Run, account: aws.Aws, file: BatchFile, renamed: bool, stage: Progress) -> bool:
+    """The function that sends jobs has to know the queue and the definition: it is told, or somebody how to do that.
+
+    `renamed`: there are others than before this run.
+    """
     settings = run.settings.batch
     queue = file.job_queue.name if file.job_queue else settings.job_queue
     definition = file.job_definition.name if file.job_definition else file.job.definition if file.job else ""
     if settings.update_function:
         return _tell_function(settings, account, queue, definition, stage)
-    if changed and queue and (file.job_queue or file.job_definition):
+    if renamed and queue and (file.job_queue or file.job_definition):
         known = " ".join(
             f"{name}={value}"
             for name, value in (("JOB_QUEUE_NAME", queue), ("JOB_DEFINITION_NAME", definition))
