@@ -48,7 +48,7 @@ class Batch:
         instance_role: str = "ecsInstanceRole",
         max_vcpus: int = 128,
     ) -> aws.ComputeEnvironment:
-        """A managed environment of EC2 instances that AWS chooses, with none when nothing runs; VALID when this returns.
+        """A managed environment of EC2 instances that AWS chooses, none of them when nothing runs. It is VALID.
 
         Args:
             service_role: name or ARN; made if it is AWSBatchServiceRole and missing.

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_dockerize import image
+from model_dockerize.errors import InputError
 from model_dockerize.library import session
 from model_dockerize.pipeline import make
-from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.context import FromFolder, Run
 
 #: As in a Config.ini that names none. It gets no security fixes any more, which a warning says.
 BASE_IMAGE = "python:3.6"
@@ -82,8 +83,8 @@ def create_image(
     named = {"image-name": image_name, "image-version": image_version}
     run, prepared = _prepared({**given, **named, **(inputs or {})}, environment)
     engine = image.probe(run.environment)
-    cache = image.choose_cache(run.settings.image.cache, engine, False, run.environment)
-    return make.build(run, prepared, engine, cache)
+    make.check(run, prepared, engine)
+    return make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
 
 
 def _given(program_path: str | Path, requirements_file: str, init_file: str, base_image: str) -> dict[str, str]:
@@ -95,7 +96,10 @@ def _given(program_path: str | Path, requirements_file: str, init_file: str, bas
     }
 
 
-def _prepared(given: Mapping[str, str], environment: Mapping[str, str] | None) -> tuple[Run, Prepared]:
+def _prepared(given: Mapping[str, str], environment: Mapping[str, str] | None) -> tuple[Run, FromFolder]:
     nothing_of_aws = {"push-to-ecr": "false", "create-job-def": "false", "deploy-service": "false"}
     run = session("docker_service", {**given, **nothing_of_aws}, environment)
-    return run, make.prepare(run)
+    prepared = make.prepare(run)
+    if not isinstance(prepared, FromFolder):
+        raise InputError("A Dockerfile is made of a program's folder, not of an archive.", "Leave from-archive out.")
+    return run, prepared

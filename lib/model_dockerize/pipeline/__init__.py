@@ -188,8 +188,7 @@ def _everything(run: Run) -> None:
 
 def _definition_alone(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> bool:
     """The image for this computer, and a job definition of one uploaded before. Whether the latter changed."""
-    cache = image.choose_cache(run.settings.image.cache, engine, False, run.environment)
-    make.build(run, prepared, engine, cache)
+    make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
     runtime = ship.foundations(run, prepared, account)
     return bool(runtime and ship.job_definition(run, prepared, account, None, runtime))
 

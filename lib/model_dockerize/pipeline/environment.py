@@ -91,6 +91,8 @@ def ensure_definition(
     """The job definition of section job_def, with the roles and the log that it needs."""
     uri = aws.pinned(account, written.image, progress)
     runtime = aws.ensure_instance_runtime(account, run.settings.service, written.name, progress)
+    # Whose image it is nobody knows here: without a command it does what it does by itself.
+    written = replace(written, command=written.command or ())
     return batch.ensure_written(run, account, written, uri, runtime, progress)
 
 

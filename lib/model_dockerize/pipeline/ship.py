@@ -127,8 +127,10 @@ def job_definition(
 
 
 def wants_jobs(run: Run, prepared: Prepared) -> bool:
-    """Whether there is to be a Batch job definition: somebody else's image has no command for a job."""
-    return run.settings.batch.create_job_def and prepared.made_here
+    """Whether there is to be a Batch job definition: somebody else's image has no command but BatchConfig.yml's."""
+    batch = run.settings.batch
+    written = batch.file.job_definition if batch.file else None
+    return batch.create_job_def and (prepared.made_here or bool(written and written.command))
 
 
 def serving(run: Run, prepared: Prepared, account: aws.Aws, uri: str, ground: aws.Foundations) -> aws.Container:
