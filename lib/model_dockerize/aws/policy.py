@@ -32,13 +32,7 @@ def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any
     """The policy document for running what `settings` ask for. `destroy` needs `removal` besides."""
     statements = [_asking(settings), *_registry(settings, names, where)]
     if settings.service.deploy_service or settings.batch.create_job_def:
-        statements += [_log_group(names, where), *_roles(settings, where)]
-    statements = [
-        _asking(),
-        *_registry(settings, names, where),
-        _log_group(settings, names, where),
-        *_roles(settings, where),
-    ]
+        statements += [_log_group(settings, names, where), *_roles(settings, where)]
     if settings.service.deploy_service:
         statements += _service(names, where)
         if settings.service.volume:
