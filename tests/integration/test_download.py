@@ -6,6 +6,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
@@ -139,8 +140,21 @@ def test_the_vendors_image_goes_from_its_archive_to_a_service(cli: Cli, foreign:
     assert [call for call in journal(cli) if call["mutating"]] == []
 
 
-def test_each_step_alone_and_what_was_not_proved_is_said(cli: Cli, foreign: Any) -> None:
+def test_each_step_alone_and_what_was_not_proved_is_said(cli: Cli, foreign: Any, tmp_path: Path) -> None:
     path = foreign("other")
+    signed = subprocess.run(
+        [sys.executable, "-m", "model_dockerize", "login", "--sandbox"],
+        env={**cli.environment, "DOCKER_CONFIG": str(tmp_path / "docker")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (signed.returncode, signed.stdout.strip()) == (0, "signed-in"), signed.stderr
+    assert len(json.loads((tmp_path / "docker" / "config.json").read_text())["auths"]) == 1
+    network = cli("network", "--sandbox")
+    assert network.returncode == 0 and "security groups sg-" in network.stderr, network.stderr
+    assert cli("network", "--sandbox").stdout.strip() == "unchanged"
+
     loaded = cli("load", path)
     assert loaded.returncode == 0, loaded.stderr
     assert "Loaded image: mdforeign-other-" in loaded.stderr
@@ -161,9 +175,16 @@ def test_each_step_alone_and_what_was_not_proved_is_said(cli: Cli, foreign: Any)
     assert repository["imageScanningConfiguration"] == {"scanOnPush": False}
     assert repository["encryptionConfiguration"]["encryptionType"] == "AES256"
 
-    deployed = archive(cli, path, *names, "--service", "tutorial", "--task-definition", "tutorial-task", step="deploy")
+    names = (*names, "--task-definition", "tutorial-task")
+    defined = archive(cli, path, *names, step="task-definition")
+    assert (defined.code, defined.report["outcome"]) == (0, "registered"), defined.verdict + defined.log
+    assert defined.report["service"]["task_definition_arn"].endswith("/tutorial-task:1")
+    assert defined.report["service"]["service_arn"] == ""
+
+    deployed = archive(cli, path, *names, "--service", "tutorial", step="deploy")
     assert (deployed.code, deployed.report["outcome"]) == (0, "deployed"), deployed.verdict + deployed.log
     assert deployed.report["digest"] == pushed.report["digest"]
+    assert deployed.report["service"]["task_definition_arn"] == defined.report["service"]["task_definition_arn"]
     task = _client(cli, "ecs").describe_task_definition(taskDefinition="tutorial-task")["taskDefinition"]
     container = task["containerDefinitions"][0]
     assert container["image"] == pushed.report["image_uri"]

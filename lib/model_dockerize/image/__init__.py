@@ -8,7 +8,7 @@ from model_dockerize.image.cache import Cache, cache_options, choose_cache
 from model_dockerize.image.container import RunningContainer, run
 from model_dockerize.image.contents import Contents, look
 from model_dockerize.image.engine import Engine, probe
-from model_dockerize.image.login import signed_in
+from model_dockerize.image.login import sign_in, signed_in
 from model_dockerize.image.platform import check_platform, own_platform, runs
 from model_dockerize.image.push import RegistryAuth, push
 from model_dockerize.image.readiness import find_base, free_disk, sign_in

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,23 @@ def signed_in(engine: Engine, auth: RegistryAuth) -> Iterator[Engine]:
         file.touch(mode=0o600)
         file.write_text(json.dumps(settings), encoding="utf-8")
         yield replace(engine, environment={**engine.environment, "DOCKER_CONFIG": folder})
+
+
+def sign_in(engine: Engine, auth: RegistryAuth) -> None:
+    """`docker login`, for good: the user's own docker command knows the password from now on, as it keeps passwords.
+
+    Raises:
+        EngineError: docker does not take it.
+    """
+    argv = [str(engine.cli), "login", "--username", auth.username, "--password-stdin", auth.registry]
+    done = subprocess.run(
+        argv, env=dict(engine.environment), input=auth.password, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise EngineError(
+            f"docker login to {auth.registry} failed: {done.stderr.strip().replace(auth.password, '***')}",
+            "Look at the credential helper of docker's configuration (credsStore in ~/.docker/config.json).",
+        )
 
 
 def _read(file: Path) -> dict[str, dict[str, object]]:

@@ -13,7 +13,7 @@ from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
 from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
-from model_dockerize.pipeline import download, make, operate, policy, ship
+from model_dockerize.pipeline import download, make, operate, policy, ship, steps
 from model_dockerize.pipeline import environment as places
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
@@ -30,8 +30,10 @@ __all__ = [
     "doctor",
     "iam_policy",
     "load",
+    "login",
     "logs",
     "mapping",
+    "network",
     "plan",
     "rollback",
     "run",
@@ -40,6 +42,7 @@ __all__ = [
     "status",
     "stop_serving",
     "submit",
+    "task_definition",
 ]
 
 
@@ -136,6 +139,21 @@ def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> R
     return Report(outcome=outcome, image=loaded.ref, build_id=contents.build_id, stages=recorder.stages)
 
 
+def login(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """The docker command is signed in to the account's registry."""
+    return Run(settings, environment, recorder).report_of(lambda run: steps.login(run, _account(run)))
+
+
+def network(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """The network that services run in is there."""
+    return Run(settings, environment, recorder).report_of(lambda run: steps.network(run, _account(run)))
+
+
+def task_definition(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """The image is pushed and has a task definition."""
+    return Run(settings, environment, recorder).report_of(_defined)
+
+
 def serve(settings: Settings, environment: Mapping[str, str], recorder: Recorder, place: image.Place) -> Report:
     """The model of the folder or archive runs on this computer, and answers."""
     return Run(settings, environment, recorder).report_of(lambda run: local.start(run, place))
@@ -184,6 +202,16 @@ def _everything(run: Run) -> None:
         changed |= ship.job_definition(run, prepared, account, pushed, runtime)
     done = "deployed" if settings.service.deploy_service else "pushed"
     run.learn(outcome=done if changed else "unchanged")
+
+
+def _defined(run: Run) -> None:
+    """The stages up to the task definition."""
+    prepared = make.prepare(run)
+    run.learn(outcome="failed")
+    engine, account = _check(run, prepared)
+    if account is None:
+        raise InputError("Without push-to-ecr there is no image for a task definition.", "Leave push-to-ecr out.")
+    steps.task_definition(run, prepared, engine, account)
 
 
 def _definition_alone(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> bool:

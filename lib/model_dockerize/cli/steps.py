@@ -1,0 +1,28 @@
+"""Commands for single steps on AWS, on the way that `deploy` goes as one."""
+
+from pathlib import Path
+
+from model_dockerize import pipeline
+from model_dockerize.cli.execute import execute
+from model_dockerize.cli.group import cli, takes
+
+
+@cli.command()
+@takes("aws", "run")
+def login(target: Path | None, **flags: str | None) -> None:
+    """Sign the docker command in to the account's ECR registry. `push` needs no such login; `docker push` does."""
+    execute(target, flags, pipeline.login)
+
+
+@cli.command()
+@takes("aws", "service", "run")
+def network(target: Path | None, **flags: str | None) -> None:
+    """Make the VPC, subnet and security group of the services where they are missing, and say their ids."""
+    execute(target, flags, pipeline.network)
+
+
+@cli.command("task-definition")
+@takes("program", "image", "registry", "aws", "service", "smoke", "run")
+def task_definition(target: Path | None, **flags: str | None) -> None:
+    """Push the image if needed, and register the ECS task definition that runs it. No service is made or rolled."""
+    execute(target, {**flags, "create_job_def": "false", "deploy_service": "true"}, pipeline.task_definition)
