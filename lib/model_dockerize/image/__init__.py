@@ -1,6 +1,6 @@
 """Docker Engine: probe it, build an image by BuildKit, run, push, save and load it."""
 
-from model_dockerize.image.archive import Archive, check_room, held, load, room, save
+from model_dockerize.image.archive import Archive, check_room, held, load, save
 from model_dockerize.image.build import BuildRequest, build, build_argv
 from model_dockerize.image.buildlog import Step
 from model_dockerize.image.cache import TAG as CACHE_TAG
@@ -8,7 +8,7 @@ from model_dockerize.image.cache import Cache, cache_options, choose_cache
 from model_dockerize.image.container import RunningContainer, run
 from model_dockerize.image.contents import Contents, look
 from model_dockerize.image.engine import Engine, probe
-from model_dockerize.image.login import sign_in, signed_in
+from model_dockerize.image.login import log_in, signed_in
 from model_dockerize.image.platform import check_platform, own_platform, runs
 from model_dockerize.image.push import RegistryAuth, push
 from model_dockerize.image.readiness import find_base, free_disk, sign_in
@@ -44,11 +44,11 @@ __all__ = [
     "held",
     "inspect",
     "load",
+    "log_in",
     "look",
     "own_platform",
     "probe",
     "push",
-    "room",
     "run",
     "runs",
     "save",

@@ -3,7 +3,6 @@
 import gzip
 import os
 import re
-import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -67,15 +66,6 @@ def save(engine: Engine, image: Image, directory: Path, name: str, progress: Pro
     size = path.stat().st_size
     progress.info(f"Saved {saved_as} to {path} ({size / 1e6:.1f} MB).")
     return Archive(path, saved_as, size)
-
-
-def room(engine: Engine) -> int | None:
-    """Bytes that are free where the engine keeps images; None where that is not on this computer's file system."""
-    with closing(connect(engine)) as client:
-        folder = Path(str(client.info().get("DockerRootDir") or "/nowhere"))
-    if not engine.host.startswith("unix://") or not folder.is_dir():  # a remote engine, or one in a machine
-        return None
-    return shutil.disk_usage(folder).free
 
 
 def check_room(contents: Contents, free: int | None) -> None:

@@ -43,7 +43,7 @@ def signed_in(engine: Engine, auth: RegistryAuth) -> Iterator[Engine]:
         yield replace(engine, environment={**engine.environment, "DOCKER_CONFIG": folder})
 
 
-def sign_in(engine: Engine, auth: RegistryAuth) -> None:
+def log_in(engine: Engine, auth: RegistryAuth) -> None:
     """`docker login`, for good: the user's own docker command knows the password from now on, as it keeps passwords.
 
     Raises:

@@ -5,7 +5,6 @@ Report; it decides nothing that a stage could decide.
 """
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from model_dockerize import aws, image
@@ -190,11 +189,7 @@ def _everything(run: Run) -> None:
         run.learn(outcome="registered" if changed else "unchanged")
         return
     ship.take_turn(run, prepared, account)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stage") as side:
-        # What a service stands on needs nothing of the image: it is made while the image builds.
-        underway = side.submit(ship.foundations, run, prepared, account)
-        pushed, changed = ship.push(run, prepared, engine, account, underway)
-        runtime = underway.result()
+    pushed, changed, runtime = ship.ground(run, prepared, engine, account)
     if isinstance(runtime, aws.Foundations):
         changed |= ship.service(run, prepared, account, pushed, runtime)
     if ship.wants_jobs(run, prepared) and runtime:

@@ -72,7 +72,7 @@ def load(engine: image.Engine, contents: image.Contents, stage: StageProgress) -
     if held:
         stage.unchanged(f"The engine holds {held.ref} already: {held.id[7:19]}")
         return held
-    image.check_room(contents, image.room(engine))
+    image.check_room(contents, image.free_disk(engine))
     return image.load(engine, contents, stage)
 
 

@@ -1,7 +1,7 @@
 """The second half: from the image to ECR, AWS Batch and an ECS service that has proved itself."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,6 +17,17 @@ from model_dockerize.errors import (
 from model_dockerize.pipeline import batch, make
 from model_dockerize.pipeline.context import FromFolder, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
+
+
+def ground(
+    run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws
+) -> tuple[aws.PushedImage, bool, aws.Runtime | None]:
+    """The image in ECR, whether that changed anything, and what the service and the job stand on, made meanwhile."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stage") as side:
+        # What a service stands on needs nothing of the image.
+        underway = side.submit(foundations, run, prepared, account)
+        pushed, changed = push(run, prepared, engine, account, underway)
+        return pushed, changed, underway.result()
 
 
 def push(

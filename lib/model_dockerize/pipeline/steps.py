@@ -11,7 +11,7 @@ def login(run: Run, account: aws.Aws) -> None:
     with run.recorder.stage("login") as stage:
         engine = image.probe(run.environment)
         found = aws.login(account)
-        image.sign_in(engine, image.RegistryAuth(found.username, found.password, found.registry))
+        image.log_in(engine, image.RegistryAuth(found.username, found.password, found.registry))
         stage.info(f"docker is signed in to {found.registry} until {found.expires_at:%Y-%m-%d %H:%M %Z}")
     run.learn(outcome="signed-in")
 
@@ -27,8 +27,7 @@ def network(run: Run, account: aws.Aws) -> None:
 
 def task_definition(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> None:
     """Stages of the push, `foundations` and `task-definition`: a revision of the pushed image, which nothing runs."""
-    pushed, _ = ship.push(run, prepared, engine, account)
-    ground = ship.foundations(run, prepared, account)
+    pushed, _, ground = ship.ground(run, prepared, engine, account)
     assert isinstance(ground, aws.Foundations)  # noqa: S101 - deploy-service is what this command asks for
     with run.recorder.stage("task-definition") as stage:
         family = run.settings.service.task_definition or prepared.program.name
