@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ import http.server, os, signal, sys, urllib.request
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 mode = os.environ["MODE"]
 if sys.argv[1] == "health":
+    if mode == "ill":
+        sys.exit(0)  # the load balancer sees more than the container's own check
     urllib.request.urlopen("http://127.0.0.1:80/health", timeout=3)
     sys.exit(0)
 if mode == "crash":
@@ -36,7 +39,7 @@ if mode == "crash":
     raise ImportError("no module named 'weights'")
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200)
+        self.send_response(500 if mode == "ill" else 200)
         self.end_headers()
         self.wfile.write(mode.encode())
 print("serving", mode)
@@ -114,7 +117,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         repository = aws.ensure_repository(connection, "mdaws/app", said)
         login = aws.login(connection)
         images = {}
-        for mode in ("one", "two", "crash"):
+        for mode in ("one", "two", "crash", "ill"):
             engine.images.build(
                 rm=True,
                 fileobj=context(),
@@ -159,7 +162,7 @@ def test_one_deploy_after_the_other(world: World) -> None:
     assert verdict.outcome == "deployed"
     assert verdict.running_task_definition_arn == first.task_definition_arn
     assert "steady state" in world.said.all()
-    assert answer(aws.public_address(world.aws, first, world.said)) == "one"
+    assert answer(aws.address_of(world.aws, first, world.said).url) == "one"
 
     # The same again: nothing is changed, nothing is minted.
     world.calls.clear()
@@ -171,7 +174,7 @@ def test_one_deploy_after_the_other(world: World) -> None:
     rolled, verdict = deploy(world, world.images["two"].uri)
     assert (rolled.changed, verdict.outcome) == (True, "deployed")
     assert rolled.previous_task_definition_arn == first.task_definition_arn
-    assert answer(aws.public_address(world.aws, rolled, world.said)) == "two"
+    assert answer(aws.address_of(world.aws, rolled, world.said).url) == "two"
 
     # One that crashes: its reason and its log are said at the first stopped task; the one before serves on.
     said = world.hear()
@@ -183,7 +186,7 @@ def test_one_deploy_after_the_other(world: World) -> None:
     assert "ImportError: no module named 'weights'" in said.outputs
     assert "ImportError: no module named 'weights'" in verdict.details()
     assert crashed.previous_task_definition_arn == rolled.task_definition_arn
-    assert answer(aws.public_address(world.aws, rolled, world.said)) == "two"
+    assert answer(aws.address_of(world.aws, rolled, world.said).url) == "two"
 
     # What a failed smoke test asks for: back to an earlier one.
     back = aws.rollback(world.aws, rolled, first.task_definition_arn, 90, world.said)
@@ -204,7 +207,7 @@ def test_a_first_deployment_that_crashes_leaves_nothing_running(world: World) ->
     # Corrected, the same service comes up.
     fixed, verdict = deploy(world, world.images["one"].uri, "mdaws-first")
     assert (fixed.changed, verdict.outcome) == (True, "deployed")
-    assert answer(aws.public_address(world.aws, fixed, said)) == "one"
+    assert answer(aws.address_of(world.aws, fixed, said).url) == "one"
 
 
 def test_an_image_that_is_not_there(world: World) -> None:
@@ -265,3 +268,65 @@ def test_the_registry_finds_builds_again(world: World) -> None:
     assert aws.find_build(world.aws, "mdaws/app", "one") == world.images["one"]
     assert aws.find_build(world.aws, "mdaws/app", "never") is None
     assert aws.find_build(world.aws, "mdaws/nowhere", "one") is None
+
+
+class TestLoadBalancer:
+    """A real proxy before real tasks. The tests build on one another."""
+
+    BALANCED = replace(SETTINGS, load_balancer="true", zones=2, max_count=3)
+
+    def roll(self, world: World, image: str, settings: Any, timeout: float = 90) -> tuple[aws.Service, aws.Verdict]:
+        ground = aws.ensure_foundations(world.aws, settings, "mdaws-lb", world.said)
+        container = aws.container_of(world.aws, settings, image, "linux/amd64", ground)
+        definition = aws.ensure_task_definition(world.aws, "mdaws-lb", container, world.said)
+        service = aws.ensure_service(world.aws, settings, "mdaws-lb", definition, ground, world.said)
+        verdict = aws.follow(world.aws, service, timeout, world.said)
+        aws.mark_proved(world.aws, service)
+        aws.ensure_scaling(world.aws, settings, service, world.said)
+        return service, verdict
+
+    def test_it_is_put_before_a_service_that_runs_and_a_second_run_changes_nothing(self, world: World) -> None:
+        uri = world.images["one"].uri
+        self.roll(world, uri, replace(SETTINGS, zones=2))
+        service, verdict = self.roll(world, uri, self.BALANCED)
+        assert verdict.outcome == "deployed", world.said.all()
+        assert answer(aws.address_of(world.aws, service, world.said).url) == "one"
+        world.calls.clear()
+        _, verdict = self.roll(world, uri, self.BALANCED)
+        assert (verdict.outcome, world.changes()) == ("deployed", [])
+
+    def test_all_its_tasks_answer_and_a_rollout_is_not_seen_by_whoever_asks(self, world: World) -> None:
+        two = replace(self.BALANCED, desired_count=2)
+        service, _ = self.roll(world, world.images["one"].uri, two)
+        url, seen, stop = aws.address_of(world.aws, service, world.said).url, list[str](), threading.Event()
+
+        def ask() -> None:
+            while not stop.wait(0.1):
+                seen.append(answer(url))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            service, verdict = self.roll(world, world.images["two"].uri, two)
+        finally:
+            time.sleep(1)
+            stop.set()
+            asking.join()
+        assert verdict.outcome == "deployed"
+        assert (seen[0], seen[-1], set(seen)) == ("one", "two", {"one", "two"})
+        (target,) = world.aws.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+        assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 3)
+
+    def test_a_target_that_is_not_well_is_told_with_its_reason(self, world: World) -> None:
+        said = world.hear()
+        with pytest.raises(TimedOutError) as caught:
+            self.roll(world, world.images["ill"].uri, self.BALANCED, timeout=20)
+        assert "Target.ResponseCodeMismatch" in said.all()
+        assert any("codes: [500]: it answers /health with an error" in line for line in caught.value.details)
+
+    def test_destroy_takes_all_of_it(self, world: World) -> None:
+        names = aws.Names("mdaws-lb", "mdaws-lb", "mdaws-lb", "mdaws-lb", "mdaws-lb", "mdaws")
+        aws.remove(aws.find_ours(world.aws, names), world.said)
+        assert world.aws.elbv2.describe_load_balancers()["LoadBalancers"] == []
+        assert world.aws.elbv2.describe_target_groups()["TargetGroups"] == []
+        assert world.aws.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == []

@@ -1,6 +1,6 @@
 """AWS, one module a service. Every `ensure_` reads, compares and changes only what differs, however often it runs."""
 
-from model_dockerize.aws.address import public_address
+from model_dockerize.aws.address import Address, address_of
 from model_dockerize.aws.batch import JobDefinition, ensure_job_definition, latest_job_definition
 from model_dockerize.aws.change import Change
 from model_dockerize.aws.compute import (
@@ -43,7 +43,7 @@ from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name
 from model_dockerize.aws.network import Network, ensure_network
 from model_dockerize.aws.one_job import SubmittedJob, submit_one
-from model_dockerize.aws.policy import Where, permissions, removal, trust
+from model_dockerize.aws.policy import permissions, removal, trust
 from model_dockerize.aws.registry_rules import check_findings, ensure_rules
 from model_dockerize.aws.rehearsal import TO_COME, Rehearsal, is_read, rehearse
 from model_dockerize.aws.rollout import (
@@ -54,10 +54,12 @@ from model_dockerize.aws.rollout import (
     settle_failed_first_deployment,
 )
 from model_dockerize.aws.running import Running, build_of, previous, running
+from model_dockerize.aws.scaling import ensure_scaling
 from model_dockerize.aws.service import Service, ensure_service, ensure_turn, mark_proved, short_arn
 from model_dockerize.aws.service_log import follow_log, log_lines
 from model_dockerize.aws.session import Aws, Identity, connect
 from model_dockerize.aws.simulate import Simulation, simulate
+from model_dockerize.aws.statement import Where
 from model_dockerize.aws.subnets import Subnet
 from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
 from model_dockerize.aws.volume import Volume, ensure_volume
@@ -65,6 +67,7 @@ from model_dockerize.aws.volume import Volume, ensure_volume
 __all__ = [
     "TAG",
     "TO_COME",
+    "Address",
     "Aws",
     "Change",
     "ComputeEnvironment",
@@ -92,6 +95,7 @@ __all__ = [
     "Verdict",
     "Volume",
     "Where",
+    "address_of",
     "build_of",
     "build_tag",
     "check_findings",
@@ -109,6 +113,7 @@ __all__ = [
     "ensure_repository",
     "ensure_rules",
     "ensure_runtime",
+    "ensure_scaling",
     "ensure_service",
     "ensure_task_definition",
     "ensure_turn",
@@ -135,7 +140,6 @@ __all__ = [
     "pinned",
     "place",
     "previous",
-    "public_address",
     "quotas",
     "rehearse",
     "removal",

@@ -1,5 +1,6 @@
 """Where a deployed model answers."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -12,10 +13,23 @@ from model_dockerize.errors import AwsError
 from model_dockerize.progress import Progress
 
 _SECONDS = 60
+_STANDARD = {"HTTP": 80, "HTTPS": 443}
+#: Seconds until an address answers, if it does at all: the name of a new load balancer spreads slowly.
+_NEW_NAME, _PUBLIC, _PRIVATE = 120.0, 30.0, 3.0
 
 
-def public_address(aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS) -> str:
-    """`http://IP` of the newest running task of our task definition: public where it has one, else private.
+@dataclass(frozen=True)
+class Address:
+    """The addresses of one model: for its users, for a test from where we are, for a test inside its network."""
+
+    url: str
+    outside: str  # `url` where a test may be worth a try; empty where it cannot work
+    patience: float  # seconds that `outside` may take until it accepts a connection
+    inside: str = ""  # http://IP of the newest task
+
+
+def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS) -> Address:
+    """Where the service's load balancer answers, else the newest running task of our task definition.
 
     Raises:
         AwsError: no such task got an address within `seconds`.
@@ -25,19 +39,42 @@ def public_address(aws: Aws, service: Service, progress: Progress, seconds: floa
     )
     with translate(f"address of service {service.name}"):
         try:
-            address: Any = retrying(_address, aws, service)
+            task: Any = retrying(_task_address, aws, service)
         except RetryError as error:
             raise AwsError(
                 f"No running task of service {service.name} got an address within {seconds:.0f} s.",
                 remedy="Run again; if it stays, look at the service's events in the ECS console.",
             ) from error
-    ip, public = address
-    if not public:
-        progress.info(f"service {service.name} has no public IP: {ip} answers inside its network only")
-    return f"http://{ip}"
+        public, private = task
+        balancer = next((found for group in service.target_groups if (found := _balancer(aws, group))), None)
+    inside = f"http://{private}"
+    if balancer:
+        url, patience = balancer
+        # A certificate is for a name of its owner's, never for the load balancer's own.
+        return Address(url, "" if url.startswith("https") else url, patience, inside)
+    if public:
+        return Address(f"http://{public}", f"http://{public}", _PUBLIC, inside)
+    progress.info(f"service {service.name} has no public IP: {private} answers inside its network only")
+    return Address(inside, inside, _PRIVATE, inside)
 
 
-def _address(aws: Aws, service: Service) -> tuple[str, bool] | None:
+def _balancer(aws: Aws, target_group: str) -> tuple[str, float] | None:
+    """The URL of the listener that forwards to the group, and how long it may take until it is reached."""
+    (group,) = aws.elbv2.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"]
+    for arn in group["LoadBalancerArns"]:
+        (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+        pages = aws.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn)
+        for listener in (found for page in pages for found in page["Listeners"]):
+            if any(action.get("TargetGroupArn") == target_group for action in listener["DefaultActions"]):
+                scheme, port = listener["Protocol"], listener["Port"]
+                suffix = "" if port == _STANDARD.get(scheme) else f":{port}"
+                patience = _NEW_NAME if balancer["Scheme"] == "internet-facing" else _PRIVATE
+                return f"{scheme.lower()}://{balancer['DNSName']}{suffix}", patience
+    return None
+
+
+def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
+    """Public (empty: none) and private IP of the newest task."""
     pages = aws.ecs.get_paginator("list_tasks").paginate(
         cluster=service.cluster, serviceName=service.name, desiredStatus="RUNNING"
     )
@@ -50,8 +87,7 @@ def _address(aws: Aws, service: Service) -> tuple[str, bool] | None:
         return None
     found: Any = once_visible(lambda: aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[eni]))
     interface = found["NetworkInterfaces"][0]
-    public = interface.get("Association", {}).get("PublicIp")
-    return (public, True) if public else (interface["PrivateIpAddress"], False)
+    return interface.get("Association", {}).get("PublicIp", ""), interface["PrivateIpAddress"]
 
 
 def newest_interface(tasks: list[Any], task_definition_arn: str) -> str | None:

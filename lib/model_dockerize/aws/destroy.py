@@ -15,10 +15,13 @@ from model_dockerize.aws.errors import code_of, message_of, translate
 from model_dockerize.aws.eventual import once_free
 from model_dockerize.aws.function import function_things
 from model_dockerize.aws.iam import EXECUTION_ROLE, TASK_ROLE
+from model_dockerize.aws.load_balancer_removal import load_balancer_things
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name, tagged
 from model_dockerize.aws.network_removal import network_things
+from model_dockerize.aws.scaling import end_scaling
 from model_dockerize.aws.secrets import policy_name
+from model_dockerize.aws.service import SCALED
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.thing import Thing
 from model_dockerize.aws.volume_removal import volume_things
@@ -80,6 +83,7 @@ def _of_the_model(aws: Aws, names: Names) -> Iterator[Thing]:
     service = _service(aws, names.cluster, name)
     if service and tagged(service.get("tags", [])):
         yield Thing("service", name, lambda: _end_service(aws, names.cluster, name))
+    yield from load_balancer_things(aws, names.cluster, name)
     for arn in _task_definitions(aws, legal_name(names.task_definition)):
         yield Thing("task definition", arn.rsplit("/", 1)[-1], _bind(_end_task_definition, aws, arn))
     pages = aws.batch.get_paginator("describe_job_definitions").paginate(
@@ -204,7 +208,10 @@ def _task_definitions(aws: Aws, family: str) -> Iterator[str]:
 
 def _end_service(aws: Aws, cluster: str, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
     """Deleted, and its tasks gone: they hold on to the security group and the cluster."""
-    if _service(aws, cluster, name)["status"] == "ACTIVE":
+    there = _service(aws, cluster, name)
+    if any(tag["key"] == SCALED for tag in there.get("tags", [])):
+        end_scaling(aws, cluster, name)
+    if there["status"] == "ACTIVE":
         aws.ecs.delete_service(cluster=cluster, service=name, force=True)
     _wait(f"service {name}", lambda: _service(aws, cluster, name) is None, sleep)
 

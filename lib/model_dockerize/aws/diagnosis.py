@@ -42,6 +42,7 @@ _BY_REASON = (
         ("capacityisunavailable",),
         "Fargate has no room for this size in this zone now: try again, or give subnets in other zones",
     ),
+    (("elbhealthchecks",), "it ran, but the load balancer got no good answer from it: see its reason and the log"),
     (("healthcheck",), "it ran, but its server did not become healthy in time: see the log"),
 )
 _BY_EXIT_CODE = {

@@ -1,6 +1,6 @@
 """What has to be there before anything can run: roles and log for a container; network and cluster for a service."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.eventual import lacks_service_linked_role, once_linked
 from model_dockerize.aws.iam import ensure_execution_role, ensure_task_role
+from model_dockerize.aws.load_balancer import LoadBalancer, ensure_load_balancer
 from model_dockerize.aws.logs import ensure_log_group
 from model_dockerize.aws.names import CLUSTER, TAG
 from model_dockerize.aws.network import ensure_network
@@ -38,7 +39,7 @@ class Foundations(Runtime):
     security_group_ids: tuple[str, ...]
     cluster: str  # name
     assign_public_ip: bool
-    public_subnet_ids: tuple[str, ...] = ()  # one a zone: for what must be reached from outside
+    load_balancer: LoadBalancer | None = None
     volume: Volume | None = None  # None: jobs end with their task
 
 
@@ -67,6 +68,10 @@ def ensure_foundations(aws: Aws, settings: ServiceSettings, name: str, progress:
         AwsAccessError, AwsError: as AWS says.
     """
     network = ensure_network(aws, settings, progress)
+    balancer = None
+    if settings.balanced:
+        balancer = ensure_load_balancer(aws, settings, settings.service or name, network, progress)
+        network = replace(network, security_group_ids=balancer.task_group_ids)
     volume = ensure_volume(aws, settings.volume, name, network, progress) if settings.volume else None
     runtime = ensure_runtime(aws, settings, name, progress)
     _ensure_cluster(aws, settings.cluster, progress)
@@ -80,7 +85,7 @@ def ensure_foundations(aws: Aws, settings: ServiceSettings, name: str, progress:
         security_group_ids=network.security_group_ids,
         cluster=settings.cluster,
         assign_public_ip=settings.assign_public_ip,
-        public_subnet_ids=tuple(subnet.id for subnet in network.public_subnets),
+        load_balancer=balancer,
         volume=volume,
     )
 

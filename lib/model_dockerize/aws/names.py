@@ -18,6 +18,7 @@ NETWORK, ROLE, CLUSTER, LOGS, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTIO
     "function",
     "volume",
 )
+LOAD_BALANCER = "load-balancer"
 
 
 def tagged(tags: Iterable[Any]) -> bool:

@@ -3,29 +3,16 @@
 The actions are those of the calls that the other modules make: a test runs them all and holds the two equal.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from model_dockerize.aws.destroy import Names
 from model_dockerize.aws.iam import TASK_ROLE, function_role_name
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import legal_name
+from model_dockerize.aws.policy_traffic import traffic, traffic_removal
+from model_dockerize.aws.statement import Statement, Where
+from model_dockerize.aws.statement import allow as _allow
 from model_dockerize.settings import BatchSettings, Settings
-
-Statement = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Where:
-    """The beginnings of ARNs. What is not known yet is written `*`, or as a word to fill in."""
-
-    account: str
-    region: str
-    partition: str = "aws"
-
-    def arn(self, service: str, rest: str, regional: bool = True) -> str:
-        """`arn:aws:SERVICE:REGION:ACCOUNT:REST`."""
-        return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account}:{rest}"
 
 
 def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any]:
@@ -34,7 +21,7 @@ def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any
     if settings.service.deploy_service or settings.batch.create_job_def:
         statements += [_log_group(settings, names, where), *_roles(settings, where)]
     if settings.service.deploy_service:
-        statements += _service(names, where)
+        statements += [*_service(names, where), *traffic(settings.service, names, where)]
         if settings.service.volume:
             statements += _volume(settings, where)
     if settings.batch.create_job_def:
@@ -87,6 +74,7 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
             where.arn("ecr", f"repository/{names.repository}"),
         ),
     ]
+    statements += traffic_removal(names, where)
     if names.function:
         statements.append(_end_of_function(names.function, where))
     return {"Version": "2012-10-17", "Statement": statements}
@@ -115,10 +103,6 @@ def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> d
             }
         ],
     }
-
-
-def _allow(name: str, actions: tuple[str, ...], *resources: str) -> Statement:
-    return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources) or "*"}
 
 
 def _asking(settings: Settings) -> Statement:

@@ -80,14 +80,17 @@ def _made(model: OperationModel, given: Any) -> Any:
 
 
 def _echo(shape: Shape | None, given: Any) -> Any:
-    """What was given stands in the answer, or inside its one structure: {"role": {...}}."""
+    """What was given stands in the answer, or inside its one structure: {"role": {...}}, {"Listeners": [{...}]}."""
     members = shape.members if isinstance(shape, StructureShape) else {}
-    return {
-        name: {key: given.get(key, _leaf(inner)) for key, inner in member.members.items()}
-        if isinstance(member, StructureShape)
-        else given.get(name, _leaf(member))
-        for name, member in members.items()
-    }
+    return {name: _member(member, given.get(name), given) for name, member in members.items()}
+
+
+def _member(shape: Shape, same: Any, given: Any) -> Any:
+    if isinstance(shape, StructureShape):
+        return {key: given.get(key, _leaf(inner)) for key, inner in shape.members.items()}
+    if same is None and isinstance(shape, ListShape) and isinstance(shape.member, StructureShape):
+        return [_member(shape.member, None, given)]
+    return _leaf(shape) if same is None else same
 
 
 def _nothing(shape: Shape | None) -> Any:

@@ -22,6 +22,7 @@ from model_dockerize.aws.judge import (
 )
 from model_dockerize.aws.service import Service, describe, mark_proved, put_back, scale_to_zero, short_arn
 from model_dockerize.aws.session import Aws
+from model_dockerize.aws.target_health import TargetWatch
 from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
 from model_dockerize.progress import Progress
 
@@ -46,11 +47,12 @@ class Verdict:
     running_task_definition_arn: str | None  # what the service runs now; None: nothing
     stuck: bool  # the service still wants ours: nobody but us will put it back
     events: tuple[str, ...]  # of the service, during the deployment, oldest first
+    targets: tuple[str, ...] = ()  # what the load balancer said of tasks that were not well
 
     def details(self) -> tuple[str, ...]:
         """The evidence for a person: stopped tasks with their logs; the service's events where there are none."""
         lines = [line for task in self.stopped_tasks for line in (task.summary(), *task.log)]
-        return tuple(lines) or self.events[-10:]
+        return (*self.targets, *lines) or self.events[-10:]
 
 
 def follow(
@@ -161,6 +163,7 @@ class _Follower:
         self._failed_at: float | None = None  # when our deployment was first seen FAILED
         self._picture: Any = None  # what the last look showed, to see changes
         self._line = ""  # the last line about counts
+        self._targets = TargetWatch(aws, service.target_groups, progress)
 
     def to_the_end(self, timeout: float) -> Verdict:
         """Looks until there is a verdict."""
@@ -198,6 +201,8 @@ class _Follower:
         judgement = judge(self._observation(service, now), self._service.deployment_id, seen)
         if judgement or now - self._asked_at >= _ASK_AGAIN:
             self._asked_at = now
+            if judgement is None:
+                self._calls += self._targets.look()
             self._ours = self._service_deployment(service) or self._ours
             judgement = judge(self._observation(service, now), self._service.deployment_id, seen)
         return judgement
@@ -270,7 +275,7 @@ class _Follower:
         return since is None or event["createdAt"] >= since
 
     def _diagnose_new(self) -> None:
-        self._calls += 1
+        self._calls += 1 + self._targets.look()
         try:
             for task in stopped_tasks(self._aws, self._service, frozenset(self._stopped)):
                 self._calls += 3
@@ -299,11 +304,13 @@ class _Follower:
             running_task_definition_arn=running,
             stuck=status == "ACTIVE" and any(d.id == self._service.deployment_id and d.primary for d in deployments),
             events=tuple(self._events.values()),
+            targets=self._targets.lines,
         )
 
     def _time_is_up(self, timeout: float) -> None:
         self._diagnose_new()
         lines = [line for task in self._stopped.values() for line in (task.summary(), *task.log)]
+        lines = [*self._targets.lines, *lines]
         raise TimedOutError(
             f"Service {self._service.name} was neither deployed nor failed after {timeout:.0f} s.",
             remedy="The deployment goes on by itself: run again to follow it, or raise wait-timeout.",

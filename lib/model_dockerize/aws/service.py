@@ -10,8 +10,10 @@ from botocore.exceptions import ClientError
 from model_dockerize.aws.errors import code_of, translate
 from model_dockerize.aws.eventual import once_assumable
 from model_dockerize.aws.foundations import Foundations
+from model_dockerize.aws.load_balancer import balancer_name
 from model_dockerize.aws.names import SERVICE, TAG, legal_name
 from model_dockerize.aws.order import RunOrder, check_order, tags_of
+from model_dockerize.aws.service_request import comparable, count, is_registered, means, request
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.taskdef import TaskDefinition
 from model_dockerize.errors import AwsError, TimedOutError
@@ -23,12 +25,8 @@ _DRAIN_SECONDS = 300.0
 #: Set before the update and taken away after the smoke test, so that whoever comes after a killed run knows too.
 PROVING = f"{TAG}:proving"
 _NOTHING = "none"
-#: Two dead tasks in a row are enough: AWS's own default waits for three at least, and half of all for many.
-_BREAKER = {"thresholdConfiguration": {"type": "COUNT", "value": 2}}
-#: Done when all new tasks are healthy, not minutes later when the last old one has drained.
-_EARLY = {
-    "earlySuccessCriteria": {"enable": True, "healthyPercent": 100, "sourceServiceRevisionCleanup": "DEFERRED"},
-}
+#: A service with this tag has a scalable target of ours.
+SCALED = f"{TAG}:scaled"
 #: How an endpoint says that it does not know a part of a request.
 _NOT_UNDERSTOOD = {
     "ClientException",
@@ -51,6 +49,8 @@ class Service:
     task_definition_arn: str
     previous_task_definition_arn: str | None  # what it ran before ours; None: nothing that ever ran
     proving: bool = False  # what it runs has still to answer
+    target_groups: tuple[str, ...] = ()  # ARNs: where a load balancer finds its tasks
+    scaled: bool = False  # the number of its tasks is Application Auto Scaling's
 
 
 def ensure_service(
@@ -74,7 +74,7 @@ def ensure_service(
     """
     name = legal_name(name)
     order = RunOrder.of(settings)
-    wanted = _wanted(aws, settings, task_definition.arn, foundations)
+    asked = request(aws, settings, task_definition, foundations)
     cluster = foundations.cluster
     if settings.is_alone:
         progress.warning(
@@ -84,7 +84,10 @@ def ensure_service(
     with translate(f"service {name}"):
         there = _gone(aws, cluster, name, progress, sleep)
         if there is None:
-            made = once_assumable(lambda: _create(aws, cluster, name, wanted, order), foundations.fresh_roles)
+            made = once_assumable(
+                lambda: _create(aws, cluster, name, {**asked, "desiredCount": settings.desired_count}, order),
+                foundations.fresh_roles,
+            )
             text = f"service {name}: made, {task_definition.short}"
             aws.settled(progress, "make", "service", name, text=text)
             return service_of(made, task_definition.arn, changed=True, previous=None, proving=True)
@@ -93,10 +96,16 @@ def ensure_service(
         previous = (
             _named(proving, there) if proving else _previous(there, task_definition.arn) or there["taskDefinition"]
         )
-        differing = [key for key, value in _comparable(wanted, there).items() if not _means(there.get(key), value)]
+        asked["desiredCount"] = count(settings, there["desiredCount"])
+        if foundations.load_balancer is None and is_registered(there, balancer_name(cluster, name, foundations.vpc_id)):
+            asked["loadBalancers"] = []
+            progress.warning(
+                f"service {name}: leaves its load balancer, which stays and costs money until model-dockerize destroy."
+            )
+        differing = [key for key, value in comparable(asked, there).items() if not means(there.get(key), value)]
         if _gave_up(there):
             # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
-            wanted["forceNewDeployment"] = True
+            asked["forceNewDeployment"] = True
             differing.append("the last deployment failed")
         if not differing:
             text = f"service {name}: there, {task_definition.short}"
@@ -105,7 +114,7 @@ def ensure_service(
         if not proving:
             last: Any = [{"key": PROVING, "value": short_arn(previous) if previous else _NOTHING}]
             aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=last)
-        updated = once_assumable(lambda: _update(aws, cluster, name, wanted), foundations.fresh_roles)
+        updated = once_assumable(lambda: _update(aws, cluster, name, asked), foundations.fresh_roles)
     before = short_arn(there["taskDefinition"])
     text = (
         f"service {name}: rolling {before} -> {task_definition.short}"
@@ -113,6 +122,7 @@ def ensure_service(
         else f"service {name}: changing {', '.join(differing)}"
     )
     aws.settled(progress, "change", "service", name, *differing, text=text)
+    updated["tags"] = there.get("tags", [])  # UpdateService does not show them
     return service_of(updated, task_definition.arn, changed=True, previous=previous, proving=True)
 
 
@@ -165,33 +175,6 @@ def put_back(aws: Aws, service: Service, task_definition_arn: str) -> Service:
     )
 
 
-def _wanted(aws: Aws, settings: ServiceSettings, task_definition_arn: str, foundations: Foundations) -> dict[str, Any]:
-    return {
-        "taskDefinition": task_definition_arn,
-        "desiredCount": settings.desired_count,
-        "networkConfiguration": {
-            "awsvpcConfiguration": {
-                "subnets": sorted(foundations.subnet_ids),
-                "securityGroups": sorted(foundations.security_group_ids),
-                "assignPublicIp": "ENABLED" if foundations.assign_public_ip else "DISABLED",
-            }
-        },
-        "deploymentConfiguration": {
-            # SQLite on a shared volume takes one server: the old task ends before the new one begins.
-            "minimumHealthyPercent": 0 if settings.is_alone else 100,
-            "maximumPercent": 100 if settings.is_alone else 200,
-            "deploymentCircuitBreaker": {
-                "enable": True,
-                "rollback": True,
-                **_known(aws, "DeploymentCircuitBreaker", _BREAKER),
-            },
-            **_known(aws, "DeploymentConfiguration", _EARLY),
-        },
-        "enableExecuteCommand": False,
-        "propagateTags": "SERVICE",
-    }
-
-
 def _create(aws: Aws, cluster: str, name: str, wanted: dict[str, Any], order: RunOrder) -> Any:
     tags: Any = [
         {"key": key, "value": value} for key, value in {TAG: SERVICE, PROVING: _NOTHING, **order.tags()}.items()
@@ -216,32 +199,15 @@ def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any) -> None:
         aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=missing)
 
 
-def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
-    """Those of `members` that this botocore can send."""
-    model: Any = aws.ecs.meta.service_model.shape_for(shape)
-    return {name: value for name, value in members.items() if name in model.members}
-
-
 def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -> Any:
     """`call` with everything, or without what makes rollouts faster where the endpoint does not know it."""
     try:
         return call(wanted)
     except ClientError as error:
-        lesser = _comparable(wanted, {})
+        lesser = comparable(wanted, {})
         if code_of(error) not in _NOT_UNDERSTOOD or lesser == wanted:
             raise
         return call(lesser)
-
-
-def _comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
-    """`wanted` without the faster rollout where `there` does not show it: that endpoint has no such thing."""
-    asked = dict(wanted["deploymentConfiguration"])
-    shown = there.get("deploymentConfiguration", {})
-    breaker = asked["deploymentCircuitBreaker"]
-    breaker_shown = shown.get("deploymentCircuitBreaker", {})
-    asked["deploymentCircuitBreaker"] = {k: v for k, v in breaker.items() if k not in _BREAKER or k in breaker_shown}
-    asked = {k: v for k, v in asked.items() if k not in _EARLY or k in shown}
-    return {**wanted, "deploymentConfiguration": asked}
 
 
 def describe_with_tags(aws: Aws, cluster: str, name: str) -> Any:
@@ -280,15 +246,6 @@ def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable
         waited += 2
 
 
-def _means(found: Any, wanted: Any) -> bool:
-    """Everything of `wanted` is in `found`; what AWS added does not count."""
-    if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(_means(found.get(k), v) for k, v in wanted.items())
-    if isinstance(wanted, list):
-        return sorted(found or []) == sorted(wanted)
-    return bool((found or False) == (wanted or False))
-
-
 def _gave_up(service: Any) -> bool:
     primary = [d for d in service["deployments"] if d["status"] == "PRIMARY"]
     return bool(primary) and primary[0].get("rolloutState") == "FAILED"
@@ -325,4 +282,6 @@ def service_of(
         task_definition_arn=task_definition_arn,
         previous_task_definition_arn=previous,
         proving=proving,
+        target_groups=tuple(b["targetGroupArn"] for b in data.get("loadBalancers", []) if "targetGroupArn" in b),
+        scaled=SCALED in tags_of(data),
     )

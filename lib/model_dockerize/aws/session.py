@@ -117,6 +117,16 @@ class Aws:
         return self.client("efs")  # type: ignore[no-any-return]
 
     @property
+    def elbv2(self) -> Any:
+        """Load balancers."""
+        return self.client("elbv2")
+
+    @property
+    def scaling(self) -> Any:
+        """Application Auto Scaling."""
+        return self.client("application-autoscaling")
+
+    @property
     def iam(self) -> "IAMClient":
         """Roles."""
         return self.client("iam")  # type: ignore[no-any-return]

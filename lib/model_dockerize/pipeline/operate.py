@@ -23,7 +23,7 @@ def status(run: Run, account: aws.Aws, prepared: Prepared) -> None:
             if name.startswith(f"{aws.TAG}:"):
                 stage.info(f"{name.removeprefix(f'{aws.TAG}:')} {value}")
         if now.running and not run.settings.smoke.smoke_url:
-            run.learn(url=aws.public_address(account, now.service, stage))
+            run.learn(url=aws.address_of(account, now.service, stage).url)
     run.learn(outcome="running" if now.running else "stopped")
 
 
@@ -57,18 +57,17 @@ def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
         run.learn(outcome="deployed")
         if former.desired == 0:
             return
-        url = run.settings.smoke.smoke_url or aws.public_address(account, former.service, stage)
-        run.learn(url=url)
+        address = ship.address(run, account, former.service, stage)
     if run.settings.smoke.smoke_test:
-        _prove(run, account, prepared, former, url)
+        _prove(run, account, prepared, former, address)
 
 
-def _prove(run: Run, account: aws.Aws, prepared: Prepared, former: aws.Running, url: str) -> None:
+def _prove(run: Run, account: aws.Aws, prepared: Prepared, former: aws.Running, address: aws.Address) -> None:
     # The folder's expected result is that of its present program, which is not what runs now.
     build = aws.build_of(account, former.image)
     expectation = replace(prepared.expectation, build_id=build, sample_expected=None)
     with run.recorder.stage("smoke-deployed") as stage:
-        failed = ship.smoke_deployed(run, replace(prepared, expectation=expectation), url, stage)
+        failed = ship.smoke_deployed(run, replace(prepared, expectation=expectation), address, stage)
         if failed:
             raise DeployedSmokeError(
                 f"The service is back at {aws.short_arn(former.service.task_definition_arn)}, but it does not answer "

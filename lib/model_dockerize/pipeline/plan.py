@@ -45,7 +45,8 @@ def plan(run: Run, prepared: Prepared, account: aws.Aws) -> None:
             family, name = settings.service.task_definition or model.name, settings.service.service or model.name
             served = serving(run, prepared, only_asking, uri, ground)
             definition = aws.ensure_task_definition(only_asking, family, served, quiet)
-            aws.ensure_service(only_asking, settings.service, name, definition, ground, quiet)
+            service = aws.ensure_service(only_asking, settings.service, name, definition, ground, quiet)
+            aws.ensure_scaling(only_asking, settings.service, service, quiet)
         lines = tuple(map(str, rehearsal.changes))
         stage.info(f"{len(rehearsal.calls)} calls would change something.")
         if not rehearsal.calls and image_line.startswith("="):

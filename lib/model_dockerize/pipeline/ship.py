@@ -15,7 +15,7 @@ from model_dockerize.errors import (
     SupersededError,
 )
 from model_dockerize.pipeline import batch, make
-from model_dockerize.pipeline.context import FromFolder, Prepared, Run, smoke_report
+from model_dockerize.pipeline.context import START_TIMEOUT, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
 
 
@@ -173,17 +173,18 @@ def service(
         if settings.desired_count == 0:
             stage.info("No task is wanted (desired-count 0), so there is nothing to test.")
             aws.mark_proved(account, service)
+            aws.ensure_scaling(account, settings, service, stage)
             return service.changed
-        url = run.settings.smoke.smoke_url or aws.public_address(account, service, stage)
-        run.learn(url=url)
+        where = address(run, account, service, stage)
     with run.recorder.stage("smoke-deployed") as stage:
         if run.settings.smoke.smoke_test:
-            failed_checks = smoke_deployed(run, prepared, url, stage)
+            failed_checks = smoke_deployed(run, prepared, where, stage)
             if failed_checks:
                 raise _put_back(run, account, service, failed_checks, stage)
         else:
             stage.skipped("smoke-test is false: nobody has seen the service answer.")
     aws.mark_proved(account, service)
+    aws.ensure_scaling(account, settings, service, stage)
     return service.changed
 
 
@@ -235,9 +236,17 @@ def _put_right(
     return "failed", f"Putting it back to {_short(former)} did not work: {back.reason if back else 'nothing runs.'}"
 
 
-def smoke_deployed(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:
-    """The lines of the checks that failed; none when the model at `url` is right."""
-    result = make.prove(run, prepared, (url,), stage)
+def address(run: Run, account: aws.Aws, service: aws.Service, stage: StageProgress) -> aws.Address:
+    """Where the service answers, by the user's word (smoke-url) or AWS's."""
+    said = run.settings.smoke.smoke_url
+    found = aws.Address(said, said, START_TIMEOUT) if said else aws.address_of(account, service, stage)
+    run.learn(url=found.url)
+    return found
+
+
+def smoke_deployed(run: Run, prepared: Prepared, where: aws.Address, stage: StageProgress) -> tuple[str, ...]:
+    """The lines of the checks that failed; none when the model is right."""
+    result = make.prove(run, prepared, (where.outside,), stage)
     run.learn(smoke_deployed=smoke_report(result))
     return result.failures
 
@@ -257,10 +266,8 @@ def _put_back(
             after = f"The service was put back to {_short(former)}." if former else "It was the first: no task is left."
             run.learn(outcome="smoke-failed-rolled-back")
             if former:
-                url = run.settings.smoke.smoke_url or aws.public_address(
-                    account, replace(service, task_definition_arn=former), stage
-                )
-                run.learn(url=url, task_definition_arn=former)
+                address(run, account, replace(service, task_definition_arn=former), stage)
+                run.learn(task_definition_arn=former)
     return DeployedSmokeError(
         f"The deployed model does not answer as it must. {after}",
         "Where the same image passed on this computer, what differs is the environment of the service.",

@@ -305,7 +305,13 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Subnets to run in. Chosen from vpc, one a zone, or those of our own VPC, when empty.",
     ),
-    Option("zones", "service", Kind.INTEGER, "1", "How many availability zones our own VPC has subnets in: 1 to 6."),
+    Option(
+        "zones",
+        "service",
+        Kind.INTEGER,
+        "1",
+        "How many availability zones our own VPC has subnets in: 1 to 6; 2 when not given and load-balancer is true.",
+    ),
     Option(
         "vpc-cidr",
         "service",
@@ -331,6 +337,42 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "EFS file system on which the service's jobs outlive its tasks: a name to have one made, or the id of one "
         "(fs-...). None when empty.",
+    ),
+    Option(
+        "load-balancer",
+        "service",
+        Kind.TEXT,
+        "false",
+        "Reach the model by an application load balancer, which costs money all the time: true makes one of its own, a "
+        "name or ARN takes one that is there.",
+    ),
+    Option(
+        "load-balancer-port",
+        "service",
+        Kind.INTEGER,
+        "0",
+        "Port on which the load balancer answers for the model. 0: 80, or 443 with a certificate.",
+    ),
+    Option(
+        "certificate",
+        "service",
+        Kind.TEXT,
+        "",
+        "ARN of the ACM certificate with which the load balancer answers by HTTPS.",
+    ),
+    Option(
+        "max-count",
+        "service",
+        Kind.INTEGER,
+        "0",
+        "Let ECS run up to this many tasks when they are busy, and desired-count at least. 0: always desired-count.",
+    ),
+    Option(
+        "scale-on-cpu",
+        "service",
+        Kind.INTEGER,
+        "60",
+        "Average CPU use of the tasks, in percent, that scaling with max-count aims at.",
     ),
     Option(
         "wait-timeout", "service", Kind.SECONDS, "900", "How long a rollout may take before it counts as timed out."

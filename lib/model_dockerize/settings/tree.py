@@ -107,6 +107,11 @@ class ServiceSettings:
     security_groups: tuple[str, ...]
     assign_public_ip: bool
     volume: str  # name of a file system of ours, or id of another; empty: none
+    load_balancer: str  # false, true (one of our own), or the name or ARN of another
+    load_balancer_port: int  # 0: 80, or 443 with a certificate
+    certificate: str  # ARN; empty: HTTP
+    max_count: int  # tasks; 0: no scaling
+    scale_on_cpu: int  # percent
     wait_timeout: int  # seconds
     on_cancel: str  # leave or rollback
     commit: str
@@ -117,6 +122,16 @@ class ServiceSettings:
     def is_alone(self) -> bool:
         """Whether the service may never have two tasks at a time: SQLite on a network file system takes one server."""
         return bool(self.volume) and not self.queue_url
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the model is reached by a load balancer."""
+        return self.load_balancer != "false"
+
+    @property
+    def listener_port(self) -> int:
+        """Where the load balancer answers for the model."""
+        return self.load_balancer_port or (443 if self.certificate else 80)
 
     @property
     def secret_arns(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import placement, variables
+from model_dockerize.settings import placement, traffic, variables
 from model_dockerize.settings.aws_config import REGION
 from model_dockerize.settings.batch_file import FOR_DEFINITION, BatchFile, read_batch_file
 from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
@@ -34,7 +34,7 @@ IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
-_MAY_BE_ZERO = ("desired-count", "gpus", "queue-priority", "run-number")
+_MAY_BE_ZERO = ("desired-count", "gpus", "load-balancer-port", "max-count", "queue-priority", "run-number")
 #: Checked elsewhere, because a message would repeat what may be a secret.
 _NOT_REPEATED = ("queue-url",)
 
@@ -62,6 +62,8 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
             named = "" if value.where.replace("_", "-").endswith(option.name) else f"{option.name}: "
             problems.append(f"{value.where}: {named}{invalid}")
             parsed[option.name] = None
+    if parsed["load-balancer"] == "true" and "zones" not in given:
+        parsed["zones"] = traffic.ZONES
     file = _batch_file(parsed, problems)
     problems += _contradictions(parsed, given, file)
     if problems:
@@ -209,6 +211,14 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "service": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
     "task-definition": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),
     "platforms": (re.compile(r"linux/(amd64|arm64)"), "linux/amd64 or linux/arm64"),
+    "load-balancer": (
+        re.compile(r"true|false|[A-Za-z0-9-]{1,32}|arn:aws[a-z-]*:elasticloadbalancing:\S+:loadbalancer/app/\S+"),
+        "true, false, or the name or ARN of an application load balancer",
+    ),
+    "certificate": (
+        re.compile(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/\S+"),
+        "the ARN of a certificate in ACM",
+    ),
     "on-cancel": (re.compile(r"leave|rollback"), "leave or rollback"),
     # Debian policy 5.6.1, and an optional =version.
     "system-packages": (re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?"), "a Debian package like libgomp1"),
@@ -254,7 +264,7 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given], file:
         where = given["instance-types"].where
         problems.append(f"{where}: Fargate has no instance types; set compute-type to EC2 or SPOT")
     told = variables.problems(parsed["environment"] or (), parsed["secrets"] or (), parsed["queue-url"] or "")
-    for name, problem in (*told, *placement.problems(parsed, given)):
+    for name, problem in (*told, *placement.problems(parsed, given), *traffic.problems(parsed)):
         problems.append(f"{given[name].where}: {problem}")
     problems += _function_problems(parsed, given)
     if len(set(parsed["platforms"] or ())) > 1:

@@ -20,13 +20,16 @@ DIGEST = "sha256:" + "ab" * 32
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@{DIGEST}"
 
 
+_FORGOTTEN = ("deploymentConfiguration", "healthCheckGracePeriodSeconds")
+
+
 @dataclass
 class Hooks:
     """Functions that botocore calls before every call of ours; they may raise what AWS would."""
 
     aws: aws.Aws
     added: list[tuple[str, str, Any]]
-    services: tuple[str, ...] = ("ec2", "ecs", "ecr", "efs", "iam", "logs", "batch")
+    services: tuple[str, ...] = ("ec2", "ecs", "ecr", "efs", "iam", "logs", "batch", "elbv2", "application-autoscaling")
 
     def add(self, function: Any, event: str = "before-call") -> None:
         for service in self.services:
@@ -49,17 +52,17 @@ class Hooks:
         self.added.clear()
 
     def remember_deployment_configuration(self) -> None:
-        """moto takes a service's deploymentConfiguration and forgets it; AWS gives it back."""
+        """moto takes how a service is deployed and forgets it; AWS gives it back."""
         kept: dict[str, Any] = {}
 
         def keep(params: Any, model: Any, **_: Any) -> None:
             if model.name in ("CreateService", "UpdateService") and "deploymentConfiguration" in params:
-                kept.update(params["deploymentConfiguration"])
+                kept.update({key: params[key] for key in _FORGOTTEN if key in params})
 
         def give(parsed: Any, model: Any, **_: Any) -> None:
             if model.name == "DescribeServices":
                 for service in parsed.get("services", []):
-                    service["deploymentConfiguration"] = dict(kept)
+                    service.update(kept)
 
         self.add(keep, "provide-client-params")
         self.add(give, "after-call")
@@ -146,7 +149,7 @@ def connection(environment: dict[str, str]) -> aws.Aws:
 @pytest.fixture
 def account(connection: aws.Aws) -> Iterator[Account]:
     """An empty account, and fresh ears. Hooks that a test puts on a client end with it."""
-    for service in ("ec2", "ecs", "ecr", "efs", "logs", "batch"):
+    for service in ("ec2", "ecs", "ecr", "efs", "logs", "batch", "elbv2", "applicationautoscaling"):
         get_backend(service)[ACCOUNT].pop("us-east-1", None)
     get_backend("iam")[ACCOUNT]["aws"].roles.clear()
     get_backend("iam")[ACCOUNT]["aws"].instance_profiles.clear()

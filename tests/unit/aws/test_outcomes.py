@@ -190,8 +190,8 @@ def test_a_model_that_does_not_answer_is_rolled_back(
     deploying = stage(Story(steady=20), Story(steady=15))
     told: list[str] = []
 
-    def answers_not(run: Run, prepared: Any, url: str, progress: Any) -> tuple[str, ...]:
-        told.append(url)
+    def answers_not(run: Run, prepared: Any, where: aws.Address, progress: Any) -> tuple[str, ...]:
+        told.append(where.url)
         return ("health: FAILED: 500",)
 
     monkeypatch.setattr(ship, "smoke_deployed", answers_not)

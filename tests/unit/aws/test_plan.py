@@ -18,7 +18,8 @@ def everything(connection: aws.Aws, said: Any, image: str = IMAGE, **changes: An
     aws.ensure_job_definition(connection, batch_settings(), "iris", container, ("run",), {}, said)
     served = container.with_queue(wanted.queue_url).with_volume(ground.volume)
     definition = aws.ensure_task_definition(connection, "iris", served, said)
-    aws.ensure_service(connection, wanted, "iris", definition, ground, said)
+    service = aws.ensure_service(connection, wanted, "iris", definition, ground, said)
+    aws.ensure_scaling(connection, wanted, service, said)
 
 
 def rehearsed(account: Account, **changes: Any) -> tuple[aws.Rehearsal, list[str]]:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from model_dockerize import aws
-from model_dockerize.aws.policy import Where, permissions, removal, trust
+from model_dockerize.aws.policy import permissions, removal, trust
+from model_dockerize.aws.statement import Where
 from model_dockerize.settings import Given, Settings, to_settings
 
 from .conftest import Account
@@ -27,11 +28,16 @@ def actions(*documents: dict[str, Any]) -> set[str]:
 
 
 def called(calls: Iterable[str]) -> set[str]:
-    # Actions of S3 have names of their own, EFS a longer one.
-    named = {call.replace("NotificationConfiguration", "Notification") for call in calls} - {
-        "ecr:GetAuthorizationToken"
-    }
-    return {call.replace("efs:", "elasticfilesystem:") for call in named}
+    # Some actions have other names in IAM than in the API.
+    others = (
+        ("NotificationConfiguration", "Notification"),
+        ("elbv2:", "elasticloadbalancing:"),
+        ("efs:", "elasticfilesystem:"),
+    )
+    named = set(calls)
+    for api, iam in others:
+        named = {call.replace(api, iam) for call in named}
+    return named - {"ecr:GetAuthorizationToken"}
 
 
 def use(account: Account, settings: Settings) -> None:

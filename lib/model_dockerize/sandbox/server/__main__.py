@@ -22,8 +22,10 @@ from model_dockerize.sandbox.server.ecs import Ecs
 from model_dockerize.sandbox.server.engine import Engine
 from model_dockerize.sandbox.server.front import Front
 from model_dockerize.sandbox.server.journal import Journal
+from model_dockerize.sandbox.server.load_balancer import LoadBalancers
 from model_dockerize.sandbox.server.network import Network
 from model_dockerize.sandbox.server.registry import Registry
+from model_dockerize.sandbox.server.scaling import Scaling
 from model_dockerize.sandbox.server.tokens import Grant, Scope, Tokens
 
 ACCOUNT = "123456789012"
@@ -113,14 +115,18 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engi
     network = Network(aws, port)
     network.install()
     Ecr(aws, registry, credentials, sandbox.registry, access.caller if access else str).install()
-    Ecs(aws, engine, network, state / "efs").install()
+    balancers = LoadBalancers(aws, network)
+    balancers.install()
+    ecs = Ecs(aws, engine, network, balancers, state / "efs")
+    ecs.install()
+    scaling = Scaling(sandbox.account_id, sandbox.region, ecs.at_least)
     inner = _for_containers(engine, port)
     seen = sandbox.environment() | ({"AWS_ENDPOINT_URL": f"http://{engine.gateway()}:{port}"} if inner else {})
     Batch(aws, engine, network, seen if inner else {}).install()
     if access:
         access.install()
     health = {"token": sandbox.token, "pid": sandbox.pid}
-    return Front(aws.app.app, registry, calls, credentials, health, access), engine, inner
+    return Front(aws.app.app, scaling, registry, calls, credentials, health, access), engine, inner
 
 
 if __name__ == "__main__":

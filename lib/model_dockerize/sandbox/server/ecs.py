@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from model_dockerize.sandbox.server import api, definitions, rollout
+from model_dockerize.sandbox.server import api, definitions, registration, rollout
 from model_dockerize.sandbox.server import ecs_shapes as shapes
 from model_dockerize.sandbox.server.api import ApiError
 from model_dockerize.sandbox.server.engine import Engine
+from model_dockerize.sandbox.server.load_balancer import LoadBalancers
 from model_dockerize.sandbox.server.network import AwsVpc, Network
 from model_dockerize.sandbox.server.service import Deployment, Revision, Service
 from model_dockerize.sandbox.server.task import Task
@@ -22,7 +23,6 @@ _TICK_SECONDS = 0.25
 _STOPPED_TASKS_KEPT_SECONDS = 3600
 #: Fields of CreateService and UpdateService that are kept only to be shown back.
 _SHOWN_BACK = (
-    "loadBalancers",
     "serviceRegistries",
     "healthCheckGracePeriodSeconds",
     "placementConstraints",
@@ -40,8 +40,10 @@ _log = logging.getLogger(__name__)
 class Ecs:
     """The state of all services and tasks, and the operations on it. One lock; nothing waits for docker in it."""
 
-    def __init__(self, upstream: Upstream, engine: Engine, network: Network, volumes: Path) -> None:
-        self._upstream, self._network = upstream, network
+    def __init__(
+        self, upstream: Upstream, engine: Engine, network: Network, balancers: LoadBalancers, volumes: Path
+    ) -> None:
+        self._upstream, self._network, self._balancers = upstream, network, balancers
         self._services: dict[str, Service] = {}
         self._tasks: dict[str, Task] = {}
         self._lock = threading.RLock()
@@ -83,6 +85,8 @@ class Ecs:
             with self._lock:
                 for service in [s for s in self._services.values() if s.status != "INACTIVE"]:
                     try:
+                        with self._upstream.within(service.scope):
+                            registration.tell(self._balancers, service, self._tasks_of(service))
                         start = partial(self._new_task, service)
                         started += rollout.run(service, self._tasks_of(service), time.time(), start)
                     except Exception:  # noqa: BLE001 - one broken service must not stop the others
@@ -146,6 +150,7 @@ class Ecs:
         wanted: dict[str, Any] = {
             "taskDefinition": current.task_definition["taskDefinitionArn"],
             "networkConfiguration": current.network_configuration,
+            "loadBalancers": list(current.load_balancers),
         }
         wanted |= {key: request[key] for key in wanted if key in request}
         wanted["launchType"] = current.launch_type
@@ -160,7 +165,7 @@ class Ecs:
             changed = (
                 revision.task_definition["taskDefinitionArn"] != current.task_definition["taskDefinitionArn"]
                 or revision.network_configuration != current.network_configuration
-                or "loadBalancers" in request
+                or revision.load_balancers != current.load_balancers
             )
             if changed or request.get("forceNewDeployment"):
                 service.deploy(revision, now)
@@ -335,7 +340,21 @@ class Ecs:
         fargate = any(item["capacityProvider"].startswith("FARGATE") for item in strategy)
         launch_type = request.get("launchType") or ("FARGATE" if fargate else "EC2")
         arn = f"{service_arn.replace(':service/', ':service-revision/')}/{time.time_ns()}"
-        return Revision(arn, definition, request.get("networkConfiguration") or {}, launch_type, now)
+        balancers = tuple(request.get("loadBalancers") or ())
+        for group in (balancer["targetGroupArn"] for balancer in balancers):
+            if not self._balancers.is_used(group):
+                message = f"The target group with targetGroupArn {group} does not have an associated load balancer."
+                raise ApiError("InvalidParameterException", message)
+        return Revision(arn, definition, request.get("networkConfiguration") or {}, launch_type, now, balancers)
+
+    def at_least(self, resource: str, count: int) -> None:
+        """`service/CLUSTER/NAME` runs that many tasks or more: what a scalable target enforces."""
+        _, cluster, name = resource.split("/")
+        with self._lock:
+            for service in self._services.values():
+                if service.name == name and service.cluster_arn.endswith(f"/{cluster}") and service.desired < count:
+                    service.desired, service.is_steady = count, False
+        self._wake.set()
 
     def _check_cluster_is_empty(self, request: dict[str, Any]) -> None:
         cluster = self._cluster(request)["clusterArn"]

@@ -32,6 +32,7 @@ def service(shown: Service, tasks: list[Task], tags: list[dict[str, str]] | None
         "platformVersion": "LATEST",
         "platformFamily": "Linux",
         "networkConfiguration": revision.network_configuration,
+        "loadBalancers": list(revision.load_balancers),
         "deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100} | shown.configuration,
         "deploymentController": {"type": "ECS"},
         "schedulingStrategy": "REPLICA",

@@ -19,13 +19,15 @@ class Front:
     def __init__(
         self,
         aws: asgi.App,
+        scaling: asgi.App,
         registry: asgi.App,
         calls: Journal,
         credentials: Tokens,
         health: dict[str, Any],
         access: Access | None = None,
     ) -> None:
-        self._aws, self._registry, self._calls, self._access = aws, registry, calls, access
+        self._aws, self._scaling, self._registry = aws, scaling, registry
+        self._calls, self._access = calls, access
         self._credentials, self._health = credentials, health
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
@@ -74,7 +76,8 @@ class Front:
             await send(message)
 
         try:
-            await self._aws(scope, receive, observed)
+            answers = self._scaling if service == "application-autoscaling" else self._aws
+            await answers(scope, receive, observed)
         finally:
             if not scope["path"].startswith("/_ministack/"):
                 asked = self._access.asked() if self._access else ()

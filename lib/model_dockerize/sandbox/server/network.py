@@ -113,6 +113,22 @@ class Network:
         rules = [rule for group in groups for rule in group.get("IpPermissions", [])]
         return any(_admits(rule, port) for rule in rules)
 
+    def admits_group(self, network: AwsVpc, port: int, sources: set[str]) -> bool:
+        """Whether one of the security groups `sources` may connect to `port`."""
+        ec2 = self._ec2()
+        rules = [
+            r for g in network.security_groups for r in (ec2._security_groups.get(g) or {}).get("IpPermissions", [])
+        ]
+        return any(
+            _covers(rule, port) and sources & {pair.get("GroupId") for pair in rule.get("UserIdGroupPairs", [])}
+            for rule in rules
+        )
+
+    def subnet(self, identity: str) -> dict[str, Any] | None:
+        """A subnet as EC2 keeps it; None if there is none."""
+        found: dict[str, Any] | None = self._ec2()._subnets.get(identity)
+        return found
+
     def attach(self, network: AwsVpc, description: str, private: str, public: str | None) -> dict[str, str]:
         """Make the interface of a task; returns the details that DescribeTasks shows."""
         ec2 = self._ec2()
@@ -158,6 +174,10 @@ def _admits(rule: dict[str, Any], port: int) -> bool:
     # A rule that names only other groups lets nobody in from outside.
     if not (rule.get("IpRanges") or rule.get("Ipv6Ranges") or rule.get("PrefixListIds")):
         return False
+    return _covers(rule, port)
+
+
+def _covers(rule: dict[str, Any], port: int) -> bool:
     if rule.get("IpProtocol") == "-1":
         return True
     return rule.get("IpProtocol") in ("tcp", "6") and int(rule["FromPort"]) <= port <= int(rule["ToPort"])

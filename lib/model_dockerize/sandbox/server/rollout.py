@@ -82,6 +82,14 @@ def _take_in(service: Service, tasks: list[Task], now: float) -> list[Stop]:
             service.ended.add(task.identity)
             if of_primary:
                 _count_failure(primary, now)
+        elif _is_off_target(service, task, now):
+            group = service.primary.revision.load_balancers[0]["targetGroupArn"]
+            text = f"(port 80) is unhealthy in (target-group {group}) due to (reason {task.target_reason})"
+            service.say(text, now)
+            stops.append(Stop(task, f"Task failed ELB health checks in (target-group {group})"))
+            service.ended.add(task.identity)
+            if of_primary:
+                _count_failure(primary, now)
         elif task.stop_code in ("EssentialContainerExited", "TaskFailedToStart") and task.identity not in service.ended:
             service.ended.add(task.identity)
             if of_primary:
@@ -91,6 +99,12 @@ def _take_in(service: Service, tasks: list[Task], now: float) -> list[Stop]:
             if of_primary and service.breaker().get("resetOnHealthyTask", True):
                 primary.consecutive = 0
     return stops
+
+
+def _is_off_target(service: Service, task: Task, now: float) -> bool:
+    if not (task.last_status == "RUNNING" and task.desired_status == "RUNNING" and task.target_state == "unhealthy"):
+        return False
+    return bool(service.primary.revision.load_balancers) and service.grace_is_over(task.times["startedAt"], now)
 
 
 def _count_failure(deployment: Deployment, now: float) -> None:

@@ -20,6 +20,7 @@ class Revision:
     network_configuration: dict[str, Any]
     launch_type: str
     created_at: float
+    load_balancers: tuple[dict[str, Any], ...] = ()
 
     @property
     def network(self) -> AwsVpc | None:
@@ -90,6 +91,8 @@ class Service:
     #: Tasks whose end or first healthy moment has been taken into account.
     ended: set[str] = field(default_factory=set)
     proven: set[str] = field(default_factory=set)
+    #: Every target group that its tasks were registered with.
+    target_groups: set[str] = field(default_factory=set)
 
     @property
     def primary(self) -> Deployment:
@@ -131,6 +134,10 @@ class Service:
         self.deployments.insert(0, deployment)
         self.is_steady = False
         return deployment
+
+    def grace_is_over(self, started_at: float, now: float) -> bool:
+        """Whether a task that started then is stopped for being unhealthy."""
+        return now - started_at >= int(self.settings.get("healthCheckGracePeriodSeconds") or 0)
 
     def breaker(self) -> dict[str, Any]:
         """The `deploymentCircuitBreaker` of the deployment configuration."""

@@ -58,6 +58,9 @@ class Task:
     public_address: str | None = None
     containers: list[Container] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
+    #: What the load balancer says of it: initial, healthy, unhealthy; "" where there is none. And why.
+    target_state: str = ""
+    target_reason: str = ""
 
     def __post_init__(self) -> None:
         for definition in self.definition["containerDefinitions"]:
@@ -81,6 +84,8 @@ class Task:
     def is_healthy(self, now: float) -> bool:
         """Whether a rollout may count on this task: it runs, and it is HEALTHY or has run without a check for long."""
         if self.last_status != "RUNNING" or self.desired_status != "RUNNING":
+            return False
+        if self.target_state not in ("", "healthy"):
             return False
         if any(c.is_essential and c.definition.get("healthCheck") for c in self.containers):
             return self.health == "HEALTHY"

@@ -70,6 +70,16 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_create_log_stream": "a stream per container",
         "_put_log_events": "what containers print",
     },
+    "services.alb": {
+        "_ACTION_MAP": "replaced in part: load balancers forward and check for real",
+        "_lbs": "load balancers by ARN: their names and groups",
+        "_listeners": "listeners by ARN: which port forwards to which target group",
+        "_tgs": "target groups by ARN: how they check",
+        "_p": "a parameter of a call",
+        "_parse_member_list": "a list of a call",
+        "_xml": "an answer of ours",
+        "_error": "an error of ours",
+    },
     "services.secretsmanager": {"resolve_secret_string": "secrets of task and job definitions"},
     "services.ssm": {"resolve_parameter_value": "secrets of task and job definitions"},
     "services.iam": {
@@ -99,6 +109,7 @@ class Upstream:
     secrets: ModuleType
     parameters: ModuleType
     iam: ModuleType
+    elb: ModuleType
 
     def scope(self) -> Scope:
         """Account and region of the call that this thread is answering."""
@@ -154,6 +165,7 @@ def load(port: int, account: str, region: str, state: Path, secret_key: str, iam
         secrets=modules["services.secretsmanager"],
         parameters=modules["services.ssm"],
         iam=modules["services.iam"],
+        elb=modules["services.alb"],
     )
 
 

@@ -1,0 +1,100 @@
+"""What a service is asked to be, and whether it is that. Pure."""
+
+from typing import Any
+
+from model_dockerize.aws.foundations import Foundations
+from model_dockerize.aws.session import Aws
+from model_dockerize.aws.taskdef import TaskDefinition
+from model_dockerize.settings import ServiceSettings
+
+#: Two dead tasks in a row are enough: AWS's own default waits for three at least, and half of all for many.
+_BREAKER = {"thresholdConfiguration": {"type": "COUNT", "value": 2}}
+#: Done when all new tasks are healthy, not minutes later when the last old one has drained.
+_EARLY = {
+    "earlySuccessCriteria": {"enable": True, "healthyPercent": 100, "sourceServiceRevisionCleanup": "DEFERRED"},
+}
+#: A task may be slow to be well, and is not stopped for it in the meantime. Seconds.
+_GRACE = 30
+
+
+def request(
+    aws: Aws, settings: ServiceSettings, task_definition: TaskDefinition, foundations: Foundations
+) -> dict[str, Any]:
+    """What CreateService and UpdateService have in common, without the number of tasks."""
+    return {
+        "taskDefinition": task_definition.arn,
+        "networkConfiguration": {
+            "awsvpcConfiguration": {
+                "subnets": sorted(foundations.subnet_ids),
+                "securityGroups": sorted(foundations.security_group_ids),
+                "assignPublicIp": "ENABLED" if foundations.assign_public_ip else "DISABLED",
+            }
+        },
+        "deploymentConfiguration": {
+            # SQLite on a shared volume takes one server: the old task ends before the new one begins.
+            "minimumHealthyPercent": 0 if settings.is_alone else 100,
+            "maximumPercent": 100 if settings.is_alone else 200,
+            "deploymentCircuitBreaker": {
+                "enable": True,
+                "rollback": True,
+                **_known(aws, "DeploymentCircuitBreaker", _BREAKER),
+            },
+            **_known(aws, "DeploymentConfiguration", _EARLY),
+        },
+        "enableExecuteCommand": False,
+        "propagateTags": "SERVICE",
+        **_balanced(task_definition, foundations),
+    }
+
+
+def count(settings: ServiceSettings, now: int | None) -> int:
+    """How many tasks to ask for while `now` are wanted (None: new service). Within its bounds, scaling decides."""
+    if now is None or not settings.max_count:
+        return settings.desired_count
+    return min(max(now, settings.desired_count), settings.max_count)
+
+
+def is_registered(service: Any, target_group: str) -> bool:
+    """Whether the tasks of a DescribeServices answer are registered with the target group of that name."""
+    balancers = service.get("loadBalancers", [])
+    return any(f":targetgroup/{target_group}/" in balancer.get("targetGroupArn", "") for balancer in balancers)
+
+
+def _balanced(task_definition: TaskDefinition, foundations: Foundations) -> dict[str, Any]:
+    """Nothing is said where no load balancer is wanted: one that somebody attached by hand stays."""
+    if foundations.load_balancer is None:
+        return {}
+    target = {
+        "targetGroupArn": foundations.load_balancer.target_group_arn,
+        "containerName": task_definition.family,
+        "containerPort": 80,
+    }
+    return {"loadBalancers": [target], "healthCheckGracePeriodSeconds": _GRACE}
+
+
+def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
+    """Those of `members` that this botocore can send."""
+    model: Any = aws.ecs.meta.service_model.shape_for(shape)
+    return {name: value for name, value in members.items() if name in model.members}
+
+
+def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
+    """`wanted` without the faster rollout where `there` does not show it: that endpoint has no such thing."""
+    asked = dict(wanted["deploymentConfiguration"])
+    shown = there.get("deploymentConfiguration", {})
+    breaker = asked["deploymentCircuitBreaker"]
+    breaker_shown = shown.get("deploymentCircuitBreaker", {})
+    asked["deploymentCircuitBreaker"] = {k: v for k, v in breaker.items() if k not in _BREAKER or k in breaker_shown}
+    asked = {k: v for k, v in asked.items() if k not in _EARLY or k in shown}
+    return {**wanted, "deploymentConfiguration": asked}
+
+
+def means(found: Any, wanted: Any) -> bool:
+    """Everything of `wanted` is in `found`; what AWS added does not count."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(means(found.get(k), v) for k, v in wanted.items())
+    if isinstance(wanted, list) and wanted and isinstance(wanted[0], dict):
+        return len(found or []) == len(wanted) and all(any(means(f, w) for f in found) for w in wanted)
+    if isinstance(wanted, list):
+        return sorted(found or []) == sorted(wanted)
+    return bool((found or False) == (wanted or False))

@@ -1,0 +1,197 @@
+"""Application load balancers: ministack keeps their records, and here they forward and check for real.
+
+A listener is a socket on a loopback address of the load balancer's own. Connections are shared out among the tasks that
+answered their last health check; there is no TLS.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from model_dockerize.sandbox.server.forwarder import Forwarder, bindable
+from model_dockerize.sandbox.server.network import AwsVpc, Network
+from model_dockerize.sandbox.server.target import Check, Target
+from model_dockerize.sandbox.server.tokens import Scope
+from model_dockerize.sandbox.server.upstream import Upstream
+
+Params = dict[str, Any]
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class LoadBalancers:
+    """The targets of every target group, and a forwarder for every HTTP listener. Any thread may call."""
+
+    def __init__(self, upstream: Upstream, network: Network) -> None:
+        self._upstream, self._network = upstream, network
+        self._elb: Any = upstream.elb
+        self._targets: dict[str, dict[str, Target]] = {}  # target group -> address -> target
+        self._forwarders: dict[str, Forwarder] = {}  # listener -> its socket
+        self._turns: dict[str, int] = {}
+        self._lock = threading.RLock()
+
+    def install(self) -> None:
+        """Step in where ministack only keeps records."""
+        actions = self._elb._ACTION_MAP
+        for name, ours in {
+            "CreateLoadBalancer": self._create,
+            "DeleteLoadBalancer": self._delete,
+            "CreateListener": self._create_listener,
+            "DeleteListener": self._delete_listener,
+            "DeleteTargetGroup": self._delete_group,
+        }.items():
+            actions[name] = _around(ours, actions[name])
+        actions["DescribeTargetHealth"] = self._describe_health
+
+    # ---- for ECS
+
+    def is_used(self, target_group: str) -> bool:
+        """Whether a listener forwards to the group: ECS takes no other."""
+        return bool(self._listeners_to(target_group))
+
+    def register(self, target_group: str, tasks: dict[str, tuple[AwsVpc, int]]) -> None:
+        """The group's targets are from now on these: address -> network and port of the task."""
+        record = self._elb._tgs.get(target_group)
+        if record is None:
+            return
+        with self._lock:
+            known = self._targets.setdefault(target_group, {})
+            for address in set(known) - set(tasks):
+                known.pop(address).leave()
+            for address, (network, port) in tasks.items():
+                if address not in known:
+                    admits = self._admission(target_group, network, port, self._upstream.scope())
+                    known[address] = Target(address, port, Check.of(record), admits)
+
+    def target(self, target_group: str, address: str) -> Target | None:
+        """How that target is doing."""
+        with self._lock:
+            return self._targets.get(target_group, {}).get(address)
+
+    def _admission(self, group: str, network: AwsVpc, port: int, scope: Scope) -> Callable[[], bool]:
+        """Whether the task's security groups let the load balancer in; asked anew for every check."""
+
+        def admits() -> bool:
+            with self._upstream.within(scope):
+                balancers = {listener["LoadBalancerArn"] for listener in self._listeners_to(group)}
+                sources = {g for arn in balancers for g in self._elb._lbs.get(arn, {}).get("SecurityGroups", [])}
+                return self._network.is_open(network, port) or self._network.admits_group(network, port, sources)
+
+        return admits
+
+    # ---- operations
+
+    def _create(self, params: Params, plain: Callable[[Params], Answer]) -> Answer:
+        subnets = self._elb._parse_member_list(params, "Subnets")
+        known = [self._network.subnet(subnet) for subnet in subnets]
+        if None in known:
+            return self._refuse("SubnetNotFound", f"The subnets {subnets} do not all exist")
+        zones = {subnet["AvailabilityZone"] for subnet in known if subnet}
+        if len(zones) < 2:
+            message = "At least two subnets in two different Availability Zones must be specified"
+            return self._refuse("ValidationError", message)
+        status, headers, body = plain(params)
+        name = self._elb._p(params, "Name")
+        record = next((lb for lb in self._elb._lbs.values() if lb["LoadBalancerName"] == name), None)
+        address = self._network.addresses.take()
+        if status >= 400 or record is None or address is None:
+            return status, headers, body
+        former, record["DNSName"] = record["DNSName"], address
+        record["VpcId"] = known[0]["VpcId"] if known[0] else ""
+        return status, headers, body.replace(former.encode(), address.encode())
+
+    def _delete(self, params: Params, plain: Callable[[Params], Answer]) -> Answer:
+        arn = self._elb._p(params, "LoadBalancerArn")
+        record = self._elb._lbs.get(arn)
+        for listener in [k for k, v in self._elb._listeners.items() if v["LoadBalancerArn"] == arn]:
+            self._close(listener)
+            self._elb._listeners.pop(listener, None)
+        for group in self._elb._tgs.values():
+            group["LoadBalancerArns"] = [known for known in group["LoadBalancerArns"] if known != arn]
+        if record:
+            self._network.addresses.give_back(record["DNSName"].partition(":")[0])
+        return plain(params)
+
+    def _create_listener(self, params: Params, plain: Callable[[Params], Answer]) -> Answer:
+        arn, port = self._elb._p(params, "LoadBalancerArn"), int(self._elb._p(params, "Port", "80"))
+        there = [v for v in self._elb._listeners.values() if v["LoadBalancerArn"] == arn]
+        if any(listener["Port"] == port for listener in there):
+            return self._refuse("DuplicateListener", f"A listener already exists on this port for {arn}")
+        before = set(self._elb._listeners)
+        answer = plain(params)
+        for made in set(self._elb._listeners) - before:
+            self._open(made, self._elb._listeners[made])
+        return answer
+
+    def _delete_listener(self, params: Params, plain: Callable[[Params], Answer]) -> Answer:
+        arn = self._elb._p(params, "ListenerArn")
+        listener = self._elb._listeners.get(arn, {})
+        self._close(arn)
+        answer = plain(params)
+        for action in listener.get("DefaultActions", []):
+            group = self._elb._tgs.get(action.get("TargetGroupArn"))
+            if group and not self._listeners_to(group["TargetGroupArn"]):
+                group["LoadBalancerArns"] = []
+        return answer
+
+    def _delete_group(self, params: Params, plain: Callable[[Params], Answer]) -> Answer:
+        arn = self._elb._p(params, "TargetGroupArn")
+        if self.is_used(arn):
+            return self._refuse("ResourceInUse", f"Target group '{arn}' is currently in use by a listener or a rule")
+        with self._lock:
+            for target in self._targets.pop(arn, {}).values():
+                target.leave()
+        return plain(params)
+
+    def _describe_health(self, params: Params) -> Answer:
+        arn = self._elb._p(params, "TargetGroupArn")
+        if arn not in self._elb._tgs:
+            return self._refuse("TargetGroupNotFound", f"Target group '{arn}' not found")
+        with self._lock:
+            shown = "".join(target.xml() for target in self._targets.get(arn, {}).values())
+        content = f"<TargetHealthDescriptions>{shown}</TargetHealthDescriptions>"
+        answer: Answer = self._elb._xml(200, "DescribeTargetHealth", content)
+        return answer
+
+    def _refuse(self, code: str, message: str) -> Answer:
+        answer: Answer = self._elb._error(code, message)
+        return answer
+
+    # ---- sockets
+
+    def _open(self, arn: str, listener: dict[str, Any]) -> None:
+        balancer = self._elb._lbs[listener["LoadBalancerArn"]]
+        groups = [a["TargetGroupArn"] for a in listener["DefaultActions"] if a.get("TargetGroupArn")]
+        if listener["Protocol"] != "HTTP" or not groups:
+            return
+        address = balancer["DNSName"].partition(":")[0]
+        # Only root may listen below 1024 on many computers: then the name says which port it is instead.
+        port = bindable(address, listener["Port"])
+        forwarder = Forwarder(address, port, lambda: self._choose(groups[0]))
+        if forwarder.port != listener["Port"]:
+            balancer["DNSName"] = f"{address}:{forwarder.port}"
+        self._forwarders[arn] = forwarder
+
+    def _close(self, arn: str) -> None:
+        if forwarder := self._forwarders.pop(arn, None):
+            forwarder.close()
+
+    def _choose(self, group: str) -> tuple[str, int] | None:
+        """The next target: of those that are healthy, of all where none is (as ELB does), None where none is there."""
+        with self._lock:
+            every = list(self._targets.get(group, {}).values())
+            targets = [target for target in every if target.state == "healthy"] or every
+            if not targets:
+                return None
+            self._turns[group] = turn = self._turns.get(group, -1) + 1
+            chosen = targets[turn % len(targets)]
+        return chosen.address, chosen.port
+
+    def _listeners_to(self, group: str) -> list[dict[str, Any]]:
+        listeners = list(self._elb._listeners.values())
+        return [v for v in listeners if any(a.get("TargetGroupArn") == group for a in v["DefaultActions"])]
+
+
+def _around(
+    ours: Callable[[Params, Callable[[Params], Answer]], Answer], plain: Callable[[Params], Answer]
+) -> Callable[[Params], Answer]:
+    return lambda params: ours(params, plain)
