@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.rig.command import ROOT, Cli
+from tests.rig.homes import NewHome, furnish
 
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
@@ -22,9 +23,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session")
-def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> NewHome:
+    """Makes homes for sandboxes. Workers of one run are processes that share what lies above their folders."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sandbox-environment"
+    return lambda name: furnish(tmp_path_factory.mktemp(name), shared)
+
+
+@pytest.fixture(scope="session")
+def cli(new_home: NewHome) -> Iterator[Cli]:
     """The command line with a sandbox home of its own; what it started and built is removed."""
-    home = tmp_path_factory.mktemp("home")
+    home = new_home("home")
     command = Cli(home)
     yield command
     stopped = command("sandbox", "stop")

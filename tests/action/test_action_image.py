@@ -14,6 +14,7 @@ from model_dockerize.progress import Silent
 from model_dockerize.settings import OUTPUTS
 from tests.action.conftest import IMAGES, docker
 from tests.action.harness import Runner, StepResult
+from tests.rig.homes import NewHome
 
 MODEL = f"{IMAGES}is-prime"
 HOSTILE = """#!/bin/sh
@@ -130,10 +131,10 @@ def test_cancelled_in_the_middle_of_the_build(runner: Runner) -> None:
 
 
 def test_from_the_folder_to_the_deployed_service(
-    runner: Runner, example: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+    runner: Runner, example: Callable[[str], Path], new_home: NewHome
 ) -> None:
     example("is-prime")
-    home = tmp_path_factory.mktemp("sandbox")
+    home = new_home("sandbox")
     started = sandbox.start(home, Silent())
     try:
         # Declared deviation: the sandbox listens on this computer's loopback only.

@@ -12,6 +12,7 @@ import pytest
 
 from model_dockerize import aws, sandbox
 from model_dockerize.settings import AwsSettings, to_settings
+from tests.rig.homes import NewHome
 
 from .conftest import Cli
 
@@ -69,8 +70,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    home, said = tmp_path_factory.mktemp("mdacct"), Said()
+def world(new_home: NewHome) -> Iterator[World]:
+    home, said = new_home("mdacct"), Said()
     box = sandbox.start(home, said)
     try:
         yield World(aws.connect(AwsSettings("", ""), box.environment(), said), said)

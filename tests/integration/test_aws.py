@@ -16,6 +16,7 @@ import pytest
 from model_dockerize import aws, sandbox
 from model_dockerize.errors import TimedOutError
 from model_dockerize.settings import to_settings
+from tests.rig.homes import NewHome
 
 DOCKERFILE = """
 FROM python:3.13-slim
@@ -106,8 +107,8 @@ def context() -> io.BytesIO:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    home, said = tmp_path_factory.mktemp("mdaws"), Said()
+def world(new_home: NewHome) -> Iterator[World]:
+    home, said = new_home("mdaws"), Said()
     box = sandbox.start(home, said)
     engine = docker.from_env()
     try:

@@ -16,15 +16,16 @@ from model_dockerize.errors import AwsAccessError
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.settings import AwsSettings
+from tests.rig.homes import NewHome
 from tests.rig.permissions import CONFIGURATIONS, FOLDER, Trial, actions, configured, failed_stages, named, without
 
 PROVIDER = "token.actions.githubusercontent.com"
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def box(new_home: NewHome) -> Iterator[Sandbox]:
     """A sandbox in which policies count."""
-    home = tmp_path_factory.mktemp("mdiam")
+    home = new_home("mdiam")
     yield sandbox.start(home, Silent(), "enforced")
     sandbox.stop(home, Silent())
 

@@ -26,8 +26,9 @@ from docker.errors import APIError, ImageNotFound, NotFound
 
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
-from model_dockerize.sandbox import Sandbox, environment
+from model_dockerize.sandbox import Sandbox
 from model_dockerize.sandbox.record import CONTAINER_LABEL
+from tests.rig.homes import NewHome
 
 BASE = "python:3.13-slim"
 #: Ends at once on SIGTERM, which Python as process 1 would ignore.
@@ -259,10 +260,8 @@ class Cloud:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory, sandbox_environment_home: Path) -> Iterator[Cloud]:
-    home = tmp_path_factory.mktemp("sandbox")
-    for made in sandbox_environment_home.glob("sandbox-env-*"):
-        (home / made.name).symlink_to(made)
+def cloud(new_home: NewHome) -> Iterator[Cloud]:
+    home = new_home("sandbox")
     engine = docker.from_env()
     running = sandbox.start(home, Silent())
     before = dict(os.environ)
@@ -280,14 +279,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, sandbox_environment_home: Pa
                 engine.images.remove(image, force=True)
 
 
-@pytest.fixture(scope="session")
-def sandbox_environment_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One Python environment for all sandboxes of these tests: making it takes ten seconds."""
-    home = tmp_path_factory.mktemp("environment")
-    environment.ensure(home, Silent())
-    return home
-
-
 # ---- the process
 
 
@@ -299,11 +290,10 @@ def test_start_twice_is_one_sandbox_and_the_second_is_quick(cloud: Cloud) -> Non
     assert cloud.sts.get_caller_identity()["Account"] == cloud.running.account_id
 
 
-def test_two_starts_at_once_and_a_killed_child(tmp_path: Path, sandbox_environment_home: Path) -> None:
-    for made in sandbox_environment_home.glob("sandbox-env-*"):
-        (tmp_path / made.name).symlink_to(made)
+def test_two_starts_at_once_and_a_killed_child(new_home: NewHome) -> None:
+    home = new_home("starts")
     found: list[Sandbox] = []
-    starters = [threading.Thread(target=lambda: found.append(sandbox.start(tmp_path, Silent()))) for _ in range(3)]
+    starters = [threading.Thread(target=lambda: found.append(sandbox.start(home, Silent()))) for _ in range(3)]
     for starter in starters:
         starter.start()
     for starter in starters:
@@ -312,12 +302,12 @@ def test_two_starts_at_once_and_a_killed_child(tmp_path: Path, sandbox_environme
     assert len({one.pid for one in found}) == 1
     os.kill(found[0].pid, 9)
     os.waitpid(found[0].pid, 0)
-    assert sandbox.status(tmp_path) is None
-    second = sandbox.start(tmp_path, Silent())
+    assert sandbox.status(home) is None
+    second = sandbox.start(home, Silent())
     assert second.pid != found[0].pid
-    assert sandbox.stop(tmp_path, Silent()).was_running
-    assert sandbox.status(tmp_path) is None
-    assert not sandbox.stop(tmp_path, Silent()).was_running
+    assert sandbox.stop(home, Silent()).was_running
+    assert sandbox.status(home) is None
+    assert not sandbox.stop(home, Silent()).was_running
     with pytest.raises(ProcessLookupError):
         os.kill(second.pid, 0)
 
@@ -657,16 +647,14 @@ def test_the_journal_tells_reading_from_changing(cloud: Cloud) -> None:
     ]
 
 
-def test_stop_leaves_no_container_no_image_and_no_process(tmp_path: Path, cloud: Cloud) -> None:
+def test_stop_leaves_no_container_no_image_and_no_process(new_home: NewHome, cloud: Cloud) -> None:
     """On a sandbox of its own, so that it may run in any order."""
-    (tmp_path / "env").mkdir()
-    for made in cloud.home.glob("sandbox-env-*"):
-        (tmp_path / made.name).symlink_to(made.resolve())
-    running = sandbox.start(tmp_path, Silent())
+    home = new_home("stopped")
+    running = sandbox.start(home, Silent())
     outside = dict(os.environ)
     os.environ.update(running.environment())
     try:
-        own = Cloud(tmp_path, running, cloud.engine)
+        own = Cloud(home, running, cloud.engine)
         own.session = boto3.Session()
         own.serve("left", own.define("left", own.one))
         own.steady("left")
@@ -677,7 +665,7 @@ def test_stop_leaves_no_container_no_image_and_no_process(tmp_path: Path, cloud:
     finally:
         os.environ.clear()
         os.environ.update(outside)
-        report = sandbox.stop(tmp_path, Silent())
+        report = sandbox.stop(home, Silent())
     assert report.was_running
     assert report.containers == tuple(names)
     assert any(running.registry in reference for reference in report.images)

@@ -8,6 +8,7 @@ network unless they run, or are built, with `--network host`.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import secrets
@@ -104,18 +105,28 @@ def floor_engine(images: Sequence[str] = ()) -> Iterator[Engine]:
     Raises:
         MachineError: it cannot be had, does not start, or an image cannot be loaded.
     """
-    programs = install_floor()
     with contextlib.ExitStack() as stack:
+        with _alone():
+            programs = install_floor()
         data = Path(tempfile.mkdtemp(prefix="floor-", dir="/var/tmp"))
         stack.callback(shutil.rmtree, data, ignore_errors=True)
         # Sockets have short paths (108 bytes), so they live apart from the data.
         runtime = Path(tempfile.mkdtemp(prefix="floor-", dir="/run"))
         stack.callback(shutil.rmtree, runtime, ignore_errors=True)
-        bridge = stack.enter_context(_bridge())
+        with _alone():
+            bridge = stack.enter_context(_bridge())
         engine = stack.enter_context(_daemon(programs, data, runtime, bridge))
         for image in images:
             _copy_image(image, engine)
         yield engine
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Tests run in several processes: one at a time installs, or takes a subnet."""
+    with (Path(tempfile.gettempdir()) / "model-dockerize-floor.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

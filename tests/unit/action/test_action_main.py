@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from model_dockerize import action, pipeline
+from model_dockerize import action, licenses, pipeline
 from model_dockerize.errors import AwsAccessError, BuildError
 from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport, concluded
 from model_dockerize.settings import OUTPUTS, Settings
@@ -268,3 +268,12 @@ def test_the_entrypoint_is_short_and_runs_isolated() -> None:
     assert done.returncode == 2, done.stderr
     assert b"Remove `args:`" in done.stdout
     assert done.stderr == b""
+
+
+def test_a_license_key_is_masked_and_handed_to_nobody(job: Job, tmp_path: Path) -> None:
+    licenses.make_pair(tmp_path / "publisher.pem")
+    key = licenses.issue(tmp_path / "publisher.pem", "iris", "Ann", "ann@example.com", 30)
+    assert job.main(program_path="nowhere", push_to_ecr="false", license_key=f"{key}\n") == 3
+    assert key in job.log.masks
+    (report,) = job.temp.rglob("report.json")
+    assert key not in job.text + job.summary + report.read_text(encoding="utf-8")

@@ -196,8 +196,8 @@ _OTHER = {f"blobs/sha256/{digest(LAYER)}": LAYER + b"!"}
     [
         (b"", "neither gzip nor zstd nor tar", ""),
         (b"just some text", "neither gzip nor zstd nor tar", ""),
-        (gzip.compress(b"just some text"), "damaged", ""),
-        (gzip.compress(pack(docker_files()))[:3000], "damaged", ""),
+        (gzip.compress(b"just some text", mtime=0), "damaged", ""),
+        (gzip.compress(pack(docker_files()), mtime=0)[:3000], "damaged", ""),
         (zstd.compress(pack(docker_files()))[:3000], "damaged", ""),
         (pack(docker_files())[:3000], "damaged", ""),
         (pack({"etc/passwd": b"", "usr/bin/x": b""}), "no image", ""),

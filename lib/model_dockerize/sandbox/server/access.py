@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 from urllib.parse import parse_qsl
-from xml.sax.saxutils import escape
 
 from model_dockerize.sandbox.server.needs import SERVICES, Call, Need, needs
 from model_dockerize.sandbox.server.tokens import Scope
