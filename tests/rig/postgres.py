@@ -31,12 +31,13 @@ class Postgres:
     programs: Path
     port: int
     password: str
+    address: str
 
     def make_database(self) -> str:
-        """Makes an empty database and returns its URL."""
+        """Makes an empty database and returns its URL, for whoever reaches `address`."""
         name = f"jobs_{secrets.token_hex(4)}"
         self.execute("postgres", f"CREATE DATABASE {name}")
-        return f"postgresql://tester:{self.password}@127.0.0.1:{self.port}/{name}"
+        return f"postgresql://tester:{self.password}@{self.address}:{self.port}/{name}"
 
     def execute(self, database: str, statement: str) -> str:
         """Runs a statement with psql and returns what it prints, a row a line."""
@@ -74,8 +75,12 @@ def install() -> Path:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Postgres]:
-    """A server until the block ends; then it is stopped and its data removed."""
+def running(address: str = "127.0.0.1") -> Iterator[Postgres]:
+    """A server until the block ends; then it is stopped and its data removed.
+
+    Args:
+        address: of this host, at which it is to be reached too: that of the engine's bridge, for containers.
+    """
     programs = install()
     user = _unprivileged()
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
@@ -96,16 +101,19 @@ def running() -> Iterator[Postgres]:
             timeout=60,
             **drop,
         )
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet scram-sha-256\n")
         with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as probe:
             port = probe.getsockname()[1]
+        addresses = ",".join(dict.fromkeys(("127.0.0.1", address)))
         with (home / "log").open("wb") as log:
             server = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-p", str(port), "-k", home, "-c", "listen_addresses=127.0.0.1"],
+                [programs / "postgres", "-D", data, "-p", str(port), "-k", home, "-c", f"listen_addresses={addresses}"],
                 stdout=log, stderr=log, cwd=home, **drop,
             )  # fmt: skip
         try:
             _wait(port, server, home / "log")
-            yield Postgres(programs, port, password)
+            yield Postgres(programs, port, password, address)
         finally:
             server.terminate()  # a smart shutdown would wait for clients; the second signal does not
             server.send_signal(2)

@@ -17,9 +17,11 @@ from model_dockerize.sandbox import record
 from model_dockerize.sandbox.server import upstream
 from model_dockerize.sandbox.server.access import Access
 from model_dockerize.sandbox.server.batch import Batch
+from model_dockerize.sandbox.server.ec2_gaps import Ec2Gaps
 from model_dockerize.sandbox.server.ecr import Ecr, repository_rules
 from model_dockerize.sandbox.server.ecs import Ecs
 from model_dockerize.sandbox.server.engine import Engine
+from model_dockerize.sandbox.server.files import FileSystems
 from model_dockerize.sandbox.server.front import Front
 from model_dockerize.sandbox.server.journal import Journal
 from model_dockerize.sandbox.server.load_balancer import LoadBalancers
@@ -115,9 +117,12 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engi
     network = Network(aws, port)
     network.install()
     Ecr(aws, registry, credentials, sandbox.registry, access.caller if access else str).install()
+    Ec2Gaps(aws).install()
+    files = FileSystems(aws, network, state / "efs")
+    files.install()
     balancers = LoadBalancers(aws, network)
     balancers.install()
-    ecs = Ecs(aws, engine, network, balancers, state / "efs")
+    ecs = Ecs(aws, engine, network, balancers, files)
     ecs.install()
     scaling = Scaling(sandbox.account_id, sandbox.region, ecs.at_least)
     inner = _for_containers(engine, port)

@@ -5,13 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from model_dockerize.sandbox.server import api, definitions, registration, rollout
 from model_dockerize.sandbox.server import ecs_shapes as shapes
 from model_dockerize.sandbox.server.api import ApiError
 from model_dockerize.sandbox.server.engine import Engine
+from model_dockerize.sandbox.server.files import FileSystems, check_mount
 from model_dockerize.sandbox.server.load_balancer import LoadBalancers
 from model_dockerize.sandbox.server.network import AwsVpc, Network
 from model_dockerize.sandbox.server.service import Deployment, Revision, Service
@@ -41,14 +41,14 @@ class Ecs:
     """The state of all services and tasks, and the operations on it. One lock; nothing waits for docker in it."""
 
     def __init__(
-        self, upstream: Upstream, engine: Engine, network: Network, balancers: LoadBalancers, volumes: Path
+        self, upstream: Upstream, engine: Engine, network: Network, balancers: LoadBalancers, files: FileSystems
     ) -> None:
         self._upstream, self._network, self._balancers = upstream, network, balancers
         self._services: dict[str, Service] = {}
         self._tasks: dict[str, Task] = {}
         self._lock = threading.RLock()
         self._wake = threading.Event()
-        self._runner = TaskRunner(upstream, engine, network, volumes, self._wake.set)
+        self._runner = TaskRunner(upstream, engine, network, files, self._wake.set)
 
     def install(self) -> None:
         """Take these operations over from ministack and start the service scheduler."""
@@ -67,7 +67,7 @@ class Ecs:
             "ListTasks": self.list_tasks,
         }
         checks: dict[str, Callable[[dict[str, Any]], None]] = {
-            "RegisterTaskDefinition": definitions.check_fargate_task,
+            "RegisterTaskDefinition": _check_definition,
             "DeleteCluster": self._check_cluster_is_empty,
         }
         api.check_first(self._upstream.ecs, checks, api.by_target)
@@ -97,11 +97,12 @@ class Ecs:
 
     def _new_task(self, service: Service, deployment: Deployment) -> Task:
         revision = deployment.revision
+        used = [t.network.subnets[0] for t in self._tasks_of(service) if t.is_live and t.network and t.network.subnets]
         task = Task(
             scope=service.scope,
             cluster_arn=service.cluster_arn,
             definition=revision.task_definition,
-            network=revision.network,
+            network=revision.network.placed(used) if revision.network else None,
             launch_type=revision.launch_type,
             group=service.group,
             started_by=deployment.identity,
@@ -383,6 +384,11 @@ class Ecs:
 
     def _tasks_of(self, service: Service) -> list[Task]:
         return [t for t in self._tasks.values() if t.group == service.group and t.cluster_arn == service.cluster_arn]
+
+
+def _check_definition(request: dict[str, Any]) -> None:
+    definitions.check_fargate_task(request)
+    check_mount(request)
 
 
 def _service_arn(cluster: dict[str, Any], reference: str) -> str:

@@ -6,7 +6,9 @@ unchanged and nothing leaves the computer.
 
 import secrets
 import threading
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize.sandbox.server.api import ApiError
@@ -29,6 +31,11 @@ class AwsVpc:
             return None
         enabled = found.get("assignPublicIp", "DISABLED") == "ENABLED"
         return cls(tuple(found.get("subnets", [])), tuple(found.get("securityGroups", [])), enabled)
+
+    def placed(self, used: Iterable[str]) -> "AwsVpc":
+        """The same for one task: of its subnets the one that occurs least among the `used`, as ECS spreads tasks."""
+        often = Counter(used)
+        return replace(self, subnets=(min(self.subnets, key=lambda subnet: often[subnet]),)) if self.subnets else self
 
 
 class Addresses:
@@ -99,7 +106,15 @@ class Network:
                     main.append(table)
         routes = [route for table in (own or main) for route in table.get("Routes", [])]
         gateways = [r for r in routes if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
-        return any(r.get("GatewayId") or r.get("NatGatewayId") for r in gateways)
+        return any(r.get("GatewayId") or self._is_live_nat(r.get("NatGatewayId")) for r in gateways)
+
+    def zone_of(self, subnet: str) -> str:
+        """The availability zone of a subnet."""
+        return str(self._ec2()._subnets.get(subnet, {}).get("AvailabilityZone", ""))
+
+    def _is_live_nat(self, identity: str | None) -> bool:
+        gateway = self._ec2()._nat_gateways.get(identity) if identity else None
+        return gateway is not None and gateway["State"] == "available"
 
     def is_open(self, network: AwsVpc, port: int) -> bool:
         """Whether somebody outside may connect to `port`: a group admits it from an address range."""

@@ -56,6 +56,7 @@ class Task:
     times: dict[str, float] = field(default_factory=dict)
     interface: dict[str, str] = field(default_factory=dict)
     public_address: str | None = None
+    zone: str = ""
     containers: list[Container] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     #: What the load balancer says of it: initial, healthy, unhealthy; "" where there is none. And why.
@@ -100,7 +101,6 @@ class Task:
 
     def describe(self) -> dict[str, Any]:
         """The task as DescribeTasks shows it."""
-        zone = f"{self.scope.region}a"
         shown = {
             "taskArn": self.arn,
             "clusterArn": self.cluster_arn,
@@ -117,7 +117,7 @@ class Task:
             "group": self.group,
             "startedBy": self.started_by,
             "overrides": self.overrides,
-            "availabilityZone": zone,
+            "availabilityZone": self.zone or f"{self.scope.region}a",
             "attachments": [self._attachment()] if self.network else [],
             "containers": [self._container(container) for container in self.containers],
             "version": 1 + len(self.times),

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from model_dockerize.sandbox.server import container_log, definitions
@@ -12,6 +11,7 @@ from model_dockerize.sandbox.server.api import ApiError
 from model_dockerize.sandbox.server.container_log import Forwarder
 from model_dockerize.sandbox.server.definitions import DefinitionError
 from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, PullError, StartError
+from model_dockerize.sandbox.server.files import FileSystems, MountError
 from model_dockerize.sandbox.server.network import Network
 from model_dockerize.sandbox.server.task import Container, Task
 from model_dockerize.sandbox.server.upstream import Upstream
@@ -28,10 +28,10 @@ class TaskRunner:
     """Runs tasks, each in a thread of its own. `changed` is called after every change of a task."""
 
     def __init__(
-        self, upstream: Upstream, engine: Engine, network: Network, volumes: Path, changed: Callable[[], None]
+        self, upstream: Upstream, engine: Engine, network: Network, files: FileSystems, changed: Callable[[], None]
     ) -> None:
         self._upstream, self._engine, self._network = upstream, engine, network
-        self._volumes, self._changed = volumes, changed
+        self._files, self._changed = files, changed
 
     def start(self, task: Task) -> None:
         """Start a task and return at once."""
@@ -58,8 +58,11 @@ class TaskRunner:
     # ---- up
 
     def _launch(self, task: Task) -> None:
+        if task.network:
+            task.zone = self._network.zone_of(task.network.subnets[0])
         self._set(task, "PENDING")
         prepared = self._prepare(task)
+        mounts = self._mounts(task)
         self._set(task, "ACTIVATING", "pullStartedAt")
         for container in task.containers:
             try:
@@ -73,7 +76,8 @@ class TaskRunner:
         task.times["pullStoppedAt"] = time.time()
         ports = self._public_ports(task)
         for container, (environment, stream) in zip(task.containers, prepared, strict=True):
-            self._start_container(task, container, environment, ports if container is task.containers[0] else ())
+            is_first = container is task.containers[0]
+            self._start_container(task, container, environment, ports if is_first else (), mounts)
             if stream:
                 container.log = Forwarder(self._upstream, stream, partial(self._engine.output, container.identity))
         if task.network:
@@ -130,7 +134,12 @@ class TaskRunner:
         return tuple((task.public_address, port) for port in mapped if self._network.is_open(network, port))
 
     def _start_container(
-        self, task: Task, container: Container, environment: dict[str, str], ports: tuple[tuple[str, int], ...]
+        self,
+        task: Task,
+        container: Container,
+        environment: dict[str, str],
+        ports: tuple[tuple[str, int], ...],
+        mounts: dict[str, str],
     ) -> None:
         definition, override = container.definition, self._override(task, container)
         command = override.get("command") or definition.get("command")
@@ -153,7 +162,7 @@ class TaskRunner:
             ports=ports,
             health=definitions.health(definition),
             memory_mib=int(memory) if memory.isdigit() else None,
-            binds=self._binds(task, definition),
+            binds=_binds(definition, mounts),
             join=None if container is first else first.identity,
             user=definition.get("user"),
             working_directory=definition.get("workingDirectory"),
@@ -166,22 +175,16 @@ class TaskRunner:
             raise LaunchError(container.reason) from error
         container.status = "RUNNING"
 
-    def _binds(self, task: Task, definition: dict[str, Any]) -> tuple[str, ...]:
-        """EFS volumes are directories of the sandbox, one a file system, shared by all tasks that mount it."""
-        systems = {
-            volume["name"]: volume["efsVolumeConfiguration"]
-            for volume in task.definition.get("volumes") or []
-            if volume.get("efsVolumeConfiguration")
-        }
-        binds = []
-        for mount in definition.get("mountPoints") or []:
-            if system := systems.get(mount.get("sourceVolume")):
-                inner = [part for part in system.get("rootDirectory", "/").split("/") if part not in ("", ".", "..")]
-                directory = self._volumes.joinpath(system["fileSystemId"], *inner)
-                directory.mkdir(parents=True, exist_ok=True)
-                mode = "ro" if mount.get("readOnly") else "rw"
-                binds.append(f"{directory}:{mount['containerPath']}:{mode}")
-        return tuple(binds)
+    def _mounts(self, task: Task) -> dict[str, str]:
+        """The directories of the task's EFS volumes, by the volumes' names: shared by all tasks that mount them."""
+        try:
+            return {
+                volume["name"]: str(self._files.directory(volume["efsVolumeConfiguration"], task.network))
+                for volume in task.definition.get("volumes") or []
+                if volume.get("efsVolumeConfiguration")
+            }
+        except MountError as error:
+            raise LaunchError(str(error)) from error
 
     def _override(self, task: Task, container: Container) -> dict[str, Any]:
         overrides = task.overrides.get("containerOverrides", [])
@@ -231,3 +234,11 @@ class TaskRunner:
         if task.public_address:
             self._network.addresses.give_back(task.public_address)
         self._set(task, "STOPPED", "stoppedAt")
+
+
+def _binds(definition: dict[str, Any], mounts: dict[str, str]) -> tuple[str, ...]:
+    return tuple(
+        f"{mounts[mount['sourceVolume']]}:{mount['containerPath']}:{'ro' if mount.get('readOnly') else 'rw'}"
+        for mount in definition.get("mountPoints") or []
+        if mount.get("sourceVolume") in mounts
+    )

@@ -63,6 +63,26 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_eni_fields_xml": "wrapped: it leaves out the public address of an interface",
         "_ensure_defaults_initialized": "makes the default VPC, otherwise made by the first EC2 call only",
         "_DEFAULT_VPC_ID": "its route to the internet is missing in ministack's route table",
+        "_ACTION_MAP": "replaced in part: filters that it ignores, and what AWS does not delete while it is used",
+        "_addresses": "addresses, and whether a NAT gateway holds them",
+        "_nat_gateways": "what holds an address and a subnet",
+        "_vpc_endpoints": "to list them by filter",
+        "_p": "a parameter of a request",
+        "_parse_filters": "the filters of a request",
+        "_parse_member_list": "the ids of a request",
+        "_resource_matches_tag_filters": "tag filters",
+        "_tag_set_xml": "tags of an address",
+        "_vpce_fields_xml": "an endpoint as it is shown",
+        "_xml": "an answer",
+        "_error": "a refusal",
+    },
+    "services.efs": {
+        "_create_file_system": "wrapped: a creation token that is taken is refused",
+        "_delete_file_system": "wrapped: the data goes too",
+        "_fs_response": "wrapped: the size of the data",
+        "_file_systems": "what can be mounted",
+        "_access_points": "the directories of access points",
+        "_mount_targets": "from where it can be mounted; what holds a subnet",
     },
     "services.cloudwatch_logs": {
         "_log_groups": "whether a log group exists",
@@ -105,6 +125,7 @@ class Upstream:
     ecs: ModuleType
     batch: ModuleType
     ec2: ModuleType
+    efs: ModuleType
     logs: ModuleType
     secrets: ModuleType
     parameters: ModuleType
@@ -161,6 +182,7 @@ def load(port: int, account: str, region: str, state: Path, secret_key: str, iam
         ecs=modules["services.ecs"],
         batch=modules["services.batch"],
         ec2=modules["services.ec2"],
+        efs=modules["services.efs"],
         logs=modules["services.cloudwatch_logs"],
         secrets=modules["services.secretsmanager"],
         parameters=modules["services.ssm"],

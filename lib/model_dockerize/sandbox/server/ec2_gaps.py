@@ -1,0 +1,152 @@
+"""What ministack's EC2 leaves out of the operations that a network with private subnets needs.
+
+Filters of two lists, addresses that a NAT gateway holds, and AWS's refusals to delete what something else uses.
+"""
+
+import secrets
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from model_dockerize.sandbox.server.upstream import Upstream
+
+Params = dict[str, Any]
+Answer = tuple[int, dict[str, str], bytes]
+Handler = Callable[[Params], Answer]
+
+
+class Ec2Gaps:
+    """Operations in place of ministack's, or before them."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._ec2: Any = upstream.ec2
+        self._efs: Any = upstream.efs
+
+    def install(self) -> None:
+        """Step into ministack's table of operations."""
+        actions: dict[str, Handler] = self._ec2._ACTION_MAP
+        actions["DescribeAddresses"] = self.describe_addresses
+        actions["DescribeVpcEndpoints"] = self.describe_vpc_endpoints
+        actions["CreateNatGateway"] = partial(self.create_nat_gateway, actions["CreateNatGateway"])
+        actions["DeleteNatGateway"] = partial(self.delete_nat_gateway, actions["DeleteNatGateway"])
+        checks: dict[str, Callable[[Params], Answer | None]] = {
+            "ReleaseAddress": self._address_is_free,
+            "DeleteSubnet": self._subnet_is_free,
+            "DeleteSecurityGroup": self._group_is_free,
+            "DeleteRouteTable": self._table_is_free,
+            "DetachInternetGateway": self._no_public_address,
+        }
+        for action, check in checks.items():
+            actions[action] = partial(_checked, actions[action], check)
+
+    def describe_addresses(self, params: Params) -> Answer:
+        """DescribeAddresses, with filters by tag."""
+        filters, ids = self._ec2._parse_filters(params), self._ec2._parse_member_list(params, "AllocationId")
+        items = ""
+        for identity, address in self._ec2._addresses.items():
+            if (ids and identity not in ids) or not self._ec2._resource_matches_tag_filters(identity, filters):
+                continue
+            used = address.get("AssociationId")
+            items += (
+                f"<item><allocationId>{identity}</allocationId><publicIp>{address['PublicIp']}</publicIp>"
+                f"<domain>vpc</domain>{f'<associationId>{used}</associationId>' if used else ''}"
+                f"{self._ec2._tag_set_xml(identity)}</item>"
+            )
+        return self._xml("DescribeAddressesResponse", f"<addressesSet>{items}</addressesSet>")
+
+    def describe_vpc_endpoints(self, params: Params) -> Answer:
+        """DescribeVpcEndpoints, with filters by tag, VPC and service."""
+        filters, ids = self._ec2._parse_filters(params), self._ec2._parse_member_list(params, "VpcEndpointId")
+        fields = {"vpc-id": "VpcId", "service-name": "ServiceName", "vpc-endpoint-type": "VpcEndpointType"}
+        items = "".join(
+            self._ec2._vpce_fields_xml(endpoint)
+            for identity, endpoint in self._ec2._vpc_endpoints.items()
+            if (not ids or identity in ids)
+            and self._ec2._resource_matches_tag_filters(identity, filters)
+            and all(endpoint[field] in filters[name] for name, field in fields.items() if name in filters)
+        )
+        return self._xml("DescribeVpcEndpointsResponse", f"<vpcEndpointSet>{items}</vpcEndpointSet>")
+
+    def create_nat_gateway(self, create: Handler, params: Params) -> Answer:
+        """CreateNatGateway: in a subnet that exists, with an address that is free and is not any more afterwards."""
+        subnet, allocation = self._ec2._p(params, "SubnetId"), self._ec2._p(params, "AllocationId")
+        if subnet not in self._ec2._subnets:
+            return self._error("InvalidSubnetID.NotFound", f"The subnet ID '{subnet}' does not exist")
+        address = self._ec2._addresses.get(allocation)
+        if address is None:
+            return self._error("InvalidAllocationID.NotFound", f"The allocation ID '{allocation}' does not exist")
+        if address.get("AssociationId"):
+            return self._error("Resource.AlreadyAssociated", f"{allocation} is already associated")
+        answer = create(params)
+        address["AssociationId"] = f"eipassoc-{secrets.token_hex(9)[:17]}"
+        return answer
+
+    def delete_nat_gateway(self, delete: Handler, params: Params) -> Answer:
+        """DeleteNatGateway: its address is free again."""
+        gateway = self._ec2._nat_gateways.get(self._ec2._p(params, "NatGatewayId")) or {}
+        answer = delete(params)
+        if address := self._ec2._addresses.get(gateway.get("AllocationId")):
+            address["AssociationId"] = None
+        return answer
+
+    # ---- refusals
+
+    def _address_is_free(self, params: Params) -> Answer | None:
+        identity = self._ec2._p(params, "AllocationId")
+        if (self._ec2._addresses.get(identity) or {}).get("AssociationId"):
+            return self._error("InvalidIPAddress.InUse", f"Address {identity} is in use.")
+        return None
+
+    def _subnet_is_free(self, params: Params) -> Answer | None:
+        subnet = self._ec2._p(params, "SubnetId")
+        users = [*self._ec2._network_interfaces.values(), *self._efs._mount_targets.values(), *self._live_nats()]
+        if any(user.get("SubnetId") == subnet for user in users):
+            return self._dependency(f"The subnet '{subnet}' has dependencies and cannot be deleted.")
+        return None
+
+    def _group_is_free(self, params: Params) -> Answer | None:
+        group = self._ec2._p(params, "GroupId")
+        carried = {g["GroupId"] for eni in self._ec2._network_interfaces.values() for g in eni.get("Groups") or []}
+        carried |= {g for target in self._efs._mount_targets.values() for g in target["SecurityGroups"]}
+        named = {
+            pair.get("GroupId")
+            for identity, other in self._ec2._security_groups.items()
+            for rule in [*other.get("IpPermissions", []), *other.get("IpPermissionsEgress", [])]
+            for pair in rule.get("UserIdGroupPairs", [])
+            if identity != group
+        }
+        if group in carried | named:
+            return self._dependency(f"resource {group} has a dependent object")
+        return None
+
+    def _table_is_free(self, params: Params) -> Answer | None:
+        identity = self._ec2._p(params, "RouteTableId")
+        table = self._ec2._route_tables.get(identity) or {}
+        if table.get("Associations"):
+            return self._dependency(f"The routeTable '{identity}' has dependencies and cannot be deleted.")
+        return None
+
+    def _no_public_address(self, params: Params) -> Answer | None:
+        vpc = self._ec2._p(params, "VpcId")
+        public = [i for i in self._ec2._network_interfaces.values() if i.get("_public_address")]
+        if any(user.get("VpcId") == vpc for user in (*public, *self._live_nats())):
+            return self._dependency(f"Network {vpc} has some mapped public address(es).")
+        return None
+
+    def _live_nats(self) -> list[dict[str, Any]]:
+        return [nat for nat in self._ec2._nat_gateways.values() if nat["State"] != "deleted"]
+
+    def _dependency(self, message: str) -> Answer:
+        return self._error("DependencyViolation", message)
+
+    def _error(self, code: str, message: str) -> Answer:
+        answer: Answer = self._ec2._error(code, message, 400)
+        return answer
+
+    def _xml(self, tag: str, inner: str) -> Answer:
+        answer: Answer = self._ec2._xml(200, tag, inner)
+        return answer
+
+
+def _checked(handler: Handler, check: Callable[[Params], Answer | None], params: Params) -> Answer:
+    return check(params) or handler(params)

@@ -1,0 +1,130 @@
+"""Several tasks of one service: a queue in PostgreSQL and a data volume that all of them share, in two zones."""
+
+import contextlib
+import json
+import re
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import docker
+import pytest
+
+from rig import postgres
+from tests.integration.conftest import Cli, Completed
+from tests.integration.test_main_path import get, journal
+
+JOBS = 12
+NAME = "mdtwo"
+
+
+@pytest.fixture(scope="module")
+def queue() -> Iterator[str]:
+    """URL of a real PostgreSQL that containers reach."""
+    with contextlib.closing(docker.from_env()) as engine:
+        gateway = str(engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
+    with postgres.running(gateway) as server:
+        yield server.make_database()
+
+
+class Account:
+    """The sandbox's account, by AWS's own SDK."""
+
+    def __init__(self, cli: Cli) -> None:
+        self.variables = dict(re.findall(r"(AWS_\w+)=(\S+)", cli("sandbox", "start").stdout))
+
+    def client(self, service: str) -> Any:
+        keys = {name.lower(): self.variables[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        return boto3.client(service, region_name="us-east-1", endpoint_url=self.variables["AWS_ENDPOINT_URL"], **keys)
+
+    def tasks(self) -> list[Any]:
+        ecs = self.client("ecs")
+        arns = ecs.list_tasks(cluster="model-dockerize", serviceName=NAME)["taskArns"]
+        return list(ecs.describe_tasks(cluster="model-dockerize", tasks=arns)["tasks"])
+
+    def url(self, task: Any) -> str:
+        (identity,) = [d["value"] for d in task["attachments"][0]["details"] if d["name"] == "networkInterfaceId"]
+        (interface,) = self.client("ec2").describe_network_interfaces(NetworkInterfaceIds=[identity])[
+            "NetworkInterfaces"
+        ]
+        return f"http://{interface['Association']['PublicIp']}"
+
+
+def submit(url: str, data: bytes) -> str:
+    edge = "edge-of-the-form"
+    head = (
+        f'--{edge}\r\nContent-Disposition: form-data; name="File"; filename="a.csv"\r\nContent-Type: text/csv\r\n\r\n'
+    )
+    request = urllib.request.Request(
+        f"{url}/data/add-job",
+        data=head.encode() + data + f"\r\n--{edge}--\r\n".encode(),
+        headers={"Content-Type": f"multipart/form-data; boundary={edge}"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return str(json.loads(answer.read())["data"]["id"])
+
+
+def result(url: str, job: str) -> str:
+    end = time.monotonic() + 60
+    while (status := json.loads(get(f"{url}/data/status/{job}?wait=5")[1]))["data"]["status"] != "Complete":
+        assert time.monotonic() < end, status
+    return get(f"{url}/data/result/{job}")[1]
+
+
+def attempts(url: str) -> int:
+    """How many jobs this very server has taken."""
+    return int(
+        sum(float(n) for n in re.findall(r"^model_job_attempts_total\S* (\S+)$", get(f"{url}/metrics")[1], re.M))
+    )
+
+
+def deploy(cli: Cli, folder: Path, secret: str) -> Completed:
+    size = ("--image-name", NAME, "--cpu", "512", "--memory", "1024", "--create-job-def", "false")
+    shared = ("--volume", "data", "--queue-url", secret, "--zones", "2", "--desired-count", "2")
+    return cli.run(folder, *size, *shared)
+
+
+def test_jobs_of_one_task_are_answered_by_the_other(cli: Cli, example: Any, queue: str) -> None:
+    folder, account = example("iris-classifier"), Account(cli)
+    sample = (folder / "smoke" / "input.csv").read_bytes()
+    secret = account.client("secretsmanager").create_secret(Name="queue", SecretString=queue)["ARN"]
+    done = deploy(cli, folder, secret)
+    assert done.report["outcome"] == "deployed", done.log
+    assert queue not in done.log + done.verdict + json.dumps(done.report)
+
+    tasks = account.tasks()
+    assert len({task["availabilityZone"] for task in tasks}) == len(tasks) == 2
+    first, second = (account.url(task) for task in tasks)
+    jobs = [submit(first, sample) for _ in range(JOBS)]
+    assert len({result(second, job) for job in jobs}) == 1
+    assert len({result(first, submit(second, sample)) for _ in range(2)}) == 1
+    assert attempts(first) > 0
+    assert attempts(second) > 0  # the queue of the one is worked off by both
+    assert attempts(first) + attempts(second) >= JOBS + 2
+
+    # The same again: nothing is called that changes anything.
+    journal(cli, reset=True)
+    again = deploy(cli, folder, secret)
+    assert again.report["outcome"] == "unchanged", again.log
+    assert [call["action"] for call in journal(cli) if call["mutating"]] == []
+
+    # A task that ends takes nothing with it: another one of the service has the jobs of both.
+    account.client("ecs").stop_task(cluster="model-dockerize", task=tasks[0]["taskArn"])
+    end = time.monotonic() + 60
+    while not (new := [t for t in account.tasks() if t["taskArn"] not in {old["taskArn"] for old in tasks}]):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    while new[0].get("healthStatus") != "HEALTHY":
+        assert time.monotonic() < end, new
+        time.sleep(0.2)
+        new = [task for task in account.tasks() if task["taskArn"] == new[0]["taskArn"]]
+    assert result(account.url(new[0]), jobs[0])
+
+    # The file system is named with its data before it goes, and nothing that holds on to it is left before.
+    gone = cli.run(folder, "--image-name", NAME, "--yes", command="destroy")
+    assert gone.report["outcome"] == "destroyed", gone.log
+    assert re.search(r"volume data \(fs-\w+\), with its data: \d", gone.log + gone.verdict)
+    assert account.client("efs").describe_file_systems()["FileSystems"] == []
