@@ -93,7 +93,7 @@ class Cloud:
         return boto3.Session()
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("ecr", "ecs", "ec2", "iam", "logs", "batch", "sts"):
+        if name not in ("ecr", "ecs", "ec2", "efs", "iam", "logs", "batch", "sts"):
             raise AttributeError(name)
         value = self.client(name)
         setattr(self, name, value)
@@ -485,6 +485,92 @@ def test_only_an_open_port_with_a_public_address_can_be_reached(cloud: Cloud) ->
     assert cloud.address(cloud.tasks("private")[0]) is None
     cloud.drop("closed")
     cloud.drop("private")
+
+
+def test_a_file_system_is_mounted_where_aws_lets_it_be(cloud: Cloud) -> None:
+    system = cloud.efs.create_file_system(CreationToken="once")["FileSystemId"]
+    assert code_of(lambda: cloud.efs.create_file_system(CreationToken="once")) == "FileSystemAlreadyExists"
+    creation = {"OwnerUid": 1000, "OwnerGid": 1000, "Permissions": "0755"}
+    point = cloud.efs.create_access_point(
+        ClientToken="p", FileSystemId=system, RootDirectory={"Path": "/own", "CreationInfo": creation}
+    )["AccessPointId"]
+    volume = {"fileSystemId": system, "authorizationConfig": {"accessPointId": point}, "transitEncryption": "ENABLED"}
+
+    def run(command: str, **changes: Any) -> dict[str, Any]:
+        options = {"awslogs-group": "/test/tasks", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "t"}
+        definition = cloud.ecs.register_task_definition(
+            family="mounts",
+            requiresCompatibilities=["FARGATE"],
+            networkMode="awsvpc",
+            cpu="256",
+            memory="512",
+            executionRoleArn=cloud.role,
+            volumes=[{"name": "v", "efsVolumeConfiguration": {**volume, **changes}}],
+            containerDefinitions=[
+                {
+                    "name": "c",
+                    "image": cloud.one,
+                    "command": ["sh", "-c", command],
+                    "mountPoints": [{"sourceVolume": "v", "containerPath": "/data"}],
+                    "logConfiguration": {"logDriver": "awslogs", "options": options},
+                }
+            ],
+        )["taskDefinition"]["taskDefinitionArn"]
+        network = {"subnets": [cloud.subnet], "securityGroups": [tasks], "assignPublicIp": "ENABLED"}
+        arn = cloud.ecs.run_task(
+            cluster=cloud.cluster,
+            taskDefinition=definition,
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": network},
+        )["tasks"][0]["taskArn"]
+
+        def stopped() -> dict[str, Any] | None:
+            (task,) = cloud.ecs.describe_tasks(cluster=cloud.cluster, tasks=[arn])["tasks"]
+            return dict(task) if task["lastStatus"] == "STOPPED" else None
+
+        return until(stopped)
+
+    tasks, files = cloud.group(80), cloud.group(None)
+    assert "has an EFS mount target" in run("true")["stoppedReason"]
+    target = cloud.efs.create_mount_target(FileSystemId=system, SubnetId=cloud.subnet, SecurityGroups=[files])
+    assert "Connection timed out" in run("true")["stoppedReason"]
+    rule = {"IpProtocol": "tcp", "FromPort": 2049, "ToPort": 2049, "UserIdGroupPairs": [{"GroupId": tasks}]}
+    cloud.ec2.authorize_security_group_ingress(GroupId=files, IpPermissions=[rule])
+    assert run("echo kept > /data/file")["containers"][0]["exitCode"] == 0
+    assert run('test "$(cat /data/file)" = kept')["containers"][0]["exitCode"] == 0
+    outside = {"authorizationConfig": {}, "transitEncryption": "DISABLED"}
+    assert run('test "$(cat /data/own/file)" = kept', **outside)["containers"][0]["exitCode"] == 0
+    with pytest.raises(ClientError, match="Transit encryption must be enabled"):
+        run("true", transitEncryption="DISABLED")
+
+    (shown,) = cloud.efs.describe_file_systems(FileSystemId=system)["FileSystems"]
+    assert shown["SizeInBytes"]["Value"] == len("kept\n")
+    # What is mounted somewhere, or holds an interface, is kept.
+    assert code_of(lambda: cloud.efs.delete_file_system(FileSystemId=system)) == "FileSystemInUse"
+    assert code_of(lambda: cloud.ec2.delete_subnet(SubnetId=cloud.subnet)) == "DependencyViolation"
+    assert code_of(lambda: cloud.ec2.delete_security_group(GroupId=tasks)) == "DependencyViolation"  # a rule names it
+    cloud.efs.delete_mount_target(MountTargetId=target["MountTargetId"])
+    cloud.efs.delete_file_system(FileSystemId=system)
+    assert not (cloud.home / "state" / "efs" / system).exists()
+
+
+def test_a_nat_gateway_holds_its_address_and_lists_are_filtered(cloud: Cloud) -> None:
+    spec = [{"ResourceType": "elastic-ip", "Tags": [{"Key": "of", "Value": "test"}]}]
+    address = cloud.ec2.allocate_address(Domain="vpc", TagSpecifications=spec)["AllocationId"]
+    cloud.ec2.allocate_address(Domain="vpc")
+    nat = cloud.ec2.create_nat_gateway(SubnetId=cloud.subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
+    (shown,) = cloud.ec2.describe_addresses(Filters=[{"Name": "tag:of", "Values": ["test"]}])["Addresses"]
+    assert shown["AllocationId"] == address
+    assert shown["AssociationId"]
+    assert code_of(lambda: cloud.ec2.release_address(AllocationId=address)) == "InvalidIPAddress.InUse"
+    again = {"SubnetId": cloud.subnet, "AllocationId": address}
+    assert code_of(lambda: cloud.ec2.create_nat_gateway(**again)) == "Resource.AlreadyAssociated"
+    cloud.ec2.delete_nat_gateway(NatGatewayId=nat)
+    cloud.ec2.release_address(AllocationId=address)
+    for service in ("s3", "dynamodb"):
+        cloud.ec2.create_vpc_endpoint(VpcId=cloud.vpc, ServiceName=f"com.amazonaws.us-east-1.{service}")
+    named = [{"Name": "service-name", "Values": ["com.amazonaws.us-east-1.s3"]}]
+    assert len(cloud.ec2.describe_vpc_endpoints(Filters=named)["VpcEndpoints"]) == 1
 
 
 def test_killed_container_is_replaced_scaled_to_zero_and_forced(cloud: Cloud) -> None:
