@@ -16,7 +16,9 @@ from tests.rig.homes import NewHome
 
 from .conftest import Cli
 
-SERVICE = replace(to_settings([]).service, cluster="mdacct", cpu=256, memory=512)
+#: With everything that a network can hold, so that it is taken back in an order that works.
+PLACE: dict[str, Any] = {"zones": 2, "assign_public_ip": False, "volume": "mdacct"}
+SERVICE = replace(to_settings([]).service, cluster="mdacct", cpu=256, memory=512, **PLACE)
 BATCH = to_settings([]).batch
 NAMES = aws.Names("mdacct", "mdacct", "mdacct", "mdacct", "mdacct", "mdacct")
 DOCKERFILE = """
@@ -57,7 +59,8 @@ class World:
         job = aws.ensure_job_definition(connection, BATCH, "mdacct", container, command, {}, self.said)
         network = aws.ensure_network(connection, SERVICE, self.said)
         aws.ensure_queue(connection, BATCH, "mdacct", network, self.said)
-        definition = aws.ensure_task_definition(connection, "mdacct", container, self.said)
+        served = container.with_volume(ground.volume)
+        definition = aws.ensure_task_definition(connection, "mdacct", served, self.said)
         aws.ensure_service(connection, replace(SERVICE, desired_count=0), "mdacct", definition, ground, self.said)
         return job
 
