@@ -94,6 +94,13 @@ aws ecr get-login-password |
 }
 docker tag "$image" "$address:$version" || stop 4 "$image cannot be named $address:$version."
 docker push "$address:$version" || stop 7 "the push failed."
+# Under the tag of its build `model-dockerize` finds it again, and ECR keeps it when the version moves on.
+label='{{with .Config.Labels}}{{index . "io.model-dockerize.build-id"}}{{end}}'
+build=$(docker image inspect --format "$label" "$image")
+if [ -n "$build" ]; then
+    docker tag "$image" "$address:build-$build"
+    docker push --quiet "$address:build-$build" >/dev/null || stop 7 "the push of build-$build failed."
+fi
 
 held=$(aws ecr describe-images --repository-name "$repository" --image-ids "imageTag=$version" \
     --query 'imageDetails[0].imageDigest' --output text) || stop 7 "$repository holds no version $version."

@@ -9,6 +9,7 @@ from model_dockerize.program.problems import Problems
 _USUAL = ("main.py", "model.py", "predict.py", "inference.py", "run.py", "app.py")
 _NOT_A_PROGRAM = re.compile(r"setup\.py|conftest\.py|test_.*\.py|.*_test\.py|__init__\.py|noxfile\.py")
 _GUARD = re.compile(r"^if\s+__name__\s*==\s*[\"']__main__[\"']", re.M)
+_IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.M)
 INPUT, OUTPUT = "{input}", "{output}"
 
 
@@ -50,13 +51,14 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
 
 
 def _entry(sources: dict[str, str], problems: Problems) -> str:
-    """The first usual name, else the only script with a __main__ guard, else the only script."""
+    """The first usual name, else the only script with a __main__ guard, else the only one that no other imports."""
     for name in _USUAL:
         if name in sources:
             return name
     scripts = [name for name in sources if not _NOT_A_PROGRAM.fullmatch(name)]
     guarded = [name for name in scripts if _GUARD.search(sources[name])]
-    for candidates in (guarded, scripts):
+    imported = {module for name in scripts for module in _IMPORT.findall(sources[name])}
+    for candidates in (guarded, [name for name in scripts if name.removesuffix(".py") not in imported]):
         if len(candidates) == 1:
             return candidates[0]
     looked_for = ", ".join(_USUAL)

@@ -1,0 +1,145 @@
+"""Commands that take a Config.ini, and the scripts: what needs neither an engine nor AWS."""
+
+import importlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import batch_service
+import docker_service
+from docker_service.create_docker import create_dockerfile
+from model_dockerize.cli import cli
+from model_dockerize.errors import InputError, ProgramError
+from tests.rig.existing_files import CONFIG, write
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    return write(tmp_path)
+
+
+def dockerfile(files: Path, *changes: tuple[str, str]) -> Result:
+    text = CONFIG
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (files / "Config.ini").write_text(text, encoding="utf-8")
+    return CliRunner().invoke(cli, ["dockerfile", str(files / "Config.ini")])
+
+
+class TestDockerfile:
+    def test_python_3_6_the_program_folder_and_a_warning_with_the_one_line_that_changes_it(self, files: Path) -> None:
+        done = dockerfile(files)
+        assert done.exit_code == 0, done.output
+        file = files / "program" / "Dockerfile"
+        text = file.read_text(encoding="utf-8")
+        assert "\nFROM python:3.6\n" in text
+        assert "\nWORKDIR /program\n" in text
+        assert '\nCOPY ["${MODEL_CONTEXT}/", "/program/"]\n' in text
+        assert f"Dockerfile: {file}" in done.output
+        assert "Python 3.6 has had no security fixes since 2021-12-23" in done.output
+        assert "`base_image = python:3.13-slim` under [dockerfile] in Config.ini" in done.output
+
+    def test_the_one_line_changes_it(self, files: Path) -> None:
+        done = dockerfile(files, ("init_file =\n", "init_file =\nbase_image = python:3.13-slim\n"))
+        assert "\nFROM python:3.13-slim\n" in (files / "program" / "Dockerfile").read_text(encoding="utf-8")
+        assert "security fixes" not in done.output
+
+    @pytest.mark.parametrize("requirements", ["", "requirements.txt", "needs.txt"])
+    @pytest.mark.parametrize("init", ["", "init.sh", "install everything.sh"])
+    def test_requirements_and_init_script_are_either_both_or_none_and_have_any_name(
+        self, files: Path, requirements: str, init: str
+    ) -> None:
+        for name in ("init.sh", "install everything.sh"):
+            (files / "program" / name).write_text("true\n", encoding="utf-8")
+        (files / "program" / "needs.txt").write_text("six\n", encoding="utf-8")
+        done = dockerfile(files, ("= requirements.txt", f"= {requirements}"), ("init_file =", f"init_file = {init}"))
+        assert done.exit_code == 0, done.output
+        text = (files / "program" / "Dockerfile").read_text(encoding="utf-8")
+        assert ("pip install" in text) == bool(requirements)
+        assert (f"-r ./{requirements}\n" in text) == bool(requirements)
+        scripts = [line for line in text.splitlines() if ".sh" in line and "apt" not in line]
+        assert len(scripts) == bool(init)
+        assert not init or init in scripts[0]
+        assert ("requirements.txt is not installed from" in done.output) == (not requirements)
+
+    def test_the_same_inputs_give_the_same_dockerfile(self, files: Path, tmp_path: Path) -> None:
+        dockerfile(files)
+        first = (files / "program" / "Dockerfile").read_bytes()
+        (files / "program" / "Dockerfile").unlink()
+        dockerfile(files)
+        assert (files / "program" / "Dockerfile").read_bytes() == first
+
+    @pytest.mark.parametrize(("path", "code"), [("", 2), ("nowhere", 3), ("Config.ini", 3)])
+    def test_a_program_path_that_is_missing_or_no_folder_is_refused(self, files: Path, path: str, code: int) -> None:
+        done = dockerfile(files, ("program_path = program", f"program_path = {path}"))
+        assert done.exit_code == code, done.output
+        assert not (files / "Dockerfile").exists()
+
+    def test_an_empty_folder_is_refused(self, files: Path) -> None:
+        (files / "empty").mkdir()
+        done = dockerfile(files, ("program_path = program", "program_path = empty"))
+        assert (done.exit_code, "there is nothing in it to ship" in done.output) == (3, True)
+
+
+class TestScripts:
+    @pytest.mark.parametrize("name", ["main.py", "main_b.py", "main2.py"])
+    def test_a_script_without_its_packages_says_how_to_get_them(self, tmp_path: Path, name: str) -> None:
+        shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+        # -S: none of the packages that are installed for this Python.
+        script = [sys.executable, "-S", str(tmp_path / "scripts" / name), "Config.ini"]
+        done = subprocess.run(script, env={}, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "setup_python main" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_main_py_runs_from_any_folder(self, files: Path, tmp_path: Path) -> None:
+        config = files / "Config.ini"
+        config.write_text(CONFIG.replace("program_path = program", "program_path ="), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "scripts" / "main.py"), str(config.relative_to(tmp_path))],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "[dockerfile] program_path: it is missing or empty" in done.stdout
+
+
+class TestLibrary:
+    @pytest.mark.parametrize(
+        "name",
+        ["docker_service.create_docker", "docker_service.ecr_push", "batch_service.batch_util"],
+    )
+    def test_the_modules_have_the_names_of_the_old_service(self, name: str) -> None:
+        assert importlib.import_module(name).__doc__
+
+    def test_the_packages_offer_what_the_old_service_did(self) -> None:
+        assert {"create_dockerfile", "create_image", "push_image"} <= set(docker_service.__all__)
+        methods = (
+            "create_compute_environment", "create_job_queue", "create_job_definition", "create_job",
+            "latest_version_job_definition",
+        )  # fmt: skip
+        assert all(callable(getattr(batch_service.Batch, name)) for name in methods)
+
+    def test_a_dockerfile_is_made_by_a_call(self, files: Path) -> None:
+        made = create_dockerfile(files / "program", "requirements.txt", base_image="python:3.13-slim")
+        assert made.path == files / "program" / "Dockerfile"
+        assert made.path.read_text(encoding="utf-8") == made.text
+        assert (made.base_image, made.image) == ("python:3.13-slim", "program:latest")
+        assert create_dockerfile(files / "program").base_image == "python:3.6"
+
+    def test_errors_are_raised(self, files: Path) -> None:
+        with pytest.raises(ProgramError):
+            create_dockerfile(files / "nowhere")
+        with pytest.raises(InputError):
+            create_dockerfile(files / "program", inputs={"image-name": "NO"})
+        with pytest.raises(InputError, match="AwsConfig"):
+            batch_service.Batch(files / "no" / "AwsConfig.ini").latest_version_job_definition("x")
