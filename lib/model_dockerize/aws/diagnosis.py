@@ -33,6 +33,11 @@ _BY_REASON = (
         "or the subnet has no way to it",
     ),
     (
+        ("efsutils", "mount.nfs"),
+        "the volume could not be mounted: its zone has no mount target, no security group of that admits TCP 2049 from "
+        "the tasks', or the VPC has no DNS hostnames",
+    ),
+    (
         ("resourceinitializationerror",),
         "before the container started: a secret, the log group or ECR could not be reached "
         "(role, or way out of the subnet)",

@@ -169,6 +169,13 @@ def test_platforms() -> None:
         ),
         ("CannotPullContainerError: manifest unknown", None, (), "could not be pulled"),
         ("ResourceInitializationError: unable to pull secrets", None, (), "before the container"),
+        (
+            "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
+            "mount.nfs4: Connection timed out",
+            None,
+            (),
+            "could not be mounted",
+        ),
         ("ResourceInitializationError: unable to retrieve secret from asm: failed", None, (), "may not read it"),
         ("Task failed container health checks", 0, (), "did not become healthy"),
         ("Capacity is unavailable at this time", None, (), "no room"),
