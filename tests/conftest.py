@@ -16,6 +16,10 @@ from hypothesis import settings
 
 from tests.rig.command import ROOT, Cli
 from tests.rig.homes import NewHome, furnish
+from tests.rig.leaks import pytest_configure, pytest_runtest_makereport, pytest_sessionfinish
+
+# Hooks of every test session: no secret in anything that a test makes.
+__all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_sessionfinish"]
 
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)

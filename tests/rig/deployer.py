@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tests.rig.leaks import planted
+
 from model_dockerize import aws
 from model_dockerize.aws.rollout import follow, rollback
 from model_dockerize.pipeline import ship
@@ -40,7 +42,7 @@ def environment(url: str) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "AKIARIG",
-        "AWS_SECRET_ACCESS_KEY": "rig-secret",
+        "AWS_SECRET_ACCESS_KEY": planted("secret-access-key"),
         "AWS_REGION": "us-east-1",
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",

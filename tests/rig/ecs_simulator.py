@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import botocore.session
 from botocore.validate import ParamValidator
 from tests.rig.ecs_world import Refused, Story, World
+from tests.rig.leaks import planted
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ROUND_TRIP = 0.1  # virtual seconds that every call takes
@@ -70,7 +71,7 @@ class Simulator:
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "AKIARIG",
-            "AWS_SECRET_ACCESS_KEY": "rig-secret",
+            "AWS_SECRET_ACCESS_KEY": planted("secret-access-key"),
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_CONFIG_FILE": "/dev/null",

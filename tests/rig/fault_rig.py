@@ -22,6 +22,7 @@ from tests.rig import deployer
 from tests.rig.ecs_simulator import Clock, Simulator, simulator
 from tests.rig.ecs_world import Story
 from tests.rig.fault_proxy import PASSING, Faults, Kind, fault_proxy
+from tests.rig.leaks import planted
 
 from model_dockerize import aws
 from model_dockerize.report import Report
@@ -64,7 +65,11 @@ class FaultRig:
 
     def client(self, service: str) -> Any:
         """Straight to moto, past the proxy."""
-        keys = {"aws_access_key_id": "AKIARIG", "aws_secret_access_key": "rig-secret", "region_name": "us-east-1"}
+        keys = {
+            "aws_access_key_id": "AKIARIG",
+            "aws_secret_access_key": planted("secret-access-key"),
+            "region_name": "us-east-1",
+        }
         return boto3.client(service, endpoint_url=self.moto, **keys)
 
     def deploy(self, fresh_connection: bool = False) -> Report:

@@ -53,8 +53,20 @@ CONFIGURATIONS: dict[str, dict[str, str]] = {
     "EC2 compute environment": {"job_queue": "q", "compute_type": "EC2", "deploy_service": "false"},
     "push only": {"create_job_def": "false", "deploy_service": "false"},
 }
+_OTHERS = "removes what a run with other inputs made"
 #: Actions that no command of the sweep needs, and why they are in the policy all the same.
 EXPLAINED = {
+    "batch:TerminateJob": "ends the jobs of a submit that is cancelled (on-cancel)",
+    "ec2:DeleteNatGateway": _OTHERS,
+    "ec2:DeleteNetworkInterface": _OTHERS,
+    "ec2:DeleteVpcEndpoints": _OTHERS,
+    "ec2:ReleaseAddress": _OTHERS,
+    "elasticfilesystem:DeleteAccessPoint": _OTHERS,
+    "elasticfilesystem:DeleteFileSystem": _OTHERS,
+    "elasticfilesystem:DeleteMountTarget": _OTHERS,
+    "elasticfilesystem:DescribeAccessPoints": _OTHERS,
+    "elasticfilesystem:DescribeFileSystems": _OTHERS,
+    "elasticfilesystem:DescribeMountTargets": _OTHERS,
     "ec2:ReplaceRoute": "mends a default route that leads nowhere, because its gateway was deleted",
     "ecr:GetDownloadUrlForLayer": "reads the build cache back (cache: registry or inline)",
     "iam:DeleteRolePolicy": "removes what lets tasks read secrets, where there are some (secrets)",

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.rig.leaks import planted
+
 from machine import debian
 from machine.host import MachineError, is_root, parse_os_release
 
@@ -85,7 +87,7 @@ def running(address: str = "127.0.0.1") -> Iterator[Postgres]:
     user = _unprivileged()
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         home = Path(folder)
-        password = secrets.token_hex(16)
+        password = planted(f"database-password-{secrets.token_hex(8)}")
         (home / "password").write_text(password)
         if user is not None:
             for path in (home, home / "password"):

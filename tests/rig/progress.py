@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.rig.leaks import learn
+
 
 @dataclass
 class Said:
@@ -24,3 +26,4 @@ class Said:
 
     def secret(self, value: str) -> None:
         self.secrets.append(value)
+        learn(value)

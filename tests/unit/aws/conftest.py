@@ -13,6 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from model_dockerize import aws
 from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, to_settings
+from tests.rig.leaks import planted
 from tests.rig.progress import Said
 
 ACCOUNT = "123456789012"
@@ -135,7 +136,7 @@ def environment(moto_url: str) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": moto_url,
         "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "moto-secret",
+        "AWS_SECRET_ACCESS_KEY": planted("secret-access-key"),
         "AWS_REGION": "us-east-1",
     }
 

@@ -9,13 +9,14 @@ from moto import mock_aws
 from moto.backends import get_backend
 
 from model_dockerize.aws.lambda_function import lambda_handler
+from tests.rig.leaks import planted
 
 
 @pytest.fixture
 def batch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "moto-secret",
+        "AWS_SECRET_ACCESS_KEY": planted("secret-access-key"),
         "AWS_DEFAULT_REGION": "eu-west-1",  # the other tests of this process have the account's us-east-1
         "JOB_QUEUE_NAME": "q",
         "JOB_DEFINITION_NAME": "iris",

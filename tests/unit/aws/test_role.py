@@ -14,15 +14,17 @@ from model_dockerize import aws
 from model_dockerize.aws.role import GitHubToken, trust_subjects
 from model_dockerize.errors import AwsAccessError
 from model_dockerize.settings import AwsSettings
+from tests.rig.leaks import planted
 
 from .conftest import Said
 
 ROLE = "arn:aws:iam::123456789012:role/deploy"
 SETTINGS = AwsSettings("us-east-1", "", ROLE)
 CLAIMS = {"sub": "repo:o/r:ref:refs/heads/main", "repository": "o/r", "repository_id": "7", "repository_owner_id": "3"}
-TOKEN = ".".join(
-    base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b"{}", json.dumps(CLAIMS).encode(), b"signed")
-)
+BEARER = planted("bearer")
+SIGNED = planted("oidc-signature")
+PARTS = (b"{}", json.dumps(CLAIMS).encode())
+TOKEN = ".".join((*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in PARTS), SIGNED))
 
 
 class GitHub:
@@ -63,7 +65,7 @@ class GitHub:
         return {
             "AWS_ENDPOINT_URL": endpoint,
             "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/token?api-version=2.0",
-            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-bearer",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER,
         }
 
 
@@ -79,7 +81,7 @@ def test_the_token_becomes_the_role_and_nothing_secret_is_said(github: GitHub, m
     said = Said()
     connection = aws.connect(SETTINGS, github.environment(moto_url), said)
     assert ":assumed-role/deploy/" in connection.identity.arn
-    assert github.asked == [("/token?api-version=2.0&audience=sts.amazonaws.com", "bearer request-bearer")]
+    assert github.asked == [("/token?api-version=2.0&audience=sts.amazonaws.com", f"bearer {BEARER}")]
     assert TOKEN in said.secrets
     keys = connection._session.get_credentials().get_frozen_credentials()
     assert {keys.secret_key, keys.token} <= set(said.secrets)
@@ -107,7 +109,7 @@ def test_a_job_that_may_not_ask_is_told_at_once(github: GitHub, moto_url: str) -
         aws.connect(SETTINGS, github.environment(moto_url), Said())
     assert "id-token: write" in caught.value.remedy
     assert len(github.asked) == 1
-    assert "request-bearer" not in str(caught.value) + repr(GitHubToken("u", "request-bearer"))
+    assert BEARER not in str(caught.value) + repr(GitHubToken("u", BEARER))
 
 
 def test_a_refusal_names_both_forms_of_the_subject(github: GitHub) -> None:

@@ -9,6 +9,7 @@ from model_dockerize import aws
 from model_dockerize.aws.session import _session
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.settings import AwsSettings
+from tests.rig.leaks import planted, planted_file
 
 from .conftest import Said
 
@@ -28,8 +29,8 @@ def test_reads_keys_region_and_endpoint_from_the_mapping_only(
     assert connection.identity.partition == "aws"
     assert connection.ecs.meta.endpoint_url == environment["AWS_ENDPOINT_URL"]
     assert connection._session.get_credentials().access_key == "testing"  # type: ignore[union-attr]
-    assert "moto-secret" in said.secrets
-    assert "moto-secret" not in repr(connection)
+    assert planted("secret-access-key") in said.secrets
+    assert planted("secret-access-key") not in repr(connection)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,8 @@ def test_region(environment: dict[str, str], variables: dict[str, str], setting:
 def test_profile(environment: dict[str, str], tmp_path: Path) -> None:
     config, credentials = tmp_path / "config", tmp_path / "credentials"
     config.write_text("[profile work]\nregion = ap-south-1\n")
-    credentials.write_text("[work]\naws_access_key_id = from-file\naws_secret_access_key = file-secret\n")
+    secret = planted("of-a-profile")
+    planted_file(credentials, f"[work]\naws_access_key_id = from-file\naws_secret_access_key = {secret}\n")
     said = Said()
     connection = aws.connect(
         ANY,
@@ -85,7 +87,7 @@ def test_profile(environment: dict[str, str], tmp_path: Path) -> None:
         said,
     )
     assert connection.identity.region == "ap-south-1"
-    assert "file-secret" in said.secrets
+    assert secret in said.secrets
 
 
 def test_web_identity(environment: dict[str, str], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from model_dockerize.errors import PushError
 from model_dockerize.image import RegistryAuth
 from model_dockerize.image.push import _follow, _TransientError, failure
+from tests.rig.leaks import planted
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -150,4 +151,5 @@ def test_a_denied_push_names_action_and_resource(message: str, named: str) -> No
 
 
 def test_credentials_hide_their_password() -> None:
-    assert "s3cret" not in repr(RegistryAuth("AWS", "s3cret", "r"))
+    password = planted("registry-password")
+    assert password not in repr(RegistryAuth("AWS", password, "r"))

@@ -7,6 +7,7 @@ import pytest
 
 from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.program.python_version import support_warning
+from tests.rig.leaks import planted, planted_file
 
 from .folder import ROOT, Heard, fill, look
 
@@ -137,9 +138,11 @@ def test_requirements_of_powershell(tmp_path: Path) -> None:
 
 def test_password_in_requirements_is_warned_of_without_showing_it(tmp_path: Path) -> None:
     heard = Heard()
-    look(fill(tmp_path, {"main.py": "", "requirements.txt": "numpy\n-i https://me:s3cret@e.org/simple\n"}), heard)
+    secret, folder = planted("pip-password"), fill(tmp_path, {"main.py": ""})
+    planted_file(folder / "requirements.txt", f"numpy\n-i https://me:{secret}@e.org/simple\n")
+    look(folder, heard)
     assert "line 2 holds a password" in heard.warnings[0]
-    assert "s3cret" not in str(heard.warnings + heard.infos)
+    assert secret not in str(heard.warnings + heard.infos)
 
 
 def test_packages_that_would_be_missed(tmp_path: Path) -> None:

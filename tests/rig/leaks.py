@@ -1,0 +1,147 @@
+"""Looks for secrets in everything that tests make: a test that lets one out fails, whatever else it checks.
+
+Secrets that tests hand in are `planted`: they hold a mark that nothing else on this computer holds. Secrets that the
+product itself names to a Progress (registry passwords, keys of a role) are learned. Searched are what a test prints and
+logs, the arguments of every process that it starts, what those print as far as it reads that, and at the end of the
+session all files in its temporary folders but those in which a secret was planted.
+"""
+
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_MARK = f"planted{secrets.token_hex(6)}"
+#: Shorter ones stand in too many texts that have nothing to do with them.
+_SHORTEST = 16
+_LARGEST_FILE = 4 * 2**20
+_learned: set[str] = set()
+_homes: set[Path] = set()
+_found: list[str] = []
+_lock = threading.Lock()
+
+
+def planted(kind: str) -> str:
+    """A secret of this session, e.g. `planted("session-token")`. The same for the same word."""
+    return f"{_MARK}x{kind}"
+
+
+def planted_file(path: Path, text: str) -> Path:
+    """Writes a file that is meant to hold planted secrets."""
+    path.write_text(text, encoding="utf-8")
+    _homes.add(path.resolve())
+    return path
+
+
+def learn(secret: str) -> None:
+    """From now on `secret` is looked for too."""
+    if len(secret) >= _SHORTEST:
+        with _lock:
+            _learned.add(secret)
+
+
+def leaks(text: str) -> list[str]:
+    """The secrets in `text`, shortened so that telling of them is no leak again."""
+    with _lock:
+        known = {_MARK, *_learned}
+    return sorted(f"{secret[:10]}… ({len(secret)} characters)" for secret in known if secret in text)
+
+
+def look(place: str, text: str) -> None:
+    """Searches `text`; what is found fails the test that is running."""
+    if found := leaks(text):
+        with _lock:
+            _found.append(f"{place} holds {', '.join(found)}")
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Inside, the arguments of all processes of this computer are searched, whoever started them."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.02):
+            for process in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    arguments = process.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                except OSError:  # it is over
+                    continue
+                look("the arguments of a process", arguments)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join(10)
+
+
+def _taken() -> list[str]:
+    with _lock:
+        found = sorted(set(_found))
+        _found.clear()
+    return found
+
+
+def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "subprocess.Popen":
+        argv = arguments[1] if isinstance(arguments[1], list | tuple) else [arguments[1]]
+        look("the arguments of a process", " ".join(map(_text, argv)))
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+class _Popen(subprocess.Popen[Any]):
+    """Searches what a child printed when it is read as a whole."""
+
+    def communicate(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        both = super().communicate(*args, **kwargs)
+        for name, output in zip(("standard output", "standard error"), both, strict=True):
+            if output:
+                look(f"{name} of {_text(self.args)[:60]}", _text(output))
+        return both
+
+
+def pytest_configure() -> None:
+    """Starts to listen."""
+    sys.addaudithook(_on_event)
+    subprocess.Popen = _Popen  # type: ignore[misc]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A phase of a test that let a secret out has failed."""
+    report = yield
+    for name, text in report.sections:
+        look(name, text)
+    found = _taken()
+    if found and report.outcome != "failed":
+        report.outcome = "failed"
+        report.longrepr = "\n".join(("A secret got out:", *found))
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Searches the files that are left."""
+    factory = getattr(session.config, "_tmp_path_factory", None)
+    base = getattr(factory, "_basetemp", None)
+    for path in sorted(Path(base).rglob("*")) if base else ():
+        try:
+            if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_FILE or path in _homes:
+                continue
+            look(str(path), path.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            continue
+    found = _taken()
+    if found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        print("\nA secret got out:", *found, sep="\n", file=sys.__stderr__)
