@@ -195,8 +195,7 @@ def _everything(run: Run) -> None:
     if ship.wants_jobs(run, prepared) and runtime:
         # After the service's verdict: jobs must not run a build that the service was put back from.
         changed |= ship.job_definition(run, prepared, account, pushed, runtime)
-    done = "deployed" if settings.service.deploy_service else "pushed"
-    run.learn(outcome=done if changed else "unchanged")
+    run.learn(outcome=ship.outcome(settings.service, changed))
 
 
 def _defined(run: Run) -> None:

@@ -17,6 +17,7 @@ from model_dockerize.errors import (
 from model_dockerize.pipeline import batch, make
 from model_dockerize.pipeline.context import START_TIMEOUT, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
+from model_dockerize.settings import ServiceSettings
 
 
 def ground(
@@ -155,7 +156,10 @@ def serving(run: Run, prepared: Prepared, account: aws.Aws, uri: str, ground: aw
 def service(
     run: Run, prepared: Prepared, account: aws.Aws, pushed: aws.PushedImage, foundations: aws.Foundations
 ) -> bool:
-    """Stages `deploy` and `smoke-deployed`: the service runs this build, and it answers. Whether it changed."""
+    """Stages `deploy` and `smoke-deployed`: the service runs this build, and it answers. Whether it changed.
+
+    Without `wait` it is only told to.
+    """
     settings, model = run.settings.service, prepared.program
     with run.recorder.stage("deploy") as stage:
         family = settings.task_definition or model.name
@@ -164,6 +168,10 @@ def service(
         definition = aws.ensure_task_definition(account, family, container, stage)
         service = aws.ensure_service(account, settings, settings.service or model.name, definition, foundations, stage)
         run.learn(service_arn=service.arn, task_definition_arn=definition.arn)
+        if not settings.wait:
+            stage.info("wait is false: ECS goes on by itself, and this run does not know how it ends.")
+            aws.ensure_scaling(account, settings, service, stage)
+            return service.changed
         with _cancelled(settings.on_cancel, account, service, stage):
             verdict = aws.follow(account, service, settings.wait_timeout, stage)
         if verdict.outcome != "deployed":
@@ -186,6 +194,15 @@ def service(
     aws.mark_proved(account, service)
     aws.ensure_scaling(account, settings, service, stage)
     return service.changed
+
+
+def outcome(settings: ServiceSettings, changed: bool) -> str:
+    """How a run that nothing stopped has ended. Without `wait`, whether it changed anything or not, nobody knows."""
+    if settings.deploy_service and not settings.wait:
+        return "started"
+    if not changed:
+        return "unchanged"
+    return "deployed" if settings.deploy_service else "pushed"
 
 
 @contextmanager

@@ -375,6 +375,14 @@ OPTIONS: tuple[Option, ...] = (
         "Average CPU use of the tasks, in percent, that scaling with max-count aims at.",
     ),
     Option(
+        "wait",
+        "service",
+        Kind.FLAG,
+        "true",
+        "Follow the rollout to its end and prove it. false: start it and end, with the outcome started, which proves "
+        "nothing.",
+    ),
+    Option(
         "wait-timeout", "service", Kind.SECONDS, "900", "How long a rollout may take before it counts as timed out."
     ),
     Option(

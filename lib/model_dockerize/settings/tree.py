@@ -112,6 +112,7 @@ class ServiceSettings:
     certificate: str  # ARN; empty: HTTP
     max_count: int  # tasks; 0: no scaling
     scale_on_cpu: int  # percent
+    wait: bool  # False: the rollout is started and left to ECS
     wait_timeout: int  # seconds
     on_cancel: str  # leave or rollback
     commit: str

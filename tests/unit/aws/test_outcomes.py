@@ -184,6 +184,34 @@ def test_every_end_is_named_right(stage: Callable[..., Stage], name: str) -> Non
         assert deploying.ears.heard[last_line] - asked_at - case.story.dies[0] < 3
 
 
+def test_without_wait_it_is_only_started(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(steady=20))
+    report = deploying.run(smoke_test=True, wait=False)
+    assert report.failure is None
+    asked = [call for _, call in deploying.told.calls]
+    assert "UpdateService" in asked
+    assert not {"ListServiceDeployments", "DescribeServiceDeployments", "ListTasks"} & set(asked)
+    assert any("does not know how it ends" in text for _, text in deploying.ears.lines)
+
+
+@pytest.mark.parametrize(
+    ("wait", "deploy_service", "changed", "outcome"),
+    [
+        (True, True, True, "deployed"),
+        (True, True, False, "unchanged"),
+        (True, False, True, "pushed"),
+        (False, False, True, "pushed"),
+        (False, True, True, "started"),
+        (False, True, False, "started"),
+    ],
+)
+def test_what_nobody_waited_for_is_never_called_deployed(
+    wait: bool, deploy_service: bool, changed: bool, outcome: str
+) -> None:
+    settings = replace(to_settings([]).service, wait=wait, deploy_service=deploy_service)
+    assert ship.outcome(settings, changed) == outcome
+
+
 def test_a_model_that_does_not_answer_is_rolled_back(
     stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
