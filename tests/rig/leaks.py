@@ -66,7 +66,7 @@ def watched() -> Iterator[None]:
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.02):
+        while not over.wait(0.05):
             for process in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     arguments = process.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
