@@ -592,3 +592,33 @@ def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
             while not container.logs() and time.monotonic() < end:
                 time.sleep(0.1)
             assert (container.logs(), container.exited()) == ("2\n", None)
+        layout = oci_layout(tmp_path)
+        load_layout(engine, layout)  # it knows only docker's own form
+    load_layout(probe(os.environ), layout)
+
+
+def oci_layout(folder: Path) -> Path:
+    """An image in the form of OCI, as the default engine's builder writes it, packed with zstandard; without a name."""
+    made = folder / "layout"
+    made.mkdir()
+    (made / "Dockerfile").write_text(f"FROM {BASE}\nLABEL made={secrets.token_hex(8)}\n")
+    plain, packed = folder / "layout.tar", folder / "model_123abc.oci.tar.zst"
+    argv = ["docker", "buildx", "build", "--quiet", "--output", f"type=oci,dest={plain}", made]
+    subprocess.run(argv, check=True, capture_output=True)
+    packed.write_bytes(zstd.compress(plain.read_bytes(), 1))
+    return packed
+
+
+def load_layout(engine: Engine, layout: Path) -> None:
+    """Loaded, named by its identity, found again, run."""
+    contents = look(layout, engine.platform)
+    assert (contents.names, contents.build_id) == ((), "")
+    try:
+        assert held(engine, contents) is None
+        loaded = load(engine, contents, Silent())
+        assert loaded.ref == f"gx-images:t-{contents.config[7:39]}"
+        assert held(engine, contents) == loaded
+        with run(engine, loaded.ref, {}, "mdimg-layout") as container:
+            assert container.id
+    finally:
+        remove(engine, f"gx-images:t-{contents.config[7:39]}")

@@ -29,8 +29,9 @@ def start(run: Run, place: image.Place) -> None:
         return
     with image.serve(engine, name, built, place) as container:
         with run.recorder.stage("serve") as stage:
-            data = f"data on volume {place.volume}" if place.volume else "its data ends with it (--data-volume)"
-            stage.info(f"container {name}: {built.ref} on {place.address}:{place.port}, {data}")
+            stage.info(f"container {name} on {place.address}:{place.port}: {built.ref}")
+            kept = f"on volume {place.volume}" if place.volume else "in the container, and end with it (--data-volume)"
+            stage.info(f"jobs, results and licence are {kept}")
         with run.recorder.stage("smoke-local") as stage:
             result = make.prove(run, prepared, container.urls, stage, make.ending_of(container))
             run.learn(smoke_local=smoke_report(result))
