@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-_COMMANDS = ("run", "manifest", "selftest", "health", "runner")
+_COMMANDS = ("run", "manifest", "selftest", "health", "probe", "runner")
 _USAGE = """usage: model-server               serve the model on port 80
        model-server run IN OUT     do one job and end; a path, s3://BUCKET/KEY, or - for standard input and output;
                                    in an array job of AWS Batch, IN may be a list
        model-server manifest JSON  write the image's manifest (at build time)
        model-server selftest JSON  have the model pass its tests (at build time)
        model-server health         ask the running server whether it is well (for HEALTHCHECK)
+       model-server probe URL      ask another task of the model whether it is right (what about: MODEL_PROBE)
        model-server --version
        model-server PROGRAM ...    be that program of the image, e.g. python script.py FILE, or bash
 """
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one a command
             return _selftest(text)
         case ["health"]:
             return _health()
+        case ["probe", url] if url.startswith(("http://", "https://")):
+            return _probe(url)
         case ["runner", _, _]:
             return _runner(arguments)
         case ["--version"]:
@@ -106,6 +109,16 @@ def _health() -> int:
     port = os.environ.get("MODEL_SERVER_PORT", "").strip() or "80"
     problem = probe(int(port)) if port.isdecimal() else "MODEL_SERVER_PORT is not a number"
     return 0 if problem is None else _failed(problem)
+
+
+def _probe(url: str) -> int:
+    from model_server.probe import Question, probe  # noqa: PLC0415
+
+    try:
+        question = Question.read(os.environ.get("MODEL_PROBE", ""))
+    except ValueError as error:
+        return _failed(f"MODEL_PROBE cannot be read: {error}")
+    return 0 if probe(url, question, sys.stdout.write) else 1
 
 
 def _runner(arguments: Sequence[str]) -> int:

@@ -300,3 +300,29 @@ def _add(url: str, sample: bytes) -> str:
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return str(json.loads(answer.read())["data"]["id"])
+
+
+def test_a_service_that_is_not_reached_from_here_is_proved_inside_of_its_network(cli: Cli, example: Any) -> None:
+    folder = example("is-prime", "behind a certificate")
+    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000"
+    asked = ("--load-balancer", "true", "--certificate", certificate, "--environment", "GREETING=hello, world")
+    first = cli.run(folder, *asked)
+    assert first.code == 0, first.verdict + first.log
+    assert first.report["url"].startswith("https://")
+    assert "a task inside of the network tests http://" in first.log
+    checks = {check["name"]: check["detail"] for check in first.report["smoke"]["deployed"]["checks"]}
+    assert {"health", "build-id", "add-job", "status", "result", "delete"} <= set(checks)
+    journal(cli, reset=True)
+    second = cli.run(folder, *asked)
+    assert (second.code, second.report["outcome"]) == (0, "unchanged"), second.verdict + second.log
+    assert [call for call in journal(cli) if call["mutating"]] == []
+    assert second.stages["smoke-deployed"] == "skipped"
+
+    script = folder / "main.py"
+    trap = "import os\nif 'AWS_EXECUTION_ENV' in os.environ:\n    raise SystemExit('not in the cloud')\n"
+    script.write_text(
+        trap + script.read_text(encoding="utf-8").replace("from __future__", "# from __future__"), encoding="utf-8"
+    )
+    third = cli.run(folder, *asked)
+    assert third.report["outcome"] == "smoke-failed-rolled-back", third.verdict + third.log
+    assert "not in the cloud" in third.verdict

@@ -43,6 +43,7 @@ from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name
 from model_dockerize.aws.network import Network, ensure_network
 from model_dockerize.aws.one_job import SubmittedJob, submit_one
+from model_dockerize.aws.one_off import MOST_OVERRIDES, Ended, run_once
 from model_dockerize.aws.policy import permissions, removal, trust
 from model_dockerize.aws.registry_rules import check_findings, ensure_rules
 from model_dockerize.aws.rehearsal import TO_COME, Rehearsal, is_read, rehearse
@@ -65,6 +66,7 @@ from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
 from model_dockerize.aws.volume import Volume, ensure_volume
 
 __all__ = [
+    "MOST_OVERRIDES",
     "TAG",
     "TO_COME",
     "Address",
@@ -72,6 +74,7 @@ __all__ = [
     "Change",
     "ComputeEnvironment",
     "Container",
+    "Ended",
     "Foundations",
     "Function",
     "Identity",
@@ -145,6 +148,7 @@ __all__ = [
     "removal",
     "remove",
     "rollback",
+    "run_once",
     "running",
     "send_jobs",
     "settle_failed_first_deployment",

@@ -26,6 +26,7 @@ class Address:
     outside: str  # `url` where a test may be worth a try; empty where it cannot work
     patience: float  # seconds that `outside` may take until it accepts a connection
     inside: str = ""  # http://IP of the newest task
+    admitted: tuple[str, ...] = ()  # security groups that its tasks admit; empty: their own
 
 
 def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS) -> Address:
@@ -49,17 +50,17 @@ def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = 
         balancer = next((found for group in service.target_groups if (found := _balancer(aws, group))), None)
     inside = f"http://{private}"
     if balancer:
-        url, patience = balancer
+        url, patience, groups = balancer
         # A certificate is for a name of its owner's, never for the load balancer's own.
-        return Address(url, "" if url.startswith("https") else url, patience, inside)
+        return Address(url, "" if url.startswith("https") else url, patience, inside, groups)
     if public:
         return Address(f"http://{public}", f"http://{public}", _PUBLIC, inside)
     progress.info(f"service {service.name} has no public IP: {private} answers inside its network only")
     return Address(inside, inside, _PRIVATE, inside)
 
 
-def _balancer(aws: Aws, target_group: str) -> tuple[str, float] | None:
-    """The URL of the listener that forwards to the group, and how long it may take until it is reached."""
+def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]] | None:
+    """The URL of the listener that forwards to the group, how long it may take until it is reached, its groups."""
     (group,) = aws.elbv2.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"]
     for arn in group["LoadBalancerArns"]:
         (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
@@ -69,7 +70,8 @@ def _balancer(aws: Aws, target_group: str) -> tuple[str, float] | None:
                 scheme, port = listener["Protocol"], listener["Port"]
                 suffix = "" if port == _STANDARD.get(scheme) else f":{port}"
                 patience = _NEW_NAME if balancer["Scheme"] == "internet-facing" else _PRIVATE
-                return f"{scheme.lower()}://{balancer['DNSName']}{suffix}", patience
+                groups = tuple(balancer.get("SecurityGroups", []))
+                return f"{scheme.lower()}://{balancer['DNSName']}{suffix}", patience, groups
     return None
 
 

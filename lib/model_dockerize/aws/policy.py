@@ -161,14 +161,14 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
 def _service(names: Names, where: Where) -> list[Statement]:
     service = f"{names.cluster}/{legal_name(names.service)}"
     return [
-        _allow("Tasks", ("ecs:DescribeTasks",), where.arn("ecs", f"task/{names.cluster}/*")),
+        _allow("Tasks", ("ecs:DescribeTasks", "ecs:StopTask"), where.arn("ecs", f"task/{names.cluster}/*")),
         _allow(
             "Service",
             (
                 *("ecs:DescribeClusters", "ecs:CreateCluster", "ecs:DescribeServices", "ecs:CreateService"),
                 *("ecs:UpdateService", "ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UntagResource"),
                 *("ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions"),
-                "ecs:ListServiceDeployments",
+                *("ecs:ListServiceDeployments", "ecs:RunTask"),
             ),
             where.arn("ecs", f"cluster/{names.cluster}"),
             where.arn("ecs", f"service/{service}"),

@@ -18,9 +18,10 @@ def traffic_removal(names: Names, where: Where) -> list[Statement]:
     """What `destroy` needs besides. It looks, whatever the configuration says: it may have been another one."""
     places = (f"{kind}/{name_stem(names.service)}-*/*" for kind in ("loadbalancer/app", "targetgroup"))
     arns = [where.arn("elasticloadbalancing", place) for place in (*places, "listener/app/*")]
+    looks = ("LoadBalancers", "TargetGroups", "Listeners", "Tags")
     ends = ("DeleteLoadBalancer", "DeleteTargetGroup", "DeleteListener")
     return [
-        allow("LookAtLoadBalancers", tuple(f"elasticloadbalancing:Describe{thing}" for thing in _LOOKS)),
+        allow("LookForLoadBalancers", tuple(f"elasticloadbalancing:Describe{thing}" for thing in looks)),
         allow("RemoveLoadBalancer", tuple(f"elasticloadbalancing:{end}" for end in ends), *arns),
         allow(
             "EndScaling",

@@ -10,15 +10,15 @@ from pathlib import Path
 from model_dockerize import aws, image
 from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
 from model_dockerize.pipeline import account as sign_in
+from model_dockerize.pipeline import deployed, download, make, operate, policy, ship, steps
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
-from model_dockerize.pipeline import download, make, operate, policy, ship, steps
 from model_dockerize.pipeline import environment as places
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import serve as local
 from model_dockerize.pipeline import submit as jobs
-from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run
+from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
@@ -286,7 +286,7 @@ def _test_url(run: Run) -> None:
     if not url:
         raise InputError("There is no address to test.", "Say where the model answers: --smoke-url http://HOST:PORT")
     with run.recorder.stage("smoke-deployed") as stage:
-        failed_checks = ship.smoke_deployed(run, prepared, aws.Address(url, url, START_TIMEOUT), stage)
+        failed_checks = deployed.smoke_from_here(run, prepared, url, stage)
         if failed_checks:
             raise DeployedSmokeError(f"The model at {url} does not answer as it must.", "", failed_checks)
     run.learn(outcome="answers")

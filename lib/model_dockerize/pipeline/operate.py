@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from model_dockerize import aws
 from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
-from model_dockerize.pipeline import ship
+from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Prepared, Run
 
 
@@ -57,7 +57,7 @@ def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
         run.learn(outcome="deployed")
         if former.desired == 0:
             return
-        address = ship.address(run, account, former.service, stage)
+        address = deployed.address(run, account, former.service, stage)
     if run.settings.smoke.smoke_test:
         _prove(run, account, prepared, former, address)
 
@@ -67,7 +67,9 @@ def _prove(run: Run, account: aws.Aws, prepared: Prepared, former: aws.Running, 
     build = aws.build_of(account, former.image)
     expectation = replace(prepared.expectation, build_id=build, sample_expected=None)
     with run.recorder.stage("smoke-deployed") as stage:
-        failed = ship.smoke_deployed(run, replace(prepared, expectation=expectation), address, stage)
+        failed = deployed.smoke_deployed(
+            run, replace(prepared, expectation=expectation), account, former.service, address, stage
+        )
         if failed:
             raise DeployedSmokeError(
                 f"The service is back at {aws.short_arn(former.service.task_definition_arn)}, but it does not answer "

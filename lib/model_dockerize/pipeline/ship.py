@@ -14,8 +14,8 @@ from model_dockerize.errors import (
     RolloutError,
     SupersededError,
 )
-from model_dockerize.pipeline import batch, make
-from model_dockerize.pipeline.context import START_TIMEOUT, FromFolder, Prepared, Run, smoke_report
+from model_dockerize.pipeline import batch, deployed, make
+from model_dockerize.pipeline.context import FromFolder, Prepared, Run
 from model_dockerize.report import StageProgress
 from model_dockerize.settings import ServiceSettings
 
@@ -183,10 +183,13 @@ def service(
             aws.mark_proved(account, service)
             aws.ensure_scaling(account, settings, service, stage)
             return service.changed
-        where = address(run, account, service, stage)
+        where = deployed.address(run, account, service, stage)
     with run.recorder.stage("smoke-deployed") as stage:
         if run.settings.smoke.smoke_test:
-            failed_checks = smoke_deployed(run, prepared, where, stage)
+            if service.changed or service.proving:
+                failed_checks = deployed.smoke_deployed(run, prepared, account, service, where, stage)
+            else:
+                failed_checks = deployed.smoke_again(run, prepared, where, stage)
             if failed_checks:
                 raise _put_back(run, account, service, failed_checks, stage)
         else:
@@ -253,21 +256,6 @@ def _put_right(
     return "failed", f"Putting it back to {_short(former)} did not work: {back.reason if back else 'nothing runs.'}"
 
 
-def address(run: Run, account: aws.Aws, service: aws.Service, stage: StageProgress) -> aws.Address:
-    """Where the service answers, by the user's word (smoke-url) or AWS's."""
-    said = run.settings.smoke.smoke_url
-    found = aws.Address(said, said, START_TIMEOUT) if said else aws.address_of(account, service, stage)
-    run.learn(url=found.url)
-    return found
-
-
-def smoke_deployed(run: Run, prepared: Prepared, where: aws.Address, stage: StageProgress) -> tuple[str, ...]:
-    """The lines of the checks that failed; none when the model is right."""
-    result = make.prove(run, prepared, (where.outside,), stage)
-    run.learn(smoke_deployed=smoke_report(result))
-    return result.failures
-
-
 def _put_back(
     run: Run, account: aws.Aws, service: aws.Service, evidence: tuple[str, ...], stage: StageProgress
 ) -> DeployedSmokeError:
@@ -283,7 +271,7 @@ def _put_back(
             after = f"The service was put back to {_short(former)}." if former else "It was the first: no task is left."
             run.learn(outcome="smoke-failed-rolled-back")
             if former:
-                address(run, account, replace(service, task_definition_arn=former), stage)
+                deployed.address(run, account, replace(service, task_definition_arn=former), stage)
                 run.learn(task_definition_arn=former)
     return DeployedSmokeError(
         f"The deployed model does not answer as it must. {after}",

@@ -455,7 +455,12 @@ OPTIONS: tuple[Option, ...] = (
         "How long the sample's job may take, with loading the model.",
     ),
     Option(
-        "smoke-url", "smoke", Kind.TEXT, "", "Where the deployed model is tested. The task's public address when empty."
+        "smoke-url",
+        "smoke",
+        Kind.TEXT,
+        "",
+        "Where the deployed model is tested. The address of its load balancer or task when empty; from inside of its "
+        "network where that is not reached.",
     ),
     Option(
         "dry-run",

@@ -2,6 +2,17 @@
 
 from model_dockerize.smoke.check import Check, Expectation, SmokeResult, check
 from model_dockerize.smoke.foreign import check_foreign
+from model_dockerize.smoke.inside import answer, is_last, question
 from model_dockerize.smoke.mapping import propose_mapping
 
-__all__ = ["Check", "Expectation", "SmokeResult", "check", "check_foreign", "propose_mapping"]
+__all__ = [
+    "Check",
+    "Expectation",
+    "SmokeResult",
+    "answer",
+    "check",
+    "check_foreign",
+    "is_last",
+    "propose_mapping",
+    "question",
+]

@@ -13,7 +13,7 @@ import pytest
 
 from model_dockerize import aws
 from model_dockerize.cancel import Cancelled
-from model_dockerize.pipeline import ship
+from model_dockerize.pipeline import deployed, ship
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import to_settings
@@ -218,11 +218,11 @@ def test_a_model_that_does_not_answer_is_rolled_back(
     deploying = stage(Story(steady=20), Story(steady=15))
     told: list[str] = []
 
-    def answers_not(run: Run, prepared: Any, where: aws.Address, progress: Any) -> tuple[str, ...]:
-        told.append(where.url)
+    def answers_not(*given: Any) -> tuple[str, ...]:
+        told.extend(one.url for one in given if isinstance(one, aws.Address))
         return ("health: FAILED: 500",)
 
-    monkeypatch.setattr(ship, "smoke_deployed", answers_not)
+    monkeypatch.setattr(deployed, "smoke_deployed", answers_not)
     report = deploying.run(smoke_test=True)
     assert (report.outcome, report.exit_code) == ("smoke-failed-rolled-back", 12)
     assert now_runs(deploying.told) == "iris:1"
@@ -236,14 +236,14 @@ def test_the_run_after_a_killed_one_puts_back_what_never_proved_itself(
 ) -> None:
     deploying = stage(Story(steady=20), Story(steady=15))
 
-    def killed(run: Run, prepared: Any, url: str, progress: Any) -> tuple[str, ...]:
+    def killed(*_: Any) -> tuple[str, ...]:
         raise Cancelled(signal.SIGTERM)
 
-    monkeypatch.setattr(ship, "smoke_deployed", killed)
+    monkeypatch.setattr(deployed, "smoke_deployed", killed)
     assert deploying.run(smoke_test=True).outcome == "cancelled"
     assert now_runs(deploying.told) == "iris:2"
 
-    monkeypatch.setattr(ship, "smoke_deployed", lambda *_: ("health: FAILED: 500",))
+    monkeypatch.setattr(deployed, "smoke_deployed", lambda *_: ("health: FAILED: 500",))
     report = deploying.run(smoke_test=True)
     assert report.outcome == "smoke-failed-rolled-back"
     assert now_runs(deploying.told) == "iris:1"
@@ -251,9 +251,9 @@ def test_the_run_after_a_killed_one_puts_back_what_never_proved_itself(
 
 def test_what_proved_itself_once_is_left_alone(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
     deploying = stage(Story(steady=20))
-    monkeypatch.setattr(ship, "smoke_deployed", lambda *_: ())
+    monkeypatch.setattr(deployed, "smoke_deployed", lambda *_: ())
     assert deploying.run(smoke_test=True).outcome == "deployed"
-    monkeypatch.setattr(ship, "smoke_deployed", lambda *_: ("health: FAILED: 500",))
+    monkeypatch.setattr(deployed, "smoke_again", lambda *_: ("health: FAILED: 500",))
     report = deploying.run(smoke_test=True)
     assert (report.outcome, report.exit_code) == ("failed", 12)
     assert now_runs(deploying.told) == "iris:2"

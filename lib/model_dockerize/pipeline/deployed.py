@@ -1,0 +1,109 @@
+"""The smoke test of a deployed model: from here where it can be reached, else by a task inside of its network."""
+
+import socket
+import time
+from urllib.parse import urlsplit
+
+from model_dockerize import aws, smoke
+from model_dockerize.errors import AwsError, InputError
+from model_dockerize.pipeline import make
+from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
+from model_dockerize.report import StageProgress
+
+_VARIABLE = "MODEL_PROBE"
+#: Of what ECS takes, for the JSON around the variable and for the command.
+_AROUND = 500
+#: A one-off task takes about this long until it runs: a machine, an address, the image.
+_LAUNCH_SECONDS = 180.0
+
+
+def address(run: Run, account: aws.Aws, service: aws.Service, stage: StageProgress) -> aws.Address:
+    """Where the service answers, by the user's word (smoke-url) or AWS's."""
+    said = run.settings.smoke.smoke_url
+    found = aws.Address(said, said, START_TIMEOUT) if said else aws.address_of(account, service, stage)
+    run.learn(url=found.url)
+    return found
+
+
+def smoke_deployed(
+    run: Run, prepared: Prepared, account: aws.Aws, service: aws.Service, where: aws.Address, stage: StageProgress
+) -> tuple[str, ...]:
+    """The lines of the checks that failed; none when the model is right."""
+    if _is_asked_from_here(prepared, where):
+        return smoke_from_here(run, prepared, where.outside or where.url, stage)
+    why = "has a certificate for another name" if not where.outside else "is not reached from here"
+    stage.info(f"{where.url} {why}: a task inside of the network tests {where.inside}")
+    result = _inside(run, prepared, account, service, where, stage)
+    run.learn(smoke_deployed=smoke_report(result))
+    return result.failures
+
+
+def smoke_again(run: Run, prepared: Prepared, where: aws.Address, stage: StageProgress) -> tuple[str, ...]:
+    """As `smoke_deployed`, of a service that nothing was changed of since it proved itself: no task is started."""
+    if _is_asked_from_here(prepared, where):
+        return smoke_from_here(run, prepared, where.outside or where.url, stage)
+    stage.skipped("It is not reached from here, and it proved itself when it was deployed.")
+    return ()
+
+
+def smoke_from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:
+    """As `smoke_deployed`, from where we are."""
+    result = make.prove(run, prepared, (url,), stage)
+    run.learn(smoke_deployed=smoke_report(result))
+    return result.failures
+
+
+def _inside(
+    run: Run, prepared: Prepared, account: aws.Aws, service: aws.Service, where: aws.Address, stage: StageProgress
+) -> smoke.SmokeResult:
+    timeout = float(run.settings.smoke.smoke_timeout)
+    try:
+        asked, without = smoke.question(prepared.expectation, START_TIMEOUT, timeout, aws.MOST_OVERRIDES - _AROUND)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The smoke sample cannot be read: {error}", "Correct its path.") from error
+    if without:
+        stage.warning(f"No job is tried inside of the network: {without}.")
+    try:
+        ended = aws.run_once(
+            account,
+            service,
+            ("probe", where.inside),
+            {_VARIABLE: asked},
+            where.admitted,
+            _LAUNCH_SECONDS + START_TIMEOUT + timeout,
+            smoke.is_last,
+            stage,
+        )
+    except AwsError as error:
+        failed = smoke.Check("inside", False, 0.0, " ".join((str(error), *error.details)))
+        return smoke.SmokeResult("", (failed,))
+    result = smoke.answer(where.inside, ended.lines, prepared.expectation)
+    if ended.exit_code is None or not result.checks:
+        result = smoke.SmokeResult("", (smoke.Check("inside", False, 0.0, f"the task did not run: {ended.reason}"),))
+    for check in result.checks:
+        stage.info(f"{check.name}: {'ok' if check.passed else 'FAILED'} ({check.seconds:.2f} s): {check.detail}")
+    if ended.exit_code and result.passed:
+        failed = smoke.Check("inside", False, 0.0, f"exit code {ended.exit_code}: {ended.reason}")
+        return smoke.SmokeResult(result.url, (*result.checks, failed))
+    return result
+
+
+def _is_asked_from_here(prepared: Prepared, where: aws.Address) -> bool:
+    """Only our own server can test another one, and only at an address of a task."""
+    if not prepared.made_here or not where.inside:
+        return True
+    return bool(where.outside) and _is_reached(where.outside, where.patience)
+
+
+def _is_reached(url: str, seconds: float) -> bool:
+    """Whether a connection to the address of `url` comes about within `seconds`."""
+    place = urlsplit(url)
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with socket.create_connection((place.hostname or "", place.port or 80), timeout=min(seconds, 5.0)):
+                return True
+        except OSError:
+            if time.monotonic() + 1 > end:
+                return False
+        time.sleep(1)

@@ -1,0 +1,86 @@
+"""The smoke test by a task inside of the model's network: what it is asked to do, and what its log says. Pure.
+
+The other end is `model-server probe` of the image.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+from model_dockerize.smoke.check import Check, Expectation, SmokeResult
+from model_dockerize.smoke.compare import difference, kind_of
+
+_MARK = "probe "
+
+
+def question(expectation: Expectation, start_timeout: float, job_timeout: float, most: int) -> tuple[str, str]:
+    """What MODEL_PROBE is to say, in at most `most` characters; and why no job is tried, empty where one is.
+
+    Raises:
+        OSError: a sample file cannot be read.
+    """
+    asked: dict[str, Any] = {
+        "build_id": expectation.build_id,
+        "start_timeout": start_timeout,
+        "job_timeout": job_timeout,
+    }
+    if expectation.sample_input is None:
+        return _packed(asked), "there is no sample input"
+    if expectation.license_key:
+        return _packed(asked), "the model wants a license key, and a task's variables can be read by others"
+    mapping = expectation.sample_mapping
+    full = {
+        **asked,
+        "name": expectation.sample_input.name,
+        "mime_type": expectation.input_type,
+        "mapping": mapping.read_text(encoding="utf-8") if mapping else "",
+        "sample": base64.b64encode(expectation.sample_input.read_bytes()).decode(),
+    }
+    text = _packed(full)
+    if len(text) > most:
+        return _packed(asked), f"the sample takes {len(text)} characters packed, and a task can be handed {most}"
+    return text, ""
+
+
+def is_last(line: str) -> bool:
+    """Whether this is the last line that the probe writes."""
+    return "end" in (_read(line) or {})
+
+
+def answer(url: str, lines: Iterable[str], expectation: Expectation) -> SmokeResult:
+    """What the probe found out about the model at `url`, and whether its result is the expected one."""
+    facts = [found for line in lines if (found := _read(line))]
+    checks = [Check(f["check"], f["passed"], f["seconds"], f["detail"]) for f in facts if "check" in f]
+    told = "".join(f["result"] for f in facts if "result" in f)
+    path = expectation.sample_expected
+    if path and any(check.name == "result" and check.passed for check in checks):
+        checks = [_compared(check, told, path.read_bytes(), path.name) for check in checks]
+    if not any("end" in f for f in facts):
+        checks.append(Check("probe", False, 0.0, "it ended before it had looked at everything"))
+    return SmokeResult(url, tuple(checks))
+
+
+def _compared(check: Check, told: str, expected: bytes, name: str) -> Check:
+    if check.name != "result":
+        return check
+    if not told:
+        return Check("result", True, check.seconds, f"{check.detail} (too large to be told: not compared)")
+    found = difference(expected, base64.b64decode(told), kind_of(name))
+    detail = f"not the result of {name}: {found}" if found else f"{check.detail}, as {name}"
+    return Check("result", not found, check.seconds, detail)
+
+
+def _packed(asked: dict[str, Any]) -> str:
+    return base64.b64encode(zlib.compress(json.dumps(asked).encode(), 9)).decode()
+
+
+def _read(line: str) -> dict[str, Any] | None:
+    if not line.startswith(_MARK):
+        return None
+    try:
+        found = json.loads(line.removeprefix(_MARK))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

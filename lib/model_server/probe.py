@@ -1,0 +1,186 @@
+"""`model-server probe URL`: is the model at URL right? For a task inside of a network that nobody outside can reach.
+
+What to ask comes in MODEL_PROBE, what was found goes to standard output, a JSON object a line after the word `probe`.
+"""
+
+import base64
+import json
+import secrets
+import time
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+HEALTHY = "Health check is ok"
+#: A result that is larger is not told: a line of a log takes some kilobytes.
+MOST_BYTES = 64 * 1024
+_PIECE = 6000
+_PAUSE = 0.5
+_SILENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the model must answer. Times in seconds; no `sample`: no job is tried."""
+
+    build_id: str
+    name: str = ""
+    mime_type: str = ""
+    mapping: str = ""
+    sample: bytes | None = field(default=None, repr=False)
+    start_timeout: float = 30.0
+    job_timeout: float = 300.0
+
+    @classmethod
+    def read(cls, text: str) -> "Question":
+        """The other end of what the smoke test writes: base64 of compressed JSON.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            given = json.loads(zlib.decompress(base64.b64decode(text, validate=True)))
+            sample = given.pop("sample", None)
+            return cls(**given, sample=None if sample is None else base64.b64decode(sample))
+        except (zlib.error, TypeError) as error:
+            raise ValueError(str(error)) from error
+
+
+class _WrongError(Exception):
+    """The text says what."""
+
+
+class _NotYetError(_WrongError):
+    """It may still come right."""
+
+
+def probe(url: str, question: Question, out: Callable[[str], object]) -> bool:
+    """Asks the model at `url` what `question` says; tells each check to `out`; whether all passed."""
+    passed = True
+
+    def say(**facts: Any) -> None:
+        out(f"probe {json.dumps(facts)}\n")
+
+    def check(name: str, look: Callable[[], str]) -> None:
+        nonlocal passed
+        if not passed:
+            return  # the first that fails says it all
+        started = time.monotonic()
+        try:
+            detail = look()
+        except _WrongError as wrong:
+            passed, detail = False, str(wrong)
+        say(check=name, passed=passed, seconds=round(time.monotonic() - started, 3), detail=detail)
+
+    test = _Test(url.rstrip("/"), question)
+    check("health", test.health)
+    if question.build_id:
+        check("build-id", test.build_id)
+    if question.sample is not None:
+        check("add-job", test.add_job)
+        check("status", test.status)
+        check("result", test.result)
+        for start in range(0, len(test.told), _PIECE):
+            say(result=test.told[start : start + _PIECE])
+        check("delete", test.delete)
+    say(end=passed)
+    return passed
+
+
+class _Test:
+    def __init__(self, url: str, question: Question) -> None:
+        self._url, self._question, self._job = url, question, ""
+        self.told = ""  # the result, in base64
+
+    def health(self) -> str:
+        def look() -> str:
+            status, _, body = self._ask("/health")
+            if (status, body) == (200, HEALTHY.encode()):
+                return f"{self._url} answers"
+            raise _NotYetError(f"/health answered {status}")
+
+        return _wait(look, self._question.start_timeout)
+
+    def build_id(self) -> str:
+        _, headers, _ = self._ask("/health")
+        got, want = headers.get("X-Model-Build-Id", ""), self._question.build_id
+        if got != want:
+            raise _WrongError(f"another build answers: expected {want}, /health says {got or 'nothing'}")
+        return str(got)
+
+    def add_job(self) -> str:
+        boundary = secrets.token_hex(16)
+        asked = self._question
+        parts = [_part(boundary, 'name="MimeType"', asked.mime_type.encode())]
+        if asked.mapping:
+            parts.append(_part(boundary, 'name="Mappings"', asked.mapping.encode()))
+        parts.append(_part(boundary, f'name="File"; filename="{asked.name}"', asked.sample or b""))
+        body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+        job = self._envelope("/data/add-job", body, f"multipart/form-data; boundary={boundary}")
+        self._job = str(job.get("id", ""))
+        return f"job {self._job}"
+
+    def status(self) -> str:
+        def look() -> str:
+            job = self._envelope(f"/data/status/{self._job}")
+            state = str(job.get("status"))
+            if state in ("Error", "Deleted"):
+                raise _WrongError(f"the job ended as {state}: {job.get('errorMessage') or 'no message'}")
+            if state != "Complete":
+                raise _NotYetError(f"the job is still {state}")
+            return state
+
+        return _wait(look, self._question.job_timeout)
+
+    def result(self) -> str:
+        status, _, body = self._ask(f"/data/result/{self._job}")
+        if status != 200:
+            raise _WrongError(f"/data/result answered {status}")
+        if len(body) <= MOST_BYTES:
+            self.told = base64.b64encode(body).decode()
+        return f"{len(body)} bytes"
+
+    def delete(self) -> str:
+        self._envelope(f"/data/delete/{self._job}", method="DELETE")
+        return "the smoke job is gone"
+
+    def _envelope(self, path: str, body: bytes | None = None, kind: str = "", method: str = "") -> dict[str, Any]:
+        status, _, answer = self._ask(path, body, kind, method)
+        try:
+            envelope = json.loads(answer)
+            data = envelope["data"] or {}
+            if (envelope["isError"] or status != 200) and not data.get("status"):
+                raise _WrongError(f"{path} answered {status}: {envelope['errorMessage']}")
+            return {"errorMessage": envelope["errorMessage"], **{k: v for k, v in data.items() if v is not None}}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise _WrongError(f"{path} answered {status} without the envelope") from None
+
+    def _ask(self, path: str, body: bytes | None = None, kind: str = "", method: str = "") -> tuple[int, Any, bytes]:
+        headers = {"Content-Type": kind} if kind else {}
+        request = urllib.request.Request(self._url + path, body, headers, method=method or None)  # noqa: S310 - the run's
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=_SILENCE) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+        except OSError as error:
+            raise _NotYetError(f"{self._url} does not answer: {getattr(error, 'reason', error)}") from error
+
+
+def _part(boundary: str, names: str, content: bytes) -> bytes:
+    return f"--{boundary}\r\nContent-Disposition: form-data; {names}\r\n\r\n".encode() + content + b"\r\n"
+
+
+def _wait(look: Callable[[], str], timeout: float) -> str:
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            return look()
+        except _NotYetError as reason:
+            if time.monotonic() + _PAUSE > end:
+                raise _WrongError(f"gave up after {timeout:g} s: {reason}") from reason
+        time.sleep(_PAUSE)

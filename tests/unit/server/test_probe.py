@@ -1,0 +1,146 @@
+"""`model-server probe` against a real HTTP server, and the smoke test that reads its log."""
+
+import base64
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_dockerize import smoke
+from model_server.__main__ import main
+from model_server.probe import MOST_BYTES, Question, probe
+
+BUILD = "b1"
+
+
+class Model(http.server.BaseHTTPRequestHandler):
+    """A model that gives its input back; what it does wrong is set on the server."""
+
+    def do_GET(self) -> None:
+        given: Any = self.server
+        if self.path == "/health":
+            self._answer(b"Health check is ok", given.health)
+        elif self.path.startswith("/data/status/"):
+            state = "Error" if given.fails else "Complete"
+            self._envelope({"id": "1", "status": state, "errorMessage": "ValueError: no"}, is_error=given.fails)
+        else:
+            self._answer(given.result or given.sample)
+
+    def do_POST(self) -> None:
+        given: Any = self.server
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        given.sample = body.split(b'filename="in.csv"\r\n\r\n')[1].rsplit(b"\r\n--", 1)[0]
+        given.asked = body
+        self._envelope({"id": "1", "status": "Created"})
+
+    def do_DELETE(self) -> None:
+        self._envelope({"id": "1", "status": "Deleted"})
+
+    def _envelope(self, data: dict[str, Any], is_error: bool = False) -> None:
+        message = data.get("errorMessage") if is_error else None
+        self._answer(json.dumps({"isError": is_error, "errorMessage": message, "data": data}).encode())
+
+    def _answer(self, body: bytes, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("X-Model-Build-Id", BUILD)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def model() -> Iterator[Any]:
+    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
+    server.health, server.fails, server.result, server.sample = 200, False, b"", b""
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def expectation(tmp_path: Path) -> smoke.Expectation:
+    for name, text in (("in.csv", "a,b\n1,2\n"), ("expected.csv", "a,b\n1.0000000001,2\n"), ("map.json", "{}")):
+        (tmp_path / name).write_text(text)
+    return smoke.Expectation(
+        BUILD, tmp_path / "in.csv", tmp_path / "expected.csv", "text/csv", sample_mapping=tmp_path / "map.json"
+    )
+
+
+def asked_of(model: Any, expectation: smoke.Expectation, start: float = 1, most: int = 7000) -> smoke.SmokeResult:
+    """As a run does it, without the task."""
+    text, _ = smoke.question(expectation, start, 5, most)
+    lines: list[str] = []
+    probe(model.url, Question.read(text), lines.append)
+    noise = ["a line of somebody else", "probe not json", "probe []"]
+    return smoke.answer(model.url, [*noise, *(line.rstrip("\n") for line in lines)], expectation)
+
+
+def test_all_checks_of_a_good_model_pass_and_its_result_is_compared_here(
+    model: Any, expectation: smoke.Expectation
+) -> None:
+    result = asked_of(model, expectation)
+    assert result.failures == ()
+    assert [check.name for check in result.checks] == ["health", "build-id", "add-job", "status", "result", "delete"]
+    assert "as expected.csv" in result.checks[4].detail
+    assert b'name="Mappings"\r\n\r\n{}' in model.asked
+
+
+def test_another_result_another_build_and_a_failed_job_are_told(model: Any, expectation: smoke.Expectation) -> None:
+    model.result = b"a,b\n7,2\n"
+    assert "not the result of expected.csv" in asked_of(model, expectation).failures[0]
+    model.fails = True
+    assert "ended as Error: ValueError: no" in asked_of(model, expectation).failures[0]
+    wrong = asked_of(model, replace(expectation, build_id="b2"))
+    assert [check.name for check in wrong.checks] == ["health", "build-id"]
+    assert "expected b2, /health says b1" in wrong.failures[0]
+
+
+def test_who_does_not_answer_is_told_with_the_reason(model: Any, expectation: smoke.Expectation) -> None:
+    model.health = 500
+    assert "/health answered 500" in asked_of(model, expectation, start=0).failures[0]
+    model.url = "http://127.0.0.1:9"
+    assert "does not answer" in asked_of(model, expectation, start=0).failures[0]
+
+
+def test_a_result_that_is_too_large_for_a_log_is_not_compared(model: Any, expectation: smoke.Expectation) -> None:
+    model.result = b"x" * (MOST_BYTES + 1)
+    result = asked_of(model, expectation)
+    assert result.passed
+    assert "not compared" in result.checks[4].detail
+    model.result = bytes(range(256)) * (MOST_BYTES // 256)
+    assert "as expected" not in asked_of(model, expectation).checks[4].detail
+
+
+def test_what_a_task_cannot_be_handed_is_left_out_and_said(expectation: smoke.Expectation) -> None:
+    text, why = smoke.question(expectation, 1, 5, 100)
+    assert "can be handed 100" in why
+    assert Question.read(text).sample is None
+    _, why = smoke.question(replace(expectation, license_key="secret"), 1, 5, 7000)
+    assert "license key" in why
+    assert smoke.question(replace(expectation, sample_input=None), 1, 5, 7000)[1] == "there is no sample input"
+
+
+def test_a_log_that_ends_early_is_no_success(expectation: smoke.Expectation) -> None:
+    line = 'probe {"check": "health", "passed": true, "seconds": 0, "detail": ""}'
+    assert "ended before" in smoke.answer("u", [line], expectation).failures[0]
+    assert not smoke.is_last(line)
+    assert smoke.is_last('probe {"end": true}')
+
+
+def test_the_command(model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["probe", model.url]) == 1
+    assert "MODEL_PROBE cannot be read" in capsys.readouterr().err
+    monkeypatch.setenv("MODEL_PROBE", base64.b64encode(b"no").decode())
+    assert main(["probe", model.url]) == 1
+    monkeypatch.setenv("MODEL_PROBE", smoke.question(smoke.Expectation(BUILD), 1, 5, 7000)[0])
+    assert main(["probe", model.url]) == 0
+    assert 'probe {"end": true}' in capsys.readouterr().out
+    assert main(["probe", "elsewhere"]) == 2
