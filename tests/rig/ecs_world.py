@@ -75,7 +75,8 @@ class World:
     tags: dict[str, str] = field(default_factory=dict)
     configuration: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
-    clusters: set[str] = field(default_factory=lambda: {CLUSTER})
+    clusters: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {CLUSTER: []})  # their tags
+    definition_tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     interface: str = "eni-0123456789abcdef0"  # of every running task
 
     def __post_init__(self) -> None:
@@ -97,12 +98,15 @@ class World:
             "ListTasks": self._list_tasks,
             "DescribeTasks": self._describe_tasks,
             "RegisterTaskDefinition": self._register,
-            "DeregisterTaskDefinition": self._describe_definition,
+            "DeregisterTaskDefinition": self._deregister,
+            "DeleteTaskDefinitions": self._delete_definitions,
             "DescribeTaskDefinition": self._describe_definition,
             "ListTaskDefinitions": self._list_definitions,
             "TagResource": self._tag,
             "UntagResource": self._untag,
+            "DeleteService": self._delete_service,
             "CreateCluster": self._create_cluster,
+            "DeleteCluster": self._delete_cluster,
             "DescribeClusters": self._describe_clusters,
             "GetLogEvents": self._log_events,
         }
@@ -145,12 +149,19 @@ class World:
     # Clusters
 
     def _create_cluster(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        self.clusters.add(asked["clusterName"])
+        self.clusters[asked["clusterName"]] = asked.get("tags", [])
         return {"cluster": {"clusterName": asked["clusterName"], "status": "ACTIVE"}}
 
     def _describe_clusters(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         there = [name for name in asked["clusters"] if name in self.clusters]
-        return {"clusters": [{"clusterName": name, "status": "ACTIVE"} for name in there], "failures": []}
+        found = [{"clusterName": name, "status": "ACTIVE", "tags": self.clusters[name]} for name in there]
+        return {"clusters": found, "failures": []}
+
+    def _delete_cluster(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        if self.deployments:
+            raise Refused("ClusterContainsServicesException", "The cluster has services.")
+        self.clusters.pop(asked["cluster"], None)
+        return {"cluster": {"clusterName": asked["cluster"], "status": "INACTIVE"}}
 
     # Services
 
@@ -253,6 +264,11 @@ class World:
         if "desiredCount" in asked:
             self.deployments[-1] = replace(self.deployments[-1], desired=asked["desiredCount"])
         return {"service": self._service([self.deployments[-1], *self._shown(now)[1:]], now)}
+
+    def _delete_service(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        gone = self._service(self._shown(now), now)
+        self.deployments.clear()
+        return {"service": gone}
 
     def _tag(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         self.tags |= {t["key"]: t["value"] for t in asked["tags"]}
@@ -368,7 +384,9 @@ class World:
         family = asked["family"]
         revisions = [int(n.split(":")[1]) for n in self.definitions if n.startswith(f"{family}:") and n != "iris:99"]
         made = {k: v for k, v in asked.items() if k != "tags"}
-        return {"taskDefinition": self._define(made, f"{family}:{max(revisions, default=0) + 1}")}
+        name = f"{family}:{max(revisions, default=0) + 1}"
+        self.definition_tags[name] = asked.get("tags", [])
+        return {"taskDefinition": self._define(made, name)}
 
     def _define(self, made: dict[str, Any], name: str) -> dict[str, Any]:
         facts = {"taskDefinitionArn": self._definition_arn(name), "revision": int(name.split(":")[1])}
@@ -382,10 +400,21 @@ class World:
             name = max(known, key=lambda n: int(n.split(":")[1]), default=name)
         if name not in self.definitions:
             raise Refused("ClientException", "Unable to describe task definition.")
-        return {"taskDefinition": self.definitions[name]}
+        return {"taskDefinition": self.definitions[name], "tags": self.definition_tags.get(name, [])}
+
+    def _deregister(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        found = self._describe_definition(asked, now)["taskDefinition"]
+        found["status"] = "INACTIVE"
+        return {"taskDefinition": found}
+
+    def _delete_definitions(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        gone = [self.definitions.pop(arn.rsplit("/", 1)[-1]) for arn in asked["taskDefinitions"]]
+        return {"taskDefinitions": gone, "failures": []}
 
     def _list_definitions(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        names = [n for n in self.definitions if n.startswith(asked["familyPrefix"] + ":")]
+        wanted = asked.get("status", "ACTIVE")
+        known = (n for n, d in self.definitions.items() if d["status"] == wanted)
+        names = [n for n in known if n.startswith(asked["familyPrefix"] + ":")]
         ordered = sorted(names, key=lambda n: int(n.split(":")[1]), reverse=asked.get("sort") == "DESC")
         return {"taskDefinitionArns": [self._definition_arn(n) for n in ordered]}
 

@@ -15,25 +15,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
-from urllib.parse import parse_qs
+
+from tests.rig import aws_calls
 
 Kind = Literal["throttle", "500", "timeout", "reset", "lost answer", "expired token", "access denied"]
 PASSING: tuple[Kind, ...] = ("throttle", "500", "timeout", "reset", "lost answer")
 LASTING: tuple[Kind, ...] = ("expired token", "access denied")
 HUNG = 0.8  # seconds that an answer takes which never comes: longer than the client's patience
-_TARGETS = {
-    "AmazonEC2ContainerServiceV20141113": "ecs",
-    "Logs_20140328": "logs",
-    "AmazonEC2ContainerRegistry_V20150921": "ecr",
-}
-_VERSIONS = {"2016-11-15": "ec2", "2010-05-08": "iam", "2011-06-15": "sts"}
-_BATCH = {"registerjobdefinition": "RegisterJobDefinition", "describejobdefinitions": "DescribeJobDefinitions"}
+_XML = ("ec2", "iam", "sts", "elbv2")
 # How each family of services says it: EC2's words are not those of the others.
 _CODES: dict[str, dict[str, tuple[int, str]]] = {
-    "throttle": {"ec2": (503, "RequestLimitExceeded"), "": (400, "ThrottlingException")},
-    "500": {"ec2": (500, "InternalError"), "": (500, "InternalFailure")},
-    "expired token": {"ec2": (400, "RequestExpired"), "sts": (403, "ExpiredToken"), "": (400, "ExpiredTokenException")},
+    "throttle": {"ec2": (503, "RequestLimitExceeded"), "s3": (503, "SlowDown"), "": (400, "ThrottlingException")},
+    "500": {"ec2": (500, "InternalError"), "s3": (500, "InternalError"), "": (500, "InternalFailure")},
+    "expired token": {
+        "ec2": (400, "RequestExpired"),
+        "s3": (400, "ExpiredToken"),
+        "sts": (403, "ExpiredToken"),
+        "": (400, "ExpiredTokenException"),
+    },
     "access denied": {
+        "s3": (403, "AccessDenied"),
         "ec2": (403, "UnauthorizedOperation"),
         "iam": (403, "AccessDenied"),
         "sts": (403, "AccessDenied"),
@@ -66,9 +67,18 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = 1 << 16
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def do_PUT(self) -> None:
+        self.do_POST()
+
+    def do_DELETE(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        service, operation = self._operation(body)
+        service, operation = aws_calls.operation(self.command, self.path, dict(self.headers.items()), body)
         called = f"{service}:{operation}"
         self.faults.calls.append(called)
         fails = called == self.faults.operation and self.faults.left > 0
@@ -84,19 +94,12 @@ class _Handler(BaseHTTPRequestHandler):
             return self._reset()
         return self._refuse(kind, service, operation)
 
-    def _operation(self, body: bytes) -> tuple[str, str]:
-        prefix, _, operation = self.headers.get("X-Amz-Target", "").partition(".")
-        if prefix in _TARGETS:
-            return _TARGETS[prefix], operation
-        if self.path.startswith("/v1/"):
-            return "batch", _BATCH[self.path.split("/")[2]]
-        asked = parse_qs(body.decode())
-        return _VERSIONS[asked["Version"][0]], asked["Action"][0]
-
     def _forward(self, service: str, operation: str, body: bytes) -> tuple[int, bytes, dict[str, str]]:
         to = self.ecs if service == "ecs" or operation == "GetLogEvents" else self.moto
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length", "connection")}
-        request = urllib.request.Request(to + self.path, body, headers, method="POST")
+        if not self.headers.get("Content-Type"):
+            headers["Content-Type"] = "application/octet-stream"  # else urllib would call it a form
+        request = urllib.request.Request(to + self.path, body or None, headers, method=self.command)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read(), dict(answer.headers)
@@ -107,7 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
         status, code = _CODES[kind].get(service) or _CODES[kind][""]
         denied = f"User: rig is not authorized to perform: {service}:{operation} on resource: arn:aws:rig:::thing"
         message = denied if "denied" in kind else kind
-        if service in ("ec2", "iam", "sts"):
+        if service == "s3":
+            whole = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+            return self._send(status, whole.encode(), {"Content-Type": "application/xml"})
+        if service in _XML:
             error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
             whole = (
                 f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>"

@@ -7,6 +7,7 @@ from typing import Any
 
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.iam import ensure_batch_role, ensure_instance_profile
+from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import BATCH, TAG
 from model_dockerize.aws.network import Network
 from model_dockerize.aws.session import Aws
@@ -39,6 +40,7 @@ class JobQueue:
     changed: bool  # made or changed by this call
 
 
+@finds_what_was_lost
 def ensure_queue(
     aws: Aws, settings: BatchSettings, queue: str, network: Network, progress: Progress, sleep: Sleep = time.sleep
 ) -> str:

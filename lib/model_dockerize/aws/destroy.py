@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from model_dockerize.aws.errors import code_of, message_of, translate
 from model_dockerize.aws.eventual import once_free
 from model_dockerize.aws.function import function_things
-from model_dockerize.aws.iam import EXECUTION_ROLE, TASK_ROLE
+from model_dockerize.aws.iam import BATCH_ROLE, EXECUTION_ROLE, INSTANCE_ROLE, TASK_ROLE, instance_profile_things
 from model_dockerize.aws.load_balancer_removal import load_balancer_things
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name, tagged
@@ -160,7 +160,8 @@ def _wait(what: str, done: Callable[[], bool], sleep: Callable[[float], None]) -
 
 
 def _roles(aws: Aws) -> Iterator[Thing]:
-    for name in (TASK_ROLE, EXECUTION_ROLE):
+    yield from instance_profile_things(aws)
+    for name in (TASK_ROLE, EXECUTION_ROLE, INSTANCE_ROLE, BATCH_ROLE):
         try:
             role = aws.iam.get_role(RoleName=name)["Role"]
         except aws.iam.exceptions.NoSuchEntityException:

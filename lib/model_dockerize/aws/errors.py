@@ -29,6 +29,7 @@ DENIED = {
 }
 THROTTLED = {
     "RequestLimitExceeded",
+    "SlowDown",
     "ThrottledException",
     "Throttling",
     "ThrottlingException",

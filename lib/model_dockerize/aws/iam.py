@@ -101,23 +101,45 @@ def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
     with translate(f"instance role {wanted}"):
         if wanted.startswith("arn:"):
             return wanted
-        try:
-            return aws.iam.get_instance_profile(InstanceProfileName=wanted)["InstanceProfile"]["Arn"]
-        except aws.iam.exceptions.NoSuchEntityException:
-            pass
+        profile = _instance_profile(aws, wanted)
+        if profile and (profile["Roles"] or not tagged(profile.get("Tags", []))):
+            return str(profile["Arn"])
         if wanted != INSTANCE_ROLE:
             raise InputError(
                 f"There is no instance profile {wanted} (instance-role).",
                 remedy=f"Correct the name, or leave it out to use {INSTANCE_ROLE}.",
             )
+        # Made, or completed where a former run was ended half way.
         if _get(aws, wanted) is None:
             _create(aws, wanted, "Lets instances of AWS Batch run containers.", progress, "ec2.amazonaws.com")
         policy = f"arn:{aws.identity.partition}:iam::aws:policy/{_INSTANCE_POLICY}"
         aws.iam.attach_role_policy(RoleName=wanted, PolicyArn=policy)
-        profile = aws.iam.create_instance_profile(InstanceProfileName=wanted, Tags=[{"Key": TAG, "Value": ROLE}])
+        if profile is None:
+            made = aws.iam.create_instance_profile(InstanceProfileName=wanted, Tags=[{"Key": TAG, "Value": ROLE}])
+            profile = made["InstanceProfile"]
         aws.iam.add_role_to_instance_profile(InstanceProfileName=wanted, RoleName=wanted)
         aws.settled(progress, "make", "instance profile", wanted)
-        return profile["InstanceProfile"]["Arn"]
+        return str(profile["Arn"])
+
+
+def instance_profile_things(aws: Aws) -> Iterator[Thing]:
+    """The profile of Batch's instances, if it is ours. It goes before its role."""
+    profile = _instance_profile(aws, INSTANCE_ROLE)
+    if profile and tagged(profile.get("Tags", [])):
+        yield Thing("instance profile", INSTANCE_ROLE, lambda: _end_instance_profile(aws))
+
+
+def _end_instance_profile(aws: Aws) -> None:
+    with suppress(aws.iam.exceptions.NoSuchEntityException):  # a former try has taken it off
+        aws.iam.remove_role_from_instance_profile(InstanceProfileName=INSTANCE_ROLE, RoleName=INSTANCE_ROLE)
+    aws.iam.delete_instance_profile(InstanceProfileName=INSTANCE_ROLE)
+
+
+def _instance_profile(aws: Aws, name: str) -> Any:
+    try:
+        return aws.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+    except aws.iam.exceptions.NoSuchEntityException:
+        return None
 
 
 def ensure_batch_role(aws: Aws, wanted: str, progress: Progress) -> str:
@@ -137,7 +159,8 @@ def ensure_batch_role(aws: Aws, wanted: str, progress: Progress) -> str:
             )
         if role is None:
             role = _create(aws, wanted, "Lets AWS Batch run instances.", progress, "batch.amazonaws.com")
-            policy = f"arn:{aws.identity.partition}:iam::aws:policy/{_BATCH_POLICY}"
+        policy = f"arn:{aws.identity.partition}:iam::aws:policy/{_BATCH_POLICY}"
+        if _is_ours(role) and policy not in _attached(aws, wanted):
             aws.iam.attach_role_policy(RoleName=wanted, PolicyArn=policy)
         return str(role["Arn"])
 

@@ -34,9 +34,10 @@ NOT_REPEATED = {
     "batch": ("RegisterJobDefinition", "SubmitJob"),
 }
 _TRIES = 5
-# The last ones are EFS's and, two, Lambda's: it is there, or was changed since we looked.
+# The last ones are EFS's, two of Lambda (there, or changed since we looked), and Batch's, which has only words.
 _THERE = re.compile(
-    r"AlreadyExists|AlreadyAssociated|Duplicate|\.Conflict|MountTargetConflict|ResourceConflict|PreconditionFailed"
+    r"AlreadyExists|AlreadyAssociated|Duplicate|\.Conflict|MountTargetConflict|ResourceConflict|PreconditionFailed|"
+    r"Object already exists"
 )
 
 
@@ -75,7 +76,9 @@ def finds_what_was_lost(ensure: Callable[P, T]) -> Callable[P, T]:
 
 def _may_be_there(error: BaseException | None) -> bool:
     while error is not None:
-        if isinstance(error, AnswerLostError) or (isinstance(error, ClientError) and _THERE.search(code_of(error))):
+        if isinstance(error, AnswerLostError):
+            return True
+        if isinstance(error, ClientError) and _THERE.search(f"{code_of(error)}: {message_of(error)}"):
             return True
         error = error.__cause__
     return False

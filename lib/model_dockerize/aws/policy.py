@@ -64,8 +64,18 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
         ),
         _allow(
             "RemoveRoles",
-            ("iam:ListRolePolicies", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:DeleteRole"),
+            (
+                *(
+                    "iam:ListRolePolicies",
+                    "iam:DeleteRolePolicy",
+                    "iam:DetachRolePolicy",
+                    "iam:DeleteRole",
+                    "iam:GetRole",
+                ),
+                *("iam:GetInstanceProfile", "iam:RemoveRoleFromInstanceProfile", "iam:DeleteInstanceProfile"),
+            ),
             where.arn("iam", "role/*", regional=False),
+            where.arn("iam", "instance-profile/*", regional=False),
         ),
         _allow(
             "RemoveData",
@@ -216,8 +226,8 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
     if settings.batch.service_role:
         role = settings.batch.service_role
         arn = role if role.startswith("arn:") else where.arn("iam", f"role/{role}", regional=False)
-        roles = ("iam:GetRole", "iam:CreateRole", "iam:TagRole", "iam:AttachRolePolicy", "iam:PassRole")
-        statements.append(_allow("BatchRole", roles, arn))
+        reading = ("iam:GetRole", "iam:ListAttachedRolePolicies", "iam:PassRole")
+        statements.append(_allow("BatchRole", (*reading, "iam:CreateRole", "iam:TagRole", "iam:AttachRolePolicy"), arn))
     return [
         *statements,
         _allow(

@@ -1,0 +1,72 @@
+"""Which operations of AWS there are: in an HTTP request, by botocore's models, and in our own code, by its text."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import botocore.session
+from botocore import xform_name
+
+_CREDENTIAL = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
+#: Properties of our connection whose service has another name.
+_SERVICES = {"functions": "lambda"}
+#: How services sign where that is not their client's name.
+_NAMES = {"elasticloadbalancing": "elbv2", "elasticfilesystem": "efs"}
+
+
+def operation(method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    """(service, Operation) of a request for the path `target`. Header names in any letter case."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    signed = _CREDENTIAL.search(lower.get("authorization", ""))
+    signer = signed.group(1) if signed else "sts"  # only that answers strangers
+    service = _NAMES.get(signer, signer)
+    named = lower.get("x-amz-target", "").rpartition(".")[2]
+    if named:
+        return service, named
+    if lower.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return service, parse_qs(body.decode())["Action"][0]
+    path, query = urlsplit(target).path, urlsplit(target).query
+    for verb, pattern, wanted, name in _routes(service):
+        if verb == method and pattern.fullmatch(path) and wanted == _flag(query):
+            return service, name
+    raise LookupError(f"{service}: no operation is {method} {target}")
+
+
+def _flag(query: str) -> str:
+    """The word by which S3 tells its operations apart (?notification); others have none."""
+    return query if re.fullmatch(r"[a-z-]+", query) else ""
+
+
+@cache
+def _routes(service: str) -> list[tuple[str, re.Pattern[str], str, str]]:
+    model = botocore.session.get_session().get_service_model(service)
+    found = []
+    for name in model.operation_names:
+        if model.operation_model(name).deprecated:
+            continue
+        http = model.operation_model(name).http
+        path, _, query = http["requestUri"].partition("?")
+        pattern = re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(path))
+        found.append((http["method"], re.compile(pattern + "/?"), _flag(query), name))
+    # The longest says most: /functions/{name}/code before /functions/{name}.
+    return sorted(found, key=lambda route: len(route[1].pattern), reverse=True)
+
+
+def in_the_code(folder: Path) -> set[str]:
+    """Every `service:Operation` that the code of `folder` calls, told from its text: words that name an operation of a
+    service that the same file speaks to."""
+    found = set()
+    for path in folder.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        words = set(re.findall(r"[.\"]([a-z][a-z0-9_]+)\b", text))
+        for service in {_SERVICES.get(word, word) for word in words} & _available():
+            model = botocore.session.get_session().get_service_model(service)
+            found |= {f"{service}:{name}" for name in model.operation_names if xform_name(name) in words}
+    return found
+
+
+@cache
+def _available() -> frozenset[str]:
+    return frozenset(botocore.session.get_session().get_available_services())

@@ -1,0 +1,132 @@
+"""The commands that the faults are let loose on: what has to be there before, what is done, and how it ends."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model_dockerize import aws
+from model_dockerize.pipeline import operate, ship
+from model_dockerize.pipeline.context import Named, Prepared, Run
+from model_dockerize.pipeline.destroy import destroy
+from model_dockerize.pipeline.plan import plan
+from model_dockerize.pipeline.submit import submit
+from model_dockerize.settings import Given, Settings, to_settings
+from model_dockerize.smoke import Expectation
+
+BUILD = "0123456789ab"
+MANIFEST = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": {}, "layers": []}'
+SUBNET_A, SUBNET_B, GROUP, BUCKET, OTHER_BUCKET = "SUBNET_A", "SUBNET_B", "GROUP", "data", "other-data"
+_PREPARED = Prepared(Named("iris", "latest"), BUILD, "linux/amd64", Expectation(""))
+_JOBS = {
+    "cluster": "c",
+    "job-queue": "jobs",
+    "compute-type": "EC2",
+    "service-role": "AWSBatchServiceRole",
+    "update-function": "on-upload",
+    "function-source": f"{BUCKET}/in/",
+    "deploy-service": "false",
+}
+
+
+@dataclass(frozen=True)
+class Course:
+    """One command. `before`: the courses that have to have been run for it."""
+
+    name: str
+    act: Callable[[Run, aws.Aws], None]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
+    first: str = "deployed"
+    again: str = "unchanged"
+    #: What a second run makes once more, because somebody asked for it once more.
+    asked_twice: tuple[str, ...] = ()
+
+    def settings(self, there: Mapping[str, str]) -> Settings:
+        """As the command line would read them. `there`: the ids of what was there before, by the words for them."""
+        given = {"cluster": "c", "wait-timeout": "300", "smoke-test": "false", **self.inputs}
+        for word, identity in there.items():
+            given = {name: text.replace(word, identity) for name, text in given.items()}
+        return to_settings([{name: Given(text, name, Path()) for name, text in given.items()}])
+
+
+def _deploy(run: Run, account: aws.Aws, image: str = BUILD) -> None:
+    pushed = _pushed(run, account, image)
+    ground = ship.foundations(run, _PREPARED, account)
+    assert isinstance(ground, aws.Foundations)
+    changed = ship.job_definition(run, _PREPARED, account, pushed, ground)
+    changed |= ship.service(run, _PREPARED, account, pushed, ground)
+    run.learn(outcome="deployed" if changed else "unchanged")
+
+
+def _jobs(run: Run, account: aws.Aws) -> None:
+    pushed = _pushed(run, account, BUILD)
+    ground = ship.foundations(run, _PREPARED, account)
+    assert ground
+    ship.job_definition(run, _PREPARED, account, pushed, ground)
+    with run.recorder.stage("again") as stage:
+        changed = any(change.action != "leave" for change in account.changes)
+        stage.info("changed" if changed else "left")
+    run.learn(outcome="deployed" if changed else "unchanged")
+
+
+def _submit(run: Run, account: aws.Aws) -> None:
+    submit(run, _PREPARED, account, ("/data/a.csv", "/data/b.csv", "/data/c.csv"), "/out/{name}")
+
+
+def _rollback(run: Run, account: aws.Aws) -> None:
+    operate.rollback(run, account, _PREPARED, "")
+
+
+def _plan(run: Run, account: aws.Aws) -> None:
+    plan(run, _PREPARED, account)
+
+
+def _destroy(run: Run, account: aws.Aws) -> None:
+    destroy(run, _PREPARED, account, lambda _: True)
+
+
+def _pushed(run: Run, account: aws.Aws, build: str) -> aws.PushedImage:
+    with run.recorder.stage("push") as stage:
+        aws.ensure_repository(account, "iris", stage)
+        aws.login(account)
+        found = aws.find_build(account, "iris", build)
+        # What docker would push; it retries on its own.
+        digest = found.digest if found else _push(account, build)
+        aws.tag_image(account, "iris", digest, ("latest", aws.build_tag(build)))
+        aws.ensure_rules(account, "iris", run.settings.registry, stage)
+        return aws.verify(account, "iris", digest, ("latest", aws.build_tag(build)))
+
+
+def _push(account: aws.Aws, build: str) -> str:
+    manifest = MANIFEST.replace('"layers"', f'"annotations": {{"build": "{build}"}}, "layers"')
+    with aws.translate("push"):
+        try:
+            said = account.ecr.put_image(repositoryName="iris", imageManifest=manifest, imageTag=f"pushed-{build}")
+            return str(said["image"]["imageId"]["imageDigest"])
+        except account.ecr.exceptions.ImageAlreadyExistsException:
+            wanted: Any = [{"imageTag": f"pushed-{build}"}]
+            return account.ecr.describe_images(repositoryName="iris", imageIds=wanted)["imageDetails"][0]["imageDigest"]
+
+
+_ALL = (
+    Course("deploy", _deploy),
+    Course("rules", _deploy, {"immutable-tags": "true", "scan": "true"}),
+    Course("private network", _deploy, {"zones": "2", "assign-public-ip": "false"}),
+    Course("given network", _deploy, {"subnets": f"{SUBNET_A},{SUBNET_B}", "security-groups": GROUP}),
+    Course("update", _deploy, {"memory": "4096", "commit": "abc", "run-number": "7"}, before=("deploy",)),
+    Course("rollback", _rollback, before=("deploy", "update"), again="failed"),  # nothing is older
+    Course("jobs", _jobs, _JOBS),
+    Course("jobs changed", _jobs, {**_JOBS, "max-vcpus": "7", "queue-priority": "3"}, before=("jobs",)),
+    Course(
+        "function moved",
+        _jobs,
+        {**_JOBS, "job-queue": "others", "function-source": f"{OTHER_BUCKET}/in/"},
+        before=("jobs",),
+    ),
+    Course("submit", _submit, _JOBS, before=("jobs",), first="succeeded", again="succeeded", asked_twice=("job",)),
+    Course("plan", _plan, {**_JOBS, "deploy-service": "true"}, first="planned", again="planned"),
+    Course("destroy", _destroy, {**_JOBS, "deploy-service": "true"}, before=("deploy", "jobs"), first="destroyed"),
+    Course("destroy private", _destroy, before=("private network",), first="destroyed"),
+)
+COURSES = {course.name: course for course in _ALL}
