@@ -179,7 +179,7 @@ class FaultRig:
             told_of = "\n".join((report.failure.message, *report.failure.details))
             assert name.removesuffix("Configuration") in told_of, told
             assert report.failure.remedy, told
-        if converged:
+        if kind in PASSING:
             self._check(course, told)
         again = self.run(course, fresh_connection=anew)
         assert again.outcome in (course.first, course.again), f"{told}; then {again.failure}"

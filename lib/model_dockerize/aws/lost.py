@@ -34,10 +34,11 @@ NOT_REPEATED = {
     "batch": ("RegisterJobDefinition", "SubmitJob"),
 }
 _TRIES = 5
-# The last ones are EFS's, two of Lambda (there, or changed since we looked), and Batch's, which has only words.
+# The last ones are EFS's, two of Lambda (there, or changed since we looked), Batch's words, which have no code of their
+# own, and IAM's for a profile that has its one role.
 _THERE = re.compile(
     r"AlreadyExists|AlreadyAssociated|Duplicate|\.Conflict|MountTargetConflict|ResourceConflict|PreconditionFailed|"
-    r"Object already exists"
+    r"[Aa]lready exists|InstanceSessionsPerInstanceProfile"
 )
 
 

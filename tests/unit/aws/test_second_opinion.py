@@ -1,0 +1,132 @@
+"""moto, as a second opinion: it accepts every operation that the code calls, but for those that are named here.
+
+Neither moto nor our sandbox decides what is right: botocore's models and AWS's documentation do. But where a second,
+independent reading of the same documentation refuses a request, one of the two is wrong.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from moto.backends import list_of_moto_modules
+
+from model_dockerize import aws
+from tests.rig.aws_calls import in_the_code
+from tests.rig.fault_courses import MANIFEST
+
+from .conftest import IMAGE, Account, batch_settings, settings
+from .test_jobs import prepare, send
+from .test_plan import everything
+from .test_policy import configured
+
+#: moto has no such operation. The simulator of ECS and the sandbox answer them.
+NOT_IN_MOTO = {
+    "ecs:DescribeServiceDeployments",
+    "ecs:DescribeServiceRevisions",
+    "ecs:ListServiceDeployments",
+}
+#: moto has them, but what would bring us to call them cannot be had from it. Why.
+ELSEWHERE = {
+    "batch:ListTagsForResource": "a word of two other services in the same file",
+    "ecs:ListTagsForResource": "a word of two other services in the same file",
+    "ec2:DescribeNetworkInterfaces": "moto starts no tasks, so none has an address",
+    "ecs:DescribeTasks": "moto starts no tasks",
+    "ec2:ModifyVpcEndpoint": "only where a route table was made after the endpoint: test_network.py",
+    "ec2:ReplaceRoute": "only where somebody led our route elsewhere",
+    "ecr:DescribeImageScanFindings": "moto has findings only where a test puts them: test_registry_rules.py",
+    "iam:CreateServiceLinkedRole": "only where ECS says that its own role is missing: test_account.py",
+    "sts:AssumeRole": "test_role.py",
+    "sts:AssumeRoleWithWebIdentity": "test_role.py",
+    "sts:GetCallerIdentity": "the connection of all these tests has called it",
+}
+
+
+NAMES = aws.Names(*["iris"] * 5, "model-dockerize", "on-upload")
+
+
+def test_every_operation_is_accepted(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted: set[str] = set()
+
+    def note(http_response: Any, model: Any, **_: Any) -> None:
+        if http_response.status_code < 400:
+            accepted.add(name(model))
+
+    account.with_function()
+    account.hooks.add(note, "after-call")
+    service(account)
+    jobs(account)
+    image(account)
+    function(account, monkeypatch)
+    private_network(account)
+    aws.remove(aws.find_ours(account.aws, NAMES), account.said)
+    called = in_the_code(Path(aws.__file__).parent)
+    missing = {operation for operation in called if not in_moto(operation)}
+    assert missing == NOT_IN_MOTO
+    assert called - accepted - missing - ELSEWHERE.keys() == set()
+
+
+def name(model: Any) -> str:
+    return f"{model.service_model.service_name}:{model.name}"
+
+
+def in_moto(operation: str) -> bool:
+    service, _, called = operation.partition(":")
+    module = {"lambda": "awslambda"}.get(service, service)
+    if module not in list_of_moto_modules():
+        return False
+    responses = importlib.import_module(f"moto.{module}.responses")
+    classes = [kind for kind in vars(responses).values() if isinstance(kind, type)]
+    return any(hasattr(kind, xform_name(called)) for kind in classes)
+
+
+def service(account: Account) -> None:
+    everything(account.aws, account.said)
+    wanted = settings(memory=4096, commit="abc", run_number=7)
+    ground = aws.ensure_foundations(account.aws, wanted, "iris", account.said)
+    container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
+    definition = aws.ensure_task_definition(account.aws, "iris", container, account.said)
+    running = aws.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
+    aws.mark_proved(account.aws, running)
+    account.aws.ecs.list_tasks(cluster=running.cluster)
+    account.aws.logs.create_log_stream(logGroupName=ground.log_group, logStreamName="s")
+    aws.log_of(account.aws, ground.log_group, aws.Job("1", ("/a",), "FAILED", stream="s"))
+
+
+def jobs(account: Account) -> None:
+    prepare(account)
+    sent = send(account, ["/a.csv", "/b.csv"])
+    assert list(aws.follow_jobs(account.aws, "q", sent, account.said, lambda _: None)) == []
+    aws.end_jobs(account.aws, sent, "over")
+    network = aws.ensure_network(account.aws, settings(), account.said)
+    for changed in (
+        batch_settings(max_vcpus=7, queue_priority=3),
+        batch_settings(compute_environment="instances", compute_type="EC2"),
+    ):
+        aws.ensure_queue(account.aws, changed, "q", network, account.said, lambda _: None)
+
+
+def image(account: Account) -> None:
+    ecr = account.aws.ecr
+    pushed = ecr.put_image(repositoryName="iris", imageManifest=MANIFEST, imageTag="pushed")["image"]
+    digest = pushed["imageId"]["imageDigest"]
+    aws.login(account.aws)
+    aws.tag_image(account.aws, "iris", digest, ("one", aws.build_tag("0123456789ab")))
+    aws.verify(account.aws, "iris", digest, ("one",))
+    rules = configured(immutable_tags="true", scan="true").registry
+    for _ in range(2):
+        aws.ensure_rules(account.aws, "iris", rules, account.said)
+
+
+def function(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.aws.s3.create_bucket(Bucket="other")
+    for queue, source in (("q", "data/in/"), ("other", "other/in/")):
+        aws.ensure_function(account.aws, "on-upload", queue, "iris", account.said, source=source)
+    monkeypatch.setattr("model_dockerize.aws.function._CODE", Path(__file__))
+    aws.ensure_function(account.aws, "on-upload", "other", "iris", account.said)
+
+
+def private_network(account: Account) -> None:
+    aws.remove(aws.find_ours(account.aws, NAMES), account.said)
+    aws.ensure_foundations(account.aws, settings(zones=2, assign_public_ip=False), "iris", account.said)
