@@ -11,7 +11,7 @@ from botocore import xform_name
 
 _CREDENTIAL = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
 #: Properties of our connection whose service has another name.
-_SERVICES = {"functions": "lambda"}
+_SERVICES = {"functions": "lambda", "scaling": "application-autoscaling"}
 #: How services sign where that is not their client's name.
 _NAMES = {"elasticloadbalancing": "elbv2", "elasticfilesystem": "efs"}
 
@@ -63,7 +63,10 @@ def in_the_code(folder: Path) -> set[str]:
         words = set(re.findall(r"[.\"]([a-z][a-z0-9_]+)\b", text))
         for service in {_SERVICES.get(word, word) for word in words} & _available():
             model = botocore.session.get_session().get_service_model(service)
-            found |= {f"{service}:{name}" for name in model.operation_names if xform_name(name) in words}
+            methods = {xform_name(name): name for name in model.operation_names}
+            # Every service has those: there they count only where they are called outright.
+            vague = {method for method in methods if "tag" in method} - set(re.findall(rf"\.{service}\.(\w+)\(", text))
+            found |= {f"{service}:{methods[method]}" for method in methods.keys() & words - vague}
     return found
 
 

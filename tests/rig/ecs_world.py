@@ -75,6 +75,7 @@ class World:
     tags: dict[str, str] = field(default_factory=dict)
     configuration: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
+    traffic: dict[str, Any] = field(default_factory=lambda: {"loadBalancers": [], "healthCheckGracePeriodSeconds": 0})
     clusters: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {CLUSTER: []})  # their tags
     definition_tags: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     interface: str = "eni-0123456789abcdef0"  # of every running task
@@ -197,7 +198,7 @@ class World:
             "clusterArn": f"{_ARN}:cluster/{CLUSTER}",
             "status": "DRAINING" if deleted else "ACTIVE",
             "launchType": "FARGATE",
-            "loadBalancers": [],
+            **self.traffic,
             "desiredCount": primary.desired,
             "runningCount": sum(e["runningCount"] for e in entries),
             "pendingCount": sum(e["pendingCount"] for e in entries),
@@ -256,6 +257,7 @@ class World:
             raise Refused("ServiceNotFoundException", "Service not found.")
         self.configuration = asked.get("deploymentConfiguration", self.configuration)
         self.network = asked.get("networkConfiguration", self.network)
+        self.traffic |= {key: asked[key] for key in self.traffic.keys() & asked.keys()}
         self.tags |= {t["key"]: t["value"] for t in asked.get("tags", [])}
         last = self.deployments[-1] if self.deployments else None
         definition = asked.get("taskDefinition", last.definition if last else "iris:1").rsplit("/", 1)[-1]

@@ -29,6 +29,9 @@ _JOBS = {
 }
 
 
+_LASTING = {"volume": "data", "load-balancer": "true", "zones": "2", "create-job-def": "false"}
+
+
 @dataclass(frozen=True)
 class Course:
     """One command. `before`: the courses that have to have been run for it."""
@@ -54,7 +57,7 @@ def _deploy(run: Run, account: aws.Aws, image: str = BUILD) -> None:
     pushed = _pushed(run, account, image)
     ground = ship.foundations(run, _PREPARED, account)
     assert isinstance(ground, aws.Foundations)
-    changed = ship.job_definition(run, _PREPARED, account, pushed, ground)
+    changed = run.settings.batch.create_job_def and ship.job_definition(run, _PREPARED, account, pushed, ground)
     changed |= ship.service(run, _PREPARED, account, pushed, ground)
     run.learn(outcome="deployed" if changed else "unchanged")
 
@@ -114,6 +117,13 @@ _ALL = (
     Course("rules", _deploy, {"immutable-tags": "true", "scan": "true"}),
     Course("private network", _deploy, {"zones": "2", "assign-public-ip": "false"}),
     Course("given network", _deploy, {"subnets": f"{SUBNET_A},{SUBNET_B}", "security-groups": GROUP}),
+    Course("volume and load balancer", _deploy, _LASTING),
+    Course(
+        "load balancer changed",
+        _deploy,
+        {**_LASTING, "zones": "3", "load-balancer-port": "8080", "memory": "4096"},
+        before=("volume and load balancer",),
+    ),
     Course("update", _deploy, {"memory": "4096", "commit": "abc", "run-number": "7"}, before=("deploy",)),
     Course("rollback", _rollback, before=("deploy", "update"), again="failed"),  # nothing is older
     Course("jobs", _jobs, _JOBS),
@@ -127,6 +137,7 @@ _ALL = (
     Course("submit", _submit, _JOBS, before=("jobs",), first="succeeded", again="succeeded", asked_twice=("job",)),
     Course("plan", _plan, {**_JOBS, "deploy-service": "true"}, first="planned", again="planned"),
     Course("destroy", _destroy, {**_JOBS, "deploy-service": "true"}, before=("deploy", "jobs"), first="destroyed"),
+    Course("destroy lasting", _destroy, _LASTING, before=("volume and load balancer",), first="destroyed"),
     Course("destroy private", _destroy, before=("private network",), first="destroyed"),
 )
 COURSES = {course.name: course for course in _ALL}

@@ -54,7 +54,7 @@ class FaultRig:
 
     def empty(self) -> None:
         """Nothing of ours is there; a public address, two subnets, a group, and a bucket are somebody else's."""
-        for service in ("ec2", "ecr", "logs", "batch", "lambda"):
+        for service in ("ec2", "ecr", "logs", "batch", "lambda", "efs", "elbv2", "applicationautoscaling"):
             get_backend(service)[ACCOUNT].pop("us-east-1", None)
         get_backend("s3")[ACCOUNT]["aws"].reset()
         get_backend("iam")[ACCOUNT]["aws"].roles.clear()
@@ -130,6 +130,9 @@ class FaultRig:
             "job queue": len(batch.describe_job_queues()["jobQueues"]),
             "job definition revision": len(batch.describe_job_definitions(status="ACTIVE")["jobDefinitions"]),
             "job": sum(":" not in job for job in get_backend("batch")[ACCOUNT]["us-east-1"]._jobs),
+            "file system": len(self.client("efs").describe_file_systems()["FileSystems"]),
+            "load balancer": len(self.client("elbv2").describe_load_balancers()["LoadBalancers"]),
+            "target group": len(self.client("elbv2").describe_target_groups()["TargetGroups"]),
             "function": len(self.client("lambda").list_functions()["Functions"]),
             "notification": len(notified),
             "task definition revision": len(revisions),

@@ -40,7 +40,6 @@ class JobQueue:
     changed: bool  # made or changed by this call
 
 
-@finds_what_was_lost
 def ensure_queue(
     aws: Aws, settings: BatchSettings, queue: str, network: Network, progress: Progress, sleep: Sleep = time.sleep
 ) -> str:
@@ -70,6 +69,7 @@ def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
     return ComputeEnvironment(there["computeEnvironmentArn"], name, changed=False)
 
 
+@finds_what_was_lost
 def feed(
     aws: Aws, queue: str, environment: str, priority: int, progress: Progress, sleep: Sleep = time.sleep
 ) -> JobQueue:
@@ -104,6 +104,7 @@ def feed(
     return JobQueue(arn, queue, changed=there is None or bool(differing))
 
 
+@finds_what_was_lost
 def ensure_compute_environment(
     aws: Aws, settings: BatchSettings, network: Network, progress: Progress, sleep: Sleep = time.sleep
 ) -> ComputeEnvironment:

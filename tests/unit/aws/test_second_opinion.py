@@ -21,16 +21,21 @@ from .test_jobs import prepare, send
 from .test_plan import everything
 from .test_policy import configured
 
-#: moto has no such operation. The simulator of ECS and the sandbox answer them.
+#: moto has no such operation. The simulator of ECS, and for IAM the sandbox, answer them.
 NOT_IN_MOTO = {
     "ecs:DescribeServiceDeployments",
     "ecs:DescribeServiceRevisions",
     "ecs:ListServiceDeployments",
+    "iam:SimulatePrincipalPolicy",
 }
 #: moto has them, but what would bring us to call them cannot be had from it. Why.
 ELSEWHERE = {
-    "batch:ListTagsForResource": "a word of two other services in the same file",
-    "ecs:ListTagsForResource": "a word of two other services in the same file",
+    "efs:DescribeMountTargetSecurityGroups": "only of a file system that is given: test_volume.py",
+    "elbv2:DeleteListener": "a load balancer takes its listeners with it",
+    "elbv2:DescribeTargetHealth": "moto starts no tasks",
+    "elbv2:ModifyListener": "only where somebody changed ours",
+    "elbv2:ModifyTargetGroup": "only where somebody changed ours",
+    "elbv2:SetSecurityGroups": "only where somebody changed ours",
     "ec2:DescribeNetworkInterfaces": "moto starts no tasks, so none has an address",
     "ecs:DescribeTasks": "moto starts no tasks",
     "ec2:ModifyVpcEndpoint": "only where a route table was made after the endpoint: test_network.py",
@@ -54,12 +59,14 @@ def test_every_operation_is_accepted(account: Account, monkeypatch: pytest.Monke
             accepted.add(name(model))
 
     account.with_function()
+    account.hooks.services = tuple({*account.hooks.services, "efs", "elbv2"})
     account.hooks.add(note, "after-call")
     service(account)
     jobs(account)
     image(account)
     function(account, monkeypatch)
     private_network(account)
+    lasting(account)
     aws.remove(aws.find_ours(account.aws, NAMES), account.said)
     called = in_the_code(Path(aws.__file__).parent)
     missing = {operation for operation in called if not in_moto(operation)}
@@ -73,7 +80,7 @@ def name(model: Any) -> str:
 
 def in_moto(operation: str) -> bool:
     service, _, called = operation.partition(":")
-    module = {"lambda": "awslambda"}.get(service, service)
+    module = {"lambda": "awslambda"}.get(service, service.replace("-", ""))
     if module not in list_of_moto_modules():
         return False
     responses = importlib.import_module(f"moto.{module}.responses")
@@ -130,3 +137,14 @@ def function(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
 def private_network(account: Account) -> None:
     aws.remove(aws.find_ours(account.aws, NAMES), account.said)
     aws.ensure_foundations(account.aws, settings(zones=2, assign_public_ip=False), "iris", account.said)
+
+
+def lasting(account: Account) -> None:
+    aws.remove(aws.find_ours(account.aws, NAMES), account.said)
+    for more in ({}, {"zones": 3, "load_balancer_port": 8080, "max_count": 0}):
+        wanted = settings(**{"volume": "data", "load_balancer": "true", "zones": 2, "max_count": 4, **more})
+        ground = aws.ensure_foundations(account.aws, wanted, "iris", account.said)
+        container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
+        definition = aws.ensure_task_definition(account.aws, "iris", container, account.said)
+        running = aws.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
+        aws.ensure_scaling(account.aws, wanted, running, account.said)
