@@ -52,15 +52,17 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
                 *("ec2:DetachInternetGateway", "ec2:DisassociateRouteTable", "ec2:ReleaseAddress"),
                 *(f"elasticfilesystem:Delete{thing}" for thing in ("AccessPoint", "MountTarget", "FileSystem")),
                 "ec2:DeleteNetworkInterface",  # of a mount target
-                *(
-                    "ecs:DeleteService",
-                    "ecs:DeleteCluster",
-                    "ecs:DeregisterTaskDefinition",
-                    "ecs:DeleteTaskDefinitions",
-                ),
+                "ecs:DeregisterTaskDefinition",  # AWS knows no resource for it
                 *("batch:DeregisterJobDefinition", "batch:UpdateJobQueue", "batch:DeleteJobQueue"),
                 *("batch:UpdateComputeEnvironment", "batch:DeleteComputeEnvironment"),
             ),
+        ),
+        _allow(
+            "RemoveService",
+            ("ecs:DeleteService", "ecs:DeleteCluster", "ecs:DeleteTaskDefinitions"),
+            where.arn("ecs", f"service/{names.cluster}/{legal_name(names.service)}"),
+            where.arn("ecs", f"cluster/{names.cluster}"),
+            where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*"),
         ),
         _allow(
             "RemoveRoles",
@@ -194,13 +196,14 @@ def _volume(settings: Settings, where: Where) -> list[Statement]:
     is_given = settings.service.volume.startswith("fs-")
     look = ("DescribeFileSystems", "DescribeMountTargets", "DescribeAccessPoints")
     use = ("CreateAccessPoint", "TagResource", *(("DescribeMountTargetSecurityGroups",) if is_given else ()))
-    make = () if is_given else ("CreateFileSystem", "CreateMountTarget")
+    make = () if is_given else ("CreateMountTarget",)
     places = [where.arn("elasticfilesystem", f"{kind}/*") for kind in ("file-system", "access-point")]
     statements = [
         _allow("LookForVolume", tuple(f"elasticfilesystem:{action}" for action in look)),
         _allow("Volume", tuple(f"elasticfilesystem:{action}" for action in (*use, *make)), *places),
     ]
     if not is_given:
+        statements.append(_allow("MakeVolume", ("elasticfilesystem:CreateFileSystem",)))  # AWS knows no resource for it
         # EFS makes a mount target's network interface with the caller's permissions.
         groups = ("ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress", "ec2:CreateTags")
         statements.append(_allow("MakeMountTargets", ("ec2:CreateNetworkInterface", *groups)))

@@ -129,6 +129,17 @@ def test_one_role_by_the_credentials_of_another(environment: dict[str, str]) -> 
     assert ":assumed-role/deploy/" in connection.identity.arn
 
 
+def test_a_chained_role_is_renewed_too(environment: dict[str, str]) -> None:
+    connection, calls = aws.connect(SETTINGS, environment, Said()), list[str]()
+    connection._session.events.register("before-call.sts", lambda model, **_: calls.append(model.name))
+    credentials: Any = connection._session.get_credentials()
+    first = credentials.get_frozen_credentials()
+    credentials._expiry_time = datetime.now(UTC) + timedelta(seconds=60)
+    connection.client("sts").get_caller_identity()
+    assert sorted(calls) == ["AssumeRole", "GetCallerIdentity"]
+    assert credentials.get_frozen_credentials() != first
+
+
 def test_nothing_to_assume_it_with(moto_url: str) -> None:
     without = {"AWS_ENDPOINT_URL": moto_url, "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
     with pytest.raises(AwsAccessError, match="nothing to assume"):
