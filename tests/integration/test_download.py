@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
@@ -155,9 +156,13 @@ def test_each_step_alone_and_what_was_not_proved_is_said(cli: Cli, foreign: Any,
     assert network.returncode == 0 and "security groups sg-" in network.stderr, network.stderr
     assert cli("network", "--sandbox").stdout.strip() == "unchanged"
 
+    with tarfile.open(path) as tar, tar.extractfile("manifest.json") as file:  # type: ignore[union-attr]
+        (name,) = json.load(file)[0]["RepoTags"]
+    docker("tag", "python:3.13-slim", name)
     loaded = cli("load", path)
     assert loaded.returncode == 0, loaded.stderr
-    assert "Loaded image: mdforeign-other-" in loaded.stderr
+    assert f"Loaded image: {name}" in loaded.stderr
+    assert f"{name} was the name of another image here" in loaded.stderr
     again = cli("load", path)
     assert again.stdout.startswith("unchanged mdforeign-other-")
     proved = archive(cli, path, step="build")

@@ -73,6 +73,9 @@ def load(engine: image.Engine, contents: image.Contents, stage: StageProgress) -
         stage.unchanged(f"The engine holds {held.ref} already: {held.id[7:19]}")
         return held
     image.check_room(contents, image.free_disk(engine))
+    for name in contents.names:
+        if image.has(engine, name):
+            stage.warning(f"{name} was the name of another image here; now it is that of the archive's.")
     return image.load(engine, contents, stage)
 
 
