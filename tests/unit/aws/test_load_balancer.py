@@ -106,6 +106,20 @@ class TestOfOurOwn:
         assert account.changes() == ["elbv2:ModifyTargetGroup", "elbv2:ModifyListener"]
         assert listeners(account, name)[80]["DefaultActions"][0]["TargetGroupArn"] == group
 
+    def test_a_listener_that_a_repeated_call_has_made_already_is_found(self, account: Account) -> None:
+        foundations(account, **BALANCED)
+        unseen = [True]
+
+        def hide(parsed: Any, model: Any, **_: Any) -> None:
+            if model.name == "DescribeListeners" and unseen:
+                unseen.clear()
+                parsed["Listeners"] = []
+
+        account.hooks.add(hide, "after-call")
+        account.calls.clear()
+        foundations(account, **BALANCED)
+        assert account.changes() == ["elbv2:CreateListener"]  # which AWS refused: DuplicateListener
+
     def test_one_public_zone_is_too_few(self, account: Account) -> None:
         with pytest.raises(InputError, match="two availability zones") as caught:
             foundations(account, load_balancer="true", zones=1)
