@@ -10,7 +10,7 @@ import boto3
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from model_dockerize.aws.errors import code_of
+from model_dockerize.aws.errors import code_of, translate
 from model_dockerize.aws.session import Aws
 
 #: service of Service Quotas, its code, and what is counted.
@@ -97,8 +97,9 @@ def quotas(aws: Aws, new_vpcs: int, vcpus: float) -> tuple[Quota, ...]:
     """The two limits that new accounts run into: VPCs of the region, and Fargate's vCPUs."""
     found = []
     if new_vpcs:
-        pages = aws.ec2.get_paginator("describe_vpcs").paginate()
-        there = sum(len(page["Vpcs"]) for page in pages)
+        with translate("count the VPCs"):
+            pages = aws.ec2.get_paginator("describe_vpcs").paginate()
+            there = sum(len(page["Vpcs"]) for page in pages)
         found.append(_quota(aws, "VPCs in this region", _VPCS, there + new_vpcs))
     if vcpus:
         found.append(_quota(aws, "vCPUs of Fargate", _FARGATE_VCPUS, vcpus))
