@@ -114,7 +114,7 @@ def running(address: str = "127.0.0.1") -> Iterator[Postgres]:
                 stdout=log, stderr=log, cwd=home, **drop,
             )  # fmt: skip
         try:
-            _wait(port, server, home / "log")
+            _wait(programs, port, server, home / "log")
             yield Postgres(programs, port, password, address)
         finally:
             server.terminate()  # a smart shutdown would wait for clients; the second signal does not
@@ -126,11 +126,11 @@ def running(address: str = "127.0.0.1") -> Iterator[Postgres]:
                 server.wait()
 
 
-def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(programs: Path, port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Until it takes connections: its port is open before."""
     deadline = time.monotonic() + START_SECONDS
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
+    asking = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+    while subprocess.run(asking, timeout=START_SECONDS, check=False).returncode != 0:
         if server.poll() is not None or time.monotonic() > deadline:
             raise MachineError(f"PostgreSQL did not start:\n{log.read_text()}")
         time.sleep(0.05)
