@@ -55,6 +55,8 @@ from .conftest import ROOT, Cli
 
 BASE = "python:3.13-slim"
 OLD_BASE = "python:3.11-slim"
+# Libraries of this interpreter are for this version only.
+LENDER = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 
 
 @pytest.fixture(scope="module")
@@ -428,7 +430,7 @@ def test_from_inside_a_container_the_address_is_that_of_our_network(engine: Engi
                         "-v",
                         f"{ROOT / 'lib'}:/lib/ours:ro",
                     ),
-                    *(BASE, "python3", "-B", "-c", INSIDE),
+                    *(LENDER, "python3", "-B", "-c", INSIDE),
                 ],
                 capture_output=True,
                 text=True,

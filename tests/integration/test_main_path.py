@@ -48,6 +48,9 @@ def journal(cli: Cli, *, reset: bool = False) -> list[dict[str, Any]]:
 class Events:
     """Engine events of the sandbox's containers while a run goes on, in order."""
 
+    def __init__(self, container_filter: str) -> None:
+        self._filter = container_filter
+
     def __enter__(self) -> "Events":
         self.seen: list[tuple[str, str]] = []
         self._process = subprocess.Popen(
@@ -57,7 +60,7 @@ class Events:
                 "--filter",
                 "type=container",
                 "--filter",
-                "label=model-dockerize.sandbox",
+                self._filter,
                 "--format",
                 "{{json .}}",
             ],
@@ -109,7 +112,7 @@ def test_iris_from_folder_to_service_again_and_changed(cli: Cli, example: Any) -
 
     script = folder / "main.py"
     script.write_text(script.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
-    with Events() as events:
+    with Events(cli.container_filter) as events:
         third = cli.run(folder)
     assert third.code == 0, third.verdict + third.log
     assert third.report["outcome"] == "deployed"

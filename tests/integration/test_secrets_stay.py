@@ -50,7 +50,7 @@ def test_no_secret_in_anything_that_a_run_makes(cli: Cli, example: Any, tmp_path
     with urllib.request.urlopen(f"{said['AWS_ENDPOINT_URL']}/_sandbox/journal", timeout=10) as answer:
         journal = answer.read().decode()
     assert "GetAuthorizationToken" in journal
-    containers = docker("ps", "--quiet", "--filter", "label=model-dockerize.sandbox").split()
+    containers = docker("ps", "--quiet", "--filter", cli.container_filter).split()
     places = {
         "standard output": green.stdout + red.stdout,
         "standard error": green.stderr + red.stderr,

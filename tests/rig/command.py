@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model_dockerize import sandbox
+from model_dockerize.sandbox.record import CONTAINER_LABEL
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -38,6 +41,13 @@ class Cli:
         """What a user's shell would hand over: nothing of AWS."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {**kept, "MODEL_DOCKERIZE_HOME": str(self.home), "PYTHONPATH": str(ROOT / "lib")}
+
+    @property
+    def container_filter(self) -> str:
+        """What `docker ps --filter` finds the containers of this run's sandbox by: others may run beside it."""
+        running = sandbox.status(self.home)
+        assert running, "the sandbox does not run"
+        return f"label={CONTAINER_LABEL}={running.instance}"
 
     def __call__(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
