@@ -111,6 +111,7 @@ def function_things(aws: Aws, name: str) -> Iterator[Thing]:
     if there and TAG in there.get("Tags", {}):
         arn = there["Configuration"]["FunctionArn"]
         yield Thing("function", name, lambda: _end(aws, name, arn))
+    if name:  # also where a former try ended between the two
         yield from function_role_things(aws, name)
 
 

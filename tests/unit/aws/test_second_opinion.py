@@ -38,6 +38,8 @@ ELSEWHERE = {
     "elbv2:SetSecurityGroups": "only where somebody changed ours",
     "ec2:DescribeNetworkInterfaces": "moto starts no tasks, so none has an address",
     "ecs:DescribeTasks": "moto starts no tasks",
+    "ecs:RunTask": "moto starts no tasks",
+    "ecs:StopTask": "moto starts no tasks",
     "ec2:ModifyVpcEndpoint": "only where a route table was made after the endpoint: test_network.py",
     "ec2:ReplaceRoute": "only where somebody led our route elsewhere",
     "ecr:DescribeImageScanFindings": "moto has findings only where a test puts them: test_registry_rules.py",
