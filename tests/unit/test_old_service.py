@@ -1,6 +1,7 @@
 """Commands that take a Config.ini, and the scripts: what needs neither an engine nor AWS."""
 
 import importlib
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import docker_service
 from docker_service.create_docker import create_dockerfile
 from model_dockerize.cli import cli
 from model_dockerize.errors import InputError, ProgramError
-from tests.rig.existing_files import CONFIG, write
+from tests.rig.existing_files import AWS_CONFIG, BATCH_CONFIG, CONFIG, write
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -143,3 +144,36 @@ class TestLibrary:
             create_dockerfile(files / "program", inputs={"image-name": "NO"})
         with pytest.raises(InputError, match="AwsConfig"):
             batch_service.Batch(files / "no" / "AwsConfig.ini").latest_version_job_definition("x")
+
+
+class TestPushScript:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            (),
+            ("123456789012", "iris:v1", "iris"),
+            ("123456789012", "iris:v1", "iris", "v1", "more"),
+            ("12345", "iris:v1", "iris", "v1"),
+            ("12345678901x", "iris:v1", "iris", "v1"),
+            ("123456789012", "--privileged", "iris", "v1"),
+            ("123456789012", "iris v1", "iris", "v1"),
+            ("123456789012", "iris:v1", "Iris", "v1"),
+            ("123456789012", "iris:v1", "--iris", "v1"),
+            ("123456789012", "iris:v1", "iris", "-v1"),
+            ("123456789012", "iris:v1", "iris", ""),
+        ],
+    )
+    def test_wrong_usage_is_told_and_is_not_zero(self, arguments: tuple[str, ...]) -> None:
+        script = ["sh", str(ROOT / "scripts" / "push-to-ecr.sh"), *arguments]
+        done = subprocess.run(script, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr.startswith("usage: sh push-to-ecr.sh ACCOUNT NAME:VERSION REPOSITORY ECR_VERSION")
+
+
+class TestDocumentation:
+    @pytest.mark.parametrize("text", [CONFIG, AWS_CONFIG, BATCH_CONFIG])
+    def test_every_key_of_the_three_files_is_described(self, text: str) -> None:
+        page = (ROOT / "docs" / "existing-files.md").read_text(encoding="utf-8")
+        keys = set(re.findall(r"^(?:    )?([a-z_]+)(?: =|:)", text, re.MULTILINE)) - {"infile"}
+        assert len(keys) >= 4
+        assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
