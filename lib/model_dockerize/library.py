@@ -11,6 +11,7 @@ from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder, StageResult
 from model_dockerize.report.recorder import Level
 from model_dockerize.settings import Given, to_settings
+from model_dockerize.settings.sources import from_environment
 
 _LEVELS: Mapping[Level, int] = {"info": logging.INFO, "warning": logging.WARNING, "output": logging.DEBUG}
 
@@ -52,7 +53,8 @@ def session(logger: str, inputs: Mapping[str, str | Path | None], environment: M
         name: Given(str(text), name, Path.cwd()) for name, text in inputs.items() if text is not None and str(text)
     }
     surroundings = dict(os.environ if environment is None else environment)
-    return Run(to_settings([given]), surroundings, Recorder(LoggingDisplay(logging.getLogger(logger))))
+    settings = to_settings([from_environment(surroundings), given])
+    return Run(settings, surroundings, Recorder(LoggingDisplay(logging.getLogger(logger))))
 
 
 def sign_in(run: Run) -> aws.Aws:

@@ -18,7 +18,8 @@ from tests.integration.test_main_path import journal
 from tests.rig import existing_files
 
 REGION = "eu-central-1"  # not the sandbox's own: AwsConfig.ini decides
-WRITES = {"CreateRepository", "PutImage", "RegisterJobDefinition", "CreateComputeEnvironment", "SubmitJob"}
+# As the journal names them, in small letters.
+WRITES = {"createrepository", "putimage", "registerjobdefinition", "createcomputeenvironment", "submitjob"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class OldService:
         return {tag: image["imageDigest"] for image in images for tag in image["imageTags"]}
 
     def calls(self) -> list[str]:
-        return [call["action"] for call in journal(self.cli)]
+        return [call["action"].lower() for call in journal(self.cli)]
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +141,8 @@ def test_main_py_goes_from_the_dockerfile_to_the_job_definition(
     assert properties["image"].endswith(there["imageDigest"])
     assert properties["command"] == ["python", "sampleProgram.py", "Ref::infile"]
     assert definition["parameters"] == {"infile": "requirements.txt"}
-    assert "RegisterJobDefinition" in old.calls()
-    assert "CreateService" not in old.calls()
+    assert "registerjobdefinition" in old.calls()
+    assert "createservice" not in old.calls()
 
 
 def test_a_second_run_changes_nothing_and_a_changed_program_makes_the_next_revision(
@@ -236,8 +237,8 @@ def test_push_and_job_definition_are_switched_one_by_one(
     done = old("main.py", name)
     assert (done.returncode, done.stdout.split()[0]) == (0, outcome), done.stdout + done.stderr
     wrote = set(old.calls()) & WRITES
-    assert ("PutImage" in wrote) == (push == "TRUE")
-    assert ("RegisterJobDefinition" in wrote) == (define == "True")
+    assert ("putimage" in wrote) == (push == "TRUE")
+    assert ("registerjobdefinition" in wrote) == (define == "True")
     if not asked:
         assert old.calls() == []
 
@@ -313,11 +314,11 @@ def test_push_to_ecr_sh_does_what_model_dockerize_push_does(
     old: OldService, shipped: subprocess.CompletedProcess[str], aws_cli: str, shell: str
 ) -> None:
     run = Shell(old, aws_cli)
-    label = ["docker", "image", "inspect", "--format", '{{index .Config.Labels "io.model-dockerize.build-id"}}']
-    build = subprocess.run([*label, "sample-program:latest"], capture_output=True, text=True, check=True).stdout.strip()
-    pushed = old.tags("sample-repository")[f"build-{build}"]  # by main.py
+    done = old("main.py", old.config("Pushed.ini", image_version="1.0", version="by-main", create_job_def="false"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    pushed = old.tags("sample-repository")["by-main"]
     version = f"by-{shell[:4]}"
-    arguments = ("123456789012", "sample-program:latest", "sample-repository", version)
+    arguments = ("123456789012", "sample-program:1.0", "sample-repository", version)
     # -x: every command with its arguments. The log-in must not be among them.
     done = run(f"{shell} -x", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
