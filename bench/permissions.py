@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "lib")]
 
-from tests.rig.permissions import CONFIGURATIONS, Sweep  # noqa: E402
+from tests.rig.permissions import CONFIGURATIONS, Sweep, remove_images  # noqa: E402
 
 from model_dockerize import sandbox  # noqa: E402
 from model_dockerize.progress import Silent  # noqa: E402
@@ -32,6 +32,7 @@ def main() -> int:
                 spared += len(sweep.unexplained)
         finally:
             sandbox.stop(Path(home), Silent())
+            remove_images()
     return 1 if spared else 0
 
 

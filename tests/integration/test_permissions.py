@@ -17,7 +17,18 @@ from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.settings import AwsSettings
 from tests.rig.homes import NewHome
-from tests.rig.permissions import CONFIGURATIONS, FOLDER, Trial, actions, configured, failed_stages, named, without
+from tests.rig.permissions import (
+    CONFIGURATIONS,
+    FOLDER,
+    MODEL,
+    Trial,
+    actions,
+    configured,
+    failed_stages,
+    named,
+    remove_images,
+    without,
+)
 
 PROVIDER = "token.actions.githubusercontent.com"
 
@@ -28,10 +39,11 @@ def box(new_home: NewHome) -> Iterator[Sandbox]:
     home = new_home("mdiam")
     yield sandbox.start(home, Silent(), "enforced")
     sandbox.stop(home, Silent())
+    remove_images()
 
 
 def trial(box: Sandbox, configuration: str = "everything") -> Trial:
-    made = Trial(box, configured(FOLDER, **CONFIGURATIONS[configuration]), FOLDER.name)
+    made = Trial(box, configured(FOLDER, **CONFIGURATIONS[configuration]), MODEL)
     made.allow(made.printed())
     return made
 
@@ -154,7 +166,7 @@ def test_the_doctor_knows_beforehand_what_is_not_allowed(box: Sandbox) -> None:
     lacking = role.do("doctor")
     (finding,) = [f for f in lacking.findings if f.name == "permissions"]
     assert finding.status == "failed"
-    assert f"ecr:PutImage on arn:aws:ecr:{box.region}:{role.account}:repository/{FOLDER.name}" in finding.text
+    assert f"ecr:PutImage on arn:aws:ecr:{box.region}:{role.account}:repository/{MODEL}" in finding.text
     assert lacking.failure and lacking.failure.exit_code == 8
 
 

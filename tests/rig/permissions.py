@@ -6,6 +6,7 @@ twelve digits is the root of that account, so each trial has one of its own.
 
 import itertools
 import json
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +42,8 @@ def ignored(_: object) -> None:
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples" / "is-prime"
+#: A name of its own, so that its image can be removed again whoever else uses the example.
+MODEL = "mdiam-is-prime"
 #: What a run may be configured as: each prints another policy.
 CONFIGURATIONS: dict[str, dict[str, str]] = {
     "everything": {
@@ -100,7 +103,14 @@ STEPS: dict[str, Step] = {
 
 def configured(folder: Path, **inputs: str) -> Settings:
     """The settings of a run of `folder`; smoke tests ask AWS nothing and are left out."""
-    given = {"program-path": str(folder), "smoke-test": "false", "cpu": "256", "memory": "512", "run-number": "1"}
+    given = {
+        "program-path": str(folder),
+        "image-name": MODEL,
+        "smoke-test": "false",
+        "cpu": "256",
+        "memory": "512",
+        "run-number": "1",
+    }
     given |= {name.replace("_", "-"): text for name, text in inputs.items()}
     return to_settings([{name: Given(text, name, Path()) for name, text in given.items()}])
 
@@ -181,6 +191,17 @@ class Trial:
         return {question.partition(" ")[0] for call in calls for question in call["asked"]}
 
 
+def remove_images() -> None:
+    """What the trials built, from the engine."""
+    names = subprocess.run(
+        ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", MODEL],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    subprocess.run(["docker", "image", "rm", "--force", *names], capture_output=True, check=False)
+
+
 def named(action: str, report: Report) -> bool:
     """Whether the failure tells which action was not allowed."""
     return report.failure is not None and action in " ".join((report.failure.message, *report.failure.details))
@@ -204,7 +225,7 @@ class Sweep:
     @classmethod
     def of(cls, box: Sandbox, inputs: dict[str, str]) -> "Sweep":
         """The sweep of the example under these inputs."""
-        return cls(box, configured(FOLDER, **inputs), FOLDER.name)
+        return cls(box, configured(FOLDER, **inputs), MODEL)
 
     def steps(self) -> tuple[str, ...]:
         """The commands that this configuration is for."""
