@@ -59,7 +59,8 @@ def _allow(aws: Aws, name: str, bucket: str) -> bool:
         if statement.get("Sid") == _STATEMENT:
             if source in json.dumps(statement):
                 return False
-            aws.functions.remove_permission(FunctionName=name, StatementId=_STATEMENT)
+            with suppress(aws.functions.exceptions.ResourceNotFoundException):  # gone by a call whose answer got lost
+                aws.functions.remove_permission(FunctionName=name, StatementId=_STATEMENT)
     aws.functions.add_permission(
         FunctionName=name,
         StatementId=_STATEMENT,
