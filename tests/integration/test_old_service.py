@@ -106,7 +106,9 @@ def old(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldServi
     )
     service.config()
     yield service
-    subprocess.run(["docker", "image", "rm", "--force", "sample-program"], capture_output=True, check=False)
+    subprocess.run(
+        ["docker", "image", "rm", "--force", "sample-program", "sample-program:1.0"], capture_output=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")
