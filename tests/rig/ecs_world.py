@@ -268,6 +268,8 @@ class World:
         return {"service": self._service([self.deployments[-1], *self._shown(now)[1:]], now)}
 
     def _delete_service(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        if not self.deployments:
+            raise Refused("ServiceNotFoundException", "Service not found.")
         gone = self._service(self._shown(now), now)
         self.deployments.clear()
         return {"service": gone}

@@ -28,7 +28,7 @@ _lock = threading.Lock()
 
 
 def planted(kind: str) -> str:
-    """A secret of this session, e.g. `planted("session-token")`. The same for the same word."""
+    """A secret of this test run, e.g. `planted("session-token")`. The same for the same word."""
     return f"{_MARK}x{kind}"
 
 

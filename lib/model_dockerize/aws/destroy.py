@@ -213,7 +213,9 @@ def _end_service(aws: Aws, cluster: str, name: str, sleep: Callable[[float], Non
     if any(tag["key"] == SCALED for tag in there.get("tags", [])):
         end_scaling(aws, cluster, name)
     if there["status"] == "ACTIVE":
-        aws.ecs.delete_service(cluster=cluster, service=name, force=True)
+        # A call whose answer was lost is sent again, and finds the service gone.
+        with suppress(aws.ecs.exceptions.ServiceNotFoundException):
+            aws.ecs.delete_service(cluster=cluster, service=name, force=True)
     _wait(f"service {name}", lambda: _service(aws, cluster, name) is None, sleep)
 
 

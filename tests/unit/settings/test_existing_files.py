@@ -261,7 +261,7 @@ class TestBatchConfigYml:
 
     def test_for_a_definition_the_other_sections_may_be_unfinished(self, tmp_path: Path) -> None:
         file = tmp_path / "BatchConfig.yml"
-        file.write_text("comp_env: {subnets: [TODO-later]}\njob_def: {job_definition_name: d}\n".replace("TODO-", ""))
+        file.write_text("comp_env: {subnets: [later]}\njob_def: {job_definition_name: d}\n")
         read = read_batch_file(file, FOR_DEFINITION)
         assert read.job_definition and read.job_definition.image == ""
         assert "comp_env" in problems(lambda: read_batch_file(file, FOR_ENVIRONMENT))
