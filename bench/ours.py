@@ -100,3 +100,9 @@ async def job(connection: Connection, content: bytes, expected: bytes | None) ->
         if state["data"]["status"] == "Complete":
             status, result = await connection.call("GET", f"/data/result/{number}")
             return status == 200 and expected in (None, result)
+
+
+async def run_job(connection: Connection, content: bytes, expected: bytes) -> bool:
+    """The same in one request."""
+    status, body = await connection.call("POST", "/data/run-job", form(content), KIND)
+    return status == 200 and body == expected

@@ -18,7 +18,6 @@ def configure(as_json: bool) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonFormatter() if as_json else _text_formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a bad form is its sender's error, not an event
     logger.setLevel(logging.INFO)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from model_server import __version__, log, manifest, privileges, volume
 from model_server.api import envelope
@@ -98,6 +99,9 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
     app = create_app(services, settings.root_path)
     config = uvicorn.Config(
         app,
+        http=HttpToolsProtocol,
+        ws="none",
+        proxy_headers=False,  # nobody asks for the client's address, and no absolute URL is made
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -120,6 +124,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         only.keep(server.stop_at_once)
     server.run(sockets=[listener])
     left = store.queue.abandon_all(me.id)
+    store.queue.close()
     me.leave()
     engine.dispose()
     if only is not None:

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_server import pages
-from model_server.api import envelope, job_list, jobs, licenses, mapping_file, operations, results, system
+from model_server.api import envelope, job_list, jobs, licenses, mapping_file, operations, results, run_job, system
 from model_server.api.envelope import ApiError
 from model_server.api.services import Services
 
@@ -22,13 +22,14 @@ def create_app(services: Services, root_path: str = "") -> Starlette:
     """
     app = Starlette(
         routes=[
+            *run_job.ROUTES,  # looked through in this order: the busiest first
+            *jobs.ROUTES,
+            *results.ROUTES,
             *system.ROUTES,
             *operations.ROUTES,
             *licenses.ROUTES,
-            *jobs.ROUTES,
             *job_list.ROUTES,
             *mapping_file.ROUTES,
-            *results.ROUTES,
             *pages.ROUTES,
         ],
         middleware=[Middleware(PathPrefix, prefix=root_path)],

@@ -39,6 +39,11 @@ def flawed(data: Any, error: str) -> Response:
     return _envelope(data, error, 200)
 
 
+def refused(data: Any, error: str) -> Response:
+    """400 with `data` and what is wrong with it."""
+    return _envelope(data, error, 400)
+
+
 def failure(status: int, message: str) -> Response:
     """`status` with an envelope that says why."""
     return _envelope(None, message, status)

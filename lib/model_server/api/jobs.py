@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from contextlib import suppress
-from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,17 +13,27 @@ from model_server.api.envelope import ApiError
 from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs import callbacks
+from model_server.jobs.news import Watch
 from model_server.jobs.queue import Job, Order, State
+from model_server.jobs.store import SMALL_BYTES, new_id
+from model_server.license import Licensing
+from model_server.tabular.convert import Plan
 
 _KEY_HEADER = "Idempotency-Key"
 _KEY_CHARACTERS = 255
 #: The longest that `?wait=` makes an answer wait, s: below the idle time of common load balancers.
-_MOST_WAIT_SECONDS = 50
-_LOOK_SECONDS = 1.0
+MOST_WAIT_SECONDS = 50
+LOOK_SECONDS = 1.0
 
 
-async def accept(request: Request) -> Job:
+async def accept(request: Request, job_id: str | None = None, durable: bool = True) -> Job:
     """Makes a job of the form in `request`; on return it is stored for good.
+
+    Args:
+        request: with the form.
+        job_id: for the new job; None: any.
+        durable: false: a small job is stored for good once it is over, or settled; until then it survives the end of
+            this server, but not of its host.
 
     Raises:
         ApiError: 400, 413, or 503 while the server stops.
@@ -35,18 +43,15 @@ async def accept(request: Request) -> Job:
         raise ApiError(503, "the server is about to stop; send the job again in a moment")
     try:
         key = _key(request)
-        await run_in_threadpool(_check_room, room, upload.declared_length(request))
+        if room.licensing is not None:
+            await run_in_threadpool(_check_license, room.licensing)
+        _check_room(room, upload.declared_length(request))
     except ApiError:
         await upload.linger(request)
         raise
     form = await upload.receive(request, room.uploads, room.manifest.limits.upload_bytes)
     try:
         submission = _check(form, room)
-        file = _file(form)
-        if submission.plan is not None:
-            limit = room.manifest.limits.upload_bytes
-            converted = await run_in_threadpool(data.to_model, file, submission.plan, limit)
-            converted.replace(file)
         order = Order(
             submission.mime_type,
             mappings=submission.mappings,
@@ -54,14 +59,31 @@ async def accept(request: Request) -> Job:
             callback_url=form.text("CallbackUrl") or None,
             idempotency_key=key,
         )
-        return await run_in_threadpool(room.store.submit, file, order)
+        if submission.plan is not None:
+            form.content = await run_in_threadpool(_convert, form, submission.plan, room)
+        if form.content is not None:
+            return await asyncio.wrap_future(
+                room.store.submit_small(form.content, order, job_id or new_id(), durable=durable)
+            )
+        with form.as_file(room.uploads) as file:
+            return await run_in_threadpool(room.store.submit, file, order, job_id or new_id())
     except Exception as error:
         if disk.is_full(error):
             raise disk.no_room() from error
         raise
     finally:
-        if form.file is not None:
-            form.file.unlink(missing_ok=True)  # still there only if it was refused
+        form.discard()  # still there only if it was refused
+
+
+def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
+    """Makes the model's input of the form's data; returns it if it is small, else the form has a new file."""
+    limit = room.manifest.limits.upload_bytes
+    with form.as_file(room.uploads) as file:
+        converted = data.to_model(file, plan, limit)
+    form.content, form.file = None, converted
+    if converted.stat().st_size > SMALL_BYTES:
+        return None
+    return converted.read_bytes()
 
 
 def find(request: Request) -> Job:
@@ -70,11 +92,24 @@ def find(request: Request) -> Job:
     Raises:
         ApiError: 404, there is none.
     """
-    job_id = request.path_params["job_id"].lower()
-    job = services.of(request).store.queue.get(job_id)
+    return get(services.of(request), request.path_params["job_id"].lower())
+
+
+def get(room: Services, job_id: str) -> Job:
+    """The job of this id.
+
+    Raises:
+        ApiError: 404, there is none.
+    """
+    job = room.store.queue.get(job_id)
     if job is None:
-        raise ApiError(404, "there is no job with this id")
+        raise no_job()
     return job
+
+
+def no_job() -> ApiError:
+    """The refusal of an id that no job has."""
+    return ApiError(404, "there is no job with this id")
 
 
 async def add_job(request: Request) -> Response:
@@ -87,40 +122,38 @@ async def status(request: Request) -> Response:
     seconds = number(request, "wait", 0, 0, 10**6)
     job = await run_in_threadpool(find, request)
     if seconds and not job.is_over:
-        job = await _wait_for_end(request, job, min(seconds, _MOST_WAIT_SECONDS))
+        with services.of(request).store.watchers.watch(job.id) as watch:
+            job = await wait_for_end(request, job.id, min(seconds, MOST_WAIT_SECONDS), watch)
     return envelope.job_status(job)
 
 
-async def _wait_for_end(request: Request, job: Job, seconds: float) -> Job:
-    """Looks at the job until it is over; at once when this server records it, each second for others."""
+async def wait_for_end(request: Request, job_id: str, seconds: float, watch: Watch) -> Job:
+    """Looks at the job until it is over; at once when this server records it, each second for others.
+
+    Raises:
+        ApiError: 404, there is none any more.
+    """
     room = services.of(request)
     deadline = time.monotonic() + seconds
-    with room.store.watchers.watch(job.id) as changed:
-        while True:
-            job = await run_in_threadpool(find, request)
-            left = deadline - time.monotonic()
-            if job.is_over or left <= 0 or room.draining():
-                return job
-            with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), min(left, _LOOK_SECONDS))
-            changed.clear()
+    while True:
+        job = await run_in_threadpool(get, room, job_id)
+        left = deadline - time.monotonic()
+        if job.is_over or left <= 0 or room.draining():
+            return job
+        await watch.wait(min(left, LOOK_SECONDS))
 
 
 def delete(request: Request) -> Response:
     job = find(request)
     if services.of(request).store.delete(job.id) is None:
-        raise ApiError(404, "there is no job with this id")
+        raise no_job()
     return envelope.success(envelope.triple(job.id, envelope.DELETED))
-
-
-def _file(form: upload.Form) -> Path:
-    if form.file is None:
-        raise ApiError(400, "the form has no data file: send it in a part named File")
-    return form.file
 
 
 def _check(form: upload.Form, room: Services) -> data.Submission:
     """Returns what the form asks for; refuses what cannot be done, all of it at once."""
+    if form.content is None and form.file is None:
+        raise upload.no_file()
     problems: list[str] = []
     url = form.text("CallbackUrl")
     wrong = callbacks.problem(url, room.callback_hosts) if url else None
@@ -132,15 +165,23 @@ def _check(form: upload.Form, room: Services) -> data.Submission:
     return submission
 
 
-def _check_room(room: Services, size: int) -> None:
-    """Refuses what cannot be kept, or must not be done, before its data is read.
+def _check_license(licensing: Licensing) -> None:
+    """Refuses what must not be done, before its data is read.
 
     Raises:
-        ApiError: 403 without a valid licence key where one is needed, 507 when the volume lacks room.
+        ApiError: 403 without a valid licence key where one is needed.
     """
-    problem = None if room.licensing is None else room.licensing.problem()
+    problem = licensing.problem()
     if problem is not None:
         raise ApiError(403, f"{problem}: apply one on the page License Key of this server, or by POST /api/license")
+
+
+def _check_room(room: Services, size: int) -> None:
+    """Refuses what cannot be kept, before its data is read.
+
+    Raises:
+        ApiError: 507 when the volume lacks room.
+    """
     needed = min(size, room.manifest.limits.upload_bytes) + room.free_bytes
     if disk.free(room.uploads) < needed:
         raise disk.no_room()

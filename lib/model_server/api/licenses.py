@@ -1,18 +1,14 @@
 """Licence keys: what holds, and a new one."""
 
 import json
-from typing import Any
 
+from multipart import MultipartError, MultipartSegment
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Message
 
-from model_server.api import envelope, services
+from model_server.api import envelope, services, upload
 from model_server.api.envelope import ApiError, json_bytes, json_response
 from model_server.license import NO_KEY, LicenseError
 
@@ -53,25 +49,19 @@ async def key_of_form(request: Request) -> str:
     Raises:
         ApiError: 400, there is none; 413.
     """
-    body = await _body(request)
-    sent = False
-
-    async def receive() -> Message:
-        nonlocal sent
-        if sent:
-            return {"type": "http.disconnect"}
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
+    parser = upload.parser_of(request)
+    name, content = "", bytearray()
     try:
-        form = await Request(request.scope, receive).form(max_files=10, max_fields=10)
-    except (HTTPException, MultiPartException, KeyError, ValueError) as error:
+        for event in parser.parse(await _body(request)):
+            if isinstance(event, MultipartSegment):
+                name = upload.name_of(event)
+            elif event is not None and name == "license":
+                content += event
+        parser.close()
+    except MultipartError as error:
         raise ApiError(
             400, "the body must be multipart/form-data, with the key file in a part named License"
         ) from error
-    fields: dict[str, Any] = {key.lower(): value for key, value in form.items()}
-    found = fields.get("license")
-    content = await found.read() if isinstance(found, UploadFile) else str(found or "").encode()
     if not content.strip():
         raise ApiError(400, "the form has no key: send the .gai_key file in a part named License")
     return content.decode("ascii", "replace")

@@ -23,14 +23,9 @@ async def propose_mapping(request: Request) -> Response:
     """
     room = services.of(request)
     form = await upload.receive(request, room.uploads, room.manifest.limits.upload_bytes)
-    try:
-        if form.file is None:
-            raise ApiError(400, "the form has no data file: send it in a part named File")
+    with form.as_file(room.uploads) as file:
         kind = _form(form, room.manifest)
-        content = await run_in_threadpool(_proposed, form.file, kind, room.manifest)
-    finally:
-        if form.file is not None:
-            form.file.unlink(missing_ok=True)
+        content = await run_in_threadpool(_proposed, file, kind, room.manifest)
     headers = {
         "content-type": "application/json; charset=utf-8",
         "content-disposition": 'attachment; filename="mapping.json"',

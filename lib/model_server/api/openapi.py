@@ -26,6 +26,7 @@ def document(manifest: Manifest) -> dict[str, Any]:
             "/health": {"get": _health()},
             "/data/supported-mime-types": {"get": _mime_types(manifest)},
             "/data/add-job": {"post": _add_job(manifest)},
+            "/data/run-job": {"post": _run_job(manifest)},
             "/data/status/{id}": {"get": _status()},
             "/data/result/{id}": {"get": _result(manifest)},
             "/data/result/json/{id}": {"get": _result_json()},
@@ -104,6 +105,28 @@ def _add_job(manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def _run_job(manifest: Manifest) -> dict[str, Any]:
+    added = _add_job(manifest)
+    refused = {"oneOf": [_TRIPLE, _FAILURE]}
+    result = _result_content(manifest)
+    answers = {
+        **added["responses"],
+        "200": _answer("The bytes that the model wrote, through the job's output mapping if it has one", result),
+        "202": _answer("The wait ran out, the job is stored and goes on: ask for its status", _json(_TRIPLE)),
+        "400": _answer("As for addJob; or the program failed, then data is the job", _json(refused)),
+        "404": _answer("The job was deleted meanwhile", _json(_FAILURE)),
+    }
+    header = {"schema": {"type": "string", "format": "uuid"}, "description": "The job's id."}
+    for status in ("200", "202"):
+        answers[status]["headers"] = {"X-Job-Id": header}
+    text = "Seconds to wait for the end of the job; 50 at most count."
+    return {
+        **added,
+        **_operation("runJob", "Sends a data file as a job and waits for its result", "Jobs", answers),
+        "parameters": [*added["parameters"], _number("wait", text, 50, 0)],
+    }
+
+
 def _file_text(manifest: Manifest) -> str:
     """What the data file must hold."""
     if not manifest.input_schema:
@@ -126,15 +149,19 @@ def _delete() -> dict[str, Any]:
 
 
 def _result(manifest: Manifest) -> dict[str, Any]:
-    # JSON may be any value; what is read as text need not be any encoding's.
-    is_json = mime.form(manifest.output_types[0]) is mime.Form.JSON
-    content = {manifest.output_types[0]: {"schema": {} if is_json else {"type": "string", "format": "binary"}}}
+    text = "The bytes that the model wrote, through the job's output mapping if it has one"
     answers = {
-        "200": _answer("The bytes that the model wrote, through the job's output mapping if it has one", content),
+        "200": _answer(text, _result_content(manifest)),
         "400": _answer("The output mapping does not fit the result", _json(_FAILURE)),
         **_no_result(),
     }
     return _for_job("result", "The result as the model wrote it", "Results", answers)
+
+
+def _result_content(manifest: Manifest) -> dict[str, Any]:
+    # JSON may be any value; what is read as text need not be any encoding's.
+    is_json = mime.form(manifest.output_types[0]) is mime.Form.JSON
+    return {manifest.output_types[0]: {"schema": {} if is_json else {"type": "string", "format": "binary"}}}
 
 
 def _result_json() -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Results: as the model wrote them, as JSON, as CSV; through the job's output mapping, if it has one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
 from starlette.requests import Request
@@ -10,7 +11,8 @@ from starlette.routing import Route
 
 from model_server.api import data, services
 from model_server.api.envelope import ApiError
-from model_server.api.jobs import find
+from model_server.api.jobs import no_job
+from model_server.api.services import Services
 from model_server.jobs.queue import Job, State
 from model_server.tabular.mime import Form
 
@@ -31,32 +33,64 @@ def result_csv(request: Request) -> Response:
     return _answer(request, Form.CSV, "text/csv; charset=utf-8")
 
 
+def small(content: bytes, content_type: str) -> Response:
+    """A result that is in memory, as it is."""
+    return Response(content, headers={"content-type": content_type, **_INERT})
+
+
+def of_complete(room: Services, job: Job, name: str, content: bytes | None, form: Form | None, kind: str) -> Response:
+    """The result of a job that is complete.
+
+    Args:
+        room: of the server.
+        job: whose output mapping applies.
+        name: of the result.
+        content: the result itself; None: it is the file of that name.
+        form: what is asked for; None: the model's own.
+        kind: content type of the answer.
+
+    Raises:
+        ApiError: 400, it cannot be had in this form; 404, it was deleted meanwhile.
+    """
+    headers = {"content-type": kind, **_INERT}
+    if content is None:
+        path = room.store.result_path(name)
+        try:
+            made = data.of_model(job, path, form, room.manifest, room.uploads)
+        except FileNotFoundError as error:
+            raise no_job() from error
+        if made is None and not path.is_file():
+            raise no_job()
+        return FileResponse(path, headers=headers) if made is None else _once(made, headers)
+    if form is None and job.output_mappings is None:
+        return small(content, kind)
+    with NamedTemporaryFile(dir=room.uploads) as file:
+        file.write(content)
+        file.flush()
+        made = data.of_model(job, Path(file.name), form, room.manifest, room.uploads)
+    return small(content, kind) if made is None else _once(made, headers)
+
+
 def _answer(request: Request, form: Form | None, content_type: str) -> Response:
     """The result in the form asked for; None: the model's own."""
     room = services.of(request)
-    job = find(request)
-    path = _path(job, room.store.result_path(job.result or ""))
-    headers = {"content-type": content_type, **_INERT}
-    try:
-        made = data.of_model(job, path, form, room.manifest, room.uploads)
-    except FileNotFoundError as error:
-        raise ApiError(404, "there is no job with this id") from error  # deleted since we looked
-    if made is None:
-        return FileResponse(path, headers=headers)
-    size = made.stat().st_size
-    file = made.open("rb")  # closed by the answer
-    made.unlink()
-    return StreamingResponse(_chunks(file), headers={**headers, "content-length": str(size)})
-
-
-def _path(job: Job, path: Path) -> Path:
+    found = room.store.queue.get_result(request.path_params["job_id"].lower())
+    if found is None:
+        raise no_job()
+    job, content = found
     if job.state is State.ERROR:
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:
         raise ApiError(409, f"the result is not ready: the job is {job.state}")
-    if not path.is_file():
-        raise ApiError(404, "there is no job with this id")  # deleted since we looked
-    return path
+    return of_complete(room, job, job.result, content, form, content_type)
+
+
+def _once(made: Path, headers: Mapping[str, str]) -> Response:
+    """Sends a file that was made for this answer."""
+    size = made.stat().st_size
+    file = made.open("rb")  # closed by the answer
+    made.unlink()
+    return StreamingResponse(_chunks(file), headers={**headers, "content-length": str(size)})
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -1,21 +1,23 @@
-"""Receives the form of add-job: the data file straight to the disk, whatever its size, the other fields in memory."""
+"""Receives the form of add-job: the data file straight to the disk if it is not small, the other fields in memory."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
-from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from model_server.api import disk
 from model_server.api.envelope import ApiError
+from model_server.jobs.store import SMALL_BYTES
 
 _FIELD_BYTES = 1024 * 1024
 _HEADER_BYTES = 16 * 1024
+_HEADERS = 32
 _PARTS = 100
 #: Boundaries, headers and the other fields, beyond the file itself.
 _OVERHEAD_BYTES = 2 * 1024 * 1024
@@ -25,8 +27,9 @@ _LINGER_SECONDS = 10.0
 
 @dataclass
 class Form:
-    """A received form. `file` is None when there was no data file."""
+    """A received form. Its data file is `content` if it is small, else `file`; neither when there was none."""
 
+    content: bytes | None = None
     file: Path | None = None
     file_type: str = ""
     #: The text fields by their name in lower case; absent and empty are the same to us.
@@ -36,9 +39,37 @@ class Form:
         """The field's value, "" when it is absent."""
         return self.fields.get(name.lower(), "").strip()
 
+    @contextmanager
+    def as_file(self, folder: Path) -> Iterator[Path]:
+        """The data file as a file, in `folder` if it is none yet; gone afterwards, unless it was moved.
+
+        Raises:
+            ApiError: 400, there was no data file.
+        """
+        if self.file is None:
+            if self.content is None:
+                raise no_file()
+            with NamedTemporaryFile(dir=folder, delete=False) as file:
+                self.file = Path(file.name)
+                file.write(self.content)
+        try:
+            yield self.file
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Removes the file, if there is one."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+
+
+def no_file() -> ApiError:
+    """The refusal of a form without data."""
+    return ApiError(400, "the form has no data file: send it in a part named File")
+
 
 async def receive(request: Request, folder: Path, limit: int) -> Form:
-    """Reads the multipart form of `request`, its data file into a new file in `folder`.
+    """Reads the multipart form of `request`, its data file into a new file in `folder` if it is not small.
 
     The caller owns the file that is named in the answer. After an error nothing is left.
 
@@ -51,15 +82,13 @@ async def receive(request: Request, folder: Path, limit: int) -> Form:
         ApiError: 400 for a form that cannot be read, 413 for a file that is too large.
         ClientDisconnect: the client went away.
     """
-    kind, options = parse_options_header(request.headers.get("content-type"))
-    if kind != b"multipart/form-data" or not options.get(b"boundary"):
-        raise ApiError(400, "the body must be multipart/form-data, with the data in a part named File")
-    reader = _Reader(folder, options[b"boundary"], limit)
+    reader = _Reader(folder, parser_of(request), limit)
     try:
         if declared_length(request) > limit + _OVERHEAD_BYTES:
             raise reader.too_large()  # noqa: TRY301 - handled with the refusals of the parser
         async for chunk in request.stream():
-            reader.feed(chunk)
+            if chunk:
+                reader.feed(chunk)
         return reader.finish()
     except (ApiError, OSError) as error:
         reader.discard()
@@ -74,55 +103,70 @@ async def receive(request: Request, folder: Path, limit: int) -> Form:
         raise
 
 
-class _Reader:
-    """Turns the callbacks of the multipart parser into a Form."""
+def parser_of(request: Request) -> PushMultipartParser:
+    """A parser for the form of `request`.
 
-    def __init__(self, folder: Path, boundary: bytes, limit: int) -> None:
+    Raises:
+        ApiError: 400, it is no multipart form.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary = options.get("boundary", "")
+    if kind.lower() != "multipart/form-data" or not boundary:
+        raise ApiError(400, "the body must be multipart/form-data, with the data in a part named File")
+    try:
+        return PushMultipartParser(
+            boundary.encode("latin-1"),
+            max_header_size=_HEADER_BYTES,
+            max_header_count=_HEADERS,
+            max_segment_count=_PARTS,
+            header_charset="latin-1",  # any bytes, also of an old client's file name
+        )
+    except (MultipartError, UnicodeEncodeError) as error:
+        raise ApiError(400, "the form's boundary is not valid") from error
+
+
+def name_of(segment: MultipartSegment) -> str:
+    """The name of a part, in lower case."""
+    return (segment.name or "").encode("latin-1", "replace").decode("utf-8", "replace").lower()
+
+
+class _Reader:
+    """Turns the events of the multipart parser into a Form."""
+
+    def __init__(self, folder: Path, parser: PushMultipartParser, limit: int) -> None:
         self._folder = folder
+        self._parser = parser
         self._limit = limit
         self._form = Form()
         self._file: IO[bytes] | None = None
+        self._has_file = False
         self._file_bytes = 0
-        self._file_name = b""
-        self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
-        self._headers: dict[bytes, bytes] = {}
-        self._header_bytes = 0
+        self._file_name = ""
         self._name = ""
-        self._text = bytearray()
-        self._parts = 0
-        self._ended = False
-        try:
-            self._parser = MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self._part_begin,
-                    "on_header_field": self._header_field,
-                    "on_header_value": self._header_value,
-                    "on_header_end": self._header_end,
-                    "on_headers_finished": self._headers_finished,
-                    "on_part_data": self._part_data,
-                    "on_part_end": self._part_end,
-                    "on_end": self._end,
-                },
-            )
-        except MultipartParseError as error:
-            raise ApiError(400, "the form's boundary is not valid") from error
+        #: What came of the part so far; not of a file that is not small.
+        self._held = bytearray()
 
     def feed(self, chunk: bytes) -> None:
         """Takes the next bytes of the body."""
         try:
-            self._parser.write(chunk)
-        except MultipartParseError as error:
-            raise ApiError(400, "the body is not a valid multipart form") from error
+            for event in self._parser.parse(chunk):
+                if event is None:
+                    self._end()
+                elif isinstance(event, MultipartSegment):
+                    self._begin(event)
+                elif self._name == "file":
+                    self._take_data(event)
+                else:
+                    self._take_text(event)
+        except MultipartError as error:
+            raise ApiError(400, f"the body is not a valid multipart form: {_reason(error)}") from error
 
     def finish(self) -> Form:
         """Ends the form."""
-        if not self._ended:
-            raise ApiError(400, "the form ended before its last boundary")
-        if self._file is not None:
-            self._file.close()
-            if self._file_bytes == 0 and not self._file_name:
-                self.discard()  # a file field in which nothing was chosen
+        try:
+            self._parser.close()
+        except MultipartError as error:
+            raise ApiError(400, "the body is not a valid multipart form: it ended before its last boundary") from error
         return self._form
 
     def discard(self) -> None:
@@ -130,69 +174,63 @@ class _Reader:
         if self._file is not None:
             with suppress(OSError):  # it may have been closed because the disk is full
                 self._file.close()
-            Path(self._file.name).unlink(missing_ok=True)
-        self._file, self._form.file = None, None
+        self._form.discard()
 
     def too_large(self) -> ApiError:
         """The refusal of a file above the limit."""
         return ApiError(413, f"the data file is larger than the {self._limit} bytes that this model takes")
 
-    def _part_begin(self) -> None:
-        self._parts += 1
-        if self._parts > _PARTS:
-            raise ApiError(400, f"the form has more than {_PARTS} parts")
-        self._headers, self._header_bytes = {}, 0
-        self._name, self._text = "", bytearray()
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._count_header(end - start)
-        self._header[0].extend(data[start:end])
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._count_header(end - start)
-        self._header[1].extend(data[start:end])
-
-    def _header_end(self) -> None:
-        name, value = self._header
-        self._headers[bytes(name).lower()] = bytes(value)
-        self._header = (bytearray(), bytearray())
-
-    def _headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition"))
-        self._name = options.get(b"name", b"").decode("utf-8", "replace").lower()
+    def _begin(self, segment: MultipartSegment) -> None:
+        self._name = name_of(segment)
+        self._held = bytearray()
         if self._name == "file":
-            if self._file is not None:
+            if self._has_file:
                 raise ApiError(400, "the form has more than one part named File")
-            self._file_name = options.get(b"filename", b"")
-            self._form.file_type = self._headers.get(b"content-type", b"").decode("latin-1").strip()
-            self._file = NamedTemporaryFile(dir=self._folder, delete=False)  # noqa: SIM115 - closed by finish or discard
+            self._has_file = True
+            self._file_name = segment.filename or ""
+            self._form.file_type = segment.header("Content-Type", "").strip()
+
+    def _take_data(self, data: bytes) -> None:
+        self._file_bytes += len(data)
+        if self._file_bytes > self._limit:
+            raise self.too_large()
+        if self._file is None:
+            if self._file_bytes <= SMALL_BYTES:
+                self._held.extend(data)
+                return
+            # Unbuffered: what arrives is large, and would only be copied once more.
+            self._file = NamedTemporaryFile(dir=self._folder, delete=False, buffering=0)  # noqa: SIM115 - see `discard`
             self._form.file = Path(self._file.name)
+            _write(self._file, self._held)
+            self._held = bytearray()
+        _write(self._file, data)
 
-    def _part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._name == "file" and self._file is not None:
-            self._file_bytes += end - start
-            if self._file_bytes > self._limit:
-                raise self.too_large()
-            self._file.write(data[start:end])
-        elif len(self._text) + end - start > _FIELD_BYTES:
+    def _take_text(self, data: bytes) -> None:
+        if len(self._held) + len(data) > _FIELD_BYTES:
             raise ApiError(400, f"a field of the form is larger than {_FIELD_BYTES} bytes")
-        else:
-            self._text.extend(data[start:end])
-
-    def _part_end(self) -> None:
-        if self._name != "file":
-            try:
-                self._form.fields[self._name] = self._text.decode()
-            except UnicodeDecodeError as error:
-                raise ApiError(400, "a field of the form is not UTF-8") from error
+        self._held.extend(data)
 
     def _end(self) -> None:
-        self._ended = True
+        if self._name != "file":
+            try:
+                self._form.fields[self._name] = self._held.decode()
+            except UnicodeDecodeError as error:
+                raise ApiError(400, "a field of the form is not UTF-8") from error
+        elif self._file is not None:
+            self._file.close()
+        elif self._file_bytes or self._file_name:  # else a file field in which nothing was chosen
+            self._form.content = bytes(self._held)
 
-    def _count_header(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > _HEADER_BYTES:
-            raise ApiError(400, f"the headers of a part are larger than {_HEADER_BYTES} bytes")
+
+def _write(file: IO[bytes], data: bytes | bytearray) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _reason(error: MultipartError) -> str:
+    """The parser's own words; they hold nothing of the body."""
+    return str(error.args[0])[:1].lower() + str(error.args[0])[1:]
 
 
 def declared_length(request: Request) -> int:

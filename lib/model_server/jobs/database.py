@@ -43,8 +43,10 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
             connection.exec_driver_sql("BEGIN")
             return
         # Only with a write-ahead log is the database whole without waiting for the disk.
-        lazy = mode == "WAL" and not options.get("durable", True)
-        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if lazy else 'FULL'}")
+        level = "NORMAL" if mode == "WAL" and not options.get("durable", True) else "FULL"
+        if connection.info.get("synchronous") != level:
+            connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+            connection.info["synchronous"] = level
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

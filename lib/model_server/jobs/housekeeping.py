@@ -72,7 +72,7 @@ class Housekeeper(threading.Thread):
             count = self._store.queue.abandon_all(name)
             instance.bury(self._volume.instances, name)
             logger.info("found a server that had died: %d job(s) given back", count)
-            self._store.put.ring()
+            self._store.bench.ring()
 
     def _expire(self) -> None:
         days, jobs = self._retention.days, self._retention.jobs

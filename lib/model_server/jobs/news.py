@@ -4,7 +4,11 @@ whoever waits also looks again after a while, for other servers ring no bell of 
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from model_server.jobs.queue import Claim, Job
 
 
 class Bell:
@@ -30,29 +34,130 @@ class Bell:
             self._condition.wait_for(lambda: self._rings != heard, seconds)
 
 
+class Seat:
+    """A worker that waits. Who took it must give it a job, or None, whatever happens."""
+
+    def __init__(self, claim: Claim) -> None:
+        #: Under which a job is added that is this worker's from the beginning.
+        self.claim = claim
+        self._given: SimpleQueue[Job | None] = SimpleQueue()
+
+    def give(self, job: Job | None) -> None:
+        """Wakes the worker with a job of its own; None: to look for one."""
+        self._given.put(job)
+
+    def wait(self, seconds: float | None) -> Job | None:
+        """What it is given.
+
+        Raises:
+            Empty: nothing was given for so long.
+        """
+        return self._given.get(timeout=seconds)
+
+
+class Bench:
+    """Where the workers of this server wait, so that a new job can be given to one of them as it is added."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._seats: list[Seat] = []
+        self._rings = 0
+
+    @property
+    def rings(self) -> int:
+        """How often it rang: to be read before one looks for a job, and handed to `wait`."""
+        return self._rings
+
+    def ring(self) -> None:
+        """There may be a job in the queue: whoever waits looks."""
+        with self._guard:
+            self._rings += 1
+            seats, self._seats = self._seats, []
+        for seat in seats:
+            seat.give(None)
+
+    def take(self) -> Seat | None:
+        """A waiting worker, for the caller alone; None if all are busy."""
+        with self._guard:
+            return self._seats.pop() if self._seats else None
+
+    def wait(self, claim: Claim, heard: int, seconds: float) -> Job | None:
+        """The job that a worker was given; None once it rang more often than `heard`, or after `seconds`."""
+        seat = Seat(claim)
+        with self._guard:
+            if self._rings != heard:
+                return None
+            self._seats.append(seat)
+        with suppress(Empty):
+            return seat.wait(seconds)
+        with self._guard:
+            if seat in self._seats:
+                self._seats.remove(seat)
+                return None
+        return seat.wait(None)  # it was taken in this very moment
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended that this server recorded."""
+
+    error: str | None
+    #: The name of the result, and the result itself if it is no file.
+    result: str | None
+    content: bytes | None
+
+
+class Watch:
+    """A request that waits for the end of a job."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        #: None: it is not over, or somebody else knows how it ended.
+        self.ended: Ended | None = None
+
+    def tell(self, ended: Ended | None) -> None:
+        """Wakes the request; from any thread."""
+        self.ended = ended
+        with suppress(RuntimeError):  # its loop has ended
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    def look(self) -> None:
+        """Lets the next `wait` return at once."""
+        self._changed.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Returns when something has changed, or after `seconds`."""
+        if not self._changed.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait()
+        self._changed.clear()
+
+
 class Watchers:
     """Requests that wait for the end of a job."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._events: dict[str, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
+        self._watches: dict[str, list[Watch]] = {}
 
     @contextmanager
-    def watch(self, job_id: str) -> Iterator[asyncio.Event]:
-        """An event of the running loop that is set when the job changes."""
-        entry = (asyncio.get_running_loop(), asyncio.Event())
+    def watch(self, job_id: str) -> Iterator[Watch]:
+        """A watch of the running loop, for the job of this id."""
+        watch = Watch()
         with self._guard:
-            self._events.setdefault(job_id, []).append(entry)
+            self._watches.setdefault(job_id, []).append(watch)
         try:
-            yield entry[1]
+            yield watch
         finally:
             with self._guard:
-                self._events[job_id].remove(entry)
-                if not self._events[job_id]:
-                    del self._events[job_id]
+                self._watches[job_id].remove(watch)
+                if not self._watches[job_id]:
+                    del self._watches[job_id]
 
-    def tell(self, job_id: str) -> None:
-        """Wakes those who wait for this job."""
+    def tell(self, job_id: str, ended: Ended | None = None) -> None:
+        """Wakes those who wait for this job; says how it ended, where that is known."""
         with self._guard:
-            for loop, event in self._events.get(job_id, ()):
-                loop.call_soon_threadsafe(event.set)
+            for watch in self._watches.get(job_id, ()):
+                watch.tell(ended)

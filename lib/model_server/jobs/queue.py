@@ -7,7 +7,8 @@ Whatever is recorded must carry the newest token: a worker that was thought dead
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -82,7 +83,7 @@ class Job:
     idempotency_key: str | None
     lease_owner: str | None
     lease_expires: float | None
-    #: File name in the volume's results folder, once complete.
+    #: Name of the result, once complete: that of its file, where it is one.
     result: str | None
     error: str | None
     created: float
@@ -95,10 +96,20 @@ class Job:
     #: When the callback is to be tried next.
     callback_due: float | None
     callback_error: str | None
+    #: The input, where it is kept in the queue; only a claim brings it.
+    content: bytes | None = None
 
     @property
     def is_over(self) -> bool:
         return self.state in _OVER
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who takes a job, and for how long without a sign of life."""
+
+    owner: str
+    lease_seconds: float
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,7 @@ class Counts:
 
 
 _OVER = (State.COMPLETE, State.ERROR)
-_COLUMNS = [column for column in _jobs.columns if column.name != "number"]
+_COLUMNS = [column for column in _jobs.columns if column.name not in ("number", "input_data", "result_data")]
 _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
 
 
@@ -134,7 +145,26 @@ class Queue:
         self._commits.run(partial(prepare, model=model))
 
     def put(self, job_id: str, order: Order) -> Job:
-        """Adds a job whose input is already stored; returns it, or the one that came under the same key before."""
+        """As `post`, for an input that is stored already; waits for the end."""
+        return self.post(job_id, order).result()
+
+    def post(
+        self,
+        job_id: str,
+        order: Order,
+        content: bytes | None = None,
+        claim: Claim | None = None,
+        durable: bool = True,
+    ) -> Future[Job]:
+        """Adds a job; gives it, or the one that came under the same key before.
+
+        Args:
+            job_id: of the new job.
+            order: what is asked for.
+            content: the input, to be kept in the queue; None: it is stored already.
+            claim: of the worker that waits for the job, if there is one: it is its own from the beginning.
+            durable: false: the loss of power may forget the job until anything else is recorded durably.
+        """
         job = Job(
             id=job_id,
             state=State.CREATED,
@@ -156,14 +186,31 @@ class Queue:
             callback_attempts=None,
             callback_due=None,
             callback_error=None,
+            content=content,
         )
-        return self._commits.run(partial(self._put, job))
+        if claim is not None:
+            job = replace(
+                job,
+                state=State.IN_PROGRESS,
+                attempts=1,
+                token=1,
+                lease_owner=claim.owner,
+                lease_expires=job.created + claim.lease_seconds,
+                started=job.created,
+            )
+        return self._commits.post(partial(self._put, job), durable)
 
     def _put(self, job: Job, connection: Connection) -> Job:
-        if connection.execute(self._insert, vars(job)).rowcount == 1:
+        values = dict(vars(job))
+        values["input_data"] = values.pop("content")
+        if connection.execute(self._insert, values).rowcount == 1:
             return job
         same = _jobs.c.idempotency_key == job.idempotency_key
         return _job(connection.execute(select(*_COLUMNS).where(same)).mappings().one())
+
+    def settle(self, job_id: str) -> Future[bool]:
+        """Makes a job durable that was not yet; false when there is none."""
+        return self._post(update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts))
 
     def claim(self, owner: str, lease_seconds: float) -> Job | None:
         """Takes a job whose lease has run out, else the oldest that waits; None when there is neither.
@@ -186,19 +233,40 @@ class Queue:
                 return job
             error = f"The job was given up: its worker died in each of {self._max_attempts} attempts."
             connection.execute(_held(job).values(attempts=self._max_attempts))
-            connection.execute(_END, _end_values(job, State.ERROR, None, error, now))
+            connection.execute(_END, _end_values(job, State.ERROR, None, error, now, None))
 
     def heartbeat(self, job: Job, lease_seconds: float) -> bool:
         """Extends the lease; False when the job is no longer the caller's."""
         return self._change(_held(job).values(lease_expires=self._clock() + lease_seconds))
 
     def complete(self, job: Job, result: str) -> bool:
-        """Records the result's file name; False when the job is no longer the caller's (nothing is recorded)."""
-        return self._end(job, State.COMPLETE, result, None)
+        """As `post_end` for a result that is a file of this name; waits for the end."""
+        return self.post_end(job, State.COMPLETE, result=result).result()
 
     def fail(self, job: Job, error: str) -> bool:
-        """Records the error; False when the job is no longer the caller's (nothing is recorded)."""
-        return self._end(job, State.ERROR, None, _storable(error))
+        """As `post_end` for a failure; waits for the end."""
+        return self.post_end(job, State.ERROR, error=error).result()
+
+    def post_end(
+        self,
+        job: Job,
+        state: State,
+        *,
+        result: str | None = None,
+        content: bytes | None = None,
+        error: str | None = None,
+    ) -> Future[bool]:
+        """Records the end of a job; false when it is no longer the caller's (nothing is recorded).
+
+        Args:
+            job: as it was claimed.
+            state: COMPLETE or ERROR.
+            result: the name of the result.
+            content: the result itself, to be kept in the queue; None: it is a file.
+            error: why it failed.
+        """
+        values = _end_values(job, state, result, error and _storable(error), self._clock(), content)
+        return self._commits.post(lambda connection: connection.execute(_END, values).rowcount == 1)
 
     def release(self, job: Job) -> bool:
         """Gives the job back of the worker's own will (it stops); the attempt does not count."""
@@ -269,6 +337,12 @@ class Queue:
             row = connection.execute(_GET, {"p_id": job_id}).mappings().first()
             return None if row is None else _job(row)
 
+    def get_result(self, job_id: str) -> tuple[Job, bytes | None] | None:
+        """The job, and its result where it is kept in the queue; None when there is no such job."""
+        with self._reader.connect() as connection:
+            row = connection.execute(_GET_RESULT, {"p_id": job_id}).mappings().first()
+            return None if row is None else (_job(row), row["result_data"])
+
     def not_held(self, claims: Iterable[Job]) -> list[Job]:
         """Those of `claims` that are no longer their worker's: deleted, or taken by another."""
         claims = list(claims)
@@ -312,12 +386,15 @@ class Queue:
         with self._reader.connect() as connection:
             connection.execute(select(_jobs.c.number).limit(1)).first()
 
-    def _end(self, job: Job, state: State, result: str | None, error: str | None) -> bool:
-        values = _end_values(job, state, result, error, self._clock())
-        return self._commits.run(lambda connection: connection.execute(_END, values).rowcount == 1)
+    def close(self) -> None:
+        """Ends the queue after what was posted."""
+        self._commits.close()
 
     def _change(self, statement: Update) -> bool:
-        return self._commits.run(lambda connection: connection.execute(statement).rowcount == 1)
+        return self._post(statement).result()
+
+    def _post(self, statement: Update) -> Future[bool]:
+        return self._commits.post(lambda connection: connection.execute(statement).rowcount == 1)
 
 
 def _claimable(condition: ColumnElement[bool]) -> Any:
@@ -340,12 +417,13 @@ def _claim_statement() -> Any:
             lease_expires=bindparam("p_expires"),
             started=bindparam("p_now"),
         )
-        .returning(*_COLUMNS)
+        .returning(*_COLUMNS, _jobs.c.input_data)
     )
 
 
 _CLAIM = _claim_statement()
 _GET = select(*_COLUMNS).where(_jobs.c.id == bindparam("p_id"))
+_GET_RESULT = _GET.add_columns(_jobs.c.result_data)
 
 
 def _held(job: Job) -> Update:
@@ -363,6 +441,7 @@ def _end_statement() -> Update:
         .values(
             state=bindparam("p_state"),
             result=bindparam("p_result"),
+            result_data=bindparam("p_content"),
             error=bindparam("p_error"),
             finished=bindparam("p_now"),
             lease_owner=None,
@@ -377,8 +456,10 @@ def _end_statement() -> Update:
 _END = _end_statement()
 
 
-def _end_values(job: Job, state: State, result: str | None, error: str | None, now: float) -> dict[str, Any]:
-    ended = {"p_state": state, "p_result": result, "p_error": error, "p_now": now}
+def _end_values(
+    job: Job, state: State, result: str | None, error: str | None, now: float, content: bytes | None
+) -> dict[str, Any]:
+    ended = {"p_state": state, "p_result": result, "p_error": error, "p_now": now, "p_content": content}
     return {"p_id": job.id, "p_token": job.token, **ended}
 
 
@@ -394,5 +475,7 @@ def _first(connection: Connection, statement: Any) -> Job | None:
 
 def _job(row: RowMapping) -> Job:
     values = dict(row)
+    values.pop("result_data", None)
+    values["content"] = values.pop("input_data", None)
     state = values["callback_state"]
     return Job(**{**values, "state": State(values["state"]), "callback_state": state and CallbackState(state)})

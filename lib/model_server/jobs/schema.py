@@ -10,6 +10,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -24,8 +25,8 @@ from sqlalchemy.schema import CreateColumn
 
 from model_server.errors import VolumeError
 
-#: 1: without `started`, mappings, callbacks, idempotency keys and the owner. 2: today's.
-LAYOUT = 2
+#: 1: without `started`, mappings, callbacks, idempotency keys and the owner. 2: without small data. 3: today's.
+LAYOUT = 3
 #: Any number that all servers agree on (pg_advisory_xact_lock).
 _UPGRADE_LOCK = 0x6D6F64656C
 
@@ -54,6 +55,9 @@ jobs = Table(
     Column("callback_attempts", Integer),
     Column("callback_due", Float),
     Column("callback_error", Text),
+    # Small data, which needs no file of its own; last in the row, where nothing else is read behind it.
+    Column("input_data", LargeBinary),
+    Column("result_data", LargeBinary),
     Index("jobs_state_number", "state", "number"),
     Index("jobs_idempotency_key", "idempotency_key", unique=True),
     Index("jobs_callback_due", "callback_due"),

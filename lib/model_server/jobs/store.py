@@ -1,13 +1,21 @@
-"""Jobs with their files: what the API does with them. Files first, then the row: a row never lacks its file."""
+"""Jobs with their data: what the API does with them.
+
+Small data lies in the queue, in the row of its job, and needs no wait for the disk of its own. Larger data is a file:
+first the file, then the row, so that a row never lacks its file.
+"""
 
 import os
 import uuid
+from concurrent.futures import Future
 from pathlib import Path
 
-from model_server.jobs.news import Bell, Watchers
+from model_server.jobs.news import Bell, Bench, Ended, Watchers
 from model_server.jobs.queue import Job, Order, Queue
 from model_server.log import log_job
 from model_server.volume import Volume
+
+#: Data up to this size is small: a few pages of the database, which are written with each change of the row.
+SMALL_BYTES = 16 * 1024
 
 
 class Store:
@@ -16,28 +24,32 @@ class Store:
     def __init__(self, volume: Volume, queue: Queue) -> None:
         self._volume = volume
         self.queue = queue
-        #: Rings when there may be a job to start.
-        self.put = Bell()
+        #: Where workers wait; it rings when there may be a job to start.
+        self.bench = Bench()
         #: Rings when a job was deleted that may be running.
         self.deleted = Bell()
         #: Rings when there may be a callback to make.
         self.called = Bell()
         self.watchers = Watchers()
 
-    def submit(self, upload: Path, order: Order) -> Job:
+    def submit(self, upload: Path, order: Order, job_id: str) -> Job:
         """Makes a job of the received file `upload`, which is moved; on return the job survives a crash.
+
+        Args:
+            upload: a file on the data volume.
+            order: what is asked for.
+            job_id: of the new job.
 
         Raises:
             OSError: the volume is full, or cannot be written; nothing is left but `upload`.
         """
-        job_id = str(uuid.uuid4())
         size = upload.stat().st_size
         place = self.input_of(job_id)
         sync(upload)
         upload.rename(place)
         try:
             sync(self._volume.inputs)
-            job = self.queue.put(job_id, order)
+            job = self._add(job_id, order, size).result()
         except Exception:
             # The answer of a database may be lost after its commit: then the job is there, and needs its file.
             if self.queue.get(job_id) is None:
@@ -45,11 +57,46 @@ class Store:
             raise
         if job.id != job_id:
             place.unlink()
-            log_job(job.id, "was sent again under its idempotency key")
-            return job
-        log_job(job_id, "created, %d bytes, %s", size, order.mime_type)
-        self.put.ring()
         return job
+
+    def submit_small(self, content: bytes, order: Order, job_id: str, durable: bool = True) -> Future[Job]:
+        """Makes a job of small data; once the job is there, it survives a crash.
+
+        Args:
+            content: at most SMALL_BYTES.
+            order: what is asked for.
+            job_id: of the new job.
+            durable: false: until its end is recorded, or it is settled, the job survives the end of this server, but
+                not of its host.
+        """
+        return self._add(job_id, order, len(content), content, durable)
+
+    def _add(
+        self, job_id: str, order: Order, size: int, content: bytes | None = None, durable: bool = True
+    ) -> Future[Job]:
+        """Records a job and has it done: by a worker that waits, else by the next that is free."""
+        seat = self.bench.take()
+        claim = None if seat is None else seat.claim
+
+        def added(future: Future[Job]) -> None:
+            ours = not future.cancelled() and future.exception() is None and future.result().id == job_id
+            if seat is not None:
+                seat.give(future.result() if ours else None)
+            if ours:
+                log_job(job_id, "created, %d bytes, %s", size, order.mime_type)
+                if seat is None:
+                    self.bench.ring()
+            elif not future.cancelled() and future.exception() is None:
+                log_job(future.result().id, "was sent again under its idempotency key")
+
+        try:
+            future = self.queue.post(job_id, order, content, claim, durable)
+        except BaseException:
+            if seat is not None:
+                seat.give(None)
+            raise
+        future.add_done_callback(added)
+        return future
 
     def delete(self, job_id: str) -> Job | None:
         """Removes the job and its files, also while it runs; None when there is none."""
@@ -71,19 +118,24 @@ class Store:
         sync(self._volume.results)
         return name
 
-    def tell_over(self, job: Job) -> None:
+    def tell_over(self, job: Job, ended: Ended | None = None) -> None:
         """Says that a job was recorded, to those who wait for it."""
-        self.watchers.tell(job.id)
+        self.watchers.tell(job.id, ended)
         if job.callback_url is not None:
             self.called.ring()
 
     def input_of(self, job_id: str) -> Path:
-        """Where the job's data file lies."""
+        """Where the job's data lies, if it is a file."""
         return self._volume.inputs / job_id
 
     def result_path(self, name: str) -> Path:
-        """Where the result of that name lies."""
+        """Where the result of that name lies, if it is a file."""
         return self._volume.results / name
+
+
+def new_id() -> str:
+    """An id for a new job."""
+    return str(uuid.uuid4())
 
 
 def result_name(job_id: str, token: int) -> str:

@@ -4,12 +4,15 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from model_server.jobs.heart import Heart
-from model_server.jobs.queue import Job
-from model_server.jobs.store import Store, result_name
+from model_server.jobs.news import Ended
+from model_server.jobs.queue import Claim, Job, State
+from model_server.jobs.store import SMALL_BYTES, Store, result_name
 from model_server.log import log_job, logger
 from model_server.metrics import Metrics
 from model_server.runner_client import Outcome, RunnerDiedError
@@ -17,6 +20,7 @@ from model_server.runner_client import Outcome, RunnerDiedError
 #: How late a job of another server on the volume, or an expired lease, may be noticed.
 _POLL_SECONDS = 1.0
 _AFTER_FAULT_SECONDS = 1.0
+_TOO_LATE = "is no longer ours; nothing was recorded"
 
 
 class Runner(Protocol):
@@ -52,10 +56,9 @@ class Worker(threading.Thread):
         self._heart = heart
         self._metrics = metrics
         self._runner = runner
-        self._owner = owner
+        self._claim = Claim(owner, lease_seconds)
         self._work = work
         self._timeout = timeout_seconds
-        self._lease = lease_seconds
         self._stopping = threading.Event()
         self._giving_up = threading.Event()
 
@@ -67,7 +70,7 @@ class Worker(threading.Thread):
     def stop_claiming(self) -> None:
         """No further job is started."""
         self._stopping.set()
-        self._store.put.ring()
+        self._store.bench.ring()
 
     def give_up(self) -> None:
         """The running job, if there is one, is stopped and given back."""
@@ -81,12 +84,12 @@ class Worker(threading.Thread):
         except RunnerDiedError as error:
             logger.warning("%s; it is started again for the first job", error)
         while not self._stopping.is_set():
-            heard = self._store.put.rings
+            heard = self._store.bench.rings
             try:
-                job = self._store.queue.claim(self._owner, self._lease)
+                job = self._store.queue.claim(self._claim.owner, self._claim.lease_seconds)
                 if job is None:
-                    self._store.put.wait(heard, _POLL_SECONDS)
-                else:
+                    job = self._store.bench.wait(self._claim, heard, _POLL_SECONDS)
+                if job is not None:
                     self._do(job)
             except Exception:  # noqa: BLE001 - whatever one job did: without its worker the queue would stand still
                 logger.exception("a worker met a fault and goes on")
@@ -97,35 +100,75 @@ class Worker(threading.Thread):
         log_job(job.id, "started, attempt %d", job.attempts)
         self._metrics.started()
         output = self._work / result_name(job.id, job.token)
+        source = self._work / f"{output.name}-input"
         with self._heart.beating(job, self._runner.stop):
             try:
-                outcome = self._runner.run(job.id, self._store.input_of(job.id), output, self._timeout)
-                recorded, text = self._record(job, output, outcome)
-                if recorded:
-                    self._metrics.ended(outcome.error is None, outcome.seconds)
+                outcome = self._runner.run(job.id, self._bring(job, source), output, self._timeout)
+                self._record(job, output, outcome)
             except RunnerDiedError as error:
                 if self._giving_up.is_set():
                     recorded, text = self._store.queue.release(job), "given back: the server stops"
                 else:
                     recorded, text = self._store.queue.abandon(job), f"given back: {error}"
+                log_job(job.id, "%s", text if recorded else _TOO_LATE)
             finally:
                 _remove(output)
-        log_job(job.id, "%s", text if recorded else "is no longer ours; nothing was recorded")
-        if recorded:
-            self._store.tell_over(job)
+                source.unlink(missing_ok=True)
 
-    def _record(self, job: Job, output: Path, outcome: Outcome) -> tuple[bool, str]:
-        if outcome.error is not None:
-            return self._store.queue.fail(job, outcome.error), f"failed after {outcome.seconds:.3f} s"
+    def _bring(self, job: Job, place: Path) -> Path:
+        """The job's input as a file: at `place`, which is not synced, if the queue keeps it."""
+        if job.content is None:
+            return self._store.input_of(job.id)
         try:
-            name = self._store.publish(job, output)
+            place.write_bytes(job.content)
+        except OSError:  # no room: another server may have it, or this one later
+            self._store.queue.release(job)
+            raise
+        return place
+
+    def _record(self, job: Job, output: Path, outcome: Outcome) -> None:
+        """Has the end of the job recorded, and does not wait for it: the next job can begin."""
+        ended = self._end(job, output, outcome)
+        state = State.COMPLETE if ended.error is None else State.ERROR
+        self._store.queue.post_end(
+            job, state, result=ended.result, content=ended.content, error=ended.error
+        ).add_done_callback(partial(self._recorded, job, ended, outcome))
+
+    def _end(self, job: Job, output: Path, outcome: Outcome) -> Ended:
+        if outcome.error is not None:
+            return Ended(outcome.error, None, None)
+        try:
+            content = _small(output)
+            if content is not None:
+                return Ended(None, output.name, content)
+            return Ended(None, self._store.publish(job, output), None)
         except OSError as error:
-            text = f"The program's output cannot be kept: {error.strerror}."
-            return self._store.queue.fail(job, text), f"failed after {outcome.seconds:.3f} s"
-        recorded = self._store.queue.complete(job, name)
-        if not recorded:
-            self._store.result_path(name).unlink(missing_ok=True)
-        return recorded, f"complete after {outcome.seconds:.3f} s"
+            return Ended(f"The program's output cannot be kept: {error.strerror}.", None, None)
+
+    def _recorded(self, job: Job, ended: Ended, outcome: Outcome, future: Future[bool]) -> None:
+        error = future.exception()
+        if error is not None:  # the job's lease ends, and it is done again
+            logger.error("the end of a job could not be recorded", exc_info=error)
+        elif future.result():
+            verb = "complete" if ended.error is None else "failed"
+            self._metrics.ended(outcome.error is None, outcome.seconds)
+            self._store.tell_over(job, ended)
+            log_job(job.id, "%s after %.3f s", verb, outcome.seconds)
+        else:
+            if ended.result is not None and ended.content is None:
+                self._store.result_path(ended.result).unlink(missing_ok=True)
+            log_job(job.id, _TOO_LATE)
+
+
+def _small(output: Path) -> bytes | None:
+    """The content of a file; None if it is large.
+
+    Raises:
+        OSError: it is no file that can be read.
+    """
+    with output.open("rb") as file:
+        content = file.read(SMALL_BYTES + 1)
+    return None if len(content) > SMALL_BYTES else content
 
 
 def _remove(output: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from model_server.api import job_list, jobs, licenses, mapping_file, operations, results, system
+from model_server.api import job_list, jobs, licenses, mapping_file, operations, results, run_job, system
 
 from .conftest import LIMIT, Server, StartServer
 
@@ -147,8 +147,8 @@ def test_a_client_that_goes_away_leaves_nothing(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), 5) as connection:
         connection.sendall(
             b"POST /data/add-job HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-            b"Content-Length: 5000\r\n\r\n"
-            b'--x\r\nContent-Disposition: form-data; name="File"; filename="f"\r\n\r\ndata'
+            b"Content-Length: 50000\r\n\r\n"
+            b'--x\r\nContent-Disposition: form-data; name="File"; filename="f"\r\n\r\n' + b"data" * 5000
         )
         wait_until(lambda: server.stored() != before)
     wait_until(lambda: server.stored() == before)
@@ -319,7 +319,7 @@ def test_pages_and_api_work_with_and_without_a_path_prefix(start_server: StartSe
 def test_the_specification_names_every_route_of_the_api_and_no_other(server: Server) -> None:
     paths = requests.get(f"{server.url}/swagger/v1/swagger.json", timeout=5).json()["paths"]
     described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    modules = (system, operations, licenses, jobs, job_list, mapping_file, results)
+    modules = (run_job, system, operations, licenses, jobs, job_list, mapping_file, results)
     routes = [route for module in modules for route in module.ROUTES]
     served = {
         (method, route.path.replace("{job_id}", "{id}"))

@@ -18,7 +18,7 @@ from model_server.jobs import callbacks
 from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.news import Bell
 from model_server.jobs.queue import Order, Queue
-from model_server.jobs.store import Store
+from model_server.jobs.store import Store, new_id
 from model_server.volume import Volume, claim
 
 from .conftest import Server, StartServer
@@ -300,7 +300,7 @@ def place(tmp_path: Path) -> tuple[Volume, Store]:
 def finished(volume: Volume, store: Store, text: str) -> str:
     upload = volume.root / "upload"
     upload.write_text(text, encoding="utf-8")
-    job_id = store.submit(upload, Order("text/csv")).id
+    job_id = store.submit(upload, Order("text/csv"), new_id()).id
     job = store.queue.claim("a", 60)
     assert job is not None
     upload.write_text(text, encoding="utf-8")
@@ -345,9 +345,9 @@ def test_a_submission_that_the_queue_refuses_leaves_no_file(
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.queue, "put", refuse)
+    monkeypatch.setattr(store.queue, "post", refuse)
     with pytest.raises(OSError, match="No space"):
-        store.submit(upload, Order("text/csv"))
+        store.submit(upload, Order("text/csv"), new_id())
     assert list(volume.inputs.iterdir()) == []
 
 

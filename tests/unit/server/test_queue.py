@@ -91,7 +91,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        engine = create_engine("sqlite://", poolclass=StaticPool)
+        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
         self.queue = Queue(engine, "m", MAX_ATTEMPTS, self.clock)
 
     @rule()
