@@ -10,8 +10,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,10 @@ class RunnerClient:
         self._environment = dict(environment or {})
         self._user = user
         self._log = log
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # `stop` may come from a signal handler in the midst of `run`
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+        self._in_use = False
         #: How the program is run, and why not in a faster way; "" as long as it is not known.
         self.mode = ""
 
@@ -75,44 +76,69 @@ class RunnerClient:
 
         Raises:
             RunnerDiedError: it did not start.
+            OSError: the host has no room or no descriptor left for it.
         """
-        self._ready()
+        with self._using():
+            self._ready()
 
     def run(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome:
         """Has the program turn `input_path` into `output_path`.
 
         Raises:
             RunnerDiedError: nothing is known about the job; it may be run again.
+            OSError: the host has no room or no descriptor left for the runner; the job was not begun.
         """
-        connection = self._ready()
-        paths = {"input": str(input_path), "output": str(output_path)}
-        request = {"job": job_id, **paths, "timeout": timeout, **self._limits}
-        try:
-            connection.settimeout(timeout + _GRACE_SECONDS)
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            reply = _receive(connection)
-            return Outcome(reply["error"], float(reply["seconds"]))
-        except (OSError, ValueError, KeyError) as error:
-            self.stop()
-            raise RunnerDiedError("the runner ended before the program did") from error
+        with self._using():
+            connection = self._ready()
+            paths = {"input": str(input_path), "output": str(output_path)}
+            request = {"job": job_id, **paths, "timeout": timeout, **self._limits}
+            try:
+                connection.settimeout(timeout + _GRACE_SECONDS)
+                connection.sendall(json.dumps(request).encode() + b"\n")
+                reply = _receive(connection)
+                return Outcome(reply["error"], float(reply["seconds"]))
+            except (OSError, ValueError, KeyError) as error:
+                self.stop()
+                raise RunnerDiedError("the runner ended before the program did") from error
 
     def stop(self) -> None:
         """Ends the runner and the program that it runs, if any; may be called from any thread."""
         with self._guard:
             process, self._process = self._process, None
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            # Not only close: a `run` that waits for an answer in another thread must see the end.
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
+            if self._connection is not None:
+                # A `run` that waits for an answer in another thread sees the end by this.
+                with suppress(OSError):
+                    self._connection.shutdown(socket.SHUT_RDWR)
+            if not self._in_use:
+                self._close()
         if process is not None:
             process.terminate()
             try:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                _kill(process)
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """While the block runs, only its own thread closes the connection.
+
+        A thread that is about to read holds no more than the number of the descriptor. Closed by another thread, the
+        number is at once that of another connection, and the reader waits for an answer on that one.
+        """
+        with self._guard:
+            self._in_use = True
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._in_use = False
+                if self._process is None:
+                    self._close()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _ready(self) -> socket.socket:
         with self._guard:
@@ -120,6 +146,8 @@ class RunnerClient:
         if connection is not None and process is not None and process.poll() is None:
             return connection
         self.stop()
+        with self._guard:
+            self._close()
         process, connection = self._start()
         with self._guard:
             self._process, self._connection = process, connection
@@ -132,7 +160,7 @@ class RunnerClient:
         return connection
 
     def _start(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
-        with tempfile.TemporaryDirectory(prefix="model-runner-", dir="/tmp") as folder:
+        with tempfile.TemporaryDirectory(prefix="model-runner-", dir="/tmp", ignore_cleanup_errors=True) as folder:
             path = f"{folder}/socket"
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
                 listener.bind(path)
@@ -145,15 +173,9 @@ class RunnerClient:
                     process = self._spawn(path)
                 except OSError as error:
                     raise RunnerDiedError(f"the runner could not be started: {error}") from error
-                deadline = time.monotonic() + _START_SECONDS
-                while process.poll() is None and time.monotonic() < deadline:
-                    try:
-                        connection, _ = listener.accept()
-                    except TimeoutError:
-                        continue
+                connection = _accept(listener, process)
+                if connection is not None:
                     return process, connection
-        process.kill()
-        process.wait()
         raise RunnerDiedError(f"the runner did not start (exit code {process.returncode})")
 
     def _spawn(self, path: str) -> "subprocess.Popen[bytes]":
@@ -167,6 +189,25 @@ class RunnerClient:
             group=gid,
             extra_groups=None if uid is None else [],
         )
+
+
+def _accept(listener: socket.socket, process: "subprocess.Popen[bytes]") -> socket.socket | None:
+    """The connection of the runner that was just started; without one the process is ended."""
+    deadline = time.monotonic() + _START_SECONDS
+    try:
+        while process.poll() is None and time.monotonic() < deadline:
+            with suppress(TimeoutError):
+                return listener.accept()[0]
+    except OSError:
+        _kill(process)
+        raise
+    _kill(process)
+    return None
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()
 
 
 def _receive(connection: socket.socket) -> dict[str, Any]:

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from model_server import __version__
 from model_server.jobs.queue import CallbackState, Job
 from model_server.jobs.store import Store
@@ -65,14 +63,14 @@ class Courier(threading.Thread):
         self._client: Any = None
 
     def run(self) -> None:
-        """Calls for ever; a fault of the database is met again at the next look."""
+        """Calls for ever; whatever fault it meets, it tries again at the next look."""
         while True:
             heard = self._store.called.rings
             try:
                 if self._next():
                     continue
-            except SQLAlchemyError:
-                logger.exception("callbacks could not be read or recorded, trying again")
+            except Exception:  # noqa: BLE001 - one call must not keep all others from being made
+                logger.exception("a callback could not be made or recorded, trying again")
             self._store.called.wait(heard, _POLL_SECONDS)
 
     def _next(self) -> bool:

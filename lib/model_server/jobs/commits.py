@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from model_server.log import logger
+
 R = TypeVar("R")
 
 
@@ -57,11 +59,17 @@ class Commits:
             except Empty:
                 pass
             changes = [change for change in group if change is not None and change.begins()]
-            # Those that need not wait for the disk do not wait for those that do.
-            for durable in (False, True):
-                some = [change for change in changes if change.durable is durable]
-                if some:
-                    self._commit(some, durable)
+            try:
+                # Those that need not wait for the disk do not wait for those that do.
+                for durable in (False, True):
+                    some = [change for change in changes if change.durable is durable]
+                    if some:
+                        self._commit(some, durable)
+            except Exception as error:  # noqa: BLE001 - without this thread nobody would be answered any more
+                logger.exception("the thread of commits met a fault and goes on")
+                for change in changes:
+                    if not change.future.done():
+                        change.future.set_exception(error)
             if None in group:
                 return
 

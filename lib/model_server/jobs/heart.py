@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from model_server.jobs.queue import Job
 from model_server.jobs.store import Store
 from model_server.log import logger
@@ -23,7 +21,7 @@ class Heart(threading.Thread):
         self._store = store
         self._lease = lease_seconds
         self._guard = threading.Lock()
-        self._beating: dict[str, _Beat] = {}
+        self._beating: dict[tuple[str, int], _Beat] = {}
 
     @contextmanager
     def beating(self, job: Job, stop: Callable[[], None]) -> Iterator[None]:
@@ -33,21 +31,21 @@ class Heart(threading.Thread):
         """
         beat = _Beat(job, stop, time.monotonic() + self._lease / 3)
         with self._guard:
-            self._beating[job.id] = beat
+            self._beating[job.id, job.token] = beat
         try:
             yield
         finally:
             with self._guard:
-                del self._beating[job.id]
+                del self._beating[job.id, job.token]
             beat.end()
 
     def run(self) -> None:
-        """Beats for ever; a fault of the database is met again at the next beat."""
+        """Beats for ever; whatever fault it meets, it tries again at the next beat."""
         while True:
             heard = self._store.deleted.rings
             try:
                 self._beat()
-            except SQLAlchemyError:
+            except Exception:  # noqa: BLE001 - without the heart nobody would stop what was deleted
                 logger.exception("the leases could not be extended, trying again")
             self._store.deleted.wait(heard, min(_LOOK_SECONDS, self._lease / 3))
 
@@ -56,10 +54,10 @@ class Heart(threading.Thread):
             beats = dict(self._beating)
         if not beats:
             return
-        lost = {job.id for job in self._store.queue.not_held(beat.job for beat in beats.values())}
+        lost = {(job.id, job.token) for job in self._store.queue.not_held(beat.job for beat in beats.values())}
         now = time.monotonic()
         for beat in beats.values():
-            if beat.job.id in lost:
+            if (beat.job.id, beat.job.token) in lost:
                 beat.stop()
             elif now >= beat.due:
                 beat.due = now + self._lease / 3

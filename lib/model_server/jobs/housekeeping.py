@@ -5,8 +5,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from model_server.jobs import instance
 from model_server.jobs.store import Store
 from model_server.log import logger
@@ -53,7 +51,7 @@ class Housekeeper(threading.Thread):
             time.sleep(_EVERY_SECONDS)
             try:
                 self.once()
-            except (SQLAlchemyError, OSError):
+            except Exception:  # noqa: BLE001 - else nothing would be removed any more, and nobody would know
                 logger.exception("housekeeping met a fault and goes on")
 
     def once(self) -> None:

@@ -1,5 +1,6 @@
 """The workers: each takes one job at a time from the queue and has its runner do it."""
 
+import errno
 import shutil
 import threading
 import time
@@ -81,7 +82,7 @@ class Worker(threading.Thread):
         """Works until told to stop; a fault of one job, or of the database, never ends the thread."""
         try:
             self._runner.prepare()
-        except RunnerDiedError as error:
+        except (RunnerDiedError, OSError) as error:
             logger.warning("%s; it is started again for the first job", error)
         while not self._stopping.is_set():
             heard = self._store.bench.rings
@@ -101,34 +102,34 @@ class Worker(threading.Thread):
         self._metrics.started()
         output = self._work / result_name(job.id, job.token)
         source = self._work / f"{output.name}-input"
-        with self._heart.beating(job, self._runner.stop):
-            try:
+        try:
+            with self._heart.beating(job, self._runner.stop):
                 outcome = self._runner.run(job.id, self._bring(job, source), output, self._timeout)
-                self._record(job, output, outcome)
-            except RunnerDiedError as error:
-                if self._giving_up.is_set():
-                    recorded, text = self._store.queue.release(job), "given back: the server stops"
-                else:
-                    recorded, text = self._store.queue.abandon(job), f"given back: {error}"
-                log_job(job.id, "%s", text if recorded else _TOO_LATE)
-            finally:
-                _remove(output)
-                source.unlink(missing_ok=True)
+                ended = self._end(job, output, outcome)
+            # Behind the beat: a job that is recorded is no longer ours, and the heart would stop its runner.
+            self._record(job, ended, outcome)
+        except RunnerDiedError as error:
+            if self._giving_up.is_set():
+                recorded, text = self._store.queue.release(job), "given back: the server stops"
+            else:
+                recorded, text = self._store.queue.abandon(job), f"given back: {error}"
+            log_job(job.id, "%s", text if recorded else _TOO_LATE)
+        except OSError:  # no room, no descriptor: another server may have the job, or this one later
+            self._store.queue.release(job)
+            raise
+        finally:
+            _remove(output)
+            source.unlink(missing_ok=True)
 
     def _bring(self, job: Job, place: Path) -> Path:
         """The job's input as a file: at `place`, which is not synced, if the queue keeps it."""
         if job.content is None:
             return self._store.input_of(job.id)
-        try:
-            place.write_bytes(job.content)
-        except OSError:  # no room: another server may have it, or this one later
-            self._store.queue.release(job)
-            raise
+        place.write_bytes(job.content)
         return place
 
-    def _record(self, job: Job, output: Path, outcome: Outcome) -> None:
+    def _record(self, job: Job, ended: Ended, outcome: Outcome) -> None:
         """Has the end of the job recorded, and does not wait for it: the next job can begin."""
-        ended = self._end(job, output, outcome)
         state = State.COMPLETE if ended.error is None else State.ERROR
         self._store.queue.post_end(
             job, state, result=ended.result, content=ended.content, error=ended.error
@@ -166,6 +167,8 @@ def _small(output: Path) -> bytes | None:
     Raises:
         OSError: it is no file that can be read.
     """
+    if output.is_fifo():  # to open it would wait for somebody who writes
+        raise OSError(errno.EINVAL, "it is a pipe")
     with output.open("rb") as file:
         content = file.read(SMALL_BYTES + 1)
     return None if len(content) > SMALL_BYTES else content

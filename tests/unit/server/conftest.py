@@ -47,6 +47,9 @@ if text.startswith("!kill"):
 if text.startswith("!link"):
     os.symlink("/proc/self/nowhere", target)
     sys.exit(0)
+if text.startswith("!pipe"):
+    os.mkfifo(target)
+    sys.exit(0)
 if text.startswith("!folder"):
     os.makedirs(target + "/deep")
     sys.exit(0)

@@ -89,7 +89,7 @@ def test_a_timeout_is_that_jobs_error(start_server: StartServer) -> None:
     assert body["errorMessage"] == "The program ran longer than 1 s and was stopped."
 
 
-@pytest.mark.parametrize("kind", [b"!folder", b"!link"])
+@pytest.mark.parametrize("kind", [b"!folder", b"!link", b"!pipe"])
 def test_an_output_that_is_no_file_is_that_jobs_error_and_leaves_nothing(server: Server, kind: bytes) -> None:
     body = server.wait(server.send(kind))
     assert body["isError"]

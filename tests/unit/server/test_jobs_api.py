@@ -15,10 +15,14 @@ import requests
 
 from model_server import log
 from model_server.jobs import callbacks
+from model_server.jobs.callbacks import Courier
+from model_server.jobs.commits import Commits
+from model_server.jobs.heart import Heart
 from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.news import Bell
 from model_server.jobs.queue import Order, Queue
 from model_server.jobs.store import Store, new_id
+from model_server.jobs.worker import Worker
 from model_server.volume import Volume, claim
 
 from .conftest import Server, StartServer
@@ -349,6 +353,38 @@ def test_a_submission_that_the_queue_refuses_leaves_no_file(
     with pytest.raises(OSError, match="No space"):
         store.submit(upload, Order("text/csv"), new_id())
     assert list(volume.inputs.iterdir()) == []
+
+
+def test_no_thread_ends_by_a_fault_that_nobody_foresaw(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults: list[str] = []
+
+    def fault_once(owner: type, name: str) -> None:
+        whole = getattr(owner, name)
+
+        def faulty(*arguments: object) -> object:
+            if name not in faults:
+                faults.append(name)
+                raise RuntimeError(name)
+            return whole(*arguments)
+
+        monkeypatch.setattr(owner, name, faulty)
+
+    names = {"heart", "commits", "courier", "worker"}
+    threads = [thread for thread in threading.enumerate() if thread.name in names]
+    fault_once(Heart, "_beat")
+    fault_once(Commits, "_commit")
+    fault_once(Courier, "_next")
+    fault_once(Worker, "_do")
+    refused = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=10).status_code
+    with receiving(200) as receiver:
+        first = server.send(b"a\n", CallbackUrl=receiver.url)
+        server.wait(first)
+        server.wait(server.send(b"b\n"))
+        wait_until(lambda: len(receiver.calls) == 1)
+    wait_until(lambda: len(faults) == 4)
+    assert refused in (200, 500)  # who asked for the change that met the fault is told
+    assert {thread.name for thread in threads} == names
+    assert all(thread.is_alive() for thread in threads)
 
 
 def test_a_ring_between_looking_and_waiting_is_not_lost() -> None:

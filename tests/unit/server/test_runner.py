@@ -1,6 +1,7 @@
 """The runner: its protocol over a real socket, under every Python that is here."""
 
 import ast
+import errno
 import json
 import os
 import shutil
@@ -8,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from model_server import runner_client
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
 
 from .conftest import manifest_text
@@ -178,6 +182,54 @@ def test_a_runner_that_died_is_reported_and_started_again(tmp_path: Path, manife
     with pytest.raises(RunnerDiedError):
         client.run("1", source, tmp_path / "out", 10)
     assert client.run("1", source, tmp_path / "out", 10).error is None
+    client.stop()
+
+
+def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads_it(
+    tmp_path: Path, program_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, pid_file = sleeping(tmp_path, program_folder)
+    client = RunnerClient(runner_command([sys.executable], path))
+    client.prepare()
+    receive = runner_client._receive
+    others: list[socket.socket] = []
+
+    def late(connection: socket.socket) -> dict[str, object]:
+        """What a thread does that is put to sleep when it has read the number, and before it waits there."""
+        number = connection.fileno()
+        stopping = threading.Thread(target=client.stop)
+        stopping.start()
+        stopping.join()
+        others.extend(socket.socketpair())  # they get the lowest numbers that are free
+        assert number not in [other.fileno() for other in others]
+        return receive(connection)
+
+    monkeypatch.setattr(runner_client, "_receive", late)
+    with pytest.raises(RunnerDiedError):
+        client.run("1", pid_file, tmp_path / "out", 5)
+    monkeypatch.undo()
+    for other in others:
+        other.close()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    client.prepare()  # a new one
+    client.stop()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before  # and nothing stays open
+
+
+def test_a_host_without_room_for_a_runner_is_no_fault_of_the_job(
+    tmp_path: Path, manifest_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = RunnerClient(runner_command([sys.executable], manifest_path))
+
+    def full(**_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
+    with pytest.raises(OSError, match="No space left"):
+        client.run("1", tmp_path / "i", tmp_path / "o", 5)
+    monkeypatch.undo()
+    (tmp_path / "i").write_text("a", encoding="utf-8")
+    assert client.run("1", tmp_path / "i", tmp_path / "o", 10).error is None
     client.stop()
 
 
