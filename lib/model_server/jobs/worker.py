@@ -82,8 +82,8 @@ class Worker(threading.Thread):
         """Works until told to stop; a fault of one job, or of the database, never ends the thread."""
         try:
             self._runner.prepare()
-        except (RunnerDiedError, OSError) as error:
-            logger.warning("%s; it is started again for the first job", error)
+        except Exception as error:  # noqa: BLE001 - without its worker the queue would stand still
+            logger.warning("the runner is not ready (%s); it is started again for the first job", error)
         while not self._stopping.is_set():
             heard = self._store.bench.rings
             try:
