@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from model_server.jobs.store import SMALL_BYTES
+
 ROOT = Path(__file__).parents[3]
 JOBS = 50
 #: Writes a line for each start, takes a while, and writes its input back.
@@ -125,6 +127,11 @@ def wait_for_starts(place: Place, count: int) -> None:
     wait_for(lambda: len(place.started()) >= count, 30)
 
 
+def text_of(number: int) -> str:
+    """In turn small, which lies in the queue, and large, which is a file."""
+    return f"text {number}" + "x" * (number % 2 * SMALL_BYTES)
+
+
 def send(server: Server, text: str) -> str:
     answer = requests.post(f"{server.url}/data/add-job", files={"File": text.encode()}, timeout=30)
     return str(answer.json()["data"]["id"])
@@ -141,12 +148,14 @@ def assert_all_complete_and_recorded_once(place: Place, server: Server, jobs: di
     recorded = Counter(re.findall(r"job (\S+) complete after", place.log()))
     # A record that was committed a moment before the kill may lack its line; more than one must never be.
     assert set(recorded.values()) <= {1}
-    assert len(list((place.folder / "data/results").iterdir())) == len(jobs)
+    files = {path.name[:36] for path in (place.folder / "data/results").iterdir()}
+    assert files == {job_id for job_id, text in jobs.items() if len(text) > SMALL_BYTES}
+    assert len(list((place.folder / "data/results").iterdir())) == len(files)
 
 
 def test_killed_during_50_jobs_and_started_again_all_complete_none_recorded_twice(place: Place) -> None:
     server = place.start()
-    jobs = {send(server, f"text {number}"): f"text {number}" for number in range(JOBS)}
+    jobs = {send(server, text_of(number)): text_of(number) for number in range(JOBS)}
     for _ in range(2):
         wait_for_starts(place, len(place.started()) + 5)
         server.process.kill()
@@ -164,7 +173,7 @@ def test_killed_during_50_jobs_and_started_again_all_complete_none_recorded_twic
 
 def test_two_servers_on_one_volume_share_the_work_and_never_a_job(place: Place) -> None:
     first, second = place.start(), place.start()
-    jobs = {send((first, second)[number % 2], f"text {number}"): f"text {number}" for number in range(JOBS)}
+    jobs = {send((first, second)[number % 2], text_of(number)): text_of(number) for number in range(JOBS)}
     assert_all_complete_and_recorded_once(place, first, jobs)
     assert Counter(place.started()) == Counter(jobs.values())
     for server in (first, second):
@@ -174,7 +183,7 @@ def test_two_servers_on_one_volume_share_the_work_and_never_a_job(place: Place) 
 def test_a_server_takes_over_from_another_that_was_killed(place: Place) -> None:
     place.seconds = 1.5
     first, second = place.start(), place.start()
-    jobs = {send(first, f"text {number}"): f"text {number}" for number in range(2)}
+    jobs = {send(first, text_of(number)): text_of(number) for number in range(2)}
     wait_for(lambda: all(status(second, job_id) == "InProgress" for job_id in jobs), 10)
     first.process.kill()
     first.process.wait()
