@@ -332,7 +332,8 @@ class Fuzzer:
 
     def _described(self, case: schemathesis.Case[Any]) -> None:
         answer = case.call(base_url=self.url, session=self._session, timeout=20)
-        self._tally.add("described", answer.status_code, answer.text, self._inside)
+        text = answer.content.decode("utf-8", "replace")  # a result may be any bytes
+        self._tally.add("described", answer.status_code, text, self._inside)
         case.validate_response(answer, checks=PROMISES)
 
     def _form(
