@@ -38,8 +38,8 @@ class Cli:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a user's shell would hand over: nothing of AWS."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        """What a user's shell would hand over: nothing of AWS, and no CI, where a cache is chosen by itself."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "CI"}
         return {**kept, "MODEL_DOCKERIZE_HOME": str(self.home), "PYTHONPATH": str(ROOT / "lib")}
 
     @property

@@ -200,8 +200,10 @@ def _service(aws: Aws, cluster: str, name: str) -> Any:
 
 
 def _task_definitions(aws: Aws, family: str) -> Iterator[str]:
-    pages = aws.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE")
-    for arn in (a for page in pages for a in page["taskDefinitionArns"]):
+    """Of our family. One that is inactive was left by a run that ended between taking it back and deleting it."""
+    pages = aws.ecs.get_paginator("list_task_definitions")
+    found = [p for status in ("ACTIVE", "INACTIVE") for p in pages.paginate(familyPrefix=family, status=status)]
+    for arn in (a for page in found for a in page["taskDefinitionArns"]):
         described = aws.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
         if described["taskDefinition"].get("family") == family and tagged(described.get("tags", [])):
             yield arn
