@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -65,7 +66,7 @@ def remove(things: tuple[Thing, ...], progress: Progress) -> None:
     for thing in things:
         try:
             with translate(f"remove {thing}"):
-                once_free(thing.remove)
+                _gone_is_well(partial(once_free, thing.remove))
         except AwsError as error:
             left.append(f"{thing}: {error.details[0] if error.details else error}")
         else:
@@ -148,6 +149,24 @@ def _end_environment(aws: Aws, name: str, sleep: Callable[[float], None] = time.
     _wait(f"compute environment {name}", lambda: look()["status"] != "UPDATING", sleep)
     aws.batch.delete_compute_environment(computeEnvironment=name)
     _wait(f"compute environment {name}", lambda: (look() or {"status": "DELETED"})["status"] == "DELETED", sleep)
+
+
+#: How IAM and ECS say that what a call names is not there.
+_GONE = ("NoSuchEntity", "ServiceNotFoundException")
+
+
+def _gone_is_well(remove: Callable[[], object]) -> None:
+    """A call whose answer was lost is sent again, and finds its work done: then the removal is tried once more."""
+    for last in (False, True):
+        try:
+            remove()
+        except ClientError as error:
+            if code_of(error) not in _GONE:
+                raise
+            if last:
+                return
+        else:
+            return
 
 
 def _wait(what: str, done: Callable[[], bool], sleep: Callable[[float], None]) -> None:
