@@ -151,8 +151,8 @@ def _end_environment(aws: Aws, name: str, sleep: Callable[[float], None] = time.
     _wait(f"compute environment {name}", lambda: (look() or {"status": "DELETED"})["status"] == "DELETED", sleep)
 
 
-#: How IAM and ECS say that what a call names is not there.
-_GONE = ("NoSuchEntity", "ServiceNotFoundException")
+#: How IAM, ECS and EC2 (InvalidRouteTableID.NotFound) say that what a call names is not there.
+_GONE = ("NoSuchEntity", "ServiceNotFoundException", ".NotFound")
 
 
 def _gone_is_well(remove: Callable[[], object]) -> None:
@@ -161,7 +161,7 @@ def _gone_is_well(remove: Callable[[], object]) -> None:
         try:
             remove()
         except ClientError as error:
-            if code_of(error) not in _GONE:
+            if not code_of(error).endswith(_GONE):
                 raise
             if last:
                 return
