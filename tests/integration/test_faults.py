@@ -38,19 +38,20 @@ def called(rig: FaultRig) -> dict[str, list[str]]:
 def test_each_operation_fails_in_one_way_and_all_ways_occur(rig: FaultRig, called: dict[str, list[str]]) -> None:
     seen: set[str] = set()
     came = {}
-    # What only destroy calls is tried by bench/fault_matrix.py: a lost answer of it is not always taken for done yet.
-    for name, operations in ((n, o) for n, o in called.items() if not n.startswith("destroy")):
+    for name, operations in called.items():
         for operation in (o for o in operations if o not in seen):
             kind = KINDS[len(seen) % len(KINDS)]
             came[operation, kind] = rig.cell(COURSES[name], operation, kind)
             seen.add(operation)
-    assert len(seen) > 80
+    assert len(seen) > 130
     assert {"converged", "stopped"} == set(came.values())
 
 
 #: Called by the code and by no course. Why.
 _NOT_TRIED = {
     "iam:CreateServiceLinkedRole": "only where ECS says that its own role is missing: tests/unit/aws/test_account.py",
+    "iam:TagRole": "only of a role that another region has made: tests/unit/aws/test_destroy.py",
+    "iam:UntagRole": "only of a role that another region uses: tests/unit/aws/test_destroy.py",
     "iam:SimulatePrincipalPolicy": "a question of doctor, which changes nothing",
     **{
         f"application-autoscaling:{name}": "the services of the courses do not scale: tests/unit/aws/test_plan.py"

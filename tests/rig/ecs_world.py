@@ -400,7 +400,8 @@ class World:
     def _describe_definition(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         name = asked["taskDefinition"].rsplit("/", 1)[-1]
         if ":" not in name:
-            known = [n for n in self.definitions if n.startswith(f"{name}:") and n != "iris:99"]
+            active = (n for n, d in self.definitions.items() if d["status"] == "ACTIVE" and n != "iris:99")
+            known = [n for n in active if n.startswith(f"{name}:")]
             name = max(known, key=lambda n: int(n.split(":")[1]), default=name)
         if name not in self.definitions:
             raise Refused("ClientException", "Unable to describe task definition.")
@@ -408,12 +409,25 @@ class World:
 
     def _deregister(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         found = self._describe_definition(asked, now)["taskDefinition"]
+        if found["status"] != "ACTIVE":
+            raise Refused("ClientException", "The specified task definition is not active.")
         found["status"] = "INACTIVE"
         return {"taskDefinition": found}
 
     def _delete_definitions(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        gone = [self.definitions.pop(arn.rsplit("/", 1)[-1]) for arn in asked["taskDefinitions"]]
-        return {"taskDefinitions": gone, "failures": []}
+        """What is INACTIVE is DELETE_IN_PROGRESS at once, and can be described until nothing refers to it."""
+        found = {
+            a: self._describe_definition({"taskDefinition": a}, now)["taskDefinition"] for a in asked["taskDefinitions"]
+        }
+        failures = [
+            {"arn": arn, "reason": "The specified task definition is still in ACTIVE status."}
+            for arn, definition in found.items()
+            if definition["status"] == "ACTIVE"
+        ]
+        gone = [definition for definition in found.values() if definition["status"] != "ACTIVE"]
+        for definition in gone:
+            definition["status"] = "DELETE_IN_PROGRESS"
+        return {"taskDefinitions": gone, "failures": failures}
 
     def _list_definitions(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         wanted = asked.get("status", "ACTIVE")

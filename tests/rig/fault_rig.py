@@ -105,7 +105,8 @@ class FaultRig:
     def made(self) -> dict[str, int]:
         """How many there are of everything that a run makes."""
         ec2, ecr, iam, batch = (self.client(name) for name in ("ec2", "ecr", "iam", "batch"))
-        revisions = [n for n in self.ecs.world.definitions if n.startswith("iris:") and n != "iris:99"]
+        definitions = {n: d for n, d in self.ecs.world.definitions.items() if d["status"] != "DELETE_IN_PROGRESS"}
+        revisions = [n for n in definitions if n.startswith("iris:") and n != "iris:99"]
         notified = [
             entry
             for bucket in (BUCKET, OTHER_BUCKET)

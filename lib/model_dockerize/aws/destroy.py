@@ -1,25 +1,25 @@
 """Removing what we made, and nothing else: found by our tag, removed in an order that AWS accepts.
 
-What belongs to one model goes with it. What all models of a region share (network, cluster, roles) goes with the last.
+What belongs to one model goes with it. What all models of a region share (network, cluster) goes with the last; what
+all regions share (roles), with the last of the last region.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from model_dockerize.aws.errors import code_of, message_of, translate
+from model_dockerize.aws.errors import translate
 from model_dockerize.aws.eventual import once_free
 from model_dockerize.aws.function import function_things
-from model_dockerize.aws.iam import BATCH_ROLE, EXECUTION_ROLE, INSTANCE_ROLE, TASK_ROLE, instance_profile_things
+from model_dockerize.aws.gone import gone_is_well
+from model_dockerize.aws.iam import EXECUTION_ROLE
 from model_dockerize.aws.load_balancer_removal import load_balancer_things
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name, tagged
 from model_dockerize.aws.network_removal import network_things
+from model_dockerize.aws.role_removal import our_policies, role_things
 from model_dockerize.aws.scaling import end_scaling
 from model_dockerize.aws.secrets import policy_name
 from model_dockerize.aws.service import SCALED
@@ -31,6 +31,9 @@ from model_dockerize.progress import Progress
 
 _LOGS = log_group_name("")
 _GONE_SECONDS = 300.0
+_GOING = ("DELETING", "DELETED")
+#: What Batch says of what it shows no longer.
+_DELETED = {"state": "DISABLED", "status": "DELETED"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def find_ours(aws: Aws, names: Names) -> tuple[Thing, ...]:
         mine = (*_of_the_model(aws, names), *volume_things(aws, names.model, is_last))
         if not is_last:
             return mine
-        return (*mine, *_compute(aws), *_shared(aws, names.cluster), *network_things(aws), *_roles(aws))
+        return (*mine, *_compute(aws), *_shared(aws, names.cluster), *network_things(aws), *role_things(aws))
 
 
 def remove(things: tuple[Thing, ...], progress: Progress) -> None:
@@ -66,7 +69,7 @@ def remove(things: tuple[Thing, ...], progress: Progress) -> None:
     for thing in things:
         try:
             with translate(f"remove {thing}"):
-                _gone_is_well(partial(once_free, thing.remove))
+                gone_is_well(partial(once_free, thing.remove))
         except AwsError as error:
             left.append(f"{thing}: {error.details[0] if error.details else error}")
         else:
@@ -93,9 +96,10 @@ def _of_the_model(aws: Aws, names: Names) -> Iterator[Thing]:
     for definition in (d for page in pages for d in page["jobDefinitions"] if TAG in d.get("tags", {})):
         arn = definition["jobDefinitionArn"]
         yield Thing("job definition", arn.rsplit("/", 1)[-1], _bind(_deregister, aws, arn))
-    policy = policy_name(names.model)
-    if policy in _role_policies(aws, EXECUTION_ROLE):
-        yield Thing("role policy", policy, _bind(_end_role_policy, aws, EXECUTION_ROLE, policy))
+    policy = policy_name(names.model, aws.identity.region)
+    if policy in our_policies(aws, EXECUTION_ROLE):
+        end = partial(aws.iam.delete_role_policy, RoleName=EXECUTION_ROLE, PolicyName=policy)
+        yield Thing("role policy", policy, end)
     yield from function_things(aws, names.function)
     group = log_group_name(names.model)
     if any(g == group for g in _log_groups(aws, group)):
@@ -119,11 +123,11 @@ def _compute(aws: Aws) -> Iterator[Thing]:
     """Queues before the environments that they use."""
     queues = aws.batch.get_paginator("describe_job_queues").paginate()
     for queue in (q for page in queues for q in page["jobQueues"] if TAG in q.get("tags", {})):
-        if queue["status"] not in ("DELETING", "DELETED"):
+        if queue["status"] not in _GOING:
             yield Thing("job queue", queue["jobQueueName"], _bind(_end_queue, aws, queue["jobQueueName"]))
     environments = aws.batch.get_paginator("describe_compute_environments").paginate()
     for environment in (e for page in environments for e in page["computeEnvironments"] if TAG in e.get("tags", {})):
-        if environment["status"] not in ("DELETING", "DELETED"):
+        if environment["status"] not in _GOING:
             name = environment["computeEnvironmentName"]
             yield Thing("compute environment", name, _bind(_end_environment, aws, name))
 
@@ -132,41 +136,46 @@ def _end_queue(aws: Aws, name: str, sleep: Callable[[float], None] = time.sleep)
     """Disabled first, as Batch wants it. With the queue end its jobs."""
 
     def look() -> Any:
-        return next(iter(aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"]), None)
+        found = aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"]
+        return next(iter(found), _DELETED)
 
-    aws.batch.update_job_queue(jobQueue=name, state="DISABLED")
-    _wait(f"job queue {name}", lambda: look()["status"] != "UPDATING", sleep)
-    aws.batch.delete_job_queue(jobQueue=name)
-    _wait(f"job queue {name}", lambda: (look() or {"status": "DELETED"})["status"] == "DELETED", sleep)
+    _end_of_batch(
+        f"job queue {name}",
+        look,
+        lambda: aws.batch.update_job_queue(jobQueue=name, state="DISABLED"),
+        lambda: aws.batch.delete_job_queue(jobQueue=name),
+        sleep,
+    )
 
 
 def _end_environment(aws: Aws, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
     def look() -> Any:
         found = aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]
-        return next(iter(found), None)
+        return next(iter(found), _DELETED)
 
-    aws.batch.update_compute_environment(computeEnvironment=name, state="DISABLED")
-    _wait(f"compute environment {name}", lambda: look()["status"] != "UPDATING", sleep)
-    aws.batch.delete_compute_environment(computeEnvironment=name)
-    _wait(f"compute environment {name}", lambda: (look() or {"status": "DELETED"})["status"] == "DELETED", sleep)
+    _end_of_batch(
+        f"compute environment {name}",
+        look,
+        lambda: aws.batch.update_compute_environment(computeEnvironment=name, state="DISABLED"),
+        lambda: aws.batch.delete_compute_environment(computeEnvironment=name),
+        sleep,
+    )
 
 
-#: How IAM, ECS and EC2 (InvalidRouteTableID.NotFound) say that what a call names is not there.
-_GONE = ("NoSuchEntity", "ServiceNotFoundException", ".NotFound")
-
-
-def _gone_is_well(remove: Callable[[], object]) -> None:
-    """A call whose answer was lost is sent again, and finds its work done: then the removal is tried once more."""
-    for last in (False, True):
-        try:
-            remove()
-        except ClientError as error:
-            if not code_of(error).endswith(_GONE):
-                raise
-            if last:
-                return
-        else:
-            return
+def _end_of_batch(
+    what: str,
+    look: Callable[[], Any],
+    disable: Callable[[], object],
+    delete: Callable[[], object],
+    sleep: Callable[[float], None],
+) -> None:
+    """From wherever a former try, or a call whose answer was lost, has left it."""
+    if look()["state"] != "DISABLED":
+        disable()
+    _wait(what, lambda: look()["status"] != "UPDATING", sleep)
+    if look()["status"] not in _GOING:
+        delete()
+    _wait(what, lambda: look()["status"] == "DELETED", sleep)
 
 
 def _wait(what: str, done: Callable[[], bool], sleep: Callable[[float], None]) -> None:
@@ -176,17 +185,6 @@ def _wait(what: str, done: Callable[[], bool], sleep: Callable[[float], None]) -
             raise TimedOutError(f"{what} is still being deleted.", "Run again in some minutes.")
         sleep(2)
         waited += 2
-
-
-def _roles(aws: Aws) -> Iterator[Thing]:
-    yield from instance_profile_things(aws)
-    for name in (TASK_ROLE, EXECUTION_ROLE, INSTANCE_ROLE, BATCH_ROLE):
-        try:
-            role = aws.iam.get_role(RoleName=name)["Role"]
-        except aws.iam.exceptions.NoSuchEntityException:
-            continue
-        if tagged(role.get("Tags", [])):
-            yield Thing("role", name, _bind(_end_role, aws, name))
 
 
 def _other_models(aws: Aws, model: str) -> bool:
@@ -231,50 +229,30 @@ def _task_definitions(aws: Aws, family: str) -> Iterator[str]:
 def _end_service(aws: Aws, cluster: str, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
     """Deleted, and its tasks gone: they hold on to the security group and the cluster."""
     there = _service(aws, cluster, name)
+    if there is None:
+        return
     if any(tag["key"] == SCALED for tag in there.get("tags", [])):
         end_scaling(aws, cluster, name)
     if there["status"] == "ACTIVE":
-        # A call whose answer was lost is sent again, and finds the service gone.
-        with suppress(aws.ecs.exceptions.ServiceNotFoundException):
-            aws.ecs.delete_service(cluster=cluster, service=name, force=True)
+        aws.ecs.delete_service(cluster=cluster, service=name, force=True)
     _wait(f"service {name}", lambda: _service(aws, cluster, name) is None, sleep)
 
 
 def _end_task_definition(aws: Aws, arn: str) -> None:
-    aws.ecs.deregister_task_definition(taskDefinition=arn)
-    aws.ecs.delete_task_definitions(taskDefinitions=[arn])
+    if _task_definition_status(aws, arn) == "ACTIVE":
+        aws.ecs.deregister_task_definition(taskDefinition=arn)
+    failures = aws.ecs.delete_task_definitions(taskDefinitions=[arn])["failures"]
+    if failures and _task_definition_status(aws, arn) in ("ACTIVE", "INACTIVE"):
+        reason = failures[0].get("reason") or "AWS gives no reason"
+        raise AwsError(f"task definition {arn}", "Run again.", (f"{reason}: {failures[0].get('detail', '')}",))
+
+
+def _task_definition_status(aws: Aws, arn: str) -> str:
+    return aws.ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]["status"]
 
 
 def _deregister(aws: Aws, arn: str) -> None:
     aws.batch.deregister_job_definition(jobDefinition=arn)
-
-
-def _end_role(aws: Aws, name: str) -> None:
-    for inline in _role_policies(aws, name):
-        _end_role_policy(aws, name, inline)
-    for page in aws.iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
-        for policy in page["AttachedPolicies"]:
-            aws.iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
-    try:
-        aws.iam.delete_role(RoleName=name)
-    except ClientError as error:
-        if code_of(error) == "DeleteConflict":
-            raise AwsError(f"role {name}", "Somebody gave it policies or a profile.", (message_of(error),)) from error
-        raise
-
-
-def _role_policies(aws: Aws, role: str) -> list[str]:
-    """Inline policies of ours in a role; none where there is no such role."""
-    try:
-        pages = aws.iam.get_paginator("list_role_policies").paginate(RoleName=role)
-        return [name for page in pages for name in page["PolicyNames"] if name.startswith(f"{TAG}-")]
-    except aws.iam.exceptions.NoSuchEntityException:
-        return []
-
-
-def _end_role_policy(aws: Aws, role: str, policy: str) -> None:
-    with suppress(aws.iam.exceptions.NoSuchEntityException):
-        aws.iam.delete_role_policy(RoleName=role, PolicyName=policy)
 
 
 def _bind(function: Callable[..., None], *arguments: Any) -> Callable[[], None]:

@@ -18,10 +18,19 @@ _NEW_ROLE = re.compile(r"role is not valid|role .*(is|are) not valid|unable to a
 _HELD = {
     "ClusterContainsTasksException",
     "DependencyViolation",
+    "FileSystemInUse",
     "InvalidGroup.InUse",
     "InvalidIPAddress.InUse",
+    "ResourceInUse",
     "ResourceInUseException",
+    # Another call works on it: often the former one of ours, whose answer was lost.
+    "ConcurrentModification",
+    "ConcurrentUpdateException",
+    "OperationAbortedException",
+    "ResourceConflictException",
 }
+#: Batch has one code for all that a caller did wrong; the queue of an environment stays its own for a moment longer.
+_HELD_BY_BATCH = re.compile(r"resource is being modified|existing JobQueue relationship", re.IGNORECASE)
 _SERVICE_LINKED_ROLE = re.compile(r"service.linked role", re.IGNORECASE)
 
 
@@ -47,7 +56,7 @@ def once_linked(call: Callable[[], T], seconds: float = 60) -> T:
 
 def once_free(call: Callable[[], T], seconds: float = 120) -> T:
     """`call`, again while what is being removed is held by something that is just going away (a task's interface)."""
-    return _again(call, lambda e: code_of(e) in _HELD, seconds)
+    return _again(call, _is_held, seconds)
 
 
 def once_invocable(call: Callable[[], T], seconds: float = 30) -> T:
@@ -73,6 +82,12 @@ def once_settled(what: str, first: T, look: Callable[[], T], passing: Callable[[
         waited, pause = waited + pause, min(pause * 1.3, 5.0)
         now = look()
     return now
+
+
+def _is_held(error: ClientError) -> bool:
+    if code_of(error) == "ClientException":
+        return _HELD_BY_BATCH.search(message_of(error)) is not None
+    return code_of(error) in _HELD
 
 
 def _again(call: Callable[[], T], worth_it: Callable[[ClientError], bool], seconds: float) -> T:

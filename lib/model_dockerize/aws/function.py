@@ -12,8 +12,8 @@ import shlex
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +22,11 @@ from botocore.exceptions import ClientError
 from model_dockerize.aws.errors import DENIED, code_of, translate
 from model_dockerize.aws.eventual import once_assumable
 from model_dockerize.aws.function_source import end_source, ensure_source
-from model_dockerize.aws.iam import ensure_function_role, function_role_things
+from model_dockerize.aws.iam import ensure_function_role
+from model_dockerize.aws.logs import is_log_group
 from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import FUNCTION, TAG, legal_name
+from model_dockerize.aws.role_removal import function_role_things
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.thing import Thing
 from model_dockerize.errors import AwsError, InputError
@@ -106,13 +108,16 @@ def ensure_function(
 
 
 def function_things(aws: Aws, name: str) -> Iterator[Thing]:
-    """What of the function `name` is ours, in the order of its removal."""
-    there = _look(aws, name) if name else None
-    if there and TAG in there.get("Tags", {}):
-        arn = there["Configuration"]["FunctionArn"]
-        yield Thing("function", name, lambda: _end(aws, name, arn))
-    if name:  # also where a former try ended between the two
-        yield from function_role_things(aws, name)
+    """What of the function `name` is ours, in the order of its removal. Its role goes last: it shows what was ours."""
+    there: Any = _look(aws, name) if name else None
+    ours = bool(there) and TAG in there.get("Tags", {})
+    role = tuple(function_role_things(aws, name)) if name else ()
+    if ours:
+        yield Thing("function", name, partial(_end, aws, name, there["Configuration"]["FunctionArn"]))
+    group = f"/aws/lambda/{name}"
+    if (ours or (role and not there)) and is_log_group(aws, group):
+        yield Thing("log group", group, partial(aws.logs.delete_log_group, logGroupName=group))
+    yield from role
 
 
 def archive() -> bytes:
@@ -236,5 +241,3 @@ def _left_to_somebody(name: str, ours: Mapping[str, str], error: ClientError, pr
 def _end(aws: Aws, name: str, arn: str) -> None:
     end_source(aws, name, arn)
     aws.functions.delete_function(FunctionName=name)
-    with suppress(aws.logs.exceptions.ResourceNotFoundException):  # it was never invoked
-        aws.logs.delete_log_group(logGroupName=f"/aws/lambda/{name}")

@@ -1,8 +1,7 @@
 """The two roles of a task: one for Fargate (pull the image, write the log), one for the model's own code (nothing)."""
 
+import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.names import ROLE, TAG, tagged
 from model_dockerize.aws.session import Aws
-from model_dockerize.aws.thing import Thing
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 
@@ -51,7 +49,7 @@ def ensure_execution_role(aws: Aws, wanted: str, progress: Progress) -> Role:
     with translate(f"execution role {wanted}"):
         if wanted.startswith("arn:"):
             return Role(wanted, fresh=False)
-        role = _get(aws, wanted)
+        role = get_role(aws, wanted)
         if role is None and wanted != EXECUTION_ROLE:
             raise InputError(
                 f"There is no role {wanted} (execution-role).",
@@ -62,12 +60,12 @@ def ensure_execution_role(aws: Aws, wanted: str, progress: Progress) -> Role:
             role = _create(aws, EXECUTION_ROLE, "Lets Fargate pull images and write logs.", progress)
         policy = f"arn:{aws.identity.partition}:iam::aws:policy/{_EXECUTION_POLICY}"
         # A role of somebody else may have its rights from a policy of their own: it is not touched.
-        lacking = _is_ours(role) and policy not in _attached(aws, wanted)
-        if lacking:
+        fields = _marked(aws, role)
+        if _is_ours(role) and policy not in _attached(aws, wanted):
             aws.iam.attach_role_policy(RoleName=wanted, PolicyArn=policy)
+            fields += ("attached policies",)
         if not made:
-            fields = ("attached policies",) if lacking else ()
-            aws.settled(progress, "change" if lacking else "leave", "role", wanted, *fields)
+            aws.settled(progress, "change" if fields else "leave", "role", wanted, *fields)
         return _role(role)
 
 
@@ -80,7 +78,7 @@ def ensure_task_role(aws: Aws, wanted: str, progress: Progress) -> Role:
     with translate(f"task role {wanted or TASK_ROLE}"):
         if wanted.startswith("arn:"):
             return Role(wanted, fresh=False)
-        role = _get(aws, wanted or TASK_ROLE)
+        role = get_role(aws, wanted or TASK_ROLE)
         if role is None and wanted:
             raise InputError(
                 f"There is no role {wanted} (task-role).",
@@ -88,7 +86,8 @@ def ensure_task_role(aws: Aws, wanted: str, progress: Progress) -> Role:
             )
         if role is None:
             return _role(_create(aws, TASK_ROLE, "What a model may do in AWS: nothing.", progress))
-        aws.settled(progress, "leave", "role", wanted or TASK_ROLE)
+        fields = _marked(aws, role)
+        aws.settled(progress, "change" if fields else "leave", "role", wanted or TASK_ROLE, *fields)
         return _role(role)
 
 
@@ -101,8 +100,13 @@ def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
     with translate(f"instance role {wanted}"):
         if wanted.startswith("arn:"):
             return wanted
-        profile = _instance_profile(aws, wanted)
-        if profile and (profile["Roles"] or not tagged(profile.get("Tags", []))):
+        profile = get_instance_profile(aws, wanted)
+        if profile and not tagged(profile.get("Tags", [])):
+            return str(profile["Arn"])
+        role = get_role(aws, wanted)
+        if profile and profile["Roles"]:
+            if role and (fields := _marked(aws, role)):
+                aws.settled(progress, "change", "role", wanted, *fields)
             return str(profile["Arn"])
         if wanted != INSTANCE_ROLE:
             raise InputError(
@@ -110,7 +114,7 @@ def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
                 remedy=f"Correct the name, or leave it out to use {INSTANCE_ROLE}.",
             )
         # Made, or completed where a former run was ended half way.
-        if _get(aws, wanted) is None:
+        if role is None:
             _create(aws, wanted, "Lets instances of AWS Batch run containers.", progress, "ec2.amazonaws.com")
         policy = f"arn:{aws.identity.partition}:iam::aws:policy/{_INSTANCE_POLICY}"
         aws.iam.attach_role_policy(RoleName=wanted, PolicyArn=policy)
@@ -122,20 +126,8 @@ def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
         return str(profile["Arn"])
 
 
-def instance_profile_things(aws: Aws) -> Iterator[Thing]:
-    """The profile of Batch's instances, if it is ours. It goes before its role."""
-    profile = _instance_profile(aws, INSTANCE_ROLE)
-    if profile and tagged(profile.get("Tags", [])):
-        yield Thing("instance profile", INSTANCE_ROLE, lambda: _end_instance_profile(aws))
-
-
-def _end_instance_profile(aws: Aws) -> None:
-    with suppress(aws.iam.exceptions.NoSuchEntityException):  # a former try has taken it off
-        aws.iam.remove_role_from_instance_profile(InstanceProfileName=INSTANCE_ROLE, RoleName=INSTANCE_ROLE)
-    aws.iam.delete_instance_profile(InstanceProfileName=INSTANCE_ROLE)
-
-
-def _instance_profile(aws: Aws, name: str) -> Any:
+def get_instance_profile(aws: Aws, name: str) -> Any:
+    """The profile as IAM shows it; None where there is none."""
     try:
         return aws.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
     except aws.iam.exceptions.NoSuchEntityException:
@@ -151,7 +143,7 @@ def ensure_batch_role(aws: Aws, wanted: str, progress: Progress) -> str:
     with translate(f"service role {wanted}"):
         if wanted.startswith("arn:"):
             return wanted
-        role = _get(aws, wanted)
+        role = get_role(aws, wanted)
         if role is None and wanted != BATCH_ROLE:
             raise InputError(
                 f"There is no role {wanted} (service-role).",
@@ -159,6 +151,8 @@ def ensure_batch_role(aws: Aws, wanted: str, progress: Progress) -> str:
             )
         if role is None:
             role = _create(aws, wanted, "Lets AWS Batch run instances.", progress, "batch.amazonaws.com")
+        elif fields := _marked(aws, role):
+            aws.settled(progress, "change", "role", wanted, *fields)
         policy = f"arn:{aws.identity.partition}:iam::aws:policy/{_BATCH_POLICY}"
         if _is_ours(role) and policy not in _attached(aws, wanted):
             aws.iam.attach_role_policy(RoleName=wanted, PolicyArn=policy)
@@ -167,9 +161,9 @@ def ensure_batch_role(aws: Aws, wanted: str, progress: Progress) -> str:
 
 def ensure_function_role(aws: Aws, name: str, queue: str, definition: str, progress: Progress) -> Role:
     """The role of the function `name`: it may submit `definition` to `queue`, look at jobs, and write its log."""
-    role_name = function_role_name(name)
+    role_name = function_role_name(name, aws.identity.region)
     with translate(f"role {role_name}"):
-        role = _get(aws, role_name)
+        role = get_role(aws, role_name)
         made = role is None
         if role is None:
             role = _create(aws, role_name, "Lets a function submit Batch jobs.", progress, "lambda.amazonaws.com")
@@ -183,22 +177,10 @@ def ensure_function_role(aws: Aws, name: str, queue: str, definition: str, progr
         return _role(role)
 
 
-def function_role_things(aws: Aws, name: str) -> Iterator[Thing]:
-    """The role of the function `name`, if it is ours."""
-    role = _get(aws, function_role_name(name))
-    if role and _is_ours(role):
-        yield Thing("role", role["RoleName"], lambda: _end_function_role(aws, role["RoleName"]))
-
-
-def _end_function_role(aws: Aws, name: str) -> None:
-    with suppress(aws.iam.exceptions.NoSuchEntityException):
-        aws.iam.delete_role_policy(RoleName=name, PolicyName=TAG)
-    aws.iam.delete_role(RoleName=name)
-
-
-def function_role_name(name: str) -> str:
-    """What the role of the function `name` is called."""
-    return f"model-dockerize-{name}"[:64]
+def function_role_name(name: str, region: str) -> str:
+    """What the role of the function `name` is called: roles are the account's, functions are a region's."""
+    mark = hashlib.sha256(f"{region}/{name}".encode()).hexdigest()[:8]
+    return f"{TAG}-{name[:39]}-{mark}"
 
 
 def _function_policy(aws: Aws, name: str, queue: str, definition: str) -> dict[str, Any]:
@@ -228,25 +210,48 @@ def _inline_policy(aws: Aws, role: str) -> Any:
         return None
 
 
-def _get(aws: Aws, name: str) -> Any:
+def get_role(aws: Aws, name: str) -> Any:
+    """The role as IAM shows it; None where there is none."""
     try:
         return aws.iam.get_role(RoleName=name)["Role"]
     except aws.iam.exceptions.NoSuchEntityException:
         return None
 
 
+def region_tag(region: str) -> str:
+    """The key of the tag on a role of ours that `region` uses: it stays until no region does."""
+    return f"{TAG}:{region}"
+
+
+def regions_of(role: Any) -> set[str]:
+    """The regions that use a role of ours, by its tags."""
+    keys = (tag["Key"] for tag in role.get("Tags", []))
+    return {key.partition(":")[2] for key in keys if key.startswith(f"{TAG}:")}
+
+
+def _marked(aws: Aws, role: Any) -> tuple[str, ...]:
+    """One of ours says that this region uses it. What of it had to be changed for that."""
+    region = aws.identity.region
+    if not _is_ours(role) or region in regions_of(role):
+        return ()
+    aws.iam.tag_role(RoleName=role["RoleName"], Tags=[_mark(region)])
+    return ("regions",)
+
+
+def _mark(region: str) -> Any:
+    return {"Key": region_tag(region), "Value": "uses it"}
+
+
 def _create(aws: Aws, name: str, description: str, progress: Progress, service: str = "ecs-tasks.amazonaws.com") -> Any:
+    tags: Any = [{"Key": TAG, "Value": ROLE}, _mark(aws.identity.region)]
     try:
         role = aws.iam.create_role(
-            RoleName=name,
-            AssumeRolePolicyDocument=_trust(service),
-            Description=description,
-            Tags=[{"Key": TAG, "Value": ROLE}],
+            RoleName=name, AssumeRolePolicyDocument=_trust(service), Description=description, Tags=tags
         )["Role"]
     except aws.iam.exceptions.EntityAlreadyExistsException:
-        return _get(aws, name)
+        return get_role(aws, name)
     aws.settled(progress, "make", "role", name)
-    return {**role, "Tags": [{"Key": TAG, "Value": ROLE}]}
+    return {**role, "Tags": tags}
 
 
 def _trust(service: str) -> str:

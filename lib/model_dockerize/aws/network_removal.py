@@ -5,11 +5,12 @@ from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from model_dockerize.aws.ec2 import OURS, found
 from model_dockerize.aws.eventual import once_settled
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.thing import Thing
-from model_dockerize.errors import AwsError
 
 
 def network_things(aws: Aws) -> Iterator[Thing]:
@@ -67,8 +68,8 @@ def _end_nat(aws: Aws, identity: str) -> None:
 
 def _end_endpoint(aws: Aws, identity: str) -> None:
     for refused in aws.ec2.delete_vpc_endpoints(VpcEndpointIds=[identity]).get("Unsuccessful", []):
-        error = refused.get("Error", {})
-        raise AwsError(f"S3 endpoint {identity}: {error.get('Code')}", details=(str(error.get("Message")),))
+        error: Any = refused.get("Error", {})
+        raise ClientError({"Error": error}, "DeleteVpcEndpoints")
 
 
 def _end_table(aws: Aws, identity: str) -> None:

@@ -72,6 +72,7 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
                     "iam:DeleteRolePolicy",
                     "iam:DetachRolePolicy",
                     "iam:DeleteRole",
+                    "iam:UntagRole",
                     "iam:GetRole",
                 ),
                 *("iam:GetInstanceProfile", "iam:RemoveRoleFromInstanceProfile", "iam:DeleteInstanceProfile"),
@@ -253,7 +254,7 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
 
 def _function(batch: BatchSettings, where: Where) -> list[Statement]:
     name = batch.update_function
-    role = where.arn("iam", f"role/{function_role_name(name)}", regional=False)
+    role = where.arn("iam", f"role/{function_role_name(name, where.region)}", regional=False)
     making = ("lambda:GetFunction", "lambda:CreateFunction", "lambda:TagResource")
     changing = ("lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionCode")
     feeding = ("lambda:GetPolicy", "lambda:AddPermission", "lambda:RemovePermission") if batch.function_source else ()
@@ -280,7 +281,7 @@ def _end_of_function(name: str, where: Where) -> Statement:
         ),
         where.arn("lambda", f"function:{name}"),
         where.arn("logs", f"log-group:/aws/lambda/{name}"),
-        where.arn("iam", f"role/{function_role_name(name)}", regional=False),
+        where.arn("iam", f"role/{function_role_name(name, where.region)}", regional=False),
         f"arn:{where.partition}:s3:::*",
     )
 

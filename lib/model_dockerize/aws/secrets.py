@@ -23,7 +23,7 @@ def ensure_secrets_readable(aws: Aws, role: Role, model: str, arns: tuple[str, .
     if not role.ours:
         progress.info(f"role {role.name} is not ours: it must be allowed to read the secrets itself")
         return
-    name = policy_name(model)
+    name = policy_name(model, aws.identity.region)
     with translate(f"role {role.name}, policy {name}"):
         there = _readable(aws, role.name, name)
         missing = set(map(without_key, arns)) - there
@@ -35,9 +35,9 @@ def ensure_secrets_readable(aws: Aws, role: Role, model: str, arns: tuple[str, .
     aws.settled(progress, "change" if there else "make", "role policy", name, *(("resources",) if there else ()))
 
 
-def policy_name(model: str) -> str:
-    """Of the inline policy that holds what one model's containers are given: the role is shared by all models."""
-    return f"{TAG}-{legal_name(model, 100)}"
+def policy_name(model: str, region: str) -> str:
+    """Of the inline policy that holds what one model's containers are given: all models and regions share the role."""
+    return f"{TAG}-{region}-{legal_name(model, 90)}"
 
 
 def without_key(arn: str) -> str:

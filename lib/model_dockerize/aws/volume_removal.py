@@ -4,10 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from model_dockerize.aws.ec2 import name_of
-from model_dockerize.aws.errors import code_of
 from model_dockerize.aws.eventual import once_settled
 from model_dockerize.aws.names import legal_name, tagged
 from model_dockerize.aws.session import Aws
@@ -24,7 +21,9 @@ def volume_things(aws: Aws, model: str, is_last: bool) -> Iterator[Thing]:
     for point in points:
         if point["AccessPointId"] in mine:
             what = f"{point['AccessPointId']} ({point['RootDirectory']['Path']} of {point['FileSystemId']})"
-            yield Thing("access point", what, partial(_end_point, aws, point["AccessPointId"]))
+            yield Thing(
+                "access point", what, partial(aws.efs.delete_access_point, AccessPointId=point["AccessPointId"])
+            )
     for system in _all(aws, "describe_file_systems", "FileSystems"):
         if not tagged(system.get("Tags", [])) or system["LifeCycleState"] in ("deleting", "deleted"):
             continue
@@ -38,14 +37,6 @@ def volume_things(aws: Aws, model: str, is_last: bool) -> Iterator[Thing]:
 def _all(aws: Aws, operation: str, key: str) -> list[Any]:
     pages: Any = aws.efs.get_paginator(operation).paginate()  # type: ignore[call-overload]
     return [thing for page in pages for thing in page[key]]
-
-
-def _end_point(aws: Aws, identity: str) -> None:
-    try:
-        aws.efs.delete_access_point(AccessPointId=identity)
-    except ClientError as error:
-        if code_of(error) != "AccessPointNotFound":
-            raise
 
 
 def _end_system(aws: Aws, identity: str) -> None:

@@ -4,9 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from model_dockerize import aws
+from model_dockerize.aws.eventual import once_free
+from model_dockerize.aws.gone import gone_is_well
 from model_dockerize.errors import AwsError
+from model_dockerize.settings import to_settings
 
 from .conftest import Account, settings
 from .test_plan import everything
@@ -67,6 +71,25 @@ class TestDestroy:
         second = aws.find_ours(account.aws, aws.Names(*["second"] * 5, "model-dockerize"))
         assert {"cluster", "network", "role", "log group"} <= {thing.kind for thing in second}
 
+    def test_roles_stay_as_long_as_another_region_uses_them(
+        self, account: Account, environment: dict[str, str]
+    ) -> None:
+        elsewhere = aws.connect(to_settings([]).aws, {**environment, "AWS_REGION": "eu-west-1"}, account.said)
+        everything(account.aws, account.said)
+        aws.ensure_runtime(elsewhere, settings(), "iris", account.said)
+        roles = ["model-dockerize-task", "ecsTaskExecutionRole"]
+        first = aws.find_ours(account.aws, NAMES)
+        assert [thing.name for thing in first if "role" in thing.kind] == [
+            f"{role}, which stays for eu-west-1" for role in roles
+        ]
+        aws.remove(first, account.said)
+        assert aws.find_ours(account.aws, NAMES) == ()
+        assert {role["RoleName"] for role in account.aws.iam.list_roles()["Roles"]} == set(roles)
+        aws.ensure_runtime(account.aws, settings(), "iris", account.said)  # here again
+        aws.remove(aws.find_ours(elsewhere, NAMES), account.said)
+        aws.remove(aws.find_ours(account.aws, NAMES), account.said)
+        assert account.aws.iam.list_roles()["Roles"] == []
+
     def test_what_others_hold_on_to_is_told_and_the_rest_goes(self, account: Account) -> None:
         everything(account.aws, account.said)
         things = aws.find_ours(account.aws, NAMES)
@@ -77,6 +100,54 @@ class TestDestroy:
             aws.remove(things, account.said)
         assert caught.value.details[0].startswith("role model-dockerize-task: ")
         assert [thing.name for thing in aws.find_ours(account.aws, NAMES)] == ["model-dockerize-task"]
+
+
+class TestGone:
+    """What AWS says of what is not there, by the botocore models: the removal ends well."""
+
+    @pytest.mark.parametrize(
+        ("code", "message"),
+        [
+            *((code, "") for code in ("NoSuchEntity", "InvalidRouteTableID.NotFound", "Gateway.NotAttached")),
+            *((code, "") for code in ("NatGatewayNotFound", "FileSystemNotFound", "LoadBalancerNotFound")),
+            *((f"{what}NotFoundException", "") for what in ("Resource", "Repository", "Service", "Cluster", "Object")),
+            ("ClientException", "arn:aws:batch:us-east-1:123456789012:job-queue/jobs does not exist"),
+            ("ClientException", "Unable to describe task definition."),
+        ],
+    )
+    def test_it_is_asked_once_more(self, code: str, message: str) -> None:
+        tries = []
+        gone_is_well(lambda: tries.append(1) or refuse(code, message))
+        assert len(tries) == 2
+
+    def test_what_comes_after_a_lost_answer_is_still_done(self) -> None:
+        left = ["first", "second", "third"]
+
+        def remove() -> None:
+            while left:
+                refuse("InvalidAssociationID.NotFound", left.pop(0))  # done, and its answer lost
+
+        gone_is_well(remove)
+        assert not left
+
+    @pytest.mark.parametrize("code", ["AccessDenied", "DeleteConflict", "ClientException", "NotFoundation"])
+    def test_every_other_refusal_stays_one(self, code: str) -> None:
+        with pytest.raises(ClientError):
+            gone_is_well(lambda: refuse(code, "Cannot delete, found existing JobQueue relationship"))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("ClientException", "Cannot delete, resource is being modified"), ("OperationAbortedException", "")],
+)
+def test_what_another_call_still_works_on_is_waited_for(code: str, message: str) -> None:
+    answers = iter([True, False])
+    once_free(lambda: next(answers) and refuse(code, message), seconds=5)
+    assert next(answers, None) is None
+
+
+def refuse(code: str, message: str) -> None:
+    raise ClientError({"Error": {"Code": code, "Message": message}}, "Delete")
 
 
 def settings_with_own_network(connection: aws.Aws, vpc: str) -> Any:

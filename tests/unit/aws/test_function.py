@@ -11,11 +11,13 @@ from botocore.exceptions import ClientError
 
 from model_dockerize import aws
 from model_dockerize.aws.function import archive, ensure_function
+from model_dockerize.aws.iam import function_role_name
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
 
 from .conftest import ACCOUNT, Account
 
 NAMES = aws.Names(*["iris"] * 5, "c", function="on-upload")
+ROLE = function_role_name("on-upload", "us-east-1")
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ class TestMade:
 
     def test_its_role_may_submit_this_definition_to_this_queue(self, account: Account) -> None:
         ensure(account)
-        role = "model-dockerize-on-upload"
+        role = ROLE
         document: Any = account.aws.iam.get_role_policy(RoleName=role, PolicyName="model-dockerize")["PolicyDocument"]
         (submit,) = [s for s in document["Statement"] if s["Action"] == ["batch:SubmitJob"]]
         at = f"arn:aws:batch:us-east-1:{ACCOUNT}"
@@ -111,7 +113,7 @@ class TestMade:
         rehearsal.aws.listen("before-send", lambda event_name, **_: sent.append(event_name.rsplit(".", 1)[-1]))
         ensure_function(rehearsal.aws, "on-upload", "q", "iris", account.said, source="data")
         assert [str(change) for change in rehearsal.changes] == [
-            *("+ role model-dockerize-on-upload", "+ function on-upload", "+ notification data"),
+            *(f"+ role {ROLE}", "+ function on-upload", "+ notification data"),
         ]
         assert sent
         assert [operation for operation in sent if not aws.is_read(operation)] == []
@@ -210,16 +212,31 @@ class TestGone:
     def test_what_is_ours_goes_with_its_notification(self, account: Account) -> None:
         ensure(account, source="data/in/")
         things = [t for t in aws.find_ours(account.aws, NAMES) if "on-upload" in t.name]
-        assert [str(thing) for thing in things] == ["function on-upload", "role model-dockerize-on-upload"]
+        assert [str(thing) for thing in things] == ["function on-upload", f"role {ROLE}"]
         aws.remove(tuple(things), account.said)
         held = account.aws.s3.get_bucket_notification_configuration(Bucket="data")
         assert "LambdaFunctionConfigurations" not in held
         assert [t for t in aws.find_ours(account.aws, NAMES) if "on-upload" in t.name] == []
 
+    def test_its_log_goes_with_it_also_where_a_former_try_ended_between_the_two(self, account: Account) -> None:
+        ensure(account)
+        account.aws.logs.create_log_group(logGroupName="/aws/lambda/on-upload")
+        account.aws.functions.delete_function(FunctionName="on-upload")
+        things = [t for t in aws.find_ours(account.aws, NAMES) if "on-upload" in t.name]
+        assert [str(thing) for thing in things] == ["log group /aws/lambda/on-upload", f"role {ROLE}"]
+        aws.remove(tuple(things), account.said)
+        assert account.aws.logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"] == []
+
+    def test_roles_of_the_same_function_in_two_regions_and_of_long_names_are_different(self) -> None:
+        names = {function_role_name(name, region) for name in ("a" * 60 + "b", "a" * 60 + "c") for region in ("r", "s")}
+        assert len(names) == 4
+        assert {len(name) for name in names} == {64}
+
     def test_what_is_theirs_stays(self, account: Account) -> None:
         theirs(account)
+        account.aws.logs.create_log_group(logGroupName="/aws/lambda/on-upload")
         ensure(account)
-        assert [t for t in aws.find_ours(account.aws, NAMES) if t.kind == "function"] == []
+        assert [t for t in aws.find_ours(account.aws, NAMES) if "on-upload" in t.name] == []
 
 
 def heard(account: Account) -> str:

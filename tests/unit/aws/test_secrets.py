@@ -22,7 +22,7 @@ SECRETS = (("PASSWORD", f"{SECRET}:password::"), ("KEY", PARAMETER))
 
 def readable(connection: aws.Aws, model: str = "iris") -> Any:
     document: Any = connection.iam.get_role_policy(
-        RoleName="ecsTaskExecutionRole", PolicyName=f"model-dockerize-{model}"
+        RoleName="ecsTaskExecutionRole", PolicyName=f"model-dockerize-us-east-1-{model}"
     )["PolicyDocument"]
     return [(s["Action"], s["Resource"]) for s in document["Statement"]]
 
@@ -66,7 +66,7 @@ class TestTheExecutionRole:
 
     def test_is_planned_before_it_is_made(self, account: Account) -> None:
         rehearsal, sent = rehearsed(account, secrets=SECRETS)
-        assert "+ role policy model-dockerize-iris" in map(str, rehearsal.changes)
+        assert "+ role policy model-dockerize-us-east-1-iris" in map(str, rehearsal.changes)
         assert [operation for operation in sent if not aws.is_read(operation)] == []
 
     @pytest.mark.usefixtures("_without_waiting")
@@ -76,7 +76,7 @@ class TestTheExecutionRole:
         account.calls.clear()
         aws.remove(aws.find_ours(account.aws, NAMES), account.said)
         assert account.aws.iam.list_role_policies(RoleName="ecsTaskExecutionRole")["PolicyNames"] == [
-            "model-dockerize-second"
+            "model-dockerize-us-east-1-second"
         ]
         asked = configured(secrets=f"A={SECRET}")
         assert called(account.calls) - actions(permissions(asked, NAMES, WHERE), removal(NAMES, WHERE)) == set()
