@@ -2,14 +2,15 @@
 
 python bench/fault_matrix.py [--results FILE] [matrix] [kills] [COURSE ...]    # no word: both, of all courses
 
-It takes an hour and more. With FILE it can be ended and goes on where it was; what FILE holds is not tried again, and
-the tables are of all that it holds.
+It takes an hour and more. With FILE it can be ended and goes on where it was: what FILE holds is not tried again unless
+it was wrong, and the tables are of all that it holds.
 
 An operation meets every fault in the first command (course) that calls it, and one fault, another each time, in every
 further command that calls it.
 """
 
 import argparse
+import gc
 import json
 import random
 import sys
@@ -40,7 +41,8 @@ class Results:
 
     def __post_init__(self) -> None:
         if self.file and self.file.exists():
-            self.entries = [json.loads(line) for line in self.file.read_text(encoding="utf-8").splitlines()]
+            entries = [json.loads(line) for line in self.file.read_text(encoding="utf-8").splitlines()]
+            self.entries = [entry for entry in entries if not entry.get("why")]
 
     def find(self, **wanted: Any) -> dict[str, Any] | None:
         return next((entry for entry in self.entries if wanted.items() <= entry.items()), None)
@@ -126,6 +128,9 @@ def main() -> None:
     parts = {"matrix", "kills"} & set(asked.words) or {"matrix", "kills"}
     results = Results(asked.results)
     with fault_rig() as rig:
+        # botocore's models are millions of objects that stay: looking through them again and again takes a third.
+        gc.freeze()
+        gc.set_threshold(50_000)
         if "matrix" in parts:
             matrix(rig, results, courses)
         if "kills" in parts:

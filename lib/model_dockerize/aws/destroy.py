@@ -6,6 +6,7 @@ all regions share (roles), with the last of the last region.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -240,7 +241,9 @@ def _end_service(aws: Aws, cluster: str, name: str, sleep: Callable[[float], Non
 
 def _end_task_definition(aws: Aws, arn: str) -> None:
     if _task_definition_status(aws, arn) == "ACTIVE":
-        aws.ecs.deregister_task_definition(taskDefinition=arn)
+        # Sent again after a lost answer it may be refused; what was not taken back cannot be deleted: that is told.
+        with suppress(aws.ecs.exceptions.ClientException):
+            aws.ecs.deregister_task_definition(taskDefinition=arn)
     failures = aws.ecs.delete_task_definitions(taskDefinitions=[arn])["failures"]
     if failures and _task_definition_status(aws, arn) in ("ACTIVE", "INACTIVE"):
         reason = failures[0].get("reason") or "AWS gives no reason"

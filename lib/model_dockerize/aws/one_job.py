@@ -1,14 +1,20 @@
 """One Batch job as a BatchConfig.yml describes it: the latest revision of a definition, with what is different."""
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from model_dockerize.aws.batch import latest_job_definition
 from model_dockerize.aws.errors import translate
+from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import BATCH, TAG
 from model_dockerize.aws.session import Aws
 from model_dockerize.progress import Progress
 from model_dockerize.settings import JobConfig
+
+#: A tag of the job: the sending of it that we mean, where others of its name are in the queue.
+_SENDING = f"{TAG}:sending"
+_NEWEST = 100  # jobs of one name; ListJobs with a filter gives the newest first, DescribeJobs takes 100
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,10 @@ class SubmittedJob:
 
 
 def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
-    """Sends the job to its queue, by the highest ACTIVE revision of its definition.
+    """Sends the job to its queue once, by the highest ACTIVE revision of its definition.
+
+    SubmitJob has no token by which AWS would know it again. So after a lost answer the jobs of that name are looked at,
+    and it is sent again only if it is not among them.
 
     Raises:
         InputError: there is no such definition.
@@ -30,21 +39,36 @@ def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
     """
     definition = latest_job_definition(aws, job.definition)
     retries: Any = {"retryStrategy": {"attempts": job.retry_attempts}} if job.retry_attempts else {}
-    with translate(f"submit job {job.name}"):
-        made = aws.batch.submit_job(
-            jobName=job.name,
-            jobQueue=job.queue,
-            jobDefinition=definition.arn,
-            parameters=dict(job.parameters),
-            containerOverrides=overrides(job),  # type: ignore[arg-type]
-            propagateTags=True,
-            tags={TAG: BATCH},
-            **retries,
-        )
-    progress.info(
-        f"job {job.name}: submitted to {job.queue} as {made['jobId']}, by {job.definition}:{definition.revision}"
-    )
-    return SubmittedJob(made["jobId"], job.name, job.queue, definition.arn)
+    sending, sent = uuid.uuid4().hex, list[str]()
+
+    @finds_what_was_lost
+    def send() -> str:
+        with translate(f"submit job {job.name}"):
+            if sent and (there := _sent(aws, job, sending)):
+                return there
+            sent.append(sending)
+            return aws.batch.submit_job(
+                jobName=job.name,
+                jobQueue=job.queue,
+                jobDefinition=definition.arn,
+                parameters=dict(job.parameters),
+                containerOverrides=overrides(job),  # type: ignore[arg-type]
+                propagateTags=True,
+                tags={TAG: BATCH, _SENDING: sending},
+                **retries,
+            )["jobId"]
+
+    identity = send()
+    progress.info(f"job {job.name}: submitted to {job.queue} as {identity}, by {job.definition}:{definition.revision}")
+    return SubmittedJob(identity, job.name, job.queue, definition.arn)
+
+
+def _sent(aws: Aws, job: JobConfig, sending: str) -> str:
+    """The id of the job that carries `sending`; empty if there is none."""
+    named: Any = [{"name": "JOB_NAME", "values": [job.name]}]
+    there = aws.batch.list_jobs(jobQueue=job.queue, filters=named, maxResults=_NEWEST)["jobSummaryList"]
+    described = aws.batch.describe_jobs(jobs=[j["jobId"] for j in there])["jobs"] if there else []
+    return next((j["jobId"] for j in described if j.get("tags", {}).get(_SENDING) == sending), "")
 
 
 def overrides(job: JobConfig) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from model_dockerize.aws import job_list, jobs
 from model_dockerize.aws.lost import AnswerLostError
 from model_dockerize.aws.policy import Where, permissions
 from model_dockerize.errors import AwsAccessError, AwsError
+from model_dockerize.settings import JobConfig
 from model_server.array import pick
 
 from .conftest import ACCOUNT, Account, batch_settings, settings
@@ -81,6 +82,38 @@ class TestSending:
         found: Any = account.aws.batch.list_jobs(jobQueue="q", filters=[{"name": "JOB_NAME", "values": ["iris*"]}])
         assert lost
         assert [j["jobId"] for j in found["jobSummaryList"] if ":" not in j["jobId"]] == [job.id]
+
+
+class TestOneJob:
+    """Of a BatchConfig.yml: its name is given, so others of the name may be there."""
+
+    JOB = JobConfig("nightly", "q", "iris")
+
+    def test_needs_no_look_at_other_jobs(self, account: Account) -> None:
+        prepare(account)
+        aws.submit_one(account.aws, self.JOB, account.said)
+        assert "batch:ListJobs" not in account.calls
+
+    @pytest.mark.parametrize("carried_out", [True, False])
+    def test_when_the_answer_is_lost_it_is_sent_once(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch, carried_out: bool
+    ) -> None:
+        monkeypatch.setattr("time.sleep", lambda _: None)
+        prepare(account)
+        former = aws.submit_one(account.aws, self.JOB, account.said)
+        lost: list[str] = []
+
+        def lose(model: Any, **_: Any) -> None:
+            if model.name == "SubmitJob" and not lost:
+                lost.append(model.name)
+                raise AnswerLostError("nobody knows")
+
+        account.hooks.add(lose, "after-call" if carried_out else "before-call")
+        sent = aws.submit_one(account.aws, self.JOB, account.said)
+        assert lost
+        found: Any = account.aws.batch.list_jobs(jobQueue="q", filters=[{"name": "JOB_NAME", "values": ["nightly"]}])
+        assert {j["jobId"] for j in found["jobSummaryList"]} == {former.id, sent.id}
+        assert len(found["jobSummaryList"]) == 2
 
 
 class TestParts:
