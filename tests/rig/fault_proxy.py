@@ -7,13 +7,13 @@ import json
 import socket
 import struct
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import sleep  # the real one, also where a test has another clock put in its place
 from typing import Any, Literal
 
 from tests.rig import aws_calls
@@ -52,12 +52,18 @@ class Faults:
     left: float = 0  # how often still
     calls: list[str] = field(default_factory=list)
     url: str = ""
+    working: set[object] = field(default_factory=set)  # what the stand-ins are still doing
 
     def let(self, operation: str, kind: Kind, times: float) -> None:
         self.operation, self.kind, self.left = operation, kind, times
 
     def none(self) -> None:
         self.left = 0
+
+    def settle(self) -> None:
+        """Until the stand-ins have done what they were asked, also by somebody who waits for the answer no longer."""
+        while self.working:
+            sleep(0.005)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -90,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             if kind == "lost answer":
                 self._forward(service, operation, body)
             if kind == "timeout":
-                time.sleep(HUNG)
+                sleep(HUNG)
             return self._reset()
         return self._refuse(kind, service, operation)
 
@@ -100,11 +106,15 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.headers.get("Content-Type"):
             headers["Content-Type"] = "application/octet-stream"  # else urllib would call it a form
         request = urllib.request.Request(to + self.path, body or None, headers, method=self.command)
+        work = object()
+        self.faults.working.add(work)
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read(), dict(answer.headers)
         except urllib.error.HTTPError as error:
             return error.code, error.read(), dict(error.headers)
+        finally:
+            self.faults.working.discard(work)
 
     def _refuse(self, kind: str, service: str, operation: str) -> None:
         status, code = _CODES[kind].get(service) or _CODES[kind][""]

@@ -20,7 +20,8 @@ from botocore.config import Config
 from moto.backends import get_backend
 from moto.batch.models import BatchBackend
 from moto.core.config import default_user_config
-from moto.iam.models import AWSManagedPolicy
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import AWSManagedPolicy, IAMBackend
 from moto.server import ThreadedMotoServer
 from tests.rig import deployer
 from tests.rig.ecs_simulator import Clock, Simulator, simulator
@@ -90,8 +91,13 @@ class FaultRig:
         """One run, with every clock the simulator's."""
         clock = self.ecs.clock
         deployer.clocked(clock.sleep, clock.monotonic)
-        with patch("time.sleep", clock.sleep):
+        with patch("time.sleep", self._sleep):
             return deployer.run_course(self._connect if fresh_connection else self._known, course, self.there)
+
+    def _sleep(self, seconds: float) -> None:
+        """What AWS did when a client lost patience is done seconds later. Here none pass, so it is waited for."""
+        self.faults.settle()
+        self.ecs.clock.sleep(seconds)
 
     def _connect(self, run: Any) -> aws.Aws:
         with run.recorder.stage("check") as stage:
@@ -143,6 +149,7 @@ class FaultRig:
     def before(self, course: Course) -> None:
         """An account in which `course` can be run."""
         self.faults.none()
+        self.faults.settle()
         self.empty()
         for name in course.before:
             report = self.run(COURSES[name])
@@ -217,6 +224,7 @@ class FaultRig:
             killed += process.poll() is None
             process.kill()
             process.wait(10)
+            self.faults.settle()
             told = f"{course.name}: killed at call {moment} of {whole} with {self.made()}"
             again = self.run(course)
             assert again.outcome in (course.first, course.again), f"{told}: {again.failure}"
@@ -247,6 +255,16 @@ def _updated(self: Any, compute_environment_name: str, state: Any, compute_resou
     return answer
 
 
+_moto_removes = IAMBackend.remove_role_from_instance_profile
+
+
+def _removed(self: Any, profile_name: str, role_name: str) -> None:
+    """moto fails where the profile has no such role; AWS says NoSuchEntity."""
+    if self.get_role(role_name) not in self.get_instance_profile(profile_name).roles:
+        raise NotFoundException(f"Role {role_name} cannot be found.")
+    _moto_removes(self, profile_name, role_name)
+
+
 @cache
 def _client(service: str, url: str, keys: tuple[tuple[str, str], ...]) -> Any:
     return boto3.client(service, endpoint_url=url, **dict(keys))  # type: ignore[call-overload]
@@ -262,6 +280,7 @@ def fault_rig() -> Iterator[FaultRig]:
         stack.enter_context(patch.object(aws.session, "_CONFIG", impatient))
         stack.enter_context(patch.dict(default_user_config, {"batch": {"use_docker": False}}))  # jobs end at once
         stack.enter_context(patch.object(BatchBackend, "update_compute_environment", _updated))
+        stack.enter_context(patch.object(IAMBackend, "remove_role_from_instance_profile", _removed))
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         stack.callback(server.stop)

@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from model_dockerize.errors import AwsAccessError, AwsError
 
@@ -79,7 +80,7 @@ def translate(doing: str) -> Iterator[None]:
         raise _from_client_error(doing, error) from error
     except _NO_CREDENTIALS as error:
         raise AwsAccessError(f"{doing}: no usable AWS credentials: {error}", remedy=_SIGN_IN) from error
-    except (boto.HTTPClientError, boto.ConnectionError) as error:
+    except (boto.HTTPClientError, boto.ConnectionError, ResponseParserError) as error:
         raise AwsError(
             f"{doing}: AWS did not answer: {error}",
             remedy="Check the network, the proxy and the region's name; then run again, what was made is found again.",

@@ -2,6 +2,7 @@
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError
+from botocore.parsers import ResponseParserError
 
 from model_dockerize.aws.errors import translate
 from model_dockerize.errors import AwsAccessError, AwsError
@@ -41,6 +42,7 @@ DENIED = (
         (refused("ThrottlingException", "Rate exceeded"), AwsError, "kept throttling CreateCluster"),
         (refused("ServerException", "oops"), AwsError, "CreateCluster failed: ServerException: oops"),
         (EndpointConnectionError(endpoint_url="https://x"), AwsError, "did not answer"),
+        (ResponseParserError("<!doctype html>"), AwsError, "did not answer"),
         (ParamValidationError(report="no name"), AwsError, "no name"),
     ],
 )
