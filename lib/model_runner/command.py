@@ -40,7 +40,7 @@ class CommandMode:
         self._command = command
         self._directory = directory
         self._connection = connection
-        self._die_with_parent = death_signal_setter(signal.SIGKILL)
+        self._die_with_parent = death_signal_setter(signal.SIGKILL, os.getpid())
         self._child: Optional["subprocess.Popen[bytes]"] = None
         wake_read, wake_write = os.pipe()
         os.set_blocking(wake_read, False)

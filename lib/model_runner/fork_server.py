@@ -324,20 +324,31 @@ def read_all(descriptor: int) -> bytes:
 
 
 def death_tie() -> Callable[[], object]:
-    """Returns a function that lets the calling process die with its parent."""
+    """Returns a function that lets a child of the calling process die with it, also if it is dead already."""
+    parent = os.getpid()
+    prctl: Callable[..., object] = lambda *_: None  # noqa: E731 - the runner kills the process group
     try:
         import ctypes  # noqa: PLC0415 - some small Pythons lack it
 
         prctl = ctypes.CDLL(None, use_errno=True).prctl
     except (ImportError, OSError, AttributeError):
-        return lambda: None  # the runner kills the process group
-    return lambda: prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
+        pass
+
+    def tie() -> None:
+        prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG: from now on
+        if os.getppid() != parent:  # it was gone before
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return tie
 
 
 def main(channel: socket.socket) -> None:
-    """Serves jobs until the runner is gone."""
+    """Serves jobs until the runner is gone.
+
+    Raises:
+        EOFError, ConnectionError: it is. That this process dies with the runner was arranged before it was started.
+    """
     tie = death_tie()
-    tie()
     before = descriptors()
     wanted, _ = receive(channel)
     folder = os.path.dirname(os.path.abspath(wanted["script"]))
@@ -358,5 +369,5 @@ if __name__ == "__main__":
         del sys.path[0]  # the folder of this file: the script must not find anything there
     try:
         main(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, int(sys.argv[1])))
-    except EOFError:
-        os._exit(0)
+    except (EOFError, ConnectionError):
+        os._exit(0)  # without a word, and without the exit handlers of what was imported

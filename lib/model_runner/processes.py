@@ -9,15 +9,26 @@ PR_SET_PDEATHSIG = 1
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def death_signal_setter(signal_number: int) -> Callable[[], object]:
-    """Returns a function that asks the kernel to send `signal_number` to the caller when its parent dies."""
+def death_signal_setter(signal_number: int, parent: int) -> Callable[[], object]:
+    """Returns a function that asks the kernel to send `signal_number` to the caller when its parent dies.
+
+    Args:
+        parent: process number of the parent. If it is dead already, the signal is sent at once.
+    """
+    prctl: Callable[..., object] = lambda *_: None  # noqa: E731 - the end of the socket still tells us
     try:
         import ctypes  # noqa: PLC0415 - some small Pythons lack it
 
         prctl = ctypes.CDLL(None, use_errno=True).prctl
     except (ImportError, OSError, AttributeError):
-        return lambda: None  # the end of the socket still tells us
-    return lambda: prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+        pass
+
+    def set_signal() -> None:
+        prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal_number)
+
+    return set_signal
 
 
 def has_ended(pid: int) -> bool:

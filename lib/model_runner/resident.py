@@ -46,7 +46,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=death_signal_setter(signal.SIGKILL),  # noqa: PLW1509 - there are no threads here
+            preexec_fn=death_signal_setter(signal.SIGKILL, os.getpid()),  # noqa: PLW1509 - there are no threads here
         )
         self.pid = self._process.pid
         self.streams = Streams(self._process.stdout.fileno(), self._process.stderr.fileno())  # type: ignore[union-attr]

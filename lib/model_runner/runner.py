@@ -146,7 +146,8 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 2:
         sys.stderr.write("usage: runner.py SOCKET MANIFEST\n")
         return 2
-    death_signal_setter(signal.SIGTERM)()
+    # Whether the server was gone before that, the connection will tell.
+    death_signal_setter(signal.SIGTERM, os.getppid())()
     socket_path, manifest_path = arguments
     with open(manifest_path, encoding="utf-8") as file:
         manifest = json.load(file)
@@ -156,7 +157,11 @@ def main(arguments: Sequence[str]) -> int:
         wanted = "auto"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(socket_path)
+        try:
+            connection.connect(socket_path)
+        except OSError as error:
+            log("runner: the server is gone: {}: {}".format(socket_path, error.strerror))
+            return 1
         try:
             os.chdir(manifest["working_directory"])
         except OSError:

@@ -41,7 +41,7 @@ class Preloaded:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
-                preexec_fn=death_signal_setter(signal.SIGKILL),  # noqa: PLW1509 - there are no threads here
+                preexec_fn=death_signal_setter(signal.SIGKILL, os.getpid()),  # noqa: PLW1509 - there are no threads here
             )
         except OSError as error:
             raise UnfitError("it could not be started: {}".format(error.strerror)) from error

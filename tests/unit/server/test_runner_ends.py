@@ -1,0 +1,92 @@
+"""What is left of a runner's processes when the one above them is gone: nothing, and no word of it."""
+
+import array
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .test_runner import RUNNER, oldest_and_newest, wait_for, wait_until_gone
+
+LIB = RUNNER.parent.parent
+FORK_SERVER = RUNNER.parent / "fork_server.py"
+BOTH = pytest.mark.parametrize("python", oldest_and_newest(), ids=["oldest", "newest"])
+#: A child that is late: its parent is gone before it asks to die with it. It writes a word if it outlives that.
+LATE = """
+import os, signal, sys, time
+sys.path.insert(0, sys.argv[1])
+if sys.argv[2] == "fork server":
+    from model_runner.fork_server import death_tie
+    tie = death_tie()
+else:
+    from model_runner.processes import death_signal_setter
+    tie = death_signal_setter(signal.SIGKILL, os.getpid())
+parent = os.getpid()
+if os.fork() == 0:
+    if sys.argv[3] == "late":
+        while os.getppid() == parent:
+            time.sleep(0.001)
+    tie()
+    os.write(1, b"alive")
+    os._exit(0)
+if sys.argv[3] != "late":
+    os.wait()
+"""
+
+
+@pytest.mark.parametrize(("when", "written"), [("late", ""), ("in time", "alive")])
+@pytest.mark.parametrize("who", ["fork server", "runner"])
+def test_a_process_whose_parent_is_gone_already_does_not_live_on(who: str, when: str, written: str) -> None:
+    # The output ends when the last process that could write to it has ended.
+    late = [sys.executable, "-c", LATE, str(LIB), who, when]
+    done = subprocess.run(late, capture_output=True, text=True, timeout=20, check=True)
+    assert (done.stdout, done.stderr) == (written, "")
+
+
+@pytest.mark.parametrize("moment", ["while it imports", "between jobs", "in a job"])
+@BOTH
+def test_a_fork_server_whose_runner_is_gone_ends_without_a_word(python: str, moment: str, tmp_path: Path) -> None:
+    script, pid_file = tmp_path / "main.py", tmp_path / "pid"
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.3)\n", encoding="utf-8")
+    script.write_text(
+        "import os, sys, time\nopen(sys.argv[1] + '-', 'w').write(str(os.getpid()))\n"
+        "os.rename(sys.argv[1] + '-', sys.argv[1])\ntime.sleep(float(sys.argv[2]))\n",
+        encoding="utf-8",
+    )
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        process = subprocess.Popen(
+            [python, str(FORK_SERVER), str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        theirs.close()
+        modules = [["slow", []]] if moment == "while it imports" else []
+        ours.send(json.dumps({"script": str(script), "modules": modules, "check": False}).encode())
+        if moment != "while it imports":
+            assert json.loads(ours.recv(65536))["hazard"] is None
+        if moment == "in a job":
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [os.open(os.devnull, os.O_WRONLY)] * 2))
+            ours.sendmsg([json.dumps({"argv": [str(pid_file), "0.3"]}).encode()], [rights])
+            wait_for(pid_file.exists)
+        ours.close()
+        said, _ = process.communicate(timeout=20)
+    assert (said.decode(), process.returncode) == ("", 0)
+    if moment == "in a job":
+        wait_until_gone(int(pid_file.read_text(encoding="utf-8")))
+
+
+@BOTH
+def test_a_runner_whose_server_is_gone_says_so_in_one_line(python: str, tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text("{}", encoding="utf-8")
+    command = [python, str(RUNNER), str(tmp_path / "socket"), str(tmp_path / "model.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.count("\n") == 1
+    assert "runner: the server is gone" in done.stdout
