@@ -38,6 +38,35 @@ FIELDS = [
     {"Path": "name", "DataType": "string", "Optional": False},
     {"Path": "age", "DataType": "number", "Optional": True},
 ]
+#: What is hard to see, a line each: texts with too little contrast to what they stand on (WCAG 2.2, 1.4.3: 4.5 to 1,
+#: large ones 3 to 1), and fields whose edge has too little (1.4.11: 3 to 1).
+FAINT = """(() => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => numbers(colour).slice(0, 3)
+    .map((value) => value / 255).map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, value, place) => sum + value * [0.2126, 0.7152, 0.0722][place], 0);
+  const paper = (element) => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return numbers(colour)[3] === 0 ? paper(element.parentElement) : colour;
+  };
+  const contrast = (one, other) => {
+    const [dark, bright] = [light(one), light(other)].sort((a, b) => a - b);
+    return (bright + 0.05) / (dark + 0.05);
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const style = getComputedStyle(element);
+    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!element.checkVisibility() || element.matches(".unseen, .skip, noscript")) continue;
+    const size = parseFloat(style.fontSize);
+    const enough = size >= 24 || (size >= 18.66 && style.fontWeight >= 600) ? 3 : 4.5;
+    if (text && contrast(style.color, paper(element)) < enough)
+      found.push(`${element.innerText.slice(0, 30)}: ${style.color} on ${paper(element)}`);
+    if (element.matches("input, select") && contrast(style.borderTopColor, paper(element.parentElement)) < 3)
+      found.push(`${element.id}: edge ${style.borderTopColor} on ${paper(element.parentElement)}`);
+  }
+  return found;
+})()"""
 
 
 @contextmanager
@@ -216,6 +245,7 @@ def test_the_dashboard_says_what_the_model_is_and_takes(page: Page, url: str) ->
     assert rows["Available Mime Types"].split("\n") == [csv, bare, text]
     assert rows["Schema"].split("\n") == ["Schema[0]: name (string)", "Schema[1]: age (number, optional)"]
     assert rows["Runner"].startswith(("warm", "command"))
+    assert rows["Jobs"]
 
 
 def test_data_of_other_names_goes_through_a_mapping_file(
@@ -331,16 +361,21 @@ def test_every_field_and_button_has_a_name_and_every_page_one_heading(page: Page
         assert page.value("document.querySelectorAll('h1').length") == 1
 
 
-def test_in_the_dark_and_on_a_phone_nothing_is_cut_off(page: Page, url: str, data: Callable[[str], Path]) -> None:
-    send(page, url, data("name\nbad\n"))
+def test_in_the_dark_and_on_a_phone_nothing_is_cut_off_or_faint(
+    page: Page, url: str, data: Callable[[str], Path]
+) -> None:
+    failed = send(page, url, data("name\nbad\n"))
+    page.wait("document.querySelector('#job-error').checkVisibility()")
+    assert page.value(FAINT) == []
     for dark in (False, True):
         for width in (1100, 360):
             page.size(width, 800)
             if dark:
                 page.dark()
-            for address in ("", "License", "AddJob", "Mapping", "Jobs"):
+            for address in ("", "License", "AddJob", "Mapping", "Jobs", f"Job/{failed}", f"Job/{failed}/Delete"):
                 page.open(f"{url}/{address}")
                 assert page.value("document.documentElement.scrollWidth") <= width, address
+                assert (address, page.value(FAINT)) == (address, [])
             paper = page.value("getComputedStyle(document.body).backgroundColor")
             assert paper == ("rgb(16, 24, 28)" if dark else "rgb(243, 246, 247)")
 

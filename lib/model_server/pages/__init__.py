@@ -39,6 +39,7 @@ _templates.filters.update(label=words.label, moment=words.moment, seconds=words.
 async def dashboard(request: Request) -> Response:
     manifest = services.of(request).manifest
     text, problem = await run_in_threadpool(_license, request)
+    counts = await run_in_threadpool(services.of(request).store.queue.counts)
     return _page(
         request,
         "dashboard.html",
@@ -48,6 +49,7 @@ async def dashboard(request: Request) -> Response:
         inputs=mime.convertible(manifest.input_types),
         outputs=mime.convertible(manifest.output_types),
         runner=services.of(request).runner_mode() or "starting",
+        jobs=words.jobs(counts.by_state),
     )
 
 
@@ -157,8 +159,7 @@ async def _add_job_page(request: Request, status: int, error: str | None) -> Res
 def _mapping_page(request: Request, status: int, error: str | None) -> Response:
     manifest = services.of(request).manifest
     types = [text for text in mime.convertible(manifest.input_types) if mime.form(text) is not None]
-    fields = manifest.input_schema
-    return _page(request, "mapping.html", status, tab="add-job", types=types, fields=fields, error=error)
+    return _page(request, "mapping.html", status, tab="add-job", types=types, error=error)
 
 
 async def _license_page(request: Request, status: int, error: str | None, accepted: bool = False) -> Response:

@@ -1,8 +1,17 @@
 """What the pages say for values that programs use."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from model_server.jobs.queue import State
 from model_server.tabular import mime
+
+_STATES = {
+    State.CREATED: "waiting",
+    State.IN_PROGRESS: "in progress",
+    State.COMPLETE: "complete",
+    State.ERROR: "failed",
+}
 
 
 def label(text: str) -> str:
@@ -31,3 +40,9 @@ def seconds(duration: float) -> str:
     minutes, rest = divmod(round(duration), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def jobs(by_state: Mapping[State, int]) -> str:
+    """How many jobs are where; those of which there are none are left out."""
+    there = [f"{by_state[state]} {word}" for state, word in _STATES.items() if by_state.get(state)]
+    return ", ".join(there) or "none"

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from model_dockerize import licenses
+from model_server.jobs.queue import State
 from model_server.pages import words
 
 from .conftest import Server, StartServer
@@ -36,6 +37,7 @@ def test_an_address_without_the_last_slash_leads_to_the_dashboard(start_server: 
 def test_jobs_are_listed_and_deleted_by_links_and_forms_alone(start_server: StartServer) -> None:
     server = start_server()
     assert "There are no jobs." in requests.get(f"{server.url}/Jobs", timeout=5).text
+    assert "<dt>Jobs</dt><dd>none</dd>" in requests.get(f"{server.url}/", timeout=5).text
     done = server.send(b"a\n")
     server.wait(done)
     assert "1 job; finished." in requests.get(f"{server.url}/Jobs", timeout=5).text
@@ -43,6 +45,7 @@ def test_jobs_are_listed_and_deleted_by_links_and_forms_alone(start_server: Star
     server.wait(failed)
     page = requests.get(f"{server.url}/Jobs?page=7", timeout=5).text
     assert "2 jobs; all finished." in page
+    assert "<dt>Jobs</dt><dd>1 complete, 1 failed</dd>" in requests.get(f"{server.url}/", timeout=5).text
     assert page.index(failed) < page.index(done)
     assert "no good: &lt;b&gt;" in page
     assert "http-equiv" not in page  # nothing is unfinished: it does not reload
@@ -123,4 +126,6 @@ def test_values_in_words() -> None:
     assert [words.seconds(value) for value in (-0.2, 0.25, 5.94, 61, 3725)] == [
         *("0 ms", "250 ms", "5.9 s", "1 min 1 s", "1 h 2 min")
     ]
+    assert words.jobs({}) == "none"
+    assert words.jobs({State.ERROR: 1, State.CREATED: 0, State.COMPLETE: 12}) == "12 complete, 1 failed"
     assert words.moment(0) == "1970-01-01 00:00:00 UTC"

@@ -20,6 +20,7 @@ function show(status, error) {
 
 async function follow(job) {
   byId("job-id").textContent = job.id;
+  byId("job-line").hidden = false;
   for (const link of document.querySelectorAll("#progress [data-path]")) link.href = link.dataset.path + job.id;
   byId("job-more").hidden = false;
   while (job.status !== "Complete") {
@@ -39,6 +40,7 @@ form.addEventListener("submit", async (event) => {
   byId("job-links").hidden = true;
   byId("job-more").hidden = true;
   byId("job-id").textContent = "";
+  byId("job-line").hidden = true;
   show("Sending the file …");
   byId("progress").scrollIntoView({ block: "nearest" });
   try {
