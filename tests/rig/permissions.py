@@ -81,6 +81,7 @@ EXPLAINED = {
     "elasticloadbalancing:DeleteListener": _OTHERS,
     "ec2:ReplaceRoute": "mends a default route that leads nowhere, because its gateway was deleted",
     "ecr:GetDownloadUrlForLayer": "reads the build cache back (cache: registry or inline)",
+    "iam:UntagRole": "says that a region no longer uses a role that another one still does",
     "iam:DeleteRolePolicy": "removes what lets tasks read secrets, where there are some (secrets)",
     "ecs:DescribeServiceDeployments": "names our own rollout; without it the service as a whole is followed",
     "ecs:ListServiceDeployments": "finds our own rollout; without it the service as a whole is followed",
