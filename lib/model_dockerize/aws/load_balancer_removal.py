@@ -1,6 +1,7 @@
 """What stands before a service, found by its tags, in the order in which ELB lets go of it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -34,7 +35,10 @@ def _ours(
 ) -> list[Any]:
     """What `operation` lists (of one load balancer) and carries the tags of the service."""
     asked = {"LoadBalancerArn": balancer} if balancer else {}
-    things = [t for page in aws.elbv2.get_paginator(operation).paginate(**asked) for t in page[key]]
+    things: list[Any] = []
+    # A target group may still name a load balancer that went in a former try; its listeners went with it.
+    with suppress(aws.elbv2.exceptions.LoadBalancerNotFoundException):
+        things += [t for page in aws.elbv2.get_paginator(operation).paginate(**asked) for t in page[key]]
     marked: set[str] = set()
     for start in range(0, len(things), _ARNS_A_CALL):
         arns = [thing[arn_key] for thing in things[start : start + _ARNS_A_CALL]]

@@ -245,6 +245,14 @@ def test_destroy_leaves_nothing_and_the_policy_allows_all_of_it(account: Account
     assert called(account.calls) - actions(permissions(asked, NAMES, WHERE), removal(NAMES, WHERE)) == set()
 
 
+@pytest.mark.usefixtures("_without_waiting")
+def test_what_a_former_try_left_behind_the_load_balancer_is_found(account: Account) -> None:
+    everything(account.aws, account.said, **BALANCED)
+    things = aws.find_ours(account.aws, NAMES)
+    aws.remove(tuple(t for t in things if t.kind in ("service", "load balancer")), account.said)
+    assert "target group" in [thing.kind for thing in aws.find_ours(account.aws, NAMES)]
+
+
 def test_names_fit_and_differ() -> None:
     long = balancer_name("c", "a-model_with-a-name-that-is-longer-than-that", "vpc-1")
     assert len(long) <= 32
