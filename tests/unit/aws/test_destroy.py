@@ -76,8 +76,11 @@ class TestDestroy:
     ) -> None:
         elsewhere = aws.connect(to_settings([]).aws, {**environment, "AWS_REGION": "eu-west-1"}, account.said)
         everything(account.aws, account.said)
-        aws.ensure_runtime(elsewhere, settings(), "iris", account.said)
         roles = ["model-dockerize-task", "ecsTaskExecutionRole"]
+        planned = aws.rehearse(elsewhere)
+        aws.ensure_runtime(planned.aws, settings(), "iris", account.said)
+        assert {f"~ role {role} (regions)" for role in roles} <= set(map(str, planned.changes))
+        aws.ensure_runtime(elsewhere, settings(), "iris", account.said)
         first = aws.find_ours(account.aws, NAMES)
         assert [thing.name for thing in first if "role" in thing.kind] == [
             f"{role}, which stays for eu-west-1" for role in roles
