@@ -10,7 +10,6 @@ further command that calls it.
 """
 
 import argparse
-import gc
 import json
 import random
 import sys
@@ -128,9 +127,6 @@ def main() -> None:
     parts = {"matrix", "kills"} & set(asked.words) or {"matrix", "kills"}
     results = Results(asked.results)
     with fault_rig() as rig:
-        # botocore's models are millions of objects that stay: looking through them again and again takes a third.
-        gc.freeze()
-        gc.set_threshold(50_000)
         if "matrix" in parts:
             matrix(rig, results, courses)
         if "kills" in parts:

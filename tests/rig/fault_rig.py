@@ -1,5 +1,6 @@
 """One deployment against everything that can go wrong with a call: what came of it; was anything made twice?"""
 
+import gc
 import json
 import logging
 import os
@@ -291,4 +292,17 @@ def fault_rig() -> Iterator[FaultRig]:
         ecs = stack.enter_context(simulator(running=None))
         host, port = server.get_host_and_port()
         moto = f"http://{host}:{port}"
-        yield FaultRig(moto, ecs, stack.enter_context(fault_proxy(moto, ecs.url)))
+        proxy = stack.enter_context(fault_proxy(moto, ecs.url))
+        stack.enter_context(_seldom_collected())
+        yield FaultRig(moto, ecs, proxy)
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """botocore's models are millions of objects that stay: to look through them again and again takes a third."""
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000)
+    yield
+    gc.set_threshold(*usual)
+    gc.unfreeze()
