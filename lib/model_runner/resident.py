@@ -172,7 +172,7 @@ class ResidentMode:
     def _converse(self, program: Program, job: str, message: str, limits: Limits) -> Optional[str]:
         """Sends the job, once the program listens, and waits for its end; returns the error text."""
         sent = False
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:  # nothing to open and close, for a few descriptors
             selector.register(self._connection.fileno(), selectors.EVENT_READ)
             watched: List[int] = []
             while True:

@@ -111,7 +111,7 @@ class Requests:
     def next(self) -> Optional[Dict[str, Any]]:
         """Waits for a request; None when the server is gone."""
         while b"\n" not in self._buffer:
-            with selectors.DefaultSelector() as selector:
+            with selectors.PollSelector() as selector:  # nothing to open and close, for a few descriptors
                 selector.register(self._connection, selectors.EVENT_READ)
                 others: List[int] = self._mode.descriptors()
                 for descriptor in others:

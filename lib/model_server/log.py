@@ -19,6 +19,8 @@ def configure(as_json: bool) -> None:
     handler.setFormatter(_JsonFormatter() if as_json else _text_formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logger.setLevel(logging.INFO)
+    # Not asked for in any line, and each costs a look-up for every one of them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def _text_formatter() -> logging.Formatter:

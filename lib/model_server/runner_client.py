@@ -93,7 +93,8 @@ class RunnerClient:
             paths = {"input": str(input_path), "output": str(output_path)}
             request = {"job": job_id, **paths, "timeout": timeout, **self._limits}
             try:
-                connection.settimeout(timeout + _GRACE_SECONDS)
+                if connection.gettimeout() != timeout + _GRACE_SECONDS:
+                    connection.settimeout(timeout + _GRACE_SECONDS)
                 connection.sendall(json.dumps(request).encode() + b"\n")
                 reply = _receive(connection)
                 return Outcome(reply["error"], float(reply["seconds"]))

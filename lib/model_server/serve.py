@@ -1,5 +1,6 @@
 """Start and stop of the server."""
 
+import asyncio
 import os
 import socket
 import tempfile
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from model_server import __version__, log, manifest, privileges, volume
@@ -122,7 +124,8 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
     server = _Server(config, workers, settings.drain_seconds)
     if only is not None:
         only.keep(server.stop_at_once)
-    server.run(sockets=[listener])
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(sockets=[listener]))
     left = store.queue.abandon_all(me.id)
     store.queue.close()
     me.leave()

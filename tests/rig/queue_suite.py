@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from model_server.jobs.queue import CallbackState, Job, Order, Queue, State
+from model_server.jobs.job import CallbackState, Job, Order, State
+from model_server.jobs.queue import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from tempfile import NamedTemporaryFile
 
 from model_server.api.envelope import ApiError
 from model_server.api.upload import Form
-from model_server.jobs.queue import Job
+from model_server.jobs.job import Job
 from model_server.manifest import Manifest
 from model_server.tabular import convert, mapping, mime
 from model_server.tabular.convert import Plan

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from model_server.jobs.queue import Job, State
+from model_server.jobs.job import Job, State
 
 DELETED = "Deleted"
 

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from model_server.api import envelope, services
 from model_server.api.query import number
-from model_server.jobs.queue import Job
+from model_server.jobs.job import Job
 
 DEFAULT_LIMIT = 50
 MOST = 500

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from concurrent.futures import Future
+from dataclasses import replace
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,8 +15,8 @@ from model_server.api.envelope import ApiError
 from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs import callbacks
+from model_server.jobs.job import Job, Order, State
 from model_server.jobs.news import Watch
-from model_server.jobs.queue import Job, Order, State
 from model_server.jobs.store import SMALL_BYTES, new_id
 from model_server.license import Licensing
 from model_server.tabular.convert import Plan
@@ -26,17 +28,26 @@ MOST_WAIT_SECONDS = 50
 LOOK_SECONDS = 1.0
 
 
-async def accept(request: Request, job_id: str | None = None, durable: bool = True) -> Job:
+async def accept(request: Request) -> Job:
     """Makes a job of the form in `request`; on return it is stored for good.
+
+    Raises:
+        ApiError: as `begin` and `recorded`.
+    """
+    return await recorded(await begin(request, new_id()))
+
+
+async def begin(request: Request, job_id: str, durable: bool = True) -> Future[Job]:
+    """Makes a job of the form in `request`, which is being recorded; it may run already.
 
     Args:
         request: with the form.
-        job_id: for the new job; None: any.
-        durable: false: a small job is stored for good once it is over, or settled; until then it survives the end of
-            this server, but not of its host.
+        job_id: for the new job. One that was sent before under its idempotency key has another, and is known on return.
+        durable: false: a small job is stored for good once it is over, or settled; until then it may be lost with the
+            host, and in its first milliseconds with this server.
 
     Raises:
-        ApiError: 400, 413, or 503 while the server stops.
+        ApiError: 400, 413, 507, or 503 while the server stops.
     """
     room = services.of(request)
     if room.draining():
@@ -61,18 +72,33 @@ async def accept(request: Request, job_id: str | None = None, durable: bool = Tr
         )
         if submission.plan is not None:
             form.content = await run_in_threadpool(_convert, form, submission.plan, room)
-        if form.content is not None:
-            return await asyncio.wrap_future(
-                room.store.submit_small(form.content, order, job_id or new_id(), durable=durable)
-            )
-        with form.as_file(room.uploads) as file:
-            return await run_in_threadpool(room.store.submit, file, order, job_id or new_id())
+        if form.content is None:
+            with form.as_file(room.uploads) as file:
+                return await run_in_threadpool(room.store.submit, file, order, job_id)
+        job = room.store.submit_small(form.content, order, job_id, durable=durable)
+        if key is not None:
+            await recorded(job)
+        return job
     except Exception as error:
         if disk.is_full(error):
             raise disk.no_room() from error
         raise
     finally:
         form.discard()  # still there only if it was refused
+
+
+async def recorded(job: Future[Job]) -> Job:
+    """Waits until a job is recorded.
+
+    Raises:
+        ApiError: 507, the volume is full.
+    """
+    try:
+        return job.result() if job.done() else await asyncio.wrap_future(job)
+    except Exception as error:
+        if disk.is_full(error):
+            raise disk.no_room() from error
+        raise
 
 
 def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
@@ -87,21 +113,29 @@ def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
 
 
 def find(request: Request) -> Job:
-    """The job that the path names.
+    """The job that the path names; may wait for the database.
 
     Raises:
         ApiError: 404, there is none.
     """
-    return get(services.of(request), request.path_params["job_id"].lower())
+    return _found(services.of(request).store.queue.get(id_of(request)))
 
 
-def get(room: Services, job_id: str) -> Job:
+async def look(room: Services, job_id: str) -> Job:
     """The job of this id.
 
     Raises:
         ApiError: 404, there is none.
     """
-    job = room.store.queue.get(job_id)
+    return _found(await room.look(room.store.queue.get, job_id))
+
+
+def id_of(request: Request) -> str:
+    """The id that the path names."""
+    return str(request.path_params["job_id"]).lower()
+
+
+def _found(job: Job | None) -> Job:
     if job is None:
         raise no_job()
     return job
@@ -119,28 +153,27 @@ async def add_job(request: Request) -> Response:
 
 async def status(request: Request) -> Response:
     """At once, or with `?wait=` seconds as soon as the job is over."""
-    seconds = number(request, "wait", 0, 0, 10**6)
-    job = await run_in_threadpool(find, request)
-    if seconds and not job.is_over:
-        with services.of(request).store.watchers.watch(job.id) as watch:
-            job = await wait_for_end(request, job.id, min(seconds, MOST_WAIT_SECONDS), watch)
-    return envelope.job_status(job)
+    seconds = min(number(request, "wait", 0, 0, 10**6), MOST_WAIT_SECONDS)
+    room, job_id = services.of(request), id_of(request)
+    with room.store.watchers.watch(job_id) as watch:
+        return envelope.job_status(await _wait_for_end(room, job_id, seconds, watch))
 
 
-async def wait_for_end(request: Request, job_id: str, seconds: float, watch: Watch) -> Job:
+async def _wait_for_end(room: Services, job_id: str, seconds: float, watch: Watch) -> Job:
     """Looks at the job until it is over; at once when this server records it, each second for others.
 
     Raises:
-        ApiError: 404, there is none any more.
+        ApiError: 404, there is none, or none any more.
     """
-    room = services.of(request)
     deadline = time.monotonic() + seconds
     while True:
-        job = await run_in_threadpool(get, room, job_id)
+        job = await look(room, job_id)
         left = deadline - time.monotonic()
         if job.is_over or left <= 0 or room.draining():
             return job
         await watch.wait(min(left, LOOK_SECONDS))
+        if watch.ended is not None:
+            return replace(job, state=watch.ended.state, error=watch.ended.error)
 
 
 def delete(request: Request) -> Response:

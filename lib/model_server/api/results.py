@@ -5,15 +5,16 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from model_server.api import data, services
 from model_server.api.envelope import ApiError
-from model_server.api.jobs import no_job
+from model_server.api.jobs import id_of, no_job
 from model_server.api.services import Services
-from model_server.jobs.queue import Job, State
+from model_server.jobs.job import Job, State
 from model_server.tabular.mime import Form
 
 #: A result is the user's data under our address: a browser must neither guess at it nor run it.
@@ -21,25 +22,20 @@ _INERT = {"x-content-type-options": "nosniff", "content-security-policy": "sandb
 _CHUNK = 256 * 1024
 
 
-def result(request: Request) -> Response:
-    return _answer(request, None, services.of(request).manifest.output_types[0])
+async def result(request: Request) -> Response:
+    return await _answer(request, None, services.of(request).manifest.output_types[0])
 
 
-def result_json(request: Request) -> Response:
-    return _answer(request, Form.JSON, "application/json; charset=utf-8")
+async def result_json(request: Request) -> Response:
+    return await _answer(request, Form.JSON, "application/json; charset=utf-8")
 
 
-def result_csv(request: Request) -> Response:
-    return _answer(request, Form.CSV, "text/csv; charset=utf-8")
+async def result_csv(request: Request) -> Response:
+    return await _answer(request, Form.CSV, "text/csv; charset=utf-8")
 
 
-def small(content: bytes, content_type: str) -> Response:
-    """A result that is in memory, as it is."""
-    return Response(content, headers={"content-type": content_type, **_INERT})
-
-
-def of_complete(room: Services, job: Job, name: str, content: bytes | None, form: Form | None, kind: str) -> Response:
-    """The result of a job that is complete.
+async def answer(room: Services, job: Job, name: str, content: bytes | None, form: Form | None, kind: str) -> Response:
+    """The result of a job that is complete: at once if it is in memory and wanted as it is.
 
     Args:
         room: of the server.
@@ -52,29 +48,42 @@ def of_complete(room: Services, job: Job, name: str, content: bytes | None, form
     Raises:
         ApiError: 400, it cannot be had in this form; 404, it was deleted meanwhile.
     """
-    headers = {"content-type": kind, **_INERT}
     if content is None:
-        path = room.store.result_path(name)
-        try:
-            made = data.of_model(job, path, form, room.manifest, room.uploads)
-        except FileNotFoundError as error:
-            raise no_job() from error
-        if made is None and not path.is_file():
-            raise no_job()
-        return FileResponse(path, headers=headers) if made is None else _once(made, headers)
+        return await run_in_threadpool(_of_file, room, job, name, form, kind)
     if form is None and job.output_mappings is None:
-        return small(content, kind)
+        return _small(content, kind)
+    return await run_in_threadpool(_of_content, room, job, content, form, kind)
+
+
+def _of_file(room: Services, job: Job, name: str, form: Form | None, kind: str) -> Response:
+    headers = {"content-type": kind, **_INERT}
+    path = room.store.result_path(name)
+    try:
+        made = data.of_model(job, path, form, room.manifest, room.uploads)
+    except FileNotFoundError as error:
+        raise no_job() from error
+    if made is None and not path.is_file():
+        raise no_job()
+    return FileResponse(path, headers=headers) if made is None else _once(made, headers)
+
+
+def _of_content(room: Services, job: Job, content: bytes, form: Form | None, kind: str) -> Response:
     with NamedTemporaryFile(dir=room.uploads) as file:
         file.write(content)
         file.flush()
         made = data.of_model(job, Path(file.name), form, room.manifest, room.uploads)
-    return small(content, kind) if made is None else _once(made, headers)
+    return _small(content, kind) if made is None else _once(made, {"content-type": kind, **_INERT})
 
 
-def _answer(request: Request, form: Form | None, content_type: str) -> Response:
+def _small(content: bytes, content_type: str) -> Response:
+    """A result that is in memory, as it is."""
+    return Response(content, headers={"content-type": content_type, **_INERT})
+
+
+async def _answer(request: Request, form: Form | None, content_type: str) -> Response:
     """The result in the form asked for; None: the model's own."""
     room = services.of(request)
-    found = room.store.queue.get_result(request.path_params["job_id"].lower())
+    found = await room.look(room.store.queue.get_result, id_of(request))
     if found is None:
         raise no_job()
     job, content = found
@@ -82,7 +91,7 @@ def _answer(request: Request, form: Form | None, content_type: str) -> Response:
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:
         raise ApiError(409, f"the result is not ready: the job is {job.state}")
-    return of_complete(room, job, job.result, content, form, content_type)
+    return await answer(room, job, job.result, content, form, content_type)
 
 
 def _once(made: Path, headers: Mapping[str, str]) -> Response:

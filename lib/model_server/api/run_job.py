@@ -2,18 +2,18 @@
 
 import asyncio
 import time
+from concurrent.futures import Future
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from model_server.api import envelope, results, services
-from model_server.api.jobs import LOOK_SECONDS, MOST_WAIT_SECONDS, accept, get, no_job
+from model_server.api.jobs import LOOK_SECONDS, MOST_WAIT_SECONDS, begin, look, no_job, recorded
 from model_server.api.query import number
 from model_server.api.services import Services
-from model_server.jobs.news import Ended, Watch
-from model_server.jobs.queue import Job
+from model_server.jobs.job import Ended, Job
+from model_server.jobs.news import Watch
 from model_server.jobs.store import new_id
 
 _ID_HEADER = "X-Job-Id"
@@ -26,30 +26,32 @@ async def run_job(request: Request) -> Response:
     job_id = new_id()
     with room.store.watchers.watch(job_id) as watch:
         # Not durable: nobody counts on the job before it is answered, and then its end is durable, or it is settled.
-        job = await accept(request, job_id, durable=False)
-        if job.id == job_id:
-            ended = await _end(room, job_id, watch, seconds)
+        added = await begin(request, job_id, durable=False)
+        ended = await _end(room, added, watch, seconds)
+    job = await recorded(added)
     if job.id != job_id:  # it was sent before, under the same idempotency key
         with room.store.watchers.watch(job.id) as watch:
             watch.look()
-            ended = await _end(room, job.id, watch, seconds)
+            ended = await _end(room, added, watch, seconds)
     response = await _unfinished(room, job.id) if ended is None else await _finished(room, job, ended)
     response.headers[_ID_HEADER] = job.id
     return response
 
 
-async def _end(room: Services, job_id: str, watch: Watch, seconds: float) -> Ended | None:
+async def _end(room: Services, added: Future[Job], watch: Watch, seconds: float) -> Ended | None:
     """How the job ended: at once when this server records it, after a look each second else; None if it did not.
 
     Raises:
-        ApiError: 404, it was deleted.
+        ApiError: 404, it was deleted; 507, the volume is full.
     """
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0 and not room.draining():
         await watch.wait(min(left, LOOK_SECONDS))
         if watch.ended is not None:
             return watch.ended
-        found = await run_in_threadpool(room.store.queue.get_result, job_id)
+        if not added.done():
+            continue
+        found = await room.look(room.store.queue.get_result, (await recorded(added)).id)
         if found is None:
             raise no_job()
         job, content = found
@@ -63,15 +65,13 @@ async def _finished(room: Services, job: Job, ended: Ended) -> Response:
     if ended.error is not None or ended.result is None:
         error = ended.error or ""
         return envelope.refused(envelope.triple(job.id, "Error", error), error)
-    if ended.content is not None and job.output_mappings is None:
-        return results.small(ended.content, kind)
-    return await run_in_threadpool(results.of_complete, room, job, ended.result, ended.content, None, kind)
+    return await results.answer(room, job, ended.result, ended.content, None, kind)
 
 
 async def _unfinished(room: Services, job_id: str) -> Response:
     """From now on the client counts on the job: it is made durable, then named."""
     await asyncio.wrap_future(room.store.queue.settle(job_id))
-    job = await run_in_threadpool(get, room, job_id)
+    job = await look(room, job_id)
     response = envelope.job_status(job)
     response.status_code = 202
     response.headers["location"] = f"status/{job_id}"

@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from model_server.jobs.store import Store
 from model_server.license import Licensing
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,12 @@ class Services:
     callback_hosts: tuple[str, ...] = ()
     #: Room that a new job must leave on the volume, bytes.
     free_bytes: int = 0
+
+    async def look(self, function: Callable[[str], T], job_id: str) -> T:
+        """Asks the queue about a job, by one of its methods; in a thread only where its database makes one wait."""
+        if self.store.queue.answers_at_once:
+            return function(job_id)
+        return await run_in_threadpool(function, job_id)
 
 
 def of(request: Request) -> Services:

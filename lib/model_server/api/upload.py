@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from model_server.api import disk
 from model_server.api.envelope import ApiError
+from model_server.api.spool import Spool
 from model_server.jobs.store import SMALL_BYTES
 
 _FIELD_BYTES = 1024 * 1024
@@ -89,7 +89,8 @@ async def receive(request: Request, folder: Path, limit: int) -> Form:
         async for chunk in request.stream():
             if chunk:
                 reader.feed(chunk)
-        return reader.finish()
+                await reader.keep_up()
+        return await reader.finish()
     except (ApiError, OSError) as error:
         reader.discard()
         if not isinstance(error, ApiError) and not disk.is_full(error):
@@ -138,7 +139,7 @@ class _Reader:
         self._parser = parser
         self._limit = limit
         self._form = Form()
-        self._file: IO[bytes] | None = None
+        self._spool: Spool | None = None
         self._has_file = False
         self._file_bytes = 0
         self._file_name = ""
@@ -161,20 +162,26 @@ class _Reader:
         except MultipartError as error:
             raise ApiError(400, f"the body is not a valid multipart form: {_reason(error)}") from error
 
-    def finish(self) -> Form:
+    async def keep_up(self) -> None:
+        """Waits as long as the disk is behind."""
+        if self._spool is not None:
+            await self._spool.keep_up()
+
+    async def finish(self) -> Form:
         """Ends the form."""
         try:
             self._parser.close()
         except MultipartError as error:
             raise ApiError(400, "the body is not a valid multipart form: it ended before its last boundary") from error
+        if self._spool is not None:
+            await self._spool.close()
+            self._form.file = self._spool.path
         return self._form
 
     def discard(self) -> None:
         """Removes what was stored."""
-        if self._file is not None:
-            with suppress(OSError):  # it may have been closed because the disk is full
-                self._file.close()
-        self._form.discard()
+        if self._spool is not None:
+            self._spool.discard()
 
     def too_large(self) -> ApiError:
         """The refusal of a file above the limit."""
@@ -194,16 +201,14 @@ class _Reader:
         self._file_bytes += len(data)
         if self._file_bytes > self._limit:
             raise self.too_large()
-        if self._file is None:
+        if self._spool is None:
             if self._file_bytes <= SMALL_BYTES:
                 self._held.extend(data)
                 return
-            # Unbuffered: what arrives is large, and would only be copied once more.
-            self._file = NamedTemporaryFile(dir=self._folder, delete=False, buffering=0)  # noqa: SIM115 - see `discard`
-            self._form.file = Path(self._file.name)
-            _write(self._file, self._held)
+            self._spool = Spool(self._folder)
+            self._spool.add(bytes(self._held))
             self._held = bytearray()
-        _write(self._file, data)
+        self._spool.add(data)
 
     def _take_text(self, data: bytes) -> None:
         if len(self._held) + len(data) > _FIELD_BYTES:
@@ -216,16 +221,10 @@ class _Reader:
                 self._form.fields[self._name] = self._held.decode()
             except UnicodeDecodeError as error:
                 raise ApiError(400, "a field of the form is not UTF-8") from error
-        elif self._file is not None:
-            self._file.close()
-        elif self._file_bytes or self._file_name:  # else a file field in which nothing was chosen
+        elif self._spool is None and (
+            self._file_bytes or self._file_name
+        ):  # else a file field in which nothing was chosen
             self._form.content = bytes(self._held)
-
-
-def _write(file: IO[bytes], data: bytes | bytearray) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
 
 
 def _reason(error: MultipartError) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model_server import __version__
-from model_server.jobs.queue import CallbackState, Job
+from model_server.jobs.job import CallbackState, Job
 from model_server.jobs.store import Store
 from model_server.log import log_job, logger
 

@@ -1,8 +1,11 @@
 """Group commit: changes that wait at the same time share one transaction, and so one wait for the disk."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
+from enum import Enum
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +14,21 @@ from sqlalchemy import Connection, Engine
 from model_server.log import logger
 
 R = TypeVar("R")
+#: How long a connection is kept without a change.
+_KEPT_SECONDS = 0.5
+#: How long a change waits for company, if it may.
+_COMPANY_SECONDS = 0.005
+
+
+class Need(Enum):
+    """When the result of a change is there."""
+
+    #: Once it is on the disk.
+    DISK = "disk"
+    #: Once everybody sees it. The whole host may forget it when it loses its power, and nothing is lost by that.
+    COMMIT = "commit"
+    #: As COMMIT, but nobody waits for it: it lets a few milliseconds go by, to share the transaction of another change.
+    COMPANY = "company"
 
 
 class Commits:
@@ -24,74 +42,92 @@ class Commits:
         self._changes: SimpleQueue[_Change[Any] | None] = SimpleQueue()
         threading.Thread(target=self._serve, name="commits", daemon=True).start()
 
-    def post(self, change: Callable[[Connection], R], durable: bool = True) -> Future[R]:
+    def post(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> Future[R]:
         """Has `change` run in a transaction; its result is there once that is committed.
 
         What waits for the result is called in the thread of this object: it must be quick.
 
         Args:
             change: only statements; may be run more than once, each time on a database that has seen nothing of it.
-            durable: false if the whole host may forget it when it loses its power, and nothing is lost by that. It
-                may then overtake changes that are durable.
+            need: what the result waits for.
         """
-        mine = _Change(change, durable)
+        mine = _Change(change, need)
         self._changes.put(mine)
         return mine.future
 
-    def run(self, change: Callable[[Connection], R], durable: bool = True) -> R:
+    def run(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> R:
         """As `post`, and waits for the result.
 
         Raises:
             SQLAlchemyError: nothing of this change was recorded.
         """
-        return self.post(change, durable).result()
+        return self.post(change, need).result()
 
     def close(self) -> None:
         """Ends the thread after what was posted; nothing may be posted any more."""
         self._changes.put(None)
 
     def _serve(self) -> None:
-        while True:
-            group = [self._changes.get()]
+        going_on = True
+        while going_on:
+            group: list[_Change[Any] | None] = [self._changes.get()]
             try:
-                while True:
-                    group.append(self._changes.get_nowait())
-            except Empty:
-                pass
-            changes = [change for change in group if change is not None and change.begins()]
-            try:
-                # Those that need not wait for the disk do not wait for those that do.
-                for durable in (False, True):
-                    some = [change for change in changes if change.durable is durable]
-                    if some:
-                        self._commit(some, durable)
+                # One connection as long as changes come; in between the pool minds those that die.
+                with self._engine.connect() as connection:
+                    while group:
+                        group.extend(self._more())
+                        self._wait_for_company(group)
+                        self._commit(connection, [change for change in group if change is not None and change.begins()])
+                        going_on = None not in group
+                        group = self._more(_KEPT_SECONDS) if going_on else []
             except Exception as error:  # noqa: BLE001 - without this thread nobody would be answered any more
                 logger.exception("the thread of commits met a fault and goes on")
-                for change in changes:
-                    if not change.future.done():
+                for change in group:
+                    if change is not None and not change.future.done():
                         change.future.set_exception(error)
-            if None in group:
-                return
 
-    def _commit(self, group: list["_Change[Any]"], durable: bool) -> None:
+    def _more(self, seconds: float = 0.0) -> list["_Change[Any] | None"]:
+        """Those that wait by now; waits for one for up to `seconds`."""
+        group: list[_Change[Any] | None] = []
+        with suppress(Empty):
+            if seconds:
+                group.append(self._changes.get(timeout=seconds))
+            while True:
+                group.append(self._changes.get_nowait())
+        return group
+
+    def _wait_for_company(self, group: list["_Change[Any] | None"]) -> None:
+        """Adds to `group` what comes within a moment, if all of it can wait for that."""
+        end = time.monotonic() + _COMPANY_SECONDS
+        while all(change is not None and change.need is Need.COMPANY for change in group):
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            group.extend(self._more(left))
+
+    def _commit(self, connection: Connection, group: list["_Change[Any]"]) -> None:
+        """In the order in which they were posted."""
+        if not group:
+            return
         try:
-            with self._engine.execution_options(durable=durable).begin() as connection:
+            connection.execution_options(durable=any(change.need is Need.DISK for change in group))
+            with connection.begin():
                 results = [change.function(connection) for change in group]
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the change
             if len(group) == 1:
                 group[0].future.set_exception(error)
             else:  # so that only the one at fault fails
                 for change in group:
-                    self._commit([change], durable)
+                    self._commit(connection, [change])
             return
         for change, result in zip(group, results, strict=True):
             change.future.set_result(result)
 
 
 class _Change(Generic[R]):
-    def __init__(self, function: Callable[[Connection], R], durable: bool) -> None:
+    def __init__(self, function: Callable[[Connection], R], need: Need) -> None:
         self.function = function
-        self.durable = durable
+        self.need = need
         self.future: Future[R] = Future()
 
     def begins(self) -> bool:

@@ -39,6 +39,8 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
     def begin(connection: Connection) -> None:
         # A transaction that will write takes the lock first: two that read and then write would fail, not wait.
         options = connection.get_execution_options()
+        if options.get("isolation_level") == "AUTOCOMMIT":
+            return
         if options.get("read_only", False):
             connection.exec_driver_sql("BEGIN")
             return
@@ -47,7 +49,7 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
         if connection.info.get("synchronous") != level:
             connection.exec_driver_sql(f"PRAGMA synchronous={level}")
             connection.info["synchronous"] = level
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.connection.cursor().execute("BEGIN IMMEDIATE")
 
     return engine
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from model_server.jobs.queue import Job
+from model_server.jobs.job import Job
 from model_server.jobs.store import Store
 from model_server.log import logger
 

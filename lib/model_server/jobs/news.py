@@ -5,10 +5,9 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from model_server.jobs.queue import Claim, Job
+from model_server.jobs.job import Claim, Ended, Job
 
 
 class Bell:
@@ -95,16 +94,6 @@ class Bench:
                 self._seats.remove(seat)
                 return None
         return seat.wait(None)  # it was taken in this very moment
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a job ended that this server recorded."""
-
-    error: str | None
-    #: The name of the result, and the result itself if it is no file.
-    result: str | None
-    content: bytes | None
 
 
 class Watch:

@@ -9,8 +9,9 @@ import uuid
 from concurrent.futures import Future
 from pathlib import Path
 
-from model_server.jobs.news import Bell, Bench, Ended, Watchers
-from model_server.jobs.queue import Job, Order, Queue
+from model_server.jobs.job import Ended, Job, Order
+from model_server.jobs.news import Bell, Bench, Watchers
+from model_server.jobs.queue import Queue
 from model_server.log import log_job
 from model_server.volume import Volume
 
@@ -32,8 +33,8 @@ class Store:
         self.called = Bell()
         self.watchers = Watchers()
 
-    def submit(self, upload: Path, order: Order, job_id: str) -> Job:
-        """Makes a job of the received file `upload`, which is moved; on return the job survives a crash.
+    def submit(self, upload: Path, order: Order, job_id: str) -> Future[Job]:
+        """Makes a job of the received file `upload`, which is moved; on return the job is there and survives a crash.
 
         Args:
             upload: a file on the data volume.
@@ -49,7 +50,8 @@ class Store:
         upload.rename(place)
         try:
             sync(self._volume.inputs)
-            job = self._add(job_id, order, size).result()
+            added = self._add(job_id, order, size)
+            job = added.result()
         except Exception:
             # The answer of a database may be lost after its commit: then the job is there, and needs its file.
             if self.queue.get(job_id) is None:
@@ -57,7 +59,7 @@ class Store:
             raise
         if job.id != job_id:
             place.unlink()
-        return job
+        return added
 
     def submit_small(self, content: bytes, order: Order, job_id: str, durable: bool = True) -> Future[Job]:
         """Makes a job of small data; once the job is there, it survives a crash.
@@ -66,22 +68,26 @@ class Store:
             content: at most SMALL_BYTES.
             order: what is asked for.
             job_id: of the new job.
-            durable: false: until its end is recorded, or it is settled, the job survives the end of this server, but
-                not of its host.
+            durable: false: until its end is recorded, or it is settled, the job may be lost with the host, and in its
+                first milliseconds with this server.
         """
         return self._add(job_id, order, len(content), content, durable)
 
     def _add(
         self, job_id: str, order: Order, size: int, content: bytes | None = None, durable: bool = True
     ) -> Future[Job]:
-        """Records a job and has it done: by a worker that waits, else by the next that is free."""
+        """Records a job and has it done: by a worker that waits, else by the next that is free.
+
+        A worker that waits begins while the job is being recorded: its end is posted behind, and finds no row if that
+        failed. Only under an idempotency key must it be known first whether the job is a new one.
+        """
         seat = self.bench.take()
-        claim = None if seat is None else seat.claim
+        job = self.queue.new(job_id, order, content, None if seat is None else seat.claim)
 
         def added(future: Future[Job]) -> None:
             ours = not future.cancelled() and future.exception() is None and future.result().id == job_id
-            if seat is not None:
-                seat.give(future.result() if ours else None)
+            if seat is not None and order.idempotency_key is not None:
+                seat.give(job if ours else None)
             if ours:
                 log_job(job_id, "created, %d bytes, %s", size, order.mime_type)
                 if seat is None:
@@ -90,11 +96,13 @@ class Store:
                 log_job(future.result().id, "was sent again under its idempotency key")
 
         try:
-            future = self.queue.post(job_id, order, content, claim, durable)
+            future = self.queue.add(job, durable)
         except BaseException:
             if seat is not None:
                 seat.give(None)
             raise
+        if seat is not None and order.idempotency_key is None:
+            seat.give(job)
         future.add_done_callback(added)
         return future
 

@@ -1,7 +1,9 @@
 """The workers: each takes one job at a time from the queue and has its runner do it."""
 
 import errno
+import os
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Sequence
@@ -11,8 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model_server.jobs.heart import Heart
-from model_server.jobs.news import Ended
-from model_server.jobs.queue import Claim, Job, State
+from model_server.jobs.job import Claim, Ended, Job
 from model_server.jobs.store import SMALL_BYTES, Store, result_name
 from model_server.log import log_job, logger
 from model_server.metrics import Metrics
@@ -103,9 +104,14 @@ class Worker(threading.Thread):
         output = self._work / result_name(job.id, job.token)
         source = self._work / f"{output.name}-input"
         try:
-            with self._heart.beating(job, self._runner.stop):
-                outcome = self._runner.run(job.id, self._bring(job, source), output, self._timeout)
-                ended = self._end(job, output, outcome)
+            try:
+                with self._heart.beating(job, self._runner.stop):
+                    outcome = self._runner.run(job.id, self._bring(job, source), output, self._timeout)
+                    ended = self._end(job, output, outcome)
+            finally:
+                _remove(output)
+                if job.content is not None:
+                    source.unlink(missing_ok=True)
             # Behind the beat: a job that is recorded is no longer ours, and the heart would stop its runner.
             self._record(job, ended, outcome)
         except RunnerDiedError as error:
@@ -117,23 +123,19 @@ class Worker(threading.Thread):
         except OSError:  # no room, no descriptor: another server may have the job, or this one later
             self._store.queue.release(job)
             raise
-        finally:
-            _remove(output)
-            source.unlink(missing_ok=True)
 
     def _bring(self, job: Job, place: Path) -> Path:
         """The job's input as a file: at `place`, which is not synced, if the queue keeps it."""
         if job.content is None:
             return self._store.input_of(job.id)
-        place.write_bytes(job.content)
+        with place.open("xb", buffering=0) as file:
+            if file.write(job.content) != len(job.content):
+                raise OSError(errno.ENOSPC, "no room for the input")
         return place
 
     def _record(self, job: Job, ended: Ended, outcome: Outcome) -> None:
         """Has the end of the job recorded, and does not wait for it: the next job can begin."""
-        state = State.COMPLETE if ended.error is None else State.ERROR
-        self._store.queue.post_end(
-            job, state, result=ended.result, content=ended.content, error=ended.error
-        ).add_done_callback(partial(self._recorded, job, ended, outcome))
+        self._store.queue.end(job, ended).add_done_callback(partial(self._recorded, job, ended, outcome))
 
     def _end(self, job: Job, output: Path, outcome: Outcome) -> Ended:
         if outcome.error is not None:
@@ -167,19 +169,25 @@ def _small(output: Path) -> bytes | None:
     Raises:
         OSError: it is no file that can be read.
     """
-    if output.is_fifo():  # to open it would wait for somebody who writes
-        raise OSError(errno.EINVAL, "it is a pipe")
-    with output.open("rb") as file:
-        content = file.read(SMALL_BYTES + 1)
+    descriptor = os.open(output, os.O_RDONLY | os.O_NONBLOCK)  # to open a pipe would wait for somebody who writes
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        if status.st_size > SMALL_BYTES:
+            return None
+        content = os.read(descriptor, SMALL_BYTES + 1)
+    finally:
+        os.close(descriptor)
     return None if len(content) > SMALL_BYTES else content
 
 
 def _remove(output: Path) -> None:
-    """What a program left where its output belongs; it may even be a folder."""
-    if output.is_dir() and not output.is_symlink():
-        shutil.rmtree(output, ignore_errors=True)
-    else:
+    """What a program left where its output belongs, as far as it can be; it may even be a folder."""
+    try:
         output.unlink(missing_ok=True)
+    except OSError:
+        shutil.rmtree(output, ignore_errors=True)
 
 
 class Workers:

@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from model_server.api import jobs, licenses, mapping_file, services
 from model_server.api.envelope import ApiError
 from model_server.api.query import number
-from model_server.jobs.queue import Job
+from model_server.jobs.job import Job
 from model_server.license import NO_KEY
 from model_server.pages import words
 from model_server.tabular import mime

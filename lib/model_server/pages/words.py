@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from model_server.jobs.queue import State
+from model_server.jobs.job import State
 from model_server.tabular import mime
 
 _STATES = {

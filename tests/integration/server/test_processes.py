@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -169,6 +171,42 @@ def test_killed_during_50_jobs_and_started_again_all_complete_none_recorded_twic
     starts = place.started()
     assert JOBS <= len(starts) <= JOBS + 2  # only what ran when the server was killed ran again
     assert "1 job(s) given back" in place.log()
+
+
+def test_run_job_without_an_answer_is_either_absent_or_done_once_and_with_one_it_is_kept(place: Place) -> None:
+    server = place.start()
+    answered: dict[str, str] = {}
+    over = threading.Event()
+
+    def client(number: int) -> None:
+        for turn in count():
+            text = f"{number}-{turn}"
+            with suppress(requests.RequestException):  # killed while it waited, or not yet started again
+                answer = requests.post(f"{server.url}/data/run-job", files={"File": text.encode()}, timeout=30)
+                if answer.status_code == 200:
+                    assert answer.text == text
+                    answered[text] = answer.headers["x-job-id"]
+            if over.wait(0.01):
+                return
+
+    clients = [threading.Thread(target=client, args=(number,)) for number in range(6)]
+    for thread in clients:
+        thread.start()
+    for _ in range(4):
+        enough = len(answered) + 10
+        wait_for(lambda enough=enough: len(answered) >= enough, 30)
+        server.process.kill()
+        server.process.wait()
+        server = place.start()
+    over.set()
+    for thread in clients:
+        thread.join(40)
+    jobs = requests.get(f"{server.url}/data/jobs?limit=500", timeout=30).json()["data"]["jobs"]
+    wait_for(lambda: all(status(server, job["id"]) == "Complete" for job in jobs), 30)
+    found = {job["id"]: requests.get(f"{server.url}/data/result/{job['id']}", timeout=30).text for job in jobs}
+    assert len(set(found.values())) == len(found)  # no text is two jobs
+    assert {text: job_id for job_id, text in found.items() if text in answered} == answered
+    assert set(Counter(re.findall(r"job (\S+) complete after", place.log())).values()) == {1}
 
 
 def test_two_servers_on_one_volume_share_the_work_and_never_a_job(place: Place) -> None:

@@ -19,8 +19,9 @@ from model_server.jobs.callbacks import Courier
 from model_server.jobs.commits import Commits
 from model_server.jobs.heart import Heart
 from model_server.jobs.housekeeping import Housekeeper, Retention
+from model_server.jobs.job import Order
 from model_server.jobs.news import Bell
-from model_server.jobs.queue import Order, Queue
+from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store, new_id
 from model_server.jobs.worker import Worker
 from model_server.volume import Volume, claim
@@ -304,7 +305,7 @@ def place(tmp_path: Path) -> tuple[Volume, Store]:
 def finished(volume: Volume, store: Store, text: str) -> str:
     upload = volume.root / "upload"
     upload.write_text(text, encoding="utf-8")
-    job_id = store.submit(upload, Order("text/csv"), new_id()).id
+    job_id = store.submit(upload, Order("text/csv"), new_id()).result().id
     job = store.queue.claim("a", 60)
     assert job is not None
     upload.write_text(text, encoding="utf-8")
@@ -349,7 +350,7 @@ def test_a_submission_that_the_queue_refuses_leaves_no_file(
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.queue, "post", refuse)
+    monkeypatch.setattr(store.queue, "add", refuse)
     with pytest.raises(OSError, match="No space"):
         store.submit(upload, Order("text/csv"), new_id())
     assert list(volume.inputs.iterdir()) == []

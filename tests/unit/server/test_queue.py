@@ -12,7 +12,8 @@ from sqlalchemy.pool import StaticPool
 
 from model_server.errors import VolumeError
 from model_server.jobs import database, schema
-from model_server.jobs.queue import Job, Queue, State
+from model_server.jobs.job import Job, State
+from model_server.jobs.queue import Queue
 
 pytest.register_assert_rewrite("rig.queue_suite")
 from rig.queue_suite import *  # noqa: E402, F403

@@ -1,0 +1,108 @@
+"""A job, and what is said about one: the values that queue, workers and requests hand to each other."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a job stands; the values are those of the container API."""
+
+    CREATED = "Created"
+    IN_PROGRESS = "InProgress"
+    COMPLETE = "Complete"
+    ERROR = "Error"
+
+
+#: The states of a job that is over.
+OVER = (State.COMPLETE, State.ERROR)
+
+
+class CallbackState(StrEnum):
+    """Where the call of a job's CallbackUrl stands, once the job is over."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a client asks for, beside the data. None: not asked for."""
+
+    mime_type: str
+    #: JSON text of the input and the output mapping.
+    mappings: str | None = None
+    output_mappings: str | None = None
+    callback_url: str | None = None
+    #: Two orders with the same key are the same job.
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the queue. Times are seconds since the epoch."""
+
+    id: str
+    state: State
+    #: How often a worker started on it and did not give it back of its own will.
+    attempts: int
+    #: Grows by one with each claim.
+    token: int
+    mime_type: str
+    mappings: str | None
+    output_mappings: str | None
+    idempotency_key: str | None
+    lease_owner: str | None
+    lease_expires: float | None
+    #: Name of the result, once complete: that of its file, where it is one.
+    result: str | None
+    error: str | None
+    created: float
+    #: Start of the newest attempt.
+    started: float | None
+    finished: float | None
+    callback_url: str | None
+    callback_state: CallbackState | None
+    callback_attempts: int | None
+    #: When the callback is to be tried next.
+    callback_due: float | None
+    callback_error: str | None
+    #: The input, where it is kept in the queue; only a claim brings it.
+    content: bytes | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who takes a job, and for how long without a sign of life."""
+
+    owner: str
+    lease_seconds: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended."""
+
+    #: Why it failed; None if it is complete.
+    error: str | None
+    #: The name of the result, and the result itself if it is no file.
+    result: str | None
+    content: bytes | None
+
+    @property
+    def state(self) -> State:
+        return State.COMPLETE if self.error is None else State.ERROR
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The queue at a glance."""
+
+    by_state: dict[State, int]
+    #: When the oldest job that waits was made.
+    oldest_waiting: float | None
+    callbacks_waiting: int

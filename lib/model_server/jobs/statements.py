@@ -1,0 +1,156 @@
+"""The statements of a job's way through the queue, each compiled once.
+
+SQLAlchemy writes them for the database at hand; the driver alone runs them. Its own work for a run costs three times as
+much as the database's (docs/adr/0015).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Executable,
+    Float,
+    Update,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+
+from model_server.jobs.job import CallbackState, Job, State
+from model_server.jobs.schema import jobs
+
+#: What a Job is read from, in the order of its fields.
+COLUMNS = [column for column in jobs.columns if column.name not in ("number", "input_data", "result_data")]
+
+
+class Prepared:
+    """A statement in the words of one database, for its driver."""
+
+    def __init__(self, statement: Executable, dialect: Dialect, columns: Sequence[str] | None = None) -> None:
+        """Compiles `statement`; `columns` are those that it sets, where it does not say."""
+        compiled: Any = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]
+        self._dialect = dialect
+        self._text = str(compiled)
+        self._names: list[str] = compiled.positiontup
+        self._own: dict[str, Any] = compiled.params
+
+    def changes(self, connection: Connection, values: Mapping[str, Any]) -> bool:
+        """Runs it with `values` by their names; tells whether it changed a row.
+
+        Raises:
+            SQLAlchemyError: it failed.
+        """
+        return int(self._run(connection, values)[0]) == 1
+
+    def first(self, connection: Connection, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """As `changes`, for one that gives rows; returns the first."""
+        return self._run(connection, values)[1]
+
+    def _run(self, connection: Connection, values: Mapping[str, Any]) -> tuple[int, tuple[Any, ...] | None]:
+        own = self._own
+        given = tuple([values[name] if name in values else own[name] for name in self._names])
+        raw = connection.connection
+        cursor = raw.cursor()
+        try:
+            cursor.execute(self._text, given)
+            row = None if cursor.description is None else cursor.fetchone()
+            count = cursor.rowcount
+            cursor.close()
+        except (self._dialect.loaded_dbapi.Error, OSError) as error:
+            lost = isinstance(error, OSError) or self._dialect.is_disconnect(error, raw, cursor)
+            if lost:
+                connection.invalidate(error)
+            raise DBAPIError(self._text, None, error, hide_parameters=True, connection_invalidated=lost) from error
+        return count, None if row is None else tuple(row)
+
+
+class Statements:
+    """All of them, for one database."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        insert = (postgresql if dialect.name == "postgresql" else sqlite).insert(jobs)
+        columns = [column.name for column in jobs.columns if column.name not in ("number", "result_data")]
+        #: A new row; none if its idempotency key is known.
+        self.add = Prepared(insert.on_conflict_do_nothing(index_elements=["idempotency_key"]), dialect, columns)
+        #: p_owner, p_now, p_expires: the job that is to be done next, with its input.
+        self.claim = Prepared(_claim(), dialect)
+        #: p_id, p_token, and the end.
+        self.end = Prepared(_end(), dialect)
+        get = select(*COLUMNS).where(jobs.c.id == bindparam("p_id"))
+        #: p_id
+        self.get = Prepared(get, dialect)
+        #: p_id: the job, and its result where that is kept in the queue.
+        self.get_result = Prepared(get.add_columns(jobs.c.result_data), dialect)
+
+
+def held(job: Job) -> Update:
+    """The fence: a change of only the row that still carries this claim's token."""
+    return update(jobs).where(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == State.IN_PROGRESS)
+
+
+def read_job(row: Sequence[Any], content: bytes | None = None) -> Job:
+    """The job in a row of COLUMNS, whatever follows them."""
+    fields: Any = row[: len(COLUMNS)]
+    state = fields[_CALLBACK_STATE]
+    if state is not None:
+        fields = (*fields[:_CALLBACK_STATE], CallbackState(state), *fields[_CALLBACK_STATE + 1 :])
+    return Job(fields[0], _STATES[fields[1]], *fields[2:], content)  # type: ignore[call-arg]
+
+
+_STATES = {state.value: state for state in State}
+_CALLBACK_STATE = [column.name for column in COLUMNS].index("callback_state")
+
+
+def _claimable(condition: ColumnElement[bool]) -> Any:
+    query = select(jobs.c.number).where(condition).order_by(jobs.c.number).limit(1)
+    return query.with_for_update(skip_locked=True).scalar_subquery()
+
+
+def _claim() -> Any:
+    # Two look-ups in an index, the second only if the first finds none: a long queue costs no more than a short one.
+    expired = _claimable(and_(jobs.c.state == State.IN_PROGRESS, jobs.c.lease_expires <= bindparam("p_now")))
+    waiting = _claimable(jobs.c.state == State.CREATED)
+    return (
+        update(jobs)
+        .where(jobs.c.number == func.coalesce(expired, waiting))
+        .values(
+            state=State.IN_PROGRESS,
+            attempts=jobs.c.attempts + 1,
+            token=jobs.c.token + 1,
+            lease_owner=bindparam("p_owner"),
+            lease_expires=bindparam("p_expires"),
+            started=bindparam("p_now"),
+        )
+        .returning(*COLUMNS, jobs.c.input_data)
+    )
+
+
+def _end() -> Update:
+    """The end of a job; in the same breath its callback becomes due, so that no crash can come between."""
+    called = jobs.c.callback_url.is_not(None)
+    fence = (jobs.c.id == bindparam("p_id"), jobs.c.token == bindparam("p_token"))
+    return (
+        update(jobs)
+        .where(*fence, jobs.c.state == State.IN_PROGRESS)
+        .values(
+            state=bindparam("p_state"),
+            result=bindparam("p_result"),
+            result_data=bindparam("p_content"),
+            error=bindparam("p_error"),
+            finished=bindparam("p_now"),
+            lease_owner=None,
+            lease_expires=None,
+            callback_state=case((called, CallbackState.WAITING)),
+            callback_attempts=case((called, 0)),
+            callback_due=case((called, cast(bindparam("p_now"), Float))),  # PostgreSQL would guess text
+        )
+    )

@@ -1,0 +1,98 @@
+"""Changes that share a transaction, and work that begins before it is recorded."""
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from model_server.jobs import database
+from model_server.jobs.commits import Commits, Need
+from model_server.jobs.job import Claim, Job, Order
+from model_server.jobs.queue import Queue
+from model_server.jobs.store import Store, new_id
+from model_server.volume import claim
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return database.open_sqlite(tmp_path / "test.sqlite3", on_network=False)
+
+
+def level(connection: Connection) -> int:
+    """SQLite's: 1 NORMAL, 2 FULL, which waits for the disk."""
+    return int(connection.execute(text("PRAGMA synchronous")).scalar_one())
+
+
+def test_what_waits_shares_a_transaction_in_its_order_and_one_that_needs_the_disk_has_all_wait(engine: Engine) -> None:
+    commits = Commits(engine)
+    ends: list[int] = []
+    event.listen(engine, "commit", lambda _: ends.append(1))
+    assert [commits.run(level, need) for need in (Need.COMMIT, Need.DISK, Need.COMPANY)] == [1, 2, 1]
+    ends.clear()
+    seen: list[str] = []
+    free = threading.Event()
+    first = commits.post(lambda _: free.wait(10))
+    waiting = [
+        commits.post(lambda connection, name=need.value: (seen.append(name), level(connection))[1], need)
+        for need in (Need.COMPANY, Need.COMMIT, Need.DISK, Need.COMPANY)
+    ]
+    free.set()
+    assert first.result(10)
+    assert [change.result(10) for change in waiting] == [2, 2, 2, 2]
+    assert seen == ["company", "commit", "disk", "company"]
+    assert len(ends) <= 2
+
+
+def test_a_change_that_may_wait_for_company_goes_with_the_next_one_and_without_one_alone(engine: Engine) -> None:
+    commits = Commits(engine)
+    started = time.monotonic()
+    assert commits.run(level, Need.COMPANY) == 1
+    assert time.monotonic() - started < 5
+    together = 0
+    for _ in range(20):  # a busy computer may take longer from one to the next than a change waits
+        alone = commits.post(level, Need.COMPANY)
+        commits.run(level, Need.DISK)
+        together += alone.result(10) == 2
+    assert together > 0
+
+
+def test_a_worker_that_waits_begins_while_its_job_is_recorded_but_not_under_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = claim(tmp_path / "data", "m", None)
+    store = Store(volume, Queue(database.open_sqlite(volume.database, on_network=False), "m", 3))
+    held: Future[Job] = Future()
+    monkeypatch.setattr(store.queue, "add", lambda *_: held)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(store.bench.wait, Claim("a", 60), store.bench.rings, 10)
+        while not store.bench._seats:
+            time.sleep(0.01)
+        store.submit_small(b"1", Order("text/csv"), "first")
+        begun = waiting.result(10)
+        assert begun is not None
+        assert (begun.id, begun.attempts, begun.token, begun.lease_owner, begun.content) == ("first", 1, 1, "a", b"1")
+        waiting = pool.submit(store.bench.wait, Claim("a", 60), store.bench.rings, 10)
+        while not store.bench._seats:
+            time.sleep(0.01)
+        store.submit_small(b"1", Order("text/csv", idempotency_key="k"), "second")
+        time.sleep(0.1)
+        assert not waiting.done()
+        held.set_result(begun)  # it is another one, which was sent before
+        assert waiting.result(10) is None
+
+
+def test_of_a_job_that_could_not_be_recorded_no_end_is(tmp_path: Path) -> None:
+    queue = Queue(database.open_sqlite(tmp_path / "jobs.sqlite3", on_network=False), "m", 3)
+    queue.put("taken", Order("text/csv"))
+    twin = queue.new("taken", Order("text/csv"), b"1", Claim("a", 60))
+    refused = queue.add(twin)
+    assert not queue.complete(twin, "taken-1")
+    assert refused.exception() is not None
+    assert queue.not_held([twin]) == [twin]
+    job = queue.new(new_id(), Order("text/csv"), b"1", Claim("a", 60))
+    queue.add(job, durable=False)
+    assert queue.not_held([job]) == []  # asked behind what was posted before
+    assert queue.complete(job, "x")
