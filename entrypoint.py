@@ -4,8 +4,14 @@ Isolated mode keeps PYTHONHOME and PYTHONPATH of earlier steps out, and with the
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
+
+if __name__ == "__main__":
+    # A container's first process ignores a signal that it has no handler for, and a job may be cancelled at once.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "lib"))
 

@@ -12,7 +12,7 @@ from typing import TextIO
 from model_dockerize import pipeline, runner
 from model_dockerize.cancel import Cancelled, cancellable
 from model_dockerize.errors import InputError
-from model_dockerize.report import Failure, Recorder, Report, concluded, masked, to_json
+from model_dockerize.report import Failure, Recorder, Report, concluded, masked, noted, to_json
 from model_dockerize.report.github import GitHubDisplay, outputs
 from model_dockerize.report.summary import markdown
 from model_dockerize.settings import Given, Settings, to_settings
@@ -54,10 +54,11 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
     file = None
     report = Report()
     try:
-        settings = _settings(environment, workspace, argv)
-        file = settings.run.report
-        with cancellable(), _own_environment(environment) as own:
-            report = pipeline.run(settings, own, recorder)
+        with noted(recorder, environment):
+            settings = _settings(environment, workspace, argv)
+            file = settings.run.report
+            with cancellable(), _own_environment(environment) as own:
+                report = pipeline.run(settings, own, recorder)
     except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
         report = concluded(report, recorder, environment, error)
     report = _explained(masked(report, recorder), environment)

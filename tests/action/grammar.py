@@ -116,7 +116,7 @@ class Log:
                 self.problems.append("add-mask without a value")
                 return
             self.masks += [command.data, *(line for line in command.data.splitlines() if line.strip())]
-        elif command.name in ("error", "warning", "notice"):
+        elif command.name in ("error", "warning", "notice", "debug"):  # the last where debug logging is on
             self.lines.append(self._masked(f"{command.name}: {command.data}"))
 
     def _masked(self, line: str) -> str:

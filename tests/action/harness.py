@@ -6,6 +6,7 @@ What it mirrors, and where it deliberately differs: README.md.
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import threading
 import uuid
@@ -73,16 +74,17 @@ class Runner:
         self._workflow = self.temp / "_github_workflow"
         for folder in (self.workspace, self.home, self._commands, self._workflow):
             folder.mkdir(parents=True)
-        (self._workflow / "event.json").write_text("{}", encoding="utf-8")
+        self.event = self._workflow / "event.json"
+        self.event.write_text("{}", encoding="utf-8")
 
     def step(
         self,
         inputs: Mapping[str, str],
         env: Mapping[str, str] | None = None,
         network: str = "",
-        terminate_at: str = "",
+        cancel_at: str = "",
     ) -> StepResult:
-        """One `uses:` step. `terminate_at`: once this is in the log, the job is cancelled, by SIGTERM at once."""
+        """One `uses:` step. `cancel_at`: once this is in the log, somebody cancels the job."""
         suffix = str(uuid.uuid4())
         files = {variable: self._commands / f"{prefix}{suffix}" for variable, prefix in _FILES.items()}
         for path in files.values():
@@ -92,7 +94,7 @@ class Runner:
         name = f"{sanitised(self._image)}_{secrets.token_hex(3)}"
         argv = self._argv(name, environment, inputs, network)
         log = Log()
-        code = _run(argv, environment, log, name, terminate_at)
+        code = _run(argv, environment, log, name, cancel_at)
         return StepResult(
             exit_code=code,
             log=log,
@@ -127,7 +129,7 @@ class Runner:
             "GITHUB_ACTOR": "somebody",
             "GITHUB_API_URL": "https://api.github.com",
             "GITHUB_EVENT_NAME": "push",
-            "GITHUB_EVENT_PATH": str(self._workflow / "event.json"),
+            "GITHUB_EVENT_PATH": str(self.event),
             "GITHUB_JOB": "deploy",
             "GITHUB_REF": "refs/heads/main",
             "GITHUB_REF_NAME": "main",
@@ -183,8 +185,9 @@ class Runner:
         return [*argv, self._image, *inputs.get("args", "").split()]
 
 
-def _run(argv: Sequence[str], environment: Mapping[str, str], log: Log, name: str, terminate_at: str) -> int:
+def _run(argv: Sequence[str], environment: Mapping[str, str], log: Log, name: str, cancel_at: str) -> int:
     """Both streams into one log, each read by a thread of its own as the runner does."""
+    cancelled = threading.Event()
     lock = threading.Lock()
     process = subprocess.Popen(
         argv,
@@ -200,16 +203,30 @@ def _run(argv: Sequence[str], environment: Mapping[str, str], log: Log, name: st
         for line in stream:
             with lock:
                 log.feed(line.rstrip("\r\n"))
-            if terminate_at and terminate_at in line:
-                subprocess.run(["docker", "kill", "--signal", "TERM", name], capture_output=True, check=False)
+            if cancel_at and cancel_at in line:
+                cancelled.set()
 
     threads = [threading.Thread(target=read, args=(stream,)) for stream in (process.stdout, process.stderr) if stream]
     for thread in threads:
         thread.start()
     try:
+        if cancel_at and cancelled.wait(timeout=300):
+            _cancel(process)
         return process.wait(timeout=300)
     finally:
         if process.poll() is None:
             subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
         for thread in threads:
             thread.join(timeout=30)
+
+
+def _cancel(process: subprocess.Popen[str]) -> None:
+    """Ends the engine's command line as the runner does, which hands the signals on to the container."""
+    for number, seconds in ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5)):
+        process.send_signal(number)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    process.kill()

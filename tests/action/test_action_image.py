@@ -14,6 +14,7 @@ from model_dockerize.progress import Silent
 from model_dockerize.settings import OUTPUTS
 from tests.action.conftest import IMAGES, docker
 from tests.action.harness import Runner, StepResult
+from tests.rig.github_tokens import BEARER, TOKEN, GitHub
 from tests.rig.homes import NewHome
 
 MODEL = f"{IMAGES}is-prime"
@@ -44,6 +45,7 @@ def report_of(runner: Runner, step: StepResult) -> dict[str, object]:
     """The report, opened by a later step of the runner itself: by the path that the output gives."""
     path = runner.workspace / step.outputs["report"]
     assert path.stat().st_mode & 0o444 == 0o444
+    assert path.stat().st_uid == path.parent.stat().st_uid == runner.workspace.stat().st_uid
     report = json.loads(path.read_text(encoding="utf-8"))
     assert isinstance(report, dict)
     return report
@@ -123,11 +125,37 @@ def test_cancelled_in_the_middle_of_the_build(runner: Runner) -> None:
     folder = one_line_model(runner.workspace / "slow")
     (folder / "init.sh").write_text(f"#!/bin/sh\necho {secrets.token_hex(8)} now sleeps\nsleep 120\n")
     inputs = {"program-path": "slow", "image-name": f"{IMAGES}slow", "push-to-ecr": "false"}
-    step = runner.step(inputs, terminate_at="now sleeps")
-    assert step.exit_code == 143, step.text
+    step = runner.step(inputs, cancel_at="now sleeps")
+    assert step.exit_code == 130, step.text
     assert step.outputs["outcome"] == "cancelled"
     assert "Traceback" not in step.text
     assert docker("images", "--quiet", f"{IMAGES}slow") == ""
+
+
+def test_cancelled_before_it_has_begun(action_image: str) -> None:
+    # Python and its libraries take a third of a second to load: the first process of a container ignores what it does
+    # not handle, and would go on to the end.
+    container = docker("run", "--detach", "--env", "INPUT_PROGRAM-PATH=/nowhere", action_image)
+    try:
+        docker("kill", "--signal", "TERM", container)
+        assert docker("wait", container) == "143"
+        assert docker("logs", container) == ""
+    finally:
+        docker("rm", "--force", container)
+
+
+def test_a_fork_that_wants_to_push_is_told_why_it_cannot(runner: Runner) -> None:
+    one_line_model(runner.workspace / "model")
+    runner.event.write_text(
+        '{"pull_request": {"head": {"repo": {"full_name": "a/fork"}}, "base": {"repo": {"full_name": "org/iris"}}}}'
+    )
+    nowhere = {"AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+    step = runner.step({"program-path": "model", "image-name": f"{IMAGES}fork"}, nowhere)
+    assert step.exit_code == 8, step.text
+    (error,) = step.log.annotations("error")
+    assert "comes from a fork (a/fork)" in error.data
+    assert "push-to-ecr: ${{ github.event_name" in error.data
+    assert "built" not in step.text, "nothing long was begun"
 
 
 def test_from_the_folder_to_the_deployed_service(
@@ -140,7 +168,7 @@ def test_from_the_folder_to_the_deployed_service(
         # Declared deviation: the sandbox listens on this computer's loopback only.
         environment = {**started.environment(), "GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "is-prime/v1.2.3"}
         inputs = {"program-path": "models/is-prime", "image-name": MODEL}
-        step = runner.step(inputs, environment, network="host")
+        step = runner.step(inputs, {**environment, "RUNNER_DEBUG": "1"}, network="host")
         assert step.exit_code == 0, step.text
         assert step.outputs["outcome"] == "deployed"
         assert step.outputs["smoke"] == "passed"
@@ -153,11 +181,23 @@ def test_from_the_folder_to_the_deployed_service(
         assert step.summary is not None
         assert f"]({step.outputs['url']})" in step.summary
         assert environment["AWS_SECRET_ACCESS_KEY"] not in step.text + step.summary
+        notes = [command.data for command in step.log.commands if command.name == "debug"]
+        for note in ("settings: image-name = ", "image: Engine(version=", "aws: ecs.CreateService in ", "buildx build"):
+            assert any(note in one for one in notes), note
 
-        again = runner.step(inputs, environment, network="host")
+        # As a job that may ask GitHub for tokens, and has no keys.
+        role = "arn:aws:iam::123456789012:role/deploy"
+        own = {name: text for name, text in environment.items() if not name.startswith(("AWS_ACCESS", "AWS_SECRET"))}
+        with GitHub() as github:
+            tokens = {**own, **github.environment(own["AWS_ENDPOINT_URL"]), "RUNNER_DEBUG": "1"}
+            again = runner.step({**inputs, "role-to-assume": role}, tokens, network="host")
         assert again.exit_code == 0, again.text
+        assert "as arn:aws:sts::123456789012:assumed-role/deploy/model-dockerize" in again.text
         assert again.outputs["outcome"] == "unchanged"
         assert again.outputs["digest"] == step.outputs["digest"]
+        assert {BEARER, TOKEN} <= set(again.log.masks)
+        assert again.summary is not None
+        assert not [secret for secret in (BEARER, TOKEN) if secret in again.text + again.summary]
     finally:
         sandbox.stop(home, Silent())
 

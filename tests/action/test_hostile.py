@@ -50,6 +50,9 @@ MEANINGFUL = (
     *("```", "~~~", "\n---\n", "@org/team", "#1", "http://evil.example", "www.evil.example", "&lt;", "$x$", SECRET),
 )
 MARKDOWN = MarkdownIt("gfm-like", {"html": True, "linkify": False})
+TAGS = {"h2", "h3", "p", "strong", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "pre", "a", "code"} | {
+    *("details", "summary"),
+}
 HOSTILE = st.lists(st.sampled_from(MEANINGFUL) | st.text(max_size=6), max_size=6).map("".join)
 
 
@@ -92,7 +95,8 @@ def run_of(said: Said, stream: io.StringIO) -> mock.Mock:
         facts = said.facts
         checks = tuple(CheckReport("sample", False, 0.1, text) for text in said.child)
         report = Report("built", facts[0], facts[1], facts[2], facts[3], url=facts[4], service_arn=facts[5])
-        report = report.with_(smoke_local=SmokeReport(False, checks)) if checks else report
+        report = report.with_(smoke_local=SmokeReport(False, checks, tuple(said.child))) if checks else report
+        report = report.with_(changes=tuple(f"+ {text}" for text in said.ours), warnings=tuple(said.warnings))
         if said.failure:
             return pipeline.failed(report, BuildError(said.failure[0], said.failure[-1], tuple(said.failure)))
         return report
@@ -138,7 +142,7 @@ def test_nothing_is_injected_and_nothing_leaks(said: Said) -> None:
     assert len(page.encode()) <= LARGEST_SUMMARY
     shown = MARKDOWN.render(page)
     tags = set(re.findall(r"<\s*[/!]?\s*([a-z0-9-]*)", shown, re.IGNORECASE))
-    assert tags <= {"h2", "h3", "p", "strong", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "pre", "a"}
+    assert tags <= TAGS
     for target in re.findall(r'href="([^"]*)"', shown):
         assert target.startswith(("http://", "https://"))
         assert "/swagger" in target or "/AddJob" in target or target == said.facts[4]

@@ -31,6 +31,7 @@ from botocore.utils import ensure_boolean
 from model_dockerize.aws.change import Action, Change
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.lost import never_repeat
+from model_dockerize.aws.notes import note_calls
 from model_dockerize.aws.role import GitHubToken, RoleCredentials
 from model_dockerize.errors import AwsAccessError, InputError
 from model_dockerize.progress import Progress
@@ -235,6 +236,7 @@ class _Session(botocore.session.Session):
 
 def _session(environment: Mapping[str, str]) -> _Session:
     session = _Session(environment)
+    note_calls(session)
     chains = ConfigChainFactory(session, environ=dict(environment))
     store = session.get_component("config_store")
     for name, (properties, variables, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items():

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from model_dockerize.cancel import Cancelled, cancellable
 from model_dockerize.errors import InputError
-from model_dockerize.report import Recorder, Report, concluded, ended, to_json
+from model_dockerize.report import Recorder, Report, concluded, ended, noted, to_json
 from model_dockerize.report.console import ConsoleDisplay
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.settings.sources import from_environment, from_flags, program_file
@@ -32,7 +32,7 @@ def execute(
     recorder = Recorder(display)
     report, file = Report(), Path(name) if (name := flags.get("report")) else None
     try:
-        with display, cancellable():
+        with display, cancellable(), noted(recorder, os.environ):
             named = {name.replace("_", "-"): text for name, text in flags.items()}
             folder = target or Path(flags.get("program_path") or ".")
             settings = to_settings([from_environment(os.environ), read(folder), from_flags(named)])

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import logging
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -19,6 +21,7 @@ from model_dockerize.image.engine import Engine, numbers
 from model_dockerize.image.store import Image, inspect
 from model_dockerize.progress import Progress
 
+_log = logging.getLogger(__name__)
 _STOP_TIMEOUT = 5  # seconds that an interrupted build gets to end by itself
 
 
@@ -74,8 +77,10 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
     """
     started = time.monotonic()
     log = BuildLog()
+    argv = build_argv(request, engine)
+    _log.debug("%s", shlex.join(argv))
     process = subprocess.Popen(
-        build_argv(request, engine),
+        argv,
         env=dict(engine.environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -94,6 +99,7 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
         _stop(process)
         writer.join()
         process.stderr.close()
+    _log.debug("buildx ended with %s after %.1f s", process.returncode, time.monotonic() - started)
     if writer.error:
         raise writer.error
     if process.returncode != 0:

@@ -1,6 +1,7 @@
 """Docker Engine and its command line: what is there, and one clear sentence where something is not."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from docker.utils import kwargs_from_env
 
 from model_dockerize.errors import EngineError
 
+_log = logging.getLogger(__name__)
 OLDEST_ENGINE = (20, 10)
 _CLI_TIMEOUT = 10  # seconds; `docker context` and `docker buildx version` talk to nobody
 _STREAM_TIMEOUT = 900  # seconds of silence: saving or pushing a large layer says nothing for long
@@ -85,7 +87,7 @@ def probe(environment: Mapping[str, str]) -> Engine:
             f"This Docker Engine runs {version.get('Os')} containers, and models need linux ones.",
             "Switch Docker Desktop to Linux containers.",
         )
-    return Engine(
+    engine = Engine(
         version=engine_version,
         api_version=str(version.get("ApiVersion", "")),
         platform=f"linux/{version.get('Arch')}",
@@ -96,6 +98,8 @@ def probe(environment: Mapping[str, str]) -> Engine:
         context=name,
         environment=dict(environment),
     )
+    _log.debug("%s", engine)  # its environment is not shown
+    return engine
 
 
 def _client(host: str, environment: Mapping[str, str], api_version: str) -> docker.DockerClient:

@@ -183,6 +183,14 @@ def _everything(run: Run) -> None:
         make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
         run.learn(outcome="loaded" if run.settings.image.from_archive else "built")
         return
+    try:
+        _in_aws(run, prepared, engine, account)
+    finally:
+        run.learn(changes=tuple(map(str, account.changes)))
+
+
+def _in_aws(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> None:
+    """The stages from the registry to the proved service."""
     settings = run.settings
     if not settings.registry.push_to_ecr:
         changed = _definition_alone(run, prepared, engine, account)

@@ -120,6 +120,8 @@ def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime |
         except ModelDockerizeError as error:
             stage.warning(f"{error} This ends the run, when the build beside it is over.")
             raise
+        finally:
+            account.changes.extend(own.changes)
         if all(change.action == "leave" for change in own.changes):
             stage.unchanged("All of it is there.")
         return made

@@ -1,5 +1,6 @@
 """What a run did, and how it is shown."""
 
+from model_dockerize.report.debug import noted
 from model_dockerize.report.ending import concluded, ended, masked
 from model_dockerize.report.model import (
     CheckReport,
@@ -28,5 +29,6 @@ __all__ = [
     "concluded",
     "ended",
     "masked",
+    "noted",
     "to_json",
 ]

@@ -57,6 +57,8 @@ class ConsoleDisplay:
             self._print(f"[yellow]! {stage:<14} {safe}{place}[/]")
         elif level == "output":
             self._print(f"  [dim]{stage:<14} | {safe}[/]")
+        elif level == "debug":
+            self._print(f"  [dim italic]{stage}: {safe}[/]")
         else:
             self._print(f"  [dim]{stage:<14}[/] {safe}")
 

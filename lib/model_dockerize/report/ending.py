@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from model_dockerize.cancel import Cancelled
 from model_dockerize.errors import ModelDockerizeError
+from model_dockerize.report.debug import wanted
 from model_dockerize.report.model import CheckReport, Failure, Report, SmokeReport
 from model_dockerize.report.recorder import Recorder
 
@@ -26,10 +27,9 @@ def ended(report: Report, error: Exception | Cancelled) -> Report:
 def concluded(
     report: Report, recorder: Recorder, environment: Mapping[str, str], error: Exception | Cancelled
 ) -> Report:
-    """`ended`, with what the recorder knows and no secret in it. A defect's traceback is for those who ask for it."""
-    expected = isinstance(error, ModelDockerizeError | Cancelled)
-    if not expected and "1" in (environment.get("MODEL_DOCKERIZE_DEBUG"), environment.get("RUNNER_DEBUG")):
-        recorder.line("defect", "output", "".join(traceback.format_exception(error)))
+    """`ended`, with what the recorder knows and no secret in it. Where it came from is for those who ask for it."""
+    if wanted(environment):
+        recorder.line("error", "debug", "".join(traceback.format_exception(error)))
     report = ended(report, error)
     return masked(report.with_(stages=recorder.stages, warnings=recorder.warnings), recorder)
 
@@ -54,11 +54,12 @@ def masked(report: Report, recorder: Recorder) -> Report:
             details=tuple(map(recorder.masked, failure.details)),
         )
     facts = {name: recorder.masked(fact) for name, fact in vars(report).items() if isinstance(fact, str)}
+    lists = {name: tuple(map(recorder.masked, vars(report)[name])) for name in ("plan", "changes", "warnings")}
     tests = {"smoke_local": smoke(report.smoke_local), "smoke_deployed": smoke(report.smoke_deployed)}
     findings = tuple(
         replace(one, text=recorder.masked(one.text), remedy=recorder.masked(one.remedy)) for one in report.findings
     )
-    return report.with_(**facts, **tests, findings=findings, failure=failure)
+    return report.with_(**facts, **lists, **tests, findings=findings, failure=failure)
 
 
 def _cancelled(cancelled: Cancelled) -> Failure:

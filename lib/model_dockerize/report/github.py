@@ -81,6 +81,9 @@ class GitHubDisplay:
         if level == "info":
             self._print(f"  {stage:<14} {printable(text)}")
             return
+        if level == "debug":
+            self._commands([f"::debug::{_data(f'{stage}: {printable(text)}')}"])
+            return
         warning = Annotation("warning", f"model-dockerize: {stage}", text, str(file or ""), line)
         self._warnings += 1
         if self._warnings < MOST_ANNOTATIONS:

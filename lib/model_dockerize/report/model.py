@@ -81,6 +81,7 @@ class Report:
     task_definition_arn: str = ""
     service_arn: str = ""
     plan: tuple[str, ...] = ()  # one line a resource: + made, ~ changed (fields), = left, - removed
+    changes: tuple[str, ...] = ()  # of run: what it did, in the same form
     findings: tuple[Finding, ...] = ()  # of doctor
     stages: tuple[StageResult, ...] = ()
     smoke_local: SmokeReport | None = None
@@ -126,6 +127,7 @@ def to_json(report: Report) -> str:
         "batch": {"job_definition_arn": report.job_definition_arn, "revision": report.job_definition_revision},
         "service": {"service_arn": report.service_arn, "task_definition_arn": report.task_definition_arn},
         "plan": list(report.plan),
+        "changes": list(report.changes),
         "findings": [vars(finding) for finding in report.findings],
         "stages": [
             {"name": stage.name, "status": stage.status, "seconds": round(stage.seconds, 3)} for stage in report.stages

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from model_dockerize.report.model import StageResult, Status
 
-Level = Literal["info", "warning", "output"]
+Level = Literal["info", "warning", "output", "debug"]
 
 
 class Display(Protocol):
@@ -22,7 +22,7 @@ class Display(Protocol):
         """A stage is over."""
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """One line of a stage. `output` is a child's and untrusted; the others are ours."""
+        """One line of a stage. `output` is a child's and untrusted; the others are ours. `debug`: see `noted`."""
 
     def secret(self, value: str) -> None:
         """`value` is to be masked wherever the display's surroundings can do that."""

@@ -18,6 +18,7 @@ _MEANING = re.compile(r"[\\`*_\[\]<>#|~&@:$]|(?<=www)\.|^[-+=0-9]", re.IGNORECAS
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 # The stages that leave something behind; the others only look.
 _CHANGING = ("build", "archive", "push", "foundations", "batch", "deploy")
+_DONE = {"+": "made:", "~": "changed:", "-": "removed:"}
 _BAR = 20  # characters of the longest bar in the table of seconds
 
 
@@ -25,7 +26,7 @@ def markdown(report: Report) -> str:
     """The whole summary, at most `LARGEST` bytes: what does not fit is left out at the end, by whole paragraphs."""
     blocks = [
         _headline(report),
-        _failure(report.failure) if report.failure else "",
+        _failure(report.failure) if report.failure else _success(report),
         _facts(report),
         _changes(report),
         _smoke("Smoke test of the image", report.smoke_local),
@@ -64,12 +65,31 @@ def _failure(failure: Failure) -> str:
     return "\n\n".join(parts)
 
 
+def _success(report: Report) -> str:
+    """What people want first: where it answers. And what nobody has seen, where that is so."""
+    lines = [f"The model answers at {_links(report.url)}"] if report.url else []
+    if report.smoke == "no-sample":
+        lines.append("⚠️ Not proved: the model's program never ran, for want of `smoke/input.*`.")
+    if report.smoke == "unproved":
+        (test, *_) = (test for test in (report.smoke_deployed, report.smoke_local) if test)
+        lines += [f"⚠️ Not proved: {plain(text)}" for text in test.unproved]
+    return "\n\n".join(lines)
+
+
+def _links(url: str) -> str:
+    if not _ADDRESS.fullmatch(url):
+        return plain(url)
+    base = url.rstrip("/")
+    return f"**[{plain(url)}]({url})** · [swagger]({base}/swagger) · [AddJob]({base}/AddJob)"
+
+
 def _facts(report: Report) -> str:
     revision = f" (revision {report.job_definition_revision})" if report.job_definition_revision else ""
+    pinned = report.image_uri.endswith(f"@{report.digest}")
     facts = {
-        "URL": _links(report.url),
+        "Address": _links(report.url) if report.failure and report.url else "",
         "Image in ECR": plain(report.image_uri),
-        "Digest": plain(report.digest),
+        "Digest": "" if pinned else plain(report.digest),
         "Build id": plain(report.build_id),
         "Service": plain(report.service_arn),
         "Task definition": plain(report.task_definition_arn),
@@ -80,19 +100,15 @@ def _facts(report: Report) -> str:
     return _table("| fact | value |", rows)
 
 
-def _links(url: str) -> str:
-    if not _ADDRESS.fullmatch(url):
-        return plain(url)
-    base = url.rstrip("/")
-    return f"[{plain(url)}]({url}) · [swagger]({base}/swagger) · [AddJob]({base}/AddJob)"
-
-
 def _changes(report: Report) -> str:
-    lines = [
-        f"- {words}: {', '.join(names)}"
-        for words, status in (("Changed", "done"), ("As it was", "unchanged"))
-        if (names := [plain(one.name) for one in report.stages if one.name in _CHANGING and one.status == status])
-    ]
+    """What there was to do in AWS, by its names; of a run that did not get there, the stages that did something."""
+    if report.changes:
+        done = [f"- {words} {plain(line[2:])}" for line in report.changes if (words := _DONE.get(line[0]))]
+        left = sum(line[0] == "=" for line in report.changes)
+        lines = [*done, f"- as it was: {left} more"] if left and done else done or ["Nothing changed."]
+    else:
+        names = [plain(one.name) for one in report.stages if one.name in _CHANGING and one.status == "done"]
+        lines = [f"- {', '.join(names)}"] if names else []
     return "\n".join(["### What changed", "", *lines]) if lines else ""
 
 
@@ -104,8 +120,10 @@ def _smoke(title: str, test: SmokeReport | None) -> str:
         for check in test.checks
     ]
     passed = sum(check.passed for check in test.checks)
-    head = f"### {title}: {passed} of {len(test.checks)} passed"
-    return f"{head}\n\n{_table('| | check | seconds | evidence |', rows)}"
+    # What passed is folded away; what did not is what people came for.
+    fold = "<details>" if test.passed else "<details open>"
+    head = f"{fold}<summary><strong>{title}: {passed} of {len(test.checks)} passed</strong></summary>"
+    return f"{head}\n\n{_table('| | check | seconds | evidence |', rows)}\n\n</details>"
 
 
 def _seconds(report: Report) -> str:

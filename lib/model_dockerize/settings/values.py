@@ -3,6 +3,7 @@
 A source (flags, Action inputs, a YAML file) only has to say what was given and where; this module knows the rest.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -37,6 +38,9 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _MAY_BE_ZERO = ("desired-count", "gpus", "load-balancer-port", "max-count", "queue-priority", "run-number")
 #: Checked elsewhere, because a message would repeat what may be a secret.
 _NOT_REPEATED = ("queue-url",)
+#: May hold what is nobody else's business, so notes name them without their value.
+_NOT_NOTED = ("queue-url", "license-key", "environment", "secrets")
+_log = logging.getLogger(__name__)
 
 
 class _InvalidValueError(ValueError):
@@ -52,6 +56,9 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
     given: dict[str, Given] = {}
     for layer in layers:
         given.update({name: value for name, value in layer.items() if _says_something(value)})
+    for name, value in given.items():
+        shown = name in BY_NAME and name not in _NOT_NOTED
+        _log.debug("%s%s (%s)", name, f" = {value.text!r}" if shown else "", value.where)
     problems = [_unknown(name, value) for name, value in given.items() if name not in BY_NAME]
     parsed: dict[str, Any] = {}
     for option in OPTIONS:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -178,7 +179,42 @@ def test_a_defect_is_one_line_and_a_link(job: Job, run_as: Callable[[Run], None]
     assert "Traceback" not in job.text
     assert job.outputs["outcome"] == "failed"
     assert job.main(RUNNER_DEBUG="1") == 1
-    assert "Traceback" in job.text
+    assert "debug: error: Traceback" in job.text
+
+
+def test_with_debug_logging_the_log_says_more_and_no_secret(
+    job: Job, run_as: Callable[[Run], None], tmp_path: Path
+) -> None:
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        recorder.secret("another-secret-value")
+        logging.getLogger("model_dockerize.aws.notes").debug("one %s and\n::error::another-secret-value", SECRET)
+        logging.getLogger("botocore.auth").debug("the signature of a request")
+        raise BuildError("no", "try")
+
+    def told() -> list[str]:
+        return [command.data for command in job.log.commands if command.name == "debug"]
+
+    run_as(run)
+    licenses.make_pair(tmp_path / "publisher.pem")
+    key = licenses.issue(tmp_path / "publisher.pem", "iris", "Ann", "ann@example.com", 30)
+    folder = job.model("iris", "environment: {KEY: of-the-model}\ncpu: 512\n")
+    given = {"AWS_SECRET_ACCESS_KEY": SECRET, "program_path": "iris", "license_key": key}
+    assert job.main(**given) == 5
+    assert told() == []
+    assert job.main(**given, RUNNER_DEBUG="1") == 5
+    notes = told()
+    assert notes[0].startswith("run: version ")
+    assert f"settings: cpu = '512' ({folder / 'model-dockerize.yml'}, line 2)" in notes
+    assert f"settings: environment ({folder / 'model-dockerize.yml'}, line 1)" in notes
+    assert {"aws: one *** and", "aws: ::error::***"} <= set(notes)
+    assert "error: model_dockerize.errors.BuildError: no" in notes, "where the failure came from"
+    assert job.main(**given, licence_key="misspelt-secret", RUNNER_DEBUG="1") == 2
+    assert "settings: licence-key (input licence-key)" in told()
+    for secret in (SECRET, "another-secret-value", "of-the-model", "misspelt-secret", key, "signature"):
+        assert secret not in job.text
+    seen = len(told())
+    assert job.main(**given) == 5
+    assert len(told()) == seen, "nobody listens any more"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -43,13 +43,39 @@ def test_the_outcome_comes_first_and_the_facts_follow() -> None:
     for fact in (
         "iris@sha256:abc",
         "(revision 7)",
-        "Changed: build\n",
-        "As it was: push",
+        "- build\n",
         "1 of 1 passed",
         "No sample.",
     ):
         assert fact in text
     assert "| build | done | 30.0 | ████████████████████ |" in text
+
+
+def test_what_was_done_in_aws_is_named_and_what_was_left_is_counted() -> None:
+    changes = ("+ repository iris", "= cluster models", "~ service iris (desiredCount)", "= role *", "+ log group <b>")
+    text = markdown(GOOD.with_(changes=changes))
+    for line in ("- made: repository iris", "- changed: service iris (desiredCount)", "- as it was: 2 more"):
+        assert line in text.splitlines()
+    assert "- made: log group &#60;b&#62;" in text
+    assert "cluster models" not in text
+    unchanged = markdown(GOOD.with_(outcome="unchanged", changes=("= cluster models",)))
+    assert "### What changed\n\n- as it was: 1 more" not in unchanged
+    assert "Nothing changed" in unchanged
+
+
+def test_what_passed_is_folded_and_what_failed_is_open() -> None:
+    check = CheckReport("health", False, 0.1, "404")
+    text = markdown(GOOD.with_(smoke_local=SmokeReport(False, (check,))))
+    assert "<details open><summary><strong>Smoke test of the image: 0 of 1 passed" in text
+    assert "<details><summary><strong>Smoke test of the service: 1 of 1 passed" in text
+
+
+def test_a_green_run_that_proved_nothing_says_so() -> None:
+    assert "Not proved: the model's program never ran" in markdown(GOOD)
+    check = CheckReport("result", True, 0.1, "as expected.csv")
+    assert "Not proved" not in markdown(GOOD.with_(smoke_deployed=SmokeReport(True, (check,))))
+    unproved = SmokeReport(True, (check,), ("it has no /health",))
+    assert "Not proved: it has no /health" in markdown(GOOD.with_(smoke_deployed=unproved))
 
 
 def test_a_failure_says_what_and_what_next_before_anything_else() -> None:

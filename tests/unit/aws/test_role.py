@@ -1,11 +1,7 @@
 """`role-to-assume`: GitHub's token exchanged, renewed, refused; and one role by the credentials of another."""
 
-import base64
-import json
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,67 +10,18 @@ from model_dockerize import aws
 from model_dockerize.aws.role import GitHubToken, trust_subjects
 from model_dockerize.errors import AwsAccessError
 from model_dockerize.settings import AwsSettings
-from tests.rig.leaks import planted
+from tests.rig.github_tokens import BEARER, TOKEN, GitHub
 
 from .conftest import Said
 
 ROLE = "arn:aws:iam::123456789012:role/deploy"
 SETTINGS = AwsSettings("us-east-1", "", ROLE)
-CLAIMS = {"sub": "repo:o/r:ref:refs/heads/main", "repository": "o/r", "repository_id": "7", "repository_owner_id": "3"}
-BEARER = planted("bearer")
-SIGNED = planted("oidc-signature")
-PARTS = (b"{}", json.dumps(CLAIMS).encode())
-TOKEN = ".".join((*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in PARTS), SIGNED))
-
-
-class GitHub:
-    """The runner's token endpoint, and an STS that can refuse."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-        self.answers: list[int] = []
-        self.refuse = False
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.asked.append((self.path, self.headers["Authorization"]))
-                self.reply(outer.answers.pop(0) if outer.answers else 200, json.dumps({"value": TOKEN}))
-
-            def do_POST(self) -> None:
-                code = "<Error><Code>AccessDenied</Code><Message>Not authorized to perform "
-                error = f"{code}sts:AssumeRoleWithWebIdentity</Message></Error>"
-                self.rfile.read(int(self.headers["Content-Length"]))
-                self.reply(403, f"<ErrorResponse>{error}</ErrorResponse>")
-
-            def reply(self, status: int, text: str) -> None:
-                self.send_response(status)
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def environment(self, endpoint: str) -> dict[str, str]:
-        return {
-            "AWS_ENDPOINT_URL": endpoint,
-            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/token?api-version=2.0",
-            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER,
-        }
 
 
 @pytest.fixture
 def github() -> Iterator[GitHub]:
-    server = GitHub()
-    yield server
-    server.server.shutdown()
-    server.server.server_close()
+    with GitHub() as server:
+        yield server
 
 
 def test_the_token_becomes_the_role_and_nothing_secret_is_said(github: GitHub, moto_url: str) -> None:

@@ -17,7 +17,7 @@ def test_the_report_has_the_documented_keys() -> None:
     document = json.loads(to_json(report))
     assert set(document) == {
         *("outcome", "build_id", "image", "image_uri", "digest", "dockerfile", "archive", "url"),
-        *("batch", "service", "plan", "findings", "stages", "smoke", "warnings", "error"),
+        *("batch", "service", "plan", "changes", "findings", "stages", "smoke", "warnings", "error"),
     }
     assert document["batch"] == {"job_definition_arn": "arn:aws:batch:::job-definition/iris:3", "revision": 3}
     assert document["stages"] == [{"name": "build", "status": "done", "seconds": 1.235}]

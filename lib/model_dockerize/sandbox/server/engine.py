@@ -106,9 +106,10 @@ class Engine:
 
     def start(self, spec: ContainerSpec) -> str:
         """Start a container and return its id. Raises StartError; nothing is left of one that did not start."""
-        settings = _settings(spec, {**spec.labels, CONTAINER_LABEL: self._instance})
+        config = _config(self._client.api, spec, {**spec.labels, CONTAINER_LABEL: self._instance})
         try:
-            container = str(self._client.containers.create(spec.image, **settings).id)
+            made = self._client.api.create_container_from_config(config, spec.name)  # type: ignore[no-untyped-call]
+            container = str(made["Id"])
         except (DockerException, OSError) as error:
             raise StartError(_reason(error)) from error
         if self._closed.is_set():
@@ -180,37 +181,42 @@ class Engine:
         return f"mdsbx-{self._instance[:6]}-{words}"
 
 
-def _settings(spec: ContainerSpec, labels: dict[str, str]) -> dict[str, Any]:
-    health = spec.health
-    settings: dict[str, Any] = {
-        "name": spec.name,
-        "command": list(spec.command) if spec.command else None,
-        "entrypoint": list(spec.entry_point) if spec.entry_point else None,
-        "environment": spec.environment,
-        "labels": labels,
-        "volumes": list(spec.binds),
-        "user": spec.user,
-        "working_dir": spec.working_directory,
-        "read_only": spec.read_only,
-        "detach": True,
-        # ECS does not look at the image's own HEALTHCHECK either.
-        "healthcheck": {"test": ["NONE"]},
+def _config(api: docker.APIClient, spec: ContainerSpec, labels: dict[str, str]) -> dict[str, Any]:
+    """What the engine's API takes to create the container."""
+    host = api.create_host_config(
+        binds=list(spec.binds),
+        read_only=spec.read_only,
+        mem_limit=f"{spec.memory_mib}m" if spec.memory_mib else None,
+        network_mode=f"container:{spec.join}" if spec.join else None,
+        port_bindings={} if spec.join else {f"{port}/tcp": (address, port) for address, port in spec.ports},
+    )
+    config: dict[str, Any] = api.create_container_config(
+        spec.image,
+        list(spec.command or ()),  # none: the image's
+        entrypoint=list(spec.entry_point) if spec.entry_point else None,
+        environment=spec.environment,
+        labels=labels,
+        user=spec.user,
+        working_dir=spec.working_directory,
+        detach=True,
+        ports=[] if spec.join else [(str(port), "tcp") for _, port in spec.ports],
+        host_config=host,
+    )
+    # ECS does not look at the image's own HEALTHCHECK either.
+    config["Healthcheck"] = _healthcheck(spec.health) if spec.health else {"Test": ["NONE"]}
+    return config
+
+
+def _healthcheck(health: Health) -> dict[str, Any]:
+    return {
+        "Test": list(health.test),
+        "Interval": int(health.interval * _NANOSECONDS),
+        "Timeout": int(health.timeout * _NANOSECONDS),
+        "Retries": health.retries,
+        "StartPeriod": int(health.start_period * _NANOSECONDS),
+        # Of engines from 25 on. AWS asks for the first time after a whole interval; nobody here has to wait so long.
+        "StartInterval": _NANOSECONDS,
     }
-    if health:
-        settings["healthcheck"] = {
-            "test": list(health.test),
-            "interval": int(health.interval * _NANOSECONDS),
-            "timeout": int(health.timeout * _NANOSECONDS),
-            "retries": health.retries,
-            "start_period": int(health.start_period * _NANOSECONDS),
-        }
-    if spec.memory_mib:
-        settings["mem_limit"] = f"{spec.memory_mib}m"
-    if spec.join:
-        settings["network_mode"] = f"container:{spec.join}"
-    elif spec.ports:
-        settings["ports"] = {f"{port}/tcp": (address, port) for address, port in spec.ports}
-    return settings
 
 
 def _digest(image: dict[str, Any], reference: str) -> str:

@@ -1,0 +1,50 @@
+"""Notes for those who look for a defect, with RUNNER_DEBUG=1 (GitHub's debug logging) or MODEL_DOCKERIZE_DEBUG=1.
+
+Modules write them by Python's logging, each under its own name; nothing listens until somebody asks.
+"""
+
+import logging
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from model_dockerize import __version__
+from model_dockerize.report.recorder import Recorder
+
+_ROOT = "model_dockerize"
+
+
+def wanted(environment: Mapping[str, str]) -> bool:
+    """Whether the environment asks for notes."""
+    return "1" in (environment.get("MODEL_DOCKERIZE_DEBUG"), environment.get("RUNNER_DEBUG"))
+
+
+@contextmanager
+def noted(recorder: Recorder, environment: Mapping[str, str]) -> Iterator[None]:
+    """While this block runs, notes go to the recorder, which takes the secrets out, if they are wanted.
+
+    Only this program's own: the notes of the AWS library hold whole requests, signatures and answers included.
+    """
+    if not wanted(environment):
+        yield
+        return
+    logger, handler = logging.getLogger(_ROOT), _Handler(recorder)
+    former = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.debug("version %s, Python %s, %s", __version__, platform.python_version(), platform.platform())
+    try:
+        yield
+    finally:
+        logger.setLevel(former)
+        logger.removeHandler(handler)
+
+
+class _Handler(logging.Handler):
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def emit(self, record: logging.LogRecord) -> None:
+        room = record.name.removeprefix(_ROOT).lstrip(".").split(".")[0]
+        self._recorder.line(room or "run", "debug", record.getMessage())

@@ -1,0 +1,64 @@
+"""The endpoint from which GitHub's runner gives a job its OIDC tokens, made up: GitHub's own answers its jobs only."""
+
+import base64
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.rig.leaks import planted
+
+CLAIMS = {"sub": "repo:o/r:ref:refs/heads/main", "repository": "o/r", "repository_id": "7", "repository_owner_id": "3"}
+BEARER = planted("bearer")
+SIGNED = planted("oidc-signature")
+PARTS = (b"{}", json.dumps(CLAIMS).encode())
+TOKEN = ".".join((*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in PARTS), SIGNED))
+
+
+class GitHub:
+    """The runner's token endpoint, and an STS that refuses. It answers within the block of a `with`."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.answers: list[int] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append((self.path, self.headers["Authorization"]))
+                self.reply(outer.answers.pop(0) if outer.answers else 200, json.dumps({"value": TOKEN}))
+
+            def do_POST(self) -> None:
+                code = "<Error><Code>AccessDenied</Code><Message>Not authorized to perform "
+                error = f"{code}sts:AssumeRoleWithWebIdentity</Message></Error>"
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.reply(403, f"<ErrorResponse>{error}</ErrorResponse>")
+
+            def reply(self, status: int, text: str) -> None:
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> "GitHub":
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def environment(self, endpoint: str) -> dict[str, str]:
+        """Of a job that may ask for tokens, with AWS at `endpoint`."""
+        return {
+            "AWS_ENDPOINT_URL": endpoint,
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/token?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER,
+        }
