@@ -102,13 +102,21 @@ def ensure(image: str) -> str:
         return f"{image} pulled"
     release = stand_in_release(image)
     started = time.monotonic()
-    _make(image, release)
+    make_stand_in(image, release)
     return (
         f"{image} is now a STAND-IN made of Debian {release} in {time.monotonic() - started:.0f} s, not the real image"
     )
 
 
-def _make(image: str, release: str) -> None:
+def make_stand_in(image: str, release: str, machine: str = "") -> None:
+    """Makes `image` of a Debian release's own packages.
+
+    Args:
+        machine: processor as Debian and Docker call it, e.g. arm64, whose programs must run here; empty: this one's.
+
+    Raises:
+        MachineError: it cannot be made on this machine.
+    """
     host = parse_os_release(Path("/etc/os-release").read_text())
     if host.get("ID") != "debian" or not is_root():
         raise MachineError(
@@ -124,17 +132,18 @@ def _make(image: str, release: str) -> None:
     with tempfile.TemporaryDirectory(prefix="model-dockerize-base-", dir="/var/tmp") as folder:
         root = Path(folder) / "root"
         say(f"base image: making a stand-in for {image} of Debian {release} (a minute or two)")
-        _bootstrap(root, sources[0])
+        _bootstrap(root, sources[0], machine)
         python = _finish(root, sources, release)
-        _import(root, image, import_changes(release, python))
+        _import(root, image, import_changes(release, python), machine)
 
 
-def _bootstrap(root: Path, source: debian.Source) -> None:
+def _bootstrap(root: Path, source: debian.Source, machine: str) -> None:
     # A release newer than this machine's debootstrap has no script of its own there; they all link to sid's.
     scripts = Path("/usr/share/debootstrap/scripts")
     script = [] if (scripts / source.suite).exists() else [str(scripts / "sid")]
     include = f"--include={','.join(PACKAGES)}"
-    arguments = ["--variant=minbase", include, source.suite, str(root), source.uri, *script]
+    other = [f"--arch={machine}"] if machine else []
+    arguments = [*other, "--variant=minbase", include, source.suite, str(root), source.uri, *script]
     run(["debootstrap", *arguments], timeout=580, env=debian.NONINTERACTIVE)
 
 
@@ -152,7 +161,7 @@ def _finish(root: Path, sources: list[debian.Source], release: str) -> str:
     # Official images leave setuptools out from 3.12 on, so a model that forgot to ask for it fails here as there.
     tools = ["pip", "setuptools"] if release == "bookworm" else ["pip"]
     pip_install = ["python3", f"{WHEELS}/{pip}/pip", "install", "--no-index", "--find-links", WHEELS, "--no-cache-dir"]
-    run(["chroot", str(root), *pip_install, *tools], timeout=120)
+    run(["chroot", str(root), *pip_install, *tools], timeout=300)
     (root / "etc/apt/sources.list").write_text(debian.source_lines(sources, None))
     (root / "etc/apt/apt.conf.d/docker-clean").write_text(APT_CONF)
     (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(DPKG_CONF)
@@ -162,10 +171,11 @@ def _finish(root: Path, sources: list[debian.Source], release: str) -> str:
     return python
 
 
-def _import(root: Path, image: str, changes: list[str]) -> None:
+def _import(root: Path, image: str, changes: list[str], machine: str) -> None:
     # The engine makes /dev, /proc and /sys itself; this machine's host name and resolver are not the image's.
     left_out = [f"--exclude=./{name}" for name in ("dev/*", "proc/*", "sys/*", "etc/resolv.conf", "etc/hostname")]
     options = [word for change in changes for word in ("--change", change)]
+    options += ["--platform", f"linux/{machine}"] if machine else []
     with subprocess.Popen(["tar", "-C", str(root), *left_out, "-c", "."], stdout=subprocess.PIPE) as tar:
         loaded = subprocess.run(
             ["docker", "import", *options, "-", image],

@@ -126,9 +126,10 @@ class Page:
         """Sets the dark theme."""
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
 
-    def size(self, width: int, height: int) -> None:
-        """Sets the window's inner size in CSS pixels, and the light theme."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+    def size(self, width: int, height: int, dots: float = 1) -> None:
+        """Sets the window's inner size in CSS pixels, how many dots each is wide, and the light theme."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": dots, "mobile": False}
+        self.send("Emulation.setDeviceMetricsOverride", **metrics)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "light"}])
 
     def open(self, url: str) -> None:

@@ -1,21 +1,29 @@
 """The pages that people open when something is wrong: complete, and without dead ends."""
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from model_dockerize import errors
+from model_dockerize.cancel import Cancelled
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def test_every_exit_code_is_explained() -> None:
+@pytest.mark.parametrize("name", ["troubleshooting", "exit-codes"])
+def test_every_exit_code_is_explained(name: str) -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| ([0-9]+) \| ([a-z-]+) \|", page, re.MULTILINE))
-    assert rows == {str(kind.exit_code): kind.kind for kind in kinds}
+    cancelled = {str(Cancelled(number).exit_code): "cancelled" for number in (signal.SIGINT, signal.SIGTERM)}
+    page = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
+    rows = {
+        code: kind
+        for codes, kind in re.findall(r"^\| ([0-9, ]+) \| ([a-z-]+) \| \S", page, re.MULTILINE)
+        for code in codes.split(", ")
+    }
+    assert rows == {str(kind.exit_code): kind.kind for kind in kinds} | cancelled
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

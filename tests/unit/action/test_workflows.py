@@ -1,6 +1,8 @@
 """The workflows that we show: only inputs and outputs that exist, and as short as the documentation says."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from model_dockerize.settings import OPTIONS, OUTPUTS
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / "docs/workflows").glob("*.yml"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 OURS = re.compile(r"(org/model-dockerize@|\./$)")
 
 
@@ -22,6 +25,16 @@ def steps_of(document: Any) -> list[dict[str, Any]]:
     if isinstance(document, dict):
         own = [document] if isinstance(document.get("uses"), str) else []
         return own + [step for item in document.values() for step in steps_of(item)]
+    return []
+
+
+def scripts_of(document: Any) -> list[str]:
+    """Every `run:` of a workflow."""
+    if isinstance(document, list):
+        return [script for item in document for script in scripts_of(item)]
+    if isinstance(document, dict):
+        own = [document["run"]] if isinstance(document.get("run"), str) else []
+        return own + [script for item in document.values() for script in scripts_of(item)]
     return []
 
 
@@ -44,6 +57,18 @@ def test_only_inputs_and_outputs_that_exist(name: str, text: str) -> None:
         if "id" in step:
             used = set(re.findall(rf"steps\.{step['id']}\.outputs\.([\w-]+)", text))
             assert used <= {output.name for output in OUTPUTS}
+
+
+def test_the_shell_of_the_workflows_is_sound() -> None:
+    files = [*WORKFLOWS, *(ROOT / ".github/workflows").glob("*.yml")]
+    scripts = [script for path in files for script in scripts_of(yaml.safe_load(path.read_text(encoding="utf-8")))]
+    assert len(scripts) >= 10
+    for script in scripts:
+        # As the runner starts it, by `bash -e`.
+        done = subprocess.run(
+            [SHELLCHECK, "--shell=bash", "-"], input=script, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}"
 
 
 def test_the_snippets_are_found() -> None:
