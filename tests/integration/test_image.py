@@ -452,7 +452,7 @@ def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: 
     with tarfile.open(bundle, "w:gz") as tar:
         tar.add(tmp_path / "model-server", "model-server")
     words = Said()
-    ref = server_image(engine, version, engine.platform, ServerSources(None, bundle), words)
+    ref = server_image(engine, version, engine.platform, ServerSources({}, bundle), words)
     try:
         assert ref == f"model-dockerize/model-server:{version}"
         made = inspect(engine, ref)
@@ -462,7 +462,7 @@ def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: 
         build(engine, context(text), BuildRequest(tags=("mdimg-served:1",)), words)
         assert f"  served {version}" in words.outputs
         words = Said()
-        assert server_image(engine, version, engine.platform, ServerSources(None, None), words) == ref
+        assert server_image(engine, version, engine.platform, ServerSources({}, None), words) == ref
         assert words.outputs == []
         assert inspect(engine, ref).id == made.id
     finally:
@@ -471,7 +471,7 @@ def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: 
 
 def test_the_servers_image_from_nothing(engine: Engine) -> None:
     with pytest.raises(EngineError, match="nothing to make it from"):
-        server_image(engine, "000000000000", engine.platform, ServerSources(None, None), Silent())
+        server_image(engine, "000000000000", engine.platform, ServerSources({}, None), Silent())
 
 
 @dataclass(frozen=True)

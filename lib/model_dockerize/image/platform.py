@@ -41,7 +41,7 @@ def check_platform(engine: Engine, platform: str, asked: bool, sources: ServerSo
             f"Run on {native} of that kind{label}, or teach the engine to emulate it, which is many times slower: "
             "https://docs.docker.com/build/building/multi-platform/",
         )
-    if sources.checkout is None:
+    if not sources.files:
         raise EngineError(
             f"platforms: there is no model server for {platform} here, and no source to build it from.",
             f"Run on {native} of that kind{label}, or model-dockerize from a clone of its repository.",

@@ -31,7 +31,7 @@ _SOURCES = ("lib/model_server", "lib/model_runner", "requirements/server-build.t
 _HOME = "/opt/model-server"
 _BUNDLE = Path(f"{_HOME}.tar.gz")
 _NO_SECRETS: Mapping[str, Path] = MappingProxyType({})
-_REMEDY = "Run model-dockerize from a clone of its repository, or as the GitHub Action."
+_REMEDY = "Install model-dockerize anew, or run it from a clone of its repository."
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,30 @@ class ServerSources:
     """What the server's image can be made from.
 
     Attributes:
-        checkout: directory that holds lib/, requirements/ and Dockerfile of this project; None where there is none.
+        files: name in the build context -> the file or folder, of Dockerfile, lib/ and requirements/; empty where one
+            is missing.
         bundle: the finished server as a tar, as the Action's image carries it; None where there is none.
     """
 
-    checkout: Path | None
+    files: Mapping[str, Path]
     bundle: Path | None
 
 
 def find_sources() -> ServerSources:
-    """The sources beside this very file, and the bundle at its fixed place."""
-    root = Path(__file__).resolve().parents[3]
-    complete = all((root / name).exists() for name in (_DOCKERFILE, *_SOURCES))
-    return ServerSources(root if complete else None, _BUNDLE if _BUNDLE.is_file() else None)
+    """The sources of the checkout, or of the installed package, that this very file is in, and the bundle."""
+    here = Path(__file__).resolve()
+    library, beside = here.parents[2], here.parent / "sources"
+    installed = {
+        name: library / name.removeprefix("lib/") if name.startswith("lib/") else beside / Path(name).name
+        for name in (_DOCKERFILE, *_SOURCES)
+    }
+    complete = (files for files in (of_checkout(here.parents[3]), installed) if all(map(Path.exists, files.values())))
+    return ServerSources(next(complete, {}), _BUNDLE if _BUNDLE.is_file() else None)
+
+
+def of_checkout(root: Path) -> dict[str, Path]:
+    """`ServerSources.files` of a checkout of this project."""
+    return {name: root / name for name in (_DOCKERFILE, *_SOURCES)}
 
 
 def server_version(sources: ServerSources) -> str:
@@ -60,10 +71,10 @@ def server_version(sources: ServerSources) -> str:
     Raises:
         EngineError: the sources are not there.
     """
-    if not sources.checkout:
+    if not sources.files:
         raise EngineError("The sources of the model server are not beside this program.", _REMEDY)
-    digest = hashlib.sha256(stage_text((sources.checkout / _DOCKERFILE).read_text("utf-8"), _STAGE).encode())
-    for name, path in _files(sources.checkout):
+    digest = hashlib.sha256(stage_text(sources.files[_DOCKERFILE].read_text("utf-8"), _STAGE).encode())
+    for name, path in _files(sources.files):
         content = path.read_bytes()
         digest.update(f"\0{name}\0{len(content)}\0".encode())
         digest.update(content)
@@ -89,10 +100,10 @@ def server_image(
 ) -> str:
     """The name of the server's image, which is in the engine afterwards.
 
-    It is taken from the engine, else made of the bundle, else built from the checkout.
+    It is taken from the engine, else made of the bundle, else built from the sources.
 
     Args:
-        platform: that it is for. A bundle is for the engine's own, so another one is built from the checkout.
+        platform: that it is for. A bundle is for the engine's own, so another one is built from the sources.
         secrets: build secrets for the last way, e.g. {"ca-bundle": path}.
     Raises:
         EngineError: there is nothing to make it from.
@@ -108,10 +119,10 @@ def server_image(
     if sources.bundle and platform == engine.platform:
         progress.info(f"Making the model server's image {ref} of the bundle {sources.bundle}.")
         build(engine, partial(_write_bundle, sources.bundle), BuildRequest(tags=(ref,)), progress)
-    elif sources.checkout:
+    elif sources.files:
         progress.info(f"Building the model server's image {ref}: once for this version.")
         request = BuildRequest(tags=(ref,), secrets=secrets, target=_STAGE, platform=platform)
-        build(engine, partial(_write_checkout, sources.checkout), request, progress)
+        build(engine, partial(_write_sources, sources.files), request, progress)
     else:
         raise EngineError(f"The image {ref} is not in the engine, and there is nothing to make it from.", _REMEDY)
     return ref
@@ -142,20 +153,20 @@ def stage_text(dockerfile: str, name: str) -> str:
     return preamble + "".join(text for stage, text in named.items() if stage in wanted)
 
 
-def _files(root: Path) -> Iterator[tuple[str, Path]]:
+def _files(files: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
     """Every source file with its name in the context, in an order that no file system changes."""
     found = {}
     for source in _SOURCES:
-        path = root / source
+        path = files[source]
         for file in path.rglob("*") if path.is_dir() else [path]:
             if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc":
-                found[file.relative_to(root).as_posix()] = file
+                found[(Path(source) / file.relative_to(path)).as_posix()] = file
     yield from sorted(found.items())
 
 
-def _write_checkout(root: Path, file: BinaryIO) -> None:
+def _write_sources(files: Mapping[str, Path], file: BinaryIO) -> None:
     with tarfile.open(fileobj=file, mode="w|") as tar:
-        for name, path in [(_DOCKERFILE, root / _DOCKERFILE), *_files(root)]:
+        for name, path in [(_DOCKERFILE, files[_DOCKERFILE]), *_files(files)]:
             tar.add(path, name, filter=_plain)
 
 

@@ -113,7 +113,7 @@ def _server(engine: image.Engine, platform: str) -> Said[None]:
     version = image.server_version(sources)
     if image.has(engine, image.server_ref(version, platform)):
         return Said("the model server's image is in the engine", None)
-    if sources.bundle or sources.checkout:
+    if sources.bundle or sources.files:
         return Said(
             f"the model server's image is built first{'' if sources.bundle else ', in about two minutes'}", None
         )

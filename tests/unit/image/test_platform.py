@@ -13,7 +13,7 @@ from model_dockerize.image.platform import platforms_of
 
 from .test_build_argv import ENGINE
 
-CHECKOUT = ServerSources(Path("/checkout"), None)
+CHECKOUT = ServerSources({"Dockerfile": Path("/checkout/Dockerfile")}, None)
 #: As buildx 0.13 prints it; the star marks what the builder's owner added.
 PRINTED = """\
 Name:   default
@@ -51,7 +51,7 @@ def test_what_buildx_prints() -> None:
 
 
 def test_the_engines_own_platform_asks_nobody(engine: Engine, tmp_path: Path) -> None:
-    check_platform(engine, "linux/amd64", asked=True, sources=ServerSources(None, None))
+    check_platform(engine, "linux/amd64", asked=True, sources=ServerSources({}, None))
     assert not (tmp_path / "asked").exists()
 
 
@@ -73,7 +73,7 @@ def test_a_platform_that_nothing_here_runs(engine: Engine, tmp_path: Path) -> No
 
 def test_a_platform_without_a_server(engine: Engine) -> None:
     with pytest.raises(EngineError, match="no model server for linux/arm64 here"):
-        check_platform(engine, "linux/arm64", asked=True, sources=ServerSources(None, Path("/bundle.tar.gz")))
+        check_platform(engine, "linux/arm64", asked=True, sources=ServerSources({}, Path("/bundle.tar.gz")))
 
 
 def test_an_engine_on_another_computer_is_not_guessed_at(engine: Engine) -> None:

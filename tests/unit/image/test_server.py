@@ -1,14 +1,19 @@
 """The server's version: it changes with whatever the server is made of, and with nothing else."""
 
 import io
+import os
+import shutil
+import subprocess
+import sys
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from model_dockerize.errors import EngineError
 from model_dockerize.image import ServerSources, server_ref, server_version
-from model_dockerize.image.server import _write_bundle, _write_checkout, stage_text
+from model_dockerize.image.server import _write_bundle, _write_sources, of_checkout, stage_text
 
 DOCKERFILE = """\
 ARG BASE=python:3.11-slim
@@ -40,7 +45,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def version(root: Path) -> str:
-    return server_version(ServerSources(root, None))
+    return server_version(ServerSources(of_checkout(root), None))
 
 
 def test_twelve_hex_digits_in_the_name(checkout: Path) -> None:
@@ -92,7 +97,7 @@ def test_a_file_moved_is_another_server(checkout: Path) -> None:
 
 def test_without_sources_there_is_no_version() -> None:
     with pytest.raises(EngineError, match="not beside this program"):
-        server_version(ServerSources(None, Path("/opt/model-server")))
+        server_version(ServerSources({}, Path("/opt/model-server")))
 
 
 def test_the_stages_that_a_stage_uses() -> None:
@@ -110,7 +115,7 @@ def test_a_dockerfile_without_the_stage() -> None:
 
 def test_only_what_makes_the_version_is_sent_to_the_build(checkout: Path) -> None:
     sent = io.BytesIO()
-    _write_checkout(checkout, sent)
+    _write_sources(of_checkout(checkout), sent)
     sent.seek(0)
     with tarfile.open(fileobj=sent) as tar:
         assert tar.getnames() == [
@@ -136,3 +141,22 @@ def test_a_bundle_is_sent_as_it_is_to_be_unpacked_there(tmp_path: Path) -> None:
         assert packed is not None
         assert packed.read() == b"packed"
         assert {member.uid for member in tar} == {0}
+
+
+def test_the_installed_package_holds_what_the_server_is_made_of(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[3]
+    # As pip lays it out: the packages, nothing above them, and no links.
+    shutil.copytree(root / "lib", tmp_path / "site-packages", ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from model_dockerize import image; print(image.server_version(image.find_sources()))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site-packages"), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == version(root)
+    packaged = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "package-data"
+    ]
+    assert packaged["model_dockerize.image"] == ["sources/*"]
+    patterns = [*packaged["*"], "*.py", "*.pyc"]
+    files = [path.name for path in (root / "lib/model_server").rglob("*") if path.is_file()]
+    assert [name for name in files if not any(map(Path(name).match, patterns))] == []
