@@ -89,7 +89,7 @@ def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) 
     if settings.run.sandbox:
         raise InputError(
             "The sandbox cannot be started inside the Action: its addresses are those of this container only.",
-            "Use it in a `run:` step: pip install git+https://github.com/org/model-dockerize, then model-dockerize run --sandbox.",
+            "Use it in a `run:` step: install the command (README.md says how), then model-dockerize run --sandbox.",
         )
     return settings
 
