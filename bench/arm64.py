@@ -17,10 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "lib"), str(ROOT / "scripts")]
 
-from tests.rig.command import Cli  # noqa: E402
+from tests.rig.command import Cli  # noqa: E402 - the checkout's folders come first
 from tests.rig.emulation import arm64, arm64_base  # noqa: E402
 
-from machine.host import run  # noqa: E402 - the checkout's folders come first
+from machine import base_image  # noqa: E402
+from machine.host import run  # noqa: E402
 from model_dockerize import image, sandbox  # noqa: E402
 
 BASE = "model-dockerize-arm64:3.11-slim"
@@ -33,6 +34,8 @@ def server() -> float:
     bundle = os.environ.get("SSL_CERT_FILE", "")
     secret = ["--secret", f"id=ca-bundle,src={bundle}"] if bundle else []
     base = ["--build-arg", f"SERVER_BASE={BASE}", "--target", "model-server", "--provenance=false"]
+    if base_image.present(name):
+        return 0
     started = time.monotonic()
     run(
         ["docker", "buildx", "build", "--load", "--platform", "linux/arm64", *base, *secret, "-t", name, str(ROOT)],
@@ -53,23 +56,13 @@ def pushed(cli: Cli, folder: Path, machine: str, *flags: str) -> dict[str, float
     return {stage["name"]: stage["seconds"] for stage in done.report["stages"]}
 
 
-def index(environment: dict[str, str], registry: str) -> str:
-    """One name for both images, in the registry; what it holds."""
-    repository = f"{registry}/{NAME}"
-    tags = [f"{repository}:v1-{machine}" for machine in ("amd64", "arm64")]
-    subprocess.run(
-        ["docker", "buildx", "imagetools", "create", "--tag", f"{repository}:v1", *tags],
-        env=environment,
-        check=True,
-        capture_output=True,
-    )
-    return subprocess.run(
-        ["docker", "buildx", "imagetools", "inspect", "--raw", f"{repository}:v1"],
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+def index(environment: dict[str, str], registry: str) -> list[str]:
+    """One name for both images, in the registry; the processors that it holds."""
+    name = f"{registry}/{NAME}:v1"
+    imagetools = ["docker", "buildx", "imagetools"]
+    run([*imagetools, "create", "--tag", name, f"{name}-amd64", f"{name}-arm64"], env=environment)
+    held = json.loads(run([*imagetools, "inspect", "--raw", name], env=environment))["manifests"]
+    return [f"{one['platform']['os']}/{one['platform']['architecture']}" for one in held]
 
 
 def registry_of(home: Path) -> str:
@@ -94,31 +87,12 @@ def main() -> None:
             print("| stage | native, s | emulated, s |\n|---|---|---|")
             for stage, seconds in emulated.items():
                 print(f"| {stage} | {native.get(stage, float('nan')):.1f} | {seconds:.1f} |")
-            job = cli(
-                "submit",
-                folder,
-                "--sandbox",
-                "--image-name",
-                NAME,
-                "--platforms",
-                "linux/arm64",
-                "--base-image",
-                BASE,
-                "--input",
-                "/program/smoke/input.txt",
-                "--output",
-                "-",
-            )
+            flags = ("--sandbox", "--image-name", NAME, "--platforms", "linux/arm64", "--base-image", BASE)
+            job = cli("submit", folder, *flags, "--input", "/program/smoke/input.txt", "--output", "-")
             print(f"job: exit code {job.returncode}")
             docker = {**cli.environment, "DOCKER_CONFIG": str(Path(text, "docker"))}
-            subprocess.run(
-                [sys.executable, "-m", "model_dockerize", "login", "--sandbox"],
-                env=docker,
-                check=True,
-                capture_output=True,
-            )
-            held = json.loads(index(docker, registry_of(home)))["manifests"]
-            print("index:", *(f"{one['platform']['os']}/{one['platform']['architecture']}" for one in held))
+            run([sys.executable, "-m", "model_dockerize", "login", "--sandbox"], env=docker)
+            print("index:", *index(docker, registry_of(home)))
         finally:
             cli("sandbox", "stop")
             subprocess.run(["docker", "rmi", "--force", *cli.images], capture_output=True, check=False)

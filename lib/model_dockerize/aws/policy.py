@@ -94,8 +94,12 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
 
 
 def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
-    """Who may assume the role: jobs of the GitHub repository `OWNER/REPO`, by either form of GitHub's subject."""
+    """Who may assume the role: jobs of the GitHub repository `OWNER/REPO` for its branch main and its tags v*.
+
+    By either form of GitHub's subject. A job with an `environment` has another one, of that environment.
+    """
     owner, _, name = repository.partition("/")
+    forms = (f"repo:{repository}", f"repo:{owner}@{owner_id}/{name}@{repository_id}")
     provider = "token.actions.githubusercontent.com"
     return {
         "Version": "2012-10-17",
@@ -108,8 +112,7 @@ def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> d
                     "StringEquals": {f"{provider}:aud": "sts.amazonaws.com"},
                     "StringLike": {
                         f"{provider}:sub": [
-                            f"repo:{repository}:ref:refs/heads/main",
-                            f"repo:{owner}@{owner_id}/{name}@{repository_id}:ref:refs/heads/main",
+                            f"{form}:ref:refs/{ref}" for form in forms for ref in ("heads/main", "tags/v*")
                         ]
                     },
                 },

@@ -98,5 +98,7 @@ def test_trust_holds_for_both_forms_of_the_subject_and_for_one_audience() -> Non
     assert statement["Condition"]["StringEquals"] == {f"{provider}:aud": "sts.amazonaws.com"}
     assert statement["Condition"]["StringLike"][f"{provider}:sub"] == [
         "repo:o/r:ref:refs/heads/main",
+        "repo:o/r:ref:refs/tags/v*",
         "repo:o@3/r@7:ref:refs/heads/main",
+        "repo:o@3/r@7:ref:refs/tags/v*",
     ]
