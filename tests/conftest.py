@@ -21,9 +21,24 @@ from tests.rig.leaks import pytest_configure, pytest_runtest_makereport, pytest_
 # Hooks of every test session: no secret in anything that a test makes.
 __all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_sessionfinish"]
 
+#: The files that take longest. They are begun first, so that at the end no worker is left alone with one of them.
+LONGEST = (
+    "test_main_path.py",
+    "test_action_image.py",
+    "test_faults.py",
+    "test_download.py",
+    "test_hostile.py",
+    "test_volume.py",
+)
+
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order of files; that of a file's tests stays. `--no-loadscope-reorder` keeps it."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")

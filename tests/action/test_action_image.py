@@ -79,9 +79,13 @@ def test_a_pull_request_builds_and_proves_without_aws(runner: Runner, example: C
 def test_what_the_models_own_build_prints_is_not_obeyed(runner: Runner) -> None:
     folder = one_line_model(runner.workspace / "a model für uns")
     (folder / "init.sh").write_text(f"{HOSTILE}# {secrets.token_hex(8)}: built anew each time\n")
+    # As an earlier step leaves it in ${{ runner.temp }}, which the container sees at another place.
+    pip_config = runner.temp / "pip.conf"
+    pip_config.write_text("[global]\nindex-url = https://build:password-of-the-index@packages.example/simple\n")
     inputs = {"program-path": folder.name, "image-name": f"{IMAGES}hostile", "push-to-ecr": "false"}
-    step = runner.step({**inputs, "smoke-test": "false", "report": "out/report.json"})
+    step = runner.step({**inputs, "smoke-test": "false", "report": "out/report.json", "pip-config": str(pip_config)})
     assert step.exit_code == 0, step.text
+    assert "password-of-the-index" not in step.text + str(step.summary)
     assert "from the model" in step.text
     assert "after a carriage return" in step.text
     obeyed = [command for command in step.log.commands if command.name != "add-mask"]
