@@ -211,16 +211,19 @@ def test_the_image_is_small(action_image: str) -> None:
     assert sum(map(int, layers)) <= 300e6  # bytes, unpacked
 
 
-def test_the_first_line_is_there_at_once(runner: Runner, action_image: str) -> None:
-    def seconds() -> float:
+def test_the_first_line_is_there_at_once(action_image: str) -> None:
+    def seconds(*command: str) -> float:
         started = time.monotonic()
-        command = ["docker", "run", "--rm", "--env", "INPUT_PROGRAM-PATH=/nowhere", action_image]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(["docker", "run", "--rm", *command], stdout=subprocess.PIPE) as process:
             assert process.stdout
             process.stdout.readline()
             seconds = time.monotonic() - started
             process.stdout.read()
             return seconds
 
-    # The best of three: a busy computer is not the image's fault.
-    assert min(seconds() for _ in range(3)) <= 1.0
+    ours, bare = [], []
+    for _ in range(3):
+        ours.append(seconds("--env", "INPUT_PROGRAM-PATH=/nowhere", action_image))
+        bare.append(seconds("--entrypoint", "/usr/local/bin/python", action_image, "-I", "-c", "print()"))
+    # A second; on a busy computer, a small multiple of what the engine and an empty Python take beside it.
+    assert min(ours) <= max(1.0, 2.5 * min(bare)), (ours, bare)
