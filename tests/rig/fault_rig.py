@@ -21,6 +21,9 @@ from botocore.config import Config
 from moto.backends import get_backend
 from moto.batch.models import BatchBackend
 from moto.core.config import default_user_config
+from moto.efs.exceptions import EFSError
+from moto.efs.models import EFSBackend
+from moto.elbv2.models import ELBv2Backend
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import AWSManagedPolicy, IAMBackend
 from moto.server import ThreadedMotoServer
@@ -111,7 +114,8 @@ class FaultRig:
 
     def made(self) -> dict[str, int]:
         """How many there are of everything that a run makes."""
-        ec2, ecr, iam, batch = (self.client(name) for name in ("ec2", "ecr", "iam", "batch"))
+        ec2, ecr, iam, batch, efs = (self.client(name) for name in ("ec2", "ecr", "iam", "batch", "efs"))
+        systems = [system["FileSystemId"] for system in efs.describe_file_systems()["FileSystems"]]
         definitions = {n: d for n, d in self.ecs.world.definitions.items() if d["status"] != "DELETE_IN_PROGRESS"}
         revisions = [n for n in definitions if n.startswith("iris:") and n != "iris:99"]
         notified = [
@@ -128,6 +132,7 @@ class FaultRig:
             "internet gateway": len(ec2.describe_internet_gateways(Filters=_OURS)["InternetGateways"]),
             "nat gateway": len(ec2.describe_nat_gateways(Filters=_ALIVE)["NatGateways"]),
             "address": len(ec2.describe_addresses()["Addresses"]),
+            "S3 endpoint": len(ec2.describe_vpc_endpoints(Filters=_OURS)["VpcEndpoints"]),
             "route table": len(ec2.describe_route_tables(Filters=_OURS)["RouteTables"]),
             "security group": len(ec2.describe_security_groups(Filters=_OURS)["SecurityGroups"]),
             "role": len([r for r in iam.list_roles()["Roles"] if "aws-service-role" not in r["Path"]]),
@@ -138,7 +143,9 @@ class FaultRig:
             "job queue": len(batch.describe_job_queues()["jobQueues"]),
             "job definition revision": len(batch.describe_job_definitions(status="ACTIVE")["jobDefinitions"]),
             "job": sum(":" not in job for job in get_backend("batch")[ACCOUNT]["us-east-1"]._jobs),
-            "file system": len(self.client("efs").describe_file_systems()["FileSystems"]),
+            "file system": len(systems),
+            "mount target": sum(len(efs.describe_mount_targets(FileSystemId=s)["MountTargets"]) for s in systems),
+            "access point": len(efs.describe_access_points()["AccessPoints"]),
             "load balancer": len(self.client("elbv2").describe_load_balancers()["LoadBalancers"]),
             "target group": len(self.client("elbv2").describe_target_groups()["TargetGroups"]),
             "function": len(self.client("lambda").list_functions()["Functions"]),
@@ -266,6 +273,25 @@ def _removed(self: Any, profile_name: str, role_name: str) -> None:
     _moto_removes(self, profile_name, role_name)
 
 
+_moto_balances = ELBv2Backend.create_load_balancer
+
+
+def _balanced(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    """moto makes another one of the same name; to AWS a second call with the same settings is the first."""
+    there = (balancer for balancer in self.load_balancers.values() if balancer.name == name)
+    return next(there, None) or _moto_balances(self, name, *args, **kwargs)
+
+
+_moto_points = EFSBackend.create_access_point
+
+
+def _pointed(self: Any, client_token: str, *args: Any, **kwargs: Any) -> Any:
+    """moto makes another one by the same token; AWS says that it is there already."""
+    if any(point.client_token == client_token for point in self.access_points.values()):
+        raise EFSError("AccessPointAlreadyExists", "There is an access point by this creation token.")
+    return _moto_points(self, client_token, *args, **kwargs)
+
+
 @cache
 def _client(service: str, url: str, keys: tuple[tuple[str, str], ...]) -> Any:
     return boto3.client(service, endpoint_url=url, **dict(keys))  # type: ignore[call-overload]
@@ -281,6 +307,8 @@ def fault_rig() -> Iterator[FaultRig]:
         stack.enter_context(patch.object(aws.session, "_CONFIG", impatient))
         stack.enter_context(patch.dict(default_user_config, {"batch": {"use_docker": False}}))  # jobs end at once
         stack.enter_context(patch.object(BatchBackend, "update_compute_environment", _updated))
+        stack.enter_context(patch.object(ELBv2Backend, "create_load_balancer", _balanced))
+        stack.enter_context(patch.object(EFSBackend, "create_access_point", _pointed))
         stack.enter_context(patch.object(IAMBackend, "remove_role_from_instance_profile", _removed))
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
