@@ -115,6 +115,7 @@ class FaultRig:
     def made(self) -> dict[str, int]:
         """How many there are of everything that a run makes."""
         ec2, ecr, iam, batch, efs = (self.client(name) for name in ("ec2", "ecr", "iam", "batch", "efs"))
+        endpoints = ec2.describe_vpc_endpoints(Filters=_OURS)["VpcEndpoints"]
         systems = [system["FileSystemId"] for system in efs.describe_file_systems()["FileSystems"]]
         definitions = {n: d for n, d in self.ecs.world.definitions.items() if d["status"] != "DELETE_IN_PROGRESS"}
         revisions = [n for n in definitions if n.startswith("iris:") and n != "iris:99"]
@@ -132,7 +133,7 @@ class FaultRig:
             "internet gateway": len(ec2.describe_internet_gateways(Filters=_OURS)["InternetGateways"]),
             "nat gateway": len(ec2.describe_nat_gateways(Filters=_ALIVE)["NatGateways"]),
             "address": len(ec2.describe_addresses()["Addresses"]),
-            "S3 endpoint": len(ec2.describe_vpc_endpoints(Filters=_OURS)["VpcEndpoints"]),
+            "S3 endpoint": len([e for e in endpoints if e["State"].lower() in ("pending", "available")]),
             "route table": len(ec2.describe_route_tables(Filters=_OURS)["RouteTables"]),
             "security group": len(ec2.describe_security_groups(Filters=_OURS)["SecurityGroups"]),
             "role": len([r for r in iam.list_roles()["Roles"] if "aws-service-role" not in r["Path"]]),
