@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from model_dockerize import licenses
-from model_server.jobs.queue import State
+from model_server.jobs.job import State
 from model_server.pages import words
 
 from .conftest import Server, StartServer
