@@ -1,9 +1,10 @@
 """What the server itself costs: memory, time until it answers, and a large upload beside a plain write to the disk.
 
-python bench/server_cost.py [--mib 300]
+python bench/server_cost.py [--mib 300] [--large]
 """
 
 import argparse
+import contextlib
 import http.client
 import os
 import sys
@@ -15,7 +16,10 @@ from pathlib import Path
 import ours
 from throughput import CACHE
 
-BLOCK = os.urandom(1024 * 1024)
+MIB = 1024 * 1024
+BLOCK = os.urandom(MIB)
+#: Of a data file, if the image does not say otherwise.
+LIMIT = 2048 * MIB
 
 
 def memory_mib(pid: int) -> float:
@@ -24,23 +28,44 @@ def memory_mib(pid: int) -> float:
     return int(text.split("VmRSS:")[1].split()[0]) / 1024
 
 
-def upload(port: int, mib: int) -> float:
-    """Sends a file of `mib` MiB; returns the seconds until the answer."""
+def upload(port: int, size: int, declared: bool = True) -> tuple[float, int]:
+    """Sends a file of `size` bytes; returns the seconds until the answer, and its status.
+
+    Args:
+        port: of the server.
+        size: of the file.
+        declared: the server is told before how much will come; else it comes in chunks.
+    """
     head, tail = ours.form(b"\0").split(b"\0")
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     started = time.perf_counter()
     connection.putrequest("POST", "/data/add-job")
     connection.putheader("Content-Type", ours.KIND)
-    connection.putheader("Content-Length", str(len(head) + len(tail) + mib * len(BLOCK)))
+    if declared:
+        connection.putheader("Content-Length", str(len(head) + len(tail) + size))
+    else:
+        connection.putheader("Transfer-Encoding", "chunked")
     connection.endheaders()
-    connection.send(head)
-    for _ in range(mib):
-        connection.send(BLOCK)
-    connection.send(tail)
-    answer = connection.getresponse()
-    if answer.status != 200:
-        raise SystemExit(f"the upload was answered with {answer.status}: {answer.read()[:200]!r}")
-    return time.perf_counter() - started
+
+    def send(data: bytes) -> None:
+        connection.send(data if declared else b"%x\r\n%b\r\n" % (len(data), data))
+
+    with contextlib.suppress(ConnectionError):  # it was refused before its end: the answer says why
+        send(head)
+        for start in range(0, size, len(BLOCK)):
+            send(BLOCK[: size - start])
+        send(tail)
+        if not declared:
+            connection.send(b"0\r\n\r\n")
+    status = connection.getresponse().status
+    return time.perf_counter() - started, status
+
+
+def kept(folder: Path) -> int:
+    """Bytes of data files on the volume, whole or in part."""
+    volume = folder / "data-volume"
+    files = [*volume.glob("inputs/*"), *volume.glob("instances/*/uploads/*")]
+    return sum(path.stat().st_size for path in files)
 
 
 def write(folder: Path, mib: int) -> float:
@@ -59,7 +84,9 @@ def write(folder: Path, mib: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mib", type=int, default=300)
-    mib = parser.parse_args().mib
+    parser.add_argument("--large", action="store_true", help="also 2 GiB, three times")
+    arguments = parser.parse_args()
+    mib, large = arguments.mib, arguments.large
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as text:
         folder = Path(text)
@@ -68,7 +95,7 @@ def main() -> None:
         started = time.perf_counter()
         with ours.server(folder, [sys.executable, "main.py", "{input}", "{output}"]) as (port, pid):
             ready = time.perf_counter() - started
-            upload(port, 1)
+            upload(port, MIB)
             time.sleep(1)
             before = peak = memory_mib(pid)
             over = threading.Event()
@@ -80,16 +107,35 @@ def main() -> None:
 
             watcher = threading.Thread(target=watch)
             watcher.start()
-            seconds = upload(port, mib)
+            seconds, status = upload(port, mib * MIB)
             over.set()
             watcher.join()
-        again = write(folder, mib)
-    disk = (plain + again) / 2
-    print("| | |\n|---|---|")
-    print(f"| ready after | {ready:.2f} s |\n| memory, idle | {before:.0f} MiB |")
-    print(f"| memory, growth in an upload of {mib} MiB | {peak - before:.1f} MiB |")
-    print(f"| upload of {mib} MiB | {seconds:.2f} s |\n| a plain write and fsync of as much | {disk:.2f} s |")
-    print(f"| ratio | {seconds / disk:.2f} |")
+            if status != 200:
+                raise SystemExit(f"the upload was answered with {status}")
+            again = write(folder, mib)
+            print("| | |\n|---|---|")
+            print(f"| ready after | {ready:.2f} s |\n| memory, idle | {before:.0f} MiB |")
+            print(f"| memory, growth in an upload of {mib} MiB | {peak - before:.1f} MiB |")
+            disk = (plain + again) / 2
+            print(f"| upload of {mib} MiB | {seconds:.2f} s |\n| a plain write and fsync of as much | {disk:.2f} s |")
+            print(f"| ratio | {seconds / disk:.2f} |", flush=True)
+            if large:
+                refuse_or_keep(port, folder)
+
+
+def refuse_or_keep(port: int, folder: Path) -> None:
+    """Sends what is just at the limit, and a byte more."""
+    for name, size, declared in (
+        ("2 GiB, which is the limit", LIMIT, True),
+        ("a byte more, declared", LIMIT + 1, True),
+        ("a byte more, in chunks", LIMIT + 1, False),
+    ):
+        before = kept(folder)
+        seconds, status = upload(port, size, declared)
+        grown = kept(folder) - before
+        print(f"| {name} | {status} after {seconds:.1f} s, {grown} bytes kept |", flush=True)
+        if (status, grown) != ((200, size) if size <= LIMIT else (413, 0)):
+            raise SystemExit("that was not to be")
 
 
 if __name__ == "__main__":
