@@ -27,7 +27,8 @@ async def run_job(request: Request) -> Response:
     with room.store.watchers.watch(job_id) as watch:
         # Not durable: nobody counts on the job before it is answered, and then its end is durable, or it is settled.
         added = await begin(request, job_id, durable=False)
-        ended = await _end(room, added, watch, seconds)
+        is_new = not added.done() or (await recorded(added)).id == job_id
+        ended = await _end(room, added, watch, seconds) if is_new else None
     job = await recorded(added)
     if job.id != job_id:  # it was sent before, under the same idempotency key
         with room.store.watchers.watch(job.id) as watch:

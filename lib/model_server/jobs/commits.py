@@ -15,7 +15,7 @@ from model_server.log import logger
 
 R = TypeVar("R")
 #: How long a connection is kept without a change.
-_KEPT_SECONDS = 0.5
+_KEPT_SECONDS = 0.02
 #: How long a change waits for company, if it may.
 _COMPANY_SECONDS = 0.005
 

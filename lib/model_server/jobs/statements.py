@@ -69,6 +69,7 @@ class Prepared:
             lost = isinstance(error, OSError) or self._dialect.is_disconnect(error, raw, cursor)
             if lost:
                 connection.invalidate(error)
+                connection.engine.dispose()  # the others of its time are as dead
             raise DBAPIError(self._text, None, error, hide_parameters=True, connection_invalidated=lost) from error
         return count, None if row is None else tuple(row)
 
