@@ -4,12 +4,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rig.chromium import open_page
+from tests.integration.test_main_path import post_file
 from tests.rig.command import Cli
 
 
 def test_the_printed_address_is_the_models_page(cli: Cli, example: Any) -> None:
-    done = cli.run(example("is-prime"), "--image-version", "5", command="deploy")
-    assert done.code == 0, done.verdict + done.log
+    folder = example("is-prime")
+    done = cli.run(folder, "--image-version", "5")
+    assert (done.code, done.report["outcome"]) == (0, "deployed"), done.verdict + done.log
+    assert post_file(done.report["url"], folder / "smoke" / "input.txt").strip()
     url = done.report["url"]
     assert f"url       {url}" in done.verdict
     assert (urlsplit(url).scheme, urlsplit(url).port) == ("http", None)
