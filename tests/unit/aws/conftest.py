@@ -1,15 +1,28 @@
-"""A moto server (control plane only) that starts once, is emptied for each test, and judges every request we make."""
+"""A moto server (control plane only) that starts once, is emptied for each test, and judges every request we make.
 
+What botocore sends in this process goes to its application without a socket, and what moto finds out anew for every
+request is remembered: together they halve the time of these tests. Programs that a test starts reach it on its port;
+both are one, with the same state.
+"""
+
+import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import pytest
-from moto.backends import get_backend
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.httpsession import URLLib3Session
+from moto import backends
+from moto.backends import get_backend, list_of_moto_modules
+from moto.core import responses
 from moto.core.config import default_user_config
 from moto.iam.models import AWSManagedPolicy
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.server import ThreadedMotoServer
+from werkzeug.test import Client
 
 from model_dockerize import aws
 from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, to_settings
@@ -113,12 +126,33 @@ def batch_settings(**changes: Any) -> BatchSettings:
     return replace(to_settings([]).batch, **changes)
 
 
+class Body(io.BytesIO):
+    """What botocore reads the body of an answer from."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        while part := self.read():
+            yield part
+
+
+def answer(client: Client, request: AWSPreparedRequest) -> AWSResponse:
+    """Hands a request of botocore's to an application."""
+    headers = {key: value.decode() if isinstance(value, bytes) else value for key, value in request.headers.items()}
+    body = request.body
+    sent = client.open(
+        request.url, method=request.method, headers=headers, data=body.read() if hasattr(body, "read") else body
+    )
+    return AWSResponse(request.url, sent.status_code, dict(sent.headers), Body(sent.get_data()))
+
+
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         patch.setitem(default_user_config, "batch", {"use_docker": False})  # its jobs end at once
+        known = frozenset(list_of_moto_modules())
+        patch.setattr(backends, "list_of_moto_modules", lambda: known)
+        patch.setattr(responses, "method_names_from_class", cache(responses.method_names_from_class))
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         # All of AWS's thousand policies would take seconds to load.
@@ -127,7 +161,16 @@ def moto_url() -> Iterator[str]:
             policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", facts)
             get_backend("iam")[ACCOUNT]["aws"].managed_policies[policy.arn] = policy
         host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
+        url = f"http://{host}:{port}"
+        client = Client(DomainDispatcherApplication(create_backend_app))
+        over_the_network = URLLib3Session.send
+
+        def send(session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
+            ours = request.url.startswith(url)
+            return answer(client, request) if ours else over_the_network(session, request)
+
+        patch.setattr(URLLib3Session, "send", send)
+        yield url
         server.stop()
 
 
