@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 import requests
 
 from model_server.jobs.store import SMALL_BYTES
+from rig import postgres
 
 ROOT = Path(__file__).parents[3]
 JOBS = 50
@@ -228,17 +229,28 @@ def test_a_server_takes_over_from_another_that_was_killed(place: Place) -> None:
     assert_all_complete_and_recorded_once(place, second, jobs)
 
 
-def test_a_server_that_was_frozen_beyond_its_lease_records_nothing(place: Place) -> None:
+@pytest.mark.parametrize(("database", "size"), [("SQLite", SMALL_BYTES), ("PostgreSQL", 0)])
+def test_a_server_that_was_frozen_beyond_its_lease_records_nothing(place: Place, database: str, size: int) -> None:
+    with ExitStack() as stack:
+        queue = {}
+        if database == "PostgreSQL":
+            queue["MODEL_QUEUE_URL"] = stack.enter_context(postgres.running()).make_database()
+        freeze_and_resume(place, queue, "text" + "x" * size)
+
+
+def freeze_and_resume(place: Place, queue: dict[str, str], text: str) -> None:
     place.seconds = 1
-    first = place.start()
-    job_id = send(first, "text")
+    first = place.start(**queue)
+    job_id = send(first, text)
     wait_for(lambda: status(first, job_id) == "InProgress", 10)
     first.process.send_signal(signal.SIGSTOP)
-    second = place.start()
-    assert_all_complete_and_recorded_once(place, second, {job_id: "text"})
+    second = place.start(**queue)
+    assert_all_complete_and_recorded_once(place, second, {job_id: text})
     first.process.send_signal(signal.SIGCONT)
     wait_for(lambda: "is no longer ours; nothing was recorded" in first.log.read_text(encoding="utf-8"), 10)
-    assert_all_complete_and_recorded_once(place, second, {job_id: "text"})
+    assert_all_complete_and_recorded_once(place, second, {job_id: text})
+    assert place.started() == [text, text]
+    assert "complete after" not in first.log.read_text(encoding="utf-8")
 
 
 def test_sigterm_lets_the_running_job_end_and_starts_no_other(place: Place) -> None:
