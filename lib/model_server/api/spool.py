@@ -23,15 +23,17 @@ class Spool:
         """
         self._file = NamedTemporaryFile(dir=folder, delete=False, buffering=0)  # noqa: SIM115 - see `close`, `discard`
         self.path = Path(self._file.name)
-        self._batch: list[bytes] = []
-        self._batch_bytes = 0
+        # Two pieces of memory in turn, the same ones for the whole file: one fills while the other is written.
+        self._filling, self._other = bytearray(), bytearray()
+        self._filled = 0
         self._unsynced = 0
         self._writing: asyncio.Future[None] | None = None
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes | bytearray) -> None:
         """Takes the next bytes; they are kept in memory until `keep_up`."""
-        self._batch.append(data)
-        self._batch_bytes += len(data)
+        end = self._filled + len(data)
+        self._filling[self._filled : end] = data
+        self._filled = end
 
     async def keep_up(self) -> None:
         """Waits as long as the disk is behind.
@@ -39,7 +41,7 @@ class Spool:
         Raises:
             OSError: what was added before could not be written.
         """
-        if self._batch_bytes >= _BATCH_BYTES:
+        if self._filled >= _BATCH_BYTES:
             await self._hand_over()
 
     async def close(self) -> None:
@@ -62,19 +64,20 @@ class Spool:
 
     async def _hand_over(self) -> None:
         await self._written()
-        batch, self._batch, self._batch_bytes = self._batch, [], 0
-        self._writing = asyncio.get_running_loop().run_in_executor(None, self._write, batch)
+        full, size = self._filling, self._filled
+        self._filling, self._other, self._filled = self._other, full, 0
+        self._writing = asyncio.get_running_loop().run_in_executor(None, self._write, full, size)
 
     async def _written(self) -> None:
         if self._writing is not None:
             await asyncio.shield(self._writing)  # a thread cannot be stopped: `discard` must know that it still writes
 
-    def _write(self, batch: list[bytes]) -> None:
-        for data in batch:
-            view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) :]
-            self._unsynced += len(data)
+    def _write(self, full: bytearray, size: int) -> None:
+        with memoryview(full) as whole:
+            written = 0
+            while written < size:
+                written += self._file.write(whole[written:size])
+        self._unsynced += size
         if self._unsynced >= _SYNC_BYTES:
             os.fdatasync(self._file.fileno())
             self._unsynced = 0

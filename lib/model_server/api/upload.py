@@ -206,7 +206,7 @@ class _Reader:
                 self._held.extend(data)
                 return
             self._spool = Spool(self._folder)
-            self._spool.add(bytes(self._held))
+            self._spool.add(self._held)
             self._held = bytearray()
         self._spool.add(data)
 
@@ -221,9 +221,7 @@ class _Reader:
                 self._form.fields[self._name] = self._held.decode()
             except UnicodeDecodeError as error:
                 raise ApiError(400, "a field of the form is not UTF-8") from error
-        elif self._spool is None and (
-            self._file_bytes or self._file_name
-        ):  # else a file field in which nothing was chosen
+        elif self._spool is None and (self._file_bytes or self._file_name):  # else no file was chosen
             self._form.content = bytes(self._held)
 
 
