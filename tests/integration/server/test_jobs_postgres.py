@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_server.errors import StartError, VolumeError
-from model_server.jobs import database
+from model_server.jobs import database, schema
+from model_server.jobs.job import State
 from model_server.jobs.queue import Queue
 from rig import postgres
 from rig.postgres import Postgres
@@ -56,6 +58,29 @@ def test_servers_that_start_at_the_same_moment_make_one_table(url: str) -> None:
     in_threads(6, lambda _: opened.append(Queue(database.open_postgres(url), "m", MAX_ATTEMPTS)))
     opened[0].put("1", CSV)
     assert all(queue.count() == 1 for queue in opened)
+
+
+def test_a_database_of_an_older_server_is_brought_up_to_date_with_all_its_jobs(
+    server: Postgres, url: str, queue: Queue, clock: Clock
+) -> None:
+    for name in "12":
+        queue.put(name, CSV)
+    assert queue.complete(taken(queue), "1-1")
+    name = url.rpartition("/")[2]
+    # As layout 2 was: what came later is taken away.
+    server.execute(
+        name, "ALTER TABLE jobs DROP COLUMN input_data, DROP COLUMN result_data; UPDATE owner SET layout = 2"
+    )
+    for _ in range(2):  # the second start finds nothing to do
+        upgraded = Queue(database.open_postgres(url), "m", MAX_ATTEMPTS, clock)
+        assert [(job.id, job.state, job.result) for job in upgraded.list(10)] == [
+            ("2", State.CREATED, None),
+            ("1", State.COMPLETE, "1-1"),
+        ]
+    assert server.execute(name, "SELECT model, layout FROM owner").strip() == f"m|{schema.LAYOUT}"
+    small = replace(upgraded.new("3", CSV), content=b"small")
+    assert upgraded.add(small).result().id == "3"
+    assert [taken(upgraded).id, taken(upgraded).content] == ["2", b"small"]
 
 
 def test_the_database_of_another_model_is_refused_by_name(url: str, queue: Queue) -> None:

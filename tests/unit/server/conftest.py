@@ -123,15 +123,16 @@ def running(
     program_folder: Path,
     root_path: str = "",
     extra: dict[str, Any] | None = None,
+    data: Path | None = None,
     **changes: object,
 ) -> Iterator[Server]:
-    """A server until the block ends; `extra` is of its Services, `changes` are of the manifest."""
+    """A server until the block ends; `extra` is of its Services, `data` its volume, `changes` are of the manifest."""
     path = folder / f"model-{uuid.uuid4().hex}.json"
     path.write_text(manifest_text(program_folder, **changes), encoding="utf-8")
     model = manifest.read(path)
-    data = volume.claim(path.with_suffix(""), model.name, None)
-    store = Store(data, Queue(database.open_sqlite(data.database, on_network=False), model.name, max_attempts=3))
-    me = instance.enter(data.instances)
+    claimed = volume.claim(data or path.with_suffix(""), model.name, None)
+    store = Store(claimed, Queue(database.open_sqlite(claimed.database, on_network=False), model.name, max_attempts=3))
+    me = instance.enter(claimed.instances)
     heart = Heart(store, lease_seconds=2)
     metrics = Metrics(model.name, model.version, model.build_id)
     worker = Worker(
@@ -153,7 +154,7 @@ def running(
         worker_problem=lambda: workers.problem,
         runner_mode=lambda: workers.mode,
         metrics=metrics,
-        licensing=Licensing(model.license_public_key, model.name, data.root) if model.license_public_key else None,
+        licensing=Licensing(model.license_public_key, model.name, claimed.root) if model.license_public_key else None,
     )
     app = create_app(replace(services, **(extra or {})), root_path)
     listener = socket.socket()
@@ -167,7 +168,7 @@ def running(
     while not server.started:
         time.sleep(0.005)
     try:
-        yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", data.root, workers)
+        yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", claimed.root, workers)
     finally:
         workers.drain(5)
         server.should_exit = True

@@ -1,9 +1,11 @@
 """The queue on SQLite: everything that every database must do, its journal, its upgrade, and all in any order."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import requests
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -19,8 +21,10 @@ pytest.register_assert_rewrite("rig.queue_suite")
 from rig.queue_suite import *  # noqa: E402, F403
 from rig.queue_suite import CSV, LEASE, MAX_ATTEMPTS, Clock, read, taken  # noqa: E402
 
-#: A database as version 0.1.0 left it: jobs in every state, one of them held by a server that is gone.
-LAYOUT_1 = Path(__file__).parent / "layout-1.sql"
+from .conftest import StartServer  # noqa: E402
+
+#: Databases as older servers left them: jobs in every state, one of them held by a server that is gone.
+OLDER = pytest.mark.parametrize("layout", [1, 2])
 
 
 @pytest.fixture
@@ -28,15 +32,16 @@ def queue(tmp_path: Path, clock: Clock) -> Queue:
     return Queue(database.open_sqlite(tmp_path / "jobs.sqlite3", on_network=False), "m", MAX_ATTEMPTS, clock)
 
 
-def layout_1(path: Path) -> Path:
-    with sqlite3.connect(path) as connection:
-        connection.executescript(LAYOUT_1.read_text(encoding="utf-8"))
-    connection.close()
+def left(path: Path, layout: int) -> Path:
+    """Makes the database of an older server."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((Path(__file__).parent / f"layout-{layout}.sql").read_text(encoding="utf-8"))
     return path
 
 
-def test_a_database_of_an_older_server_is_brought_up_to_date_with_all_its_jobs(tmp_path: Path) -> None:
-    path = layout_1(tmp_path / "jobs.sqlite3")
+@OLDER
+def test_a_database_of_an_older_server_is_brought_up_to_date_with_all_its_jobs(tmp_path: Path, layout: int) -> None:
+    path = left(tmp_path / "jobs.sqlite3", layout)
     for _ in range(2):  # the second start finds nothing to do
         queue = Queue(database.open_sqlite(path, on_network=False), "m", MAX_ATTEMPTS, lambda: 1e10)
         states = {job.id[0]: (job.state, job.attempts, job.result, job.error) for job in queue.list(10)}
@@ -54,15 +59,42 @@ def test_a_database_of_an_older_server_is_brought_up_to_date_with_all_its_jobs(t
     assert {index.name for index in schema.jobs.indexes} <= indexes
 
 
-def test_the_older_server_still_works_on_a_database_that_was_upgraded(tmp_path: Path) -> None:
-    path = layout_1(tmp_path / "jobs.sqlite3")
+@OLDER
+def test_the_older_server_still_works_on_a_database_that_was_upgraded(tmp_path: Path, layout: int) -> None:
+    path = left(tmp_path / "jobs.sqlite3", layout)
     Queue(database.open_sqlite(path, on_network=False), "m", MAX_ATTEMPTS)
-    with sqlite3.connect(path) as connection:  # as version 0.1.0 puts a job
+    with sqlite3.connect(path) as connection:  # as the oldest puts a job
         connection.execute(
             "INSERT INTO jobs (id, state, attempts, token, mime_type, created) VALUES ('x', 'Created', 0, 0, 'a/b', 9)"
         )
     queue = Queue(database.open_sqlite(path, on_network=False), "m", MAX_ATTEMPTS)
     assert read(queue, "x").state is State.CREATED
+
+
+@OLDER
+def test_a_server_on_the_volume_of_an_older_one_keeps_its_results_and_does_what_it_left(
+    start_server: StartServer, tmp_path: Path, layout: int
+) -> None:
+    data = tmp_path / "old"
+    for folder in ("inputs", "results"):
+        (data / folder).mkdir(parents=True)
+    left(data / "jobs.sqlite3", layout)
+    jobs = [f"{letter * 8}-0000-4000-8000-00000000000{number}" for number, letter in enumerate("abcd", 1)]
+    done, failed, running, waiting = jobs
+    (data / "results" / f"{done}-1").write_bytes(b"OLD\n")
+    for job_id in jobs:
+        (data / "inputs" / job_id).write_bytes(job_id[:1].encode() + b"\n")
+    server = start_server(data=data, name="m")
+    result = f"{server.url}/data/result"
+    assert requests.get(f"{result}/{done}", timeout=5).content == b"OLD\n"
+    assert server.wait(failed)["errorMessage"] == "no good"
+    for job_id in (running, waiting):
+        server.wait(job_id)
+        assert requests.get(f"{result}/{job_id}", timeout=5).content == job_id[:1].upper().encode() + b"\n"
+    new = server.send(b"e\n")
+    server.wait(new)
+    listed = requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]
+    assert [job["id"] for job in listed["jobs"]] == [new, waiting, running, failed, done]
 
 
 def test_the_queue_of_another_model_is_refused_by_name_and_untouched(tmp_path: Path) -> None:
