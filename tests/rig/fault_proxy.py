@@ -83,7 +83,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_POST()
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # who sent it was killed meanwhile
+            return self._reset()
         service, operation = aws_calls.operation(self.command, self.path, dict(self.headers.items()), body)
         called = f"{service}:{operation}"
         self.faults.calls.append(called)
