@@ -19,13 +19,8 @@ from unittest.mock import patch
 import boto3
 from botocore.config import Config
 from moto.backends import get_backend
-from moto.batch.models import BatchBackend
 from moto.core.config import default_user_config
-from moto.efs.exceptions import EFSError
-from moto.efs.models import EFSBackend
-from moto.elbv2.models import ELBv2Backend
-from moto.iam.exceptions import NotFoundException
-from moto.iam.models import AWSManagedPolicy, IAMBackend
+from moto.iam.models import AWSManagedPolicy
 from moto.server import ThreadedMotoServer
 from tests.rig import deployer
 from tests.rig.ecs_simulator import Clock, Simulator, simulator
@@ -33,6 +28,7 @@ from tests.rig.ecs_world import Story
 from tests.rig.fault_courses import BUCKET, COURSES, GROUP, OTHER_BUCKET, SUBNET_A, SUBNET_B, Course
 from tests.rig.fault_proxy import LASTING, PASSING, Faults, Kind, fault_proxy
 from tests.rig.leaks import planted
+from tests.rig.moto_mended import mended
 
 from model_dockerize import aws
 from model_dockerize.report import Report
@@ -254,45 +250,6 @@ class FaultRig:
         return subprocess.Popen([*command, json.dumps(self.there)], cwd=_ROOT, env=environment)
 
 
-_moto_updates = BatchBackend.update_compute_environment
-
-
-def _updated(self: Any, compute_environment_name: str, state: Any, compute_resources: Any, service_role: Any) -> Any:
-    """moto takes a change of the resources of instances and forgets it; AWS keeps it."""
-    answer = _moto_updates(self, compute_environment_name, state, compute_resources, service_role)
-    self.get_compute_environment(compute_environment_name).compute_resources.update(compute_resources or {})
-    return answer
-
-
-_moto_removes = IAMBackend.remove_role_from_instance_profile
-
-
-def _removed(self: Any, profile_name: str, role_name: str) -> None:
-    """moto fails where the profile has no such role; AWS says NoSuchEntity."""
-    if self.get_role(role_name) not in self.get_instance_profile(profile_name).roles:
-        raise NotFoundException(f"Role {role_name} cannot be found.")
-    _moto_removes(self, profile_name, role_name)
-
-
-_moto_balances = ELBv2Backend.create_load_balancer
-
-
-def _balanced(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-    """moto makes another one of the same name; to AWS a second call with the same settings is the first."""
-    there = (balancer for balancer in self.load_balancers.values() if balancer.name == name)
-    return next(there, None) or _moto_balances(self, name, *args, **kwargs)
-
-
-_moto_points = EFSBackend.create_access_point
-
-
-def _pointed(self: Any, client_token: str, *args: Any, **kwargs: Any) -> Any:
-    """moto makes another one by the same token; AWS says that it is there already."""
-    if any(point.client_token == client_token for point in self.access_points.values()):
-        raise EFSError("AccessPointAlreadyExists", "There is an access point by this creation token.")
-    return _moto_points(self, client_token, *args, **kwargs)
-
-
 @cache
 def _client(service: str, url: str, keys: tuple[tuple[str, str], ...]) -> Any:
     return boto3.client(service, endpoint_url=url, **dict(keys))  # type: ignore[call-overload]
@@ -307,10 +264,7 @@ def fault_rig() -> Iterator[FaultRig]:
         stack.enter_context(patch.dict("os.environ", {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}))
         stack.enter_context(patch.object(aws.session, "_CONFIG", impatient))
         stack.enter_context(patch.dict(default_user_config, {"batch": {"use_docker": False}}))  # jobs end at once
-        stack.enter_context(patch.object(BatchBackend, "update_compute_environment", _updated))
-        stack.enter_context(patch.object(ELBv2Backend, "create_load_balancer", _balanced))
-        stack.enter_context(patch.object(EFSBackend, "create_access_point", _pointed))
-        stack.enter_context(patch.object(IAMBackend, "remove_role_from_instance_profile", _removed))
+        stack.enter_context(mended())
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         stack.callback(server.stop)
