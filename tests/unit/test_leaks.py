@@ -55,7 +55,11 @@ def session(folder: Path, tests: str) -> subprocess.CompletedProcess[str]:
     """A session of its own, in which the search is switched on as in ours."""
     (folder / "conftest.py").write_text(HOOKS, encoding="utf-8")
     (folder / "test_them.py").write_text(tests, encoding="utf-8")
-    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'lib'}", "PATH": "/usr/bin:/bin"}
+    environment = {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'lib'}",
+        "PATH": "/usr/bin:/bin",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "--basetemp", folder / "t", folder]
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from model_server import log
-from model_server.jobs import callbacks
+from model_server.jobs import callbacks, worker
 from model_server.jobs.callbacks import Courier
 from model_server.jobs.commits import Commits
 from model_server.jobs.heart import Heart
@@ -370,6 +370,7 @@ def test_no_thread_ends_by_a_fault_that_nobody_foresaw(server: Server, monkeypat
 
         monkeypatch.setattr(owner, name, faulty)
 
+    monkeypatch.setattr(worker, "_AFTER_FAULT_SECONDS", 0.05)
     names = {"heart", "commits", "courier", "worker"}
     threads = [thread for thread in threading.enumerate() if thread.name in names]
     fault_once(Heart, "_beat")
