@@ -30,13 +30,19 @@ RUNNER = Path(__file__).parents[3] / "lib/model_runner/runner.py"
 @cache
 def oldest_and_newest() -> tuple[str, str]:
     """The Pythons of this computer at both ends, tests' own included."""
-    found = {sys.version_info[:2]: sys.executable}
-    for minor in range(6, 20):
-        for folder in (*os.get_exec_path(), *map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin"))):
-            path = shutil.which(f"python3.{minor}", path=folder)
-            if path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
-                found.setdefault((3, minor), path)
-    return found[min(found)], found[max(found)]
+    own = sys.version_info.minor
+    oldest = next(filter(None, map(python_of, range(6, own))), sys.executable)
+    newest = next(filter(None, map(python_of, range(19, own, -1))), sys.executable)
+    return oldest, newest
+
+
+def python_of(minor: int) -> str | None:
+    """The path of a Python 3.`minor` that starts."""
+    for folder in (*os.get_exec_path(), *map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin"))):
+        path = shutil.which(f"python3.{minor}", path=folder)
+        if path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return path
+    return None
 
 
 @contextmanager
