@@ -4,19 +4,21 @@ Everything is real but AWS, which is the sandbox with its IAM enforced. Accounts
 twelve digits is the root of that account, so each trial has one of its own.
 """
 
+import csv
 import itertools
 import json
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 from tests.rig.deployer import Quiet
+from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED, Configuration, Step
 
 from model_dockerize import aws, pipeline
 from model_dockerize.pipeline.destroy import names_of
@@ -25,80 +27,20 @@ from model_dockerize.sandbox import Sandbox
 from model_dockerize.settings import Given, Settings, to_settings
 
 ROLE = "deployer"
-Step = Callable[[Settings, dict[str, str], Recorder], Report]
 #: Others may have been here before, in the same sandbox.
 _numbers = itertools.count(int(time.time()) * 100)
-
-
-def rolled(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
-    """A run that has something to change."""
-    changed = replace(settings.service, cpu=settings.service.cpu * 2, memory=settings.service.memory * 2, run_number=2)
-    return pipeline.run(replace(settings, service=changed), environment, recorder)
-
-
-def ignored(_: object) -> None:
-    """For what a step would print."""
-
-
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples" / "is-prime"
 #: A name of its own, so that its image can be removed again whoever else uses the example.
 MODEL = "mdiam-is-prime"
-#: What a run may be configured as: each prints another policy.
-CONFIGURATIONS: dict[str, dict[str, str]] = {
-    "everything": {
-        "job_queue": "q",
-        "scan": "true",
-        "immutable_tags": "true",
-        "scan_gate": "HIGH",
-        "version": "1",
-    },
-    "EC2 compute environment": {"job_queue": "q", "compute_type": "EC2", "deploy_service": "false"},
-    "push only": {"create_job_def": "false", "deploy_service": "false"},
-}
-_OTHERS = "removes what a run with other inputs made"
-#: Actions that no command of the sweep needs, and why they are in the policy all the same.
-EXPLAINED = {
-    "batch:TerminateJob": "ends the jobs of a submit that is cancelled (on-cancel)",
-    "ec2:DeleteNatGateway": _OTHERS,
-    "ec2:DeleteNetworkInterface": _OTHERS,
-    "ec2:DeleteVpcEndpoints": _OTHERS,
-    "ec2:ReleaseAddress": _OTHERS,
-    "elasticfilesystem:DeleteAccessPoint": _OTHERS,
-    "elasticfilesystem:DeleteFileSystem": _OTHERS,
-    "elasticfilesystem:DeleteMountTarget": _OTHERS,
-    "elasticfilesystem:DescribeAccessPoints": _OTHERS,
-    "elasticfilesystem:DescribeFileSystems": _OTHERS,
-    "elasticfilesystem:DescribeMountTargets": _OTHERS,
-    "ecs:RunTask": "tests a service that nobody outside of its network reaches, which the sweep's is not",
-    "ecs:StopTask": "ends that test where it takes too long",
-    "application-autoscaling:DescribeScalableTargets": _OTHERS,
-    "application-autoscaling:DeregisterScalableTarget": _OTHERS,
-    "elasticloadbalancing:DescribeListeners": _OTHERS,
-    "elasticloadbalancing:DescribeTags": _OTHERS,
-    "elasticloadbalancing:DeleteLoadBalancer": _OTHERS,
-    "elasticloadbalancing:DeleteTargetGroup": _OTHERS,
-    "elasticloadbalancing:DeleteListener": _OTHERS,
-    "ec2:ReplaceRoute": "mends a default route that leads nowhere, because its gateway was deleted",
-    "ecr:GetDownloadUrlForLayer": "reads the build cache back (cache: registry or inline)",
-    "iam:UntagRole": "says that a region no longer uses a role that another one still does",
-    "iam:DeleteRolePolicy": "removes what lets tasks read secrets, where there are some (secrets)",
-    "ecs:DescribeServiceDeployments": "names our own rollout; without it the service as a whole is followed",
-    "ecs:ListServiceDeployments": "finds our own rollout; without it the service as a whole is followed",
-    "ecs:DescribeServiceRevisions": "tells rollback what was deployed whole; without it the revision before is taken",
-    "iam:CreateServiceLinkedRole": "makes the roles of ECS and Batch themselves in an account that never used them",
-}
-STEPS: dict[str, Step] = {
-    "doctor": pipeline.doctor,
-    "run": pipeline.run,
-    "run again": pipeline.run,
-    "plan": pipeline.plan,
-    "run with a change": rolled,
-    "status": pipeline.status,
-    "logs": partial(pipeline.logs, lines=5, follow=False, show=ignored),
-    "rollback": partial(pipeline.rollback, to=""),
-    "submit": partial(pipeline.submit, inputs=("/program/smoke/input.txt",), output="-"),
-    "destroy": partial(pipeline.destroy, agreed=lambda _: True),
+#: What the last sweep found, an action a line.
+SWEPT = ROOT / "bench" / "permissions.csv"
+
+
+STEPS = {
+    "run": Step(pipeline.run),
+    "doctor": Step(pipeline.doctor),
+    "destroy": Step(lambda *given: pipeline.destroy(*given, agreed=lambda _: True)),
 }
 
 
@@ -122,6 +64,12 @@ def without(document: dict[str, Any], action: str) -> dict[str, Any]:
     return {**document, "Statement": [s for s in kept if s["Action"]]}
 
 
+def documents(settings: Settings, where: aws.Where) -> list[dict[str, Any]]:
+    """What `iam-policy` prints for a run, and for `destroy` besides."""
+    names = names_of(settings, MODEL)
+    return [aws.permissions(settings, names, where), aws.removal(names, where)]
+
+
 def actions(documents: Iterable[dict[str, Any]]) -> set[str]:
     """Every action that the documents allow."""
     return {a for d in documents for s in d["Statement"] for a in s["Action"]}
@@ -132,9 +80,9 @@ class Trial:
     """An account of its own with one role in it, which is what everything runs as."""
 
     box: Sandbox
-    settings: Settings
-    model: str
+    configuration: Configuration
     account: str = field(default_factory=lambda: str(next(_numbers)))
+    settings: Settings = field(init=False)
 
     def __post_init__(self) -> None:
         trust = {
@@ -143,11 +91,12 @@ class Trial:
             "Action": "sts:AssumeRole",
         }
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        self.root("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=document)
-        assumed = replace(self.settings.aws, role_to_assume=f"arn:aws:iam::{self.account}:role/{ROLE}")
-        self.settings = replace(self.settings, aws=assumed)
+        self.owner("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument=document)
+        settings = configured(FOLDER, **{**self.configuration.inputs, **self.configuration.prepare(self)})
+        assumed = replace(settings.aws, role_to_assume=f"arn:aws:iam::{self.account}:role/{ROLE}")
+        self.settings = replace(settings, aws=assumed)
 
-    def root(self, service: str) -> Any:
+    def owner(self, service: str) -> Any:
         """A client that may do everything."""
         return boto3.client(
             service,
@@ -165,31 +114,36 @@ class Trial:
 
     def printed(self, destroy: bool = False) -> list[dict[str, Any]]:
         """The documents that `iam-policy` prints for this account."""
-        where, names = aws.Where(self.account, self.box.region), names_of(self.settings, self.model)
-        documents = [aws.permissions(self.settings, names, where)]
-        return [*documents, aws.removal(names, where)] if destroy else documents
+        whole = documents(self.settings, aws.Where(self.account, self.box.region))
+        return whole if destroy else whole[:1]
 
     def allow(self, documents: list[dict[str, Any]]) -> None:
         """From now on the role may do this and nothing else."""
         merged = {"Version": "2012-10-17", "Statement": [s for d in documents for s in d["Statement"]]}
-        self.root("iam").put_role_policy(RoleName=ROLE, PolicyName="run", PolicyDocument=json.dumps(merged))
+        self.owner("iam").put_role_policy(RoleName=ROLE, PolicyName="run", PolicyDocument=json.dumps(merged))
 
     def do(self, step: str) -> Report:
         """One command, as the role."""
-        return STEPS[step](self.settings, self.environment, Recorder(Quiet()))
+        wanted = (STEPS | dict(self.configuration.steps))[step]
+        wanted.before(self)
+        return wanted.do(self.settings, self.environment, Recorder(Quiet()))
 
     def without(self, action: str, step: str) -> Report:
         """One command, as the role with the whole policy but for one action."""
         self.allow([without(document, action) for document in self.printed(destroy=True)])
         return self.do(step)
 
-    def asked(self) -> set[str]:
-        """Every action that the policies were asked for since the last time."""
+    def calls(self) -> list[dict[str, Any]]:
+        """The sandbox's journal since the last time, oldest call first. It is empty afterwards."""
         with urllib.request.urlopen(f"{self.box.endpoint_url}/_sandbox/journal", timeout=10) as answer:
-            calls = json.loads(answer.read())["calls"]
+            calls: list[dict[str, Any]] = json.loads(answer.read())["calls"]
         forget = urllib.request.Request(f"{self.box.endpoint_url}/_sandbox/journal", method="DELETE")
         urllib.request.urlopen(forget, timeout=10).close()
-        return {question.partition(" ")[0] for call in calls for question in call["asked"]}
+        return calls
+
+    def asked(self) -> set[str]:
+        """Every action that the policies were asked for since the last time."""
+        return {question.partition(" ")[0] for call in self.calls() for question in call["asked"]}
 
 
 def remove_images() -> None:
@@ -213,79 +167,108 @@ def failed_stages(report: Report) -> list[str]:
     return [stage.name for stage in report.stages if stage.status == "failed"]
 
 
+@dataclass(frozen=True)
+class Swept:
+    """What came of one action's trial. Without a `step` nothing fails, for the `reason`."""
+
+    action: str
+    configuration: str = ""
+    step: str = ""  # the command that failed
+    stage: str = ""  # of it
+    exit_code: str = ""
+    reason: str = ""
+
+
+def read_swept(path: Path = SWEPT) -> list[Swept]:
+    """The last sweep; empty where there was none."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [Swept(**row) for row in csv.DictReader(file)]
+
+
+def write_swept(rows: Iterable[Swept], path: Path = SWEPT) -> None:
+    """In the order of the actions' names, so that two sweeps can be compared."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(Swept.__dataclass_fields__), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row.__dict__ for row in sorted(rows, key=lambda row: row.action))
+
+
+def summary(rows: Iterable[Swept]) -> str:
+    """The table of docs/iam.md: how many actions each stage of each command fails without."""
+    counts = Counter((row.step, row.stage, row.exit_code) for row in rows if row.step)
+    steps = ("run", *dict.fromkeys(s for c in CONFIGURATIONS.values() for s in c.steps), "destroy")
+    lines = ["| without it fails | at the stage | exit code | actions |", "|---|---|---|---|"]
+    ordered = sorted(counts.items(), key=lambda item: (steps.index(item[0][0]), item[0][1:]))
+    lines += [f"| `{step}` | {stage} | {code} | {count} |" for (step, stage, code), count in ordered]
+    return "\n".join(lines)
+
+
 @dataclass
 class Sweep:
-    """Every action of a configuration's policy, taken out one at a time."""
+    """Actions of a configuration's policy, taken out one at a time; those that are `done` are left out."""
 
     box: Sandbox
-    settings: Settings
-    model: str
+    name: str
+    done: set[str]
     needed_by: dict[str, str] = field(default_factory=dict)  # action -> the first step that asks for it
-    unexplained: list[str] = field(default_factory=list)
 
-    @classmethod
-    def of(cls, box: Sandbox, inputs: dict[str, str]) -> "Sweep":
-        """The sweep of the example under these inputs."""
-        return cls(box, configured(FOLDER, **inputs), MODEL)
+    @property
+    def configuration(self) -> Configuration:
+        """Of that name."""
+        return CONFIGURATIONS[self.name]
 
     def steps(self) -> tuple[str, ...]:
         """The commands that this configuration is for."""
-        if self.settings.service.deploy_service:
-            return tuple(step for step in STEPS if step != "doctor")
-        jobs = ("submit",) if self.settings.batch.job_queue else ()
-        return ("run", *jobs, "destroy")
+        return ("run", *self.configuration.steps, "destroy")
 
-    def lines(self) -> Iterator[str]:
-        """First all steps with the whole policy, then each action's own trial; one line each."""
-        trial = Trial(self.box, self.settings, self.model)
-        trial.allow(trial.printed(destroy=True))
+    def rows(self) -> Iterator[Swept]:
+        """First all steps with the whole policy, then the trial of each action that they need."""
+        trial = self.fresh()
         trial.asked()
         for step in self.steps():
             report = trial.do(step)
-            assert report.failure is None, f"{step} with the whole policy: {report.failure}"
+            assert report.failure is None, f"{step} with the whole policy: {report.failure} {report.failure.details}"
             for action in trial.asked():
                 self.needed_by.setdefault(action, step)
-            yield f"with the whole policy, {step}: {report.outcome}"
-        for action in sorted(actions(trial.printed(destroy=True)) - set(self.needed_by)):
-            if action not in EXPLAINED:
-                self.unexplained.append(action)
-            yield f"{action}: not needed; {EXPLAINED.get(action, 'WITHOUT A REASON')}"
-        yield from self.trials()
+            print(f"# {self.name}: with the whole policy, {step}: {report.outcome}", flush=True)
+        allowed = actions(trial.printed(destroy=True))
+        beyond = set(self.needed_by) - allowed - {"sts:AssumeRole", "sts:GetCallerIdentity"}
+        assert not beyond, f"asked for and not printed: {beyond}"
+        shared = self.fresh()
+        for step in self.steps():
+            yield from self.trials(shared, step)
 
-    def trials(self) -> Iterator[str]:
-        """Steps in their order, in one account; before each, what it needs first is taken away and given back.
+    def trials(self, shared: Trial, step: str) -> Iterator[Swept]:
+        """Those of one step; before each, what it needs first is taken away and given back.
 
         What makes everything or removes everything has an account for each trial.
         """
-        shared = Trial(self.box, self.settings, self.model)
-        for step in self.steps():
-            done = False
-            for action in sorted(a for a, first in self.needed_by.items() if first == step):
-                trial = shared if step in self.steps()[1:-1] else self.fresh(step)
-                report = trial.without(action, step)
-                done |= trial is shared and report.failure is None
-                yield f"without {action}, {step}: {self.judged(action, report)}"
-            if not done:
-                shared.allow(shared.printed(destroy=True))
-                report = shared.do(step)
-                assert report.failure is None, f"{step}: {report.failure}"
+        done = False
+        for action in sorted(a for a, first in self.needed_by.items() if first == step and a not in self.done):
+            trial = shared if step in self.configuration.steps else self.fresh()
+            if step == "destroy":
+                trial.do("run")
+            report = trial.without(action, step)
+            done |= trial is shared and report.failure is None
+            yield self.judged(action, step, report)
+        if not done:
+            shared.allow(shared.printed(destroy=True))
+            report = shared.do(step)
+            assert report.failure is None, f"{step}: {report.failure}"
 
-    def fresh(self, step: str) -> Trial:
-        """An account in which everything is to be made, or everything is there to be removed."""
-        trial = Trial(self.box, self.settings, self.model)
-        if step == "destroy":
-            trial.allow(trial.printed(destroy=True))
-            trial.do("run")
+    def fresh(self) -> Trial:
+        """An account in which everything is to be made, by a role with the whole policy."""
+        trial = Trial(self.box, self.configuration)
+        trial.allow(trial.printed(destroy=True))
         return trial
 
-    def judged(self, action: str, report: Report) -> str:
-        """What came of a trial without `action`, in words."""
+    def judged(self, action: str, step: str, report: Report) -> Swept:
+        """What came of a trial without `action`."""
         if report.failure is None:
-            if action not in EXPLAINED:
-                self.unexplained.append(action)
-            return f"{report.outcome}; {EXPLAINED.get(action, 'WITHOUT A REASON')}"
+            return Swept(action, self.name, reason=EXPLAINED.get(action, f"WITHOUT A REASON: {step} {report.outcome}"))
         if not named(action, report):
-            self.unexplained.append(action)
-            return f"{report.failure.kind}, BUT IT IS NOT NAMED: {report.failure.message}"
-        where = ", ".join(failed_stages(report)) or "once"
-        return f"{report.failure.kind} ({report.failure.exit_code}) at {where}"
+            return Swept(action, self.name, reason=f"NOT NAMED at {step}: {report.failure.message}")
+        stage = ", ".join(failed_stages(report)) or "the first look"
+        return Swept(action, self.name, step, stage, str(report.failure.exit_code))

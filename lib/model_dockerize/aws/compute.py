@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize.aws.errors import translate
@@ -42,15 +42,18 @@ class JobQueue:
 
 def ensure_queue(
     aws: Aws, settings: BatchSettings, queue: str, network: Network, progress: Progress, sleep: Sleep = time.sleep
-) -> str:
-    """The queue `queue` feeds the compute environment that `settings` describes, and both are VALID. Its ARN.
+) -> JobQueue:
+    """The queue `queue` feeds the compute environment that `settings` describes, and both are VALID.
+
+    `changed` says whether either was made or changed.
 
     Raises:
         InputError: an environment of that name exists, of a kind that cannot become the wanted one.
         BatchError: AWS says INVALID; the reason is in it.
     """
     environment = ensure_compute_environment(aws, settings, network, progress, sleep)
-    return feed(aws, queue, environment.arn, settings.queue_priority, progress, sleep).arn
+    fed = feed(aws, queue, environment.arn, settings.queue_priority, progress, sleep)
+    return replace(fed, changed=fed.changed or environment.changed)
 
 
 def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:

@@ -103,17 +103,21 @@ def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
     return _pushed(there["repositoryUri"], found) if found else None
 
 
+def parts_of(reference: str) -> tuple[str, str, str]:
+    """Registry, repository and tag of an image; the tag is empty where there is none to look up. Pure."""
+    place, _, tag = reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
+    host, _, name = place.partition("/")
+    return ("", reference, "") if "@" in reference or not name else (host, name, tag)
+
+
 def pinned(aws: Aws, reference: str, progress: Progress) -> str:
     """`reference` (REGISTRY/REPOSITORY:TAG) by its digest where it is our registry's; as it is where it is another's.
 
     Raises:
         InputError: it is our registry's, which does not hold it.
     """
-    place, _, tag = reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
-    host, _, name = place.partition("/")
-    if "@" in reference or not name:
-        return reference
-    if host != login(aws).registry:
+    host, name, tag = parts_of(reference)
+    if not tag or host != login(aws).registry:
         return reference
     with translate(f"look for image {reference}"):
         there = _describe(aws, name)

@@ -6,6 +6,7 @@ The actions are those of the calls that the other modules make: a test runs them
 from typing import Any
 
 from model_dockerize.aws.destroy import Names
+from model_dockerize.aws.ecr import parts_of
 from model_dockerize.aws.iam import TASK_ROLE, function_role_name
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import legal_name
@@ -16,8 +17,9 @@ from model_dockerize.settings import BatchSettings, Settings
 
 
 def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any]:
-    """The policy document for running what `settings` ask for. `destroy` needs `removal` besides."""
-    statements = [_asking(settings), *_registry(settings, names, where)]
+    """The policy document for running what `settings` ask for. `destroy` needs `removal` instead."""
+    asking = _asking(settings)
+    statements = [*([asking] if asking["Action"] else []), *_registry(settings, names, where)]
     if settings.service.deploy_service or settings.batch.create_job_def:
         statements += [_log_group(settings, names, where), *_roles(settings, where)]
     if settings.service.deploy_service:
@@ -34,14 +36,16 @@ def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any
 
 
 def removal(names: Names, where: Where) -> dict[str, Any]:
-    """The policy document that `destroy` needs beside `permissions`."""
+    """The policy document that `destroy` needs, and nothing besides: it looks for all that any inputs may have made."""
     ec2 = ("SecurityGroup", "NatGateway", "VpcEndpoints", "Subnet", "RouteTable", "InternetGateway", "Vpc")
+    looks = (*(f"{thing.removesuffix('s')}s" for thing in ec2), "Addresses")
     statements = [
         _allow(
             "Look",
             (
-                *("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "ecs:ListTaskDefinitions"),
-                *("ec2:DescribeNatGateways", "ec2:DescribeAddresses", "ec2:DescribeVpcEndpoints"),
+                *(f"batch:Describe{thing}" for thing in ("ComputeEnvironments", "JobQueues", "JobDefinitions")),
+                *("ecs:ListTaskDefinitions", "ecs:DescribeTaskDefinition", "logs:DescribeLogGroups"),
+                *(f"ec2:Describe{thing}" for thing in looks),
                 *(f"elasticfilesystem:Describe{thing}" for thing in ("FileSystems", "MountTargets", "AccessPoints")),
             ),
         ),
@@ -59,7 +63,10 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
         ),
         _allow(
             "RemoveService",
-            ("ecs:DeleteService", "ecs:DeleteCluster", "ecs:DeleteTaskDefinitions"),
+            (
+                *("ecs:DescribeServices", "ecs:DescribeClusters"),
+                *("ecs:DeleteService", "ecs:DeleteCluster", "ecs:DeleteTaskDefinitions"),
+            ),
             where.arn("ecs", f"service/{names.cluster}/{legal_name(names.service)}"),
             where.arn("ecs", f"cluster/{names.cluster}"),
             where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*"),
@@ -69,6 +76,7 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
             (
                 *(
                     "iam:ListRolePolicies",
+                    "iam:ListAttachedRolePolicies",
                     "iam:DeleteRolePolicy",
                     "iam:DetachRolePolicy",
                     "iam:DeleteRole",
@@ -82,7 +90,10 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
         ),
         _allow(
             "RemoveData",
-            ("logs:DeleteLogGroup", "logs:ListTagsForResource", "ecr:DeleteRepository"),
+            (
+                *("logs:DeleteLogGroup", "logs:ListTagsForResource"),
+                *("ecr:DescribeRepositories", "ecr:ListTagsForResource", "ecr:DeleteRepository"),
+            ),
             where.arn("logs", "log-group:/model-dockerize/*"),
             where.arn("ecr", f"repository/{names.repository}"),
         ),
@@ -123,7 +134,7 @@ def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> d
 
 def _asking(settings: Settings) -> Statement:
     """Reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
-    actions = ["ecr:GetAuthorizationToken"]
+    actions = ["ecr:GetAuthorizationToken"] if settings.registry.push_to_ecr or _named_image(settings) else []
     if settings.service.deploy_service or settings.batch.create_job_def:
         actions.append("logs:DescribeLogGroups")
     if settings.batch.create_job_def:
@@ -133,7 +144,17 @@ def _asking(settings: Settings) -> Statement:
     return _allow("Ask", tuple(actions))
 
 
+def _named_image(settings: Settings) -> str:
+    """The repository in which a job definition's image is looked up, where nothing is pushed."""
+    file = settings.batch.file
+    _, repository, tag = parts_of(file.job_definition.image if file and file.job_definition else "")
+    return "" if settings.registry.push_to_ecr or not tag else repository
+
+
 def _registry(settings: Settings, names: Names, where: Where) -> list[Statement]:
+    if not settings.registry.push_to_ecr:
+        named, look = _named_image(settings), ("ecr:DescribeRepositories", "ecr:DescribeImages")
+        return [_allow("NamedImage", look, where.arn("ecr", f"repository/{named}"))] if named else []
     actions = [
         *("ecr:DescribeRepositories", "ecr:DescribeImages", "ecr:BatchGetImage", "ecr:CreateRepository"),
         *("ecr:TagResource", "ecr:ListTagsForResource", "ecr:PutImage", "ecr:BatchCheckLayerAvailability"),

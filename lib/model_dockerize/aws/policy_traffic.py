@@ -25,7 +25,13 @@ def traffic_removal(names: Names, where: Where) -> list[Statement]:
         allow("RemoveLoadBalancer", tuple(f"elasticloadbalancing:{end}" for end in ends), *arns),
         allow(
             "EndScaling",
-            ("application-autoscaling:DescribeScalableTargets", "application-autoscaling:DeregisterScalableTarget"),
+            (
+                *(
+                    "application-autoscaling:DescribeScalableTargets",
+                    "application-autoscaling:DeregisterScalableTarget",
+                ),
+                "cloudwatch:DeleteAlarms",  # with which AWS ends its policy
+            ),
         ),
     ]
 

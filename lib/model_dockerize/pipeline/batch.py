@@ -17,13 +17,13 @@ _ANY_PLATFORM = "linux/amd64"
 def ensure_jobs(
     run: Run, account: aws.Aws, model: str, image_uri: str, platform: str, runtime: aws.Runtime, progress: Progress
 ) -> tuple[aws.JobDefinition, bool]:
-    """All that the settings want of AWS Batch: definition, queue, function. Whether definition or function changed."""
+    """All that the settings want of AWS Batch: definition, queue, function. Whether any of it changed."""
     jobs = run.settings.batch
     made = ensure_definition(run, account, model, image_uri, platform, runtime, progress)
     changed = made.changed
     if jobs.job_queue:
         network = aws.ensure_network(account, run.settings.service, progress)
-        aws.ensure_queue(account, jobs, jobs.job_queue, network, progress)
+        changed |= aws.ensure_queue(account, jobs, jobs.job_queue, network, progress).changed
     if jobs.update_function:
         function = aws.ensure_function(
             account,

@@ -21,7 +21,7 @@ def no_sleep(_: float) -> None: ...
 
 def queue(account: Account, **changes: Any) -> str:
     network = aws.ensure_network(account.aws, settings(), account.said)
-    return aws.ensure_queue(account.aws, batch_settings(**changes), "q", network, account.said, no_sleep)
+    return aws.ensure_queue(account.aws, batch_settings(**changes), "q", network, account.said, no_sleep).arn
 
 
 def said(account: Account) -> list[str]:

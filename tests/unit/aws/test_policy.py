@@ -2,12 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model_dockerize import aws
 from model_dockerize.aws.policy import permissions, removal, trust
 from model_dockerize.aws.statement import Where
+from model_dockerize.errors import InputError
 from model_dockerize.settings import Given, Settings, to_settings
+from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED
+from tests.rig.permissions import ROOT, documents, read_swept, summary
 
 from .conftest import Account
 from .test_destroy import NAMES
@@ -18,8 +26,6 @@ WHERE = Where("123456789012", "us-east-1")
 
 
 def configured(**inputs: str) -> Settings:
-    from pathlib import Path
-
     return to_settings([{name.replace("_", "-"): Given(text, name, Path()) for name, text in inputs.items()}])
 
 
@@ -81,6 +87,76 @@ def test_what_is_not_asked_for_is_not_allowed() -> None:
     assert not [action for action in only_pushed if not action.startswith("ecr:")]
     given = actions(permissions(configured(subnets="subnet-1", security_groups="sg-1"), NAMES, WHERE))
     assert not [action for action in given if action.startswith("ec2:Create")]
+
+
+def job_definition(folder: Path, image: str, **inputs: str) -> dict[str, list[str]]:
+    """What a run of an old file that pushes nothing may do, and on what."""
+    file = folder / "BatchConfig.yml"
+    file.write_text(f"job_def:\n  job_definition_name: iris\n  image: {image}\n", encoding="utf-8")
+    nothing_pushed = {"push_to_ecr": "false", "create_job_def": "true", "deploy_service": "false"}
+    document = permissions(configured(**nothing_pushed, batch_config_file=str(file), **inputs), NAMES, WHERE)
+    return {statement["Sid"]: statement["Resource"] for statement in document["Statement"]} | {
+        "ecr": sorted(action for action in actions(document) if action.startswith("ecr:"))
+    }
+
+
+def test_the_image_of_an_old_file_is_looked_up_in_its_own_repository(tmp_path: Path) -> None:
+    said = job_definition(tmp_path, "123456789012.dkr.ecr.us-east-1.amazonaws.com/science/iris:3")
+    assert said["NamedImage"] == ["arn:aws:ecr:us-east-1:123456789012:repository/science/iris"]
+    assert said["ecr"] == ["ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:GetAuthorizationToken"]
+
+
+@pytest.mark.parametrize("image", ["python", f"r.example.com/iris@sha256:{'0' * 64}"])
+def test_an_image_that_is_taken_as_it_is_needs_nothing_of_the_registry(tmp_path: Path, image: str) -> None:
+    said = job_definition(tmp_path, image)
+    assert (said["ecr"], "NamedImage" in said, "Registry" in said) == ([], False, False)
+
+
+SWITCHES = st.fixed_dictionaries(
+    {},
+    optional={
+        **{name: st.sampled_from(("true", "false")) for name in ("push_to_ecr", "deploy_service", "create_job_def")},
+        **{name: st.sampled_from(("true", "false")) for name in ("immutable_tags", "scan", "assign_public_ip")},
+        "scan_gate": st.just("HIGH"),
+        "secrets": st.just("KEY=arn:aws:ssm:us-east-1:123456789012:parameter/iris"),
+        "volume": st.sampled_from(("data", "fs-0123abcd")),
+        "load_balancer": st.sampled_from(("true", "theirs")),
+        "max_count": st.just("3"),
+        "job_queue": st.just("q"),
+        "compute_type": st.sampled_from(("EC2", "SPOT", "FARGATE_SPOT")),
+        "service_role": st.just("AWSBatchServiceRole"),
+        "update_function": st.just("on-upload"),
+        "function_source": st.just("bucket/in/"),
+        "subnets": st.just("subnet-0a subnet-0b"),
+        "security_groups": st.just("sg-0a"),
+        "task_role": st.just("mine"),
+    },
+)
+
+
+def swept_actions() -> set[str]:
+    """Of all configurations of the sweep."""
+    every = (documents(configured(**each.inputs), WHERE) for each in CONFIGURATIONS.values())
+    return {action for two in every for action in actions(*two)}
+
+
+@given(SWITCHES)
+def test_the_sweep_has_a_configuration_for_every_action_that_can_be_printed(inputs: dict[str, str]) -> None:
+    try:
+        settings = configured(**inputs)
+    except InputError:  # such inputs contradict each other
+        return
+    assert actions(*documents(settings, WHERE)) <= swept_actions()
+
+
+def test_every_action_of_the_policies_was_swept_and_fails_by_name_or_is_explained() -> None:
+    rows = {row.action: row for row in read_swept()}
+    assert set(rows) == swept_actions(), "python bench/permissions.py"
+    without_step = {row.action: row.reason for row in rows.values() if not row.step}
+    assert without_step == EXPLAINED
+    page = (ROOT / "docs" / "iam.md").read_text(encoding="utf-8")
+    assert summary(rows.values()) in page
+    assert f"{len(rows)} actions" in page
 
 
 def test_what_can_be_narrowed_is() -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from model_dockerize.sandbox.server.needs import Call, needs
+from model_dockerize.sandbox.server.needs import needs
+from model_dockerize.sandbox.server.resources import Call
 
 A = "arn:aws"
 HERE = "us-east-1:123456789012"
@@ -58,10 +59,57 @@ def asked(action: str, params: dict[str, Any], resource: str = "*") -> list[tupl
         ("iam:GetRole", {"RoleName": "r"}, [ROLE]),
         ("iam:GetInstanceProfile", {"InstanceProfileName": "r"}, [f"{A}:iam::123456789012:instance-profile/r"]),
         ("ec2:DescribeVpcs", {}, ["*"]),
+        ("elasticfilesystem:CreateFileSystem", {"CreationToken": "t"}, ["*"]),
+        ("elasticfilesystem:DescribeMountTargets", {}, ["*"]),
+        (
+            "elasticloadbalancing:CreateTargetGroup",
+            {"Name": "g"},
+            [f"{A}:elasticloadbalancing:{HERE}:targetgroup/g/*"],
+        ),
+        ("elasticloadbalancing:DescribeTags", {"ResourceArns.member.1": "arn:x"}, ["*"]),
+        ("elasticloadbalancing:AddTags", {"ResourceArns.member.1": "arn:x"}, ["arn:x"]),
+        ("lambda:CreateFunction", {"FunctionName": "f"}, [f"{A}:lambda:{HERE}:function:f"]),
+        ("application-autoscaling:DescribeScalableTargets", {}, ["*"]),
     ],
 )
 def test_resources(action: str, params: dict[str, Any], resources: list[str]) -> None:
     assert asked(action, params) == [(action, resource) for resource in resources]
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "besides"),
+    [
+        (
+            "elasticfilesystem:CreateMountTarget",
+            {"FileSystemId": "fs-1"},
+            ["ec2:DescribeSubnets", "ec2:DescribeNetworkInterfaces", "ec2:CreateNetworkInterface"],
+        ),
+        ("elasticfilesystem:DeleteMountTarget", {}, ["ec2:DeleteNetworkInterface"]),
+        (
+            "application-autoscaling:RegisterScalableTarget",
+            {"ResourceId": "service/c/s"},
+            ["ecs:DescribeServices", "ecs:UpdateService"],
+        ),
+        ("application-autoscaling:PutScalingPolicy", {}, ["cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"]),
+        ("application-autoscaling:DeregisterScalableTarget", {}, ["cloudwatch:DeleteAlarms"]),
+    ],
+)
+def test_what_a_service_does_in_another_one_is_asked_too(
+    action: str, params: dict[str, Any], besides: list[str]
+) -> None:
+    assert [name for name, _ in asked(action, params)] == [action, *besides]
+
+
+def test_a_service_that_is_scaled_is_named() -> None:
+    needed = asked("application-autoscaling:RegisterScalableTarget", {"ResourceId": "service/c/s"})
+    assert needed[1] == ("ecs:DescribeServices", f"{A}:ecs:{HERE}:service/c/s")
+
+
+def test_the_tags_of_a_listener_are_asked_of_the_listener() -> None:
+    balancer = f"{A}:elasticloadbalancing:{HERE}:loadbalancer/app/b/1"
+    made = asked("elasticloadbalancing:CreateListener", {"Tags.member.1.Key": "a"}, balancer)
+    listener = f"{A}:elasticloadbalancing:{HERE}:listener/app/b/1/*"
+    assert made == [("elasticloadbalancing:CreateListener", balancer), ("elasticloadbalancing:AddTags", listener)]
 
 
 def test_what_ec2_makes_stands_for_all_of_its_kind() -> None:
@@ -82,6 +130,8 @@ def test_what_ec2_makes_stands_for_all_of_its_kind() -> None:
         ("iam:CreateRole", {"RoleName": "r", "Tags.member.1.Key": "a"}, "iam:TagRole"),
         ("iam:CreateInstanceProfile", {"InstanceProfileName": "r", "Tags.member.1.Key": "a"}, "iam:TagInstanceProfile"),
         ("ec2:CreateVpc", {"TagSpecification.1.ResourceType": "vpc"}, "ec2:CreateTags"),
+        ("elasticfilesystem:CreateFileSystem", {"Tags": [{"Key": "a"}]}, "elasticfilesystem:TagResource"),
+        ("lambda:CreateFunction", {"FunctionName": "f", "Tags": {"a": "b"}}, "lambda:TagResource"),
     ],
 )
 def test_tags_given_with_the_making_need_the_tagging_too(action: str, params: dict[str, Any], tagging: str) -> None:
@@ -104,6 +154,7 @@ def test_tags_given_with_the_making_need_the_tagging_too(action: str, params: di
             "ec2.amazonaws.com",
         ),
         ("iam:AddRoleToInstanceProfile", {"InstanceProfileName": "p", "RoleName": "r"}, "ec2.amazonaws.com"),
+        ("lambda:CreateFunction", {"FunctionName": "f", "Role": ROLE}, "lambda.amazonaws.com"),
     ],
 )
 def test_a_role_that_is_handed_on_must_be_passable(action: str, params: dict[str, Any], service: str) -> None:

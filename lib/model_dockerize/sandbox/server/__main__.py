@@ -124,7 +124,7 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engi
     balancers.install()
     ecs = Ecs(aws, engine, network, balancers, files)
     ecs.install()
-    scaling = Scaling(sandbox.account_id, sandbox.region, ecs.at_least)
+    scaling = Scaling(aws.account_of, access.judged if access else lambda *_: None, ecs.at_least)
     inner = _for_containers(engine, port)
     seen = sandbox.environment() | ({"AWS_ENDPOINT_URL": f"http://{engine.gateway()}:{port}"} if inner else {})
     Batch(aws, engine, network, seen if inner else {}).install()

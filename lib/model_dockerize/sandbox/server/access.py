@@ -13,7 +13,8 @@ from html import escape
 from typing import Any
 from urllib.parse import parse_qsl
 
-from model_dockerize.sandbox.server.needs import SERVICES, Call, Need, needs
+from model_dockerize.sandbox.server.needs import SERVICES, Need, needs
+from model_dockerize.sandbox.server.resources import Call
 from model_dockerize.sandbox.server.tokens import Scope
 from model_dockerize.sandbox.server.upstream import Upstream
 
@@ -59,6 +60,17 @@ class Access:
         """What the caller's policies were asked for that request: ACTION RESOURCE."""
         request = self._current.get()
         return tuple(request.asked) if request else ()
+
+    def judged(self, action: str, scope: Scope) -> str | None:
+        """Why the request that is being answered, which ministack does not see, may not be; None if it may."""
+        request = self._current.get()
+        if request is None:
+            return None
+        for need in needs(Call(action, request.params, scope.account, scope.region)):
+            request.asked.append(f"{need.action} {need.resource}")
+            if refused := self.refusal(request.caller, scope, need.action, need.resource):
+                return refused
+        return None
 
     def refusal(self, access_key: str, scope: Scope, action: str, resource: str) -> str | None:
         """Why the caller may not do this one thing, in AWS's words; None if it may."""

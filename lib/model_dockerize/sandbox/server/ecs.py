@@ -348,12 +348,13 @@ class Ecs:
                 raise ApiError("InvalidParameterException", message)
         return Revision(arn, definition, request.get("networkConfiguration") or {}, launch_type, now, balancers)
 
-    def at_least(self, resource: str, count: int) -> None:
+    def at_least(self, account: str, resource: str, count: int) -> None:
         """`service/CLUSTER/NAME` runs that many tasks or more: what a scalable target enforces."""
         _, cluster, name = resource.split("/")
         with self._lock:
             for service in self._services.values():
-                if service.name == name and service.cluster_arn.endswith(f"/{cluster}") and service.desired < count:
+                own = service.name == name and service.cluster_arn.endswith(f":{account}:cluster/{cluster}")
+                if own and service.desired < count:
                     service.desired, service.is_steady = count, False
         self._wake.set()
 

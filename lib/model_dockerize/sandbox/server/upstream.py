@@ -35,6 +35,7 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "install_docker_hub_fallback": "replaced: a failed pull must fail and not be retried on public mirrors",
         "request_scope": "pins account and region in our threads",
         "get_account_id": "the account of the call that is being answered",
+        "set_request_account_id": "the same, by the access key that it is signed with",
         "get_region": "the region of the call that is being answered",
     },
     "services.ecr": {
@@ -135,6 +136,11 @@ class Upstream:
     def scope(self) -> Scope:
         """Account and region of the call that this thread is answering."""
         return Scope(self.responses.get_account_id(), self.responses.get_region())
+
+    def account_of(self, access_key: str) -> str:
+        """Whose an access key is. For a call that ministack does not answer: from now on it is of that account."""
+        self.responses.set_request_account_id(access_key)
+        return str(self.responses.get_account_id())
 
     def within(self, scope: Scope) -> AbstractContextManager[None]:
         """Act for `scope` inside the block. Needed in every thread that is not answering a call."""
