@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from tests.rig.command import ROOT, Cli
 from tests.rig.homes import NewHome, furnish
-from tests.rig.leaks import pytest_configure, pytest_runtest_makereport, pytest_sessionfinish
+from tests.rig.leaks import pytest_configure, pytest_runtest_makereport, pytest_sessionfinish, search_sandbox
 
 # Hooks of every test session: no secret in anything that a test makes.
 __all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_sessionfinish"]
@@ -55,6 +55,7 @@ def cli(new_home: NewHome) -> Iterator[Cli]:
     home = new_home("home")
     command = Cli(home)
     yield command
+    search_sandbox(home)
     stopped = command("sandbox", "stop")
     assert stopped.returncode == 0, stopped.stderr
     subprocess.run(["docker", "image", "rm", "--force", *sorted(command.images)], capture_output=True, check=False)

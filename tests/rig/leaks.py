@@ -3,19 +3,26 @@
 Secrets that tests hand in are `planted`: they hold a mark that nothing else on this computer holds. Secrets that the
 product itself names to a Progress (registry passwords, keys of a role) are learned. Searched are what a test prints and
 logs, the arguments of every process that it starts, what those print as far as it reads that, and at the end of the
-session all files in its temporary folders but those in which a secret was planted.
+session all files in its temporary folders but those in which a secret was planted. Of a sandbox, before it is stopped:
+its journal, its log, its state, all of its CloudWatch logs, and what its containers print.
 """
 
 import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterator
+import urllib.request
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import boto3
 import pytest
+
+from model_dockerize import sandbox
+from model_dockerize.sandbox import Sandbox, StopReport
+from model_dockerize.sandbox.record import CONTAINER_LABEL
 
 _MARK = f"planted{secrets.token_hex(6)}"
 #: Shorter ones stand in too many texts that have nothing to do with them.
@@ -35,6 +42,11 @@ def planted(kind: str) -> str:
 def planted_file(path: Path, text: str) -> Path:
     """Writes a file that is meant to hold planted secrets."""
     path.write_text(text, encoding="utf-8")
+    return belongs(path)
+
+
+def belongs(path: Path) -> Path:
+    """The file is meant to hold secrets."""
     _homes.add(path.resolve())
     return path
 
@@ -48,9 +60,26 @@ def learn(secret: str) -> None:
 
 def leaks(text: str) -> list[str]:
     """The secrets in `text`, shortened so that telling of them is no leak again."""
+    return sorted(_shortened(secret) for secret in _known() if secret in text)
+
+
+def leaks_in(stream: IO[bytes]) -> list[str]:
+    """The same of something large, e.g. `docker save`."""
+    known = {secret.encode() for secret in _known()}
+    longest, found, kept = max(map(len, known)), set[bytes](), b""
+    while piece := stream.read(1 << 20):
+        kept = kept[-longest:] + piece
+        found |= {secret for secret in known - found if secret in kept}
+    return sorted(_shortened(secret.decode()) for secret in found)
+
+
+def _known() -> set[str]:
     with _lock:
-        known = {_MARK, *_learned}
-    return sorted(f"{secret[:10]}… ({len(secret)} characters)" for secret in known if secret in text)
+        return {_MARK, *_learned}
+
+
+def _shortened(secret: str) -> str:
+    return f"{secret[:10]}… ({len(secret)} characters)"
 
 
 def look(place: str, text: str) -> None:
@@ -58,6 +87,46 @@ def look(place: str, text: str) -> None:
     if found := leaks(text):
         with _lock:
             _found.append(f"{place} holds {', '.join(found)}")
+
+
+def search_sandbox(home: Path) -> None:
+    """Searches what goes with the sandbox of `home` when it is stopped. Nothing where none runs."""
+    running = sandbox.status(home)
+    if running is None:
+        return
+    with urllib.request.urlopen(f"{running.endpoint_url}/_sandbox/journal", timeout=10) as answer:
+        look("the sandbox's journal", answer.read().decode())
+    for path in (home / "sandbox.log", *sorted((home / "state").rglob("*"))):
+        _look_at(path)
+    for group, line in logged(running):
+        look(f"CloudWatch log {group}", line)
+    asked = ("docker", "ps", "--all", "--quiet", "--filter", f"label={CONTAINER_LABEL}={running.instance}")
+    for container in subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split():
+        # Read as a whole by our Popen, which searches it.
+        subprocess.run(("docker", "logs", container), capture_output=True, check=False)
+
+
+def logged(running: Sandbox) -> Iterator[tuple[str, str]]:
+    """Every line of the CloudWatch logs of a sandbox's own account, with its group."""
+    logs = boto3.client(
+        "logs",
+        endpoint_url=running.endpoint_url,
+        region_name=running.region,
+        aws_access_key_id=running.account_id,
+        aws_secret_access_key=running.secret_key,
+    )
+    for page in logs.get_paginator("describe_log_groups").paginate():
+        for group in page["logGroups"]:
+            for events in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"]):
+                yield from ((group["logGroupName"], event["message"]) for event in events["events"])
+
+
+def _searched_first(stop: Callable[..., StopReport]) -> Callable[..., StopReport]:
+    def searched(home: Path, *given: Any) -> StopReport:
+        search_sandbox(home)
+        return stop(home, *given)
+
+    return searched
 
 
 @contextmanager
@@ -81,6 +150,15 @@ def watched() -> Iterator[None]:
     finally:
         over.set()
         watcher.join(10)
+
+
+def _look_at(path: Path) -> None:
+    try:
+        is_plain = path.is_file() and not path.is_symlink() and path.stat().st_size <= _LARGEST_FILE
+        if is_plain and path.resolve() not in _homes:
+            look(str(path), path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:  # it is gone, or not ours to read
+        return
 
 
 def _taken() -> list[str]:
@@ -115,6 +193,7 @@ def pytest_configure() -> None:
     """Starts to listen."""
     sys.addaudithook(_on_event)
     subprocess.Popen = _Popen  # type: ignore[misc]
+    sandbox.stop = _searched_first(sandbox.stop)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -135,12 +214,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     factory = getattr(session.config, "_tmp_path_factory", None)
     base = getattr(factory, "_basetemp", None)
     for path in sorted(Path(base).rglob("*")) if base else ():
-        try:
-            if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_FILE or path in _homes:
-                continue
-            look(str(path), path.read_text(encoding="utf-8", errors="replace"))
-        except OSError:
-            continue
+        _look_at(path)
     found = _taken()
     if found:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,7 +1,7 @@
 """The network of our own: one VPC, public subnets, and private ones with a way out when tasks get no public address.
 
 Every piece is looked for first: what a killed run left is completed, not doubled; more zones add what they lack.
-Why a NAT gateway, and one for all zones: docs/adr/0015-one-nat-gateway.md.
+Why a NAT gateway, and one for all zones: docs/adr/0014-one-nat-gateway.md.
 """
 
 from functools import partial

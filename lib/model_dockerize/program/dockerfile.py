@@ -117,7 +117,11 @@ def _init(program: Program) -> str:
     if not program.init_file:
         return ""
     shell = '"$(command -v bash || command -v sh)"' if program.init_shell == "bash" else "sh"
-    return _run(*_MOUNTS, *_SECRETS, f"{shell} {shlex.quote(_path(program.init_file))}")
+    script = f"{shell} {shlex.quote(_path(program.init_file))}"
+    if not program.init_lacks_lists:
+        return _run(*_MOUNTS, *_SECRETS, script)
+    update, clean = "apt-get update &&", "&& rm -rf /var/lib/apt/lists/* /tmp/apt.conf"
+    return _run(*_MOUNTS, *_SECRETS, _APT_CA_BUNDLE, update, script, clean)
 
 
 def _compile(program: Program) -> str:

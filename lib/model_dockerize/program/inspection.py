@@ -16,6 +16,7 @@ from model_dockerize.progress import Progress
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 
 _INIT_NAMES = ("init.sh", "setup.sh")
+_APT = re.compile(r"\b(apt|apt-get)\b[ \t]+(?:[-\w:=./]+[ \t]+)*?(install|update)\b")
 _DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+~:-]+)?")
 
 
@@ -63,6 +64,7 @@ def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings
         requirements_need_code=needs.need_code,
         init_file=init_file,
         init_shell=init_shell,
+        init_lacks_lists=bool(init_file) and _lacks_lists((root / init_file).read_text("utf-8", "replace")),
         system_packages=packages,
         input_types=input_types,
         output_types=output_types,
@@ -114,6 +116,12 @@ def _init_shell(path: Path, problems: Problems) -> str:
     if first_line.endswith(b"\r") or b"\r\n" in rest:
         problems.wrong_folder(f"{path.name} has Windows line ends, which no shell runs. Save it with Unix ones (LF).")
     return "bash" if first_line.startswith(b"#!") and b"bash" in first_line else "sh"
+
+
+def _lacks_lists(script: str) -> bool:
+    """Whether the script installs by apt without `apt-get update`: the old service's base image had been updated."""
+    told = re.sub(r"^\s*#.*$", "", script.replace("\\\n", " "), flags=re.MULTILINE)
+    return bool(_APT.search(told)) and all(found[2] != "update" for found in _APT.finditer(told))
 
 
 def _base(program: ProgramSettings, root: Path, problems: Problems, progress: Progress) -> tuple[str, str]:

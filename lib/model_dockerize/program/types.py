@@ -74,6 +74,7 @@ class Program:
     requirements_need_code: bool  # they install parts of the folder itself
     init_file: str
     init_shell: str  # "bash" or "sh"
+    init_lacks_lists: bool  # it installs by apt, and leaves the update of apt's lists to somebody else
     system_packages: tuple[str, ...]
     input_types: tuple[str, ...]
     output_types: tuple[str, ...]

@@ -33,6 +33,7 @@ PLAIN = Program(
     requirements_need_code=False,
     init_file="init.sh",
     init_shell="sh",
+    init_lacks_lists=False,
     system_packages=(),
     input_types=("text/plain",),
     output_types=("text/plain",),
@@ -105,6 +106,7 @@ def variants() -> list[Program]:
             command=("/opt/conda/bin/python3.12", "a b.py", "--x='$y'", "{input}", "{output}"),
         ),
         dataclasses.replace(PLAIN, requirements_need_code=True),
+        dataclasses.replace(PLAIN, init_lacks_lists=True),
         dataclasses.replace(
             PLAIN, requirements_file="", init_file="", command=("Rscript", "x.R", "{input}", "{output}")
         ),
@@ -128,6 +130,13 @@ def test_nothing_that_an_old_engine_does_not_know() -> None:
         assert "--link" not in text
         assert "--chmod" not in text
         assert "<<" not in text
+
+
+def test_apts_lists_are_there_for_an_init_script_that_counts_on_them() -> None:
+    with_lists = render_dockerfile(dataclasses.replace(PLAIN, init_lacks_lists=True), SERVER)
+    (run,) = [rest for keyword, rest in instructions(with_lists) if keyword == "RUN" and "init.sh" in rest]
+    assert re.search(r"apt-get update && +sh \./init\.sh +&& rm -rf /var/lib/apt/lists", run)
+    assert "apt-get" not in render_dockerfile(PLAIN, SERVER)
 
 
 def test_order_keeps_caches() -> None:

@@ -166,6 +166,25 @@ def test_init_shell(tmp_path: Path, content: str, shell: str) -> None:
     assert (program.init_file, program.init_shell) == ("setup.sh", shell)
 
 
+@pytest.mark.parametrize(
+    ("script", "lacks"),
+    [
+        ("apt-get install -y libgomp1\n", True),
+        ("set -e\nsudo apt-get -y install \\\n  libgomp1\n", True),
+        ("DEBIAN_FRONTEND=noninteractive apt install -y r-base\n", True),
+        ("# apt-get update\napt-get install -y libgomp1\n", True),
+        ("apt-get update && apt-get install -y libgomp1\n", False),
+        ("apt-get -qq update\napt-get install -y libgomp1\n", False),
+        ("apt update; apt install -y libgomp1\n", False),
+        ("pip install apt-install\npython train.py\n", False),
+        ("# apt-get install libgomp1\npython train.py\n", False),
+        ("", False),
+    ],
+)
+def test_init_script_that_leaves_apts_lists_to_somebody_else(tmp_path: Path, script: str, lacks: bool) -> None:
+    assert look(fill(tmp_path, {"main.py": "", "init.sh": script})).init_lacks_lists is lacks
+
+
 def test_init_script_by_name_or_only_if_it_is_clear(tmp_path: Path) -> None:
     folder = fill(tmp_path, {"main.py": "", "init.sh": "", "setup.sh": "", "build/prepare": ""})
     assert look(folder, init_file="build/prepare").init_file == "build/prepare"
