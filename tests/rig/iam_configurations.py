@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from model_dockerize import pipeline
+from model_dockerize.aws.iam import EXECUTION_ROLE, TASK_ROLE, function_role_name, region_tag
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
@@ -57,6 +58,11 @@ def _changed(settings: Settings, environment: dict[str, str], recorder: Recorder
 def _unscaled(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
     """A run that takes max-count back."""
     return pipeline.run(replace(settings, service=replace(settings.service, max_count=0)), environment, recorder)
+
+
+def destroyed(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
+    """`destroy`, agreed to."""
+    return pipeline.destroy(settings, environment, recorder, agreed=lambda _: True)
 
 
 def _ignored(_: object) -> None:
@@ -120,12 +126,19 @@ def _other_function(trial: Trial) -> None:
         Principal="s3.amazonaws.com",
         SourceArn="arn:aws:s3:::another-bucket",
     )
-    role = f"model-dockerize-{name}"
+    role = function_role_name(name, trial.box.region)
     trial.owner("iam").put_role_policy(
         RoleName=role,
         PolicyName="model-dockerize",
         PolicyDocument=json.dumps({"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}),
     )
+
+
+def _other_region(trial: Trial) -> None:
+    """Models of another region use the roles too."""
+    for role in (TASK_ROLE, EXECUTION_ROLE):
+        mark = {"Key": region_tag("eu-west-1"), "Value": "yes"}
+        trial.owner("iam").tag_role(RoleName=role, Tags=[mark])
 
 
 # ---- what is there before
@@ -211,6 +224,9 @@ CONFIGURATIONS: dict[str, Configuration] = {
         {**_ALONE, "subnets": "subnet-0a subnet-0b", "volume": "fs-0123abcd", "load_balancer": "theirs"},
         _AGAIN,
         _others_network,
+    ),
+    "roles of two regions": Configuration(
+        {"deploy_service": "false"}, {"destroy in one region": Step(destroyed, _other_region)}
     ),
 }
 _FALL_BACK = "without it the service as a whole is followed"

@@ -18,7 +18,7 @@ from typing import Any
 
 import boto3
 from tests.rig.deployer import Quiet
-from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED, Configuration, Step
+from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED, Configuration, Step, destroyed
 
 from model_dockerize import aws, pipeline
 from model_dockerize.pipeline.destroy import names_of
@@ -40,7 +40,7 @@ SWEPT = ROOT / "bench" / "permissions.csv"
 STEPS = {
     "run": Step(pipeline.run),
     "doctor": Step(pipeline.doctor),
-    "destroy": Step(lambda *given: pipeline.destroy(*given, agreed=lambda _: True)),
+    "destroy": Step(destroyed),
 }
 
 
