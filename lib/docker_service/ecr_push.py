@@ -48,8 +48,11 @@ def push_image(
     tags = (version, *((aws.build_tag(local.build_id),) if local.build_id else ()))
     with run.recorder.stage("push") as stage:
         there = aws.ensure_repository(account, repository, stage)
-        login = aws.login(account)
-        auth = image.RegistryAuth(login.username, login.password, login.registry)
-        digest = image.push(engine, local.ref, f"{there.uri}:{tags[-1]}", auth, stage)
+
+        def login() -> image.RegistryAuth:
+            fresh = aws.login(account)
+            return image.RegistryAuth(fresh.username, fresh.password, fresh.registry, fresh.expires_at)
+
+        digest = image.push(engine, local.ref, f"{there.uri}:{tags[-1]}", login, stage)
         aws.tag_image(account, repository, digest, tags)
         return aws.verify(account, repository, digest, tags)

@@ -101,7 +101,7 @@ def test_a_fresh_engine_takes_the_steps_from_ecr(kind: str, account: aws.Aws, en
         assert original.ran_steps == 1
         assert first.warnings == []  # that there is no cache yet is none
         if kind == "inline":
-            image.push(engine, original.ref, f"{repository.uri}:{image.CACHE_TAG}", auth, Silent())
+            image.push(engine, original.ref, f"{repository.uri}:{image.CACHE_TAG}", lambda: auth, Silent())
         layers = layers_of(original)
         forget(mark, name)
         # The control: without a cache the step runs anew, and makes something else.

@@ -13,9 +13,10 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import boto3
 import pytest
@@ -402,6 +403,7 @@ sys.path += ["/lib/ours", "/libraries"]
 from model_dockerize.image.container import run
 from model_dockerize.image.engine import Engine
 from pathlib import Path
+from typing import Any
 
 engine = Engine("", "1.41", "", "", False, Path("docker"), "unix:///var/run/docker.sock", "default", {})
 with run(engine, "mdimg-web:1.0", {}, "mdimg-inside") as container:
@@ -478,9 +480,15 @@ def test_the_servers_image_from_nothing(engine: Engine) -> None:
 class Registry:
     """The sandbox's registry with a repository in it, and how its API makes more."""
 
-    auth: RegistryAuth
     repository: str
-    ecr: object
+    ecr: Any
+    url: str  # of the sandbox
+
+    def login(self) -> RegistryAuth:
+        """A password that is good now."""
+        token = self.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        user, password = base64.b64decode(token).decode().split(":", 1)
+        return RegistryAuth(user, password, self.repository.partition("/")[0])
 
 
 @pytest.fixture(scope="module")
@@ -497,22 +505,20 @@ def registry(cli: Cli, engine: Engine) -> Iterator[Registry]:
     uri = ecr.create_repository(repositoryName=name)["repository"]["repositoryUri"]
     immutable = ecr.create_repository(repositoryName=f"{name}-fixed", imageTagMutability="IMMUTABLE")
     assert immutable["repository"]["repositoryUri"] == f"{uri}-fixed"
-    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-    user, password = base64.b64decode(token).decode().split(":", 1)
-    yield Registry(RegistryAuth(user, password, uri.partition("/")[0]), uri, ecr)
-    remove(engine, f"{uri}:1", f"{uri}:2", f"{uri}-fixed:1", f"{uri}-gone:1")
+    yield Registry(uri, ecr, aws.endpoint_url)
+    remove(engine, f"{uri}:1", f"{uri}:2", f"{uri}:3", f"{uri}-fixed:1", f"{uri}-gone:1")
 
 
 def test_pushed_is_what_the_registry_holds(engine: Engine, web: Image, registry: Registry) -> None:
-    words = Said()
-    digest = push(engine, web.ref, f"{registry.repository}:1", registry.auth, words)
+    words, auth = Said(), registry.login()
+    digest = push(engine, web.ref, f"{registry.repository}:1", registry.login, words)
     manifest = requests.head(
-        f"http://{registry.auth.registry}/v2/{registry.repository.partition('/')[2]}/manifests/1",
+        f"http://{auth.registry}/v2/{registry.repository.partition('/')[2]}/manifests/1",
         headers={
             "Accept": "application/vnd.oci.image.manifest.v1+json, "
             "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.index.v1+json"
         },
-        auth=(registry.auth.username, registry.auth.password),
+        auth=(auth.username, auth.password),
         timeout=10,
         proxies={"http": "", "https": ""},
     )
@@ -522,10 +528,26 @@ def test_pushed_is_what_the_registry_holds(engine: Engine, web: Image, registry:
     assert inspect(engine, f"{registry.repository}:1").id == web.id
 
     words = Said()
-    assert push(engine, web.ref, f"{registry.repository}:2", registry.auth, words) == digest
+    assert push(engine, web.ref, f"{registry.repository}:2", registry.login, words) == digest
     assert ": 0 layers sent" in words.infos[-1]
     config = Path(os.environ.get("DOCKER_CONFIG", Path.home() / ".docker")) / "config.json"
-    assert not config.exists() or registry.auth.registry not in config.read_text()
+    assert not config.exists() or auth.registry not in config.read_text()
+
+
+def test_a_login_that_expires_meanwhile_is_renewed(engine: Engine, web: Image, registry: Registry) -> None:
+    words, logins = Said(), []
+
+    def login() -> RegistryAuth:
+        logins.append(registry.login())
+        if len(logins) == 1:
+            assert requests.post(f"{registry.url}/_sandbox/registry-tokens/expire", timeout=10).json()["expired"] > 0
+            return replace(logins[-1], expires=datetime.now(UTC))
+        return logins[-1]
+
+    digest = push(engine, web.ref, f"{registry.repository}:3", login, words)
+    assert digest.startswith("sha256:")
+    assert len(logins) == 2
+    assert ["expired" in warning for warning in words.warnings] == [True]
 
 
 @pytest.mark.parametrize(
@@ -539,14 +561,15 @@ def test_pushed_is_what_the_registry_holds(engine: Engine, web: Image, registry:
 def test_a_refused_push_says_why(
     engine: Engine, web: Image, registry: Registry, suffix: str, password: str, message: str
 ) -> None:
-    auth = RegistryAuth(registry.auth.username, password or registry.auth.password, registry.auth.registry)
+    good = registry.login()
+    auth = RegistryAuth(good.username, password or good.password, good.registry)
     target = registry.repository + suffix
     image = web.ref
     if suffix == "-fixed:1":
-        push(engine, image, target, auth, Silent())
+        push(engine, image, target, lambda: auth, Silent())
         image = BASE
     with pytest.raises(PushError, match=message) as raised:
-        push(engine, image, target, auth, Silent())
+        push(engine, image, target, lambda: auth, Silent())
     assert raised.value.remedy
     assert auth.password not in "\n".join((str(raised.value), raised.value.remedy, *raised.value.details))
 
@@ -554,14 +577,15 @@ def test_a_refused_push_says_why(
 def test_a_target_of_another_registry_is_refused_before_the_push(engine: Engine, web: Image) -> None:
     auth = RegistryAuth("AWS", "x", "127.0.0.1:1")
     with pytest.raises(PushError, match="does not belong to the registry"):
-        push(engine, web.ref, "127.0.0.1:2/iris:1", auth, Silent())
+        push(engine, web.ref, "127.0.0.1:2/iris:1", lambda: auth, Silent())
 
 
 def test_a_registry_that_does_not_answer_is_tried_again(engine: Engine, web: Image) -> None:
     words = Said()
     try:
         with pytest.raises(PushError, match="connection to the registry broke off"):
-            push(engine, web.ref, "127.0.0.1:1/mdimg-none:1", RegistryAuth("AWS", "x", "127.0.0.1:1"), words)
+            auth = RegistryAuth("AWS", "x", "127.0.0.1:1")
+            push(engine, web.ref, "127.0.0.1:1/mdimg-none:1", lambda: auth, words)
     finally:
         remove(engine, "127.0.0.1:1/mdimg-none:1")
     assert len(words.warnings) == ATTEMPTS - 1

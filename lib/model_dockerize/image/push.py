@@ -1,9 +1,11 @@
 """Pushes an image to a registry with credentials that are never written anywhere."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import requests
@@ -20,7 +22,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TRANSIENT = re.compile(
     r"\bEOF\b|connection reset|broken pipe|connection refused|i/o timeout|TLS handshake timeout|timed out"
     r"|status(?: code)?:? 5\d\d|\b50[0234] |internal server error|service unavailable|bad gateway"
-    r"|toomanyrequests|too many requests",
+    r"|toomanyrequests|too many requests|authorization token has expired",
     re.IGNORECASE,
 )
 # The words of registries and of the engine, and what helps. The first one that is found in the message counts. An
@@ -82,22 +84,28 @@ class RegistryAuth:
     username: str
     password: str = field(repr=False)
     registry: str  # "123456789012.dkr.ecr.us-east-1.amazonaws.com" or "127.0.0.1:5000"
+    expires: datetime | None = None  # None: nobody said
 
 
 class _TransientError(PushError):
     """A fault that a fresh attempt may not meet."""
 
 
-def push(engine: Engine, image_ref: str, target: str, auth: RegistryAuth, progress: Progress) -> str:
+def push(engine: Engine, image_ref: str, target: str, login: Callable[[], RegistryAuth], progress: Progress) -> str:
     """Names the image `target` (registry/repository:tag) and pushes it; the digest ("sha256:...") of its manifest.
 
-    A broken connection or a fault of the registry is tried again, up to `ATTEMPTS` times in all.
+    A broken connection, a fault of the registry, or a login that expired while layers were sent is tried again, up to
+    `ATTEMPTS` times in all. Layers that have arrived are not sent again.
+
+    Args:
+        login: gives fresh credentials; called for every attempt.
 
     Raises:
-        PushError: the registry refused; the remedy depends on why. Also for a target in another registry than `auth`'s.
+        PushError: the registry refused; the remedy depends on why. Also for a target in another registry than login's.
         EngineError: the engine holds no such image.
     """
     repository, tag = parse_repository_tag(target)
+    auth = login()
     if not repository.startswith(f"{auth.registry}/"):
         raise PushError(
             f"The name {target} does not belong to the registry {auth.registry}.",
@@ -111,7 +119,10 @@ def push(engine: Engine, image_ref: str, target: str, auth: RegistryAuth, progre
         except APIError as error:
             raise PushError(f"The image cannot be named {target}: {error.explanation}") from error
 
+        logins = chain((auth,), iter(login, None))
+
         def attempt() -> str:
+            auth = next(logins)
             try:
                 events = client.api.push(
                     repository,
@@ -125,6 +136,11 @@ def push(engine: Engine, image_ref: str, target: str, auth: RegistryAuth, progre
                     },
                 )
                 return _follow(events, target, progress)
+            except PushError as error:
+                # Engines pass on only that it was refused, which reads like a missing permission.
+                if auth.expires and auth.expires <= datetime.now(UTC):
+                    raise failure(target, f"authorization token has expired ({error})") from error
+                raise
             except APIError as error:
                 raise failure(target, str(error.explanation)) from error
             except requests.ConnectionError as error:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from model_dockerize import aws, image
 from model_dockerize.errors import (
@@ -58,9 +59,8 @@ def push(
                 stage.unchanged(f"{name}:{version} is this build already.")
         else:
             repository = aws.ensure_repository(account, name, stage)
-            login = aws.login(account)
-            auth = image.RegistryAuth(login.username, login.password, login.registry)
-            digest = image.push(engine, built.ref, f"{repository.uri}:{tags[1]}", auth, stage)
+            login = partial(_login, account)
+            digest = image.push(engine, built.ref, f"{repository.uri}:{tags[1]}", login, stage)
             aws.tag_image(account, name, digest, tags)
             if cache.kind == "inline":
                 _keep(account, name, digest, stage)
@@ -90,9 +90,14 @@ def _build(
         return make.build(run, prepared, engine, cache)
     with run.recorder.stage("cache") as stage:
         repository = aws.ensure_repository(account, name, stage)
-        login = aws.login(account)
-    with image.signed_in(engine, image.RegistryAuth(login.username, login.password, login.registry)) as builder:
+        auth = _login(account)
+    with image.signed_in(engine, auth) as builder:
         return make.build(run, prepared, builder, cache, repository.uri)
+
+
+def _login(account: aws.Aws) -> image.RegistryAuth:
+    login = aws.login(account)
+    return image.RegistryAuth(login.username, login.password, login.registry, login.expires_at)
 
 
 def _keep(account: aws.Aws, name: str, digest: str, stage: StageProgress) -> None:

@@ -72,7 +72,7 @@ def test_a_stream_that_ends_without_a_digest_is_tried_again() -> None:
     ("message", "cause", "transient"),
     [
         ("no basic auth credentials", "does not accept these credentials", False),
-        ("denied: Your authorization token has expired. Reauthenticate and try again.", "token has expired", False),
+        ("denied: Your authorization token has expired. Reauthenticate and try again.", "token has expired", True),
         ("unauthorized: authentication required", "does not accept these credentials", False),
         (
             "name unknown: The repository with name 'x' does not exist in the registry with id '1'",
