@@ -270,5 +270,5 @@ class Sweep:
             return Swept(action, self.name, reason=EXPLAINED.get(action, f"WITHOUT A REASON: {step} {report.outcome}"))
         if not named(action, report):
             return Swept(action, self.name, reason=f"NOT NAMED at {step}: {report.failure.message}")
-        stage = ", ".join(failed_stages(report)) or "the first look"
+        stage = ", ".join(failed_stages(report)) or "before any stage"
         return Swept(action, self.name, step, stage, str(report.failure.exit_code))

@@ -159,8 +159,10 @@ def _registry(settings: Settings, names: Names, where: Where) -> list[Statement]
         *("ecr:DescribeRepositories", "ecr:DescribeImages", "ecr:BatchGetImage", "ecr:CreateRepository"),
         *("ecr:TagResource", "ecr:ListTagsForResource", "ecr:PutImage", "ecr:BatchCheckLayerAvailability"),
         *("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"),
-        *("ecr:GetDownloadUrlForLayer", "ecr:GetLifecyclePolicy", "ecr:PutLifecyclePolicy"),
+        *("ecr:GetLifecyclePolicy", "ecr:PutLifecyclePolicy"),
     ]
+    if settings.image.cache not in ("none", "gha"):
+        actions.append("ecr:GetDownloadUrlForLayer")
     if settings.registry.immutable_tags:
         actions.append("ecr:PutImageTagMutability")
     if settings.registry.scan:
@@ -174,8 +176,9 @@ def _log_group(settings: Settings, names: Names, where: Where) -> Statement:
     # A definition of a BatchConfig.yml has a log of its own.
     logged = (names.model, *((names.job_definition,) if settings.batch.file else ()))
     groups = [where.arn("logs", f"log-group:{log_group_name(name)}") for name in logged]
-    actions = ("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource", "logs:GetLogEvents")
-    return _allow("Log", actions, *(arn for group in groups for arn in (group, f"{group}:*")))
+    reading = ("logs:GetLogEvents",) if settings.service.deploy_service or settings.batch.job_queue else ()
+    actions = ("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource")
+    return _allow("Log", (*actions, *reading), *(arn for group in groups for arn in (group, f"{group}:*")))
 
 
 def _roles(settings: Settings, where: Where) -> list[Statement]:
@@ -311,13 +314,13 @@ def _end_of_function(name: str, where: Where) -> Statement:
 
 
 def _network(settings: Settings) -> list[Statement]:
-    looking: tuple[str, ...] = (
-        *("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeSubnets", "ec2:DescribeInternetGateways"),
-        *("ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups", "ec2:DescribeNetworkInterfaces"),
-    )
+    looking: tuple[str, ...] = (*("ec2:DescribeSubnets", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups"),)
     making: list[str] = []
     service = settings.service
+    if service.deploy_service:
+        looking += ("ec2:DescribeNetworkInterfaces",)  # where its tasks answer
     if not (service.vpc or service.subnets):
+        looking += ("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeInternetGateways")
         looking += ("ec2:DescribeAvailabilityZones",)
         making += [
             *("ec2:CreateVpc", "ec2:ModifyVpcAttribute", "ec2:CreateSubnet", "ec2:CreateInternetGateway"),

@@ -163,7 +163,7 @@ def serving(run: Run, prepared: Prepared, account: aws.Aws, uri: str, ground: aw
 def service(
     run: Run, prepared: Prepared, account: aws.Aws, pushed: aws.PushedImage, foundations: aws.Foundations
 ) -> bool:
-    """Stages `deploy` and `smoke-deployed`: the service runs this build, and it answers. Whether it changed.
+    """Stages `deploy`, `smoke-deployed` and `scaling`: the service runs this build, and it answers. Whether it changed.
 
     Without `wait` it is only told to.
     """
@@ -201,8 +201,13 @@ def service(
                 raise _put_back(run, account, service, failed_checks, stage)
         else:
             stage.skipped("smoke-test is false: nobody has seen the service answer.")
-    aws.mark_proved(account, service)
-    aws.ensure_scaling(account, settings, service, stage)
+        aws.mark_proved(account, service)
+    if settings.max_count or service.scaled:
+        with run.recorder.stage("scaling") as stage:
+            before = len(account.changes)
+            aws.ensure_scaling(account, settings, service, stage)
+            if all(change.action == "leave" for change in account.changes[before:]):
+                stage.unchanged("It is as asked for.")
     return service.changed
 
 

@@ -1,5 +1,6 @@
 """The printed policy allows every call that we make, and none that this configuration does not make."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,23 @@ def test_what_is_not_asked_for_is_not_allowed() -> None:
     assert not [action for action in only_pushed if not action.startswith("ecr:")]
     given = actions(permissions(configured(subnets="subnet-1", security_groups="sg-1"), NAMES, WHERE))
     assert not [action for action in given if action.startswith("ec2:Create")]
+    assert {action for action in given if action.startswith("ec2:Describe")} == {
+        "ec2:DescribeSubnets",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeNetworkInterfaces",
+    }
+    definition_alone = actions(permissions(configured(deploy_service="false", cache="none"), NAMES, WHERE))
+    assert not {"logs:GetLogEvents", "ecr:GetDownloadUrlForLayer"} & definition_alone
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_the_documents_fit_into_iam(configuration: str) -> None:
+    # A managed policy takes 6144 characters without white space, all inline policies of a role together 10240.
+    both = documents(configured(**CONFIGURATIONS[configuration].inputs), WHERE)
+    sizes = [len(json.dumps(document, separators=(",", ":"))) for document in both]
+    assert max(sizes) <= 6144
+    assert sum(sizes) <= 10240
 
 
 def job_definition(folder: Path, image: str, **inputs: str) -> dict[str, list[str]]:
