@@ -234,6 +234,9 @@ _FALL_BACK = "without it the service as a whole is followed"
 EXPLAINED = {
     "batch:TerminateJob": "ends the jobs of a submit that is cancelled (on-cancel)",
     "ecs:StopTask": "ends the test from inside of the network where it takes too long",
+    "elasticloadbalancing:DescribeTargetHealth": "tells why a load balancer finds a task ill; the rollout does without",
+    "lambda:GetFunction": "looks for the function; without it the run prints what somebody else has to do",
+    "lambda:UpdateFunctionConfiguration": "tells it its queue; without it the run prints what somebody else has to do",
     "ecr:GetDownloadUrlForLayer": "reads the build cache back (cache: registry or inline); a build does without",
     "ecs:DescribeServiceDeployments": f"names our own rollout; {_FALL_BACK}",
     "ecs:ListServiceDeployments": f"finds our own rollout; {_FALL_BACK}",

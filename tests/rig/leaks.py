@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import boto3
 import pytest
 
 from model_dockerize import sandbox
@@ -108,6 +107,8 @@ def search_sandbox(home: Path) -> None:
 
 def logged(running: Sandbox) -> Iterator[tuple[str, str]]:
     """Every line of the CloudWatch logs of a sandbox's own account, with its group."""
+    import boto3  # here: every test session loads this module, and few have a sandbox
+
     logs = boto3.client(
         "logs",
         endpoint_url=running.endpoint_url,
