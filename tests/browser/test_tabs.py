@@ -347,8 +347,11 @@ def test_a_script_that_came_into_a_page_does_not_run(page: Page, url: str) -> No
     page.errors.clear()
 
 
-def test_every_field_and_button_has_a_name_and_every_page_one_heading(page: Page, url: str) -> None:
-    for address in ("", "License", "AddJob", "Mapping", "Jobs"):
+def test_every_field_and_button_has_a_name_and_every_page_one_heading(
+    page: Page, url: str, data: Callable[[str], Path]
+) -> None:
+    job = "Job/" + send(page, url, data("name\nann\n"))
+    for address in ("", "License", "AddJob", "Mapping", "Jobs", job, f"{job}/Delete"):
         page.open(f"{url}/{address}")
         tree = page.send("Accessibility.getFullAXTree")["nodes"]
         roles = ("textbox", "button", "combobox", "link")

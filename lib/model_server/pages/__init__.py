@@ -33,7 +33,7 @@ _HERE = Path(__file__).parent
 _templates = Environment(
     loader=FileSystemLoader(_HERE / "templates"), autoescape=select_autoescape(), undefined=StrictUndefined
 )
-_templates.filters.update(label=words.label, moment=words.moment, seconds=words.seconds)
+_templates.filters.update(label=words.label, moment=words.moment, seconds=words.seconds, state=words.state)
 
 
 async def dashboard(request: Request) -> Response:

@@ -42,6 +42,11 @@ def seconds(duration: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def state(value: State) -> str:
+    """The state of a job."""
+    return "In progress" if value == State.IN_PROGRESS else str(value)
+
+
 def jobs(by_state: Mapping[State, int]) -> str:
     """How many jobs are where; those of which there are none are left out."""
     there = [f"{by_state[state]} {word}" for state, word in _STATES.items() if by_state.get(state)]

@@ -126,6 +126,7 @@ def test_values_in_words() -> None:
     assert [words.seconds(value) for value in (-0.2, 0.25, 5.94, 61, 3725)] == [
         *("0 ms", "250 ms", "5.9 s", "1 min 1 s", "1 h 2 min")
     ]
+    assert [words.state(state) for state in State] == ["Created", "In progress", "Complete", "Error"]
     assert words.jobs({}) == "none"
     assert words.jobs({State.ERROR: 1, State.CREATED: 0, State.COMPLETE: 12}) == "12 complete, 1 failed"
     assert words.moment(0) == "1970-01-01 00:00:00 UTC"
