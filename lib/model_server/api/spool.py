@@ -9,7 +9,7 @@ from tempfile import NamedTemporaryFile
 #: So much is handed over at a time; as much again may arrive meanwhile.
 _BATCH_BYTES = 2 * 1024 * 1024
 #: The disk is made to write after so many bytes: else it stands idle until the last has come, and all wait for it then.
-_SYNC_BYTES = 8 * 1024 * 1024
+_SYNC_BYTES = 64 * 1024 * 1024
 
 
 class Spool:
