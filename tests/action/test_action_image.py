@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -141,11 +142,23 @@ def test_cancelled_before_it_has_begun(action_image: str) -> None:
     # not handle, and would go on to the end.
     container = docker("run", "--detach", "--env", "INPUT_PROGRAM-PATH=/nowhere", action_image)
     try:
+        wait_until_handled(int(docker("inspect", "--format", "{{.State.Pid}}", container)), signal.SIGTERM)
         docker("kill", "--signal", "TERM", container)
         assert docker("wait", container) == "143"
         assert docker("logs", container) == ""
     finally:
         docker("rm", "--force", container)
+
+
+def wait_until_handled(pid: int, number: signal.Signals) -> None:
+    """Until a process has a handler for that signal: the first lines of its program, before it loads anything."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        caught = Path(f"/proc/{pid}/status").read_text(encoding="ascii").partition("SigCgt:")[2].split()[0]
+        if int(caught, 16) >> (number - 1) & 1:
+            return
+        time.sleep(0.002)
+    raise AssertionError(f"process {pid} handles no {number.name}")
 
 
 def test_a_fork_that_wants_to_push_is_told_why_it_cannot(runner: Runner) -> None:

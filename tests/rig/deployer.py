@@ -7,9 +7,11 @@ import json
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 from tests.rig.fault_courses import COURSES, Course
 from tests.rig.leaks import planted
@@ -54,10 +56,13 @@ def run_course(connect: Callable[[Run], aws.Aws], course: Course, there: Mapping
     return Run(course.settings(there), {}, Recorder(Quiet())).report_of(stages)
 
 
-def clocked(sleep: Callable[[float], None], monotonic: Callable[[], float]) -> None:
-    """The follower of this process looks at that clock."""
-    for name, function in (("follow", follow), ("rollback", rollback)):
-        setattr(aws, name, partial(function, sleep=sleep, monotonic=monotonic))
+@contextmanager
+def clocked(sleep: Callable[[float], None], monotonic: Callable[[], float]) -> Iterator[None]:
+    """The follower of this process looks at that clock meanwhile."""
+    with ExitStack() as clocks:
+        for name, function in (("follow", follow), ("rollback", rollback)):
+            clocks.enter_context(patch.object(aws, name, partial(function, sleep=sleep, monotonic=monotonic)))
+        yield
 
 
 def main() -> None:
@@ -72,12 +77,12 @@ def main() -> None:
         tick(seconds)
         time.sleep(0.01)
 
-    clocked(sleep, lambda: tick(0))
-    report = run_course(
-        lambda run: aws.connect(run.settings.aws, environment(url), run.recorder.stage("check").__enter__()),
-        COURSES[course],
-        json.loads(there),
-    )
+    with clocked(sleep, lambda: tick(0)):
+        report = run_course(
+            lambda run: aws.connect(run.settings.aws, environment(url), run.recorder.stage("check").__enter__()),
+            COURSES[course],
+            json.loads(there),
+        )
     if report.failure:
         print(report.failure, file=sys.stderr)
     sys.exit(report.exit_code)

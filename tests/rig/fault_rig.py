@@ -90,8 +90,7 @@ class FaultRig:
     def run(self, course: Course, fresh_connection: bool = False) -> Report:
         """One run, with every clock the simulator's."""
         clock = self.ecs.clock
-        deployer.clocked(clock.sleep, clock.monotonic)
-        with patch("time.sleep", self._sleep):
+        with deployer.clocked(clock.sleep, clock.monotonic), patch("time.sleep", self._sleep):
             return deployer.run_course(self._connect if fresh_connection else self._known, course, self.there)
 
     def _sleep(self, seconds: float) -> None:

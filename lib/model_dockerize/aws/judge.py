@@ -50,13 +50,15 @@ def judge(look: Observation, deployment_id: str, seen: bool) -> Judgement | None
     primary = next((d for d in look.deployments if d.primary), None)
     if look.service_status in ("DRAINING", "INACTIVE"):
         return Judgement("failed", f"the service is being deleted ({look.service_status}).")
-    if look.ours_status.startswith("ROLLBACK_") or _is_on_the_way_back(ours, primary):
+    # Stopped, not for a failure of its own: replaced, maybe before the first look, whatever became of the newer one.
+    replaced = look.ours_status == "STOPPED" and not (ours and (ours.primary or ours.state == "FAILED"))
+    if not replaced and (look.ours_status.startswith("ROLLBACK_") or _is_on_the_way_back(ours, primary)):
         return _went_back(look, deployment_id, ours, primary)
     if ours and ours.primary:
         return _failed(look, ours) or _paused(look) or _finished(look, ours)
     if ours and ours.state == "FAILED":
         return Judgement("failed", look.ours_reason or ours.reason or "ECS gave the deployment up.")
-    if primary is None or not (ours or seen):
+    if primary is None or not (ours or seen or replaced):
         return None  # ECS does not show our deployment everywhere yet.
     return Judgement("superseded", f"a newer deployment took over: {primary.id}.")
 

@@ -62,6 +62,7 @@ BACK = deployment(3, reason="ECS deployment circuit breaker: rolling back to dep
         (look(deployment(2, "FAILED", failed=3)), True, "failed"),
         (look(deployment(2, "FAILED", failed=3), OLD), True, "failed"),
         (look(NEWER, deployment(2, "FAILED", primary=False)), True, "failed"),
+        (look(NEWER, deployment(2, "FAILED", primary=False), status="STOPPED"), True, "failed"),
         (look(deployment(2), status="STOPPED"), True, "failed"),
         (look(deployment(2, "COMPLETED", running=1), service="DRAINING"), True, "failed"),
         (look(service="INACTIVE"), True, "failed"),
@@ -85,6 +86,8 @@ BACK = deployment(3, reason="ECS deployment circuit breaker: rolling back to dep
         (look(NEWER, deployment(2, primary=False)), True, "superseded"),
         (look(NEWER), True, "superseded"),
         (look(NEWER, status="STOPPED"), True, "superseded"),
+        (look(NEWER, status="STOPPED"), False, "superseded"),
+        (look(replace(NEWER, reason="rolling back to 1."), status="STOPPED"), False, "superseded"),
         (look(NEWER, deployment(2, "COMPLETED", primary=False, running=1), status="SUCCESSFUL"), True, "superseded"),
     ],
 )
