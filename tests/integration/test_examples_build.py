@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -194,7 +195,10 @@ def test_a_new_server_uses_the_layers_of_the_model_again(
     first = build(program)
     newer = f"{PREFIX}/server:newer"
     (tmp_path / "server").mkdir()
-    (tmp_path / "server" / "Dockerfile").write_text(f"FROM {server}\nCOPY Dockerfile /opt/model-server/added\n")
+    mark = secrets.token_hex()  # new also to an engine that did this before
+    (tmp_path / "server" / "Dockerfile").write_text(
+        f"FROM {server}\n# {mark}\nCOPY Dockerfile /opt/model-server/added\n"
+    )
     made = docker("buildx", "build", "--load", f"--tag={newer}", tmp_path / "server")
     assert made.returncode == 0, made.stderr.decode()
     try:
