@@ -135,14 +135,9 @@ def _compute(aws: Aws) -> Iterator[Thing]:
 
 def _end_queue(aws: Aws, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
     """Disabled first, as Batch wants it. With the queue end its jobs."""
-
-    def look() -> Any:
-        found = aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"]
-        return next(iter(found), _DELETED)
-
     _end_of_batch(
         f"job queue {name}",
-        look,
+        lambda: aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"],
         lambda: aws.batch.update_job_queue(jobQueue=name, state="DISABLED"),
         lambda: aws.batch.delete_job_queue(jobQueue=name),
         sleep,
@@ -150,13 +145,9 @@ def _end_queue(aws: Aws, name: str, sleep: Callable[[float], None] = time.sleep)
 
 
 def _end_environment(aws: Aws, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
-    def look() -> Any:
-        found = aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]
-        return next(iter(found), _DELETED)
-
     _end_of_batch(
         f"compute environment {name}",
-        look,
+        lambda: aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"],
         lambda: aws.batch.update_compute_environment(computeEnvironment=name, state="DISABLED"),
         lambda: aws.batch.delete_compute_environment(computeEnvironment=name),
         sleep,
@@ -165,12 +156,16 @@ def _end_environment(aws: Aws, name: str, sleep: Callable[[float], None] = time.
 
 def _end_of_batch(
     what: str,
-    look: Callable[[], Any],
+    describe: Callable[[], Any],
     disable: Callable[[], object],
     delete: Callable[[], object],
     sleep: Callable[[float], None],
 ) -> None:
     """From wherever a former try, or a call whose answer was lost, has left it."""
+
+    def look() -> Any:
+        return next(iter(describe()), _DELETED)
+
     if look()["state"] != "DISABLED":
         disable()
     _wait(what, lambda: look()["status"] != "UPDATING", sleep)
