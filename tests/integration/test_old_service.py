@@ -293,7 +293,7 @@ class Shell:
         }
         # What is left behind is listed last.
         script = (
-            f'{shell} /scripts/push-to-ecr.sh "$@"; code=$?; echo LEFT $(ls -A /dev/shm /tmp /root/.docker); exit $code'
+            f'{shell} /scripts/push-to-ecr.sh "$@"; code=$?; echo LEFT $(ls -A /dev/shm /tmp ~/.docker); exit $code'
         )
         done = subprocess.run(
             [
