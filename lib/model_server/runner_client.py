@@ -1,5 +1,6 @@
 """The server's end of the runner protocol (the other, and the protocol, is model_runner/runner.py)."""
 
+import asyncio
 import json
 import os
 import re
@@ -22,6 +23,9 @@ _PREPARE_SECONDS = 180.0
 _STOP_SECONDS = 3.0
 #: The runner watches the time itself; this much later it must be stuck.
 _GRACE_SECONDS = 30.0
+_RECEIVE_BYTES = 65536
+_DIED = "the runner ended before the program did"
+_CLOSED = "the runner closed the connection"
 
 
 class RunnerDiedError(Exception):
@@ -90,17 +94,39 @@ class RunnerClient:
         """
         with self._using():
             connection = self._ready()
-            paths = {"input": str(input_path), "output": str(output_path)}
-            request = {"job": job_id, **paths, "timeout": timeout, **self._limits}
             try:
-                if connection.gettimeout() != timeout + _GRACE_SECONDS:
-                    connection.settimeout(timeout + _GRACE_SECONDS)
-                connection.sendall(json.dumps(request).encode() + b"\n")
-                reply = _receive(connection)
-                return Outcome(reply["error"], float(reply["seconds"]))
+                connection.settimeout(timeout + _GRACE_SECONDS)
+                connection.sendall(self._request(job_id, input_path, output_path, timeout))
+                return _outcome(_receive(connection))
             except (OSError, ValueError, KeyError) as error:
                 self.stop()
-                raise RunnerDiedError("the runner ended before the program did") from error
+                raise RunnerDiedError(_DIED) from error
+
+    async def work(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome:
+        """As `run`, for a coroutine: no thread waits while the program works."""
+        loop = asyncio.get_running_loop()
+        with self._using():
+            connection = self._connected()
+            if connection is None:
+                connection = await asyncio.to_thread(self._ready)
+            try:
+                connection.setblocking(False)
+                async with asyncio.timeout(timeout + _GRACE_SECONDS):
+                    await loop.sock_sendall(connection, self._request(job_id, input_path, output_path, timeout))
+                    reply = b""
+                    while not reply.endswith(b"\n"):
+                        more = await loop.sock_recv(connection, _RECEIVE_BYTES)
+                        if not more:
+                            raise ConnectionError(_CLOSED)
+                        reply += more
+                return _outcome(json.loads(reply))
+            except (OSError, ValueError, KeyError) as error:
+                await asyncio.to_thread(self.stop)
+                raise RunnerDiedError(_DIED) from error
+
+    def _request(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> bytes:
+        paths = {"input": str(input_path), "output": str(output_path)}
+        return json.dumps({"job": job_id, **paths, "timeout": timeout, **self._limits}).encode() + b"\n"
 
     def stop(self) -> None:
         """Ends the runner and the program that it runs, if any; may be called from any thread."""
@@ -141,10 +167,16 @@ class RunnerClient:
         if connection is not None:
             connection.close()
 
-    def _ready(self) -> socket.socket:
+    def _connected(self) -> socket.socket | None:
+        """The connection to a runner that lives."""
         with self._guard:
             process, connection = self._process, self._connection
-        if connection is not None and process is not None and process.poll() is None:
+        alive = process is not None and process.poll() is None
+        return connection if alive else None
+
+    def _ready(self) -> socket.socket:
+        connection = self._connected()
+        if connection is not None:
             return connection
         self.stop()
         with self._guard:
@@ -219,11 +251,15 @@ def _receive(connection: socket.socket) -> dict[str, Any]:
     """
     data = b""
     while not data.endswith(b"\n"):
-        more = connection.recv(65536)
+        more = connection.recv(_RECEIVE_BYTES)
         if not more:
-            raise ConnectionError("the runner closed the connection")
+            raise ConnectionError(_CLOSED)
         data += more
     return dict(json.loads(data))
+
+
+def _outcome(reply: dict[str, Any]) -> Outcome:
+    return Outcome(reply["error"], float(reply["seconds"]))
 
 
 def runner_command(

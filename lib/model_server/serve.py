@@ -120,11 +120,11 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
     couriers = [Courier(store, envelope.of_job) for _ in range(_COURIERS)]
     for thread in (heart, keeper, *couriers):
         thread.start()
-    workers.start()
     server = _Server(config, workers, settings.drain_seconds)
     if only is not None:
         only.keep(server.stop_at_once)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        workers.start(runner.get_loop())
         runner.run(server.serve(sockets=[listener]))
     left = store.queue.abandon_all(me.id)
     store.queue.close()

@@ -1,9 +1,10 @@
 """The heart of a server: extends the leases of the jobs that run here, and stops those that are no longer ours."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from model_server.jobs.job import Job
 from model_server.jobs.store import Store
@@ -23,11 +24,12 @@ class Heart(threading.Thread):
         self._guard = threading.Lock()
         self._beating: dict[tuple[str, int], _Beat] = {}
 
-    @contextmanager
-    def beating(self, job: Job, stop: Callable[[], None]) -> Iterator[None]:
-        """Extends the job's lease while the block runs; calls `stop` if the job is no longer ours.
+    @asynccontextmanager
+    async def beating(self, job: Job, stop: Callable[[], None]) -> AsyncIterator[None]:
+        """Extends the job's lease while the block runs; calls `stop` if the job is no longer ours, in another thread.
 
         And again at each look until the block ends: a runner that was just being started did not hear the first call.
+        The block ends after a call that is going on.
         """
         beat = _Beat(job, stop, time.monotonic() + self._lease / 3)
         with self._guard:
@@ -37,7 +39,7 @@ class Heart(threading.Thread):
         finally:
             with self._guard:
                 del self._beating[job.id, job.token]
-            beat.end()
+            await beat.end()
 
     def run(self) -> None:
         """Beats for ever; whatever fault it meets, it tries again at the next beat."""
@@ -80,6 +82,8 @@ class _Beat:
             if not self._over:
                 self._stop()
 
-    def end(self) -> None:
-        with self._guard:
-            self._over = True
+    async def end(self) -> None:
+        if not self._guard.acquire(blocking=False):  # it is being stopped, which may take seconds
+            await asyncio.to_thread(self._guard.acquire)
+        self._over = True
+        self._guard.release()

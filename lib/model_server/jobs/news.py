@@ -5,7 +5,6 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
 
 from model_server.jobs.job import Claim, Ended, Job
 
@@ -34,24 +33,28 @@ class Bell:
 
 
 class Seat:
-    """A worker that waits. Who took it must give it a job, or None, whatever happens."""
+    """A worker that waits in the running loop. Who took it must give it a job, or None, whatever happens."""
 
     def __init__(self, claim: Claim) -> None:
         #: Under which a job is added that is this worker's from the beginning.
         self.claim = claim
-        self._given: SimpleQueue[Job | None] = SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._given: asyncio.Future[Job | None] = self._loop.create_future()
 
     def give(self, job: Job | None) -> None:
-        """Wakes the worker with a job of its own; None: to look for one."""
-        self._given.put(job)
+        """Wakes the worker with a job of its own; None: to look for one. From any thread."""
+        with suppress(RuntimeError):  # its loop has ended
+            self._loop.call_soon_threadsafe(self._given.set_result, job)
 
-    def wait(self, seconds: float | None) -> Job | None:
-        """What it is given.
+    async def wait(self, seconds: float | None) -> bool:
+        """Whether it was given something within `seconds`."""
+        await asyncio.wait((self._given,), timeout=seconds)
+        return self._given.done()
 
-        Raises:
-            Empty: nothing was given for so long.
-        """
-        return self._given.get(timeout=seconds)
+    @property
+    def job(self) -> Job | None:
+        """What it was given."""
+        return self._given.result()
 
 
 class Bench:
@@ -80,20 +83,20 @@ class Bench:
         with self._guard:
             return self._seats.pop() if self._seats else None
 
-    def wait(self, claim: Claim, heard: int, seconds: float) -> Job | None:
+    async def wait(self, claim: Claim, heard: int, seconds: float) -> Job | None:
         """The job that a worker was given; None once it rang more often than `heard`, or after `seconds`."""
         seat = Seat(claim)
         with self._guard:
             if self._rings != heard:
                 return None
             self._seats.append(seat)
-        with suppress(Empty):
-            return seat.wait(seconds)
-        with self._guard:
-            if seat in self._seats:
-                self._seats.remove(seat)
-                return None
-        return seat.wait(None)  # it was taken in this very moment
+        if not await seat.wait(seconds):
+            with self._guard:
+                if seat in self._seats:
+                    self._seats.remove(seat)
+                    return None
+            await seat.wait(None)  # it was taken in this very moment
+        return seat.job
 
 
 class Watch:

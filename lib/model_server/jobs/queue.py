@@ -101,13 +101,17 @@ class Queue:
         return self._post(update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts))
 
     def claim(self, owner: str, lease_seconds: float) -> Job | None:
+        """As `claim_next`; waits for it."""
+        return self.claim_next(owner, lease_seconds).result()
+
+    def claim_next(self, owner: str, lease_seconds: float) -> Future[Job | None]:
         """Takes a job whose lease has run out, else the oldest that waits; None when there is neither.
 
         A job that was started `max_attempts` times without an end is recorded as failed instead: it may be what kills
         the workers.
         """
         # Where the database and all workers share a host, its loss of power ends them too: the job is free again.
-        return self._commits.run(partial(self._claim, owner, lease_seconds), Need.COMMIT)
+        return self._commits.post(partial(self._claim, owner, lease_seconds), Need.COMMIT)
 
     def _claim(self, owner: str, lease_seconds: float, connection: Connection) -> Job | None:
         while True:

@@ -1,16 +1,16 @@
 """The workers: each takes one job at a time from the queue and has its runner do it."""
 
+import asyncio
+import concurrent.futures
 import errno
 import os
 import shutil
 import stat
 import threading
-import time
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from model_server.jobs.heart import Heart
 from model_server.jobs.job import Claim, Ended, Job
@@ -19,9 +19,12 @@ from model_server.log import log_job, logger
 from model_server.metrics import Metrics
 from model_server.runner_client import Outcome, RunnerDiedError
 
+P = ParamSpec("P")
+R = TypeVar("R")
 #: How late a job of another server on the volume, or an expired lease, may be noticed.
 _POLL_SECONDS = 1.0
 _AFTER_FAULT_SECONDS = 1.0
+_GIVE_UP_SECONDS = 5.0
 _TOO_LATE = "is no longer ours; nothing was recorded"
 
 
@@ -33,13 +36,13 @@ class Runner(Protocol):
 
     def prepare(self) -> None: ...
 
-    def run(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome: ...
+    async def work(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome: ...
 
     def stop(self) -> None: ...
 
 
-class Worker(threading.Thread):
-    """One thread with one runner."""
+class Worker:
+    """One coroutine with one runner."""
 
     def __init__(
         self,
@@ -53,7 +56,6 @@ class Worker(threading.Thread):
         timeout_seconds: float,
         lease_seconds: float,
     ) -> None:
-        super().__init__(name="worker", daemon=True)
         self._store = store
         self._heart = heart
         self._metrics = metrics
@@ -79,50 +81,59 @@ class Worker(threading.Thread):
         self._giving_up.set()
         self._runner.stop()
 
-    def run(self) -> None:
-        """Works until told to stop; a fault of one job, or of the database, never ends the thread."""
+    async def run(self) -> None:
+        """Works until told to stop; a fault of one job, or of the database, never ends it."""
         try:
-            self._runner.prepare()
+            await asyncio.to_thread(self._runner.prepare)
         except Exception as error:  # noqa: BLE001 - without its worker the queue would stand still
             logger.warning("the runner is not ready (%s); it is started again for the first job", error)
         while not self._stopping.is_set():
             heard = self._store.bench.rings
             try:
-                job = self._store.queue.claim(self._claim.owner, self._claim.lease_seconds)
+                job = await asyncio.wrap_future(
+                    self._store.queue.claim_next(self._claim.owner, self._claim.lease_seconds)
+                )
                 if job is None:
-                    job = self._store.bench.wait(self._claim, heard, _POLL_SECONDS)
+                    job = await self._store.bench.wait(self._claim, heard, _POLL_SECONDS)
                 if job is not None:
-                    self._do(job)
+                    await self._do(job)
             except Exception:  # noqa: BLE001 - whatever one job did: without its worker the queue would stand still
                 logger.exception("a worker met a fault and goes on")
-                self._stopping.wait(_AFTER_FAULT_SECONDS)
-        self._runner.stop()
+                await asyncio.sleep(_AFTER_FAULT_SECONDS)
+        await asyncio.to_thread(self._runner.stop)
 
-    def _do(self, job: Job) -> None:
+    async def _do(self, job: Job) -> None:
         log_job(job.id, "started, attempt %d", job.attempts)
         self._metrics.started()
         output = self._work / result_name(job.id, job.token)
         source = self._work / f"{output.name}-input"
         try:
             try:
-                with self._heart.beating(job, self._runner.stop):
-                    outcome = self._runner.run(job.id, self._bring(job, source), output, self._timeout)
-                    ended = self._end(job, output, outcome)
+                async with self._heart.beating(job, self._runner.stop):
+                    given = await self._with_files(self._bring, job, source)
+                    outcome = await self._runner.work(job.id, given, output, self._timeout)
+                    ended = await self._with_files(self._end, output, outcome)
+                    if ended is None:
+                        ended = await asyncio.to_thread(self._publish, job, output)
             finally:
-                _remove(output)
-                if job.content is not None:
-                    source.unlink(missing_ok=True)
+                await self._with_files(_remove, output, source)
             # Behind the beat: a job that is recorded is no longer ours, and the heart would stop its runner.
             self._record(job, ended, outcome)
         except RunnerDiedError as error:
             if self._giving_up.is_set():
-                recorded, text = self._store.queue.release(job), "given back: the server stops"
+                recorded, text = await asyncio.to_thread(self._store.queue.release, job), "given back: the server stops"
             else:
-                recorded, text = self._store.queue.abandon(job), f"given back: {error}"
+                recorded, text = await asyncio.to_thread(self._store.queue.abandon, job), f"given back: {error}"
             log_job(job.id, "%s", text if recorded else _TOO_LATE)
         except OSError:  # no room, no descriptor: another server may have the job, or this one later
-            self._store.queue.release(job)
+            await asyncio.to_thread(self._store.queue.release, job)
             raise
+
+    async def _with_files(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs what reads or writes small files: in a thread of its own where each may take a network's time."""
+        if self._store.queue.answers_at_once:
+            return function(*args, **kwargs)
+        return await asyncio.to_thread(function, *args, **kwargs)
 
     def _bring(self, job: Job, place: Path) -> Path:
         """The job's input as a file: at `place`, which is not synced, if the queue keeps it."""
@@ -135,20 +146,26 @@ class Worker(threading.Thread):
 
     def _record(self, job: Job, ended: Ended, outcome: Outcome) -> None:
         """Has the end of the job recorded, and does not wait for it: the next job can begin."""
-        self._store.queue.end(job, ended).add_done_callback(partial(self._recorded, job, ended, outcome))
+        future = asyncio.wrap_future(self._store.queue.end(job, ended))
+        future.add_done_callback(partial(self._recorded, job, ended, outcome))
 
-    def _end(self, job: Job, output: Path, outcome: Outcome) -> Ended:
+    def _end(self, output: Path, outcome: Outcome) -> Ended | None:
+        """How the job ended; None if its output is large, and still to be published."""
         if outcome.error is not None:
             return Ended(outcome.error, None, None)
         try:
             content = _small(output)
-            if content is not None:
-                return Ended(None, output.name, content)
+        except OSError as error:
+            return _not_kept(error)
+        return None if content is None else Ended(None, output.name, content)
+
+    def _publish(self, job: Job, output: Path) -> Ended:
+        try:
             return Ended(None, self._store.publish(job, output), None)
         except OSError as error:
-            return Ended(f"The program's output cannot be kept: {error.strerror}.", None, None)
+            return _not_kept(error)
 
-    def _recorded(self, job: Job, ended: Ended, outcome: Outcome, future: Future[bool]) -> None:
+    def _recorded(self, job: Job, ended: Ended, outcome: Outcome, future: asyncio.Future[bool]) -> None:
         error = future.exception()
         if error is not None:  # the job's lease ends, and it is done again
             logger.error("the end of a job could not be recorded", exc_info=error)
@@ -182,8 +199,13 @@ def _small(output: Path) -> bytes | None:
     return None if len(content) > SMALL_BYTES else content
 
 
-def _remove(output: Path) -> None:
-    """What a program left where its output belongs, as far as it can be; it may even be a folder."""
+def _not_kept(error: OSError) -> Ended:
+    return Ended(f"The program's output cannot be kept: {error.strerror}.", None, None)
+
+
+def _remove(output: Path, source: Path) -> None:
+    """The input, and what a program left where its output belongs, as far as it can be; it may even be a folder."""
+    source.unlink(missing_ok=True)
     try:
         output.unlink(missing_ok=True)
     except OSError:
@@ -195,6 +217,7 @@ class Workers:
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
+        self._running: list[concurrent.futures.Future[None]] = []
         self._draining = threading.Event()
 
     @property
@@ -210,22 +233,22 @@ class Workers:
     @property
     def problem(self) -> str | None:
         """Why no job would be done now, or None."""
-        return None if any(worker.is_alive() for worker in self._workers) else "no worker runs"
+        return "no worker runs" if all(running.done() for running in self._running) else None
 
-    def start(self) -> None:
-        for worker in self._workers:
-            worker.start()
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Has them work in `loop`, once it runs."""
+        self._running = [asyncio.run_coroutine_threadsafe(worker.run(), loop) for worker in self._workers]
 
     def drain(self, seconds: float) -> None:
-        """Starts no further job, lets running ones end within `seconds`, then stops them and gives them back."""
+        """Starts no further job, lets running ones end within `seconds`, then stops them and gives them back.
+
+        For another thread than that of the loop.
+        """
         self._draining.set()
-        deadline = time.monotonic() + seconds
         for worker in self._workers:
             worker.stop_claiming()
-        for worker in self._workers:
-            worker.join(max(0.0, deadline - time.monotonic()))
-        for worker in self._workers:
-            if worker.is_alive():
+        concurrent.futures.wait(self._running, seconds)
+        for worker, running in zip(self._workers, self._running, strict=True):
+            if not running.done():
                 worker.give_up()
-        for worker in self._workers:
-            worker.join(5)
+        concurrent.futures.wait(self._running, _GIVE_UP_SECONDS)

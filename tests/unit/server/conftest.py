@@ -1,5 +1,6 @@
 """A real server on a loopback port, in this process: uvicorn, SQLite, a worker, the runner, a model program."""
 
+import asyncio
 import json
 import socket
 import sys
@@ -160,10 +161,15 @@ def running(
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+
+    def serve() -> None:
+        with asyncio.Runner() as runner:
+            workers.start(runner.get_loop())
+            runner.run(server.serve(sockets=[listener]))
+
+    thread = threading.Thread(target=serve, daemon=True)
     heart.start()
     Courier(store, envelope.of_job).start()
-    workers.start()
     thread.start()
     while not server.started:
         time.sleep(0.005)

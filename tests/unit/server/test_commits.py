@@ -1,8 +1,9 @@
 """Changes that share a transaction, and work that begins before it is recorded."""
 
+import asyncio
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Engine, event, text
 from model_server.jobs import database
 from model_server.jobs.commits import Commits, Need
 from model_server.jobs.job import Claim, Job, Order
+from model_server.jobs.news import Bench
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store, new_id
 from model_server.volume import claim
@@ -66,22 +68,36 @@ def test_a_worker_that_waits_begins_while_its_job_is_recorded_but_not_under_a_ke
     store = Store(volume, Queue(database.open_sqlite(volume.database, on_network=False), "m", 3))
     held: Future[Job] = Future()
     monkeypatch.setattr(store.queue, "add", lambda *_: held)
-    with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(store.bench.wait, Claim("a", 60), store.bench.rings, 10)
-        while not store.bench._seats:
-            time.sleep(0.01)
+
+    async def check() -> None:
+        async def sit() -> asyncio.Task[Job | None]:
+            waiting = asyncio.create_task(store.bench.wait(Claim("a", 60), store.bench.rings, 10))
+            while not store.bench._seats:
+                await asyncio.sleep(0.01)
+            return waiting
+
+        waiting = await sit()
         store.submit_small(b"1", Order("text/csv"), "first")
-        begun = waiting.result(10)
+        begun = await waiting
         assert begun is not None
         assert (begun.id, begun.attempts, begun.token, begun.lease_owner, begun.content) == ("first", 1, 1, "a", b"1")
-        waiting = pool.submit(store.bench.wait, Claim("a", 60), store.bench.rings, 10)
-        while not store.bench._seats:
-            time.sleep(0.01)
+        waiting = await sit()
         store.submit_small(b"1", Order("text/csv", idempotency_key="k"), "second")
-        time.sleep(0.1)
+        await asyncio.sleep(0.1)
         assert not waiting.done()
         held.set_result(begun)  # it is another one, which was sent before
-        assert waiting.result(10) is None
+        assert await waiting is None
+
+    asyncio.run(check())
+
+
+def test_a_seat_is_left_after_its_time_and_not_taken_at_all_after_a_ring() -> None:
+    bench = Bench()
+    assert asyncio.run(bench.wait(Claim("a", 60), bench.rings, 0.01)) is None
+    assert bench.take() is None
+    heard = bench.rings
+    bench.ring()
+    assert asyncio.run(bench.wait(Claim("a", 60), heard, 10)) is None
 
 
 def test_of_a_job_that_could_not_be_recorded_no_end_is(tmp_path: Path) -> None:

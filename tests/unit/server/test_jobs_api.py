@@ -356,7 +356,7 @@ def test_a_submission_that_the_queue_refuses_leaves_no_file(
     assert list(volume.inputs.iterdir()) == []
 
 
-def test_no_thread_ends_by_a_fault_that_nobody_foresaw(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_and_no_worker_ends_by_a_fault_that_nobody_foresaw(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     faults: list[str] = []
 
     def fault_once(owner: type, name: str) -> None:
@@ -371,7 +371,7 @@ def test_no_thread_ends_by_a_fault_that_nobody_foresaw(server: Server, monkeypat
         monkeypatch.setattr(owner, name, faulty)
 
     monkeypatch.setattr(worker, "_AFTER_FAULT_SECONDS", 0.05)
-    names = {"heart", "commits", "courier", "worker"}
+    names = {"heart", "commits", "courier"}
     threads = [thread for thread in threading.enumerate() if thread.name in names]
     fault_once(Heart, "_beat")
     fault_once(Commits, "_commit")
@@ -387,6 +387,7 @@ def test_no_thread_ends_by_a_fault_that_nobody_foresaw(server: Server, monkeypat
     assert refused in (200, 500)  # who asked for the change that met the fault is told
     assert {thread.name for thread in threads} == names
     assert all(thread.is_alive() for thread in threads)
+    assert server.workers.problem is None
 
 
 def test_a_ring_between_looking_and_waiting_is_not_lost() -> None:
