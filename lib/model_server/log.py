@@ -21,19 +21,31 @@ def configure(as_json: bool) -> None:
     logger.setLevel(logging.INFO)
     # Not asked for in any line, and each costs a look-up for every one of them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # as "Optimization" in the Logging HOWTO of Python says
 
 
 def _text_formatter() -> logging.Formatter:
-    formatter = logging.Formatter("%(asctime)sZ %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    return formatter
+    return _Formatter("%(asctime)sZ %(message)s")
 
 
-class _JsonFormatter(logging.Formatter):
+class _Formatter(logging.Formatter):
+    """Writes the time of each second once."""
+
+    _second = -1
+    _text = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's
+        if int(record.created) != self._second:
+            self._second = int(record.created)
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self._second))
+        return self._text
+
+
+class _JsonFormatter(_Formatter):
     """`time` (UTC), `level`, `message`; `job` where there is one, `error` with a traceback after a fault."""
 
     def format(self, record: logging.LogRecord) -> str:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        stamp = self.formatTime(record)
         event = {"time": f"{stamp}.{int(record.msecs):03d}Z", "level": record.levelname, "message": record.getMessage()}
         job = getattr(record, "job", None)
         if job is not None:

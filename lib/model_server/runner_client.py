@@ -111,7 +111,8 @@ class RunnerClient:
                 connection = await asyncio.to_thread(self._ready)
             try:
                 connection.setblocking(False)
-                async with asyncio.timeout(timeout + _GRACE_SECONDS):
+                late = loop.call_later(timeout + _GRACE_SECONDS, connection.shutdown, socket.SHUT_RDWR)
+                try:
                     await loop.sock_sendall(connection, self._request(job_id, input_path, output_path, timeout))
                     reply = b""
                     while not reply.endswith(b"\n"):
@@ -119,6 +120,8 @@ class RunnerClient:
                         if not more:
                             raise ConnectionError(_CLOSED)
                         reply += more
+                finally:
+                    late.cancel()
                 return _outcome(json.loads(reply))
             except (OSError, ValueError, KeyError) as error:
                 await asyncio.to_thread(self.stop)

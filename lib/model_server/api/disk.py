@@ -1,7 +1,7 @@
 """The room on the data volume, and its lack."""
 
 import errno
-import shutil
+import os
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
@@ -18,7 +18,8 @@ def no_room() -> ApiError:
 
 def free(folder: Path) -> int:
     """Bytes that may still be written there."""
-    return shutil.disk_usage(folder).free
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize
 
 
 def is_full(error: BaseException) -> bool:

@@ -3,6 +3,7 @@ whoever waits also looks again after a while, for other servers ring no bell of 
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -60,10 +61,15 @@ class Seat:
 class Bench:
     """Where the workers of this server wait, so that a new job can be given to one of them as it is added."""
 
-    def __init__(self) -> None:
+    def __init__(self, look_seconds: float) -> None:
+        """At least each `look_seconds` somebody looks into the queue: other servers do not ring here."""
         self._guard = threading.Lock()
         self._seats: list[Seat] = []
         self._rings = 0
+        self._look_seconds = look_seconds
+        #: Before this ring and this time nobody need look again.
+        self._empty_at = -1
+        self._look_at = 0.0
 
     @property
     def rings(self) -> int:
@@ -77,6 +83,15 @@ class Bench:
             seats, self._seats = self._seats, []
         for seat in seats:
             seat.give(None)
+
+    def found_nothing(self, heard: int) -> None:
+        """The queue was empty when it had rung `heard` times."""
+        self._empty_at, self._look_at = heard, time.monotonic() + self._look_seconds
+
+    @property
+    def pause(self) -> float:
+        """Seconds until it is worth looking, if it does not ring; 0: now."""
+        return max(0.0, self._look_at - time.monotonic()) if self._empty_at == self._rings else 0.0
 
     def take(self) -> Seat | None:
         """A waiting worker, for the caller alone; None if all are busy."""
@@ -104,7 +119,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._changed = asyncio.Event()
+        self._changed: asyncio.Future[None] = self._loop.create_future()
         #: None: it is not over, or somebody else knows how it ended.
         self.ended: Ended | None = None
 
@@ -112,19 +127,22 @@ class Watch:
         """Wakes the request; from any thread."""
         self.ended = ended
         with suppress(RuntimeError):  # its loop has ended
-            self._loop.call_soon_threadsafe(self._changed.set)
+            self._loop.call_soon_threadsafe(self.look)
 
     def look(self) -> None:
         """Lets the next `wait` return at once."""
-        self._changed.set()
+        if not self._changed.done():
+            self._changed.set_result(None)
 
     async def wait(self, seconds: float) -> None:
         """Returns when something has changed, or after `seconds`."""
-        if not self._changed.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._changed.wait()
-        self._changed.clear()
+        if not self._changed.done():
+            late = self._loop.call_later(seconds, self.look)
+            try:
+                await self._changed
+            finally:
+                late.cancel()
+        self._changed = self._loop.create_future()
 
 
 class Watchers:

@@ -15,6 +15,8 @@ from model_server.jobs.queue import Queue
 from model_server.log import log_job
 from model_server.volume import Volume
 
+#: How late a job of another server on the volume, or an expired lease, may be noticed.
+_LOOK_SECONDS = 1.0
 #: Data up to this size is small: a few pages of the database, which are written with each change of the row.
 SMALL_BYTES = 16 * 1024
 
@@ -26,7 +28,7 @@ class Store:
         self._volume = volume
         self.queue = queue
         #: Where workers wait; it rings when there may be a job to start.
-        self.bench = Bench()
+        self.bench = Bench(_LOOK_SECONDS)
         #: Rings when a job was deleted that may be running.
         self.deleted = Bell()
         #: Rings when there may be a callback to make.

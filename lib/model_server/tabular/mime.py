@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 _WORD = r"[A-Za-z0-9!#$&^_.+*-]+"
 _SYNTAX = re.compile(rf"\s*({_WORD}/{_WORD})\s*((?:;\s*{_WORD}=(?:{_WORD}|\"[^\"]*\")\s*)*);?\s*", re.ASCII)
@@ -41,6 +42,7 @@ class MimeType:
         return self.essence in ("application/json", "text/json")
 
 
+@lru_cache(256)
 def parse(text: str) -> MimeType | None:
     """Reads a MIME type; None when the text is not one."""
     match = _SYNTAX.fullmatch(text) if len(text) <= 255 else None

@@ -92,12 +92,27 @@ def test_a_worker_that_waits_begins_while_its_job_is_recorded_but_not_under_a_ke
 
 
 def test_a_seat_is_left_after_its_time_and_not_taken_at_all_after_a_ring() -> None:
-    bench = Bench()
+    bench = Bench(1)
     assert asyncio.run(bench.wait(Claim("a", 60), bench.rings, 0.01)) is None
     assert bench.take() is None
     heard = bench.rings
     bench.ring()
     assert asyncio.run(bench.wait(Claim("a", 60), heard, 10)) is None
+
+
+def test_an_empty_queue_is_looked_at_again_after_a_ring_or_a_while_and_not_before() -> None:
+    bench = Bench(0.2)
+    assert bench.pause == 0
+    bench.found_nothing(bench.rings)
+    assert 0 < bench.pause <= 0.2
+    heard = bench.rings
+    bench.ring()
+    assert bench.pause == 0
+    bench.found_nothing(heard)  # what it rang for came after that look
+    assert bench.pause == 0
+    bench.found_nothing(bench.rings)
+    time.sleep(0.21)
+    assert bench.pause == 0
 
 
 def test_of_a_job_that_could_not_be_recorded_no_end_is(tmp_path: Path) -> None:

@@ -356,7 +356,9 @@ def test_a_submission_that_the_queue_refuses_leaves_no_file(
     assert list(volume.inputs.iterdir()) == []
 
 
-def test_no_thread_and_no_worker_ends_by_a_fault_that_nobody_foresaw(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_and_no_worker_ends_by_a_fault_that_nobody_foresaw(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     faults: list[str] = []
 
     def fault_once(owner: type, name: str) -> None:
