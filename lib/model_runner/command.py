@@ -82,12 +82,8 @@ class CommandMode:
         job_log.finish()
         return verdict(request, limits, breach, code, job_log.error_tail)
 
-    def descriptors(self) -> List[int]:
-        """What must be watched between jobs: nothing."""
-        return []
-
     def attend(self) -> None:
-        """Called when one of `descriptors` is readable."""
+        """Between jobs there is nothing to look after."""
 
     def stop(self) -> None:
         """Kills the running program and everything in its process group."""

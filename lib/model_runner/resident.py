@@ -8,30 +8,33 @@ ends by itself half a minute after its last connection has closed, so the connec
 import json
 import os
 import random
-import selectors
+import select
 import signal
 import socket
 import subprocess
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from model_runner.command import Ended
 from model_runner.imports import Script
-from model_runner.job import LOOK_SECONDS, Limits, Streams
+from model_runner.job import LOOK_SECONDS, Limits, Streams, decode
 from model_runner.logs import JobLog, log
 from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group
 from model_runner.websocket import WebSocket, WebSocketError
 
 PORTS = (20000, 32000)  # below those that the kernel gives to outgoing connections
-KNOCK_SECONDS = 0.02
+KNOCK_MILLISECONDS = 20
 HANDSHAKE_SECONDS = 10.0
 
 
 class Program:
     """One process of the program."""
 
-    def __init__(self, entry: Sequence[str], directory: str) -> None:
+    def __init__(self, entry: Sequence[str], directory: str, connection: socket.socket) -> None:
         """Starts it.
+
+        Args:
+            connection: to the server, which is watched together with it.
 
         Raises:
             OSError: it cannot be started.
@@ -49,7 +52,11 @@ class Program:
             preexec_fn=death_signal_setter(signal.SIGKILL, os.getpid()),  # noqa: PLW1509 - there are no threads here
         )
         self.pid = self._process.pid
-        self.streams = Streams(self._process.stdout.fileno(), self._process.stderr.fileno())  # type: ignore[union-attr]
+        self._streams = Streams(self._process.stdout.fileno(), self._process.stderr.fileno())  # type: ignore[union-attr]
+        self._connection = connection.fileno()
+        self._poll = select.poll()
+        for descriptor in (self._connection, *self._streams.descriptors):
+            self._poll.register(descriptor, select.POLLIN)
 
     def knock(self) -> bool:
         """Connects, if the program listens yet; tells whether there is a connection."""
@@ -58,34 +65,44 @@ class Program:
                 self.websocket = WebSocket(self._port, HANDSHAKE_SECONDS)
             except (OSError, WebSocketError):
                 return False
+            self._poll.register(self.websocket, select.POLLIN)
         return True
 
     def has_ended(self) -> bool:
         """Tells whether the process is over."""
         return has_ended(self.pid)
 
-    def descriptors(self) -> List[int]:
-        """What it may have something to say on."""
-        sockets = [self.websocket.fileno()] if self.websocket is not None else []
-        return [*self.streams.open, *sockets]
+    def wait(self, seconds: float) -> None:
+        """Waits until the process is over, at most for so long."""
+        deadline = time.monotonic() + seconds
+        while not self.has_ended() and time.monotonic() < deadline:
+            time.sleep(KNOCK_MILLISECONDS / 1000)
 
-    def read(self, descriptor: int) -> List[Dict[str, Any]]:
-        """Takes what there is on one of `descriptors`; returns statuses.
+    def listen(self, milliseconds: Optional[int]) -> Tuple[List[Dict[str, Any]], bool]:
+        """Waits until it or the server has something to say, or for so long, and takes what the program said.
+
+        Returns:
+            Its statuses, and whether the server has something to say.
 
         Raises:
             EOFError, WebSocketError, ValueError: the program cannot be used any more.
         """
-        if descriptor in self.streams.open:
-            self.streams.read(descriptor, self.job_log)
-            return []
-        messages = self.websocket.receive() if self.websocket is not None else []
-        return [json.loads(message) for message in messages]
+        statuses: List[Dict[str, Any]] = []
+        is_called = False
+        for descriptor, _ in self._poll.poll(milliseconds):
+            if descriptor == self._connection:
+                is_called = True
+            elif descriptor not in self._streams.descriptors:
+                statuses += [decode(text)[0] for text in self.websocket.receive()]  # type: ignore[union-attr]
+            elif not self._streams.read(descriptor, self.job_log):
+                self._poll.unregister(descriptor)
+        return statuses, is_called
 
     def stop(self) -> int:
         """Kills it and what it started; returns its exit code (negative: signal), its own if it had ended before."""
         kill_group(self.pid)
         code = self._process.wait()
-        self.streams.drain(self.job_log)
+        self._streams.drain(self.job_log)
         self.job_log.finish()
         self._process.stdout.close()  # type: ignore[union-attr]
         self._process.stderr.close()  # type: ignore[union-attr]
@@ -120,8 +137,8 @@ class ResidentMode:
             return None, "The program could not be started; the log says why."
         program.job_log = JobLog("job {}".format(request["job"]))
         limits = Limits(request)
-        message = json.dumps(
-            {"requestId": request["job"], "inputFile": request["input"], "outputFile": request["output"]}
+        message = '{{"requestId": {}, "inputFile": {}, "outputFile": {}}}'.format(
+            *map(json.dumps, (request["job"], request["input"], request["output"]))
         )
         try:
             error = self._converse(program, request["job"], message, limits)
@@ -129,6 +146,7 @@ class ResidentMode:
             self.stop()
             return None, "The program broke its protocol: {}.".format(failure)
         except GoneError:
+            program.wait(LOOK_SECONDS)  # it closes its connection a moment before it is over
             code = program.stop()
             self._program = None
             self._start()
@@ -139,23 +157,17 @@ class ResidentMode:
             return None, "The program reported success but wrote no output file."
         return None, limits.output_breach()
 
-    def descriptors(self) -> List[int]:
-        """What must be watched between jobs: the program's output, and its pings."""
-        return self._program.descriptors() if self._program is not None else []
-
     def attend(self) -> None:
-        """Called when one of `descriptors` is readable."""
-        program = self._program
-        if program is None:
-            return
-        try:
-            for descriptor in program.descriptors():
-                program.read(descriptor)
-        except (EOFError, WebSocketError, ValueError):
-            code = program.stop()
-            log("runner: the program ended between two jobs (exit code {}); it is started again".format(code))
-            self._program = None
-            self._start()
+        """Copies the program's output and answers its pings, until the server has something to say."""
+        is_called = False
+        while self._program is not None and not is_called:
+            try:
+                _, is_called = self._program.listen(None)
+            except (EOFError, WebSocketError, ValueError):
+                code = self._program.stop()
+                log("runner: the program ended between two jobs (exit code {}); it is started again".format(code))
+                self._program = None
+                self._start()
 
     def stop(self) -> None:
         """Kills the program and everything in its process group."""
@@ -165,49 +177,35 @@ class ResidentMode:
 
     def _start(self) -> None:
         try:
-            self._program = Program(self._entry, self._directory)
+            self._program = Program(self._entry, self._directory, self._connection)
         except OSError as error:
             log("runner: the program could not be started: {}: {}".format(error.filename, error.strerror))
 
     def _converse(self, program: Program, job: str, message: str, limits: Limits) -> Optional[str]:
         """Sends the job, once the program listens, and waits for its end; returns the error text."""
         sent = False
-        with selectors.PollSelector() as selector:  # nothing to open and close, for a few descriptors
-            selector.register(self._connection.fileno(), selectors.EVENT_READ)
-            watched: List[int] = []
-            while True:
-                if not sent and program.knock() and program.websocket is not None:
-                    program.websocket.send(message)
-                    sent = True
-                if program.has_ended():
-                    raise GoneError
-                breach = limits.breach(program.pid)
-                if breach is not None:
-                    self.stop()
-                    self._start()
-                    return breach
-                for descriptor in [known for known in watched if known not in program.descriptors()]:
-                    selector.unregister(descriptor)
-                for descriptor in [new for new in program.descriptors() if new not in watched]:
-                    selector.register(descriptor, selectors.EVENT_READ)
-                watched = program.descriptors()
-                for key, _ in selector.select(limits.pause() if sent else min(limits.pause(), KNOCK_SECONDS)):
-                    if key.fd == self._connection.fileno():
-                        raise EOFError("the server is gone")
-                    for status in self._read(program, key.fd):
-                        if status.get("requestId") == job and status.get("status") == "complete":
-                            return None
-                        if status.get("requestId") == job and status.get("status") == "error":
-                            return str(status.get("error") or "The program reported an error without a text.")
-
-    def _read(self, program: Program, descriptor: int) -> List[Dict[str, Any]]:
-        try:
-            return program.read(descriptor)
-        except EOFError:
-            deadline = time.monotonic() + LOOK_SECONDS  # it closes its connection a moment before it is over
-            while not program.has_ended() and time.monotonic() < deadline:
-                time.sleep(KNOCK_SECONDS)
-            raise GoneError from None
+        while True:
+            if not sent and program.knock():
+                program.websocket.send(message)  # type: ignore[union-attr]
+                sent = True
+            try:
+                statuses, is_called = program.listen(limits.pause() if sent else KNOCK_MILLISECONDS)
+            except EOFError:
+                raise GoneError from None
+            if is_called:
+                raise EOFError("the server is gone")
+            for status in statuses:
+                if status.get("requestId") == job and status.get("status") == "complete":
+                    return None
+                if status.get("requestId") == job and status.get("status") == "error":
+                    return str(status.get("error") or "The program reported an error without a text.")
+            if not statuses and program.has_ended():
+                raise GoneError
+            breach = limits.breach(program.pid)
+            if breach is not None:
+                self.stop()
+                self._start()
+                return breach
 
 
 class GoneError(Exception):

@@ -22,18 +22,18 @@ newer syntax.
 
 import json
 import os
-import selectors
 import signal
 import socket
 import sys
 import time
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from model_runner.command import CommandMode
 from model_runner.imports import Scan, Script, find_script, scan
+from model_runner.job import decode
 from model_runner.logs import log
 from model_runner.processes import death_signal_setter
 from model_runner.resident import ResidentMode
@@ -87,55 +87,41 @@ def read(script: Optional[Script]) -> Tuple[Optional[Scan], str]:
         return None, "{} cannot be read: {}".format(script.path, error)
 
 
-def answer(mode: Mode, request: Dict[str, Any]) -> Dict[str, Any]:
-    """Has one job done and returns the reply to its request."""
+def answer(mode: Mode, request: Dict[str, Any]) -> str:
+    """Has one job done and returns the reply to its request, a line."""
     started = time.monotonic()
     code, error = mode.run(request)
-    return {
-        "job": request["job"],
-        "status": "complete" if error is None else "error",
-        "exit": code,
-        "error": error,
-        "seconds": round(time.monotonic() - started, 6),
-    }
+    return '{{"job": {}, "status": "{}", "exit": {}, "error": {}, "seconds": {:.6f}}}\n'.format(
+        json.dumps(request["job"]),
+        "complete" if error is None else "error",
+        "null" if code is None else code,
+        "null" if error is None else json.dumps(error),
+        time.monotonic() - started,
+    )
 
 
-class Requests:
-    """The requests that arrive; while there is none, the mode looks after its processes."""
+def receive(connection: socket.socket) -> Dict[str, Any]:
+    """The next request, which is the last that was sent: there is nothing behind it.
 
-    def __init__(self, connection: socket.socket, mode: Mode) -> None:
-        self._connection = connection
-        self._mode = mode
-        self._buffer = b""
-
-    def next(self) -> Optional[Dict[str, Any]]:
-        """Waits for a request; None when the server is gone."""
-        while b"\n" not in self._buffer:
-            with selectors.PollSelector() as selector:  # nothing to open and close, for a few descriptors
-                selector.register(self._connection, selectors.EVENT_READ)
-                others: List[int] = self._mode.descriptors()
-                for descriptor in others:
-                    selector.register(descriptor, selectors.EVENT_READ)
-                ready = {key.fd for key, _ in selector.select()}
-            if ready.intersection(others):
-                self._mode.attend()
-            if self._connection.fileno() in ready:
-                data = self._connection.recv(65536)
-                if not data:
-                    return None
-                self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return dict(json.loads(line.decode("utf-8")))
+    Raises:
+        EOFError, ConnectionError: the server is gone.
+    """
+    line = b""
+    while not line.endswith(b"\n"):
+        data = connection.recv(65536)
+        if not data:
+            raise EOFError("the server is gone")
+        line += data
+    request, _ = decode(line.decode("utf-8"))
+    return dict(request)
 
 
 def serve(connection: socket.socket, mode: Mode) -> None:
     """Answers requests until the server is gone."""
-    requests = Requests(connection, mode)
     try:
-        request = requests.next()
-        while request is not None:
-            connection.sendall((json.dumps(answer(mode, request)) + "\n").encode("utf-8"))
-            request = requests.next()
+        while True:
+            mode.attend()
+            connection.sendall(answer(mode, receive(connection)).encode("utf-8"))
     except (EOFError, ConnectionError):
         pass
     mode.stop()

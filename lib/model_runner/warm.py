@@ -3,6 +3,7 @@
 import array
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -159,15 +160,17 @@ class WarmMode:
             self._learn(ended["imported"])
         return verdict(request, limits, breach, ended["exit"], job_log.error_tail)
 
-    def descriptors(self) -> List[int]:
-        """What must be watched between jobs: a better prepared process that gets ready."""
-        return [self._next[0].channel.fileno()] if self._next is not None else []
-
     def attend(self) -> None:
-        """Called when one of `descriptors` is readable."""
+        """Lets a better prepared process take over when it is ready, until the server has something to say."""
         if self._next is None:
             return
-        (candidate, modules), self._next = self._next, None
+        candidate, modules = self._next
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        poll.register(candidate.channel, select.POLLIN)
+        if candidate.channel.fileno() not in [descriptor for descriptor, _ in poll.poll()]:
+            return
+        self._next = None
         try:
             candidate.wait(START_SECONDS)
         except UnfitError as error:
