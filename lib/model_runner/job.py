@@ -1,7 +1,7 @@
 """A job while it runs: its limits, its output, and when it is over.
 
 A job of a trivial program costs little more than what is done here for it, after a sleep, with cold caches. So what all
-jobs do is kept short: that is why the JSON of a job is written by hand, where `json.dumps` takes only its texts.
+jobs do is kept short: that is why the JSON of a job is written by hand, and only its texts by `encode`.
 """
 
 import json
@@ -19,6 +19,8 @@ MEASURE_SECONDS = 0.05
 #: At most this long without a look: a lost wake-up must not cost the job its time.
 LOOK_SECONDS = 1.0
 MIB = 1024 * 1024
+#: What `json.dumps` calls.
+encode = json.JSONEncoder().encode
 #: What `json.loads` calls, without its search for white space, which costs more than the rest.
 decode = json.JSONDecoder().raw_decode
 

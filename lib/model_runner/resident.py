@@ -5,7 +5,6 @@ The program is started as `<entry> serve -p PORT --gai`. It listens on 127.0.0.1
 ends by itself half a minute after its last connection has closed, so the connection stays open for its whole life.
 """
 
-import json
 import os
 import random
 import select
@@ -17,7 +16,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from model_runner.command import Ended
 from model_runner.imports import Script
-from model_runner.job import LOOK_SECONDS, Limits, Streams, decode
+from model_runner.job import LOOK_SECONDS, Limits, Streams, decode, encode
 from model_runner.logs import JobLog, log
 from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group
 from model_runner.websocket import WebSocket, WebSocketError
@@ -68,14 +67,10 @@ class Program:
             self._poll.register(self.websocket, select.POLLIN)
         return True
 
-    def has_ended(self) -> bool:
-        """Tells whether the process is over."""
-        return has_ended(self.pid)
-
     def wait(self, seconds: float) -> None:
         """Waits until the process is over, at most for so long."""
         deadline = time.monotonic() + seconds
-        while not self.has_ended() and time.monotonic() < deadline:
+        while not has_ended(self.pid) and time.monotonic() < deadline:
             time.sleep(KNOCK_MILLISECONDS / 1000)
 
     def listen(self, milliseconds: Optional[int]) -> Tuple[List[Dict[str, Any]], bool]:
@@ -129,7 +124,7 @@ class ResidentMode:
         Raises:
             EOFError: the server is gone.
         """
-        if self._program is None or self._program.has_ended():
+        if self._program is None or has_ended(self._program.pid):
             self.stop()
             self._start()
         program = self._program
@@ -138,7 +133,7 @@ class ResidentMode:
         program.job_log = JobLog("job {}".format(request["job"]))
         limits = Limits(request)
         message = '{{"requestId": {}, "inputFile": {}, "outputFile": {}}}'.format(
-            *map(json.dumps, (request["job"], request["input"], request["output"]))
+            *map(encode, (request["job"], request["input"], request["output"]))
         )
         try:
             error = self._converse(program, request["job"], message, limits)
@@ -186,7 +181,7 @@ class ResidentMode:
         sent = False
         while True:
             if not sent and program.knock():
-                program.websocket.send(message)  # type: ignore[union-attr]
+                program.websocket.send(message.encode("utf-8"))  # type: ignore[union-attr]
                 sent = True
             try:
                 statuses, is_called = program.listen(limits.pause() if sent else KNOCK_MILLISECONDS)
@@ -199,7 +194,7 @@ class ResidentMode:
                     return None
                 if status.get("requestId") == job and status.get("status") == "error":
                     return str(status.get("error") or "The program reported an error without a text.")
-            if not statuses and program.has_ended():
+            if not statuses and has_ended(program.pid):
                 raise GoneError
             breach = limits.breach(program.pid)
             if breach is not None:

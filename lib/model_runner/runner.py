@@ -33,7 +33,7 @@ if __name__ == "__main__":
 
 from model_runner.command import CommandMode
 from model_runner.imports import Scan, Script, find_script, scan
-from model_runner.job import decode
+from model_runner.job import decode, encode
 from model_runner.logs import log
 from model_runner.processes import death_signal_setter
 from model_runner.resident import ResidentMode
@@ -92,10 +92,10 @@ def answer(mode: Mode, request: Dict[str, Any]) -> str:
     started = time.monotonic()
     code, error = mode.run(request)
     return '{{"job": {}, "status": "{}", "exit": {}, "error": {}, "seconds": {:.6f}}}\n'.format(
-        json.dumps(request["job"]),
+        encode(request["job"]),
         "complete" if error is None else "error",
         "null" if code is None else code,
-        "null" if error is None else json.dumps(error),
+        "null" if error is None else encode(error),
         time.monotonic() - started,
     )
 

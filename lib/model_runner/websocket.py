@@ -11,6 +11,7 @@ from model_runner.processes import read_some
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CONTINUATION, _TEXT, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x8, 0x9, 0xA
+_FINAL = 0x80
 _HEAD_BYTES = 16384
 #: A client must mask what it sends, against proxies that misread it. Here are none: zeros leave it as it is.
 _MASK = bytes(4)
@@ -48,9 +49,16 @@ class WebSocket:
         """The descriptor, for select."""
         return self._socket.fileno()
 
-    def send(self, text: str) -> None:
-        """Sends a text message."""
-        self._send(_TEXT, text.encode("utf-8"))
+    def send(self, payload: bytes, kind: int = _TEXT) -> None:
+        """Sends a message: a text in UTF-8, if no other kind is named."""
+        size = len(payload)
+        if size < 126:
+            head = struct.pack("!BB", _FINAL | kind, 0x80 | size)
+        elif size < 65536:
+            head = struct.pack("!BBH", _FINAL | kind, 0x80 | 126, size)
+        else:
+            head = struct.pack("!BBQ", _FINAL | kind, 0x80 | 127, size)
+        self._socket.sendall(head + _MASK + payload)
 
     def receive(self) -> List[str]:
         """Reads once, without waiting, and returns the messages that are complete; pings are answered.
@@ -67,20 +75,21 @@ class WebSocket:
             raise EOFError("the connection was closed")
         self._buffer += data or b""
         messages: List[str] = []
-        while True:
-            frame = self._frame()
-            if frame is None:
-                return messages
-            final, kind, payload = frame
+        frame = self._frame()
+        while frame is not None:
+            head, payload = frame
+            kind = head & 0x0F
             if kind == _CLOSE:
                 raise EOFError("the connection was closed")
             if kind == _PING:
-                self._send(_PONG, payload)
+                self.send(payload, _PONG)
             elif kind in (_TEXT, _CONTINUATION):
                 self._text += payload
-                if final:
+                if head & _FINAL:
                     messages.append(self._text.decode("utf-8", "replace"))
                     self._text = b""
+            frame = self._frame() if self._buffer else None
+        return messages
 
     def close(self) -> None:
         """Closes the connection without ceremony."""
@@ -102,18 +111,8 @@ class WebSocket:
         if b" 101 " not in head.split(b"\r\n")[0] or expected not in head:
             raise WebSocketError("it refused the connection")
 
-    def _send(self, kind: int, payload: bytes) -> None:
-        size = len(payload)
-        if size < 126:
-            head = struct.pack("!BB", 0x80 | kind, 0x80 | size)
-        elif size < 65536:
-            head = struct.pack("!BBH", 0x80 | kind, 0x80 | 126, size)
-        else:
-            head = struct.pack("!BBQ", 0x80 | kind, 0x80 | 127, size)
-        self._socket.sendall(head + _MASK + payload)
-
-    def _frame(self) -> Optional[Tuple[bool, int, bytes]]:
-        """Takes a frame from the buffer: whether it ends its message, its kind, its content; None if there is none."""
+    def _frame(self) -> Optional[Tuple[int, bytes]]:
+        """Takes a frame from the buffer: its first byte and its content; None if there is none."""
         data = self._buffer
         if len(data) < 2:
             return None
@@ -131,4 +130,4 @@ class WebSocket:
         if len(data) < start + size:
             return None
         self._buffer = data[start + size :]
-        return bool(data[0] & 0x80), data[0] & 0x0F, data[start : start + size]
+        return data[0], data[start : start + size]

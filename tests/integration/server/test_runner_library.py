@@ -166,7 +166,7 @@ def test_the_connection_is_kept_while_nothing_is_to_do(python: str) -> None:
             texts = ["short", "ü" * 300, "x" * 70_000]
             received: list[str] = []
             for text in texts:
-                websocket.send(text)
+                websocket.send(text.encode())
                 deadline = time.monotonic() + 1
                 while time.monotonic() < deadline:  # a second: three times what an unanswered ping is given
                     received += websocket.receive()
