@@ -88,7 +88,7 @@ class Program:
             if descriptor == self._connection:
                 is_called = True
             elif descriptor not in self._streams.descriptors:
-                statuses += [decode(text)[0] for text in self.websocket.receive()]  # type: ignore[union-attr]
+                statuses += [decode(text.lstrip())[0] for text in self.websocket.receive()]  # type: ignore[union-attr]
             elif not self._streams.read(descriptor, self.job_log):
                 self._poll.unregister(descriptor)
         return statuses, is_called
