@@ -1,6 +1,6 @@
 """A function that doubles a number, 8 clients: our durable jobs beside calls of other servers, in one run.
 
-python bench/throughput.py [--seconds 4] [--rounds 3] [--workers 4] [NAME ...]
+python bench/throughput.py [--seconds 4] [--rounds 3] [--workers 8] [NAME ...]
 """
 
 import argparse
@@ -155,7 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=[*OURS, *PEERS])
     parser.add_argument("--seconds", type=float, default=4)
-    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=CLIENTS)
     parser.add_argument("--rounds", type=int, default=3, help="all of them in turns, so often; the median counts")
     arguments = parser.parse_args()
     found: dict[str, list[load.Load]] = {name: [] for name in arguments.names}
