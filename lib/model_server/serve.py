@@ -10,7 +10,6 @@ from types import FrameType
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from model_server import __version__, log, manifest, privileges, volume
 from model_server.api import envelope
@@ -28,6 +27,7 @@ from model_server.license import Licensing
 from model_server.log import logger
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
+from model_server.protocol import Protocol
 from model_server.runner_client import RunnerClient, runner_command
 from model_server.settings import DEFAULT_DATA_DIRECTORY, Settings
 from model_server.volume import Volume
@@ -101,7 +101,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
     app = create_app(services, settings.root_path)
     config = uvicorn.Config(
         app,
-        http=HttpToolsProtocol,
+        http=Protocol,
         ws="none",
         proxy_headers=False,  # nobody asks for the client's address, and no absolute URL is made
         log_config=None,

@@ -206,7 +206,7 @@ class _Reader:
                 self._held.extend(data)
                 return
             self._spool = Spool(self._folder)
-            self._spool.add(self._held)
+            self._spool.add(bytes(self._held))
             self._held = bytearray()
         self._spool.add(data)
 

@@ -29,6 +29,7 @@ from model_server.jobs.store import Store
 from model_server.jobs.worker import Worker, Workers
 from model_server.license import Licensing
 from model_server.metrics import Metrics
+from model_server.protocol import Protocol
 from model_server.runner_client import RunnerClient, runner_command
 
 #: Upper-cases its input; an input that starts with "!" makes it fail in the way named.
@@ -160,7 +161,7 @@ def running(
     app = create_app(replace(services, **(extra or {})), root_path)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, http=Protocol, log_config=None, lifespan="off"))
 
     def serve() -> None:
         with asyncio.Runner() as runner:
