@@ -75,7 +75,7 @@ def test_a_body_is_the_same_however_it_comes_and_the_next_request_is_understood(
             await asyncio.gather(*protocol.tasks)
         return asked
 
-    assert asyncio.run(talk()) == [("/first", b"".join(pieces)), ("/second", b"")]
+    assert asyncio.run(asyncio.wait_for(talk(), 60)) == [("/first", b"".join(pieces)), ("/second", b"")]
 
 
 def test_a_piece_is_not_copied_and_many_are_gathered_in_one_piece_of_memory() -> None:
