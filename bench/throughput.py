@@ -18,6 +18,7 @@ from pathlib import Path
 
 import load
 import ours
+import program_alone
 
 HERE = Path(__file__).parent / "peers"
 CACHE = Path(os.environ.get("BENCH_CACHE", Path.home() / ".cache/model-dockerize-bench"))
@@ -138,6 +139,9 @@ def measure_peer(name: str, seconds: float) -> load.Load | str:
 OURS = {"ours": ours.run_job, "ours in three requests": ours.job}
 
 
+ALONE = "our program without a server"
+
+
 def measure_ours(name: str, seconds: float, workers: int) -> load.Load | str:
     python = python_of("gravityai", "gravityai==0.1.4.post2")
     if python is None:
@@ -145,6 +149,8 @@ def measure_ours(name: str, seconds: float, workers: int) -> load.Load | str:
     with tempfile.TemporaryDirectory(dir=CACHE) as text:
         folder = Path(text)
         shutil.copy(HERE / "double.py", folder / "main.py")
+        if name == ALONE:
+            return program_alone.measure(python, folder / "main.py", CLIENTS, seconds)
         command = [python, "main.py", "{input}", "{output}"]
         with ours.server(folder, command, MODEL_WORKERS=str(workers)) as (port, _):
             load.run(port, lambda c: OURS[name](c, b"21", b"42"), CLIENTS, 2)
@@ -153,7 +159,7 @@ def measure_ours(name: str, seconds: float, workers: int) -> load.Load | str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=[*OURS, *PEERS])
+    parser.add_argument("names", nargs="*", default=[*OURS, ALONE, *PEERS])
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--workers", type=int, default=CLIENTS)
     parser.add_argument("--rounds", type=int, default=3, help="all of them in turns, so often; the median counts")
@@ -163,7 +169,7 @@ def main() -> None:
     for _ in range(arguments.rounds):
         for name in arguments.names:
             seconds = arguments.seconds
-            one = measure_ours(name, seconds, arguments.workers) if name in OURS else measure_peer(name, seconds)
+            one = measure_peer(name, seconds) if name in PEERS else measure_ours(name, seconds, arguments.workers)
             if isinstance(one, str):
                 failed[name] = one
             else:
