@@ -1,6 +1,6 @@
 """The bound of every server in front of such programs: clients that hand their data to them, with no server between.
 
-Each client has a program of the `gravityai` library for itself and speaks its protocol (docs/runner.md, `resident`): the
+Each client has a program of the `gravityai` library for itself and speaks its protocol (docs/runner.md): the
 input as a file, a message, the result as a file. No HTTP, no queue, no limits, and nothing is kept.
 """
 
