@@ -67,7 +67,7 @@ class Program:
             self._poll.register(self.websocket, select.POLLIN)
         return True
 
-    def wait(self, seconds: float) -> None:
+    def wait_for_end(self, seconds: float) -> None:
         """Waits until the process is over, at most for so long."""
         deadline = time.monotonic() + seconds
         while not has_ended(self.pid) and time.monotonic() < deadline:
@@ -88,7 +88,7 @@ class Program:
             if descriptor == self._connection:
                 is_called = True
             elif descriptor not in self._streams.descriptors:
-                statuses += [decode(text.lstrip())[0] for text in self.websocket.receive()]  # type: ignore[union-attr]
+                statuses += map(status_of, self.websocket.receive())  # type: ignore[union-attr]
             elif not self._streams.read(descriptor, self.job_log):
                 self._poll.unregister(descriptor)
         return statuses, is_called
@@ -141,7 +141,7 @@ class ResidentMode:
             self.stop()
             return None, "The program broke its protocol: {}.".format(failure)
         except GoneError:
-            program.wait(LOOK_SECONDS)  # it closes its connection a moment before it is over
+            program.wait_for_end(LOOK_SECONDS)  # it closes its connection a moment before it is over
             code = program.stop()
             self._program = None
             self._start()
@@ -201,6 +201,18 @@ class ResidentMode:
                 self.stop()
                 self._start()
                 return breach
+
+
+def status_of(text: str) -> Dict[str, Any]:
+    """Reads what the program sent.
+
+    Raises:
+        ValueError: it is no status.
+    """
+    status, _ = decode(text.lstrip())
+    if not isinstance(status, dict):
+        raise ValueError("a status must be an object")  # noqa: TRY004 - as other texts that are no status
+    return status
 
 
 class GoneError(Exception):

@@ -80,9 +80,11 @@ class WebSocket:
             head, payload = frame
             kind = head & 0x0F
             if kind == _CLOSE:
+                if messages:
+                    return messages  # the end of the connection follows
                 raise EOFError("the connection was closed")
             if kind == _PING:
-                self.send(payload, _PONG)
+                self._answer(payload)
             elif kind in (_TEXT, _CONTINUATION):
                 self._text += payload
                 if head & _FINAL:
@@ -90,6 +92,12 @@ class WebSocket:
                     self._text = b""
             frame = self._frame() if self._buffer else None
         return messages
+
+    def _answer(self, ping: bytes) -> None:
+        try:
+            self.send(ping, _PONG)
+        except (ConnectionError, socket.timeout) as error:
+            raise EOFError("the connection was reset") from error
 
     def close(self) -> None:
         """Closes the connection without ceremony."""

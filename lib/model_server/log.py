@@ -16,16 +16,12 @@ def log_job(job_id: str, text: str, *arguments: object) -> None:
 def configure(as_json: bool) -> None:
     """Sends our events, and warnings of the libraries, to standard output."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_JsonFormatter() if as_json else _text_formatter())
+    handler.setFormatter(_JsonFormatter() if as_json else _Formatter("%(asctime)sZ %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logger.setLevel(logging.INFO)
     # Not asked for in any line, and each costs a look-up for every one of them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # as "Optimization" in the Logging HOWTO of Python says
-
-
-def _text_formatter() -> logging.Formatter:
-    return _Formatter("%(asctime)sZ %(message)s")
 
 
 class _Formatter(logging.Formatter):

@@ -41,7 +41,7 @@ class Outcome:
 
 
 class RunnerClient:
-    """One runner process, started when it is needed and again after it died. `run` is for one thread at a time."""
+    """One runner process, started when it is needed and again after it died, for one job at a time."""
 
     def __init__(
         self,
@@ -72,6 +72,7 @@ class RunnerClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
         self._in_use = False
+        self._closed = False
         #: How the program is run, and why not in a faster way; "" as long as it is not known.
         self.mode = ""
 
@@ -97,13 +98,17 @@ class RunnerClient:
             try:
                 connection.settimeout(timeout + _GRACE_SECONDS)
                 connection.sendall(self._request(job_id, input_path, output_path, timeout))
-                return _outcome(_receive(connection))
+                return _outcome(_receive(connection), job_id)
             except (OSError, ValueError, KeyError) as error:
                 self.stop()
                 raise RunnerDiedError(_DIED) from error
 
     async def work(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome:
-        """As `run`, for a coroutine: no thread waits while the program works."""
+        """As `run`, for a coroutine: no thread waits while the program works.
+
+        Raises:
+            RunnerDiedError, OSError: as `run`.
+        """
         loop = asyncio.get_running_loop()
         with self._using():
             connection = self._connected()
@@ -122,7 +127,7 @@ class RunnerClient:
                         reply += more
                 finally:
                     late.cancel()
-                return _outcome(json.loads(reply))
+                return _outcome(json.loads(reply), job_id)
             except (OSError, ValueError, KeyError) as error:
                 await asyncio.to_thread(self.stop)
                 raise RunnerDiedError(_DIED) from error
@@ -147,6 +152,11 @@ class RunnerClient:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 _kill(process)
+
+    def close(self) -> None:
+        """As `stop`, for good: no runner is started any more, and one that is just being started is ended."""
+        self._closed = True
+        self.stop()
 
     @contextmanager
     def _using(self) -> Iterator[None]:
@@ -184,9 +194,14 @@ class RunnerClient:
         self.stop()
         with self._guard:
             self._close()
+        if self._closed:
+            raise RunnerDiedError(_DIED)
         process, connection = self._start()
         with self._guard:
             self._process, self._connection = process, connection
+        if self._closed:  # behind the line above: who closes it from now on sees the process
+            self.stop()
+            raise RunnerDiedError(_DIED)
         try:
             connection.settimeout(_PREPARE_SECONDS)
             self.mode = str(_receive(connection)["mode"])
@@ -209,10 +224,23 @@ class RunnerClient:
                     process = self._spawn(path)
                 except OSError as error:
                     raise RunnerDiedError(f"the runner could not be started: {error}") from error
-                connection = _accept(listener, process)
+                connection = self._accept(listener, process)
                 if connection is not None:
                     return process, connection
         raise RunnerDiedError(f"the runner did not start (exit code {process.returncode})")
+
+    def _accept(self, listener: socket.socket, process: "subprocess.Popen[bytes]") -> socket.socket | None:
+        """The connection of the runner that was just started; without one the process is ended."""
+        deadline = time.monotonic() + _START_SECONDS
+        try:
+            while process.poll() is None and time.monotonic() < deadline and not self._closed:
+                with suppress(TimeoutError):
+                    return listener.accept()[0]
+        except OSError:
+            _kill(process)
+            raise
+        _kill(process)
+        return None
 
     def _spawn(self, path: str) -> "subprocess.Popen[bytes]":
         uid, gid = self._user if self._user is not None else (None, None)
@@ -225,20 +253,6 @@ class RunnerClient:
             group=gid,
             extra_groups=None if uid is None else [],
         )
-
-
-def _accept(listener: socket.socket, process: "subprocess.Popen[bytes]") -> socket.socket | None:
-    """The connection of the runner that was just started; without one the process is ended."""
-    deadline = time.monotonic() + _START_SECONDS
-    try:
-        while process.poll() is None and time.monotonic() < deadline:
-            with suppress(TimeoutError):
-                return listener.accept()[0]
-    except OSError:
-        _kill(process)
-        raise
-    _kill(process)
-    return None
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
@@ -261,7 +275,9 @@ def _receive(connection: socket.socket) -> dict[str, Any]:
     return dict(json.loads(data))
 
 
-def _outcome(reply: dict[str, Any]) -> Outcome:
+def _outcome(reply: dict[str, Any], job_id: str) -> Outcome:
+    if reply["job"] != job_id:
+        raise ValueError("this is the end of another job")
     return Outcome(reply["error"], float(reply["seconds"]))
 
 

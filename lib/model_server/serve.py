@@ -5,6 +5,7 @@ import os
 import socket
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
@@ -34,6 +35,8 @@ from model_server.volume import Volume
 
 _BACKLOG = 2048
 _COURIERS = 4
+#: For what waits for the disk, beside one for each worker; made when they are needed.
+_THREADS = 40
 _KEEP_ALIVE_SECONDS = 65  # longer than the 60 s of common load balancers: they must be the first to close
 
 
@@ -121,10 +124,12 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
     for thread in (heart, keeper, *couriers):
         thread.start()
     server = _Server(config, workers, settings.drain_seconds)
-    if only is not None:
-        only.keep(server.stop_at_once)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        # Python's own has four more threads than there are processors: slow uploads would keep workers from theirs.
+        runner.get_loop().set_default_executor(ThreadPoolExecutor(settings.workers + _THREADS))
         workers.start(runner.get_loop())
+        if only is not None:
+            only.keep(server.stop_at_once)
         runner.run(server.serve(sockets=[listener]))
     left = store.queue.abandon_all(me.id)
     store.queue.close()

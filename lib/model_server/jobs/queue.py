@@ -34,7 +34,8 @@ class Queue:
         self._commits = Commits(engine)
         self._reader = engine.execution_options(read_only=True)
         self._asker = engine.execution_options(isolation_level="AUTOCOMMIT")
-        #: `get` and `get_result` wait for nobody: with a write-ahead log a reader never waits for a writer.
+        #: `get` and `get_result` wait for nobody: with a write-ahead log a reader never waits for a writer. There is
+        #: one only on a file system of this host, where small files take no time either.
         self.answers_at_once = journal_mode(engine) == "WAL"
         self._statements = Statements(engine.dialect)
         self._max_attempts = max_attempts

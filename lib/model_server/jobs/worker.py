@@ -38,6 +38,8 @@ class Runner(Protocol):
 
     def stop(self) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class Worker:
     """One coroutine with one runner."""
@@ -63,6 +65,8 @@ class Worker:
         self._timeout = timeout_seconds
         self._stopping = threading.Event()
         self._giving_up = threading.Event()
+        #: The end of the last job.
+        self._recording: asyncio.Future[bool] | None = None
 
     @property
     def mode(self) -> str:
@@ -77,7 +81,7 @@ class Worker:
     def give_up(self) -> None:
         """The running job, if there is one, is stopped and given back."""
         self._giving_up.set()
-        self._runner.stop()
+        self._runner.close()
 
     async def run(self) -> None:
         """Works until told to stop; a fault of one job, or of the database, never ends it."""
@@ -93,6 +97,8 @@ class Worker:
             except Exception:  # noqa: BLE001 - whatever one job did: without its worker the queue would stand still
                 logger.exception("a worker met a fault and goes on")
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
+        if self._recording is not None:
+            await asyncio.wait((self._recording,))
         await asyncio.to_thread(self._runner.stop)
 
     async def _next(self) -> Job | None:
@@ -112,16 +118,19 @@ class Worker:
         self._metrics.started()
         output = self._work / result_name(job.id, job.token)
         source = self._work / f"{output.name}-input"
+        is_small = False
         try:
             try:
                 async with self._heart.beating(job, self._runner.stop):
                     given = await self._with_files(self._bring, job, source)
                     outcome = await self._runner.work(job.id, given, output, self._timeout)
                     ended = await self._with_files(self._end, output, outcome)
+                    is_small = ended is not None and ended.content is not None
                     if ended is None:
                         ended = await asyncio.to_thread(self._publish, job, output)
             finally:
-                await self._with_files(_remove, output, source)
+                # Of a job that failed there may be gigabytes, or a folder.
+                await (self._with_files if is_small else asyncio.to_thread)(_remove, output, source)
             # Behind the beat: a job that is recorded is no longer ours, and the heart would stop its runner.
             self._record(job, ended, outcome)
         except RunnerDiedError as error:
@@ -130,8 +139,10 @@ class Worker:
             else:
                 recorded, text = await asyncio.to_thread(self._store.queue.abandon, job), f"given back: {error}"
             log_job(job.id, "%s", text if recorded else _TOO_LATE)
+            self._store.bench.ring()
         except OSError:  # no room, no descriptor: another server may have the job, or this one later
             await asyncio.to_thread(self._store.queue.release, job)
+            self._store.bench.ring()
             raise
 
     async def _with_files(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -154,8 +165,8 @@ class Worker:
 
     def _record(self, job: Job, ended: Ended, outcome: Outcome) -> None:
         """Has the end of the job recorded, and does not wait for it: the next job can begin."""
-        future = asyncio.wrap_future(self._store.queue.end(job, ended))
-        future.add_done_callback(partial(self._recorded, job, ended, outcome))
+        self._recording = asyncio.wrap_future(self._store.queue.end(job, ended))
+        self._recording.add_done_callback(partial(self._recorded, job, ended, outcome))
 
     def _end(self, output: Path, outcome: Outcome) -> Ended | None:
         """How the job ended; None if its output is large, and still to be published."""
@@ -184,7 +195,8 @@ class Worker:
             log_job(job.id, "%s after %.3f s", verb, outcome.seconds)
         else:
             if ended.result is not None and ended.content is None:
-                self._store.result_path(ended.result).unlink(missing_ok=True)
+                late = self._store.result_path(ended.result)
+                asyncio.get_running_loop().run_in_executor(None, partial(late.unlink, missing_ok=True))
             log_job(job.id, _TOO_LATE)
 
 

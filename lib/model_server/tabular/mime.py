@@ -42,10 +42,14 @@ class MimeType:
         return self.essence in ("application/json", "text/json")
 
 
-@lru_cache(256)
 def parse(text: str) -> MimeType | None:
     """Reads a MIME type; None when the text is not one."""
-    match = _SYNTAX.fullmatch(text) if len(text) <= 255 else None
+    return _parse(text) if len(text) <= 255 else None  # clients send it: what is kept must be short
+
+
+@lru_cache(256)
+def _parse(text: str) -> MimeType | None:
+    match = _SYNTAX.fullmatch(text)
     if match is None:
         return None
     parameters = {name.lower(): (plain or quoted).lower() for name, plain, quoted in _PARAMETER.findall(match[2])}

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 import uvicorn
+import uvloop
 
 from model_server import manifest, volume
 from model_server.api import envelope
@@ -164,7 +165,7 @@ def running(
     server = uvicorn.Server(uvicorn.Config(app, http=Protocol, log_config=None, lifespan="off"))
 
     def serve() -> None:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             workers.start(runner.get_loop())
             runner.run(server.serve(sockets=[listener]))
 

@@ -1,6 +1,7 @@
 """The runner: its protocol over a real socket, under every Python that is here."""
 
 import ast
+import asyncio
 import errno
 import json
 import os
@@ -13,14 +14,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvloop
 
 from model_server import runner_client
-from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
+from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError, runner_command
 
 from .conftest import manifest_text
 
@@ -177,7 +181,21 @@ def test_the_program_dies_with_the_runner_and_its_server(tmp_path: Path, program
         wait_until_gone(pid)
 
 
-def test_a_runner_that_died_is_reported_and_started_again(tmp_path: Path, manifest_path: Path) -> None:
+def by_thread(client: RunnerClient, *job: Any) -> Outcome:
+    return client.run(*job)
+
+
+def by_coroutine(client: RunnerClient, *job: Any) -> Outcome:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        return loop.run(client.work(*job))
+
+
+Do = Callable[..., Outcome]
+both_ways = pytest.mark.parametrize("do", [by_thread, by_coroutine])
+
+
+@both_ways
+def test_a_runner_that_died_is_reported_and_started_again(tmp_path: Path, manifest_path: Path, do: Do) -> None:
     client = RunnerClient(
         ["sh", "-c", 'test -e "$1" || { touch "$1"; exec python3 -c "$2" "$0"; }; exec "$3" "$4" "$0" "$5"', "{socket}",
          str(tmp_path / "once"), "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])",
@@ -186,9 +204,71 @@ def test_a_runner_that_died_is_reported_and_started_again(tmp_path: Path, manife
     source = tmp_path / "in"
     source.write_text("a", encoding="utf-8")
     with pytest.raises(RunnerDiedError):
-        client.run("1", source, tmp_path / "out", 10)
-    assert client.run("1", source, tmp_path / "out", 10).error is None
+        do(client, "1", source, tmp_path / "out", 10)
+    assert do(client, "1", source, tmp_path / "out", 10).error is None
     client.stop()
+
+
+def stub(words: str) -> RunnerClient:
+    """A runner of a few words: `call` is its connection, `ask()` waits for a request."""
+    code = f"""import json, socket, sys, time
+call = socket.socket(socket.AF_UNIX); call.connect(sys.argv[1])
+say = lambda **words: call.sendall(json.dumps(words).encode() + b"\\n")
+ask = lambda: call.recv(65536)
+{words}"""
+    return RunnerClient([sys.executable, "-c", code, "{socket}"])
+
+
+@both_ways
+def test_a_runner_that_never_answers_is_ended_after_the_time_of_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, do: Do
+) -> None:
+    monkeypatch.setattr(runner_client, "_GRACE_SECONDS", 0.1)
+    client = stub("say(mode='stub'); ask(); time.sleep(600)")
+    client.prepare()
+    process = client._process
+    with pytest.raises(RunnerDiedError):
+        do(client, "1", tmp_path / "i", tmp_path / "o", 0.1)
+    assert process
+    assert process.wait(10) != 0
+
+
+@both_ways
+def test_the_end_of_another_job_is_none_of_this_one(tmp_path: Path, do: Do) -> None:
+    client = stub("say(mode='stub'); ask(); say(job='0', error=None, seconds=1); time.sleep(600)")
+    with pytest.raises(RunnerDiedError):
+        do(client, "1", tmp_path / "i", tmp_path / "o", 600)
+
+
+@both_ways
+def test_a_reply_may_come_in_pieces_and_an_end_in_its_midst_is_none(tmp_path: Path, do: Do) -> None:
+    reply = json.dumps({"job": "1", "error": None, "seconds": 2}).encode() + b"\n"
+    pieces = f"ask(); call.sendall({reply[:9]!r}); time.sleep(0.2); "
+    client = stub(f"say(mode='stub'); {pieces} call.sendall({reply[9:]!r}); {pieces}")
+    assert do(client, "1", tmp_path / "i", tmp_path / "o", 600) == Outcome(None, 2)
+    with pytest.raises(RunnerDiedError):
+        do(client, "1", tmp_path / "i", tmp_path / "o", 600)
+
+
+@both_ways
+def test_a_job_is_stopped_by_another_thread(tmp_path: Path, do: Do) -> None:
+    client = stub(f"say(mode='stub'); ask(); open({str(tmp_path / 'asked')!r}, 'w'); time.sleep(600)")
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(do, client, "1", tmp_path / "i", tmp_path / "o", 600)
+        wait_for((tmp_path / "asked").exists)
+        client.stop()
+        assert isinstance(done.exception(10), RunnerDiedError)
+
+
+@pytest.mark.parametrize("client", [stub("time.sleep(600)"), RunnerClient(["sleep", "600"])], ids=["mute", "absent"])
+def test_one_that_is_closed_while_it_starts_ends_and_is_not_started_again(client: RunnerClient) -> None:
+    with ThreadPoolExecutor() as pool:
+        starting = pool.submit(client.prepare)
+        time.sleep(0.3)
+        client.close()
+        assert isinstance(starting.exception(10), RunnerDiedError)
+    with pytest.raises(RunnerDiedError):
+        client.prepare()
 
 
 def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads_it(
@@ -222,8 +302,9 @@ def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads
     assert len(list(Path("/proc/self/fd").iterdir())) == before  # and nothing stays open
 
 
+@both_ways
 def test_a_host_without_room_for_a_runner_is_no_fault_of_the_job(
-    tmp_path: Path, manifest_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, manifest_path: Path, monkeypatch: pytest.MonkeyPatch, do: Do
 ) -> None:
     client = RunnerClient(runner_command([sys.executable], manifest_path))
 
@@ -232,10 +313,10 @@ def test_a_host_without_room_for_a_runner_is_no_fault_of_the_job(
 
     monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
     with pytest.raises(OSError, match="No space left"):
-        client.run("1", tmp_path / "i", tmp_path / "o", 5)
+        do(client, "1", tmp_path / "i", tmp_path / "o", 5)
     monkeypatch.undo()
     (tmp_path / "i").write_text("a", encoding="utf-8")
-    assert client.run("1", tmp_path / "i", tmp_path / "o", 10).error is None
+    assert do(client, "1", tmp_path / "i", tmp_path / "o", 10).error is None
     client.stop()
 
 

@@ -400,3 +400,9 @@ def test_results_are_typed_by_the_schema_and_mapped() -> None:
         json.dumps([{"source": "p[1]", "destination": "second"}]), source_is_table=False, destination_is_table=False
     )
     assert made(b'{"p":[1,2]}', Plan(Form.JSON, Form.JSON, rules), result=True) == b'{"second":2}'
+
+
+def test_of_long_texts_that_are_no_type_none_is_kept() -> None:
+    before = mime._parse.cache_info().currsize
+    assert mime.choose("a/b" * 1000, "c/d" * 1000, ["*/x"]) is None
+    assert mime._parse.cache_info().currsize <= before + 1

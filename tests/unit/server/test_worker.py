@@ -1,0 +1,184 @@
+"""A worker, and what it owes to the queue, whatever its runner does."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from model_server.jobs import database, worker
+from model_server.jobs.heart import Heart
+from model_server.jobs.job import Ended, Job, Order, State
+from model_server.jobs.news import Bench
+from model_server.jobs.queue import Queue
+from model_server.jobs.store import Store, new_id
+from model_server.jobs.worker import Worker
+from model_server.metrics import Metrics
+from model_server.runner_client import Outcome, RunnerDiedError
+from model_server.volume import Volume, claim
+
+
+class StandIn:
+    """In the runner's place: does what the test says."""
+
+    mode = "stand-in"
+
+    def __init__(self, does: Callable[[Path], Outcome]) -> None:
+        self._does = does
+
+    def prepare(self) -> None: ...
+
+    async def work(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome:
+        assert input_path.read_bytes() == b"1"
+        return self._does(output_path)
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def writes(output: Path) -> Outcome:
+    output.write_bytes(b"2")
+    return Outcome(None, 1.0)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Volume:
+    return claim(tmp_path / "data", "m", None)
+
+
+@pytest.fixture
+def store(volume: Volume) -> Store:
+    """Its workers look into the queue only when it rings."""
+    store = Store(volume, Queue(database.open_sqlite(volume.database, on_network=False), "m", 3))
+    store.bench = Bench(3600)
+    return store
+
+
+def worker_of(store: Store, work: Path, does: Callable[[Path], Outcome]) -> Worker:
+    limits = {"timeout_seconds": 10.0, "lease_seconds": 60.0}
+    return Worker(store, StandIn(does), Heart(store, 60), Metrics("m", "1", "b"), owner="me", work=work, **limits)
+
+
+async def end_of(store: Store, job_id: str) -> Job:
+    with store.watchers.watch(job_id) as watch:
+        for _ in range(200):
+            job = store.queue.get(job_id)
+            assert job
+            if job.is_over:
+                return job
+            await watch.wait(0.05)
+    raise AssertionError(f"the job is {job.state}")
+
+
+@pytest.mark.parametrize("fault", [RunnerDiedError("it died"), OSError(28, "no room")])
+def test_a_job_that_is_given_back_is_taken_again_at_once(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    monkeypatch.setattr(worker, "_AFTER_FAULT_SECONDS", 0.0)
+    faults = [fault]
+
+    def does(output: Path) -> Outcome:
+        if faults:
+            raise faults.pop()
+        return writes(output)
+
+    async def check() -> None:
+        one = worker_of(store, tmp_path, does)
+        working = asyncio.create_task(one.run())
+        while not store.bench._seats:  # it has seen that the queue is empty
+            await asyncio.sleep(0.01)
+        job_id = new_id()
+        await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), job_id))
+        assert (await end_of(store, job_id)).state is State.COMPLETE
+        one.stop_claiming()
+        await working
+
+    asyncio.run(check())
+    assert list(tmp_path.glob("*-1*")) == []
+
+
+def test_a_worker_that_stops_waits_until_its_last_end_is_recorded(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded: Future[bool] = Future()
+    asked = threading.Event()
+
+    def end(_job: Job, _ended: Ended) -> Future[bool]:
+        asked.set()
+        return recorded
+
+    monkeypatch.setattr(store.queue, "end", end)
+    told: list[str] = []
+    monkeypatch.setattr(store, "tell_over", lambda job, _ended: told.append(job.id))
+
+    async def check() -> None:
+        one = worker_of(store, tmp_path, writes)
+        working = asyncio.create_task(one.run())
+        await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), "it"))
+        await asyncio.to_thread(asked.wait, 10)
+        one.stop_claiming()
+        await asyncio.sleep(0.1)
+        assert not working.done()
+        recorded.set_result(True)
+        await working
+
+    asyncio.run(check())
+    assert told == ["it"]
+
+
+def test_on_a_volume_that_takes_its_time_files_have_a_thread(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.queue.answers_at_once = False
+    threads: list[threading.Thread] = []
+    for name in ("_small", "_remove"):
+        function = getattr(worker, name)
+
+        def noted(*arguments: object, function: Callable[..., object] = function) -> object:
+            threads.append(threading.current_thread())
+            return function(*arguments)
+
+        monkeypatch.setattr(worker, name, noted)
+
+    async def check() -> None:
+        one = worker_of(store, tmp_path, writes)
+        working = asyncio.create_task(one.run())
+        await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), "it"))
+        assert (await end_of(store, "it")).state is State.COMPLETE
+        one.stop_claiming()
+        await working
+
+    asyncio.run(check())
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
+
+
+def test_a_folder_in_the_place_of_a_result_is_removed_beside_the_loop(store: Store, tmp_path: Path) -> None:
+    removed: list[threading.Thread] = []
+
+    def does(output: Path) -> Outcome:
+        (output / "deep").mkdir(parents=True)
+        return Outcome("it failed", 1.0)
+
+    async def check() -> None:
+        one = worker_of(store, tmp_path, does)
+        working = asyncio.create_task(one.run())
+        await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), "it"))
+        assert (await end_of(store, "it")).error == "it failed"
+        one.stop_claiming()
+        await working
+
+    remove = worker._remove
+
+    def noted(*paths: Path) -> None:
+        removed.append(threading.current_thread())
+        remove(*paths)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "_remove", noted)
+        asyncio.run(check())
+    assert threading.main_thread() not in removed
+    assert not (tmp_path / "it-1").exists()
