@@ -50,8 +50,10 @@ def judge(look: Observation, deployment_id: str, seen: bool) -> Judgement | None
     primary = next((d for d in look.deployments if d.primary), None)
     if look.service_status in ("DRAINING", "INACTIVE"):
         return Judgement("failed", f"the service is being deleted ({look.service_status}).")
-    # Stopped, not for a failure of its own: replaced, maybe before the first look, whatever became of the newer one.
-    replaced = look.ours_status == "STOPPED" and not (ours and (ours.primary or ours.state == "FAILED"))
+    # Complete, or stopped not for a failure of its own, and no longer what the service wants: replaced, maybe before
+    # the first look, whatever became of the newer one (its rollback may lead back to ours).
+    over = look.ours_status in ("STOPPED", "SUCCESSFUL")
+    replaced = over and not (ours and (ours.primary or ours.state == "FAILED"))
     if not replaced and (look.ours_status.startswith("ROLLBACK_") or _is_on_the_way_back(ours, primary)):
         return _went_back(look, deployment_id, ours, primary)
     if ours and ours.primary:

@@ -88,6 +88,8 @@ BACK = deployment(3, reason="ECS deployment circuit breaker: rolling back to dep
         (look(NEWER, status="STOPPED"), True, "superseded"),
         (look(NEWER, status="STOPPED"), False, "superseded"),
         (look(replace(NEWER, reason="rolling back to 1."), status="STOPPED"), False, "superseded"),
+        (look(BACK, status="SUCCESSFUL"), False, "superseded"),
+        (look(BACK, status="SUCCESSFUL"), True, "superseded"),
         (look(NEWER, deployment(2, "COMPLETED", primary=False, running=1), status="SUCCESSFUL"), True, "superseded"),
     ],
 )

@@ -128,7 +128,8 @@ class Service:
         arn = f"{self.arn.replace(':service/', ':service-deployment/')}/{secrets.token_urlsafe(15)}"
         record = ServiceDeployment(arn, revision, sources, now, updated_at=now)
         record.breaker = "MONITORING" if self.breaker().get("enable") else "DISABLED"
-        deployment = Deployment(revision, record, now)
+        number = revision.arn.rsplit("/", 1)[-1]  # the same for both, as AWS has it
+        deployment = Deployment(revision, record, now, identity=f"ecs-svc/{number}")
         self.revisions.append(revision)
         self.records.insert(0, record)
         self.deployments.insert(0, deployment)
