@@ -135,15 +135,19 @@ class Worker:
             self._record(job, ended, outcome)
         except RunnerDiedError as error:
             if self._giving_up.is_set():
-                recorded, text = await asyncio.to_thread(self._store.queue.release, job), "given back: the server stops"
+                recorded, text = await self._give_back(self._store.queue.release, job), "given back: the server stops"
             else:
-                recorded, text = await asyncio.to_thread(self._store.queue.abandon, job), f"given back: {error}"
+                recorded, text = await self._give_back(self._store.queue.abandon, job), f"given back: {error}"
             log_job(job.id, "%s", text if recorded else _TOO_LATE)
-            self._store.bench.ring()
         except OSError:  # no room, no descriptor: another server may have the job, or this one later
-            await asyncio.to_thread(self._store.queue.release, job)
-            self._store.bench.ring()
+            await self._give_back(self._store.queue.release, job)
             raise
+
+    async def _give_back(self, change: Callable[[Job], bool], job: Job) -> bool:
+        """Returns the job to the queue by `change`, and has somebody look there; False if it was no longer ours."""
+        recorded = await asyncio.to_thread(change, job)
+        self._store.bench.ring()
+        return recorded
 
     async def _with_files(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs what reads or writes small files: in a thread of its own where each may take a network's time."""

@@ -13,7 +13,7 @@ from model_server.jobs.heart import Heart
 from model_server.jobs.job import Ended, Job, Order, State
 from model_server.jobs.news import Bench
 from model_server.jobs.queue import Queue
-from model_server.jobs.store import Store, new_id
+from model_server.jobs.store import Store
 from model_server.jobs.worker import Worker
 from model_server.metrics import Metrics
 from model_server.runner_client import Outcome, RunnerDiedError
@@ -73,6 +73,19 @@ async def end_of(store: Store, job_id: str) -> Job:
     raise AssertionError(f"the job is {job.state}")
 
 
+async def one_job(store: Store, work: Path, does: Callable[[Path], Outcome]) -> Job:
+    """How a job ended, with a worker that knows that the queue is empty, and stops afterwards."""
+    one = worker_of(store, work, does)
+    working = asyncio.create_task(one.run())
+    while not store.bench._seats:
+        await asyncio.sleep(0.01)
+    await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), "it"))
+    job = await end_of(store, "it")
+    one.stop_claiming()
+    await working
+    return job
+
+
 @pytest.mark.parametrize("fault", [RunnerDiedError("it died"), OSError(28, "no room")])
 def test_a_job_that_is_given_back_is_taken_again_at_once(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
@@ -85,18 +98,7 @@ def test_a_job_that_is_given_back_is_taken_again_at_once(
             raise faults.pop()
         return writes(output)
 
-    async def check() -> None:
-        one = worker_of(store, tmp_path, does)
-        working = asyncio.create_task(one.run())
-        while not store.bench._seats:  # it has seen that the queue is empty
-            await asyncio.sleep(0.01)
-        job_id = new_id()
-        await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), job_id))
-        assert (await end_of(store, job_id)).state is State.COMPLETE
-        one.stop_claiming()
-        await working
-
-    asyncio.run(check())
+    assert asyncio.run(one_job(store, tmp_path, does)).state is State.COMPLETE
     assert list(tmp_path.glob("*-1*")) == []
 
 
@@ -143,15 +145,7 @@ def test_on_a_volume_that_takes_its_time_files_have_a_thread(
 
         monkeypatch.setattr(worker, name, noted)
 
-    async def check() -> None:
-        one = worker_of(store, tmp_path, writes)
-        working = asyncio.create_task(one.run())
-        await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), "it"))
-        assert (await end_of(store, "it")).state is State.COMPLETE
-        one.stop_claiming()
-        await working
-
-    asyncio.run(check())
+    assert asyncio.run(one_job(store, tmp_path, writes)).state is State.COMPLETE
     assert len(threads) == 2
     assert threading.main_thread() not in threads
 
@@ -163,14 +157,6 @@ def test_a_folder_in_the_place_of_a_result_is_removed_beside_the_loop(store: Sto
         (output / "deep").mkdir(parents=True)
         return Outcome("it failed", 1.0)
 
-    async def check() -> None:
-        one = worker_of(store, tmp_path, does)
-        working = asyncio.create_task(one.run())
-        await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), "it"))
-        assert (await end_of(store, "it")).error == "it failed"
-        one.stop_claiming()
-        await working
-
     remove = worker._remove
 
     def noted(*paths: Path) -> None:
@@ -179,6 +165,7 @@ def test_a_folder_in_the_place_of_a_result_is_removed_beside_the_loop(store: Sto
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker, "_remove", noted)
-        asyncio.run(check())
+        assert asyncio.run(one_job(store, tmp_path, does)).error == "it failed"
+    assert removed
     assert threading.main_thread() not in removed
     assert not (tmp_path / "it-1").exists()
