@@ -3,8 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from model_server.jobs.job import Job
 from model_server.jobs.store import Store
@@ -21,25 +20,16 @@ class Heart(threading.Thread):
         super().__init__(name="heart", daemon=True)
         self._store = store
         self._lease = lease_seconds
-        self._guard = threading.Lock()
-        self._beating: dict[tuple[str, int], _Beat] = {}
+        #: To add, to discard and to copy are one step each for all threads.
+        self._beats: set[_Beat] = set()
 
-    @asynccontextmanager
-    async def beating(self, job: Job, stop: Callable[[], None]) -> AsyncIterator[None]:
-        """Extends the job's lease while the block runs; calls `stop` if the job is no longer ours, in another thread.
+    def beating(self, job: Job, stop: Callable[[], None]) -> "_Beat":
+        """Extends the job's lease in an `async with`; calls `stop` if the job is no longer ours, in another thread.
 
         And again at each look until the block ends: a runner that was just being started did not hear the first call.
         The block ends after a call that is going on.
         """
-        beat = _Beat(job, stop, time.monotonic() + self._lease / 3)
-        with self._guard:
-            self._beating[job.id, job.token] = beat
-        try:
-            yield
-        finally:
-            with self._guard:
-                del self._beating[job.id, job.token]
-            await beat.end()
+        return _Beat(self._beats, job, stop, self._lease / 3)
 
     def run(self) -> None:
         """Beats for ever; whatever fault it meets, it tries again at the next beat."""
@@ -52,13 +42,12 @@ class Heart(threading.Thread):
             self._store.deleted.wait(heard, min(_LOOK_SECONDS, self._lease / 3))
 
     def _beat(self) -> None:
-        with self._guard:
-            beats = dict(self._beating)
+        beats = self._beats.copy()
         if not beats:
             return
-        lost = {(job.id, job.token) for job in self._store.queue.not_held(beat.job for beat in beats.values())}
+        lost = {(job.id, job.token) for job in self._store.queue.not_held(beat.job for beat in beats)}
         now = time.monotonic()
-        for beat in beats.values():
+        for beat in beats:
             if (beat.job.id, beat.job.token) in lost:
                 beat.stop()
             elif now >= beat.due:
@@ -70,20 +59,25 @@ class Heart(threading.Thread):
 class _Beat:
     """A running job. Whoever is late to stop it must not stop the next one of the same worker."""
 
-    def __init__(self, job: Job, stop: Callable[[], None], due: float) -> None:
+    def __init__(self, beats: set["_Beat"], job: Job, stop: Callable[[], None], seconds: float) -> None:
         self.job = job
-        self.due = due
+        self.due = time.monotonic() + seconds
+        self._beats = beats
         self._stop = stop
         self._guard = threading.Lock()
         self._over = False
+
+    async def __aenter__(self) -> None:
+        self._beats.add(self)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._beats.discard(self)
+        if not self._guard.acquire(blocking=False):  # it is being stopped, which may take seconds
+            await asyncio.to_thread(self._guard.acquire)
+        self._over = True
+        self._guard.release()
 
     def stop(self) -> None:
         with self._guard:
             if not self._over:
                 self._stop()
-
-    async def end(self) -> None:
-        if not self._guard.acquire(blocking=False):  # it is being stopped, which may take seconds
-            await asyncio.to_thread(self._guard.acquire)
-        self._over = True
-        self._guard.release()

@@ -4,8 +4,9 @@ whoever waits also looks again after a while, for other servers ring no bell of 
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from model_server.jobs.job import Claim, Ended, Job
 
@@ -33,29 +34,39 @@ class Bell:
             self._condition.wait_for(lambda: self._rings != heard, seconds)
 
 
+class _Loop:
+    """The loop in which somebody waits, for those who wake it from this thread or another."""
+
+    def __init__(self) -> None:
+        self.running = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Has the loop call `function`: at once if the caller is in it, which spares it a call of the kernel."""
+        if threading.get_ident() == self._thread:
+            function()
+        else:
+            with suppress(RuntimeError):  # the loop has ended
+                self.running.call_soon_threadsafe(function)
+
+
 class Seat:
     """A worker that waits in the running loop. Who took it must give it a job, or None, whatever happens."""
 
     def __init__(self, claim: Claim) -> None:
         #: Under which a job is added that is this worker's from the beginning.
         self.claim = claim
-        self._loop = asyncio.get_running_loop()
-        self._given: asyncio.Future[Job | None] = self._loop.create_future()
+        self.loop = _Loop()
+        #: What it was given.
+        self.given: asyncio.Future[Job | None] = self.loop.running.create_future()
 
     def give(self, job: Job | None) -> None:
         """Wakes the worker with a job of its own; None: to look for one. From any thread."""
-        with suppress(RuntimeError):  # its loop has ended
-            self._loop.call_soon_threadsafe(self._given.set_result, job)
+        self.loop.call(partial(self._take, job))
 
-    async def wait(self, seconds: float | None) -> bool:
-        """Whether it was given something within `seconds`."""
-        await asyncio.wait((self._given,), timeout=seconds)
-        return self._given.done()
-
-    @property
-    def job(self) -> Job | None:
-        """What it was given."""
-        return self._given.result()
+    def _take(self, job: Job | None) -> None:
+        if not self.given.done():  # else the worker was cancelled: its loop ends
+            self.given.set_result(job)
 
 
 class Bench:
@@ -105,29 +116,34 @@ class Bench:
             if self._rings != heard:
                 return None
             self._seats.append(seat)
-        if not await seat.wait(seconds):
-            with self._guard:
-                if seat in self._seats:
-                    self._seats.remove(seat)
-                    return None
-            await seat.wait(None)  # it was taken in this very moment
-        return seat.job
+        late = seat.loop.running.call_later(seconds, self._leave, seat)
+        try:
+            return await seat.given
+        finally:
+            late.cancel()
+
+    def _leave(self, seat: Seat) -> None:
+        """Ends a wait, unless the seat was taken: then it is about to be given something."""
+        with self._guard:
+            if seat not in self._seats:
+                return
+            self._seats.remove(seat)
+        seat.give(None)
 
 
 class Watch:
     """A request that waits for the end of a job."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._changed: asyncio.Future[None] = self._loop.create_future()
+        self._loop = _Loop()
+        self._changed: asyncio.Future[None] = self._loop.running.create_future()
         #: None: it is not over, or somebody else knows how it ended.
         self.ended: Ended | None = None
 
     def tell(self, ended: Ended | None) -> None:
         """Wakes the request; from any thread."""
         self.ended = ended
-        with suppress(RuntimeError):  # its loop has ended
-            self._loop.call_soon_threadsafe(self.look)
+        self._loop.call(self.look)
 
     def look(self) -> None:
         """Lets the next `wait` return at once."""
@@ -137,12 +153,12 @@ class Watch:
     async def wait(self, seconds: float) -> None:
         """Returns when something has changed, or after `seconds`."""
         if not self._changed.done():
-            late = self._loop.call_later(seconds, self.look)
+            late = self._loop.running.call_later(seconds, self.look)
             try:
                 await self._changed
             finally:
                 late.cancel()
-        self._changed = self._loop.create_future()
+        self._changed = self._loop.running.create_future()
 
 
 class Watchers:
