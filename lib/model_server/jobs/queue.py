@@ -6,9 +6,11 @@ Whatever is recorded must carry the newest token: a worker that was thought dead
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, delete, func, or_, select, update
 
@@ -17,7 +19,7 @@ from model_server.jobs.database import journal_mode
 from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Ended, Job, Order, State
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
-from model_server.jobs.statements import COLUMNS, Statements, held, read_job
+from model_server.jobs.statements import COLUMNS, Prepared, Statements, held, read_job
 
 _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
 
@@ -33,6 +35,8 @@ class Queue:
         """
         self._commits = Commits(engine)
         self._reader = engine.execution_options(read_only=True)
+        #: Connections for those who ask: to have one of the pool for a question costs more than the question.
+        self._kept: deque[Connection] = deque()
         self._asker = engine.execution_options(isolation_level="AUTOCOMMIT")
         #: `get` and `get_result` wait for nobody: with a write-ahead log a reader never waits for a writer. There is
         #: one only on a file system of this host, where small files take no time either.
@@ -222,15 +226,26 @@ class Queue:
 
     def get(self, job_id: str) -> Job | None:
         """The job, or None."""
-        with self._asker.connect() as connection:
-            row = self._statements.get.first(connection, {"p_id": job_id})
+        row = self._ask(self._statements.get, job_id)
         return None if row is None else read_job(row)
 
     def get_result(self, job_id: str) -> tuple[Job, bytes | None] | None:
         """The job, and its result where it is kept in the queue; None when there is no such job."""
-        with self._asker.connect() as connection:
-            row = self._statements.get_result.first(connection, {"p_id": job_id})
+        row = self._ask(self._statements.get_result, job_id)
         return None if row is None else (read_job(row), row[-1])
+
+    def _ask(self, question: Prepared, job_id: str) -> tuple[Any, ...] | None:
+        try:
+            connection = self._kept.pop()
+        except IndexError:
+            connection = self._asker.connect()
+        try:
+            return question.first(connection, {"p_id": job_id})
+        finally:
+            if self.answers_at_once and not connection.invalidated:
+                self._kept.append(connection)
+            else:  # a database of its own: the pool minds those that die
+                connection.close()
 
     def not_held(self, claims: Iterable[Job]) -> list[Job]:
         """Those of `claims` that are no longer their worker's: deleted, or taken by another.
@@ -281,6 +296,8 @@ class Queue:
     def close(self) -> None:
         """Ends the queue after what was posted."""
         self._commits.close()
+        while self._kept:
+            self._kept.pop().close()
 
     def _change(self, statement: Update) -> bool:
         return self._post(statement).result()
