@@ -6,8 +6,14 @@ The server listens on the Unix socket SOCKET, this process connects, says how it
 one request at a time, JSON lines:
 
     <- {"mode": text}
-    -> {"job": id, "input": path, "output": path, "timeout": seconds, "memory_mib": limit, "output_bytes": limit}
-    <- {"job": id, "status": "complete" | "error", "exit": code or null, "error": text or null, "seconds": float}
+    -> {"job": id, "input": path, "output": path, "timeout": seconds, "memory_mib": limit, "output_bytes": limit,
+        "small_bytes": limit, "content": size or null}
+    <- {"job": id, "status": "complete" | "error" | "refused", "exit": code or null, "error": text or null,
+        "seconds": float, "errno": number or null, "content": size or null}
+
+Where "content" is a size, so many bytes follow: the input, which is then at its path only while the job runs; or the
+output, taken away from its path, if it has no more than "small_bytes". If the input cannot be written, the job is
+refused before it begins; "errno" says why.
 
 A limit of 0, or none, is no limit. MANIFEST is the image's model.json; "command", "working_directory", "runner_mode"
 and "uses_library" are read from it. What the program prints is copied to this process's standard output, line by line,
@@ -32,6 +38,7 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from model_runner.command import CommandMode
+from model_runner.data import bring, remove, take
 from model_runner.imports import Scan, Script, find_script, scan
 from model_runner.job import decode, encode
 from model_runner.logs import log
@@ -40,6 +47,8 @@ from model_runner.resident import ResidentMode
 from model_runner.warm import UnfitError, WarmMode
 
 LIBRARY = "gravityai"
+#: The program's share of a processor that the server wants, too, is a tenth: while it computes, health is answered.
+NICENESS = 10
 MODES = ("auto", "command", "warm", "resident")
 Mode = Union[CommandMode, WarmMode, ResidentMode]
 
@@ -87,33 +96,84 @@ def read(script: Optional[Script]) -> Tuple[Optional[Scan], str]:
         return None, "{} cannot be read: {}".format(script.path, error)
 
 
-def answer(mode: Mode, request: Dict[str, Any]) -> str:
-    """Has one job done and returns the reply to its request, a line."""
+def answer(mode: Mode, request: Dict[str, Any], given: Optional[bytes]) -> bytes:
+    """Has one job done and returns the reply to its request.
+
+    Args:
+        given: the input, if it came with the request.
+    """
     started = time.monotonic()
+    if given is not None:
+        try:
+            bring(request["input"], given)
+        except OSError as failure:
+            remove(request["input"])
+            return reply(request, "refused", started, number=failure.errno)
     code, error = mode.run(request)
-    return '{{"job": {}, "status": "{}", "exit": {}, "error": {}, "seconds": {:.6f}}}\n'.format(
-        encode(request["job"]),
-        "complete" if error is None else "error",
-        "null" if code is None else code,
-        "null" if error is None else encode(error),
-        time.monotonic() - started,
+    content = None
+    if given is not None:
+        remove(request["input"])
+    if error is None and request.get("small_bytes"):
+        try:
+            content = take(request["output"], request["small_bytes"])
+        except OSError as failure:
+            error = "The program's output cannot be kept: {}.".format(failure.strerror)
+    return reply(request, "complete" if error is None else "error", started, code, error, content=content)
+
+
+def reply(
+    request: Dict[str, Any],
+    status: str,
+    started: float,
+    code: Optional[int] = None,
+    error: Optional[str] = None,
+    number: Optional[int] = None,
+    content: Optional[bytes] = None,
+) -> bytes:
+    """The message to the server about the end of a job that was `started` then."""
+    line = (
+        '{{"job": {}, "status": "{}", "exit": {}, "error": {}, "seconds": {:.6f}, "errno": {}, "content": {}}}'.format(
+            encode(request["job"]),
+            status,
+            "null" if code is None else code,
+            "null" if error is None else encode(error),
+            time.monotonic() - started,
+            "null" if number is None else number,
+            "null" if content is None else len(content),
+        )
     )
+    return line.encode("utf-8") + b"\n" + (content or b"")
 
 
-def receive(connection: socket.socket) -> Dict[str, Any]:
-    """The next request, which is the last that was sent: there is nothing behind it.
+def receive(connection: socket.socket) -> Tuple[Dict[str, Any], Optional[bytes]]:
+    """The next request, and the input that came with it; it is the last that was sent: there is nothing behind it.
 
     Raises:
         EOFError, ConnectionError: the server is gone.
     """
-    line = b""
-    while not line.endswith(b"\n"):
-        data = connection.recv(65536)
-        if not data:
-            raise EOFError("the server is gone")
-        line += data
+    data = more(connection)
+    while b"\n" not in data:
+        data += more(connection)
+    line, _, content = data.partition(b"\n")
     request, _ = decode(line.decode("utf-8"))
-    return dict(request)
+    size = request.get("content")
+    if size is None:
+        return request, None
+    while len(content) < size:
+        content += more(connection)
+    return request, content
+
+
+def more(connection: socket.socket) -> bytes:
+    """The next bytes from the server.
+
+    Raises:
+        EOFError, ConnectionError: it is gone.
+    """
+    data = connection.recv(65536)
+    if not data:
+        raise EOFError("the server is gone")
+    return data
 
 
 def serve(connection: socket.socket, mode: Mode) -> None:
@@ -121,7 +181,7 @@ def serve(connection: socket.socket, mode: Mode) -> None:
     try:
         while True:
             mode.attend()
-            connection.sendall(answer(mode, receive(connection)).encode("utf-8"))
+            connection.sendall(answer(mode, *receive(connection)))
     except (EOFError, ConnectionError):
         pass
     mode.stop()
@@ -142,6 +202,7 @@ def main(arguments: Sequence[str]) -> int:
         log("runner: MODEL_RUNNER_MODE={} is not one of {}; it counts as auto".format(wanted, ", ".join(MODES)))
         wanted = "auto"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
+    os.nice(NICENESS)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
             connection.connect(socket_path)

@@ -17,15 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_server.runner_line import Line, receive
+
 _START_SECONDS = 30.0
 #: Until the runner has imported what the program imports, where it does that.
 _PREPARE_SECONDS = 180.0
 _STOP_SECONDS = 3.0
 #: The runner watches the time itself; this much later it must be stuck.
 _GRACE_SECONDS = 30.0
-_RECEIVE_BYTES = 65536
 _DIED = "the runner ended before the program did"
-_CLOSED = "the runner closed the connection"
+#: What `json.dumps` calls for a text.
+_encode = json.JSONEncoder().encode
 
 
 class RunnerDiedError(Exception):
@@ -38,6 +40,10 @@ class Outcome:
 
     error: str | None
     seconds: float
+    #: The output, if it is small and was asked for.
+    content: bytes | None = None
+    #: An errno: the job was not begun, its input could not be written.
+    refused: int | None = None
 
 
 class RunnerClient:
@@ -49,6 +55,7 @@ class RunnerClient:
         *,
         memory_mib: int = 0,
         output_bytes: int = 0,
+        small_bytes: int = 0,
         environment: Mapping[str, str] | None = None,
         user: tuple[int, int] | None = None,
         log: int | None = None,
@@ -59,18 +66,21 @@ class RunnerClient:
             command: the runner's argv, as `runner_command` makes it; "{socket}" stands for the path of the socket.
             memory_mib: what a job's processes may hold in memory; 0 is no limit.
             output_bytes: how large a job's output may be; 0 is no limit.
+            small_bytes: an output up to this size comes with the outcome of its job.
             environment: variables for the runner and the program, beside the caller's own.
             user: uid and gid of both, when the caller is root and they should not be.
             log: descriptor for what both print; None: the caller's standard output.
         """
         self._command = list(command)
-        self._limits = {"memory_mib": memory_mib, "output_bytes": output_bytes}
+        self._limits = f'"memory_mib": {memory_mib}, "output_bytes": {output_bytes}, "small_bytes": {small_bytes}'
         self._environment = dict(environment or {})
         self._user = user
         self._log = log
         self._guard = threading.RLock()  # `stop` may come from a signal handler in the midst of `run`
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+        #: Instead of the connection, in a loop.
+        self._line: Line | None = None
         self._in_use = False
         self._closed = False
         #: How the program is run, and why not in a faster way; "" as long as it is not known.
@@ -97,55 +107,80 @@ class RunnerClient:
             connection = self._ready()
             try:
                 connection.settimeout(timeout + _GRACE_SECONDS)
-                connection.sendall(self._request(job_id, input_path, output_path, timeout))
-                return _outcome(_receive(connection), job_id)
+                connection.sendall(self._request(job_id, str(input_path), str(output_path), timeout))
+                return _outcome(*receive(connection), job_id)
             except (OSError, ValueError, KeyError) as error:
                 self.stop()
                 raise RunnerDiedError(_DIED) from error
 
-    async def work(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome:
-        """As `run`, for a coroutine: no thread waits while the program works.
+    async def work(
+        self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
+    ) -> Outcome:
+        """As `run`, for a coroutine: no thread waits while the program works. A small output comes with the outcome.
+
+        Args:
+            job_id: for the log.
+            input_path: where the program finds the input.
+            output_path: where it leaves the output, which is gone afterwards if it came with the outcome.
+            timeout: seconds.
+            content: the input; None: it is there already.
 
         Raises:
             RunnerDiedError, OSError: as `run`.
         """
-        loop = asyncio.get_running_loop()
-        with self._using():
-            connection = self._connected()
-            if connection is None:
-                connection = await asyncio.to_thread(self._ready)
-            try:
-                connection.setblocking(False)
-                late = loop.call_later(timeout + _GRACE_SECONDS, connection.shutdown, socket.SHUT_RDWR)
-                try:
-                    await loop.sock_sendall(connection, self._request(job_id, input_path, output_path, timeout))
-                    reply = b""
-                    while not reply.endswith(b"\n"):
-                        more = await loop.sock_recv(connection, _RECEIVE_BYTES)
-                        if not more:
-                            raise ConnectionError(_CLOSED)
-                        reply += more
-                finally:
-                    late.cancel()
-                return _outcome(json.loads(reply), job_id)
-            except (OSError, ValueError, KeyError) as error:
-                await asyncio.to_thread(self.stop)
-                raise RunnerDiedError(_DIED) from error
+        line = self._line
+        if line is None or not line.is_open:
+            line = await self._connect()
+        try:
+            request = self._request(job_id, input_path, output_path, timeout, content)
+            outcome = _outcome(*await line.ask(request, timeout + _GRACE_SECONDS), job_id)
+        except (OSError, ValueError, KeyError) as error:
+            await asyncio.to_thread(self.stop)
+            raise RunnerDiedError(_DIED) from error
+        if outcome.refused is not None:
+            raise OSError(outcome.refused, os.strerror(outcome.refused))
+        return outcome
 
-    def _request(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> bytes:
-        paths = {"input": str(input_path), "output": str(output_path)}
-        return json.dumps({"job": job_id, **paths, "timeout": timeout, **self._limits}).encode() + b"\n"
+    async def _connect(self) -> Line:
+        """Starts the runner; its connection is the running loop's from now on.
+
+        Raises:
+            RunnerDiedError, OSError: as `run`.
+        """
+        await asyncio.to_thread(self.prepare)
+        with self._guard:
+            connection, self._connection = self._connection, None
+            if connection is None:
+                raise RunnerDiedError(_DIED)
+            self._line = Line(connection)
+            return self._line
+
+    def _request(
+        self,
+        job_id: str,
+        input_path: str,
+        output_path: str,
+        timeout: float,
+        content: bytes | None = None,
+    ) -> bytes:
+        texts = f'"job": {_encode(job_id)}, "input": {_encode(input_path)}, "output": {_encode(output_path)}'
+        size = "null" if content is None else len(content)
+        numbers = f'"timeout": {timeout}, {self._limits}, "content": {size}'
+        return f"{{{texts}, {numbers}}}\n".encode() + (content or b"")
 
     def stop(self) -> None:
         """Ends the runner and the program that it runs, if any; may be called from any thread."""
         with self._guard:
             process, self._process = self._process, None
+            line, self._line = self._line, None
             if self._connection is not None:
                 # A `run` that waits for an answer in another thread sees the end by this.
                 with suppress(OSError):
                     self._connection.shutdown(socket.SHUT_RDWR)
             if not self._in_use:
                 self._close()
+        if line is not None:
+            line.hang_up()
         if process is not None:
             process.terminate()
             try:
@@ -204,7 +239,7 @@ class RunnerClient:
             raise RunnerDiedError(_DIED)
         try:
             connection.settimeout(_PREPARE_SECONDS)
-            self.mode = str(_receive(connection)["mode"])
+            self.mode = str(receive(connection)[0]["mode"])
         except (OSError, ValueError, KeyError) as error:
             self.stop()
             raise RunnerDiedError("the runner ended before it was ready") from error
@@ -260,25 +295,10 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _receive(connection: socket.socket) -> dict[str, Any]:
-    """The next message of the runner, which sends one at a time.
-
-    Raises:
-        OSError, ValueError: there is none.
-    """
-    data = b""
-    while not data.endswith(b"\n"):
-        more = connection.recv(_RECEIVE_BYTES)
-        if not more:
-            raise ConnectionError(_CLOSED)
-        data += more
-    return dict(json.loads(data))
-
-
-def _outcome(reply: dict[str, Any], job_id: str) -> Outcome:
+def _outcome(reply: dict[str, Any], content: bytes | None, job_id: str) -> Outcome:
     if reply["job"] != job_id:
         raise ValueError("this is the end of another job")
-    return Outcome(reply["error"], float(reply["seconds"]))
+    return Outcome(reply["error"], float(reply["seconds"]), content, reply.get("errno"))
 
 
 def runner_command(

@@ -22,7 +22,7 @@ from model_server.jobs.callbacks import Courier
 from model_server.jobs.heart import Heart
 from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.queue import Queue
-from model_server.jobs.store import Store
+from model_server.jobs.store import SMALL_BYTES, Store
 from model_server.jobs.worker import Worker, Workers
 from model_server.license import Licensing
 from model_server.log import logger
@@ -78,7 +78,12 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         [
             Worker(
                 store,
-                RunnerClient(command, memory_mib=limits.memory_mib, output_bytes=limits.output_bytes),
+                RunnerClient(
+                    command,
+                    memory_mib=limits.memory_mib,
+                    output_bytes=limits.output_bytes,
+                    small_bytes=SMALL_BYTES,
+                ),
                 heart,
                 metrics,
                 owner=me.id,

@@ -2,25 +2,21 @@
 
 import asyncio
 import concurrent.futures
-import errno
-import os
 import shutil
-import stat
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 from model_server.jobs.heart import Heart
 from model_server.jobs.job import Claim, Ended, Job
-from model_server.jobs.store import SMALL_BYTES, Store, result_name
+from model_server.jobs.store import Store, result_name
 from model_server.log import log_job, logger
 from model_server.metrics import Metrics
 from model_server.runner_client import Outcome, RunnerDiedError
 
-P = ParamSpec("P")
-R = TypeVar("R")
 _AFTER_FAULT_SECONDS = 1.0
 _GIVE_UP_SECONDS = 5.0
 _TOO_LATE = "is no longer ours; nothing was recorded"
@@ -34,7 +30,9 @@ class Runner(Protocol):
 
     def prepare(self) -> None: ...
 
-    async def work(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome: ...
+    async def work(
+        self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
+    ) -> Outcome: ...
 
     def stop(self) -> None: ...
 
@@ -61,12 +59,12 @@ class Worker:
         self._metrics = metrics
         self._runner = runner
         self._claim = Claim(owner, lease_seconds)
-        self._work = work
+        self._work = str(work)
         self._timeout = timeout_seconds
         self._stopping = threading.Event()
         self._giving_up = threading.Event()
         #: The end of the last job.
-        self._recording: asyncio.Future[bool] | None = None
+        self._recording: asyncio.Future[None] | None = None
 
     @property
     def mode(self) -> str:
@@ -116,21 +114,20 @@ class Worker:
     async def _do(self, job: Job) -> None:
         log_job(job.id, "started, attempt %d", job.attempts)
         self._metrics.started()
-        output = self._work / result_name(job.id, job.token)
-        source = self._work / f"{output.name}-input"
-        is_small = False
+        name = result_name(job.id, job.token)
+        output = f"{self._work}/{name}"  # pathlib's paths would cost a job 20 µs
+        source = str(self._store.input_of(job.id)) if job.content is None else f"{output}-input"
+        is_clean = False
         try:
             try:
                 async with self._heart.beating(job, self._runner.stop):
-                    given = await self._with_files(self._bring, job, source)
-                    outcome = await self._runner.work(job.id, given, output, self._timeout)
-                    ended = await self._with_files(self._end, output, outcome)
-                    is_small = ended is not None and ended.content is not None
-                    if ended is None:
-                        ended = await asyncio.to_thread(self._publish, job, output)
+                    outcome = await self._runner.work(job.id, source, output, self._timeout, job.content)
+                    is_clean = outcome.content is not None
+                    ended = await self._end(job, name, output, outcome)
             finally:
-                # Of a job that failed there may be gigabytes, or a folder.
-                await (self._with_files if is_small else asyncio.to_thread)(_remove, output, source)
+                if not is_clean:
+                    # There may be gigabytes, or a folder.
+                    await asyncio.to_thread(_remove, output, *([] if job.content is None else [source]))
             # Behind the beat: a job that is recorded is no longer ours, and the heart would stop its runner.
             self._record(job, ended, outcome)
         except RunnerDiedError as error:
@@ -149,46 +146,37 @@ class Worker:
         self._store.bench.ring()
         return recorded
 
-    async def _with_files(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Runs what reads or writes small files: in a thread of its own where each may take a network's time."""
-        if self._store.queue.answers_at_once:
-            return function(*args, **kwargs)
-        return await asyncio.to_thread(function, *args, **kwargs)
-
-    def _bring(self, job: Job, place: Path) -> Path:
-        """The job's input as a file: at `place`, which is not synced, if the queue keeps it."""
-        if job.content is None:
-            return self._store.input_of(job.id)
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            if os.write(descriptor, job.content) != len(job.content):
-                raise OSError(errno.ENOSPC, "no room for the input")
-        finally:
-            os.close(descriptor)
-        return place
-
     def _record(self, job: Job, ended: Ended, outcome: Outcome) -> None:
         """Has the end of the job recorded, and does not wait for it: the next job can begin."""
-        self._recording = asyncio.wrap_future(self._store.queue.end(job, ended))
-        self._recording.add_done_callback(partial(self._recorded, job, ended, outcome))
+        loop = asyncio.get_running_loop()
+        told = self._recording = loop.create_future()
 
-    def _end(self, output: Path, outcome: Outcome) -> Ended | None:
-        """How the job ended; None if its output is large, and still to be published."""
+        def recorded(future: concurrent.futures.Future[bool]) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._recorded, job, ended, outcome, future, told)
+
+        self._store.queue.end(job, ended).add_done_callback(recorded)
+
+    async def _end(self, job: Job, name: str, output: str, outcome: Outcome) -> Ended:
+        """How the job ended; its output, if it is a file still, is published."""
         if outcome.error is not None:
             return Ended(outcome.error, None, None)
+        if outcome.content is not None:
+            return Ended(None, name, outcome.content)
         try:
-            content = _small(output)
+            return Ended(None, await asyncio.to_thread(self._store.publish, job, Path(output)), None)
         except OSError as error:
-            return _not_kept(error)
-        return None if content is None else Ended(None, output.name, content)
+            return Ended(f"The program's output cannot be kept: {error.strerror}.", None, None)
 
-    def _publish(self, job: Job, output: Path) -> Ended:
-        try:
-            return Ended(None, self._store.publish(job, output), None)
-        except OSError as error:
-            return _not_kept(error)
-
-    def _recorded(self, job: Job, ended: Ended, outcome: Outcome, future: asyncio.Future[bool]) -> None:
+    def _recorded(
+        self,
+        job: Job,
+        ended: Ended,
+        outcome: Outcome,
+        future: concurrent.futures.Future[bool],
+        told: asyncio.Future[None],
+    ) -> None:
+        told.set_result(None)
         error = future.exception()
         if error is not None:  # the job's lease ends, and it is done again
             logger.error("the end of a job could not be recorded", exc_info=error)
@@ -204,36 +192,11 @@ class Worker:
             log_job(job.id, _TOO_LATE)
 
 
-def _small(output: Path) -> bytes | None:
-    """The content of a file; None if it is large.
-
-    Raises:
-        OSError: it is no file that can be read.
-    """
-    descriptor = os.open(output, os.O_RDONLY | os.O_NONBLOCK)  # to open a pipe would wait for somebody who writes
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
-        if status.st_size > SMALL_BYTES:
-            return None
-        content = os.read(descriptor, SMALL_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    return None if len(content) > SMALL_BYTES else content
-
-
-def _not_kept(error: OSError) -> Ended:
-    return Ended(f"The program's output cannot be kept: {error.strerror}.", None, None)
-
-
-def _remove(output: Path, source: Path) -> None:
-    """The input, and what a program left where its output belongs, as far as it can be; it may even be a folder."""
-    for path in (output, source):
+def _remove(*paths: str) -> None:
+    """What the program left, as far as it can be; it may even be a folder."""
+    for path in map(Path, paths):
         try:
-            os.unlink(path)  # noqa: PTH108 - for each job: pathlib's costs three times as much
-        except FileNotFoundError:
-            pass
+            path.unlink(missing_ok=True)
         except OSError:
             shutil.rmtree(path, ignore_errors=True)
 

@@ -26,7 +26,7 @@ from model_server.jobs import database, instance
 from model_server.jobs.callbacks import Courier
 from model_server.jobs.heart import Heart
 from model_server.jobs.queue import Queue
-from model_server.jobs.store import Store
+from model_server.jobs.store import SMALL_BYTES, Store
 from model_server.jobs.worker import Worker, Workers
 from model_server.license import Licensing
 from model_server.metrics import Metrics
@@ -140,7 +140,7 @@ def running(
     metrics = Metrics(model.name, model.version, model.build_id)
     worker = Worker(
         store,
-        RunnerClient(runner_command(model.command, path)),
+        RunnerClient(runner_command(model.command, path), small_bytes=SMALL_BYTES),
         heart,
         metrics,
         owner=me.id,

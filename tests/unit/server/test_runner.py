@@ -25,6 +25,7 @@ import uvloop
 
 from model_server import runner_client
 from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError, runner_command
+from model_server.runner_line import Message
 
 from .conftest import manifest_text
 
@@ -72,10 +73,12 @@ def runner(
         path.unlink()
 
 
-def ask(connection: socket.socket, **request: object) -> dict[str, object]:
-    connection.sendall(json.dumps(request).encode() + b"\n")
+def ask(connection: socket.socket, given: bytes = b"", **request: object) -> dict[str, object]:
+    connection.sendall(json.dumps(request).encode() + b"\n" + given)
     with connection.makefile("rb") as replies:
-        return dict(json.loads(replies.readline()))
+        reply = dict(json.loads(replies.readline()))
+        replies.read(reply["content"] or 0)
+        return reply
 
 
 @pytest.fixture
@@ -98,7 +101,10 @@ def test_the_protocol(python: str, tmp_path: Path, manifest_path: Path) -> None:
     with runner(python, manifest_path, tmp_path, "command") as (connection, process):
         reply = ask(connection, job="j1", **common)
         seconds = reply.pop("seconds")
-        assert reply == {"job": "j1", "status": "complete", "exit": 0, "error": None}
+        assert reply == {
+            **{"job": "j1", "status": "complete", "exit": 0},
+            **{"error": None, "errno": None, "content": None},
+        }
         assert isinstance(seconds, float)
         assert target.read_text(encoding="utf-8") == "HÄUSER\n"
         target.unlink()
@@ -108,11 +114,35 @@ def test_the_protocol(python: str, tmp_path: Path, manifest_path: Path) -> None:
         source.write_text("!sleep 20", encoding="utf-8")
         reply = ask(connection, job="j3", **{**common, "timeout": 0.4})
         assert reply["error"] == "The program ran longer than 0.4 s and was stopped."
+        given = "häuser\n".encode()
+        small = {**common, "input": str(tmp_path / "given"), "small_bytes": len(given)}
+        assert ask(connection, given, job="j4", **small, content=len(given))["content"] == len(given)
+        assert not target.exists()
+        assert not (tmp_path / "given").exists()
+        longer = given + b"!"
+        reply = ask(connection, longer, job="j5", **small, content=len(longer))
+        assert (reply["status"], reply["content"]) == ("complete", None)  # it is longer, too, and stays
+        assert target.read_bytes() == "HÄUSER\n!".encode()
+        nowhere = {**small, "input": str(tmp_path / "no folder/given")}
+        reply = ask(connection, given, job="j6", **nowhere, content=len(given))
+        assert (reply["status"], reply["errno"]) == ("refused", errno.ENOENT)
         connection.close()
         output = process.communicate(timeout=10)[0].decode()
     assert "runner: mode command (as asked), Python 3." in output
     assert "job j1 | working" in output
     assert process.returncode == 0
+
+
+def test_the_program_yields_to_its_server(tmp_path: Path, program_folder: Path) -> None:
+    """While it computes, the server answers."""
+    path = tmp_path / "model.json"
+    code = "import os, sys; open(sys.argv[2], 'w').write(str(os.nice(0)))"
+    text = manifest_text(program_folder, command=[sys.executable, "-c", code, "{input}", "{output}"])
+    path.write_text(text, encoding="utf-8")
+    client = RunnerClient(runner_command([sys.executable], path))
+    client.run("1", tmp_path / "i", tmp_path / "o", 20)
+    client.stop()
+    assert int((tmp_path / "o").read_text(encoding="utf-8")) == min(19, os.nice(0) + 10)
 
 
 def test_a_program_that_is_not_there_is_that_jobs_error(tmp_path: Path, program_folder: Path) -> None:
@@ -181,13 +211,17 @@ def test_the_program_dies_with_the_runner_and_its_server(tmp_path: Path, program
         wait_until_gone(pid)
 
 
+#: A runner's connection stays in the loop of its first job.
+LOOP = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
 def by_thread(client: RunnerClient, *job: Any) -> Outcome:
     return client.run(*job)
 
 
 def by_coroutine(client: RunnerClient, *job: Any) -> Outcome:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
-        return loop.run(client.work(*job))
+    number, given, output, seconds = job
+    return LOOP.run(client.work(number, str(given), str(output), seconds, None))
 
 
 Do = Callable[..., Outcome]
@@ -250,6 +284,55 @@ def test_a_reply_may_come_in_pieces_and_an_end_in_its_midst_is_none(tmp_path: Pa
         do(client, "1", tmp_path / "i", tmp_path / "o", 600)
 
 
+def work(client: RunnerClient, folder: Path, content: bytes) -> Outcome:
+    return LOOP.run(client.work("1", str(folder / "i"), str(folder / "o"), 20, content))
+
+
+def test_small_data_goes_with_the_job_and_comes_with_its_end(tmp_path: Path, manifest_path: Path) -> None:
+    client = RunnerClient(runner_command([sys.executable], manifest_path), small_bytes=16)
+    for content, expected in ((b"a" * 16, b"A" * 16), (b"", b""), (b"a" * 17, None), (b"\n{}\n", b"\n{}\n")):
+        outcome = work(client, tmp_path, content)
+        assert (outcome.error, outcome.content) == (None, expected)
+        assert not (tmp_path / "i").exists()
+        assert (tmp_path / "o").exists() == (expected is None)
+        (tmp_path / "o").unlink(missing_ok=True)
+    outcome = work(client, tmp_path, b"!fail x")
+    assert (outcome.error, outcome.content) == ("no good: x", None)
+    with pytest.raises(OSError, match="No such file"):
+        work(client, tmp_path / "nowhere", b"a")
+    client.stop()
+
+
+@pytest.mark.parametrize("made", ["os.mkfifo(sys.argv[2])", "os.symlink('/dev/zero', sys.argv[2])"])
+def test_what_is_no_file_is_not_read(tmp_path: Path, program_folder: Path, made: str) -> None:
+    path = tmp_path / "model.json"
+    command = [sys.executable, "-c", f"import os, sys; {made}", "{input}", "{output}"]
+    path.write_text(manifest_text(program_folder, command=command), encoding="utf-8")
+    client = RunnerClient(runner_command([sys.executable], path), small_bytes=16)
+    outcome = work(client, tmp_path, b"a")
+    client.stop()
+    assert outcome.content is None
+    assert "no output file" in str(outcome.error)
+
+
+def test_a_runner_that_ends_between_two_jobs_costs_none_an_attempt(tmp_path: Path, manifest_path: Path) -> None:
+    client = RunnerClient(runner_command([sys.executable], manifest_path), small_bytes=16)
+    assert work(client, tmp_path, b"a").content == b"A"
+    process = client._process
+    assert process
+    process.kill()
+    process.wait(10)
+    LOOP.run(asyncio.sleep(0.1))
+    assert work(client, tmp_path, b"b").content == b"B"
+    client.stop()
+    LOOP.run(asyncio.sleep(0.1))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert work(client, tmp_path, b"c").content == b"C"
+    client.stop()
+    LOOP.run(asyncio.sleep(0.1))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 @both_ways
 def test_a_job_is_stopped_by_another_thread(tmp_path: Path, do: Do) -> None:
     client = stub(f"say(mode='stub'); ask(); open({str(tmp_path / 'asked')!r}, 'w'); time.sleep(600)")
@@ -277,10 +360,10 @@ def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads
     path, pid_file = sleeping(tmp_path, program_folder)
     client = RunnerClient(runner_command([sys.executable], path))
     client.prepare()
-    receive = runner_client._receive
+    receive = runner_client.receive
     others: list[socket.socket] = []
 
-    def late(connection: socket.socket) -> dict[str, object]:
+    def late(connection: socket.socket) -> Message:
         """What a thread does that is put to sleep when it has read the number, and before it waits there."""
         number = connection.fileno()
         stopping = threading.Thread(target=client.stop)
@@ -290,7 +373,7 @@ def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads
         assert number not in [other.fileno() for other in others]
         return receive(connection)
 
-    monkeypatch.setattr(runner_client, "_receive", late)
+    monkeypatch.setattr(runner_client, "receive", late)
     with pytest.raises(RunnerDiedError):
         client.run("1", pid_file, tmp_path / "out", 5)
     monkeypatch.undo()

@@ -1,0 +1,54 @@
+"""A job's small data, which the server sends with the job and gets back with its end.
+
+So the files of most jobs are made, read and removed here, beside the program, and not in the server's one loop.
+"""
+
+import errno
+import os
+import shutil
+import stat
+from typing import Optional
+
+
+def bring(path: str, content: bytes) -> None:
+    """Makes the file of a job's input, for the program; it is not synced.
+
+    Raises:
+        OSError: there is no room for it; what was written stays.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        if os.write(descriptor, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(descriptor)
+
+
+def take(path: str, limit: int) -> Optional[bytes]:
+    """Takes a job's output away and returns it; if it has more than `limit` bytes it stays, and None is returned.
+
+    Raises:
+        OSError: it is no file that can be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # else a pipe would wait for a writer
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        content = os.read(descriptor, limit + 1) if status.st_size <= limit else None
+    finally:
+        os.close(descriptor)
+    if content is None or len(content) > limit:
+        return None
+    os.unlink(path)
+    return content
+
+
+def remove(path: str) -> None:
+    """Removes what is there, as far as it can be; a program may have left a folder."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,113 @@
+"""The messages between the server and a runner (the protocol is in model_runner/runner.py)."""
+
+import asyncio
+import json
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+
+RECEIVE_BYTES = 65536
+CLOSED = "the runner closed the connection"
+Message = tuple[dict[str, Any], bytes | None]
+
+
+class Line:
+    """A connection to a runner in the running loop, which listens to it all the time.
+
+    So a message costs the loop neither a call of the kernel to begin to listen nor one to end it, and it learns at once
+    that the runner is gone.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Takes the connection over.
+
+        Raises:
+            OSError: it is closed.
+        """
+        connection.setblocking(False)
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._answer: asyncio.Future[Message] | None = None
+        self._data = b""
+        self.is_open = True
+        #: Who hangs up must not meet the descriptor of another connection, which has its number by now.
+        self._guard = threading.Lock()
+        self._loop.add_reader(connection, self._listen)
+
+    async def ask(self, request: bytes, seconds: float) -> Message:
+        """Sends a request and waits for the answer to it.
+
+        Raises:
+            OSError, ValueError: there is none.
+        """
+        answer: asyncio.Future[Message] = self._loop.create_future()
+        self._answer = answer
+        late = self._loop.call_later(seconds, self.hang_up)
+        try:
+            with suppress(BlockingIOError):
+                request = request[self._connection.send(request) :]
+            if request:
+                await self._loop.sock_sendall(self._connection, request)
+            return await answer
+        finally:
+            late.cancel()
+
+    def hang_up(self) -> None:
+        """Ends the connection; who waits for an answer gets none. From any thread."""
+        with self._guard, suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _listen(self) -> None:
+        try:
+            more = self._connection.recv(RECEIVE_BYTES)
+            if not more:
+                raise ConnectionError(CLOSED)
+            self._data += more
+            message = whole(self._data)
+        except (OSError, ValueError) as error:
+            self._end(error)
+            return
+        if message is not None:
+            self._data = b""
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(message)
+
+    def _end(self, error: Exception) -> None:
+        self.is_open = False
+        self._loop.remove_reader(self._connection)
+        with self._guard:
+            self._connection.close()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+
+def receive(connection: socket.socket) -> Message:
+    """The next message of the runner, which sends one at a time.
+
+    Raises:
+        OSError, ValueError: there is none.
+    """
+    data = b""
+    while (message := whole(data)) is None:
+        more = connection.recv(RECEIVE_BYTES)
+        if not more:
+            raise ConnectionError(CLOSED)
+        data += more
+    return message
+
+
+def whole(data: bytes) -> Message | None:
+    """The message that `data` is, and the content that came with it; None as long as it is not whole.
+
+    Raises:
+        ValueError: it is none.
+    """
+    line, end, content = data.partition(b"\n")
+    if not end:
+        return None
+    message = dict(json.loads(line.decode()))
+    size = message.get("content")
+    if size is None:
+        return message, None
+    return (message, content) if len(content) >= size else None
