@@ -47,7 +47,7 @@ from model_runner.resident import ResidentMode
 from model_runner.warm import UnfitError, WarmMode
 
 LIBRARY = "gravityai"
-#: The program's share of a processor that the server wants, too, is a tenth: while it computes, health is answered.
+#: All wait for the server's one loop: where processors are short it goes before its programs (docs/adr/0015).
 NICENESS = 10
 MODES = ("auto", "command", "warm", "resident")
 Mode = Union[CommandMode, WarmMode, ResidentMode]

@@ -134,7 +134,6 @@ def test_the_protocol(python: str, tmp_path: Path, manifest_path: Path) -> None:
 
 
 def test_the_program_yields_to_its_server(tmp_path: Path, program_folder: Path) -> None:
-    """While it computes, the server answers."""
     path = tmp_path / "model.json"
     code = "import os, sys; open(sys.argv[2], 'w').write(str(os.nice(0)))"
     text = manifest_text(program_folder, command=[sys.executable, "-c", code, "{input}", "{output}"])
