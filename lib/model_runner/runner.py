@@ -15,9 +15,10 @@ Where "content" is a size, so many bytes follow: the input, which is then at its
 output, taken away from its path, if it has no more than "small_bytes". If the input cannot be written, the job is
 refused before it begins; "errno" says why.
 
-A limit of 0, or none, is no limit. MANIFEST is the image's model.json; "command", "working_directory", "runner_mode"
-and "uses_library" are read from it. What the program prints is copied to this process's standard output, line by line,
-behind the job's id. When the server goes away, so does the program.
+A limit of 0, or none, is no limit; but without "small_bytes" no output comes with a reply. MANIFEST is the image's
+model.json; "command", "working_directory", "runner_mode" and "uses_library" are read from it. What the program prints
+is copied to this process's standard output, line by line, behind the job's id. When the server goes away, so does the
+program.
 
 The modes are `command` (command.py), `warm` (warm.py) and `resident` (resident.py). MODEL_RUNNER_MODE names one, or
 `auto`, and counts more than the manifest's "runner_mode".
@@ -26,6 +27,7 @@ These files run under the interpreter that the model needs, which may be as old 
 newer syntax.
 """
 
+import errno
 import json
 import os
 import signal
@@ -108,7 +110,7 @@ def answer(mode: Mode, request: Dict[str, Any], given: Optional[bytes]) -> bytes
             bring(request["input"], given)
         except OSError as failure:
             remove(request["input"])
-            return reply(request, "refused", started, number=failure.errno)
+            return reply(request, "refused", started, number=failure.errno or errno.EIO)
     code, error = mode.run(request)
     content = None
     if given is not None:
@@ -187,6 +189,14 @@ def serve(connection: socket.socket, mode: Mode) -> None:
     mode.stop()
 
 
+def give_way() -> None:
+    """Lowers the priority of this process and of the program."""
+    try:
+        os.nice(NICENESS)
+    except OSError:
+        pass  # a sandbox may forbid it
+
+
 def main(arguments: Sequence[str]) -> int:
     """Serves jobs until the connection ends; returns the exit code."""
     if len(arguments) != 2:
@@ -202,7 +212,7 @@ def main(arguments: Sequence[str]) -> int:
         log("runner: MODEL_RUNNER_MODE={} is not one of {}; it counts as auto".format(wanted, ", ".join(MODES)))
         wanted = "auto"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
-    os.nice(NICENESS)
+    give_way()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
             connection.connect(socket_path)

@@ -131,9 +131,14 @@ class RunnerClient:
         line = self._line
         if line is None or not line.is_open:
             line = await self._connect()
+        request = self._request(job_id, input_path, output_path, timeout, content)
+        seconds = timeout + _GRACE_SECONDS
         try:
-            request = self._request(job_id, input_path, output_path, timeout, content)
-            outcome = _outcome(*await line.ask(request, timeout + _GRACE_SECONDS), job_id)
+            try:
+                message = await line.ask(request, seconds)
+            except BrokenPipeError:  # the runner had ended before it had the whole of the request
+                message = await (await self._connect()).ask(request, seconds)
+            outcome = _outcome(*message, job_id)
         except (OSError, ValueError, KeyError) as error:
             await asyncio.to_thread(self.stop)
             raise RunnerDiedError(_DIED) from error

@@ -7,8 +7,8 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-RECEIVE_BYTES = 65536
-CLOSED = "the runner closed the connection"
+_RECEIVE_BYTES = 65536
+_CLOSED = "the runner closed the connection"
 Message = tuple[dict[str, Any], bytes | None]
 
 
@@ -52,6 +52,7 @@ class Line:
             return await answer
         finally:
             late.cancel()
+            self._answer = None
 
     def hang_up(self) -> None:
         """Ends the connection; who waits for an answer gets none. From any thread."""
@@ -60,11 +61,13 @@ class Line:
 
     def _listen(self) -> None:
         try:
-            more = self._connection.recv(RECEIVE_BYTES)
+            more = self._connection.recv(_RECEIVE_BYTES)
             if not more:
-                raise ConnectionError(CLOSED)
+                raise ConnectionError(_CLOSED)
             self._data += more
             message = whole(self._data)
+        except BlockingIOError:
+            return
         except (OSError, ValueError) as error:
             self._end(error)
             return
@@ -90,9 +93,9 @@ def receive(connection: socket.socket) -> Message:
     """
     data = b""
     while (message := whole(data)) is None:
-        more = connection.recv(RECEIVE_BYTES)
+        more = connection.recv(_RECEIVE_BYTES)
         if not more:
-            raise ConnectionError(CLOSED)
+            raise ConnectionError(_CLOSED)
         data += more
     return message
 
@@ -106,7 +109,9 @@ def whole(data: bytes) -> Message | None:
     line, end, content = data.partition(b"\n")
     if not end:
         return None
-    message = dict(json.loads(line.decode()))
+    message = json.loads(line.decode())
+    if not isinstance(message, dict):
+        raise ValueError("a message must be an object")  # noqa: TRY004 - as other texts that are no message
     size = message.get("content")
     if size is None:
         return message, None

@@ -5,6 +5,7 @@ extends the lease while it works. If it dies, the lease runs out and another wor
 Whatever is recorded must carry the newest token: a worker that was thought dead and comes back records nothing.
 """
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -21,6 +22,8 @@ from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
 from model_server.jobs.statements import COLUMNS, Prepared, Statements, held, read_job
 
+#: The loop's, and one to spare.
+_KEPT_CONNECTIONS = 2
 _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
 
 
@@ -37,9 +40,10 @@ class Queue:
         self._reader = engine.execution_options(read_only=True)
         #: Connections for those who ask: to have one of the pool for a question costs more than the question.
         self._kept: deque[Connection] = deque()
+        self._guard = threading.Lock()
         self._asker = engine.execution_options(isolation_level="AUTOCOMMIT")
-        #: `get` and `get_result` wait for nobody: with a write-ahead log a reader never waits for a writer. There is
-        #: one only on a file system of this host, where small files take no time either.
+        #: `get` and `get_result` wait for nobody: with a write-ahead log, which there is only on a file system of this
+        #: host, a reader never waits for a writer.
         self.answers_at_once = journal_mode(engine) == "WAL"
         self._statements = Statements(engine.dialect)
         self._max_attempts = max_attempts
@@ -240,12 +244,16 @@ class Queue:
         except IndexError:
             connection = self._asker.connect()
         try:
-            return question.first(connection, {"p_id": job_id})
-        finally:
-            if self.answers_at_once and not connection.invalidated:
+            row = question.first(connection, {"p_id": job_id})
+        except BaseException:
+            connection.close()
+            raise
+        with self._guard:
+            if self.answers_at_once and len(self._kept) < _KEPT_CONNECTIONS:
                 self._kept.append(connection)
-            else:  # a database of its own: the pool minds those that die
-                connection.close()
+                return row
+        connection.close()  # the pool needs it for others, and minds those of a database of its own that die
+        return row
 
     def not_held(self, claims: Iterable[Job]) -> list[Job]:
         """Those of `claims` that are no longer their worker's: deleted, or taken by another.

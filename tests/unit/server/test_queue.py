@@ -1,6 +1,7 @@
 """The queue on SQLite: everything that every database must do, its journal, its upgrade, and all in any order."""
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import create_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from model_server.errors import VolumeError
 from model_server.jobs import database, schema
@@ -22,6 +23,7 @@ from rig.queue_suite import *  # noqa: E402, F403
 from rig.queue_suite import CSV, LEASE, MAX_ATTEMPTS, Clock, read, taken  # noqa: E402
 
 from .conftest import StartServer  # noqa: E402
+from .test_runner import wait_for  # noqa: E402
 
 #: Databases as older servers left them: jobs in every state, one of them held by a server that is gone.
 OLDER = pytest.mark.parametrize("layout", [1, 2])
@@ -177,3 +179,41 @@ class QueueMachine(RuleBasedStateMachine):
 
 TestQueueMachine = QueueMachine.TestCase
 TestQueueMachine.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+def test_any_number_of_threads_may_ask_and_the_queue_goes_on(tmp_path: Path) -> None:
+    """Connections that are kept for questions are none that others wait for."""
+    engine = database.open_sqlite(tmp_path / "jobs.sqlite3", on_network=False)
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    queue = Queue(engine, "m", MAX_ATTEMPTS)
+    queue.put("a", CSV)
+    threads = 12  # at once; the pool has 15 connections
+    together = threading.Barrier(threads)
+    answers: list[Job | None] = []
+
+    def ask() -> None:
+        for _ in range(10):
+            together.wait(10)
+            answers.append(queue.get("a"))
+
+    askers = [threading.Thread(target=ask) for _ in range(threads)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join(30)
+    assert [answer is not None for answer in answers] == [True] * 10 * threads
+    assert len(queue._kept) <= 2
+    assert wait_for(lambda: pool.checkedout() <= 3)  # that of the commits, too
+    assert queue.put("b", CSV).id == "b"
+
+
+def test_a_connection_that_failed_answers_nobody_else(queue: Queue) -> None:
+    queue.put("a", CSV)
+    assert queue.get("a")
+    raw = queue._kept[0].connection.driver_connection
+    assert raw
+    raw.close()
+    with pytest.raises(Exception, match="closed"):
+        queue.get("a")
+    assert queue.get("a")

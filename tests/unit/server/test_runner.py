@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import errno
+import gc
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from model_runner.runner import give_way
 from model_server import runner_client
 from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError, runner_command
 from model_server.runner_line import Message
@@ -330,6 +332,47 @@ def test_a_runner_that_ends_between_two_jobs_costs_none_an_attempt(tmp_path: Pat
     client.stop()
     LOOP.run(asyncio.sleep(0.1))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_one_that_ended_a_moment_ago_costs_no_attempt_and_says_nothing(tmp_path: Path, manifest_path: Path) -> None:
+    client = RunnerClient(runner_command([sys.executable], manifest_path), small_bytes=16)
+    assert work(client, tmp_path, b"a").content == b"A"
+    process = client._process
+    assert process
+    said: list[object] = []
+
+    async def at_once() -> Outcome:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context))
+        process.kill()
+        process.wait(10)
+        outcome = await client.work("1", str(tmp_path / "i"), str(tmp_path / "o"), 20, b"b")
+        gc.collect()
+        return outcome
+
+    assert LOOP.run(at_once()).content == b"B"
+    client.stop()
+    LOOP.run(asyncio.sleep(0.1))
+    gc.collect()
+    LOOP.get_loop().set_exception_handler(None)
+    assert said == []
+
+
+def test_what_is_no_message_ends_the_runner(tmp_path: Path) -> None:
+    client = stub("say(mode='stub'); ask(); call.sendall(b'[]\\n'); time.sleep(600)")
+    with pytest.raises(RunnerDiedError):
+        work(client, tmp_path, b"a")
+
+
+def test_a_priority_that_may_not_be_changed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def refuse(by: int) -> None:
+        asked.append(by)
+        raise PermissionError
+
+    monkeypatch.setattr(os, "nice", refuse)
+    give_way()
+    assert asked == [10]
 
 
 @both_ways
