@@ -161,12 +161,7 @@ class RunnerClient:
             return self._line
 
     def _request(
-        self,
-        job_id: str,
-        input_path: str,
-        output_path: str,
-        timeout: float,
-        content: bytes | None = None,
+        self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None = None
     ) -> bytes:
         texts = f'"job": {_encode(job_id)}, "input": {_encode(input_path)}, "output": {_encode(output_path)}'
         size = "null" if content is None else len(content)
@@ -220,16 +215,10 @@ class RunnerClient:
         if connection is not None:
             connection.close()
 
-    def _connected(self) -> socket.socket | None:
-        """The connection to a runner that lives."""
+    def _ready(self) -> socket.socket:
         with self._guard:
             process, connection = self._process, self._connection
-        alive = process is not None and process.poll() is None
-        return connection if alive else None
-
-    def _ready(self) -> socket.socket:
-        connection = self._connected()
-        if connection is not None:
+        if connection is not None and process is not None and process.poll() is None:
             return connection
         self.stop()
         with self._guard:

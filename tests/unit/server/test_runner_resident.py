@@ -124,7 +124,10 @@ def test_one_process_does_all_jobs_and_is_looked_after_between_them(
     with runner(python, manifest_path, tmp_path, "resident") as (connection, process):
         reply = ask(connection, **jobs.request('a "job"'))
         assert isinstance(reply.pop("seconds"), float)
-        assert (reply["job"], reply["status"], reply["exit"], reply["error"]) == ("out 0", "complete", None, None)
+        assert reply == {
+            **{"job": "out 0", "status": "complete", "exit": None},
+            **{"error": None, "errno": None, "content": None},
+        }
         word, pid = jobs.target.read_text(encoding="utf-8").rsplit(" ", 1)
         assert word == 'a "job"'
         reply = ask(connection, **jobs.request("in pieces"))

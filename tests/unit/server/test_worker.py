@@ -137,8 +137,10 @@ def test_a_worker_that_stops_waits_until_its_last_end_is_recorded(
     assert told == ["it"]
 
 
-def test_the_loop_itself_touches_no_file(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each may take a network's time, and lets other threads take Python's lock."""
+def test_a_result_that_is_a_file_has_a_thread_and_one_in_memory_needs_none(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file may take a network's time."""
     threads: list[threading.Thread] = []
 
     def noted(function: Callable[P, R]) -> Callable[P, R]:
