@@ -39,7 +39,9 @@ RUN pyinstaller --noconfirm --log-level WARN --onedir --strip --name model-serve
     && mv dist/model-server /opt/model-server \
     && loader="$(patchelf --print-interpreter /opt/model-server/model-server)" \
     && libraries="$(dirname "$(realpath "$loader")")" \
-    && patchelf --set-interpreter "/opt/model-server/_internal/$(basename "$loader")" --force-rpath --set-rpath '$ORIGIN/_internal' /opt/model-server/model-server \
+    # Two calls in this order: patchelf 0.18 otherwise moves the dynamic section to a page that nothing maps.
+    && patchelf --force-rpath --set-rpath '$ORIGIN/_internal' /opt/model-server/model-server \
+    && patchelf --set-interpreter "/opt/model-server/_internal/$(basename "$loader")" /opt/model-server/model-server \
     && cp -L "$loader" /opt/model-server/_internal/ \
     && for name in libc.so.6 libdl.so.2 libm.so.6 libpthread.so.0 libresolv.so.2 librt.so.1 libutil.so.1; do \
         cp -L "$libraries/$name" /opt/model-server/_internal/ || exit 1; done \
