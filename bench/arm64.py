@@ -24,7 +24,7 @@ from machine import base_image  # noqa: E402
 from machine.host import run  # noqa: E402
 from model_dockerize import image, sandbox  # noqa: E402
 
-BASE = "model-dockerize-arm64:3.11-slim"
+BASE = "model-dockerize-arm64:3.11-slim-bookworm"
 NAME = "mdbench-two"
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts base images into the engine: `base_image.py ensure python:3.13-slim [...]`.
+"""Puts base images into the engine: `base_image.py ensure python:3.13-slim-trixie [...]`.
 
 A registry is asked first. Where none can be reached, a stand-in is made of Debian's own packages: the same Debian
 release and Python version, under the same name, labelled as what it is.
@@ -21,7 +21,7 @@ from machine import debian
 from machine.host import EXIT_REFUSED, MachineError, is_root, parse_os_release, run, say
 
 # The images whose Debian release ships the very Python version that their name promises.
-STAND_INS = {"python:3.11-slim": "bookworm", "python:3.13-slim": "trixie"}
+STAND_INS = {"python:3.11-slim-bookworm": "bookworm", "python:3.13-slim-trixie": "trixie"}
 LABEL = "io.model-dockerize.stand-in"
 PACKAGES = ["python3", "python3-venv", "ca-certificates"]
 WHEELS = "/usr/share/python-wheels"
@@ -83,7 +83,7 @@ def ensure(image: str) -> str:
     """Makes sure that the engine has this image: it is there, or pulled, or a stand-in is made.
 
     Args:
-        image: such as python:3.13-slim.
+        image: such as python:3.13-slim-trixie.
 
     Returns:
         One line that says which.

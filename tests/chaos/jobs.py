@@ -197,7 +197,7 @@ def _image(folder: Path, name: str) -> str:
     (folder / "main.py").write_text(PROGRAM, encoding="utf-8")
     written = json.dumps(["/opt/model-server/model-server", "manifest", manifest("python", "/program", "/diary/diary")])
     (folder / "Dockerfile").write_text(
-        "FROM python:3.13-slim\nCOPY main.py /program/\n"
+        "FROM python:3.13-slim-trixie\nCOPY main.py /program/\n"
         f"COPY --from={BUNDLE} /opt/model-server /opt/model-server\nRUN {written}\n"
         'ENTRYPOINT ["/opt/model-server/tini","--","/opt/model-server/model-server"]\n',
         encoding="utf-8",

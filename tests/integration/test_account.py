@@ -22,7 +22,7 @@ SERVICE = replace(to_settings([]).service, cluster="mdacct", cpu=256, memory=512
 BATCH = to_settings([]).batch
 NAMES = aws.Names("mdacct", "mdacct", "mdacct", "mdacct", "mdacct", "mdacct")
 DOCKERFILE = """
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 ENTRYPOINT ["python", "-u", "-c", "import sys; print('got', sys.argv[1:]); sys.exit('bad' in sys.argv[2])"]
 """
 

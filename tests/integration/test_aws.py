@@ -19,7 +19,7 @@ from model_dockerize.settings import to_settings
 from tests.rig.homes import NewHome
 
 DOCKERFILE = """
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 ARG MODE
 COPY model-server /opt/model-server/model-server
 ENV MODE=$MODE PYTHONUNBUFFERED=1

@@ -88,7 +88,7 @@ def forget(mark: str, name: str) -> None:
 @pytest.mark.parametrize("kind", ["registry", "inline"])
 def test_a_fresh_engine_takes_the_steps_from_ecr(kind: str, account: aws.Aws, engine: image.Engine, name: str) -> None:
     mark = secrets.token_hex(8)
-    dockerfile = f"FROM python:3.13-slim\nRUN head -c 16 /dev/urandom > /random && echo {mark}\n"
+    dockerfile = f"FROM python:3.13-slim-trixie\nRUN head -c 16 /dev/urandom > /random && echo {mark}\n"
     cache = image.choose_cache(kind, engine, True, {})
     assert cache == image.Cache(kind)
     repository = aws.ensure_repository(account, name, Silent())
@@ -124,7 +124,7 @@ def test_a_cache_that_cannot_be_written_is_said_and_ends_nothing(
     options = image.cache_options(image.Cache("registry"), f"{login.registry}/{name}", name, {})
     heard = Heard()
     with image.signed_in(engine, auth) as builder:
-        made = built(builder, name, f"FROM python:3.13-slim\nRUN echo {secrets.token_hex(8)}\n", options, heard)
+        made = built(builder, name, f"FROM python:3.13-slim-trixie\nRUN echo {secrets.token_hex(8)}\n", options, heard)
     assert made.ran_steps == 1
     assert any("exporting cache" in text for text in heard.warnings), heard.warnings
 

@@ -23,7 +23,7 @@ from .conftest import ROOT, Cli, Completed
 from .test_main_path import get, journal
 
 DOCKERFILE = """\
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 COPY foreign_server.py /
 EXPOSE 80
 CMD ["python", "/foreign_server.py", "{kind}", "80"]
@@ -103,7 +103,7 @@ def test_docker_loads_and_runs_what_was_saved(saved: Completed) -> None:
         assert "<h1" in get(f"http://localhost:{port}/")[1]
         listening = docker("exec", name, "cat", "/proc/net/tcp")
         assert "00000000:0050" in listening  # 0.0.0.0:80
-        kept = docker("run", "--rm", "--mount", f"source={volume},target=/d", "python:3.13-slim", "ls", "/d")
+        kept = docker("run", "--rm", "--mount", f"source={volume},target=/d", "python:3.13-slim-trixie", "ls", "/d")
         assert kept
     finally:
         docker("rm", "--force", name)
@@ -158,7 +158,7 @@ def test_each_step_alone_and_what_was_not_proved_is_said(cli: Cli, foreign: Any,
 
     with tarfile.open(path) as tar, tar.extractfile("manifest.json") as file:  # type: ignore[union-attr]
         (name,) = json.load(file)[0]["RepoTags"]
-    docker("tag", "python:3.13-slim", name)
+    docker("tag", "python:3.13-slim-trixie", name)
     loaded = cli("load", path)
     assert loaded.returncode == 0, loaded.stderr
     assert f"Loaded image: {name}" in loaded.stderr

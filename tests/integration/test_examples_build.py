@@ -24,7 +24,7 @@ from rig.engine import floor_engine
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PREFIX = "program-test"
 # What a server image has to hold for a Dockerfile to build on it, where the real one would take minutes.
-STAND_IN = r"""FROM python:3.11-slim
+STAND_IN = r"""FROM python:3.11-slim-bookworm
 RUN mkdir /opt/model-server && cd /opt/model-server \
     && printf '#!/bin/sh\n[ "$1" = manifest ] && printf "%%s" "$2" > /opt/model-server/model.json\n' > model-server \
     && printf '#!/bin/sh\nshift; exec "$@"\n' > tini && chmod 755 model-server tini
@@ -285,13 +285,13 @@ def test_the_oldest_engine_builds_it(copy: Callable[[str], Path], tmp_path: Path
     (tmp_path / "pip.ini").write_text("[global]\nno-index = true\n")
     (tmp_path / "server").mkdir()
     (tmp_path / "server" / "Dockerfile").write_text(STAND_IN)
-    program = look(folder, requirements="my requirements.txt", base="python:3.11-slim")
+    program = look(folder, requirements="my requirements.txt", base="python:3.11-slim-bookworm")
     text = render_dockerfile(program, f"{PREFIX}/server:stand-in")
     path = write_dockerfile(program, text)
     context = io.BytesIO()
     write_context(program, text, context)
     secret = f"--secret=id=pip-config,src={tmp_path / 'pip.ini'}"
-    with floor_engine(["python:3.11-slim"]) as engine:
+    with floor_engine(["python:3.11-slim-bookworm"]) as engine:
         made = engine.build(tmp_path / "server", "--load", f"--tag={PREFIX}/server:stand-in")
         assert made.returncode == 0, made.stderr
         by_hand = engine.build(folder, "--load", "--tag=by-hand", f"--file={path}", secret)

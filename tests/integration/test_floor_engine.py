@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BASE = "python:3.11-slim"
+BASE = "python:3.11-slim-bookworm"
 DEFAULT = "unix:///var/run/docker.sock"
 TAG = "floor-test"
 WORD = "a-word-that-no-layer-may-hold"

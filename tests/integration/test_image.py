@@ -48,16 +48,17 @@ from model_dockerize.image import (
 from model_dockerize.image.engine import connect
 from model_dockerize.image.packing import zstd
 from model_dockerize.image.push import ATTEMPTS
+from model_dockerize.program.python_version import default_image
 from model_dockerize.progress import Silent
 from rig.engine import floor_engine
 from tests.rig.progress import Said
 
 from .conftest import ROOT, Cli
 
-BASE = "python:3.13-slim"
-OLD_BASE = "python:3.11-slim"
+BASE = "python:3.13-slim-trixie"
+OLD_BASE = "python:3.11-slim-bookworm"
 # Libraries of this interpreter are for this version only.
-LENDER = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+LENDER = {11: OLD_BASE}.get(sys.version_info.minor, default_image(f"3.{sys.version_info.minor}"))
 
 
 @pytest.fixture(scope="module")

@@ -168,7 +168,7 @@ def _port_never_opens(folder: Path) -> list[str]:
     # A base image that sends the server to another port: the container runs, and port 80 stays shut.
     subprocess.run(
         ["docker", "buildx", "build", "--load", "--tag", "mdtest-deaf-base", "-"],
-        input="FROM python:3.13-slim\nENV MODEL_SERVER_PORT=8099\n",
+        input="FROM python:3.13-slim-trixie\nENV MODEL_SERVER_PORT=8099\n",
         text=True,
         capture_output=True,
         check=True,

@@ -54,7 +54,7 @@ class OldService:
             key = line.partition(" =")[0]
             lines.append(f"{key} = {values[key]}" if key in values else line)
             if line == "[dockerfile]":
-                lines.append(f"base_image = {values.get('base_image', 'python:3.13-slim')}")
+                lines.append(f"base_image = {values.get('base_image', 'python:3.13-slim-trixie')}")
         (self.folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
         return name
 

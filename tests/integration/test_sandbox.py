@@ -31,7 +31,7 @@ from model_dockerize.sandbox import Sandbox
 from model_dockerize.sandbox.record import CONTAINER_LABEL
 from tests.rig.homes import NewHome
 
-BASE = "python:3.13-slim"
+BASE = "python:3.13-slim-trixie"
 #: Ends at once on SIGTERM, which Python as process 1 would ignore.
 SERVER = (
     "import http.server as h, signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); "

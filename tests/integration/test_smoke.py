@@ -106,7 +106,7 @@ def test_another_build_is_not_taken_for_this_one(model: Model) -> None:
 
 
 def test_a_container_that_ends_at_once_is_not_waited_for(model: Model) -> None:
-    with image.run(model.engine, "python:3.13-slim", {}, "mdimg-smoke") as container:
+    with image.run(model.engine, "python:3.13-slim-trixie", {}, "mdimg-smoke") as container:
         started = time.monotonic()
         result = check(container.urls, model.expectation, 60.0, 60.0, Silent(), partial(gone, container))
     assert time.monotonic() - started < 20
@@ -142,7 +142,7 @@ def test_a_port_that_opens_but_says_nothing_in_http(model: Model) -> None:
     )
     with closing(connect(model.engine)) as client:
         container = client.containers.run(
-            "python:3.13-slim",
+            "python:3.13-slim-trixie",
             ["python3", "-c", text],
             name=f"mdimg-mute-{secrets.token_hex(4)}",
             detach=True,

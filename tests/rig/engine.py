@@ -100,7 +100,7 @@ def floor_engine(images: Sequence[str] = ()) -> Iterator[Engine]:
     """Starts the floor engine with these images of the default engine in it; ends it and removes all it made.
 
     Args:
-        images: names in the default engine, such as python:3.11-slim.
+        images: names in the default engine, such as python:3.11-slim-bookworm.
 
     Raises:
         MachineError: it cannot be had, does not start, or an image cannot be loaded.

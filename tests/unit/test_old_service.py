@@ -45,11 +45,11 @@ class TestDockerfile:
         assert '\nCOPY ["${MODEL_CONTEXT}/", "/program/"]\n' in text
         assert f"Dockerfile: {file}" in done.output
         assert "Python 3.6 has had no security fixes since 2021-12-23" in done.output
-        assert "`base_image = python:3.13-slim` under [dockerfile] in Config.ini" in done.output
+        assert "`base_image = python:3.13-slim-trixie` under [dockerfile] in Config.ini" in done.output
 
     def test_the_one_line_changes_it(self, files: Path) -> None:
-        done = dockerfile(files, ("init_file =\n", "init_file =\nbase_image = python:3.13-slim\n"))
-        assert "\nFROM python:3.13-slim\n" in (files / "program" / "Dockerfile").read_text(encoding="utf-8")
+        done = dockerfile(files, ("init_file =\n", "init_file =\nbase_image = python:3.13-slim-trixie\n"))
+        assert "\nFROM python:3.13-slim-trixie\n" in (files / "program" / "Dockerfile").read_text(encoding="utf-8")
         assert "security fixes" not in done.output
 
     @pytest.mark.parametrize("requirements", ["", "requirements.txt", "needs.txt"])
@@ -131,10 +131,10 @@ class TestLibrary:
         assert all(callable(getattr(batch_service.Batch, name)) for name in methods)
 
     def test_a_dockerfile_is_made_by_a_call(self, files: Path) -> None:
-        made = create_dockerfile(files / "program", "requirements.txt", base_image="python:3.13-slim")
+        made = create_dockerfile(files / "program", "requirements.txt", base_image="python:3.13-slim-trixie")
         assert made.path == files / "program" / "Dockerfile"
         assert made.path.read_text(encoding="utf-8") == made.text
-        assert (made.base_image, made.image) == ("python:3.13-slim", "program:latest")
+        assert (made.base_image, made.image) == ("python:3.13-slim-trixie", "program:latest")
         assert create_dockerfile(files / "program").base_image == "python:3.6"
 
     def test_errors_are_raised(self, files: Path) -> None:

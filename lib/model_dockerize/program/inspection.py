@@ -128,12 +128,14 @@ def _base(program: ProgramSettings, root: Path, problems: Problems, progress: Pr
     """The Python version (empty if only the image knows it) and the base image."""
     if program.base_image:
         if not is_reference(program.base_image):
-            problems.wrong_input(f"base-image {program.base_image!r} is no image reference like python:3.13-slim.")
+            problems.wrong_input(
+                f"base-image {program.base_image!r} is no image reference like python:3.13-slim-trixie."
+            )
         if program.python_version:
             progress.warning(f"base-image {program.base_image} brings its own Python; python-version is overruled.")
         outdated = python_version.support_warning(python_version.of_image(program.base_image), date.today())
         if outdated:
-            newer = f"python:{python_version.DEFAULT}-slim"
+            newer = python_version.default_image(python_version.DEFAULT)
             progress.warning(
                 f"{program.base_image}: {outdated} One line changes it: `base-image: {newer}` in model-dockerize.yml, "
                 f"or `base_image = {newer}` under [dockerfile] in Config.ini."
@@ -143,7 +145,7 @@ def _base(program: ProgramSettings, root: Path, problems: Problems, progress: Pr
     warning = python_version.support_warning(version, date.today())
     if warning:
         progress.warning(warning)
-    return version, f"python:{version}-slim"
+    return version, python_version.default_image(version)
 
 
 def _check_packages(names: tuple[str, ...], problems: Problems) -> None:

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -11,19 +12,33 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from model_dockerize.program.problems import Problems
 from model_dockerize.progress import Progress
 
+
+@dataclass(frozen=True)
+class _Python:
+    """Hold what is known of one version of Python.
+
+    Attributes:
+        support_ends: last day of security fixes (devguide.python.org/versions; of a month, its last day).
+        debian: release of its default image, named so that no folder's image changes when Docker Hub's tag without a
+            release moves on. Now it is that tag's own (docker-library/official-images).
+    """
+
+    support_ends: date
+    debian: str
+
+
 DEFAULT = "3.13"
-# Last day of security fixes (devguide.python.org/versions; where only a month is fixed, its last day).
-SUPPORT_ENDS = {
-    "3.5": date(2020, 9, 30),
-    "3.6": date(2021, 12, 23),
-    "3.7": date(2023, 6, 27),
-    "3.8": date(2024, 10, 7),
-    "3.9": date(2025, 10, 31),
-    "3.10": date(2026, 10, 31),
-    "3.11": date(2027, 10, 31),
-    "3.12": date(2028, 10, 31),
-    "3.13": date(2029, 10, 31),
-    "3.14": date(2030, 10, 31),
+_VERSIONS = {
+    "3.5": _Python(date(2020, 9, 30), "buster"),
+    "3.6": _Python(date(2021, 12, 23), "bullseye"),
+    "3.7": _Python(date(2023, 6, 27), "bookworm"),
+    "3.8": _Python(date(2024, 10, 7), "bookworm"),
+    "3.9": _Python(date(2025, 10, 31), "trixie"),
+    "3.10": _Python(date(2026, 10, 31), "trixie"),
+    "3.11": _Python(date(2027, 10, 31), "trixie"),
+    "3.12": _Python(date(2028, 10, 31), "trixie"),
+    "3.13": _Python(date(2029, 10, 31), "trixie"),
+    "3.14": _Python(date(2030, 10, 31), "trixie"),
 }
 # What `requires-python` is answered from. A fixed list and not today's date: the same folder gives the same image.
 _MAINTAINED = ("3.11", "3.12", "3.13", "3.14")
@@ -62,6 +77,12 @@ def choose(setting: str, root: Path, problems: Problems, progress: Progress) -> 
     return version
 
 
+def default_image(version: str) -> str:
+    """Name the image for `version`: python:3.13-slim-trixie. Of an unknown one only Docker Hub knows the release."""
+    known = _VERSIONS.get(version)
+    return f"python:{version}-slim-{known.debian}" if known else f"python:{version}-slim"
+
+
 def of_image(reference: str) -> str:
     """`3.6` of the official `python:3.6-slim`; empty for any other image, whose Python only it knows."""
     match = _IMAGE.fullmatch(reference)
@@ -70,10 +91,12 @@ def of_image(reference: str) -> str:
 
 def support_warning(version: str, today: date) -> str:
     """A sentence if `version` gets no security fixes any more, else empty."""
-    end = SUPPORT_ENDS.get(version)
-    if end is None or today <= end:
+    known = _VERSIONS.get(version)
+    if known is None or today <= known.support_ends:
         return ""
-    return f"Python {version} has had no security fixes since {end.isoformat()}; {DEFAULT} is maintained."
+    return (
+        f"Python {version} has had no security fixes since {known.support_ends.isoformat()}; {DEFAULT} is maintained."
+    )
 
 
 def _add(
@@ -121,5 +144,5 @@ def _satisfies(version: str, required: SpecifierSet) -> bool:
 
 def _answer(required: SpecifierSet) -> str:
     """The lowest maintained version that satisfies, else the newest of the older ones, else empty."""
-    older = [version for version in reversed(SUPPORT_ENDS) if version not in _MAINTAINED]
+    older = [version for version in reversed(_VERSIONS) if version not in _MAINTAINED]
     return next((version for version in (*_MAINTAINED, *older) if _satisfies(version, required)), "")

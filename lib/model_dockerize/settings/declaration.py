@@ -69,7 +69,13 @@ OPTIONS: tuple[Option, ...] = (
         "Shell script run while the image is built, relative to the program folder. Found by itself when empty; none: "
         "no script is run.",
     ),
-    Option("base-image", "program", Kind.TEXT, "", "Image to build on. python:VERSION-slim when empty."),
+    Option(
+        "base-image",
+        "program",
+        Kind.TEXT,
+        "",
+        "Image to build on. python:VERSION-slim-DEBIAN when empty, such as python:3.13-slim-trixie.",
+    ),
     Option(
         "python-version",
         "program",

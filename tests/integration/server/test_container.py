@@ -55,7 +55,7 @@ def image(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     command = manifest(["python", "main.py", "{input}", "{output}"], "/program")
     name = build(
         folder,
-        "FROM python:3.13-slim\nCOPY main.py /program/\n"
+        "FROM python:3.13-slim-trixie\nCOPY main.py /program/\n"
         f"COPY --from={bundle} /opt/model-server /opt/model-server\n"
         f"ENV MODEL_BUILD_ID=b42 LD_LIBRARY_PATH=/usr/local/nothing\nRUN {command}\n"
         'ENTRYPOINT ["/opt/model-server/tini","--","/opt/model-server/model-server"]\n',

@@ -34,7 +34,7 @@ def image(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     command = manifest(["python", "main.py", "{input}", "{output}"], "/program")
     name = build(
         folder,
-        "FROM python:3.13-slim\nCOPY main.py sleep.txt /program/\n"
+        "FROM python:3.13-slim-trixie\nCOPY main.py sleep.txt /program/\n"
         "RUN mkdir -m 0700 /secret && echo -n hidden > /secret/input && chmod 600 /secret/input\n"
         f"COPY --from={bundle} /opt/model-server /opt/model-server\nRUN {command}\n"
         'ENTRYPOINT ["/opt/model-server/tini","--","/opt/model-server/model-server"]\n',

@@ -89,7 +89,9 @@ def test_a_cached_step_says_so() -> None:
     assert log.steps() == (Step("[stage-1 3/4] COPY . .", cached=True, seconds=0.0),)
 
 
-@pytest.mark.parametrize("name", ["[internal] load build definition", "copy /context /", "[1/2] FROM python:3.13-slim"])
+@pytest.mark.parametrize(
+    "name", ["[internal] load build definition", "copy /context /", "[1/2] FROM python:3.13-slim-trixie"]
+)
 def test_what_is_no_instruction_is_no_step_and_silent_when_quick(name: str) -> None:
     log = BuildLog()
     assert log.add(vertex(name, started=START, completed=START)) == []
@@ -176,7 +178,7 @@ PLAIN = """\
 #0 building with "default" instance using docker driver
 #1 [internal] load build definition from Dockerfile
 #1 DONE 0.0s
-#4 [1/3] FROM docker.io/library/python:3.13-slim
+#4 [1/3] FROM docker.io/library/python:3.13-slim-trixie
 #4 DONE 0.0s
 #5 [2/3] RUN echo hello
 #5 CACHED

@@ -16,12 +16,12 @@ from model_dockerize.image import ServerSources, server_ref, server_version
 from model_dockerize.image.server import _write_bundle, _write_sources, of_checkout, stage_text
 
 DOCKERFILE = """\
-ARG BASE=python:3.11-slim
+ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS bundle
 RUN make-it
 FROM scratch AS model-server
 COPY --from=bundle /opt /opt
-FROM python:3.13-slim AS action
+FROM python:3.13-slim-trixie AS action
 COPY --from=model-server /opt/model-server /opt/model-server
 """
 
@@ -64,7 +64,7 @@ def test_twelve_hex_digits_in_the_name(checkout: Path) -> None:
         ("lib/model_runner/runner.py", "print(9)"),
         ("requirements/server-build.txt", "starlette==2"),
         ("Dockerfile", DOCKERFILE.replace("make-it", "make-it-otherwise")),
-        ("Dockerfile", DOCKERFILE.replace("python:3.11-slim", "python:3.12-slim")),
+        ("Dockerfile", DOCKERFILE.replace("python:3.11-slim-bookworm", "python:3.12-slim")),
         ("Dockerfile", DOCKERFILE.replace("/opt /opt", "/opt/x /opt")),
     ],
 )
@@ -79,7 +79,7 @@ def test_what_the_server_is_made_of_changes_it(checkout: Path, name: str, text: 
     [
         ("lib/model_dockerize/cli.py", "print(9)"),
         ("lib/model_server/__pycache__/y.cpython-313.pyc", "other"),
-        ("Dockerfile", DOCKERFILE.replace("python:3.13-slim", "python:3.14-slim")),
+        ("Dockerfile", DOCKERFILE.replace("python:3.13-slim-trixie", "python:3.14-slim")),
         ("README.md", "new"),
     ],
 )

@@ -8,14 +8,16 @@ from machine.base_image import import_changes, stand_in_release
 from machine.host import MachineError
 
 
-@pytest.mark.parametrize(("image", "release"), [("python:3.11-slim", "bookworm"), ("python:3.13-slim", "trixie")])
+@pytest.mark.parametrize(
+    ("image", "release"), [("python:3.11-slim-bookworm", "bookworm"), ("python:3.13-slim-trixie", "trixie")]
+)
 def test_release(image: str, release: str) -> None:
     assert stand_in_release(image) == release
 
 
-@pytest.mark.parametrize("image", ["python:3.9-slim", "python:3.11", "python:latest", "alpine"])
+@pytest.mark.parametrize("image", ["python:3.9-slim", "python:3.11-slim", "python:3.11", "python:latest", "alpine"])
 def test_another_image_is_refused_with_those_that_can_be_made(image: str) -> None:
-    with pytest.raises(MachineError, match=r"python:3\.11-slim and python:3\.13-slim") as refusal:
+    with pytest.raises(MachineError, match=r"python:3\.11-slim-bookworm and python:3\.13-slim-trixie") as refusal:
         stand_in_release(image)
     assert str(refusal.value).startswith(image)
 

@@ -27,7 +27,7 @@ PLAIN = Program(
     entry="main.py",
     command=("python", "main.py", "{input}", "{output}"),
     python_version="3.13",
-    base_image="python:3.13-slim",
+    base_image="python:3.13-slim-trixie",
     requirements_file="requirements.txt",
     requirements_includes=(),
     requirements_need_code=False,
@@ -227,7 +227,7 @@ def test_labels() -> None:
         "org.opencontainers.image.title": "plain",
         "org.opencontainers.image.version": "1",
         "org.opencontainers.image.description": "Model plain behind the container API",
-        "org.opencontainers.image.base.name": "python:3.13-slim",
+        "org.opencontainers.image.base.name": "python:3.13-slim-trixie",
         "io.model-dockerize.build-id": "$MODEL_BUILD_ID",
         "io.model-dockerize.server": SERVER,
     }

@@ -217,8 +217,27 @@ def test_init_script_of_windows(tmp_path: Path) -> None:
 def test_python_version(tmp_path: Path, files: dict[str, str], setting: str, version: str, warnings: int) -> None:
     heard = Heard()
     program = look(fill(tmp_path, {"main.py": "", **files}), heard, python_version=setting)
-    assert (program.python_version, program.base_image) == (version, f"python:{version}-slim")
+    assert (program.python_version, program.base_image) == (version, f"python:{version}-slim-trixie")
     assert len(heard.warnings) == warnings, heard.warnings
+
+
+@pytest.mark.parametrize(
+    ("version", "image"),
+    [
+        ("3.5", "python:3.5-slim-buster"),
+        ("3.6", "python:3.6-slim-bullseye"),
+        ("3.8", "python:3.8-slim-bookworm"),
+        ("3.9", "python:3.9-slim-trixie"),
+        ("3.14", "python:3.14-slim-trixie"),
+        ("3.99", "python:3.99-slim"),  # which Debian it will have nobody knows yet
+    ],
+)
+def test_the_default_image_names_its_debian_release(tmp_path: Path, version: str, image: str) -> None:
+    assert look(fill(tmp_path, {"main.py": ""}), python_version=version).base_image == image
+
+
+def test_a_base_image_of_the_user_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert look(fill(tmp_path, {"main.py": ""}), base_image="python:3.11-slim").base_image == "python:3.11-slim"
 
 
 def test_overruled_python_version_is_named(tmp_path: Path) -> None:

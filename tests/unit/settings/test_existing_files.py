@@ -109,8 +109,8 @@ class TestConfigIni:
 
     def test_python_3_6_is_the_base_where_none_is_named(self, files: Path) -> None:
         assert settings(files / "Config.ini").program.base_image == "python:3.6"
-        config = changed(files, "Config.ini", ("init_file =", "base_image = python:3.13-slim"))
-        assert settings(config).program.base_image == "python:3.13-slim"
+        config = changed(files, "Config.ini", ("init_file =", "base_image = python:3.13-slim-trixie"))
+        assert settings(config).program.base_image == "python:3.13-slim-trixie"
 
     def test_the_nearest_name_is_told_for_unknown_ones_and_all_at_once(self, files: Path) -> None:
         config = changed(

@@ -2,7 +2,7 @@
 # By hand, in this folder: docker build -t sentiment:latest -f THIS_FILE .
 # (BuildKit; private packages: --secret id=pip-config,src=pip.conf --secret id=ca-bundle,src=ca.pem)
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 # The server starts as root, binds port 80, and runs itself and the program as an ordinary user.
 # hadolint ignore=DL3002
 USER 0
@@ -34,7 +34,7 @@ ENV MODEL_BUILD_ID=$MODEL_BUILD_ID
 LABEL org.opencontainers.image.title="sentiment" \
       org.opencontainers.image.version="latest" \
       org.opencontainers.image.description="Model sentiment behind the container API" \
-      org.opencontainers.image.base.name="python:3.13-slim" \
+      org.opencontainers.image.base.name="python:3.13-slim-trixie" \
       io.model-dockerize.build-id="$MODEL_BUILD_ID" \
       io.model-dockerize.server="model-dockerize/model-server:1.2.3"
 EXPOSE 80
