@@ -14,6 +14,7 @@ PARTS = {
     "server-build": "## model_server",
     "sandbox": "## The sandbox",
     "dev": "## Development",
+    "build": "## Development",
 }
 #: Not packages: files that are kept in the repository.
 VENDORED = {"swagger-ui"}
