@@ -1,3 +1,3 @@
 """Takes a model's program folder to a container in production that has proved it works."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

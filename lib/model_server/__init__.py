@@ -1,3 +1,3 @@
 """The server inside every model image: answers the container API and keeps jobs on the data volume."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
