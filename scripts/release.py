@@ -1,109 +1,195 @@
 #!/usr/bin/env python3
-"""What a release needs beside git and docker: the version checked, the Action's image named by digest, the notes.
+"""Make a release: what a person prepares, the steps of .github/workflows/release.yml, and a rehearsal of both.
 
-    scripts/release.py check v1.2.3      the tag, pyproject.toml, the package and CHANGELOG.md say the same version
-    scripts/release.py rewrite IMAGE     action.yml names IMAGE (registry/name@sha256:...) and no longer the Dockerfile
-    scripts/release.py major v1.2.3      v1
-    scripts/release.py notes v1.2.3      that version's part of CHANGELOG.md
+    scripts/release.py prepare 1.2.3 OWNER/REPO   write the version and the repository's name into this checkout
+    scripts/release.py rehearse HOST:PORT         release the last commit to a local git remote and this registry
 
-Standard library only: it runs before anything is installed.
+On a branch release/v1.2.3, in this order:
+
+    scripts/release.py check                      version, names and changelog agree, and the tag is new
+    scripts/release.py image MACHINE              build and push the Action's image for this computer's processor
+    scripts/release.py index MACHINE...           one name for these images; outputs image, name and digest
+    scripts/release.py wheel                      dist/*.whl
+    scripts/release.py publish IMAGE@DIGEST       pull without a login, commit action.yml, push v1.2.3 and v1
+    scripts/release.py notes                      this version's part of CHANGELOG.md
+
+Environment: GITHUB_REPOSITORY, GITHUB_REF_NAME; TOKEN (password of the registry, if it wants one), REGISTRY (ghcr.io),
+PRIVATE (true: the repository is not public). Standard library only: it runs before anything is installed.
 """
 
-import re
+import datetime
+import os
 import sys
-import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-_TAG = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-_PINNED = re.compile(r"[a-z0-9.-]+(?::\d+)?(?:/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
+from releasing import ROOT, ReleaseError, images, references, tags, versions, wheels
+from releasing.rehearsal import rehearse
+from releasing.shell import run
+
+_BRANCH = "release/"
+_REMOTE = "origin"
+_VISIBILITY = """\
+Make the package public, once: https://github.com/{repository}, "Packages", the package, "Package settings",
+"Change visibility". Where that is greyed out, an owner of the organisation allows public packages first: "Settings",
+"Packages". Then re-run the failed jobs of this run."""
 
 
-class ReleaseError(Exception):
-    """The release cannot be made; the text says why."""
+@dataclass(frozen=True)
+class Release:
+    """The release that this job is a part of."""
+
+    repository: str
+    tag: str
+    registry: str
+
+    @property
+    def branch(self) -> str:
+        """The branch that started it, and holds its commit until it is over."""
+        return f"{_BRANCH}{self.tag}"
+
+    @property
+    def image(self) -> str:
+        """The image's name. Owners may have capitals, images may not."""
+        return f"{self.registry}/{self.repository.lower()}:{self.tag}"
 
 
-def version_of(tag: str) -> str:
-    """`1.2.3` of `v1.2.3`."""
-    if not _TAG.fullmatch(tag):
-        raise ReleaseError(f"{tag!r} is no release tag: it must be like v1.2.3.")
-    return tag[1:]
+def release() -> Release:
+    """Reads the release from the job's environment."""
+    ref = os.environ.get("GITHUB_REF_NAME", "")
+    if not ref.startswith(_BRANCH):
+        raise ReleaseError(f"GITHUB_REF_NAME is {ref!r}: a release runs on a branch like release/v1.2.3.")
+    tag = ref.removeprefix(_BRANCH)
+    versions.version_of(tag)
+    return Release(os.environ["GITHUB_REPOSITORY"], tag, os.environ.get("REGISTRY") or "ghcr.io")
 
 
-def major_of(tag: str) -> str:
-    """The tag that moves: `v1` of `v1.2.3`, but `v0.2` of `v0.2.3`, because before 1.0 a minor version may break."""
-    major, minor, _ = version_of(tag).split(".")
-    return f"v{major}" if major != "0" else f"v0.{minor}"
+def prepare(version: str, repository: str) -> None:
+    """Writes a version and the repository's name into this checkout."""
+    tag = f"v{version}"
+    day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    new = {name: versions.restated(name, _read(name), versions.version_of(tag)) for name in versions.STATED}
+    new["CHANGELOG.md"] = versions.dated(_read("CHANGELOG.md"), version, day)
+    new |= references.renamed(references.read_all(ROOT), repository, tag)
+    for name, text in new.items():
+        (ROOT / name).write_text(text, encoding="utf-8")
 
 
-def problems(tag: str, pyproject: str, package: str, changelog: str) -> list[str]:
-    """Where another version is said than the tag's; each a sentence."""
-    version = version_of(tag)
-    said = re.search(r'^__version__ = "(.*)"$', package, re.MULTILINE)
-    found = {
-        "pyproject.toml": tomllib.loads(pyproject)["project"]["version"],
-        "lib/model_dockerize/__init__.py": said[1] if said else "no version",
-    }
-    wrong = [f"{where} says {other}, the tag {version}." for where, other in found.items() if other != version]
+def problems(this: Release) -> list[str]:
+    """Everything in this checkout that is not as this release needs it; each a sentence."""
+    version = versions.version_of(this.tag)
+    stated = {name: versions.stated(name, _read(name)) for name in versions.STATED}
+    found = [f"{name} says {other}, the branch {version}." for name, other in stated.items() if other != version]
+    found += references.problems(references.read_all(ROOT), this.repository, this.tag)
     try:
-        notes_of(tag, changelog)
+        versions.notes_of(this.tag, _read("CHANGELOG.md"))
     except ReleaseError as error:
-        wrong.append(str(error))
-    return wrong
+        found.append(str(error))
+    return found
 
 
-def notes_of(tag: str, changelog: str) -> str:
-    """The part of CHANGELOG.md under `## 1.2.3`, which may be followed by a date."""
-    version = version_of(tag)
-    parts = re.split(r"^## ", changelog, flags=re.MULTILINE)
-    for part in parts[1:]:
-        heading, _, text = part.partition("\n")
-        if heading.split()[:1] == [version] and text.strip():
-            return text.strip() + "\n"
-    raise ReleaseError(f"CHANGELOG.md has nothing under '## {version}'.")
+def check() -> None:
+    """Ends a release that could not be finished before anything is built."""
+    this = release()
+    found = tags.refs(_REMOTE, ROOT)
+    tags.must_be_new(this.tag, found)
+    tags.must_be_held(this.branch, _commit(), found)
+    if wrong := problems(this):
+        remedy = f"scripts/release.py prepare {versions.version_of(this.tag)} {this.repository}"
+        raise ReleaseError("\n".join([*wrong, f"Run `{remedy}`, commit, and push the branch again."]))
 
 
-def rewritten(action: str, image: str) -> str:
-    """action.yml with the image that was built, pulled by digest, in place of the Dockerfile."""
-    if not _PINNED.fullmatch(image):
-        raise ReleaseError(f"{image!r} is not pinned: it must be registry/name@sha256:DIGEST.")
-    text, count = re.subn(r"^  image: Dockerfile$", f"  image: docker://{image}", action, flags=re.MULTILINE)
-    if count != 1:
-        raise ReleaseError(f"action.yml names the Dockerfile {count} times, not once.")
-    return text
+def image(machine: str) -> None:
+    """Builds and pushes the image for one processor."""
+    this = release()
+    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    # The source is how GitHub knows whose package it is, and that this repository's token may write to it.
+    labels = {"source": f"{server}/{this.repository}", "revision": _commit(), "version": this.tag}
+    images.build_and_push(ROOT, f"{this.image}-{machine}", labels)
 
 
-def check(tag: str) -> None:
-    """Raises ReleaseError with everything that is wrong in this checkout."""
-    files = (_read(name) for name in ("pyproject.toml", "lib/model_dockerize/__init__.py", "CHANGELOG.md"))
-    wrong = problems(tag, *files)
-    if wrong:
-        raise ReleaseError("\n".join(wrong))
+def index(*machines: str) -> None:
+    """Joins the images, and tells the workflow how the result is called."""
+    this = release()
+    joined = images.join(this.image, [f"{this.image}-{machine}" for machine in machines])
+    name, _, digest = joined.partition("@")
+    _output(image=joined, name=name, digest=digest)
+
+
+def wheel() -> None:
+    """Builds the wheel into dist."""
+    print(wheels.build(ROOT, ROOT / "dist"))
+
+
+def publish(built: str) -> None:
+    """Gives users the release: what they get is tried first, and tags move last."""
+    this = release()
+    source = _commit()
+    found = tags.refs(_REMOTE, ROOT)
+    tags.must_be_held(this.branch, source, found)
+    try:
+        images.pull_as_anybody(built)
+        commit = tags.commit_image(ROOT, built, this.tag)
+    except images.NotPublicError as error:
+        if os.environ.get("PRIVATE") != "true":
+            raise ReleaseError(f"{error}\n{_VISIBILITY.format(repository=this.repository)}") from error
+        commit = source
+        print(
+            f"::warning::This repository is private, and so is {built}: no runner could pull it. {this.tag} keeps "
+            "`image: Dockerfile`, and every job that uses it builds the image itself."
+        )
+    moved = tags.push(ROOT, _REMOTE, commit, this.tag, found)
+    print(f"{' and '.join(moved)}: {commit}")
+
+
+def notes() -> None:
+    """Prints this version's part of the changelog."""
+    print(versions.notes_of(release().tag, _read("CHANGELOG.md")), end="")
+
+
+#: Command -> what it does, and the fewest and most arguments it takes.
+COMMANDS: dict[str, tuple[Callable[..., None], int, int]] = {
+    "prepare": (prepare, 2, 2),
+    "rehearse": (rehearse, 1, 1),
+    "check": (check, 0, 0),
+    "image": (image, 1, 1),
+    "index": (index, 1, 9),
+    "wheel": (wheel, 0, 0),
+    "publish": (publish, 1, 1),
+    "notes": (notes, 0, 0),
+}
 
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 done, 1 the release cannot be made, 2 called wrongly."""
-    if len(arguments) != 2 or arguments[0] not in ("check", "rewrite", "major", "notes"):
+    name, *given = arguments or [""]
+    command, fewest, most = COMMANDS.get(name, (None, 0, 0))
+    if command is None or not fewest <= len(given) <= most:
         print(__doc__, file=sys.stderr)
         return 2
-    command, argument = arguments
     try:
-        if command == "major":
-            print(major_of(argument))
-        elif command == "notes":
-            print(notes_of(argument, _read("CHANGELOG.md")), end="")
-        elif command == "rewrite":
-            (ROOT / "action.yml").write_text(rewritten(_read("action.yml"), argument), encoding="utf-8")
-        else:
-            check(argument)
+        command(*given)
     except ReleaseError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
+def _commit() -> str:
+    return run("git", "rev-parse", "HEAD", cwd=ROOT)
+
+
 def _read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def _output(**values: str) -> None:
+    lines = "".join(f"{name}={value}\n" for name, value in values.items())
+    print(lines, end="")
+    if target := os.environ.get("GITHUB_OUTPUT"):
+        with Path(target).open("a", encoding="utf-8") as file:
+            file.write(lines)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,14 @@ import pytest
 import yaml
 
 from model_dockerize.settings import OPTIONS, OUTPUTS
+from releasing.references import WORKFLOW, named
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / "docs/workflows").glob("*.yml"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
-OURS = re.compile(r"(org/model-dockerize@|\./$)")
+NAME = named((ROOT / WORKFLOW).read_text(encoding="utf-8"))
+OURS = re.compile(rf"({re.escape(NAME)}@|\./$)")
 
 
 def steps_of(document: Any) -> list[dict[str, Any]]:
@@ -76,6 +78,25 @@ def test_the_snippets_are_found() -> None:
         step["uses"] for _, text in snippets() for step in steps_of(yaml.safe_load(text)) if OURS.match(step["uses"])
     ]
     assert len(used) >= 12
+
+
+def test_every_action_is_pinned_by_commit_and_alike_everywhere() -> None:
+    files = [*WORKFLOWS, *(ROOT / ".github/workflows").glob("*.yml"), *PAGES]
+    lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    used = [found[1] for line in lines if (found := re.search(r"^ *-? *uses: (.*)", line)) and not OURS.match(found[1])]
+    local = [each for each in used if each.startswith(("./", f"{NAME}/"))]
+    # The README's first workflow is to be read, not copied into production.
+    readme = [each for each in used if re.fullmatch(r"actions/checkout@v\d+", each)]
+    pins = {found[1]: set() for each in used if (found := re.match(r"([\w-]+/[\w-]+)", each)) and each not in local}
+    for each in used:
+        if each not in local + readme:
+            found = re.fullmatch(r"([\w-]+/[\w-]+)[\w/-]*@([0-9a-f]{40} # v\d+\.\d+\.\d+)", each)
+            assert found, each
+            pins[found[1]].add(found[2])
+    assert {action: len(commits) for action, commits in pins.items()} == dict.fromkeys(pins, 1)
+    assert len(pins) >= 9
+    (checkout,) = pins["actions/checkout"]
+    assert readme == [f"actions/checkout@{checkout.split()[2].split('.')[0]}"]
 
 
 def lines_of(name: str) -> int:

@@ -1,0 +1,70 @@
+"""The Action's image: built for each processor, joined under one name, and pulled as any runner pulls it."""
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from releasing import ReleaseError
+from releasing.shell import run
+
+_DENIED = re.compile(r"denied|unauthorized|forbidden|authentication required|no basic auth", re.IGNORECASE)
+
+
+class NotPublicError(ReleaseError):
+    """The registry gives the image only to who logs in. A runner pulls an Action's image without a login."""
+
+
+def build_and_push(context: Path, name: str, labels: dict[str, str]) -> None:
+    """Builds the top-level Dockerfile and pushes it under this name.
+
+    The CA bundle that this computer's TLS needs goes in as a build secret; attestations are GitHub's, beside the image.
+    """
+    bundle = os.environ.get("SSL_CERT_FILE", "")
+    secret = ["--secret", f"id=ca-bundle,src={bundle}"] if Path(bundle).is_file() else []
+    marks = [word for key, value in labels.items() for word in ("--label", f"org.opencontainers.image.{key}={value}")]
+    run("docker", "build", "--provenance=false", *secret, *marks, "--tag", name, str(context))
+    with _login(name) as env:
+        run("docker", "push", "--quiet", name, env=env)
+
+
+def join(name: str, parts: list[str]) -> str:
+    """Gives the images of several processors one name. Returns it by digest."""
+    with _login(name) as env:
+        run("docker", "buildx", "imagetools", "create", "--tag", name, *parts, env=env)
+        # `{{.Manifest.Digest}}` prints a whole page in some versions.
+        manifest = run("docker", "buildx", "imagetools", "inspect", name, "--format", "{{json .Manifest}}", env=env)
+    return f"{name.rpartition(':')[0]}@{json.loads(manifest)['digest']}"
+
+
+def pull_as_anybody(image: str) -> None:
+    """Pulls the image without any login, as a runner does for an Action.
+
+    Raises:
+        NotPublicError: the registry wants a login.
+        ReleaseError: it could not be pulled for another reason.
+    """
+    with tempfile.TemporaryDirectory() as empty:
+        try:
+            run("docker", "pull", "--quiet", image, env={"DOCKER_CONFIG": empty})
+        except ReleaseError as error:
+            if _DENIED.search(str(error)):
+                raise NotPublicError(f"{image} cannot be pulled without a login.\n{error}") from error
+            raise
+
+
+@contextlib.contextmanager
+def _login(name: str) -> Iterator[dict[str, str]]:
+    """Logs in with TOKEN, if there is one, in a configuration that is gone afterwards; the environment that uses it."""
+    token = os.environ.get("TOKEN", "")
+    if not token:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        env = {"DOCKER_CONFIG": folder}
+        user = os.environ.get("GITHUB_ACTOR", "token")
+        run("docker", "login", name.partition("/")[0], "--username", user, "--password-stdin", stdin=token, env=env)
+        yield env

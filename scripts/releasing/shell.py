@@ -1,0 +1,33 @@
+"""Run the programs that a release needs: git, docker, pip."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from releasing import ReleaseError
+
+
+def run(
+    *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 1800
+) -> str:
+    """Returns what the program prints. `env` is added to the environment.
+
+    Raises:
+        ReleaseError: it failed; with the end of what it said.
+    """
+    done = subprocess.run(
+        argv,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=seconds,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-20:])
+        raise ReleaseError(f"`{' '.join(argv[:3])} ...` ended with exit code {done.returncode}:\n{said}")
+    return done.stdout.strip()
