@@ -18,6 +18,8 @@ from tests.rig.command import ROOT, Cli
 from tests.rig.homes import NewHome, furnish
 from tests.rig.leaks import pytest_configure, pytest_runtest_makereport, pytest_sessionfinish, search_sandbox
 
+pytest_plugins = ("rig.needs",)
+
 # Hooks of every test session: no secret in anything that a test makes.
 __all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_sessionfinish"]
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rig import needs
+
 HERE = Path(__file__).resolve().parent
 TESTS = HERE.parent
 FILES = {"using-containers.toml": "A downloaded model", "dockerize-service.toml": "From scripts to AWS Batch"}
@@ -56,23 +58,40 @@ def gaps(table: Sequence[Row]) -> list[str]:
     return found
 
 
-def shortcomings(table: Sequence[Row], results: Iterable[Path]) -> list[str]:
-    """Rows that a run of the tests did not show, a line each.
+@dataclass(frozen=True)
+class Results:
+    """What `pytest --junitxml` wrote in one run: test -> the outcomes of all its sets of parameters."""
 
-    Args:
-        results: the files that `pytest --junitxml` wrote in this run.
-    """
-    outcomes: dict[str, list[str]] = {}
-    for path in results:
-        for case in ET.parse(path).iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
-            outcomes.setdefault(_node(case), []).append(_outcome(case))
-    found = []
-    for row in table:
-        found += [] if row.nodes else [f"{row.id}: no test"]
-        for node in row.nodes:
-            said = outcomes.get(node, ["not run"])  # of every set of parameters
-            found += [f"{row.id}: {node}: {outcome}" for outcome in sorted(set(said) - {"passed"})]
-    return found
+    outcomes: dict[str, set[str]]
+    left_out: tuple[str, ...]  # a line a test: its name and why this machine cannot run it
+
+    @classmethod
+    def read(cls, paths: Iterable[Path]) -> "Results":
+        """The results in these files."""
+        outcomes: dict[str, set[str]] = {}
+        left_out = []
+        for path in paths:
+            for case in ET.parse(path).iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
+                outcome = _outcome(case)
+                outcomes.setdefault(_node(case), set()).add(outcome)
+                if outcome.startswith(needs.LEFT_OUT):
+                    left_out.append(f"{_node(case)}: {outcome.removeprefix(f'{needs.LEFT_OUT}: ')}")
+        return cls(outcomes, tuple(sorted(left_out)))
+
+    def shortcomings(self, table: Sequence[Row]) -> list[str]:
+        """Rows that this run did not show, a line each. Tests that this machine cannot run are no shortcoming."""
+        found = []
+        for row in table:
+            found += [] if row.nodes else [f"{row.id}: no test"]
+            for node in row.nodes:
+                said = self.outcomes.get(node, {"not run"}) - {"passed"}
+                found += [f"{row.id}: {node}: {it}" for it in sorted(said) if not it.startswith(needs.LEFT_OUT)]
+        return found
+
+    def not_shown_here(self, table: Sequence[Row]) -> list[str]:
+        """The ids of rows none of whose tests this machine can run."""
+        outcomes = {row.id: set().union(*(self.outcomes.get(node, set()) for node in row.nodes)) for row in table}
+        return [row for row, said in outcomes.items() if said and all(one.startswith(needs.LEFT_OUT) for one in said)]
 
 
 def document() -> str:
@@ -140,4 +159,9 @@ def _node(case: ET.Element) -> str:
 
 
 def _outcome(case: ET.Element) -> str:
-    return next((child.tag for child in case if child.tag in ("failure", "error", "skipped")), "passed")
+    """`passed`, `failure`, `error`, `skipped`; of a test that this machine really cannot run, its reason."""
+    found = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
+    if found is None:
+        return "passed"
+    reason = found.get("message", "")
+    return reason if found.tag == "skipped" and needs.missing(reason) else found.tag

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from acceptance import table
-from acceptance.table import Row
+from acceptance.table import Results, Row
+from rig import needs
 
 _SUITE = """
 import pytest
@@ -17,6 +18,10 @@ def test_good(): pass
 def test_mixed(n): assert n == 1
 @pytest.mark.skip
 def test_skipped(): pass
+@pytest.mark.skip("left out here: needs wings: this is a pig")
+def test_flight(): pass
+@pytest.mark.skip("left out here: needs feet: it has none")
+def test_walk(): pass
 @pytest.fixture
 def broken(): raise OSError
 def test_error(broken): pass
@@ -55,7 +60,9 @@ def test_a_row_that_is_missing_or_names_what_is_not_there_is_found() -> None:
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_what_did_not_run_and_pass_is_found_in_the_results(tmp_path: Path, workers: str) -> None:
+def test_what_did_not_run_and_pass_is_found_in_the_results(
+    tmp_path: Path, workers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     suite = tmp_path / "tests" / "deep" / "test_suite.py"
     suite.parent.mkdir(parents=True)
     suite.write_text(_SUITE, encoding="utf-8")
@@ -63,13 +70,18 @@ def test_what_did_not_run_and_pass_is_found_in_the_results(tmp_path: Path, worke
     results = tmp_path / "results.xml"
     argv = [sys.executable, "-m", "pytest", "-q", "-n", workers, f"--junitxml={results}", "tests"]
     assert subprocess.run(argv, cwd=tmp_path, check=False, capture_output=True).returncode == 1
-    names = ("good", "mixed", "skipped", "error", "expected", "never")
+    monkeypatch.setattr(needs, "NEEDS", {"wings": lambda: "this is a pig", "feet": lambda: ""})
+    names = ("good", "mixed", "skipped", "flight", "walk", "error", "expected", "never")
     rows = [Row(name, "", {"unit": (f"deep/test_suite.py::test_{name}",)}) for name in names]
     rows += [Row("class", "", {"unit": ("deep/test_suite.py::TestClass::test_inside",)}), Row("empty", "", {})]
 
-    assert table.shortcomings(rows, [results]) == [
+    read = Results.read([results])
+    assert read.left_out == ("deep/test_suite.py::test_flight: needs wings: this is a pig",)
+    assert read.not_shown_here(rows) == ["flight"]
+    assert read.shortcomings(rows) == [
         "mixed: deep/test_suite.py::test_mixed: failure",
         "skipped: deep/test_suite.py::test_skipped: skipped",
+        "walk: deep/test_suite.py::test_walk: skipped",
         "error: deep/test_suite.py::test_error: error",
         "expected: deep/test_suite.py::test_expected: skipped",
         "never: deep/test_suite.py::test_never: not run",

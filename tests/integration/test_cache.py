@@ -85,7 +85,7 @@ def forget(mark: str, name: str) -> None:
         subprocess.run(prune, capture_output=True, check=True)
 
 
-@pytest.mark.parametrize("kind", ["registry", "inline"])
+@pytest.mark.parametrize("kind", [pytest.param("registry", marks=pytest.mark.needs("containerd-store")), "inline"])
 def test_a_fresh_engine_takes_the_steps_from_ecr(kind: str, account: aws.Aws, engine: image.Engine, name: str) -> None:
     mark = secrets.token_hex(8)
     dockerfile = f"FROM python:3.13-slim-trixie\nRUN head -c 16 /dev/urandom > /random && echo {mark}\n"

@@ -277,6 +277,7 @@ def test_build_secrets_are_there_for_the_build_only(build: Build, tmp_path: Path
     assert docker("run", "--rm", "--entrypoint=", built.tag, *search).returncode == 1
 
 
+@pytest.mark.needs("root-on-debian")
 def test_the_oldest_engine_builds_it(copy: Callable[[str], Path], tmp_path: Path) -> None:
     folder = copy("is-prime")
     (folder / "my requirements.txt").write_text("# nothing\n")

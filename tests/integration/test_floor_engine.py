@@ -35,6 +35,9 @@ HEREDOC = f"FROM {BASE}\nRUN <<END\necho one\necho two\nEND\n"
 LINK = f"FROM {BASE}\nCOPY --link Dockerfile /copied\n"
 
 
+NEEDS_FLOOR = pytest.mark.needs("root-on-debian")
+
+
 @pytest.fixture(scope="module")
 def floor() -> Iterator[Engine]:
     with floor_engine([BASE]) as engine:
@@ -46,12 +49,14 @@ def write(folder: Path, dockerfile: str) -> Path:
     return folder
 
 
+@NEEDS_FLOOR
 def test_it_is_the_old_engine_and_a_new_client(floor: Engine) -> None:
     version = floor.docker("version", "--format", "{{.Server.Version}}")
     assert version.stdout.startswith("20.10."), version
     assert "buildx" in floor.docker("buildx", "version").stdout
 
 
+@NEEDS_FLOOR
 def test_it_shares_nothing_with_the_default_engine(floor: Engine, tmp_path: Path) -> None:
     default = Engine(host=DEFAULT, log=tmp_path)
     own, other = (engine.docker("info", "--format", "{{.DockerRootDir}}").stdout for engine in (floor, default))
@@ -60,6 +65,7 @@ def test_it_shares_nothing_with_the_default_engine(floor: Engine, tmp_path: Path
     assert own != other
 
 
+@NEEDS_FLOOR
 def test_cache_and_secret_mounts_work(floor: Engine, tmp_path: Path) -> None:
     context = write(tmp_path, MOUNTS)
     options = ("--secret", "id=word,env=FLOOR_TEST_WORD", "--load", "--tag", TAG)
@@ -77,6 +83,7 @@ def test_cache_and_secret_mounts_work(floor: Engine, tmp_path: Path) -> None:
     assert WORD not in floor.docker("history", "--no-trunc", TAG).stdout + second.stderr + second.stdout
 
 
+@NEEDS_FLOOR
 @pytest.mark.parametrize(
     ("dockerfile", "complaint"),
     [pytest.param(HEREDOC, "unknown instruction", id="heredoc"), pytest.param(LINK, "unknown flag: link", id="link")],

@@ -593,6 +593,7 @@ def test_a_registry_that_does_not_answer_is_tried_again(engine: Engine, web: Ima
     assert words.warnings[0].startswith(f"Attempt 1 of {ATTEMPTS} to push failed and is repeated: ")
 
 
+@pytest.mark.needs("root-on-debian")
 def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
     with floor_engine([OLD_BASE]) as floor:
         engine = probe({**os.environ, "DOCKER_HOST": floor.host})

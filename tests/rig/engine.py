@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import secrets
 import shutil
 import subprocess
@@ -20,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machine import daemon, debian
+from machine import base_image, daemon, debian
 from machine.host import MachineError, is_root, parse_os_release, run
+from rig.subnets import free_subnet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,20 +81,6 @@ def install_floor() -> Path:
     return FLOOR
 
 
-def free_subnet(routes: str) -> str:
-    """The first three numbers of a /24 network that no route of `ip -4 route` mentions.
-
-    Raises:
-        MachineError: all 256 are taken.
-    """
-    taken = set(re.findall(r"\b198\.18\.\d+", routes))
-    for third in range(256):
-        subnet = f"198.18.{third}"  # RFC 2544: never routed, so no real network of the machine is hidden
-        if subnet not in taken:
-            return subnet
-    raise MachineError("No free 198.18.x.0/24 network is left on this machine: remove left-over mdfloor* bridges.")
-
-
 @contextlib.contextmanager
 def floor_engine(images: Sequence[str] = ()) -> Iterator[Engine]:
     """Starts the floor engine with these images of the default engine in it; ends it and removes all it made.
@@ -105,6 +91,11 @@ def floor_engine(images: Sequence[str] = ()) -> Iterator[Engine]:
     Raises:
         MachineError: it cannot be had, does not start, or an image cannot be loaded.
     """
+    for image in images:
+        if not base_image.present(image):
+            raise MachineError(
+                f"{image} is not in the default engine: make it with scripts/machine/base_image.py ensure {image}"
+            )
     with contextlib.ExitStack() as stack:
         with _alone():
             programs = install_floor()
@@ -202,6 +193,5 @@ def _copy_image(image: str, engine: Engine) -> None:
         )
     if saved.returncode or loaded.returncode or engine.docker("image", "inspect", image).returncode:
         raise MachineError(
-            f"{image} could not be copied into the floor engine: {loaded.stderr.strip() or loaded.stdout.strip()} "
-            f"(make it with scripts/machine/base_image.py ensure {image})"
+            f"{image} could not be copied into the floor engine: {loaded.stderr.strip() or loaded.stdout.strip()}"
         )

@@ -59,6 +59,7 @@ def hosts(tmp_path: Path) -> Iterator[list[ProcessHost]]:
         host.remove()
 
 
+@pytest.mark.needs("root-on-debian")
 def test_a_network_file_system_is_known_and_bears_one_server(
     network_folder: Path, tmp_path: Path, hosts: list[ProcessHost]
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_frozen_server_whose_place_was_taken_stops(tmp_path: Path) -> None:
     assert not (tmp_path / "only-server.json").exists()
 
 
+@pytest.mark.needs("root-on-debian")
 def test_a_full_disk_refuses_with_507_and_keeps_nothing_half(
     full_folder: Path, tmp_path: Path, hosts: list[ProcessHost]
 ) -> None:

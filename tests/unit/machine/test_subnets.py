@@ -1,11 +1,11 @@
-"""The floor engine's network never hides a real one."""
+"""The network of an engine of tests never hides a real one."""
 
 from __future__ import annotations
 
 import pytest
 
 from machine.host import MachineError
-from rig.engine import free_subnet
+from rig.subnets import free_subnet
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,5 @@ def test_free_subnet(routes: str, subnet: str) -> None:
 
 
 def test_a_full_machine_is_told_what_to_remove() -> None:
-    with pytest.raises(MachineError, match="mdfloor"):
+    with pytest.raises(MachineError, match="left-over"):
         free_subnet("\n".join(f"198.18.{third}.0/24 dev x" for third in range(256)))
