@@ -23,9 +23,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from machine import base_image, daemon, debian
 from machine.host import EXIT_REFUSED, MachineError, is_root, parse_os_release, run, say
@@ -34,6 +33,7 @@ from rig.subnets import free_subnet
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path("/opt/model-dockerize/hosted-runner")
 RELEASE = "forky"  # the Debian release whose docker.io is 28
 PACKAGES = ["docker.io", "docker-cli", "docker-buildx", "containerd", "tini-static"]
