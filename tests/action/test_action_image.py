@@ -17,6 +17,7 @@ from tests.action.conftest import IMAGES, docker
 from tests.action.harness import Runner, StepResult
 from tests.rig.github_tokens import BEARER, TOKEN, GitHub
 from tests.rig.homes import NewHome
+from tests.rig.waiting import eventually
 
 MODEL = f"{IMAGES}is-prime"
 HOSTILE = """#!/bin/sh
@@ -152,13 +153,12 @@ def test_cancelled_before_it_has_begun(action_image: str) -> None:
 
 def wait_until_handled(pid: int, number: signal.Signals) -> None:
     """Until a process has a handler for that signal: the first lines of its program, before it loads anything."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+
+    def is_handled() -> bool:
         caught = Path(f"/proc/{pid}/status").read_text(encoding="ascii").partition("SigCgt:")[2].split()[0]
-        if int(caught, 16) >> (number - 1) & 1:
-            return
-        time.sleep(0.002)
-    raise AssertionError(f"process {pid} handles no {number.name}")
+        return bool(int(caught, 16) >> (number - 1) & 1)
+
+    eventually(is_handled, pause=0.002)
 
 
 def test_a_fork_that_wants_to_push_is_told_why_it_cannot(runner: Runner) -> None:

@@ -1,11 +1,11 @@
 """The model's pages in a real browser, as a person uses them: served by a real image of is-prime."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from rig.chromium import Page, open_page
+from tests.rig.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "browser-test-is-prime"
@@ -50,14 +51,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def wait_until_up(address: str, container: str) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=1):
-                return
-        except OSError:
-            assert time.monotonic() < deadline, docker("logs", container)
-            time.sleep(0.05)
+    def answers() -> bool:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=1):
+            return True
+        return False
+
+    eventually(answers, tell=lambda: docker("logs", container))
 
 
 @pytest.fixture

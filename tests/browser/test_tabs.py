@@ -21,17 +21,18 @@ import pytest
 
 from model_dockerize import licenses
 from rig.chromium import Page, open_page
+from tests.rig.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "/models/upper"
-#: Upper-cases; an `id` of `slow` takes a while, one of `bad` fails.
+#: Upper-cases; a name of `slow PATH` takes until that file is there, one of `bad` fails.
 PROGRAM = """
-import sys, time
+import os, sys, time
 text = open(sys.argv[1]).read()
 if "bad" in text:
     sys.exit("this is no name: bad")
-if "slow" in text:
-    time.sleep(1.5)
+while "slow" in text and not os.path.exists(text.split("slow ")[1].split(",")[0].strip()):
+    time.sleep(0.01)
 open(sys.argv[2], "w").write(text.upper())
 """
 FIELDS = [
@@ -91,7 +92,7 @@ def server(folder: Path, **environment: str) -> Iterator[str]:
         "MODEL_SERVER_HOST": "127.0.0.1",
         "MODEL_SERVER_PORT": str(port),
         # As root it would give up root, and with it the way to the test's folder.
-        "MODEL_SERVER_USER": "0:0",
+        "MODEL_SERVER_USER": f"{os.getuid()}:{os.getgid()}",
         **environment,
     }
     with (folder / "log").open("wb") as log:
@@ -99,10 +100,7 @@ def server(folder: Path, **environment: str) -> Iterator[str]:
             [sys.executable, "-m", "model_server"], env={**os.environ, **settings}, stdout=log, stderr=log
         )
     try:
-        deadline = time.monotonic() + 30
-        while not answers(f"http://127.0.0.1:{port}/health"):
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.05)
+        eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), tell=(folder / "log").read_text)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -269,14 +267,16 @@ def test_data_of_other_names_goes_through_a_mapping_file(
 
 
 def test_the_list_follows_a_job_to_its_end_and_the_keyboard_keeps_its_place(
-    page: Page, url: str, data: Callable[[str], Path]
+    page: Page, url: str, data: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    job_id = send(page, url, data("name\nslow\n"))
+    enough = tmp_path / "enough"
+    job_id = send(page, url, data(f"name\nslow {enough}\n"))
     page.open(f"{url}/Jobs")
     row = f"[id=job-{job_id}]"
     assert page.value("document.querySelector('.jobs li').id") == f"job-{job_id}"  # newest first
     assert page.text(f"{row} .state") in ("Created", "In progress")
     page.value(f"document.querySelector('{row} .danger').focus()")
+    enough.touch()
     page.wait(f"document.querySelector('{row} .state').innerText === 'Complete'")
     assert page.value(f"document.activeElement === document.querySelector('{row} .danger')")
     links = page.value(f"[...document.querySelectorAll('{row} .actions a')].map(link => link.textContent)")
@@ -399,16 +399,18 @@ def test_older_jobs_are_a_page_away_and_deletion_leads_back_to_it(page: Page, di
     page.wait("location.pathname === '/Jobs' && location.search === '?page=2'")
 
 
-def test_without_javascript_all_of_it_works(page: Page, url: str, data: Callable[[str], Path]) -> None:
+def test_without_javascript_all_of_it_works(page: Page, url: str, data: Callable[[str], Path], tmp_path: Path) -> None:
+    enough = tmp_path / "enough"
     page.open(f"{url}/AddJob")
     page.send("Emulation.setScriptExecutionDisabled", value=True)
     try:
         page.open(f"{url}/Jobs")
         page.open(f"{url}/AddJob")
-        page.choose_file("#file", data("name\nslow\n"))
+        page.choose_file("#file", data(f"name\nslow {enough}\n"))
         page.value("document.querySelector('#add-job button').focus()")
         page.press("Enter")
         page.wait("location.pathname.includes('/Job/')")
+        enough.touch()
         page.wait("document.querySelector('.status')?.innerText === 'Complete'")  # the page reloads by itself
         page.value("document.querySelector('main .danger').focus()")
         page.press("Enter")

@@ -17,6 +17,7 @@ from model_dockerize import aws, sandbox
 from model_dockerize.errors import TimedOutError
 from model_dockerize.settings import to_settings
 from tests.rig.homes import NewHome
+from tests.rig.waiting import eventually
 
 DOCKERFILE = """
 FROM python:3.13-slim-trixie
@@ -309,8 +310,9 @@ class TestLoadBalancer:
         asking.start()
         try:
             service, verdict = self.roll(world, world.images["two"].uri, two)
+            answered = len(seen)
+            eventually(lambda: len(seen) >= answered + 5)
         finally:
-            time.sleep(1)
             stop.set()
             asking.join()
         assert verdict.outcome == "deployed"

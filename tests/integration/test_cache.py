@@ -116,6 +116,7 @@ def test_a_fresh_engine_takes_the_steps_from_ecr(kind: str, account: aws.Aws, en
     assert login.password not in "\n".join(first.lines + second.lines)
 
 
+@pytest.mark.needs("containerd-store")
 def test_a_cache_that_cannot_be_written_is_said_and_ends_nothing(
     account: aws.Aws, engine: image.Engine, name: str
 ) -> None:

@@ -1,9 +1,9 @@
 """A folder with gravityai-build.json as an image: tests in the build, data through the API, its mapping file."""
 
+import contextlib
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from chaos.fuzz_api import served
 from model_dockerize import image
 from model_dockerize.cli import cli as commands
 from tests.integration.conftest import Cli
+from tests.rig.waiting import eventually
 
 PROGRAM = """
 import csv, json, sys
@@ -75,7 +76,7 @@ def test_the_image_has_passed_its_tests_and_knows_its_data(cli: Cli, tmp_path: P
     mapping[1] |= {"source": "YEARS", "defaultValue": 1}
     engine = image.probe(os.environ)
     with image.run(engine, f"{NAME}:latest", {}, NAME) as container:
-        url = next(url for url in container.urls if answers(url))
+        url = eventually(lambda: next((url for url in container.urls if answers(url)), ""), tell=container.logs)
         form = {"Mappings": json.dumps(mapping)}
         sent = requests.post(f"{url}/data/add-job", files={"File": data.read_bytes()}, data=form, timeout=20)
         job = sent.json()["data"]["id"]
@@ -113,10 +114,7 @@ def test_a_model_that_runs_is_asked_without_an_engine(tmp_path: Path) -> None:
 
 
 def answers(url: str) -> bool:
-    """Waits until the model answers there; False if it does not."""
-    for _ in range(100):
-        try:
-            return requests.get(f"{url}/health", timeout=5).ok
-        except requests.ConnectionError:
-            time.sleep(0.1)
+    """True if the model answers there now."""
+    with contextlib.suppress(requests.RequestException):
+        return requests.get(f"{url}/health", timeout=5).ok
     return False

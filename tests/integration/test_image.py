@@ -52,6 +52,7 @@ from model_dockerize.program.python_version import default_image
 from model_dockerize.progress import Silent
 from rig.engine import floor_engine
 from tests.rig.progress import Said
+from tests.rig.waiting import eventually
 
 from .conftest import ROOT, Cli
 
@@ -271,10 +272,7 @@ def test_an_interrupted_build_leaves_no_process(engine: Engine, number: signal.S
         child.send_signal(number)
         assert child.wait(timeout=30) != 0
         assert time.monotonic() - started < 15
-    end = time.monotonic() + 15
-    while (left := _commands_with(nonce)) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert left == []
+    eventually(lambda: not _commands_with(nonce), tell=lambda: _commands_with(nonce))
 
 
 def _commands_with(text: str) -> list[str]:
@@ -343,22 +341,23 @@ def test_a_container_answers_and_is_removed(engine: Engine, web: Image) -> None:
         assert container.exited() is None
         answer = _get(f"{container.urls[0]}/page")
         assert answer.text == "hello"
-        assert "GET /page" in container.logs(tail=5)
+        # The program prints after it answered, and the engine reads that a little later.
+        eventually(lambda: "GET /page" in container.logs(tail=5), tell=container.logs)
     with closing(connect(engine)) as client:
         assert client.containers.list(all=True, filters={"name": container.name}) == []
     assert container.exited() == 137
 
 
 def _get(url: str) -> requests.Response:
-    end = time.monotonic() + 20
     with requests.Session() as session:
         session.trust_env = False
-        while True:
-            try:
+
+        def answer() -> requests.Response | None:
+            with suppress(requests.ConnectionError):
                 return session.get(url, timeout=5)
-            except requests.ConnectionError:
-                assert time.monotonic() < end, f"nothing answered at {url}"
-                time.sleep(0.1)
+            return None
+
+        return eventually(answer)
 
 
 def test_a_container_is_removed_when_the_block_fails(engine: Engine, web: Image) -> None:
@@ -373,11 +372,9 @@ def test_a_container_that_ends_tells_its_code_and_words(engine: Engine) -> None:
     build(engine, context(text), BuildRequest(tags=("mdimg-exit:1",)), Silent())
     try:
         with run(engine, "mdimg-exit:1", {}, "mdimg-run") as container:
-            end = time.monotonic() + 20
-            while (code := container.exited()) is None and time.monotonic() < end:
-                time.sleep(0.05)
-            assert code == 7
-            assert sorted(container.logs().split()) == ["err", "out"]
+            eventually(lambda: container.exited() is not None)
+            assert container.exited() == 7
+            eventually(lambda: sorted(container.logs().split()) == ["err", "out"], tell=container.logs)
     finally:
         remove(engine, "mdimg-exit:1")
 
@@ -616,10 +613,7 @@ def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
         assert find(engine, build_id) is None
         assert load(engine, look(archive.path, engine.platform), Silent()).id == first.id
         with run(engine, archive.tag, {}, "mdimg-floor") as container:
-            end = time.monotonic() + 20
-            while not container.logs() and time.monotonic() < end:
-                time.sleep(0.1)
-            assert (container.logs(), container.exited()) == ("2\n", None)
+            assert (eventually(container.logs), container.exited()) == ("2\n", None)
         layout = oci_layout(tmp_path)
         load_layout(engine, layout)  # it knows only docker's own form
     load_layout(probe(os.environ), layout)

@@ -1,9 +1,9 @@
 """The main path as a user takes it: the command line, a real engine, the sandbox, curl."""
 
+import contextlib
 import json
 import subprocess
 import threading
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Cli
+from tests.rig.waiting import eventually
 
+BASE = "python:3.13-slim"
 FIRST_LINES = 10
 
 
@@ -26,14 +28,14 @@ def post_file(url: str, path: Path) -> str:
         ["curl", "-sS", "-F", f"File=@{path}", f"{url}/data/add-job"], capture_output=True, text=True, check=True
     )
     job = json.loads(done.stdout)["data"]["id"]
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
+
+    def is_complete() -> bool:
         status = json.loads(get(f"{url}/data/status/{job}")[1])
-        if status["data"]["status"] == "Complete":
-            return get(f"{url}/data/result/{job}")[1]
         assert not status["isError"], status
-        time.sleep(0.1)
-    raise AssertionError(f"job {job} is still not complete: {status}")
+        return bool(status["data"]["status"] == "Complete")
+
+    eventually(is_complete)
+    return get(f"{url}/data/result/{job}")[1]
 
 
 def journal(cli: Cli, *, reset: bool = False) -> list[dict[str, Any]]:
@@ -49,35 +51,44 @@ class Events:
     """Engine events of the sandbox's containers while a run goes on, in order."""
 
     def __init__(self, container_filter: str) -> None:
-        self._filter = container_filter
+        self._label, _, self._value = container_filter.removeprefix("label=").partition("=")
 
     def __enter__(self) -> "Events":
         self.seen: list[tuple[str, str]] = []
+        self._created: set[str] = set()  # by anybody
         self._process = subprocess.Popen(
-            [
-                "docker",
-                "events",
-                "--filter",
-                "type=container",
-                "--filter",
-                self._filter,
-                "--format",
-                "{{json .}}",
-            ],
+            ["docker", "events", "--filter", "type=container", "--format", "{{json .}}"],
             stdout=subprocess.PIPE,
             text=True,
         )
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+        self._catch_up()
         return self
 
     def _read(self) -> None:
         for line in self._process.stdout or ():
             event = json.loads(line)
-            self.seen.append((event["Action"], event["Actor"]["ID"]))
+            actor = event["Actor"]
+            if event["Action"] == "create":
+                self._created.add(actor["ID"])
+            if actor["Attributes"].get(self._label) == self._value:
+                self.seen.append((event["Action"], actor["ID"]))
+
+    def _catch_up(self) -> None:
+        """Where a container that is made now is seen, everything that happened before was seen, too."""
+        made: set[str] = set()
+
+        def is_seen() -> bool:
+            done = subprocess.run(["docker", "create", BASE], check=True, capture_output=True, text=True)
+            made.add(done.stdout.strip())
+            subprocess.run(["docker", "rm", done.stdout.strip()], check=True, capture_output=True)
+            return bool(made & self._created)
+
+        eventually(is_seen, pause=0.2)
 
     def __exit__(self, *_: object) -> None:
-        time.sleep(1)
+        self._catch_up()
         self._process.terminate()
         self._process.wait(10)
         self._thread.join(10)
@@ -255,15 +266,9 @@ def test_killed_container_loses_no_job_and_doubles_none(cli: Cli, example: Any) 
         subprocess.run(["docker", "kill", name], check=True, capture_output=True)
         subprocess.run(["docker", "start", name], check=True, capture_output=True)
         url = _published(name)
-        end = time.monotonic() + 120
-        states = {}
-        while time.monotonic() < end:
-            states = {job: json.loads(get(f"{url}/data/status/{job}")[1])["data"]["status"] for job in jobs}
-            if set(states.values()) == {"Complete"}:
-                break
-            time.sleep(0.5)
         assert len(set(jobs)) == 50
-        assert set(states.values()) == {"Complete"}, states
+        for job in jobs:
+            eventually(lambda job=job: json.loads(get(f"{url}/data/status/{job}")[1])["data"]["status"] == "Complete")
         results = {get(f"{url}/data/result/{job}")[1] for job in jobs}
         assert len(results) == 1
         # The server says once for each job that its result was recorded; twice would be a job done twice.
@@ -277,18 +282,14 @@ def test_killed_container_loses_no_job_and_doubles_none(cli: Cli, example: Any) 
 
 
 def _published(name: str) -> str:
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
+    def url_that_answers() -> str:
         done = subprocess.run(["docker", "port", name, "80/tcp"], check=False, capture_output=True, text=True)
-        if done.returncode == 0 and done.stdout.strip():
-            url = f"http://{done.stdout.split()[0]}"
-            try:
-                if get(f"{url}/health")[0] == 200:
-                    return url
-            except OSError:
-                pass
-        time.sleep(0.1)
-    raise AssertionError(f"{name} does not answer")
+        url = f"http://{done.stdout.split()[0]}" if done.stdout.strip() else ""
+        with contextlib.suppress(OSError):
+            return url if url and get(f"{url}/health")[0] == 200 else ""
+        return ""
+
+    return eventually(url_that_answers)
 
 
 def _add(url: str, sample: bytes) -> str:

@@ -1,10 +1,8 @@
 """The old service's files and scripts against the sandbox, with real containers: what they promise, they do."""
 
-import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from tests.integration.conftest import ROOT, Cli
 from tests.integration.test_main_path import journal
 from tests.rig import existing_files
+from tests.rig.waiting import eventually
 
 REGION = "eu-central-1"  # not the sandbox's own: AwsConfig.ini decides
 # As the journal names them, in small letters.
@@ -378,11 +377,10 @@ def test_the_examples_of_the_library_run(old: OldService, monkeypatch: pytest.Mo
 
 def _ended(batch: Any, queue: str) -> Any:
     """The newest job of the queue, once it is over."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        for status in ("SUCCEEDED", "FAILED"):
-            listed = batch.list_jobs(jobQueue=queue, jobStatus=status)["jobSummaryList"]
-            if listed:
-                return batch.describe_jobs(jobs=[listed[0]["jobId"]])["jobs"][0]
-        time.sleep(0.3)
-    raise AssertionError(json.dumps(batch.list_jobs(jobQueue=queue), default=str))
+
+    def listed() -> list[Any]:
+        states = ("SUCCEEDED", "FAILED")
+        return [job for state in states for job in batch.list_jobs(jobQueue=queue, jobStatus=state)["jobSummaryList"]]
+
+    over = eventually(listed, tell=lambda: batch.list_jobs(jobQueue=queue), pause=0.3)
+    return batch.describe_jobs(jobs=[over[0]["jobId"]])["jobs"][0]

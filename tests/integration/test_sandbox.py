@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 import docker
@@ -30,6 +30,7 @@ from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.sandbox.record import CONTAINER_LABEL
 from tests.rig.homes import NewHome
+from tests.rig.waiting import eventually
 
 BASE = "python:3.13-slim-trixie"
 #: Ends at once on SIGTERM, which Python as process 1 would ignore.
@@ -48,18 +49,6 @@ TRUST = json.dumps(
     }
 )
 CHECK = "python3 -c \"import urllib.request; urllib.request.urlopen('http://127.0.0.1:80/', timeout=2)\""
-
-
-T = TypeVar("T")
-
-
-def until(look: Callable[[], T | None], seconds: float = 120) -> T:
-    """The first true answer of `look`."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
-    return found
 
 
 def code_of(call: Callable[[], object]) -> str:
@@ -239,7 +228,7 @@ class Cloud:
             done = [d["rolloutState"] for d in found["deployments"]] == ["COMPLETED"]
             return found if done and found["runningCount"] == found["desiredCount"] else None
 
-        return until(look)
+        return eventually(look)
 
     def tasks(self, name: str, status: str = "RUNNING") -> list[dict[str, Any]]:
         arns = self.ecs.list_tasks(cluster=self.cluster, serviceName=name, desiredStatus=status)["taskArns"]
@@ -419,7 +408,7 @@ def test_deploy_then_roll_over_without_a_gap(cloud: Cloud) -> None:
 
 def test_crash_on_first_deployment_fails_and_stays_failed(cloud: Cloud) -> None:
     cloud.serve("crash", cloud.define("crash", cloud.one, command=["sh", "-c", "echo boom; exit 4"]))
-    until(lambda: cloud.service("crash")["deployments"][0]["rolloutState"] == "FAILED")
+    eventually(lambda: cloud.service("crash")["deployments"][0]["rolloutState"] == "FAILED")
     task = cloud.tasks("crash", "STOPPED")[0]
     assert (task["stopCode"], task["containers"][0]["exitCode"]) == ("EssentialContainerExited", 4)
     arn = cloud.ecs.list_service_deployments(cluster=cloud.cluster, service="crash")["serviceDeployments"][0]
@@ -438,7 +427,7 @@ def test_crash_on_update_rolls_back_and_the_old_task_serves_on(cloud: Cloud) -> 
     old = cloud.tasks("back")[0]
     bad = cloud.define("back", cloud.two, command=["sh", "-c", "exit 3"])
     cloud.ecs.update_service(cluster=cloud.cluster, service="back", taskDefinition=bad)
-    failed = until(lambda: [d for d in cloud.service("back")["deployments"] if d["rolloutState"] == "FAILED"])
+    failed = eventually(lambda: [d for d in cloud.service("back")["deployments"] if d["rolloutState"] == "FAILED"])
     assert failed[0]["taskDefinition"] == bad
     assert cloud.steady("back")["taskDefinition"] == good
     assert [t["taskArn"] for t in cloud.tasks("back")] == [old["taskArn"]]
@@ -451,7 +440,7 @@ def test_crash_on_update_rolls_back_and_the_old_task_serves_on(cloud: Cloud) -> 
 def test_a_container_that_never_gets_healthy_fails_the_deployment(cloud: Cloud) -> None:
     check = {"command": ["CMD", "false"], "interval": 5, "timeout": 2, "retries": 1, "startPeriod": 0}
     cloud.serve("sick", cloud.define("sick", cloud.one, healthCheck=check))
-    until(lambda: cloud.service("sick")["deployments"][0]["rolloutState"] == "FAILED")
+    eventually(lambda: cloud.service("sick")["deployments"][0]["rolloutState"] == "FAILED")
     reasons = {t["stoppedReason"] for t in cloud.tasks("sick", "STOPPED")}
     assert reasons == {"Task failed container health checks"}
     cloud.drop("sick")
@@ -469,7 +458,7 @@ def test_missing_image_and_missing_log_group_fail_with_aws_words(cloud: Cloud) -
     for name, (definition, _) in definitions.items():
         cloud.serve(name, definition)
     for name, (_, words) in definitions.items():
-        until(lambda name=name: cloud.service(name)["deployments"][0]["rolloutState"] == "FAILED")  # type: ignore[misc]
+        eventually(lambda name=name: cloud.service(name)["deployments"][0]["rolloutState"] == "FAILED")  # type: ignore[misc]
         task = cloud.tasks(name, "STOPPED")[0]
         assert task["stopCode"] == "TaskFailedToStart"
         assert words in task["stoppedReason"]
@@ -531,7 +520,7 @@ def test_a_file_system_is_mounted_where_aws_lets_it_be(cloud: Cloud) -> None:
             (task,) = cloud.ecs.describe_tasks(cluster=cloud.cluster, tasks=[arn])["tasks"]
             return dict(task) if task["lastStatus"] == "STOPPED" else None
 
-        return until(stopped)
+        return eventually(stopped)
 
     tasks, files = cloud.group(80), cloud.group(None)
     assert "has an EFS mount target" in run("true")["stoppedReason"]
@@ -582,13 +571,15 @@ def test_killed_container_is_replaced_scaled_to_zero_and_forced(cloud: Cloud) ->
     cloud.steady("life")
     first = cloud.tasks("life")[0]
     cloud.container_of(first).kill()
-    until(lambda: [t for t in cloud.tasks("life") if t["taskArn"] != first["taskArn"] and t["lastStatus"] == "RUNNING"])
+    eventually(
+        lambda: [t for t in cloud.tasks("life") if t["taskArn"] != first["taskArn"] and t["lastStatus"] == "RUNNING"]
+    )
     second = cloud.tasks("life")[0]
     cloud.ecs.update_service(cluster=cloud.cluster, service="life", taskDefinition=definition, forceNewDeployment=True)
     cloud.steady("life")
     assert {t["taskArn"] for t in cloud.tasks("life")}.isdisjoint({first["taskArn"], second["taskArn"]})
     cloud.ecs.update_service(cluster=cloud.cluster, service="life", desiredCount=0)
-    until(lambda: cloud.service("life")["runningCount"] == 0)
+    eventually(lambda: cloud.service("life")["runningCount"] == 0)
     assert not cloud.tasks("life")
     assert len(cloud.service("life")["deployments"]) == 1
     cloud.ecs.delete_service(cluster=cloud.cluster, service="life")
@@ -675,7 +666,7 @@ def test_jobs_run_log_fail_retry_and_end(cloud: Cloud) -> None:
             found = batch.describe_jobs(jobs=[job])["jobs"][0]
             return found if found["status"] in ("SUCCEEDED", "FAILED") else None
 
-        return until(look)
+        return eventually(look)
 
     def log(job: dict[str, Any]) -> list[str]:
         name = job["container"]["logStreamName"]
@@ -699,7 +690,7 @@ def test_jobs_run_log_fail_retry_and_end(cloud: Cloud) -> None:
             "command": ["python3", "-c", "import signal; signal.signal(15, lambda *_: exit(0)); signal.pause()"]
         }
     )
-    until(lambda: batch.describe_jobs(jobs=[running])["jobs"][0]["status"] == "RUNNING")
+    eventually(lambda: batch.describe_jobs(jobs=[running])["jobs"][0]["status"] == "RUNNING")
     batch.terminate_job(jobId=running, reason="enough")
     assert ended(running)["statusReason"] == "enough"
 

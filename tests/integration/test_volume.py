@@ -16,6 +16,7 @@ import pytest
 from rig import postgres
 from tests.integration.conftest import Cli, Completed
 from tests.integration.test_main_path import get, journal
+from tests.rig.waiting import eventually
 
 NAME = "mdtwo"
 
@@ -67,9 +68,7 @@ def submit(url: str, data: bytes) -> str:
 
 
 def result(url: str, job: str) -> str:
-    end = time.monotonic() + 60
-    while (status := json.loads(get(f"{url}/data/status/{job}?wait=5")[1]))["data"]["status"] != "Complete":
-        assert time.monotonic() < end, status
+    eventually(lambda: json.loads(get(f"{url}/data/status/{job}?wait=5")[1])["data"]["status"] == "Complete")
     return get(f"{url}/data/result/{job}")[1]
 
 
@@ -124,15 +123,13 @@ def test_jobs_of_one_task_are_answered_by_the_other(cli: Cli, example: Any, queu
 
     # A task that ends takes nothing with it: another one of the service has the jobs of both.
     account.client("ecs").stop_task(cluster="model-dockerize", task=tasks[0]["taskArn"])
-    end = time.monotonic() + 60
-    while not (new := [t for t in account.tasks() if t["taskArn"] not in {old["taskArn"] for old in tasks}]):
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    while new[0].get("healthStatus") != "HEALTHY":
-        assert time.monotonic() < end, new
-        time.sleep(0.2)
-        new = [task for task in account.tasks() if task["taskArn"] == new[0]["taskArn"]]
-    assert result(account.url(new[0]), first_job) == expected
+    old = {task["taskArn"] for task in tasks}
+
+    def new_and_healthy() -> list[Any]:
+        return [t for t in account.tasks() if t["taskArn"] not in old and t.get("healthStatus") == "HEALTHY"]
+
+    (new, *_) = eventually(new_and_healthy, tell=account.tasks, pause=0.2)
+    assert result(account.url(new), first_job) == expected
 
     # The file system is named with its data before it goes, and nothing that holds on to it is left before.
     gone = cli.run(folder, "--image-name", NAME, "--yes", command="destroy")

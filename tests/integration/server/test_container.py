@@ -1,6 +1,8 @@
 """The bundle inside real containers: unprivileged, read-only, on an image that has nothing else."""
 
+import contextlib
 import json
+import os
 import subprocess
 import time
 import uuid
@@ -9,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import requests
+
+from tests.rig.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = "model-dockerize/model-server:test"
@@ -83,27 +87,24 @@ class Container:
         self.url = f"http://{docker('port', self.name, '80').splitlines()[0]}"
 
     def wait(self) -> None:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                if requests.get(f"{self.url}/health", timeout=1).ok:
-                    return
-            except requests.ConnectionError:
-                pass
-            assert time.monotonic() < deadline, docker("logs", self.name)
-            time.sleep(0.05)
+        eventually(self._is_up, tell=lambda: docker("logs", self.name))
+
+    def _is_up(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.url}/health", timeout=1).ok
+        return False
 
     def job(self) -> str:
         """Sends a job and returns its id once it is over."""
         answer = requests.post(f"{self.url}/data/add-job", files={"File": b"x"}, timeout=10)
         job_id = answer.json()["data"]["id"]
-        deadline = time.monotonic() + 20
-        while True:
+
+        def is_over() -> bool:
             body = requests.get(f"{self.url}/data/status/{job_id}", timeout=5).json()
-            if body["isError"] or body["data"]["status"] == "Complete":
-                return str(job_id)
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+            return bool(body["isError"] or body["data"]["status"] == "Complete")
+
+        eventually(is_over)
+        return str(job_id)
 
     def facts(self) -> dict[str, object]:
         return dict(requests.get(f"{self.url}/data/result/json/{self.job()}", timeout=5).json())
@@ -188,4 +189,5 @@ def test_size_memory_and_speed_keep_within_the_budget(image: str) -> None:
         memory = max(int(line.split()[3]) for line in processes if "model-server" in line and "VmRSS" in line)
         assert int(size.split()[0]) / 1024 <= 45
         assert memory / 1024 <= 60
-        assert ready < 5  # the engine's part included; the server's own is under a second on a quiet machine
+        # The engine's part included; the server's own is under a second on a quiet machine.
+        assert ready < 5 * max(1.0, os.getloadavg()[0])

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +20,7 @@ from model_dockerize import licenses
 from model_server import volume
 from model_server.errors import VolumeError
 from model_server.jobs import alone
+from tests.rig.waiting import eventually
 
 
 @pytest.fixture
@@ -34,10 +34,7 @@ def network_folder(tmp_path: Path) -> Iterator[Path]:
     mount.mkdir()
     subprocess.run(["bindfs", str(behind), str(mount)], check=True, timeout=30)
     yield mount
-    for _ in range(20):
-        if subprocess.run(["umount", str(mount)], check=False, capture_output=True).returncode == 0:
-            break
-        time.sleep(0.2)
+    eventually(lambda: subprocess.run(["umount", str(mount)], check=False, capture_output=True).returncode == 0)
 
 
 @pytest.fixture
@@ -90,10 +87,7 @@ def test_a_network_file_system_is_known_and_bears_one_server(
     server = first.server_pid()
     assert server is not None
     os.kill(server, signal.SIGTERM)
-    started = time.monotonic()
-    while first.server_pid() is not None:
-        assert time.monotonic() - started < 20
-        time.sleep(0.05)
+    eventually(lambda: first.server_pid() is None)
     first.start()  # and a clean end at once
     assert not list(network_folder.glob("tmp*"))
 
@@ -109,10 +103,7 @@ def test_a_frozen_server_whose_place_was_taken_stops(tmp_path: Path) -> None:
     second = alone.claim(tmp_path, beat)  # the first has not beaten
     lost: list[bool] = []
     frozen.keep(lambda: lost.append(True))
-    deadline = time.monotonic() + 5
-    while not lost:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: lost)
     frozen.leave()
     assert (tmp_path / "only-server.json").exists()  # the second's, untouched
     second.leave()
@@ -180,9 +171,15 @@ def test_every_line_of_the_log_is_json_where_that_is_wanted_with_the_jobs_id(
     files = {"File": ("private-name.txt", b"private data")}
     job = requests.post(f"{host.url}/data/add-job", files=files, timeout=10).json()["data"]["id"]
     requests.get(f"{host.url}/data/status/{job}?wait=20", timeout=30)
+
+    def lines_of_the_job() -> list[str]:
+        return [line for line in host.log().splitlines() if job in line]
+
+    # Those of the program come by a pipe of their own.
+    for words in ("created", "from the program"):
+        eventually(lambda words=words: any(words in line for line in lines_of_the_job()), tell=host.log)
     events = [json.loads(line) for line in host.log().splitlines()]
-    said = [event["message"] for event in events if event.get("job") == job]
-    assert any("created" in message for message in said)
-    assert any("from the program" in message for message in said)
+    said = " ".join(event["message"] for event in events if event.get("job") == job)
+    assert "created" in said and "from the program" in said
     assert all({"time", "level", "message"} <= event.keys() for event in events)
     assert "private" not in host.log()

@@ -1,13 +1,13 @@
 """Jobs of the definition that a deployment registered, sent by `submit` and run by the sandbox's Batch."""
 
 import json
-import time
 from typing import Any
 
 import boto3
 import pytest
 
 from tests.integration.conftest import Cli
+from tests.rig.waiting import eventually
 
 
 def test_batch_jobs_one_and_a_list(cli: Cli, example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,10 +53,8 @@ def test_batch_jobs_one_and_a_list(cli: Cli, example: Any, monkeypatch: pytest.M
 
     # A file arrives: the function's own process sends the job, whose container reads and writes S3.
     s3.upload_file(str(folder / "smoke" / "input.txt"), "prime-data", "in/March figures.txt")
-    deadline = time.monotonic() + 60
-    while not (written := s3.list_objects_v2(Bucket="prime-data", Prefix="out/").get("Contents", [])):
-        assert time.monotonic() < deadline, jobs_of(batch)
-        time.sleep(0.5)
+    listing = {"Bucket": "prime-data", "Prefix": "out/"}
+    written = eventually(lambda: s3.list_objects_v2(**listing).get("Contents"), tell=lambda: jobs_of(batch), pause=0.5)
     assert [entry["Key"] for entry in written] == ["out/March figures.json"]
     made = s3.get_object(Bucket="prime-data", Key="out/March figures.json")["Body"].read()
     assert json.loads(made) == json.loads((folder / "smoke" / "expected.json").read_text(encoding="utf-8"))

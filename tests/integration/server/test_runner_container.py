@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.rig.waiting import eventually
+
 from .test_container import Container, build, bundle, docker, manifest
 
 __all__ = ["bundle"]  # the fixture
@@ -110,10 +112,7 @@ def test_a_stopped_job_ends_at_once_and_writes_nothing(image: str, tmp_path: Pat
     mount = f"--volume={tmp_path}:/data"
     docker("run", "--detach", "--name", name, mount, image, "run", "/program/sleep.txt", "/data/result")
     try:
-        deadline = time.monotonic() + 20
-        while "a word for the log" not in log_of(name):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        eventually(lambda: "a word for the log" in log_of(name))
         started = time.monotonic()
         docker("stop", "--time=20", name)
         assert time.monotonic() - started < 15

@@ -14,6 +14,7 @@ import pytest
 
 from model_runner.websocket import WebSocket
 from model_server.runner_client import RunnerClient, runner_command
+from tests.rig.waiting import eventually
 
 #: What the library's users write.
 SYNC = """
@@ -132,10 +133,7 @@ def test_a_program_that_ended_is_started_again(python: str, tmp_path: Path) -> N
         assert run("grow") == "memory limit of 200 MiB exceeded: the program was stopped."
         fifth = run("e").split()[1]
         assert len({first, second, third, fourth, fifth}) == 5
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{fifth}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not Path(f"/proc/{fifth}").exists()
+    eventually(lambda: not Path(f"/proc/{fifth}").exists())
 
 
 def test_an_async_program_and_the_same_program_without_a_server(python: str, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from model_server.license import Licensing
 from model_server.metrics import Metrics
 from model_server.protocol import Protocol
 from model_server.runner_client import RunnerClient, runner_command
+from tests.rig.waiting import eventually
 
 #: Upper-cases its input; an input that starts with "!" makes it fail in the way named.
 PROGRAM = """
@@ -95,15 +96,14 @@ class Server:
         patterns = ("inputs/*", "results/*", "instances/*/uploads/*")
         return {path for pattern in patterns for path in self.data.glob(pattern)}
 
-    def wait(self, job_id: str, seconds: float = 10) -> dict[str, object]:
+    def wait(self, job_id: str) -> dict[str, object]:
         """Waits until the job is over and returns its envelope."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+
+        def over() -> dict[str, object] | None:
             body = requests.get(f"{self.url}/data/status/{job_id}", timeout=10).json()
-            if body["isError"] or body["data"]["status"] == "Complete":
-                return dict(body)
-            time.sleep(0.01)
-        raise AssertionError(f"job {job_id} is not over after {seconds} s")
+            return body if body["isError"] or body["data"]["status"] == "Complete" else None
+
+        return dict(eventually(over))
 
 
 StartServer = Callable[..., Server]

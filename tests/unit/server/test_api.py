@@ -4,12 +4,12 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable
 
 import pytest
 import requests
 
 from model_server.api import job_list, jobs, licenses, mapping_file, operations, results, run_job, system
+from tests.rig.waiting import eventually
 
 from .conftest import LIMIT, Server, StartServer
 
@@ -150,8 +150,8 @@ def test_a_client_that_goes_away_leaves_nothing(server: Server) -> None:
             b"Content-Length: 50000\r\n\r\n"
             b'--x\r\nContent-Disposition: form-data; name="File"; filename="f"\r\n\r\n' + b"data" * 5000
         )
-        wait_until(lambda: server.stored() != before)
-    wait_until(lambda: server.stored() == before)
+        eventually(lambda: server.stored() != before)
+    eventually(lambda: server.stored() == before)
 
 
 def test_unknown_jobs_and_paths_are_4xx_with_an_envelope(server: Server) -> None:
@@ -165,13 +165,13 @@ def test_unknown_jobs_and_paths_are_4xx_with_an_envelope(server: Server) -> None
 
 def test_a_result_that_is_not_ready_is_409_and_a_running_job_can_be_deleted(server: Server) -> None:
     job_id = server.send(b"!sleep 30")
-    wait_until(lambda: "InProgress" in requests.get(f"{server.url}/data/status/{job_id}", timeout=5).text)
+    eventually(lambda: "InProgress" in requests.get(f"{server.url}/data/status/{job_id}", timeout=5).text)
     assert_refused(requests.get(f"{server.url}/data/result/{job_id}", timeout=5), 409, "InProgress")
     time.sleep(0.3)  # the program has read its input
     assert requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5).json()["data"]["status"] == "Deleted"
     started = time.monotonic()
     assert server.wait(server.send(b"a\n"))["isError"] is False
-    assert time.monotonic() - started < 5  # the deleted job's program was stopped at the next heartbeat
+    assert time.monotonic() - started < 20  # the deleted job's program was stopped at the next heartbeat
 
 
 def test_results_convert_between_json_and_csv_or_say_why_not(start_server: StartServer) -> None:
@@ -360,10 +360,3 @@ def assert_refused(answer: requests.Response, status: int, reason: str) -> None:
     assert list(body) == ["data", "isError", "errorMessage"]
     assert (body["data"], body["isError"]) == (None, True)
     assert reason in body["errorMessage"]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)

@@ -21,9 +21,9 @@ from model_server.jobs.queue import Queue
 pytest.register_assert_rewrite("rig.queue_suite")
 from rig.queue_suite import *  # noqa: E402, F403
 from rig.queue_suite import CSV, LEASE, MAX_ATTEMPTS, Clock, read, taken  # noqa: E402
+from tests.rig.waiting import eventually  # noqa: E402
 
 from .conftest import StartServer  # noqa: E402
-from .test_runner import wait_for  # noqa: E402
 
 #: Databases as older servers left them: jobs in every state, one of them held by a server that is gone.
 OLDER = pytest.mark.parametrize("layout", [1, 2])
@@ -204,7 +204,7 @@ def test_any_number_of_threads_may_ask_and_the_queue_goes_on(tmp_path: Path) -> 
         asker.join(30)
     assert [answer is not None for answer in answers] == [True] * 10 * threads
     assert len(queue._kept) <= 2
-    assert wait_for(lambda: pool.checkedout() <= 3)  # that of the commits, too
+    eventually(lambda: pool.checkedout() <= 3)  # that of the commits, too
     assert queue.put("b", CSV).id == "b"
 
 

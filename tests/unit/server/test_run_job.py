@@ -1,9 +1,10 @@
 """POST /data/run-job: a job in one request. On a real server."""
 
 import threading
-import time
 
 import requests
+
+from tests.rig.waiting import eventually
 
 from .conftest import Server, StartServer
 
@@ -76,10 +77,7 @@ def test_a_job_that_is_deleted_meanwhile_is_404(start_server: StartServer) -> No
     answers: list[int] = []
     waiting = threading.Thread(target=lambda: answers.append(run(server, b"!sleep 20").status_code))
     waiting.start()
-    jobs: list[dict[str, str]] = []
-    while not jobs:
-        time.sleep(0.02)
-        jobs = requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"]
+    jobs = eventually(lambda: requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"])
     requests.delete(f"{server.url}/data/delete/{jobs[0]['id']}", timeout=5)
     waiting.join(10)
     assert answers == [404]

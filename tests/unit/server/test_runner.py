@@ -28,6 +28,7 @@ from model_runner.runner import give_way
 from model_server import runner_client
 from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError, runner_command
 from model_server.runner_line import Message
+from tests.rig.waiting import eventually
 
 from .conftest import manifest_text
 
@@ -203,7 +204,7 @@ def test_the_program_dies_with_the_runner_and_its_server(tmp_path: Path, program
     with runner(sys.executable, path, tmp_path) as (connection, process):
         request = {"job": "1", "input": str(pid_file), "output": "o", "timeout": 60}
         connection.sendall(json.dumps(request).encode() + b"\n")
-        pid = int(wait_for(lambda: pid_file.exists() and pid_file.read_text(encoding="utf-8")))
+        pid = int(eventually(lambda: pid_file.exists() and pid_file.read_text(encoding="utf-8")))
         if end == "socket closed":
             connection.close()
         else:
@@ -316,7 +317,14 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, program_folder: Path, made:
     assert "no output file" in str(outcome.error)
 
 
+def descriptors() -> int:
+    """How many are open, once the loop has done what it has to do."""
+    LOOP.run(asyncio.sleep(0.01))
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_a_runner_that_ends_between_two_jobs_costs_none_an_attempt(tmp_path: Path, manifest_path: Path) -> None:
+    before = descriptors()
     client = RunnerClient(runner_command([sys.executable], manifest_path), small_bytes=16)
     assert work(client, tmp_path, b"a").content == b"A"
     process = client._process
@@ -326,12 +334,10 @@ def test_a_runner_that_ends_between_two_jobs_costs_none_an_attempt(tmp_path: Pat
     LOOP.run(asyncio.sleep(0.1))
     assert work(client, tmp_path, b"b").content == b"B"
     client.stop()
-    LOOP.run(asyncio.sleep(0.1))
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    eventually(lambda: descriptors() == before)
     assert work(client, tmp_path, b"c").content == b"C"
     client.stop()
-    LOOP.run(asyncio.sleep(0.1))
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    eventually(lambda: descriptors() == before)
 
 
 def test_one_that_ended_a_moment_ago_costs_no_attempt_and_says_nothing(tmp_path: Path, manifest_path: Path) -> None:
@@ -380,7 +386,7 @@ def test_a_job_is_stopped_by_another_thread(tmp_path: Path, do: Do) -> None:
     client = stub(f"say(mode='stub'); ask(); open({str(tmp_path / 'asked')!r}, 'w'); time.sleep(600)")
     with ThreadPoolExecutor() as pool:
         done = pool.submit(do, client, "1", tmp_path / "i", tmp_path / "o", 600)
-        wait_for((tmp_path / "asked").exists)
+        eventually((tmp_path / "asked").exists)
         client.stop()
         assert isinstance(done.exception(10), RunnerDiedError)
 
@@ -463,13 +469,5 @@ def logged_client(manifest_path: Path, log: Path) -> RunnerClient:
     return RunnerClient(["sh", "-c", 'exec "$0" "$@" > "$LOG"'.replace("$LOG", str(log)), sys.executable, *rest])
 
 
-def wait_for(value: Callable[[], object], seconds: float = 10) -> str:
-    deadline = time.monotonic() + seconds
-    while not (found := value()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-    return str(found)
-
-
 def wait_until_gone(pid: int) -> None:
-    wait_for(lambda: not Path(f"/proc/{pid}").exists() or "State:\tZ" in Path(f"/proc/{pid}/status").read_text())
+    eventually(lambda: not Path(f"/proc/{pid}").exists() or "State:\tZ" in Path(f"/proc/{pid}/status").read_text())

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .test_runner import RUNNER, oldest_and_newest, wait_for, wait_until_gone
+from tests.rig.waiting import eventually
+
+from .test_runner import RUNNER, oldest_and_newest, wait_until_gone
 
 LIB = RUNNER.parent.parent
 FORK_SERVER = RUNNER.parent / "fork_server.py"
@@ -74,7 +76,7 @@ def test_a_fork_server_whose_runner_is_gone_ends_without_a_word(python: str, mom
         if moment == "in a job":
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [os.open(os.devnull, os.O_WRONLY)] * 2))
             ours.sendmsg([json.dumps({"argv": [str(pid_file), "0.3"]}).encode()], [rights])
-            wait_for(pid_file.exists)
+            eventually(pid_file.exists)
         ours.close()
         said, _ = process.communicate(timeout=20)
     assert (said.decode(), process.returncode) == ("", 0)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .test_runner import ask, oldest_and_newest, runner, wait_for, wait_until_gone
+from tests.rig.waiting import eventually
+
+from .test_runner import ask, oldest_and_newest, runner, wait_until_gone
 
 #: What a job does is what its input says.
 PROGRAM = """
@@ -133,7 +135,7 @@ def test_one_process_does_all_jobs_and_is_looked_after_between_them(
         reply = ask(connection, **jobs.request("in pieces"))
         assert (reply["status"], reply["error"]) == ("error", "e" * 300)
         assert ask(connection, **jobs.request("ping"))["error"] is None
-        wait_for(Path(f"{jobs.target}.pong").exists)  # without a request that would wake the runner
+        eventually(Path(f"{jobs.target}.pong").exists)  # without a request that would wake the runner
         assert ask(connection, **jobs.request("after a late status"))["error"] is None
         assert jobs.target.read_text(encoding="utf-8") == f"after a late status {pid}"
         connection.close()
@@ -185,7 +187,7 @@ def test_the_program_ends_with_its_server_and_its_runner_in_the_midst_of_a_job(
     with runner(sys.executable, manifest_path, tmp_path, "resident") as (connection, process):
         request = jobs.request("write too much")
         connection.sendall(json.dumps(request).encode() + b"\n")
-        pid = wait_for(lambda: jobs.target.exists() and jobs.target.read_text(encoding="utf-8")).split()[-1]
+        pid = eventually(lambda: jobs.target.exists() and jobs.target.read_text(encoding="utf-8")).split()[-1]
         if end == "socket closed":
             connection.close()
         else:

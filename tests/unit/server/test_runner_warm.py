@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from model_server.runner_client import Outcome, RunnerClient, runner_command
+from tests.rig.waiting import eventually
 
 from .test_runner import oldest_and_newest
 
@@ -173,9 +174,8 @@ def test_the_imports_are_done_once_and_those_that_show_up_later_too(tmp_path: Pa
         with client(python, folder) as started:
             assert started.mode == "warm"
             assert once(started, folder)[1] == str(library / "late.py")
-            deadline = time.monotonic() + 10
-            while "late early late" not in (tmp_path / "imported").read_text() and time.monotonic() < deadline:
-                time.sleep(0.02)  # the next fork server imports both
+            # The next fork server imports both.
+            eventually(lambda: "late early late" in (tmp_path / "imported").read_text())
             time.sleep(0.3)
             before = (tmp_path / "imported").read_text()
             assert once(started, folder)[0].error is None
