@@ -13,7 +13,7 @@ import pytest
 from tests.integration.conftest import Cli
 from tests.rig.waiting import eventually
 
-BASE = "python:3.13-slim"
+BASE = "python:3.13-slim-trixie"
 FIRST_LINES = 10
 
 

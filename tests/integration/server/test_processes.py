@@ -152,7 +152,9 @@ def assert_all_complete_and_recorded_once(place: Place, server: Server, jobs: di
     assert set(recorded.values()) <= {1}
     files = {path.name[:36] for path in (place.folder / "data/results").iterdir()}
     assert files == {job_id for job_id, text in jobs.items() if len(text) > SMALL_BYTES}
-    assert len(list((place.folder / "data/results").iterdir())) == len(files)
+    # A kill may fall between a result's file and its record; that file goes with the housekeeping, an hour later.
+    killed = [server for server in place.servers if server.process.returncode == -signal.SIGKILL]
+    assert len(list((place.folder / "data/results").iterdir())) <= len(files) + len(killed)
 
 
 def test_killed_during_50_jobs_and_started_again_all_complete_none_recorded_twice(place: Place) -> None:
