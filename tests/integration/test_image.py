@@ -268,10 +268,8 @@ def test_an_interrupted_build_leaves_no_process(engine: Engine, number: signal.S
     assert child.stdout
     with child:
         assert child.stdout.readline() == "building\n"
-        started = time.monotonic()
         child.send_signal(number)
-        assert child.wait(timeout=30) != 0
-        assert time.monotonic() - started < 15
+        assert child.wait(timeout=100) != 0  # a third of what the step takes
     eventually(lambda: not _commands_with(nonce), tell=lambda: _commands_with(nonce))
 
 

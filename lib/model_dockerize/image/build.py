@@ -4,16 +4,17 @@ import csv
 import io
 import logging
 import os
+import select
 import shlex
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from model_dockerize.errors import BuildError
 from model_dockerize.image.buildlog import BuildLog, Failure, decode, short_name
@@ -91,7 +92,7 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
     writer = _Writer(context, cast(BinaryIO, process.stdin), process)
     writer.start()
     try:
-        for item in decode(io.TextIOWrapper(process.stderr, "utf-8", "replace")):
+        for item in decode(_lines(process.stderr)):
             for line in log.add(item):
                 progress.output(line)
         process.wait()
@@ -112,6 +113,25 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
         f"{image.ran_steps} steps ran, {image.cached_steps} were cached."
     )
     return image
+
+
+def _lines(pipe: IO[bytes]) -> Iterator[str]:
+    """Reads lines until the pipe's other end closes.
+
+    No call waits longer than a second: Python runs the handler of a signal that came a moment before a call only
+    after it, and the step that is to be cancelled may be silent for minutes.
+    """
+    rest = b""
+    while True:
+        while not select.select([pipe], [], [], 1)[0]:
+            pass
+        chunk = os.read(pipe.fileno(), 1 << 16)
+        if not chunk:
+            break
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (f"{line.decode('utf-8', 'replace')}\n" for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")
 
 
 class _Writer(threading.Thread):
