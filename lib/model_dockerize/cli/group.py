@@ -1,6 +1,7 @@
 """The command group and the flags of its commands: every flag is made from the one declaration."""
 
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,11 @@ class _Stage(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """`--sandbox FOLDER`: a word that is neither true nor false is not the flag's value."""
         flags = {f"--{option.name}" for option in OPTIONS if option.kind is Kind.FLAG}
-        following = [*args[1:], ""]
         return super().parse_args(
             ctx,
             [
                 f"{word}=true" if word in flags and after.lower() not in ("true", "false") else word
-                for word, after in zip(args, following, strict=True)
+                for word, after in zip_longest(args, args[1:], fillvalue="")
             ],
         )
 

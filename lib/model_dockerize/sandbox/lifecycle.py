@@ -51,12 +51,17 @@ def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:
     or "off"; empty is whichever runs, and off where none does.
 
     Raises:
-        SandboxError: its environment cannot be made, Docker Engine is missing, or the child did not come up;
+        SandboxError: its folder or environment cannot be made, Docker Engine is missing, or the child did not come up;
             `details` holds the last lines of its log.
     """
     if running := status(home):
         return _as_wished(running, iam)
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SandboxError(
+            f"The sandbox's folder {home} cannot be made: {error.strerror}.", "Name another with MODEL_DOCKERIZE_HOME."
+        ) from error
     with _lock(home):
         if running := status(home):
             return _as_wished(running, iam)
