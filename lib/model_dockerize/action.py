@@ -12,7 +12,7 @@ from typing import TextIO
 from model_dockerize import pipeline, runner
 from model_dockerize.cancel import Cancelled, cancellable
 from model_dockerize.errors import InputError
-from model_dockerize.report import Failure, Recorder, Report, concluded, masked, noted, to_json
+from model_dockerize.report import Failure, Recorder, Report, concluded, masked, noted, reserve, write
 from model_dockerize.report.github import GitHubDisplay, outputs
 from model_dockerize.report.summary import markdown
 from model_dockerize.settings import Given, Settings, to_settings
@@ -20,6 +20,8 @@ from model_dockerize.settings.sources import FILE_NAME, from_environment, from_f
 
 # Where docker and its plugins are in the Action's image. The job's own PATH is the runner's, or anything.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# What leads docker and buildx elsewhere: contexts, hosts, builders and files of the runner, of which none is mounted.
+_DOCKER = ("DOCKER_", "BUILDX_", "BUILDKIT_")
 _SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 # A key of AWS has 40 characters. Shorter texts are placeholders of local stand-ins, and would blank out the log.
 _SHORTEST_SECRET = 20
@@ -56,18 +58,16 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
     try:
         with noted(recorder, environment):
             settings = _settings(environment, workspace, argv)
-            file = settings.run.report
+            file = reserve(settings.run.report)
             with cancellable(), _own_environment(environment) as own:
                 report = pipeline.run(settings, own, recorder)
     except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
         report = concluded(report, recorder, environment, error)
     report = _explained(masked(report, recorder), environment)
     try:
-        _publish(report, file, workspace, environment)
+        _publish(report, _write(report, file, workspace, environment, recorder), workspace, environment)
     except OSError as error:
-        lost = Failure(
-            "internal", 1, f"The runner could not be handed everything: {error}", "See the input report.", ()
-        )
+        lost = Failure("internal", 1, f"The runner could not be handed everything: {error}", "Look at its disk.", ())
         report = report.with_(failure=report.failure or lost)
     return report
 
@@ -105,10 +105,12 @@ def _is_file(path: Path) -> bool:
 def _own_environment(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """The job's environment, but with the docker of this image, and without the HOME that the job's actions share.
 
-    A login to a registry must not stay behind, so docker's configuration lives as long as this block.
+    The engine is that of the runner's socket, whichever the job's own steps use. A login to a registry must not stay
+    behind, so docker's configuration lives as long as this block.
     """
+    kept = {name: text for name, text in environment.items() if not name.startswith(_DOCKER)}
     with tempfile.TemporaryDirectory(prefix="model-dockerize-") as config:
-        yield {**environment, "DOCKER_CONFIG": config, "PATH": _PATH}
+        yield {**kept, "DOCKER_CONFIG": config, "PATH": _PATH}
 
 
 def _explained(report: Report, environment: Mapping[str, str]) -> Report:
@@ -131,11 +133,30 @@ def _where_to_report(environment: Mapping[str, str]) -> str:
     return f"Please report it {where}, with the log of a run with debug logging enabled."
 
 
-def _publish(report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str]) -> None:
-    """Outputs, summary and report file. Outside of a runner, those whose variable is not set are left out."""
+def _write(
+    report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str], recorder: Recorder
+) -> Path | None:
+    """Writes the report to `file`, else into the runner's temporary folder; None, and a line, where it cannot be."""
     temporary = environment.get("RUNNER_TEMP")
-    if file is None and temporary:
-        file = Path(tempfile.mkdtemp(prefix="model-dockerize-", dir=temporary)) / "report.json"
+    try:
+        if file is None and temporary:
+            file = Path(tempfile.mkdtemp(prefix="model-dockerize-", dir=temporary)) / "report.json"
+        if file:
+            write(report, file)
+        if file and temporary and file.is_relative_to(temporary):
+            file.parent.chmod(0o755)  # mkdtemp's folder is open to its maker only, and that is this container's root
+            _give(file, workspace)
+            _give(file.parent, workspace)
+    except OSError as error:
+        # Runners before 2.331 do not mount their temporary folder (ContainerActionHandler.cs).
+        advice = "The input report names a place in the workspace instead."
+        recorder.line("report", "info", f"The report is not written: {error.strerror}: {error.filename}. {advice}")
+        return None
+    return file
+
+
+def _publish(report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str]) -> None:
+    """Outputs and summary. Outside of a runner, those whose variable is not set are left out."""
 
     def shown(place: Path | str | None) -> str:
         return _for_later_steps(Path(place), workspace, environment) if place else ""
@@ -157,13 +178,6 @@ def _publish(report: Report, file: Path | None, workspace: Path, environment: Ma
     }
     _append(environment.get("GITHUB_OUTPUT"), outputs(values))
     _append(environment.get("GITHUB_STEP_SUMMARY"), markdown(report))
-    if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(to_json(report), encoding="utf-8", errors="backslashreplace")
-    if file and temporary and file.is_relative_to(temporary):
-        file.parent.chmod(0o755)  # mkdtemp's folder is open to its maker only, and that is this container's root
-        _give(file, workspace)
-        _give(file.parent, workspace)
 
 
 def _append(file: str | None, text: str) -> None:

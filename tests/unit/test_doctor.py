@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from model_dockerize import aws, pipeline
 from model_dockerize.aws.examine import similar_region
 from model_dockerize.aws.simulate import Simulation, simulate
-from model_dockerize.report import Recorder, Report, to_json
+from model_dockerize.report import Recorder, Report
+from model_dockerize.report.model import to_json
 from model_dockerize.settings import Given, to_settings
 from tests.rig.deployer import Quiet
 

@@ -52,6 +52,12 @@ _SIGN_IN = (
     "AWS_SECRET_ACCESS_KEY in the environment, or AWS_PROFILE. Without an account: --sandbox."
 )
 
+NAMED_FILE = (
+    "A variable of the environment or a profile names this file (AWS_WEB_IDENTITY_TOKEN_FILE, "
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, REQUESTS_CA_BUNDLE, SSLKEYLOGFILE): correct it, or unset it. In the "
+    "Action only files of the workspace are there."
+)
+
 
 def code_of(error: ClientError) -> str:
     """The error code that AWS gave, e.g. `RepositoryNotFoundException`."""
@@ -73,7 +79,7 @@ def passing(error: Exception) -> bool:
 
 @contextmanager
 def translate(doing: str) -> Iterator[None]:
-    """Inside, every botocore error becomes AwsAccessError or AwsError that says it happened while `doing`."""
+    """Inside, every error of botocore becomes AwsAccessError or AwsError that says it happened while `doing`."""
     try:
         yield
     except ClientError as error:
@@ -87,6 +93,10 @@ def translate(doing: str) -> Iterator[None]:
         ) from error
     except boto.BotoCoreError as error:
         raise AwsError(f"{doing}: {error}", remedy="Check the inputs that this message names.") from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise AwsAccessError(f"{doing}: {error}", remedy=NAMED_FILE) from error
 
 
 def _from_client_error(doing: str, error: ClientError) -> AwsError | AwsAccessError:

@@ -16,9 +16,10 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util import Retry
 
-from model_dockerize.aws.errors import code_of, message_of, translate
+from model_dockerize.aws.errors import NAMED_FILE, code_of, message_of, translate
 from model_dockerize.errors import AwsAccessError
 from model_dockerize.progress import Progress
 
@@ -36,13 +37,15 @@ class GitHubToken:
 
     url: str
     bearer: str
+    certificates: str = ""  # file or folder; empty: those that everybody trusts
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "GitHubToken | None":
         """None outside of a job that may ask for tokens."""
         url = environment.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
         bearer = environment.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
-        return cls(url, bearer) if url and bearer else None
+        certificates = environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE") or ""
+        return cls(url, bearer, certificates) if url and bearer else None
 
     def __repr__(self) -> str:
         return "GitHubToken(...)"
@@ -59,7 +62,12 @@ class GitHubToken:
             session.mount(scheme, HTTPAdapter(max_retries=retry))
         try:
             answer = session.get(
-                self.url, params={"audience": _AUDIENCE}, headers={"Authorization": f"bearer {self.bearer}"}, timeout=10
+                self.url,
+                params={"audience": _AUDIENCE},
+                headers={"Authorization": f"bearer {self.bearer}"},
+                timeout=10,
+                # True would have requests read the process's own environment.
+                verify=self.certificates or DEFAULT_CA_BUNDLE_PATH,
             )
             answer.raise_for_status()
             return str(answer.json()["value"])
@@ -67,6 +75,8 @@ class GitHubToken:
             status = getattr(getattr(error, "response", None), "status_code", None)
             why = f"it answered {status}" if status else type(error).__name__
             raise AwsAccessError(f"GitHub gave no OIDC token: {why}.", _NEEDS) from None
+        except OSError as error:  # of a file that the environment names
+            raise AwsAccessError(f"GitHub could not be asked for an OIDC token: {error}.", NAMED_FILE) from None
 
 
 class RoleCredentials:

@@ -35,7 +35,7 @@ from model_dockerize.aws.notes import note_calls
 from model_dockerize.aws.role import GitHubToken, RoleCredentials
 from model_dockerize.errors import AwsAccessError, InputError
 from model_dockerize.progress import Progress
-from model_dockerize.settings import AwsSettings
+from model_dockerize.settings import AwsSettings, without_absent
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -57,6 +57,9 @@ _CONFIG = Config(
 )
 
 
+#: Without them the certificates that everybody trusts are used. Files of credentials are not among them: without those
+#: the run would go on as somebody else.
+_CERTIFICATES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _DONE = {"make": "made", "change": "changed", "leave": "there"}
 
 
@@ -178,6 +181,7 @@ def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
         AwsAccessError: no credentials, wrong or expired ones, or another account than `settings.aws_account_id`.
         AwsError: AWS cannot be reached.
     """
+    environment = without_absent(environment, _CERTIFICATES, progress)
     with translate("sign in to AWS"):
         session = _session(environment)
         region = settings.aws_region or session.get_config_variable("region")
@@ -210,7 +214,10 @@ def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
 
 
 class _Session(botocore.session.Session):
-    """A botocore session whose endpoints come from a mapping. Clients that botocore makes for itself (STS) too."""
+    """A botocore session whose endpoints and certificates come from a mapping.
+
+    Clients that botocore makes for itself (STS) too.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__()
@@ -231,6 +238,10 @@ class _Session(botocore.session.Session):
                 client_name=service_name,
                 environ=self._environment,
             ).provide()
+        if kwargs.get("verify") is None:
+            # The order is botocore's, which would read the second from the process.
+            found = self.get_config_variable("ca_bundle") or self._environment.get("REQUESTS_CA_BUNDLE")
+            kwargs["verify"] = found or True
         return super().create_client(service_name, *args, **kwargs)
 
 

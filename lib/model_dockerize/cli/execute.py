@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from model_dockerize.cancel import Cancelled, cancellable
-from model_dockerize.errors import InputError
-from model_dockerize.report import Recorder, Report, concluded, ended, noted, to_json
+from model_dockerize.report import Recorder, Report, concluded, ended, noted, reserve, write
 from model_dockerize.report.console import ConsoleDisplay
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.settings.sources import from_environment, from_flags, program_file
@@ -36,30 +35,15 @@ def execute(
             named = {name.replace("_", "-"): text for name, text in flags.items()}
             folder = target or Path(flags.get("program_path") or ".")
             settings = to_settings([from_environment(os.environ), read(folder), from_flags(named)])
-            file = _writable(settings.run.report)
+            file = reserve(settings.run.report)
             report = function(settings, dict(os.environ), recorder)
     except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
         report = concluded(report, recorder, os.environ, error)
     display.finish(report)
     if file:
-        with contextlib.suppress(OSError):  # told by _writable, where it is the reason why nothing ran
-            file.write_text(to_json(report), encoding="utf-8", errors="backslashreplace")
+        with contextlib.suppress(OSError):  # told by reserve, where it is the reason why nothing ran
+            write(report, file)
     sys.exit(report.exit_code)
-
-
-def _writable(report: Path | None) -> Path | None:
-    """The report's file, made empty: better told now than after a long run that nobody can write it.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    if report:
-        try:
-            report.parent.mkdir(parents=True, exist_ok=True)
-            report.open("a").close()
-        except OSError as error:
-            raise InputError(f"The report {report} cannot be written: {error.strerror}.", "Name a file.") from error
-    return report
 
 
 @contextlib.contextmanager

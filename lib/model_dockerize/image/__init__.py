@@ -10,6 +10,8 @@ from model_dockerize.image.contents import Contents, look
 from model_dockerize.image.engine import Engine, probe
 from model_dockerize.image.login import log_in, signed_in
 from model_dockerize.image.platform import check_platform, own_platform, runs
+from model_dockerize.image.proxies import passwords as proxy_passwords
+from model_dockerize.image.proxies import unreachable as unreachable_proxies
 from model_dockerize.image.push import RegistryAuth, push
 from model_dockerize.image.readiness import find_base, free_disk, sign_in
 from model_dockerize.image.serve import Place, serve, serves, stop
@@ -48,6 +50,7 @@ __all__ = [
     "look",
     "own_platform",
     "probe",
+    "proxy_passwords",
     "push",
     "run",
     "runs",
@@ -61,4 +64,5 @@ __all__ = [
     "signed_in",
     "stop",
     "tag",
+    "unreachable_proxies",
 ]

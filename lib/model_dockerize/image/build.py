@@ -19,6 +19,7 @@ from typing import IO, BinaryIO, cast
 from model_dockerize.errors import BuildError
 from model_dockerize.image.buildlog import BuildLog, Failure, decode, short_name
 from model_dockerize.image.engine import Engine, numbers
+from model_dockerize.image.proxies import handed_on
 from model_dockerize.image.store import Image, inspect
 from model_dockerize.progress import Progress
 
@@ -55,6 +56,8 @@ def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
         argv += ["--tag", tag]
     for name, value in request.build_args.items():
         argv += ["--build-arg", f"{name}={value}"]
+    for name in handed_on(engine.environment):
+        argv += ["--build-arg", name]  # its value is taken from the environment: it may hold a password
     for name, value in request.labels.items():
         argv += ["--label", f"{name}={value}"]
     for name, path in request.secrets.items():

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import docker
 import requests
@@ -16,6 +17,7 @@ from docker.errors import DockerException
 from docker.utils import kwargs_from_env
 
 from model_dockerize.errors import EngineError
+from model_dockerize.settings import in_action
 
 _log = logging.getLogger(__name__)
 OLDEST_ENGINE = (20, 10)
@@ -76,6 +78,11 @@ def probe(environment: Mapping[str, str]) -> Engine:
     version, info = _ask(host, environment)
     buildx_version = _buildx(buildx)
 
+    if any(str(part.get("Name", "")).startswith("Podman") for part in version.get("Components") or []):
+        raise EngineError(
+            f"Podman answers at {host}: it has no BuildKit, which builds the image.",
+            "Use Docker Engine: https://docs.docker.com/engine/install/",
+        )
     engine_version = str(version.get("Version", ""))
     if numbers(engine_version) < OLDEST_ENGINE:
         raise EngineError(
@@ -149,7 +156,7 @@ def _buildx(process: subprocess.Popen[str]) -> str:
     return match[1]
 
 
-def _ask(host: str, environment: Mapping[str, str]) -> tuple[dict[str, object], dict[str, list[list[str]]]]:
+def _ask(host: str, environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         client = _client(host, environment, "auto")
         try:
@@ -157,10 +164,17 @@ def _ask(host: str, environment: Mapping[str, str]) -> tuple[dict[str, object], 
         finally:
             client.close()
     except (DockerException, requests.RequestException, OSError) as error:
-        raise _unreachable(host, str(error)) from error
+        raise _unreachable(host, str(error), in_action(environment)) from error
 
 
-def _unreachable(host: str, text: str) -> EngineError:
+def _unreachable(host: str, text: str, runs_in_action: bool) -> EngineError:
+    if runs_in_action:
+        return EngineError(
+            f"The runner has no Docker Engine that a container action reaches at {host}.",
+            "Use one with Docker itself: GitHub's own Linux runners; a machine where Docker runs as root (not "
+            "rootless, not podman); in Actions Runner Controller, containerMode type dind (not kubernetes).",
+            details=(text,),
+        )
     if "Permission denied" in text:
         return EngineError(
             f"Docker Engine at {host} is not open to this user.",

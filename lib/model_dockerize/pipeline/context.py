@@ -79,7 +79,8 @@ class Run:
         self.recorder = recorder
         self.report = Report()
         self._lock = threading.Lock()
-        recorder.secret(settings.smoke.license_key)
+        for secret in (settings.smoke.license_key, *image.proxy_passwords(environment)):
+            recorder.secret(secret)
 
     def learn(self, **facts: Any) -> None:
         """Adds to the report. Stages that run side by side may do so at the same time."""

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from model_dockerize import image, program, smoke
 from model_dockerize.errors import BuildError, InputError, SmokeError
 from model_dockerize.pipeline import download
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
+from model_dockerize.settings import in_action, without_absent
 
 
 def prepare(run: Run) -> Prepared:
@@ -55,7 +57,7 @@ def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
 
     Raises:
         EngineError: the engine makes no images for this platform.
-        InputError: the model wants a license key, and there is none to prove it with.
+        InputError: a file for the build is not there; the model wants a license key, and none is given.
     """
     if isinstance(prepared, FromArchive):
         download.check(run, prepared, engine)
@@ -65,6 +67,14 @@ def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
 
 def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
     settings, model = run.settings, prepared.program
+    for key, path in _secrets(run).items():
+        if not path.is_file():
+            raise InputError(
+                f"{key}: {path} is no file.",
+                "In the Action name a file of the workspace: runners before 2.331 do not mount their temporary one."
+                if in_action(run.environment)
+                else "Correct its path.",
+            )
     image.check_platform(engine, prepared.platform, bool(settings.program.platforms), image.find_sources())
     proof = settings.smoke
     if proof.smoke_test and model.license_public_key and model.sample and not proof.license_key:
@@ -132,11 +142,7 @@ def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache
 def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Cache, repository: str) -> image.Image:
     model, settings = prepared.program, run.settings
     name = f"{model.name}:{model.version}"
-    secrets = {
-        key: path
-        for key, path in (("ca-bundle", settings.program.ca_bundle), ("pip-config", settings.program.pip_config))
-        if path
-    }
+    secrets = _secrets(run)
     with run.recorder.stage("build") as stage:
         built = image.find(engine, prepared.build_id)
         if built:
@@ -145,6 +151,9 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
             stage.unchanged(f"The engine holds this build already: {built.id[7:19]}")
         else:
             image.server_image(engine, prepared.server_version, prepared.platform, image.find_sources(), stage, secrets)
+            without_absent(run.environment, ["SSL_CERT_FILE"], stage)  # ca-bundle, where it is there
+            for name in image.unreachable_proxies(run.environment):
+                stage.warning(f"{name} names a proxy on this computer's loopback, where a build cannot reach it.")
             _tell(cache, settings.image.cache, stage)
             request = image.BuildRequest(
                 tags=(name,),
@@ -163,6 +172,13 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
                 )
             stage.info(f"{name}: {built.size / 1e6:.0f} MB, {built.ran_steps} steps ran, {built.cached_steps} cached")
     return built
+
+
+def _secrets(run: Run) -> dict[str, Path]:
+    """Files that the build is shown, and that no layer keeps."""
+    program = run.settings.program
+    named = {"ca-bundle": program.ca_bundle, "pip-config": program.pip_config}
+    return {key: path for key, path in named.items() if path}
 
 
 def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:

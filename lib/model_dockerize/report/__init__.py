@@ -2,6 +2,7 @@
 
 from model_dockerize.report.debug import noted
 from model_dockerize.report.ending import concluded, ended, masked
+from model_dockerize.report.file import reserve, write
 from model_dockerize.report.model import (
     CheckReport,
     Failure,
@@ -10,7 +11,6 @@ from model_dockerize.report.model import (
     Report,
     SmokeReport,
     StageResult,
-    to_json,
 )
 from model_dockerize.report.recorder import Display, Level, Recorder, StageProgress
 
@@ -30,5 +30,6 @@ __all__ = [
     "ended",
     "masked",
     "noted",
-    "to_json",
+    "reserve",
+    "write",
 ]

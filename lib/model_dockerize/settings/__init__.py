@@ -14,6 +14,7 @@ from model_dockerize.settings.batch_file import (
 )
 from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option
 from model_dockerize.settings.given import Given
+from model_dockerize.settings.surroundings import in_action, without_absent
 from model_dockerize.settings.tree import (
     AwsSettings,
     BatchSettings,
@@ -51,8 +52,10 @@ __all__ = [
     "Settings",
     "SmokeSettings",
     "feeds_itself",
+    "in_action",
     "is_batch_file",
     "read_aws_config",
     "read_batch_file",
     "to_settings",
+    "without_absent",
 ]

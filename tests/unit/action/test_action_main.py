@@ -168,6 +168,28 @@ def test_docker_gets_a_configuration_that_does_not_stay(job: Job, run_as: Callab
     assert not seen[0].exists()
 
 
+def test_the_jobs_own_docker_is_not_ours(job: Job, run_as: Callable[[Run], None]) -> None:
+    seen: list[str] = []
+
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        seen.extend(name for name in environment if name.startswith(("DOCKER", "BUILD")))
+        return Report("built")
+
+    run_as(run)
+    variables = {
+        "DOCKER_CONTEXT": "rootless",
+        "DOCKER_HOST": "unix:///run/user/1001/docker.sock",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": "/home/runner/certificates",
+        "DOCKER_DEFAULT_PLATFORM": "linux/arm64",
+        "BUILDX_BUILDER": "of-the-job",
+        "BUILDX_CONFIG": "/home/runner/buildx",
+        "BUILDKIT_HOST": "tcp://127.0.0.1:1234",
+    }
+    assert job.main(**variables) == 0
+    assert seen == ["DOCKER_CONFIG"]
+
+
 def test_a_defect_is_one_line_and_a_link(job: Job, run_as: Callable[[Run], None]) -> None:
     def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
         raise KeyError("surprise")
@@ -313,3 +335,32 @@ def test_a_license_key_is_masked_and_handed_to_nobody(job: Job, tmp_path: Path) 
     assert key in job.log.masks
     (report,) = job.temp.rglob("report.json")
     assert key not in job.text + job.summary + report.read_text(encoding="utf-8")
+
+
+def test_a_runner_without_its_temporary_folder_gets_all_but_the_report(
+    job: Job, run_as: Callable[[Run], None], tmp_path: Path
+) -> None:
+    run_as(lambda settings, environment, recorder: Report("deployed", url="http://203.0.113.7"))
+    assert job.main(RUNNER_TEMP=str(tmp_path / "not/mounted")) == 0
+    assert job.outputs["outcome"] == "deployed"
+    assert job.outputs["url"] == "http://203.0.113.7"
+    assert job.outputs["report"] == ""
+    assert job.summary.startswith("## ✅ deployed")
+    assert "The report is not written: No such file or directory" in job.text
+    assert "The input report names a place in the workspace instead." in job.text
+    # Where it is named, it is there.
+    assert job.main(RUNNER_TEMP=str(tmp_path / "not/mounted"), report="out/report.json") == 0
+    assert (job.workspace / "out/report.json").is_file()
+    assert job.outputs["report"] == "out/report.json"
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_runs(job: Job, run_as: Callable[[Run], None]) -> None:
+    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+        raise AssertionError("it ran")
+
+    run_as(run)
+    (job.workspace / "taken").touch()
+    assert job.main(report="taken/report.json") == 2
+    assert "The report " in job.text
+    assert "cannot be written" in job.text
+    assert Path(job.outputs["report"]).is_file()

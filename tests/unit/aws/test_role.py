@@ -95,3 +95,31 @@ def test_nothing_to_assume_it_with(moto_url: str) -> None:
 
 def test_subjects_of_a_token_that_says_nothing() -> None:
     assert trust_subjects({}) == ("repo:OWNER/REPO:*", "repo:OWNER@ID/REPO@ID:*")
+
+
+@pytest.mark.parametrize(
+    ("variables", "certificates"),
+    [
+        ({}, ""),
+        ({"CURL_CA_BUNDLE": "/c"}, "/c"),
+        ({"CURL_CA_BUNDLE": "/c", "REQUESTS_CA_BUNDLE": "/r"}, "/r"),
+    ],
+)
+def test_certificates_of_the_token_are_those_of_the_mapping(variables: dict[str, str], certificates: str) -> None:
+    job = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://127.0.0.1:9/", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER}
+    token = GitHubToken.of(job | variables)
+    assert token is not None
+    assert token.certificates == certificates
+
+
+def test_certificates_of_the_process_are_not_the_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of-the-process")
+    with pytest.raises(AwsAccessError, match="ConnectionError"):
+        GitHubToken("https://127.0.0.1:9/", BEARER).fetch()
+
+
+def test_certificates_that_are_not_there_are_no_defect() -> None:
+    with pytest.raises(AwsAccessError, match="bundle, invalid path: /nowhere") as caught:
+        GitHubToken("https://127.0.0.1:9/", BEARER, "/nowhere").fetch()
+    assert "REQUESTS_CA_BUNDLE" in caught.value.remedy
+    assert BEARER not in str(caught.value)

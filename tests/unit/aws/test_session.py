@@ -154,3 +154,58 @@ def test_nobody_answers() -> None:
             },
             Said(),
         )
+
+
+@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_that_are_not_there_are_told_and_ignored(name: str, environment: dict[str, str]) -> None:
+    said = Said()
+    connection = aws.connect(ANY, {**environment, name: "/nowhere/ca.pem", "AWS_REGION": "eu-central-1"}, said)
+    assert connection.identity.account
+    assert said.warnings == [
+        f"{name} names /nowhere/ca.pem, which is not there, so it is ignored. Correct the variable, or unset it."
+    ]
+
+
+def test_in_the_action_the_files_of_the_runner_are_elsewhere(environment: dict[str, str]) -> None:
+    said = Said()
+    given = {
+        "AWS_CA_BUNDLE": "/home/runner/corp.pem",
+        "GITHUB_WORKSPACE": "/github/workspace",
+        "AWS_REGION": "eu-west-1",
+    }
+    aws.connect(ANY, environment | given, said)
+    (warning,) = said.warnings
+    assert "The Action sees the files of the workspace only: copy it there in a step before" in warning
+
+
+@pytest.mark.parametrize(
+    ("variables", "verify"),
+    [
+        ({}, True),
+        ({"REQUESTS_CA_BUNDLE": ""}, True),
+        ({"REQUESTS_CA_BUNDLE": "/mine"}, "/mine"),
+        ({"REQUESTS_CA_BUNDLE": "/mine", "AWS_CA_BUNDLE": "/of-aws"}, "/of-aws"),
+    ],
+)
+def test_certificates(variables: dict[str, str], verify: bool | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of-the-process")
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/of-the-process")
+    session = _session({"AWS_REGION": "us-east-1", **variables})
+    session.set_credentials("a", "b")
+    assert session.create_client("ecs")._endpoint.http_session._verify == verify
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/token", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/r"},
+        {
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/nowhere/token",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/",
+        },
+    ],
+)
+def test_a_token_that_is_not_there_is_no_defect(variables: dict[str, str]) -> None:
+    with pytest.raises(AwsAccessError, match="/nowhere/token") as caught:
+        aws.connect(ANY, {"AWS_REGION": "us-east-1", **variables}, Said())
+    assert "AWS_WEB_IDENTITY_TOKEN_FILE" in caught.value.remedy

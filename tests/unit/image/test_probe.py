@@ -31,12 +31,13 @@ class FakeEngine(ThreadingMixIn, UnixStreamServer):
 
     daemon_threads = True
 
-    def __init__(self, path: Path, version: str, system: str = "linux") -> None:
+    def __init__(self, path: Path, version: str, system: str, component: str) -> None:
         answers = {
             "/version": {
                 "Version": version,
                 "ApiVersion": "1.45",
                 "MinAPIVersion": "1.24",
+                "Components": [{"Name": component, "Version": version}],
                 "Os": system,
                 "Arch": "amd64",
             },
@@ -79,8 +80,8 @@ class Machine:
         self.engine: FakeEngine | None = None
         self.environment = {"PATH": f"{directory}:/usr/bin:/bin", "HOME": str(directory)}
 
-    def start(self, version: str, system: str = "linux") -> None:
-        self.engine = FakeEngine(self.socket, version, system)
+    def start(self, version: str, system: str = "linux", component: str = "Engine") -> None:
+        self.engine = FakeEngine(self.socket, version, system, component)
 
     def cli(self, buildx: str = BUILDX, context: str = "") -> None:
         answer = json.dumps({"Name": "work", "Endpoints": {"docker": {"Host": f"unix://{self.socket}"}}})
@@ -171,3 +172,24 @@ def test_unknown_context(machine: Machine) -> None:
 )
 def test_numbers(text: str, expected: tuple[int, ...]) -> None:
     assert numbers(text) == expected
+
+
+def test_podman_is_no_old_docker(machine: Machine) -> None:
+    machine.cli()
+    machine.start("5.8.4", component="Podman Engine")
+    assert (
+        str(problem(machine))
+        == f"Podman answers at unix://{machine.socket}: it has no BuildKit, which builds the image."
+    )
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_in_the_action_it_is_the_runner_that_has_no_engine(machine: Machine, closed: bool) -> None:
+    machine.cli()
+    machine.environment["GITHUB_WORKSPACE"] = "/github/workspace"
+    if closed:
+        machine.socket.touch()
+    error = problem(machine)
+    assert str(error) == f"The runner has no Docker Engine that a container action reaches at unix://{machine.socket}."
+    for word in ("GitHub's own Linux runners", "not rootless", "podman", "containerMode type dind"):
+        assert word in error.remedy

@@ -3,7 +3,8 @@
 import json
 
 from model_dockerize.errors import BuildError
-from model_dockerize.report import CheckReport, Failure, Report, SmokeReport, StageResult, to_json
+from model_dockerize.report import CheckReport, Failure, Report, SmokeReport, StageResult
+from model_dockerize.report.model import to_json
 
 
 def test_the_report_has_the_documented_keys() -> None:

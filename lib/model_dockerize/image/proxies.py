@@ -1,0 +1,50 @@
+"""The proxies that a build needs to reach package indexes: those of our own environment."""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from urllib.parse import SplitResult, unquote, urlsplit
+
+# BuildKit gives these to every step, in both cases, and keeps them out of image, history and cache key.
+# Source: https://docs.docker.com/build/building/variables/#pre-defined-build-arguments
+_NAMES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
+
+
+def handed_on(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the proxy variables that mean the same inside of a build."""
+    loopback = unreachable(environment)
+    return tuple(name for name in _given(environment) if name not in loopback)
+
+
+def unreachable(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the variables whose proxy listens on this computer's loopback, where no step of a build gets to."""
+    return tuple(
+        name
+        for name in _given(environment)
+        if name.lower() != "no_proxy" and _is_loopback(_address(environment[name]).hostname or "")
+    )
+
+
+def passwords(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """List the passwords in the proxies' addresses, as they are written and as they are meant."""
+    found = [_address(environment[name]).password or "" for name in _given(environment) if name.lower() != "no_proxy"]
+    return tuple(dict.fromkeys(text for password in found for text in (password, unquote(password)) if text))
+
+
+def _given(environment: Mapping[str, str]) -> Iterator[str]:
+    """One spelling each; where both are there the lower case one, as for curl and Python."""
+    for name in _NAMES:
+        yield from [spelt for spelt in (name, name.upper()) if environment.get(spelt)][:1]
+
+
+def _address(text: str) -> SplitResult:
+    try:
+        return urlsplit(text if "://" in text else f"//{text}")
+    except ValueError:
+        return urlsplit("")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
