@@ -86,6 +86,16 @@ def test_the_sample_is_what_the_settings_name_and_its_absence_is_told_at_once(lo
     assert refused.value.details == (f"smoke-input: {sample}x is no file", f"smoke-expected: {sample}y is no file")
 
 
+def test_a_git_lfs_pointer_is_neither_an_archive_nor_a_sample(look: Look, tmp_path: Path) -> None:
+    pointer = tmp_path / "pointer"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 5\n")
+    with pytest.raises(InputError, match=r"1 file is a Git LFS pointer, not the content: .*/pointer"):
+        look(config(), "x.tar.gz", smoke_expected=str(pointer))
+    run = Run(settings(from_archive=str(pointer)), {}, Recorder(Quiet()))
+    with pytest.raises(InputError, match="Git LFS pointer"), run.recorder.stage("program") as stage:
+        download.inspect(run, pointer, stage)
+
+
 def test_what_builds_an_image_is_refused_beside_a_finished_one() -> None:
     with pytest.raises(InputError) as refused:
         settings(from_archive="x.tar.gz", command="python x.py", base_image="y", python_version="3.12")

@@ -39,6 +39,8 @@ def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
 
 def look(archive: Path, platform: str, stage: StageProgress) -> image.Contents:
     """What the archive holds. `platform`: which image is taken where it has several."""
+    if program.is_pointer(archive):
+        raise InputError(program.pointers_sentence([str(archive)]), "Get the archive itself, and run again.")
     contents = image.look(archive, platform)
     stage.info(f"{archive.name}: {', '.join(contents.names) or 'an image without a name'}, {contents.platform}")
     maker = f"build id: {contents.build_id}" if contents.build_id else f"image id: {contents.config}"
@@ -94,6 +96,8 @@ def _expectation(settings: SmokeSettings, build_id: str, name: str) -> smoke.Exp
     problems = tuple(f"{option}: {path} is no file" for option, path in files.items() if path and not path.is_file())
     if problems:
         raise InputError("The smoke test's files are not there.", "Correct their paths.", problems)
+    if pointers := [str(path) for path in files.values() if path and program.is_pointer(path)]:
+        raise InputError(program.pointers_sentence(pointers), "Get the files themselves, and run again.")
     sample = settings.smoke_input
     return smoke.Expectation(
         build_id=build_id,

@@ -4,6 +4,8 @@ from model_dockerize.program.context import write_context
 from model_dockerize.program.dockerfile import render_dockerfile
 from model_dockerize.program.identity import build_id
 from model_dockerize.program.inspection import inspect
+from model_dockerize.program.lfs import is_pointer
+from model_dockerize.program.lfs import sentence as pointers_sentence
 from model_dockerize.program.naming import legal_name
 from model_dockerize.program.sample import mime_type
 from model_dockerize.program.types import Excluded, Program, ProgramFile, Sample
@@ -16,8 +18,10 @@ __all__ = [
     "Sample",
     "build_id",
     "inspect",
+    "is_pointer",
     "legal_name",
     "mime_type",
+    "pointers_sentence",
     "render_dockerfile",
     "write_context",
     "write_dockerfile",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore, is_credential, read_dockerignore, tool_reason
+from model_dockerize.program.lfs import is_pointer
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Excluded, ProgramFile
 
@@ -20,6 +21,7 @@ class Listing:
     files: tuple[ProgramFile, ...]
     excluded: tuple[Excluded, ...]
     ignore_patterns: tuple[str, ...]
+    pointers: tuple[str, ...]  # paths of those that are Git LFS pointers
 
     def holds(self, path: str) -> bool:
         """Whether the image gets a file of this relative path."""
@@ -40,7 +42,8 @@ def list_files(root: Path, private: tuple[Path, ...], problems: Problems) -> Lis
         problems.wrong_folder(f".dockerignore cannot be read: {error}.")
     walk = _Walk(root, DockerIgnore(patterns), frozenset(_real(path) for path in private), problems)
     files = tuple(sorted(walk.folder(""), key=lambda file: file.path))
-    return Listing(files, tuple(sorted(walk.excluded, key=lambda item: item.path)), patterns)
+    excluded = tuple(sorted(walk.excluded, key=lambda item: item.path))
+    return Listing(files, excluded, patterns, tuple(file.path for file in files if is_pointer(root / file.path)))
 
 
 class _Walk:

@@ -5,12 +5,12 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
-from model_dockerize.program import command, gravityai_build, python_version, requirements, sample
+from model_dockerize.program import command, gravityai_build, lfs, python_version, requirements, sample
 from model_dockerize.program.files import Listing, list_files
 from model_dockerize.program.ignore import CREDENTIAL
 from model_dockerize.program.naming import image_name, image_version, is_reference
 from model_dockerize.program.problems import Problems
-from model_dockerize.program.types import Program, Schema
+from model_dockerize.program.types import Program, Sample, Schema
 from model_dockerize.program.writing import is_foreign
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
@@ -44,6 +44,7 @@ def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings
     packages = tuple(dict.fromkeys((*program.system_packages, *said.system_packages)))
     _check_packages(packages, problems)
     proof = sample.find(smoke, root, problems)
+    _check_pointers(root, listing, proof.sample, problems)
     input_types = (said.input_type,) if said.input_type else proof.input_types
     output_types = (said.output_type,) if said.output_type else proof.output_types
     _check_schema(said.schema, input_types[0], output_types[0], problems)
@@ -152,6 +153,16 @@ def _check_packages(names: tuple[str, ...], problems: Problems) -> None:
     for name in names:
         if not _DEBIAN_PACKAGE.fullmatch(name):
             problems.wrong_input(f"system-packages: {name!r} is no name of a Debian package.")
+
+
+def _check_pointers(root: Path, listing: Listing, proof: Sample | None, problems: Problems) -> None:
+    """Weights that are only pointed to. The sample may lie elsewhere, or be left out of the image."""
+    files = [path for path in (proof.input, proof.expected, proof.mapping) if path] if proof else []
+    names = [
+        str(path.relative_to(root) if path.is_relative_to(root) else path) for path in files if lfs.is_pointer(path)
+    ]
+    if pointers := tuple(dict.fromkeys((*listing.pointers, *names))):
+        problems.wrong_folder(lfs.sentence(pointers))
 
 
 def _check_schema(schema: Schema | None, input_type: str, output_type: str, problems: Problems) -> None:

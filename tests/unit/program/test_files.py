@@ -189,3 +189,37 @@ def test_what_is_known_of_a_file(tmp_path: Path) -> None:
     (file,) = look(tmp_path).files
     assert (file.size, file.executable) == (3, True)
     assert file.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:abab\nsize 104857600\n"
+
+
+def test_git_lfs_pointers_are_told_all_at_once(tmp_path: Path) -> None:
+    many = {f"weights/{number:02}.bin": POINTER for number in range(24)}
+    with pytest.raises(ProgramError) as caught:
+        look(fill(tmp_path, {"main.py": "", "model.pkl": POINTER, **many}))
+    (told,) = caught.value.details
+    assert told.startswith("25 files are Git LFS pointers, not the content: model.pkl, weights/00.bin, ")
+    assert told.endswith("weights/18.bin and 5 more. Set `lfs: true` in actions/checkout, or run `git lfs pull`.")
+
+
+def test_what_is_no_pointer_or_is_not_shipped_is_not_told(tmp_path: Path) -> None:
+    files = {
+        ".dockerignore": "archive/\n",
+        "archive/old.bin": POINTER,
+        "main.py": "",
+        "about-lfs.md": f"{POINTER}{'About this format. ' * 60}",
+        "quoted.txt": f"It begins with {POINTER}",
+        "v2.bin": "version https://git-lfs.github.com/spec/v",
+    }
+    assert "about-lfs.md" in paths(look(fill(tmp_path, files)))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_sample_that_is_a_pointer_proves_nothing(tmp_path: Path, elsewhere: bool) -> None:
+    folder = fill(tmp_path / "model", {"main.py": "", ".dockerignore": "smoke\n", "smoke/input.csv": "a\n1\n"})
+    sample = tmp_path / "data.csv" if elsewhere else folder / "smoke/input.csv"
+    sample.write_text(POINTER)
+    with pytest.raises(ProgramError, match=r"1 file is a Git LFS pointer, not the content: .*csv") as caught:
+        look(folder, smoke_input=sample if elsewhere else None)
+    assert len(caught.value.details) == 1

@@ -1,0 +1,28 @@
+"""Finds Git LFS pointers: the few lines that a checkout without LFS leaves in the place of a large file."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+# Source: git-lfs, docs/spec.md: the first line, and what every pointer is smaller than.
+_FIRST_LINE = b"version https://git-lfs.github.com/spec/v1"
+_LARGEST = 1024  # bytes
+_MOST_NAMES = 20
+
+
+def is_pointer(path: Path) -> bool:
+    """Tell whether the file is a pointer. One that cannot be read is none."""
+    try:
+        if path.stat().st_size >= _LARGEST:
+            return False
+        with path.open("rb") as stream:
+            return stream.read(len(_FIRST_LINE)) == _FIRST_LINE
+    except OSError:
+        return False
+
+
+def sentence(names: Collection[str]) -> str:
+    """Say which files are pointers, and how to get what they stand for."""
+    shown = ", ".join(list(names)[:_MOST_NAMES])
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    what = "1 file is a Git LFS pointer" if len(names) == 1 else f"{len(names)} files are Git LFS pointers"
+    return f"{what}, not the content: {shown}{more}. Set `lfs: true` in actions/checkout, or run `git lfs pull`."
