@@ -43,6 +43,19 @@ def test_a_folder_after_a_flag_is_the_folder(asked: list[Settings], tmp_path: Pa
     assert asked[0].program.program_path == tmp_path
 
 
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [(("--smoke-test", "service", "FOLDER"), "service"), (("--smoke-test=image", "FOLDER"), "image")]
+    + [(("--smoke-test", "FOLDER"), True), (("FOLDER", "--smoke-test", "false"), False)],
+)
+def test_a_flag_may_have_words_of_its_own(
+    asked: list[Settings], tmp_path: Path, arguments: tuple[str, ...], value: bool | str
+) -> None:
+    result = call("run", *(tmp_path if word == "FOLDER" else word for word in arguments))
+    assert result.exit_code == 0, result.output
+    assert (asked[0].smoke.smoke_test, asked[0].program.program_path) == (value, tmp_path)
+
+
 def test_flags_win_over_the_file(asked: list[Settings], tmp_path: Path) -> None:
     (tmp_path / "model-dockerize.yml").write_text("memory: 4096\nimage-name: from-file\n")
     call("run", tmp_path, "--image-name", "from-flag")

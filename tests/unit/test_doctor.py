@@ -65,6 +65,21 @@ def test_a_folder_that_cannot_become_an_image_hides_nothing_else(tmp_path: Path)
     assert report.exit_code == 3
 
 
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ({"smoke_test": "false"}, True),
+        ({"smoke_test": "service", "push_to_ecr": "false"}, True),
+        ({"smoke_test": "service"}, False),
+        ({"smoke_test": "image"}, False),
+    ],
+)
+def test_a_model_that_nobody_will_have_seen_answer(folder: Path, inputs: dict[str, str], told: bool) -> None:
+    (sample,) = (finding for finding in doctor(folder, **inputs).findings if finding.name == "sample")
+    left_out = f"smoke-test is {inputs['smoke_test']}: nobody will have seen this model answer"
+    assert (sample.text == left_out) is told
+
+
 def test_the_report_holds_the_findings(folder: Path) -> None:
     findings = json.loads(to_json(doctor(folder, push_to_ecr="false")))["findings"]
     assert findings[-1]["name"] == "engine" and findings[-1]["status"] == "failed"

@@ -30,12 +30,12 @@ class _Stage(click.Command):
     """A command whose help shows the flags under the headings of the declaration's groups."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """`--sandbox FOLDER`: a word that is neither true nor false is not the flag's value."""
-        flags = {f"--{option.name}" for option in OPTIONS if option.kind is Kind.FLAG}
+        """`--sandbox FOLDER`: a word that is none of its values is not the flag's."""
+        flags = {f"--{option.name}": ("true", "false", *option.words) for option in OPTIONS if option.kind is Kind.FLAG}
         return super().parse_args(
             ctx,
             [
-                f"{word}=true" if word in flags and after.lower() not in ("true", "false") else word
+                f"{word}=true" if word in flags and after.lower() not in flags[word] else word
                 for word, after in zip_longest(args, args[1:], fillvalue="")
             ],
         )
@@ -95,7 +95,7 @@ def takes(*groups: str) -> Callable[[Command], Command]:
 
 def _click(option: Option) -> dict[str, Any]:
     default = f" [default: {option.default}]" if option.default else ""
-    shown: dict[str, Any] = {"metavar": option.kind.value, "help": option.help + default}
+    shown: dict[str, Any] = {"metavar": option.hint, "help": option.help + default}
     if option.kind is Kind.PAIRS:
         # The flag is repeated where a file has lines.
         shown |= {"multiple": True, "callback": lambda _context, _parameter, given: "\n".join(given) or None}

@@ -55,8 +55,10 @@ def _folder(run: Run, stage: StageProgress) -> Said[Prepared]:
 
 
 def _sample(run: Run, prepared: Prepared) -> Said[None]:
-    if not run.settings.smoke.smoke_test:
-        return Said("smoke-test is false: nobody will have seen this model answer", None, "warning", "Leave it on.")
+    smoke = run.settings.smoke
+    serves = smoke.of_service and run.settings.service.deploy_service
+    if not smoke.of_image and not serves:
+        return Said(f"{smoke.left_out}: nobody will have seen this model answer", None, "warning", "Leave it on.")
     proof = prepared.expectation
     if not proof.sample_input:
         remedy = "Add smoke/input.* to the folder, and smoke/expected.* with what the model must answer."

@@ -56,10 +56,10 @@ def check(run: Run, prepared: FromArchive, engine: image.Engine) -> None:
         InputError: a Batch job definition is asked for, which the image has no command for.
     """
     settings = run.settings
-    if settings.smoke.smoke_test and not image.runs(engine, prepared.platform):
+    if settings.smoke.of_image and not image.runs(engine, prepared.platform):
         raise EngineError(
             f"The image is for {prepared.platform}, and this Docker Engine runs {engine.platform}.",
-            "Run on a computer of that kind; or leave the proof to the deployed service: smoke-test: false.",
+            "Run on a computer of that kind; or leave the proof to the deployed service: smoke-test: service.",
         )
     if settings.batch.create_job_def and not settings.service.deploy_service and not prepared.made_here:
         raise InputError(

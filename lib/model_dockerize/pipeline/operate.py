@@ -58,7 +58,7 @@ def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
         if former.desired == 0:
             return
         address = deployed.address(run, account, former.service, stage)
-    if run.settings.smoke.smoke_test:
+    if run.settings.smoke.of_service:
         _prove(run, account, prepared, former, address)
 
 

@@ -192,7 +192,7 @@ def service(
             return service.changed
         where = deployed.address(run, account, service, stage)
     with run.recorder.stage("smoke-deployed") as stage:
-        if run.settings.smoke.smoke_test:
+        if run.settings.smoke.of_service:
             if service.changed or service.proving:
                 failed_checks = deployed.smoke_deployed(run, prepared, account, service, where, stage)
             else:
@@ -200,7 +200,8 @@ def service(
             if failed_checks:
                 raise _put_back(run, account, service, failed_checks, stage)
         else:
-            stage.skipped("smoke-test is false: nobody has seen the service answer.")
+            stage.skipped(f"{run.settings.smoke.left_out}: nobody has seen the service answer.")
+            run.learn(untested=(*run.report.untested, "service"))
         aws.mark_proved(account, service)
     if settings.max_count or service.scaled:
         with run.recorder.stage("scaling") as stage:
@@ -285,11 +286,12 @@ def _put_back(
             if former:
                 deployed.address(run, account, replace(service, task_definition_arn=former), stage)
                 run.learn(task_definition_arn=former)
-    return DeployedSmokeError(
-        f"The deployed model does not answer as it must. {after}",
-        "Where the same image passed on this computer, what differs is the environment of the service.",
-        evidence,
+    remedy = (
+        "Where the same image passed on this computer, what differs is the environment of the service."
+        if run.settings.smoke.of_image
+        else f"{run.settings.smoke.left_out}: the image was not tested before, so the program itself may be wrong."
     )
+    return DeployedSmokeError(f"The deployed model does not answer as it must. {after}", remedy, evidence)
 
 
 def _short(arn: str | None) -> str:

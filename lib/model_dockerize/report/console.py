@@ -77,12 +77,8 @@ class ConsoleDisplay:
             self._failure(report, report.failure)
         else:
             self._verdict.print(f"[bold green]{report.outcome}[/] {escape(report.image)}")
-        if not report.failure and report.smoke == "no-sample":
-            self._verdict.print("[yellow]not proved[/]: the model's program never ran, for want of smoke/input.*")
-        if not report.failure and report.smoke == "unproved":
-            tests = [test for test in (report.smoke_deployed, report.smoke_local) if test]
-            for line in tests[0].unproved:
-                self._verdict.print(f"[yellow]not proved[/]: {escape(line)}")
+            for doubt in report.doubts:
+                self._verdict.print(f"[yellow]not proved[/]: {escape(_printable(doubt))}")
         for line in report.plan:
             self._verdict.print(f"  {escape(line)}")
         self._facts(report)

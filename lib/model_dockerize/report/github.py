@@ -102,6 +102,8 @@ class GitHubDisplay:
         """The last words: how it ended, and what to do about it."""
         if report.failure is None:
             self._print(f"{report.outcome}: {printable(report.image)}{f' at {report.url}' if report.url else ''}")
+            for doubt in report.doubts:
+                self._print(f"not proved: {printable(doubt)}")
             return
         failure = report.failure
         self._print(f"{report.outcome}: {printable(failure.message)}")
@@ -110,6 +112,7 @@ class GitHubDisplay:
                 self._print(f"  {printable(part)}")
         if failure.remedy:
             self._print(f"Next: {printable(failure.remedy)}")
+        self._print(f"exit code {failure.exit_code} ({failure.kind})")
         # The runner prints them in red, with the evidence.
         self._commands([annotation.command() for annotation in annotations(failure)])
 

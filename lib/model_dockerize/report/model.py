@@ -86,6 +86,7 @@ class Report:
     stages: tuple[StageResult, ...] = ()
     smoke_local: SmokeReport | None = None
     smoke_deployed: SmokeReport | None = None
+    untested: tuple[Literal["image", "service"], ...] = ()  # what smoke-test left out
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
 
@@ -102,10 +103,21 @@ class Report:
             return "skipped"
         if not all(test.passed for test in ran):
             return "failed"
-        if any(test.unproved for test in ran):
+        if any(test.unproved for test in ran) or "service" in self.untested:
             return "unproved"
         proved = all(any(check.name == "result" for check in test.checks) for test in ran)
         return "passed" if proved else "no-sample"
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What a green run has not proved, one sentence each."""
+        tests = [test for test in (self.smoke_deployed, self.smoke_local) if test]
+        found = [f"nobody has seen the {what} answer (smoke-test)" for what in self.untested]
+        if "image" in self.untested and self.smoke_deployed:
+            found[0] = "the image was pushed before anybody saw it answer (smoke-test); the service is its only proof"
+        if self.smoke == "no-sample":
+            found.append("the model's program never ran, for want of smoke/input.*")
+        return (*found, *(tests[0].unproved if tests else ()))
 
     def with_(self, **changes: Any) -> "Report":
         """A copy that knows more."""
@@ -133,6 +145,7 @@ def to_json(report: Report) -> str:
             {"name": stage.name, "status": stage.status, "seconds": round(stage.seconds, 3)} for stage in report.stages
         ],
         "smoke": {name: _smoke(test) for name, test in smoke.items() if test},
+        "untested": list(report.untested),
         "warnings": list(report.warnings),
         "error": _failure(report.failure) if report.failure else None,
     }

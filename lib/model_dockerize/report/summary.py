@@ -68,11 +68,7 @@ def _failure(failure: Failure) -> str:
 def _success(report: Report) -> str:
     """What people want first: where it answers. And what nobody has seen, where that is so."""
     lines = [f"The model answers at {_links(report.url)}"] if report.url else []
-    if report.smoke == "no-sample":
-        lines.append("⚠️ Not proved: the model's program never ran, for want of `smoke/input.*`.")
-    if report.smoke == "unproved":
-        (test, *_) = (test for test in (report.smoke_deployed, report.smoke_local) if test)
-        lines += [f"⚠️ Not proved: {plain(text)}" for text in test.unproved]
+    lines += [f"⚠️ Not proved: {plain(doubt)}" for doubt in report.doubts]
     return "\n\n".join(lines)
 
 

@@ -36,6 +36,12 @@ class Option:
     kind: Kind
     default: str
     help: str
+    words: tuple[str, ...] = ()  # of a FLAG: what it may be beside true and false
+
+    @property
+    def hint(self) -> str:
+        """What help texts show for the value."""
+        return "|".join((self.kind.value, *self.words))
 
     @property
     def field(self) -> str:
@@ -423,7 +429,13 @@ OPTIONS: tuple[Option, ...] = (
         "when empty.",
     ),
     Option(
-        "smoke-test", "smoke", Kind.FLAG, "true", "Prove the image before the push and the service after the rollout."
+        "smoke-test",
+        "smoke",
+        Kind.FLAG,
+        "true",
+        "Prove the image before the push and the service after the rollout; image or service: only that one, e.g. "
+        "service for a model whose GPU is not here.",
+        words=("image", "service"),
     ),
     Option(
         "smoke-input",
@@ -496,7 +508,7 @@ OUTPUTS: tuple[Output, ...] = (
     Output(
         "smoke",
         "passed, failed, skipped, no-sample (the server answered, but there was no data to run the model on), or "
-        "unproved (somebody else's image answered, but lacks what would prove it).",
+        "unproved (smoke-test left the service out, or somebody else's image lacks what would prove it).",
     ),
     Output("report", "Path of the JSON report."),
 )

@@ -76,7 +76,7 @@ def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
     ]
     for group, members in groupby(options, key=lambda option: option.group):
         rows = [
-            f"| `{option.name}` | {_cell(option.kind.value)} | {_default(option)} | {_cell(option.help)} |"
+            f"| `{option.name}` | {_cell(option.hint)} | {_default(option)} | {_cell(option.help)} |"
             for option in members
         ]
         head = "| name | value | default | meaning |\n| --- | --- | --- | --- |"
@@ -98,11 +98,13 @@ def file_schema(options: Iterable[Option]) -> str:
         "description": "What model-dockerize builds from this folder, and where it runs.",
         "type": ["object", "null"],
         "additionalProperties": False,
-        "properties": {
-            option.name: {"description": _description(option), **_SCHEMAS[option.kind]} for option in options
-        },
+        "properties": {option.name: {"description": _description(option), **_schema(option)} for option in options},
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def _schema(option: Option) -> dict[str, Any]:
+    return {"enum": [True, False, *option.words, None]} if option.words else _SCHEMAS[option.kind]
 
 
 def _description(option: Option) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from model_dockerize.settings.batch_file import BatchFile
 
@@ -145,13 +146,28 @@ class ServiceSettings:
 class SmokeSettings:
     """What the model must answer before it counts as good."""
 
-    smoke_test: bool
+    smoke_test: bool | Literal["image", "service"]  # True: both
     smoke_input: Path | None  # None: smoke/input.* in the program's folder, if there
     smoke_expected: Path | None  # None: smoke/expected.* in the program's folder, if there
     smoke_timeout: int  # seconds that the sample's job may take
     smoke_url: str
     smoke_mapping: Path | None = None  # None: smoke/mapping.json in the program's folder, if there
     license_key: str = field(default="", repr=False)  # a secret; empty: none is applied
+
+    @property
+    def of_image(self) -> bool:
+        """Tell whether the image is to be proved before it is pushed."""
+        return self.smoke_test in (True, "image")
+
+    @property
+    def of_service(self) -> bool:
+        """Tell whether the service is to be proved after its rollout."""
+        return self.smoke_test in (True, "service")
+
+    @property
+    def left_out(self) -> str:
+        """Say which value of smoke-test leaves something out."""
+        return f"smoke-test is {str(self.smoke_test).lower()}"
 
 
 @dataclass(frozen=True)

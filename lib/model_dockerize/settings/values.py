@@ -107,7 +107,7 @@ def _parse(option: Option, value: Given) -> Any:
     text = value.text.strip()
     match option.kind:
         case Kind.FLAG:
-            return _flag(text) if text else None
+            return _flag(text, option.words) if text else None
         case Kind.INTEGER | Kind.SECONDS:
             return _integer(text, 0 if option.name in _MAY_BE_ZERO else 1)
         case Kind.LIST:
@@ -126,9 +126,12 @@ def _parse(option: Option, value: Given) -> Any:
             return text
 
 
-def _flag(text: str) -> bool:
+def _flag(text: str, words: tuple[str, ...]) -> bool | str:
+    if text.lower() in words:
+        return text.lower()
     if text.lower() not in ("true", "false"):
-        raise _InvalidValueError(f"{text!r} is neither true nor false")
+        others = f", nor {' or '.join(words)}" if words else ""
+        raise _InvalidValueError(f"{text!r} is neither true nor false{others}")
     return text.lower() == "true"
 
 

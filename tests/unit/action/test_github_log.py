@@ -175,3 +175,13 @@ def test_the_end_of_a_stage_names_its_result() -> None:
     with GitHubDisplay(stream) as display:
         display.end(StageResult("push", "unchanged", 1.25))
     assert "= push unchanged (1.2 s)" in stream.getvalue()
+
+
+def test_the_last_words_say_what_is_not_proved_and_the_exit_code() -> None:
+    stream = io.StringIO()
+    with GitHubDisplay(stream) as display:
+        display.finish(Report("deployed", image="iris:1", untested=("service",)))
+        display.finish(Report(failure=Failure("build", 5, "It did not build.", "Correct it.", ())))
+    lines = read(stream).lines
+    assert "not proved: nobody has seen the service answer (smoke-test)" in lines
+    assert lines[lines.index("Next: Correct it.") + 1] == "exit code 5 (build)"

@@ -76,6 +76,7 @@ def test_a_green_run_that_proved_nothing_says_so() -> None:
     assert "Not proved" not in markdown(GOOD.with_(smoke_deployed=SmokeReport(True, (check,))))
     unproved = SmokeReport(True, (check,), ("it has no /health",))
     assert "Not proved: it has no /health" in markdown(GOOD.with_(smoke_deployed=unproved))
+    assert "Not proved: nobody has seen the service answer" in markdown(GOOD.with_(untested=("service",)))
 
 
 def test_a_failure_says_what_and_what_next_before_anything_else() -> None:

@@ -127,7 +127,7 @@ class Stage:
     connection: aws.Aws
     ears: Ears
 
-    def run(self, smoke_test: bool = False, **changes: Any) -> Report:
+    def run(self, smoke_test: Any = False, **changes: Any) -> Report:
         settings = to_settings([])
         service = replace(settings.service, cluster="c", wait_timeout=400, **changes)
         smoke = replace(settings.smoke, smoke_test=smoke_test, smoke_url="http://127.0.0.1:9")
@@ -229,6 +229,31 @@ def test_a_model_that_does_not_answer_is_rolled_back(
     assert told == ["http://127.0.0.1:9"]
     assert report.failure
     assert "health: FAILED: 500" in report.failure.details
+
+
+@pytest.mark.parametrize(
+    ("smoke_test", "asked", "untested"),
+    [(True, 1, ()), ("service", 1, ()), ("image", 0, ("service",)), (False, 0, ("service",))],
+)
+def test_which_half_of_the_smoke_test_is_the_services(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, smoke_test: Any, asked: int, untested: tuple[str, ...]
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(deployed, "smoke_deployed", lambda *_: calls.append(1) or ())
+    deploying = stage(Story(steady=20))
+    report = deploying.run(smoke_test=smoke_test)
+    assert (report.outcome, len(calls), report.untested) == ("deployed", asked, untested)
+    left_out = f"smoke-test is {str(smoke_test).lower()}: nobody has seen the service answer."
+    assert (left_out in [text for _, text in deploying.ears.lines]) is bool(untested)
+
+
+def test_an_image_that_nobody_tested_may_be_what_is_wrong(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployed, "smoke_deployed", lambda *_: ("health: FAILED: 500",))
+    report = stage(Story(steady=20), Story(steady=15)).run(smoke_test="service")
+    assert report.exit_code == 12
+    assert report.failure and "the image was not tested before" in report.failure.remedy
 
 
 def test_the_run_after_a_killed_one_puts_back_what_never_proved_itself(

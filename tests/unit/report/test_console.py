@@ -50,3 +50,8 @@ def test_stage_lines_have_their_seconds() -> None:
     with ConsoleDisplay(log, io.StringIO()) as display:
         display.end(StageResult("push", "unchanged", 0.25))
     assert log.getvalue().strip() == "= push unchanged 0.2 s"
+
+
+def test_a_green_run_says_what_it_has_not_proved() -> None:
+    verdict, _ = shown(Report("built", image="iris:1", untested=("image",)))
+    assert "not proved: nobody has seen the image answer (smoke-test)" in verdict

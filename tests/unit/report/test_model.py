@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from model_dockerize.errors import BuildError
 from model_dockerize.report import CheckReport, Failure, Report, SmokeReport, StageResult
 from model_dockerize.report.model import to_json
@@ -18,7 +20,7 @@ def test_the_report_has_the_documented_keys() -> None:
     document = json.loads(to_json(report))
     assert set(document) == {
         *("outcome", "build_id", "image", "image_uri", "digest", "dockerfile", "archive", "url"),
-        *("batch", "service", "plan", "changes", "findings", "stages", "smoke", "warnings", "error"),
+        *("batch", "service", "plan", "changes", "findings", "stages", "smoke", "untested", "warnings", "error"),
     }
     assert document["batch"] == {"job_definition_arn": "arn:aws:batch:::job-definition/iris:3", "revision": 3}
     assert document["stages"] == [{"name": "build", "status": "done", "seconds": 1.235}]
@@ -54,3 +56,40 @@ def test_smoke_is_passed_only_when_every_test_that_ran_passed_and_ran_the_model(
     assert Report(smoke_local=good).smoke == "passed"
     assert Report(smoke_local=good, smoke_deployed=bad).smoke == "failed"
     assert Report(smoke_local=without).smoke == "no-sample"
+
+
+GOOD = SmokeReport(True, (CheckReport("result", True, 0.1, ""),))
+
+
+@pytest.mark.parametrize(
+    ("report", "smoke", "doubts"),
+    [
+        (Report(smoke_local=GOOD, smoke_deployed=GOOD), "passed", []),
+        (Report(untested=("image",)), "skipped", ["nobody has seen the image answer (smoke-test)"]),
+        (
+            Report(untested=("image", "service")),
+            "skipped",
+            ["nobody has seen the image answer (smoke-test)", "nobody has seen the service answer (smoke-test)"],
+        ),
+        (
+            Report(untested=("image",), smoke_deployed=GOOD),
+            "passed",
+            ["the image was pushed before anybody saw it answer (smoke-test); the service is its only proof"],
+        ),
+        (
+            Report(untested=("service",), smoke_local=GOOD),
+            "unproved",
+            ["nobody has seen the service answer (smoke-test)"],
+        ),
+        (Report(smoke_local=SmokeReport(True, GOOD.checks, ("no /health",))), "unproved", ["no /health"]),
+        (
+            Report(smoke_local=SmokeReport(True, ())),
+            "no-sample",
+            ["the model's program never ran, for want of smoke/input.*"],
+        ),
+    ],
+)
+def test_what_a_green_run_has_not_proved_is_said(report: Report, smoke: str, doubts: list[str]) -> None:
+    assert report.smoke == smoke
+    assert list(report.doubts) == doubts
+    assert json.loads(to_json(report))["untested"] == list(report.untested)

@@ -1,0 +1,53 @@
+"""`smoke-test`: which half of the proof a run makes, and what it says of the other."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_dockerize.errors import InputError
+from model_dockerize.image import Cache
+from model_dockerize.pipeline import make
+from model_dockerize.pipeline.context import Run
+from model_dockerize.report import Recorder
+from model_dockerize.settings import Given, Settings, to_settings
+from tests.rig.deployer import Quiet
+
+
+def settings(text: str) -> Settings:
+    return to_settings([{"smoke-test": Given(text, "smoke-test", Path())}])
+
+
+@pytest.mark.parametrize(
+    ("text", "of_image", "of_service"),
+    [
+        ("", True, True),
+        ("true", True, True),
+        ("TRUE", True, True),
+        ("image", True, False),
+        ("Service", False, True),
+        ("false", False, False),
+    ],
+)
+def test_the_two_halves(text: str, of_image: bool, of_service: bool) -> None:
+    smoke = settings(text).smoke
+    assert (smoke.of_image, smoke.of_service) == (of_image, of_service)
+
+
+def test_another_word_is_refused() -> None:
+    with pytest.raises(InputError) as refused:
+        settings("local")
+    assert refused.value.details == ("smoke-test: 'local' is neither true nor false, nor image or service",)
+
+
+@pytest.mark.parametrize(("text", "tested"), [("true", True), ("image", True), ("service", False), ("false", False)])
+def test_the_image_is_tested_or_it_is_said(monkeypatch: pytest.MonkeyPatch, text: str, tested: bool) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(make, "obtain", lambda *_: "the image")
+    monkeypatch.setattr(make, "smoke_local", lambda *_: calls.append("asked"))
+    run = Run(settings(text), {}, Recorder(Quiet()))
+    nothing: Any = None
+    make.build(run, nothing, nothing, Cache("none"))
+    assert bool(calls) is tested
+    assert run.report.untested == (() if tested else ("image",))
+    assert run.recorder.stages[0].status == ("done" if tested else "skipped")
