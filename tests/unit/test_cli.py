@@ -45,8 +45,12 @@ def test_a_folder_after_a_flag_is_the_folder(asked: list[Settings], tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("arguments", "value"),
-    [(("--smoke-test", "service", "FOLDER"), "service"), (("--smoke-test=image", "FOLDER"), "image")]
-    + [(("--smoke-test", "FOLDER"), True), (("FOLDER", "--smoke-test", "false"), False)],
+    [
+        (("--smoke-test", "service", "FOLDER"), "service"),
+        (("--smoke-test=image", "FOLDER"), "image"),
+        (("--smoke-test", "FOLDER"), True),
+        (("FOLDER", "--smoke-test", "false"), False),
+    ],
 )
 def test_a_flag_may_have_words_of_its_own(
     asked: list[Settings], tmp_path: Path, arguments: tuple[str, ...], value: bool | str

@@ -22,6 +22,7 @@ from model_dockerize.image.engine import Engine, numbers
 from model_dockerize.image.proxies import handed_on
 from model_dockerize.image.store import Image, inspect
 from model_dockerize.progress import Progress
+from model_dockerize.settings import in_action
 
 _log = logging.getLogger(__name__)
 _STOP_TIMEOUT = 5  # seconds that an interrupted build gets to end by itself
@@ -107,7 +108,7 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
     if writer.error:
         raise writer.error
     if process.returncode != 0:
-        raise _error(request.tags[0], log.failure())
+        raise _error(request.tags[0], log.failure(), in_action(engine.environment))
     for complaint in log.complaints():
         progress.warning(complaint)
     image = inspect(engine, request.tags[0], log.steps())
@@ -197,13 +198,21 @@ _REMEDIES = (
     ("exit code 137", "The step was killed, most likely for want of memory: give the engine more."),
     ("no match for platform", "The base image is not made for this platform: choose another base-image, or platforms."),
     ("exec format error", "The base image is for another processor: choose another base-image, or platforms."),
-    ("[internal] load metadata", "Check the base image's name, and that the engine reaches and may pull it."),
+    ("toomanyrequests", "The registry limits how many images are pulled without a login: {login}."),
+    (
+        "[internal] load metadata",
+        "Check the base image's name, and that the engine reaches its registry. Where that wants a login: {login}.",
+    ),
 )
+_LOGIN = "docker login, and build again"
+# The Action's docker has a configuration of its own, but the engine is the runner's, and keeps what was pulled.
+_LOGIN_OF_A_JOB = "`docker login` and `docker pull BASE-IMAGE` in a step before this one"
 
 
-def _error(ref: str, failure: Failure) -> BuildError:
+def _error(ref: str, failure: Failure, runs_in_action: bool) -> BuildError:
     evidence = "\n".join((failure.step, failure.reason, *failure.lines))
     remedy = next((text for sign, text in _REMEDIES if sign.lower() in evidence.lower()), "")
+    remedy = remedy.replace("{login}", _LOGIN_OF_A_JOB if runs_in_action else _LOGIN)
     where = f" at {short_name(failure.step)}" if failure.step else ""
     return BuildError(
         f"The image {ref} did not build{where}: {failure.reason}",

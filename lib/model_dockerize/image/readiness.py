@@ -16,6 +16,7 @@ from model_dockerize.image.store import has
 _PATIENCE = 20  # seconds for a registry's answer
 _CAUSES = (
     (("not found", "manifest unknown", "name unknown"), "There is no such image", "Correct base-image."),
+    (("toomanyrequests", "429"), "Its registry limits pulls without a login", "Sign in there: docker login."),
     (("unauthorized", "denied", "forbidden"), "Its registry refuses to show it", "Sign in there: docker login."),
 )
 

@@ -28,6 +28,8 @@ def prepare(run: Run) -> Prepared:
 def inspect(run: Run, stage: StageProgress) -> Prepared:
     """What `prepare` finds out, with nothing written."""
     settings = run.settings
+    for note in settings.notes:
+        stage.info(note)
     if settings.image.from_archive:
         return download.inspect(run, settings.image.from_archive, stage)
     version = image.server_version(image.find_sources())

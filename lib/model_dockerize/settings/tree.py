@@ -191,3 +191,4 @@ class Settings:
     service: ServiceSettings
     smoke: SmokeSettings
     run: RunSettings
+    notes: tuple[str, ...] = ()  # what was overruled

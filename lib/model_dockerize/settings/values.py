@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import placement, traffic, variables
+from model_dockerize.settings import placement, precedence, traffic, variables
 from model_dockerize.settings.aws_config import REGION
 from model_dockerize.settings.batch_file import FOR_DEFINITION, BatchFile, read_batch_file
 from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
@@ -53,9 +53,7 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
     Raises:
         InputError: with one line a problem in `details`, unknown names included.
     """
-    given: dict[str, Given] = {}
-    for layer in layers:
-        given.update({name: value for name, value in layer.items() if _says_something(value)})
+    given, order = precedence.merged(layers)
     for name, value in given.items():
         shown = name in BY_NAME and name not in _NOT_NOTED
         _log.debug("%s%s (%s)", name, f" = {value.text!r}" if shown else "", value.where)
@@ -72,15 +70,27 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
     if parsed["load-balancer"] == "true" and "zones" not in given:
         parsed["zones"] = traffic.ZONES
     file = _batch_file(parsed, problems)
+    notes = _overrule(parsed, given, order, file)
     problems += _contradictions(parsed, given, file)
     if problems:
         count = "One input is" if len(problems) == 1 else f"{len(problems)} inputs are"
         raise InputError(f"{count} wrong.", "Correct what is listed and run again.", tuple(problems))
-    return _tree(parsed, file)
+    return _tree(parsed, file, notes)
 
 
-def _says_something(value: Given) -> bool:
-    return bool(value.text.strip() or value.problem or value.needed_by)
+def _overrule(
+    parsed: dict[str, Any], given: Mapping[str, Given], order: Mapping[str, int], file: BatchFile | None
+) -> tuple[str, ...]:
+    """Takes out of `parsed` what a later place leaves nothing of, and says so."""
+    found = precedence.overruled(parsed, order, ("create-job-def",) if _names_its_image(parsed, file) else ())
+    for name in found:
+        parsed[name] = False if BY_NAME[name].kind is Kind.FLAG else ""
+    return tuple(f"{given[name].where}: {name} is left out: {needed} is not wanted." for name, needed in found.items())
+
+
+def _names_its_image(parsed: Mapping[str, Any], file: BatchFile | None) -> bool:
+    """Whether the job definition needs no push: a BatchConfig.yml names an image that is in ECR already."""
+    return bool(parsed["batch-config-file"]) and (not file or bool(file.job_definition and file.job_definition.image))
 
 
 def _unknown(name: str, value: Given) -> str:
@@ -265,8 +275,7 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given], file:
             problems.append(f"{value.where}: it is missing or empty, but needed where {reasons[0]} is true")
     if parsed["push-to-ecr"] is False:
         for name in ("create-job-def", "deploy-service"):
-            named = name == "create-job-def" and (not file or (file.job_definition and file.job_definition.image))
-            if parsed[name] and not (named and parsed["batch-config-file"]):
+            if parsed[name] and not (name == "create-job-def" and _names_its_image(parsed, file)):
                 problems.append(f"{given[name].where}: {name} needs the image in ECR, but push-to-ecr is false")
     if parsed["gpus"] and str(parsed["compute-type"]).startswith("FARGATE"):
         problems.append(f"{given['gpus'].where}: Fargate has no GPUs; set compute-type to EC2 or SPOT")
@@ -312,7 +321,7 @@ def _function_problems(parsed: Mapping[str, Any], given: Mapping[str, Given]) ->
     return problems
 
 
-def _tree(parsed: Mapping[str, Any], file: BatchFile | None) -> Settings:
+def _tree(parsed: Mapping[str, Any], file: BatchFile | None, notes: tuple[str, ...]) -> Settings:
     follow = {
         name: parsed["push-to-ecr"] if parsed[name] is None else parsed[name]
         for name in ("create-job-def", "deploy-service")
@@ -329,4 +338,5 @@ def _tree(parsed: Mapping[str, Any], file: BatchFile | None) -> Settings:
         service=ServiceSettings(**groups["service"]),
         smoke=SmokeSettings(**groups["smoke"]),
         run=RunSettings(**groups["run"]),
+        notes=notes,
     )
