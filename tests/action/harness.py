@@ -62,6 +62,8 @@ class Runner:
 
     def __init__(self, root: Path, action: Path, image: str, owner: int) -> None:
         """`root`: an empty folder. `owner`: the uid that the runner runs as, to whom everything here belongs."""
+        #: Whether containers see `temp`, as they do from 2.331 on.
+        self.mounts_temp = True
         self._metadata: dict[str, Any] = yaml.safe_load((action / "action.yml").read_text(encoding="utf-8"))
         self._image = image
         self._owner = owner
@@ -159,7 +161,7 @@ class Runner:
 
     def _mounts(self) -> list[tuple[str, str]]:
         return [
-            (str(self.temp), "/github/runner_temp"),
+            *([(str(self.temp), "/github/runner_temp")] if self.mounts_temp else []),
             (str(self.home), "/github/home"),
             (str(self._workflow), "/github/workflow"),
             (str(self._commands), "/github/file_commands"),

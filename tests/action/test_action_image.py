@@ -100,6 +100,46 @@ def test_what_the_models_own_build_prints_is_not_obeyed(runner: Runner) -> None:
     assert report_of(runner, step)["outcome"] == "built"
 
 
+def test_on_a_runner_before_2_331_everything_but_the_report_is_handed_over(runner: Runner) -> None:
+    runner.mounts_temp = False
+    folder = one_line_model(runner.workspace / "model")
+    pip_config = runner.temp / "pip.conf"
+    pip_config.write_text("[global]\n")
+    inputs = {"program-path": folder.name, "image-name": f"{IMAGES}old-runner", "push-to-ecr": "false"}
+    step = runner.step(inputs)
+    assert step.exit_code == 0, step.text
+    assert step.outputs["outcome"] == "built"
+    assert step.outputs["report"] == ""
+    assert step.summary is not None
+    assert step.summary.startswith("## ✅ built")
+    assert "The report is not written: No such file or directory" in step.text
+    # Later steps find it where the step says.
+    assert report_of(runner, runner.step({**inputs, "report": "report.json"}))["outcome"] == "built"
+    missing = runner.step({**inputs, "pip-config": str(pip_config)})
+    assert missing.exit_code == 2
+    assert "runners before 2.331 do not mount their temporary one" in missing.text
+
+
+def test_what_the_job_says_of_its_own_network_and_docker(runner: Runner) -> None:
+    folder = one_line_model(runner.workspace / "model")
+    script = 'echo "in the build: ${#HTTPS_PROXY} ${#http_proxy} $NO_PROXY"'
+    (folder / "init.sh").write_text(f"#!/bin/sh\n# {secrets.token_hex(8)}: built anew\n{script}\n")
+    proxy = "http://somebody:password-of-the-proxy@proxy.example:3128"
+    # As the runner hands on its own (ContainerInfo.cs), and what a job's `env:` may hold for its other steps.
+    job = {
+        **{"https_proxy": proxy, "HTTPS_PROXY": proxy, "http_proxy": proxy, "HTTP_PROXY": proxy},
+        **{"no_proxy": "a.example", "NO_PROXY": "a.example"},
+        **{"DOCKER_CONTEXT": "rootless", "DOCKER_HOST": "unix:///run/user/1001/docker.sock"},
+        **{"BUILDX_BUILDER": "of-the-job", "SSL_CERT_FILE": "/etc/pki/corp.pem"},
+    }
+    step = runner.step({"program-path": "model", "image-name": f"{IMAGES}network", "push-to-ecr": "false"}, job)
+    assert step.exit_code == 0, step.text
+    assert f"in the build: {len(proxy)} {len(proxy)} a.example" in step.text
+    assert "SSL_CERT_FILE names /etc/pki/corp.pem, which is not there, so it is ignored." in step.text
+    assert "password-of-the-proxy" in step.log.masks
+    assert "password-of-the-proxy" not in step.text + str(step.summary)
+
+
 def test_all_wrong_inputs_are_annotated_at_once(runner: Runner) -> None:
     folder = one_line_model(runner.workspace / "model")
     (folder / "model-dockerize.yml").write_text("image-name: Not Good\ncluster: ok\n")

@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import os
+import re
 import select
 import shlex
 import signal
@@ -184,7 +185,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-#: What a failure's words point at, the most telling first.
+#: What a failure's words (a pattern) point at, the most telling first.
 _REMEDIES = (
     (
         "no space left on device",
@@ -198,9 +199,12 @@ _REMEDIES = (
     ("exit code 137", "The step was killed, most likely for want of memory: give the engine more."),
     ("no match for platform", "The base image is not made for this platform: choose another base-image, or platforms."),
     ("exec format error", "The base image is for another processor: choose another base-image, or platforms."),
-    ("toomanyrequests", "The registry limits how many images are pulled without a login: {login}."),
     (
-        "[internal] load metadata",
+        r"toomanyrequests|load metadata.*429 Too Many Requests",
+        "The registry limits how many images are pulled without a login: {login}.",
+    ),
+    (
+        r"\[internal\] load metadata",
         "Check the base image's name, and that the engine reaches its registry. Where that wants a login: {login}.",
     ),
 )
@@ -211,7 +215,7 @@ _LOGIN_OF_A_JOB = "`docker login` and `docker pull BASE-IMAGE` in a step before 
 
 def _error(ref: str, failure: Failure, runs_in_action: bool) -> BuildError:
     evidence = "\n".join((failure.step, failure.reason, *failure.lines))
-    remedy = next((text for sign, text in _REMEDIES if sign.lower() in evidence.lower()), "")
+    remedy = next((text for sign, text in _REMEDIES if re.search(sign, evidence, re.IGNORECASE | re.DOTALL)), "")
     remedy = remedy.replace("{login}", _LOGIN_OF_A_JOB if runs_in_action else _LOGIN)
     where = f" at {short_name(failure.step)}" if failure.step else ""
     return BuildError(
