@@ -129,8 +129,9 @@ def test_what_the_job_says_of_its_own_network_and_docker(runner: Runner) -> None
     job = {
         **{"https_proxy": proxy, "HTTPS_PROXY": proxy, "http_proxy": proxy, "HTTP_PROXY": proxy},
         **{"no_proxy": "a.example", "NO_PROXY": "a.example"},
-        **{"DOCKER_CONTEXT": "rootless", "DOCKER_HOST": "unix:///run/user/1001/docker.sock"},
-        **{"BUILDX_BUILDER": "of-the-job", "SSL_CERT_FILE": "/etc/pki/corp.pem"},
+        # DOCKER_HOST and DOCKER_CONTEXT would lead the runner's own docker, too.
+        **{"BUILDX_BUILDER": "of-the-job", "BUILDX_CONFIG": "/nowhere", "BUILDKIT_HOST": "tcp://127.0.0.1:9"},
+        "SSL_CERT_FILE": "/etc/pki/corp.pem",
     }
     step = runner.step({"program-path": "model", "image-name": f"{IMAGES}network", "push-to-ecr": "false"}, job)
     assert step.exit_code == 0, step.text

@@ -77,6 +77,22 @@ def test_a_container_of_ours_has_no_proxy(engine: Engine, monkeypatch: pytest.Mo
         remove(engine, NAME)
 
 
+def test_no_password_of_a_proxy_is_in_the_provenance(engine: Engine, tmp_path: Path) -> None:
+    word = secrets.token_hex(12)
+    there = behind(engine, https_proxy=f"http://build:{word}@proxy.example:3128")
+    request = BuildRequest(tags=(NAME,), provenance=True, labels={"made": "here"})
+    build(there, context(f"FROM {BASE}\n"), request, Silent())
+    try:
+        archive = tmp_path / "image.tar"
+        subprocess.run(["docker", "image", "save", "--output", archive, NAME], check=True)
+    finally:
+        remove(engine, NAME)
+    content = archive.read_bytes()
+    assert b"slsa.dev/provenance" in content
+    assert b"proxy.example" not in content
+    assert word.encode() not in content
+
+
 @contextmanager
 def registry(status: int, code: str) -> Iterator[str]:
     """A registry on this computer that answers everything with one error; its HOST:PORT."""

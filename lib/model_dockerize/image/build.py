@@ -52,7 +52,8 @@ def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
     argv.append("--progress=rawjson" if numbers(engine.buildx_version) >= (0, 13) else "--progress=plain")
     if engine.containerd_store and numbers(engine.buildx_version) >= (0, 10):
         # Not by default: an attestation turns the image into an index, which AWS Lambda and SageMaker refuse.
-        argv.append(f"--provenance={'true' if request.provenance else 'false'}")
+        # min: the values of build arguments, of which a proxy's password may be one, are not in it.
+        argv.append(f"--provenance={'mode=min' if request.provenance else 'false'}")
     argv += request.cache
     for tag in request.tags:
         argv += ["--tag", tag]
