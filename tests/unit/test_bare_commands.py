@@ -15,12 +15,12 @@ from click.testing import CliRunner, Result
 
 from model_dockerize.cli import cli
 
-_BUILDS = {"run", "plan", "build", "save", "serve", "push", "batch", "deploy", "task-definition", "doctor"}
-_ASKS_AWS = {"rollback", "status", "logs", "destroy"}
-_NO_ARGUMENT = {
+_BUILDS = ("run", "plan", "build", "save", "serve", "push", "batch", "deploy", "task-definition", "doctor")
+_ASKS_AWS = ("rollback", "status", "logs", "destroy")
+_NO_ARGUMENT = (
     *("load", "mapping", "submit", "login", "network"),
     *("license", "license new-key", "license issue", "license inspect", "sandbox"),
-}
+)
 #: Exit code of a bare command where a program is.
 IN_A_PROGRAM = {
     **dict.fromkeys(_BUILDS, 4),
