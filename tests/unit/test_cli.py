@@ -102,6 +102,19 @@ def test_a_defect_is_a_sentence_and_a_report(monkeypatch: pytest.MonkeyPatch, tm
     assert json.loads(report.read_text())["error"]["kind"] == "internal"
 
 
+@pytest.mark.parametrize(("typed", "code", "said"), [("", 2, "add --yes"), ("n\n", 0, "kept"), ("y\n", 0, "gone")])
+def test_destroy_asks_and_an_end_without_an_answer_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: str, code: int, said: str
+) -> None:
+    def destroy(_settings: Settings, _environment: Mapping[str, str], _recorder: Recorder, agreed: Any) -> Report:
+        return Report("gone" if agreed(("service iris",)) else "kept")
+
+    monkeypatch.setattr(faces.operate.pipeline, "destroy", destroy)
+    result = CliRunner().invoke(faces.cli, ["destroy", str(tmp_path)], input=typed)
+    assert result.exit_code == code
+    assert said in result.stdout
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_is_an_end_with_words(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, code: int

@@ -10,6 +10,7 @@ import click
 from model_dockerize import pipeline
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
+from model_dockerize.errors import InputError
 
 
 @cli.command()
@@ -73,6 +74,9 @@ def destroy(target: Path | None, *, yes: bool, **flags: str | None) -> None:
 
     def agreed(things: tuple[str, ...]) -> bool:
         click.echo("\n".join(("This will be removed:", *(f"  - {thing}" for thing in things))), err=True)
-        return yes or click.confirm("Remove all of it?", err=True)
+        try:
+            return yes or click.confirm("Remove all of it?", err=True)
+        except click.Abort as error:  # the end of the input, at once where there is no terminal
+            raise InputError("Nobody answered, so nothing was removed.", "Answer y, or add --yes.") from error
 
     execute(target, flags, partial(pipeline.destroy, agreed=agreed))

@@ -31,7 +31,7 @@ def passwords(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _given(environment: Mapping[str, str]) -> Iterator[str]:
-    """One spelling each; where both are there the lower case one, as for curl and Python."""
+    """Give one spelling each; where both are there the lower case one, as for curl and Python."""
     for name in _NAMES:
         yield from [spelt for spelt in (name, name.upper()) if environment.get(spelt)][:1]
 

@@ -178,7 +178,7 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
 
 
 def _secrets(run: Run) -> dict[str, Path]:
-    """Files that the build is shown, and that no layer keeps."""
+    """Name the files that the build is shown, and that no layer keeps."""
     program = run.settings.program
     named = {"ca-bundle": program.ca_bundle, "pip-config": program.pip_config}
     return {key: path for key, path in named.items() if path}

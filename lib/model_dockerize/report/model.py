@@ -110,7 +110,7 @@ class Report:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """What a green run has not proved, one sentence each."""
+        """Say what a green run has not proved, one sentence each."""
         tests = [test for test in (self.smoke_deployed, self.smoke_local) if test]
         found = [f"nobody has seen the {what} answer (smoke-test)" for what in self.untested]
         if "image" in self.untested and self.smoke_deployed:

@@ -81,7 +81,7 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
 def _overrule(
     parsed: dict[str, Any], given: Mapping[str, Given], order: Mapping[str, int], file: BatchFile | None
 ) -> tuple[str, ...]:
-    """Takes out of `parsed` what a later place leaves nothing of, and says so."""
+    """Take out of `parsed` what a later place leaves nothing of, and say so."""
     found = precedence.overruled(parsed, order, ("create-job-def",) if _names_its_image(parsed, file) else ())
     for name in found:
         parsed[name] = False if BY_NAME[name].kind is Kind.FLAG else ""
@@ -89,7 +89,7 @@ def _overrule(
 
 
 def _names_its_image(parsed: Mapping[str, Any], file: BatchFile | None) -> bool:
-    """Whether the job definition needs no push: a BatchConfig.yml names an image that is in ECR already."""
+    """Tell whether the job definition needs no push: a BatchConfig.yml names an image that is in ECR already."""
     return bool(parsed["batch-config-file"]) and (not file or bool(file.job_definition and file.job_definition.image))
 
 
