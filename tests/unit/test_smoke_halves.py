@@ -1,13 +1,14 @@
 """`smoke-test`: which half of the proof a run makes, and what it says of the other."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from model_dockerize.errors import InputError
 from model_dockerize.image import Cache
-from model_dockerize.pipeline import make
+from model_dockerize.pipeline import make, operate
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import Given, Settings, to_settings
@@ -51,3 +52,22 @@ def test_the_image_is_tested_or_it_is_said(monkeypatch: pytest.MonkeyPatch, text
     assert bool(calls) is tested
     assert run.report.untested == (() if tested else ("image",))
     assert run.recorder.stages[0].status == ("done" if tested else "skipped")
+
+
+@pytest.mark.parametrize(("text", "tested"), [("true", True), ("service", True), ("image", False), ("false", False)])
+def test_a_service_that_went_back_is_tested_or_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, text: str, tested: bool
+) -> None:
+    calls: list[str] = []
+    now = SimpleNamespace(service=SimpleNamespace(task_definition_arn="iris:1"), desired=1)
+    monkeypatch.setattr(operate, "_running", lambda *_: now)
+    monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
+    monkeypatch.setattr(operate, "_learn", lambda *_: None)
+    monkeypatch.setattr(operate.aws, "rollback", lambda *_: None)
+    monkeypatch.setattr(operate.deployed, "address", lambda *_: None)
+    monkeypatch.setattr(operate, "_prove", lambda *_: calls.append("asked"))
+    run = Run(settings(text), {}, Recorder(Quiet()))
+    nothing: Any = None
+    operate.rollback(run, nothing, nothing, "")
+    assert bool(calls) is tested
+    assert run.report.untested == (() if tested else ("service",))

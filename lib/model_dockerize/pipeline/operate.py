@@ -60,6 +60,8 @@ def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
         address = deployed.address(run, account, former.service, stage)
     if run.settings.smoke.of_service:
         _prove(run, account, prepared, former, address)
+    else:
+        run.learn(untested=("service",))
 
 
 def _prove(run: Run, account: aws.Aws, prepared: Prepared, former: aws.Running, address: aws.Address) -> None:
