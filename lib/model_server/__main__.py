@@ -7,10 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-_COMMANDS = ("run", "manifest", "selftest", "health", "probe", "runner")
+from model_server import preload
+
+_COMMANDS = ("run", "prepare", "manifest", "selftest", "health", "probe", "runner")
 _USAGE = """usage: model-server               serve the model on port 80
        model-server run IN OUT     do one job and end; a path, s3://BUCKET/KEY, or - for standard input and output;
                                    in an array job of AWS Batch, IN may be a list
+       model-server prepare PROGRAM
+                                   in the program's folder: find the program, compile, let all read (at build time)
        model-server manifest JSON  write the image's manifest (at build time)
        model-server selftest JSON  have the model pass its tests (at build time)
        model-server health         ask the running server whether it is well (for HEALTHCHECK)
@@ -28,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one a command
             return _serve()
         case ["run", source, target]:
             return _run(source, target)
+        case ["prepare", program]:
+            return _prepare(program)
         case ["manifest", text]:
             return _manifest(text)
         case ["selftest", text]:
@@ -74,14 +80,28 @@ def _run(source: str, target: str) -> int:
         return _failed(str(error))
 
 
+def _prepare(program: str) -> int:
+    from pathlib import Path  # noqa: PLC0415
+
+    from model_server import manifest, prepare, settings  # noqa: PLC0415
+    from model_server.errors import StartError  # noqa: PLC0415
+
+    try:
+        found = manifest.found_file(settings.current().manifest)
+        prepare.prepare(program, Path.cwd(), Path("/tmp"), found)  # noqa: S108 - the place for what is temporary
+    except StartError as error:
+        return _failed(str(error))
+    return 0
+
+
 def _manifest(text: str) -> int:
     from model_server import manifest, settings, volume  # noqa: PLC0415
     from model_server.errors import StartError  # noqa: PLC0415
 
     try:
-        model = manifest.parse(text, os.environ.get("MODEL_BUILD_ID", "").strip() or "local")
         current = settings.current()
-        manifest.write(model, current.manifest)
+        model = manifest.parse(text, os.environ.get("MODEL_BUILD_ID", "").strip() or "local")
+        manifest.write(manifest.with_found(model, current.manifest), current.manifest)
         volume.prepare(current.data_directory or settings.DEFAULT_DATA_DIRECTORY)
     except StartError as error:
         return _failed(str(error))
@@ -141,7 +161,8 @@ def _be(program: str, arguments: Sequence[str]) -> int:
 
 
 def _restore_environment() -> None:
-    """Takes back what the bundle's boot loader put into the environment: the model's program must not inherit it."""
+    """Takes back what the image and the bundle's boot loader put into the environment: it is not for the program."""
+    preload.release(os.environ)
     if not getattr(sys, "frozen", False):
         return
     for name in [name for name in os.environ if name.startswith("_PYI_")]:

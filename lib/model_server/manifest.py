@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,22 @@ def write(manifest: Manifest, path: Path) -> None:
         path.chmod(0o644)
     except OSError as error:
         raise ManifestError(f"cannot write the manifest {path}: {error}") from error
+
+
+def found_file(path: Path) -> Path:
+    """Where `model-server prepare` notes, for the manifest `path`, which is written later, where the program is."""
+    return path.with_name("found.json")
+
+
+def with_found(manifest: Manifest, path: Path) -> Manifest:
+    """The manifest with the path of its command's program, if that was noted for the file `path`.
+
+    So the program is run by what it was built with, whatever PATH says when the container runs.
+    """
+    file = found_file(path)
+    found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    program, *words = manifest.command
+    return replace(manifest, command=(found.get(program, program), *words))
 
 
 def _document(manifest: Manifest) -> dict[str, Any]:

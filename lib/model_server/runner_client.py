@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_server import preload
 from model_server.runner_line import Line, receive
 
 _START_SECONDS = 30.0
@@ -273,11 +274,14 @@ class RunnerClient:
 
     def _spawn(self, path: str) -> "subprocess.Popen[bytes]":
         uid, gid = self._user if self._user is not None else (None, None)
+        environment = {**os.environ, **self._environment}
+        if self._command[0] == sys.executable:
+            preload.keep(environment)
         return subprocess.Popen(
             [path if word == "{socket}" else word for word in self._command],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
-            env={**os.environ, **self._environment},
+            env=environment,
             user=uid,
             group=gid,
             extra_groups=None if uid is None else [],

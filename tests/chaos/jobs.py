@@ -30,7 +30,7 @@ CLIENTS = 4
 END_SECONDS = 300
 LEASE_SECONDS = 3
 KINDS = ("server", "runner", "container")
-BUNDLE = "model-dockerize/model-server:chaos"
+BUNDLE = "localhost/model-dockerize/model-server:chaos"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
 
 

@@ -26,7 +26,7 @@ PREFIX = "program-test"
 # What a server image has to hold for a Dockerfile to build on it, where the real one would take minutes.
 STAND_IN = r"""FROM python:3.11-slim-bookworm
 RUN mkdir /opt/model-server && cd /opt/model-server \
-    && printf '#!/bin/sh\n[ "$1" = manifest ] && printf "%%s" "$2" > /opt/model-server/model.json\n' > model-server \
+    && printf '#!/bin/sh\n[ "$1" != manifest ] || printf "%%s" "$2" > /opt/model-server/model.json\n' > model-server \
     && printf '#!/bin/sh\nshift; exec "$@"\n' > tini && chmod 755 model-server tini
 """
 
@@ -162,7 +162,7 @@ def test_an_example_builds_and_answers(build: Build, copy: Callable[[str], Path]
     assert built.config["Labels"]["org.opencontainers.image.title"] == program.name
     manifest = json.loads(inside(built.tag, "cat", "/opt/model-server/model.json"))
     assert manifest["build_id"] == built.build_id
-    assert manifest["command"] == ["python", "main.py", "{input}", "{output}"]
+    assert manifest["command"] == ["/usr/local/bin/python", "main.py", "{input}", "{output}"]
     assert "main.cpython-" in inside(built.tag, "ls", "/program/__pycache__")
 
 
@@ -174,9 +174,9 @@ def test_a_changed_line_installs_nothing_again(build: Build, copy: Callable[[str
     second = build(look(folder))
     assert second.build_id != first.build_id
     assert second.cached("pip install")
-    assert not second.cached("compileall")
+    assert not second.cached("prepare")
     # The server is copied after the code, and is the same layer all the same: a push does not send it again.
-    assert second.layers[-2] == first.layers[-2]
+    assert second.layers[-3] == first.layers[-3]
 
 
 def test_the_same_again_does_nothing(build: Build, copy: Callable[[str], Path]) -> None:
@@ -209,7 +209,10 @@ def test_a_new_server_uses_the_layers_of_the_model_again(
     assert second.cached("./init.sh")
     assert not second.cached("--from=")
     assert second.build_id != first.build_id
-    assert second.layers[:-2] == first.layers[:-2]
+    server_layer, prepared = -3, -2
+    assert second.layers[:server_layer] == first.layers[:server_layer]
+    assert second.layers[server_layer] != first.layers[server_layer]
+    assert second.layers[prepared] == first.layers[prepared]
 
 
 def test_a_build_by_hand_leaves_out_the_same(build: Build, copy: Callable[[str], Path], server: str) -> None:
@@ -253,7 +256,9 @@ def test_names_that_mean_something_elsewhere(build: Build, tmp_path: Path) -> No
     command = r"""python main.py '$HOME' '"; RUN id' "it's" '\n' '<<EOF' '${PATH}' 'ü' {input} {output}"""
     program = look(folder, requirements=requirements, init=init, command=command)
     built = build(program)
-    assert json.loads(inside(built.tag, "cat", "/opt/model-server/model.json"))["command"] == list(program.command)
+    assert (
+        json.loads(inside(built.tag, "cat", "/opt/model-server/model.json"))["command"][1:] == list(program.command)[1:]
+    )
     assert inside(built.tag, "cat", "made") == "/program\n"
     assert f"/program/{requirements}" in listing(built.tag)
 
@@ -287,13 +292,14 @@ def test_the_oldest_engine_builds_it(copy: Callable[[str], Path], tmp_path: Path
     (tmp_path / "server").mkdir()
     (tmp_path / "server" / "Dockerfile").write_text(STAND_IN)
     program = look(folder, requirements="my requirements.txt", base="python:3.11-slim-bookworm")
-    text = render_dockerfile(program, f"{PREFIX}/server:stand-in")
+    stand_in = f"localhost/{PREFIX}/server:stand-in"
+    text = render_dockerfile(program, stand_in)
     path = write_dockerfile(program, text)
     context = io.BytesIO()
     write_context(program, text, context)
     secret = f"--secret=id=pip-config,src={tmp_path / 'pip.ini'}"
     with floor_engine(["python:3.11-slim-bookworm"]) as engine:
-        made = engine.build(tmp_path / "server", "--load", f"--tag={PREFIX}/server:stand-in")
+        made = engine.build(tmp_path / "server", "--load", f"--tag={stand_in}")
         assert made.returncode == 0, made.stderr
         by_hand = engine.build(folder, "--load", "--tag=by-hand", f"--file={path}", secret)
         assert by_hand.returncode == 0, by_hand.stderr

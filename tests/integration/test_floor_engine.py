@@ -7,6 +7,7 @@ expects a refusal fails, the floor has risen and the style may change.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,17 @@ RUN --mount=type=cache,target=/cache,id=floor-test \\
     if [ "$TURN" = second ]; then cat /cache/note > /note; else echo from-the-first-build > /cache/note; fi
 RUN --mount=type=secret,id=word,target=/run/word python -c \
 "import hashlib; print(hashlib.sha256(open('/run/word', 'rb').read()).hexdigest())" > /digest
+"""
+BARE = f"""\
+FROM {BASE} AS base
+RUN rm /etc/passwd /etc/group
+ENV LD_PRELOAD=liballocator.so
+FROM base
+USER 0:0
+ARG LD_PRELOAD
+ENV MODEL_LD_PRELOAD=$LD_PRELOAD
+ENV LD_PRELOAD=
+RUN ["/usr/bin/env"]
 """
 HEREDOC = f"FROM {BASE}\nRUN <<END\necho one\necho two\nEND\n"
 LINK = f"FROM {BASE}\nCOPY --link Dockerfile /copied\n"
@@ -77,6 +89,36 @@ def test_cache_and_secret_mounts_work(floor: Engine, tmp_path: Path) -> None:
     left = floor.docker("run", "--rm", "--network=none", TAG, "cat", "/run/word")
     assert left.stdout == ""
     assert WORD not in floor.docker("history", "--no-trunc", TAG).stdout + second.stderr + second.stdout
+
+
+@NEEDS_FLOOR
+def test_what_a_base_image_lacks_or_brings(floor: Engine, tmp_path: Path) -> None:
+    context = write(tmp_path, BARE)
+    for engine in floor, Engine(host=DEFAULT, log=tmp_path):
+        built = engine.build(context, "--no-cache", "--output=type=cacheonly")
+        assert built.returncode == 0, built.stderr
+        assert "MODEL_LD_PRELOAD=liballocator.so" in built.stderr
+        assert re.search(r" LD_PRELOAD=$", built.stderr, re.MULTILINE)
+
+
+@NEEDS_FLOOR
+def test_a_name_on_localhost_is_asked_of_no_other_registry(floor: Engine, tmp_path: Path) -> None:
+    """The model server's image has one."""
+    name = "localhost/floor-test/server:1"
+    context = write(tmp_path, f"FROM {BASE}\nCOPY --from={name} /made /made\n")
+    (tmp_path / "server").mkdir()
+    server = write(tmp_path / "server", "FROM scratch\nCOPY Dockerfile /made\n")
+    for engine in floor, Engine(host=DEFAULT, log=tmp_path):
+        refused = engine.build(context, "--output=type=cacheonly")
+        assert refused.returncode != 0
+        assert "//localhost/v2/floor-test/server/" in refused.stderr
+        assert "docker.io/floor-test" not in refused.stderr
+        made = engine.build(server, "--load", "--tag", name)
+        assert made.returncode == 0, made.stderr
+        try:
+            assert engine.build(context, "--output=type=cacheonly").returncode == 0
+        finally:
+            engine.docker("image", "rm", "--force", name)
 
 
 @NEEDS_FLOOR

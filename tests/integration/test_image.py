@@ -452,7 +452,7 @@ def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: 
     words = Said()
     ref = server_image(engine, version, engine.platform, ServerSources({}, bundle), words)
     try:
-        assert ref == f"model-dockerize/model-server:{version}"
+        assert ref == f"localhost/model-dockerize/model-server:{version}"
         made = inspect(engine, ref)
         text = (
             f"FROM {BASE}\nCOPY --from={ref} /opt/model-server /opt/model-server\nRUN /opt/model-server/model-server\n"

@@ -196,6 +196,31 @@ _REMEDIES = (
         "CERTIFICATE_VERIFY_FAILED",
         "Name the certificate of your network's proxy with ca-bundle, so that the build trusts it.",
     ),
+    (
+        'exec: "/bin/sh"',
+        "The base image has no shell, which requirements, system-packages and init-file need: choose a base-image that "
+        "has one, or build one of your own with all of that in it.",
+    ),
+    (
+        "apt-get: ",
+        "system-packages are Debian's and Ubuntu's: choose such a base-image, or let init-file call this one's own "
+        "package manager.",
+    ),
+    (
+        "No module named pip",
+        "The base image's Python has no pip: add python3-pip to system-packages (Debian, Ubuntu), or choose another "
+        "base-image.",
+    ),
+    (
+        "the image has no ",  # model-server prepare
+        "Choose a base-image that has it, or add it by system-packages (Debian, Ubuntu; for Python: "
+        "[python3, python3-pip]) or init-file, or correct the command.",
+    ),
+    (
+        "exit code 127",
+        "The step calls a program that is not in the image: choose a base-image that has it, or add it by "
+        "system-packages (Debian, Ubuntu; for Python: [python3, python3-pip]).",
+    ),
     ("No matching distribution found", "Correct that line of the requirements file."),
     ("exit code 137", "The step was killed, most likely for want of memory: give the engine more."),
     ("no match for platform", "The base image is not made for this platform: choose another base-image, or platforms."),

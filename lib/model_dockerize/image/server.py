@@ -23,7 +23,8 @@ from model_dockerize.image.build import BuildRequest, build
 from model_dockerize.image.engine import Engine, connect
 from model_dockerize.progress import Progress
 
-_REPOSITORY = "model-dockerize/model-server"
+#: On localhost there is a registry only of one's own: nobody else can serve a server under this name.
+_REPOSITORY = "localhost/model-dockerize/model-server"
 _STAGE = "model-server"
 _DOCKERFILE = "Dockerfile"
 #: What the stage is made of, beside itself. Only these are sent to its build, so nothing else can get into it.

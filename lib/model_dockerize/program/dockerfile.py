@@ -33,7 +33,7 @@ _SECRETS = (
     "if [ -f /run/secrets/pip-config ]; then export PIP_CONFIG_FILE=/run/secrets/pip-config; fi;",
     "if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle"
     " SSL_CERT_FILE=/run/secrets/ca-bundle REQUESTS_CA_BUNDLE=/run/secrets/ca-bundle; fi;",
-    "export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1;",
+    "export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1;",
 )
 
 
@@ -58,7 +58,6 @@ def render_dockerfile(program: Program, server_image: str) -> str:
         first,
         second,
         _init(program),
-        _compile(program),
         _server(program, server_image),
         _metadata(program, server_image),
     )
@@ -70,6 +69,7 @@ def _head(program: Program) -> str:
         (
             f"{MARKER} Edits are lost at its next run; settings belong into model-dockerize.yml.",
             f"# By hand, in this folder: docker build -t {program.name}:{program.version} -f THIS_FILE .",
+            "# (on the engine on which `model-dockerize build` has made the server's image: no registry has it)",
             "# (BuildKit; private packages: --secret id=pip-config,src=pip.conf --secret id=ca-bundle,src=ca.pem)",
         )
     )
@@ -80,9 +80,12 @@ def _base(program: Program) -> str:
         (
             f"FROM {program.base_image}",
             "# The server starts as root, binds port 80, and runs itself and the program as an ordinary user.",
+            "# Without its group a user is looked up in /etc/passwd, which a base image may lack.",
             "# hadolint ignore=DL3002",
-            "USER 0",
+            "USER 0:0",
             "ENV PYTHONUNBUFFERED=1",
+            "# An image of micromamba puts its environment on PATH by its entrypoint, which this image replaces.",
+            "ENV PATH=$PATH:/opt/conda/bin",
             f"WORKDIR {_FOLDER}",
         )
     )
@@ -124,15 +127,6 @@ def _init(program: Program) -> str:
     return _run(*_MOUNTS, *_SECRETS, _APT_CA_BUNDLE, update, script, clean)
 
 
-def _compile(program: Program) -> str:
-    # A file that does not compile is the program's business, when it is run. The program runs as another user, who
-    # must be able to read what the folder and the init script made.
-    return _run(
-        f"{_interpreter(program)} -m compileall -q . > /dev/null 2>&1 || true;",
-        "find . \\( -type d ! -perm -005 -o -type f ! -perm -004 \\) -exec chmod a+rX {} +",
-    )
-
-
 def _server(program: Program, server_image: str) -> str:
     manifest = json.dumps(
         {
@@ -150,13 +144,25 @@ def _server(program: Program, server_image: str) -> str:
     prove = f"RUN {json.dumps([f'{_SERVER}/model-server', 'selftest', tests])}\n" if program.tests else ""
     return "\n".join(
         (
+            "# The program keeps the base image's LD_PRELOAD; the server, with a C library of its own, goes without.",
+            "ARG LD_PRELOAD",
+            "ENV MODEL_LD_PRELOAD=$LD_PRELOAD",
+            "ENV LD_PRELOAD=",
             "# Last: a new server re-uses all layers above. With these slashes the layer is the same in every build.",
             f"COPY --from={server_image} /opt/ /opt/",
+            _prepare(program),
             "ARG MODEL_BUILD_ID=local",
             f"RUN {json.dumps([f'{_SERVER}/model-server', 'manifest', manifest])}",
             f"{prove}ENV MODEL_BUILD_ID=$MODEL_BUILD_ID",
         )
     )
+
+
+def _prepare(program: Program) -> str:
+    """Finds the command's program by the shell, whose PATH may differ, where pip found its Python by it, too."""
+    words = [f"{_SERVER}/model-server", "prepare", program.command[0]]
+    needs_shell = program.requirements_file or program.init_file or program.system_packages
+    return _run(shlex.join(words)) if needs_shell else f"RUN {json.dumps(words, ensure_ascii=False)}"
 
 
 def _declarations(program: Program) -> dict[str, Any]:
@@ -214,9 +220,11 @@ def _copy_word(path: str, *, glob: bool = True) -> str:
 
 
 def _interpreter(program: Program) -> str:
-    """The Python that runs the program is the one that gets its packages."""
+    """The Python that runs the program is the one that gets its packages, as `model-server prepare` finds it."""
     first = program.command[0]
-    return shlex.quote(first) if _PYTHON.fullmatch(first) else "python"
+    if first != "python" and _PYTHON.fullmatch(first):
+        return shlex.quote(first)
+    return '"$(command -v python || echo python3)"'
 
 
 def _path(path: str) -> str:

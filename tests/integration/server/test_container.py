@@ -15,7 +15,7 @@ import requests
 from tests.rig.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
-BUNDLE = "model-dockerize/model-server:test"
+BUNDLE = "localhost/model-dockerize/model-server:test"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
 PROGRAM = """
 import json, os, sys

@@ -52,8 +52,8 @@ def test_twelve_hex_digits_in_the_name(checkout: Path) -> None:
     found = version(checkout)
     assert len(found) == 12
     assert int(found, 16) >= 0
-    assert server_ref(found, "linux/amd64") == f"model-dockerize/model-server:{found}"
-    assert server_ref(found, "linux/arm64") == f"model-dockerize/model-server:{found}-arm64"
+    assert server_ref(found, "linux/amd64") == f"localhost/model-dockerize/model-server:{found}"
+    assert server_ref(found, "linux/arm64") == f"localhost/model-dockerize/model-server:{found}-arm64"
 
 
 @pytest.mark.parametrize(

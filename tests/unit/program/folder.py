@@ -7,7 +7,7 @@ from model_dockerize.program import Program, inspect
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 
 ROOT = Path(__file__).resolve().parents[3]
-SERVER = "model-dockerize/model-server:1.2.3"
+SERVER = "localhost/model-dockerize/model-server:1.2.3"
 
 
 class Heard:

@@ -142,8 +142,8 @@ def test_apts_lists_are_there_for_an_init_script_that_counts_on_them() -> None:
 def test_order_keeps_caches() -> None:
     found = instructions(render_dockerfile(dataclasses.replace(PLAIN, system_packages=("git",)), SERVER))
     text = [f"{keyword} {rest}" for keyword, rest in found]
-    order = ["apt-get install", "/requirements.txt", "pip install", '"${MODEL_CONTEXT}/"', "init.sh", "compileall"]
-    order += ["--from=", "ARG MODEL_BUILD_ID", "manifest", "LABEL", "ENTRYPOINT"]
+    order = ["apt-get install", "/requirements.txt", "pip install", '"${MODEL_CONTEXT}/"', "init.sh"]
+    order += ["--from=", "prepare", "ARG MODEL_BUILD_ID", "manifest", "LABEL", "ENTRYPOINT"]
     places = [next(index for index, line in enumerate(text) if part in line) for part in order]
     assert places == sorted(places)
 
@@ -156,7 +156,7 @@ def test_requirements_that_need_the_code_come_after_it() -> None:
 
 def test_what_a_base_image_may_carry_is_reset() -> None:
     found = dict(instructions(render_dockerfile(PLAIN, SERVER)))
-    assert found["USER"] == "0"
+    assert found["USER"] == "0:0"
     assert found["WORKDIR"] == "/program"
     assert json.loads(found["ENTRYPOINT"]) == ["/opt/model-server/tini", "--", "/opt/model-server/model-server"]
     assert found["CMD"] == "[]"
@@ -167,8 +167,23 @@ def test_what_a_base_image_may_carry_is_reset() -> None:
 
 def test_the_python_that_runs_the_program_gets_its_packages() -> None:
     text = render_dockerfile(dataclasses.replace(PLAIN, command=("python3", "main.py", "{input}", "{output}")), SERVER)
-    assert "python3 -m pip install" in text
-    assert "python3 -m compileall" in text
+    assert "    python3 -m pip install" in text
+    assert "RUN /opt/model-server/model-server prepare python3\n" in text
+
+
+def test_python3_stands_in_where_a_base_image_has_no_python() -> None:
+    text = render_dockerfile(PLAIN, SERVER)
+    assert '"$(command -v python || echo python3)" -m pip install' in text
+    assert "RUN /opt/model-server/model-server prepare python\n" in text
+
+
+def test_a_program_that_installs_nothing_needs_no_shell() -> None:
+    text = render_dockerfile(dataclasses.replace(PLAIN, requirements_file="", init_file=""), SERVER)
+    runs = [rest for keyword, rest in instructions(text) if keyword == "RUN"]
+    assert [json.loads(rest)[:2] for rest in runs] == [
+        ["/opt/model-server/model-server", "prepare"],
+        ["/opt/model-server/model-server", "manifest"],
+    ]
 
 
 @pytest.mark.parametrize("reference", ["a b", "a\nRUN x", "", "A", "a:1 --x"])
@@ -192,18 +207,19 @@ _text = _anything | _tricky
 _name = _text.map(lambda text: text.replace("/", "_")).filter(lambda text: text not in (".", ".."))
 _path = st.lists(_name, min_size=1, max_size=3).map("/".join)
 _requirements = _path.filter(lambda text: "\\" not in text)
-_EXPECTED = ["FROM", "USER", "ENV", "WORKDIR", "ARG", "COPY", "RUN", "COPY", "RUN", "RUN", "COPY", "ARG", "RUN", "ENV"]
+_EXPECTED = ["FROM", "USER", "ENV", "ENV", "WORKDIR", "ARG", "COPY", "RUN", "COPY", "RUN", "ARG", "ENV", "ENV"]
+_EXPECTED += ["COPY", "RUN", "ARG", "RUN", "ENV"]
 _EXPECTED += ["LABEL", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"]
 
 
 @settings(deadline=None, max_examples=120)
-@given(requirements=_requirements, init=_path, words=st.lists(_text, min_size=1, max_size=4), media=_text)
-def test_nothing_breaks_out(requirements: str, init: str, words: list[str], media: str) -> None:
+@given(requirements=_requirements, init=_path, called=_text, words=st.lists(_text, min_size=1, max_size=4), media=_text)
+def test_nothing_breaks_out(requirements: str, init: str, called: str, words: list[str], media: str) -> None:
     program = dataclasses.replace(
         PLAIN,
         requirements_file=requirements,
         init_file=init,
-        command=("program", *words, "{input}", "{output}"),
+        command=(called, *words, "{input}", "{output}"),
         input_types=(media,),
     )
     text = render_dockerfile(program, SERVER)
@@ -211,11 +227,12 @@ def test_nothing_breaks_out(requirements: str, init: str, words: list[str], medi
     found = instructions(text)
     assert [keyword for keyword, _ in found] == _EXPECTED
     folder = requirements.rpartition("/")[0]
-    assert copied(found[5][1]) == ([f"./{requirements}"], f"/program/{folder}/" if folder else "/program/")
-    assert copied(found[7][1]) == (["./"], "/program/")
-    assert shlex.split(found[6][1])[-2:] == ["-r", f"./{requirements}"]
-    assert shlex.split(found[8][1])[-2:] == ["sh", f"./{init}"]
-    server, verb, manifest = json.loads(found[12][1])
+    assert copied(found[6][1]) == ([f"./{requirements}"], f"/program/{folder}/" if folder else "/program/")
+    assert copied(found[8][1]) == (["./"], "/program/")
+    assert shlex.split(found[7][1])[-2:] == ["-r", f"./{requirements}"]
+    assert shlex.split(found[9][1])[-2:] == ["sh", f"./{init}"]
+    assert shlex.split(found[14][1]) == ["/opt/model-server/model-server", "prepare", called]
+    server, verb, manifest = json.loads(found[16][1])
     assert (server, verb) == ("/opt/model-server/model-server", "manifest")
     assert json.loads(manifest)["command"] == list(program.command)
     assert json.loads(manifest)["input_types"] == [media]

@@ -1,0 +1,87 @@
+"""Prepares the program's folder while its image is built, without a shell: a base image may have none."""
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from model_server.errors import StartError
+
+_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
+
+
+def prepare(program: str, folder: Path, temporary: Path, found: Path) -> None:
+    """Compiles the folder's Python files, lets everyone read the folder, and notes in `found` where the program is.
+
+    A file that does not compile is the program's business, when it is run. The same folder gives the same layer, also
+    under a new server, as no time of its own is in it.
+
+    Args:
+        program: the first word of the model's command.
+        folder: the program's working directory, and this process's.
+        temporary: where server and program write; made if the base image lacks it.
+        found: of `manifest.found_file`.
+
+    Raises:
+        StartError: the image has no such program, or `found` cannot be written.
+    """
+    path = find(program)
+    if path is None:
+        names = "python and no python3" if program == "python" else program
+        raise StartError(f"the image has no {names}, which the model's command calls")
+    times = {path: path.lstat().st_mtime_ns for path in _walk(folder)}
+    python = path if _PYTHON.fullmatch(Path(path).name) else find("python")
+    if python is not None:
+        _compile(python, folder)
+    _let_read(folder)
+    temporary.mkdir(exist_ok=True)
+    temporary.chmod(0o1777)
+    try:
+        found.write_text(json.dumps({program: path}), encoding="utf-8")
+    except OSError as error:
+        raise StartError(f"cannot write {found}: {error.strerror}") from error
+    for made in (*_walk(folder), temporary, found, found.parent):
+        time = times.get(made, times[folder])
+        if made.lstat().st_mtime_ns != time:
+            os.utime(made, ns=(time, time), follow_symlinks=False)
+
+
+def find(program: str) -> str | None:
+    """Where the program is on PATH; `python3` does for `python`."""
+    names = ("python", "python3") if program == "python" else (program,)
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def _compile(python: str, folder: Path) -> None:
+    with suppress(OSError):
+        subprocess.run(
+            [python, "-m", "compileall", "-q", "."],
+            cwd=folder,
+            # Before Python 3.11 the order of a set's constants is written as it happens to be.
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+
+def _let_read(folder: Path) -> None:
+    """Changes only what others cannot read: a layer holds the whole of a file whose mode changed."""
+    for path in _walk(folder):
+        mode = path.lstat().st_mode
+        is_folder = stat.S_ISDIR(mode)
+        needed = 0o005 if is_folder else 0o004
+        if (is_folder or stat.S_ISREG(mode)) and mode & needed != needed:
+            path.chmod(stat.S_IMODE(mode) | (0o555 if is_folder or mode & 0o111 else 0o444))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    yield folder
+    for place, folders, files in os.walk(folder):
+        yield from (Path(place, name) for name in (*folders, *files))
