@@ -28,7 +28,7 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path) -> None:
         found: of `manifest.found_file`.
 
     Raises:
-        StartError: the image has no such program, or `found` cannot be written.
+        StartError: the image has no such program, or `temporary` or `found` cannot be made.
     """
     path = find(program)
     if path is None:
@@ -39,12 +39,12 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path) -> None:
     if python is not None:
         _compile(python, folder)
     _let_read(folder)
-    temporary.mkdir(exist_ok=True)
-    temporary.chmod(0o1777)
     try:
+        temporary.mkdir(exist_ok=True)
+        temporary.chmod(0o1777)
         found.write_text(json.dumps({program: path}), encoding="utf-8")
     except OSError as error:
-        raise StartError(f"cannot write {found}: {error.strerror}") from error
+        raise StartError(f"cannot make {error.filename}: {error.strerror}") from error
     for made in (*_walk(folder), temporary, found, found.parent):
         time = times.get(made, times[folder])
         if made.lstat().st_mtime_ns != time:

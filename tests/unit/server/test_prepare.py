@@ -106,6 +106,17 @@ def test_the_programs_own_python_compiles_what_can_be(tmp_path: Path, monkeypatc
     assert {path.stat().st_mtime for path in made} == {1}
 
 
+def test_what_cannot_be_made_is_told(programs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "program"
+    folder.mkdir()
+    program = executable(programs / "program")
+    (tmp_path / "tmp").write_text("a file", encoding="utf-8")
+    with pytest.raises(StartError, match=r"cannot make .*/tmp: File exists"):
+        prepare(program, folder, tmp_path / "tmp", tmp_path / "found.json")
+    with pytest.raises(StartError, match=r"cannot make .*/none/found\.json: No such file"):
+        prepare(program, folder, tmp_path / "other", tmp_path / "none" / "found.json")
+
+
 def test_the_command_begins_with_the_path_that_was_found(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
