@@ -5,6 +5,7 @@ docs/base-images.md says what the real ones are, and where that is written.
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,24 @@ def test_a_program_is_built_and_proved(cli: Cli, folder: Path, told: str) -> Non
     job = docker("run", "--rm", "--interactive", built.report["image"], "run", "-", "-", text="words")
     assert job.stdout.strip() == "WORDS"
     assert told in job.stderr
+
+
+@pytest.mark.parametrize("folder", ["preload"], indirect=True)
+def test_the_base_images_allocator_is_loaded_by_the_program_alone(cli: Cli, folder: Path) -> None:
+    built = cli.run(folder, "--smoke-test", "false", command="build")
+    assert built.code == 0, built.log
+    container = docker("run", "--detach", built.report["image"]).stdout.strip()
+    look = 'for one in /proc/[0-9]*; do echo "$(cat $one/comm) $(grep -c tcmalloc $one/maps)"; done'
+    try:
+        deadline = time.monotonic() + 60
+        while "python" not in (told := docker("exec", "--privileged", container, "sh", "-c", look).stdout):
+            assert time.monotonic() < deadline, told
+            time.sleep(0.2)
+    finally:
+        docker("rm", "--force", container)
+    loaded = dict(line.rsplit(" ", 1) for line in told.splitlines())
+    assert (loaded["tini"], loaded["model-server"]) == ("0", "0")
+    assert int(loaded["python"]) > 0
 
 
 @pytest.mark.parametrize(
