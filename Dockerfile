@@ -6,7 +6,7 @@ ARG SERVER_BASE=python:3.13-slim-trixie
 # What the Action runs in: trixie's own packages bring docker and buildx.
 ARG ACTION_BASE=python:3.13-slim-trixie
 FROM ${SERVER_BASE} AS model-server-builder
-ENV DEBIAN_FRONTEND=noninteractive PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+ENV DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /build
 # A proxy that re-signs TLS needs its certificate authority: --secret id=ca-bundle,src=FILE
 # Versions of Debian's packages: those of the base image's release, with its security updates.
@@ -18,11 +18,7 @@ RUN --mount=type=secret,id=ca-bundle,required=false \
     && rm -f /etc/apt/apt.conf.d/docker-clean \
     && apt-get update \
     && apt-get install -y --no-install-recommends binutils patchelf tini \
-    # A Python that Debian packaged keeps its shared library apart.
-    && library="libpython$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" \
-    && ldconfig -p > /tmp/libraries \
-    && { grep -q "$library" /tmp/libraries || apt-get install -y --no-install-recommends "$library"; } \
-    && rm -f /tmp/apt.conf /tmp/libraries
+    && rm -f /tmp/apt.conf
 COPY requirements/server-build.txt requirements.txt
 RUN --mount=type=secret,id=ca-bundle,required=false \
     --mount=type=cache,target=/root/.cache/pip,sharing=locked \
@@ -59,8 +55,7 @@ COPY --from=model-server-builder /opt/model-server /opt/model-server
 
 # The Action: GitHub builds the last stage by a plain `docker build`, without arguments and secrets.
 FROM ${ACTION_BASE} AS action
-# The image's interpreter is the command's; where Debian's guards its own packages, nothing else uses it here.
-ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 # Versions of Debian's packages: those of the base image's release, with its security updates.
 # hadolint ignore=DL3008
 RUN --mount=type=secret,id=ca-bundle,required=false \

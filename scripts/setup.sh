@@ -42,8 +42,8 @@ pathlib.Path(sysconfig.get_path("purelib"), "model-dockerize.pth").write_text(st
     : >".venv/.ready-$1-$wanted"
 }
 
-# setup_docker: an engine with BuildKit that answers, and the base images that the examples and the server build on.
+# setup_docker IMAGE ...: an engine with BuildKit that answers, and these base images in it.
 setup_docker() {
     .venv/bin/python scripts/machine/engine.py ensure
-    .venv/bin/python scripts/machine/base_image.py ensure python:3.13-slim-trixie python:3.11-slim-bookworm
+    .venv/bin/python scripts/machine/base_image.py ensure "$@"
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Puts base images into the engine: `base_image.py ensure python:3.13-slim-trixie [...]`.
 
-A registry is asked first. Where none can be reached, a stand-in is made of Debian's own packages: the same Debian
-release and Python version, under the same name, labelled as what it is.
+A registry is asked first. Where none can be reached, a stand-in is made (stand_in.py): the same Debian release and
+Python version, under the same name, labelled as what it is.
 """
 
 from __future__ import annotations
@@ -17,34 +17,33 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from machine import debian
+from machine import debian, stand_in
 from machine.host import EXIT_REFUSED, MachineError, is_root, parse_os_release, run, say
+from machine.stand_in import Recipe
 
 # The images whose Debian release ships the very Python version that their name promises.
-STAND_INS = {"python:3.11-slim-bookworm": "bookworm", "python:3.13-slim-trixie": "trixie"}
+STAND_INS = {
+    "python:3.11-slim-bookworm": Recipe(
+        release="bookworm",
+        python="3.11",
+        libraries=("libdb5.3", "libnsl2", "libreadline8", "libssl3"),
+        key="A035C8C19219BA821ECEA86B64E628F8D684696D",
+        utf8=True,
+    ),
+    "python:3.13-slim-trixie": Recipe(
+        release="trixie",
+        python="3.13",
+        libraries=("libdb5.3t64", "libreadline8t64", "libssl3t64"),
+        key="7169605F62C751356D054A26A821E680E5FA6305",
+        utf8=False,
+    ),
+}
 LABEL = "io.model-dockerize.stand-in"
-PACKAGES = ["python3", "python3-venv", "ca-certificates"]
-WHEELS = "/usr/share/python-wheels"
-PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 PULL_SECONDS = 300
-# What official slim images configure: apt keeps no downloads and no translations, dpkg drops documentation.
-APT_CONF = """\
-DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true"; };
-Dir::Cache::pkgcache "";
-Dir::Cache::srcpkgcache "";
-Acquire::Languages "none";
-Apt::AutoRemove::SuggestsImportant "false";
-"""
-DPKG_CONF = """\
-path-exclude /usr/share/doc/*
-path-include /usr/share/doc/*/copyright
-path-exclude /usr/share/man/*
-path-exclude /usr/share/locale/*
-"""
 
 
-def stand_in_release(image: str) -> str:
-    """The Debian release that a stand-in for this image is made of.
+def recipe_of(image: str) -> Recipe:
+    """Look up what a stand-in for this image is made of.
 
     Raises:
         MachineError: no Debian release ships that Python version.
@@ -57,15 +56,10 @@ def stand_in_release(image: str) -> str:
     return STAND_INS[image]
 
 
-def import_changes(release: str, python: str) -> list[str]:
-    """The image configuration, as official Python images have it, for `docker import --change`."""
-    return [
-        f"ENV PATH={PATH}",
-        "ENV LANG=C.UTF-8",
-        f"ENV PYTHON_VERSION={python}",
-        'CMD ["python3"]',
-        f"LABEL {LABEL}=debian-{release}",
-    ]
+def import_changes(release: str, environment: dict[str, str]) -> list[str]:
+    """Write the image configuration, as official Python images have it, for `docker import --change`."""
+    variables = [f"ENV {name}={value}" for name, value in environment.items()]
+    return [*variables, 'CMD ["python3"]', f"LABEL {LABEL}=debian-{release}"]
 
 
 def present(image: str) -> bool:
@@ -100,18 +94,18 @@ def ensure(image: str) -> str:
         say(f"base image: {error}")
     else:
         return f"{image} pulled"
-    release = stand_in_release(image)
+    recipe = recipe_of(image)
     started = time.monotonic()
-    make_stand_in(image, release)
-    return (
-        f"{image} is now a STAND-IN made of Debian {release} in {time.monotonic() - started:.0f} s, not the real image"
-    )
+    make_stand_in(image, recipe)
+    seconds = time.monotonic() - started
+    return f"{image} is now a STAND-IN made of Debian {recipe.release} in {seconds:.0f} s, not the real image"
 
 
-def make_stand_in(image: str, release: str, machine: str = "") -> None:
+def make_stand_in(image: str, recipe: Recipe, machine: str = "") -> None:
     """Makes `image` of a Debian release's own packages.
 
     Args:
+        image: the name that the engine then knows it by.
         machine: processor as Debian and Docker call it, e.g. arm64, whose programs must run here; empty: this one's.
 
     Raises:
@@ -127,48 +121,12 @@ def make_stand_in(image: str, release: str, machine: str = "") -> None:
     debian.refresh()
     if not shutil.which("debootstrap"):
         debian.install("debootstrap")
-    sources = debian.for_release(debian.debian_sources(codename), codename, release)
+    sources = debian.for_release(debian.debian_sources(codename), codename, recipe.release)
     # debootstrap makes device nodes, which /tmp does not allow on many machines.
     with tempfile.TemporaryDirectory(prefix="model-dockerize-base-", dir="/var/tmp") as folder:
-        root = Path(folder) / "root"
-        say(f"base image: making a stand-in for {image} of Debian {release} (a minute or two)")
-        _bootstrap(root, sources[0], machine)
-        python = _finish(root, sources, release)
-        _import(root, image, import_changes(release, python), machine)
-
-
-def _bootstrap(root: Path, source: debian.Source, machine: str) -> None:
-    # A release newer than this machine's debootstrap has no script of its own there; they all link to sid's.
-    scripts = Path("/usr/share/debootstrap/scripts")
-    script = [] if (scripts / source.suite).exists() else [str(scripts / "sid")]
-    include = f"--include={','.join(PACKAGES)}"
-    other = [f"--arch={machine}"] if machine else []
-    arguments = [*other, "--variant=minbase", include, source.suite, str(root), source.uri, *script]
-    run(["debootstrap", *arguments], timeout=580, env=debian.NONINTERACTIVE)
-
-
-def _finish(root: Path, sources: list[debian.Source], release: str) -> str:
-    """Shapes the tree like an official slim image; returns its Python version."""
-    python = run(["chroot", str(root), "python3", "-c", "import platform; print(platform.python_version())"]).strip()
-    major_minor = ".".join(python.split(".")[:2])
-    links = {"python": "python3", "python3": "python3", f"python{major_minor}": f"python{major_minor}"}
-    for name, target in links.items():
-        (root / "usr/local/bin" / name).symlink_to(f"/usr/bin/{target}")
-    # Official images let pip install beside the interpreter.
-    (root / "usr/lib" / f"python{major_minor}" / "EXTERNALLY-MANAGED").unlink(missing_ok=True)
-    # From the wheels that venv brings, not from the package python3-pip: pip cannot upgrade what dpkg installed.
-    pip = next((root / WHEELS.lstrip("/")).glob("pip-*.whl")).name
-    # Official images leave setuptools out from 3.12 on, so a model that forgot to ask for it fails here as there.
-    tools = ["pip", "setuptools"] if release == "bookworm" else ["pip"]
-    pip_install = ["python3", f"{WHEELS}/{pip}/pip", "install", "--no-index", "--find-links", WHEELS, "--no-cache-dir"]
-    run(["chroot", str(root), *pip_install, *tools], timeout=300)
-    (root / "etc/apt/sources.list").write_text(debian.source_lines(sources, None))
-    (root / "etc/apt/apt.conf.d/docker-clean").write_text(APT_CONF)
-    (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(DPKG_CONF)
-    for name in ("var/lib/apt/lists", "var/cache/apt", "var/log", "usr/share/doc", "usr/share/man", "usr/share/locale"):
-        for entry in (root / name).iterdir():
-            run(["rm", "-rf", str(entry)], timeout=60)
-    return python
+        say(f"base image: making a stand-in for {image} of Debian {recipe.release} (less than a minute)")
+        tree = stand_in.make(recipe, sources, Path(folder), machine)
+        _import(tree.root, image, import_changes(recipe.release, tree.environment), machine)
 
 
 def _import(root: Path, image: str, changes: list[str], machine: str) -> None:

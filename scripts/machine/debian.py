@@ -62,6 +62,17 @@ def source_lines(sources: list[Source], keyring: Path | None) -> str:
     return "".join(f"deb {option}{source.uri} {source.suite} main\n" for source in sources)
 
 
+def source_stanzas(sources: list[Source]) -> str:
+    """Write these sources as Debian's own images do, in a debian.sources with a stanza for each mirror."""
+    mirrors: dict[str, list[str]] = {}
+    for source in sources:
+        mirrors.setdefault(source.uri, []).append(source.suite)
+    return "\n".join(
+        f"Types: deb\nURIs: {uri}\nSuites: {' '.join(suites)}\nComponents: main\nSigned-By: {KEYRING}\n"
+        for uri, suites in mirrors.items()
+    )
+
+
 def parse_candidates(policy: str) -> dict[str, str]:
     """Package -> version that apt would install, from the output of `apt-cache policy`; absent ones are left out."""
     found: dict[str, str] = {}
@@ -115,13 +126,15 @@ def debian_sources(codename: str) -> list[Source]:
     return sources
 
 
-def unpack(packages: list[str], sources: list[Source], target: Path) -> None:
+def unpack(packages: list[str], sources: list[Source], target: Path, *, machine: str = "", source: str = "") -> None:
     """Downloads packages from the given sources and unpacks them into a private folder.
 
     Args:
         packages: names, without their dependencies.
         sources: where apt looks; nothing else is read.
         target: the folder that then holds `usr/bin/...`; made when absent, completed when there.
+        machine: processor as Debian calls it, e.g. arm64; empty: this machine's.
+        source: a source package whose upstream archive (NAME_VERSION.orig.tar.xz) is put into the folder, too.
 
     Raises:
         MachineError: the mirror cannot be reached, or has no such package.
@@ -131,7 +144,7 @@ def unpack(packages: list[str], sources: list[Source], target: Path) -> None:
         root = Path(folder)
         for name in ("parts", "lists/partial", "cache/archives/partial", "debs", "unpacked"):
             (root / name).mkdir(parents=True)
-        env = {**NONINTERACTIVE, "APT_CONFIG": str(_private_apt(root, sources))}
+        env = {**NONINTERACTIVE, "APT_CONFIG": str(_private_apt(root, sources, machine, with_source=bool(source)))}
         say(f"apt: downloading {' '.join(packages)} from {', '.join(source.suite for source in sources)}")
         try:
             run(["apt-get", "update"], timeout=180, env=env)
@@ -140,18 +153,29 @@ def unpack(packages: list[str], sources: list[Source], target: Path) -> None:
         run(["apt-get", "download", *packages], timeout=400, env=env, cwd=root / "debs")
         for deb in sorted((root / "debs").glob("*.deb")):
             run(["dpkg", "-x", str(deb), str(root / "unpacked")], timeout=120)
+        if source:
+            run(
+                ["apt-get", "source", "--download-only", "--tar-only", source],
+                timeout=400,
+                env=env,
+                cwd=root / "unpacked",
+            )
         _move_files(root / "unpacked", target)
 
 
-def _private_apt(root: Path, sources: list[Source]) -> Path:
+def _private_apt(root: Path, sources: list[Source], machine: str, *, with_source: bool) -> Path:
     (root / "status").touch()
-    (root / "parts" / "debian.list").write_text(source_lines(sources, KEYRING if KEYRING.exists() else None))
+    lines = source_lines(sources, KEYRING if KEYRING.exists() else None)
+    if with_source:
+        lines += lines.replace("deb ", "deb-src ")
+    (root / "parts" / "debian.list").write_text(lines)
     config = root / "apt.conf"
     config.write_text(
         f'Dir::Etc::SourceList "/dev/null";\nDir::Etc::SourceParts "{root}/parts";\n'
         f'Dir::State::Lists "{root}/lists";\nDir::State::status "{root}/status";\nDir::Cache "{root}/cache";\n'
         # The folder is root's alone, so apt's own unprivileged user could not write into it.
         'APT::Sandbox::User "root";\nAcquire::Languages "none";\n'
+        + (f'APT::Architecture "{machine}";\nAPT::Architectures {{ "{machine}"; }};\n' if machine else "")
     )
     return config
 

@@ -46,4 +46,4 @@ def arm64_base(name: str) -> None:
     """Makes sure that the engine has `name`: Python 3.11 for arm64, a stand-in made of Debian's packages."""
     if not base_image.present(name):
         say(f"{name}: making a stand-in of Debian bookworm for arm64, emulated (some minutes)")
-        base_image.make_stand_in(name, "bookworm", "arm64")
+        base_image.make_stand_in(name, base_image.STAND_INS["python:3.11-slim-bookworm"], "arm64")

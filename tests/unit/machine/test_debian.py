@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from machine.debian import Source, for_release, major, parse_candidates, parse_debian_sources, source_lines
+from machine.debian import (
+    Source,
+    for_release,
+    major,
+    parse_candidates,
+    parse_debian_sources,
+    source_lines,
+    source_stanzas,
+)
 from machine.host import parse_os_release
 
 MIRROR = "http://mirror.test/debian/"
@@ -60,6 +68,15 @@ def test_another_release_keeps_the_mirrors() -> None:
 )
 def test_source_lines(keyring: Path | None, line: str) -> None:
     assert source_lines([Source(MIRROR, "trixie")], keyring) == line
+
+
+def test_a_stanza_for_each_mirror() -> None:
+    sources = [Source(MIRROR, "trixie"), Source(MIRROR, "trixie-updates"), Source(SECURITY, "trixie-security")]
+    keyring = "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    assert source_stanzas(sources) == (
+        f"Types: deb\nURIs: {MIRROR}\nSuites: trixie trixie-updates\nComponents: main\n{keyring}\n"
+        f"Types: deb\nURIs: {SECURITY}\nSuites: trixie-security\nComponents: main\n{keyring}"
+    )
 
 
 POLICY = """\
