@@ -4,7 +4,6 @@ import csv
 import io
 import logging
 import os
-import re
 import select
 import shlex
 import signal
@@ -21,6 +20,7 @@ from model_dockerize.errors import BuildError
 from model_dockerize.image.buildlog import BuildLog, Failure, decode, short_name
 from model_dockerize.image.engine import Engine, numbers
 from model_dockerize.image.proxies import handed_on
+from model_dockerize.image.remedies import advice
 from model_dockerize.image.store import Image, inspect
 from model_dockerize.progress import Progress
 from model_dockerize.settings import in_action
@@ -186,63 +186,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-#: What a failure's words (a pattern) point at, the most telling first.
-_REMEDIES = (
-    (
-        "no space left on device",
-        "Free some disk: `docker system df` shows what takes it, `docker builder prune` frees.",
-    ),
-    (
-        "CERTIFICATE_VERIFY_FAILED",
-        "Name the certificate of your network's proxy with ca-bundle, so that the build trusts it.",
-    ),
-    (
-        'exec: "/bin/sh"',
-        "The base image has no shell, which requirements, system-packages and init-file need: choose a base-image that "
-        "has one, or build one of your own with all of that in it.",
-    ),
-    (
-        "apt-get: ",
-        "system-packages are Debian's and Ubuntu's: choose such a base-image, or let init-file call this one's own "
-        "package manager.",
-    ),
-    (
-        "No module named pip",
-        "The base image's Python has no pip: add python3-pip to system-packages (Debian, Ubuntu), or choose another "
-        "base-image.",
-    ),
-    (
-        "the image has no ",  # model-server prepare
-        "Choose a base-image that has it, or add it by system-packages (Debian, Ubuntu; for Python: "
-        "[python3, python3-pip]) or init-file, or correct the command.",
-    ),
-    (
-        "exit code 127",
-        "The step calls a program that is not in the image: choose a base-image that has it, or add it by "
-        "system-packages (Debian, Ubuntu; for Python: [python3, python3-pip]).",
-    ),
-    ("No matching distribution found", "Correct that line of the requirements file."),
-    ("exit code 137", "The step was killed, most likely for want of memory: give the engine more."),
-    ("no match for platform", "The base image is not made for this platform: choose another base-image, or platforms."),
-    ("exec format error", "The base image is for another processor: choose another base-image, or platforms."),
-    (
-        r"toomanyrequests|load metadata.*429 Too Many Requests",
-        "The registry limits how many images are pulled without a login: {login}.",
-    ),
-    (
-        r"\[internal\] load metadata",
-        "Check the base image's name, and that the engine reaches its registry. Where that wants a login: {login}.",
-    ),
-)
-_LOGIN = "docker login, and build again"
-# The Action's docker has a configuration of its own, but the engine is the runner's, and keeps what was pulled.
-_LOGIN_OF_A_JOB = "`docker login` and `docker pull BASE-IMAGE` in a step before this one"
-
-
 def _error(ref: str, failure: Failure, runs_in_action: bool) -> BuildError:
-    evidence = "\n".join((failure.step, failure.reason, *failure.lines))
-    remedy = next((text for sign, text in _REMEDIES if re.search(sign, evidence, re.IGNORECASE | re.DOTALL)), "")
-    remedy = remedy.replace("{login}", _LOGIN_OF_A_JOB if runs_in_action else _LOGIN)
+    remedy = advice(failure.step, failure.reason, *failure.lines, runs_in_action=runs_in_action)
     where = f" at {short_name(failure.step)}" if failure.step else ""
     return BuildError(
         f"The image {ref} did not build{where}: {failure.reason}",

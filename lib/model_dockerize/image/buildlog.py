@@ -25,7 +25,10 @@ _MOUNT = re.compile(r" --mount=\S+")
 # What our Dockerfiles put before the command proper: the build's secrets and pip's settings.
 _PREPARATION = re.compile(r"(?<=\] RUN )((if \[ -f /run/secrets/\S+ \]; then .*?; fi|export [^;&]+)( && |; ?))+")
 _USER_IN_URL = re.compile(r"(?<=://)[^/\s@]+@")
-_TELLING = re.compile(r"error|exception|not found|no such|failed|denied|cannot|invalid", re.IGNORECASE)
+_TELLING = re.compile(
+    r"error|exception|not found|no such|no installation|unable to|segmentation fault|failed|denied|cannot|invalid",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)

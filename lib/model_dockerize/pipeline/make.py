@@ -197,10 +197,12 @@ def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image
         result = prove(run, prepared, container.urls, stage, ending_of(container))
         run.learn(smoke_local=smoke_report(result))
         if not result.passed:
+            details = (*result.failures, *container.logs(20).splitlines())
             raise SmokeError(
                 "The image does not answer as a model must; nothing was pushed.",
-                f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}",
-                (*result.failures, *container.logs(20).splitlines()),
+                image.advice(*details)
+                or f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}",
+                details,
             )
 
 

@@ -134,7 +134,7 @@ def _base(program: ProgramSettings, root: Path, problems: Problems, progress: Pr
             )
         if program.python_version:
             progress.warning(f"base-image {program.base_image} brings its own Python; python-version is overruled.")
-        outdated = python_version.support_warning(python_version.of_image(program.base_image), date.today())
+        outdated = python_version.support_warning(program.base_image, date.today())
         if outdated:
             newer = python_version.default_image(python_version.DEFAULT)
             progress.warning(
@@ -143,10 +143,11 @@ def _base(program: ProgramSettings, root: Path, problems: Problems, progress: Pr
             )
         return "", program.base_image
     version = python_version.choose(program.python_version, root, problems, progress)
-    warning = python_version.support_warning(version, date.today())
+    image = python_version.default_image(version)
+    warning = python_version.support_warning(image, date.today())
     if warning:
         progress.warning(warning)
-    return version, python_version.default_image(version)
+    return version, image
 
 
 def _check_packages(names: tuple[str, ...], problems: Problems) -> None:

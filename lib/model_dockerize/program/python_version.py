@@ -45,6 +45,8 @@ _MAINTAINED = ("3.11", "3.12", "3.13", "3.14")
 _VERSION = re.compile(r"(?:python-|cpython-|python)?(3\.\d{1,2})(?:\.\d{1,3})?")
 _IMAGE = re.compile(r"(?:docker\.io/)?(?:library/)?python:(?P<version>3\.\d{1,2})(?:\.\d+)?(?:-[\w.-]+)?(?:@\S+)?")
 _PATCHES = range(60)
+# Releases that Debian's mirrors no longer serve (November 2026).
+_GONE = re.compile(r"\b(?:jessie|stretch|buster)\b")
 
 
 def choose(setting: str, root: Path, problems: Problems, progress: Progress) -> str:
@@ -83,20 +85,24 @@ def default_image(version: str) -> str:
     return f"python:{version}-slim-{known.debian}" if known else f"python:{version}-slim"
 
 
-def of_image(reference: str) -> str:
-    """`3.6` of the official `python:3.6-slim`; empty for any other image, whose Python only it knows."""
-    match = _IMAGE.fullmatch(reference)
-    return match["version"] if match else ""
+def support_warning(image: str, today: date) -> str:
+    """Say what `image` gets no longer: security fixes of its Python, packages of its Debian; empty if it gets both.
 
-
-def support_warning(version: str, today: date) -> str:
-    """A sentence if `version` gets no security fixes any more, else empty."""
+    Of other images than the official ones of Python, only what the tag says is known.
+    """
+    match = _IMAGE.fullmatch(image)
+    version = match["version"] if match else ""
     known = _VERSIONS.get(version)
-    if known is None or today <= known.support_ends:
-        return ""
-    return (
-        f"Python {version} has had no security fixes since {known.support_ends.isoformat()}; {DEFAULT} is maintained."
-    )
+    sentences = []
+    if known and today > known.support_ends:
+        ended = known.support_ends.isoformat()
+        sentences.append(f"Python {version} has had no security fixes since {ended}; {DEFAULT} is maintained.")
+    named = _GONE.search(image.partition(":")[2])
+    unnamed = known.debian if known and image.endswith((f":{version}", f":{version}-slim")) else ""
+    release = named[0] if named else unnamed
+    if _GONE.fullmatch(release):
+        sentences.append(f"Debian {release} has left the mirrors: apt-get can install nothing there.")
+    return " ".join(sentences)
 
 
 def _add(

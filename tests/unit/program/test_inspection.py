@@ -247,9 +247,27 @@ def test_overruled_python_version_is_named(tmp_path: Path) -> None:
 
 
 def test_unmaintained_python() -> None:
-    assert "2021-12-23" in support_warning("3.6", date(2021, 12, 24))
-    assert not support_warning("3.6", date(2021, 12, 23))
-    assert not support_warning("3.99", date(2026, 1, 1))
+    assert "2021-12-23" in support_warning("python:3.6-slim-bullseye", date(2021, 12, 24))
+    assert not support_warning("python:3.6-slim-bullseye", date(2021, 12, 23))
+    assert not support_warning("python:3.99-slim", date(2026, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("image", "gone"),
+    [
+        ("python:3.5-slim-buster", True),
+        ("python:3.5-slim", True),
+        ("python:3.5", True),
+        ("docker.io/library/python:3.6.15-slim-stretch@sha256:0", True),
+        ("registry.example:5000/team/base:stretch-1", True),
+        ("python:3.5-alpine", False),
+        ("python:3.6-slim", False),
+        ("registry.example:5000/busters/base:1", False),
+        ("python:3.13-slim-trixie", False),
+    ],
+)
+def test_a_debian_release_that_left_the_mirrors_is_told(image: str, gone: bool) -> None:
+    assert ("has left the mirrors" in support_warning(image, date(2026, 11, 28))) == gone
 
 
 @pytest.mark.parametrize("content", ["pypy3.9", "2.7", "3", "latest; rm -rf /"])

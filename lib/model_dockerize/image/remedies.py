@@ -1,0 +1,79 @@
+"""Says what to do about a failed build: from the words of the tools that failed to one remedy."""
+
+import re
+
+_NO_PACKAGE = (
+    "The base image's Debian release has no such package: take its new name (libgl1 for libgl1-mesa-glx), or a release "
+    "that has it, such as `base-image: python:3.11-slim-bookworm`."
+)
+#: What a failure's words (a pattern) point at, the most telling first.
+_REMEDIES = (
+    (
+        "no space left on device",
+        "Free some disk: `docker system df` shows what takes it, `docker builder prune` frees.",
+    ),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "Name the certificate of your network's proxy with ca-bundle, so that the build trusts it.",
+    ),
+    (
+        'exec: "/bin/sh"',
+        "The base image has no shell, which requirements, system-packages and init-file need: choose a base-image that "
+        "has one, or build one of your own with all of that in it.",
+    ),
+    (
+        "apt-get: ",
+        "system-packages are Debian's and Ubuntu's: choose such a base-image, or let init-file call this one's own "
+        "package manager.",
+    ),
+    (
+        "No module named pip",
+        "The base image's Python has no pip: add python3-pip to system-packages (Debian, Ubuntu), or choose another "
+        "base-image.",
+    ),
+    (
+        "the image has no ",  # model-server prepare
+        "Choose a base-image that has it, or add it by system-packages (Debian, Ubuntu; for Python: "
+        "[python3, python3-pip]) or init-file, or correct the command.",
+    ),
+    (
+        "exit code 127",
+        "The step calls a program that is not in the image: choose a base-image that has it, or add it by "
+        "system-packages (Debian, Ubuntu; for Python: [python3, python3-pip]).",
+    ),
+    ("No matching distribution found", "Correct that line of the requirements file."),
+    ("has no installation candidate", _NO_PACKAGE),
+    ("Unable to locate package", _NO_PACKAGE),
+    (
+        "does not have a Release file",
+        "The base image's Debian release has left the mirrors, so apt-get installs nothing: name a newer one, such as "
+        "`base-image: python:3.11-slim-bookworm`.",
+    ),
+    (
+        "cannot enable executable stack",
+        "The base image's C library (glibc 2.41 or newer) refuses this old build of a library: take a newer version of "
+        "the library, or an older Debian release, such as `base-image: python:3.11-slim-bookworm`.",
+    ),
+    ("exit code 139", "A program crashed (segmentation fault): look for its name in the last lines."),
+    ("exit code 137", "It was killed, most likely for want of memory: give the engine more."),
+    ("no match for platform", "The base image is not made for this platform: choose another base-image, or platforms."),
+    ("exec format error", "The base image is for another processor: choose another base-image, or platforms."),
+    (
+        r"toomanyrequests|load metadata.*429 Too Many Requests",
+        "The registry limits how many images are pulled without a login: {login}.",
+    ),
+    (
+        r"\[internal\] load metadata",
+        "Check the base image's name, and that the engine reaches its registry. Where that wants a login: {login}.",
+    ),
+)
+_LOGIN = "docker login, and build again"
+# The Action's docker has a configuration of its own, but the engine is the runner's, and keeps what was pulled.
+_LOGIN_OF_A_JOB = "`docker login` and `docker pull BASE-IMAGE` in a step before this one"
+
+
+def advice(*evidence: str, runs_in_action: bool = False) -> str:
+    """Find the remedy for a failure that said this; empty where its words point at nothing known."""
+    words = "\n".join(evidence)
+    remedy = next((text for sign, text in _REMEDIES if re.search(sign, words, re.IGNORECASE | re.DOTALL)), "")
+    return remedy.replace("{login}", _LOGIN_OF_A_JOB if runs_in_action else _LOGIN)
