@@ -26,8 +26,8 @@ with open(sys.argv[2], "w") as file:
 """
 
 
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=500, check=False)
+def docker(*arguments: str, timeout: int = 500) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
