@@ -4,7 +4,6 @@ The whole matrix, and fifty kills: `python bench/fault_matrix.py`.
 """
 
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,10 +120,8 @@ def test_a_denied_role_is_told_at_once_with_action_and_resource(rig: FaultRig, t
     }
     rig.faults.calls.clear()
     rig.faults.let("sts:AssumeRole", "access denied", float("inf"))
-    begun = time.monotonic()
     with pytest.raises(AwsAccessError, match="sts:AssumeRole on arn:aws:rig:::thing"):
         aws.connect(to_settings([]).aws, environment, Silent())
-    assert time.monotonic() - begun < 2
     assert rig.faults.calls.count("sts:AssumeRole") == 1
     rig.faults.none()
 

@@ -275,7 +275,7 @@ def cloud(new_home: NewHome) -> Iterator[Cloud]:
 def test_start_twice_is_one_sandbox_and_the_second_is_quick(cloud: Cloud) -> None:
     before = time.monotonic()
     again = sandbox.start(cloud.home, Silent())
-    assert time.monotonic() - before < 0.05
+    assert time.monotonic() - before < 1  # to start one takes several
     assert again == cloud.running == sandbox.status(cloud.home)
     assert cloud.sts.get_caller_identity()["Account"] == cloud.running.account_id
 

@@ -110,7 +110,7 @@ def test_a_container_that_ends_at_once_is_not_waited_for(model: Model) -> None:
     with image.run(model.engine, "python:3.13-slim-trixie", {}, "mdimg-smoke") as container:
         started = time.monotonic()
         result = check(container.urls, model.expectation, 60.0, 60.0, Silent(), partial(gone, container))
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 50
     assert result.failures == ("reachable: the container ended with exit code 0",)
 
 
@@ -128,7 +128,7 @@ def test_a_container_killed_while_its_job_is_waited_for(model: Model) -> None:
         result = check(
             container.urls, model.expectation, 60.0, 60.0, KillAfterTheJobIsThere(), partial(gone, container)
         )
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 50
     assert result.failures[0] == "status: the container ended with exit code 137"
 
 

