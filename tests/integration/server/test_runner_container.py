@@ -125,7 +125,7 @@ def test_the_dashboard_names_the_runner_mode(image: str) -> None:
         container.job()
         page = requests.get(f"{container.url}/", timeout=5).text
         assert "<dt>Runner</dt><dd>warm</dd>" in page
-        eventually(lambda: "runner: mode warm, Python 3.13" in log_of(container.name))
+        eventually(lambda: "runner: mode warm, Python 3.13" in docker("logs", container.name))
     with Container(image, "--env=MODEL_RUNNER_MODE=command") as container:
         container.job()
         assert "<dd>command (as asked)</dd>" in requests.get(f"{container.url}/", timeout=5).text
