@@ -1,6 +1,7 @@
 """The real image through the runner's contract: what a workflow gets, and what is left behind."""
 
 import json
+import os
 import secrets
 import signal
 import subprocess
@@ -279,5 +280,7 @@ def test_the_first_line_is_there_at_once(action_image: str) -> None:
     for _ in range(3):
         ours.append(seconds("--env", "INPUT_PROGRAM-PATH=/nowhere", action_image))
         bare.append(seconds("--entrypoint", "/usr/local/bin/python", action_image, "-I", "-c", "print()"))
-    # A second; on a busy computer, a small multiple of what the engine and an empty Python take beside it.
-    assert min(ours) <= max(1.0, 2.5 * min(bare)), (ours, bare)
+    # A second; on a busy computer, a small multiple of what the engine and an empty Python take beside it, and as much
+    # longer as others are waiting for each processor.
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert min(ours) <= busy * max(1.0, 2.5 * min(bare)), (ours, bare, busy)
