@@ -12,6 +12,7 @@ from pathlib import Path
 
 from model_server.errors import StartError
 
+_OPEN_TO_ALL = 0o1777  # as /tmp is everywhere
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 
 
@@ -41,7 +42,8 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path) -> None:
     _let_read(folder)
     try:
         temporary.mkdir(exist_ok=True)
-        temporary.chmod(0o1777)
+        if stat.S_IMODE(temporary.stat().st_mode) != _OPEN_TO_ALL:
+            temporary.chmod(_OPEN_TO_ALL)
         found.write_text(json.dumps({program: path}), encoding="utf-8")
     except OSError as error:
         raise StartError(f"cannot make {error.filename}: {error.strerror}") from error
