@@ -1,5 +1,6 @@
 # CPython 3.11 on trixie, built from its sources as docker-library/python does for python:3.11-slim-trixie: what our
-# stand-ins, made of Debian's build, cannot prove. Without optimizations (no PGO, LTO, -O0), which cost half an hour.
+# stand-ins, made of Debian's build, cannot prove. Without optimizations (no PGO, LTO, -O0), which cost half an hour, and
+# without Berkeley DB, bluetooth and Tk.
 ARG BASE=python:3.13-slim-trixie
 FROM ${BASE} AS debian
 RUN rm -r /usr/local/bin/* /usr/local/include/* /usr/local/lib/* && ldconfig
