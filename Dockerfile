@@ -1,7 +1,7 @@
 # The server that runs inside every model image: a self-contained bundle with its own Python, under /opt/model-server.
 # A model's Dockerfile takes it by COPY --from. It carries its own C library too: any Linux image will do, old or musl.
-# Built on the newest Debian that default images have: what a base image preloads (LD_PRELOAD) loads into the server too,
-# and asks for a C library as new as its own.
+# Built on what the Action and most models are built on: one base image to fetch, the longest maintained, and a C library
+# as new as theirs, which an LD_PRELOAD that reaches the server asks for.
 ARG SERVER_BASE=python:3.13-slim-trixie
 # What the Action runs in: trixie's own packages bring docker and buildx.
 ARG ACTION_BASE=python:3.13-slim-trixie
