@@ -91,6 +91,7 @@ def built_on(base: str) -> str:
     return name
 
 
+@pytest.mark.timeout(2400)  # CPython is compiled
 @pytest.mark.parametrize("base", [TRIXIE, "python:3.11-slim-bookworm", SOURCE_PYTHON])
 def test_it_builds_and_serves_on(base: str, made: Made, request: pytest.FixtureRequest) -> None:
     name = built_on(request.getfixturevalue("source_python") if base == SOURCE_PYTHON else base)
