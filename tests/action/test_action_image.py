@@ -118,7 +118,7 @@ def test_on_a_runner_before_2_331_everything_but_the_report_is_handed_over(runne
     assert report_of(runner, runner.step({**inputs, "report": "report.json"}))["outcome"] == "built"
     missing = runner.step({**inputs, "pip-config": str(pip_config)})
     assert missing.exit_code == 2
-    assert "runners before 2.331 do not mount their temporary one" in missing.text
+    assert "runners before 2.331 do not mount their temporary folder" in missing.text
 
 
 def test_what_the_job_says_of_its_own_network_and_docker(runner: Runner) -> None:
@@ -137,7 +137,7 @@ def test_what_the_job_says_of_its_own_network_and_docker(runner: Runner) -> None
     step = runner.step({"program-path": "model", "image-name": f"{IMAGES}network", "push-to-ecr": "false"}, job)
     assert step.exit_code == 0, step.text
     assert f"in the build: {len(proxy)} {len(proxy)} a.example" in step.text
-    assert "SSL_CERT_FILE names /etc/pki/corp.pem, which is not there, so it is ignored." in step.text
+    assert "SSL_CERT_FILE names /etc/pki/corp.pem, which does not exist, so it is ignored." in step.text
     assert "password-of-the-proxy" in step.log.masks
     assert "password-of-the-proxy" not in step.text + str(step.summary)
 

@@ -35,7 +35,7 @@ from model_dockerize.aws.notes import note_calls
 from model_dockerize.aws.role import GitHubToken, RoleCredentials
 from model_dockerize.errors import AwsAccessError, InputError
 from model_dockerize.progress import Progress
-from model_dockerize.settings import AwsSettings, without_absent
+from model_dockerize.settings import AwsSettings, warn_of_missing_files
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
@@ -57,8 +57,8 @@ _CONFIG = Config(
 )
 
 
-#: Without them the certificates that everybody trusts are used. Files of credentials are not among them: without those
-#: the run would go on as somebody else.
+#: If such a file is missing, the default certificates are used. Files of credentials are not ignored like that: the run
+#: would go on as somebody else.
 _CERTIFICATES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _DONE = {"make": "made", "change": "changed", "leave": "there"}
 
@@ -181,7 +181,8 @@ def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
         AwsAccessError: no credentials, wrong or expired ones, or another account than `settings.aws_account_id`.
         AwsError: AWS cannot be reached.
     """
-    environment = without_absent(environment, _CERTIFICATES, progress)
+    missing = warn_of_missing_files(environment, _CERTIFICATES, progress)
+    environment = {name: text for name, text in environment.items() if name not in missing}
     with translate("sign in to AWS"):
         session = _session(environment)
         region = settings.aws_region or session.get_config_variable("region")
@@ -214,10 +215,7 @@ def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
 
 
 class _Session(botocore.session.Session):
-    """A botocore session whose endpoints and certificates come from a mapping.
-
-    Clients that botocore makes for itself (STS) too.
-    """
+    """Takes endpoints and certificates from a mapping, also for clients that botocore makes for itself (STS)."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__()

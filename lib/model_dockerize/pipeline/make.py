@@ -10,7 +10,7 @@ from model_dockerize.errors import BuildError, InputError, SmokeError
 from model_dockerize.pipeline import download
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
-from model_dockerize.settings import in_action, without_absent
+from model_dockerize.settings import in_action, warn_of_missing_files
 
 
 def prepare(run: Run) -> Prepared:
@@ -73,7 +73,7 @@ def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
         if not path.is_file():
             raise InputError(
                 f"{key}: {path} is no file.",
-                "In the Action name a file of the workspace: runners before 2.331 do not mount their temporary one."
+                "In the Action name a file of the workspace: runners before 2.331 do not mount their temporary folder."
                 if in_action(run.environment)
                 else "Correct its path.",
             )
@@ -154,9 +154,7 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
             stage.unchanged(f"The engine holds this build already: {built.id[7:19]}")
         else:
             image.server_image(engine, prepared.server_version, prepared.platform, image.find_sources(), stage, secrets)
-            without_absent(run.environment, ["SSL_CERT_FILE"], stage)  # ca-bundle, where it is there
-            for name in image.unreachable_proxies(run.environment):
-                stage.warning(f"{name} names a proxy on this computer's loopback, where a build cannot reach it.")
+            _warn_of_environment(run, stage)
             _tell(cache, settings.image.cache, stage)
             request = image.BuildRequest(
                 tags=(name,),
@@ -178,10 +176,17 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
 
 
 def _secrets(run: Run) -> dict[str, Path]:
-    """Name the files that the build is shown, and that no layer keeps."""
-    program = run.settings.program
-    named = {"ca-bundle": program.ca_bundle, "pip-config": program.pip_config}
+    """Name the files that are mounted into the build as secrets."""
+    settings = run.settings.program
+    named = {"ca-bundle": settings.ca_bundle, "pip-config": settings.pip_config}
     return {key: path for key, path in named.items() if path}
+
+
+def _warn_of_environment(run: Run, stage: StageProgress) -> None:
+    """Warns of variables that the build cannot follow: SSL_CERT_FILE, the default of ca-bundle, and proxies."""
+    warn_of_missing_files(run.environment, ["SSL_CERT_FILE"], stage)
+    for variable in image.unreachable_proxies(run.environment):
+        stage.warning(f"{variable} names a proxy on this computer's loopback, where a build cannot reach it.")
 
 
 def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:

@@ -13,8 +13,8 @@ from model_dockerize.settings.batch_file import (
     read_batch_file,
 )
 from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option
+from model_dockerize.settings.environment import in_action, warn_of_missing_files
 from model_dockerize.settings.given import Given
-from model_dockerize.settings.surroundings import in_action, without_absent
 from model_dockerize.settings.tree import (
     AwsSettings,
     BatchSettings,
@@ -57,5 +57,5 @@ __all__ = [
     "read_aws_config",
     "read_batch_file",
     "to_settings",
-    "without_absent",
+    "warn_of_missing_files",
 ]

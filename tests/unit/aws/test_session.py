@@ -162,7 +162,7 @@ def test_certificates_that_are_not_there_are_told_and_ignored(name: str, environ
     connection = aws.connect(ANY, {**environment, name: "/nowhere/ca.pem", "AWS_REGION": "eu-central-1"}, said)
     assert connection.identity.account
     assert said.warnings == [
-        f"{name} names /nowhere/ca.pem, which is not there, so it is ignored. Correct the variable, or unset it."
+        f"{name} names /nowhere/ca.pem, which does not exist, so it is ignored. Correct the variable, or unset it."
     ]
 
 

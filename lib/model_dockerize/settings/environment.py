@@ -1,0 +1,27 @@
+"""Reads from environment variables where the process runs, and which of them name a file that is missing."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from model_dockerize.progress import Progress
+
+# Where GitHub's runner mounts the workspace into every container action (ContainerActionHandler.cs).
+_WORKSPACE = "/github/workspace"
+
+
+def in_action(environment: Mapping[str, str]) -> bool:
+    """Tell whether this is the Action's container, which does not see the runner's own files and settings."""
+    return environment.get("GITHUB_WORKSPACE") == _WORKSPACE
+
+
+def warn_of_missing_files(environment: Mapping[str, str], names: Iterable[str], progress: Progress) -> tuple[str, ...]:
+    """Warn of each of the variables `names` whose file does not exist; return these variables."""
+    missing = tuple(name for name in names if environment.get(name) and not Path(environment[name]).exists())
+    for name in missing:
+        advice = (
+            f"The Action sees the files of the workspace only: copy it there in a step before, and set {name} to it."
+            if in_action(environment)
+            else "Correct the variable, or unset it."
+        )
+        progress.warning(f"{name} names {environment[name]}, which does not exist, so it is ignored. {advice}")
+    return missing

@@ -1,0 +1,37 @@
+"""The stage `build`: what reaches the engine, whatever the environment holds."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model_dockerize import image
+from model_dockerize.pipeline import make
+from model_dockerize.pipeline.context import FromFolder, Run
+from model_dockerize.report import Recorder
+from model_dockerize.settings import to_settings
+from tests.rig.deployer import Quiet
+
+
+def test_a_proxy_that_the_build_cannot_reach_is_warned_of_and_changes_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests: list[image.BuildRequest] = []
+
+    def build(_: Any, context: Any, request: image.BuildRequest, progress: Any) -> image.Image:
+        requests.append(request)
+        return image.Image(request.tags[0], "sha256:1", 1, "b", None, "linux/amd64")
+
+    monkeypatch.setattr(image, "find", lambda *_: None)
+    monkeypatch.setattr(image, "server_image", lambda *_: None)
+    monkeypatch.setattr(image, "build", build)
+    model: Any = SimpleNamespace(name="iris", version="1")
+    expectation: Any = None
+    prepared = FromFolder(model, "b", "linux/amd64", expectation, "FROM scratch", "1")
+    run = Run(to_settings([]), {"https_proxy": "http://127.0.0.1:3128"}, Recorder(Quiet()))
+    engine: Any = None
+    built = make._build(run, prepared, engine, image.Cache("none"), "")
+    assert (built.ref, requests[0].tags) == ("iris:1", ("iris:1",))
+    assert run.recorder.warnings == (
+        "https_proxy names a proxy on this computer's loopback, where a build cannot reach it.",
+    )
