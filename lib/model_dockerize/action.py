@@ -20,7 +20,7 @@ from model_dockerize.settings.sources import FILE_NAME, from_environment, from_f
 
 # Where docker and its plugins are in the Action's image. The job's own PATH is the runner's, or anything.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What leads docker and buildx elsewhere: contexts, hosts, builders and files of the runner, of which none is mounted.
+# Variables that lead docker and buildx to contexts, hosts, builders and files of the runner, which are not mounted.
 _DOCKER = ("DOCKER_", "BUILDX_", "BUILDKIT_")
 _SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 # A key of AWS has 40 characters. Shorter texts are placeholders of local stand-ins, and would blank out the log.
@@ -103,10 +103,10 @@ def _is_file(path: Path) -> bool:
 
 @contextmanager
 def _own_environment(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The job's environment, but with the docker of this image, and without the HOME that the job's actions share.
+    """Gives the job's environment, but with the docker of this image and a docker configuration of its own.
 
     The engine is that of the runner's socket, whichever the job's own steps use. A login to a registry must not stay
-    behind, so docker's configuration lives as long as this block.
+    behind in the HOME that the job's actions share, so the configuration lives as long as this block.
     """
     kept = {name: text for name, text in environment.items() if not name.startswith(_DOCKER)}
     with tempfile.TemporaryDirectory(prefix="model-dockerize-") as config:
@@ -136,7 +136,7 @@ def _where_to_report(environment: Mapping[str, str]) -> str:
 def _write(
     report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str], recorder: Recorder
 ) -> Path | None:
-    """Writes the report to `file`, else into the runner's temporary folder; None, and a line, where it cannot be."""
+    """Writes the report to `file`, else into the runner's temporary folder; if it cannot, says why and returns None."""
     temporary = environment.get("RUNNER_TEMP")
     try:
         if file is None and temporary:
@@ -156,7 +156,7 @@ def _write(
 
 
 def _publish(report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str]) -> None:
-    """Outputs and summary. Outside of a runner, those whose variable is not set are left out."""
+    """Writes outputs and summary, each only where the runner names a file for it."""
 
     def shown(place: Path | str | None) -> str:
         return _for_later_steps(Path(place), workspace, environment) if place else ""

@@ -161,7 +161,7 @@ def _be(program: str, arguments: Sequence[str]) -> int:
 
 
 def _restore_environment() -> None:
-    """Takes back what the image and the bundle's boot loader put into the environment: it is not for the program."""
+    """Undoes what the image and the bundle's boot loader changed in the environment, before the program inherits it."""
     preload.release(os.environ)
     if not getattr(sys, "frozen", False):
         return

@@ -117,14 +117,14 @@ def write(manifest: Manifest, path: Path) -> None:
 
 
 def found_file(path: Path) -> Path:
-    """Where `model-server prepare` notes, for the manifest `path`, which is written later, where the program is."""
+    """Names the file in which `prepare` notes the program's path for the manifest at `path`, which is written later."""
     return path.with_name("found.json")
 
 
 def with_found(manifest: Manifest, path: Path) -> Manifest:
-    """The manifest with the path of its command's program, if that was noted for the file `path`.
+    """Replaces the command's program by the path that `prepare` noted for the manifest at `path`, if it did.
 
-    So the program is run by what it was built with, whatever PATH says when the container runs.
+    So the container runs the program that the image was built with, whatever its PATH is.
     """
     file = found_file(path)
     found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

@@ -1,6 +1,6 @@
-"""The base image's LD_PRELOAD: the program's, never the server's, whose C library may be an older one.
+"""Hands the base image's LD_PRELOAD to the program and keeps it from the server, whose C library may be older.
 
-The loader reads LD_PRELOAD before any code of ours runs, so the image's Dockerfile keeps it under another name.
+The loader reads LD_PRELOAD before any code of ours runs, so the Dockerfile stores it in MODEL_LD_PRELOAD.
 """
 
 from collections.abc import MutableMapping
@@ -10,7 +10,7 @@ _NAME = "LD_PRELOAD"
 
 
 def release(environment: MutableMapping[str, str]) -> None:
-    """Gives it to the processes that are started with `environment`."""
+    """Restores LD_PRELOAD for programs that are started with `environment`."""
     kept = environment.pop(_KEPT, "")
     if kept:
         environment[_NAME] = kept
@@ -19,7 +19,7 @@ def release(environment: MutableMapping[str, str]) -> None:
 
 
 def keep(environment: MutableMapping[str, str]) -> None:
-    """Keeps it from the process, one of ours, that is started with `environment`, and for those that it starts."""
+    """Hides LD_PRELOAD from one of our own processes, which releases it for the programs that it starts."""
     kept = environment.pop(_NAME, "")
     if kept:
         environment[_KEPT] = kept

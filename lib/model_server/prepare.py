@@ -19,14 +19,14 @@ _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 def prepare(program: str, folder: Path, temporary: Path, found: Path) -> None:
     """Compiles the folder's Python files, lets everyone read the folder, and notes in `found` where the program is.
 
-    A file that does not compile is the program's business, when it is run. The same folder gives the same layer, also
-    under a new server, as no time of its own is in it.
+    A file that does not compile is no error until the program runs it. What is made or changed keeps its time or takes
+    the folder's, so the same folder gives the same layer, also with a new server.
 
     Args:
         program: the first word of the model's command.
         folder: the program's working directory, and this process's.
-        temporary: where server and program write; made if the base image lacks it.
-        found: of `manifest.found_file`.
+        temporary: where server and program write; made if it is missing.
+        found: the file of `manifest.found_file`.
 
     Raises:
         StartError: the image has no such program, or `temporary` or `found` cannot be made.
@@ -54,7 +54,7 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path) -> None:
 
 
 def find(program: str) -> str | None:
-    """Where the program is on PATH; `python3` does for `python`."""
+    """Finds the program on PATH; `python3` if there is no `python`."""
     names = ("python", "python3") if program == "python" else (program,)
     return next(filter(None, map(shutil.which, names)), None)
 
@@ -64,7 +64,7 @@ def _compile(python: str, folder: Path) -> None:
         subprocess.run(
             [python, "-m", "compileall", "-q", "."],
             cwd=folder,
-            # Before Python 3.11 the order of a set's constants is written as it happens to be.
+            # Before Python 3.11 the bytecode of a set depends on the hash seed.
             env={**os.environ, "PYTHONHASHSEED": "0"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -74,7 +74,7 @@ def _compile(python: str, folder: Path) -> None:
 
 
 def _let_read(folder: Path) -> None:
-    """Changes only what others cannot read: a layer holds the whole of a file whose mode changed."""
+    """Makes readable what others cannot read, and nothing else: a changed mode puts the whole file into the layer."""
     for path in _walk(folder):
         mode = path.lstat().st_mode
         is_folder = stat.S_ISDIR(mode)

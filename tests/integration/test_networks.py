@@ -132,7 +132,7 @@ def registry(status: int, code: str) -> Iterator[str]:
 def test_a_registry_that_gives_nothing_without_a_login(engine: Engine, status: int, code: str, begins: str) -> None:
     for workspace, remedy in (
         ("/github/workspace", "`docker login` and `docker pull BASE-IMAGE` in a step before this one."),
-        ("/home/somebody", "docker login, and build again."),
+        ("/home/somebody", "run `docker login`, and build again."),
     ):
         with registry(status, code) as address, pytest.raises(BuildError) as refused:
             there = behind(engine, GITHUB_WORKSPACE=workspace)

@@ -54,8 +54,8 @@ _SIGN_IN = (
 
 NAMED_FILE = (
     "A variable of the environment or a profile names this file (AWS_WEB_IDENTITY_TOKEN_FILE, "
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, REQUESTS_CA_BUNDLE, SSLKEYLOGFILE): correct it, or unset it. In the "
-    "Action only files of the workspace are there."
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, REQUESTS_CA_BUNDLE, SSLKEYLOGFILE): correct it, or unset it. The "
+    "Action sees only files of the workspace."
 )
 
 
@@ -79,7 +79,7 @@ def passing(error: Exception) -> bool:
 
 @contextmanager
 def translate(doing: str) -> Iterator[None]:
-    """Inside, every error of botocore becomes AwsAccessError or AwsError that says it happened while `doing`."""
+    """Turns botocore's errors, and those of files that it reads, into AwsAccessError or AwsError that name `doing`."""
     try:
         yield
     except ClientError as error:

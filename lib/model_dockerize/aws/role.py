@@ -37,7 +37,7 @@ class GitHubToken:
 
     url: str
     bearer: str
-    certificates: str = ""  # file or folder; empty: those that everybody trusts
+    certificates: str = ""  # of authorities, a file or a folder; empty: the default ones
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "GitHubToken | None":
@@ -75,7 +75,7 @@ class GitHubToken:
             status = getattr(getattr(error, "response", None), "status_code", None)
             why = f"it answered {status}" if status else type(error).__name__
             raise AwsAccessError(f"GitHub gave no OIDC token: {why}.", _NEEDS) from None
-        except OSError as error:  # of a file that the environment names
+        except OSError as error:  # the CA bundle, a file that the environment names
             raise AwsAccessError(f"GitHub could not be asked for an OIDC token: {error}.", NAMED_FILE) from None
 
 

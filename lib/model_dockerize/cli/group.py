@@ -30,7 +30,7 @@ class _Stage(click.Command):
     """A command whose help shows the flags under the headings of the declaration's groups."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """`--sandbox FOLDER`: a word that is none of its values is not the flag's."""
+        """Adds `=true` to a flag that no value follows: in `--sandbox FOLDER` the folder is an argument."""
         flags = {f"--{option.name}": ("true", "false", *option.words) for option in OPTIONS if option.kind is Kind.FLAG}
         return super().parse_args(
             ctx,

@@ -19,7 +19,7 @@ from typing import IO, BinaryIO, cast
 from model_dockerize.errors import BuildError
 from model_dockerize.image.buildlog import BuildLog, Failure, decode, short_name
 from model_dockerize.image.engine import Engine, numbers
-from model_dockerize.image.proxies import handed_on
+from model_dockerize.image.proxies import forwarded
 from model_dockerize.image.remedies import advice
 from model_dockerize.image.store import Image, inspect
 from model_dockerize.progress import Progress
@@ -52,14 +52,14 @@ def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
     argv.append("--progress=rawjson" if numbers(engine.buildx_version) >= (0, 13) else "--progress=plain")
     if engine.containerd_store and numbers(engine.buildx_version) >= (0, 10):
         # Not by default: an attestation turns the image into an index, which AWS Lambda and SageMaker refuse.
-        # min: the values of build arguments, of which a proxy's password may be one, are not in it.
+        # min: without the values of build arguments, one of which may hold a proxy's password.
         argv.append(f"--provenance={'mode=min' if request.provenance else 'false'}")
     argv += request.cache
     for tag in request.tags:
         argv += ["--tag", tag]
     for name, value in request.build_args.items():
         argv += ["--build-arg", f"{name}={value}"]
-    for name in handed_on(engine.environment):
+    for name in forwarded(engine.environment):
         argv += ["--build-arg", name]  # its value is taken from the environment: it may hold a password
     for name, value in request.labels.items():
         argv += ["--label", f"{name}={value}"]
@@ -124,8 +124,8 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
 def _lines(pipe: IO[bytes]) -> Iterator[str]:
     """Reads lines until the pipe's other end closes.
 
-    No call waits longer than a second: Python runs the handler of a signal that came a moment before a call only
-    after it, and the step that is to be cancelled may be silent for minutes.
+    No call waits longer than a second: if a signal arrives just before a call, Python runs its handler only after the
+    call, and the step that is to be cancelled may be silent for minutes.
     """
     rest = b""
     while True:

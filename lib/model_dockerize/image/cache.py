@@ -80,7 +80,7 @@ def _obstacle(kind: str, engine: Engine, pushes: bool, environment: Mapping[str,
     if kind == "registry":
         return "" if _at_least(engine, 25) else f"Docker Engine {engine.version} writes none that ECR takes, 25 does"
     if not environment.get("ACTIONS_RESULTS_URL") or not environment.get("ACTIONS_RUNTIME_TOKEN"):
-        return "GitHub's cache is not named here: it is open to Actions only, and not on GitHub Enterprise Server"
+        return "GitHub's cache is open to Actions only, and not on GitHub Enterprise Server"
     return "" if _at_least(engine, 28) else f"Docker Engine {engine.version} does not know its version 2, 28 does"
 
 

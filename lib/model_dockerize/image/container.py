@@ -59,7 +59,7 @@ def run(
                 environment=dict(environment),
                 ports={f"{port}/tcp": ("127.0.0.1", 0)},
                 network=network or None,
-                use_config_proxy=False,  # as ECS will start it: nothing of this computer's network is put in
+                use_config_proxy=False,  # as on ECS: without this computer's proxies
             )
         except ImageNotFound as error:
             raise EngineError(f"The engine holds no image {image_ref}.", "Build it first.") from error

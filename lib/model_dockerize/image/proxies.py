@@ -1,4 +1,4 @@
-"""The proxies that a build needs to reach package indexes: those of our own environment."""
+"""Finds the proxies in the environment that a build needs to reach package indexes."""
 
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
@@ -9,14 +9,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 _NAMES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 
 
-def handed_on(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the proxy variables that mean the same inside of a build."""
+def forwarded(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the proxy variables that hold inside a build, too."""
     loopback = unreachable(environment)
     return tuple(name for name in _given(environment) if name not in loopback)
 
 
 def unreachable(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the variables whose proxy listens on this computer's loopback, where no step of a build gets to."""
+    """Name the variables whose proxy listens on this computer's loopback, which no step of a build can reach."""
     return tuple(
         name
         for name in _given(environment)
@@ -25,13 +25,13 @@ def unreachable(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def passwords(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """List the passwords in the proxies' addresses, as they are written and as they are meant."""
+    """List the passwords in the proxies' addresses, percent-encoded and decoded."""
     found = [_address(environment[name]).password or "" for name in _given(environment) if name.lower() != "no_proxy"]
     return tuple(dict.fromkeys(text for password in found for text in (password, unquote(password)) if text))
 
 
 def _given(environment: Mapping[str, str]) -> Iterator[str]:
-    """Give one spelling each; where both are there the lower case one, as for curl and Python."""
+    """Yield one spelling of each variable that is set: lower case if both are, as curl and Python do."""
     for name in _NAMES:
         yield from [spelt for spelt in (name, name.upper()) if environment.get(spelt)][:1]
 

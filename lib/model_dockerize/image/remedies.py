@@ -1,4 +1,4 @@
-"""Says what to do about a failed build: from the words of the tools that failed to one remedy."""
+"""Finds the remedy for a failure in what the failed tools printed."""
 
 import re
 
@@ -6,7 +6,7 @@ _NO_PACKAGE = (
     "The base image's Debian release has no such package: take its new name (libgl1 for libgl1-mesa-glx), or a release "
     "that has it, such as `base-image: python:3.11-slim-bookworm`."
 )
-#: What a failure's words (a pattern) point at, the most telling first.
+#: A pattern of what tools print, and the remedy. The first that matches counts, so the most specific are first.
 _REMEDIES = (
     (
         "no space left on device",
@@ -67,13 +67,13 @@ _REMEDIES = (
         "Check the base image's name, and that the engine reaches its registry. Where that wants a login: {login}.",
     ),
 )
-_LOGIN = "docker login, and build again"
-# The Action's docker has a configuration of its own, but the engine is the runner's, and keeps what was pulled.
-_LOGIN_OF_A_JOB = "`docker login` and `docker pull BASE-IMAGE` in a step before this one"
+_LOGIN = "run `docker login`, and build again"
+# The Action does not see the job's login, but its engine is the runner's and keeps what was pulled.
+_LOGIN_OF_A_JOB = "run `docker login` and `docker pull BASE-IMAGE` in a step before this one"
 
 
 def advice(*evidence: str, runs_in_action: bool = False) -> str:
-    """Find the remedy for a failure that said this; empty where its words point at nothing known."""
+    """Find the remedy for a failure that printed `evidence`; empty if nothing in it is known."""
     words = "\n".join(evidence)
     remedy = next((text for sign, text in _REMEDIES if re.search(sign, words, re.IGNORECASE | re.DOTALL)), "")
     return remedy.replace("{login}", _LOGIN_OF_A_JOB if runs_in_action else _LOGIN)

@@ -23,7 +23,7 @@ from model_dockerize.image.build import BuildRequest, build
 from model_dockerize.image.engine import Engine, connect
 from model_dockerize.progress import Progress
 
-#: On localhost there is a registry only of one's own: nobody else can serve a server under this name.
+#: `localhost/`, because no public registry can serve an image under such a name.
 _REPOSITORY = "localhost/model-dockerize/model-server"
 _STAGE = "model-server"
 _DOCKERFILE = "Dockerfile"

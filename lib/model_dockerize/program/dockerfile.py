@@ -159,7 +159,7 @@ def _server(program: Program, server_image: str) -> str:
 
 
 def _prepare(program: Program) -> str:
-    """Finds the command's program by the shell, whose PATH may differ, where pip found its Python by it, too."""
+    """Runs `prepare` in the shell if pip runs there: a base's SHELL may change PATH, and both must find one Python."""
     words = [f"{_SERVER}/model-server", "prepare", program.command[0]]
     needs_shell = program.requirements_file or program.init_file or program.system_packages
     return _run(shlex.join(words)) if needs_shell else f"RUN {json.dumps(words, ensure_ascii=False)}"
@@ -220,7 +220,7 @@ def _copy_word(path: str, *, glob: bool = True) -> str:
 
 
 def _interpreter(program: Program) -> str:
-    """The Python that runs the program is the one that gets its packages, as `model-server prepare` finds it."""
+    """Names the Python that gets the packages: the one that runs the program, as `model-server prepare` finds it."""
     first = program.command[0]
     if first != "python" and _PYTHON.fullmatch(first):
         return shlex.quote(first)

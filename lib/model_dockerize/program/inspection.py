@@ -157,7 +157,7 @@ def _check_packages(names: tuple[str, ...], problems: Problems) -> None:
 
 
 def _check_pointers(root: Path, listing: Listing, proof: Sample | None, problems: Problems) -> None:
-    """Look for files that are only pointed to. The sample may lie elsewhere, or be left out of the image."""
+    """Refuse Git LFS pointers; in the sample, too, which may lie elsewhere or be left out of the image."""
     files = [path for path in (proof.input, proof.expected, proof.mapping) if path] if proof else []
     names = [
         str(path.relative_to(root) if path.is_relative_to(root) else path) for path in files if lfs.is_pointer(path)

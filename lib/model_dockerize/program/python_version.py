@@ -18,9 +18,9 @@ class _Python:
     """Hold what is known of one version of Python.
 
     Attributes:
-        support_ends: last day of security fixes (devguide.python.org/versions; of a month, its last day).
-        debian: release of its default image, named so that no folder's image changes when Docker Hub's tag without a
-            release moves on. Now it is that tag's own (docker-library/official-images).
+        support_ends: last day of security fixes (devguide.python.org/versions; the last of a month that stands alone).
+        debian: release of its default image. It is named because Docker Hub moves tags that name none; this is where
+            they point now (docker-library/official-images).
     """
 
     support_ends: date
@@ -80,15 +80,15 @@ def choose(setting: str, root: Path, problems: Problems, progress: Progress) -> 
 
 
 def default_image(version: str) -> str:
-    """Name the image for `version`: python:3.13-slim-trixie. Of an unknown one only Docker Hub knows the release."""
+    """Name the image for `version`: python:3.13-slim-trixie. For an unknown version Docker Hub picks the release."""
     known = _VERSIONS.get(version)
     return f"python:{version}-slim-{known.debian}" if known else f"python:{version}-slim"
 
 
 def support_warning(image: str, today: date) -> str:
-    """Say what `image` gets no longer: security fixes of its Python, packages of its Debian; empty if it gets both.
+    """Say that `image` gets no more security fixes of its Python, or packages of its Debian; empty if it gets both.
 
-    Of other images than the official ones of Python, only what the tag says is known.
+    The Python is known of official images only; the release is read from any tag.
     """
     match = _IMAGE.fullmatch(image)
     version = match["version"] if match else ""

@@ -1,4 +1,4 @@
-"""The report as a file: `report` of every face."""
+"""Writes the report as a JSON file: the input `report`."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from model_dockerize.report.model import Report, to_json
 
 
 def reserve(path: Path | None) -> Path | None:
-    """Makes the report's file, empty: better told now than after a long run that nobody can write it.
+    """Makes the report's file before the run, so that a place that cannot be written to fails at once.
 
     Raises:
         InputError: it cannot be written.
@@ -22,7 +22,7 @@ def reserve(path: Path | None) -> Path | None:
 
 
 def write(report: Report, path: Path) -> None:
-    """Writes the report as JSON, whatever bytes others put into its texts.
+    """Writes the report as JSON, and escapes what is not valid Unicode in its texts.
 
     Raises:
         OSError: the file cannot be written.

@@ -113,8 +113,8 @@ class Report:
         """Say what a green run has not proved, one sentence each."""
         tests = [test for test in (self.smoke_deployed, self.smoke_local) if test]
         found = [f"nobody has seen the {what} answer (smoke-test)" for what in self.untested]
-        if "image" in self.untested and self.smoke_deployed:
-            found[0] = "the image was pushed before anybody saw it answer (smoke-test); the service is its only proof"
+        if self.untested == ("image",) and self.smoke_deployed:
+            found = ["the image was pushed before anybody saw it answer (smoke-test); the service is its only proof"]
         if self.smoke == "no-sample":
             found.append("the model's program never ran, for want of smoke/input.*")
         return (*found, *(tests[0].unproved if tests else ()))

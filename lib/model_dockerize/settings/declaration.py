@@ -36,11 +36,11 @@ class Option:
     kind: Kind
     default: str
     help: str
-    words: tuple[str, ...] = ()  # of a FLAG: what it may be beside true and false
+    words: tuple[str, ...] = ()  # of a FLAG: its values beside true and false
 
     @property
     def hint(self) -> str:
-        """What help texts show for the value."""
+        """Names the values in help texts."""
         return "|".join((self.kind.value, *self.words))
 
     @property
@@ -434,7 +434,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.FLAG,
         "true",
         "Prove the image before the push and the service after the rollout; image or service: only that one, e.g. "
-        "service for a model whose GPU is not here.",
+        "service where the model needs a GPU that this computer lacks.",
         words=("image", "service"),
     ),
     Option(

@@ -1,7 +1,7 @@
-"""Decides between places that contradict each other: a `false` that is said later wins over what needs a `true`.
+"""Merges the places that settings come from: a later place wins, and its `false` also over inputs that need a `true`.
 
-So a step of a pull request says `push-to-ecr: false` over a folder's file that says `deploy-service: true`. Said at the
-same place, the two are a mistake, which is told elsewhere.
+So a pull request's step may say `push-to-ecr: false` although the folder's file says `deploy-service: true`. Said in
+one place, the two contradict each other, which `values` refuses.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 from model_dockerize.settings.given import Given
 
-#: What needs which other input; what falls first stands first.
+#: An input, and the one that it needs. An input that others need stands above them.
 _NEEDS = (
     ("deploy-service", "push-to-ecr"),
     ("create-job-def", "push-to-ecr"),
@@ -20,7 +20,7 @@ _NEEDS = (
 
 
 def merged(layers: Iterable[Mapping[str, Given]]) -> tuple[dict[str, Given], dict[str, int]]:
-    """Merge the layers, of which later ones win; say of each input in which layer it stood."""
+    """Merge the layers, later ones over earlier ones; return also the number of the layer that each input is from."""
     given: dict[str, Given] = {}
     order: dict[str, int] = {}
     for number, layer in enumerate(layers):
@@ -31,7 +31,7 @@ def merged(layers: Iterable[Mapping[str, Given]]) -> tuple[dict[str, Given], dic
 
 
 def overruled(parsed: Mapping[str, Any], order: Mapping[str, int], kept: Collection[str]) -> dict[str, str]:
-    """Name each input that a later `false` leaves nothing of, and the input that it needs. `kept`: needs none here."""
+    """Map each input that a later `false` switches off to the input that it needs, unless it is in `kept`."""
     false_since = {name: order[name] for name in ("push-to-ecr", "create-job-def") if parsed[name] is False}
     found = {}
     for name, needed in _NEEDS:

@@ -156,17 +156,17 @@ class SmokeSettings:
 
     @property
     def of_image(self) -> bool:
-        """Tell whether the image is to be proved before it is pushed."""
+        """Tell whether the image is tested before it is pushed."""
         return self.smoke_test in (True, "image")
 
     @property
     def of_service(self) -> bool:
-        """Tell whether the service is to be proved after its rollout."""
+        """Tell whether the service is tested after its rollout."""
         return self.smoke_test in (True, "service")
 
     @property
     def left_out(self) -> str:
-        """Say which value of smoke-test leaves something out."""
+        """Say why a test is left out, for messages."""
         return f"smoke-test is {str(self.smoke_test).lower()}"
 
 

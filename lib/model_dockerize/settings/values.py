@@ -81,11 +81,11 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
 def _overrule(
     parsed: dict[str, Any], given: Mapping[str, Given], order: Mapping[str, int], file: BatchFile | None
 ) -> tuple[str, ...]:
-    """Take out of `parsed` what a later place leaves nothing of, and say so."""
+    """Switch off in `parsed` what a later `false` overrules; return a note for each."""
     found = precedence.overruled(parsed, order, ("create-job-def",) if _names_its_image(parsed, file) else ())
     for name in found:
         parsed[name] = False if BY_NAME[name].kind is Kind.FLAG else ""
-    return tuple(f"{given[name].where}: {name} is left out: {needed} is not wanted." for name, needed in found.items())
+    return tuple(f"{given[name].where}: {name} is left out, because {needed} is off." for name, needed in found.items())
 
 
 def _names_its_image(parsed: Mapping[str, Any], file: BatchFile | None) -> bool:

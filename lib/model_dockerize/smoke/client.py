@@ -106,7 +106,7 @@ class ModelClient:
     def _request(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
             return self._session.request(method, self.base + path, **{"timeout": _TIMEOUT, **options})
-        except OSError as error:  # all of requests' are, and those of a file that the environment names
+        except OSError as error:  # requests' own errors, and a CA bundle that is missing
             raise Unanswered(f"{method} {self.base}{path} got no answer: {_cause(error)}") from error
 
 

@@ -1,4 +1,4 @@
-"""A `false` that is said later, and what an earlier place says that needs a `true`."""
+"""A later `false` wins over an earlier input that needs a `true`."""
 
 from pathlib import Path
 
@@ -47,9 +47,9 @@ def test_a_later_false_wins_and_says_so(file: dict[str, str], step: dict[str, st
         assert not settings.service.deploy_service
 
 
-def test_the_note_says_what_is_not_wanted() -> None:
+def test_the_note_says_what_is_off() -> None:
     assert said({"deploy-service": "true"}, {"push-to-ecr": "false"}).notes == (
-        "file deploy-service: deploy-service is left out: push-to-ecr is not wanted.",
+        "file deploy-service: deploy-service is left out, because push-to-ecr is off.",
     )
 
 
