@@ -38,7 +38,7 @@ Make the package public, once: https://github.com/{repository}, "Packages", the 
 
 @dataclass(frozen=True)
 class Release:
-    """The release that this job is a part of."""
+    """Names the release that this job is a part of."""
 
     repository: str
     tag: str
@@ -46,12 +46,12 @@ class Release:
 
     @property
     def branch(self) -> str:
-        """The branch that started it, and holds its commit until it is over."""
+        """Names the branch that started it, and holds its commit until it is over."""
         return f"{_BRANCH}{self.tag}"
 
     @property
     def image(self) -> str:
-        """The image's name. Owners may have capitals, images may not."""
+        """Names the image. Owners may have capitals, images may not."""
         return f"{self.registry}/{self.repository.lower()}:{self.tag}"
 
 
@@ -77,7 +77,7 @@ def prepare(version: str, repository: str) -> None:
 
 
 def problems(this: Release) -> list[str]:
-    """Everything in this checkout that is not as this release needs it; each a sentence."""
+    """Finds what this release needs otherwise in the checkout; each a sentence."""
     version = versions.version_of(this.tag)
     stated = {name: versions.stated(name, _read(name)) for name in versions.STATED}
     found = [f"{name} says {other}, the branch {version}." for name, other in stated.items() if other != version]
@@ -90,7 +90,7 @@ def problems(this: Release) -> list[str]:
 
 
 def check() -> None:
-    """Ends a release that could not be finished before anything is built."""
+    """Fails before anything is built if the release could not be finished."""
     this = release()
     found = tags.refs(_REMOTE, ROOT)
     tags.must_be_new(this.tag, found)
@@ -110,7 +110,7 @@ def image(machine: str) -> None:
 
 
 def index(*machines: str) -> None:
-    """Joins the images, and tells the workflow how the result is called."""
+    """Joins the images of several processors, and gives the workflow the result's name."""
     this = release()
     joined = images.join(this.image, [f"{this.image}-{machine}" for machine in machines])
     name, _, digest = joined.partition("@")
@@ -123,7 +123,7 @@ def wheel() -> None:
 
 
 def publish(built: str) -> None:
-    """Gives users the release: what they get is tried first, and tags move last."""
+    """Publishes the release: pulls the image as users will, then commits, then moves the tags."""
     this = release()
     source = _commit()
     found = tags.refs(_REMOTE, ROOT)
@@ -162,7 +162,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], int, int]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0 done, 1 the release cannot be made, 2 called wrongly."""
+    """Returns the exit code: 0 done, 1 the release cannot be made, 2 wrong usage."""
     name, *given = arguments or [""]
     command, fewest, most = COMMANDS.get(name, (None, 0, 0))
     if command is None or not fewest <= len(given) <= most:

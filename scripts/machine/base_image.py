@@ -21,7 +21,7 @@ from machine import debian, stand_in
 from machine.host import EXIT_REFUSED, MachineError, is_root, parse_os_release, run, say
 from machine.stand_in import Recipe
 
-# The images whose Debian release ships the very Python version that their name promises.
+# Images whose Debian release ships the Python version that they are named after.
 STAND_INS = {
     "python:3.11-slim-bookworm": Recipe(
         release="bookworm",
@@ -63,7 +63,7 @@ def import_changes(release: str, environment: dict[str, str]) -> list[str]:
 
 
 def present(image: str) -> bool:
-    """Whether the engine has an image of this name."""
+    """Tell whether the engine has an image of this name."""
     try:
         run(["docker", "image", "inspect", "--format", "{{.Id}}", image], timeout=30)
     except MachineError as error:
@@ -80,13 +80,13 @@ def ensure(image: str) -> str:
         image: such as python:3.13-slim-trixie.
 
     Returns:
-        One line that says which.
+        One line that says which of them.
 
     Raises:
         MachineError: no engine answers, or the image can neither be pulled nor made.
     """
     if present(image):
-        return f"{image} is there"
+        return f"{image} is in the engine"
     say(f"base image: pulling {image}")
     try:
         run(["docker", "pull", "--quiet", image], timeout=PULL_SECONDS)

@@ -44,7 +44,7 @@ class Recipe:
     """Say what a stand-in is made of.
 
     Attributes:
-        release: of Debian; it ships this very Python version.
+        release: of Debian, one that ships this Python version.
         python: such as 3.13.
         libraries: that CPython needs, and whose names change from release to release.
         key: GPG_KEY of the real image, the release manager's fingerprint.
@@ -60,7 +60,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Tree:
-    """A finished file tree, and the environment that goes with it."""
+    """Hold a finished file tree, and the environment that goes with it."""
 
     root: Path
     environment: dict[str, str]
@@ -74,7 +74,7 @@ def make(recipe: Recipe, sources: list[debian.Source], folder: Path, machine: st
         machine: processor as Debian calls it, whose programs must run here; empty: this machine's.
 
     Raises:
-        MachineError: the mirror has not what is needed, or a step fails.
+        MachineError: the mirror lacks a package, or a step fails.
     """
     root, parts = folder / "root", folder / "parts"
     with ThreadPoolExecutor() as pool:  # both wait for the network

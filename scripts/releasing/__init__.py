@@ -6,4 +6,4 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class ReleaseError(Exception):
-    """The release cannot be made; the text says why, and what to do next."""
+    """Says why the release cannot be made, and what to do next."""

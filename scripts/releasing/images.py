@@ -1,4 +1,4 @@
-"""The Action's image: built for each processor, joined under one name, and pulled as any runner pulls it."""
+"""Builds the Action's image for each processor, joins them under one name, and pulls it as any runner does."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ _DENIED = re.compile(r"denied|unauthorized|forbidden|authentication required|no 
 
 
 class NotPublicError(ReleaseError):
-    """The registry gives the image only to who logs in. A runner pulls an Action's image without a login."""
+    """Says that the registry wants a login, without which a runner pulls an Action's image."""
 
 
 def build_and_push(context: Path, name: str, labels: dict[str, str]) -> None:
@@ -32,7 +32,7 @@ def build_and_push(context: Path, name: str, labels: dict[str, str]) -> None:
 
 
 def join(name: str, parts: list[str]) -> str:
-    """Gives the images of several processors one name. Returns it by digest."""
+    """Gives the images of several processors one name; returns it with its digest."""
     with _login(name) as env:
         run("docker", "buildx", "imagetools", "create", "--tag", name, *parts, env=env)
         # `{{.Manifest.Digest}}` prints a whole page in some versions.
@@ -58,7 +58,7 @@ def pull_as_anybody(image: str) -> None:
 
 @contextlib.contextmanager
 def _login(name: str) -> Iterator[dict[str, str]]:
-    """Logs in with TOKEN, if there is one, in a configuration that is gone afterwards; the environment that uses it."""
+    """Logs in with TOKEN, if it is set, in a temporary configuration; yields the variables that select it."""
     token = os.environ.get("TOKEN", "")
     if not token:
         yield {}

@@ -1,4 +1,4 @@
-"""OWNER/REPO@TAG, wherever a file that users read or run says it."""
+"""Finds and changes OWNER/REPO@TAG in the files that users read or run."""
 
 import re
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ _PINNED = re.compile(r"[a-z0-9.-]+(?::\d+)?(?:/[a-z0-9._-]+)+@sha256:[0-9a-f]{64
 
 
 def read_all(root: Path) -> dict[str, str]:
-    """The files that name the repository: what a reader copies from, and the reusable workflow."""
+    """Reads the files that name the repository: what a reader copies from, and the reusable workflow."""
     found = [root / "README.md", root / "SECURITY.md", root / WORKFLOW]
     found += [*sorted((root / "docs").glob("*.md")), *sorted((root / "docs/workflows").glob("*.yml"))]
     return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
 
 
 def named(workflow: str) -> str:
-    """OWNER/REPO as the reusable workflow names it: that is how the other files name it, too."""
+    """Finds OWNER/REPO in the reusable workflow; the other files use the same name."""
     found = _OWN_STEP.search(workflow)
     if found is None:
         raise ReleaseError(f"{WORKFLOW} has no step `uses: OWNER/REPO@vX.Y.Z`.")
@@ -30,7 +30,7 @@ def named(workflow: str) -> str:
 
 
 def renamed(files: Mapping[str, str], repository: str, tag: str) -> dict[str, str]:
-    """The files with this repository's name. Pages name the tag that moves; the workflow names the release it is in."""
+    """Writes this repository's name into the files. Pages name the tag that moves, the workflow its own release."""
     if not _REPOSITORY.fullmatch(repository):
         raise ReleaseError(f"{repository!r} is no repository: it must be like OWNER/REPO.")
     old = re.escape(named(files[WORKFLOW]))
@@ -46,7 +46,7 @@ def renamed(files: Mapping[str, str], repository: str, tag: str) -> dict[str, st
 
 
 def problems(files: Mapping[str, str], repository: str, tag: str) -> list[str]:
-    """The files that name another repository or another tag than a release of this one would serve."""
+    """Finds the files that name another repository or tag than this release."""
     wanted = renamed(files, repository, tag)
     return [
         f"{name} names {_first_difference(text, wanted[name])}." for name, text in files.items() if text != wanted[name]
@@ -54,7 +54,7 @@ def problems(files: Mapping[str, str], repository: str, tag: str) -> list[str]:
 
 
 def pinned(action: str, image: str) -> str:
-    """action.yml with the image that was built, pulled by digest, in place of the Dockerfile."""
+    """Replaces the Dockerfile in action.yml by the image that was built, by digest."""
     if not _PINNED.fullmatch(image):
         raise ReleaseError(f"{image!r} is not pinned: it must be registry/name@sha256:DIGEST.")
     text, count = re.subn(r"^  image: Dockerfile$", f"  image: docker://{image}", action, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The whole release on this computer: a git remote in a folder, a local registry, and the workflow's own steps.
+"""Makes a whole release on this computer: with a git remote in a folder, a local registry, and the workflow's steps.
 
 It cannot show what only GitHub knows: that the job's token may push the tags and the package, that the package is
 public, attestations, the release's page, and the image for the other processor.
@@ -29,7 +29,7 @@ STEPS = (
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A release that was made here. `image` is what its action.yml names."""
+    """Describes a release that was made here. `image` is what its action.yml names."""
 
     remote: Path
     checkout: Path
@@ -70,7 +70,7 @@ def rehearsed(folder: Path, registry: str) -> Iterator[Rehearsal]:
 
 
 def take(checkout: Path, registry: str, tag: str, *step: str, **env: str) -> dict[str, str]:
-    """Runs one step as the workflow does, in a job's checkout; its outputs."""
+    """Runs one step as the workflow does, in a job's checkout; returns its outputs."""
     print(f"release.py {' '.join(step)}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
@@ -86,7 +86,7 @@ def take(checkout: Path, registry: str, tag: str, *step: str, **env: str) -> dic
 
 
 def _remote(folder: Path) -> Path:
-    """A bare repository whose main is this checkout's last commit."""
+    """Makes a bare repository whose main is this checkout's last commit."""
     remote = folder / "remote.git"
     run("git", "init", "--quiet", "--bare", "--initial-branch=main", str(remote))
     run("git", "fetch", "--quiet", "--no-tags", "--update-shallow", str(ROOT), "HEAD:refs/heads/main", cwd=remote)
@@ -94,7 +94,7 @@ def _remote(folder: Path) -> Path:
 
 
 def _prepare(folder: Path, remote: Path) -> str:
-    """What a person does: prepare, commit, push the release's branch. Returns the tag."""
+    """Does what a person does: prepare, commit, push the release's branch. Returns the tag."""
     clone = folder / "clone"
     run("git", "clone", "--quiet", str(remote), str(clone))
     pyproject, changelog = ((clone / name).read_text(encoding="utf-8") for name in ("pyproject.toml", "CHANGELOG.md"))

@@ -11,10 +11,10 @@ from releasing import ReleaseError
 def run(
     *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 1800
 ) -> str:
-    """Returns what the program prints. `env` is added to the environment.
+    """Runs a program and returns what it prints. `env` is added to the environment.
 
     Raises:
-        ReleaseError: it failed; with the end of what it said.
+        ReleaseError: it failed; with the last lines of its output.
     """
     done = subprocess.run(
         argv,

@@ -1,4 +1,4 @@
-"""The commit that users get, and the tags at it."""
+"""Makes the commit that users get, and its tags."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _BOT = {"NAME": "github-actions[bot]", "EMAIL": "41898282+github-actions[bot]@us
 
 
 def refs(remote: str, root: Path) -> dict[str, str]:
-    """Every branch and tag of the remote, and its commit."""
+    """Lists every branch and tag of the remote with its commit."""
     lines = run("git", "ls-remote", "--heads", "--tags", remote, cwd=root).splitlines()
     return {name: commit for commit, name in (line.split("\t") for line in lines)}
 

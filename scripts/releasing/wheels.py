@@ -1,4 +1,4 @@
-"""The wheel, built with pinned tools only."""
+"""Builds the wheel with pinned tools only."""
 
 import tempfile
 from pathlib import Path

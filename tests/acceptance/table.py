@@ -60,14 +60,14 @@ def gaps(table: Sequence[Row]) -> list[str]:
 
 @dataclass(frozen=True)
 class Results:
-    """What `pytest --junitxml` wrote in one run: test -> the outcomes of all its sets of parameters."""
+    """Holds what `pytest --junitxml` wrote in one run: test -> the outcomes of all its sets of parameters."""
 
     outcomes: dict[str, set[str]]
     left_out: tuple[str, ...]  # a line a test: its name and why this machine cannot run it
 
     @classmethod
     def read(cls, paths: Iterable[Path]) -> "Results":
-        """The results in these files."""
+        """Reads the results in these files."""
         outcomes: dict[str, set[str]] = {}
         left_out = []
         for path in paths:
@@ -79,7 +79,7 @@ class Results:
         return cls(outcomes, tuple(sorted(left_out)))
 
     def shortcomings(self, table: Sequence[Row]) -> list[str]:
-        """Rows that this run did not show, a line each. Tests that this machine cannot run are no shortcoming."""
+        """Lists the rows that this run did not show. Tests that this machine cannot run do not count."""
         found = []
         for row in table:
             found += [] if row.nodes else [f"{row.id}: no test"]
@@ -89,7 +89,7 @@ class Results:
         return found
 
     def not_shown_here(self, table: Sequence[Row]) -> list[str]:
-        """The ids of rows none of whose tests this machine can run."""
+        """Lists the ids of rows none of whose tests this machine can run."""
         outcomes = {row.id: set().union(*(self.outcomes.get(node, set()) for node in row.nodes)) for row in table}
         return [row for row, said in outcomes.items() if said and all(one.startswith(needs.LEFT_OUT) for one in said)]
 
@@ -159,7 +159,7 @@ def _node(case: ET.Element) -> str:
 
 
 def _outcome(case: ET.Element) -> str:
-    """`passed`, `failure`, `error`, `skipped`; of a test that this machine really cannot run, its reason."""
+    """Returns `passed`, `failure`, `error` or `skipped`; of a test that this machine really cannot run, its reason."""
     found = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
     if found is None:
         return "passed"

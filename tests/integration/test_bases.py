@@ -1,17 +1,17 @@
-"""Base images of every kind: each a folder of tests/bases, made as near to the real one as can be had here.
+"""Builds on base images of every kind: each is a folder of tests/bases, as near to the real one as can be had here.
 
-docs/base-images.md says what the real ones are, and where that is written.
+docs/base-images.md names the real ones and their sources.
 """
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.conftest import ROOT, Cli
+from tests.rig.waiting import eventually
 
 BASES = ROOT / "tests" / "bases"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -41,7 +41,7 @@ def docker(*arguments: str | Path, text: str = "") -> subprocess.CompletedProces
 
 
 def make_base(name: str) -> str:
-    """The image that the folder's settings name."""
+    """Builds the image that the folder's settings name."""
     ref = f"localhost/md-base/{name}"
     secret = [f"--secret=id=ca-bundle,src={CA}"] if CA.exists() else []
     docker("buildx", "build", "--load", *secret, "--tag", ref, "--file", BASES / name / "base.Dockerfile", BASES / name)
@@ -50,7 +50,7 @@ def make_base(name: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A program on the base image `request.param`, which is gone afterwards."""
+    """Makes a program on the base image `request.param`, which is removed afterwards."""
     name = request.param
     base = make_base(name)
     program = Path(shutil.copytree(BASES / "program", tmp_path / f"md-on-{name}"))
@@ -79,11 +79,13 @@ def test_the_base_images_allocator_is_loaded_by_the_program_alone(cli: Cli, fold
     assert built.code == 0, built.log
     container = docker("run", "--detach", built.report["image"]).stdout.strip()
     look = 'for one in /proc/[0-9]*; do echo "$(cat $one/comm) $(grep -c tcmalloc $one/maps)"; done'
+
+    def processes() -> str:
+        told = docker("exec", "--privileged", container, "sh", "-c", look).stdout
+        return told if "python" in told else ""
+
     try:
-        deadline = time.monotonic() + 60
-        while "python" not in (told := docker("exec", "--privileged", container, "sh", "-c", look).stdout):
-            assert time.monotonic() < deadline, told
-            time.sleep(0.2)
+        told = eventually(processes)
     finally:
         docker("rm", "--force", container)
     loaded = dict(line.rsplit(" ", 1) for line in told.splitlines())

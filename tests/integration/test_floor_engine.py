@@ -103,7 +103,7 @@ def test_what_a_base_image_lacks_or_brings(floor: Engine, tmp_path: Path) -> Non
 
 @NEEDS_FLOOR
 def test_a_name_on_localhost_is_asked_of_no_other_registry(floor: Engine, tmp_path: Path) -> None:
-    """The model server's image has one."""
+    """Builds from such a name, as the model server's image has one."""
     name = "localhost/floor-test/server:1"
     context = write(tmp_path, f"FROM {BASE}\nCOPY --from={name} /made /made\n")
     (tmp_path / "server").mkdir()

@@ -76,7 +76,7 @@ class Events:
                 self.seen.append((event["Action"], actor["ID"]))
 
     def _catch_up(self) -> None:
-        """Where a container that is made now is seen, everything that happened before was seen, too."""
+        """Makes a container and waits until it is seen: what happened before has been seen then, too."""
         made: set[str] = set()
 
         def is_seen() -> bool:

@@ -1,4 +1,4 @@
-"""Builds on networks as companies have them: behind a proxy, before a registry that wants a login or has had enough."""
+"""Builds on networks as companies have them: behind a proxy, with a registry that wants a login or limits pulls."""
 
 import json
 import os
@@ -26,7 +26,7 @@ NAME = f"mdnet-{os.getpid()}:1"
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    """The engine of this computer."""
+    """Finds the engine of this computer."""
     return probe(os.environ)
 
 
@@ -95,7 +95,7 @@ def test_no_password_of_a_proxy_is_in_the_provenance(engine: Engine, tmp_path: P
 
 @contextmanager
 def registry(status: int, code: str) -> Iterator[str]:
-    """A registry on this computer that answers everything with one error; its HOST:PORT."""
+    """Runs a registry that answers everything with one error; yields its HOST:PORT."""
 
     class Handler(BaseHTTPRequestHandler):
         default_request_version = "HTTP/1.1"  # so that TLS is refused in HTTP, after which engines try without

@@ -25,12 +25,12 @@ def made(tmp_path_factory: pytest.TempPathFactory, public: str) -> Iterator[Rehe
 
 
 def at(made: Rehearsal, *arguments: str) -> str:
-    """What git says in the remote."""
+    """Runs git in the remote."""
     return run("git", *arguments, cwd=made.remote)
 
 
 def fresh(made: Rehearsal, folder: Path) -> Path:
-    """The checkout of another job of the same run."""
+    """Makes the checkout of another job of the same run."""
     checkout = folder / "job"
     run("git", "clone", "--quiet", "--depth=1", f"--branch=release/{made.tag}", made.remote.as_uri(), str(checkout))
     return checkout
@@ -118,7 +118,7 @@ def test_a_release_is_never_moved(made: Rehearsal, public: str, tmp_path: Path) 
 def test_an_image_that_needs_a_login(
     made: Rehearsal, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a public repository it is refused before a tag moves; of a private one the tag keeps the Dockerfile."""
+    """Refuses it in a public repository before a tag moves; in a private one the tag keeps the Dockerfile."""
     tag = "v2.0.0"
     at(made, "branch", f"release/{tag}", "main")
     before = at(made, "for-each-ref", "refs/tags")

@@ -37,9 +37,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path("/opt/model-dockerize/hosted-runner")
 RELEASE = "forky"  # the Debian release whose docker.io is 28
 PACKAGES = ["docker.io", "docker-cli", "docker-buildx", "containerd", "tini-static"]
-#: What the daemon calls, and what a hosted runner has of what tests use.
+#: Programs that the daemon calls, and those that tests use and a hosted runner has.
 INSTALLED = ["runc", "iptables", "iproute2", "libsystemd0", "python3", "python3-venv", "git", "chromium", "postgresql"]
-#: What Debian machines have and a hosted runner has not.
+#: Programs that a hosted runner lacks.
 ABSENT = ["sbin/debootstrap", "bin/bindfs", "bin/qemu-aarch64-static"]
 OS_RELEASE = """\
 PRETTY_NAME="Ubuntu 24.04.3 LTS"
@@ -56,12 +56,12 @@ HOME = Path("/home/runner")
 WORKSPACE = HOME / "work" / "model-dockerize" / "model-dockerize"
 TEMP = HOME / "work" / "_temp"
 SOCKET = Path("/run/docker.sock")
-#: How this machine reaches its package indexes is no property of a runner: these variables are handed on.
+#: Variables that are kept: how this machine reaches its package indexes is no property of a runner.
 NETWORK = ("PIP_", "UV_", "SSL_CERT_", "NODE_EXTRA_CA_CERTS")
 
 
 def environment(given: dict[str, str], head: str) -> dict[str, str]:
-    """The variables of a step, in place of the caller's."""
+    """Makes the variables of a step, in place of the caller's."""
     kept = {name: value for name, value in given.items() if name.startswith(NETWORK)}
     facts = {
         "ACTION": "__run",
@@ -110,7 +110,7 @@ def environment(given: dict[str, str], head: str) -> dict[str, str]:
 
 
 def install() -> None:
-    """What the runner is made of, on this machine.
+    """Installs what the runner is made of.
 
     Raises:
         MachineError: this machine cannot have it; says why.
@@ -126,7 +126,7 @@ def install() -> None:
 
 
 def furnish(work: Path) -> None:
-    """The files that the runner has in place of this machine's: a layer over /usr, users, home, and the base images."""
+    """Makes the files that replace this machine's: a layer over /usr, users, home, and the base images."""
     usr = work / "usr"
     for folder in ("lib", "sbin", "bin", "local/bin", "local/lib/docker/cli-plugins"):
         (usr / folder).mkdir(parents=True)
@@ -157,7 +157,7 @@ def furnish(work: Path) -> None:
 
 @contextlib.contextmanager
 def network() -> Iterator[str]:
-    """A network namespace that reaches what this machine reaches; its name."""
+    """Makes a network namespace that reaches what this machine reaches; yields its name."""
     name = f"mdhost{secrets.token_hex(3)}"
     outer, inner = f"{name}o", f"{name}i"
     with contextlib.ExitStack() as stack:
@@ -185,7 +185,7 @@ def network() -> Iterator[str]:
 
 
 def outside(command: Sequence[str]) -> int:
-    """Makes the runner, runs the command in it, removes the runner; the command's exit code."""
+    """Makes the runner, runs the command in it, removes the runner; returns the command's exit code."""
     install()
     head = run(["git", "-C", str(ROOT), "rev-parse", "HEAD"]).strip()
     with tempfile.TemporaryDirectory(prefix="hosted-runner-", dir="/var/tmp") as folder, network() as name:
@@ -200,7 +200,7 @@ def outside(command: Sequence[str]) -> int:
 
 
 def inside(work: Path, command: Sequence[str]) -> int:
-    """As root in the new namespaces: the runner's files in place, its engine started, the command run by its user."""
+    """Mounts the runner's files in the new namespaces, starts its engine, and runs the command as its user."""
     layers = f"{work}/usr:{PROGRAMS}/usr:/usr"
     _mount("-t", "overlay", "-o", f"lowerdir={layers}", "overlay", "/usr")
     for name in ("passwd", "group"):
@@ -226,7 +226,7 @@ def _mount(*arguments: str) -> None:
 
 @contextlib.contextmanager
 def _engine(work: Path) -> Iterator[None]:
-    """Docker with the classic image store, as a hosted runner's."""
+    """Runs Docker with the classic image store, as a hosted runner does."""
     settings = {"data-root": str(work / "docker"), "mtu": 1400, "features": {"containerd-snapshotter": False}}
     (work / "daemon.json").write_text(json.dumps(settings))
     log = work / "dockerd.log"
@@ -251,7 +251,7 @@ def _engine(work: Path) -> Iterator[None]:
 
 
 def main(argv: list[str]) -> int:
-    """Exit code: that of the command."""
+    """Returns the exit code of the command."""
     if not argv:
         say("usage: python tests/rig/hosted_runner.py COMMAND...")
         return 2

@@ -14,7 +14,7 @@ import pytest
 
 from machine.host import is_root, parse_os_release
 
-#: How the reason of a test begins that was left out.
+#: The beginning of the reason why a test was left out.
 LEFT_OUT = "left out here"
 
 
@@ -31,7 +31,7 @@ def _containerd_store() -> str:
     return "" if engine.containerd_store else f"Docker Engine {engine.version} here has the classic image store"
 
 
-#: Name -> what this machine lacks of it, or "". Each raises where that cannot be found out.
+#: Name -> why this machine lacks it, or "". Each raises if that cannot be found out.
 NEEDS: dict[str, Callable[[], str]] = {
     "root-on-debian": cache(_root_on_debian),
     "containerd-store": cache(_containerd_store),
@@ -39,7 +39,7 @@ NEEDS: dict[str, Callable[[], str]] = {
 
 
 def missing(reason: str) -> bool:
-    """True for the reason of a test that was left out for what this machine really lacks."""
+    """Tells whether this is the reason of a test that needs what this machine really lacks."""
     words = reason.removeprefix(f"{LEFT_OUT}: needs ").split(":")
     return reason.startswith(LEFT_OUT) and words[0] in NEEDS and bool(NEEDS[words[0]]())
 
@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Before any fixture is made."""
+    """Skips the test before any fixture is made."""
     for name in (name for marker in item.iter_markers("needs") for name in marker.args):
         if lack := NEEDS[name]():
             pytest.skip(f"{LEFT_OUT}: needs {name}: {lack}")

@@ -1,4 +1,4 @@
-"""Debian's docker-registry on a loopback port: a registry that we did not write, with or without a login."""
+"""Runs Debian's docker-registry on a loopback port: a registry that we did not write, with or without a login."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HTPASSWD = "tester:$2b$04$xzr0MWyonFR5C85.vVk2v.GdTl8LxcjoBQ/7M/CgRJNTeu.AzecbG
 
 
 def program(folder: Path) -> Path:
-    """The registry's program: installed, or unpacked into this folder, which needs no root.
+    """Finds the registry's program, installed; else unpacks it into this folder, which needs no root.
 
     Raises:
         MachineError: apt has no such package; says why.
@@ -41,7 +41,7 @@ def program(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def running(folder: Path, private: bool = False) -> Iterator[str]:
-    """A registry until the block ends, its data in this folder. Yields HOST:PORT.
+    """Runs a registry, its data in this folder, until the block ends. Yields HOST:PORT.
 
     Args:
         private: it wants USER and PASSWORD for everything.

@@ -1,4 +1,4 @@
-"""Networks for engines of tests."""
+"""Finds networks for engines of tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from machine.host import MachineError
 
 
 def free_subnet(routes: str) -> str:
-    """The first three numbers of a /24 network that no route of `ip -4 route` mentions.
+    """Returns the first three numbers of a /24 network that no route of `ip -4 route` mentions.
 
     Raises:
         MachineError: all 256 are taken.

@@ -1,4 +1,4 @@
-"""The one way in which tests wait: until a condition holds, never longer, and not for ever."""
+"""Waits in tests until a condition holds, and fails if it never does."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def eventually(
     """Returns the first true answer of `look`. A generous `seconds` costs nothing where all is well.
 
     Args:
-        look: is called again and again; what it raises ends the wait.
-        seconds: how long at most.
-        tell: what the failure says beside the last answer, such as a log.
+        look: called until it returns something true; what it raises ends the wait.
+        seconds: the longest wait.
+        tell: returns what to add to the failure, such as a log.
         pause: seconds between two calls.
 
     Raises:
-        AssertionError: none came in time.
+        AssertionError: none was true in time.
     """
     end = time.monotonic() + seconds
     while not (found := look()):

@@ -58,7 +58,7 @@ class Place:
         return self.folder / "starts"
 
     def enough(self) -> None:
-        """The program ends now, however many seconds it was to take, and later ones at once."""
+        """Ends the program now, however long it was to take, and later ones at once."""
         (self.folder / "starts-enough").touch()
 
     def start(self, **environment: str) -> Server:

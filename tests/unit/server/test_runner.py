@@ -318,7 +318,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, program_folder: Path, made:
 
 
 def descriptors() -> int:
-    """How many are open, once the loop has done what it has to do."""
+    """Counts the open ones, once the loop has done what it has to do."""
     LOOP.run(asyncio.sleep(0.01))
     return len(list(Path("/proc/self/fd").iterdir()))
 
