@@ -434,7 +434,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.FLAG,
         "true",
         "Prove the image before the push and the service after the rollout; image or service: only that one, e.g. "
-        "service where the model needs a GPU that this computer lacks.",
+        "service where the model needs a network or role that only AWS gives it.",
         words=("image", "service"),
     ),
     Option(
