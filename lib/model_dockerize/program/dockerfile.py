@@ -69,7 +69,7 @@ def _head(program: Program) -> str:
         (
             f"{MARKER} Edits are lost at its next run; settings belong into model-dockerize.yml.",
             f"# By hand, in this folder: docker build -t {program.name}:{program.version} -f THIS_FILE .",
-            "# (on the engine on which `model-dockerize build` has made the server's image: no registry has it)",
+            "# (on an engine where `model-dockerize build` has run: it makes the server's image, which no registry has)",
             "# (BuildKit; private packages: --secret id=pip-config,src=pip.conf --secret id=ca-bundle,src=ca.pem)",
         )
     )
@@ -80,11 +80,11 @@ def _base(program: Program) -> str:
         (
             f"FROM {program.base_image}",
             "# The server starts as root, binds port 80, and runs itself and the program as an ordinary user.",
-            "# Without its group a user is looked up in /etc/passwd, which a base image may lack.",
+            "# With the group, nothing is looked up in /etc/passwd, which a base image may lack.",
             "# hadolint ignore=DL3002",
             "USER 0:0",
             "ENV PYTHONUNBUFFERED=1",
-            "# An image of micromamba puts its environment on PATH by its entrypoint, which this image replaces.",
+            "# For micromamba's images, whose entrypoint puts this on PATH: it is replaced here.",
             "ENV PATH=$PATH:/opt/conda/bin",
             f"WORKDIR {_FOLDER}",
         )
