@@ -43,7 +43,8 @@ def list_files(root: Path, private: tuple[Path, ...], problems: Problems) -> Lis
     walk = _Walk(root, DockerIgnore(patterns), frozenset(_real(path) for path in private), problems)
     files = tuple(sorted(walk.folder(""), key=lambda file: file.path))
     excluded = tuple(sorted(walk.excluded, key=lambda item: item.path))
-    return Listing(files, excluded, patterns, tuple(file.path for file in files if is_pointer(root / file.path)))
+    pointers = tuple(file.path for file in files if not file.link_target and is_pointer(root / file.path))
+    return Listing(files, excluded, patterns, pointers)
 
 
 class _Walk:

@@ -1,5 +1,6 @@
 """Finds Git LFS pointers: the few lines that a checkout without LFS leaves in the place of a large file."""
 
+import stat
 from collections.abc import Collection
 from pathlib import Path
 
@@ -12,7 +13,8 @@ _MOST_NAMES = 20
 def is_pointer(path: Path) -> bool:
     """Tell whether the file is a pointer. One that cannot be read is none."""
     try:
-        if path.stat().st_size >= _LARGEST:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size >= _LARGEST:  # to open a pipe would wait for its writer
             return False
         with path.open("rb") as stream:
             return stream.read(len(_FIRST_LINE)) == _FIRST_LINE

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from model_dockerize.errors import InputError, ProgramError
+from model_dockerize.program import is_pointer
 from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore
 
 from .folder import Heard, fill, left_out, look, paths
@@ -213,6 +214,21 @@ def test_what_is_no_pointer_or_is_not_shipped_is_not_told(tmp_path: Path) -> Non
         "v2.bin": "version https://git-lfs.github.com/spec/v",
     }
     assert "about-lfs.md" in paths(look(fill(tmp_path, files)))
+
+
+def test_a_link_to_a_pointer_is_not_told_besides(tmp_path: Path) -> None:
+    fill(tmp_path, {"main.py": "", "model.pkl": POINTER})
+    (tmp_path / "link.pkl").symlink_to("model.pkl")
+    with pytest.raises(ProgramError) as caught:
+        look(tmp_path)
+    assert caught.value.details[0].startswith("1 file is a Git LFS pointer, not the content: model.pkl.")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert not is_pointer(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    assert paths(look(fill(tmp_path, {"main.py": ""}))) == ["link", "main.py"]
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
