@@ -26,7 +26,7 @@ def unreachable(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def passwords(environment: Mapping[str, str]) -> tuple[str, ...]:
     """List the passwords in the proxies' addresses, percent-encoded and decoded."""
-    found = [_address(environment[name]).password or "" for name in _given(environment) if name.lower() != "no_proxy"]
+    found = [_password(environment[name]) for name in _given(environment) if name.lower() != "no_proxy"]
     return tuple(dict.fromkeys(text for password in found for text in (password, unquote(password)) if text))
 
 
@@ -41,6 +41,12 @@ def _address(text: str) -> SplitResult:
         return urlsplit(text if "://" in text else f"//{text}")
     except ValueError:
         return urlsplit("")
+
+
+def _password(text: str) -> str:
+    """Take what stands before the last @, also where the password holds what an address may not: / ? # [ ]."""
+    user = text.partition("://")[2] or text
+    return user.rpartition("@")[0].partition(":")[2]
 
 
 def _is_loopback(host: str) -> bool:

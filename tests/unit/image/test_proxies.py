@@ -56,3 +56,9 @@ def test_what_is_no_address_is_the_builds_to_judge(address: str) -> None:
 def test_passwords_are_known_as_written_and_as_meant() -> None:
     assert proxy_passwords({"HTTPS_PROXY": PROXY, "NO_PROXY": "a:b@c"}) == ("p%40ss-word", "p@ss-word")
     assert proxy_passwords({"http_proxy": "http://proxy:1"}) == ()
+
+
+@pytest.mark.parametrize("password", ["a/b?c#d", "a[b]c", "a@b:c"])
+def test_a_password_that_should_have_been_quoted_is_one_all_the_same(password: str) -> None:
+    assert proxy_passwords({"http_proxy": f"http://build:{password}@proxy.example:3128"}) == (password,)
+    assert proxy_passwords({"http_proxy": f"build:{password}@proxy.example:3128"}) == (password,)
