@@ -169,6 +169,8 @@ def test_the_python_that_runs_the_program_gets_its_packages() -> None:
     text = render_dockerfile(dataclasses.replace(PLAIN, command=("python3", "main.py", "{input}", "{output}")), SERVER)
     assert "    python3 -m pip install" in text
     assert "RUN /opt/model-server/model-server prepare python3\n" in text
+    text = render_dockerfile(dataclasses.replace(PLAIN, command=("pypy3", "main.py", "{input}", "{output}")), SERVER)
+    assert "    pypy3 -m pip install" in text
 
 
 def test_python3_stands_in_where_a_base_image_has_no_python() -> None:
