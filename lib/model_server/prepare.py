@@ -33,8 +33,7 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path) -> None:
     """
     path = find(program)
     if path is None:
-        names = "python and no python3" if program == "python" else program
-        raise StartError(f"the image has no {names}, which the model's command calls")
+        raise StartError(_missing(program, folder))
     times = {path: path.lstat().st_mtime_ns for path in _walk(folder)}
     python = path if _PYTHON.fullmatch(Path(path).name) else find("python")
     if python is not None:
@@ -59,11 +58,21 @@ def find(program: str) -> str | None:
     return next(filter(None, map(shutil.which, names)), None)
 
 
+def _missing(program: str, folder: Path) -> str:
+    if (folder / program).is_file():  # an absolute path, too
+        name = program if "/" in program else f"./{program}"
+        if os.access(folder / program, os.X_OK):
+            return f"{program} is not on PATH, but in the folder: write {name} into the model's command"
+        return f"{name}, which the model's command calls, is not executable: chmod +x it, or name its interpreter"
+    names = "python and no python3" if program == "python" else program
+    return f"the image has no {names}, which the model's command calls"
+
+
 def _compile(python: str, folder: Path) -> None:
     with suppress(OSError):
         subprocess.run(
-            [python, "-m", "compileall", "-q", "."],
-            cwd=folder,
+            [str(folder / python), "-m", "compileall", "-q", str(folder)],
+            cwd="/",  # -m imports from here first, and the folder may have a compileall.py of its own
             # Before Python 3.11 the bytecode of a set depends on the hash seed.
             env={**os.environ, "PYTHONHASHSEED": "0"},
             stdin=subprocess.DEVNULL,
@@ -74,11 +83,11 @@ def _compile(python: str, folder: Path) -> None:
 
 
 def _let_read(folder: Path) -> None:
-    """Makes readable what others cannot read, and nothing else: a changed mode puts the whole file into the layer."""
+    """Changes only what others cannot read or run: a changed mode puts the whole file into the layer."""
     for path in _walk(folder):
         mode = path.lstat().st_mode
         is_folder = stat.S_ISDIR(mode)
-        needed = 0o005 if is_folder else 0o004
+        needed = 0o005 if is_folder or mode & 0o111 else 0o004
         if (is_folder or stat.S_ISREG(mode)) and mode & needed != needed:
             path.chmod(stat.S_IMODE(mode) | (0o555 if is_folder or mode & 0o111 else 0o444))
 

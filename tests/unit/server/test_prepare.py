@@ -59,6 +59,19 @@ def test_any_program_is_found_and_named_where_it_is_missing(programs: Path, tmp_
         prepare("python", folder, tmp_path / "tmp", found)
 
 
+def test_a_script_of_the_folder_that_cannot_be_run_is_told_as_such(programs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "program"
+    folder.mkdir()
+    script = folder / "run.sh"
+    executable(script)
+    with pytest.raises(StartError, match=r"run\.sh is not on PATH, but in the folder: write \./run\.sh into"):
+        prepare("run.sh", folder, tmp_path / "tmp", tmp_path / "found.json")
+    script.chmod(0o644)
+    for program in ("run.sh", "./run.sh", str(script)):
+        with pytest.raises(StartError, match=r"/run\.sh, which the model's command calls, is not executable: chmod"):
+            prepare(program, folder, tmp_path / "tmp", tmp_path / "found.json")
+
+
 def test_everything_can_be_read_and_nothing_else_changes(programs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "program"
     (folder / "closed" / "deep").mkdir(parents=True)
@@ -66,6 +79,8 @@ def test_everything_can_be_read_and_nothing_else_changes(programs: Path, tmp_pat
     modes = {
         "closed/deep/weights": (0o600, 0o644),
         "closed/tool": (0o700, 0o755),
+        "run-by-its-owner": (0o744, 0o755),
+        "set-uid": (0o4700, 0o4755),
         "open": (0o604, 0o604),  # others can read it: not touched, or the layer holds the whole of it again
         "closed/deep": (0o700, 0o755),
         "closed": (0o750, 0o755),
@@ -104,6 +119,16 @@ def test_the_programs_own_python_compiles_what_can_be(tmp_path: Path, monkeypatc
     # No time of this run: the layer is the same in every build.
     made = (folder, folder / "__pycache__", compiled, tmp_path / "tmp", found, found.parent)
     assert {path.stat().st_mtime for path in made} == {1}
+
+
+def test_the_folders_own_compileall_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "program"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "compileall.py").write_text("open('run', 'w')\n", encoding="utf-8")
+    (folder / "python3").symlink_to(sys.executable)
+    prepare("./python3", folder, tmp_path / "tmp", tmp_path / "found.json")
+    assert {path.name for path in folder.iterdir()} == {"compileall.py", "python3", "__pycache__"}
 
 
 def test_what_cannot_be_made_is_told(programs: Path, tmp_path: Path) -> None:
