@@ -62,7 +62,9 @@ def release() -> Release:
         raise ReleaseError(f"GITHUB_REF_NAME is {ref!r}: a release runs on a branch like release/v1.2.3.")
     tag = ref.removeprefix(_BRANCH)
     versions.version_of(tag)
-    return Release(os.environ["GITHUB_REPOSITORY"], tag, os.environ.get("REGISTRY") or "ghcr.io")
+    repository = os.environ.get("GITHUB_REPOSITORY", "")
+    references.check(repository)
+    return Release(repository, tag, os.environ.get("REGISTRY") or "ghcr.io")
 
 
 def prepare(version: str, repository: str) -> None:

@@ -9,7 +9,8 @@ from releasing.versions import major_of
 
 WORKFLOW = ".github/workflows/model.yml"
 ACTION = "action.yml"
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]*[A-Za-z0-9_]")
+# An owner who is a managed user of GitHub Enterprise has an underscore in the name.
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._-]*[A-Za-z0-9_]")
 _OWN_STEP = re.compile(rf"uses: ({_REPOSITORY.pattern})@(v\S+)")
 _PINNED = re.compile(r"[a-z0-9.-]+(?::\d+)?(?:/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
 
@@ -19,6 +20,12 @@ def read_all(root: Path) -> dict[str, str]:
     found = [root / "README.md", root / "SECURITY.md", root / WORKFLOW]
     found += [*sorted((root / "docs").glob("*.md")), *sorted((root / "docs/workflows").glob("*.yml"))]
     return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
+
+
+def check(repository: str) -> None:
+    """Raises ReleaseError unless this is the name of a repository."""
+    if not _REPOSITORY.fullmatch(repository):
+        raise ReleaseError(f"{repository!r} is no repository: it must be like OWNER/REPO.")
 
 
 def named(workflow: str) -> str:
@@ -31,8 +38,7 @@ def named(workflow: str) -> str:
 
 def renamed(files: Mapping[str, str], repository: str, tag: str) -> dict[str, str]:
     """Writes this repository's name into the files. Pages name the tag that moves, the workflow its own release."""
-    if not _REPOSITORY.fullmatch(repository):
-        raise ReleaseError(f"{repository!r} is no repository: it must be like OWNER/REPO.")
+    check(repository)
     old = re.escape(named(files[WORKFLOW]))
 
     def changed(name: str, text: str) -> str:

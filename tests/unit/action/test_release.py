@@ -122,6 +122,20 @@ def test_a_fork_with_capitals_names_itself() -> None:
     assert release.Release("AcmeCorp/It", "v2.3.4", "ghcr.io").image == "ghcr.io/acmecorp/it:v2.3.4"
 
 
+def test_an_owner_may_have_an_underscore() -> None:
+    files = {WORKFLOW: "- uses: org/it@v1.0.0\n"}
+    theirs = renamed(files, "mona_acme/it", "v1.0.0")
+    assert theirs == {WORKFLOW: "- uses: mona_acme/it@v1.0.0\n"}
+    assert renamed(theirs, "org/it", "v1.0.0") == files
+
+
+def test_a_program_that_is_missing_or_hangs_is_told() -> None:
+    with pytest.raises(ReleaseError, match="`no-such-program` cannot be run: No such file"):
+        run("no-such-program", "x")
+    with pytest.raises(ReleaseError, match=r"`sleep 9 \.\.\.` did not end within 0 s"):
+        run("sleep", "9", seconds=0.1)
+
+
 @pytest.fixture
 def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Makes a bare repository with one commit on main."""
@@ -194,6 +208,10 @@ def test_from_the_command_line(capsys: pytest.CaptureFixture[str], monkeypatch: 
         assert release.main(["notes"]) == 1
         assert told in capsys.readouterr().err
     monkeypatch.setenv("GITHUB_REF_NAME", "release/v99.0.0")
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    assert release.main(["check"]) == 1
+    assert "'' is no repository" in capsys.readouterr().err
+    monkeypatch.setenv("GITHUB_REPOSITORY", "org/model-dockerize")
     assert release.main(["notes"]) == 1
     assert "CHANGELOG.md has nothing under '## 99.0.0'" in capsys.readouterr().err
     for wrong in ([], ["build"], ["prepare", "1.2.3"], ["index"]):
