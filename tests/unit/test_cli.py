@@ -50,6 +50,7 @@ def test_a_folder_after_a_flag_is_the_folder(asked: list[Settings], tmp_path: Pa
         (("--smoke-test=image", "FOLDER"), "image"),
         (("--smoke-test", "FOLDER"), True),
         (("FOLDER", "--smoke-test", "false"), False),
+        (("--smoke-test", "", "FOLDER"), True),
     ],
 )
 def test_a_flag_may_have_words_of_its_own(
@@ -58,6 +59,13 @@ def test_a_flag_may_have_words_of_its_own(
     result = call("run", *(tmp_path if word == "FOLDER" else word for word in arguments))
     assert result.exit_code == 0, result.output
     assert (asked[0].smoke.smoke_test, asked[0].program.program_path) == (value, tmp_path)
+
+
+def test_an_empty_flag_is_not_given(asked: list[Settings], tmp_path: Path) -> None:
+    """As a script writes it whose variable is empty."""
+    result = call("run", tmp_path, "--deploy-service", "", "--push-to-ecr", "false")
+    assert result.exit_code == 0, result.output
+    assert not asked[0].service.deploy_service
 
 
 def test_flags_win_over_the_file(asked: list[Settings], tmp_path: Path) -> None:

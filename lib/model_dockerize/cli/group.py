@@ -30,13 +30,15 @@ class _Stage(click.Command):
     """A command whose help shows the flags under the headings of the declaration's groups."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Adds `=true` to a flag that no value follows: in `--sandbox FOLDER` the folder is an argument."""
-        flags = {f"--{option.name}": ("true", "false", *option.words) for option in OPTIONS if option.kind is Kind.FLAG}
+        """Adds `=true` to a flag that no value, not even an empty one, follows: `--sandbox FOLDER`."""
+        flags = {
+            f"--{option.name}": ("true", "false", "", *option.words) for option in OPTIONS if option.kind is Kind.FLAG
+        }
         return super().parse_args(
             ctx,
             [
                 f"{word}=true" if word in flags and after.lower() not in flags[word] else word
-                for word, after in zip_longest(args, args[1:], fillvalue="")
+                for word, after in zip_longest(args, args[1:], fillvalue="-")
             ],
         )
 
