@@ -42,7 +42,8 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
         words = ["python", _entry(sources, problems), *words]
     elif words[0].endswith(".py"):
         words = ["python", *words]
-    scripts = [word.removeprefix("./") for word in words[1:] if word.endswith((".py", ".R", ".sh", ".jl"))]
+    paths = words if "/" in words[0] else words[1:]  # the first word may be a program on PATH
+    scripts = [word.removeprefix("./") for word in paths if word.endswith((".py", ".R", ".sh", ".jl"))]
     for script in scripts[:1]:
         if not script.startswith("/") and not listing.holds(script):
             problems.wrong_input(f"command {setting!r} calls {script!r}, which is not in the folder.")
