@@ -15,7 +15,7 @@ from model_dockerize.errors import InputError
 from model_dockerize.report import Failure, Recorder, Report, concluded, masked, noted, reserve, write
 from model_dockerize.report.github import GitHubDisplay, outputs
 from model_dockerize.report.summary import markdown
-from model_dockerize.settings import Given, Settings, to_settings
+from model_dockerize.settings import Given, Settings, is_file, to_settings
 from model_dockerize.settings.sources import FILE_NAME, from_environment, from_file, from_inputs
 
 # Where docker and its plugins are in the Action's image. The job's own PATH is the runner's, or anything.
@@ -83,7 +83,7 @@ def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) 
     folder = inputs.pop("program-path", Given(".", "the default", workspace))
     # A wrong program-path is told by the program stage, with the rest of what it finds there.
     file = workspace / folder.text.strip() / FILE_NAME
-    written = from_file(file) if _is_file(file) else {}
+    written = from_file(file) if is_file(file) else {}
     run = runner.from_run(environment, workspace)
     settings = to_settings([from_environment(environment), run, {"program-path": folder}, written, inputs])
     if settings.run.sandbox:
@@ -92,13 +92,6 @@ def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) 
             "Use it in a `run:` step: install the command (README.md says how), then model-dockerize run --sandbox.",
         )
     return settings
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, or no path at all: to_settings says so
-        return False
 
 
 @contextmanager

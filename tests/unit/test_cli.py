@@ -68,6 +68,31 @@ def test_an_empty_flag_is_not_given(asked: list[Settings], tmp_path: Path) -> No
     assert not asked[0].service.deploy_service
 
 
+#: Longer than any file system takes: to ask for it raises, as it does for a file in a folder that is closed to us.
+LONG = f"/{'x' * 300}"
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_variable_may_name_what_nobody_may_look_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "main.py").touch()
+    monkeypatch.setenv(name, LONG)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    result = call("status", tmp_path, "--aws-region", "eu-central-1")
+    assert "defect" not in result.output
+    assert result.exit_code in (8, 9), result.output
+
+
+@pytest.mark.parametrize("flag", ["ca-bundle", "pip-config", "smoke-input", "smoke-expected", "smoke-mapping"])
+def test_a_flag_may_name_what_nobody_may_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str) -> None:
+    (tmp_path / "main.py").touch()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    result = call("build", tmp_path, f"--{flag}", LONG)
+    assert "defect" not in result.output
+    assert result.exit_code in (2, 4), result.output
+
+
 def test_flags_win_over_the_file(asked: list[Settings], tmp_path: Path) -> None:
     (tmp_path / "model-dockerize.yml").write_text("memory: 4096\nimage-name: from-file\n")
     call("run", tmp_path, "--image-name", "from-flag")

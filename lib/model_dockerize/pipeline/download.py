@@ -7,7 +7,7 @@ from model_dockerize import image, program, smoke
 from model_dockerize.errors import EngineError, InputError
 from model_dockerize.pipeline.context import FromArchive, Named, Run
 from model_dockerize.report import StageProgress
-from model_dockerize.settings import SmokeSettings
+from model_dockerize.settings import SmokeSettings, is_file
 
 _TITLE, _VERSION = "org.opencontainers.image.title", "org.opencontainers.image.version"
 _ENDINGS = re.compile(r"(\.docker|\.oci)?(\.tar(\.(gz|zst))?|\.tgz|\.tzst|\.gz|\.zst)?$", re.IGNORECASE)
@@ -93,7 +93,7 @@ def _expectation(settings: SmokeSettings, build_id: str, name: str) -> smoke.Exp
         "smoke-expected": settings.smoke_expected,
         "smoke-mapping": settings.smoke_mapping,
     }
-    problems = tuple(f"{option}: {path} is no file" for option, path in files.items() if path and not path.is_file())
+    problems = tuple(f"{option}: {path} is no file" for option, path in files.items() if path and not is_file(path))
     if problems:
         raise InputError("The smoke test's files are not there.", "Correct their paths.", problems)
     if pointers := [str(path) for path in files.values() if path and program.is_pointer(path)]:

@@ -10,7 +10,7 @@ from model_dockerize.errors import BuildError, InputError, SmokeError
 from model_dockerize.pipeline import download
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
-from model_dockerize.settings import in_action, warn_of_missing_files
+from model_dockerize.settings import in_action, is_file, warn_of_missing_files
 
 
 def prepare(run: Run) -> Prepared:
@@ -70,7 +70,7 @@ def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
 def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
     settings, model = run.settings, prepared.program
     for key, path in _secrets(run).items():
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(
                 f"{key}: {path} is no file.",
                 "In the Action name a file of the workspace: runners before 2.331 do not mount their temporary folder."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Sample
-from model_dockerize.settings import SmokeSettings
+from model_dockerize.settings import SmokeSettings, is_file
 
 UNKNOWN_TYPE = "application/octet-stream"
 _TYPES = {
@@ -65,7 +65,7 @@ def _files(option: str, setting: Path | None, root: Path, stem: str, problems: P
     if setting is None:
         return sorted(path for path in (root / _FOLDER).glob(f"{stem}.*") if path.is_file())
     for path in (setting, root / setting):
-        if path.is_file():
+        if is_file(path):
             return [path.resolve()]
     problems.wrong_input(f"{option} {str(setting)!r} is no file.")
     return []

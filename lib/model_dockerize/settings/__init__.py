@@ -13,7 +13,7 @@ from model_dockerize.settings.batch_file import (
     read_batch_file,
 )
 from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option
-from model_dockerize.settings.environment import in_action, warn_of_missing_files
+from model_dockerize.settings.environment import in_action, is_file, warn_of_missing_files
 from model_dockerize.settings.given import Given
 from model_dockerize.settings.tree import (
     AwsSettings,
@@ -54,6 +54,7 @@ __all__ = [
     "feeds_itself",
     "in_action",
     "is_batch_file",
+    "is_file",
     "read_aws_config",
     "read_batch_file",
     "to_settings",

@@ -1,5 +1,6 @@
 """Reads from environment variables where the process runs, and which of them name a file that is missing."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -14,9 +15,14 @@ def in_action(environment: Mapping[str, str]) -> bool:
     return environment.get("GITHUB_WORKSPACE") == _WORKSPACE
 
 
+def is_file(path: Path | str) -> bool:
+    """Tell whether a file is there, as far as we may see: Path.is_file() raises in a folder that is closed to us."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def warn_of_missing_files(environment: Mapping[str, str], names: Iterable[str], progress: Progress) -> tuple[str, ...]:
     """Warn of each of the variables `names` whose file does not exist; return these variables."""
-    missing = tuple(name for name in names if environment.get(name) and not Path(environment[name]).exists())
+    missing = tuple(name for name in names if environment.get(name) and not os.path.exists(environment[name]))  # noqa: PTH110
     for name in missing:
         advice = (
             f"The Action sees the files of the workspace only: copy it there in a step before, and set {name} to it."

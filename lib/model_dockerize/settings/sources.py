@@ -1,7 +1,6 @@
 """The places that inputs come from. Each reader says what was given and where; `values` does the rest."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -11,6 +10,7 @@ from model_dockerize.settings.batch_file import FOR_ENVIRONMENT, read_batch_file
 from model_dockerize.settings.config_ini import from_config_ini
 from model_dockerize.settings.declaration import OPTIONS, Kind
 from model_dockerize.settings.given import Given
+from model_dockerize.settings.environment import is_file
 from model_dockerize.settings.yaml_sections import what_is_wrong
 
 FILE_NAME = "model-dockerize.yml"
@@ -25,7 +25,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
     bundle = environment.get("SSL_CERT_FILE", "")
     workflow = environment.get("GITHUB_WORKFLOW_REF", "").split("@")[0]
     found = {
-        "ca-bundle": ("SSL_CERT_FILE", bundle if bundle and Path(bundle).is_file() else ""),
+        "ca-bundle": ("SSL_CERT_FILE", bundle if is_file(bundle) else ""),
         "commit": ("GITHUB_SHA", environment.get("GITHUB_SHA", "")),
         "run-number": ("GITHUB_RUN_NUMBER", environment.get("GITHUB_RUN_NUMBER", "")),
         "workflow": ("GITHUB_WORKFLOW_REF", workflow),
@@ -134,7 +134,6 @@ def program_file(target: Path) -> dict[str, Given]:
     if target.suffix in (".yml", ".yaml"):
         return from_file(target)
     inside = target / FILE_NAME
-    with suppress(OSError):  # no path at all, e.g. too long: said where the folder is inspected
-        if inside.is_file():
-            return from_file(inside)
+    if is_file(inside):
+        return from_file(inside)
     return {"program-path": Given(str(target), "the argument", Path.cwd())}
