@@ -69,7 +69,7 @@ def _head(program: Program) -> str:
         (
             f"{MARKER} Edits are lost at its next run; settings belong into model-dockerize.yml.",
             f"# By hand, in this folder: docker build -t {program.name}:{program.version} -f THIS_FILE .",
-            "# (on an engine where `model-dockerize build` has run: it makes the server's image, which no registry has)",
+            "# (on an engine where `model-dockerize build` has run: it makes the server's image; no registry has it)",
             "# (BuildKit; private packages: --secret id=pip-config,src=pip.conf --secret id=ca-bundle,src=ca.pem)",
         )
     )

@@ -9,8 +9,8 @@ from model_dockerize.errors import InputError
 from model_dockerize.settings.batch_file import FOR_ENVIRONMENT, read_batch_file
 from model_dockerize.settings.config_ini import from_config_ini
 from model_dockerize.settings.declaration import OPTIONS, Kind
-from model_dockerize.settings.given import Given
 from model_dockerize.settings.environment import is_file
+from model_dockerize.settings.given import Given
 from model_dockerize.settings.yaml_sections import what_is_wrong
 
 FILE_NAME = "model-dockerize.yml"
