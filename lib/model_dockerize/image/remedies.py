@@ -22,7 +22,7 @@ _REMEDIES = (
         "has one, or build one of your own with all of that in it.",
     ),
     (
-        "apt-get: ",
+        r"apt-get: [^\n]*not found",
         "system-packages are Debian's and Ubuntu's: choose such a base-image, or let init-file call this one's own "
         "package manager.",
     ),
@@ -32,7 +32,7 @@ _REMEDIES = (
         "base-image.",
     ),
     (
-        "the image has no ",  # model-server prepare
+        r"the image has no [^\n]+, which the model's command calls",  # model-server prepare
         "Choose a base-image that has it, or add it by system-packages (Debian, Ubuntu; for Python: "
         "[python3, python3-pip]) or init-file, or correct the command.",
     ),

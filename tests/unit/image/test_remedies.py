@@ -20,6 +20,10 @@ OLDER = "base-image: python:3.11-slim-bookworm"
         ("ImportError: libct.so: cannot enable executable stack as shared object requires: Invalid argument", OLDER),
         ("ERROR: No matching distribution found for nothing==1", "Correct that line of the requirements file."),
         ("write /x: no space left on device", "docker system df"),
+        ("model-server: the image has no julia, which the model's command calls", "Choose a base-image that has it"),
+        ("the image has no faces", "Correct what the step's last lines complain about"),
+        ("/bin/sh: 1: apt-get: not found", "system-packages are Debian's and Ubuntu's"),
+        ("apt-get: three packages, then the model", "Correct what the step's last lines complain about"),
         ("a line that says nothing", "Correct what the step's last lines complain about"),
     ],
 )
