@@ -101,7 +101,8 @@ def _prepare(folder: Path, remote: Path) -> str:
     version = versions.next_version(versions.stated("pyproject.toml", pyproject), changelog)
     run(sys.executable, "scripts/release.py", "prepare", version, REPOSITORY, cwd=clone)
     who = ("-c", "user.name=rehearsal", "-c", "user.email=rehearsal@localhost")
-    run("git", *who, "commit", "--quiet", "--all", "--allow-empty", "--message", f"Prepare {version}", cwd=clone)
+    options = ("--quiet", "--all", "--allow-empty", "--no-gpg-sign")
+    run("git", *who, "commit", *options, "--message", f"Prepare {version}", cwd=clone)
     tag = f"v{version}"
     run("git", "push", "--quiet", "origin", "main", f"main:release/{tag}", cwd=clone)
     return tag

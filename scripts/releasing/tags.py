@@ -44,7 +44,7 @@ def commit_image(root: Path, image: str, tag: str) -> str:
     said = {**_BOT, "DATE": run("git", "show", "--no-patch", "--format=%cI", "HEAD", cwd=root)}
     env = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in said.items()}
     message = f"Release {tag}: the image by its digest"
-    run("git", "commit", "--quiet", "--message", message, "--", ACTION, cwd=root, env=env)
+    run("git", "commit", "--quiet", "--no-gpg-sign", "--message", message, "--", ACTION, cwd=root, env=env)
     return run("git", "rev-parse", "HEAD", cwd=root)
 
 
