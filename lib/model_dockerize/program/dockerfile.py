@@ -17,7 +17,7 @@ UPLOAD_BYTES = 2 * 1024**3
 
 _FOLDER = "/program"
 _SERVER = "/opt/model-server"
-_PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[0-9.]*")
+_PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
 # Old engines know these without a `# syntax=` line, which would have to be pulled from a registry.
 _CA_BUNDLE = "--mount=type=secret,id=ca-bundle,required=false"
 _MOUNTS = (
@@ -69,7 +69,7 @@ def _head(program: Program) -> str:
         (
             f"{MARKER} Edits are lost at its next run; settings belong into model-dockerize.yml.",
             f"# By hand, in this folder: docker build -t {program.name}:{program.version} -f THIS_FILE .",
-            "# (on an engine where `model-dockerize build` has run: it makes the server's image; no registry has it)",
+            "# (after `model-dockerize build` on this engine: it makes the server's image, which no registry has)",
             "# (BuildKit; private packages: --secret id=pip-config,src=pip.conf --secret id=ca-bundle,src=ca.pem)",
         )
     )
