@@ -78,7 +78,7 @@ def _ensure_own(
             "there (load-balancer).",
         )
     ports = sorted({settings.listener_port, 80} if settings.certificate else {settings.listener_port})
-    openings = tuple(Opening(port, ANYWHERE, "the models' users") for port in ports)
+    openings = tuple(Opening(port, ANYWHERE, "users of the models") for port in ports)
     with translate(f"load balancer {name}"):
         group = ensure_group(
             aws, network.vpc_id, _GROUP, "model-dockerize: load balancers of the models", openings, progress

@@ -14,7 +14,7 @@ from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
 
-_HTTP = Opening(80, ANYWHERE, "the model's HTTP")
+_HTTP = Opening(80, ANYWHERE, "HTTP of the model")
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def _ensure_targets(aws: Aws, name: str, system: str, network: Network, progress
     """A mount target in every zone of the tasks; a group that lets in the tasks and nobody else."""
     there = mount_targets(aws, system)
     _check_vpc(name, there, network)
-    openings = tuple(Opening(_NFS, group, "the tasks' volume") for group in network.security_group_ids)
+    openings = tuple(Opening(_NFS, group, "NFS for the tasks") for group in network.security_group_ids)
     group = ensure_group(
         aws, network.vpc_id, f"{NAME}-volume", "model-dockerize: NFS for the tasks", openings, progress
     )
