@@ -70,6 +70,9 @@ def asked(action: str, params: dict[str, Any], resource: str = "*") -> list[tupl
         ("elasticloadbalancing:AddTags", {"ResourceArns.member.1": "arn:x"}, ["arn:x"]),
         ("lambda:CreateFunction", {"FunctionName": "f"}, [f"{A}:lambda:{HERE}:function:f"]),
         ("application-autoscaling:DescribeScalableTargets", {}, ["*"]),
+        ("cloudformation:CreateChangeSet", {"StackName": "s"}, [f"{A}:cloudformation:{HERE}:stack/s/*"]),
+        ("cloudformation:DescribeStacks", {"StackName": "arn:x"}, ["arn:x"]),
+        ("cloudformation:ListImports", {"ExportName": "e"}, ["*"]),
     ],
 )
 def test_resources(action: str, params: dict[str, Any], resources: list[str]) -> None:
@@ -155,9 +158,31 @@ def test_tags_given_with_the_making_need_the_tagging_too(action: str, params: di
         ),
         ("iam:AddRoleToInstanceProfile", {"InstanceProfileName": "p", "RoleName": "r"}, "ec2.amazonaws.com"),
         ("lambda:CreateFunction", {"FunctionName": "f", "Role": ROLE}, "lambda.amazonaws.com"),
+        ("cloudformation:CreateChangeSet", {"StackName": "s", "RoleARN": ROLE}, "cloudformation.amazonaws.com"),
     ],
 )
 def test_a_role_that_is_handed_on_must_be_passable(action: str, params: dict[str, Any], service: str) -> None:
     last = needs(Call(action, params, "123456789012", "us-east-1"))[-1]
     assert (last.action, last.resource) == ("iam:PassRole", ROLE)
     assert last.context == {"iam:PassedToService": service}
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "context"),
+    [
+        ("iam:CreateRole", {"RoleName": "r", "PermissionsBoundary": "arn:b"}, {"iam:PermissionsBoundary": "arn:b"}),
+        ("iam:AttachRolePolicy", {"RoleName": "r", "PolicyArn": "arn:p"}, {"iam:PolicyARN": "arn:p"}),
+        ("cloudformation:CreateChangeSet", {"StackName": "s", "RoleARN": ROLE}, {"cloudformation:RoleArn": ROLE}),
+        ("cloudformation:ExecuteChangeSet", {"StackName": "s"}, {}),
+    ],
+)
+def test_condition_keys_that_a_request_itself_says(
+    action: str, params: dict[str, Any], context: dict[str, str]
+) -> None:
+    assert needs(Call(action, params, "123456789012", "us-east-1"))[0].context == context
+
+
+def test_the_tags_of_a_rule_are_asked_of_the_rule() -> None:
+    listener = f"{A}:elasticloadbalancing:{HERE}:listener/app/b/1/2"
+    made = asked("elasticloadbalancing:CreateRule", {"Tags.member.1.Key": "a"}, listener)
+    assert made[1] == ("elasticloadbalancing:AddTags", f"{A}:elasticloadbalancing:{HERE}:listener-rule/app/b/1/2/*")

@@ -17,6 +17,7 @@ from model_dockerize.sandbox import record
 from model_dockerize.sandbox.server import upstream
 from model_dockerize.sandbox.server.access import Access
 from model_dockerize.sandbox.server.batch import Batch
+from model_dockerize.sandbox.server.cloudformation import CloudFormation
 from model_dockerize.sandbox.server.ec2_gaps import Ec2Gaps
 from model_dockerize.sandbox.server.ecr import Ecr, repository_rules
 from model_dockerize.sandbox.server.ecs import Ecs
@@ -128,6 +129,7 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engi
     inner = _for_containers(engine, port)
     seen = sandbox.environment() | ({"AWS_ENDPOINT_URL": f"http://{engine.gateway()}:{port}"} if inner else {})
     Batch(aws, engine, network, seen if inner else {}).install()
+    CloudFormation(aws, access, sandbox.endpoint_url, sandbox.secret_key).install()
     if access:
         access.install()
     health = {"token": sandbox.token, "pid": sandbox.pid}

@@ -109,12 +109,21 @@ class Access:
             return self._evaluate(access_key, action, service, region, resource_arn, service_context)
         account = self._upstream.scope().account
         for need in needs(Call(action, request.params, account, region, resource_arn)):
-            context = {**(service_context or {}), **need.context}
+            context = {**(service_context or {}), **self._boundary(need.action, request.params), **need.context}
             request.asked.append(f"{need.action} {need.resource}")
             if refused := self._evaluate(access_key, need.action, service, region, need.resource, context):
                 request.refused = need
                 return refused
         return None
+
+    def _boundary(self, action: str, params: Mapping[str, Any]) -> dict[str, str]:
+        """The permissions boundary of the role that a request is about, as the condition key has it."""
+        if not action.startswith("iam:"):
+            return {}
+        role = self._upstream.iam._roles.get(str(params.get("RoleName", ""))) or {}
+        boundary = role.get("PermissionsBoundary") or {}
+        arn = boundary.get("PermissionsBoundaryArn", "") if isinstance(boundary, dict) else str(boundary)
+        return {"iam:PermissionsBoundary": arn} if arn else {}
 
     def _denied(self, service: str, action: str, principal_arn: str, request_id: str, **more: Any) -> Any:
         """In place of ministack's: names the need that was not met, and the resource, as AWS does."""

@@ -1,8 +1,10 @@
 """What ministack's EC2 leaves out of the operations that a network with private subnets needs.
 
-Filters of two lists, addresses that a NAT gateway holds, and AWS's refusals to delete what something else uses.
+Filters of two lists, addresses that a NAT gateway holds, the characters of descriptions, and AWS's refusals to delete
+what something else uses.
 """
 
+import re
 import secrets
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +15,9 @@ from model_dockerize.sandbox.server.upstream import Upstream
 Params = dict[str, Any]
 Answer = tuple[int, dict[str, str], bytes]
 Handler = Callable[[Params], Answer]
+
+#: Source: Description of IpRange and of CreateSecurityGroup in the API reference of EC2.
+_TEXT = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 
 
 class Ec2Gaps:
@@ -30,6 +35,9 @@ class Ec2Gaps:
         actions["CreateNatGateway"] = partial(self.create_nat_gateway, actions["CreateNatGateway"])
         actions["DeleteNatGateway"] = partial(self.delete_nat_gateway, actions["DeleteNatGateway"])
         checks: dict[str, Callable[[Params], Answer | None]] = {
+            "AuthorizeSecurityGroupEgress": self._rule_is_described,
+            "AuthorizeSecurityGroupIngress": self._rule_is_described,
+            "CreateSecurityGroup": self._group_is_described,
             "ReleaseAddress": self._address_is_free,
             "DeleteSubnet": self._subnet_is_free,
             "DeleteSecurityGroup": self._group_is_free,
@@ -90,6 +98,24 @@ class Ec2Gaps:
         return answer
 
     # ---- refusals
+
+    def _group_is_described(self, params: Params) -> Answer | None:
+        for name in ("GroupDescription", "GroupName"):
+            if not _TEXT.fullmatch(self._ec2._p(params, name)):
+                return self._bad_text("security group description" if name == "GroupDescription" else "group name")
+        return None
+
+    def _rule_is_described(self, params: Params) -> Answer | None:
+        texts = [self._ec2._p(params, name) for name in params if name.endswith(".Description")]
+        return None if all(_TEXT.fullmatch(text) for text in texts) else self._bad_text("rule description")
+
+    def _bad_text(self, what: str) -> Answer:
+        kind = what.rpartition(" ")[2]
+        return self._error(
+            "InvalidParameterValue",
+            f"Invalid {what}. Valid {kind}s are strings less than 256 characters from the following set:  "
+            "a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*",
+        )
 
     def _address_is_free(self, params: Params) -> Answer | None:
         identity = self._ec2._p(params, "AllocationId")

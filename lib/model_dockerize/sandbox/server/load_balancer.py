@@ -1,7 +1,7 @@
 """Application load balancers: ministack keeps their records, and here they forward and check for real.
 
 A listener is a socket on a loopback address of the load balancer's own. Connections are shared out among the tasks that
-answered their last health check; there is no TLS.
+answered their last health check, by the weights of the rule that comes first; there is no TLS.
 """
 
 import threading
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from model_dockerize.sandbox.server.forwarder import Forwarder, bindable
+from model_dockerize.sandbox.server.listener_rules import ListenerRules
 from model_dockerize.sandbox.server.network import AwsVpc, Network
 from model_dockerize.sandbox.server.target import Check, Target
 from model_dockerize.sandbox.server.tokens import Scope
@@ -24,6 +25,7 @@ class LoadBalancers:
     def __init__(self, upstream: Upstream, network: Network) -> None:
         self._upstream, self._network = upstream, network
         self._elb: Any = upstream.elb
+        self._rules = ListenerRules(upstream.elb)
         self._targets: dict[str, dict[str, Target]] = {}  # target group -> address -> target
         self._forwarders: dict[str, Forwarder] = {}  # listener -> its socket
         self._turns: dict[str, int] = {}
@@ -41,12 +43,13 @@ class LoadBalancers:
         }.items():
             actions[name] = _around(ours, actions[name])
         actions["DescribeTargetHealth"] = self._describe_health
+        self._rules.install()
 
     # ---- for ECS
 
     def is_used(self, target_group: str) -> bool:
         """Whether a listener forwards to the group: ECS takes no other."""
-        return bool(self._listeners_to(target_group))
+        return bool(self._rules.listeners_to(target_group))
 
     def register(self, target_group: str, tasks: dict[str, tuple[AwsVpc, int]]) -> None:
         """The group's targets are from now on these: address -> network and port of the task."""
@@ -72,7 +75,7 @@ class LoadBalancers:
 
         def admits() -> bool:
             with self._upstream.within(scope):
-                balancers = {listener["LoadBalancerArn"] for listener in self._listeners_to(group)}
+                balancers = {listener["LoadBalancerArn"] for listener in self._rules.listeners_to(group)}
                 sources = {g for arn in balancers for g in self._elb._lbs.get(arn, {}).get("SecurityGroups", [])}
                 return self._network.is_open(network, port) or self._network.admits_group(network, port, sources)
 
@@ -120,17 +123,14 @@ class LoadBalancers:
         answer = plain(params)
         for made in set(self._elb._listeners) - before:
             self._open(made, self._elb._listeners[made])
+        self._rules.note_load_balancers()
         return answer
 
     def _delete_listener(self, params: Params, plain: Callable[[Params], Answer]) -> Answer:
         arn = self._elb._p(params, "ListenerArn")
-        listener = self._elb._listeners.get(arn, {})
         self._close(arn)
         answer = plain(params)
-        for action in listener.get("DefaultActions", []):
-            group = self._elb._tgs.get(action.get("TargetGroupArn"))
-            if group and not self._listeners_to(group["TargetGroupArn"]):
-                group["LoadBalancerArns"] = []
+        self._rules.note_load_balancers()
         return answer
 
     def _delete_group(self, params: Params, plain: Callable[[Params], Answer]) -> Answer:
@@ -160,13 +160,12 @@ class LoadBalancers:
 
     def _open(self, arn: str, listener: dict[str, Any]) -> None:
         balancer = self._elb._lbs[listener["LoadBalancerArn"]]
-        groups = [a["TargetGroupArn"] for a in listener["DefaultActions"] if a.get("TargetGroupArn")]
-        if listener["Protocol"] != "HTTP" or not groups:
+        if listener["Protocol"] != "HTTP" or any(action["Type"] == "redirect" for action in listener["DefaultActions"]):
             return
         address = balancer["DNSName"].partition(":")[0]
         # Only root may listen below 1024 on many computers: then the name says which port it is instead.
         port = bindable(address, listener["Port"])
-        forwarder = Forwarder(address, port, lambda: self._choose(groups[0]))
+        forwarder = Forwarder(address, port, lambda: self._next_target(arn))
         if forwarder.port != listener["Port"]:
             balancer["DNSName"] = f"{address}:{forwarder.port}"
         self._forwarders[arn] = forwarder
@@ -174,6 +173,19 @@ class LoadBalancers:
     def _close(self, arn: str) -> None:
         if forwarder := self._forwarders.pop(arn, None):
             forwarder.close()
+
+    def _next_target(self, listener: str) -> tuple[str, int] | None:
+        """A target of the listener's groups, in turn by their weights; None where there is none."""
+        groups = [(arn, weight) for arn, weight in self._rules.forwards(listener) if weight > 0]
+        if not groups:
+            return None
+        with self._lock:
+            self._turns[listener] = turn = (self._turns.get(listener, -1) + 1) % sum(weight for _, weight in groups)
+        for arn, weight in groups:
+            turn -= weight
+            if turn < 0:
+                return self._choose(arn)
+        return None
 
     def _choose(self, group: str) -> tuple[str, int] | None:
         """The next target: of those that are healthy, of all where none is (as ELB does), None where none is there."""
@@ -185,10 +197,6 @@ class LoadBalancers:
             self._turns[group] = turn = self._turns.get(group, -1) + 1
             chosen = targets[turn % len(targets)]
         return chosen.address, chosen.port
-
-    def _listeners_to(self, group: str) -> list[dict[str, Any]]:
-        listeners = list(self._elb._listeners.values())
-        return [v for v in listeners if any(a.get("TargetGroupArn") == group for a in v["DefaultActions"])]
 
 
 def _around(

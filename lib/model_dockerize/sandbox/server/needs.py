@@ -35,11 +35,21 @@ def needs(call: Call) -> tuple[Need, ...]:
     """Everything that must be allowed, in the order in which it is looked at."""
     resources = tuple(dict.fromkeys(RESOURCES[call.service](call))) or ("*",)
     return (
-        *(Need(call.action, resource) for resource in resources),
+        *(Need(call.action, resource, _conditions(call)) for resource in resources),
         *_tagging(call, resources),
         *_passing(call),
         *_elsewhere(call),
     )
+
+
+def _conditions(call: Call) -> dict[str, str]:
+    """Condition keys whose values a request itself says."""
+    found = {
+        "cloudformation:RoleArn": call.params.get("RoleARN") if call.service == "cloudformation" else None,
+        "iam:PermissionsBoundary": call.params.get("PermissionsBoundary") if call.service == "iam" else None,
+        "iam:PolicyARN": call.params.get("PolicyArn") if call.service == "iam" else None,
+    }
+    return {key: str(value) for key, value in found.items() if value}
 
 
 def _tagging(call: Call, resources: tuple[str, ...]) -> Iterator[Need]:
@@ -61,6 +71,8 @@ def _tagging(call: Call, resources: tuple[str, ...]) -> Iterator[Need]:
 def _tagging_in_a_form(call: Call, resource: str) -> Need:
     if call.service == "iam":
         return Need(f"iam:Tag{'InstanceProfile' if 'InstanceProfile' in call.operation else 'Role'}", resource)
+    if call.operation == "CreateRule":
+        resource = f"{resource.replace(':listener/', ':listener-rule/')}/*"
     if call.operation == "CreateListener":
         resource = f"{resource.replace(':loadbalancer/', ':listener/')}/*"
     return Need("elasticloadbalancing:AddTags", resource, {"elasticloadbalancing:CreateAction": call.operation})
@@ -79,6 +91,8 @@ def _passing(call: Call) -> Iterator[Need]:
         given = [(profile, _INSTANCES), (call.params.get("serviceRole"), "batch.amazonaws.com")]
     elif call.action == "iam:AddRoleToInstanceProfile":
         given = [(call.params.get("RoleName"), _INSTANCES)]
+    elif call.service == "cloudformation":
+        given = [(call.params.get("RoleARN"), "cloudformation.amazonaws.com")]
     elif call.action == "lambda:CreateFunction":
         given = [(call.params.get("Role"), "lambda.amazonaws.com")]
     for role, service in given:

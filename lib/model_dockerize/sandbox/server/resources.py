@@ -169,6 +169,16 @@ def _lambda(call: Call) -> Iterator[str]:
         yield call.resource
 
 
+def _cloudformation(call: Call) -> Iterator[str]:
+    name = str(call.params.get("StackName") or "")
+    if call.operation in ("ListExports", "ListImports", "ListStacks"):
+        yield "*"
+    elif name:
+        yield name if name.startswith("arn:") else call.arn(f"stack/{name}/*")
+    else:
+        yield call.resource
+
+
 def _as_read(call: Call) -> Iterator[str]:
     yield call.resource
 
@@ -181,6 +191,7 @@ def _members(call: Call, field: str) -> Iterator[str]:
 RESOURCES: Mapping[str, Callable[[Call], Iterable[str]]] = {
     "application-autoscaling": _application_autoscaling,
     "batch": _batch,
+    "cloudformation": _cloudformation,
     "ec2": _ec2,
     "ecr": _ecr,
     "ecs": _ecs,

@@ -22,6 +22,7 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
     },
     "core.iam_evaluator": {
         "enforce": "wrapped, where IAM is enforced: every need of a request is looked at, not one",
+        "resolve_credential": "the secret of an access key: CloudFormation acts for its caller",
         "resolve_principal": "whose access key it is, and with which policies",
         "evaluate": "what policies say of one action on one resource",
         "EvalContext": "the question to them",
@@ -93,6 +94,9 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
     },
     "services.alb": {
         "_ACTION_MAP": "replaced in part: load balancers forward and check for real",
+        "_action_xml": "wrapped: it leaves out the weights of target groups",
+        "_parse_actions": "wrapped: it forgets the weights of target groups",
+        "_rules": "rules by ARN: which come before the listener's default",
         "_lbs": "load balancers by ARN: their names and groups",
         "_listeners": "listeners by ARN: which port forwards to which target group",
         "_tgs": "target groups by ARN: how they check",
@@ -103,7 +107,45 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
     },
     "services.secretsmanager": {"resolve_secret_string": "secrets of task and job definitions"},
     "services.ssm": {"resolve_parameter_value": "secrets of task and job definitions"},
+    "services.cloudformation": {
+        "_change_sets": "change sets by id",
+        "_exports": "who exports what",
+        "_stack_events": "events by the stack's id",
+        "_stacks": "stacks by name",
+    },
+    "services.cloudformation.changesets": {
+        "_find_change_set": "the role that a change set was given",
+        "_resolve_props_for_diff": "wrapped: it counts resources whose condition is false",
+    },
+    "services.cloudformation.engine": {
+        "_evaluate_conditions": "which conditions are true",
+        "_intrinsic_references": "the parameters that outputs use",
+    },
+    "services.cloudformation.handlers": {
+        "_ACTION_HANDLERS": "wrapped in part: what AWS refuses by a stack's state and for its exports",
+        "_error": "a refusal",
+        "_imported_export_names": "what a stack imports",
+        "_resolve_stack": "a stack by its name or id",
+        "_xml": "an answer",
+    },
+    "services.cloudformation.provisioners": {
+        "_REPLACING_PROPERTIES": "which changes make another resource",
+        "_RESOURCE_HANDLERS": "replaced: resources are made through our API",
+        "_STACK_TAG_PROPERTY": "where a resource's tags go",
+        "_physical_name": "the name of what was given none",
+    },
+    "services.cloudformation.stacks": {
+        "_resolve_stack_outputs": "wrapped: an export that is imported stays as it is",
+        "_runs_on_worker_thread": "wrapped: ours call this process and must not block it",
+    },
+    "services.sts": {
+        "_role_id": "the sessions of the roles that CloudFormation acts by",
+        "register_session": "the same",
+    },
     "services.iam": {
+        "_gen_secret": "keys of CloudFormation's sessions",
+        "_gen_session_access_key": "the same",
+        "_gen_session_token": "the same",
         "_roles": "a task starts only if its roles exist and trust ECS",
         "_build_simulate_results_real": "replaced, where IAM is enforced: it ignores the condition keys that are given",
     },
@@ -132,6 +174,13 @@ class Upstream:
     parameters: ModuleType
     iam: ModuleType
     elb: ModuleType
+    sts: ModuleType
+    cloudformation: ModuleType
+    cloudformation_changesets: ModuleType
+    cloudformation_engine: ModuleType
+    cloudformation_handlers: ModuleType
+    cloudformation_provisioners: ModuleType
+    cloudformation_stacks: ModuleType
 
     def scope(self) -> Scope:
         """Account and region of the call that this thread is answering."""
@@ -194,6 +243,13 @@ def load(port: int, account: str, region: str, state: Path, secret_key: str, iam
         parameters=modules["services.ssm"],
         iam=modules["services.iam"],
         elb=modules["services.alb"],
+        sts=modules["services.sts"],
+        cloudformation=modules["services.cloudformation"],
+        cloudformation_changesets=modules["services.cloudformation.changesets"],
+        cloudformation_engine=modules["services.cloudformation.engine"],
+        cloudformation_handlers=modules["services.cloudformation.handlers"],
+        cloudformation_provisioners=modules["services.cloudformation.provisioners"],
+        cloudformation_stacks=modules["services.cloudformation.stacks"],
     )
 
 

@@ -1,0 +1,88 @@
+"""The base of all resource types, and what their properties have in common."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+Properties = Mapping[str, Any]
+#: Returns the client of a service, with the credentials that the stack is made with.
+Clients = Callable[[str], Any]
+
+
+class InvalidPropertyError(ValueError):
+    """A template says something that the resource's schema does not allow, or that the sandbox does not know."""
+
+
+class Resource:
+    """A resource type. It calls AWS's operations as CloudFormation does; each property is named in `properties`."""
+
+    properties: ClassVar[Sequence[str]]
+    required: ClassVar[Sequence[str]] = ()
+    #: Properties whose change makes another resource.
+    replacing: ClassVar[Sequence[str]] = ()
+    #: The property that holds tags; empty where the type has none.
+    tags: ClassVar[str] = "Tags"
+
+    def __init__(self, client: Clients) -> None:
+        self._client = client
+
+    def create(self, name: str, properties: Properties) -> tuple[str, dict[str, str]]:
+        """Make it; returns its physical id and its attributes. `name` is for what was given none. All or nothing."""
+        self._check(properties)
+        made = self._make(name, properties)
+        try:
+            self._settle(made, {}, properties)
+            return made, self._attributes(made, properties)
+        except Exception:
+            self.delete(made, properties)
+            raise
+
+    def update(self, identity: str, old: Properties, new: Properties) -> tuple[str, dict[str, str]]:
+        """Change what differs; returns its physical id and its attributes."""
+        self._check(new)
+        self._settle(identity, old, new)
+        return identity, self._attributes(identity, new)
+
+    def delete(self, identity: str, properties: Properties) -> None:
+        """Remove it."""
+        raise NotImplementedError
+
+    def _check(self, properties: Properties) -> None:
+        for name in self.required:
+            if name not in properties:
+                raise InvalidPropertyError(f"Properties validation failed: #: required key [{name}] not found")
+        for name in properties:
+            if name not in self.properties:
+                # AWS may know it. To take it and do nothing would let a test pass that shows nothing.
+                raise InvalidPropertyError(f"Encountered unsupported property {name} (the sandbox does not know it)")
+
+    def _make(self, name: str, properties: Properties) -> str:
+        raise NotImplementedError
+
+    def _settle(self, identity: str, old: Properties, new: Properties) -> None:
+        """Call what brings `old` to `new`; `old` is empty where it was just made."""
+
+    def _attributes(self, identity: str, properties: Properties) -> dict[str, str]:
+        """Return what Fn::GetAtt can ask for."""
+        del identity, properties
+        return {}
+
+
+def tag_list(properties: Properties, name: str = "Tags") -> list[dict[str, str]]:
+    """Return the tags of a resource as most of AWS's operations take them."""
+    return [{"Key": str(tag["Key"]), "Value": str(tag["Value"])} for tag in properties.get(name) or []]
+
+
+def lost_tags(old: Properties, new: Properties, name: str = "Tags") -> list[str]:
+    """Return the keys that `old` has and `new` has not."""
+    kept = {tag["Key"] for tag in tag_list(new, name)}
+    return [tag["Key"] for tag in tag_list(old, name) if tag["Key"] not in kept]
+
+
+def is_true(value: object) -> bool:
+    """Read a boolean, which a template may hold as a word."""
+    return str(value).lower() == "true"
+
+
+def given(properties: Properties, *names: str) -> dict[str, Any]:
+    """Return those of the properties that are there, as an operation's parameters of the same names."""
+    return {name: properties[name] for name in names if name in properties}

@@ -1,0 +1,87 @@
+"""What listeners forward to: their rules and default actions, with the weights that ministack forgets."""
+
+from collections.abc import Callable
+from typing import Any
+
+Params = dict[str, Any]
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class ListenerRules:
+    """The rules of all listeners. Connections are shared out, not requests: what a rule looks for is not looked at."""
+
+    def __init__(self, elb: Any) -> None:
+        self._elb = elb
+
+    def install(self) -> None:
+        """Step in where ministack reads, shows and changes actions."""
+        parse, show = self._elb._parse_actions, self._elb._action_xml
+        self._elb._parse_actions = lambda params, prefix="DefaultActions": self._with_weights(
+            params, prefix, parse(params, prefix)
+        )
+        self._elb._action_xml = lambda action: _with_weights_shown(action, str(show(action)))
+        actions = self._elb._ACTION_MAP
+        for name in ("CreateRule", "DeleteRule", "ModifyListener", "ModifyRule"):
+            actions[name] = self._noting(actions[name])
+
+    def forwards(self, listener: str) -> list[tuple[str, int]]:
+        """The target groups, with weights, of the listener's first rule; of its default actions where it has none."""
+        rules = [r for r in self._elb._rules.values() if r["ListenerArn"] == listener and not r.get("IsDefault")]
+        first = min(rules, key=lambda rule: int(rule["Priority"])) if rules else None
+        actions = first["Actions"] if first else self._elb._listeners.get(listener, {}).get("DefaultActions", [])
+        return [group for action in actions for group in target_groups(action)]
+
+    def listeners_to(self, group: str) -> list[dict[str, Any]]:
+        """The listeners that forward to a target group, by default or by a rule."""
+        by_rule: dict[str, list[dict[str, Any]]] = {}
+        for rule in list(self._elb._rules.values()):
+            by_rule.setdefault(rule["ListenerArn"], []).extend(rule["Actions"])
+        return [
+            listener
+            for arn, listener in list(self._elb._listeners.items())
+            for actions in [(*listener["DefaultActions"], *by_rule.get(arn, []))]
+            if any(found == group for action in actions for found, _ in target_groups(action))
+        ]
+
+    def note_load_balancers(self) -> None:
+        """Each target group names the load balancers that forward to it."""
+        for arn, group in self._elb._tgs.items():
+            group["LoadBalancerArns"] = sorted({each["LoadBalancerArn"] for each in self.listeners_to(arn)})
+
+    def _noting(self, plain: Callable[[Params], Answer]) -> Callable[[Params], Answer]:
+        def answer(params: Params) -> Answer:
+            answered = plain(params)
+            self.note_load_balancers()
+            return answered
+
+        return answer
+
+    def _with_weights(self, params: Params, prefix: str, actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for number, action in enumerate(actions, 1):
+            base, groups = f"{prefix}.member.{number}.ForwardConfig.TargetGroups.member", list[dict[str, Any]]()
+            while arn := self._elb._p(params, f"{base}.{len(groups) + 1}.TargetGroupArn"):
+                weight = self._elb._p(params, f"{base}.{len(groups) + 1}.Weight", "1") or 1
+                groups.append({"TargetGroupArn": arn, "Weight": int(weight)})
+            if groups:
+                action["ForwardConfig"] = {"TargetGroups": groups}
+            if len(groups) == 1:
+                action["TargetGroupArn"] = groups[0]["TargetGroupArn"]
+        return actions
+
+
+def target_groups(action: dict[str, Any]) -> list[tuple[str, int]]:
+    """The target groups that an action forwards to, with their weights."""
+    if groups := action.get("ForwardConfig", {}).get("TargetGroups"):
+        return [(group["TargetGroupArn"], group["Weight"]) for group in groups]
+    return [(action["TargetGroupArn"], 1)] if action.get("TargetGroupArn") else []
+
+
+def _with_weights_shown(action: dict[str, Any], shown: str) -> str:
+    if not (groups := action.get("ForwardConfig", {}).get("TargetGroups")):
+        return shown
+    members = "".join(
+        f"<member><TargetGroupArn>{group['TargetGroupArn']}</TargetGroupArn><Weight>{group['Weight']}</Weight></member>"
+        for group in groups
+    )
+    forward = f"<ForwardConfig><TargetGroups>{members}</TargetGroups></ForwardConfig>"
+    return shown.replace("</member>", f"{forward}</member>", 1)
