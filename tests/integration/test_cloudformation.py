@@ -260,6 +260,23 @@ def test_change_sets_list_what_conditions_and_outputs_change(account: Account) -
     assert (same["Status"], "didn't contain changes" in same["StatusReason"]) == ("FAILED", True)
 
 
+def test_an_update_has_events_of_what_it_changes(account: Account) -> None:
+    account.create("events", template({"Vpc": VPC, "Log": log("events"), "Kept": log("events-kept")}))
+    account.update(
+        "events",
+        template({"Vpc": VPC, "Log": log("events", RetentionInDays=3), "Kept": log("events-kept"), "New": log("new")}),
+        ClientRequestToken="t-2",
+    )
+    events = account.cfn.describe_stack_events(StackName="events")["StackEvents"]
+    told = [(e["LogicalResourceId"], e["ResourceStatus"]) for e in events if e.get("ClientRequestToken") == "t-2"]
+    assert sorted(each for each in told if each[0] != "events") == [
+        ("Log", "UPDATE_COMPLETE"),
+        ("Log", "UPDATE_IN_PROGRESS"),
+        ("New", "CREATE_COMPLETE"),
+        ("New", "CREATE_IN_PROGRESS"),
+    ]
+
+
 def test_a_change_that_makes_another_resource_says_so(account: Account) -> None:
     account.create("replaced", template({"Vpc": VPC, "Group": group()}))
     change_set = account.change_set("replaced", template({"Vpc": VPC, "Group": group(GroupDescription="other")}))

@@ -135,6 +135,7 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_physical_name": "the name of what was given none",
     },
     "services.cloudformation.stacks": {
+        "_add_event": "wrapped: an update has events of what it changes",
         "_resolve_stack_outputs": "wrapped: an export that is imported stays as it is",
         "_runs_on_worker_thread": "wrapped: ours call this process and must not block it",
     },

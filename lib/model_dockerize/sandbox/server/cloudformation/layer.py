@@ -11,6 +11,7 @@ from model_dockerize.sandbox.server.cloudformation import stack_rules
 from model_dockerize.sandbox.server.cloudformation.callers import Callers
 from model_dockerize.sandbox.server.cloudformation.resource import Properties, Resource
 from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
+from model_dockerize.sandbox.server.cloudformation.update_events import UpdateEvents
 from model_dockerize.sandbox.server.upstream import Upstream
 
 Params = dict[str, Any]
@@ -36,6 +37,7 @@ _CHANGING = (
     "UpdateStack",
 )
 _NAME_LENGTH = 64
+_ERROR = 400
 
 
 class CloudFormation:
@@ -47,6 +49,8 @@ class CloudFormation:
         self._changesets, self._engine = upstream.cloudformation_changesets, upstream.cloudformation_engine
         self._provisioners, self._stacks = upstream.cloudformation_provisioners, upstream.cloudformation_stacks
         self._callers = Callers(upstream, access, endpoint, secret)
+        self._answered: dict[tuple[str, str], Answer] = {}  # by operation and token
+        self._events = UpdateEvents(self._stacks._add_event, self._is_there)
 
     def install(self) -> None:
         """Step into ministack's tables."""
@@ -59,6 +63,7 @@ class CloudFormation:
                 self._provisioners._STACK_TAG_PROPERTY[name] = (kind.tags, "list")
         # Ours call this very process: never on its loop.
         self._replace(self._stacks, "_runs_on_worker_thread", lambda plain, kind: kind in RESOURCE_TYPES or plain(kind))
+        self._stacks._add_event = self._events.add  # type: ignore[attr-defined]
         self._replace(self._changesets, "_resolve_props_for_diff", self._without_false_conditions)
         self._replace(self._stacks, "_resolve_stack_outputs", self._with_checked_exports)
         actions: dict[str, Handler] = self._handlers._ACTION_HANDLERS
@@ -78,6 +83,15 @@ class CloudFormation:
 
     def _around(self, operation: str, plain: Handler) -> Handler:
         def answer(params: Params) -> Answer:
+            token = _text(params, "ClientToken") or _text(params, "ClientRequestToken")
+            if token and (operation, token) in self._answered:
+                return self._answered[operation, token]
+            answered = once(params)
+            if token and answered[0] < _ERROR:
+                self._answered[operation, token] = answered
+            return answered
+
+        def once(params: Params) -> Answer:
             stack = self._handlers._resolve_stack(_text(params, "StackName"))
             if refused := self._refused(operation, params, stack):
                 return self._error(*refused)
@@ -200,16 +214,21 @@ class CloudFormation:
 
         return stack_rules.importers(export, owner, list(self._state._stacks.values()), imports)
 
+    def _is_there(self, stack: str, resource: str) -> bool:
+        return resource in (self._state._stacks.get(stack) or {}).get("_resources", {})
+
     # ---- resources
 
     def _functions(self, resource: Resource) -> dict[str, Any]:
         """Return a resource type as ministack's table has it."""
 
         def create(logical: str, properties: Properties, stack: str) -> Any:
+            self._events.touch(stack, logical)
             name = self._provisioners._physical_name(stack, logical, max_len=_NAME_LENGTH)
             return _in_events_words(lambda: resource.create(name, properties))
 
-        def update(identity: str, old: Properties, new: Properties, *_: Any) -> Any:
+        def update(identity: str, old: Properties, new: Properties, stack: str, logical: str) -> Any:
+            self._events.touch(stack, logical)
             return _in_events_words(lambda: resource.update(identity, old, new))
 
         def delete(identity: str, properties: Properties, *_: Any) -> None:
@@ -225,7 +244,7 @@ class CloudFormation:
                         raise ValueError(event_reason(error)) from error
                     time.sleep(_PAUSE_SECONDS)
 
-        return {"create": create, "update": update, "delete": delete}
+        return {"create": create, "update": update, "delete": delete, "update_with_logical_id": True}
 
 
 def _in_events_words(call: Callable[[], Any]) -> Any:

@@ -29,6 +29,7 @@ RESOURCE_TYPES: dict[str, type[Resource]] = {
     "AWS::ElasticLoadBalancingV2::ListenerRule": load_balancing.ListenerRule,
     "AWS::ElasticLoadBalancingV2::LoadBalancer": load_balancing.LoadBalancer,
     "AWS::ElasticLoadBalancingV2::TargetGroup": load_balancing.TargetGroup,
+    "AWS::IAM::InstanceProfile": role.InstanceProfile,
     "AWS::IAM::Role": role.Role,
     "AWS::Logs::LogGroup": container_services.LogGroup,
 }

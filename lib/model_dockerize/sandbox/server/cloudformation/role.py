@@ -1,4 +1,4 @@
-"""IAM's role."""
+"""IAM's role, and the profile by which an instance has one."""
 
 import json
 from collections.abc import Mapping
@@ -83,3 +83,33 @@ class Role(Resource):
 
 def _inline(properties: Properties) -> Mapping[str, Any]:
     return {policy["PolicyName"]: policy["PolicyDocument"] for policy in properties.get("Policies", [])}
+
+
+class InstanceProfile(Resource):
+    properties = ("InstanceProfileName", "Path", "Roles")
+    required = ("Roles",)
+    replacing = ("InstanceProfileName", "Path")
+    tags = ""
+
+    def _make(self, name: str, properties: Properties) -> str:
+        own = str(properties.get("InstanceProfileName") or name)
+        self._client("iam").create_instance_profile(InstanceProfileName=own, **given(properties, "Path"))
+        return own
+
+    def _settle(self, identity: str, old: Properties, new: Properties) -> None:
+        iam = self._client("iam")
+        for role in set(old.get("Roles", [])) - set(new["Roles"]):
+            iam.remove_role_from_instance_profile(InstanceProfileName=identity, RoleName=role)
+        for role in set(new["Roles"]) - set(old.get("Roles", [])):
+            iam.add_role_to_instance_profile(InstanceProfileName=identity, RoleName=role)
+
+    def _attributes(self, identity: str, properties: Properties) -> dict[str, str]:
+        del properties
+        return {"Arn": self._client("iam").get_instance_profile(InstanceProfileName=identity)["InstanceProfile"]["Arn"]}
+
+    def delete(self, identity: str, properties: Properties) -> None:
+        iam = self._client("iam")
+        for role in properties["Roles"]:
+            with suppress(iam.exceptions.NoSuchEntityException):
+                iam.remove_role_from_instance_profile(InstanceProfileName=identity, RoleName=role)
+        iam.delete_instance_profile(InstanceProfileName=identity)
