@@ -72,7 +72,7 @@ RUN --mount=type=secret,id=ca-bundle,required=false \
     && python -m pip install --no-cache-dir --no-compile --root-user-action=ignore --require-hashes -r /app/requirements/main.txt \
     # Of AWS's hundreds of services only those that are called; a test holds the list against the code.
     && find "$(python -c 'import botocore; print(*botocore.__path__)')/data" -mindepth 1 -maxdepth 1 -type d \
-        ! -name application-autoscaling ! -name batch ! -name ec2 ! -name ecr ! -name ecs ! -name efs ! -name elbv2 ! -name iam ! -name lambda ! -name logs ! -name s3 ! -name service-quotas ! -name sts -exec rm -r {} + \
+        ! -name application-autoscaling ! -name batch ! -name cloudformation ! -name ec2 ! -name ecr ! -name ecs ! -name efs ! -name elbv2 ! -name iam ! -name lambda ! -name logs ! -name s3 ! -name service-quotas ! -name sts -exec rm -r {} + \
     # What only the command line needs: its colours, and the making of licence keys.
     && python -m pip uninstall --yes --quiet --root-user-action=ignore cryptography cffi pycparser rich pygments markdown-it-py mdurl
 # Packed, it is a third; the engine unpacks it where it is used.

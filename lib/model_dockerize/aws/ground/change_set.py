@@ -1,0 +1,97 @@
+"""A change set: made for a stack as it is wanted, and what it would change."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from model_dockerize.aws.ground.events import Pace
+from model_dockerize.aws.ground.template import LONGEST
+from model_dockerize.aws.ground.values import ResourceChange, Stack, Wanted
+from model_dockerize.errors import AwsError, InputError
+
+#: AWS has two sentences for it.
+_UNCHANGED = ("didn't contain changes", "No updates are to be performed")
+#: Bytes of a parameter's value.
+_LONGEST_VALUE = 4096
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """One that can be executed. Without changes: of outputs or tags only."""
+
+    name: str
+    stack_id: str
+    changes: tuple[ResourceChange, ...]
+
+
+def create_change_set(client: Any, wanted: Wanted, there: Stack | None, name: str, pace: Pace) -> ChangeSet | None:
+    """Make a change set for the stack `name`; None where nothing would change.
+
+    Args:
+        there: the stack as it is; None where it is to be made.
+
+    Raises:
+        InputError: CloudFormation does not take the parameters.
+        AwsError: it found the change set wanting; `details` say where.
+    """
+    own = f"md-{uuid.uuid4().hex}"
+    # By the token AWS knows the call that is repeated after a lost answer.
+    client.create_change_set(StackName=name, ChangeSetName=own, ClientToken=own, **_request(wanted, there))
+    shown = client.describe_change_set(StackName=name, ChangeSetName=own)
+    while shown["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+        pace.wait(f"change set of stack {name}")
+        shown = client.describe_change_set(StackName=name, ChangeSetName=own)
+    if shown["Status"] == "FAILED":
+        reason = shown.get("StatusReason", "")
+        details = () if any(said in reason for said in _UNCHANGED) else _findings(client, shown["ChangeSetId"])
+        client.delete_change_set(StackName=name, ChangeSetName=own)
+        if any(said in reason for said in _UNCHANGED):
+            return None
+        raise AwsError(
+            f"Stack {name}: CloudFormation does not take the change: {reason or 'it gives no reason'}",
+            remedy="Correct what it names. Nothing was changed.",
+            details=details,
+        )
+    changes = [ResourceChange.of(each) for each in shown.get("Changes", [])]
+    while token := shown.get("NextToken"):
+        shown = client.describe_change_set(StackName=name, ChangeSetName=own, NextToken=token)
+        changes += [ResourceChange.of(each) for each in shown.get("Changes", [])]
+    return ChangeSet(own, shown["StackId"], tuple(changes))
+
+
+def _request(wanted: Wanted, there: Stack | None) -> dict[str, Any]:
+    if len(wanted.template.body.encode()) > LONGEST:
+        raise AssertionError(f"the template has more than {LONGEST} bytes")
+    values = wanted.values()
+    for name, value in values.items():
+        if len(value.encode()) > _LONGEST_VALUE:
+            raise InputError(
+                f"{name} has {len(value.encode())} bytes; CloudFormation takes {_LONGEST_VALUE}.",
+                remedy="Name fewer: about forty secrets fit.",
+            )
+    kept = (there.parameters.keys() if there else set()) & wanted.template.parameters - values.keys()
+    request: dict[str, Any] = {
+        "ChangeSetType": "UPDATE" if there else "CREATE",
+        "TemplateBody": wanted.template.body,
+        "Parameters": [
+            *({"ParameterKey": name, "ParameterValue": value} for name, value in sorted(values.items())),
+            *({"ParameterKey": name, "UsePreviousValue": True} for name in sorted(kept)),
+        ],
+        "Capabilities": ["CAPABILITY_IAM"],
+        "Tags": wanted.tag_list(),
+    }
+    if not there:  # what a failed creation made goes with it
+        request["OnStackFailure"] = "DELETE"
+    if wanted.role:
+        request["RoleARN"] = wanted.role
+    return request
+
+
+def _findings(client: Any, change_set: str) -> tuple[str, ...]:
+    """What AWS's validation found before anything was made: only these events say it."""
+    events = client.describe_events(ChangeSetName=change_set, Filters={"FailedEvents": True})["OperationEvents"]
+    return tuple(
+        f"{event.get('ValidationPath') or event.get('LogicalResourceId', '')}: {event['ValidationStatusReason']}"
+        for event in events
+        if event.get("ValidationStatusReason")
+    )

@@ -1,0 +1,55 @@
+"""The templates, as CloudFormation takes them and as they are told apart."""
+
+import hashlib
+import json
+from collections.abc import Set
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+SHARED, MODEL = "shared", "model"
+#: Bytes of a template that CloudFormation takes within a request.
+LONGEST = 51_200
+
+
+@dataclass(frozen=True)
+class Template:
+    """One of ours. `fingerprint` is the same for texts that mean the same, whatever their comments and layout."""
+
+    body: str
+    fingerprint: str
+    parameters: Set[str]
+
+    @classmethod
+    def of(cls, body: str) -> "Template":
+        """Read a template."""
+        meaning = yaml.load(body, _Loader)  # noqa: S506 - a SafeLoader
+        told = json.dumps(meaning, sort_keys=True, default=str).encode()
+        return cls(body, hashlib.sha256(told).hexdigest()[:16], frozenset(meaning.get("Parameters", {})))
+
+
+@cache
+def load(name: str) -> Template:
+    """Return the template of that name, which is part of this package."""
+    return Template.of((resources.files(__package__) / "templates" / f"{name}.yml").read_text(encoding="utf-8"))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms."""
+
+
+def _long_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+    return {suffix if suffix in ("Condition", "Ref") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)

@@ -1,0 +1,138 @@
+"""What is wanted of a stack, what a stack is, and what a change set would do to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from model_dockerize.aws.change import Action
+from model_dockerize.aws.ground.template import Template
+
+#: The tag by which a stack is ours. CloudFormation hands it on to what it makes, where the template says no other.
+TAG = {"Key": "model-dockerize", "Value": "stack"}
+_GOOD = (
+    "CREATE_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+)
+#: What a change set may neither replace nor remove unasked: data, addresses that others know, the network.
+_PRECIOUS = (
+    "AWS::EC2::EIP",
+    "AWS::EC2::Subnet",
+    "AWS::EC2::VPC",
+    "AWS::EFS::FileSystem",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A stack as it is to be. A parameter that is not named keeps the value that it has."""
+
+    name: str
+    template: Template
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)  # besides ours
+    role: str = ""  # ARN of the one that CloudFormation acts by; empty: whoever calls
+    may_lose: frozenset[str] = frozenset()  # logical ids of precious resources that may go
+
+    def values(self) -> dict[str, str]:
+        """Return the parameters, the template's own among them."""
+        return {**self.parameters, "Fingerprint": self.template.fingerprint}
+
+    def tag_list(self) -> list[dict[str, str]]:
+        """Return the tags as CloudFormation takes them."""
+        return [TAG, *({"Key": key, "Value": value} for key, value in sorted(self.tags.items()))]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as DescribeStacks shows it, and what the call that returns it did."""
+
+    name: str
+    id: str
+    status: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+    exports: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...]
+    is_protected: bool = False
+    action: Action = "leave"
+
+    @classmethod
+    def of(cls, shown: Any) -> "Stack":
+        """Read one entry of DescribeStacks."""
+        outputs = shown.get("Outputs", [])
+        return cls(
+            shown["StackName"],
+            shown["StackId"],
+            shown["StackStatus"],
+            {each["ParameterKey"]: each["ParameterValue"] for each in shown.get("Parameters", [])},
+            {each["OutputKey"]: each["OutputValue"] for each in outputs},
+            tuple(each["ExportName"] for each in outputs if each.get("ExportName")),
+            tuple(sorted((each["Key"], each["Value"]) for each in shown.get("Tags", []))),
+            bool(shown.get("EnableTerminationProtection")),
+        )
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it bears our tag."""
+        return (TAG["Key"], TAG["Value"]) in self.tags
+
+    @property
+    def is_to_be_made(self) -> bool:
+        """Whether there is a change set for it and nothing else: of a plan, or of a run that was killed."""
+        return self.status == "REVIEW_IN_PROGRESS"
+
+    @property
+    def was_never_good(self) -> bool:
+        """Whether only deletion is left, as of a creation that failed."""
+        return self.status in ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+
+    def suits(self, wanted: Wanted) -> bool:
+        """Whether nothing has to be changed."""
+        return (
+            self.status in _GOOD
+            and all(self.parameters.get(name) == value for name, value in wanted.parameters.items())
+            and self.outputs.get("Fingerprint") == wanted.template.fingerprint
+            and self.tags == tuple(sorted((tag["Key"], tag["Value"]) for tag in wanted.tag_list()))
+        )
+
+
+@dataclass(frozen=True)
+class ResourceChange:
+    """What a change set would do to one resource."""
+
+    action: str  # Add, Modify, Remove
+    logical_id: str
+    type: str
+    replacement: str = ""  # True, Conditional, False
+    properties: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, shown: Any) -> "ResourceChange":
+        """Read one entry of DescribeChangeSet."""
+        change = shown["ResourceChange"]
+        targets = [detail["Target"] for detail in change.get("Details", [])]
+        names = sorted({target.get("Name") or target["Attribute"] for target in targets})
+        return cls(
+            change["Action"],
+            change["LogicalResourceId"],
+            change["ResourceType"],
+            change.get("Replacement", ""),
+            tuple(names),
+        )
+
+    @property
+    def loses(self) -> bool:
+        """Whether something precious would go, or might."""
+        goes = self.action == "Remove" or self.replacement in ("True", "Conditional")
+        return self.type in _PRECIOUS and goes
+
+    def __str__(self) -> str:
+        """`~ Vpc (AWS::EC2::VPC), made anew: CidrBlock`."""
+        sign = {"Add": "+", "Modify": "~", "Remove": "-"}.get(self.action, "?")
+        again = {"True": ", made anew", "Conditional": ", perhaps made anew"}.get(self.replacement, "")
+        why = f": {', '.join(self.properties)}" if self.properties else ""
+        return f"{sign} {self.logical_id} ({self.type}){again}{why}"

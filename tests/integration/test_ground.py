@@ -1,0 +1,308 @@
+"""The driver of the ground's stacks against CloudFormation in the sandbox: their whole life, and what goes wrong."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from model_dockerize import aws, sandbox
+from model_dockerize.aws import ground
+from model_dockerize.aws.ground.events import Pace
+from model_dockerize.aws.ground.template import Template
+from model_dockerize.aws.ground.values import TAG
+from model_dockerize.errors import AwsError, InputError, ModelDockerizeError, TimedOutError
+from model_dockerize.progress import Silent
+from model_dockerize.settings import AwsSettings
+from tests.rig.homes import NewHome
+from tests.rig.progress import Said
+
+HEAD = 'Parameters: {Fingerprint: {Type: String}, Days: {Type: String, Default: "1"}}\nResources:\n'
+END = "Outputs: {Fingerprint: {Value: !Ref Fingerprint}}\n"
+LOG = "  Log: {{Type: AWS::Logs::LogGroup, Properties: {{LogGroupName: {name}, RetentionInDays: !Ref Days}}}}\n"
+BROKEN = (
+    "  Mount: {Type: AWS::EFS::MountTarget, DependsOn: Log, "
+    "Properties: {FileSystemId: fs-00000000, SubnetId: subnet-00000000, SecurityGroups: []}}\n"
+)
+DATA = (
+    "  Data: {{Type: AWS::EFS::FileSystem, DeletionPolicy: RetainExceptOnCreate, UpdateReplacePolicy: Retain, "
+    "Properties: {{Encrypted: {encrypted}}}}}\n"
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A connection to a sandbox, what it said, and its calls."""
+
+    aws: aws.Aws
+    said: Said
+    calls: list[str]
+
+    @property
+    def cfn(self) -> Any:
+        return self.aws.client("cloudformation")
+
+    def wanted(self, name: str, *resources: str, **parameters: str) -> ground.Wanted:
+        return ground.Wanted(name, Template.of(HEAD + (LOG.format(name=name) + "".join(resources)) + END), parameters)
+
+    def ensure(self, wanted: ground.Wanted) -> ground.Stack:
+        return ground.ensure_stack(self.aws, wanted, self.said, Pace(limit=30, first=0.05, longest=0.2))
+
+    def plan(self, wanted: ground.Wanted) -> list[str]:
+        return [str(change) for change in ground.plan_stack(self.aws, wanted, self.said, Pace(limit=30, first=0.05))]
+
+    def delete(self, name: str) -> tuple[str, ...]:
+        return ground.delete_stack(self.aws, name, self.said, Pace(limit=30, first=0.05))
+
+    def status(self, name: str) -> str:
+        stack = ground.describe_stack(self.aws, name)
+        return stack.status if stack else "absent"
+
+    def settle(self, name: str) -> str:
+        while (status := self.status(name)).endswith("_IN_PROGRESS"):
+            time.sleep(0.05)
+        return status
+
+    def retention(self, group: str) -> int:
+        found = self.aws.logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        return found[0]["retentionInDays"]
+
+
+@pytest.fixture(scope="module")
+def account(new_home: NewHome) -> Iterator[Account]:
+    home = new_home("mdground")
+    box = sandbox.start(home, Silent())
+    said, calls = Said(), list[str]()
+    connection = aws.connect(AwsSettings("", ""), box.applied_to(os.environ), said)
+    client = connection.client("cloudformation")
+    client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
+    yield Account(connection, said, calls)
+    sandbox.stop(home, Silent())
+
+
+def refused(call: Callable[[], object], kind: type[ModelDockerizeError] = AwsError) -> ModelDockerizeError:
+    with pytest.raises(kind) as caught:
+        call()
+    assert caught.value.remedy
+    return caught.value
+
+
+SHARED = {"Network": "true", "ZoneA": "us-east-1a", "ZoneB": "us-east-1b", "Cluster": "model-dockerize"}
+
+
+def test_the_life_of_both_stacks(account: Account) -> None:
+    shared = ground.Wanted("model-dockerize", ground.load(ground.SHARED), SHARED)
+    assert "+ Vpc (AWS::EC2::VPC)" in account.plan(shared)
+    assert account.status("model-dockerize") == "absent"
+    made = account.ensure(shared)
+    assert (made.action, made.is_protected) == ("make", True)
+    account.calls.clear()
+    assert account.ensure(shared).action == "leave"
+    assert account.calls == ["DescribeStacks"]
+
+    private = replace(shared, parameters={"ZoneC": "us-east-1c", "Private": "true", "Instances": "true"})
+    out = account.ensure(private).outputs
+    assert account.ensure(shared).action == "leave"  # what is not named stays as it is
+    zones = [
+        subnet["AvailabilityZone"]
+        for subnet in account.aws.ec2.describe_subnets(
+            SubnetIds=[out["PublicA"], out["PublicB"], out["PublicC"], out["PrivateC"]]
+        )["Subnets"]
+    ]
+    assert sorted(zones) == ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1c"]
+    assert len(account.aws.ec2.describe_nat_gateways()["NatGateways"]) == 1
+
+    wish = {"Shared": "model-dockerize", "Model": "iris", "LogGroup": "/model-dockerize/iris", "Repository": "iris"}
+    iris = ground.Wanted("model-dockerize-iris", ground.load(ground.MODEL), wish)
+    assert account.ensure(iris).action == "make"
+    more = replace(
+        iris,
+        parameters={
+            **wish,
+            "Secrets": "arn:aws:secretsmanager:us-east-1:123456789012:secret:a-AbCdEf",
+            "Volume": "own",
+            "SubnetA": out["PrivateA"],
+            "SubnetB": out["PrivateB"],
+            "LoadBalancer": "own",
+            "BalancerSubnets": f"{out['PublicA']},{out['PublicB']}",
+        },
+    )
+    found = account.ensure(more).outputs
+    group = account.aws.ec2.describe_security_groups(GroupIds=[found["TaskGroup"]])["SecurityGroups"][0]
+    assert [bool(rule["IpRanges"]) for rule in group["IpPermissions"]] == [False]  # only the load balancer asks now
+    assert (
+        refused(lambda: account.delete("model-dockerize"))
+        .args[0]
+        .startswith("Stack model-dockerize is in use by model-dockerize-iris")
+    )
+    assert account.status("model-dockerize") == "UPDATE_COMPLETE"
+    assert account.delete("model-dockerize-iris") == (f"AWS::EFS::FileSystem {found['Volume']}",)
+    assert account.delete("model-dockerize") == ()
+    assert account.delete("model-dockerize") == ()
+
+
+def test_ecss_weights_survive_a_change_of_the_stack(account: Account) -> None:
+    shared = ground.Wanted("weights", ground.load(ground.SHARED), {**SHARED, "Cluster": ""})
+    out = account.ensure(shared).outputs
+    wish = {"Shared": "weights", "Model": "w", "LogGroup": "/w", "Repository": "ww", "LoadBalancer": "own"}
+    wish |= {"BalancerSubnets": f"{out['PublicA']},{out['PublicB']}", "Port": "8080"}
+    model = ground.Wanted("weights-w", ground.load(ground.MODEL), wish)
+    found, elb = account.ensure(model).outputs, account.aws.elbv2
+    groups = [{"TargetGroupArn": found[name], "Weight": weight} for name, weight in (("Blue", 0), ("Green", 100))]
+    elb.modify_rule(RuleArn=found["Rule"], Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}])
+    account.ensure(replace(model, parameters={"Secrets": "arn:aws:secretsmanager:us-east-1:123456789012:secret:a-b"}))
+    action = elb.describe_rules(RuleArns=[found["Rule"]])["Rules"][0]["Actions"][0]
+    assert [each["Weight"] for each in action["ForwardConfig"]["TargetGroups"]] == [0, 100]
+    account.delete("weights-w")
+    account.delete("weights")
+
+
+def test_a_creation_that_fails_says_why_and_leaves_nothing(account: Account) -> None:
+    error = refused(lambda: account.ensure(account.wanted("bad", BROKEN)))
+    assert "Stack bad could not be made, and was removed again: Mount (AWS::EFS::MountTarget): " in str(error)
+    assert "does not exist" in str(error)
+    assert account.status("bad") == "absent"
+    assert account.aws.logs.describe_log_groups(logGroupNamePrefix="bad")["logGroups"] == []
+
+
+def test_what_a_failed_creation_left_is_removed_and_made_anew(account: Account) -> None:
+    body = account.wanted("left", BROKEN).template.body
+    parameters = [{"ParameterKey": "Fingerprint", "ParameterValue": "x"}]
+    account.cfn.create_stack(StackName="left", TemplateBody=body, Parameters=parameters, Tags=[TAG])
+    assert account.settle("left") == "ROLLBACK_COMPLETE"
+    assert account.ensure(account.wanted("left")).action == "make"
+
+
+def test_a_run_that_was_killed_before_it_executed_is_continued(account: Account) -> None:
+    body = account.wanted("review").template.body
+    parameters = [{"ParameterKey": "Fingerprint", "ParameterValue": "x"}]
+    account.cfn.create_change_set(
+        StackName="review", ChangeSetName="x", ChangeSetType="CREATE", TemplateBody=body, Parameters=parameters
+    )
+    assert account.status("review") == "REVIEW_IN_PROGRESS"
+    assert account.ensure(account.wanted("review")).action == "make"
+
+
+def test_a_run_that_was_killed_after_it_executed_is_waited_for(account: Account) -> None:
+    with pytest.raises(TimedOutError, match="not at its end") as caught:
+        pace = Pace(limit=0, first=0.01)
+        ground.ensure_stack(account.aws, account.wanted("killed"), account.said, pace)
+    assert caught.value.remedy
+    assert account.ensure(account.wanted("killed")).status == "CREATE_COMPLETE"
+
+
+def test_a_change_that_fails_is_put_back_and_can_be_made_again(account: Account) -> None:
+    account.ensure(account.wanted("back"))
+    error = refused(lambda: account.ensure(account.wanted("back", BROKEN, Days="7")))
+    assert "could not be changed, and is as it was" in str(error)
+    assert (account.status("back"), account.retention("back")) == ("UPDATE_ROLLBACK_COMPLETE", 1)
+    assert account.ensure(account.wanted("back", Days="7")).action == "change"
+    assert account.retention("back") == 7
+
+
+def test_data_is_neither_made_anew_nor_lost_with_its_stack(account: Account) -> None:
+    first = account.ensure(account.wanted("data", DATA.format(encrypted="true")))
+    other = account.wanted("data", DATA.format(encrypted="false"))
+    error = refused(lambda: account.ensure(other), InputError)
+    assert error.details == ("~ Data (AWS::EFS::FileSystem), made anew: Encrypted",)
+    assert account.plan(other) == ["~ Data (AWS::EFS::FileSystem), made anew: Encrypted"]
+    assert account.ensure(account.wanted("data", DATA.format(encrypted="true"))).id == first.id
+    (kept,) = account.delete("data")
+    system = kept.split()[1]
+    assert account.aws.efs.describe_file_systems(FileSystemId=system)["FileSystems"]
+    before = len(account.aws.efs.describe_file_systems()["FileSystems"])
+    refused(lambda: account.ensure(account.wanted("data2", DATA.format(encrypted="true"), BROKEN)))
+    assert len(account.aws.efs.describe_file_systems()["FileSystems"]) == before
+
+
+def test_a_plan_changes_nothing(account: Account) -> None:
+    account.ensure(account.wanted("planned"))
+    assert account.plan(account.wanted("planned")) == []
+    assert account.plan(account.wanted("planned", Days="3")) == ["~ Log (AWS::Logs::LogGroup): RetentionInDays"]
+    assert account.plan(account.wanted("new")) == ["+ Log (AWS::Logs::LogGroup)"]
+    assert account.retention("planned") == 1
+    every = account.cfn.list_stacks(StackStatusFilter=["REVIEW_IN_PROGRESS"])["StackSummaries"]
+    assert every == []
+    left = account.cfn.list_change_sets(StackName="planned")["Summaries"]
+    assert [each for each in left if each["ExecutionStatus"] != "EXECUTE_COMPLETE"] == []
+
+
+def test_tags_of_the_user_reach_the_stack_and_what_it_makes(account: Account) -> None:
+    wanted = replace(account.wanted("tags"), tags={"team": "a"})
+    assert account.ensure(wanted).action == "make"
+    assert account.ensure(wanted).action == "leave"
+    assert account.ensure(replace(wanted, tags={"team": "b"})).action == "change"
+    arn = account.aws.logs.describe_log_groups(logGroupNamePrefix="tags")["logGroups"][0]["arn"].removesuffix(":*")
+    tags = account.aws.logs.list_tags_for_resource(resourceArn=arn)["tags"]
+    assert (tags["team"], tags["model-dockerize"]) == ("b", "stack")
+
+
+def test_a_stack_of_somebody_else_is_refused_and_not_touched(account: Account) -> None:
+    body = account.wanted("theirs").template.body
+    parameters = [{"ParameterKey": "Fingerprint", "ParameterValue": "x"}]
+    account.cfn.create_stack(StackName="theirs", TemplateBody=body, Parameters=parameters)
+    account.settle("theirs")
+    for call in (
+        lambda: account.ensure(account.wanted("theirs", Days="7")),
+        lambda: account.plan(account.wanted("theirs", Days="7")),
+        lambda: account.delete("theirs"),
+    ):
+        assert "did not make" in str(refused(call, InputError))
+    assert (account.status("theirs"), account.retention("theirs")) == ("CREATE_COMPLETE", 1)
+
+
+def test_what_is_deleted_half_is_protected_again_and_goes_once_it_is_free(account: Account) -> None:
+    shared = ground.Wanted("half", ground.load(ground.SHARED), {**SHARED, "Cluster": ""})
+    out, efs = account.ensure(shared).outputs, account.aws.efs
+    system = efs.create_file_system(CreationToken="half")["FileSystemId"]
+    target = efs.create_mount_target(FileSystemId=system, SubnetId=out["PublicA"])["MountTargetId"]
+    error = refused(lambda: account.delete("half"))
+    assert "Stack half could not be removed whole" in str(error)
+    assert "network interface" in error.remedy
+    stack = ground.describe_stack(account.aws, "half")
+    assert stack
+    assert (stack.status, stack.is_protected) == ("DELETE_FAILED", True)
+    efs.delete_mount_target(MountTargetId=target)
+    assert account.delete("half") == ()
+    assert account.status("half") == "absent"
+
+
+@pytest.mark.parametrize("wishes", [["3", "3", "3", "3"], ["5", "7", "14", "30"]])
+def test_runs_at_once_end_one_after_another(account: Account, wishes: list[str]) -> None:
+    name, came = f"race-{wishes[1]}", list[str]()
+
+    def run(days: str) -> None:
+        own = replace(account, aws=account.aws.apart())
+        came.append(own.ensure(account.wanted(name, Days=days)).action)
+
+    threads = [threading.Thread(target=run, args=(days,)) for days in wishes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(came) == 4
+    assert came.count("make") == 1
+    assert account.settle(name) in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+    assert str(account.retention(name)) in wishes
+
+
+def test_a_call_that_is_repeated_after_a_lost_answer_is_carried_out_once(account: Account) -> None:
+    own = replace(account, aws=account.aws.apart())
+    for name in ("create_change_set", "execute_change_set", "delete_stack"):
+        send_twice(own.cfn, name)
+    assert own.ensure(account.wanted("lost")).action == "make"
+    assert own.ensure(account.wanted("lost", Days="3")).action == "change"
+    assert own.delete("lost") == ()
+
+
+def send_twice(client: Any, operation: str) -> None:
+    plain = getattr(client, operation)
+
+    def twice(**given: Any) -> Any:
+        plain(**given)
+        return plain(**given)
+
+    setattr(client, operation, twice)

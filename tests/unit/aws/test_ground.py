@@ -1,0 +1,253 @@
+"""The ground's templates before judges that are not ours, and the driver where no CloudFormation is needed."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model_dockerize.aws import ground
+from model_dockerize.aws.ground.events import End, Pace, follow
+from model_dockerize.aws.ground.template import LONGEST, Template
+from model_dockerize.aws.ground.values import TAG, ResourceChange, Stack, Wanted
+from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
+from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
+from tests.rig import templates
+from tests.rig.progress import Said
+from tests.rig.templates import REGIONS
+
+BOTH = pytest.mark.parametrize("name", [ground.SHARED, ground.MODEL])
+
+
+@BOTH
+def test_a_template_passes_all_judges(name: str) -> None:
+    template = ground.load(name)
+    assert templates.findings(template.body) == []
+    assert templates.is_yaml_without_anchors(template.body)
+    assert len(template.body.encode()) < LONGEST
+
+
+def test_the_judges_find_what_is_wrong() -> None:
+    body = ground.load(ground.MODEL).body
+    for right, wrong in (
+        ("Description: HTTP of the model", "Description: the model's HTTP"),
+        ("RetentionInDays: 30", "RetentionInDays: 2"),
+        ("HealthyThresholdCount: 2", "HealthyThresholds: 2"),
+    ):
+        assert right in body
+        body = body.replace(right, wrong, 1)
+    found = "\n".join(templates.findings(body, REGIONS[:1]))
+    for named in ("the model's HTTP", "RetentionInDays", "HealthyThresholds"):
+        assert named in found
+
+
+@BOTH
+def test_the_sandbox_knows_every_type_and_property(name: str) -> None:
+    for resource in templates.resources(ground.load(name).body).values():
+        kind = RESOURCE_TYPES[resource["Type"]]
+        assert set(resource.get("Properties", {})) <= set(kind.properties)
+
+
+@BOTH
+def test_only_what_needs_a_name_has_one(name: str) -> None:
+    named = {
+        (logical, key)
+        for logical, resource in templates.resources(ground.load(name).body).items()
+        for key in resource.get("Properties", {})
+        if key.endswith("Name") and key != "ServiceName"
+    }
+    assert named == {ground.SHARED: {("EcsCluster", "ClusterName")}, ground.MODEL: {("Log", "LogGroupName")}}[name]
+
+
+def test_data_outlives_the_stack_and_nothing_else_does() -> None:
+    kept = {
+        logical: (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+        for logical, resource in templates.resources(ground.load(ground.MODEL).body).items()
+        if resource.get("DeletionPolicy", "Delete") != "Delete"
+    }
+    assert kept == {"FileSystem": ("RetainExceptOnCreate", "Retain")}
+
+
+def test_every_role_can_be_bounded() -> None:
+    roles = [
+        resource
+        for name in (ground.SHARED, ground.MODEL)
+        for resource in templates.resources(ground.load(name).body).values()
+        if resource["Type"] == "AWS::IAM::Role"
+    ]
+    assert len(roles) == 3
+    assert all("PermissionsBoundary" in role["Properties"] for role in roles)
+
+
+def test_a_fingerprint_is_of_the_meaning() -> None:
+    one = Template.of("Parameters: {A: {Type: String}}\nOutputs: {X: {Value: !Ref A}}\n")
+    same = Template.of("# said\nOutputs:\n  X:\n    Value: {Ref: A}\nParameters: {A: {Type: String}}\n")
+    other = Template.of("Parameters: {A: {Type: String}}\nOutputs: {X: {Value: !GetAtt A.B}}\n")
+    assert one.fingerprint == same.fingerprint != other.fingerprint
+    assert one.parameters == {"A"}
+
+
+TEMPLATE = Template("body", "f1", frozenset({"Fingerprint", "A", "B"}))
+
+
+def shown(**changes: Any) -> dict[str, Any]:
+    """A stack as DescribeStacks shows it."""
+    return {
+        "StackName": "s",
+        "StackId": "arn:s",
+        "StackStatus": "CREATE_COMPLETE",
+        "Parameters": [{"ParameterKey": "A", "ParameterValue": "1"}, {"ParameterKey": "B", "ParameterValue": "2"}],
+        "Outputs": [{"OutputKey": "Fingerprint", "OutputValue": "f1"}],
+        "Tags": [TAG],
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "parameters", "tags", "suits"),
+    [
+        ({}, {"A": "1"}, {}, True),
+        ({}, {}, {}, True),
+        ({"StackStatus": "UPDATE_ROLLBACK_COMPLETE"}, {"A": "1"}, {}, True),
+        ({"StackStatus": "UPDATE_FAILED"}, {"A": "1"}, {}, False),
+        ({}, {"A": "2"}, {}, False),
+        ({}, {"C": ""}, {}, False),
+        ({}, {"A": "1"}, {"team": "a"}, False),
+        ({"Tags": [{"Key": "team", "Value": "a"}, TAG]}, {"A": "1"}, {"team": "a"}, True),
+        ({"Outputs": [{"OutputKey": "Fingerprint", "OutputValue": "f0"}]}, {"A": "1"}, {}, False),
+    ],
+)
+def test_one_look_tells_whether_anything_differs(
+    changes: dict[str, Any], parameters: dict[str, str], tags: dict[str, str], suits: bool
+) -> None:
+    assert Stack.of(shown(**changes)).suits(Wanted("s", TEMPLATE, parameters, tags)) is suits
+
+
+def change(kind: str, action: str = "Modify", replacement: str = "False") -> ResourceChange:
+    return ResourceChange.of(
+        {
+            "ResourceChange": {
+                "Action": action,
+                "LogicalResourceId": "X",
+                "ResourceType": kind,
+                "Replacement": replacement,
+                "Details": [{"Target": {"Attribute": "Properties", "Name": "CidrBlock"}}],
+            }
+        }
+    )
+
+
+def test_what_is_precious_neither_goes_nor_is_made_anew_unasked() -> None:
+    vpc = "AWS::EC2::VPC"
+    assert [change(vpc, "Remove", "").loses, change(vpc, replacement="True").loses] == [True, True]
+    assert change(vpc, replacement="Conditional").loses
+    assert not change(vpc).loses
+    assert not change("AWS::EC2::Route", "Remove", "").loses
+    assert str(change(vpc, replacement="True")) == "~ X (AWS::EC2::VPC), made anew: CidrBlock"
+
+
+class Events:
+    """A CloudFormation that shows events: a list of them a look, newest first."""
+
+    def __init__(self, *looks: list[dict[str, Any]]) -> None:
+        self.looks = list(looks)
+        self.asked = 0
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "describe_stack_events"
+        return SimpleNamespace(paginate=self.paginate)
+
+    def paginate(self, StackName: str) -> Iterator[Any]:  # noqa: N803 - as AWS has it
+        assert StackName == "arn:s"
+        look = self.looks[min(self.asked, len(self.looks) - 1)]
+        self.asked += 1
+        for start in range(0, len(look), 2):
+            yield {"StackEvents": look[start : start + 2]}
+
+
+def event(what: str, status: str, reason: str = "", by: str | None = "mine") -> dict[str, Any]:
+    stack = what == "s"
+    found = {
+        "EventId": f"{what}-{status}-{by}",
+        "LogicalResourceId": what,
+        "PhysicalResourceId": "arn:s" if stack else f"id-{what}",
+        "ResourceType": "AWS::CloudFormation::Stack" if stack else "AWS::X::Y",
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
+    }
+    return found if by is None else {**found, "ClientRequestToken": by}
+
+
+def followed(*looks: list[dict[str, Any]]) -> tuple[End, Said]:
+    said = Said()
+    return follow(Events(*looks), "s", "arn:s", "mine", said, Pace(limit=60, sleep=lambda _: None)), said
+
+
+OLD = [event("s", "CREATE_COMPLETE", by="old"), event("s", "REVIEW_IN_PROGRESS", by=None)]
+
+
+def test_an_operation_is_followed_to_its_own_end_whoever_goes_on_with_the_stack() -> None:
+    begun = [event("s", "UPDATE_IN_PROGRESS"), *OLD]
+    made = [event("A", "CREATE_COMPLETE"), *begun]
+    done = [event("s", "UPDATE_IN_PROGRESS", by="next"), event("s", "UPDATE_COMPLETE"), *made]
+    end, said = followed(OLD, begun, made, done)
+    assert (end.status, end.touched) == ("UPDATE_COMPLETE", ("A",))
+    assert said.infos == ["stack s: A (AWS::X::Y): made"]
+
+
+def test_the_first_reason_is_told_and_not_what_was_cancelled_for_it() -> None:
+    events = [
+        event("s", "UPDATE_ROLLBACK_COMPLETE"),
+        event("s", "UPDATE_ROLLBACK_IN_PROGRESS", "The following resource(s) failed"),
+        event("B", "CREATE_FAILED", "Resource creation cancelled"),
+        event("A", "CREATE_FAILED", "a already exists"),
+        event("s", "UPDATE_IN_PROGRESS"),
+    ]
+    end, _ = followed(events)
+    assert end.reasons == ("A (AWS::X::Y): a already exists",)
+    error = end.error("s")
+    assert str(error) == "Stack s could not be changed, and is as it was: A (AWS::X::Y): a already exists"
+    assert "remove or rename it" in error.remedy
+
+
+def test_a_creation_that_failed_ends_with_the_deletion_of_its_stack() -> None:
+    back = [event("s", "ROLLBACK_COMPLETE"), event("A", "CREATE_FAILED", "why"), event("s", "CREATE_IN_PROGRESS")]
+    gone = [event("s", "DELETE_COMPLETE"), event("F", "DELETE_SKIPPED"), event("s", "DELETE_IN_PROGRESS"), *back]
+    end, _ = followed(back, gone)
+    assert (end.status, end.reasons, end.kept) == ("DELETE_COMPLETE", ("A (AWS::X::Y): why",), ("AWS::X::Y id-F",))
+    assert followed(back)[0].status == "ROLLBACK_COMPLETE"  # where it stays so, that was the end
+
+
+def test_a_wait_has_a_limit() -> None:
+    with pytest.raises(TimedOutError, match="stack s: not at its end"):
+        followed([event("s", "UPDATE_IN_PROGRESS")])
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "remedy"),
+    [
+        ("User: x is not authorized to perform: iam:CreateRole", AwsAccessError, "administrator"),
+        ("The maximum number of VPCs has been reached", AwsError, "quota"),
+        ("Export s-Vpc cannot be deleted as it is in use by iris", AwsError, "destroy"),
+        ("resource sg-1 has a dependent object", AwsError, "GuardDuty"),
+        ("Unable to assume the service linked role", AwsError, "in a minute"),
+        ("CIDR is out of range", AwsError, "Correct what the reason names"),
+        ("", AwsError, "Correct"),
+    ],
+)
+def test_a_failure_says_what_to_do(reason: str, kind: type[Exception], remedy: str) -> None:
+    error = End("UPDATE_ROLLBACK_COMPLETE", (reason,) if reason else ()).error("s")
+    assert type(error) is kind
+    assert remedy in error.remedy
+
+
+def test_a_look_comes_soon_at_first_and_seldom_later() -> None:
+    pauses: list[float] = []
+    pace = Pace(limit=30, sleep=pauses.append)
+    with pytest.raises(TimedOutError):
+        while True:
+            pace.wait("it")
+    assert pauses[0] == 0.25
+    assert pauses == sorted(pauses)
+    assert max(pauses) == 3.0
+    assert sum(pauses) < 34
