@@ -143,6 +143,7 @@ def test_what_is_precious_neither_goes_nor_is_made_anew_unasked() -> None:
     assert change(vpc, replacement="Conditional").loses
     assert not change(vpc).loses
     assert not change("AWS::EC2::Route", "Remove", "").loses
+    assert all(change(kind, replacement="True").loses for kind in ("AWS::ECS::Cluster", "AWS::Logs::LogGroup"))
     assert str(change(vpc, replacement="True")) == "~ X (AWS::EC2::VPC), made anew: CidrBlock"
 
 

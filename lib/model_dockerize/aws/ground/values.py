@@ -16,13 +16,15 @@ _GOOD = (
     "UPDATE_COMPLETE",
     "UPDATE_ROLLBACK_COMPLETE",
 )
-#: What a change set may neither replace nor remove unasked: data, addresses that others know, the network.
+#: What a change set may neither replace nor remove unasked: data, logs, addresses that others know, what tasks are in.
 _PRECIOUS = (
     "AWS::EC2::EIP",
     "AWS::EC2::Subnet",
     "AWS::EC2::VPC",
+    "AWS::ECS::Cluster",
     "AWS::EFS::FileSystem",
     "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::Logs::LogGroup",
 )
 
 
