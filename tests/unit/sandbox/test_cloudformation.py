@@ -31,7 +31,11 @@ class Recorder:
             self.calls.append((operation, parameters))
             if operation in self.refused:
                 raise PermissionError(operation)
-            return {"Role": {"Arn": "arn", "RoleId": "id"}, "GroupId": "sg-1", "Vpc": {"VpcId": "vpc-1"}}
+            return {
+                "Role": {"Arn": "arn", "RoleId": "id"},
+                "AttachedPolicies": [{"PolicyArn": "arn:p"}],
+                "PolicyNames": ["q"],
+            }
 
         return call
 
@@ -66,7 +70,10 @@ def test_what_could_not_be_made_whole_is_removed_again() -> None:
     policies = [{"PolicyName": "p", "PolicyDocument": {}}]
     with pytest.raises(PermissionError):
         Role(lambda _: client).create("r", {"AssumeRolePolicyDocument": TRUST, "Policies": policies})
-    assert client.operations() == ["create_role", "put_role_policy", "delete_role_policy", "delete_role"]
+    assert client.operations() == [
+        *("create_role", "put_role_policy", "list_attached_role_policies", "detach_role_policy"),
+        *("list_role_policies", "delete_role_policy", "delete_role"),
+    ]
 
 
 def test_a_role_changes_only_what_differs() -> None:

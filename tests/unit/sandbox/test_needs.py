@@ -68,6 +68,7 @@ def asked(action: str, params: dict[str, Any], resource: str = "*") -> list[tupl
         ),
         ("elasticloadbalancing:DescribeTags", {"ResourceArns.member.1": "arn:x"}, ["*"]),
         ("elasticloadbalancing:AddTags", {"ResourceArns.member.1": "arn:x"}, ["arn:x"]),
+        ("elasticloadbalancing:DeleteRule", {"RuleArn": "arn:x"}, ["arn:x"]),
         ("lambda:CreateFunction", {"FunctionName": "f"}, [f"{A}:lambda:{HERE}:function:f"]),
         ("application-autoscaling:DescribeScalableTargets", {}, ["*"]),
         ("cloudformation:CreateChangeSet", {"StackName": "s"}, [f"{A}:cloudformation:{HERE}:stack/s/*"]),

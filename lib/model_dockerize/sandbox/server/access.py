@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from model_dockerize.sandbox.server.needs import SERVICES, Need, needs
+from model_dockerize.sandbox.server.resource_tags import resource_of, tags_of
 from model_dockerize.sandbox.server.resources import Call
 from model_dockerize.sandbox.server.tokens import Scope
 from model_dockerize.sandbox.server.upstream import Upstream
@@ -27,6 +28,7 @@ class _Request:
 
     params: Mapping[str, Any]
     caller: str  # access key
+    path: str
     asked: list[str] = field(default_factory=list)
     refused: Need | None = None
 
@@ -46,10 +48,10 @@ class Access:
         self._upstream.actions.access_denied_response = self._denied  # type: ignore[attr-defined]
         self._upstream.iam._build_simulate_results_real = self._simulated  # type: ignore[attr-defined]
 
-    def begin(self, headers: Mapping[str, str], body: bytes) -> None:
+    def begin(self, headers: Mapping[str, str], body: bytes, path: str) -> None:
         """What is judged next in this context is this request."""
         signed = _ACCESS_KEY.search(headers.get("authorization", ""))
-        self._current.set(_Request(_params(headers, body), signed[1] if signed else ""))
+        self._current.set(_Request(_params(headers, body), signed[1] if signed else "", path))
 
     def caller(self) -> str:
         """The access key of the request that is being answered."""
@@ -108,8 +110,17 @@ class Access:
         if request is None or action.partition(":")[0] not in SERVICES:
             return self._evaluate(access_key, action, service, region, resource_arn, service_context)
         account = self._upstream.scope().account
+        vague = resource_arn == "*" or resource_arn.endswith("/*")
+        if vague and (named := resource_of(self._upstream, service, request.params, request.path)):
+            resource_arn = f"arn:aws:{service}:{region}:{account}:{named}"
         for need in needs(Call(action, request.params, account, region, resource_arn)):
-            context = {**(service_context or {}), **self._boundary(need.action, request.params), **need.context}
+            tags = tags_of(self._upstream, need.resource)
+            context = {
+                **(service_context or {}),
+                **tags,
+                **self._boundary(need.action, request.params),
+                **need.context,
+            }
             request.asked.append(f"{need.action} {need.resource}")
             if refused := self._evaluate(access_key, need.action, service, region, need.resource, context):
                 request.refused = need

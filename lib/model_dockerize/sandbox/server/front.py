@@ -63,7 +63,7 @@ class Front:
             body = await asgi.read_body(receive, _BODY_LIMIT)
             receive = _replay(body, receive)
         if self._access:
-            self._access.begin(headers, body)
+            self._access.begin(headers, body, scope["path"])
         service, action, mutating = journal.identify(scope["method"], scope["path"], headers, body)
         status, start = 500, b""
 

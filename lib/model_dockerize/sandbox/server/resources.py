@@ -152,7 +152,8 @@ def _elasticloadbalancing(call: Call) -> Iterator[str]:
     elif call.operation in ("AddTags", "RemoveTags"):
         yield from _members(call, "ResourceArns")
     elif not call.operation.startswith("Describe"):
-        yield call.resource
+        names = ("RuleArn", "ListenerArn", "LoadBalancerArn", "TargetGroupArn")
+        yield next((str(call.params[name]) for name in names if name in call.params), call.resource)
 
 
 def _application_autoscaling(call: Call) -> Iterator[str]:

@@ -71,13 +71,12 @@ class Role(Resource):
         return {"Arn": shown["Arn"], "RoleId": shown["RoleId"]}
 
     def delete(self, identity: str, properties: Properties) -> None:
+        del properties
         iam = self._client("iam")
-        for arn in properties.get("ManagedPolicyArns", []):
-            with suppress(iam.exceptions.NoSuchEntityException):
-                iam.detach_role_policy(RoleName=identity, PolicyArn=arn)
-        for policy in _inline(properties):
-            with suppress(iam.exceptions.NoSuchEntityException):
-                iam.delete_role_policy(RoleName=identity, PolicyName=policy)
+        for policy in iam.list_attached_role_policies(RoleName=identity)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=identity, PolicyArn=policy["PolicyArn"])
+        for name in iam.list_role_policies(RoleName=identity)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=identity, PolicyName=name)
         iam.delete_role(RoleName=identity)
 
 
