@@ -1,0 +1,203 @@
+"""Who may do what with the ground: the role that CloudFormation acts by, whoever calls it, and the bound of all roles.
+
+An administrator makes these once. A caller may change stacks of models by the role only; the role makes roles only
+within the bound, changes and removes only what bears our tag: so nobody becomes more than they were. Pure.
+"""
+
+from typing import Any
+
+from model_dockerize.aws.statement import Statement, Where, allow
+
+#: None of these matches `model-dockerize-*`, the names of what stacks make: the role cannot change itself.
+SERVICE_ROLE, BOUNDARY = "ModelDockerizeGround", "ModelDockerizeBoundary"
+_OURS = {"StringLike": {"aws:ResourceTag/model-dockerize": "*"}}
+_STACKS = "stack/model-dockerize-*/*"  # of models; the shared one has no second hyphen
+_LINKED = ("ecs", "elasticfilesystem", "elasticloadbalancing")
+
+
+def service_role_policy(where: Where) -> dict[str, Any]:
+    """Return what CloudFormation may do with our stacks."""
+    roles = where.arn("iam", "role/model-dockerize-*", regional=False)
+    bound = {"ArnEquals": {"iam:PermissionsBoundary": where.arn("iam", f"policy/{BOUNDARY}", regional=False)}}
+    return _document(
+        allow(
+            "Look",
+            (
+                *("ec2:Describe*", "elasticfilesystem:Describe*", "elasticloadbalancing:Describe*"),
+                *("ecs:DescribeClusters", "elasticfilesystem:ListTagsForResource", "logs:ListTagsForResource"),
+                *(f"logs:Describe{what}" for what in ("IndexPolicies", "LogGroups", "ResourcePolicies")),
+                "logs:GetDataProtectionPolicy",
+            ),
+        ),
+        *_network(),
+        _if(bound, allow("BoundRoles", ("iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"), roles)),
+        _if(
+            {**bound, "ArnLike": {"iam:PolicyARN": f"arn:{where.partition}:iam::aws:policy/service-role/{_INSTANCES}"}},
+            allow("BoundInstanceRole", ("iam:AttachRolePolicy", "iam:DetachRolePolicy"), roles),
+        ),
+        _if(bound, allow("Bound", ("iam:PutRolePermissionsBoundary",), roles)),
+        allow(
+            "Roles",
+            (
+                *("iam:DeleteRole", "iam:GetRole", "iam:GetRolePolicy", "iam:TagRole", "iam:UntagRole"),
+                *("iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:UpdateRole"),
+                "iam:UpdateAssumeRolePolicy",
+            ),
+            roles,
+        ),
+        allow(
+            "InstanceProfiles",
+            (*(f"iam:{verb}InstanceProfile" for verb in ("AddRoleTo", "Create", "Delete", "Get", "RemoveRoleFrom")),),
+            where.arn("iam", "instance-profile/model-dockerize-*", regional=False),
+        ),
+        _if(
+            {"StringEquals": {"iam:PassedToService": f"ec2.{_suffix(where)}"}},
+            allow("PassInstanceRole", ("iam:PassRole",), roles),
+        ),
+        _if(
+            {"StringEquals": {"iam:AWSServiceName": [f"{service}.amazonaws.com" for service in _LINKED]}},
+            allow(
+                "LinkedRoles",
+                ("iam:CreateServiceLinkedRole",),
+                where.arn("iam", "role/aws-service-role/*", regional=False),
+            ),
+        ),
+        allow(
+            "Clusters",
+            tuple(f"ecs:{verb}" for verb in ("CreateCluster", "DeleteCluster", "TagResource", "UntagResource")),
+            where.arn("ecs", "cluster/*"),
+        ),
+        allow(
+            "Logs",
+            tuple(
+                f"logs:{verb}"
+                for verb in (
+                    *("CreateLogGroup", "DeleteLogGroup", "DeleteRetentionPolicy", "PutRetentionPolicy"),
+                    *("TagResource", "UntagResource"),
+                )
+            ),
+            where.arn("logs", "log-group:/model-dockerize/*"),
+        ),
+        *_volumes(),
+        *_balancers(),
+    )
+
+
+def caller_policy(where: Where) -> dict[str, Any]:
+    """Return what whoever runs model-dockerize may do with stacks, once an administrator has made the shared one."""
+    role = where.arn("iam", f"role/{SERVICE_ROLE}", regional=False)
+    models = where.arn("cloudformation", _STACKS)
+    every = where.arn("cloudformation", "stack/model-dockerize*/*")
+    verbs = ("DescribeChangeSet", "DescribeEvents", "DescribeStackEvents", "DescribeStacks")
+    return _document(
+        allow("LookAtStacks", tuple(f"cloudformation:{verb}" for verb in verbs), every),
+        allow("ListImports", ("cloudformation:ListImports",)),
+        _if(
+            {"ArnEquals": {"cloudformation:RoleArn": role}},
+            allow("PlanByTheRole", ("cloudformation:CreateChangeSet",), models),
+        ),
+        # Of a stack that has a role, CloudFormation uses that: nobody else's rights count.
+        allow(
+            "CarryOut",
+            tuple(
+                f"cloudformation:{verb}"
+                for verb in (
+                    *("ContinueUpdateRollback", "DeleteChangeSet", "DeleteStack", "ExecuteChangeSet"),
+                    "UpdateTerminationProtection",
+                )
+            ),
+            models,
+        ),
+        _if(
+            {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}},
+            allow("PassTheRole", ("iam:PassRole",), role),
+        ),
+    )
+
+
+def boundary_policy() -> dict[str, Any]:
+    """Return the most that a role of ours may be allowed: what starts containers, and what registers an instance."""
+    return _document(
+        allow(
+            "Containers",
+            (
+                *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken"),
+                *("ecr:GetDownloadUrlForLayer", "logs:CreateLogStream", "logs:PutLogEvents"),
+                *("secretsmanager:GetSecretValue", "ssm:GetParameters"),
+            ),
+        ),
+        allow(
+            "Instances",
+            (
+                *(
+                    "ec2:DescribeTags",
+                    "ecs:CreateCluster",
+                    "ecs:DeregisterContainerInstance",
+                    "ecs:DiscoverPollEndpoint",
+                ),
+                *("ecs:Poll", "ecs:RegisterContainerInstance", "ecs:StartTelemetrySession", "ecs:Submit*"),
+                *("ecs:TagResource", "ecs:UpdateContainerInstancesState"),
+            ),
+        ),
+    )
+
+
+_INSTANCES = "AmazonEC2ContainerServiceforEC2Role"
+
+
+def _network() -> tuple[Statement, ...]:
+    made = ("InternetGateway", "NatGateway", "RouteTable", "SecurityGroup", "Subnet", "Vpc", "VpcEndpoint")
+    gone = ("InternetGateway", "NatGateway", "Route", "RouteTable", "SecurityGroup", "Subnet", "Vpc", "VpcEndpoints")
+    changes = (
+        *("AssociateRouteTable", "AttachInternetGateway", "CreateRoute", "CreateTags", "DeleteTags"),
+        *("AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "DetachInternetGateway"),
+        *("DisassociateAddress", "DisassociateRouteTable", "ModifySubnetAttribute", "ModifyVpcAttribute"),
+        *("ModifyVpcEndpoint", "ReleaseAddress", "ReplaceRoute", "RevokeSecurityGroupEgress"),
+        "RevokeSecurityGroupIngress",
+    )
+    interfaces = ("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface")  # of mount targets
+    return (
+        allow("Make", ("ec2:AllocateAddress", *(f"ec2:Create{thing}" for thing in made), *interfaces)),
+        _if({"StringLike": {"ec2:CreateAction": "*"}}, allow("TagWhatIsMade", ("ec2:CreateTags",))),
+        _if(_OURS, allow("Change", (*(f"ec2:{verb}" for verb in changes), *(f"ec2:Delete{thing}" for thing in gone)))),
+    )
+
+
+def _volumes() -> tuple[Statement, ...]:
+    prefix = "elasticfilesystem"
+    changes = (
+        *("CreateAccessPoint", "CreateMountTarget", "DeleteAccessPoint", "DeleteFileSystem", "DeleteMountTarget"),
+        *("ModifyMountTargetSecurityGroups", "TagResource", "UntagResource", "UpdateFileSystem"),
+    )
+    return (
+        allow("MakeVolumes", (f"{prefix}:CreateFileSystem",)),
+        _if({"StringLike": {f"{prefix}:CreateAction": "*"}}, allow("TagVolumes", (f"{prefix}:TagResource",))),
+        _if(_OURS, allow("ChangeVolumes", tuple(f"{prefix}:{verb}" for verb in changes))),
+    )
+
+
+def _balancers() -> tuple[Statement, ...]:
+    prefix = "elasticloadbalancing"
+    changes = (
+        *("AddTags", "DeleteListener", "DeleteLoadBalancer", "DeleteRule", "DeleteTargetGroup", "ModifyListener"),
+        *("ModifyRule", "ModifyTargetGroup", "ModifyTargetGroupAttributes", "RemoveTags", "SetRulePriorities"),
+        *("SetSecurityGroups", "SetSubnets"),
+    )
+    made = ("Listener", "LoadBalancer", "Rule", "TargetGroup")
+    return (
+        allow("MakeBalancers", tuple(f"{prefix}:Create{thing}" for thing in made)),
+        _if({"StringLike": {f"{prefix}:CreateAction": "*"}}, allow("TagBalancers", (f"{prefix}:AddTags",))),
+        _if(_OURS, allow("ChangeBalancers", tuple(f"{prefix}:{verb}" for verb in changes))),
+    )
+
+
+def _suffix(where: Where) -> str:
+    return "amazonaws.com.cn" if where.partition == "aws-cn" else "amazonaws.com"
+
+
+def _if(condition: dict[str, Any], statement: Statement) -> Statement:
+    return {**statement, "Condition": condition}
+
+
+def _document(*statements: Statement) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
