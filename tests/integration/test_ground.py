@@ -192,6 +192,9 @@ def test_a_run_that_was_killed_after_it_executed_is_waited_for(account: Account)
         ground.ensure_stack(account.aws, account.wanted("killed"), account.said, pace)
     assert caught.value.remedy
     assert account.ensure(account.wanted("killed")).status == "CREATE_COMPLETE"
+    stack = ground.describe_stack(account.aws, "killed")
+    assert stack
+    assert stack.is_protected
 
 
 def test_a_change_that_fails_is_put_back_and_can_be_made_again(account: Account) -> None:
@@ -237,7 +240,7 @@ def test_tags_of_the_user_reach_the_stack_and_what_it_makes(account: Account) ->
     assert account.ensure(replace(wanted, tags={"team": "b"})).action == "change"
     arn = account.aws.logs.describe_log_groups(logGroupNamePrefix="tags")["logGroups"][0]["arn"].removesuffix(":*")
     tags = account.aws.logs.list_tags_for_resource(resourceArn=arn)["tags"]
-    assert (tags["team"], tags["model-dockerize"]) == ("b", "stack")
+    assert (tags["team"], tags[TAG["Key"]]) == ("b", TAG["Value"])
 
 
 def test_a_stack_of_somebody_else_is_refused_and_not_touched(account: Account) -> None:

@@ -14,6 +14,7 @@ from model_dockerize.aws import ground
 from model_dockerize.aws.ground import permissions
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.template import Template
+from model_dockerize.aws.ground.values import TAG
 from model_dockerize.aws.statement import Where
 from model_dockerize.errors import AwsAccessError, ModelDockerizeError
 from model_dockerize.progress import Silent
@@ -180,7 +181,7 @@ def test_the_role_touches_nothing_that_is_not_ours(box: Sandbox, administrator: 
     iam.put_user_policy(UserName="as-role", PolicyName="p", PolicyDocument=document)
     key = iam.create_access_key(UserName="as-role")["AccessKey"]
     taken = signed_in(box, AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"])
-    tag = [{"Key": "model-dockerize", "Value": "network"}]
+    tag = [TAG]
     attacks: list[Callable[[], object]] = [
         lambda: taken.client("ec2").delete_vpc(VpcId=vpc),
         lambda: taken.client("ec2").delete_subnet(SubnetId=subnets[0]),

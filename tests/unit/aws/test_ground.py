@@ -64,6 +64,11 @@ def test_only_what_needs_a_name_has_one(name: str) -> None:
     assert named == {ground.SHARED: {("EcsCluster", "ClusterName")}, ground.MODEL: {("Log", "LogGroupName")}}[name]
 
 
+@BOTH
+def test_no_template_has_a_tag_of_the_stacks_own_key(name: str) -> None:
+    assert TAG["Key"] not in ground.load(name).body  # a resource with two tags of one key is refused
+
+
 def test_data_outlives_the_stack_and_nothing_else_does() -> None:
     kept = {
         logical: (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))

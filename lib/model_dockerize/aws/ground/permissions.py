@@ -6,11 +6,12 @@ within the bound, changes and removes only what bears our tag: so nobody becomes
 
 from typing import Any
 
+from model_dockerize.aws.ground.values import TAG
 from model_dockerize.aws.statement import Statement, Where, allow
 
 #: None of these matches `model-dockerize-*`, the names of what stacks make: the role cannot change itself.
 SERVICE_ROLE, BOUNDARY = "ModelDockerizeGround", "ModelDockerizeBoundary"
-_OURS = {"StringLike": {"aws:ResourceTag/model-dockerize": "*"}}
+_OURS = {"StringEquals": {f"aws:ResourceTag/{TAG['Key']}": TAG["Value"]}}
 _STACKS = "stack/model-dockerize-*/*"  # of models; the shared one has no second hyphen
 _LINKED = ("ecs", "elasticfilesystem", "elasticloadbalancing")
 

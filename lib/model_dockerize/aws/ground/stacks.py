@@ -103,6 +103,7 @@ def _ensure(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace) -> Stack:
     if there and there.status == "UPDATE_ROLLBACK_FAILED":
         there = _way_back_continued(client, there, progress, pace)
     if there and there.suits(wanted):
+        _protect(client, there)  # a run may have been killed before it came to that
         aws.settled(progress, "leave", "stack", name)
         return there
     former = None if there is None or there.is_to_be_made else there
@@ -112,11 +113,11 @@ def _ensure(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace) -> Stack:
         return there or _known(client, name)
     _check_loss(client, wanted, change_set)
     end = _execute(client, name, change_set, progress, pace)
-    if former is None:
-        client.update_termination_protection(StackName=name, EnableTerminationProtection=True)
     action: Action = "change" if former else "make"
     aws.settled(progress, action, "stack", name, *(end.touched if former else ()))
-    return replace(_known(client, name), action=action)
+    made = _known(client, name)
+    _protect(client, made)
+    return replace(made, action=action, is_protected=True)
 
 
 def _execute(client: Any, name: str, change_set: ChangeSet, progress: Progress, pace: Pace) -> End:
@@ -152,10 +153,16 @@ def _delete(client: Any, stack: Stack, progress: Progress, pace: Pace, role: str
         return ()
     end = follow(client, stack.name, stack.id, token, progress, pace.anew())
     if end.status != "DELETE_COMPLETE":
-        if _look(client, stack.name):
-            client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=True)
+        if left := _look(client, stack.name):
+            _protect(client, left)
         raise end.error(stack.name)
     return end.kept
+
+
+def _protect(client: Any, stack: Stack) -> None:
+    """From a deletion by hand, which would go half way and take roles from under running tasks."""
+    if not stack.is_protected:
+        client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=True)
 
 
 def _check_ours(stack: Stack | None, name: str) -> None:

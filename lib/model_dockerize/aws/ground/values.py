@@ -7,8 +7,8 @@ from typing import Any
 from model_dockerize.aws.change import Action
 from model_dockerize.aws.ground.template import Template
 
-#: The tag by which a stack is ours. CloudFormation hands it on to what it makes, where the template says no other.
-TAG = {"Key": "model-dockerize", "Value": "stack"}
+#: The tag by which a stack is ours. CloudFormation hands it on to what it makes: no template has a tag of that key.
+TAG = {"Key": "model-dockerize-stack", "Value": "ground"}
 _GOOD = (
     "CREATE_COMPLETE",
     "IMPORT_COMPLETE",
