@@ -309,3 +309,48 @@ def send_twice(client: Any, operation: str) -> None:
         return plain(**given)
 
     setattr(client, operation, twice)
+
+
+class KilledError(BaseException):
+    """As a signal would end the process: nothing of ours catches it."""
+
+
+@dataclass
+class Killer:
+    """Ends a run at its call number `at`, counted from 0."""
+
+    at: int = 0
+    count: int = 0
+
+    def __call__(self, **_: Any) -> None:
+        self.count += 1
+        if self.count > self.at:
+            raise KilledError
+
+
+@pytest.mark.parametrize("event", ["before-call", "after-call"])
+def test_whenever_a_run_is_killed_the_next_one_ends_well(account: Account, event: str) -> None:
+    killer, own = Killer(), replace(account, aws=account.aws.apart())
+    own.cfn.meta.events.register(event, killer)
+    for at in range(30):
+        killer.at = at
+        name = f"kill-{event[:2]}-{at}"
+        runs: list[Callable[[Account], object]] = [
+            lambda by, name=name: by.ensure(account.wanted(name)),  # type: ignore[misc]
+            lambda by, name=name: by.ensure(account.wanted(name, Days="3")),  # type: ignore[misc]
+            lambda by, name=name: by.delete(name),  # type: ignore[misc]
+        ]
+        killed = 0
+        for run, good in zip(runs, ("1", "3", ""), strict=True):
+            killer.count = 0
+            try:
+                run(own)
+            except KilledError:
+                killed += 1
+                run(account)
+            stack = ground.describe_stack(account.aws, name)
+            assert (stack.parameters["Days"] if stack else "") == good
+            assert stack is None or stack.is_protected
+        if not killed:
+            break
+    assert 8 <= killer.at < 29  # it was killed everywhere that a run calls
