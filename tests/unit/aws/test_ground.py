@@ -8,14 +8,16 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 
 from model_dockerize.aws import ground
 from model_dockerize.aws.ground import permissions
+from model_dockerize.aws.ground.change_set import create_change_set
 from model_dockerize.aws.ground.events import End, Pace, follow
 from model_dockerize.aws.ground.template import LONGEST, Template
 from model_dockerize.aws.ground.values import TAG, ResourceChange, Stack, Wanted
 from model_dockerize.aws.statement import Where
-from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
+from model_dockerize.errors import AwsAccessError, AwsError, InputError, TimedOutError
 from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
 from tests.rig import templates
 from tests.rig.progress import Said
@@ -292,3 +294,62 @@ def is_known(service: str, action: str) -> bool:
         return True
     names = botocore.session.get_session().get_service_model(CLIENTS.get(service, service)).operation_names
     return any(fnmatch(name, action) for name in names)
+
+
+class ChangeSets:
+    """A CloudFormation whose change set ends as it is told, after one look."""
+
+    def __init__(self, reason: str, found: list[dict[str, str]] | None = None) -> None:
+        self.reason, self.found = reason, found
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**parameters: Any) -> dict[str, Any]:
+            self.requests.append((operation, parameters))
+            if operation == "describe_events" and self.found is None:
+                raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeEvents")
+            pending = len(self.requests) == 2
+            status = {"Status": "CREATE_IN_PROGRESS"} if pending else {"Status": "FAILED", "StatusReason": self.reason}
+            return {**status, "ChangeSetId": "arn:c", "StackId": "arn:s", "OperationEvents": self.found}
+
+        return call
+
+
+def proposed(client: ChangeSets, **parameters: str) -> Any:
+    wanted = Wanted("s", TEMPLATE, parameters)
+    return create_change_set(client, wanted, Stack.of(shown()), "s", Pace(sleep=lambda _: None))
+
+
+@pytest.mark.parametrize(
+    "reason", ["The submitted information didn't contain changes.", "No updates are to be performed"]
+)
+def test_a_change_set_without_changes_is_none_and_is_removed(reason: str) -> None:
+    client = ChangeSets(reason)
+    assert proposed(client, A="2") is None
+    operations = [operation for operation, _ in client.requests]
+    assert operations == ["create_change_set", "describe_change_set", "describe_change_set", "delete_change_set"]
+    request = client.requests[0][1]
+    assert {each["ParameterKey"]: each.get("ParameterValue") for each in request["Parameters"]} == {
+        "A": "2",
+        "B": None,  # keeps what it has
+        "Fingerprint": "f1",
+    }
+    assert "OnStackFailure" not in request
+    assert "RoleARN" not in request
+
+
+def test_what_is_found_before_anything_is_made_is_told() -> None:
+    found = [{"ValidationPath": "/Resources/Log/Properties/X", "ValidationStatusReason": "extraneous key"}]
+    with pytest.raises(AwsError, match="does not take the change: validation failed") as caught:
+        proposed(ChangeSets("validation failed", found))
+    assert caught.value.details == ("/Resources/Log/Properties/X: extraneous key",)
+    with pytest.raises(AwsError) as caught:
+        proposed(ChangeSets("validation failed"))
+    assert caught.value.details == ()
+
+
+def test_a_value_that_is_too_long_is_refused_before_it_is_sent() -> None:
+    client = ChangeSets("")
+    with pytest.raises(InputError, match="A has 4097 bytes"):
+        proposed(client, A="x" * 4097)
+    assert client.requests == []

@@ -4,6 +4,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.template import LONGEST
 from model_dockerize.aws.ground.values import ResourceChange, Stack, Wanted
@@ -88,8 +90,11 @@ def _request(wanted: Wanted, there: Stack | None) -> dict[str, Any]:
 
 
 def _findings(client: Any, change_set: str) -> tuple[str, ...]:
-    """What AWS's validation found before anything was made: only these events say it."""
-    events = client.describe_events(ChangeSetName=change_set, Filters={"FailedEvents": True})["OperationEvents"]
+    """What AWS's validation found before anything was made: only these events say it, to whom may read them."""
+    try:
+        events = client.describe_events(ChangeSetName=change_set, Filters={"FailedEvents": True})["OperationEvents"]
+    except ClientError:
+        return ()
     return tuple(
         f"{event.get('ValidationPath') or event.get('LogicalResourceId', '')}: {event['ValidationStatusReason']}"
         for event in events

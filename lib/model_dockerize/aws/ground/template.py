@@ -26,7 +26,7 @@ class Template:
     @classmethod
     def of(cls, body: str) -> "Template":
         """Read a template."""
-        meaning = yaml.load(body, _Loader)  # noqa: S506 - a SafeLoader
+        meaning = _Loader(body).get_single_data()
         told = json.dumps(meaning, sort_keys=True, default=str).encode()
         return cls(body, hashlib.sha256(told).hexdigest()[:16], frozenset(meaning.get("Parameters", {})))
 
