@@ -88,7 +88,7 @@ def _prepare(program: str) -> int:
 
     try:
         found = manifest.found_file(settings.current().manifest)
-        prepare.prepare(program, Path.cwd(), Path("/tmp"), found)  # noqa: S108 - the place for what is temporary
+        prepare.prepare(program, Path.cwd(), prepare.TEMPORARY, found)
     except StartError as error:
         return _failed(str(error))
     return 0

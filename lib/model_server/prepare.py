@@ -12,7 +12,9 @@ from pathlib import Path
 
 from model_server.errors import StartError
 
-_OPEN_TO_ALL = 0o1777  # as /tmp is everywhere
+#: Where server and program write.
+TEMPORARY = Path("/tmp")  # noqa: S108
+_OPEN_TO_ALL = 0o1777
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 
 

@@ -17,7 +17,7 @@ UPLOAD_BYTES = 2 * 1024**3
 
 _FOLDER = "/program"
 _SERVER = "/opt/model-server"
-_PYTHON = re.compile(r"(?:.*/)?python[0-9.]*")
+_PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[0-9.]*")
 # Old engines know these without a `# syntax=` line, which would have to be pulled from a registry.
 _CA_BUNDLE = "--mount=type=secret,id=ca-bundle,required=false"
 _MOUNTS = (

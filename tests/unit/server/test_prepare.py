@@ -149,6 +149,7 @@ def test_the_command_begins_with_the_path_that_was_found(
     monkeypatch.setenv("MODEL_MANIFEST", str(path))
     monkeypatch.setenv("GAI_VOLUME_PATH", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("model_server.prepare.TEMPORARY", tmp_path / "tmp")
     python3 = executable(programs / "python3")
     command = ["python", "main.py", "{input}", "{output}"]
     document = json.loads(manifest_text(tmp_path, command=command))
