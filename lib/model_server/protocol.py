@@ -1,15 +1,266 @@
-"""HTTP as uvicorn speaks it, without its two copies of every body."""
+"""HTTP as uvicorn speaks it, within bounds, and without its two copies of every body."""
 
+import asyncio
+import math
+import resource
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from model_server import bounds
+
+_SWEEP_SECONDS = 1.0
+_OFFER = (b"upgrade", b"http2-settings")
+
+
+class Connections:
+    """Makes a Protocol for each connection, and ends those that take more than their share."""
+
+    def __init__(self, most: int | None = None) -> None:
+        """At most `most` connections are open at a time; None: as many as the process may have."""
+        own = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - bounds.OWN_DESCRIPTORS
+        self._most = max(1, min(bounds.CONNECTIONS, own)) if most is None else most
+        self._open: set[Protocol] = set()
+        #: Those that wait for their client, the one first that has waited longest.
+        self._waiting: dict[Protocol, None] = {}
+        self._sweeping = False
+
+    def __call__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> "Protocol":
+        return Protocol(self, config, server_state, app_state, _loop)
+
+    def enter(self, connection: "Protocol") -> bool:
+        """Takes a new connection, for which another may have to go; False if there is no place for it."""
+        while len(self._open) >= self._most and self._waiting:
+            victim = next(iter(self._waiting))
+            self.leave(victim)
+            victim.transport.abort()
+        if len(self._open) >= self._most:
+            return False
+        self._open.add(connection)
+        if not self._sweeping:
+            self._sweeping = True
+            connection.loop.call_later(_SWEEP_SECONDS, self._sweep, connection.loop)
+        return True
+
+    def leave(self, connection: "Protocol") -> None:
+        """Forgets a connection that is closed."""
+        self._open.discard(connection)
+        self._waiting.pop(connection, None)
+
+    def wait(self, connection: "Protocol") -> None:
+        """From now on it waits for its client."""
+        self._waiting.pop(connection, None)
+        self._waiting[connection] = None
+
+    def work(self, connection: "Protocol") -> None:
+        """From now on its client waits for us."""
+        self._waiting.pop(connection, None)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._sweeping = bool(self._open)
+        if self._sweeping:
+            now = loop.time()
+            for connection in list(self._open):
+                connection.look(now)
+            loop.call_later(_SWEEP_SECONDS, self._sweep, loop)
 
 
 class Protocol(HttpToolsProtocol):
-    """Hands a piece of a body on as it is; uvicorn gathers all in a bytearray, and copies that for the application."""
+    """One connection.
+
+    Beyond uvicorn it bounds the head of a request, the time that a client takes to send and to read, and has two cares
+    of RFC 9110: an offer to switch protocols is ignored (7.8), and who has sent all and closed its end gets an answer.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._all = connections
+        #: When the client must have sent, and have read, by the clock of the loop.
+        self._due = self._unread_due = math.inf
+        #: A request began, and its head, its end is not there yet.
+        self._in_head = self._in_body = False
+        self._head_bytes = 0
+        self._headers = 0
+        self._body_bytes = 0
+        #: An offer to switch protocols was met: the parser passes over the body of its request.
+        self._is_offer = False
+        #: Nothing that comes is looked at any more.
+        self._is_over = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if not self._all.enter(self):
+            self._is_over = True
+            transport.abort()
+            return
+        self._all.wait(self)
+        self._due = self.loop.time() + bounds.HEAD_SECONDS
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._all.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            return
+        self._unset_keepalive_if_required()
+        if self._due == math.inf and not self._in_body:
+            self._due = self.loop.time() + bounds.HEAD_SECONDS
+        goes_on = self._in_head
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = self._without_offer() + data[offer.args[0] :] if not self._is_over else b""
+            except httptools.HttpParserError:
+                self.refuse(HTTPStatus.BAD_REQUEST)
+                return
+            else:
+                break
+        if self._in_head and goes_on:  # of the first piece the parser tells at the end which part of it is the head
+            self._head_bytes += len(data)
+            if self._head_bytes > bounds.HEAD_BYTES:
+                self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keeps our end open as long as an answer is due: the client has said all and listens."""
+        if self.cycle is None or self.cycle.response_complete or self._in_head or self._in_body:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._due = self.loop.time() + bounds.HEAD_SECONDS
+        self._head_bytes = self._headers = 0
+        self._is_offer = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers += 1
+        if self._headers <= bounds.HEADERS:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._is_over:
+            return
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > bounds.HEAD_BYTES or self._headers > bounds.HEADERS:
+            self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self.parser.get_method() == b"CONNECT":
+            self.refuse(HTTPStatus.METHOD_NOT_ALLOWED)
+        elif self.parser.should_upgrade():
+            self._is_offer = True
+        else:
+            self._in_body = True
+            self._body_bytes = 0
+            self._due = self.loop.time() + bounds.BODY_SECONDS
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        if self._is_over:
+            return
+        self._body_bytes += len(body)
         cycle = self.cycle
         if not cycle.body:
             cycle.body = b""  # type: ignore[assignment]  # b"" + body is body itself, and so is bytes(body)
         elif isinstance(cycle.body, bytes):
             cycle.body = bytearray(cycle.body)  # else each of many small pieces would copy all that came before it
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._is_over or self._is_offer:
+            return
+        self._in_body = False
+        self._due = math.inf
+        if self.cycle.response_complete:
+            self._all.wait(self)
+        else:
+            self._all.work(self)
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and not self._in_body:
+            self._all.wait(self)
+
+    def pause_writing(self) -> None:
+        self._unread_due = self.loop.time() + bounds.UNREAD_SECONDS
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._unread_due = math.inf
+        super().resume_writing()
+
+    def look(self, now: float) -> None:
+        """Ends the connection if its client is too slow."""
+        if self._unread_due == math.inf and self.transport.is_closing():
+            self._unread_due = now + bounds.UNREAD_SECONDS  # something of the answer is still to be read
+        if now >= self._unread_due:
+            self.transport.abort()
+        elif self._in_body and (self._body_bytes >= bounds.BODY_BYTES or self.flow.read_paused):
+            if now >= self._due or self.flow.read_paused:  # it keeps its pace, or waits for us
+                self._body_bytes = 0
+                self._due = now + bounds.BODY_SECONDS
+                self._all.wait(self)
+        elif now >= self._due:
+            self._due = math.inf
+            if self._in_head or self._in_body:
+                self.refuse(HTTPStatus.REQUEST_TIMEOUT)
+            elif self.cycle is None or self.cycle.response_complete:
+                self.transport.close()  # it never said a word
+
+    def refuse(self, status: HTTPStatus) -> None:
+        """Answers what is no request for the application, behind the answers that are still due, and hangs up."""
+        if self._is_over:
+            return
+        self._is_over = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+            cycle.keep_alive = False
+        elif cycle is not None and not cycle.response_complete and cycle.response_started:
+            self.transport.close()
+        else:
+            text = status.phrase.encode()
+            head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            end = f"content-length: {len(text)}\r\nconnection: close\r\n\r\n"
+            self.transport.write(f"{head}{end}".encode() + text)
+            self.transport.close()
+
+    def _without_offer(self) -> bytes:
+        """The head of the request that made an offer, without it, for a new parser: the old one knows of no body."""
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [method + b" " + self.url + b" HTTP/" + version]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = [
+                    word for word in value.split(b",") if word.strip().lower() not in (b"upgrade", b"http2-settings")
+                ]
+                lines.append(name + b": " + b",".join(kept))
+            elif name not in (b"upgrade", b"http2-settings"):
+                lines.append(name + b": " + value)
+        self.parser = self._new_parser()
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn: its answer says that it closes
+        return parser

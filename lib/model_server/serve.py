@@ -12,7 +12,7 @@ from types import FrameType
 import uvicorn
 import uvloop
 
-from model_server import __version__, log, manifest, privileges, volume
+from model_server import __version__, bounds, log, manifest, privileges, volume
 from model_server.api import envelope
 from model_server.api.app import create_app
 from model_server.api.services import Services
@@ -28,7 +28,7 @@ from model_server.license import Licensing
 from model_server.log import logger
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
-from model_server.protocol import Protocol
+from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
 from model_server.settings import DEFAULT_DATA_DIRECTORY, Settings
 from model_server.volume import Volume
@@ -37,7 +37,8 @@ _BACKLOG = 2048
 _COURIERS = 4
 #: For what waits for the disk, beside one for each worker; made when they are needed.
 _THREADS = 40
-_KEEP_ALIVE_SECONDS = 65  # longer than the 60 s of common load balancers: they must be the first to close
+#: For requests that still go on behind the drain; with its 25 s less than the 30 s that ECS waits.
+_LAST_SECONDS = 3
 
 
 def serve(settings: Settings) -> int:
@@ -109,7 +110,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
     app = create_app(services, settings.root_path)
     config = uvicorn.Config(
         app,
-        http=Protocol,
+        http=Connections(),  # type: ignore[arg-type]  # it is called as the class would be
         ws="none",
         proxy_headers=False,  # nobody asks for the client's address, and no absolute URL is made
         log_config=None,
@@ -117,8 +118,8 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         lifespan="off",
         server_header=False,
         backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=5,
+        timeout_keep_alive=bounds.IDLE_SECONDS,
+        timeout_graceful_shutdown=_LAST_SECONDS,
     )
     logger.info(
         "%s %s (build %s, server %s) on port %d; data in %s, journal %s; workers: %d; runner: %s",

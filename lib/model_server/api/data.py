@@ -81,10 +81,11 @@ def of_model(job: Job, file: Path, target: mime.Form | None, manifest: Manifest,
     try:
         rules = () if job.output_mappings is None else _result_rules(job.output_mappings, manifest)
         if source is target and not rules:
-            if source is mime.Form.JSON:
-                convert.check(file, source, ())
-            return None
-        plan = Plan(source, target, rules, manifest.output_schema)
+            if source is not mime.Form.JSON or convert.is_json(file):
+                return None
+            plan = Plan(source, target)
+        else:
+            plan = Plan(source, target, rules, manifest.output_schema)
         return _converted(convert.convert_result, file, plan, folder, manifest.limits.upload_bytes)
     except DataError as error:
         raise ApiError(400, f"the result cannot be had in this form: {error}") from error

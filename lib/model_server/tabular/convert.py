@@ -9,6 +9,7 @@ from typing import Any
 from model_server.tabular import mapping, records
 from model_server.tabular.mapping import Rule
 from model_server.tabular.mime import Form
+from model_server.tabular.paths import Keys
 from model_server.tabular.problems import DataError, Problems
 from model_server.tabular.schema import Field, Fitter
 
@@ -86,6 +87,18 @@ def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
         pass
 
 
+def is_json(source: Path) -> bool:
+    """Tells whether a result that should be JSON is; False if it is but for NaN or Infinity, which are not.
+
+    Raises:
+        DataError: it is none at all.
+    """
+    document = records.Document(source, is_result=True)
+    for _ in document.records():
+        pass
+    return not document.is_mended
+
+
 def _convert(
     source: Path,
     target: Path,
@@ -97,7 +110,7 @@ def _convert(
     is_array: bool | None,
     limit: int,
 ) -> None:
-    flow = _Flow(source, plan, steps, names)
+    flow = _Flow(source, plan, steps, names, is_result=is_array is None)
     if plan.target is Form.JSON:
         array = flow.is_array if is_array is None else is_array
         records.write_json((record for _, record in flow.records()), array, target, limit)
@@ -113,15 +126,23 @@ def _convert(
 class _Flow:
     """The records of a file on their way through the steps."""
 
-    def __init__(self, source: Path, plan: Plan, steps: Sequence[Step], names: tuple[str, ...]) -> None:
+    def __init__(
+        self, source: Path, plan: Plan, steps: Sequence[Step], names: tuple[str, ...], *, is_result: bool = False
+    ) -> None:
         self._steps = steps
+        #: Columns that a table must have, also if it has no row that could lack a value.
+        self._needed = [
+            field.path.name
+            for field in plan.fields
+            if plan.source is Form.CSV and not plan.rules and not is_result and not field.optional
+        ]
         self._table: records.Table | None = None
         self._document: records.Document | None = None
         if plan.source.is_table:
             self._table = records.Table(source, plan.source is Form.CSV, names)
             self.is_array = True
         else:
-            self._document = records.Document(source)
+            self._document = records.Document(source, is_result=is_result)
             self.is_array = self._document.is_array
 
     def records(self) -> Iterator[tuple[int, Any]]:
@@ -131,8 +152,14 @@ class _Flow:
             source: Iterator[tuple[int, Any]] = self._table.records(problems)
         elif self._document is not None:
             source = self._document.records()
+        number = 0
         for number, record in source:
             yield number, self._through(record, partial(_complain, problems, number))
+        if number == 0 and self._table is not None:
+            blank, keys = self._table.blank(), Keys()
+            for name in self._needed:
+                if keys.of(blank, name) is None:
+                    problems.add(f"the header has no column {name!r}")
         problems.raise_if_any()
 
     def columns(self) -> dict[str, int]:

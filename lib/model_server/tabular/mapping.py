@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model_server import bounds
 from model_server.tabular import paths
-from model_server.tabular.paths import MISSING, Path, PathError, PlaceError
+from model_server.tabular.paths import MISSING, Keys, Path, PathError, PlaceError, Room
 from model_server.tabular.problems import DataError, Problems
 from model_server.tabular.schema import Field, TypeProblem, coerce
 
-_MOST_RULES = 2000
 _KEYS = ("source", "destination", "defaultvalue")
 
 
@@ -48,8 +48,8 @@ def parse(
         raise DataError("a mapping is a JSON array of objects with source, destination and perhaps defaultValue")
     if not entries:
         raise DataError("the mapping is empty; leave the field empty to use none")
-    if len(entries) > _MOST_RULES:
-        raise DataError(f"the mapping has {len(entries)} entries; {_MOST_RULES} are possible")
+    if len(entries) > bounds.RULES:
+        raise DataError(f"the mapping has {len(entries)} entries; {bounds.RULES} are possible")
     problems = Problems()
     types = {str(field.path): field for field in fields}
     read_source = paths.parse_column if source_is_table else paths.parse
@@ -78,8 +78,9 @@ def apply(record: Any, rules: Sequence[Rule], fields: Sequence[Field], complain:
         complain: called with every problem, which names its path.
     """
     made: Any = None
+    keys, room = Keys(), Room()
     for rule in rules:
-        value = MISSING if rule.source is None else paths.select(record, rule.source)
+        value = MISSING if rule.source is None else paths.select(record, rule.source, keys)
         if rule.default is not None and (value is MISSING or value is None or value == ""):
             value = rule.default
         if value is MISSING or value is None:
@@ -87,13 +88,13 @@ def apply(record: Any, rules: Sequence[Rule], fields: Sequence[Field], complain:
                 continue  # no values for several places
             value = None
         try:
-            made = paths.place(made, rule.destination, value)
+            made = paths.place(made, rule.destination, value, room)
         except PlaceError as error:
             complain(f"{rule.source} to {rule.destination}: {error}")
     for field in fields:
         name = field.path.name
         if isinstance(record, dict) and isinstance(made, dict) and name and name not in made:
-            key = paths.key_of(record, name)
+            key = keys.of(record, name)
             if key is not None:
                 made[name] = record[key]
     return {} if made is None else made

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-#: No number in a path may be larger: a destination's array is filled up to its index.
-LARGEST_NUMBER = 100_000
+from model_server import bounds
 
 _BODY = re.compile(r"(?P<start>\d+)(?:\+(?P<step>\d+))?(?:(?P<kind>[-,])(?P<end>\d+|\*))?", re.ASCII)
-_COLUMN = re.compile(r"/?(?P<name>.*?)(?P<vectors>(?:\[[0-9+*,\- ]+\])*)", re.DOTALL)
+_IN_BRACKETS = frozenset("0123456789+*,- ")
+#: Of a text, so many characters weigh as much as a value.
+_CHARACTERS_A_VALUE = 64
 
 
 class Missing:
@@ -32,6 +33,53 @@ class PathError(ValueError):
 
 class PlaceError(ValueError):
     """A value does not go where a path points; says why."""
+
+
+class Keys:
+    """The keys of a record's objects, found in any letter case; each object is gone through once, not once a name."""
+
+    def __init__(self) -> None:
+        #: By the identity of an object, which is kept alive by being here.
+        self._known: dict[int, tuple[dict[str, Any], dict[str, str | None]]] = {}
+
+    def of(self, fields: dict[str, Any], name: str) -> str | None:
+        """The key of `fields` that is meant by `name`: in its exact spelling, else in another if only one is alike."""
+        if name in fields:
+            return name
+        if id(fields) not in self._known:
+            alike: dict[str, str | None] = {}
+            for key in fields:
+                folded = _folded(key)
+                alike[folded] = None if folded in alike else key
+            self._known[id(fields)] = (fields, alike)
+        found = self._known[id(fields)][1].get(_folded(name))
+        return found if found in fields else None
+
+
+class Room:
+    """What a mapping may still put into one record."""
+
+    def __init__(self) -> None:
+        self.left = bounds.RECORD_VALUES
+
+    def take(self, values: int) -> None:
+        """Takes room for `values`.
+
+        Raises:
+            PlaceError: there is none left.
+        """
+        self.left -= values
+        if self.left < 0:
+            raise PlaceError(f"the record would have more than {bounds.RECORD_VALUES} values")
+
+    def take_for(self, value: Any) -> None:
+        """As `take`, for `value` and all that is in it."""
+        rest = [value]
+        while rest:
+            item = rest.pop()
+            self.take(1 + len(item) // _CHARACTERS_A_VALUE if isinstance(item, str) else 1)
+            if isinstance(item, dict | list):
+                rest.extend(item.values() if isinstance(item, dict) else item)
 
 
 @dataclass(frozen=True)
@@ -86,6 +134,7 @@ def parse(text: str) -> Path:
     Raises:
         PathError: with the position of what is wrong.
     """
+    _check_length(text)
     steps: list[str | Vector] = []
     at = 1 if text.startswith("/") else 0
     if at == len(text):
@@ -100,7 +149,7 @@ def parse(text: str) -> Path:
             steps.append(name)
         steps += _vectors(text, at + len(name), bracket + rest)
         at += len(level) + 1
-    return Path(tuple(steps))
+    return _path(text, steps)
 
 
 def parse_column(text: str) -> Path:
@@ -109,42 +158,62 @@ def parse_column(text: str) -> Path:
     Raises:
         PathError: with the position of what is wrong.
     """
-    match = _COLUMN.fullmatch(text)
-    if match is None or not match["name"]:
+    _check_length(text)
+    begin, end = int(text.startswith("/")), len(text)
+    while end > begin and text[end - 1] == "]":
+        bracket = text.rfind("[", begin, end)
+        body = text[bracket + 1 : end - 1]
+        if bracket < 0 or not body or not _IN_BRACKETS.issuperset(body):
+            break
+        end = bracket
+    if end == begin:
         raise PathError(f"{_quoted(text)} has no column name at character 1")
-    return Path((match["name"], *_vectors(text, match.start("vectors"), match["vectors"])))
+    return _path(text, [text[begin:end], *_vectors(text, end, text[end:])])
 
 
-def select(value: Any, path: Path) -> Any:
+def select(value: Any, path: Path, keys: Keys) -> Any:
     """What `path` finds in `value`: one value, or a list for each vector that names several elements.
 
-    A field's name counts in its exact spelling, else in any letter case if that is unambiguous.
+    A field's name counts in its exact spelling, else in any letter case and without the spaces around it, if that is
+    unambiguous.
+
+    Args:
+        keys: of this record.
 
     Returns:
         MISSING if there is nothing; what a list lacks inside is None.
     """
-    return _select(value, path.steps)
+    return _select(value, path.steps, keys)
 
 
-def place(root: Any, path: Path, value: Any) -> Any:
+def place(root: Any, path: Path, value: Any, room: Room) -> Any:
     """Puts `value` where `path` points in `root` (None: nothing yet), making objects and arrays on the way.
+
+    Args:
+        room: of this record.
 
     Returns:
         the root; gaps of arrays are None.
 
     Raises:
-        PlaceError: something else is in the way, or `value` is one where several are needed.
+        PlaceError: something else is in the way, there is no room, or `value` is one where several are needed.
     """
-    return _place(root, path.steps, value)
+    return _place(root, path.steps, value, room)
 
 
-def key_of(fields: dict[str, Any], name: str) -> str | None:
-    """The key of `fields` that is meant by `name`."""
-    if name in fields:
-        return name
-    folded = name.casefold()
-    found = [key for key in fields if key.casefold() == folded]
-    return found[0] if len(found) == 1 else None
+def _check_length(text: str) -> None:
+    if len(text) > bounds.PATH_CHARACTERS:
+        raise PathError(f"{_quoted(text)} is longer than {bounds.PATH_CHARACTERS} characters")
+
+
+def _path(text: str, steps: list[str | Vector]) -> Path:
+    if len(steps) > bounds.PATH_STEPS:
+        raise PathError(f"{_quoted(text)} has more than {bounds.PATH_STEPS} levels and vectors")
+    return Path(tuple(steps))
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _vectors(text: str, at: int, brackets: str) -> list[Vector]:
@@ -168,8 +237,8 @@ def _vector(text: str, at: int, body: str) -> Vector:
     where = f"{_quoted(text)}, [{body[:40]}] at character {at + 1}:"
     if match is None:
         raise PathError(f"{where} a vector is one of [*] [n] [s+i] [s-e] [s+i-e] [s,c] [s+i,c]")
-    if any(len(digits) > 6 or int(digits) > LARGEST_NUMBER for digits in re.findall(r"\d+", body)):
-        raise PathError(f"{where} a number is larger than {LARGEST_NUMBER}")
+    if any(len(digits) > 6 or int(digits) > bounds.PATH_NUMBER for digits in re.findall(r"\d+", body)):
+        raise PathError(f"{where} a number is larger than {bounds.PATH_NUMBER}")
     start, step = int(match["start"]), int(match["step"] or 1)
     if step == 0:
         raise PathError(f"{where} the step is 0")
@@ -187,10 +256,10 @@ def _vector(text: str, at: int, body: str) -> Vector:
     return Vector(start, step, (number - start) // step + 1)
 
 
-def _select(value: Any, steps: tuple[str | Vector, ...]) -> Any:
+def _select(value: Any, steps: tuple[str | Vector, ...], keys: Keys) -> Any:
     for number, step in enumerate(steps):
         if isinstance(step, str):
-            key = key_of(value, step) if isinstance(value, dict) else None
+            key = keys.of(value, step) if isinstance(value, dict) else None
             if key is None:
                 return MISSING
             value = value[key]
@@ -201,37 +270,41 @@ def _select(value: Any, steps: tuple[str | Vector, ...]) -> Any:
                 return MISSING
             value = value[step.start]
         else:
-            found = [_select(value[index], steps[number + 1 :]) for index in step.indices(len(value))]
+            found = [_select(value[index], steps[number + 1 :], keys) for index in step.indices(len(value))]
             return [None if item is MISSING else item for item in found]
     return value
 
 
-def _place(node: Any, steps: tuple[str | Vector, ...], value: Any) -> Any:
+def _place(node: Any, steps: tuple[str | Vector, ...], value: Any, room: Room) -> Any:
     if not steps:
         if node is not None:
             raise PlaceError("something was put there already")
+        room.take_for(value)
         return value
     step, rest = steps[0], steps[1:]
     if isinstance(step, str):
         fields = _expect(dict, node)
-        fields[step] = _place(fields.get(step), rest, value)
+        room.take(0 if step in fields else 1)
+        fields[step] = _place(fields.get(step), rest, value, room)
         return fields
     items = _expect(list, node)
     if step.single:
-        _put(items, step.start, rest, value)
+        _put(items, step.start, rest, value, room)
     elif not isinstance(value, list):
         raise PlaceError(f"{step} needs several values, the source gives one")
     else:
         for index, item in zip(step.endless(), value, strict=False):
-            _put(items, index, rest, item)
+            _put(items, index, rest, item, room)
     return items
 
 
-def _put(items: list[Any], index: int, rest: tuple[str | Vector, ...], value: Any) -> None:
-    if index > LARGEST_NUMBER:
-        raise PlaceError(f"an index would be larger than {LARGEST_NUMBER}")
-    items.extend([None] * (index + 1 - len(items)))
-    items[index] = _place(items[index], rest, value)
+def _put(items: list[Any], index: int, rest: tuple[str | Vector, ...], value: Any, room: Room) -> None:
+    if index > bounds.PATH_NUMBER:
+        raise PlaceError(f"an index would be larger than {bounds.PATH_NUMBER}")
+    more = max(0, index + 1 - len(items))
+    room.take(more)
+    items.extend([None] * more)
+    items[index] = _place(items[index], rest, value, room)
 
 
 def _expect(kind: type, node: Any) -> Any:

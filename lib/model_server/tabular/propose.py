@@ -3,20 +3,22 @@
 import difflib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from model_server import bounds
 from model_server.tabular.mime import Form
 from model_server.tabular.records import Document, Table
 from model_server.tabular.schema import Field
 
 #: How many records of a JSON document are looked at for their fields.
 _LOOKED_AT = 100
-_MOST_FIELDS = 2000
 #: Of difflib: 1 is the same name.
 _CLOSE = 0.75
+_LONGEST_COMPARED = 200
 
 
 def propose(sources: Sequence[str], fields: Sequence[Field], by_position: bool) -> list[dict[str, Any]]:
@@ -60,18 +62,25 @@ def sources_of(path: Path, form: Form) -> list[str]:
     """
     if form.is_table:
         columns = Table(path, form is Form.CSV).columns
+        counts = Counter(columns)
         seen: dict[str, int] = {}
         found = []
         for name in columns:
             place = seen[name] = seen.get(name, -1) + 1
-            found.append(f"{name}[{place}]" if columns.count(name) > 1 else name)
-        return found[:_MOST_FIELDS]
-    records = islice(Document(path).records(), _LOOKED_AT)
-    paths = dict.fromkeys(found for _, record in records for found in _leaves(record, ""))
-    return list(islice(paths, _MOST_FIELDS))
+            found.append(f"{name}[{place}]" if counts[name] > 1 else name)
+        return [name for name in found if len(name) <= bounds.PATH_CHARACTERS][: bounds.RULES]
+    paths: dict[str, None] = {}
+    for _, record in islice(Document(path).records(), _LOOKED_AT):
+        for leaf in _leaves(record, ""):
+            paths[leaf] = None
+            if len(paths) >= bounds.RULES:
+                return list(paths)
+    return list(paths)
 
 
 def _leaves(value: Any, path: str) -> Iterator[str]:
+    if len(path) > bounds.PATH_CHARACTERS:
+        return  # no mapping can name it
     if isinstance(value, dict):
         for name, item in value.items():
             if name and not set("/[]") & set(name):  # a path cannot say it otherwise
@@ -109,6 +118,7 @@ def _plain(path: str, sources: Sequence[str]) -> str | None:
 
 
 def _near(path: str, sources: Sequence[str]) -> str | None:
-    letters = {_letters(source): source for source in reversed(sources)}
+    # What a path cannot name need not be compared, which takes the square of a name's length.
+    letters = {_letters(source): source for source in reversed(sources) if len(source) <= _LONGEST_COMPARED}
     close = difflib.get_close_matches(_letters(path), letters, n=1, cutoff=_CLOSE)
     return letters[close[0]] if close else None

@@ -8,21 +8,27 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from model_server import bounds
 from model_server.tabular.problems import DataError, Problems
 
 _CHUNK = 64 * 1024
-#: A single record, or a document that is no array, in characters.
-_LONGEST_RECORD = 16 * 1024 * 1024
-_MOST_COLUMNS = 16_384
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 #: How far from the end of what was read a number may be cut in two.
 _MARGIN = 400
 
-csv.field_size_limit(_LONGEST_RECORD)  # of the process; the library's own limit is 128 KiB
+#: How spreadsheets separate columns where the comma is the decimal sign, or in a text of tabs.
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+_QUOTED = re.compile(r'"[^"]*"')
+_REMEDY = "save it as CSV with commas, in UTF-8 (of a spreadsheet: CSV UTF-8)"
+
+csv.field_size_limit(bounds.RECORD_CHARACTERS)  # of the process; the library's own limit is 128 KiB
 
 
 class Table:
@@ -40,12 +46,16 @@ class Table:
         self._path = path
         self._has_header = has_header
         with _text(path) as file:
-            first = next(_rows(file), None)
+            first = next(_rows(file, path), None)
         if first is None and has_header:
             raise DataError("the CSV is empty: it has no header line")
         width = len(first or ())
-        if width > _MOST_COLUMNS:
-            raise DataError(f"the CSV has {width} columns; {_MOST_COLUMNS} are possible")
+        if first and width == 1 and (has_header or len(names) > 1):
+            for separator, word in _OTHER_SEPARATORS.items():
+                if separator in first[0]:
+                    raise DataError(f"the columns of the CSV are separated by {word}: {_REMEDY}")
+        if width > bounds.COLUMNS:
+            raise DataError(f"the CSV has {width} columns; {bounds.COLUMNS} are possible")
         if has_header:
             self.columns = tuple(first or ())
         elif names and width > len(names):
@@ -53,19 +63,20 @@ class Table:
         else:
             self.columns = tuple(names[:width]) or tuple(str(number) for number in range(1, width + 1))
 
+        self._repeated = {name for name, count in Counter(self.columns).items() if count > 1}
+
     def records(self, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
         """Number (from 1) and content of every data row; a row of another length than the first is a problem."""
         kind = "header" if self._has_header else "first row"
-        repeated = len(set(self.columns)) < len(self.columns)
         with _text(self._path) as file:
-            rows = _rows(file)
+            rows = _rows(file, self._path)
             if self._has_header:
                 next(rows, None)
             for number, row in enumerate(rows, start=1):
                 if len(row) != len(self.columns):
                     problems.add(f"row {number} has {len(row)} fields, the {kind} has {len(self.columns)}")
                 else:
-                    yield number, self._gathered(row) if repeated else dict(zip(self.columns, row, strict=True))
+                    yield number, self._gathered(row) if self._repeated else dict(zip(self.columns, row, strict=True))
 
     def blank(self) -> dict[str, Any]:
         """A record with the columns of this table, all empty."""
@@ -74,7 +85,7 @@ class Table:
     def _gathered(self, row: Sequence[str]) -> dict[str, Any]:
         record: dict[str, Any] = {}
         for name, text in zip(self.columns, row, strict=True):
-            if self.columns.count(name) > 1:
+            if name in self._repeated:
                 record.setdefault(name, []).append(text)
             else:
                 record[name] = text
@@ -84,15 +95,21 @@ class Table:
 class Document:
     """A JSON file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_result: bool = False) -> None:
         """Looks at the first character.
+
+        Args:
+            is_result: NaN and Infinity, which are not JSON though many programs write them, are read as null.
 
         Raises:
             DataError: not UTF-8, or nothing.
         """
         self._path = path
+        self._is_result = is_result
+        #: NaN or Infinity was met.
+        self.is_mended = False
         with _text(path) as file:
-            self.is_array = _Scanner(file).next_character() == "["
+            self.is_array = self._scanner(file).next_character() == "["
 
     def records(self) -> Iterator[tuple[int, Any]]:
         """Number (from 1) and value of every element, or of the whole document.
@@ -101,7 +118,7 @@ class Document:
             DataError: it is not JSON (NaN and Infinity are not), or one record is too large.
         """
         with _text(self._path) as file:
-            scanner = _Scanner(file)
+            scanner = self._scanner(file)
             number = 1
             if not self.is_array:
                 yield number, scanner.value(number)
@@ -114,6 +131,12 @@ class Document:
                     raise DataError(f"the JSON is damaged after record {number}: a comma or the array's end is missing")
             if scanner.next_character():
                 raise DataError("the JSON is damaged: there is text behind its end")
+
+    def _scanner(self, file: IO[str]) -> "_Scanner":
+        return _Scanner(file, self._mend if self._is_result else _refuse)
+
+    def _mend(self, _name: str) -> None:
+        self.is_mended = True
 
 
 def write_json(records: Iterable[Any], is_array: bool, target: Path, limit: int) -> None:
@@ -142,8 +165,8 @@ def write_csv(
     Raises:
         DataError: a record is not flat; more than `limit` bytes.
     """
-    if sum(columns.values()) > _MOST_COLUMNS:
-        raise DataError(f"the data has more than {_MOST_COLUMNS} columns")
+    if sum(columns.values()) > bounds.COLUMNS:
+        raise DataError(f"the data has more than {bounds.COLUMNS} columns")
     with target.open("wb") as file:
         writer = csv.writer(_Output(file, limit), lineterminator="\n")
         if with_header and columns:
@@ -170,17 +193,17 @@ def columns_of(records: Iterable[tuple[int, Any]]) -> dict[str, int]:
             raise DataError(f"record {number} is not an object: only an array of flat objects can be had as CSV")
         for name, value in record.items():
             columns[name] = max(columns.get(name, 1), len(value) if isinstance(value, list) else 1)
-        if len(columns) > _MOST_COLUMNS:
-            raise DataError(f"the data has more than {_MOST_COLUMNS} columns")
+        if len(columns) > bounds.COLUMNS:
+            raise DataError(f"the data has more than {bounds.COLUMNS} columns")
     return columns
 
 
 class _Scanner:
     """Finds JSON values in a stream of text that may be larger than the memory."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], constant: Callable[[str], Any]) -> None:
         self._file = file
-        self._decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+        self._decoder = json.JSONDecoder(parse_float=_finite, parse_constant=constant)
         self._text = ""
         self._at = 0
         self._ended = False
@@ -214,6 +237,8 @@ class _Scanner:
             except ValueError as error:
                 if not self._more():
                     reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+                    if "integer string conversion" in reason:  # Python's words, which name a remedy in Python
+                        reason = "a number has too many digits"
                     raise DataError(f"record {number} of the JSON is damaged: {reason}") from None
                 continue
             if len(self._text) - end < _MARGIN and self._more():
@@ -226,8 +251,11 @@ class _Scanner:
         if self._ended:
             return False
         rest = self._text[self._at :]
-        if len(rest) > _LONGEST_RECORD:
-            raise DataError(f"a record of the JSON is longer than {_LONGEST_RECORD} characters")
+        if len(rest) > bounds.RECORD_CHARACTERS:
+            raise DataError(f"a record of the JSON is longer than {bounds.RECORD_CHARACTERS} characters")
+        # Before the record is read: its values take up to a hundred times the room of its text.
+        if len(rest) > bounds.RECORD_VALUES and sum(map(rest.count, ",[{")) > bounds.RECORD_VALUES:
+            raise DataError(f"a record of the JSON has more than {bounds.RECORD_VALUES} values")
         chunk = _read(self._file, max(_CHUNK, len(rest)))
         if not chunk:
             self._ended = True
@@ -266,16 +294,65 @@ def _read(file: IO[str], size: int) -> str:
         raise DataError("the JSON is not UTF-8") from None
 
 
-def _rows(file: IO[str]) -> Iterator[list[str]]:
+def _rows(file: IO[str], path: Path) -> Iterator[list[str]]:
     """The rows of a CSV file but blank lines."""
+    lines = _Lines(file)
     try:
-        for row in csv.reader(file, strict=True):
+        for row in csv.reader(lines, strict=True):
+            lines.begin()
             if row:
                 yield row
     except UnicodeDecodeError:
-        raise DataError("the CSV is not UTF-8") from None
+        raise DataError(f"the CSV is not UTF-8{_first_foreign(path)}: {_REMEDY}") from None
     except csv.Error as error:
         raise DataError(f"the CSV is damaged: {error}") from None
+
+
+class _Lines:
+    """The lines of a CSV file; a row, which may have several, is refused before it takes much memory."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._characters = self._commas = 0
+
+    def begin(self) -> None:
+        """A new row begins."""
+        self._characters = self._commas = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(bounds.RECORD_CHARACTERS + 1 - self._characters)
+        if not line:
+            raise StopIteration
+        self._characters += len(line)
+        if self._characters > bounds.RECORD_CHARACTERS:
+            raise DataError(f"a row of the CSV is longer than {bounds.RECORD_CHARACTERS} characters")
+        if self._characters > bounds.COLUMNS:
+            self._check_columns(line)
+        return line
+
+    def _check_columns(self, line: str) -> None:
+        goes_on = self._characters > len(line)  # so it begins within quotes
+        bare = _QUOTED.sub("", f'"{line}' if goes_on else line).partition('"')[0]
+        self._commas += bare.count(",")
+        if self._commas >= bounds.COLUMNS:
+            raise DataError(f"a row of the CSV has more than {bounds.COLUMNS} columns")
+
+
+def _first_foreign(path: Path) -> str:
+    """Where the file is not UTF-8, for a message."""
+    with path.open("rb") as file:
+        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            return " but UTF-16"
+        file.seek(0)
+        for number, line in enumerate(iter(partial(file.readline, bounds.RECORD_CHARACTERS), b""), start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return f", at byte {error.start + 1} of line {number} (0x{line[error.start]:02x})"
+    return ""
 
 
 def _cell(value: Any, name: str, number: int) -> str:

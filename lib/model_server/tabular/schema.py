@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from model_server.tabular import paths
-from model_server.tabular.paths import MISSING, Path, PathError, Vector
+from model_server.tabular.paths import MISSING, Keys, Path, PathError, Vector
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,400}", re.ASCII)
@@ -95,26 +95,27 @@ class Fitter:
 
     def __call__(self, record: Any, complain: Callable[[str], None]) -> Any:
         """The record that fits; `record` is changed, too. `complain` gets every problem, with its path."""
+        keys = Keys()
         if isinstance(record, dict):
-            record = self._ordered(record)
+            record = self._ordered(record, keys)
         for field, name in self._fields:
             if name and isinstance(record, dict):
                 record[name] = _leaf(record.get(name), field, self._as_text, complain)
             else:
-                record = _fit(record, field.path.steps, field, self._as_text, complain)
+                record = _fit(record, field.path.steps, field, self._as_text, complain, keys)
         return record
 
-    def _ordered(self, record: dict[str, Any]) -> dict[str, Any]:
+    def _ordered(self, record: dict[str, Any], keys: Keys) -> dict[str, Any]:
         """The record with the schema's fields first, in the schema's spelling; null if absent."""
-        keys = {name: paths.key_of(record, name) for name in self._names}
-        ordered = {name: None if key is None else record[key] for name, key in keys.items()}
-        taken = set(keys.values())
+        found = {name: keys.of(record, name) for name in self._names}
+        ordered = {name: None if key is None else record[key] for name, key in found.items()}
+        taken = set(found.values())
         ordered.update((key, value) for key, value in record.items() if key not in taken)
         return ordered
 
 
 def _fit(
-    node: Any, steps: tuple[str | Vector, ...], field: Field, as_text: bool, complain: Callable[[str], None]
+    node: Any, steps: tuple[str | Vector, ...], field: Field, as_text: bool, complain: Callable[[str], None], keys: Keys
 ) -> Any:
     """`node` with everything that `steps` lead to made to fit."""
     if not steps:
@@ -124,10 +125,10 @@ def _fit(
         if not field.optional:
             complain(f"{field.path} is missing")
             return None
-        return {step: _fit(None, rest, field, as_text, complain)} if isinstance(step, str) else None
+        return {step: _fit(None, rest, field, as_text, complain, keys)} if isinstance(step, str) else None
     if isinstance(step, str) and isinstance(node, dict):
-        key = paths.key_of(node, step)
-        value = _fit(MISSING if key is None else node[key], rest, field, as_text, complain)
+        key = keys.of(node, step)
+        value = _fit(MISSING if key is None else node[key], rest, field, as_text, complain, keys)
         if key is not None and key != step:
             del node[key]
         node[step] = value
@@ -135,7 +136,7 @@ def _fit(
         if step.single and step.start >= len(node) and not field.optional:
             complain(f"{field.path} is missing")
         for index in step.indices(len(node)):
-            node[index] = _fit(node[index], rest, field, as_text, complain)
+            node[index] = _fit(node[index], rest, field, as_text, complain, keys)
     else:
         wanted = "an object" if isinstance(step, str) else "an array"
         complain(f"{field.path}: {wanted} is needed, {_shown(node)} is there")

@@ -30,7 +30,7 @@ from model_server.jobs.store import SMALL_BYTES, Store
 from model_server.jobs.worker import Worker, Workers
 from model_server.license import Licensing
 from model_server.metrics import Metrics
-from model_server.protocol import Protocol
+from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
 from tests.rig.waiting import eventually
 
@@ -127,6 +127,7 @@ def running(
     root_path: str = "",
     extra: dict[str, Any] | None = None,
     data: Path | None = None,
+    most_connections: int | None = None,
     **changes: object,
 ) -> Iterator[Server]:
     """A server until the block ends; `extra` is of its Services, `data` its volume, `changes` are of the manifest."""
@@ -162,7 +163,9 @@ def running(
     app = create_app(replace(services, **(extra or {})), root_path)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http=Protocol, log_config=None, lifespan="off"))
+    connections: Any = Connections(most_connections)
+    config = uvicorn.Config(app, http=connections, log_config=None, lifespan="off", timeout_keep_alive=5)
+    server = uvicorn.Server(config)
 
     def serve() -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

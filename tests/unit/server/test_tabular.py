@@ -3,12 +3,14 @@
 import json
 import pathlib
 import tempfile
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_server import bounds
 from model_server.tabular import convert, mapping, mime, schema
 from model_server.tabular.convert import Plan
 from model_server.tabular.mime import Form
@@ -406,3 +408,75 @@ def test_of_long_texts_that_are_no_type_none_is_kept() -> None:
     before = mime._parse.cache_info().currsize
     assert mime.choose("a/b" * 1000, "c/d" * 1000, ["*/x"]) is None
     assert mime._parse.cache_info().currsize <= before + 1
+
+
+def values(count: int) -> bytes:
+    return b"[[" + b",".join([b"1"] * count) + b"]]"
+
+
+def row(columns: int) -> bytes:
+    return b",".join([b"x"] * columns) + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("form", "fits", "too_much", "reason"),
+    [
+        (Form.JSON, values(bounds.RECORD_VALUES // 2), values(3 * bounds.RECORD_VALUES), "more than 500000 values"),
+        (Form.CSV, row(bounds.COLUMNS), row(bounds.COLUMNS + 1), "16384 columns|has 16385 columns"),
+        (Form.CSV, b"a\n" + b"x" * 1000, b"a\n" + b"x" * bounds.RECORD_CHARACTERS + b"y", "a row of the CSV is longer"),
+        (Form.CSV, b"a\n" + b"1\n" * 10, b'a\n"' + (b"x" * 2**16 + b"\n") * 256, "a row of the CSV is longer"),
+        (Form.CSV, b'a\n"' + b"," * 99_999 + b'"\n', b'a\n"\n",' + b'"",' * 99_999, "more than 16384 columns"),
+    ],
+    ids=["values", "columns", "line", "lines", "commas"],
+)  # fmt: skip
+def test_a_record_is_refused_before_it_takes_much_memory(form: Form, fits: bytes, too_much: bytes, reason: str) -> None:
+    made(fits, Plan(form, Form.JSON))
+    with pytest.raises(DataError, match=reason):
+        made(too_much, Plan(form, Form.JSON))
+
+
+def test_the_time_for_a_wide_table_with_a_repeated_column_grows_with_its_size() -> None:
+    def seconds(columns: int) -> float:
+        names = ["same", "same", *map(str, range(columns - 2))]
+        began = time.process_time()
+        made("\n".join([",".join(names)] * 20).encode(), Plan(Form.CSV, Form.JSON))
+        return time.process_time() - began
+
+    seconds(100)
+    assert seconds(8000) < 20 * seconds(1000) + 0.2  # the square would be 64
+
+
+NAMED = schema.parse_fields(
+    [{"Path": "amount", "DataType": "number"}, {"Path": "site", "DataType": "string", "Optional": True}], True
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"amount;site\n1,5;Kew\n", "separated by semicolons: save it as CSV with commas, in UTF-8"),
+        (b"amount\tsite\n1\tKew\n", "separated by tabs: save it as CSV with commas, in UTF-8"),
+        ("amount,site\n1,Kew\n2,Köln\n".encode("cp1252"), "not UTF-8, at byte 4 of line 3 \\(0xf6\\): save it as CSV"),
+        ("amount,site\n1,Kew\n".encode("utf-16"), "not UTF-8 but UTF-16: save it as CSV"),
+        (b"site,other\n", "the header has no column 'amount'"),
+    ],
+)
+def test_a_spreadsheet_is_refused_with_its_row_and_the_remedy(content: bytes, reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        made(content, Plan(Form.CSV, Form.CSV, fields=NAMED))
+
+
+def test_spaces_around_the_names_of_a_spreadsheet_do_not_count() -> None:
+    assert made(b"site, amount\nKew, 2\n", Plan(Form.CSV, Form.CSV, fields=NAMED)) == b"amount,site\n 2,Kew\n"
+
+
+def test_a_number_of_too_many_digits_is_told_in_our_words() -> None:
+    with pytest.raises(DataError, match="a number has too many digits"):
+        made(b"[" + b"9" * 5000 + b"]", Plan(Form.JSON, Form.JSON))
+
+
+def test_nan_in_a_result_is_null_and_no_json_in_data() -> None:
+    content = b'[{"p":NaN,"q":[1,-Infinity]}]'
+    assert made(content, Plan(Form.JSON, Form.JSON), result=True) == b'[{"p":null,"q":[1,null]}]'
+    with pytest.raises(DataError, match="NaN is not JSON"):
+        made(content, Plan(Form.JSON, Form.CSV))

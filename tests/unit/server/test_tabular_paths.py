@@ -1,12 +1,24 @@
 """The grammar of paths, and what they select and place."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_server.tabular.paths import MISSING, Path, PathError, PlaceError, Vector, parse, parse_column, place, select
+from model_server import bounds
+from model_server.tabular import paths
+from model_server.tabular.paths import MISSING, Keys, Path, PathError, PlaceError, Room, Vector, parse, parse_column
+
+
+def select(value: Any, path: Path) -> Any:
+    return paths.select(value, path, Keys())
+
+
+def place(root: Any, path: Path, value: Any) -> Any:
+    return paths.place(root, path, value, Room())
+
 
 TEN = list(range(10))
 
@@ -182,3 +194,33 @@ def test_any_text_is_a_path_or_is_told_why_not(text: str) -> None:
         except PathError:
             continue
         select({"a": [[1, 2], {"b": 3}]}, path)
+
+
+@pytest.mark.parametrize("read", [parse, parse_column])
+def test_a_path_has_bounds(read: Callable[[str], Path]) -> None:
+    read("a" * bounds.PATH_CHARACTERS)
+    with pytest.raises(PathError, match="is longer than 1000 characters"):
+        read("a" * (bounds.PATH_CHARACTERS + 1))
+    read("a" + "[1]" * (bounds.PATH_STEPS - 1))
+    with pytest.raises(PathError, match="more than 32 levels and vectors"):
+        read("a" + "[1]" * bounds.PATH_STEPS)
+
+
+def test_what_a_mapping_makes_of_one_record_is_bounded() -> None:
+    room, root = Room(), None
+    with pytest.raises(PlaceError, match="the record would have more than 500000 values"):
+        for number in range(6):
+            root = paths.place(root, parse(f"a{number}[100000]"), 1, room)
+    text = "x" * (paths._CHARACTERS_A_VALUE * (bounds.RECORD_VALUES // 2))
+    room, root = Room(), None
+    with pytest.raises(PlaceError, match="values"):
+        for number in range(3):
+            root = paths.place(root, parse(f"a{number}"), {"deep": [text]}, room)
+
+
+def test_a_name_that_counts_in_another_spelling_is_found_once_for_all_names() -> None:
+    keys = Keys()
+    record = {" Amount": 1, "ID": 2, "id": 3, "Site ": 4}
+    assert [keys.of(record, name) for name in ("amount", "ID", "Id", "site")] == [" Amount", "ID", None, "Site "]
+    del record[" Amount"]
+    assert keys.of(record, "amount") is None

@@ -1,0 +1,76 @@
+"""Every bound of what a client may send, hold open or have done; docs/limits.md tells them to users.
+
+A request that goes beyond one is refused before the work is done. So no client takes memory, time or room from others.
+"""
+
+KIB = 1024
+MIB = 1024 * KIB
+
+# Connections
+#: Open at a time; at more, the one that has waited longest for its client is closed.
+CONNECTIONS = 1024
+#: Of the descriptors that the process may have, so many are not for connections.
+OWN_DESCRIPTORS = 256
+#: The first line and the headers of a request.
+HEAD_BYTES = 32 * KIB
+HEADERS = 100
+#: Until a request's head is there: from its first byte, or from the beginning of the connection.
+HEAD_SECONDS = 20.0
+#: A kept-alive connection between two requests: longer than the 60 s of common load balancers, which must close first.
+IDLE_SECONDS = 65
+#: A body brings at least so many bytes in so many seconds, or its end.
+BODY_SECONDS = 60.0
+BODY_BYTES = 16 * KIB
+#: How long a client may leave an answer unread.
+UNREAD_SECONDS = 60.0
+#: How long a refused body is still read, so that the client gets to see the answer.
+LINGER_SECONDS = 10.0
+#: The longest that `?wait=` makes an answer wait: below the idle time of common load balancers.
+WAIT_SECONDS = 50
+#: Requests that wait at a time; further ones are answered at once.
+WAITING = 512
+
+# Forms
+PARTS = 100
+PART_HEADERS = 32
+PART_HEADER_BYTES = 16 * KIB
+#: Of a field that is not a mapping.
+FIELD_BYTES = 4 * KIB
+MAPPING_BYTES = 256 * KIB
+#: Of a form beyond its data file: fields, boundaries, headers.
+FORM_BYTES = 2 * MIB
+LICENSE_BYTES = 128 * KIB
+KEY_CHARACTERS = 255
+CALLBACK_CHARACTERS = 2000
+#: All uploads together hold so much in memory before they wait for the disk.
+SPOOLED_BYTES = 32 * MIB
+
+# Structured data
+#: A record: an element of a JSON array, a row of CSV, or a JSON document that is no array.
+RECORD_CHARACTERS = 16 * MIB
+#: Values of a record of JSON, and of one that a mapping makes; twice as many may be read before it is noticed.
+RECORD_VALUES = 500_000
+COLUMNS = 16_384
+#: Larger data is checked and converted when its job is done, not while its client waits.
+CHECKED_BYTES = 8 * MIB
+#: Conversions at a time for clients that wait.
+CONVERSIONS = 4
+
+# Mappings
+RULES = 2000
+PATH_CHARACTERS = 1000
+PATH_STEPS = 32
+#: An array is filled up to its index.
+PATH_NUMBER = 100_000
+
+# Jobs
+#: An error text that is kept of a job.
+ERROR_CHARACTERS = 8 * KIB
+LISTED_JOBS = 500
+
+# Callbacks
+CALLS = 32
+CALLS_OF_A_RECEIVER = 4
+#: The whole call, from the look-up of the name to the last header of the answer.
+CALL_SECONDS = 10.0
+CALL_ATTEMPTS = 10
