@@ -199,7 +199,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.response_complete and not self._in_body:
+        if self._in_body:  # what is still to come of it is read for a while: who sends would not see the answer
+            self._due = min(self._due, self.loop.time() + bounds.LINGER_SECONDS)
+        elif self.cycle.response_complete:
             self._all.wait(self)
 
     def pause_writing(self) -> None:
@@ -214,19 +216,20 @@ class Protocol(HttpToolsProtocol):
         """Ends the connection if its client is too slow."""
         if self._unread_due == math.inf and self.transport.is_closing():
             self._unread_due = now + bounds.UNREAD_SECONDS  # something of the answer is still to be read
+        answered = self.cycle is not None and self.cycle.response_complete
         if now >= self._unread_due:
             self.transport.abort()
-        elif self._in_body and (self._body_bytes >= bounds.BODY_BYTES or self.flow.read_paused):
+        elif self._in_body and not answered and (self._body_bytes >= bounds.BODY_BYTES or self.flow.read_paused):
             if now >= self._due or self.flow.read_paused:  # it keeps its pace, or waits for us
                 self._body_bytes = 0
                 self._due = now + bounds.BODY_SECONDS
                 self._all.wait(self)
         elif now >= self._due:
             self._due = math.inf
-            if self._in_head or self._in_body:
+            if self._in_head or (self._in_body and not answered):
                 self.refuse(HTTPStatus.REQUEST_TIMEOUT)
-            elif self.cycle is None or self.cycle.response_complete:
-                self.transport.close()  # it never said a word
+            elif self.cycle is None or answered:
+                self.transport.close()
 
     def refuse(self, status: HTTPStatus) -> None:
         """Answers what is no request for the application, behind the answers that are still due, and hangs up."""

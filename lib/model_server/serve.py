@@ -6,6 +6,7 @@ import socket
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -13,8 +14,10 @@ import uvicorn
 import uvloop
 
 from model_server import __version__, bounds, log, manifest, privileges, volume
+from model_server.api import data as data_of_jobs
 from model_server.api import envelope
 from model_server.api.app import create_app
+from model_server.api.disk import Space
 from model_server.api.services import Services
 from model_server.errors import StartError
 from model_server.jobs import alone, database, instance
@@ -91,6 +94,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
                 work=me.work,
                 timeout_seconds=limits.timeout_seconds,
                 lease_seconds=settings.lease_seconds,
+                prepare=partial(data_of_jobs.prepare, manifest=model),
             )
             for _ in range(settings.workers)
         ]
@@ -105,7 +109,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         metrics=metrics,
         licensing=licensing,
         callback_hosts=settings.callback_hosts,
-        free_bytes=settings.free_bytes,
+        space=Space(me.uploads, settings.free_bytes),
     )
     app = create_app(services, settings.root_path)
     config = uvicorn.Config(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
+from model_server import bounds
 from model_server.jobs.job import CallbackState, Job, Order, State
 from model_server.jobs.queue import Queue
 
@@ -56,12 +57,31 @@ def done(queue: Queue, job_id: str, order: Order = CSV) -> Job:
 
 
 def test_what_is_put_is_what_is_read(queue: Queue) -> None:
-    order = Order("text/csv; header=present", '[{"source":"ä"}]', "[]", "https://x/y?z=1", "key")
-    assert queue.put("1", order) == read(queue)
+    order = Order("text/csv; header=present", '[{"source":"ä"}]', "[]", "https://x/y?z=1", "key", "f" * 64)
+    put = queue.put("1", order)
     job = read(queue)
+    assert job == replace(put, mappings=None, output_mappings=None)  # they may be large, and nobody shows them
     assert (job.state, job.attempts, job.token, job.created) == (State.CREATED, 0, 0, 1000.0)
-    assert Order(job.mime_type, job.mappings, job.output_mappings, job.callback_url, job.idempotency_key) == order
     assert queue.get("2") is None
+    for known in (put, taken(queue)):
+        given = (known.mappings, known.output_mappings, known.callback_url, known.idempotency_key, known.fingerprint)
+        assert Order(known.mime_type, *given) == order
+    found = queue.get_result("1")
+    assert found and found[0].output_mappings == "[]"
+
+
+@pytest.mark.parametrize("text", ["", "half \udcf6 of a pair", "zero\0", "\U0010ffff" * 5, "x" * 100_000], ids=range(5))
+def test_an_end_is_recorded_whatever_its_text(queue: Queue, text: str) -> None:
+    queue.put("1", CALLED)
+    assert queue.fail(taken(queue), text)
+    job = read(queue)
+    error = job.error
+    assert job.state is State.ERROR
+    assert error is not None and len(error) <= bounds.ERROR_CHARACTERS
+    assert error == text.replace("\udcf6", "\\udcf6").replace("\0", "") or error[:8000] == text[:8000]
+    (called,) = queue.claim_callbacks(1, 60)
+    assert queue.record_callback(called, CallbackState.FAILED, text, None)
+    assert queue.list(1)[0].error == error
 
 
 def test_the_oldest_job_is_claimed_first_and_only_once(queue: Queue) -> None:

@@ -67,7 +67,9 @@ class PathPrefix:
 async def _api_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):
         raise error
-    return envelope.failure(error.status, error.message)
+    response = envelope.failure(error.status, error.message)
+    response.headers.update(error.headers)
+    return response
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:

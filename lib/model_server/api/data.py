@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from model_server.api import disk
 from model_server.api.envelope import ApiError
 from model_server.api.upload import Form
 from model_server.jobs.job import Job
 from model_server.manifest import Manifest
 from model_server.tabular import convert, mapping, mime
 from model_server.tabular.convert import Plan
-from model_server.tabular.problems import DataError
+from model_server.tabular.problems import NOT_TAKEN, DataError, TooLargeError
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,39 @@ def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submissio
     return Submission(chosen or supported[0], plan, mappings, output_mappings)
 
 
-def to_model(file: Path, plan: Plan, limit: int) -> Path:
+def to_model(file: Path, plan: Plan, limit: int, room: int) -> Path:
     """Makes the model's input of a received file, beside it; the caller owns the new file.
 
+    Args:
+        limit: of the new file, bytes.
+        room: on the volume, bytes.
+
     Raises:
-        ApiError: 400, with every problem of the data by row and path, or 413.
+        ApiError: 400, with every problem of the data by row and path, or 507.
     """
     try:
-        return _converted(convert.convert_input, file, plan, file.parent, limit)
+        return _converted(convert.convert_input, file, plan, file.parent, min(limit, room))
+    except TooLargeError as error:
+        raise disk.no_room() if room < limit else _not_taken(error) from error
     except DataError as error:
-        raise ApiError(400, f"the data is not what the model takes: {error}") from error
+        raise _not_taken(error) from error
+
+
+def prepare(job: Job, sent: Path, target: Path, manifest: Manifest) -> None:
+    """Makes the model's input of data that was too large to be checked while its client waited.
+
+    Raises:
+        DataError: with every problem of the data by row and path.
+    """
+    problems: list[str] = []
+    plan = _plan(job.mime_type, job.mappings, manifest, problems)
+    if problems or plan is None:  # it was another image that took the job
+        raise DataError(*problems or ("this image takes other data than the one that took the job",))
+    convert.convert_input(sent, target, plan, manifest.limits.upload_bytes)
+
+
+def _not_taken(error: DataError) -> ApiError:
+    return ApiError(400, f"{NOT_TAKEN}: {error}")
 
 
 def of_model(job: Job, file: Path, target: mime.Form | None, manifest: Manifest, folder: Path) -> Path | None:

@@ -2,11 +2,79 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
 from model_server.api.envelope import ApiError
+
+#: Of an upload that does not declare its size, so much is reserved at a time.
+_STEP_BYTES = 16 * 1024 * 1024
+
+
+class Space:
+    """The room on the data volume; what uploads under way will still write is reserved."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        """Looks at the volume of `folder`, where `keep` bytes must stay free."""
+        self._folder = folder
+        self._keep = keep
+        self._reserved = 0
+        self._guard = threading.Lock()
+
+    @property
+    def left(self) -> int:
+        """Bytes that may still be taken, by whoever asks first; below 0: there is less than must stay free."""
+        return free(self._folder) - self._keep - self._reserved
+
+    def part(self) -> "Part":
+        """What one upload takes; nothing yet."""
+        return Part(self)
+
+    def reserve(self, size: int) -> None:
+        """Keeps `size` bytes from others, or gives them back if it is negative.
+
+        Raises:
+            ApiError: 507, there are not so many.
+        """
+        with self._guard:
+            if size >= 0 and self.left < size:
+                raise no_room()
+            self._reserved += size
+
+
+class Part:
+    """The room of one upload."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._reserved = 0
+
+    def reserve(self, size: int) -> None:
+        """Makes sure of `size` further bytes.
+
+        Raises:
+            ApiError: 507.
+        """
+        self._space.reserve(size)
+        self._reserved += size
+
+    def take(self, size: int) -> None:
+        """Uses `size` bytes, which are written from now on.
+
+        Raises:
+            ApiError: 507.
+        """
+        if size > self._reserved:
+            self.reserve(max(size, _STEP_BYTES))
+        self._reserved -= size
+        self._space.reserve(-size)
+
+    def give_back(self) -> None:
+        """Frees what was not used."""
+        self._space.reserve(-self._reserved)
+        self._reserved = 0
 
 
 def no_room() -> ApiError:

@@ -1,6 +1,7 @@
 """The envelope around most answers, byte for byte what clients of the container API know."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -13,10 +14,11 @@ DELETED = "Deleted"
 class ApiError(Exception):
     """A request that is answered by an envelope with `isError`."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.headers = headers or {}
 
 
 def json_bytes(value: Any) -> bytes:

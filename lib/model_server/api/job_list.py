@@ -7,17 +7,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from model_server import bounds
 from model_server.api import envelope, services
 from model_server.api.query import number
 from model_server.jobs.job import Job
 
 DEFAULT_LIMIT = 50
-MOST = 500
 _LAST_OFFSET = 10**9
 
 
 def jobs(request: Request) -> Response:
-    limit = number(request, "limit", DEFAULT_LIMIT, 1, MOST)
+    limit = number(request, "limit", DEFAULT_LIMIT, 1, bounds.LISTED_JOBS)
     offset = number(request, "offset", 0, 0, _LAST_OFFSET)
     queue = services.of(request).store.queue
     found = [entry(job) for job in queue.list(limit, offset)]

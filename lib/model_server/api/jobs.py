@@ -1,6 +1,8 @@
 """Jobs: add, status, delete."""
 
 import asyncio
+import hashlib
+import re
 import time
 from concurrent.futures import Future
 from dataclasses import replace
@@ -10,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from model_server import bounds
 from model_server.api import data, disk, envelope, services, upload
 from model_server.api.envelope import ApiError
 from model_server.api.query import number
@@ -22,9 +25,7 @@ from model_server.license import Licensing
 from model_server.tabular.convert import Plan
 
 _KEY_HEADER = "Idempotency-Key"
-_KEY_CHARACTERS = 255
-#: The longest that `?wait=` makes an answer wait, s: below the idle time of common load balancers.
-MOST_WAIT_SECONDS = 50
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 LOOK_SECONDS = 1.0
 
 
@@ -47,37 +48,51 @@ async def begin(request: Request, job_id: str, durable: bool = True) -> Future[J
             host, and in its first milliseconds with this server.
 
     Raises:
-        ApiError: 400, 413, 507, or 503 while the server stops.
+        ApiError: 400, 413, 415, 422, 507, or 503 while the server stops.
     """
     room = services.of(request)
     if room.draining():
-        raise ApiError(503, "the server is about to stop; send the job again in a moment")
+        raise ApiError(503, "the server is about to stop; send the job again in a moment", {"retry-after": "5"})
+    limit = room.manifest.limits.upload_bytes
+    space = room.space.part()
     try:
-        key = _key(request)
-        if room.licensing is not None:
-            await run_in_threadpool(_check_license, room.licensing)
-        _check_room(room, upload.declared_length(request))
-    except ApiError:
-        await upload.linger(request)
-        raise
-    form = await upload.receive(request, room.uploads, room.manifest.limits.upload_bytes)
+        try:
+            key = _key(request)
+            if room.licensing is not None:
+                await run_in_threadpool(_check_license, room.licensing)
+            space.reserve(min(upload.declared_length(request), limit))
+        except ApiError:
+            await upload.linger(request)
+            raise
+        form = await upload.receive(request, room.uploads, limit, space, with_digest=key is not None)
+        return await _add(form, room, key, job_id, durable)
+    finally:
+        space.give_back()
+
+
+async def _add(form: upload.Form, room: Services, key: str | None, job_id: str, durable: bool) -> Future[Job]:
     try:
-        submission = _check(form, room)
+        has_mapping = form.text("Mappings") or form.text("OutputMappings")  # to read one takes a while
+        submission = await room.convert(_check, form, room) if has_mapping else _check(form, room)
         order = Order(
             submission.mime_type,
             mappings=submission.mappings,
             output_mappings=submission.output_mappings,
             callback_url=form.text("CallbackUrl") or None,
             idempotency_key=key,
+            fingerprint=None if key is None else _fingerprint(form),
         )
-        if submission.plan is not None:
-            form.content = await run_in_threadpool(_convert, form, submission.plan, room)
+        is_long = form.file is not None and form.file.stat().st_size > bounds.CHECKED_BYTES
+        if submission.plan is not None and not is_long:
+            form.content = await room.convert(_convert, form, submission.plan, room)
         if form.content is None:
             with form.as_file(room.uploads) as file:
-                return await run_in_threadpool(room.store.submit, file, order, job_id)
-        job = room.store.submit_small(form.content, order, job_id, durable=durable)
+                as_sent = submission.plan is not None and is_long
+                job = await run_in_threadpool(room.store.submit, file, order, job_id, as_sent=as_sent)
+        else:
+            job = room.store.submit_small(form.content, order, job_id, durable=durable)
         if key is not None:
-            await recorded(job)
+            _check_same(await recorded(job), order)
         return job
     except Exception as error:
         if disk.is_full(error):
@@ -101,11 +116,22 @@ async def recorded(job: Future[Job]) -> Job:
         raise
 
 
+def _check_same(job: Job, order: Order) -> None:
+    """Refuses an order that shares no more than its idempotency key with the job that was made under it."""
+    if job.fingerprint not in (None, order.fingerprint):
+        raise ApiError(422, f"this {_KEY_HEADER} was sent before, with other data: choose a new one for a new job")
+
+
+def _fingerprint(form: upload.Form) -> str:
+    """What must be alike of two forms under the same idempotency key."""
+    texts = [form.digest, *(form.text(name) for name in ("MimeType", "Mappings", "OutputMappings", "CallbackUrl"))]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
 def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
     """Makes the model's input of the form's data; returns it if it is small, else the form has a new file."""
-    limit = room.manifest.limits.upload_bytes
     with form.as_file(room.uploads) as file:
-        converted = data.to_model(file, plan, limit)
+        converted = data.to_model(file, plan, room.manifest.limits.upload_bytes, room.space.left)
     form.content, form.file = None, converted
     if converted.stat().st_size > SMALL_BYTES:
         return None
@@ -131,8 +157,15 @@ async def look(room: Services, job_id: str) -> Job:
 
 
 def id_of(request: Request) -> str:
-    """The id that the path names."""
-    return str(request.path_params["job_id"]).lower()
+    """The id that the path names.
+
+    Raises:
+        ApiError: 404, no job can have it.
+    """
+    job_id = str(request.path_params["job_id"]).lower()
+    if _ID.fullmatch(job_id) is None:
+        raise no_job()
+    return job_id
 
 
 def _found(job: Job | None) -> Job:
@@ -153,7 +186,7 @@ async def add_job(request: Request) -> Response:
 
 async def status(request: Request) -> Response:
     """At once, or with `?wait=` seconds as soon as the job is over."""
-    seconds = min(number(request, "wait", 0, 0, 10**6), MOST_WAIT_SECONDS)
+    seconds = min(number(request, "wait", 0, 0, 10**6), bounds.WAIT_SECONDS)
     room, job_id = services.of(request), id_of(request)
     with room.store.watchers.watch(job_id) as watch:
         return envelope.job_status(await _wait_for_end(room, job_id, seconds, watch))
@@ -209,22 +242,11 @@ def _check_license(licensing: Licensing) -> None:
         raise ApiError(403, f"{problem}: apply one on the page License Key of this server, or by POST /api/license")
 
 
-def _check_room(room: Services, size: int) -> None:
-    """Refuses what cannot be kept, before its data is read.
-
-    Raises:
-        ApiError: 507 when the volume lacks room.
-    """
-    needed = min(size, room.manifest.limits.upload_bytes) + room.free_bytes
-    if disk.free(room.uploads) < needed:
-        raise disk.no_room()
-
-
 def _key(request: Request) -> str | None:
     """The idempotency key that the client chose, if it did."""
     key = request.headers.get(_KEY_HEADER, "").strip()
-    if len(key) > _KEY_CHARACTERS or not key.isprintable():
-        raise ApiError(400, f"{_KEY_HEADER} must be printable and at most {_KEY_CHARACTERS} characters long")
+    if len(key) > bounds.KEY_CHARACTERS or not key.isprintable():
+        raise ApiError(400, f"{_KEY_HEADER} must be printable and at most {bounds.KEY_CHARACTERS} characters long")
     return key or None
 
 

@@ -8,11 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from model_server import bounds
 from model_server.api import envelope, services, upload
 from model_server.api.envelope import ApiError, json_bytes, json_response
 from model_server.license import NO_KEY, LicenseError
-
-_MOST_BYTES = 128 * 1024
 
 
 async def shown(request: Request) -> Response:
@@ -88,11 +87,12 @@ async def _apply(request: Request, text: str) -> Response:
 
 
 async def _body(request: Request) -> bytes:
+    upload.refuse_coding(request)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _MOST_BYTES:
-            raise ApiError(413, f"a license key is smaller than {_MOST_BYTES} bytes")
+        if len(body) > bounds.LICENSE_BYTES:
+            raise ApiError(413, f"a license key is smaller than {bounds.LICENSE_BYTES} bytes")
     return bytes(body)
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,10 +21,14 @@ async def propose_mapping(request: Request) -> Response:
         ApiError: 400 or 413.
     """
     room = services.of(request)
-    form = await upload.receive(request, room.uploads, room.manifest.limits.upload_bytes)
-    with form.as_file(room.uploads) as file:
-        kind = _form(form, room.manifest)
-        content = await run_in_threadpool(_proposed, file, kind, room.manifest)
+    space = room.space.part()
+    try:
+        form = await upload.receive(request, room.uploads, room.manifest.limits.upload_bytes, space)
+        with form.as_file(room.uploads) as file:
+            kind = _form(form, room.manifest)
+            content = await room.convert(_proposed, file, kind, room.manifest)
+    finally:
+        space.give_back()
     headers = {
         "content-type": "application/json; charset=utf-8",
         "content-disposition": 'attachment; filename="mapping.json"',

@@ -88,13 +88,15 @@ def _add_job(manifest: Manifest) -> dict[str, Any]:
         "400": _answer("The form, a mapping or the data is wrong: every problem, by row and path", _json(_FAILURE)),
         "403": _answer("A valid licence key is needed first", _json(_FAILURE)),
         "413": _answer(f"The file is larger than {manifest.limits.upload_bytes} bytes", _json(_FAILURE)),
+        "415": _answer("The body is compressed; it must come as it is", _json(_FAILURE)),
+        "422": _answer("The idempotency key was sent before, with other data", _json(_FAILURE)),
         "503": _answer("The server is about to stop", _json(_FAILURE)),
         "507": _answer("The data volume has no room; nothing was stored", _json(_FAILURE)),
     }
     key = {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Chosen by the client: sent again with the same key, the answer is the same job.",
+        "description": "Chosen by the client: sent again with the same key and the same form, the answer is the same job.",
         "schema": {"type": "string", "maxLength": 255},
     }
     return {
@@ -206,6 +208,8 @@ def _mapping(manifest: Manifest) -> dict[str, Any]:
         "200": _answer("The mapping; what was not found has no source", _json({"type": "array", "items": entry})),
         "400": _answer("The form is wrong, or the data is not structured", _json(_FAILURE)),
         "413": _answer(f"The file is larger than {manifest.limits.upload_bytes} bytes", _json(_FAILURE)),
+        "415": _answer("The body is compressed; it must come as it is", _json(_FAILURE)),
+        "507": _answer("The data volume has no room", _json(_FAILURE)),
     }
     return {
         **_operation("mapping", "Proposes the mapping file of a data set", "Jobs", answers),
@@ -260,6 +264,7 @@ def _license_answers() -> dict[str, Any]:
         "200": _answer("The key holds from now on", _json(done)),
         "400": _answer("No key, or not one for this model, or not valid; says why", _json(_FAILURE)),
         "413": _answer("The body is larger than any key", _json(_FAILURE)),
+        "415": _answer("The body is compressed; it must come as it is", _json(_FAILURE)),
     }
 
 

@@ -48,11 +48,12 @@ async def answer(room: Services, job: Job, name: str, content: bytes | None, for
     Raises:
         ApiError: 400, it cannot be had in this form; 404, it was deleted meanwhile.
     """
+    converts = form is not None or job.output_mappings is not None
     if content is None:
-        return await run_in_threadpool(_of_file, room, job, name, form, kind)
-    if form is None and job.output_mappings is None:
+        return await (room.convert if converts else run_in_threadpool)(_of_file, room, job, name, form, kind)
+    if not converts:
         return _small(content, kind)
-    return await run_in_threadpool(_of_content, room, job, content, form, kind)
+    return await room.convert(_of_content, room, job, content, form, kind)
 
 
 def _of_file(room: Services, job: Job, name: str, form: Form | None, kind: str) -> Response:

@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from model_server import bounds
 from model_server.api import envelope, results, services
-from model_server.api.jobs import LOOK_SECONDS, MOST_WAIT_SECONDS, begin, look, no_job, recorded
+from model_server.api.jobs import LOOK_SECONDS, begin, look, no_job, recorded
 from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs.job import Ended, Job
@@ -22,7 +23,7 @@ _ID_HEADER = "X-Job-Id"
 async def run_job(request: Request) -> Response:
     """The result; 202 with the job's triple if the wait runs out; 400 with it if the program fails."""
     room = services.of(request)
-    seconds = min(number(request, "wait", MOST_WAIT_SECONDS, 0, 10**6), MOST_WAIT_SECONDS)
+    seconds = min(number(request, "wait", bounds.WAIT_SECONDS, 0, 10**6), bounds.WAIT_SECONDS)
     job_id = new_id()
     with room.store.watchers.watch(job_id) as watch:
         # Not durable: nobody counts on the job before it is answered, and then its end is durable, or it is settled.

@@ -1,13 +1,16 @@
 """What the routes stand on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from model_server import bounds
+from model_server.api.disk import Space
 from model_server.jobs.store import Store
 from model_server.license import Licensing
 from model_server.manifest import Manifest
@@ -29,20 +32,26 @@ class Services:
     #: Why no job would be done here now, or None.
     worker_problem: Callable[[], str | None]
     metrics: Metrics
+    #: The room on the data volume.
+    space: Space
     #: How the program is run, and why not in a faster way; "" as long as it is not known.
     runner_mode: Callable[[], str]
     #: None: licensing is off.
     licensing: Licensing | None = None
     #: The only hosts that a CallbackUrl may name; empty: any.
     callback_hosts: tuple[str, ...] = ()
-    #: Room that a new job must leave on the volume, bytes.
-    free_bytes: int = 0
+    #: Conversions that clients wait for: other requests must not wait for a thread behind them.
+    conversions: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(bounds.CONVERSIONS))
 
     async def look(self, function: Callable[[str], T], job_id: str) -> T:
         """Asks the queue about a job, by one of its methods; in a thread only where its database makes one wait."""
         if self.store.queue.answers_at_once:
             return function(job_id)
         return await run_in_threadpool(function, job_id)
+
+    async def convert(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs what may take long, when it is its turn."""
+        return await to_thread.run_sync(function, *arguments, limiter=self.conversions)
 
 
 def of(request: Request) -> Services:

@@ -3,8 +3,11 @@
 import asyncio
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+
+from model_server import bounds
 
 #: So much is handed over at a time; as much again may arrive meanwhile.
 _BATCH_BYTES = 2 * 1024 * 1024
@@ -16,6 +19,9 @@ _SYNC_BYTES = 16 * 1024 * 1024
 
 class Spool:
     """A new file. For one coroutine; other threads do what waits for the disk."""
+
+    #: What all spools of the loop have in memory, bytes.
+    held = 0
 
     def __init__(self, folder: Path) -> None:
         """Makes the file in `folder`.
@@ -35,6 +41,7 @@ class Spool:
         """Takes the next bytes, without a copy; they are kept in memory until `keep_up`."""
         self._pieces.append(data)
         self._kept += len(data)
+        Spool.held += len(data)
 
     async def keep_up(self) -> None:
         """Waits as long as the disk is behind.
@@ -42,8 +49,11 @@ class Spool:
         Raises:
             OSError: what was added before could not be written.
         """
-        if self._kept >= _BATCH_BYTES or len(self._pieces) >= _BATCH_PIECES:
+        is_tight = Spool.held >= bounds.SPOOLED_BYTES
+        if is_tight or self._kept >= _BATCH_BYTES or len(self._pieces) >= _BATCH_PIECES:
             await self._hand_over()
+            if is_tight:
+                await _end_of(self._writing)
 
     async def close(self) -> None:
         """Writes what is left. The file is whole, but not all of it is on the disk.
@@ -59,6 +69,7 @@ class Spool:
     def discard(self) -> None:
         """Removes the file, also in the midst of `keep_up`."""
         self.path.unlink(missing_ok=True)
+        self._forget(self._kept)
         busy = [work for work in (self._writing, self._syncing) if work is not None]
         if busy:
             asyncio.gather(*busy, return_exceptions=True).add_done_callback(lambda _: self._close())
@@ -73,8 +84,13 @@ class Spool:
             self._syncing = loop.run_in_executor(None, os.fdatasync, self._file.fileno())
             self._unsynced = 0
         self._writing = loop.run_in_executor(None, _write, self._file.fileno(), self._pieces)
+        self._writing.add_done_callback(partial(self._forget, self._kept))
         self._unsynced += self._kept
         self._pieces, self._kept = [], 0
+
+    @staticmethod
+    def _forget(size: int, _done: object = None) -> None:
+        Spool.held -= size
 
     def _close(self) -> None:
         with suppress(OSError):  # it may have been closed because the disk is full

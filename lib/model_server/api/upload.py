@@ -1,6 +1,7 @@
 """Receives the form of add-job: the data file straight to the disk if it is not small, the other fields in memory."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,19 +11,20 @@ from tempfile import NamedTemporaryFile
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from model_server import bounds
 from model_server.api import disk
+from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
 from model_server.api.spool import Spool
 from model_server.jobs.store import SMALL_BYTES
 
-_FIELD_BYTES = 1024 * 1024
-_HEADER_BYTES = 16 * 1024
-_HEADERS = 32
-_PARTS = 100
-#: Boundaries, headers and the other fields, beyond the file itself.
-_OVERHEAD_BYTES = 2 * 1024 * 1024
-#: How long a refused body is still read, so that the client gets to see the answer.
-_LINGER_SECONDS = 10.0
+#: The text fields that are read, in lower case, and the bytes that each may have; others are passed over.
+_FIELDS = {
+    "mimetype": bounds.FIELD_BYTES,
+    "callbackurl": bounds.FIELD_BYTES,
+    "mappings": bounds.MAPPING_BYTES,
+    "outputmappings": bounds.MAPPING_BYTES,
+}
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Form:
     content: bytes | None = None
     file: Path | None = None
     file_type: str = ""
+    #: SHA-256 of the data, in hex, if it was asked for.
+    digest: str = ""
     #: The text fields by their name in lower case; absent and empty are the same to us.
     fields: dict[str, str] = field(default_factory=dict)
 
@@ -68,7 +72,7 @@ def no_file() -> ApiError:
     return ApiError(400, "the form has no data file: send it in a part named File")
 
 
-async def receive(request: Request, folder: Path, limit: int) -> Form:
+async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool = False) -> Form:
     """Reads the multipart form of `request`, its data file into a new file in `folder` if it is not small.
 
     The caller owns the file that is named in the answer. After an error nothing is left.
@@ -77,14 +81,17 @@ async def receive(request: Request, folder: Path, limit: int) -> Form:
         request: a POST whose body was not touched.
         folder: must lie on the data volume, so that the file can be moved from there.
         limit: of the data file, bytes.
+        space: what the file takes of the volume.
+        with_digest: of the data.
 
     Raises:
-        ApiError: 400 for a form that cannot be read, 413 for a file that is too large.
+        ApiError: 400 for a form that cannot be read, 413 for a file that is too large, 415 for one in a coding, 507.
         ClientDisconnect: the client went away.
     """
-    reader = _Reader(folder, parser_of(request), limit)
+    reader = None
     try:
-        if declared_length(request) > limit + _OVERHEAD_BYTES:
+        reader = _Reader(folder, parser_of(request), limit, space, with_digest)
+        if declared_length(request) > limit + bounds.FORM_BYTES:
             raise reader.too_large()  # noqa: TRY301 - handled with the refusals of the parser
         async for chunk in request.stream():
             if chunk:
@@ -92,7 +99,8 @@ async def receive(request: Request, folder: Path, limit: int) -> Form:
                 await reader.keep_up()
         return await reader.finish()
     except (ApiError, OSError) as error:
-        reader.discard()
+        if reader is not None:
+            reader.discard()
         if not isinstance(error, ApiError) and not disk.is_full(error):
             raise
         await linger(request)
@@ -100,7 +108,8 @@ async def receive(request: Request, folder: Path, limit: int) -> Form:
             raise
         raise disk.no_room() from error
     except BaseException:
-        reader.discard()
+        if reader is not None:
+            reader.discard()
         raise
 
 
@@ -108,8 +117,9 @@ def parser_of(request: Request) -> PushMultipartParser:
     """A parser for the form of `request`.
 
     Raises:
-        ApiError: 400, it is no multipart form.
+        ApiError: 400, it is no multipart form; 415, it is in a content coding.
     """
+    refuse_coding(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get("boundary", "")
     if kind.lower() != "multipart/form-data" or not boundary:
@@ -117,9 +127,9 @@ def parser_of(request: Request) -> PushMultipartParser:
     try:
         return PushMultipartParser(
             boundary.encode("latin-1"),
-            max_header_size=_HEADER_BYTES,
-            max_header_count=_HEADERS,
-            max_segment_count=_PARTS,
+            max_header_size=bounds.PART_HEADER_BYTES,
+            max_header_count=bounds.PART_HEADERS,
+            max_segment_count=bounds.PARTS,
             header_charset="latin-1",  # any bytes, also of an old client's file name
         )
     except (MultipartError, UnicodeEncodeError) as error:
@@ -134,10 +144,14 @@ def name_of(segment: MultipartSegment) -> str:
 class _Reader:
     """Turns the events of the multipart parser into a Form."""
 
-    def __init__(self, folder: Path, parser: PushMultipartParser, limit: int) -> None:
+    def __init__(self, folder: Path, parser: PushMultipartParser, limit: int, space: Part, with_digest: bool) -> None:
         self._folder = folder
         self._parser = parser
         self._limit = limit
+        self._space = space
+        self._hash = hashlib.sha256() if with_digest else None
+        #: Of all parts that are not the file.
+        self._other_bytes = 0
         self._form = Form()
         self._spool: Spool | None = None
         self._has_file = False
@@ -176,6 +190,8 @@ class _Reader:
         if self._spool is not None:
             await self._spool.close()
             self._form.file = self._spool.path
+        if self._hash is not None:
+            self._form.digest = self._hash.hexdigest()
         return self._form
 
     def discard(self) -> None:
@@ -201,33 +217,55 @@ class _Reader:
         self._file_bytes += len(data)
         if self._file_bytes > self._limit:
             raise self.too_large()
+        if self._hash is not None:
+            self._hash.update(data)
         if self._spool is None:
             if self._file_bytes <= SMALL_BYTES:
                 self._held.extend(data)
                 return
             self._spool = Spool(self._folder)
+            self._space.take(len(self._held))
             self._spool.add(bytes(self._held))
             self._held = bytearray()
+        self._space.take(len(data))
         self._spool.add(data)
 
     def _take_text(self, data: bytes) -> None:
-        if len(self._held) + len(data) > _FIELD_BYTES:
-            raise ApiError(400, f"a field of the form is larger than {_FIELD_BYTES} bytes")
+        self._other_bytes += len(data)
+        if self._other_bytes > bounds.FORM_BYTES:
+            raise ApiError(413, f"the fields of the form are larger than {bounds.FORM_BYTES} bytes")
+        most = _FIELDS.get(self._name)
+        if most is None:
+            return
+        if len(self._held) + len(data) > most:
+            raise ApiError(400, f"the field {self._name} of the form is larger than {most} bytes")
         self._held.extend(data)
 
     def _end(self) -> None:
-        if self._name != "file":
+        if self._name in _FIELDS:
             try:
                 self._form.fields[self._name] = self._held.decode()
             except UnicodeDecodeError as error:
-                raise ApiError(400, "a field of the form is not UTF-8") from error
-        elif self._spool is None and (self._file_bytes or self._file_name):  # else no file was chosen
-            self._form.content = bytes(self._held)
+                raise ApiError(400, f"the field {self._name} of the form is not UTF-8") from error
+        elif self._name == "file" and self._spool is None and (self._file_bytes or self._file_name):
+            self._form.content = bytes(self._held)  # else no file was chosen
 
 
 def _reason(error: MultipartError) -> str:
     """The parser's own words; they hold nothing of the body."""
     return str(error.args[0])[:1].lower() + str(error.args[0])[1:]
+
+
+def refuse_coding(request: Request) -> None:
+    """Refuses a body that is compressed.
+
+    Raises:
+        ApiError: 415.
+    """
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        text = f"a body in the coding {coding[:40]} is not understood: send it without Content-Encoding"
+        raise ApiError(415, text, {"accept-encoding": "identity"})
 
 
 def declared_length(request: Request) -> int:
@@ -241,7 +279,7 @@ async def linger(request: Request) -> None:
     if "expect" in request.headers:
         return  # it waits for us before it sends
     try:
-        async with asyncio.timeout(_LINGER_SECONDS):
+        async with asyncio.timeout(bounds.LINGER_SECONDS):
             async for _ in request.stream():
                 pass
     except (TimeoutError, ClientDisconnect, RuntimeError):

@@ -89,4 +89,4 @@ class Housekeeper(threading.Thread):
 
     def _is_named(self, name: str) -> bool:
         job = self._store.queue.get(name[:36])
-        return job is not None and (name in (job.id, job.result) or not job.is_over)
+        return job is not None and (name in (job.id, self._store.sent_of(job.id).name, job.result) or not job.is_over)

@@ -34,8 +34,10 @@ class Order:
     mappings: str | None = None
     output_mappings: str | None = None
     callback_url: str | None = None
-    #: Two orders with the same key are the same job.
+    #: Two orders with the same key are the same job,
     idempotency_key: str | None = None
+    #: and must be alike: a digest of what was sent.
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Job:
     mappings: str | None
     output_mappings: str | None
     idempotency_key: str | None
+    fingerprint: str | None
     lease_owner: str | None
     lease_expires: float | None
     #: Name of the result, once complete: that of its file, where it is one.

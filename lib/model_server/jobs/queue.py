@@ -15,12 +15,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, delete, func, or_, select, update
 
+from model_server import bounds
 from model_server.jobs.commits import Commits, Need
 from model_server.jobs.database import journal_mode
 from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Ended, Job, Order, State
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
-from model_server.jobs.statements import COLUMNS, Prepared, Statements, held, read_job
+from model_server.jobs.statements import COLUMNS, LISTED, Prepared, Statements, held, read_job
 
 #: The loop's, and one to spare.
 _KEPT_CONNECTIONS = 2
@@ -69,6 +70,7 @@ class Queue:
             mappings=order.mappings,
             output_mappings=order.output_mappings,
             idempotency_key=order.idempotency_key,
+            fingerprint=order.fingerprint,
             lease_owner=None if claim is None else claim.owner,
             lease_expires=None if claim is None else now + claim.lease_seconds,
             result=None,
@@ -159,7 +161,7 @@ class Queue:
             "p_state": ended.state,
             "p_result": ended.result,
             "p_content": ended.content,
-            "p_error": ended.error and _storable(ended.error),
+            "p_error": None if ended.error is None else _storable(ended.error),
             "p_now": now,
         }
         return self._statements.end.changes(connection, values)
@@ -207,7 +209,7 @@ class Queue:
         """Records how a claimed callback went, and in how many seconds it is tried again; False if it was too late."""
         fence = and_(_jobs.c.id == job.id, _jobs.c.callback_attempts == job.callback_attempts)
         due = None if next_in is None else self._clock() + next_in
-        values = {"callback_state": state, "callback_error": error, "callback_due": due}
+        values = {"callback_state": state, "callback_error": error and _storable(error), "callback_due": due}
         return self._change(update(_jobs).where(fence).values(**values))
 
     def expired(self, finished_before: float | None, keep: int | None, limit: int) -> list[str]:
@@ -270,7 +272,7 @@ class Queue:
 
     def list(self, limit: int, offset: int = 0) -> list[Job]:
         """Up to `limit` jobs, newest first."""
-        query = select(*COLUMNS).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
+        query = select(*LISTED).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
         with self._reader.connect() as connection:
             return [read_job(row) for row in connection.execute(query)]
 
@@ -315,5 +317,7 @@ class Queue:
 
 
 def _storable(error: str) -> str:
-    """PostgreSQL has no place for a zero character."""
-    return error.replace("\x00", "")
+    """The text as every database takes it: no zero character, no half of a surrogate pair, and not without end."""
+    text = error.replace("\x00", "").encode("utf-8", "backslashreplace").decode()
+    most = bounds.ERROR_CHARACTERS
+    return text if len(text) <= most else f"{text[: most - 2]} …"

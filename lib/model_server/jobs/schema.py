@@ -25,8 +25,9 @@ from sqlalchemy.schema import CreateColumn
 
 from model_server.errors import VolumeError
 
-#: 1: without `started`, mappings, callbacks, idempotency keys and the owner. 2: without small data. 3: today's.
-LAYOUT = 3
+#: 1: without `started`, mappings, callbacks, idempotency keys and the owner. 2: without small data. 3: without
+#: fingerprints. 4: today's.
+LAYOUT = 4
 #: Any number that all servers agree on (pg_advisory_xact_lock).
 _UPGRADE_LOCK = 0x6D6F64656C
 
@@ -43,6 +44,7 @@ jobs = Table(
     Column("mappings", Text),
     Column("output_mappings", Text),
     Column("idempotency_key", String(255)),
+    Column("fingerprint", String(64)),
     Column("lease_owner", String(64)),
     Column("lease_expires", Float),
     Column("result", String(64)),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Dialect,
@@ -19,17 +20,31 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    null,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
+from model_server import bounds
 from model_server.jobs.job import CallbackState, Job, State
 from model_server.jobs.schema import jobs
 
+
+def _short(column: Column[Any]) -> ColumnElement[Any]:
+    if column.name in ("mappings", "output_mappings"):
+        return null().label(column.name)
+    if column.name == "error":  # an older server kept all of it
+        return func.substr(column, 1, bounds.ERROR_CHARACTERS).label(column.name)
+    return column
+
+
 #: What a Job is read from, in the order of its fields.
 COLUMNS = [column for column in jobs.columns if column.name not in ("number", "input_data", "result_data")]
+
+#: As COLUMNS, without what may be large and is not shown.
+LISTED = [_short(column) for column in COLUMNS]
 
 
 class Prepared:
@@ -86,11 +101,11 @@ class Statements:
         self.claim = Prepared(_claim(), dialect)
         #: p_id, p_token, and the end.
         self.end = Prepared(_end(), dialect)
-        get = select(*COLUMNS).where(jobs.c.id == bindparam("p_id"))
-        #: p_id
-        self.get = Prepared(get, dialect)
+        of_id = jobs.c.id == bindparam("p_id")
+        #: p_id: the job without its mappings.
+        self.get = Prepared(select(*LISTED).where(of_id), dialect)
         #: p_id: the job, and its result where that is kept in the queue.
-        self.get_result = Prepared(get.add_columns(jobs.c.result_data), dialect)
+        self.get_result = Prepared(select(*COLUMNS, jobs.c.result_data).where(of_id), dialect)
 
 
 def held(job: Job) -> Update:

@@ -4,7 +4,9 @@ Small data lies in the queue, in the row of its job, and needs no wait for the d
 first the file, then the row, so that a row never lacks its file.
 """
 
+import errno
 import os
+import shutil
 import uuid
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,6 +21,8 @@ from model_server.volume import Volume
 _LOOK_SECONDS = 1.0
 #: Data up to this size is small: a few pages of the database, which are written with each change of the row.
 SMALL_BYTES = 16 * 1024
+_SENT = ".sent"
+_COPY_BYTES = 1 << 20
 
 
 class Store:
@@ -35,19 +39,20 @@ class Store:
         self.called = Bell()
         self.watchers = Watchers()
 
-    def submit(self, upload: Path, order: Order, job_id: str) -> Future[Job]:
+    def submit(self, upload: Path, order: Order, job_id: str, as_sent: bool = False) -> Future[Job]:
         """Makes a job of the received file `upload`, which is moved; on return the job is there and survives a crash.
 
         Args:
             upload: a file on the data volume.
             order: what is asked for.
             job_id: of the new job.
+            as_sent: it is still to be converted for the model, by the worker that does the job.
 
         Raises:
             OSError: the volume is full, or cannot be written; nothing is left but `upload`.
         """
         size = upload.stat().st_size
-        place = self.input_of(job_id)
+        place = self.sent_of(job_id) if as_sent else self.input_of(job_id)
         sync(upload)
         upload.rename(place)
         try:
@@ -115,6 +120,7 @@ class Store:
             self.deleted.ring()
             self.watchers.tell(job_id)
             self.input_of(job_id).unlink(missing_ok=True)
+            self.sent_of(job_id).unlink(missing_ok=True)
             for token in range(1, job.token + 1):
                 self.result_path(result_name(job_id, token)).unlink(missing_ok=True)
             log_job(job_id, "deleted")
@@ -138,6 +144,10 @@ class Store:
         """Where the job's data lies, if it is a file."""
         return self._volume.inputs / job_id
 
+    def sent_of(self, job_id: str) -> Path:
+        """Where the job's data lies, if it is a file that is still to be converted for the model."""
+        return self._volume.inputs / f"{job_id}{_SENT}"
+
     def result_path(self, name: str) -> Path:
         """Where the result of that name lies, if it is a file."""
         return self._volume.results / name
@@ -160,3 +170,22 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Makes a new file with the same content; where the file system can, both share it until one is changed.
+
+    Raises:
+        OSError: `source` is not there, or there is no room.
+    """
+    with source.open("rb") as file, target.open("xb") as made:
+        left = os.fstat(file.fileno()).st_size
+        try:
+            while left > 0 and (copied := os.copy_file_range(file.fileno(), made.fileno(), left)):
+                left -= copied
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+        if left > 0:  # this file system cannot
+            file.seek(made.tell())
+            shutil.copyfileobj(file, made, _COPY_BYTES)

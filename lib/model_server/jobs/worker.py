@@ -12,10 +12,11 @@ from typing import Protocol
 
 from model_server.jobs.heart import Heart
 from model_server.jobs.job import Claim, Ended, Job
-from model_server.jobs.store import Store, result_name
+from model_server.jobs.store import Store, copy, result_name
 from model_server.log import log_job, logger
 from model_server.metrics import Metrics
 from model_server.runner_client import Outcome, RunnerDiedError
+from model_server.tabular.problems import NOT_TAKEN, DataError
 
 _AFTER_FAULT_SECONDS = 1.0
 _GIVE_UP_SECONDS = 5.0
@@ -39,6 +40,10 @@ class Runner(Protocol):
     def close(self) -> None: ...
 
 
+#: Of a job, its data as sent, and where the model's input goes.
+Prepare = Callable[[Job, Path, Path], None]
+
+
 class Worker:
     """One coroutine with one runner."""
 
@@ -53,11 +58,26 @@ class Worker:
         work: Path,
         timeout_seconds: float,
         lease_seconds: float,
+        prepare: Prepare,
     ) -> None:
+        """Takes what all workers share, and a runner of its own.
+
+        Args:
+            store: the jobs.
+            runner: for this worker alone.
+            heart: keeps the leases.
+            metrics: count the jobs.
+            owner: of the leases.
+            work: a folder for what is worth nothing without this server.
+            timeout_seconds: of a job.
+            lease_seconds: without a sign of life.
+            prepare: makes the model's input, at the last path, of a job's data as it was sent.
+        """
         self._store = store
         self._heart = heart
         self._metrics = metrics
         self._runner = runner
+        self._prepare = prepare
         self._claim = Claim(owner, lease_seconds)
         self._work = str(work)
         self._timeout = timeout_seconds
@@ -116,18 +136,21 @@ class Worker:
         self._metrics.started()
         name = result_name(job.id, job.token)
         output = f"{self._work}/{name}"  # pathlib's paths would cost a job 20 µs
-        source = str(self._store.input_of(job.id)) if job.content is None else f"{output}-input"
+        source = f"{output}-input"
         is_clean = False
         try:
             try:
                 async with self._heart.beating(job, self._runner.stop):
-                    outcome = await self._runner.work(job.id, source, output, self._timeout, job.content)
-                    is_clean = outcome.content is not None
+                    problem = None if job.content is not None else await asyncio.to_thread(self._bring, job, source)
+                    if problem is None:
+                        outcome = await self._runner.work(job.id, source, output, self._timeout, job.content)
+                    else:
+                        outcome = Outcome(problem, 0.0)
+                    is_clean = outcome.content is not None and job.content is not None
                     ended = await self._end(job, name, output, outcome)
             finally:
                 if not is_clean:
-                    # There may be gigabytes, or a folder.
-                    await asyncio.to_thread(_remove, output, *([] if job.content is None else [source]))
+                    await asyncio.to_thread(_remove, output, source)  # there may be gigabytes, or a folder
             # Behind the beat: a job that is recorded is no longer ours, and the heart would stop its runner.
             self._record(job, ended, outcome)
         except RunnerDiedError as error:
@@ -139,6 +162,24 @@ class Worker:
         except OSError:  # no room, no descriptor: another server may have the job, or this one later
             await self._give_back(self._store.queue.release, job)
             raise
+
+    def _bring(self, job: Job, source: str) -> str | None:
+        """Makes the file of this attempt's input: the program may change it, and the next attempt must not see that.
+
+        Returns:
+            What is wrong with the data.
+        """
+        try:
+            sent = self._store.sent_of(job.id)
+            if sent.exists():
+                self._prepare(job, sent, Path(source))
+            else:
+                copy(self._store.input_of(job.id), Path(source))
+        except DataError as error:
+            return f"{NOT_TAKEN}: {error}"
+        except FileNotFoundError:
+            return "The job's data is not on the volume."
+        return None
 
     async def _give_back(self, change: Callable[[Job], bool], job: Job) -> bool:
         """Returns the job to the queue by `change`, and has somebody look there; False if it was no longer ours."""

@@ -1,6 +1,7 @@
 """What is wrong with data, gathered so that the user hears of all of it at once, or of the first of very many."""
 
 MOST = 20
+NOT_TAKEN = "the data is not what the model takes"
 
 
 class DataError(ValueError):
@@ -10,6 +11,10 @@ class DataError(ValueError):
         more = f"; only the first {MOST} problems are named" if len(problems) >= MOST else ""
         super().__init__("; ".join(problems) + more)
         self.problems = problems
+
+
+class TooLargeError(DataError):
+    """What is made of the data would be larger than it may be."""
 
 
 class Problems:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from model_server import bounds
-from model_server.tabular.problems import DataError, Problems
+from model_server.tabular.problems import DataError, Problems, TooLargeError
 
 _CHUNK = 64 * 1024
 _COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -256,7 +256,7 @@ class _Scanner:
         # Before the record is read: its values take up to a hundred times the room of its text.
         if len(rest) > bounds.RECORD_VALUES and sum(map(rest.count, ",[{")) > bounds.RECORD_VALUES:
             raise DataError(f"a record of the JSON has more than {bounds.RECORD_VALUES} values")
-        chunk = _read(self._file, max(_CHUNK, len(rest)))
+        chunk = _read(self._file, max(_CHUNK, min(len(rest), bounds.RECORD_CHARACTERS + 1 - len(rest))))
         if not chunk:
             self._ended = True
             return False
@@ -279,7 +279,7 @@ class _Output:
             raise DataError("a text has half of a surrogate pair, which is no Unicode") from None
         self._left -= len(content)
         if self._left < 0:
-            raise DataError(f"the data is larger than {self._limit} bytes once it is converted")
+            raise TooLargeError(f"the data is larger than {self._limit} bytes once it is converted")
         self._file.write(content)
 
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ import uvicorn
 import uvloop
 
 from model_server import manifest, volume
+from model_server.api import data as data_of_jobs
 from model_server.api import envelope
 from model_server.api.app import create_app
+from model_server.api.disk import Space
 from model_server.api.services import Services
 from model_server.jobs import database, instance
 from model_server.jobs.callbacks import Courier
@@ -128,9 +131,13 @@ def running(
     extra: dict[str, Any] | None = None,
     data: Path | None = None,
     most_connections: int | None = None,
+    keep: int = 0,
     **changes: object,
 ) -> Iterator[Server]:
-    """A server until the block ends; `extra` is of its Services, `data` its volume, `changes` are of the manifest."""
+    """A server until the block ends; `extra` is of its Services, `data` its volume, `changes` are of the manifest.
+
+    Its volume must keep `keep` bytes free.
+    """
     path = folder / f"model-{uuid.uuid4().hex}.json"
     path.write_text(manifest_text(program_folder, **changes), encoding="utf-8")
     model = manifest.read(path)
@@ -148,6 +155,7 @@ def running(
         work=me.work,
         timeout_seconds=model.limits.timeout_seconds,
         lease_seconds=2,
+        prepare=partial(data_of_jobs.prepare, manifest=model),
     )
     workers = Workers([worker])
     services = Services(
@@ -158,6 +166,7 @@ def running(
         worker_problem=lambda: workers.problem,
         runner_mode=lambda: workers.mode,
         metrics=metrics,
+        space=Space(me.uploads, keep),
         licensing=Licensing(model.license_public_key, model.name, claimed.root) if model.license_public_key else None,
     )
     app = create_app(replace(services, **(extra or {})), root_path)

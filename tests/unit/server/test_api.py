@@ -1,5 +1,6 @@
 """The container API over a real socket."""
 
+import gzip
 import json
 import re
 import socket
@@ -360,3 +361,19 @@ def assert_refused(answer: requests.Response, status: int, reason: str) -> None:
     assert list(body) == ["data", "isError", "errorMessage"]
     assert (body["data"], body["isError"]) == (None, True)
     assert reason in body["errorMessage"]
+
+
+@pytest.mark.parametrize("path", ["/data/add-job", "/data/run-job", "/data/mapping", "/api/license"])
+def test_a_compressed_body_is_415_with_the_remedy(server: Server, path: str) -> None:
+    body, kind = requests.models.RequestEncodingMixin._encode_files({"File": b"a\n"}, {})  # type: ignore[attr-defined]
+    headers = {"content-type": kind, "content-encoding": "gzip"}
+    answer = requests.post(f"{server.url}{path}", data=gzip.compress(body), headers=headers, timeout=5)
+    assert_refused(answer, 415, "send it without Content-Encoding")
+    assert answer.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("job_id", ["%00", "x", "A" * 36, "00000000-0000-4000-8000-00000000000%00"])
+def test_what_is_no_id_is_404_before_the_queue_is_asked(server: Server, job_id: str) -> None:
+    for path in ("data/status", "data/result", "data/result/json", "Job"):
+        assert requests.get(f"{server.url}/{path}/{job_id}", timeout=5).status_code == 404
+    assert requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5).status_code == 404

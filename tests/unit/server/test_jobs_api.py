@@ -2,10 +2,11 @@
 
 import json
 import logging
+import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import requests
 
 from model_server import log
+from model_server.api import disk
 from model_server.jobs import callbacks, worker
 from model_server.jobs.callbacks import Courier
 from model_server.jobs.commits import Commits
@@ -28,6 +30,7 @@ from model_server.volume import Volume, claim
 from tests.rig.waiting import eventually
 
 from .conftest import Server, StartServer
+from .test_runner import wait_for
 
 
 @dataclass
@@ -208,7 +211,7 @@ def test_only_named_hosts_may_be_called_where_they_are_named() -> None:
 
 
 def test_a_volume_without_room_refuses_with_507_and_keeps_nothing(start_server: StartServer) -> None:
-    server = start_server(extra={"free_bytes": 2**60})
+    server = start_server(keep=2**60)
     answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=5)
     assert answer.status_code == 507
     assert answer.json() == {
@@ -218,6 +221,56 @@ def test_a_volume_without_room_refuses_with_507_and_keeps_nothing(start_server: 
         "delete old jobs, or send it again later",
     }
     assert server.stored() == set()
+
+
+MIB = 1024 * 1024
+
+
+def upload(server: Server, size: int, length: int | None) -> tuple[socket.socket, bytes]:
+    """A connection on which so many bytes of a file were sent, of a body of this length or one that does not say it."""
+    connection = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), 30)
+    framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    kind = "Content-Type: multipart/form-data; boundary=b"
+    connection.sendall(f"POST /data/add-job HTTP/1.1\r\nHost: x\r\n{kind}\r\n{framing}\r\n\r\n".encode())
+    pieces = [
+        b'--b\r\nContent-Disposition: form-data; name="File"; filename="f"\r\n\r\n',
+        *[bytes(MIB)] * (size // MIB),
+    ]
+    answer = b""
+    connection.setblocking(False)
+    for piece in pieces:
+        framed = piece if length is not None else b"%x\r\n%b\r\n" % (len(piece), piece)
+        while framed and not answer:
+            with suppress(BlockingIOError):
+                framed = framed[connection.send(framed) :]
+            with suppress(BlockingIOError):
+                answer = connection.recv(65536)
+    connection.settimeout(30)
+    return connection, answer
+
+
+def test_room_is_reserved_while_data_comes(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it says how much it is or not, an upload takes no more than others left, and they keep theirs."""
+    server = start_server(limits={"timeout_seconds": 20, "upload_bytes": 10**12}, keep=50 * MIB)
+
+    def free(_folder: Path) -> int:
+        return 450 * MIB - sum(path.stat().st_blocks * 512 for path in server.stored())
+
+    monkeypatch.setattr(disk, "free", free)
+    first, _ = upload(server, MIB, 250 * MIB)  # it goes on
+    with first:
+        refused = requests.post(f"{server.url}/data/add-job", files={"File": bytes(250 * MIB)}, timeout=30)
+        assert refused.status_code == 507
+        endless, answer = upload(server, 500 * MIB, None)
+        with endless:
+            endless.sendall(b"0\r\n\r\n")
+            assert b"HTTP/1.1 507 " in (answer or endless.recv(65536))
+        assert len(server.stored()) == 1  # the first
+        server.wait(server.send(b"a\n"))
+    assert wait_for(lambda: not server.stored())
+    second, answer = upload(server, MIB, 350 * MIB)
+    second.close()
+    assert answer == b""
 
 
 def test_ready_says_what_is_missing(start_server: StartServer) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from model_server.api import upload
+from model_server.api.disk import Space
 from model_server.jobs.store import SMALL_BYTES
 
 BOUNDARY = b"bound"
@@ -41,7 +42,7 @@ def received(pieces: list[bytes], folder: Path) -> tuple[bytes | None, dict[str,
     scope = {"type": "http", "method": "POST", "headers": [(b"content-type", kind)]}
 
     async def take() -> tuple[bytes | None, dict[str, str]]:
-        form = await upload.receive(Request(scope, receive), folder, 10**9)
+        form = await upload.receive(Request(scope, receive), folder, 10**9, Space(folder, 0).part())
         return (form.content if form.file is None else form.file.read_bytes()), form.fields
 
     return asyncio.run(take())
@@ -62,8 +63,14 @@ def test_the_form_is_the_same_however_its_body_is_cut(data: bytes, cuts: list[in
         head = f'--bound\r\nContent-Disposition: form-data; name="{name}"{"; filename=f" * (name == "File")}\r\n\r\n'
         return head.encode() + content + b"\r\n"
 
-    body = part("One", before.encode()) + part("File", data) + part("Two", after.encode()) + b"--bound--\r\n"
+    body = (
+        part("Mappings", before.encode())
+        + part("Other", after.encode())
+        + part("File", data)
+        + part("MimeType", after.encode())
+        + b"--bound--\r\n"
+    )
     at = [0, *sorted({min(cut, len(body)) for cut in cuts}), len(body)]
     pieces = [body[start:end] for start, end in itertools.pairwise(at)]
     with TemporaryDirectory() as folder:
-        assert received(pieces, Path(folder)) == (data, {"one": before, "two": after})
+        assert received(pieces, Path(folder)) == (data, {"mappings": before, "mimetype": after})

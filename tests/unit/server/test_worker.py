@@ -64,8 +64,17 @@ def store(volume: Volume) -> Store:
 
 
 def worker_of(store: Store, work: Path, does: Callable[[Path], Outcome]) -> Worker:
-    limits = {"timeout_seconds": 10.0, "lease_seconds": 60.0}
-    return Worker(store, StandIn(does), Heart(store, 60), Metrics("m", "1", "b"), owner="me", work=work, **limits)
+    return Worker(
+        store,
+        StandIn(does),
+        Heart(store, 60),
+        Metrics("m", "1", "b"),
+        owner="me",
+        work=work,
+        timeout_seconds=10,
+        lease_seconds=60,
+        prepare=lambda *_: None,
+    )
 
 
 async def end_of(store: Store, job_id: str) -> Job:
