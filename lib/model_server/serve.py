@@ -37,7 +37,6 @@ from model_server.settings import DEFAULT_DATA_DIRECTORY, Settings
 from model_server.volume import Volume
 
 _BACKLOG = 2048
-_COURIERS = 4
 #: For what waits for the disk, beside one for each worker; made when they are needed.
 _THREADS = 40
 #: For requests that still go on behind the drain; with its 25 s less than the 30 s that ECS waits.
@@ -130,8 +129,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         *(model.name, model.version, model.build_id, __version__, settings.port),
         *(data.root, database.journal_mode(engine), settings.workers, command[0]),
     )
-    couriers = [Courier(store, envelope.of_job) for _ in range(_COURIERS)]
-    for thread in (heart, keeper, *couriers):
+    for thread in (heart, keeper, Courier(store, envelope.of_job)):
         thread.start()
     server = _Server(config, workers, settings.drain_seconds)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -212,6 +212,16 @@ def test_a_callback_is_due_when_its_job_is_over_and_claimed_once(queue: Queue, c
     assert (found.callback_state, found.callback_attempts, found.callback_error) == (CallbackState.DELIVERED, 3, None)
 
 
+def test_callbacks_of_a_busy_receiver_stand_back(queue: Queue) -> None:
+    urls = ["http://Slow/1", "http://slow?2", "https://slow/3", "http://good/4"]
+    for url in urls:
+        done(queue, url, replace(CSV, callback_url=url))
+    claimed = [queue.claim_callbacks(1, 60, ["http://slow"])[0].callback_url for _ in range(2)]
+    assert claimed == urls[2:]
+    assert queue.claim_callbacks(1, 60, ["http://slow"]) == []
+    assert {job.callback_url for job in queue.claim_callbacks(5, 60)} == set(urls[:2])
+
+
 def test_old_jobs_and_many_jobs_may_go_but_none_that_is_not_over_or_still_to_be_called(
     queue: Queue, clock: Clock
 ) -> None:

@@ -96,7 +96,7 @@ def _add_job(manifest: Manifest) -> dict[str, Any]:
     key = {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Chosen by the client: sent again with the same key and the same form, the answer is the same job.",
+        "description": "Chosen by the client: the same key with the same form is the same job.",
         "schema": {"type": "string", "maxLength": 255},
     }
     return {

@@ -4,24 +4,27 @@ That a call is due is written in the same transaction as the end of the job, and
 call is lost by a crash, and none keeps a worker waiting. It may come twice: the receiver knows it by the job's id.
 """
 
+import asyncio
+import re
 import threading
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
-from model_server import __version__
+from model_server import __version__, bounds
 from model_server.jobs.job import CallbackState, Job
 from model_server.jobs.store import Store
 from model_server.log import log_job, logger
 
-_MOST_CHARACTERS = 2000
 _POLL_SECONDS = 1.0
-_TIMEOUT_SECONDS = 10.0
-#: A claimed call that nothing was recorded of is due again after this.
-_CLAIM_SECONDS = 4 * _TIMEOUT_SECONDS
-_ATTEMPTS = 10
+_AFTER_FAULT_SECONDS = 1.0
+#: A claimed call that nothing was recorded of is due again after so many times what it may take.
+_CLAIM_CALLS = 4
 _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 3600.0
+_RECEIVER = re.compile(r"(?:https?://)?[^/?#]*", re.IGNORECASE)
 
 
 def problem(url: str, hosts: tuple[str, ...]) -> str | None:
@@ -38,8 +41,8 @@ def problem(url: str, hosts: tuple[str, ...]) -> str | None:
         host, parts = None, urlsplit("")
     if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
         return "CallbackUrl must be an http or https URL, like http://my.url.com/callback"
-    if len(url) > _MOST_CHARACTERS:
-        return f"CallbackUrl is longer than {_MOST_CHARACTERS} characters"
+    if len(url) > bounds.CALLBACK_CHARACTERS:
+        return f"CallbackUrl is longer than {bounds.CALLBACK_CHARACTERS} characters"
     if hosts and host not in hosts:
         return "CallbackUrl names a host that this server must not call (MODEL_CALLBACK_HOSTS)"
     return None
@@ -47,58 +50,91 @@ def problem(url: str, hosts: tuple[str, ...]) -> str | None:
 
 def pause(attempts: int) -> float | None:
     """Seconds until the next attempt after so many; None: it is given up."""
-    if attempts >= _ATTEMPTS:
+    if attempts >= bounds.CALL_ATTEMPTS:
         return None
     return float(min(_FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), _LONGEST_PAUSE_SECONDS))
 
 
+def receiver(url: str) -> str:
+    """The part of a CallbackUrl that names its receiver: the beginning, up to the path."""
+    return _RECEIVER.match(url)[0].lower()  # type: ignore[index]  # it matches every text
+
+
 class Courier(threading.Thread):
-    """Makes one call at a time; a server has a few of them."""
+    """Makes the calls of a server, many at a time, and few of one receiver: one that is slow keeps no other waiting."""
 
     def __init__(self, store: Store, body: Callable[[Job], bytes]) -> None:
         """Takes the calls of `store`; `body` makes what is sent, JSON."""
         super().__init__(name="courier", daemon=True)
         self._store = store
         self._body = body
+        #: The calls under way, and whom they are for.
+        self._calls: dict[asyncio.Task[None], str] = {}
         self._client: Any = None
 
     def run(self) -> None:
         """Calls for ever; whatever fault it meets, it tries again at the next look."""
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        # A thread each for the names to be looked up, which nothing can break off, and some for the queue.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(bounds.CALLS + 4, "courier"))
+        ringing: asyncio.Future[None] | None = None
         while True:
             heard = self._store.called.rings
             try:
-                if self._next():
-                    continue
+                while len(self._calls) < bounds.CALLS and await self._next():
+                    pass
             except Exception:  # noqa: BLE001 - one call must not keep all others from being made
-                logger.exception("a callback could not be made or recorded, trying again")
-            self._store.called.wait(heard, _POLL_SECONDS)
+                logger.exception("a callback could not be begun, trying again")
+                await asyncio.sleep(_AFTER_FAULT_SECONDS)
+            if ringing is None:
+                ringing = asyncio.ensure_future(asyncio.to_thread(self._store.called.wait, heard, _POLL_SECONDS))
+            await asyncio.wait((ringing, *self._calls), return_when=asyncio.FIRST_COMPLETED)
+            if ringing.done():
+                ringing = None
 
-    def _next(self) -> bool:
-        """Makes one call, if one is due."""
-        claimed = self._store.queue.claim_callbacks(1, _CLAIM_SECONDS)
-        for job in claimed:
-            error = self._call(job)
-            attempts = job.callback_attempts or 1
+    async def _next(self) -> bool:
+        """Begins one call, if one is due."""
+        counts = Counter(self._calls.values())
+        busy = [name for name, count in counts.items() if count >= bounds.CALLS_OF_A_RECEIVER]
+        seconds = _CLAIM_CALLS * bounds.CALL_SECONDS
+        for job in await asyncio.to_thread(self._store.queue.claim_callbacks, 1, seconds, busy):
+            call = asyncio.create_task(self._make(job))
+            self._calls[call] = receiver(job.callback_url or "")
+            call.add_done_callback(self._calls.pop)
+            return True
+        return False
+
+    async def _make(self, job: Job) -> None:
+        """Makes a call and records how it went."""
+        attempts = job.callback_attempts or 1
+        try:
+            # A server that ended in the midst of each attempt has recorded none.
+            error = await self._call(job) if attempts <= bounds.CALL_ATTEMPTS else "no attempt came to an end"
             next_in = None if error is None else pause(attempts)
             state = CallbackState.WAITING if next_in is not None else CallbackState.FAILED
             if error is None:
                 state = CallbackState.DELIVERED
-            self._store.queue.record_callback(job, state, error, next_in)
+            await asyncio.to_thread(self._store.queue.record_callback, job, state, error, next_in)
             log_job(job.id, "callback %s, attempt %d%s", state, attempts, f": {error}" if error else "")
-        return bool(claimed)
+        except Exception:  # noqa: BLE001 - it is due again after a while
+            logger.exception("a callback could not be made or recorded, trying again")
 
-    def _call(self, job: Job) -> str | None:
+    async def _call(self, job: Job) -> str | None:
         """Sends the job's envelope; returns why it was not taken, or None. Never says the URL: it may hold a secret."""
         import httpx  # noqa: PLC0415 - most servers never call anybody, and it costs memory
 
         if self._client is None:
             # A redirect is not followed: it could lead where the client of the job must not reach.
-            self._client = httpx.Client(timeout=_TIMEOUT_SECONDS, follow_redirects=False)
+            self._client = httpx.AsyncClient(timeout=bounds.CALL_SECONDS, follow_redirects=False)
         headers = {"content-type": "application/json; charset=utf-8", "user-agent": f"model-server/{__version__}"}
+        request = self._client.stream("POST", job.callback_url, content=self._body(job), headers=headers)
         try:
-            with self._client.stream("POST", job.callback_url, content=self._body(job), headers=headers) as answer:
+            # httpx counts the time of each read: a receiver could send a byte now and then for ever.
+            async with asyncio.timeout(bounds.CALL_SECONDS), request as answer:
                 return None if answer.is_success else f"it answered with status {answer.status_code}"
-        except httpx.TimeoutException:
-            return f"it did not answer within {_TIMEOUT_SECONDS:g} s"
+        except (TimeoutError, httpx.TimeoutException):
+            return f"it did not answer within {bounds.CALL_SECONDS:g} s"
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             return f"it could not be reached ({type(error).__name__})"

@@ -8,7 +8,7 @@ Whatever is recorded must carry the newest token: a worker that was thought dead
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -187,13 +187,20 @@ class Queue:
         row = self._commits.run(lambda connection: connection.execute(statement).first())
         return None if row is None else read_job(row)
 
-    def claim_callbacks(self, limit: int, seconds: float) -> list[Job]:
-        """Takes up to `limit` jobs whose callback is due, for `seconds`; they are due again if nothing is recorded."""
-        return self._commits.run(partial(self._claim_callbacks, limit, seconds))
+    def claim_callbacks(self, limit: int, seconds: float, busy: Sequence[str] = ()) -> list[Job]:
+        """Takes up to `limit` jobs whose callback is due, for `seconds`; they are due again if nothing is recorded.
 
-    def _claim_callbacks(self, limit: int, seconds: float, connection: Connection) -> list[Job]:
+        Args:
+            limit: of their number.
+            seconds: until they are due again.
+            busy: beginnings of addresses, in lower case, that are not to be called now.
+        """
+        return self._commits.run(partial(self._claim_callbacks, limit, seconds, busy))
+
+    def _claim_callbacks(self, limit: int, seconds: float, busy: Sequence[str], connection: Connection) -> list[Job]:
         now = self._clock()
-        due = select(_jobs.c.id).where(_jobs.c.callback_due <= now).order_by(_jobs.c.callback_due)
+        free = [func.lower(func.substr(_jobs.c.callback_url, 1, len(name))) != name for name in busy]
+        due = select(_jobs.c.id).where(_jobs.c.callback_due <= now, *free).order_by(_jobs.c.callback_due)
         ids = list(connection.execute(due.limit(limit).with_for_update(skip_locked=True)).scalars())
         if not ids:
             return []
@@ -201,7 +208,7 @@ class Queue:
             update(_jobs)
             .where(_jobs.c.id.in_(ids))
             .values(callback_due=now + seconds, callback_attempts=_jobs.c.callback_attempts + 1)
-            .returning(*COLUMNS)
+            .returning(*LISTED)
         )
         return [read_job(row) for row in connection.execute(statement)]
 

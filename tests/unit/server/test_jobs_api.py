@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from model_server import log
+from model_server import bounds, log
 from model_server.api import disk
 from model_server.jobs import callbacks, worker
 from model_server.jobs.callbacks import Courier
@@ -167,7 +167,7 @@ def test_a_callback_that_is_refused_or_redirected_comes_again_and_keeps_no_worke
 
 
 def test_a_callback_that_nobody_takes_is_given_up_and_says_why(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "_ATTEMPTS", 2)
+    monkeypatch.setattr(bounds, "CALL_ATTEMPTS", 2)
     monkeypatch.setattr(callbacks, "_FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(callbacks, "_POLL_SECONDS", 0.05)
     with receiving(500) as receiver:
@@ -177,6 +177,52 @@ def test_a_callback_that_nobody_takes_is_given_up_and_says_why(server: Server, m
     gone = server.send(b"a\n", CallbackUrl="http://127.0.0.1:1/x")
     eventually(lambda: (listed(server, gone)["callback"] or {}).get("state") == "failed")  # type: ignore[attr-defined]
     assert "could not be reached" in str(listed(server, gone)["callback"])
+
+
+@contextmanager
+def dripping() -> Iterator[tuple[str, list[socket.socket]]]:
+    """A receiver that never comes to the end of its answer; its address, and the calls that it got."""
+    calls: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener, suppress(OSError):
+
+        def drip(connection: socket.socket) -> None:
+            with suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+                while True:
+                    time.sleep(0.1)
+                    connection.sendall(b"a")
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    calls.append(listener.accept()[0])
+                    threading.Thread(target=drip, args=(calls[-1],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", calls
+    for call in calls:
+        call.close()
+
+
+def test_a_receiver_that_drips_ends_in_time_and_keeps_no_other_waiting(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "CALL_SECONDS", 1.5)
+    monkeypatch.setattr(bounds, "CALL_ATTEMPTS", 1)
+    with dripping() as (slow, calls), receiving(200) as receiver:
+        many = [server.send(b"a\n", CallbackUrl=f"{slow}/{number}") for number in range(40)]
+        for job_id in many:
+            server.wait(job_id)
+        began = time.monotonic()
+        server.wait(server.send(b"a\n", CallbackUrl=f"{receiver.url}/good"))
+        wait_until(lambda: receiver.calls)
+        assert time.monotonic() - began < 1.5
+        error = "it did not answer within 1.5 s"
+        wait_until(lambda: listed(server, many[0])["callback"] == {"state": "failed", "attempts": 1, "error": error})
+        assert len(calls) <= 3 * bounds.CALLS_OF_A_RECEIVER
+    for job_id in many:
+        requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
 
 
 def test_pauses_grow_and_end() -> None:
