@@ -129,7 +129,8 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         *(model.name, model.version, model.build_id, __version__, settings.port),
         *(data.root, database.journal_mode(engine), settings.workers, command[0]),
     )
-    for thread in (heart, keeper, Courier(store, envelope.of_job)):
+    courier = Courier(store, envelope.of_job)
+    for thread in (heart, keeper, courier):
         thread.start()
     server = _Server(config, workers, settings.drain_seconds)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -139,6 +140,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         if only is not None:
             only.keep(server.stop_at_once)
         runner.run(server.serve(sockets=[listener]))
+    courier.stop()
     left = store.queue.abandon_all(me.id)
     store.queue.close()
     me.leave()

@@ -71,16 +71,22 @@ class Courier(threading.Thread):
         #: The calls under way, and whom they are for.
         self._calls: dict[asyncio.Task[None], str] = {}
         self._client: Any = None
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Breaks off the calls under way, which are due again after a while, and makes no more."""
+        self._stopping.set()
+        self._store.called.ring()
 
     def run(self) -> None:
-        """Calls for ever; whatever fault it meets, it tries again at the next look."""
+        """Calls until it is stopped; whatever fault it meets, it tries again at the next look."""
         asyncio.run(self._run())
 
     async def _run(self) -> None:
         # A thread each for the names to be looked up, which nothing can break off, and some for the queue.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(bounds.CALLS + 4, "courier"))
         ringing: asyncio.Future[None] | None = None
-        while True:
+        while not self._stopping.is_set():
             heard = self._store.called.rings
             try:
                 while len(self._calls) < bounds.CALLS and await self._next():

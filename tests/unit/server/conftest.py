@@ -183,13 +183,15 @@ def running(
 
     thread = threading.Thread(target=serve, daemon=True)
     heart.start()
-    Courier(store, envelope.of_job).start()
+    courier = Courier(store, envelope.of_job)
+    courier.start()
     thread.start()
     while not server.started:
         time.sleep(0.005)
     try:
         yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", claimed.root, workers)
     finally:
+        courier.stop()
         workers.drain(5)
         server.should_exit = True
         thread.join(5)
