@@ -127,7 +127,8 @@ def _health() -> int:
     from model_server.health import probe  # noqa: PLC0415
 
     port = os.environ.get("MODEL_SERVER_PORT", "").strip() or "80"
-    problem = probe(int(port)) if port.isdecimal() else "MODEL_SERVER_PORT is not a number"
+    host = os.environ.get("MODEL_SERVER_HOST", "").strip()
+    problem = probe(int(port), host) if port.isdecimal() else "MODEL_SERVER_PORT is not a number"
     return 0 if problem is None else _failed(problem)
 
 

@@ -5,10 +5,14 @@ import socket
 ANSWER = b"Health check is ok"
 
 
-def probe(port: int, timeout: float = 3.0) -> str | None:
-    """Asks the server on this host for /health; returns None when it is well, else what is wrong."""
+_EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
+
+
+def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
+    """Asks the server that is bound to `host` for /health; returns None when it is well, else what is wrong."""
+    host = host.strip("[]")
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout) as connection:
+        with socket.create_connection((_EVERY.get(host, host), port), timeout) as connection:
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             answer = b""
             while chunk := connection.recv(4096):

@@ -23,6 +23,11 @@ class Metrics:
         self._callbacks = Gauge(
             "model_callbacks_waiting", "Callbacks that are still to be made.", registry=self._registry
         )
+        self._room = Gauge(
+            "model_volume_room_bytes",
+            "What new jobs may still take of the data volume; below 0 none is taken.",
+            registry=self._registry,
+        )
         self._attempts = Counter(
             "model_job_attempts", "Jobs started here, again and again counted.", registry=self._registry
         )
@@ -44,8 +49,9 @@ class Metrics:
         """Counts a recorded job."""
         self._seconds.labels("complete" if succeeded else "error").observe(seconds)
 
-    def exposition(self, counts: Counts, now: float) -> bytes:
-        """All metrics as text, with the queue as it is at `now`."""
+    def exposition(self, counts: Counts, now: float, room: int) -> bytes:
+        """All metrics as text, with the queue as it is at `now` and so many bytes of room on the volume."""
+        self._room.set(room)
         for state in State:
             self._jobs.labels(state).set(counts.by_state[state])
         self._oldest.set(0 if counts.oldest_waiting is None else max(0.0, now - counts.oldest_waiting))

@@ -37,6 +37,7 @@ from model_server.settings import DEFAULT_DATA_DIRECTORY, Settings
 from model_server.volume import Volume
 
 _BACKLOG = 2048
+_MOUNTS = Path("/proc/self/mountinfo")
 #: For what waits for the disk, beside one for each worker; made when they are needed.
 _THREADS = 40
 #: For requests that still go on behind the drain; with its 25 s less than the 30 s that ECS waits.
@@ -55,12 +56,12 @@ def serve(settings: Settings) -> int:
     listener = _bind(settings.host, settings.port)
     data = volume.claim(_data_directory(settings), model.name, settings.user if os.geteuid() == 0 else None)
     privileges.drop(settings.user)
+    volume.check(data)
     return _run(settings, model, data, listener)
 
 
 def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.socket) -> int:
-    mountinfo = Path("/proc/self/mountinfo")
-    on_network = mountinfo.exists() and volume.is_on_network(data.root, mountinfo.read_text(encoding="utf-8"))
+    on_network = _MOUNTS.exists() and volume.is_on_network(data.root, _MOUNTS.read_text(encoding="utf-8"))
     tempfile.tempdir = "/tmp"  # noqa: S108 - the only place that is promised to be writable
     licensing = _licensing(settings, model, data)
     only = alone.claim(data.root) if on_network and not settings.queue_url else None
@@ -141,6 +142,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
             only.keep(server.stop_at_once)
         runner.run(server.serve(sockets=[listener]))
     courier.stop()
+    courier.join(_LAST_SECONDS)  # what it had recorded behind the end of the queue, it would wait for for ever
     left = store.queue.abandon_all(me.id)
     store.queue.close()
     me.leave()
@@ -175,16 +177,23 @@ class _Server(uvicorn.Server):
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    # With the protocol named asyncio sets TCP_NODELAY; without, each kept-alive answer waits 40 ms for an ACK.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = None
     try:
-        listener.bind((host, port))
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        # With the protocol named asyncio sets TCP_NODELAY; without, each kept-alive answer waits 40 ms for an ACK.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # "::" is every address, also of the older protocol
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
+        listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as error:
-        listener.close()
+        if listener is not None:
+            listener.close()
         raise StartError(
-            f"cannot bind {host}:{port}: {error.strerror}; free the port, or name another one by MODEL_SERVER_PORT"
+            f"cannot bind {host} port {port}: {error.strerror}; "
+            "free the port, or name another one by MODEL_SERVER_PORT, or another address by MODEL_SERVER_HOST"
         ) from error
     return listener
 
@@ -193,6 +202,10 @@ def _data_directory(settings: Settings) -> Path:
     if settings.data_directory is not None:
         return settings.data_directory
     if volume.is_read_only(DEFAULT_DATA_DIRECTORY):
+        if volume.is_mounted(DEFAULT_DATA_DIRECTORY, _MOUNTS.read_text(encoding="utf-8") if _MOUNTS.exists() else ""):
+            raise StartError(
+                f"the volume at {DEFAULT_DATA_DIRECTORY} is read-only: jobs cannot be kept there; mount it writable"
+            )
         fall_back = Path("/tmp/gai_data")  # noqa: S108 - the only place that is promised to be writable
         logger.warning(
             "%s is read-only and no volume is mounted there: jobs are kept in %s and end with the container",

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,10 +78,7 @@ def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
         if owner is not None:
             _give(root, owner)
     except OSError as error:
-        hint = "mount a volume that this user may write to, or name another directory by GAI_VOLUME_PATH"
-        raise VolumeError(
-            f"the data directory {root} cannot be used by user {os.geteuid()}: {error.strerror}; {hint}"
-        ) from error
+        raise _unusable(root, error) from error
     return volume
 
 
@@ -94,19 +92,59 @@ def is_read_only(root: Path) -> bool:
         return error.errno == errno.EROFS
 
 
+def check(volume: Volume) -> None:
+    """Finds out whether this process can keep jobs on the volume.
+
+    Raises:
+        VolumeError: it cannot; the text says where.
+    """
+    place = volume.root
+    try:
+        for place in (volume.root, volume.inputs, volume.results, volume.instances):
+            with tempfile.TemporaryFile(dir=place):
+                pass
+        for place in volume.root.glob(f"{volume.database.name}*"):
+            with place.open("r+b"):
+                pass
+    except OSError as error:
+        raise _unusable(place, error) from error
+
+
+def is_owned(root: Path, model: str) -> bool:
+    """Tells whether the volume is still that of `model`: another may be mounted there by now."""
+    try:
+        return bool(json.loads((root / _MARKER).read_text(encoding="utf-8"))["model"] == model)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def is_mounted(path: Path, mountinfo: str) -> bool:
+    """Tells whether a volume is mounted at `path`, by the text of /proc/self/mountinfo (man 5 proc)."""
+    return any(point == path.resolve() for point, _ in _mounts(mountinfo))
+
+
 def is_on_network(path: Path, mountinfo: str) -> bool:
     """Tells whether `path` lies on a network file system, by the text of /proc/self/mountinfo (man 5 proc)."""
     resolved = path.resolve()
     best, kind = -1, ""
+    for point, found in _mounts(mountinfo):
+        if len(point.parts) >= best and resolved.is_relative_to(point):
+            best, kind = len(point.parts), found
+    return kind in _NETWORK_FILE_SYSTEMS or kind.startswith("fuse")
+
+
+def _mounts(mountinfo: str) -> Iterator[tuple[Path, str]]:
+    """Where something is mounted, and the kind of its file system."""
     for line in mountinfo.splitlines():
         left, separator, right = line.partition(" - ")
         fields = left.split()
-        if not separator or len(fields) < 5:
-            continue
-        mount_point = Path(fields[4].replace("\\040", " "))
-        if len(mount_point.parts) >= best and resolved.is_relative_to(mount_point):
-            best, kind = len(mount_point.parts), right.split()[0]
-    return kind in _NETWORK_FILE_SYSTEMS or kind.startswith("fuse")
+        if separator and len(fields) >= 5:
+            yield Path(fields[4].replace("\\040", " ")), right.split()[0]
+
+
+def _unusable(place: Path, error: OSError) -> VolumeError:
+    hint = "mount a volume that this user may write to, or name another directory by GAI_VOLUME_PATH"
+    return VolumeError(f"the data directory {place} cannot be used by user {os.geteuid()}: {error.strerror}; {hint}")
 
 
 def _mark(root: Path, model: str) -> None:

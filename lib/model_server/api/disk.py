@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from model_server.api.envelope import ApiError
+from model_server.jobs import database
 
 #: Of an upload that does not declare its size, so much is reserved at a time.
 _STEP_BYTES = 16 * 1024 * 1024
@@ -94,4 +95,4 @@ def is_full(error: BaseException) -> bool:
     """Tells whether `error` is the lack of room: of the file system, of a quota, or in the database's words."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, DBAPIError) and "database or disk is full" in str(error.orig)
+    return isinstance(error, DBAPIError) and database.is_full(error)

@@ -8,30 +8,40 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from model_server.api import services
+from model_server.api.services import Services
 from model_server.metrics import CONTENT_TYPE
 
+#: A change that waits so long for the database will not be made soon.
+_STALLED_SECONDS = 5.0
 
-def ready(request: Request) -> Response:
+
+async def ready(request: Request) -> Response:
     """200 when jobs are taken and done here, else 503 with the reason: for load balancers and orchestrators."""
-    room = services.of(request)
+    problem = await services.of(request).probe(_problem, services.of(request))
+    return PlainTextResponse("Ready") if problem is None else PlainTextResponse(f"Not ready: {problem}", 503)
+
+
+def _problem(room: Services) -> str | None:
     if room.draining():
-        return PlainTextResponse("Not ready: the server is about to stop", 503)
+        return "the server is about to stop"
     try:
         room.store.queue.ping()
     except SQLAlchemyError:
-        return PlainTextResponse("Not ready: the job queue does not answer", 503)
-    problem = room.worker_problem()
-    if problem is not None:
-        return PlainTextResponse(f"Not ready: {problem}", 503)
-    return PlainTextResponse("Ready")
+        return "the job queue does not answer"
+    problems = {
+        "the job queue takes no changes": room.store.queue.stalled_seconds > _STALLED_SECONDS,
+        "the data volume is not that of this model any more": not room.store.is_ours(room.manifest.name),
+        "the data volume has no room for a job": room.space.left < 0,
+    }
+    return next((text for text, there in problems.items() if there), room.worker_problem())
 
 
-def metrics(request: Request) -> Response:
+async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
     room = services.of(request)
-    return Response(
-        room.metrics.exposition(room.store.queue.counts(), time.time()), headers={"content-type": CONTENT_TYPE}
-    )
+    counts = await room.probe(room.store.queue.counts)
+    text = room.metrics.exposition(counts, time.time(), room.space.left)
+    return Response(text, headers={"content-type": CONTENT_TYPE})
 
 
 ROUTES = [

@@ -17,6 +17,7 @@ from model_server.manifest import Manifest
 from model_server.metrics import Metrics
 
 T = TypeVar("T")
+_PROBES = 4
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,18 @@ class Services:
     #: Conversions that clients wait for: other requests must not wait for a thread behind them.
     conversions: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(bounds.CONVERSIONS))
 
+    #: Questions of operators, which must be answered also while all other threads wait for the database.
+    probes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PROBES))
+
     async def look(self, function: Callable[[str], T], job_id: str) -> T:
         """Asks the queue about a job, by one of its methods; in a thread only where its database makes one wait."""
         if self.store.queue.answers_at_once:
             return function(job_id)
         return await run_in_threadpool(function, job_id)
+
+    async def probe(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs what an operator asks."""
+        return await to_thread.run_sync(function, *arguments, limiter=self.probes)
 
     async def convert(self, function: Callable[..., T], *arguments: Any) -> T:
         """Runs what may take long, when it is its turn."""

@@ -14,9 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model_server import __version__, bounds
+from model_server.jobs import database
 from model_server.jobs.job import CallbackState, Job
 from model_server.jobs.store import Store
-from model_server.log import log_job, logger
+from model_server.log import log_job
 
 _POLL_SECONDS = 1.0
 _AFTER_FAULT_SECONDS = 1.0
@@ -91,8 +92,8 @@ class Courier(threading.Thread):
             try:
                 while len(self._calls) < bounds.CALLS and await self._next():
                     pass
-            except Exception:  # noqa: BLE001 - one call must not keep all others from being made
-                logger.exception("a callback could not be begun, trying again")
+            except Exception as error:  # noqa: BLE001 - one call must not keep all others from being made
+                database.tell("a callback could not be begun, trying again", error)
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
             if ringing is None:
                 ringing = asyncio.ensure_future(asyncio.to_thread(self._store.called.wait, heard, _POLL_SECONDS))
@@ -124,8 +125,8 @@ class Courier(threading.Thread):
                 state = CallbackState.DELIVERED
             await asyncio.to_thread(self._store.queue.record_callback, job, state, error, next_in)
             log_job(job.id, "callback %s, attempt %d%s", state, attempts, f": {error}" if error else "")
-        except Exception:  # noqa: BLE001 - it is due again after a while
-            logger.exception("a callback could not be made or recorded, trying again")
+        except Exception as error:  # noqa: BLE001 - it is due again after a while
+            database.tell("a callback could not be made or recorded, trying again", error)
 
     async def _call(self, job: Job) -> str | None:
         """Sends the job's envelope; returns why it was not taken, or None. Never says the URL: it may hold a secret."""

@@ -40,6 +40,7 @@ class Commits:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._changes: SimpleQueue[_Change[Any] | None] = SimpleQueue()
+        self._began: float | None = None
         threading.Thread(target=self._serve, name="commits", daemon=True).start()
 
     def post(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> Future[R]:
@@ -63,6 +64,12 @@ class Commits:
         """
         return self.post(change, need).result()
 
+    @property
+    def stalled_seconds(self) -> float:
+        """How long the transaction under way has taken so far; 0: there is none."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
+
     def close(self) -> None:
         """Ends the thread after what was posted; nothing may be posted any more."""
         self._changes.put(None)
@@ -71,13 +78,16 @@ class Commits:
         going_on = True
         while going_on:
             group: list[_Change[Any] | None] = [self._changes.get()]
+            self._began = time.monotonic()  # before the connection, for which one may wait, too
             try:
                 # One connection as long as changes come; in between the pool minds those that die.
                 with self._engine.connect() as connection:
                     while group:
                         group.extend(self._more())
                         self._wait_for_company(group)
+                        self._began = time.monotonic()
                         self._commit(connection, [change for change in group if change is not None and change.begins()])
+                        self._began = None
                         going_on = None not in group
                         group = self._more(_KEPT_SECONDS) if going_on else []
             except Exception as error:  # noqa: BLE001 - without this thread nobody would be answered any more
@@ -85,6 +95,7 @@ class Commits:
                 for change in group:
                     if change is not None and not change.future.done():
                         change.future.set_exception(error)
+            self._began = None
 
     def _more(self, seconds: float = 0.0) -> list["_Change[Any] | None"]:
         """Those that wait by now; waits for one for up to `seconds`."""

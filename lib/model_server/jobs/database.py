@@ -9,15 +9,50 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError, TimeoutError  # noqa: A004
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from model_server.errors import StartError
+from model_server.log import logger
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
 #: A connection that was used so recently is not asked whether it still lives.
 _TRUSTED_SECONDS = 1.0
+
+
+#: Classes of PostgreSQL's error codes that say that it cannot now, not that it was asked something wrong.
+_NOT_NOW = ("08", "25006", "28", "40", "53", "55", "57", "58")
+
+
+def is_away(error: SQLAlchemyError) -> bool:
+    """Tells whether the database does not answer, or not now; else the fault is ours."""
+    if not isinstance(error, DBAPIError):
+        return type(error) in (SQLAlchemyError, DisconnectionError, TimeoutError)  # the first is from below
+    cause = error.orig
+    if error.connection_invalidated or isinstance(cause, sqlite3.OperationalError | OSError):
+        return True
+    code = _code_of(error)
+    return code.startswith(_NOT_NOW) if code else type(cause).__name__ == "InterfaceError"
+
+
+def tell(fault: str, error: BaseException) -> None:
+    """Logs a fault: in one line if it is only that the database does not answer."""
+    if isinstance(error, SQLAlchemyError) and is_away(error):
+        logger.warning("%s: the job queue does not answer", fault)
+    else:
+        logger.error("%s", fault, exc_info=error)
+
+
+def is_full(error: DBAPIError) -> bool:
+    """Tells whether the database has no room left, in its own words."""
+    return "database or disk is full" in str(error.orig) or _code_of(error) == "53100"
+
+
+def _code_of(error: DBAPIError) -> str:
+    """PostgreSQL's code of an error; "" for others."""
+    detail = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return str(detail.get("C", "")) if isinstance(detail, dict) else ""
 
 
 def open_sqlite(path: Path, on_network: bool) -> Engine:
@@ -49,7 +84,10 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
         if connection.info.get("synchronous") != level:
             connection.exec_driver_sql(f"PRAGMA synchronous={level}")
             connection.info["synchronous"] = level
-        connection.connection.cursor().execute("BEGIN IMMEDIATE")
+        try:
+            connection.connection.cursor().execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:  # no driver's error leaves SQLAlchemy unnamed but in an event
+            raise DBAPIError("BEGIN IMMEDIATE", None, error) from error
 
     return engine
 

@@ -5,9 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from model_server.jobs import database
 from model_server.jobs.job import Job
 from model_server.jobs.store import Store
-from model_server.log import logger
 
 #: How late a deletion through another server may be noticed.
 _LOOK_SECONDS = 1.0
@@ -37,8 +37,8 @@ class Heart(threading.Thread):
             heard = self._store.deleted.rings
             try:
                 self._beat()
-            except Exception:  # noqa: BLE001 - without the heart nobody would stop what was deleted
-                logger.exception("the leases could not be extended, trying again")
+            except Exception as error:  # noqa: BLE001 - without the heart nobody would stop what was deleted
+                database.tell("the leases could not be extended, trying again", error)
             self._store.deleted.wait(heard, min(_LOOK_SECONDS, self._lease / 3))
 
     def _beat(self) -> None:

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from model_server.jobs import instance
+from model_server.jobs import database, instance
 from model_server.jobs.store import Store
 from model_server.log import logger
 from model_server.volume import Volume
@@ -51,8 +51,8 @@ class Housekeeper(threading.Thread):
             time.sleep(_EVERY_SECONDS)
             try:
                 self.once()
-            except Exception:  # noqa: BLE001 - else nothing would be removed any more, and nobody would know
-                logger.exception("housekeeping met a fault and goes on")
+            except Exception as error:  # noqa: BLE001 - else nothing would be removed any more, and nobody would know
+                database.tell("housekeeping met a fault and goes on", error)
 
     def once(self) -> None:
         """One round."""

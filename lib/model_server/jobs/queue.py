@@ -301,6 +301,11 @@ class Queue:
                 connection.execute(callbacks).scalar_one(),
             )
 
+    @property
+    def stalled_seconds(self) -> float:
+        """How long the database has been at the change that it is at; 0: at none."""
+        return self._commits.stalled_seconds
+
     def ping(self) -> None:
         """Returns if the database answers.
 

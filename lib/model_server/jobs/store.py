@@ -15,7 +15,7 @@ from model_server.jobs.job import Ended, Job, Order
 from model_server.jobs.news import Bell, Bench, Watchers
 from model_server.jobs.queue import Queue
 from model_server.log import log_job
-from model_server.volume import Volume
+from model_server.volume import Volume, is_owned
 
 #: How late a job of another server on the volume, or an expired lease, may be noticed.
 _LOOK_SECONDS = 1.0
@@ -139,6 +139,10 @@ class Store:
         self.watchers.tell(job.id, ended)
         if job.callback_url is not None:
             self.called.ring()
+
+    def is_ours(self, model: str) -> bool:
+        """Tells whether the volume is still that of `model`."""
+        return is_owned(self._volume.root, model)
 
     def input_of(self, job_id: str) -> Path:
         """Where the job's data lies, if it is a file."""

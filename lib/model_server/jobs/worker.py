@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from model_server.jobs import database
 from model_server.jobs.heart import Heart
 from model_server.jobs.job import Claim, Ended, Job
 from model_server.jobs.store import Store, copy, result_name
@@ -112,8 +113,8 @@ class Worker:
                 job = await self._next()
                 if job is not None:
                     await self._do(job)
-            except Exception:  # noqa: BLE001 - whatever one job did: without its worker the queue would stand still
-                logger.exception("a worker met a fault and goes on")
+            except Exception as error:  # noqa: BLE001 - whatever one job did: without its worker the queue would stand still
+                database.tell("a worker met a fault and goes on", error)
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
         if self._recording is not None:
             await asyncio.wait((self._recording,))
@@ -220,7 +221,7 @@ class Worker:
         told.set_result(None)
         error = future.exception()
         if error is not None:  # the job's lease ends, and it is done again
-            logger.error("the end of a job could not be recorded", exc_info=error)
+            database.tell("the end of a job could not be recorded", error)
         elif future.result():
             verb = "complete" if ended.error is None else "failed"
             self._metrics.ended(outcome.error is None, outcome.seconds)

@@ -1,5 +1,6 @@
 """Pages for people. Every link is relative: they work on any host and port, and behind any path prefix."""
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -19,6 +20,7 @@ from model_server.tabular import mime
 
 JOBS_A_PAGE = 25
 _LAST_PAGE = 10**6
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~%-]+){1,20}", re.ASCII)
 #: What a page may load, and from where: from this server alone, and no script that stands in the page itself.
 HEADERS = {
     "content-security-policy": (
@@ -50,6 +52,7 @@ async def dashboard(request: Request) -> Response:
         outputs=mime.convertible(manifest.output_types),
         runner=services.of(request).runner_mode() or "starting",
         jobs=words.jobs(counts.by_state),
+        base=_removed_prefix(request),
     )
 
 
@@ -211,8 +214,22 @@ def _message(request: Request, up: str, title: str, error: ApiError) -> Response
 def _page(request: Request, template: str, status: int = 200, *, up: str = "", **values: object) -> Response:
     """Renders a template; `up` is the relative way from the page to the server's root."""
     manifest = services.of(request).manifest
-    page = _templates.get_template(template).render(model=manifest, up=up, **values)
-    return HTMLResponse(page, status, HEADERS)
+    values = {"model": manifest, "up": up, "base": "", **values}
+    page = _templates.get_template(template).render(values)
+    response = HTMLResponse(page, status, HEADERS)
+    if values["base"]:
+        name = "content-security-policy"
+        response.headers[name] = HEADERS[name].replace("base-uri 'none'", "base-uri 'self'")
+    return response
+
+
+def _removed_prefix(request: Request) -> str:
+    """The path prefix that a proxy says it has removed, as Traefik does; "" if it is none.
+
+    Whether the address that it was removed from ended with a slash is not known, and relative links depend on that.
+    """
+    prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
+    return f"{prefix}/" if _PREFIX.fullmatch(prefix) else ""
 
 
 ROUTES: list[BaseRoute] = [

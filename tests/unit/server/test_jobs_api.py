@@ -3,10 +3,11 @@
 import json
 import logging
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,8 +16,8 @@ import pytest
 import requests
 
 from model_server import bounds, log
-from model_server.api import disk
-from model_server.jobs import callbacks, worker
+from model_server.api import app, disk, operations
+from model_server.jobs import callbacks, database, worker
 from model_server.jobs.callbacks import Courier
 from model_server.jobs.commits import Commits
 from model_server.jobs.heart import Heart
@@ -319,13 +320,60 @@ def test_room_is_reserved_while_data_comes(start_server: StartServer, monkeypatc
     assert answer == b""
 
 
-def test_ready_says_what_is_missing(start_server: StartServer) -> None:
+def test_ready_says_what_is_missing(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server = start_server()
     answer = requests.get(f"{server.url}/ready", timeout=5)
     assert (answer.status_code, answer.text) == (200, "Ready")
+
+    def problem() -> str:
+        answer = requests.get(f"{server.url}/ready", timeout=5)
+        assert answer.status_code == 503
+        return answer.text
+
+    assert "\nmodel_volume_room_bytes " in requests.get(f"{server.url}/metrics", timeout=5).text
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "free", lambda _: -1)
+        assert problem() == "Not ready: the data volume has no room for a job"
+        assert "\nmodel_volume_room_bytes -1.0\n" in requests.get(f"{server.url}/metrics", timeout=5).text
+    marker = server.data / "model-volume.json"
+    ours = marker.read_text(encoding="utf-8")
+    for other in ('{"model": "wine", "layout": 1}', "{", None):
+        marker.unlink() if other is None else marker.write_text(other, encoding="utf-8")
+        assert problem() == "Not ready: the data volume is not that of this model any more"
+    marker.write_text(ours, encoding="utf-8")
+    assert requests.get(f"{server.url}/ready", timeout=5).ok
     server.workers.drain(1)
-    answer = requests.get(f"{server.url}/ready", timeout=5)
-    assert (answer.status_code, answer.text) == (503, "Not ready: the server is about to stop")
+    assert problem() == "Not ready: the server is about to stop"
+
+
+def test_while_the_database_is_locked_requests_are_503_and_ready_says_so(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 1)
+    monkeypatch.setattr(operations, "_STALLED_SECONDS", 0.2)
+    monkeypatch.setattr(app, "_TELL_SECONDS", 600)
+    server = start_server()
+    job_id = server.send(b"a\n")
+    server.wait(job_id)
+    with closing(sqlite3.connect(server.data / "jobs.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asked = [
+            requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=10),
+            requests.post(f"{server.url}/data/add-job", files={"File": b"a\n" * 10_000}, timeout=10),
+            requests.post(f"{server.url}/data/run-job", files={"File": b"a\n"}, timeout=10),
+            requests.delete(f"{server.url}/data/delete/{job_id}", timeout=10),
+        ]
+        for answer in asked:
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert answer.json()["errorMessage"] == (
+                "the job queue does not answer now; send the request again in a moment"
+            )
+        wait_until(lambda: requests.get(f"{server.url}/ready", timeout=5).text.endswith("takes no changes"))
+        assert requests.get(f"{server.url}/data/status/{job_id}", timeout=10).ok  # readers wait for nobody
+        other.execute("ROLLBACK")
+    wait_until(lambda: requests.get(f"{server.url}/ready", timeout=5).ok)
+    server.wait(server.send(b"b\n"))
+    assert len([record for record in caplog.records if record.message.startswith("the job queue does not answer")]) == 1
     assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
     silent = start_server(extra={"worker_problem": lambda: "no worker runs"})
     assert requests.get(f"{silent.url}/ready", timeout=5).text == "Not ready: no worker runs"

@@ -1,7 +1,9 @@
 """Every endpoint behind a path prefix; every field name in any letter case."""
 
 import json
+import re
 from collections.abc import Callable
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -52,3 +54,35 @@ def test_names_of_fields_and_keys_count_in_any_case(server: Server, change: Call
     assert answer["errorMessage"] is None
     server.wait(answer["data"]["id"])
     assert requests.get(f"{server.url}/data/result/{answer['data']['id']}", timeout=5).content == b"c\nX\n"
+
+
+def links(page: str, at: str) -> list[str]:
+    """Where a page's links lead, and what it loads."""
+    base = re.search(r'<base href="([^"]+)"', page)
+    start = urljoin(at, base[1]) if base else at
+    return [urljoin(start, link) for link in re.findall(r'(?:href|src)="([^"#]+)"', page.replace("<base href", ""))]
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_links_are_right_where_a_proxy_has_removed_the_prefix(server: Server, slash: str) -> None:
+    """With and without the last slash, which the server cannot know; the proxy says the prefix, as Traefik does."""
+    prefix = "/models/iris"
+    page = requests.get(f"{server.url}/", headers={"X-Forwarded-Prefix": prefix}, timeout=5).text
+    found = links(page, f"{server.url}{prefix}{slash}")
+    assert len(found) >= 7
+    for link in found:
+        path = link.removeprefix(server.url)
+        assert path.startswith(prefix + "/")
+        assert requests.get(server.url + path.removeprefix(prefix), timeout=5).status_code == 200, path
+
+
+@pytest.mark.parametrize("prefix", ["", "//evil.example", "https://evil.example", '/"><script>', "/a b", "x"])
+def test_a_prefix_that_leads_away_is_none(server: Server, prefix: str) -> None:
+    page = requests.get(f"{server.url}/", headers={"X-Forwarded-Prefix": prefix}, timeout=5).text
+    assert "<base" not in page
+
+
+def test_without_its_last_slash_a_prefix_that_stays_leads_to_the_one_with_it(start_server: StartServer) -> None:
+    server = start_server(root_path="/models/iris")
+    answer = requests.get(f"{server.url}/models/iris", timeout=5)
+    assert (answer.status_code, answer.url) == (200, f"{server.url}/models/iris/")

@@ -6,11 +6,12 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from model_server import manifest, settings, volume
+from model_server import manifest, serve, settings, volume
 from model_server.__main__ import main
 from model_server.errors import ManifestError, StartError, VolumeError
 from model_server.health import probe
@@ -180,3 +181,85 @@ def test_any_other_word_is_a_program_of_the_image_and_its_exit_code_is_ours() ->
         check=False,
     )
     assert (done.returncode, done.stdout) == (7, "in the image's stead a b\n")
+
+
+def as_nobody(function: Callable[[], object]) -> str:
+    """What goes wrong with `function` for a user who is not root and owns nothing."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        text = "nothing"
+        try:
+            if os.getuid() == 0:
+                os.setresuid(65534, 65534, 65534)
+            function()
+        except Exception as error:  # noqa: BLE001 - it is told
+            text = str(error)
+        finally:
+            os.write(writing, text.encode())
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(pid, 0)
+    with os.fdopen(reading) as told:
+        return told.read()
+
+
+def test_a_volume_that_this_user_cannot_write_is_refused_by_name(tmp_path: Path) -> None:
+    """As one that was used by another user before, or is mounted read-only."""
+    claimed = volume.claim(tmp_path / "data", "iris", None)
+    claimed.database.touch()
+    volume.check(claimed)
+    for folder in (claimed.inputs, claimed.instances):
+        folder.chmod(0o777)
+    for place in (claimed.database, claimed.results, claimed.root):
+        place.chmod(0o500)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o001:
+            folder.chmod(0o711)
+    for place in (claimed.root, claimed.results, claimed.database):
+        problem = as_nobody(lambda: volume.check(claimed))
+        assert f"the data directory {place} cannot be used by user" in problem
+        assert "Permission denied; mount a volume that this user may write to" in problem
+        place.chmod(0o777)
+
+
+def test_a_read_only_volume_is_no_reason_to_keep_jobs_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table = f"22 1 0:2 / / rw - overlay overlay rw\n23 22 0:3 / {tmp_path} ro - ext4 /dev/x rw\n"
+    assert volume.is_mounted(tmp_path, table)
+    assert not volume.is_mounted(tmp_path / "below", table)
+    monkeypatch.setattr(serve, "DEFAULT_DATA_DIRECTORY", tmp_path)
+    monkeypatch.setattr(volume, "is_read_only", lambda _: True)
+    mounts = tmp_path / "mountinfo"
+    monkeypatch.setattr(serve, "_MOUNTS", mounts)
+    mounts.write_text(table, encoding="utf-8")
+    with pytest.raises(StartError, match="is read-only: jobs cannot be kept there; mount it writable"):
+        serve._data_directory(settings.from_environment({}))
+    mounts.write_text(table.splitlines()[0], encoding="utf-8")
+    assert serve._data_directory(settings.from_environment({})) == Path("/tmp/gai_data")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::", "[::1]", "0.0.0.0", "localhost"])  # noqa: S104
+def test_every_address_of_this_host_can_be_bound_and_probed(host: str) -> None:
+    with serve._bind(host, 0) as listener:
+        listener.settimeout(5)
+
+        def answer() -> None:
+            for _ in range(1 + (host == "::")):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nHealth check is ok")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert probe(listener.getsockname()[1], host) is None
+        if host == "::":
+            assert probe(listener.getsockname()[1], "127.0.0.1") is None
+        thread.join(5)
+
+
+def test_an_address_that_cannot_be_bound_is_said_with_the_remedy() -> None:
+    with pytest.raises(StartError, match=r"cannot bind 192\.0\.2\.1 port 1: .* another address by MODEL_SERVER_HOST"):
+        serve._bind("192.0.2.1", 1)
