@@ -1,4 +1,5 @@
-"""The heart of a server: extends the leases of the jobs that run here, and stops those that are no longer ours."""
+"""The heart of a server: it renews the leases of the jobs that run here, stops those that are no longer ours, and gives
+back the jobs of servers whose hearts have stopped."""
 
 import asyncio
 import threading
@@ -6,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from model_server.jobs import database
-from model_server.jobs.job import Job
+from model_server.jobs.job import Job, Lease
 from model_server.jobs.store import Store
+from model_server.log import log_job
 
 #: How late a deletion through another server may be noticed.
 _LOOK_SECONDS = 1.0
@@ -22,6 +24,8 @@ class Heart(threading.Thread):
         self._lease = lease_seconds
         #: To add, to discard and to copy are one step each for all threads.
         self._beats: set[_Beat] = set()
+        #: All leases, and since when each has been as it is, by our own clock.
+        self._seen: dict[Lease, float] = {}
 
     def beating(self, job: Job, stop: Callable[[], None]) -> "_Beat":
         """Extends the job's lease in an `async with`; calls `stop` if the job is no longer ours, in another thread.
@@ -37,6 +41,7 @@ class Heart(threading.Thread):
             heard = self._store.deleted.rings
             try:
                 self._beat()
+                self._listen()
             except Exception as error:  # noqa: BLE001 - without the heart nobody would stop what was deleted
                 database.tell("the leases could not be extended, trying again", error)
             self._store.deleted.wait(heard, min(_LOOK_SECONDS, self._lease / 3))
@@ -54,6 +59,15 @@ class Heart(threading.Thread):
                 beat.due = now + self._lease / 3
                 if not self._store.queue.heartbeat(beat.job, self._lease):
                     beat.stop()
+
+    def _listen(self) -> None:
+        """Behind our own beats: a server that was frozen must not take its silence for that of others."""
+        now = time.monotonic()
+        self._seen = {lease: self._seen.get(lease, now) for lease in self._store.queue.leases()}
+        for lease, since in self._seen.items():
+            if now - since > self._lease and self._store.queue.expire(lease):
+                log_job(lease.id, "its worker gives no sign of life: given back")
+                self._store.bench.ring()
 
 
 class _Beat:

@@ -87,6 +87,15 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Lease:
+    """A running job as others see it: whatever changes in it is a sign of life."""
+
+    id: str
+    token: int
+    expires: float | None
+
+
+@dataclass(frozen=True)
 class Ended:
     """How a job ended."""
 

@@ -1,8 +1,9 @@
 """The queue: a table of jobs that are claimed under a lease and recorded behind a fence.
 
-A worker that claims a job gets a lease (until when the job is its own) and a token (how often the job was claimed). It
-extends the lease while it works. If it dies, the lease runs out and another worker takes the job with the next token.
-Whatever is recorded must carry the newest token: a worker that was thought dead and comes back records nothing.
+A worker that claims a job gets a lease and a token (how often the job was claimed). It renews the lease while it works.
+A lease that stays as it is for long is that of a dead worker: the job is given back, and taken with the next token. How
+long is counted by whoever looks at it: no two clocks are compared, and none need be right. Whatever is recorded must
+carry the newest token: a worker that was thought dead and comes back records nothing.
 """
 
 import threading
@@ -18,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, delete, 
 from model_server import bounds
 from model_server.jobs.commits import Commits, Need
 from model_server.jobs.database import journal_mode
-from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Ended, Job, Order, State
+from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Ended, Job, Lease, Order, State
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
 from model_server.jobs.statements import COLUMNS, LISTED, Prepared, Statements, held, read_job
@@ -116,7 +117,7 @@ class Queue:
         return self.claim_next(owner, lease_seconds).result()
 
     def claim_next(self, owner: str, lease_seconds: float) -> Future[Job | None]:
-        """Takes a job whose lease has run out, else the oldest that waits; None when there is neither.
+        """Takes the oldest job that waits; None when there is none.
 
         A job that was started `max_attempts` times without an end is recorded as failed instead: it may be what kills
         the workers.
@@ -137,6 +138,19 @@ class Queue:
             error = f"The job was given up: its worker died in each of {self._max_attempts} attempts."
             connection.execute(held(job).values(attempts=self._max_attempts))
             self._end(job, Ended(error, None, None), now, connection)
+
+    def leases(self) -> list[Lease]:
+        """All running jobs."""
+        query = select(_jobs.c.id, _jobs.c.token, _jobs.c.lease_expires).where(_jobs.c.state == State.IN_PROGRESS)
+        with self._reader.connect() as connection:
+            return [Lease(*row) for row in connection.execute(query)]
+
+    def expire(self, lease: Lease) -> bool:
+        """Gives the job back unless its worker has given a sign of life; the attempt counts."""
+        same = (_jobs.c.id == lease.id, _jobs.c.token == lease.token, _jobs.c.state == State.IN_PROGRESS)
+        expires = _jobs.c.lease_expires
+        unchanged = expires.is_(None) if lease.expires is None else expires == lease.expires
+        return self._change(update(_jobs).where(*same, unchanged).values(**_FREE))
 
     def heartbeat(self, job: Job, lease_seconds: float) -> bool:
         """Extends the lease; False when the job is no longer the caller's."""

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Executable,
     Float,
     Update,
-    and_,
     bindparam,
     case,
     cast,
@@ -126,18 +125,13 @@ _STATES = {state.value: state for state in State}
 _CALLBACK_STATE = [column.name for column in COLUMNS].index("callback_state")
 
 
-def _claimable(condition: ColumnElement[bool]) -> Any:
-    query = select(jobs.c.number).where(condition).order_by(jobs.c.number).limit(1)
-    return query.with_for_update(skip_locked=True).scalar_subquery()
-
-
 def _claim() -> Any:
-    # Two look-ups in an index, the second only if the first finds none: a long queue costs no more than a short one.
-    expired = _claimable(and_(jobs.c.state == State.IN_PROGRESS, jobs.c.lease_expires <= bindparam("p_now")))
-    waiting = _claimable(jobs.c.state == State.CREATED)
+    # A look-up in an index: a long queue costs no more than a short one.
+    waiting = select(jobs.c.number).where(jobs.c.state == State.CREATED).order_by(jobs.c.number).limit(1)
+    oldest = waiting.with_for_update(skip_locked=True).scalar_subquery()
     return (
         update(jobs)
-        .where(jobs.c.number == func.coalesce(expired, waiting))
+        .where(jobs.c.number == oldest)
         .values(
             state=State.IN_PROGRESS,
             attempts=jobs.c.attempts + 1,

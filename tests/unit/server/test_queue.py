@@ -20,7 +20,7 @@ from model_server.jobs.queue import Queue
 
 pytest.register_assert_rewrite("rig.queue_suite")
 from rig.queue_suite import *  # noqa: E402, F403
-from rig.queue_suite import CSV, LEASE, MAX_ATTEMPTS, Clock, read, taken  # noqa: E402
+from rig.queue_suite import CSV, LEASE, MAX_ATTEMPTS, Clock, lapse, read, taken  # noqa: E402
 from tests.rig.waiting import eventually  # noqa: E402
 
 from .conftest import StartServer  # noqa: E402
@@ -54,6 +54,7 @@ def test_a_database_of_an_older_server_is_brought_up_to_date_with_all_its_jobs(t
             "d": (State.CREATED, 0, None, None),
         }
     assert queue.put("e", CSV).id == "e"
+    assert lapse(queue) == 1
     assert [taken(queue).id[0] for _ in range(3)] == ["c", "d", "e"]
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT model, layout FROM owner").fetchall() == [("m", schema.LAYOUT)]
@@ -144,9 +145,17 @@ class QueueMachine(RuleBasedStateMachine):
             self.newest[job.id] = job.token
             self.claims.append(job)
 
-    @rule(seconds=st.sampled_from([1.0, LEASE]))
+    @rule(seconds=st.sampled_from([1.0, -3600.0, LEASE]))
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds
+
+    @rule(data=st.data())
+    def expire(self, data: st.DataObject) -> None:
+        leases = self.queue.leases()
+        if leases:
+            lease = data.draw(st.sampled_from(leases))
+            assert lease.token == self.newest[lease.id]
+            assert self.queue.expire(lease)
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), verb=st.sampled_from(["complete", "fail", "release", "abandon", "heartbeat"]))

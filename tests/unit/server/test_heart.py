@@ -1,0 +1,49 @@
+"""Leases: who is dead is found out without any clock but one's own."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from model_server.jobs import database
+from model_server.jobs.heart import Heart
+from model_server.jobs.job import State
+from model_server.jobs.queue import Queue
+from model_server.jobs.store import Store
+from model_server.volume import claim
+from rig.queue_suite import CSV, Clock, read, taken
+
+from .test_runner import wait_for
+
+LEASE = 0.6
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_silent_worker_loses_its_job_and_one_that_beats_keeps_it_whatever_the_clock_does(
+    tmp_path: Path, jump: float
+) -> None:
+    volume, clock = claim(tmp_path / "data", "m", None), Clock()
+    store = Store(volume, Queue(database.open_sqlite(volume.database, on_network=False), "m", 3, clock))
+    for name in "12":
+        store.queue.put(name, CSV)
+    silent, alive = taken(store.queue, "silent"), taken(store.queue, "alive")
+    stopped: list[str] = []
+
+    async def work(heart: Heart) -> None:
+        async with heart.beating(alive, lambda: stopped.append(alive.id)):
+            for _ in range(10):
+                clock.now += jump
+                await asyncio.sleep(LEASE / 3)
+
+    mine, other = Heart(store, LEASE), Heart(store, LEASE)
+    began = time.monotonic()
+    for heart in (mine, other):
+        heart.start()
+    asyncio.run(work(mine))
+    assert stopped == []
+    assert (read(store.queue, "2").state, read(store.queue, "2").token) == (State.IN_PROGRESS, alive.token)
+    assert wait_for(lambda: read(store.queue, "1").state is State.CREATED)
+    assert time.monotonic() - began > LEASE
+    assert taken(store.queue).token == silent.token + 1
+    assert wait_for(lambda: read(store.queue, "2").state is State.CREATED)  # it ended without a word
