@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from model_runner.job import Limits, Streams, follow
 from model_runner.logs import JobLog
-from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group, read_some
+from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group, kill_orphans, read_some
 
 Ended = Tuple[Optional[int], Optional[str]]  # exit code, error text
 
@@ -76,6 +76,7 @@ class CommandMode:
         kill_group(child.pid)  # before the wait: until then nobody else can get this number
         code = child.wait()
         self._child = None
+        kill_orphans(())
         streams.drain(job_log)
         child.stdout.close()  # type: ignore[union-attr]
         child.stderr.close()  # type: ignore[union-attr]

@@ -9,10 +9,10 @@ import os
 import select
 import socket
 import time
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Collection, Dict, Optional
 
 from model_runner.logs import JobLog
-from model_runner.processes import read_some, session_memory
+from model_runner.processes import job_memory, read_some
 
 #: How often memory and output are measured: a program can write about this many seconds' worth above its limit.
 MEASURE_SECONDS = 0.05
@@ -28,7 +28,9 @@ decode = json.JSONDecoder().raw_decode
 class Limits:
     """What one job may use, from its request; 0 is no limit."""
 
-    def __init__(self, request: Dict[str, Any]) -> None:
+    def __init__(self, request: Dict[str, Any], known: Collection[int] = ()) -> None:
+        """Takes the limits of `request`; `known` are children of the runner that are not the job's."""
+        self._known = known
         self._seconds = float(request["timeout"])
         self._deadline = time.monotonic() + self._seconds
         self._memory_mib = request.get("memory_mib", 0)
@@ -50,7 +52,7 @@ class Limits:
         if now < self._next:
             return None
         self._next = now + MEASURE_SECONDS / 2
-        if self._memory_mib and session_memory(session) > self._memory_mib * MIB:
+        if self._memory_mib and job_memory(session, self._known) > self._memory_mib * MIB:
             return "memory limit of {} MiB exceeded: the program was stopped.".format(self._memory_mib)
         return self.output_breach()
 

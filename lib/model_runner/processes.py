@@ -2,10 +2,14 @@
 
 import os
 import signal
-from typing import Callable, Optional
+import time
+from typing import Callable, Collection, Dict, List, Optional, Set, Tuple
 
 READ_BYTES = 65536
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+#: Until all that a job left is gone; a process that starts others faster than they are killed gets no further.
+ORPHANS_SECONDS = 5.0
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -15,13 +19,7 @@ def death_signal_setter(signal_number: int, parent: int) -> Callable[[], object]
     Args:
         parent: process number of the parent. If it is dead already, the signal is sent at once.
     """
-    prctl: Callable[..., object] = lambda *_: None  # noqa: E731 - the end of the socket still tells us
-    try:
-        import ctypes  # noqa: PLC0415 - some small Pythons lack it
-
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-    except (ImportError, OSError, AttributeError):
-        pass
+    prctl = find_prctl()
 
     def set_signal() -> None:
         prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
@@ -29,6 +27,63 @@ def death_signal_setter(signal_number: int, parent: int) -> Callable[[], object]
             os.kill(os.getpid(), signal_number)
 
     return set_signal
+
+
+def find_prctl() -> Callable[..., object]:
+    """The system call; where there is none, a function that does nothing: the end of the socket still tells us."""
+    try:
+        import ctypes  # noqa: PLC0415 - some small Pythons lack it
+
+        return ctypes.CDLL(None, use_errno=True).prctl
+    except (ImportError, OSError, AttributeError):
+        return lambda *_: None
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of all its descendants whose own parent dies."""
+    find_prctl()(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def kill_orphans(known: Collection[int]) -> None:
+    """Kills and reaps the children of this process but `known`, and what they had started, in whatever session."""
+    deadline = time.monotonic() + ORPHANS_SECONDS
+    pause = 0.0005
+    left = [pid for pid in children() if pid not in known]
+    while left and time.monotonic() < deadline:
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
+            except (ProcessLookupError, ChildProcessError, PermissionError):
+                pass
+        left = [pid for pid in children() if pid not in known]
+        if left:
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+
+
+def children() -> List[int]:
+    """The children of this process, also those that have ended and are not reaped."""
+    own = os.getpid()
+    try:
+        with open("/proc/self/task/{}/children".format(own), "rb") as file:
+            return [int(pid) for pid in file.read().split()]
+    except OSError:  # a kernel without it
+        return [pid for pid, (parent, _, _) in processes().items() if parent == own]
+
+
+def processes() -> Dict[int, Tuple[int, int, int]]:
+    """Parent, session and resident memory in pages, of all processes (man 5 proc: ppid, session, rss)."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/{}/stat".format(name), "rb") as file:
+                    fields = file.read().rpartition(b")")[2].split()
+                found[int(name)] = (int(fields[1]), int(fields[3]), int(fields[21]))
+            except (OSError, IndexError):
+                pass  # ended meanwhile
+    return found
 
 
 def has_ended(pid: int) -> bool:
@@ -52,19 +107,27 @@ def read_some(descriptor: int) -> Optional[bytes]:
         return None
 
 
-def session_memory(session: int) -> int:
-    """The resident memory of all processes of a session, in bytes (man 5 proc: session, rss)."""
-    pages = 0
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open("/proc/{}/stat".format(name), "rb") as file:
-                    fields = file.read().rpartition(b")")[2].split()
-                if int(fields[3]) == session:
-                    pages += int(fields[21])
-            except (OSError, IndexError):
-                pass  # ended meanwhile
-    return pages * PAGE_BYTES
+def job_memory(leader: int, known: Collection[int]) -> int:
+    """The resident memory of a job, in bytes: its session, its descendants, and orphans that this process has adopted.
+
+    Args:
+        leader: of the job's session.
+        known: children of this process that are no orphans.
+    """
+    found = processes()
+    own = os.getpid()
+    below = {}  # type: Dict[int, List[int]]
+    for pid, (parent, _, _) in found.items():
+        below.setdefault(parent, []).append(pid)
+    rest = [pid for pid, (_, session, _) in found.items() if session == leader]
+    rest += [pid for pid in below.get(own, []) if pid not in known]
+    job = set()  # type: Set[int]
+    while rest:
+        pid = rest.pop()
+        if pid not in job:
+            job.add(pid)
+            rest += below.get(pid, [])
+    return sum(found[pid][2] for pid in job) * PAGE_BYTES
 
 
 def failure_text(code: int, stderr_tail: bytes) -> str:

@@ -18,7 +18,7 @@ from model_runner.command import Ended
 from model_runner.imports import Script
 from model_runner.job import LOOK_SECONDS, Limits, Streams, decode, encode
 from model_runner.logs import JobLog, log
-from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group
+from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group, kill_orphans
 from model_runner.websocket import WebSocket, WebSocketError
 
 PORTS = (20000, 32000)  # below those that the kernel gives to outgoing connections
@@ -97,6 +97,7 @@ class Program:
         """Kills it and what it started; returns its exit code (negative: signal), its own if it had ended before."""
         kill_group(self.pid)
         code = self._process.wait()
+        kill_orphans(())
         self._streams.drain(self.job_log)
         self.job_log.finish()
         self._process.stdout.close()  # type: ignore[union-attr]

@@ -44,7 +44,7 @@ from model_runner.data import bring, remove, take
 from model_runner.imports import Scan, Script, find_script, scan
 from model_runner.job import decode, encode
 from model_runner.logs import log
-from model_runner.processes import death_signal_setter
+from model_runner.processes import adopt_orphans, death_signal_setter, kill_orphans
 from model_runner.resident import ResidentMode
 from model_runner.warm import UnfitError, WarmMode
 
@@ -187,6 +187,7 @@ def serve(connection: socket.socket, mode: Mode) -> None:
     except (EOFError, ConnectionError):
         pass
     mode.stop()
+    kill_orphans(())
 
 
 def give_way() -> None:
@@ -213,6 +214,7 @@ def main(arguments: Sequence[str]) -> int:
         wanted = "auto"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
     give_way()
+    adopt_orphans()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
             connection.connect(socket_path)
@@ -227,6 +229,7 @@ def main(arguments: Sequence[str]) -> int:
 
         def on_terminate(number: int, _frame: object) -> None:
             mode.stop()
+            kill_orphans(())
             os._exit(128 + number)
 
         signal.signal(signal.SIGTERM, on_terminate)

@@ -14,7 +14,7 @@ from model_runner.command import Ended, fill, verdict
 from model_runner.imports import Module, Scan, Script
 from model_runner.job import Limits, Streams, follow
 from model_runner.logs import JobLog, log
-from model_runner.processes import death_signal_setter, kill_group
+from model_runner.processes import death_signal_setter, kill_group, kill_orphans
 
 START_SECONDS = 120.0
 MESSAGE_BYTES = 1024 * 1024
@@ -48,6 +48,7 @@ class Preloaded:
             raise UnfitError("it could not be started: {}".format(error.strerror)) from error
         finally:
             theirs.close()
+        self.pid = self._process.pid
         self.send(script=script.path, modules=modules, check=check)
 
     def wait(self, seconds: float) -> None:
@@ -126,7 +127,7 @@ class WarmMode:
         Raises:
             EOFError: the server is gone.
         """
-        limits = Limits(request)
+        limits = Limits(request, self._own())
         job_log = JobLog("job {}".format(request["job"]))
         out_read, out_write = os.pipe()
         error_read, error_write = os.pipe()
@@ -153,6 +154,7 @@ class WarmMode:
         server.send(reap=True)
         ended = server.receive()
         self._running = None
+        kill_orphans(self._own())
         streams.drain(job_log)
         streams.close()
         job_log.finish()
@@ -184,6 +186,10 @@ class WarmMode:
         """Kills the running program and everything in its process group."""
         if self._running is not None:
             kill_group(self._running)
+
+    def _own(self) -> List[int]:
+        """The processes of this mode that are no job's."""
+        return [self._server.pid, *([] if self._next is None else [self._next[0].pid])]
 
     def _learn(self, names: Sequence[str]) -> None:
         """Prepares a process that has imported `names` too; it takes over when it is ready."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from model_server import preload
+from model_server.orphans import ORPHANS
 from model_server.runner_line import Line, receive
 
 _START_SECONDS = 30.0
@@ -187,7 +188,9 @@ class RunnerClient:
             try:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                _kill(process)
+                process.kill()
+                process.wait()
+            ORPHANS.leave(process.pid)
 
     def close(self) -> None:
         """As `stop`, for good: no runner is started any more, and one that is just being started is ended."""
@@ -277,20 +280,24 @@ class RunnerClient:
         environment = {**os.environ, **self._environment}
         if self._command[0] == sys.executable:
             preload.keep(environment)
-        return subprocess.Popen(
-            [path if word == "{socket}" else word for word in self._command],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            env=environment,
-            user=uid,
-            group=gid,
-            extra_groups=None if uid is None else [],
-        )
+        with ORPHANS.guard:
+            process = subprocess.Popen(
+                [path if word == "{socket}" else word for word in self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                env=environment,
+                user=uid,
+                group=gid,
+                extra_groups=None if uid is None else [],
+            )
+            ORPHANS.enter(process.pid)
+        return process
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
     process.wait()
+    ORPHANS.leave(process.pid)
 
 
 def _outcome(reply: dict[str, Any], content: bytes | None, job_id: str) -> Outcome:

@@ -1,6 +1,7 @@
 """Start and stop of the server."""
 
 import asyncio
+import errno
 import os
 import socket
 import tempfile
@@ -31,6 +32,7 @@ from model_server.license import Licensing
 from model_server.log import logger
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
+from model_server.orphans import ORPHANS
 from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
 from model_server.settings import DEFAULT_DATA_DIRECTORY, Settings
@@ -57,6 +59,7 @@ def serve(settings: Settings) -> int:
     data = volume.claim(_data_directory(settings), model.name, settings.user if os.geteuid() == 0 else None)
     privileges.drop(settings.user)
     volume.check(data)
+    ORPHANS.adopt()
     return _run(settings, model, data, listener)
 
 
@@ -191,10 +194,11 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         if listener is not None:
             listener.close()
-        raise StartError(
-            f"cannot bind {host} port {port}: {error.strerror}; "
-            "free the port, or name another one by MODEL_SERVER_PORT, or another address by MODEL_SERVER_HOST"
-        ) from error
+        is_taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        port_hint = "free the port, or name another one by MODEL_SERVER_PORT"
+        hint = port_hint if is_taken else "name another address by MODEL_SERVER_HOST"
+        place = f"[{host.strip('[]')}]" if ":" in host else host
+        raise StartError(f"cannot bind {place}:{port}: {error.strerror}; {hint}") from error
     return listener
 
 

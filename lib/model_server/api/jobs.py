@@ -198,7 +198,7 @@ async def _wait_for_end(room: Services, job_id: str, seconds: float, watch: Watc
     Raises:
         ApiError: 404, there is none, or none any more.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + (0 if room.store.watchers.are_many else seconds)
     while True:
         job = await look(room, job_id)
         left = deadline - time.monotonic()

@@ -46,7 +46,7 @@ async def _end(room: Services, added: Future[Job], watch: Watch, seconds: float)
     Raises:
         ApiError: 404, it was deleted; 507, the volume is full.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + (0 if room.store.watchers.are_many else seconds)
     while (left := deadline - time.monotonic()) > 0 and not room.draining():
         await watch.wait(min(left, LOOK_SECONDS))
         if watch.ended is not None:

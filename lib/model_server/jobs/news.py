@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 
+from model_server import bounds
 from model_server.jobs.job import Claim, Ended, Job
 
 
@@ -167,6 +168,12 @@ class Watchers:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._watches: dict[str, list[Watch]] = {}
+        self._count = 0
+
+    @property
+    def are_many(self) -> bool:
+        """So many requests wait that no other may."""
+        return self._count > bounds.WAITING
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Watch]:
@@ -174,11 +181,13 @@ class Watchers:
         watch = Watch()
         with self._guard:
             self._watches.setdefault(job_id, []).append(watch)
+            self._count += 1
         try:
             yield watch
         finally:
             with self._guard:
                 self._watches[job_id].remove(watch)
+                self._count -= 1
                 if not self._watches[job_id]:
                     del self._watches[job_id]
 

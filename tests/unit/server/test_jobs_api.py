@@ -120,6 +120,24 @@ def test_status_waits_for_the_end_and_not_longer(server: Server) -> None:
     assert answers == [404]
 
 
+def test_when_many_wait_the_next_is_answered_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "WAITING", 1)
+    job_id = server.send(b"!sleep 5")
+    wait_until(lambda: listed(server, job_id)["status"] == "InProgress")
+    url, answers = f"{server.url}/data/status/{job_id}?wait=30", []
+    waiting = threading.Thread(target=lambda: answers.append(requests.get(url, timeout=10).json()["data"]["status"]))
+    waiting.start()
+    time.sleep(1)
+    began = time.monotonic()
+    assert requests.get(url, timeout=10).json()["data"]["status"] == "InProgress"
+    late = requests.post(f"{server.url}/data/run-job", files={"File": b"a\n"}, timeout=10)
+    assert (late.status_code, late.json()["data"]["id"]) == (202, late.headers["X-Job-Id"])
+    assert time.monotonic() - began < 2
+    server.wait(late.headers["X-Job-Id"])
+    waiting.join(10)
+    assert answers == ["Complete"]
+
+
 def test_deleting_a_running_job_stops_its_program_at_once(server: Server) -> None:
     job_id = server.send(b"!sleep 20")
     eventually(lambda: listed(server, job_id)["status"] == "InProgress")

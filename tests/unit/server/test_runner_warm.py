@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import textwrap
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from model_server.runner_client import Outcome, RunnerClient, runner_command
 from tests.rig.waiting import eventually
 
-from .test_runner import oldest_and_newest
+from .test_runner import oldest_and_newest, wait_for, wait_until_gone
 
 BOTH = pytest.mark.parametrize("python", oldest_and_newest(), ids=["oldest", "newest"])
 
@@ -241,6 +242,18 @@ LIMITS = {
         "subprocess.run([sys.executable, '-c', 'kept = bytearray(200 << 20)\\nwhile True: pass'])",
         "memory limit of 100 MiB exceeded",
     ),
+    "memory of one in a session of its own": (
+        "import subprocess, sys, time\n"
+        "code = 'kept = bytearray(200 << 20)\\nwhile True: pass'\n"
+        "subprocess.Popen([sys.executable, '-c', code], start_new_session=True)\ntime.sleep(30)",
+        "memory limit of 100 MiB exceeded",
+    ),
+    "memory of an orphan": (
+        "import os, time\n"
+        "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        kept = bytearray(200 << 20)\n"
+        "        while True: pass\n    os._exit(0)\ntime.sleep(30)",
+        "memory limit of 100 MiB exceeded",
+    ),
     "output": (
         "import sys, time\nopen(sys.argv[2], 'w').write('x' * 2000)\ntime.sleep(30)",
         "output limit of 1000 bytes exceeded.",
@@ -263,3 +276,51 @@ def test_a_broken_limit_is_the_error_of_that_job(tmp_path: Path, mode: str) -> N
             outcome = started.run("1", folder / "input", folder / "output", seconds)
             assert (limit, (outcome.error or "")[: len(text)]) == (limit, text)
             assert outcome.seconds < 10
+
+
+#: Starts a process that leaves its group and its session, and one whose parent has left; says their numbers.
+LEAVES = """
+import os, subprocess, sys
+def leave():
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.setsid()
+            os.write(writing, str(os.getpid()).encode())
+            os.close(writing)
+            os.execvp("sleep", ["sleep", "300"])
+        os._exit(0)
+    os.close(writing)
+    return os.read(reading, 100).decode()
+child = subprocess.Popen(["sleep", "300"], start_new_session=True)
+open(sys.argv[2], "w").write(str(child.pid) + " " + leave())
+if open(sys.argv[1]).read() == "fail":
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("python", oldest_and_newest(), ids=["oldest", "newest"])
+@pytest.mark.parametrize("mode", ["command", "warm"])
+def test_what_a_job_left_running_ends_with_it_in_whatever_session(tmp_path: Path, mode: str, python: str) -> None:
+    folder = program(tmp_path / "p", LEAVES)
+    with client(python, folder, mode) as started:
+        for text in ("", "fail", ""):
+            (folder / "input").write_text(text, encoding="utf-8")
+            outcome = started.run("1", folder / "input", folder / "output", 20)
+            assert (outcome.error is None) == (text == "")
+            assert outcome.seconds < 5
+            left = (folder / "output").read_text(encoding="utf-8").split()
+            assert len(left) == 2
+            assert not [pid for pid in left if Path("/proc", pid).exists()]
+
+
+def test_what_a_resident_program_left_running_ends_with_it(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    code = LEAVES.partition("if open")[0].replace("open(sys.argv[2]", f"open({str(pids)!r}")
+    with client(sys.executable, program(tmp_path / "p", code + "import time\ntime.sleep(60)"), "resident") as started:
+        started.prepare()
+        assert wait_for(lambda: pids.exists() and len(pids.read_text(encoding="utf-8").split()) == 2)
+        assert all(Path("/proc", pid).exists() for pid in pids.read_text(encoding="utf-8").split())
+    for pid in pids.read_text(encoding="utf-8").split():
+        wait_until_gone(int(pid))

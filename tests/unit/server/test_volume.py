@@ -261,5 +261,5 @@ def test_every_address_of_this_host_can_be_bound_and_probed(host: str) -> None:
 
 
 def test_an_address_that_cannot_be_bound_is_said_with_the_remedy() -> None:
-    with pytest.raises(StartError, match=r"cannot bind 192\.0\.2\.1 port 1: .* another address by MODEL_SERVER_HOST"):
+    with pytest.raises(StartError, match=r"cannot bind 192\.0\.2\.1:1: .*; name another address by MODEL_SERVER_HOST"):
         serve._bind("192.0.2.1", 1)

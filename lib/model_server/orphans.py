@@ -1,0 +1,56 @@
+"""What a runner leaves that is killed itself: its processes become those of this server, which ends them.
+
+A runner that ends by itself does so before (model_runner/processes.py).
+"""
+
+import ctypes
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+_SECONDS = 5.0
+_PAUSE_SECONDS = 0.005
+
+
+class Orphans:
+    """Of a process whose only other children are runners."""
+
+    def __init__(self) -> None:
+        #: To start and to end a runner is one step each: one that is just being started is no orphan.
+        self.guard = threading.Lock()
+        self._runners: set[int] = set()
+        self._adopts = False
+
+    def adopt(self) -> None:
+        """From now on a descendant whose parent dies becomes a child of this process."""
+        self._adopts = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+    def enter(self, runner: int) -> None:
+        """Knows a child for a runner; the guard must be held since before it was started."""
+        self._runners.add(runner)
+
+    def leave(self, runner: int) -> None:
+        """Ends what a runner that is over has left."""
+        with self.guard:
+            self._runners.discard(runner)
+            deadline = time.monotonic() + _SECONDS
+            while self._adopts and (left := self._left()) and time.monotonic() < deadline:
+                for pid in left:
+                    with suppress(ProcessLookupError, ChildProcessError, PermissionError):
+                        os.kill(pid, signal.SIGKILL)
+                        os.waitpid(pid, os.WNOHANG)
+                time.sleep(_PAUSE_SECONDS)
+
+    def _left(self) -> set[int]:
+        found: set[int] = set()
+        for task in Path("/proc/self/task").iterdir():  # a thread has the children that it started
+            with suppress(OSError):
+                found.update(map(int, (task / "children").read_text(encoding="ascii").split()))
+        return found - self._runners
+
+
+ORPHANS = Orphans()
