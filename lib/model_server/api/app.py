@@ -1,8 +1,5 @@
 """The application: all routes, and what every answer has in common."""
 
-import math
-import time
-
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,11 +12,7 @@ from model_server import pages
 from model_server.api import envelope, job_list, jobs, licenses, mapping_file, operations, results, run_job, system
 from model_server.api.envelope import ApiError
 from model_server.api.services import Services
-from model_server.jobs.database import is_away
-from model_server.log import logger
-
-#: The log has a line about a queue that is away so often, not one for each request.
-_TELL_SECONDS = 10.0
+from model_server.jobs import database
 
 
 def create_app(services: Services, root_path: str = "") -> Starlette:
@@ -51,7 +44,6 @@ def create_app(services: Services, root_path: str = "") -> Starlette:
         },
     )
     app.state.services = services
-    app.state.told_away = -math.inf
     app.router.redirect_slashes = False  # its redirects would carry an absolute address
     return app
 
@@ -95,13 +87,10 @@ async def _disconnect(_request: Request, _error: Exception) -> Response:
     return envelope.failure(400, "the connection was closed before the form was complete")
 
 
-async def _queue_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, SQLAlchemyError) or not is_away(error):
+async def _queue_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, SQLAlchemyError) or not database.is_away(error):
         raise error
-    state, now = request.app.state, time.monotonic()
-    if now - state.told_away >= _TELL_SECONDS:
-        state.told_away = now
-        logger.warning("the job queue does not answer: %s", str(getattr(error, "orig", None) or error)[:200])
+    database.tell("a request was answered 503", error)
     response = envelope.failure(503, "the job queue does not answer now; send the request again in a moment")
     response.headers["retry-after"] = "5"
     return response

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from model_server.log import logger
+from model_server.jobs import database
 
 R = TypeVar("R")
 #: How long a connection is kept without a change.
@@ -91,7 +91,7 @@ class Commits:
                         going_on = None not in group
                         group = self._more(_KEPT_SECONDS) if going_on else []
             except Exception as error:  # noqa: BLE001 - without this thread nobody would be answered any more
-                logger.exception("the thread of commits met a fault and goes on")
+                database.tell("the thread of commits met a fault and goes on", error)
                 for change in group:
                     if change is not None and not change.future.done():
                         change.future.set_exception(error)

@@ -1,5 +1,7 @@
 """The database of the queue, opened so that a commit survives a crash: SQLite on the volume, or PostgreSQL."""
 
+import logging
+import math
 import sqlite3
 import ssl
 import time
@@ -21,6 +23,9 @@ _CONNECT_SECONDS = 10
 _TRUSTED_SECONDS = 1.0
 
 
+_TELL_SECONDS = 10.0
+#: When each fault was told, while the database was away.
+_told: dict[str, float] = {}
 #: Classes of PostgreSQL's error codes that say that it cannot now, not that it was asked something wrong.
 _NOT_NOW = ("08", "25006", "28", "40", "53", "55", "57", "58")
 
@@ -37,11 +42,14 @@ def is_away(error: SQLAlchemyError) -> bool:
 
 
 def tell(fault: str, error: BaseException) -> None:
-    """Logs a fault: in one line if it is only that the database does not answer."""
-    if isinstance(error, SQLAlchemyError) and is_away(error):
-        logger.warning("%s: the job queue does not answer", fault)
-    else:
+    """Logs a fault; if it is only that the database does not answer, in a line now and then."""
+    if not isinstance(error, SQLAlchemyError) or not is_away(error):
         logger.error("%s", fault, exc_info=error)
+        return
+    now = time.monotonic()
+    if now - _told.get(fault, -math.inf) >= _TELL_SECONDS:
+        _told[fault] = now
+        logger.warning("%s: the job queue does not answer: %s", fault, str(getattr(error, "orig", None) or error)[:200])
 
 
 def is_full(error: DBAPIError) -> bool:
@@ -115,6 +123,7 @@ def open_postgres(text: str) -> Engine:
         address, module=pg8000, connect_args=arguments, pool_size=8, max_overflow=24, pool_recycle=1800
     )
     _mind_lost_connections(engine)
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # of a connection that is lost we tell ourselves
     try:
         with engine.connect():
             return engine

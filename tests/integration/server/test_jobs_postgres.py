@@ -1,12 +1,18 @@
 """The queue on a real PostgreSQL server: what every database must do, and what only this one can get wrong."""
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import requests
 from sqlalchemy.exc import SQLAlchemyError
 
+from attacks.conftest import serving
 from model_server.errors import StartError, VolumeError
 from model_server.jobs import database, schema
 from model_server.jobs.job import State
@@ -124,3 +130,82 @@ def test_a_wrong_url_is_said_without_its_content(wrong: str) -> None:
     with pytest.raises(StartError, match="MODEL_QUEUE_URL must look like") as caught:
         database.open_postgres(wrong)
     assert "secret" not in str(caught.value)
+
+
+class Relay:
+    """A way to the database that can be closed: then nobody answers there."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def close(self) -> None:
+        for end in (self._listener, *self._open):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def open(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._target))
+                self._open += [near, far]
+                for source, target in ((near, far), (far, near)):
+                    threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+
+
+def test_while_the_database_is_away_every_path_is_503_and_then_all_is_well(server: Postgres, tmp_path: Path) -> None:
+    relay = Relay(server.port)
+    url = server.make_database().replace(f":{server.port}/", f":{relay.port}/")
+    with serving(tmp_path, {"MODEL_QUEUE_URL": url}) as target:
+
+        def sent(path: str, size: int = 2) -> requests.Response:
+            return requests.post(f"{target.url}{path}", files={"File": b"a\n" * size}, timeout=30)
+
+        job_id = sent("/data/add-job").json()["data"]["id"]
+        assert sent("/data/run-job").ok
+        slow = requests.post(f"{target.url}/data/add-job", files={"File": b"!sleep 2"}, timeout=5)
+        running = slow.json()["data"]["id"]
+        relay.close()
+        of_job = [f"/data/{name}/{job_id}" for name in ("status", "result", "result/json", "result/csv")]
+        for path in (*of_job, "/data/jobs", "/", "/Jobs", f"/Job/{job_id}", f"/Job/{job_id}/Delete", "/metrics"):
+            answer = requests.get(f"{target.url}{path}", timeout=30)
+            assert (path, answer.status_code, answer.headers.get("retry-after")) == (path, 503, "5")
+        for answer in (
+            *(sent(path, size) for path in ("/data/add-job", "/data/run-job") for size in (2, 20_000)),
+            requests.delete(f"{target.url}/data/delete/{job_id}", timeout=30),
+            requests.post(f"{target.url}/Job/{job_id}/Delete", timeout=30),
+        ):
+            assert (answer.url, answer.status_code, answer.headers.get("retry-after")) == (answer.url, 503, "5")
+        ready = requests.get(f"{target.url}/ready", timeout=30)
+        assert (ready.status_code, ready.text) == (503, "Not ready: the job queue does not answer")
+        assert requests.get(f"{target.url}/health", timeout=5).ok
+        relay.open()
+        for known in (job_id, running):
+            status = requests.get(f"{target.url}/data/status/{known}?wait=40", timeout=60).json()
+            assert status["data"]["status"] == "Complete"
+        assert sent("/data/run-job").ok
+        log = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "Traceback" not in log
+    assert server.password not in log
+
+
+def test_an_id_that_no_database_could_hold_is_no_job(server: Postgres, tmp_path: Path) -> None:
+    with serving(tmp_path, {"MODEL_QUEUE_URL": server.make_database()}) as target:
+        for job_id in ("%00", "a%00b", "00000000-0000-4000-8000-0000000000%00"):
+            for path in (f"/data/status/{job_id}", f"/data/result/{job_id}", f"/Job/{job_id}"):
+                assert requests.get(f"{target.url}{path}", timeout=10).status_code == 404
+            assert requests.delete(f"{target.url}/data/delete/{job_id}", timeout=10).status_code == 404
