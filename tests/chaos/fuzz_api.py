@@ -396,8 +396,8 @@ def manifest(model: str, folder: Path) -> str:
 
 
 @contextmanager
-def served(model: str, folder: Path) -> Iterator[str]:
-    """The URL of a server of its own process, until the block ends."""
+def served(model: str, folder: Path, **variables: str) -> Iterator[str]:
+    """The URL of a server of its own process, with further `variables`, until the block ends."""
     (folder / "model.json").write_text(manifest(model, folder), encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -410,6 +410,7 @@ def served(model: str, folder: Path) -> Iterator[str]:
         "MODEL_SERVER_PORT": str(port),
         "MODEL_SERVER_USER": f"{os.geteuid()}:{os.getegid()}",
         "GAI_VOLUME_PATH": str(folder / "data"),
+        **variables,
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "model_server"], env=environment, stdout=log, stderr=log)
