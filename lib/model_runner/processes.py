@@ -51,6 +51,7 @@ def kill_orphans(known: Collection[int]) -> None:
     left = [pid for pid in children() if pid not in known]
     while left and time.monotonic() < deadline:
         for pid in left:
+            kill_group(pid)
             try:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, os.WNOHANG)

@@ -186,6 +186,7 @@ def serve(connection: socket.socket, mode: Mode) -> None:
             connection.sendall(answer(mode, *receive(connection)))
     except (EOFError, ConnectionError):
         pass
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this is the end that it asks for
     mode.stop()
     kill_orphans(())
 
@@ -228,7 +229,7 @@ def main(arguments: Sequence[str]) -> int:
         mode, reason = choose(manifest, wanted, connection)
 
         def on_terminate(number: int, _frame: object) -> None:
-            mode.stop()
+            # Not by way of the mode: it may be in the midst of waiting for its program, which it cannot do twice.
             kill_orphans(())
             os._exit(128 + number)
 
