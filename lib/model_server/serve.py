@@ -145,7 +145,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
             only.keep(server.stop_at_once)
         runner.run(server.serve(sockets=[listener]))
     courier.stop()
-    courier.join(_LAST_SECONDS)  # what it had recorded behind the end of the queue, it would wait for for ever
+    courier.join(1)  # what it had recorded behind the end of the queue, it would wait for for ever
     left = store.queue.abandon_all(me.id)
     store.queue.close()
     me.leave()

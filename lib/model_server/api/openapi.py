@@ -90,7 +90,6 @@ def _add_job(manifest: Manifest) -> dict[str, Any]:
         "413": _answer(f"The file is larger than {manifest.limits.upload_bytes} bytes", _json(_FAILURE)),
         "415": _answer("The body is compressed; it must come as it is", _json(_FAILURE)),
         "422": _answer("The idempotency key was sent before, with other data", _json(_FAILURE)),
-        "503": _answer("The server is about to stop", _json(_FAILURE)),
         "507": _answer("The data volume has no room; nothing was stored", _json(_FAILURE)),
     }
     key = {
@@ -296,6 +295,9 @@ def _for_job(operation_id: str, summary: str, tag: str, answers: dict[str, Any])
 
 
 def _operation(operation_id: str, summary: str, tag: str, answers: dict[str, Any]) -> dict[str, Any]:
+    if tag in ("Jobs", "Results"):
+        away = "The job queue does not answer now, or the server is about to stop: send it again after Retry-After"
+        answers = {**answers, "503": _answer(away, _json(_FAILURE))}
     return {"operationId": operation_id, "summary": summary, "tags": [tag], "responses": answers}
 
 

@@ -8,14 +8,13 @@ import csv
 import io
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from model_server import bounds
+from model_server.tabular.csv_rows import REMEDY, rows_of
 from model_server.tabular.problems import DataError, Problems, TooLargeError
 
 _CHUNK = 64 * 1024
@@ -25,10 +24,6 @@ _MARGIN = 400
 
 #: How spreadsheets separate columns where the comma is the decimal sign, or in a text of tabs.
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
-_QUOTED = re.compile(r'"[^"]*"')
-_REMEDY = "save it as CSV with commas, in UTF-8 (of a spreadsheet: CSV UTF-8)"
-
-csv.field_size_limit(bounds.RECORD_CHARACTERS)  # of the process; the library's own limit is 128 KiB
 
 
 class Table:
@@ -46,14 +41,14 @@ class Table:
         self._path = path
         self._has_header = has_header
         with _text(path) as file:
-            first = next(_rows(file, path), None)
+            first = next(rows_of(file, path), None)
         if first is None and has_header:
             raise DataError("the CSV is empty: it has no header line")
         width = len(first or ())
         if first and width == 1 and (has_header or len(names) > 1):
             for separator, word in _OTHER_SEPARATORS.items():
                 if separator in first[0]:
-                    raise DataError(f"the columns of the CSV are separated by {word}: {_REMEDY}")
+                    raise DataError(f"the columns of the CSV are separated by {word}: {REMEDY}")
         if width > bounds.COLUMNS:
             raise DataError(f"the CSV has {width} columns; {bounds.COLUMNS} are possible")
         if has_header:
@@ -69,7 +64,7 @@ class Table:
         """Number (from 1) and content of every data row; a row of another length than the first is a problem."""
         kind = "header" if self._has_header else "first row"
         with _text(self._path) as file:
-            rows = _rows(file, self._path)
+            rows = rows_of(file, self._path)
             if self._has_header:
                 next(rows, None)
             for number, row in enumerate(rows, start=1):
@@ -292,67 +287,6 @@ def _read(file: IO[str], size: int) -> str:
         return file.read(size)
     except UnicodeDecodeError:
         raise DataError("the JSON is not UTF-8") from None
-
-
-def _rows(file: IO[str], path: Path) -> Iterator[list[str]]:
-    """The rows of a CSV file but blank lines."""
-    lines = _Lines(file)
-    try:
-        for row in csv.reader(lines, strict=True):
-            lines.begin()
-            if row:
-                yield row
-    except UnicodeDecodeError:
-        raise DataError(f"the CSV is not UTF-8{_first_foreign(path)}: {_REMEDY}") from None
-    except csv.Error as error:
-        raise DataError(f"the CSV is damaged: {error}") from None
-
-
-class _Lines:
-    """The lines of a CSV file; a row, which may have several, is refused before it takes much memory."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self._characters = self._commas = 0
-
-    def begin(self) -> None:
-        """A new row begins."""
-        self._characters = self._commas = 0
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        line = self._file.readline(bounds.RECORD_CHARACTERS + 1 - self._characters)
-        if not line:
-            raise StopIteration
-        self._characters += len(line)
-        if self._characters > bounds.RECORD_CHARACTERS:
-            raise DataError(f"a row of the CSV is longer than {bounds.RECORD_CHARACTERS} characters")
-        if self._characters > bounds.COLUMNS:
-            self._check_columns(line)
-        return line
-
-    def _check_columns(self, line: str) -> None:
-        goes_on = self._characters > len(line)  # so it begins within quotes
-        bare = _QUOTED.sub("", f'"{line}' if goes_on else line).partition('"')[0]
-        self._commas += bare.count(",")
-        if self._commas >= bounds.COLUMNS:
-            raise DataError(f"a row of the CSV has more than {bounds.COLUMNS} columns")
-
-
-def _first_foreign(path: Path) -> str:
-    """Where the file is not UTF-8, for a message."""
-    with path.open("rb") as file:
-        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            return " but UTF-16"
-        file.seek(0)
-        for number, line in enumerate(iter(partial(file.readline, bounds.RECORD_CHARACTERS), b""), start=1):
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                return f", at byte {error.start + 1} of line {number} (0x{line[error.start]:02x})"
-    return ""
 
 
 def _cell(value: Any, name: str, number: int) -> str:
