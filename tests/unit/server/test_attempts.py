@@ -7,9 +7,9 @@ import pytest
 import requests
 
 from model_server import bounds
+from tests.rig.waiting import eventually
 
 from .conftest import StartServer
-from .test_runner import wait_for
 
 #: Says how many lines it was given, takes one off or removes its input, and has its runner die, the first time.
 EDITS = """
@@ -40,7 +40,7 @@ def test_every_attempt_gets_the_data_as_sent(
     (listed,) = requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"]
     assert listed["attempts"] == 2
     assert requests.get(f"{server.url}/data/result/{job_id}", timeout=5).text == str(count)
-    assert wait_for(lambda: not list(server.data.glob("instances/*/work/*")))
+    eventually(lambda: not list(server.data.glob("instances/*/work/*")))
 
 
 NUMBERS = {"input": [{"Path": "n", "DataType": "number"}]}

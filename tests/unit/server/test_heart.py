@@ -13,8 +13,7 @@ from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store
 from model_server.volume import claim
 from rig.queue_suite import CSV, Clock, read, taken
-
-from .test_runner import wait_for
+from tests.rig.waiting import eventually
 
 LEASE = 0.6
 
@@ -43,7 +42,7 @@ def test_a_silent_worker_loses_its_job_and_one_that_beats_keeps_it_whatever_the_
     asyncio.run(work(mine))
     assert stopped == []
     assert (read(store.queue, "2").state, read(store.queue, "2").token) == (State.IN_PROGRESS, alive.token)
-    assert wait_for(lambda: read(store.queue, "1").state is State.CREATED)
+    eventually(lambda: read(store.queue, "1").state is State.CREATED)
     assert time.monotonic() - began > LEASE
     assert taken(store.queue).token == silent.token + 1
-    assert wait_for(lambda: read(store.queue, "2").state is State.CREATED)  # it ended without a word
+    eventually(lambda: read(store.queue, "2").state is State.CREATED)  # it ended without a word

@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -31,7 +31,6 @@ from model_server.volume import Volume, claim
 from tests.rig.waiting import eventually
 
 from .conftest import Server, StartServer
-from .test_runner import wait_for
 
 
 @dataclass
@@ -123,7 +122,7 @@ def test_status_waits_for_the_end_and_not_longer(server: Server) -> None:
 def test_when_many_wait_the_next_is_answered_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "WAITING", 1)
     job_id = server.send(b"!sleep 5")
-    wait_until(lambda: listed(server, job_id)["status"] == "InProgress")
+    eventually(lambda: listed(server, job_id)["status"] == "InProgress")
     url, answers = f"{server.url}/data/status/{job_id}?wait=30", []
     waiting = threading.Thread(target=lambda: answers.append(requests.get(url, timeout=10).json()["data"]["status"]))
     waiting.start()
@@ -235,10 +234,10 @@ def test_a_receiver_that_drips_ends_in_time_and_keeps_no_other_waiting(
             server.wait(job_id)
         began = time.monotonic()
         server.wait(server.send(b"a\n", CallbackUrl=f"{receiver.url}/good"))
-        wait_until(lambda: receiver.calls)
+        eventually(lambda: receiver.calls)
         assert time.monotonic() - began < 1.5
         error = "it did not answer within 1.5 s"
-        wait_until(lambda: listed(server, many[0])["callback"] == {"state": "failed", "attempts": 1, "error": error})
+        eventually(lambda: listed(server, many[0])["callback"] == {"state": "failed", "attempts": 1, "error": error})
         assert len(calls) <= 3 * bounds.CALLS_OF_A_RECEIVER
     for job_id in many:
         requests.delete(f"{server.url}/data/delete/{job_id}", timeout=5)
@@ -332,7 +331,7 @@ def test_room_is_reserved_while_data_comes(start_server: StartServer, monkeypatc
             assert b"HTTP/1.1 507 " in (answer or endless.recv(65536))
         assert len(server.stored()) == 1  # the first
         server.wait(server.send(b"a\n"))
-    assert wait_for(lambda: not server.stored())
+    eventually(lambda: not server.stored())
     second, answer = upload(server, MIB, 350 * MIB)
     second.close()
     assert answer == b""
@@ -387,10 +386,10 @@ def test_while_the_database_is_locked_requests_are_503_and_ready_says_so(
             assert answer.json()["errorMessage"] == (
                 "the job queue does not answer now; send the request again in a moment"
             )
-        wait_until(lambda: requests.get(f"{server.url}/ready", timeout=5).text.endswith("takes no changes"))
+        eventually(lambda: requests.get(f"{server.url}/ready", timeout=5).text.endswith("takes no changes"))
         assert requests.get(f"{server.url}/data/status/{job_id}", timeout=10).ok  # readers wait for nobody
         other.execute("ROLLBACK")
-    wait_until(lambda: requests.get(f"{server.url}/ready", timeout=5).ok)
+    eventually(lambda: requests.get(f"{server.url}/ready", timeout=5).ok)
     server.wait(server.send(b"b\n"))
     assert len([record for record in caplog.records if record.message.startswith("a request was")]) == 1
     assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
