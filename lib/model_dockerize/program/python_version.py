@@ -97,8 +97,9 @@ def support_warning(image: str, today: date) -> str:
     if known and today > known.support_ends:
         ended = known.support_ends.isoformat()
         sentences.append(f"Python {version} has had no security fixes since {ended}; {DEFAULT} is maintained.")
-    named = _GONE.search(image.partition(":")[2])
-    unnamed = known.debian if known and image.endswith((f":{version}", f":{version}-slim")) else ""
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]  # a registry may have a port
+    named = _GONE.search(tag)
+    unnamed = known.debian if known and tag in (version, f"{version}-slim") else ""
     release = named[0] if named else unnamed
     if _GONE.fullmatch(release):
         sentences.append(f"Debian {release} has left the mirrors: apt-get can install nothing there.")

@@ -264,6 +264,8 @@ def test_unmaintained_python() -> None:
         ("python:3.5-alpine", False),
         ("python:3.6-slim", False),
         ("registry.example:5000/busters/base:1", False),
+        ("registry.example:5000/team/buster-base:1", False),  # a port is no tag
+        ("python:3.5-slim@sha256:0", True),
         ("python:3.13-slim-trixie", False),
     ],
 )
