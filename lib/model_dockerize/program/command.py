@@ -30,6 +30,8 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
         return "", ()
     if any(char in word for word in words for char in "\n\r\0"):
         problems.wrong_input("command holds a line break; write it in one line.")
+    if not words[0].strip():
+        problems.wrong_input(f"command {setting!r} begins with an empty word.")
     placeholders = [name for name in (INPUT, OUTPUT) if any(name in word for word in words)]
     if not placeholders:
         words += [INPUT, OUTPUT]
