@@ -15,7 +15,7 @@ import pytest
 from model_server.runner_client import Outcome, RunnerClient, runner_command
 from tests.rig.waiting import eventually
 
-from .test_runner import oldest_and_newest, wait_for, wait_until_gone
+from .test_runner import oldest_and_newest, wait_until_gone
 
 BOTH = pytest.mark.parametrize("python", oldest_and_newest(), ids=["oldest", "newest"])
 
@@ -320,7 +320,7 @@ def test_what_a_resident_program_left_running_ends_with_it(tmp_path: Path) -> No
     code = LEAVES.partition("if open")[0].replace("open(sys.argv[2]", f"open({str(pids)!r}")
     with client(sys.executable, program(tmp_path / "p", code + "import time\ntime.sleep(60)"), "resident") as started:
         started.prepare()
-        assert wait_for(lambda: pids.exists() and len(pids.read_text(encoding="utf-8").split()) == 2)
+        eventually(lambda: pids.exists() and len(pids.read_text(encoding="utf-8").split()) == 2)
         assert all(Path("/proc", pid).exists() for pid in pids.read_text(encoding="utf-8").split())
     for pid in pids.read_text(encoding="utf-8").split():
         wait_until_gone(int(pid))

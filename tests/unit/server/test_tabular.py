@@ -442,8 +442,9 @@ def test_the_time_for_a_wide_table_with_a_repeated_column_grows_with_its_size() 
         made("\n".join([",".join(names)] * 20).encode(), Plan(Form.CSV, Form.JSON))
         return time.process_time() - began
 
-    seconds(100)
-    assert seconds(8000) < 20 * seconds(1000) + 0.2  # the square would be 64
+    # The least of several: a collection of garbage may fall into one.
+    narrow, wide = (min(seconds(columns) for _ in range(5)) for columns in (1000, 8000))
+    assert wide < 20 * narrow + 0.2  # the square would be 64
 
 
 NAMED = schema.parse_fields(
