@@ -1,4 +1,4 @@
-"""What a runner leaves that is killed itself: its processes become those of this server, which ends them.
+"""Ends what a runner leaves that is killed itself: its processes become those of this server.
 
 A runner that ends by itself does so before (model_runner/processes.py).
 """

@@ -134,7 +134,7 @@ def is_on_network(path: Path, mountinfo: str) -> bool:
 
 
 def _mounts(mountinfo: str) -> Iterator[tuple[Path, str]]:
-    """Where something is mounted, and the kind of its file system."""
+    """Holds where something is mounted, and the kind of its file system."""
     for line in mountinfo.splitlines():
         left, separator, right = line.partition(" - ")
         fields = left.split()

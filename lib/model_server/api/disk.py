@@ -30,7 +30,7 @@ class Space:
         return free(self._folder) - self._keep - self._reserved
 
     def part(self) -> "Part":
-        """What one upload takes; nothing yet."""
+        """Counts what one upload takes; nothing yet."""
         return Part(self)
 
     def reserve(self, size: int) -> None:

@@ -123,7 +123,7 @@ def _check_same(job: Job, order: Order) -> None:
 
 
 def _fingerprint(form: upload.Form) -> str:
-    """What must be alike of two forms under the same idempotency key."""
+    """Returns what must be alike of two forms under the same idempotency key."""
     texts = [form.digest, *(form.text(name) for name in ("MimeType", "Mappings", "OutputMappings", "CallbackUrl"))]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 

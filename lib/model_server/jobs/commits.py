@@ -66,7 +66,7 @@ class Commits:
 
     @property
     def stalled_seconds(self) -> float:
-        """How long the transaction under way has taken so far; 0: there is none."""
+        """Tells how long the transaction under way has taken so far; 0: there is none."""
         began = self._began
         return 0.0 if began is None else time.monotonic() - began
 

@@ -317,7 +317,7 @@ class Queue:
 
     @property
     def stalled_seconds(self) -> float:
-        """How long the database has been at the change that it is at; 0: at none."""
+        """Tells how long the database has been at the change that it is at; 0: at none."""
         return self._commits.stalled_seconds
 
     def ping(self) -> None:

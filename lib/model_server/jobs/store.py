@@ -149,7 +149,7 @@ class Store:
         return self._volume.inputs / job_id
 
     def sent_of(self, job_id: str) -> Path:
-        """Where the job's data lies, if it is a file that is still to be converted for the model."""
+        """Returns where the job's data lies, if it is a file that is still to be converted for the model."""
         return self._volume.inputs / f"{job_id}{_SENT}"
 
     def result_path(self, name: str) -> Path:

@@ -64,7 +64,7 @@ class _Lines:
 
 
 def _first_foreign(path: Path) -> str:
-    """Where the file is not UTF-8, for a message."""
+    """Says where the file is not UTF-8, for a message."""
     with path.open("rb") as file:
         if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             return " but UTF-16"

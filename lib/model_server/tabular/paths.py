@@ -57,7 +57,7 @@ class Keys:
 
 
 class Room:
-    """What a mapping may still put into one record."""
+    """Counts what a mapping may still put into one record."""
 
     def __init__(self) -> None:
         self.left = bounds.RECORD_VALUES

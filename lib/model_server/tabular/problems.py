@@ -14,7 +14,7 @@ class DataError(ValueError):
 
 
 class TooLargeError(DataError):
-    """What is made of the data would be larger than it may be."""
+    """Tells that what is made of the data would be larger than it may be."""
 
 
 class Problems:

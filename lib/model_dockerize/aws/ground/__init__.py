@@ -1,4 +1,4 @@
-"""What is made once and stays, by CloudFormation: a template a stack. Everything else here is called directly."""
+"""Makes what is made once and stays, by CloudFormation: a template a stack. Everything else is called directly."""
 
 from model_dockerize.aws.ground.stacks import delete_stack, describe_stack, ensure_stack, plan_stack
 from model_dockerize.aws.ground.template import MODEL, SHARED, Template, load

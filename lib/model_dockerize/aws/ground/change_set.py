@@ -90,7 +90,7 @@ def _request(wanted: Wanted, there: Stack | None) -> dict[str, Any]:
 
 
 def _findings(client: Any, change_set: str) -> tuple[str, ...]:
-    """What AWS's validation found before anything was made: only these events say it, to whom may read them."""
+    """Tell what AWS's validation found before anything was made: only these events hold it."""
     try:
         events = client.describe_events(ChangeSetName=change_set, Filters={"FailedEvents": True})["OperationEvents"]
     except ClientError:

@@ -67,7 +67,7 @@ _ELSE = "Correct what the reason names, then run again."
 
 @dataclass
 class Pace:
-    """How long to wait between looks, and for how long in all. A look comes soon at first, seldom later."""
+    """Say how long to wait between looks, and in all. A look comes soon at first, seldom later."""
 
     limit: float = 3600.0
     first: float = 0.25
@@ -98,7 +98,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class End:
-    """How an operation ended, what it touched, the first reasons of what failed, and what was kept."""
+    """Hold how an operation ended, what it touched, the first reasons of what failed, and what was kept."""
 
     status: str
     reasons: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Who may do what with the ground: the role that CloudFormation acts by, whoever calls it, and the bound of all roles.
+"""Says who may do what with the ground: the role that CloudFormation acts by, its callers, and the bound of all roles.
 
 An administrator makes these once. A caller may change stacks of models by the role only; the role makes roles only
 within the bound, changes and removes only what bears our tag: so nobody becomes more than they were. Pure.

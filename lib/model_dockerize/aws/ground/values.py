@@ -1,4 +1,4 @@
-"""What is wanted of a stack, what a stack is, and what a change set would do to it."""
+"""Defines the values of stacks: what is wanted, what there is, and what a change set would do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -79,21 +79,21 @@ class Stack:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it bears our tag."""
+        """Tell whether it bears our tag."""
         return (TAG["Key"], TAG["Value"]) in self.tags
 
     @property
     def is_to_be_made(self) -> bool:
-        """Whether there is a change set for it and nothing else: of a plan, or of a run that was killed."""
+        """Tell whether there is a change set for it and nothing else: of a plan, or of a run that was killed."""
         return self.status == "REVIEW_IN_PROGRESS"
 
     @property
     def was_never_good(self) -> bool:
-        """Whether only deletion is left, as of a creation that failed."""
+        """Tell whether only deletion is left, as after a creation that failed."""
         return self.status in ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 
     def suits(self, wanted: Wanted) -> bool:
-        """Whether nothing has to be changed."""
+        """Tell whether nothing has to be changed."""
         return (
             self.status in _GOOD
             and all(self.parameters.get(name) == value for name, value in wanted.parameters.items())
@@ -104,7 +104,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class ResourceChange:
-    """What a change set would do to one resource."""
+    """Hold what a change set would do to one resource."""
 
     action: str  # Add, Modify, Remove
     logical_id: str
@@ -128,7 +128,7 @@ class ResourceChange:
 
     @property
     def loses(self) -> bool:
-        """Whether something precious would go, or might."""
+        """Tell whether something precious would go, or might."""
         goes = self.action == "Remove" or self.replacement in ("True", "Conditional")
         return self.type in _PRECIOUS and goes
 

@@ -1,4 +1,4 @@
-"""What listeners forward to: their rules and default actions, with the weights that ministack forgets."""
+"""Keeps what listeners forward to: their rules and default actions, with the weights that ministack forgets."""
 
 from collections.abc import Callable
 from typing import Any

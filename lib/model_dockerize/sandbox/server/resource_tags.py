@@ -1,4 +1,4 @@
-"""What a request is about where ministack cannot tell, and its tags, for the condition key aws:ResourceTag."""
+"""Finds what a request is about where ministack cannot tell, and its tags, for the condition key aws:ResourceTag."""
 
 from collections.abc import Mapping
 from typing import Any

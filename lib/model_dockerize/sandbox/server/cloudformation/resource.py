@@ -1,5 +1,6 @@
 """The base of all resource types, and what their properties have in common."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ class InvalidPropertyError(ValueError):
     """A template says something that the resource's schema does not allow, or that the sandbox does not know."""
 
 
-class Resource:
+class Resource(ABC):
     """A resource type. It calls AWS's operations as CloudFormation does; each property is named in `properties`."""
 
     properties: ClassVar[Sequence[str]]
@@ -42,9 +43,9 @@ class Resource:
         self._settle(identity, old, new)
         return identity, self._attributes(identity, new)
 
+    @abstractmethod
     def delete(self, identity: str, properties: Properties) -> None:
         """Remove it."""
-        raise NotImplementedError
 
     def _check(self, properties: Properties) -> None:
         for name in self.required:
@@ -55,11 +56,13 @@ class Resource:
                 # AWS may know it. To take it and do nothing would let a test pass that shows nothing.
                 raise InvalidPropertyError(f"Encountered unsupported property {name} (the sandbox does not know it)")
 
+    @abstractmethod
     def _make(self, name: str, properties: Properties) -> str:
-        raise NotImplementedError
+        """Call the operation that makes it; returns its physical id."""
 
     def _settle(self, identity: str, old: Properties, new: Properties) -> None:
         """Call what brings `old` to `new`; `old` is empty where it was just made."""
+        del identity, old, new  # most types have nothing to call
 
     def _attributes(self, identity: str, properties: Properties) -> dict[str, str]:
         """Return what Fn::GetAtt can ask for."""

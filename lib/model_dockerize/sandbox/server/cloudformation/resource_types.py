@@ -1,4 +1,4 @@
-"""Which resource types the sandbox's CloudFormation makes: those of our templates. Others are refused."""
+"""Lists the resource types that the sandbox's CloudFormation makes: those of our templates. Others are refused."""
 
 from model_dockerize.sandbox.server.cloudformation import (
     container_services,

@@ -1,4 +1,4 @@
-"""What AWS refuses of a stack, by its state and by who imports from it. Pure; records are ministack's."""
+"""Refuses what AWS refuses of a stack, by its state and by who imports from it. Pure; records are ministack's."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
