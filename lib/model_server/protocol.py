@@ -254,11 +254,9 @@ class Protocol(HttpToolsProtocol):
         lines = [method + b" " + self.url + b" HTTP/" + version]
         for name, value in self.headers:
             if name == b"connection":
-                kept = [
-                    word for word in value.split(b",") if word.strip().lower() not in (b"upgrade", b"http2-settings")
-                ]
+                kept = [word for word in value.split(b",") if word.strip().lower() not in _OFFER]
                 lines.append(name + b": " + b",".join(kept))
-            elif name not in (b"upgrade", b"http2-settings"):
+            elif name not in _OFFER:
                 lines.append(name + b": " + value)
         self.parser = self._new_parser()
         return b"\r\n".join([*lines, b"", b""])
