@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 Outcome = Literal["deployed", "rolled-back", "failed", "superseded", "paused"]
 
-_GOING_BACK = ("ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 _STOPPED = ("STOPPED", "STOP_REQUESTED")
 
 
