@@ -353,4 +353,4 @@ def test_whenever_a_run_is_killed_the_next_one_ends_well(account: Account, event
             assert stack is None or stack.is_protected
         if not killed:
             break
-    assert 8 <= killer.at < 29  # it was killed everywhere that a run calls
+    assert 5 <= killer.at < 29  # everywhere that a run calls: how often it looks, time decides

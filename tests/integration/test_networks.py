@@ -77,6 +77,7 @@ def test_a_container_of_ours_has_no_proxy(engine: Engine, monkeypatch: pytest.Mo
         remove(engine, NAME)
 
 
+@pytest.mark.needs("containerd-store")
 def test_no_password_of_a_proxy_is_in_the_provenance(engine: Engine, tmp_path: Path) -> None:
     word = secrets.token_hex(12)
     there = behind(engine, https_proxy=f"http://build:{word}@proxy.example:3128")

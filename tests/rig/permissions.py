@@ -110,7 +110,9 @@ class Trial:
     def environment(self) -> dict[str, str]:
         """What a shell of that account's owner would hold."""
         path = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"}
-        return {**path, **self.box.environment(), "AWS_ACCESS_KEY_ID": self.account}
+        # Nothing of AWS is found there, but buildx needs a folder that it can write.
+        docker = {"DOCKER_CONFIG": str(Path.home() / ".docker")}
+        return {**path, **docker, **self.box.environment(), "AWS_ACCESS_KEY_ID": self.account}
 
     def printed(self, destroy: bool = False) -> list[dict[str, Any]]:
         """The documents that `iam-policy` prints for this account."""
