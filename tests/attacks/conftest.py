@@ -48,14 +48,14 @@ class Target:
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5", encoding="ascii")
 
     def memory(self, name: str = "VmRSS") -> int:
-        """What it holds in memory; VmHWM: what it held at most."""
+        """Returns what it holds in memory; VmHWM: what it held at most."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(f"{name}:"))
 
 
 @dataclass
 class Watched:
-    """What a second client saw of /health during an attack."""
+    """Holds what a second client saw of /health during an attack."""
 
     seconds: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What one client does with connections and with the head of a request."""
+"""Attacks by what one client does with connections and with the head of a request."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""What one client does with a form."""
+"""Attacks by what one client does with a form."""
 
 import json
 import socket
