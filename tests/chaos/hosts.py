@@ -169,11 +169,12 @@ def runner_of(server: int) -> int | None:
 
 
 def children(pid: int) -> list[int]:
-    """The direct children of a process; none when it is gone."""
+    """List the direct children of a process; none when it is gone, or ends meanwhile."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(word) for word in task.read_text().split()]
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found += [int(word) for word in (task / "children").read_text().split()]
     return found
 
 

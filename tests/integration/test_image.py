@@ -51,6 +51,7 @@ from model_dockerize.image.push import ATTEMPTS
 from model_dockerize.program.python_version import default_image
 from model_dockerize.progress import Silent
 from rig.engine import floor_engine
+from tests.rig.processes import command_lines
 from tests.rig.progress import Said
 from tests.rig.waiting import eventually
 
@@ -274,13 +275,7 @@ def test_an_interrupted_build_leaves_no_process(engine: Engine, number: signal.S
 
 
 def _commands_with(text: str) -> list[str]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            if text in line or "mdimg-interrupted" in line:
-                found.append(line)
-    return found
+    return [line for line in command_lines() if text in line or "mdimg-interrupted" in line]
 
 
 def test_one_more_name_is_the_same_image(engine: Engine, web: Image) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from tests.rig.processes import command_lines
 
 from model_dockerize import sandbox
 from model_dockerize.sandbox import Sandbox, StopReport
@@ -137,11 +138,7 @@ def watched() -> Iterator[None]:
 
     def watch() -> None:
         while not over.wait(0.05):
-            for process in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    arguments = process.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-                except OSError:  # it is over
-                    continue
+            for arguments in command_lines():
                 look("the arguments of a process", arguments)
 
     watcher = threading.Thread(target=watch, daemon=True)

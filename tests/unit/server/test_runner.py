@@ -28,6 +28,7 @@ from model_runner.runner import give_way
 from model_server import runner_client
 from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError, runner_command
 from model_server.runner_line import Message
+from tests.rig.processes import is_over
 from tests.rig.waiting import eventually
 
 from .conftest import manifest_text
@@ -470,4 +471,4 @@ def logged_client(manifest_path: Path, log: Path) -> RunnerClient:
 
 
 def wait_until_gone(pid: int) -> None:
-    eventually(lambda: not Path(f"/proc/{pid}").exists() or "State:\tZ" in Path(f"/proc/{pid}/status").read_text())
+    eventually(lambda: is_over(pid))
