@@ -88,7 +88,7 @@ def _prepare(program: str) -> int:
 
     try:
         found = manifest.found_file(settings.current().manifest)
-        prepare.prepare(program, Path.cwd(), prepare.TEMPORARY, found)
+        prepare.prepare(program, Path.cwd(), prepare.TEMPORARY, found, prepare.ETC)
     except StartError as error:
         return _failed(str(error))
     return 0

@@ -14,11 +14,13 @@ from model_server.errors import StartError
 
 #: Where server and program write.
 TEMPORARY = Path("/tmp")  # noqa: S108
+#: Where the engine makes resolv.conf and hosts for a step of a build, and takes them away after it.
+ETC = Path("/etc")
 _OPEN_TO_ALL = 0o1777
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 
 
-def prepare(program: str, folder: Path, temporary: Path, found: Path) -> None:
+def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path) -> None:
     """Compiles the folder's Python files, lets everyone read the folder, and notes in `found` where the program is.
 
     A file that does not compile is no error until the program runs it. What is made or changed keeps its time or takes
@@ -29,6 +31,8 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path) -> None:
         folder: the program's working directory, and this process's.
         temporary: where server and program write; made if it is missing.
         found: the file of `manifest.found_file`.
+        etc: a folder that the engine changes during this step. The classic image store puts its time into the layer,
+            and BuildKit keeps the time that it has when the step ends (executor/stubs.go).
 
     Raises:
         StartError: the image has no such program, or `temporary` or `found` cannot be made.
@@ -48,7 +52,7 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path) -> None:
         found.write_text(json.dumps({program: path}), encoding="utf-8")
     except OSError as error:
         raise StartError(f"cannot make {error.filename}: {error.strerror}") from error
-    for made in (*_walk(folder), temporary, found, found.parent):
+    for made in (*_walk(folder), temporary, found, found.parent, etc):
         time = times.get(made, times[folder])
         if made.lstat().st_mtime_ns != time:
             os.utime(made, ns=(time, time), follow_symlinks=False)

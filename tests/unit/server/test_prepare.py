@@ -51,12 +51,12 @@ def test_any_program_is_found_and_named_where_it_is_missing(programs: Path, tmp_
     folder.mkdir()
     rscript = executable(programs / "Rscript")
     found = tmp_path / "found.json"
-    prepare("Rscript", folder, tmp_path / "tmp", found)
+    prepare("Rscript", folder, tmp_path / "tmp", found, tmp_path)
     assert json.loads(found.read_text(encoding="utf-8")) == {"Rscript": rscript}
     with pytest.raises(StartError, match="the image has no julia, which"):
-        prepare("julia", folder, tmp_path / "tmp", found)
+        prepare("julia", folder, tmp_path / "tmp", found, tmp_path)
     with pytest.raises(StartError, match="the image has no python and no python3, which"):
-        prepare("python", folder, tmp_path / "tmp", found)
+        prepare("python", folder, tmp_path / "tmp", found, tmp_path)
 
 
 def test_a_script_of_the_folder_that_cannot_be_run_is_told_as_such(programs: Path, tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ def test_a_script_of_the_folder_that_cannot_be_run_is_told_as_such(programs: Pat
     script = folder / "run.sh"
     executable(script)
     with pytest.raises(StartError, match=r"run\.sh is not on PATH, but in the folder: write \./run\.sh into"):
-        prepare("run.sh", folder, tmp_path / "tmp", tmp_path / "found.json")
+        prepare("run.sh", folder, tmp_path / "tmp", tmp_path / "found.json", tmp_path)
     script.chmod(0o644)
     for program in ("run.sh", "./run.sh", str(script)):
         with pytest.raises(StartError, match=r"/run\.sh, which the model's command calls, is not executable: chmod"):
-            prepare(program, folder, tmp_path / "tmp", tmp_path / "found.json")
+            prepare(program, folder, tmp_path / "tmp", tmp_path / "found.json", tmp_path)
 
 
 def test_everything_can_be_read_and_nothing_else_changes(programs: Path, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_everything_can_be_read_and_nothing_else_changes(programs: Path, tmp_pat
     (folder / "link").symlink_to(outside)
     (folder / "dangling").symlink_to("nowhere")
     untouched = (folder / "open").stat().st_ctime_ns
-    prepare(program, folder, tmp_path / "tmp", tmp_path / "found.json")
+    prepare(program, folder, tmp_path / "tmp", tmp_path / "found.json", tmp_path)
     assert {name: mode(folder / name) for name in modes} == {name: after for name, (_, after) in modes.items()}
     assert mode(outside) == 0o600
     assert (folder / "open").stat().st_ctime_ns == untouched
@@ -112,12 +112,12 @@ def test_the_programs_own_python_compiles_what_can_be(tmp_path: Path, monkeypatc
     os.utime(folder / "good.py", (2, 2))
     (tmp_path / "server").mkdir()
     found = tmp_path / "server" / "found.json"
-    prepare("python", folder, tmp_path / "tmp", found)
+    prepare("python", folder, tmp_path / "tmp", found, tmp_path)
     (compiled,) = (folder / "__pycache__").iterdir()
     assert compiled.name.startswith("good.")
     assert (folder / "good.py").stat().st_mtime == 2
     # No time of this run: the layer is the same in every build.
-    made = (folder, folder / "__pycache__", compiled, tmp_path / "tmp", found, found.parent)
+    made = (folder, folder / "__pycache__", compiled, tmp_path / "tmp", found, found.parent, tmp_path)
     assert {path.stat().st_mtime for path in made} == {1}
 
 
@@ -127,7 +127,7 @@ def test_the_folders_own_compileall_is_not_run(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(folder)
     (folder / "compileall.py").write_text("open('run', 'w')\n", encoding="utf-8")
     (folder / "python3").symlink_to(sys.executable)
-    prepare("./python3", folder, tmp_path / "tmp", tmp_path / "found.json")
+    prepare("./python3", folder, tmp_path / "tmp", tmp_path / "found.json", tmp_path)
     assert {path.name for path in folder.iterdir()} == {"compileall.py", "python3", "__pycache__"}
 
 
@@ -137,9 +137,9 @@ def test_what_cannot_be_made_is_told(programs: Path, tmp_path: Path) -> None:
     program = executable(programs / "program")
     (tmp_path / "tmp").write_text("a file", encoding="utf-8")
     with pytest.raises(StartError, match=r"cannot make .*/tmp: File exists"):
-        prepare(program, folder, tmp_path / "tmp", tmp_path / "found.json")
+        prepare(program, folder, tmp_path / "tmp", tmp_path / "found.json", tmp_path)
     with pytest.raises(StartError, match=r"cannot make .*/none/found\.json: No such file"):
-        prepare(program, folder, tmp_path / "other", tmp_path / "none" / "found.json")
+        prepare(program, folder, tmp_path / "other", tmp_path / "none" / "found.json", tmp_path)
 
 
 def test_the_command_begins_with_the_path_that_was_found(
@@ -150,6 +150,7 @@ def test_the_command_begins_with_the_path_that_was_found(
     monkeypatch.setenv("GAI_VOLUME_PATH", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("model_server.prepare.TEMPORARY", tmp_path / "tmp")
+    monkeypatch.setattr("model_server.prepare.ETC", tmp_path)
     python3 = executable(programs / "python3")
     command = ["python", "main.py", "{input}", "{output}"]
     document = json.loads(manifest_text(tmp_path, command=command))
