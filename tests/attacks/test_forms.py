@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 import requests
@@ -35,6 +35,19 @@ def test_fields_that_nobody_asked_for_are_not_kept(target: Target) -> None:
                 send(connection, part(f"f{number}", b"x" * MIB))
             connection.sendall(b"0\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_uploads_that_never_end_share_the_memory_of_all(target: Target) -> None:
+    """Each of them alone would be too small to be written yet."""
+    piece = b"x" * 64 * 1024
+    with harmless(target), ExitStack() as opened:
+        uploads = [opened.enter_context(target.connect()) for _ in range(100)]
+        for upload in uploads:
+            begin(upload)
+            send(upload, part("File", b"n\n")[:-2].replace(b'"File"', b'"File"; filename="x"'))
+        for _ in range(29):
+            for upload in uploads:
+                send(upload, piece)
 
 
 def test_a_field_has_so_many_bytes_and_no_more(target: Target) -> None:

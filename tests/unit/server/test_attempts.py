@@ -1,12 +1,17 @@
 """Each attempt of a job gets its data as they were sent, and data that is long to check is checked by the job."""
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from model_server import bounds
+from model_server.api import data
 from tests.rig.waiting import eventually
 
 from .conftest import StartServer
@@ -64,6 +69,31 @@ def test_data_that_is_long_to_check_is_checked_by_its_job(
     assert requests.get(f"{server.url}/data/result/{mapped}", timeout=5).content == b"N\n" + b"2\n" * 20_000
     requests.delete(f"{server.url}/data/delete/{mapped}", timeout=5)
     assert not list(server.data.glob(f"inputs/{mapped}*"))
+
+
+def test_conversions_that_clients_wait_for_take_turns(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, most, lock = 0, 0, threading.Lock()
+    four = threading.Barrier(bounds.CONVERSIONS, timeout=30)
+
+    def convert(*arguments: Any) -> Path:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        four.wait()  # so many do come at a time
+        time.sleep(0.02)  # for one more to come, if it may
+        with lock:
+            now -= 1
+        return to_model(*arguments)
+
+    to_model = data.to_model
+    monkeypatch.setattr(data, "to_model", convert)
+    server = start_server(schema=NUMBERS)
+    with ThreadPoolExecutor(3 * bounds.CONVERSIONS) as clients:
+        list(clients.map(lambda _: server.send(b"n\n1\n"), range(3 * bounds.CONVERSIONS)))
+    assert most == bounds.CONVERSIONS
 
 
 def test_an_idempotency_key_with_other_data_is_refused(start_server: StartServer) -> None:
