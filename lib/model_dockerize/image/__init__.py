@@ -14,7 +14,7 @@ from model_dockerize.image.proxies import passwords as proxy_passwords
 from model_dockerize.image.proxies import unreachable as unreachable_proxies
 from model_dockerize.image.push import RegistryAuth, push
 from model_dockerize.image.readiness import find_base, free_disk, sign_in
-from model_dockerize.image.remedies import advice
+from model_dockerize.image.remedies import advice_for_program
 from model_dockerize.image.serve import Place, serve, serves, stop
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
 from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, tag
@@ -33,7 +33,7 @@ __all__ = [
     "RunningContainer",
     "ServerSources",
     "Step",
-    "advice",
+    "advice_for_program",
     "build",
     "build_argv",
     "cache_options",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
+from socket import inet_aton
 from urllib.parse import SplitResult, unquote, urlsplit
 
 # BuildKit gives these to every step, in both cases, and keeps them out of image, history and cache key.
@@ -50,7 +51,13 @@ def _password(text: str) -> str:
 
 
 def _is_loopback(host: str) -> bool:
+    if host.rstrip(".").lower() == "localhost":
+        return True
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
-        return False
+        try:
+            address = ip_address(inet_aton(host))  # 127.1, as curl and the C library read it
+        except OSError:
+            return False
+    return address.is_loopback or address.is_unspecified

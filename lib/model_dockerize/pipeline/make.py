@@ -205,7 +205,7 @@ def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image
             details = (*result.failures, *container.logs(20).splitlines())
             raise SmokeError(
                 "The image does not answer as a model must; nothing was pushed.",
-                image.advice(*details)
+                image.advice_for_program(*details)
                 or f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}",
                 details,
             )

@@ -40,7 +40,11 @@ def test_names_and_no_values(environment: dict[str, str], names: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "address", ["http://127.0.0.1:3128", "localhost:3128", "http://u:p@127.1.2.3", "socks5://[::1]:1080"]
+    "address",
+    [
+        *("http://127.0.0.1:3128", "localhost:3128", "http://u:p@127.1.2.3", "socks5://[::1]:1080"),
+        *("http://LocalHost.:1", "http://127.1:3128", "http://0.0.0.0:3128", "http://[::]:3128", "0:3128"),
+    ],
 )
 def test_a_proxy_on_our_loopback_is_not_handed_on(address: str) -> None:
     environment = {"https_proxy": address, "no_proxy": "localhost"}

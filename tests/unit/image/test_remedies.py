@@ -2,6 +2,7 @@
 
 import pytest
 
+from model_dockerize.image import advice_for_program
 from model_dockerize.image.build import _error
 from model_dockerize.image.buildlog import Failure
 
@@ -30,6 +31,22 @@ OLDER = "base-image: python:3.11-slim-bookworm"
 def test_the_words_of_the_step_point_at_the_cause(line: str, advice: str) -> None:
     error = _error("m:1", Failure("[stage-0 2/9] RUN x", f"{line} (exit code 1)", (line,)), False)
     assert advice in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] self-signed", "ca-bundle is for the build"),
+        ("OSError: [Errno 28] No space left on device", "docker system df"),
+        ("the container ended with exit code 137", "give the engine more"),
+        ("ModuleNotFoundError: No module named pip", ""),
+        ("sh: exit code 127", ""),
+    ],
+)
+def test_a_program_is_not_advised_what_only_a_build_can_do(line: str, advice: str) -> None:
+    found = advice_for_program("Traceback (most recent call last):", line)
+    assert advice in found
+    assert bool(found) == bool(advice)
 
 
 def test_a_crash_is_no_error_of_the_last_warning() -> None:
