@@ -104,7 +104,11 @@ def file_schema(options: Iterable[Option]) -> str:
 
 
 def _schema(option: Option) -> dict[str, Any]:
-    return {"enum": [True, False, *option.words, None]} if option.words else _SCHEMAS[option.kind]
+    if option.words:
+        return {"enum": [True, False, *option.words, None]}
+    if option.kind is Kind.TEXT and option.default in ("true", "false"):  # a name does instead of the word
+        return {"type": ["boolean", "string", "number", "null"]}
+    return _SCHEMAS[option.kind]
 
 
 def _description(option: Option) -> str:
