@@ -50,9 +50,11 @@ from model_dockerize.image.packing import zstd
 from model_dockerize.image.push import ATTEMPTS
 from model_dockerize.program.python_version import default_image
 from model_dockerize.progress import Silent
+from model_dockerize.sandbox import Sandbox
 from rig.engine import floor_engine
 from tests.rig.processes import command_lines
 from tests.rig.progress import Said
+from tests.rig.sandbox_calls import ask_sandbox
 from tests.rig.waiting import eventually
 
 from .conftest import ROOT, Cli
@@ -473,7 +475,7 @@ class Registry:
 
     repository: str
     ecr: Any
-    url: str  # of the sandbox
+    box: Sandbox
 
     def login(self) -> RegistryAuth:
         """A password that is good now."""
@@ -496,7 +498,7 @@ def registry(cli: Cli, engine: Engine) -> Iterator[Registry]:
     uri = ecr.create_repository(repositoryName=name)["repository"]["repositoryUri"]
     immutable = ecr.create_repository(repositoryName=f"{name}-fixed", imageTagMutability="IMMUTABLE")
     assert immutable["repository"]["repositoryUri"] == f"{uri}-fixed"
-    yield Registry(uri, ecr, aws.endpoint_url)
+    yield Registry(uri, ecr, aws)
     remove(engine, f"{uri}:1", f"{uri}:2", f"{uri}:3", f"{uri}-fixed:1", f"{uri}-gone:1")
 
 
@@ -531,7 +533,7 @@ def test_a_login_that_expires_meanwhile_is_renewed(engine: Engine, web: Image, r
     def login() -> RegistryAuth:
         logins.append(registry.login())
         if len(logins) == 1:
-            assert requests.post(f"{registry.url}/_sandbox/registry-tokens/expire", timeout=10).json()["expired"] > 0
+            assert ask_sandbox(registry.box, "POST", "/_sandbox/registry-tokens/expire")["expired"] > 0
             return replace(logins[-1], expires=datetime.now(UTC))
         return logins[-1]
 

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from model_dockerize import sandbox
+from model_dockerize.progress import Silent
 from tests.integration.conftest import Cli
+from tests.rig.sandbox_calls import ask_sandbox
 from tests.rig.waiting import eventually
 
 BASE = "python:3.13-slim-trixie"
@@ -39,12 +42,9 @@ def post_file(url: str, path: Path) -> str:
 
 
 def journal(cli: Cli, *, reset: bool = False) -> list[dict[str, Any]]:
-    endpoint = cli("sandbox", "start").stdout.split("AWS_ENDPOINT_URL=")[1].split()[0]
-    request = urllib.request.Request(f"{endpoint}/_sandbox/journal", method="DELETE" if reset else "GET")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        body = answer.read()
-    calls = json.loads(body)["calls"] if body and not reset else []
-    return calls if isinstance(calls, list) else []
+    running = sandbox.start(cli.home, Silent())
+    answer = ask_sandbox(running, "DELETE" if reset else "GET", "/_sandbox/journal")
+    return list(answer["calls"]) if answer else []
 
 
 class Events:

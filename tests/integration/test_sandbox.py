@@ -30,6 +30,7 @@ from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.sandbox.record import CONTAINER_LABEL
 from tests.rig.homes import NewHome
+from tests.rig.sandbox_calls import ask_sandbox
 from tests.rig.waiting import eventually
 
 BASE = "python:3.13-slim-trixie"
@@ -90,9 +91,7 @@ class Cloud:
         return value
 
     def sandbox_call(self, method: str, path: str) -> Any:
-        request = urllib.request.Request(self.running.endpoint_url + path, method=method)
-        body = urllib.request.urlopen(request, timeout=5).read()
-        return json.loads(body) if body else None
+        return ask_sandbox(self.running, method, path)
 
     def credentials(self) -> dict[str, str]:
         data = self.ecr.get_authorization_token()["authorizationData"][0]

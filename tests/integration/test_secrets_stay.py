@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 from model_dockerize import licenses, sandbox
 from tests.rig.command import ROOT, Cli
 from tests.rig.leaks import belongs, leaks, leaks_in, learn, logged, planted, planted_file, watched
+from tests.rig.sandbox_calls import ask_sandbox
 
 #: What `docker login` would be given, in base64: `AWS:` and the password that ECR made.
 _REGISTRY_WORD = re.compile(r"QVdTO[\w+/=]{20}")
@@ -58,8 +58,7 @@ def test_no_secret_in_anything_that_a_run_makes(
         for line in cli("sandbox", "start").stdout.splitlines()
         if line.startswith("export ")
     )
-    environment = cli.environment | said | {"AWS_SECRET_ACCESS_KEY": planted("secret-access-key")}
-    environment |= {"AWS_SESSION_TOKEN": planted("session-token"), "MODEL_DOCKERIZE_DEBUG": "1"}
+    environment = cli.environment | said | session(said) | {"MODEL_DOCKERIZE_DEBUG": "1"}
     report, summary, outputs = tmp_path / "report.json", tmp_path / "summary.md", tmp_path / "outputs"
     given = secret_of_the_container(said)
 
@@ -96,11 +95,10 @@ def test_no_secret_in_anything_that_a_run_makes(
     assert (red.returncode, refused.returncode) == (2, 2), red.stderr + refused.stderr
     assert "password" in refused.stdout, refused.stdout
 
-    with urllib.request.urlopen(f"{said['AWS_ENDPOINT_URL']}/_sandbox/journal", timeout=10) as answer:
-        journal = answer.read().decode()
-    assert "GetAuthorizationToken" in journal
     running = sandbox.status(cli.home)
     assert running
+    journal = json.dumps(ask_sandbox(running, "GET", "/_sandbox/journal"))
+    assert "GetAuthorizationToken" in journal
     containers = run_docker("ps", "--quiet", "--filter", cli.container_filter).split()
     places = {
         "standard output": "".join(done.stdout for done in (green, action, red, refused)),
@@ -127,16 +125,32 @@ def test_no_secret_in_anything_that_a_run_makes(
         assert leaks_in(saved.stdout) == []
 
 
+def session(said: dict[str, str]) -> dict[str, str]:
+    """The variables of temporary credentials, whose secret and token are looked for."""
+    given = client("sts", said).get_session_token()["Credentials"]
+    learn(given["SecretAccessKey"])
+    learn(given["SessionToken"])
+    return {
+        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": given["SessionToken"],
+    }
+
+
 def secret_of_the_container(said: dict[str, str]) -> str:
     """ARN of a secret in the sandbox, of which the run knows nothing else."""
-    client = boto3.client(
-        "secretsmanager",
+    made = client("secretsmanager", said).create_secret(Name=NAME, SecretString=planted("of-the-container"))
+    return str(made["ARN"])
+
+
+def client(service: str, said: dict[str, str]) -> Any:
+    return boto3.client(  # type: ignore[call-overload]
+        service,
         endpoint_url=said["AWS_ENDPOINT_URL"],
         region_name=said["AWS_REGION"],
         aws_access_key_id=said["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=said["AWS_SECRET_ACCESS_KEY"],
     )
-    return str(client.create_secret(Name=NAME, SecretString=planted("of-the-container"))["ARN"])
 
 
 def _text(path: Path) -> str:

@@ -7,11 +7,11 @@ session all files in its temporary folders but those in which a secret was plant
 its journal, its log, its state, all of its CloudWatch logs, and what its containers print.
 """
 
+import json
 import secrets
 import subprocess
 import sys
 import threading
-import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,8 +94,9 @@ def search_sandbox(home: Path) -> None:
     running = sandbox.status(home)
     if running is None:
         return
-    with urllib.request.urlopen(f"{running.endpoint_url}/_sandbox/journal", timeout=10) as answer:
-        look("the sandbox's journal", answer.read().decode())
+    from tests.rig.sandbox_calls import ask_sandbox  # here: see `logged`
+
+    look("the sandbox's journal", json.dumps(ask_sandbox(running, "GET", "/_sandbox/journal")))
     for path in (home / "sandbox.log", *sorted((home / "state").rglob("*"))):
         _look_at(path)
     for group, line in logged(running):

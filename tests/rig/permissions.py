@@ -9,7 +9,6 @@ import itertools
 import json
 import subprocess
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from typing import Any
 import boto3
 from tests.rig.deployer import Quiet
 from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED, Configuration, Step, destroyed
+from tests.rig.sandbox_calls import ask_sandbox
 
 from model_dockerize import aws, pipeline
 from model_dockerize.pipeline.destroy import names_of
@@ -137,10 +137,8 @@ class Trial:
 
     def calls(self) -> list[dict[str, Any]]:
         """The sandbox's journal since the last time, oldest call first. It is empty afterwards."""
-        with urllib.request.urlopen(f"{self.box.endpoint_url}/_sandbox/journal", timeout=10) as answer:
-            calls: list[dict[str, Any]] = json.loads(answer.read())["calls"]
-        forget = urllib.request.Request(f"{self.box.endpoint_url}/_sandbox/journal", method="DELETE")
-        urllib.request.urlopen(forget, timeout=10).close()
+        calls: list[dict[str, Any]] = ask_sandbox(self.box, "GET", "/_sandbox/journal")["calls"]
+        ask_sandbox(self.box, "DELETE", "/_sandbox/journal")
         return calls
 
     def asked(self) -> set[str]:

@@ -60,7 +60,13 @@ def _run(argv: list[str], progress: Progress, what: str) -> None:
     environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
     tail: list[str] = []
     with subprocess.Popen(
-        argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        argv,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        umask=0o022,  # functions, which are another user, read boto3 there
     ) as process:
         if process.stdout is not None:
             for line in process.stdout:

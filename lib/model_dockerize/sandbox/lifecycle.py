@@ -4,9 +4,9 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 45.0
 _POLL_SECONDS = 0.02
 _LOG_TAIL_LINES = 15
+_OTHER_HOME = "Name a folder of your own with MODEL_DOCKERIZE_HOME."
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,14 @@ def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:
     or "off"; empty is whichever runs, and off where none does.
 
     Raises:
-        SandboxError: its folder or environment cannot be made, Docker Engine is missing, or the child did not come up;
-            `details` holds the last lines of its log.
+        SandboxError: its folder or environment cannot be made, everybody may write to the folder, Docker Engine is
+            missing, or the child did not come up; `details` holds the last lines of its log.
     """
     if running := status(home):
         return _as_wished(running, iam)
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _require_own(home)
     except OSError as error:
         raise SandboxError(
             f"The sandbox's folder {home} cannot be made: {error.strerror}.", "Name another with MODEL_DOCKERIZE_HOME."
@@ -94,8 +96,8 @@ def stop(home: Path, progress: Progress) -> StopReport:
         sandbox = record.load(home)
         running = sandbox is not None and record.answers(sandbox)
         containers = _containers(home)
-        # One that hangs answers no more, but is still ours: its command line holds its token.
-        if sandbox and (running or _is_process_of(sandbox)):
+        # One that hangs answers no more, but is still ours.
+        if sandbox and (running or record.born(sandbox.pid) == sandbox.born):
             progress.info(f"Stopping the sandbox (process {sandbox.pid})")
             _end(sandbox.pid)
         _remove_containers(home)
@@ -110,6 +112,15 @@ def stop(home: Path, progress: Progress) -> StopReport:
 def instance_of(home: Path) -> str:
     """The name that a home's containers carry: it outlives the process, so that orphans are found."""
     return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
+
+
+def _require_own(home: Path) -> None:
+    """Raise SandboxError where others could put something into the sandbox's folder: what lies there is run."""
+    facts = home.stat()
+    if facts.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
+        raise SandboxError(f"The sandbox's folder {home} belongs to another user.", _OTHER_HOME)
+    if facts.st_mode & stat.S_IWOTH:
+        raise SandboxError(f"Everybody may write to the sandbox's folder {home}.", _OTHER_HOME)
 
 
 @contextlib.contextmanager
@@ -144,13 +155,13 @@ def _as_wished(running: Sandbox, iam: str) -> Sandbox:
 
 
 def _spawn(home: Path, python: Path, iam: str) -> Sandbox:
-    token = secrets.token_hex(16)
     argv = [str(python), "-m", "model_dockerize.sandbox.server", "--home", str(home.resolve())]
-    argv += ["--instance", instance_of(home), "--token", token, "--iam", iam]
+    argv += ["--instance", instance_of(home), "--iam", iam]
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON", "MINISTACK_"))}
     environ |= {"PYTHONPATH": str(_LIBRARY), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     log = home / record.LOG_NAME
-    with log.open("wb") as output:
+    # What the sandbox prints may quote what it was sent.
+    with open(log, "wb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o600)) as output:
         process = subprocess.Popen(
             argv,
             env=environ,
@@ -163,7 +174,7 @@ def _spawn(home: Path, python: Path, iam: str) -> Sandbox:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         sandbox = record.load(home)
-        if sandbox and sandbox.token == token and record.answers(sandbox):
+        if sandbox and sandbox.pid == process.pid and record.answers(sandbox):
             # The child is meant to outlive us; without this Python warns about a process that was not waited for.
             process.returncode = 0
             return sandbox
@@ -175,14 +186,6 @@ def _spawn(home: Path, python: Path, iam: str) -> Sandbox:
         process.wait()
     tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_TAIL_LINES:]
     raise SandboxError("The sandbox did not come up", f"Read its log: {log}", tuple(tail))
-
-
-def _is_process_of(sandbox: Sandbox) -> bool:
-    """Whether the recorded process still lives: the number alone may belong to another one by now."""
-    try:
-        return sandbox.token in Path(f"/proc/{sandbox.pid}/cmdline").read_text(errors="replace")
-    except OSError:
-        return False
 
 
 def _end(pid: int) -> None:

@@ -1,8 +1,10 @@
 """What a running sandbox is, where it writes that down, and how to tell a living one from a stale file."""
 
+import hmac
 import http.client
 import json
 import os
+import secrets
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +21,9 @@ UNSET_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "A
 class Sandbox:
     """A running sandbox.
 
-    `instance` names the home and is the value of the label on all its containers; `token` names this very process
-    (a pid may be recycled, a port taken over). `registry` is `host:port` of the ECR registry. `secret_key` is the AWS
-    secret access key to sign with. `iam` is "enforced" where signatures and policies count, else "off".
+    `instance` names the home and is the value of the label on all its containers; `born` is when its process started
+    (a pid may be recycled). `registry` is `host:port` of the ECR registry. `secret_key` is the AWS secret access key to
+    sign with: whoever has it may do everything here. `iam` is "enforced" where policies count, else "off".
     """
 
     endpoint_url: str
@@ -30,7 +32,7 @@ class Sandbox:
     pid: int
     registry: str
     instance: str
-    token: str
+    born: int
     secret_key: str
     iam: str = "off"
 
@@ -77,16 +79,34 @@ def load(home: Path) -> Sandbox | None:
         return None
 
 
+def born(pid: int) -> int:
+    """When a process started, in ticks since this computer did; 0 where there is no such process.
+
+    Source: proc_pid_stat(5). The name of the program, in parentheses, may hold anything.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()[19])
+    except (OSError, LookupError, ValueError):
+        return 0
+
+
+def health_proof(secret: str, nonce: str) -> str:
+    """What only a process that knows the secret can answer to a nonce."""
+    return hmac.digest(secret.encode(), f"sandbox-health {nonce}".encode(), "sha256").hex()
+
+
 def answers(sandbox: Sandbox, timeout: float = 5.0) -> bool:
     """Whether the process that wrote this record is the one that listens now. `timeout` in seconds."""
+    nonce = secrets.token_hex(16)
     host, _, port = sandbox.endpoint_url.removeprefix("http://").partition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=timeout)
     try:
-        connection.request("GET", "/_sandbox/health")
+        connection.request("GET", f"/_sandbox/health?nonce={nonce}")
         response = connection.getresponse()
         health = json.loads(response.read())
-        return response.status == 200 and health.get("token") == sandbox.token
-    except (OSError, http.client.HTTPException, ValueError, AttributeError):
+        proof = health_proof(sandbox.secret_key, nonce)
+        return response.status == 200 and hmac.compare_digest(str(health["proof"]).encode(), proof.encode())
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
         return False
     finally:
         connection.close()

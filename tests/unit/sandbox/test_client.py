@@ -10,7 +10,7 @@ from model_dockerize.errors import SandboxError
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox, default_home, environment, lifecycle, record, status, stop
 
-RUNNING = Sandbox("http://127.0.0.1:9", "us-east-1", "123456789012", 4242, "127.0.0.1:9", "abc", "token", "key")
+RUNNING = Sandbox("http://127.0.0.1:9", "us-east-1", "123456789012", 4242, "127.0.0.1:9", "abc", 1, "key")
 
 
 class Heard(Silent):

@@ -1,4 +1,4 @@
-"""Start the sandbox's process: `python -m model_dockerize.sandbox.server --home DIR --instance ID --token T`."""
+"""Start the sandbox's process: `python -m model_dockerize.sandbox.server --home DIR --instance ID`."""
 
 import argparse
 import asyncio
@@ -9,6 +9,7 @@ import signal
 import socket
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -16,19 +17,23 @@ from hypercorn.config import Config
 from model_dockerize.sandbox import record
 from model_dockerize.sandbox.server import upstream
 from model_dockerize.sandbox.server.access import Access
+from model_dockerize.sandbox.server.admission import Admission
 from model_dockerize.sandbox.server.batch import Batch
+from model_dockerize.sandbox.server.bridge import Bridge
 from model_dockerize.sandbox.server.cloudformation import CloudFormation
 from model_dockerize.sandbox.server.ec2_gaps import Ec2Gaps
 from model_dockerize.sandbox.server.ecr import Ecr, repository_rules
 from model_dockerize.sandbox.server.ecs import Ecs
 from model_dockerize.sandbox.server.engine import Engine
 from model_dockerize.sandbox.server.files import FileSystems
-from model_dockerize.sandbox.server.front import Front
+from model_dockerize.sandbox.server.front import Calls, Front
+from model_dockerize.sandbox.server.functions import Functions
 from model_dockerize.sandbox.server.journal import Journal
 from model_dockerize.sandbox.server.load_balancer import LoadBalancers
 from model_dockerize.sandbox.server.network import Network
 from model_dockerize.sandbox.server.registry import Registry
 from model_dockerize.sandbox.server.scaling import Scaling
+from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.tokens import Grant, Scope, Tokens
 
 ACCOUNT = "123456789012"
@@ -42,9 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m model_dockerize.sandbox.server", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="the sandbox's directory")
     parser.add_argument("--instance", required=True, help="value of the label on all containers")
-    parser.add_argument("--token", required=True, help="names this very process")
     parser.add_argument("--iam", choices=("off", "enforced"), default="off", help="whether policies count")
     arguments = parser.parse_args()
+    os.umask(0o077)  # what is made here is nobody else's; volumes, which containers share, say otherwise
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     host = f"127.0.0.1:{listener.getsockname()[1]}"
@@ -55,7 +60,7 @@ def main() -> None:
         pid=os.getpid(),
         registry=host,
         instance=arguments.instance,
-        token=arguments.token,
+        born=record.born(os.getpid()),
         secret_key=secrets.token_hex(20),
         iam=arguments.iam,
     )
@@ -67,21 +72,29 @@ async def _serve(sandbox: record.Sandbox, home: Path, listener: socket.socket) -
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
     port = listener.getsockname()[1]
-    front, engine, inner = _build(sandbox, home / "state", port)
-    config = Config()
-    config.bind = [f"fd://{each.fileno()}" for each in (listener, inner) if each]
-    config.loglevel = "WARNING"
-    config.graceful_timeout = 1
+    front, bridge, engine, inner = _build(sandbox, home / "state", port)
+    doors: list[tuple[Any, socket.socket]] = [(front, listener)]
+    if inner:
+        doors.append((bridge, inner))
     listener.listen(128)
     # The socket listens already: who reads the record and connects is answered as soon as the loop runs.
     record.save(home, sandbox)
-    serving = asyncio.create_task(serve(front, config, shutdown_trigger=stop.wait))
-    await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.wait({serving}, timeout=_GRACE_SECONDS)
+    serving = {asyncio.create_task(serve(app, _config(door), shutdown_trigger=stop.wait)) for app, door in doors}
+    ended: set[asyncio.Task[Any]] = {asyncio.create_task(stop.wait())}
+    await asyncio.wait({*serving, *ended}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(serving, timeout=_GRACE_SECONDS)
     engine.close()
     # Clients keep connections open, and threads follow containers that are gone now: none of them may hold us up.
     logging.shutdown()
     os._exit(0 if stop.is_set() else 1)
+
+
+def _config(listener: socket.socket) -> Config:
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.loglevel = "WARNING"
+    config.graceful_timeout = 1
+    return config
 
 
 def _for_containers(engine: Engine, port: int) -> socket.socket | None:
@@ -96,7 +109,7 @@ def _for_containers(engine: Engine, port: int) -> socket.socket | None:
     return listener
 
 
-def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engine, socket.socket | None]:
+def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Bridge, Engine, socket.socket | None]:
     aws = upstream.load(port, sandbox.account_id, sandbox.region, state / "aws", sandbox.secret_key, sandbox.iam)
     calls, credentials = Journal(), Tokens()
     access = Access(aws) if sandbox.iam == "enforced" else None
@@ -113,6 +126,9 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engi
 
     engine = Engine(sandbox.instance, sandbox.registry, pull_password)
     engine.remove_all()  # left by a process of this home that was killed
+    inner = _for_containers(engine, port)
+    outside = f"{engine.gateway()}:{port}"
+    sessions = Sessions(aws, f"http://{outside}" if inner else "")
     rules = partial(repository_rules, aws)
     registry = Registry(state / "registry", credentials, rules, calls, refuse)
     network = Network(aws, port)
@@ -126,14 +142,20 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Engi
     ecs = Ecs(aws, engine, network, balancers, files)
     ecs.install()
     scaling = Scaling(aws.account_of, access.judged if access else lambda *_: None, ecs.at_least)
-    inner = _for_containers(engine, port)
-    seen = sandbox.environment() | ({"AWS_ENDPOINT_URL": f"http://{engine.gateway()}:{port}"} if inner else {})
-    Batch(aws, engine, network, seen if inner else {}).install()
-    CloudFormation(aws, access, sandbox.endpoint_url, sandbox.secret_key).install()
+    Batch(aws, engine, network, sessions).install()
+    Functions(aws, engine, sessions).install()
+    CloudFormation(aws, sessions, access, sandbox.endpoint_url, sandbox.secret_key).install()
     if access:
         access.install()
-    health = {"token": sandbox.token, "pid": sandbox.pid}
-    return Front(aws.app.app, scaling, registry, calls, credentials, health, access), engine, inner
+
+    def has_bucket(key: str, name: str) -> bool:
+        aws.account_of(key)
+        return name in aws.s3._buckets
+
+    admission, answers = Admission(aws, sandbox.secret_key), Calls(aws.app.app, scaling, calls, access)
+    hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
+    front = Front(answers, registry, admission, sessions, credentials, hosts, sandbox.secret_key)
+    return front, Bridge(admission, sessions, (outside,), has_bucket, answers), engine, inner
 
 
 if __name__ == "__main__":

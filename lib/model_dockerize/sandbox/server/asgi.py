@@ -19,16 +19,45 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return found
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole request body. Raises ValueError beyond `limit` bytes."""
-    body, more = b"", True
+async def read_body(receive: Receive, limit: int | None = None) -> bytes:
+    """Return the whole request body. Raises ValueError beyond `limit` bytes, and where the client went away."""
+    pieces, size, more = [], 0, True
     while more:
         message = await receive()
-        body += message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            raise ValueError("the client went away before its request was whole")
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
         more = message.get("more_body", False)
-        if len(body) > limit:
+        if limit is not None and size > limit:
             raise ValueError(f"request body is larger than {limit} bytes")
-    return body
+    return b"".join(pieces)
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """Give a body that was read already to who reads it next."""
+    sent = False
+
+    async def replayed() -> dict[str, Any]:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed
+
+
+async def decline(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer what is no HTTP request: the server's start and end, and no web socket."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+    while scope["type"] == "lifespan":
+        word = str((await receive())["type"])
+        await send({"type": f"{word}.complete"})
+        if word.endswith("shutdown"):
+            return
 
 
 async def reply(send: Send, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:

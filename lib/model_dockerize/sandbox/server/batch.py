@@ -3,7 +3,7 @@
 import re
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from model_dockerize.sandbox.server import api
@@ -12,6 +12,7 @@ from model_dockerize.sandbox.server.batch_jobs import Capacity, Job, JobRunner
 from model_dockerize.sandbox.server.definitions import is_fargate_size
 from model_dockerize.sandbox.server.engine import Engine
 from model_dockerize.sandbox.server.network import Network
+from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.upstream import Upstream
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
@@ -27,7 +28,7 @@ def _refuse(message: str) -> ApiError:
 class Batch:
     """State by ARN, so that accounts and regions stay apart. One lock; nothing waits for docker in it."""
 
-    def __init__(self, upstream: Upstream, engine: Engine, network: Network, credentials: Mapping[str, str]) -> None:
+    def __init__(self, upstream: Upstream, engine: Engine, network: Network, sessions: Sessions) -> None:
         self._upstream, self._network = upstream, network
         self._environments: dict[str, Record] = {}
         self._capacities: dict[str, Capacity] = {}
@@ -35,7 +36,7 @@ class Batch:
         self._definitions: dict[str, Record] = {}
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()
-        self._runner = JobRunner(upstream, engine, credentials)
+        self._runner = JobRunner(upstream, engine, sessions)
 
     def install(self) -> None:
         """Take Batch over from ministack."""

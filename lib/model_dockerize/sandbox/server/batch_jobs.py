@@ -7,15 +7,18 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from model_dockerize.sandbox.server import container_log, definitions
 from model_dockerize.sandbox.server.api import ApiError
+from model_dockerize.sandbox.server.bridge import OF_JOBS
 from model_dockerize.sandbox.server.container_log import Forwarder, LogStream
 from model_dockerize.sandbox.server.definitions import DefinitionError
 from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, PullError, StartError
+from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.tokens import Scope
 from model_dockerize.sandbox.server.upstream import Upstream
 
@@ -189,9 +192,8 @@ class Job:
 class JobRunner:
     """Runs jobs, each in a thread of its own."""
 
-    def __init__(self, upstream: Upstream, engine: Engine, credentials: Mapping[str, str]) -> None:
-        """`credentials`: variables by which a job that has a role reaches this AWS; none where it cannot."""
-        self._upstream, self._engine, self._credentials = upstream, engine, credentials
+    def __init__(self, upstream: Upstream, engine: Engine, sessions: Sessions) -> None:
+        self._upstream, self._engine, self._sessions = upstream, engine, sessions
 
     def start(self, job: Job) -> None:
         """Start a job and return at once."""
@@ -256,7 +258,8 @@ class JobRunner:
         }
         code, reason, detail = None, "", ""
         try:
-            code, reason, detail = self._run_container(job, number, stream, shown)
+            with self._credentials(job, container, task) as credentials:
+                code, reason, detail = self._run_container(job, number, stream, shown, credentials)
         except (DefinitionError, ApiError) as error:
             reason = str(error)
         except PullError as error:
@@ -269,12 +272,19 @@ class JobRunner:
         job.record["attempts"].append(shown)
         return code, reason
 
-    def _run_container(self, job: Job, number: int, stream: LogStream, shown: dict[str, Any]) -> tuple[int, str, str]:
+    def _credentials(self, job: Job, container: dict[str, Any], task: str) -> AbstractContextManager[Mapping[str, str]]:
+        """Those of this attempt, by which a job that has a role reaches this AWS."""
+        role = container.get("jobRoleArn")
+        return self._sessions.lent(job.scope, role, task, OF_JOBS) if role else nullcontext({})
+
+    def _run_container(
+        self, job: Job, number: int, stream: LogStream, shown: dict[str, Any], credentials: Mapping[str, str]
+    ) -> tuple[int, str, str]:
         container = job.record["container"]
         definitions.check_role(self._upstream, container.get("executionRoleArn", ""))
         definitions.check_role(self._upstream, container.get("jobRoleArn", ""))
         environment = {
-            **(self._credentials if container.get("jobRoleArn") else {}),
+            **credentials,
             **definitions.secrets(self._upstream, container),
             **definitions.environment(container, {}),
             **job.environment,

@@ -1,8 +1,10 @@
 """Docker Engine as the computer on which tasks and jobs run. Knows nothing of ECS or Batch."""
 
 import contextlib
+import io
 import logging
 import re
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from model_dockerize.sandbox.server.tokens import USER, Scope
 _log = logging.getLogger(__name__)
 _NANOSECONDS = 1_000_000_000
 _API_SECONDS = 120
+_CONFINED_PROCESSES = 1024
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,10 @@ class Health:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """A container to be started. `ports`: (address, port), published as itself. `join`: share that one's network."""
+    """A container to be started. `ports`: (address, port), published as itself. `join`: share that one's network.
+
+    `archive` is a tar file that is laid into it first. `confined`: it can get no rights that it does not begin with.
+    """
 
     image: str
     name: str
@@ -48,6 +54,8 @@ class ContainerSpec:
     user: str | None = None
     working_directory: str | None = None
     read_only: bool = False
+    archive: bytes = b""
+    confined: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,8 @@ class Engine:
             self.remove(container)
             raise StartError("the sandbox is stopping")
         try:
+            if spec.archive:
+                self._client.api.put_archive(container, "/", spec.archive)
             self._client.api.start(container)
         except (DockerException, OSError) as error:
             self.remove(container)
@@ -156,6 +166,16 @@ class Engine:
         except (DockerException, OSError) as error:
             _log.warning("the output of container %s ends here: %s", container[:12], error)
 
+    def read(self, container: str, path: str) -> bytes:
+        """Return a file of a container, ended or not; empty where there is none."""
+        try:
+            pieces, _ = self._client.api.get_archive(container, path)
+            with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
+                file = archive.extractfile(archive.next() or "")
+                return file.read() if file else b""
+        except (DockerException, OSError, KeyError, tarfile.TarError):
+            return b""
+
     def close(self) -> int:
         """Start nothing any more and remove every container; returns how many.
 
@@ -188,6 +208,9 @@ def _config(api: docker.APIClient, spec: ContainerSpec, labels: dict[str, str]) 
         read_only=spec.read_only,
         mem_limit=f"{spec.memory_mib}m" if spec.memory_mib else None,
         network_mode=f"container:{spec.join}" if spec.join else None,
+        cap_drop=["ALL"] if spec.confined else None,
+        security_opt=["no-new-privileges"] if spec.confined else None,
+        pids_limit=_CONFINED_PROCESSES if spec.confined else None,
         port_bindings={} if spec.join else {f"{port}/tcp": (address, port) for address, port in spec.ports},
     )
     config: dict[str, Any] = api.create_container_config(

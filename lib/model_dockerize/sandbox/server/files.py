@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from model_dockerize.sandbox.server import beneath
 from model_dockerize.sandbox.server.api import ApiError
 from model_dockerize.sandbox.server.network import AwsVpc, Network
 from model_dockerize.sandbox.server.upstream import Upstream
@@ -62,8 +63,8 @@ class FileSystems:
         """The directory that an `efsVolumeConfiguration` means, made if it is missing.
 
         Raises:
-            MountError: there is no such file system or access point, no mount target in the zone of `place`, or none
-                that lets it in.
+            MountError: there is no such file system or access point, no mount target in the zone of `place`, none that
+                lets it in, or the path is no directory of the file system.
         """
         identity = configuration["fileSystemId"]
         if identity not in self._efs._file_systems:
@@ -73,11 +74,11 @@ class FileSystems:
         root = self._root / identity
         point = (configuration.get("authorizationConfig") or {}).get("accessPointId")
         if not point:
-            return _inside(root, configuration.get("rootDirectory") or "/")
+            return _beneath(root, configuration.get("rootDirectory") or "/")
         found = self._efs._access_points.get(point)
         if found is None or found["FileSystemId"] != identity:
             raise MountError(f"{_FAILED} mount.nfs4: access denied by server while mounting 127.0.0.1:/ ({point})")
-        return _inside(root, found["RootDirectory"]["Path"], found["RootDirectory"].get("CreationInfo"))
+        return _beneath(root, found["RootDirectory"]["Path"], found["RootDirectory"].get("CreationInfo"))
 
     def _check_reach(self, identity: str, place: AwsVpc) -> None:
         zone = self._network.zone_of(place.subnets[0])
@@ -104,16 +105,19 @@ def check_mount(request: dict[str, Any]) -> None:
             raise ApiError("ClientException", "The root directory must be / when an EFS access point is used.")
 
 
-def _inside(root: Path, path: str, creation: dict[str, Any] | None = None) -> Path:
-    directory = root.joinpath(*[part for part in path.split("/") if part not in ("", ".", "..")])
-    if not directory.exists():
-        directory.mkdir(parents=True)
+def _beneath(root: Path, path: str, creation: dict[str, Any] | None = None) -> Path:
+    def settle(directory: int) -> None:
         if creation:
-            directory.chmod(int(creation["Permissions"], 8))
+            os.fchmod(directory, int(creation["Permissions"], 8))
             # Without the right to it, the container's root does so.
             with contextlib.suppress(PermissionError):
-                os.chown(directory, int(creation["OwnerUid"]), int(creation["OwnerGid"]))
-    return directory
+                os.fchown(directory, int(creation["OwnerUid"]), int(creation["OwnerGid"]))
+
+    try:
+        return beneath.directory(root, path, settle)
+    except beneath.OutsideError as error:
+        reason = f"mount.nfs4: mounting 127.0.0.1:{path} failed, reason given by server: Not a directory"
+        raise MountError(f"{_FAILED} {reason}") from error
 
 
 def _size(directory: Path) -> int:

@@ -1,67 +1,101 @@
-"""What every request meets first: the sandbox's own few paths, the registry, and the journal of AWS calls."""
+"""What every request of this computer meets first: the sandbox's own few paths, the registry, and AWS's calls."""
 
+from collections.abc import Collection
 from typing import Any
+from urllib.parse import parse_qs
 
+from model_dockerize.sandbox.record import health_proof
 from model_dockerize.sandbox.server import asgi, journal
 from model_dockerize.sandbox.server.access import Access
+from model_dockerize.sandbox.server.admission import Admission, Admitted, RefusedError, check_sender
 from model_dockerize.sandbox.server.journal import Journal
+from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.tokens import Tokens
 
-#: Requests of the query protocol (EC2, IAM, STS) name their action in the body, and those are small. Where IAM is
-#: enforced, a JSON body names the resource.
-_BODY_LIMIT = 16 * 1024 * 1024
 _ERROR_BYTES = 4096
 
 
 class Front:
-    """ASGI application of the whole sandbox. `health` is what `GET /_sandbox/health` answers; `access` enforces IAM."""
+    """ASGI application of the listener on loopback. `access` enforces IAM; `secret` is that of every account's root."""
 
     def __init__(
         self,
-        aws: asgi.App,
-        scaling: asgi.App,
+        calls: "Calls",
         registry: asgi.App,
-        calls: Journal,
+        admission: Admission,
+        sessions: Sessions,
         credentials: Tokens,
-        health: dict[str, Any],
-        access: Access | None = None,
+        hosts: Collection[str],
+        secret: str,
     ) -> None:
-        self._aws, self._scaling, self._registry = aws, scaling, registry
-        self._calls, self._access = calls, access
-        self._credentials, self._health = credentials, health
+        self._calls, self._registry, self._admission, self._sessions = calls, registry, admission, sessions
+        self._credentials, self._hosts, self._secret = credentials, hosts, secret
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._aws(scope, receive, send)
-        elif scope["path"].startswith("/_sandbox/"):
-            await self._own(scope, send)
-        elif scope["path"] == "/v2" or (scope["path"].startswith("/v2/") and _is_registry(scope)):
-            await self._registry(scope, receive, send)
+            await (self._calls.aws if scope["type"] == "lifespan" else asgi.decline)(scope, receive, send)
+            return
+        headers, path = asgi.headers_of(scope), scope["path"]
+        try:
+            check_sender(headers, self._hosts)
+            if (scope["method"], path) == ("GET", "/_sandbox/health"):
+                await self._health(scope, send)
+            elif path in ("/v2", "/v2/") or (path.startswith("/v2/") and _is_registry(headers)):
+                await self._registry(scope, receive, send)
+            else:
+                await self._answer(await self._admit(scope, receive), send)
+        except RefusedError as refused:
+            await self._admission.refuse(headers, refused, send)
+
+    async def _admit(self, scope: asgi.Scope, receive: asgi.Receive) -> Admitted:
+        admitted = await self._admission.admit(scope, receive)
+        if self._sessions.reach(admitted.signer.key):
+            raise RefusedError("AccessDenied", "These are a container's credentials.", admitted.signer.service)
+        return admitted
+
+    async def _answer(self, admitted: Admitted, send: asgi.Send) -> None:
+        path = admitted.scope["path"]
+        if not path.startswith("/_"):
+            await self._calls(admitted, send)
+        elif path.startswith("/_sandbox/") and _is_root(admitted.signer.key):
+            await self._own(admitted.scope, send)
         else:
-            await self._call_aws(scope, receive, send)
+            await asgi.reply_json(send, 404, {"message": "no such path"})
+
+    async def _health(self, scope: asgi.Scope, send: asgi.Send) -> None:
+        """Prove to who knows the secret that this process knows it; to anybody else this says nothing."""
+        nonce = parse_qs(scope["query_string"].decode("latin-1")).get("nonce", [""])[0]
+        await asgi.reply_json(send, 200, {"proof": health_proof(self._secret, nonce)})
 
     async def _own(self, scope: asgi.Scope, send: asgi.Send) -> None:
         wanted = (scope["method"], scope["path"])
-        if wanted == ("GET", "/_sandbox/health"):
-            await asgi.reply_json(send, 200, self._health)
-        elif wanted == ("GET", "/_sandbox/journal"):
-            await asgi.reply_json(send, 200, self._calls.as_json())
+        if wanted == ("GET", "/_sandbox/journal"):
+            await asgi.reply_json(send, 200, self._calls.journal.as_json())
         elif wanted == ("DELETE", "/_sandbox/journal"):
-            self._calls.reset()
+            self._calls.journal.reset()
             await asgi.reply(send, 204, {})
         elif wanted == ("POST", "/_sandbox/registry-tokens/expire"):
             await asgi.reply_json(send, 200, {"expired": self._credentials.expire_all()})
         else:
             await asgi.reply_json(send, 404, {"message": "no such path"})
 
-    async def _call_aws(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        headers, body = asgi.headers_of(scope), b""
-        if headers.get("content-type", "").startswith("application/x-www-form-urlencoded") or (
-            self._access and _is_json(headers)
-        ):
-            body = await asgi.read_body(receive, _BODY_LIMIT)
-            receive = _replay(body, receive)
+
+class Calls:
+    """Answers AWS's calls that were let in, and writes them down. `scaling` answers for its service, `aws` the rest."""
+
+    def __init__(self, aws: asgi.App, scaling: asgi.App, calls: Journal, access: Access | None) -> None:
+        self.aws, self.journal = aws, calls
+        self._scaling, self._access = scaling, access
+
+    async def __call__(self, admitted: Admitted, send: asgi.Send) -> None:
+        """Answer one call."""
+        scope = admitted.scope
+        headers = asgi.headers_of(scope)
+        is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        # Requests of the query protocol (EC2, IAM, STS) name their action in the body; where IAM is enforced, a JSON
+        # body names the resource.
+        body = admitted.body if is_form or (self._access and _is_json(headers)) else b""
         if self._access:
             self._access.begin(headers, body, scope["path"])
         service, action, mutating = journal.identify(scope["method"], scope["path"], headers, body)
@@ -76,12 +110,11 @@ class Front:
             await send(message)
 
         try:
-            answers = self._scaling if service == "application-autoscaling" else self._aws
-            await answers(scope, receive, observed)
+            answers = self._scaling if service == "application-autoscaling" else self.aws
+            await answers(scope, admitted.receive, observed)
         finally:
-            if not scope["path"].startswith("/_ministack/"):
-                asked = self._access.asked() if self._access else ()
-                self._calls.add(service, action, journal.outcome(status, start), mutating, asked)
+            asked = self._access.asked() if self._access else ()
+            self.journal.add(service, action, journal.outcome(status, start), mutating, asked)
 
 
 def _is_json(headers: dict[str, str]) -> bool:
@@ -89,19 +122,10 @@ def _is_json(headers: dict[str, str]) -> bool:
     return "json" in headers.get("content-type", "json") or "x-amz-target" in headers
 
 
-def _is_registry(scope: asgi.Scope) -> bool:
+def _is_registry(headers: dict[str, str]) -> bool:
     """Some AWS services have paths under /v2/ too; their requests are signed, docker's are not."""
-    return not asgi.headers_of(scope).get("authorization", "").startswith("AWS4-")
+    return not headers.get("authorization", "").startswith("AWS4-")
 
 
-def _replay(body: bytes, receive: asgi.Receive) -> asgi.Receive:
-    sent = False
-
-    async def replayed() -> dict[str, Any]:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replayed
+def _is_root(key: str) -> bool:
+    return len(key) == 12 and key.isdigit()

@@ -14,15 +14,53 @@ from typing import Any
 
 from model_dockerize.sandbox.server.tokens import Scope
 
+#: What ministack answers. Its other services are switched off: many run code or containers of their own.
+SERVED = (
+    "account",
+    "autoscaling",
+    "batch",
+    "cloudformation",
+    "dynamodb",
+    "ec2",
+    "ecr",
+    "ecs",
+    "elasticfilesystem",
+    "elasticloadbalancing",
+    "events",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "monitoring",
+    "organizations",
+    "resource-groups",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+    "sts",
+    "tagging",
+)
 #: module -> name -> why we need it
 PRIVATE_NAMES: dict[str, dict[str, str]] = {
     "app": {
         "app": "the ASGI application that answers whatever we do not",
         "_stop_docker_containers": "replaced: at boot it removes containers of other programs that look like its own",
     },
+    "core.sigv4": {
+        "HeaderSignature": "the parts of a signature",
+        "header_signature_failure": "whether a signature is that of a secret",
+        "presigned_request_is_expired": "whether a presigned URL is too old",
+        "request_time_failure": "whether a request is too old",
+    },
     "core.iam_evaluator": {
+        "CredentialResolutionError": "the answer for a key that is nobody's",
+        "SignedRequest": "a presigned URL of version 2",
+        "_sigv2_check": "whether its signature is that of a secret",
+        "find_iam_access_key_account": "whose a user's access key is",
         "enforce": "wrapped, where IAM is enforced: every need of a request is looked at, not one",
-        "resolve_credential": "the secret of an access key: CloudFormation acts for its caller",
+        "resolve_credential": "the secret of an access key: of signatures, and for CloudFormation",
         "resolve_principal": "whose access key it is, and with which policies",
         "evaluate": "what policies say of one action on one resource",
         "EvalContext": "the question to them",
@@ -142,12 +180,23 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_runs_on_worker_thread": "wrapped: ours call this process and must not block it",
     },
     "services.sts": {
-        "_role_id": "the sessions of the roles that CloudFormation acts by",
-        "register_session": "the same",
+        "_role_id": "the sessions of roles",
+        "_sessions": "to end them",
+        "register_session": "to begin them",
+    },
+    "services.s3": {"_buckets": "which buckets containers may reach"},
+    "services.lambda_svc": {
+        "_execute_function_dispatch": "replaced: functions run in containers, not on this computer",
+        "_emit_lambda_logs": "what functions print",
+        "_runtime_env_vars": "the variables of a function",
+        "_spawn_lambda_container": "replaced: nothing runs that we do not run",
+    },
+    "core.lambda_runtime": {
+        "ProvidedWorker": "its _spawn is replaced: the same",
+        "Worker": "its _spawn is replaced: the same",
     },
     "services.iam": {
-        "_gen_secret": "keys of CloudFormation's sessions",
-        "_gen_session_access_key": "the same",
+        "_gen_session_access_key": "keys of the sessions of roles",
         "_gen_session_token": "the same",
         "_roles": "a task starts only if its roles exist and trust ECS",
         "_build_simulate_results_real": "replaced, where IAM is enforced: it ignores the condition keys that are given",
@@ -164,6 +213,7 @@ class Upstream:
     """ministack's modules, loaded and checked."""
 
     app: ModuleType
+    sigv4: ModuleType
     evaluator: ModuleType
     actions: ModuleType
     responses: ModuleType
@@ -176,6 +226,9 @@ class Upstream:
     secrets: ModuleType
     parameters: ModuleType
     iam: ModuleType
+    s3: ModuleType
+    functions: ModuleType
+    function_workers: ModuleType
     elb: ModuleType
     sts: ModuleType
     cloudformation: ModuleType
@@ -203,7 +256,7 @@ class Upstream:
 def load(port: int, account: str, region: str, state: Path, secret_key: str, iam: str) -> Upstream:
     """Import ministack for this port and account, check it, and switch off what a loopback sandbox must not do.
 
-    `secret_key` is that of every account's root; signatures and policies count only where `iam` is "enforced".
+    `secret_key` is that of every account's root; policies count only where `iam` is "enforced".
 
     Raises:
         UpstreamChangedError: names of PRIVATE_NAMES are missing; the message lists all of them.
@@ -218,8 +271,7 @@ def load(port: int, account: str, region: str, state: Path, secret_key: str, iam
         MINISTACK_REGION=region,
         MINISTACK_ACCOUNT_ID=account,
         STATE_DIR=str(state),
-        # Where the functions of its Lambda, which are processes of their own, find AWS.
-        AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",
+        SERVICES=",".join(SERVED),
         AUTH="true" if iam == "enforced" else "false",
         AWS_SECRET_ACCESS_KEY=secret_key,
     )
@@ -233,6 +285,7 @@ def load(port: int, account: str, region: str, state: Path, secret_key: str, iam
     _replace(app, "_stop_docker_containers", lambda at_boot=False: None if at_boot else stop_containers())
     return Upstream(
         app=app,
+        sigv4=modules["core.sigv4"],
         evaluator=modules["core.iam_evaluator"],
         actions=modules["core.iam_actions"],
         responses=responses,
@@ -245,6 +298,9 @@ def load(port: int, account: str, region: str, state: Path, secret_key: str, iam
         secrets=modules["services.secretsmanager"],
         parameters=modules["services.ssm"],
         iam=modules["services.iam"],
+        s3=modules["services.s3"],
+        functions=modules["services.lambda_svc"],
+        function_workers=modules["core.lambda_runtime"],
         elb=modules["services.alb"],
         sts=modules["services.sts"],
         cloudformation=modules["services.cloudformation"],

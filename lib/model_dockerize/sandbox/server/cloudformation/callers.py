@@ -1,7 +1,6 @@
 """Whose credentials a stack is made with: the caller's, or a session of the stack's role."""
 
 import threading
-import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +9,9 @@ import boto3
 from botocore.config import Config
 
 from model_dockerize.sandbox.server.access import Access
+from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.upstream import Upstream
 
-_SESSION_SECONDS = 365 * 24 * 3600.0  # longer than a sandbox lives
 #: One try: what the sandbox refuses it refuses again.
 _CONFIG = Config(retries={"total_max_attempts": 1})
 
@@ -27,8 +26,11 @@ class _Keys:
 class Callers:
     """Remembers who called in the context of a request; what CloudFormation starts there inherits it."""
 
-    def __init__(self, upstream: Upstream, access: Access | None, endpoint: str, secret: str) -> None:
-        self._upstream, self._access, self._endpoint, self._secret = upstream, access, endpoint, secret
+    def __init__(
+        self, upstream: Upstream, sessions: Sessions, access: Access | None, endpoint: str, secret: str
+    ) -> None:
+        self._upstream, self._issued, self._access = upstream, sessions, access
+        self._endpoint, self._secret = endpoint, secret
         self._current: ContextVar[_Keys | None] = ContextVar("cloudformation-caller", default=None)
         self._clients: dict[tuple[_Keys, str, str], Any] = {}
         self._sessions: dict[str, _Keys] = {}
@@ -64,20 +66,8 @@ class Callers:
         return _Keys(found.access_key_id, found.secret_access_key, found.session_token)
 
     def _session(self, role: str) -> _Keys:
-        account, name = self._upstream.scope().account, role.rpartition("/")[2]
         with self._lock:
             if role not in self._sessions:
-                iam, sts = self._upstream.iam, self._upstream.sts
-                keys = _Keys(iam._gen_session_access_key(), iam._gen_secret(), iam._gen_session_token())
-                session = {
-                    "Arn": f"arn:aws:sts::{account}:assumed-role/{name}/AWSCloudFormation",
-                    "UserId": f"{sts._role_id(role)}:AWSCloudFormation",
-                    "SecretAccessKey": keys.secret,
-                    "SessionToken": keys.token,
-                    "Expiration": time.time() + _SESSION_SECONDS,
-                    "AccountId": account,
-                    "PrincipalType": "AssumedRole",
-                }
-                sts.register_session(keys.key, session)
-                self._sessions[role] = keys
+                issued = self._issued.issue(self._upstream.scope().account, role, "AWSCloudFormation")
+                self._sessions[role] = _Keys(issued.key, issued.secret, issued.token)
             return self._sessions[role]

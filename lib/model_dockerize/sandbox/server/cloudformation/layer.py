@@ -12,6 +12,7 @@ from model_dockerize.sandbox.server.cloudformation.callers import Callers
 from model_dockerize.sandbox.server.cloudformation.resource import Properties, Resource
 from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
 from model_dockerize.sandbox.server.cloudformation.update_events import UpdateEvents
+from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.upstream import Upstream
 
 Params = dict[str, Any]
@@ -43,12 +44,14 @@ _ERROR = 400
 class CloudFormation:
     """ministack's stacks, made of this sandbox's own resources."""
 
-    def __init__(self, upstream: Upstream, access: Access | None, endpoint: str, secret: str) -> None:
+    def __init__(
+        self, upstream: Upstream, sessions: Sessions, access: Access | None, endpoint: str, secret: str
+    ) -> None:
         """`secret` is that of every account's root; `access` is None where policies do not count."""
         self._state, self._handlers = upstream.cloudformation, upstream.cloudformation_handlers
         self._changesets, self._engine = upstream.cloudformation_changesets, upstream.cloudformation_engine
         self._provisioners, self._stacks = upstream.cloudformation_provisioners, upstream.cloudformation_stacks
-        self._callers = Callers(upstream, access, endpoint, secret)
+        self._callers = Callers(upstream, sessions, access, endpoint, secret)
         self._answered: dict[tuple[str, str], Answer] = {}  # by operation and token
         self._events = UpdateEvents(self._stacks._add_event, self._is_there)
 

@@ -1,0 +1,51 @@
+"""Directories beneath a root, whatever containers have put there: no link is followed, no step leads up."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: As AWS makes the root of a file system.
+_MODE = 0o755
+
+
+class OutsideError(Exception):
+    """Says that a path leads over a link, a file or a step up."""
+
+
+def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: None) -> Path:
+    """Return the directory `path` beneath `root`; what is missing of it is made, and `settle` gets the last one open.
+
+    Raises:
+        OutsideError: something on the way is no directory.
+    """
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise OutsideError(path)
+    if not root.exists():
+        root.mkdir(parents=True)
+        root.chmod(_MODE)
+    place = os.open(root, _FLAGS)
+    try:
+        for number, part in enumerate(parts):
+            inner, is_new = _step(place, part)
+            os.close(place)
+            place = inner
+            if is_new and number == len(parts) - 1:
+                settle(place)
+    except OSError as error:
+        raise OutsideError(path) from error
+    finally:
+        os.close(place)
+    return root.joinpath(*parts)
+
+
+def _step(place: int, name: str) -> tuple[int, bool]:
+    """Open a directory in an open one. Whether it had to be made."""
+    with suppress(FileNotFoundError):
+        return os.open(name, _FLAGS, dir_fd=place), False
+    os.mkdir(name, dir_fd=place)
+    made = os.open(name, _FLAGS, dir_fd=place)
+    os.fchmod(made, _MODE)
+    return made, True

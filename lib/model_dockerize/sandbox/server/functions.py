@@ -1,0 +1,168 @@
+"""Lambda: each invocation is a container of its own, without rights, and ended afterwards. Nothing runs on the host."""
+
+import io
+import json
+import tarfile
+import time
+import zipfile
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from model_dockerize.sandbox.server.bridge import OF_FUNCTIONS
+from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, PullError, StartError
+from model_dockerize.sandbox.server.sessions import Sessions
+from model_dockerize.sandbox.server.upstream import Upstream
+
+#: What Lambda's Python runtimes bring along, from the sandbox's own environment.
+_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+_PACKAGE_ROOT = "/var/runtime/packages"
+_BOOTSTRAP = Path(__file__).with_name("function_bootstrap.py")
+_NOBODY = "65534:65534"
+#: For the container and the interpreter to start: Lambda does not count that either.
+_START_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+_DEFAULT_SECONDS, _DEFAULT_MIB = 3, 128
+Function = Mapping[str, Any]
+
+
+class FunctionError(Exception):
+    """Says why a function could not answer; the message is what its caller is told, `kind` Lambda's name for it."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Functions:
+    """Runs the functions of all accounts."""
+
+    def __init__(self, upstream: Upstream, engine: Engine, sessions: Sessions) -> None:
+        self._upstream, self._engine, self._sessions = upstream, engine, sessions
+
+    def install(self) -> None:
+        """Take over from ministack whatever would run code."""
+        lambdas: Any = self._upstream.functions
+        lambdas._execute_function_dispatch = self._invoke
+        lambdas._spawn_lambda_container = _refuse
+        self._upstream.function_workers.Worker._spawn = _refuse
+        self._upstream.function_workers.ProvidedWorker._spawn = _refuse
+
+    def _invoke(self, function: Function, configuration: Function, event: Any, request: str, began: float) -> Any:
+        """Answer one invocation as ministack's table has it."""
+        log = ""
+        try:
+            answer, log = self._run(function, configuration, event, request)
+            result: dict[str, Any] = {"body": answer["result"]} if "result" in answer else {"body": answer["error"]}
+            failed = "result" not in answer
+        except FunctionError as error:
+            result, failed = {"body": {"errorMessage": str(error), "errorType": error.kind}}, True
+        milliseconds = int((time.time() - began) * 1000)
+        self._upstream.functions._emit_lambda_logs(function, request, log, failed, milliseconds)
+        return {**result, "log": log, **({"error": True} if failed else {})}
+
+    def _run(self, function: Function, configuration: Function, event: Any, request: str) -> tuple[dict[str, Any], str]:
+        image, code = _image(configuration), function.get("code_zip") or b""
+        seconds = float(configuration.get("Timeout") or _DEFAULT_SECONDS)
+        scope, name = self._upstream.scope(), str(configuration["FunctionName"])
+        with self._sessions.lent(scope, str(configuration["Role"]), name[:64], OF_FUNCTIONS) as credentials:
+            spec = ContainerSpec(
+                image=image,
+                name=self._engine.container_name("function", name, request[:8]),
+                entry_point=("python", "/var/runtime/function_bootstrap.py"),
+                environment={
+                    **self._upstream.functions._runtime_env_vars(configuration),
+                    **credentials,
+                    "AWS_LAMBDA_FUNCTION_NAME": name,
+                    "PYTHONPATH": _PACKAGE_ROOT,
+                    "PYTHONUNBUFFERED": "1",
+                    "HOME": "/tmp",  # noqa: S108 - of the container
+                },
+                labels={"model-dockerize.function": name},
+                memory_mib=max(int(configuration.get("MemorySize") or 0), _DEFAULT_MIB),
+                binds=_package_binds(),
+                user=_NOBODY,
+                archive=_archive(code, _told(configuration, event, request, seconds)),
+                confined=True,
+            )
+            try:
+                self._engine.pull(image, scope)
+                container = self._engine.start(spec)
+            except (PullError, StartError) as error:
+                raise FunctionError("Runtime.ImageError", f"{image}: {error}") from error
+            try:
+                self._wait(container, seconds)
+                log = b"".join(self._engine.output(container, follow=False)).decode("utf-8", "replace")
+                answer = self._engine.read(container, "/tmp/answer.json")  # noqa: S108 - of the container
+            finally:
+                self._engine.remove(container)
+        if not answer:
+            raise FunctionError("Sandbox.Timedout", f"{request} Task timed out after {seconds:.2f} seconds")
+        return json.loads(answer), log
+
+    def _wait(self, container: str, seconds: float) -> None:
+        deadline = time.monotonic() + _START_SECONDS + seconds
+        while time.monotonic() < deadline:
+            state = self._engine.state(container)
+            if state and state.exit_code is not None:
+                return
+            time.sleep(_LOOK_SECONDS)
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise RuntimeError("the sandbox runs no code on this computer")
+
+
+def _image(configuration: Function) -> str:
+    runtime = str(configuration.get("Runtime", ""))
+    if not runtime.startswith("python") or configuration.get("PackageType") == "Image" or configuration.get("Layers"):
+        message = "The sandbox runs functions of Python runtimes, from ZIP files without layers."
+        raise FunctionError("InvalidRuntimeException", message)
+    return f"python:{runtime.removeprefix('python')}-slim"
+
+
+def _told(configuration: Function, event: Any, request: str, seconds: float) -> bytes:
+    """Return what the bootstrap reads."""
+    context = {
+        "function_name": configuration["FunctionName"],
+        "function_version": configuration.get("Version", "$LATEST"),
+        "invoked_function_arn": configuration.get("FunctionArn", ""),
+        "memory_limit_in_mb": str(configuration.get("MemorySize", _DEFAULT_MIB)),
+        "aws_request_id": request,
+    }
+    told = {"event": event, "handler": configuration["Handler"], "seconds": seconds, "context": context}
+    return json.dumps(told).encode()
+
+
+def _archive(code: bytes, told: bytes) -> bytes:
+    """Return a function's code, the bootstrap and the event as a tar file. The engine lays it out in the container."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        _add(archive, "var/runtime/function_bootstrap.py", _BOOTSTRAP.read_bytes())
+        _add(archive, "var/runtime/event.json", told)
+        try:
+            with zipfile.ZipFile(io.BytesIO(code)) as given:
+                for entry in given.infolist():
+                    if not entry.is_dir():
+                        _add(archive, f"var/task/{entry.filename}", given.read(entry))
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            raise FunctionError("InvalidZipFileException", f"Could not unzip the function's code: {error}") from error
+    return made.getvalue()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(content), 0o755
+    archive.addfile(info, io.BytesIO(content))
+
+
+def _package_binds() -> tuple[str, ...]:
+    found = []
+    for name in _PACKAGES:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        place = Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)
+        found.append(f"{place}:{_PACKAGE_ROOT}/{place.name}:ro")
+    return tuple(found)
