@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -26,19 +26,22 @@ def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: N
     if not root.exists():
         root.mkdir(parents=True)
         root.chmod(_MODE)
-    place = os.open(root, _FLAGS)
     try:
-        for number, part in enumerate(parts):
-            inner, is_new = _step(place, part)
-            os.close(place)
-            place = inner
-            if is_new and number == len(parts) - 1:
-                settle(place)
+        with ExitStack() as opened:
+            place = _kept(opened, os.open(root, _FLAGS))
+            for number, part in enumerate(parts):
+                inner, is_new = _step(place, part)
+                place = _kept(opened, inner)
+                if is_new and number == len(parts) - 1:
+                    settle(place)
     except OSError as error:
         raise OutsideError(path) from error
-    finally:
-        os.close(place)
     return root.joinpath(*parts)
+
+
+def _kept(opened: ExitStack, place: int) -> int:
+    opened.callback(os.close, place)
+    return place
 
 
 def _step(place: int, name: str) -> tuple[int, bool]:
