@@ -135,6 +135,7 @@ def test_the_printed_trust_admits_the_repository_in_both_of_its_spellings(
     iam.create_open_id_connect_provider(Url=f"https://{PROVIDER}", ClientIDList=["sts.amazonaws.com"])
     iam.create_role(RoleName="by-github", AssumeRolePolicyDocument=json.dumps(document))
     assume: dict[str, Any] = {"RoleArn": f"arn:aws:iam::{owner.account}:role/by-github", "RoleSessionName": "ci"}
+    assume["WebIdentityToken"] = token(box.secret_key, sub, audience)
     sts = owner.owner("sts")
     if allowed:
         assert sts.assume_role_with_web_identity(**assume)["Credentials"]

@@ -24,6 +24,7 @@ from botocore.exceptions import ClientError
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
+from model_dockerize.sandbox.server import rights
 from tests.rig.homes import NewHome
 from tests.rig.processes import command_lines
 from tests.rig.sandbox_calls import signed
@@ -272,6 +273,15 @@ def test_its_secret_is_in_no_command_line_and_its_files_are_nobody_elses(box: Sa
         if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     ]
     assert open_to_others == []
+
+
+def test_it_keeps_no_right_of_root_that_it_does_not_need(box: Sandbox) -> None:
+    lines = Path(f"/proc/{box.pid}/status").read_text(encoding="utf-8").splitlines()
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    needed = sum(1 << capability for capability in rights.KEPT)
+    assert status["NoNewPrivs"] == "1"
+    assert int(status["CapEff"], 16) & ~needed == 0
+    assert int(status["CapBnd"], 16) & ~needed == 0 or status["Uid"].split()[0] != "0"
 
 
 def test_another_user_gets_neither_its_files_nor_an_answer(box: Sandbox) -> None:

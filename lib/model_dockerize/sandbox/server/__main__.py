@@ -15,7 +15,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from model_dockerize.sandbox import record
-from model_dockerize.sandbox.server import upstream
+from model_dockerize.sandbox.server import rights, upstream
 from model_dockerize.sandbox.server.access import Access
 from model_dockerize.sandbox.server.admission import Admission
 from model_dockerize.sandbox.server.batch import Batch
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--instance", required=True, help="value of the label on all containers")
     parser.add_argument("--iam", choices=("off", "enforced"), default="off", help="whether policies count")
     arguments = parser.parse_args()
+    rights.give_up()
     os.umask(0o077)  # what is made here is nobody else's; volumes, which containers share, say otherwise
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

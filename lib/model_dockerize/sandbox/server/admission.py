@@ -47,7 +47,7 @@ class Admission:
 
     def __init__(self, upstream: Upstream, secret: str) -> None:
         """`secret` is that of every account's root; web identity tokens are signed with it too."""
-        self._signatures, self._actions, self._secret = Signatures(upstream), upstream.actions, secret
+        self._signatures, self._actions, self._secret = Signatures(upstream, secret), upstream.actions, secret
 
     async def admit(self, scope: asgi.Scope, receive: asgi.Receive) -> Admitted:
         """Let a request in.

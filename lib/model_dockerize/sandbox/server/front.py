@@ -10,6 +10,7 @@ from model_dockerize.sandbox.server.access import Access
 from model_dockerize.sandbox.server.admission import Admission, Admitted, RefusedError, check_sender
 from model_dockerize.sandbox.server.journal import Journal
 from model_dockerize.sandbox.server.sessions import Sessions
+from model_dockerize.sandbox.server.signatures import is_root
 from model_dockerize.sandbox.server.tokens import Tokens
 
 _ERROR_BYTES = 4096
@@ -58,7 +59,7 @@ class Front:
         path = admitted.scope["path"]
         if not path.startswith("/_"):
             await self._calls(admitted, send)
-        elif path.startswith("/_sandbox/") and _is_root(admitted.signer.key):
+        elif path.startswith("/_sandbox/") and is_root(admitted.signer.key):
             await self._own(admitted.scope, send)
         else:
             await asgi.reply_json(send, 404, {"message": "no such path"})
@@ -125,7 +126,3 @@ def _is_json(headers: dict[str, str]) -> bool:
 def _is_registry(headers: dict[str, str]) -> bool:
     """Some AWS services have paths under /v2/ too; their requests are signed, docker's are not."""
     return not headers.get("authorization", "").startswith("AWS4-")
-
-
-def _is_root(key: str) -> bool:
-    return len(key) == 12 and key.isdigit()

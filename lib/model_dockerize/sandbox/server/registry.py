@@ -16,7 +16,8 @@ from model_dockerize.sandbox.server.journal import Journal
 from model_dockerize.sandbox.server.storage import Storage, StorageError, Upload, read_chunks
 
 _MANIFEST_LIMIT = 4 * 1024 * 1024
-_NAME = r"(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_NAME = rf"(?P<name>{_PART}(?:/{_PART})*)"
 _ROUTES = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
@@ -156,7 +157,8 @@ async def _upload(
     send: asgi.Send,
 ) -> None:
     if method == "POST":
-        if "mount" in query and storage.mount(name, query.get("from", name), query["mount"]):
+        source = query.get("from", name)
+        if "mount" in query and re.fullmatch(_NAME, source) and storage.mount(name, source, query["mount"]):
             await _blob_created(send, name, query["mount"])
             return
         upload = storage.begin_upload()

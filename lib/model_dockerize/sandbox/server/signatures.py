@@ -54,6 +54,11 @@ class Signer:
     presigned: bool = False
 
 
+def is_root(key: str) -> bool:
+    """Tell whether an access key is that of an account's root: twelve digits."""
+    return len(key) == 12 and key.isascii() and key.isdigit()
+
+
 def holds_hash(head: Head) -> bool:
     """Tell whether a head holds the hash of its body."""
     return _SHA256.fullmatch(head.headers.get("x-amz-content-sha256", "")) is not None
@@ -68,8 +73,10 @@ def check_body(head: Head, body: bytes) -> None:
 class Signatures:
     """Checks signatures with the secrets of accounts, users and sessions."""
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, secret: str) -> None:
+        """`secret` is that of every account's root, whose access key is the account."""
         self._sigv4, self._evaluator, self._upstream = upstream.sigv4, upstream.evaluator, upstream
+        self._secret = secret
 
     def check(self, head: Head, body: bytes) -> Signer:
         """Return who has signed a request; the body counts where the head does not hold its hash.
@@ -148,12 +155,10 @@ class Signatures:
         key, service = signature.access_key_id, signature.service
         if "host" not in signature.signed_headers.split(";"):
             raise SignatureError("SignatureDoesNotMatch", "The Host header must be signed.", service)
-        credential = self._evaluator.resolve_credential(key, self._account(key), token)
-        if isinstance(credential, self._evaluator.CredentialResolutionError):
-            raise SignatureError(credential.code, credential.message, service)
+        secret = self._secret if is_root(key) and not token else self._secret_of(key, token, service)
         failure = self._sigv4.header_signature_failure(
             signature,
-            credential.secret_access_key,
+            secret,
             head.method,
             head.path,
             head.query,
@@ -163,6 +168,12 @@ class Signatures:
         )
         if failure:
             raise SignatureError(failure[0], failure[1], service)
+
+    def _secret_of(self, key: str, token: str, service: str) -> str:
+        credential = self._evaluator.resolve_credential(key, self._account(key), token)
+        if isinstance(credential, self._evaluator.CredentialResolutionError):
+            raise SignatureError(credential.code, credential.message, service)
+        return str(credential.secret_access_key)
 
     def _account(self, key: str) -> str:
         return self._evaluator.find_iam_access_key_account(key) or self._upstream.account_of(key)
