@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import stat
 import subprocess
 import textwrap
@@ -25,6 +26,7 @@ from model_dockerize import sandbox
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.sandbox.server import rights
+from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, Mount, StartError
 from tests.rig.homes import NewHome
 from tests.rig.processes import command_lines
 from tests.rig.sandbox_calls import signed
@@ -463,6 +465,9 @@ def test_a_job_has_its_own_credentials_for_its_data_alone_and_they_end_with_it(b
         lambda: its("sts", box.endpoint_url).get_caller_identity(),
     ):
         assert "AccessDenied" in code_of(call)
+    if box.iam == "enforced":
+        client(box, "iam").delete_role_policy(RoleName="job", PolicyName="p")
+        assert code_of(lambda: s3.list_objects_v2(Bucket="of-jobs")) == "AccessDenied"
     batch.terminate_job(jobId=job, reason="enough")
     eventually(lambda: batch.describe_jobs(jobs=[job])["jobs"][0]["status"] == "FAILED")
     assert code_of(lambda: s3.list_objects_v2(Bucket="of-jobs")) == "InvalidAccessKeyId"
@@ -558,6 +563,29 @@ def test_a_function_runs_in_a_container_without_rights(box: Sandbox, tmp_path: P
     assert "Task timed out after 1.00 seconds" in said["errorMessage"]
     label = {"label": f"model-dockerize.sandbox={box.instance}"}
     assert [c.name for c in docker.from_env().containers.list(all=True, filters=label) if "function" in c.name] == []
+
+
+def test_a_directory_that_is_exchanged_for_a_link_before_it_is_mounted_is_not_left(tmp_path: Path) -> None:
+    engine = Engine(f"attacked{uuid.uuid4().hex[:8]}", "none", str)
+    (tmp_path / "system" / "in").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    mount = Mount(tmp_path / "system", "in", "/efs", read_only=False)
+
+    def start() -> str:
+        name = engine.container_name("exchanged", uuid.uuid4().hex[:8])
+        return engine.start(ContainerSpec(BASE, name, ("touch", "/efs/was-here"), mounts=(mount,)))
+
+    try:
+        first = start()
+        eventually(lambda: (state := engine.state(first)) and state.exit_code == 0)
+        assert (tmp_path / "system" / "in" / "was-here").exists()
+        shutil.rmtree(tmp_path / "system" / "in")
+        (tmp_path / "system" / "in").symlink_to(tmp_path / "outside")
+        with pytest.raises(StartError, match="escapes"):
+            start()
+        assert list((tmp_path / "outside").iterdir()) == []
+    finally:
+        engine.close()
 
 
 def test_a_guest_of_a_file_system_does_not_get_out_of_it(box: Sandbox) -> None:

@@ -229,6 +229,9 @@ def _remove_containers(home: Path) -> None:
             # The child may have removed it in between: gone is what we want.
             with contextlib.suppress(APIError):
                 client.api.remove_container(name, force=True, v=True)
+        for volume in client.volumes.list(filters={"label": f"{record.CONTAINER_LABEL}={instance_of(home)}"}):
+            with contextlib.suppress(APIError):
+                volume.remove()
 
 
 def _remove_images(registry: str) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ class OutsideError(Exception):
     """Says that a path leads over a link, a file or a step up."""
 
 
-def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: None) -> Path:
-    """Return the directory `path` beneath `root`; what is missing of it is made, and `settle` gets the last one open.
+def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: None) -> str:
+    """Return `path` in plain form; what is missing of it beneath `root` is made, and `settle` gets the last one open.
 
     Raises:
         OutsideError: something on the way is no directory.
@@ -36,7 +36,7 @@ def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: N
                     settle(place)
     except OSError as error:
         raise OutsideError(path) from error
-    return root.joinpath(*parts)
+    return "/".join(parts)
 
 
 def _kept(opened: ExitStack, place: int) -> int:

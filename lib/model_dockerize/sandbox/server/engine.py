@@ -8,10 +8,12 @@ import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.utils import version_gte
 
 from model_dockerize.sandbox.record import CONTAINER_LABEL
 from model_dockerize.sandbox.server.tokens import USER, Scope
@@ -20,6 +22,7 @@ _log = logging.getLogger(__name__)
 _NANOSECONDS = 1_000_000_000
 _API_SECONDS = 120
 _CONFINED_PROCESSES = 1024
+_SUBPATH_VERSION = "1.45"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,16 @@ class Health:
     timeout: float = 5
     retries: int = 3
     start_period: float = 0
+
+
+@dataclass(frozen=True)
+class Mount:
+    """The directory `inner` beneath `root`, a directory of this computer that other containers may have too."""
+
+    root: Path
+    inner: str
+    target: str
+    read_only: bool
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class ContainerSpec:
     health: Health | None = None
     memory_mib: int | None = None
     binds: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
     join: str | None = None
     user: str | None = None
     working_directory: str | None = None
@@ -114,8 +128,9 @@ class Engine:
 
     def start(self, spec: ContainerSpec) -> str:
         """Start a container and return its id. Raises StartError; nothing is left of one that did not start."""
-        config = _config(self._client.api, spec, {**spec.labels, CONTAINER_LABEL: self._instance})
         try:
+            mounts = [self._mount(mount) for mount in spec.mounts]
+            config = _config(self._client.api, spec, mounts, {**spec.labels, CONTAINER_LABEL: self._instance})
             made = self._client.api.create_container_from_config(config, spec.name)  # type: ignore[no-untyped-call]
             container = str(made["Id"])
         except (DockerException, OSError) as error:
@@ -131,6 +146,25 @@ class Engine:
             self.remove(container)
             raise StartError(_reason(error)) from error
         return container
+
+    def _mount(self, mount: Mount) -> dict[str, Any]:
+        """What the engine takes to mount a directory.
+
+        Between our look and the engine's mount a container may exchange an inner directory for a link: an engine from
+        26 on looks beneath a volume itself, and lets no link lead out of it. Older ones get the path.
+        """
+        shared = {"Target": mount.target, "ReadOnly": mount.read_only}
+        if not mount.inner or not version_gte(self._client.api.api_version, _SUBPATH_VERSION):
+            return {**shared, "Type": "bind", "Source": str(mount.root / mount.inner)}
+        name = self.container_name("volume", mount.root.name)
+        device = {"type": "none", "o": "bind", "device": str(mount.root)}
+        self._client.api.create_volume(name, "local", device, {CONTAINER_LABEL: self._instance})
+        return {
+            **shared,
+            "Type": "volume",
+            "Source": name,
+            "VolumeOptions": {"Subpath": mount.inner, "NoCopy": True},
+        }
 
     def state(self, container: str) -> ContainerState | None:
         """Look at a container. One that somebody removed counts as killed. None: the engine does not answer now."""
@@ -193,6 +227,9 @@ class Engine:
             worker.start()
         for worker in workers:
             worker.join()
+        for volume in self._client.volumes.list(filters={"label": label}):
+            with contextlib.suppress(DockerException, OSError):
+                volume.remove()
         return len(found)
 
     def container_name(self, *parts: str) -> str:
@@ -201,10 +238,11 @@ class Engine:
         return f"mdsbx-{self._instance[:6]}-{words}"
 
 
-def _config(api: docker.APIClient, spec: ContainerSpec, labels: dict[str, str]) -> dict[str, Any]:
+def _config(api: docker.APIClient, spec: ContainerSpec, mounts: list[Any], labels: dict[str, str]) -> dict[str, Any]:
     """What the engine's API takes to create the container."""
     host = api.create_host_config(
         binds=list(spec.binds),
+        mounts=mounts,
         read_only=spec.read_only,
         mem_limit=f"{spec.memory_mib}m" if spec.memory_mib else None,
         network_mode=f"container:{spec.join}" if spec.join else None,

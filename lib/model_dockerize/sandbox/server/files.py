@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ Answer = tuple[int, dict[str, str], bytes]
 
 class MountError(Exception):
     """A task cannot mount its file system; the message becomes its stoppedReason."""
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory of a file system: `inner` beneath its `root`; empty for the root itself."""
+
+    root: Path
+    inner: str
 
 
 class FileSystems:
@@ -59,7 +68,7 @@ class FileSystems:
         self._efs._delete_file_system = delete_with_data  # type: ignore[attr-defined]
         self._efs._fs_response = with_size  # type: ignore[attr-defined]
 
-    def directory(self, configuration: dict[str, Any], place: AwsVpc | None) -> Path:
+    def directory(self, configuration: dict[str, Any], place: AwsVpc | None) -> Directory:
         """The directory that an `efsVolumeConfiguration` means, made if it is missing.
 
         Raises:
@@ -105,7 +114,7 @@ def check_mount(request: dict[str, Any]) -> None:
             raise ApiError("ClientException", "The root directory must be / when an EFS access point is used.")
 
 
-def _beneath(root: Path, path: str, creation: dict[str, Any] | None = None) -> Path:
+def _beneath(root: Path, path: str, creation: dict[str, Any] | None = None) -> Directory:
     def settle(directory: int) -> None:
         if creation:
             os.fchmod(directory, int(creation["Permissions"], 8))
@@ -114,7 +123,7 @@ def _beneath(root: Path, path: str, creation: dict[str, Any] | None = None) -> P
                 os.fchown(directory, int(creation["OwnerUid"]), int(creation["OwnerGid"]))
 
     try:
-        return beneath.directory(root, path, settle)
+        return Directory(root, beneath.directory(root, path, settle))
     except beneath.OutsideError as error:
         reason = f"mount.nfs4: mounting 127.0.0.1:{path} failed, reason given by server: Not a directory"
         raise MountError(f"{_FAILED} {reason}") from error

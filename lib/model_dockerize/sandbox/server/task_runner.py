@@ -10,8 +10,8 @@ from model_dockerize.sandbox.server import container_log, definitions
 from model_dockerize.sandbox.server.api import ApiError
 from model_dockerize.sandbox.server.container_log import Forwarder
 from model_dockerize.sandbox.server.definitions import DefinitionError
-from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, PullError, StartError
-from model_dockerize.sandbox.server.files import FileSystems, MountError
+from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, Mount, PullError, StartError
+from model_dockerize.sandbox.server.files import Directory, FileSystems, MountError
 from model_dockerize.sandbox.server.network import Network
 from model_dockerize.sandbox.server.task import Container, Task
 from model_dockerize.sandbox.server.upstream import Upstream
@@ -139,7 +139,7 @@ class TaskRunner:
         container: Container,
         environment: dict[str, str],
         ports: tuple[tuple[str, int], ...],
-        mounts: dict[str, str],
+        mounts: dict[str, Directory],
     ) -> None:
         definition, override = container.definition, self._override(task, container)
         command = override.get("command") or definition.get("command")
@@ -162,7 +162,7 @@ class TaskRunner:
             ports=ports,
             health=definitions.health(definition),
             memory_mib=int(memory) if memory.isdigit() else None,
-            binds=_binds(definition, mounts),
+            mounts=_container_mounts(definition, mounts),
             join=None if container is first else first.identity,
             user=definition.get("user"),
             working_directory=definition.get("workingDirectory"),
@@ -175,11 +175,11 @@ class TaskRunner:
             raise LaunchError(container.reason) from error
         container.status = "RUNNING"
 
-    def _mounts(self, task: Task) -> dict[str, str]:
+    def _mounts(self, task: Task) -> dict[str, Directory]:
         """The directories of the task's EFS volumes, by the volumes' names: shared by all tasks that mount them."""
         try:
             return {
-                volume["name"]: str(self._files.directory(volume["efsVolumeConfiguration"], task.network))
+                volume["name"]: self._files.directory(volume["efsVolumeConfiguration"], task.network)
                 for volume in task.definition.get("volumes") or []
                 if volume.get("efsVolumeConfiguration")
             }
@@ -236,9 +236,9 @@ class TaskRunner:
         self._set(task, "STOPPED", "stoppedAt")
 
 
-def _binds(definition: dict[str, Any], mounts: dict[str, str]) -> tuple[str, ...]:
+def _container_mounts(definition: dict[str, Any], found: dict[str, Directory]) -> tuple[Mount, ...]:
     return tuple(
-        f"{mounts[mount['sourceVolume']]}:{mount['containerPath']}:{'ro' if mount.get('readOnly') else 'rw'}"
+        Mount(place.root, place.inner, mount["containerPath"], bool(mount.get("readOnly")))
         for mount in definition.get("mountPoints") or []
-        if mount.get("sourceVolume") in mounts
+        if (place := found.get(mount.get("sourceVolume", "")))
     )
