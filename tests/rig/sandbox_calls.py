@@ -1,4 +1,4 @@
-"""Calls of the sandbox's own paths, and requests that are signed by hand: for tests of what no client sends."""
+"""Calls the sandbox's own paths, and signs requests by hand: for tests of what no client sends."""
 
 import json
 import urllib.request

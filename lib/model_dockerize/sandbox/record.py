@@ -80,7 +80,7 @@ def load(home: Path) -> Sandbox | None:
 
 
 def born(pid: int) -> int:
-    """When a process started, in ticks since this computer did; 0 where there is no such process.
+    """Return when a process started, in ticks since this computer did; 0 where there is no such process.
 
     Source: proc_pid_stat(5). The name of the program, in parentheses, may hold anything.
     """
@@ -91,7 +91,7 @@ def born(pid: int) -> int:
 
 
 def health_proof(secret: str, nonce: str) -> str:
-    """What only a process that knows the secret can answer to a nonce."""
+    """Return what only a process that knows the secret can answer to a nonce."""
     return hmac.digest(secret.encode(), f"sandbox-health {nonce}".encode(), "sha256").hex()
 
 

@@ -1,4 +1,4 @@
-"""What a request must be to be let in at all: addressed to this sandbox, from no web page, and signed."""
+"""Lets in what is addressed to this sandbox, from no web page, and signed."""
 
 import uuid
 from collections.abc import Collection
@@ -26,7 +26,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Admitted:
-    """A request that is let in, as it is to be answered. `body` is empty where it is not read yet: nobody signed it."""
+    """Holds a request that is let in, as it is to be answered. A body that nobody signed is not read: it is empty."""
 
     signer: Signer
     body: bytes

@@ -1,9 +1,7 @@
-"""What containers reach of the sandbox: their own buckets' objects and, for functions, their jobs. Signed by each."""
+"""Answers the sandbox's containers: objects of buckets and, for functions, jobs. Each has credentials of its own."""
 
 import re
 from collections.abc import Callable, Collection
-from typing import Any
-from xml.sax.saxutils import escape
 
 from model_dockerize.sandbox.server import asgi
 from model_dockerize.sandbox.server.admission import Admission, Admitted, RefusedError, check_sender
@@ -28,7 +26,7 @@ _OF_BATCH = (
 
 
 class Bridge:
-    """ASGI application of the listener on the engine's bridge.
+    """Answers what comes in on the engine's bridge: an ASGI application.
 
     `answer` takes what is let in; `has_bucket` tells whether the account of an access key has a bucket.
     """
@@ -85,8 +83,8 @@ def _is_open(service: str, method: str, path: str) -> bool:
 
 
 async def _no_bucket(send: asgi.Send, name: str) -> None:
-    content: Any = (
+    content = (
         "<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message>"
-        f"<BucketName>{escape(name)}</BucketName></Error>"
+        f"<BucketName>{name}</BucketName></Error>"
     )
     await asgi.reply(send, 404, {"content-type": "application/xml"}, content.encode())

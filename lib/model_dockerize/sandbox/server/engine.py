@@ -38,7 +38,7 @@ class Health:
 
 @dataclass(frozen=True)
 class Mount:
-    """The directory `inner` beneath `root`, a directory of this computer that other containers may have too."""
+    """Names a directory `inner` beneath `root`, a directory of this computer that other containers may have too."""
 
     root: Path
     inner: str
@@ -148,7 +148,7 @@ class Engine:
         return container
 
     def _mount(self, mount: Mount) -> dict[str, Any]:
-        """What the engine takes to mount a directory.
+        """Return what the engine takes to mount a directory.
 
         Between our look and the engine's mount a container may exchange an inner directory for a link: an engine from
         26 on looks beneath a volume itself, and lets no link lead out of it. Older ones get the path.

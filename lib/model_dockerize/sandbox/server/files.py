@@ -28,7 +28,7 @@ class MountError(Exception):
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory of a file system: `inner` beneath its `root`; empty for the root itself."""
+    """Names a directory of a file system: `inner` beneath its `root`; empty for the root itself."""
 
     root: Path
     inner: str

@@ -1,4 +1,4 @@
-"""What every request of this computer meets first: the sandbox's own few paths, the registry, and AWS's calls."""
+"""Answers the requests of this computer: the sandbox's own few paths, the registry, and AWS's calls."""
 
 from collections.abc import Collection
 from typing import Any
@@ -17,7 +17,7 @@ _ERROR_BYTES = 4096
 
 
 class Front:
-    """ASGI application of the listener on loopback. `access` enforces IAM; `secret` is that of every account's root."""
+    """Answers what comes in on loopback: an ASGI application. `secret` is that of every account's root."""
 
     def __init__(
         self,
@@ -119,10 +119,10 @@ class Calls:
 
 
 def _is_json(headers: dict[str, str]) -> bool:
-    """Batch's requests name no type of their content."""
+    """Tell whether a body is JSON: Batch's requests name no type."""
     return "json" in headers.get("content-type", "json") or "x-amz-target" in headers
 
 
 def _is_registry(headers: dict[str, str]) -> bool:
-    """Some AWS services have paths under /v2/ too; their requests are signed, docker's are not."""
+    """Tell docker's requests from those of AWS services that have paths under /v2/ too: theirs are signed."""
     return not headers.get("authorization", "").startswith("AWS4-")

@@ -15,7 +15,7 @@ _ANSWER = "/tmp/answer.json"  # noqa: S108 - of a container of its own
 
 
 class Context:
-    """What a handler gets as its second argument."""
+    """Tells a handler about its invocation."""
 
     def __init__(self, facts: dict[str, str], deadline: float) -> None:
         self.function_name = facts["function_name"]

@@ -1,4 +1,4 @@
-"""Lambda: each invocation is a container of its own, without rights, and ended afterwards. Nothing runs on the host."""
+"""Runs Lambda's functions: each invocation in a container of its own, without rights. Nothing runs on the host."""
 
 import io
 import json
@@ -119,7 +119,7 @@ def _image(configuration: Function) -> str:
     if not runtime.startswith("python") or configuration.get("PackageType") == "Image" or configuration.get("Layers"):
         message = "The sandbox runs functions of Python runtimes, from ZIP files without layers."
         raise FunctionError("InvalidRuntimeException", message)
-    return f"python:{runtime.removeprefix('python')}-slim"
+    return f"python:{runtime.removeprefix('python')}-slim-trixie"
 
 
 def _told(configuration: Function, event: Any, request: str, seconds: float) -> bytes:

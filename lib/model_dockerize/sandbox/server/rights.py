@@ -1,4 +1,4 @@
-"""What the process may do where root has started it: no more than it does."""
+"""Gives up what root may do and the sandbox does not need."""
 
 import ctypes
 import os

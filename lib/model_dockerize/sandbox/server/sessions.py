@@ -1,4 +1,4 @@
-"""Credentials of what the sandbox runs itself: a stack's role, a job, a function. Each is good until it is ended."""
+"""Gives credentials to what the sandbox runs itself: stacks, jobs, functions. They are good until they are ended."""
 
 import secrets
 import threading
@@ -15,7 +15,7 @@ _SECONDS = 365 * 24 * 3600.0  # longer than a sandbox lives
 
 @dataclass(frozen=True)
 class Session:
-    """The credentials of one session of a role."""
+    """Holds the credentials of one session of a role."""
 
     key: str
     secret: str

@@ -1,4 +1,4 @@
-"""Who sent a request: it is signed with a secret that this sandbox gave out, or it is refused.
+"""Tells who sent a request: it is signed with a secret that this sandbox gave out, or it is refused.
 
 Signature Version 4, in the header or in the query. S3's presigned URLs may have version 2: boto3 still makes those.
 """
@@ -37,7 +37,7 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """A request without its body, as it was sent. `path` is still encoded; values of a repeated header are joined."""
+    """Holds a request without its body, as it was sent: the path encoded, the values of a repeated header joined."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Signer:
-    """Who has signed a request, and for which service. `presigned`: the signature is in its address."""
+    """Names who has signed a request, and for which service. `presigned`: the signature is in its address."""
 
     key: str
     service: str
