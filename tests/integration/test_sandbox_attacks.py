@@ -510,14 +510,14 @@ def handler(event, context):
 
 
 def test_a_function_runs_in_a_container_without_rights(box: Sandbox, tmp_path: Path) -> None:
-    lambdas, role = client(box, "lambda", config=Config(read_timeout=180)), a_role(box, "function")
+    lambdas, role = client(box, "lambda", config=Config(read_timeout=300)), a_role(box, "function")
     client(box, "s3").create_bucket(Bucket="of-functions")
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as file:
         file.writestr("code.py", FUNCTION)
         file.writestr("../../../../../../../tmp/escaped-" + box.instance, "x")
     (tmp_path / "planted").touch()
-    shared = {"Role": role, "Handler": "code.handler", "Code": {"ZipFile": code.getvalue()}, "Timeout": 20}
+    shared = {"Role": role, "Handler": "code.handler", "Code": {"ZipFile": code.getvalue()}, "Timeout": 120}
     lambdas.create_function(
         FunctionName="f", Runtime="python3.13", Environment={"Variables": {"OWN": "mine"}}, **shared
     )

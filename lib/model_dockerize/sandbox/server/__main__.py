@@ -39,6 +39,8 @@ from model_dockerize.sandbox.server.tokens import Grant, Scope, Tokens
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 _PULL_TOKEN_SECONDS = 600.0
+_LARGEST_CALL = 70167211  # that Lambda takes, code and all
+_LARGEST_CALL_OF_CONTAINERS = 1024 * 1024  # of Batch: whatever is sent to S3 is signed in its head
 _GRACE_SECONDS = 3.0  # for answers that are under way when the sandbox is stopped
 
 
@@ -153,9 +155,10 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Brid
         aws.account_of(key)
         return name in aws.s3._buckets
 
-    admission, answers = Admission(aws, sandbox.secret_key), Calls(aws.app.app, scaling, calls, access)
-    hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
+    answers = Calls(aws.app.app, scaling, calls, access)
+    admission, hosts = Admission(aws, sandbox.secret_key, _LARGEST_CALL), (f"127.0.0.1:{port}", f"localhost:{port}")
     front = Front(answers, registry, admission, sessions, credentials, hosts, sandbox.secret_key)
+    admission = Admission(aws, sandbox.secret_key, _LARGEST_CALL_OF_CONTAINERS)
     return front, Bridge(admission, sessions, (outside,), has_bucket, answers), engine, inner
 
 

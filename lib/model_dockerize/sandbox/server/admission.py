@@ -9,8 +9,7 @@ from model_dockerize.sandbox.server import asgi, signatures
 from model_dockerize.sandbox.server.signatures import Head, SignatureError, Signatures, Signer
 from model_dockerize.sandbox.server.upstream import Upstream
 
-#: Of a body that is read before anybody is known to have signed it.
-_BODY_LIMIT = 16 * 1024 * 1024
+_TOKEN_LIMIT = 64 * 1024
 _FORM = "application/x-www-form-urlencoded"
 #: Services whose requests never name their operation in X-Amz-Target.
 _WITHOUT_TARGET = ("batch", "s3")
@@ -45,8 +44,12 @@ def check_sender(headers: dict[str, str], hosts: Collection[str]) -> None:
 class Admission:
     """Lets requests in."""
 
-    def __init__(self, upstream: Upstream, secret: str) -> None:
-        """`secret` is that of every account's root; web identity tokens are signed with it too."""
+    def __init__(self, upstream: Upstream, secret: str, body_limit: int) -> None:
+        """`secret` is that of every account's root; web identity tokens are signed with it too.
+
+        `body_limit` is for bodies that must be read before their signature can be checked.
+        """
+        self._body_limit = body_limit
         self._signatures, self._actions, self._secret = Signatures(upstream, secret), upstream.actions, secret
 
     async def admit(self, scope: asgi.Scope, receive: asgi.Receive) -> Admitted:
@@ -58,7 +61,7 @@ class Admission:
         head = _head(scope)
         try:
             if "authorization" in head.headers and "x-amz-content-sha256" not in head.headers:
-                body = await asgi.read_body(receive, _BODY_LIMIT)
+                body = await asgi.read_body(receive, self._body_limit)
                 return _admitted(self._signatures.check(head, body), body, scope, receive)
             if head.path == "/" and "authorization" not in head.headers:
                 return await self._by_token(head, scope, receive)
@@ -91,7 +94,7 @@ class Admission:
         """Let AssumeRoleWithWebIdentity in, which no client signs: its token is signed instead."""
         # Nothing but its form may say what the request asks for.
         is_form = head.method == "POST" and head.headers.get("content-type", "").startswith(_FORM)
-        body = await asgi.read_body(receive, _BODY_LIMIT) if is_form else b""
+        body = await asgi.read_body(receive, _TOKEN_LIMIT) if is_form else b""
         said = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
         if head.query or "x-amz-target" in head.headers or said.get("Action") != ["AssumeRoleWithWebIdentity"]:
             raise SignatureError("MissingAuthenticationToken", "Missing Authentication Token")

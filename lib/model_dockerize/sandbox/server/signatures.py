@@ -21,6 +21,7 @@ _HEADER = re.compile(
 _CREDENTIAL = re.compile(r"(?P<key>\w+)/(?P<day>\d{8})/(?P<region>[\w-]+)/(?P<service>[\w.-]+)/aws4_request", re.ASCII)
 _MOMENT = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _OBJECT = re.compile(r"/[a-z0-9][a-z0-9.-]+/.+")
 _PRESIGNED = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature")
 _LONGEST_SECONDS = 7 * 24 * 3600
@@ -182,6 +183,8 @@ class Signatures:
 def is_signed_token(token: str, secret: str) -> bool:
     """Tell whether a web identity token is signed with the sandbox's secret: HS256, as nobody else can sign it."""
     said, _, signature = token.rpartition(".")
+    if not _TOKEN.fullmatch(token):
+        return False
     return hmac.compare_digest(signature.encode(), token_signature(said, secret).encode())
 
 
