@@ -480,6 +480,8 @@ import os, subprocess, boto3
 def handler(event, context):
     if event.get("fail"):
         raise ValueError(event["fail"])
+    if event.get("leave"):
+        os._exit(7)
     if event.get("stay"):
         while True:
             pass
@@ -555,6 +557,9 @@ def test_a_function_runs_in_a_container_without_rights(box: Sandbox, tmp_path: P
     assert "heard hello in f" in [event["message"] for event in events]
     said, failed = invoke("f", fail="for a test")
     assert (said["errorType"], said["errorMessage"], failed) == ("ValueError", "for a test", "Unhandled")
+    said, failed = invoke("f", leave=True)
+    assert (said["errorType"], failed) == ("Runtime.ExitError", "Unhandled")
+    assert "status 7" in said["errorMessage"]
     said, failed = invoke("node")
     assert (said["errorType"], failed) == ("InvalidRuntimeException", "Unhandled")
     lambdas.update_function_configuration(FunctionName="f", Timeout=1)

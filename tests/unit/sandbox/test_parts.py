@@ -1,6 +1,7 @@
 """The small pure parts of the sandbox's server: journal, credentials, addresses, definitions, log lines."""
 
 import base64
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from model_dockerize.sandbox.server import definitions, journal, network
 from model_dockerize.sandbox.server.container_log import lines
+from model_dockerize.sandbox.server.engine import bounded
+from model_dockerize.sandbox.server.functions import FunctionError, _understood
 from model_dockerize.sandbox.server.network import Addresses, AwsVpc, Network
 from model_dockerize.sandbox.server.tokens import Grant, Refusal, Scope, Tokens
 
@@ -180,3 +183,19 @@ def test_secrets_come_from_both_stores_and_are_never_in_the_error() -> None:
 
 def test_lines_are_whole_whatever_the_pieces() -> None:
     assert list(lines([b"one\r\ntw", b"o\n\nth", b"r\xc3", b"\xa9e"])) == ["one", "two", "", "thrée"]
+
+
+def test_no_more_is_taken_of_a_container_than_there_is_room_for() -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"x" * 7
+
+    assert bounded(endless(), 20) == b"x" * 20
+    assert bounded([b"a", b"", b"bc"], 20) == b"abc"
+
+
+@pytest.mark.parametrize("answer", [b"{", b"[]", b"null", b"{}", b'"result"', b"\xff"])
+def test_an_answer_that_a_function_made_up_is_refused(answer: bytes) -> None:
+    assert _understood(b'{"result": null}') == {"result": None}
+    with pytest.raises(FunctionError):
+        _understood(answer)

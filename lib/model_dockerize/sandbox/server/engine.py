@@ -6,7 +6,7 @@ import logging
 import re
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _NANOSECONDS = 1_000_000_000
 _API_SECONDS = 120
 _CONFINED_PROCESSES = 1024
+_TAR_OVERHEAD = 64 * 1024
 _SUBPATH_VERSION = "1.45"
 
 
@@ -200,11 +201,12 @@ class Engine:
         except (DockerException, OSError) as error:
             _log.warning("the output of container %s ends here: %s", container[:12], error)
 
-    def read(self, container: str, path: str) -> bytes:
-        """Return a file of a container, ended or not; empty where there is none."""
+    def read(self, container: str, path: str, limit: int) -> bytes:
+        """Return a file of a container, ended or not; empty where there is none, or a larger one than `limit`."""
         try:
             pieces, _ = self._client.api.get_archive(container, path)
-            with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
+            content = bounded(pieces, limit + _TAR_OVERHEAD)
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 file = archive.extractfile(archive.next() or "")
                 return file.read() if file else b""
         except (DockerException, OSError, KeyError, tarfile.TarError):
@@ -236,6 +238,16 @@ class Engine:
         """A name that nobody takes for a container of the user."""
         words = "-".join(re.sub(r"[^A-Za-z0-9_.-]+", "-", part) for part in parts)
         return f"mdsbx-{self._instance[:6]}-{words}"
+
+
+def bounded(pieces: Iterable[bytes], limit: int) -> bytes:
+    """Return the beginning of what a container gives: no more than `limit` bytes, whatever it would give."""
+    found = bytearray()
+    for piece in pieces:
+        found += piece[: limit - len(found)]
+        if len(found) >= limit:
+            break
+    return bytes(found)
 
 
 def _config(api: docker.APIClient, spec: ContainerSpec, mounts: list[Any], labels: dict[str, str]) -> dict[str, Any]:

@@ -41,8 +41,9 @@ def main() -> None:
     sys.path.insert(0, _ROOT)
     # Signals that nobody handles do not end a container's first process.
     if child := os.fork():
-        os.waitpid(child, 0)
-        return
+        _, status = os.waitpid(child, 0)
+        # As a shell tells it: the sandbox knows a timeout by its signal.
+        sys.exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
     try:
         module, _, name = told["handler"].rpartition(".")
         handler = getattr(importlib.import_module(module.replace("/", ".")), name)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import tarfile
 import time
 import zipfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from model_dockerize.sandbox.server.bridge import OF_FUNCTIONS
-from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, PullError, StartError
+from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, PullError, StartError, bounded
 from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.upstream import Upstream
 
@@ -23,7 +24,10 @@ _NOBODY = "65534:65534"
 #: For the container and the interpreter to start: Lambda does not count that either.
 _START_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
+_ALARM = 128 + signal.SIGALRM
 _DEFAULT_SECONDS, _DEFAULT_MIB = 3, 128
+_ANSWER_BYTES = 6291556  # that Lambda takes
+_LOG_BYTES = 1024 * 1024
 Function = Mapping[str, Any]
 
 
@@ -92,22 +96,38 @@ class Functions:
             except (PullError, StartError) as error:
                 raise FunctionError("Runtime.ImageError", f"{image}: {error}") from error
             try:
-                self._wait(container, seconds)
-                log = b"".join(self._engine.output(container, follow=False)).decode("utf-8", "replace")
-                answer = self._engine.read(container, "/tmp/answer.json")  # noqa: S108 - of the container
+                code = self._wait(container, seconds)
+                log = bounded(self._engine.output(container, follow=False), _LOG_BYTES).decode("utf-8", "replace")
+                answer = self._engine.read(container, "/tmp/answer.json", _ANSWER_BYTES)  # noqa: S108 - of the container
             finally:
                 self._engine.remove(container)
-        if not answer:
+        if code in (None, _ALARM):
             raise FunctionError("Sandbox.Timedout", f"{request} Task timed out after {seconds:.2f} seconds")
-        return json.loads(answer), log
+        if code or not answer:
+            raise FunctionError("Runtime.ExitError", f"RequestId: {request} Error: Runtime exited with status {code}")
+        return _understood(answer), log
 
-    def _wait(self, container: str, seconds: float) -> None:
+    def _wait(self, container: str, seconds: float) -> int | None:
+        """Return the exit code of a container; None for one that runs on."""
         deadline = time.monotonic() + _START_SECONDS + seconds
         while time.monotonic() < deadline:
             state = self._engine.state(container)
             if state and state.exit_code is not None:
-                return
+                return state.exit_code
             time.sleep(_LOOK_SECONDS)
+        return None
+
+
+def _understood(answer: bytes) -> dict[str, Any]:
+    """Read what the bootstrap wrote. The function could write it too."""
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not found.keys() & {"result", "error"}:
+        message = f"The answer is no JSON, or has more than {_ANSWER_BYTES} bytes."
+        raise FunctionError("Function.ResponseSizeTooLarge", message)
+    return found
 
 
 def _refuse(*_: object, **__: object) -> None:
