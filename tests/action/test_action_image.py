@@ -16,7 +16,7 @@ from model_dockerize.progress import Silent
 from model_dockerize.settings import OUTPUTS
 from tests.action.conftest import IMAGES, docker
 from tests.action.harness import Runner, StepResult
-from tests.rig.github_tokens import BEARER, TOKEN, GitHub
+from tests.rig.github_tokens import BEARER, GitHub, token_for
 from tests.rig.homes import NewHome
 from tests.rig.waiting import eventually
 
@@ -247,16 +247,17 @@ def test_from_the_folder_to_the_deployed_service(
         # As a job that may ask GitHub for tokens, and has no keys.
         role = "arn:aws:iam::123456789012:role/deploy"
         own = {name: text for name, text in environment.items() if not name.startswith(("AWS_ACCESS", "AWS_SECRET"))}
-        with GitHub() as github:
+        token = token_for(started)
+        with GitHub(token) as github:
             tokens = {**own, **github.environment(own["AWS_ENDPOINT_URL"]), "RUNNER_DEBUG": "1"}
             again = runner.step({**inputs, "role-to-assume": role}, tokens, network="host")
         assert again.exit_code == 0, again.text
         assert "as arn:aws:sts::123456789012:assumed-role/deploy/model-dockerize" in again.text
         assert again.outputs["outcome"] == "unchanged"
         assert again.outputs["digest"] == step.outputs["digest"]
-        assert {BEARER, TOKEN} <= set(again.log.masks)
+        assert {BEARER, token} <= set(again.log.masks)
         assert again.summary is not None
-        assert not [secret for secret in (BEARER, TOKEN) if secret in again.text + again.summary]
+        assert not [secret for secret in (BEARER, token) if secret in again.text + again.summary]
     finally:
         sandbox.stop(home, Silent())
 

@@ -6,7 +6,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.rig.leaks import planted
+import jwt
+from tests.rig.leaks import learn, planted
+
+from model_dockerize.sandbox import Sandbox
 
 CLAIMS = {"sub": "repo:o/r:ref:refs/heads/main", "repository": "o/r", "repository_id": "7", "repository_owner_id": "3"}
 BEARER = planted("bearer")
@@ -15,10 +18,18 @@ PARTS = (b"{}", json.dumps(CLAIMS).encode())
 TOKEN = ".".join((*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in PARTS), SIGNED))
 
 
+def token_for(box: Sandbox) -> str:
+    """Return a token that the STS of a sandbox takes: it cannot check GitHub's signature, but its own."""
+    made = jwt.encode(CLAIMS, box.secret_key, "HS256")
+    learn(made.rpartition(".")[2])
+    return made
+
+
 class GitHub:
     """The runner's token endpoint, and an STS that refuses. It answers within the block of a `with`."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str = TOKEN) -> None:
+        self.token = token
         self.asked: list[tuple[str, str]] = []
         self.answers: list[int] = []
         outer = self
@@ -26,7 +37,7 @@ class GitHub:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked.append((self.path, self.headers["Authorization"]))
-                self.reply(outer.answers.pop(0) if outer.answers else 200, json.dumps({"value": TOKEN}))
+                self.reply(outer.answers.pop(0) if outer.answers else 200, json.dumps({"value": outer.token}))
 
             def do_POST(self) -> None:
                 code = "<Error><Code>AccessDenied</Code><Message>Not authorized to perform "
