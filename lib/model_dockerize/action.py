@@ -80,18 +80,24 @@ def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) 
             "Remove `args:` from the step and use the inputs: see docs/inputs.md.",
         )
     inputs = from_inputs(environment, workspace)
-    folder = inputs.pop("program-path", Given(".", "the default", workspace))
-    # A wrong program-path is told by the program stage, with the rest of what it finds there.
-    file = workspace / folder.text.strip() / FILE_NAME
-    written = from_file(file) if is_file(file) else {}
+    folder = inputs.pop("program-path", Given(".", "the default", workspace, folder=workspace))
     run = runner.from_run(environment, workspace)
-    settings = to_settings([from_environment(environment), run, {"program-path": folder}, written, inputs])
+    settings = to_settings([from_environment(environment), run, {"program-path": folder}, _written(folder), inputs])
     if settings.run.sandbox:
         raise InputError(
             "The sandbox cannot be started inside the Action: its addresses are those of this container only.",
             "Use it in a `run:` step: install the command (README.md says how), then model-dockerize run --sandbox.",
         )
     return settings
+
+
+def _written(folder: Given) -> dict[str, Given]:
+    """What the folder's model-dockerize.yml says. What is wrong with the folder itself is told where it is used."""
+    try:
+        file = folder.path() / FILE_NAME
+    except ValueError:
+        return {}
+    return from_file(file) if is_file(file) else {}
 
 
 @contextmanager

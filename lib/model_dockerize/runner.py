@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from model_dockerize.settings import Given
+from model_dockerize.settings import Given, Source
 
 _COMMIT_DIGITS = 12
 _LONGEST_TAG = 128  # of Docker's grammar for tags
@@ -22,7 +22,11 @@ def from_run(environment: Mapping[str, str], workspace: Path) -> dict[str, Given
         version = tag.lstrip(".-")[:_LONGEST_TAG]
     else:
         version = environment.get("GITHUB_SHA", "")[:_COMMIT_DIGITS]
-    return {"image-version": Given(version, "the tag or commit of this run", workspace)} if version else {}
+    return (
+        {"image-version": Given(version, "the tag or commit of this run", workspace, Source.ENVIRONMENT)}
+        if version
+        else {}
+    )
 
 
 def fork(environment: Mapping[str, str]) -> str:

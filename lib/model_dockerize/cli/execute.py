@@ -11,7 +11,7 @@ from model_dockerize.cancel import Cancelled, cancellable
 from model_dockerize.report import Recorder, Report, concluded, ended, noted, reserve, write
 from model_dockerize.report.console import ConsoleDisplay
 from model_dockerize.settings import Given, Settings, to_settings
-from model_dockerize.settings.sources import from_environment, from_flags, program_file
+from model_dockerize.settings.sources import folder_of, from_environment, from_flags, program_file
 
 
 def execute(
@@ -29,12 +29,12 @@ def execute(
     """
     display = ConsoleDisplay(sys.stderr, verdict or sys.stdout)
     recorder = Recorder(display)
-    report, file = Report(), Path(name) if (name := flags.get("report")) else None
+    folder = target or Path(flags.get("program_path") or ".")
+    given = from_flags({name.replace("_", "-"): text for name, text in flags.items()}, folder_of(folder))
+    report, file = Report(), _report_file(given.get("report"))
     try:
         with display, cancellable(), noted(recorder, os.environ):
-            named = {name.replace("_", "-"): text for name, text in flags.items()}
-            folder = target or Path(flags.get("program_path") or ".")
-            settings = to_settings([from_environment(os.environ), read(folder), from_flags(named)])
+            settings = to_settings([from_environment(os.environ), read(folder), given])
             file = reserve(settings.run.report)
             report = function(settings, dict(os.environ), recorder)
     except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
@@ -44,6 +44,14 @@ def execute(
         with contextlib.suppress(OSError):  # told by reserve, where it is the reason why nothing ran
             write(report, file)
     sys.exit(report.exit_code)
+
+
+def _report_file(given: Given | None) -> Path | None:
+    """Where the report goes also when the inputs are wrong; None where this one is."""
+    try:
+        return given.path() if given and given.text.strip() else None
+    except ValueError:
+        return None
 
 
 @contextlib.contextmanager

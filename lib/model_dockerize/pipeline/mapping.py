@@ -6,6 +6,7 @@ from typing import Any
 
 from model_dockerize import image, smoke
 from model_dockerize.errors import InputError
+from model_dockerize.inside import write_text
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import START_TIMEOUT, Run
 from model_dockerize.report import StageProgress
@@ -38,7 +39,7 @@ def write(run: Run, data: Path, mime_type: str, target: Path) -> None:
 def _write(entries: list[dict[str, Any]], target: Path, stage: StageProgress) -> None:
     lines = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
     try:
-        target.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+        write_text(target, f"[\n{lines}\n]\n")
     except OSError as error:
         raise InputError(f"{target} cannot be written: {error.strerror}.", "Name another with --output.") from error
     missing = [str(entry.get("destination")) for entry in entries if not entry.get("source")]

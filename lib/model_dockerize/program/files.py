@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore, is_credential, read_dockerignore, tool_reason
+from model_dockerize.program import reading
+from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore, is_credential, patterns_of, tool_reason
 from model_dockerize.program.lfs import is_pointer
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Excluded, ProgramFile
@@ -35,11 +36,7 @@ def list_files(root: Path, private: tuple[Path, ...], problems: Problems) -> Lis
         root: absolute, without symbolic links.
         private: files that settings name and that must not be shipped (pip's configuration).
     """
-    patterns: tuple[str, ...] = ()
-    try:
-        patterns = read_dockerignore(root / ".dockerignore")
-    except (OSError, UnicodeDecodeError) as error:
-        problems.wrong_folder(f".dockerignore cannot be read: {error}.")
+    patterns = patterns_of(reading.text(root, ".dockerignore", problems) or "")
     walk = _Walk(root, DockerIgnore(patterns), frozenset(_real(path) for path in private), problems)
     files = tuple(sorted(walk.folder(""), key=lambda file: file.path))
     excluded = tuple(sorted(walk.excluded, key=lambda item: item.path))

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from model_dockerize.program import reading
 from model_dockerize.program.files import Listing
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import ModelTest, Schema, SchemaField
@@ -43,12 +44,12 @@ def read(root: Path, listing: Listing, problems: Problems) -> BuildFile:
         root: the program folder.
         listing: what of it goes into the image: the tests run there.
     """
-    path = root / NAME
-    if not path.is_file():
+    text = reading.text(root, NAME, problems)
+    if text is None:
         return BuildFile()
     try:
-        document = _lenient(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        document = _lenient(text)
+    except ValueError as error:
         problems.wrong_folder(f"{NAME} cannot be read: {error}.")
         return BuildFile()
     if not isinstance(document, dict):

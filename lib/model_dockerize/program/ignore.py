@@ -123,15 +123,9 @@ class DockerIgnore:
         return last is not None and last.exclusion and bool(last.match(path))
 
 
-def read_dockerignore(path: Path) -> tuple[str, ...]:
-    """The lines of a .dockerignore without comments; empty if there is none.
-
-    Raises:
-        OSError, UnicodeDecodeError: it is there but cannot be read.
-    """
-    if not path.is_file():
-        return ()
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+def patterns_of(text: str) -> tuple[str, ...]:
+    """The lines of a .dockerignore without comments."""
+    lines = text.splitlines()
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#") and line.strip() != "!")
 
 

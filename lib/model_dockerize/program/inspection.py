@@ -5,7 +5,8 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
-from model_dockerize.program import command, gravityai_build, lfs, python_version, requirements, sample
+from model_dockerize.inside import MOST_TEXT, open_file
+from model_dockerize.program import command, gravityai_build, lfs, python_version, reading, requirements, sample
 from model_dockerize.program.files import Listing, list_files
 from model_dockerize.program.ignore import CREDENTIAL
 from model_dockerize.program.naming import image_name, image_version, is_reference
@@ -38,7 +39,8 @@ def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
     needs = requirements.find(program.requirements_file, root, listing, problems, progress)
     init_file = _init_file(program.init_file, listing, problems)
-    init_shell = _init_shell(root / init_file, problems) if init_file else ""
+    script = (reading.content(root, init_file, problems) or b"") if init_file else b""
+    init_shell = _init_shell(init_file, script, problems) if init_file else ""
     python, base = _base(program, root, problems, progress)
     said = gravityai_build.read(root, listing, problems)
     packages = tuple(dict.fromkeys((*program.system_packages, *said.system_packages)))
@@ -65,7 +67,7 @@ def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings
         requirements_need_code=needs.need_code,
         init_file=init_file,
         init_shell=init_shell,
-        init_lacks_lists=bool(init_file) and _lacks_lists((root / init_file).read_text("utf-8", "replace")),
+        init_lacks_lists=_lacks_lists(script.decode("utf-8", "replace")),
         system_packages=packages,
         input_types=input_types,
         output_types=output_types,
@@ -92,9 +94,12 @@ def _folder(path: Path) -> Path:
 
 def _sources(root: Path, listing: Listing) -> dict[str, str]:
     names = [file.path for file in listing.files if "/" not in file.path and file.path.endswith(".py")]
-    return {
-        name: (root / name).read_text(encoding="utf-8", errors="replace") for name in names if (root / name).is_file()
-    }
+    return {name: _begins(root, name) for name in names if (root / name).is_file()}
+
+
+def _begins(root: Path, name: str) -> str:
+    with open_file(root / name, root) as file:
+        return file.read(MOST_TEXT).decode("utf-8", "replace")
 
 
 def _init_file(setting: str, listing: Listing, problems: Problems) -> str:
@@ -112,10 +117,12 @@ def _init_file(setting: str, listing: Listing, problems: Problems) -> str:
     return found[0] if found else ""
 
 
-def _init_shell(path: Path, problems: Problems) -> str:
-    first_line, _, rest = path.read_bytes().partition(b"\n")
+def _init_shell(name: str, script: bytes, problems: Problems) -> str:
+    first_line, _, rest = script.partition(b"\n")
     if first_line.endswith(b"\r") or b"\r\n" in rest:
-        problems.wrong_folder(f"{path.name} has Windows line ends, which no shell runs. Save it with Unix ones (LF).")
+        problems.wrong_folder(
+            f"{PurePosixPath(name).name} has Windows line ends, which no shell runs. Save it with Unix ones (LF)."
+        )
     return "bash" if first_line.startswith(b"#!") and b"bash" in first_line else "sh"
 
 

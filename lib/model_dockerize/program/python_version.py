@@ -9,6 +9,7 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from model_dockerize.program import reading
 from model_dockerize.program.problems import Problems
 from model_dockerize.progress import Progress
 
@@ -55,10 +56,10 @@ def choose(setting: str, root: Path, problems: Problems, progress: Progress) -> 
     if setting:
         _add(found, setting, "python-version", None, problems.wrong_input)
     for name in (".python-version", "runtime.txt"):
-        text = _first_line(root / name)
+        text = _first_line(reading.text(root, name, problems, "replace") or "")
         if text:
             _add(found, text, name, root / name, problems.wrong_folder)
-    required = _requires_python(root / "pyproject.toml", problems)
+    required = _requires_python(root, problems)
     if required is not None and not found:
         version = _answer(required)
         if version:
@@ -120,18 +121,14 @@ def _add(
         complain(f"{source} says {text!r}, which is no Python version like 3.13 or 3.13.1.")
 
 
-def _first_line(path: Path) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError:
-        return ""
+def _first_line(text: str) -> str:
+    lines = text.splitlines()
     return next((line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
 
 
-def _requires_python(path: Path, problems: Problems) -> SpecifierSet | None:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+def _requires_python(root: Path, problems: Problems) -> SpecifierSet | None:
+    text = reading.text(root, "pyproject.toml", problems, "replace")
+    if text is None:
         return None
     try:
         project = tomllib.loads(text).get("project", {})

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from model_dockerize.program import reading
 from model_dockerize.program.files import Listing
 from model_dockerize.program.problems import Problems
 from model_dockerize.progress import Progress
@@ -80,7 +81,7 @@ def _usual(root: Path, listing: Listing, problems: Problems, progress: Progress)
         return ""
     if usable:
         return usable[0]
-    for name in (*variants, *(name for name in _OTHER_TOOLS if name in top and _lists_packages(root / name))):
+    for name in (*variants, *(name for name in _OTHER_TOOLS if name in top and _lists_packages(root, name, problems))):
         progress.warning(
             f"{name} is not installed from. If the model needs its packages, name a requirements file "
             "with requirements-file.",
@@ -89,8 +90,8 @@ def _usual(root: Path, listing: Listing, problems: Problems, progress: Progress)
     return ""
 
 
-def _lists_packages(file: Path) -> bool:
-    return file.name != "pyproject.toml" or "dependencies" in file.read_text(encoding="utf-8", errors="replace")
+def _lists_packages(root: Path, name: str, problems: Problems) -> bool:
+    return name != "pyproject.toml" or "dependencies" in (reading.text(root, name, problems, "replace") or "")
 
 
 def _read(
@@ -101,7 +102,7 @@ def _read(
         return False
     seen[name] = None
     local = False
-    for number, line in enumerate(_lines(root / name), start=1):
+    for number, line in enumerate(_lines(reading.content(root, name, problems) or b""), start=1):
         if _PASSWORD.search(line) and "${" not in line:
             progress.warning(
                 f"{name} line {number} holds a password, which everybody can read in the image. "
@@ -138,8 +139,7 @@ def _is_local(line: str) -> bool:
     )
 
 
-def _lines(path: Path) -> list[str]:
-    content = path.read_bytes()
+def _lines(content: bytes) -> list[str]:
     # As pip does: a byte order mark decides (PowerShell's `>` writes UTF-16).
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     text = content.decode(encoding, errors="replace")

@@ -4,6 +4,7 @@ import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_dockerize.inside import OutsideError, resolved
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Sample
 from model_dockerize.settings import SmokeSettings, is_file
@@ -63,9 +64,17 @@ def _first(paths: list[Path]) -> Path | None:
 
 def _files(option: str, setting: Path | None, root: Path, stem: str, problems: Problems) -> list[Path]:
     if setting is None:
-        return sorted(path for path in (root / _FOLDER).glob(f"{stem}.*") if path.is_file())
-    for path in (setting, root / setting):
-        if is_file(path):
-            return [path.resolve()]
+        return [path for path in sorted((root / _FOLDER).glob(f"{stem}.*")) if _is_inside(path, root, problems)]
+    if is_file(setting):
+        return [setting]
     problems.wrong_input(f"{option} {str(setting)!r} is no file.")
     return []
+
+
+def _is_inside(path: Path, root: Path, problems: Problems) -> bool:
+    """Tell whether a file of the folder may be sent to the model, whatever .dockerignore says of it."""
+    try:
+        return resolved(path, root).is_file()
+    except OutsideError as error:
+        problems.wrong_folder(f"the sample {error}; copy the file in instead.")
+        return False

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from model_dockerize.errors import ProgramError
+from model_dockerize.inside import OutsideError, open_regular
 from model_dockerize.program.dockerfile import MARKER
 from model_dockerize.program.ignore import CREDENTIAL, FIXED_PATTERNS, VIRTUAL_ENVIRONMENT, DockerIgnore, literal
 from model_dockerize.program.types import Program
@@ -40,11 +41,11 @@ def is_foreign(folder: Path) -> bool:
 
 def _is_someone_elses(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return not file.read(len(MARKER)).startswith(MARKER.encode())
     except FileNotFoundError:
         return False
-    except OSError:
+    except (OSError, OutsideError):
         return True
 
 

@@ -1,21 +1,28 @@
 """Writes the report as a JSON file: the input `report`."""
 
+import errno
+import os
+import stat
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 from model_dockerize.errors import InputError
-from model_dockerize.report.model import Report, to_json
+from model_dockerize.report.model import Report, is_report, to_json
+
+_MOST_READ = 16 << 20  # bytes; a report has some kB
 
 
 def reserve(path: Path | None) -> Path | None:
     """Makes the report's file before the run, so that a place that cannot be written to fails at once.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be written, or holds something else than a report.
     """
     if path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.open("a").close()
+            _open(path).close()
         except OSError as error:
             raise InputError(f"The report {path} cannot be written: {error.strerror}.", "Name a file.") from error
     return path
@@ -25,6 +32,23 @@ def write(report: Report, path: Path) -> None:
     """Writes the report as JSON, and escapes what is not valid Unicode in its texts.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or holds something else than a report.
     """
-    path.write_text(to_json(report), encoding="utf-8", errors="backslashreplace")
+    with _open(path) as file:
+        file.truncate()
+        file.write(to_json(report).encode("utf-8", "backslashreplace"))
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a new file, an empty one or an earlier report for writing: never what a link leads to, or anything else."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    with ExitStack() as opened:
+        file = opened.enter_context(os.fdopen(descriptor, "r+b"))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "It is no regular file", str(path))
+        content = file.read(_MOST_READ)
+        if content.strip() and not is_report(content):
+            raise OSError(errno.EEXIST, "It holds something else than a report", str(path))
+        file.seek(0)
+        opened.pop_all()
+        return file

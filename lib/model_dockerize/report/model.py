@@ -152,6 +152,15 @@ def to_json(report: Report) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def is_report(content: bytes) -> bool:
+    """Tell whether a file holds a report that `to_json` wrote."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.keys() >= {"outcome", "stages", "smoke", "error"}
+
+
 def _smoke(test: SmokeReport) -> dict[str, Any]:
     return {
         "passed": test.passed,

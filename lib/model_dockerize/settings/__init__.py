@@ -12,7 +12,7 @@ from model_dockerize.settings.batch_file import (
     is_batch_file,
     read_batch_file,
 )
-from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option
+from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option, Source
 from model_dockerize.settings.environment import in_action, is_file, warn_of_missing_files
 from model_dockerize.settings.given import Given
 from model_dockerize.settings.tree import (
@@ -51,6 +51,7 @@ __all__ = [
     "ServiceSettings",
     "Settings",
     "SmokeSettings",
+    "Source",
     "feeds_itself",
     "in_action",
     "is_batch_file",

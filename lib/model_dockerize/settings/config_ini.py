@@ -1,19 +1,20 @@
 """Config.ini: the file that drives main.py, as inputs of ours. docs/existing-files.md describes it for its users."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from model_dockerize.settings.given import Given
+from model_dockerize.settings.declaration import OPTIONS, Source
+from model_dockerize.settings.given import Given, workspace_of
 from model_dockerize.settings.ini import Ini, read_ini
 
 #: What images of such a file are built on where it does not say otherwise.
 BASE_IMAGE = "python:3.6"
+_DECLARED = [found for option in OPTIONS if (found := re.fullmatch(r"\[(\w+)\] (\w+)", option.config_ini))]
 _SECTIONS = {
-    "awsauth": ("aws_config_file",),
-    "dockerfile": ("program_path", "requirements_file", "init_file", "base_image", "command"),
-    "dockerimage": ("image_name", "image_version"),
-    "ecr": ("push_to_ecr", "repository", "version"),
-    "batch": ("batch_config_file", "create_job_def"),
+    section: tuple(found[2] for found in _DECLARED if found[1] == section)
+    for section in dict.fromkeys(found[1] for found in _DECLARED)
 }
 _AWS_STEPS = ("push-to-ecr", "create-job-def", "deploy-service")
 #: Inputs that must be given, and the inputs of which one must be true for that. None: always.
@@ -44,19 +45,22 @@ def from_config_ini(path: Path) -> dict[str, Given]:
     given = {key.replace("_", "-"): _given(ini, section, key) for section, keys in _SECTIONS.items() for key in keys}
     given["deploy-service"] = Given("false", f"{path} (it knows no service)", path.parent)
     for where, problem in ini.unknown:
-        given[where] = Given("", where, path.parent, problem)
-    return {**given, **dict(_inside(ini, given["program-path"]))}
+        given[where] = Given("", where, path.parent, problem=problem)
+    given |= dict(_inside(ini, given["program-path"]))
+    folder = workspace_of(path)
+    return {name: replace(value, source=Source.CONFIG_INI, folder=folder) for name, value in given.items()}
 
 
 def _given(ini: Ini, section: str, key: str) -> Given:
     entry, base = ini.get(section, key), ini.path.parent
     text = entry.text.strip()
     if not text and key in _ALWAYS:
-        return Given("", entry.where, base, f"it is missing or empty; it is {_ALWAYS[key]}")
+        return Given("", entry.where, base, problem=f"it is missing or empty; it is {_ALWAYS[key]}")
     if not text and key in _FLAGS:
         # Left out, the step is not wanted. Written but empty, nobody knows.
         there = (section, key) in ini.entries
-        return Given("" if there else "false", entry.where, base, "it is empty: write true or false" if there else "")
+        problem = "it is empty: write true or false" if there else ""
+        return Given("" if there else "false", entry.where, base, problem=problem)
     return Given(text or _EMPTY.get(key, ""), entry.where, base, needed_by=_NEEDED.get(key, ()))
 
 

@@ -4,6 +4,7 @@ action.yml, the command line, model-dockerize.yml, its JSON schema and docs/inpu
 (`document.py` renders them, a test holds them equal), so a name means the same thing everywhere.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -24,6 +25,19 @@ class Kind(Enum):
     KEY = "KEY|FILE"
 
 
+class Source(Enum):
+    """Name where a value comes from; the value is the heading of its column in docs/inputs.md.
+
+    Whoever starts the run is trusted, and so is the environment. What lies in the folder is not: its paths stay inside
+    of the folder, and what reads or writes elsewhere is not its to set.
+    """
+
+    CALLER = "flag, step's input"
+    ENVIRONMENT = "environment"
+    FOLDER = "model-dockerize.yml"
+    CONFIG_INI = "Config.ini"
+
+
 @dataclass(frozen=True)
 class Option:
     """One input: its kebab-case name, the branch of the settings tree it sets, and what a user is told of it.
@@ -37,11 +51,26 @@ class Option:
     default: str
     help: str
     words: tuple[str, ...] = ()  # of a FLAG: its values beside true and false
+    caller_only: bool = False  # model-dockerize.yml may not set it
+    variable: str = ""  # of the environment, that sets it where nothing else does
+    config_ini: str = ""  # what of a Config.ini sets it
 
     @property
     def hint(self) -> str:
         """Names the values in help texts."""
         return "|".join((self.kind.value, *self.words))
+
+    @property
+    def sources(self) -> Mapping[Source, str]:
+        """Map each source that may set it to how it does, in a word or two."""
+        path = "path in the folder" if self.kind in (Kind.PATH, Kind.KEY) else "yes"
+        ways = {
+            Source.CALLER: "yes",
+            Source.ENVIRONMENT: f"`{self.variable}`" if self.variable else "",
+            Source.FOLDER: "" if self.caller_only else path,
+            Source.CONFIG_INI: self.config_ini,
+        }
+        return {source: way for source, way in ways.items() if way}
 
     @property
     def field(self) -> str:
@@ -58,7 +87,14 @@ class Output:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("program-path", "program", Kind.PATH, ".", "Folder of the model's program."),
+    Option(
+        "program-path",
+        "program",
+        Kind.PATH,
+        ".",
+        "Folder of the model's program.",
+        config_ini="[dockerfile] program_path",
+    ),
     Option(
         "requirements-file",
         "program",
@@ -66,6 +102,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Python requirements to install, relative to the program folder. Found by itself when empty; none: nothing is "
         "installed.",
+        config_ini="[dockerfile] requirements_file",
     ),
     Option(
         "init-file",
@@ -74,6 +111,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Shell script run while the image is built, relative to the program folder. Found by itself when empty; none: "
         "no script is run.",
+        config_ini="[dockerfile] init_file",
     ),
     Option(
         "base-image",
@@ -81,6 +119,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.TEXT,
         "",
         "Image to build on. python:VERSION-slim-DEBIAN when empty, such as python:3.13-slim-trixie.",
+        config_ini="[dockerfile] base_image",
     ),
     Option(
         "python-version",
@@ -96,6 +135,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "How the program is called, with {input} and {output} for the two files. "
         "python ENTRY {input} {output} when empty.",
+        config_ini="[dockerfile] command",
     ),
     Option("system-packages", "program", Kind.LIST, "", "Debian packages to install in the image."),
     Option("pip-config", "program", Kind.PATH, "", "pip.conf for the build. Given as a build secret, never stored."),
@@ -106,6 +146,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "CA certificates for the build, for networks that intercept TLS. Given as a build secret, never stored. "
         "SSL_CERT_FILE of the environment when empty.",
+        variable="SSL_CERT_FILE",
     ),
     Option(
         "platforms",
@@ -121,14 +162,30 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Public key of whoever issues license keys: the model takes no data without one. None is needed when empty.",
     ),
-    Option("image-name", "image", Kind.TEXT, "", "Name of the image. The program folder's name when empty."),
-    Option("image-version", "image", Kind.TEXT, "latest", "Version (tag) of the image."),
+    Option(
+        "image-name",
+        "image",
+        Kind.TEXT,
+        "",
+        "Name of the image. The program folder's name when empty.",
+        config_ini="[dockerimage] image_name",
+    ),
+    Option(
+        "image-version",
+        "image",
+        Kind.TEXT,
+        "latest",
+        "Version (tag) of the image.",
+        config_ini="[dockerimage] image_version",
+        variable="GITHUB_REF_NAME, GITHUB_SHA",
+    ),
     Option(
         "archive",
         "image",
         Kind.PATH,
         "",
         "Folder to write the image to as NAME_123abc.docker.tar.gz. Not written when empty.",
+        caller_only=True,
     ),
     Option(
         "from-archive",
@@ -153,9 +210,20 @@ OPTIONS: tuple[Option, ...] = (
         "false",
         "Attest in the registry how the image was built. AWS Lambda and SageMaker refuse such images.",
     ),
-    Option("push-to-ecr", "registry", Kind.FLAG, "true", "Push the image to Amazon ECR."),
-    Option("repository", "registry", Kind.TEXT, "", "ECR repository, made if missing. The image's name when empty."),
-    Option("version", "registry", Kind.TEXT, "", "Tag in ECR. The image's version when empty."),
+    Option(
+        "push-to-ecr", "registry", Kind.FLAG, "true", "Push the image to Amazon ECR.", config_ini="[ecr] push_to_ecr"
+    ),
+    Option(
+        "repository",
+        "registry",
+        Kind.TEXT,
+        "",
+        "ECR repository, made if missing. The image's name when empty.",
+        config_ini="[ecr] repository",
+    ),
+    Option(
+        "version", "registry", Kind.TEXT, "", "Tag in ECR. The image's version when empty.", config_ini="[ecr] version"
+    ),
     Option(
         "immutable-tags",
         "registry",
@@ -186,9 +254,15 @@ OPTIONS: tuple[Option, ...] = (
         Kind.PATH,
         "",
         "AwsConfig.ini with region, aws_access_key_id, aws_secret_access_key and aws_id, read when AWS is first asked.",
+        config_ini="[awsauth] aws_config_file",
     ),
     Option(
-        "create-job-def", "batch", Kind.FLAG, "", "Register the AWS Batch job definition. As push-to-ecr when empty."
+        "create-job-def",
+        "batch",
+        Kind.FLAG,
+        "",
+        "Register the AWS Batch job definition. As push-to-ecr when empty.",
+        config_ini="[batch] create_job_def",
     ),
     Option(
         "batch-config-file",
@@ -196,6 +270,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.PATH,
         "",
         "BatchConfig.yml whose job_def is the job definition: its name, command, size, parameters and variables.",
+        config_ini="[batch] batch_config_file",
     ),
     Option(
         "job-definition-name", "batch", Kind.TEXT, "", "Name of the Batch job definition. The image's name when empty."
@@ -264,7 +339,14 @@ OPTIONS: tuple[Option, ...] = (
         "Where the jobs of update-function write, e.g. s3://BUCKET/out/{name}.csv; {name} is the name without "
         "suffix. Left as it is when empty (at first the job's log).",
     ),
-    Option("deploy-service", "service", Kind.FLAG, "", "Run the model as an ECS service. As push-to-ecr when empty."),
+    Option(
+        "deploy-service",
+        "service",
+        Kind.FLAG,
+        "",
+        "Run the model as an ECS service. As push-to-ecr when empty.",
+        config_ini="always false",
+    ),
     Option("cluster", "service", Kind.TEXT, "model-dockerize", "ECS cluster, made if missing."),
     Option("service", "service", Kind.TEXT, "", "ECS service, made or rolled. The image's name when empty."),
     Option("task-definition", "service", Kind.TEXT, "", "Task definition family. The image's name when empty."),
@@ -411,6 +493,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.TEXT,
         "",
         "Commit that is deployed, kept as a tag of the service. GITHUB_SHA when empty.",
+        variable="GITHUB_SHA",
     ),
     Option(
         "run-number",
@@ -419,6 +502,7 @@ OPTIONS: tuple[Option, ...] = (
         "0",
         "Place of this run among those of its workflow: an older run never overwrites a newer one. 0 means no order. "
         "GITHUB_RUN_NUMBER when not given.",
+        variable="GITHUB_RUN_NUMBER",
     ),
     Option(
         "workflow",
@@ -427,6 +511,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Whose run-number it is: only runs of the same workflow are ordered. GITHUB_WORKFLOW_REF, without the branch, "
         "when empty.",
+        variable="GITHUB_WORKFLOW_REF",
     ),
     Option(
         "smoke-test",
@@ -479,6 +564,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Where the deployed model is tested. The address of its load balancer or task when empty; from inside of its "
         "network where that is not reached.",
+        caller_only=True,
     ),
     Option(
         "dry-run",
@@ -487,9 +573,14 @@ OPTIONS: tuple[Option, ...] = (
         "false",
         "Only say what would be made, changed or left in AWS. Nothing is built, pushed or changed.",
     ),
-    Option("report", "run", Kind.PATH, "", "File to write the run's report to, as JSON."),
+    Option("report", "run", Kind.PATH, "", "File to write the run's report to, as JSON.", caller_only=True),
     Option(
-        "sandbox", "run", Kind.FLAG, "false", "Use AWS on this computer instead of an account, with real containers."
+        "sandbox",
+        "run",
+        Kind.FLAG,
+        "false",
+        "Use AWS on this computer instead of an account, with real containers.",
+        caller_only=True,
     ),
 )
 

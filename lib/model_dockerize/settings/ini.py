@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_dockerize.errors import InputError
+from model_dockerize.inside import OutsideError, read_text, why_unread
+from model_dockerize.settings.given import workspace_of
 from model_dockerize.settings.nearest import did_you_mean
 
 Sections = Mapping[str, tuple[str, ...]]
@@ -45,10 +47,9 @@ def read_ini(path: Path, known: Sections) -> Ini:
         InputError: the file cannot be read, or is no INI file; `details` names every line that is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"{path} cannot be read: {why}.", "Check the path.") from error
+        text = read_text(path, workspace_of(path), "utf-8-sig")
+    except (OSError, OutsideError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {why_unread(error)}.", "Check the path.") from error
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         parser.read_string(text, source=str(path))

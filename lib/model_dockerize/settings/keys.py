@@ -4,7 +4,9 @@ What is wrong with one is said without quoting it: half a secret is a secret, to
 """
 
 import re
-from pathlib import Path
+
+from model_dockerize.inside import open_regular
+from model_dockerize.settings.given import Given
 
 # What `model-dockerize license` writes: 32 bytes in base64url without padding, and a JSON Web Token.
 _FORMS = {
@@ -22,11 +24,11 @@ _FORMS = {
 _LARGEST_FILE = 128 * 1024  # bytes; what the server takes
 
 
-def read_key(name: str, text: str, base: Path) -> str:
+def read_key(name: str, text: str, given: Given) -> str:
     """The key of the input `name`: `text` itself, or what the file of this name holds.
 
     Args:
-        base: what a relative path starts from.
+        given: where the text stands, and so which files it may name.
     Raises:
         ValueError: it is neither; the text says what would be right.
     """
@@ -34,10 +36,10 @@ def read_key(name: str, text: str, base: Path) -> str:
     if form.fullmatch(text):
         return text
     try:
-        path = (base / Path(text).expanduser()).resolve()
-        with path.open("rb") as file:
+        path = given.path(text)
+        with open_regular(path) as file:
             content = file.read(_LARGEST_FILE).decode("ascii", "replace").strip()
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"this is neither a {noun} nor a file that can be read; {maker}") from error
     if form.fullmatch(content):
         return content

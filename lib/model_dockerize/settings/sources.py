@@ -8,10 +8,10 @@ import yaml
 from model_dockerize.errors import InputError
 from model_dockerize.settings.batch_file import FOR_ENVIRONMENT, read_batch_file
 from model_dockerize.settings.config_ini import from_config_ini
-from model_dockerize.settings.declaration import OPTIONS, Kind
+from model_dockerize.settings.declaration import OPTIONS, Kind, Source
 from model_dockerize.settings.environment import is_file
-from model_dockerize.settings.given import Given
-from model_dockerize.settings.yaml_sections import what_is_wrong
+from model_dockerize.settings.given import Given, workspace_of
+from model_dockerize.settings.yaml_sections import compose
 
 FILE_NAME = "model-dockerize.yml"
 # What the runner takes itself from `with:` of every container action (ContainerActionHandler.cs).
@@ -30,12 +30,16 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
         "run-number": ("GITHUB_RUN_NUMBER", environment.get("GITHUB_RUN_NUMBER", "")),
         "workflow": ("GITHUB_WORKFLOW_REF", workflow),
     }
-    return {name: Given(text, variable, Path.cwd()) for name, (variable, text) in found.items() if text}
+    return {
+        name: Given(text, variable, Path.cwd(), Source.ENVIRONMENT) for name, (variable, text) in found.items() if text
+    }
 
 
-def from_flags(flags: Mapping[str, str | None]) -> dict[str, Given]:
-    """Flags of the command line, by input name; None where a flag was not used."""
-    return {name: Given(text, f"--{name}", Path.cwd()) for name, text in flags.items() if text is not None}
+def from_flags(flags: Mapping[str, str | None], folder: Path | None = None) -> dict[str, Given]:
+    """Flags of the command line, by input name; None where a flag was not used. `folder`: see `Given`."""
+    return {
+        name: Given(text, f"--{name}", Path.cwd(), folder=folder) for name, text in flags.items() if text is not None
+    }
 
 
 def from_inputs(environment: Mapping[str, str], workspace: Path) -> dict[str, Given]:
@@ -46,7 +50,7 @@ def from_inputs(environment: Mapping[str, str], workspace: Path) -> dict[str, Gi
     names = {f"INPUT_{option.name.upper()}": option.name for option in OPTIONS}
     # The runner only warns of inputs that are not declared, so a misspelt one would silently mean its default.
     return {
-        name: Given(text, f"input {name}", workspace)
+        name: Given(text, f"input {name}", workspace, folder=workspace)
         for variable, text in environment.items()
         if variable.startswith("INPUT_") and text.strip() and variable not in _RUNNER_INPUTS
         for name in [names.get(variable, variable.removeprefix("INPUT_").lower())]
@@ -60,13 +64,8 @@ def from_file(path: Path) -> dict[str, Given]:
         InputError: the file cannot be read, is not YAML, or is not one mapping. What is wrong with a single value is
             told by `to_settings`, with all other problems.
     """
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path} is not valid YAML{what_is_wrong(error)}.", "Correct it and run again.") from error
-    given = {"program-path": Given(".", str(path), path.parent)}
+    node = compose(path, path.parent)
+    given = {"program-path": Given(".", str(path), path.parent, Source.FOLDER, path.parent)}
     if node is None:
         return given
     if not isinstance(node, yaml.MappingNode):
@@ -77,7 +76,7 @@ def from_file(path: Path) -> dict[str, Given]:
         text, problem = _plain(name, value)
         if name in given and given[name].where != str(path):
             problem = f"it stands in the file twice, first at {given[name].where.removeprefix(f'{path}, ')}"
-        given[name] = Given(text, where, path.parent, problem)
+        given[name] = Given(text, where, path.parent, Source.FOLDER, path.parent, problem)
     return given
 
 
@@ -137,3 +136,10 @@ def program_file(target: Path) -> dict[str, Given]:
     if is_file(inside):
         return from_file(inside)
     return {"program-path": Given(str(target), "the argument", Path.cwd())}
+
+
+def folder_of(target: Path) -> Path:
+    """Return the folder that the argument of a command means, which nobody vouches for: see `Given`."""
+    if target.suffix.lower() == ".ini":
+        return workspace_of(target)
+    return target.parent if target.suffix in (".yml", ".yaml") else target

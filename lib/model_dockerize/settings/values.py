@@ -114,6 +114,8 @@ def _batch_file(parsed: Mapping[str, Any], problems: list[str]) -> BatchFile | N
 def _parse(option: Option, value: Given) -> Any:
     if value.problem:
         raise _InvalidValueError(value.problem)
+    if value.source not in option.sources:
+        raise _InvalidValueError("a file of the folder may not set it; use the flag, or the input of the step")
     text = value.text.strip()
     match option.kind:
         case Kind.FLAG:
@@ -126,10 +128,10 @@ def _parse(option: Option, value: Given) -> Any:
                 _check_text(option, word)
             return words
         case Kind.PAIRS | Kind.KEY:
-            return _read(option, text, value.base)
+            return _read(option, text, value)
         case Kind.PATH:
             _check_one_line(text)
-            return _path(text, value.base) if text else None
+            return _path(value) if text else None
         case Kind.TEXT:
             if option.name not in _NOT_REPEATED:
                 _check_text(option, text)
@@ -151,11 +153,11 @@ def _integer(text: str, least: int) -> int:
     return int(text)
 
 
-def _path(text: str, base: Path) -> Path:
+def _path(value: Given) -> Path:
     try:
-        return (base / Path(text).expanduser()).resolve()
-    except RuntimeError as error:  # a home directory that nobody has, or links that go in a circle
-        raise _InvalidValueError(f"{text!r} is not a path that can be followed ({error})") from error
+        return value.path()
+    except ValueError as error:
+        raise _InvalidValueError(str(error)) from error
 
 
 def feeds_itself(source: str, output: str) -> bool:
@@ -168,12 +170,12 @@ def feeds_itself(source: str, output: str) -> bool:
     return bool(source) and output.startswith("s3://") and to == bucket and is_under
 
 
-def _read(option: Option, text: str, base: Path) -> Any:
+def _read(option: Option, text: str, value: Given) -> Any:
     """Values that have a module of their own. Its errors quote nothing secret, and here nothing is added."""
     try:
         if option.kind is Kind.PAIRS:
             return variables.pairs(text)
-        return read_key(option.name, text, base) if text else ""
+        return read_key(option.name, text, value) if text else ""
     except ValueError as error:
         raise _InvalidValueError(str(error)) from None
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import yaml
 
 from model_dockerize.errors import InputError
+from model_dockerize.inside import OutsideError, read_text, why_unread
+from model_dockerize.settings.given import workspace_of
 from model_dockerize.settings.nearest import did_you_mean
 
 _LONGEST_NUMBER = 9
@@ -152,14 +154,23 @@ def _read_keys(
             section.nodes[right] = (written, value)
 
 
+def compose(path: Path, folder: Path) -> yaml.Node | None:
+    """Return the YAML of a file in `folder`; None for an empty one.
+
+    Raises:
+        InputError: it cannot be read, is not YAML, or is a link that leads out of the folder.
+    """
+    try:
+        return yaml.compose(read_text(path, folder, "utf-8-sig"), Loader=yaml.SafeLoader)
+    except (OSError, OutsideError) as error:
+        raise InputError(f"{path} cannot be read: {why_unread(error)}.", "Check the path.") from error
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path} is not valid YAML{_what_is_wrong(error)}.", "Correct it and run again.") from error
+
+
 def _mapping(path: Path) -> yaml.MappingNode | None:
     """The file as one mapping; None for an empty file."""
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path} is not valid YAML{what_is_wrong(error)}.", "Correct it and run again.") from error
+    node = compose(path, workspace_of(path))
     if node is None or _is_empty(node):
         return None
     if not isinstance(node, yaml.MappingNode):
@@ -167,7 +178,7 @@ def _mapping(path: Path) -> yaml.MappingNode | None:
     return node
 
 
-def what_is_wrong(error: Exception) -> str:
+def _what_is_wrong(error: Exception) -> str:
     """` at line 3, column 4: what the parser says`, for the end of a sentence."""
     mark = getattr(error, "problem_mark", None)
     place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""

@@ -109,8 +109,8 @@ def test_inputs_win_over_the_file_of_the_folder(job: Job, run_as: Callable[[Run]
         return Report("built")
 
     run_as(run)
-    folder = job.model("a model", "image-name: from-file\nimage-version: v1\nprogram-path: src\nreport: out/r.json\n")
-    assert job.main(program_path="a model", image_name="from-input") == 0
+    folder = job.model("a model", "image-name: from-file\nimage-version: v1\nprogram-path: src\n")
+    assert job.main(program_path="a model", image_name="from-input", report="a model/out/r.json") == 0
     assert seen[0].image.image_name == "from-input"
     assert seen[0].image.image_version == "v1"
     assert seen[0].program.program_path == folder / "src"

@@ -357,7 +357,7 @@ def test_sample(tmp_path: Path, names: list[str], input_types: tuple[str, ...], 
 def test_sample_by_settings(tmp_path: Path) -> None:
     folder = fill(tmp_path / "p", {"main.py": "", "smoke/input.csv": "", "other/in.json": ""})
     outside = fill(tmp_path, {"want.csv": ""}) / "want.csv"
-    program = look(folder, smoke_input=Path("other/in.json"), smoke_expected=outside)
+    program = look(folder, smoke_input=folder / "other/in.json", smoke_expected=outside)
     assert program.sample is not None
     assert (program.sample.input, program.sample.expected) == (folder / "other/in.json", outside)
     assert program.input_types == ("application/json",)
@@ -365,7 +365,7 @@ def test_sample_by_settings(tmp_path: Path) -> None:
 
 def test_a_mapping_file_beside_the_sample_or_by_settings(tmp_path: Path) -> None:
     folder = fill(tmp_path, {"main.py": "", "smoke/input.csv": "", "smoke/mapping.json": "[]", "other.json": "[]"})
-    for setting, found in ((None, "smoke/mapping.json"), (Path("other.json"), "other.json")):
+    for setting, found in ((None, "smoke/mapping.json"), (folder / "other.json", "other.json")):
         program = look(folder, smoke_mapping=setting)
         assert program.sample is not None
         assert program.sample.mapping == folder / found

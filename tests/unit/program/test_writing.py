@@ -7,7 +7,7 @@ import pytest
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.program import render_dockerfile, write_dockerfile
-from model_dockerize.program.ignore import DockerIgnore, read_dockerignore
+from model_dockerize.program.ignore import DockerIgnore, patterns_of
 
 from .folder import SERVER, Heard, fill, look, paths
 
@@ -79,7 +79,7 @@ def test_a_build_by_hand_leaves_out_the_same(tmp_path: Path) -> None:
     }
     program = look(fill(tmp_path, files), pip_config=tmp_path / "private.ini")
     path = write_dockerfile(program, render_dockerfile(program, SERVER))
-    by_hand = DockerIgnore(read_dockerignore(path.with_name("Dockerfile.dockerignore")))
+    by_hand = DockerIgnore(patterns_of(path.with_name("Dockerfile.dockerignore").read_text(encoding="utf-8")))
     found = (str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
     assert sorted(name for name in found if not by_hand.ignores(name)) == paths(program)
     assert paths(program) == ["ca.pem", "ignored/kept.txt", "main.py", "sub/robot 1.json", "v/x.py"]

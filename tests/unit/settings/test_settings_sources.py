@@ -43,12 +43,12 @@ def test_relative_paths_start_where_they_were_written(tmp_path: Path) -> None:
     folder.mkdir()
     settings = to_settings(
         [
-            from_file(write(folder, "report: out/report.json\narchive: /abs")),
-            from_inputs({"INPUT_ARCHIVE": "a"}, workspace),
+            from_file(write(folder, "pip-config: conf/pip.conf\nca-bundle: ca.pem")),
+            from_inputs({"INPUT_CA-BUNDLE": "a"}, workspace),
         ]
     )
-    assert settings.run.report == folder / "out/report.json"
-    assert settings.image.archive == workspace / "a"
+    assert settings.program.pip_config == folder / "conf/pip.conf"
+    assert settings.program.ca_bundle == workspace / "a"
     assert settings.program.program_path == folder
     flags = to_settings([from_flags({"report": "r.json", "archive": None})])
     assert flags.run.report == Path.cwd() / "r.json"

@@ -1,0 +1,115 @@
+"""Opens files that an untrusted folder names or holds: links are followed, and must end inside of it.
+
+Only regular files are opened: a device or a pipe would be read without end, or would wait for a writer.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+#: Bytes of a file that is read whole: settings, ignore patterns, a license key.
+MOST_TEXT = 4 << 20
+
+
+class OutsideError(ValueError):
+    """A path leads out of its folder, or to what is no regular file. The text says which, without a full stop."""
+
+
+def resolved(path: Path, folder: Path) -> Path:
+    """Follow every link of `path`; the end need not exist.
+
+    Raises:
+        OutsideError: it does not lie in `folder`, or is neither a file nor a folder.
+    """
+    try:
+        end, bound = path.resolve(), folder.resolve()
+        mode = end.lstat().st_mode if os.path.lexists(end) else stat.S_IFREG
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a closed folder, no path at all
+        raise OutsideError(f"{str(path)!r} is not a path that can be followed ({error})") from error
+    if not end.is_relative_to(bound):
+        raise OutsideError(f"{str(path)!r} leads out of {bound}")
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OutsideError(f"{str(path)!r} is neither a file nor a folder")
+    return end
+
+
+def leads_through(path: Path, folder: Path) -> bool:
+    """Tell whether `path`, as it is written, goes through `folder`, whose links may then lead anywhere."""
+    written = Path(os.path.normpath(Path.cwd() / path))
+    bound = folder.resolve()
+    return any(Path(os.path.realpath(part)).is_relative_to(bound) for part in (written, *written.parents))
+
+
+def open_file(path: Path, folder: Path) -> BinaryIO:
+    """Open a regular file of `folder` for reading.
+
+    Raises:
+        OutsideError: see `resolved`; a folder is refused too.
+        OSError: it is not there, or cannot be read.
+    """
+    return open_regular(resolved(path, folder))
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file that is no link.
+
+    Raises:
+        OutsideError: it is something else.
+        OSError: it is not there, or cannot be read.
+    """
+    # Not to wait for the writer of a pipe that has taken the file's place.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OutsideError(f"{str(path)!r} is no regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def is_file(path: Path, folder: Path) -> bool:
+    """Tell whether a regular file of `folder` is there."""
+    try:
+        return resolved(path, folder).is_file()
+    except (OSError, OutsideError):
+        return False
+
+
+def read_text(path: Path, folder: Path, encoding: str = "utf-8", errors: str = "strict") -> str:
+    """Read a small text file of `folder`.
+
+    Raises:
+        OutsideError: see `resolved`, or it is too large.
+        OSError, UnicodeDecodeError: it is not there, cannot be read, or is no such text.
+    """
+    return read_bytes(path, folder).decode(encoding, errors).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_bytes(path: Path, folder: Path) -> bytes:
+    """Read a small file of `folder`. Raises as `read_text`."""
+    with open_file(path, folder) as file:
+        content = file.read(MOST_TEXT + 1)
+    if len(content) > MOST_TEXT:
+        raise OutsideError(f"{str(path)!r} has more than {MOST_TEXT >> 20} MiB")
+    return content
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, and not what a link leads to.
+
+    Raises:
+        OSError: it cannot be written, or is no regular file.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o666), "w", encoding="utf-8") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "It is no regular file", str(path))
+        file.truncate()
+        file.write(text)
+
+
+def why_unread(error: OSError | ValueError) -> str:
+    """Say in a few words why `read_text` could not, without quoting the file."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error) if isinstance(error, OutsideError) else "it is not UTF-8 text"

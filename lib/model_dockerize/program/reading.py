@@ -1,0 +1,31 @@
+"""Reads files of the program's folder: only what lies in it, whatever is ignored."""
+
+import os
+from pathlib import Path
+
+from model_dockerize.inside import OutsideError, read_bytes, resolved, why_unread
+from model_dockerize.program.problems import Problems
+
+
+def content(root: Path, name: str, problems: Problems) -> bytes | None:
+    """Read a small file; None where there is none, or where it cannot be read, which goes to `problems`."""
+    path = root / name
+    try:
+        if not os.path.lexists(path) or resolved(path, root).is_dir():
+            return None
+        return read_bytes(path, root)
+    except FileNotFoundError:  # a link to nothing
+        return None
+    except (OSError, OutsideError) as error:
+        problems.wrong_folder(f"{name} cannot be read: {why_unread(error)}.")
+        return None
+
+
+def text(root: Path, name: str, problems: Problems, errors: str = "strict") -> str | None:
+    """As `content`, of a text in UTF-8, with or without a byte order mark."""
+    found = content(root, name, problems)
+    try:
+        return None if found is None else found.decode("utf-8-sig", errors)
+    except UnicodeDecodeError:
+        problems.wrong_folder(f"{name} cannot be read: it is not UTF-8 text.")
+        return None
