@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from model_dockerize.program import reading
-from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore, is_credential, patterns_of, tool_reason
+from model_dockerize.program import credentials, reading
+from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore, patterns_of, tool_reason
 from model_dockerize.program.lfs import is_pointer
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Excluded, ProgramFile
@@ -92,7 +92,7 @@ class _Walk:
             return _IGNORED
         if _real(file) in self._private:
             return CREDENTIAL
-        if is_credential(path, file) and not self._ignore.names(path):
+        if credentials.is_named_so(path) and not self._ignore.names(path):
             return CREDENTIAL
         return ""
 
@@ -112,12 +112,24 @@ class _Walk:
     def _regular(self, path: str, file: Path, mode: int) -> Iterator[ProgramFile]:
         try:
             with file.open("rb") as stream:
+                begins = stream.read(credentials.MOST_SEARCHED)
+                stream.seek(0)
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
                 size = stream.tell()
         except OSError as error:
             self._problems.wrong_folder(f"{path!r} cannot be read: {error.strerror}.")
-        else:
-            yield ProgramFile(path, size, bool(mode & stat.S_IXUSR), digest)
+            return
+        secret, line = credentials.found_in(path, begins) if size == len(begins) else ("", 0)
+        if secret and not self._ignore.names(path):
+            if not credentials.is_source(path):
+                self.excluded.append(Excluded(path, CREDENTIAL))
+                return
+            self._problems.wrong_folder(
+                f"{path} line {line} holds {secret}, which everybody could read in the image. Let the program take it "
+                "from a variable (input secrets), or give it a role (task-role). "
+                f"If it is none, a line !{path} in .dockerignore takes the file in."
+            )
+        yield ProgramFile(path, size, bool(mode & stat.S_IXUSR), digest)
 
 
 _IGNORED = ".dockerignore"

@@ -1,10 +1,11 @@
 """Which paths stay out of the image: fixed rules, and the folder's own .dockerignore read as Docker reads it."""
 
-import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from docker.utils.build import Pattern
+
+from model_dockerize.program.credentials import NAMES, PATHS, any_case
 
 _TOOL_FOLDERS = {
     ".git": "version control",
@@ -36,30 +37,11 @@ _BUILD_FILES = (
     "model-dockerize.yaml",
 )
 _BUILD_FILE = "says how the image is made"
-_CREDENTIAL_NAMES = (
-    ".env*",
-    "*.pem",
-    "*.key",
-    "id_rsa*",
-    "id_ecdsa*",
-    "id_ed25519*",
-    ".aws",
-    "AwsConfig.ini",
-    "credentials",
-    ".netrc",
-    ".pypirc",
-    ".git-credentials",
-    "pip.conf",
-    "pip.ini",
-    "*.gai_key",
-)
-_CREDENTIAL_PATHS = (".docker/config.json",)
 VIRTUAL_ENVIRONMENT = "a virtual environment"
 CREDENTIAL = "may hold credentials"
-_KEY_FILE_LIMIT = 100_000  # bytes; a service account's key file is some 2 kB
 
 FIXED_PATTERNS = (
-    *(f"**/{name}" for name in (*_TOOL_FOLDERS, *_TOOL_FILES, *_CREDENTIAL_NAMES, *_CREDENTIAL_PATHS)),
+    *(f"**/{name}" for name in (*_TOOL_FOLDERS, *_TOOL_FILES, *map(any_case, (*NAMES, *PATHS)))),
     *_BUILD_FILES,
 )
 
@@ -74,26 +56,6 @@ def tool_reason(path: str, file: Path) -> str:
     if path in _BUILD_FILES:
         return _BUILD_FILE
     return next((reason for pattern, reason in _TOOL_FILES.items() if fnmatchcase(name, pattern)), "")
-
-
-def is_credential(path: str, file: Path) -> bool:
-    """Whether `path` looks like a secret by its name or, for JSON, by its content."""
-    name = path.rpartition("/")[2]
-    if any(fnmatchcase(name, pattern) for pattern in _CREDENTIAL_NAMES):
-        return True
-    if any(f"/{path}".endswith(f"/{known}") for known in _CREDENTIAL_PATHS):
-        return True
-    return name.endswith(".json") and _is_service_account(file)
-
-
-def _is_service_account(file: Path) -> bool:
-    try:
-        if not file.is_file() or file.stat().st_size > _KEY_FILE_LIMIT:
-            return False
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and "private_key" in content and "type" in content
 
 
 class DockerIgnore:
