@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -285,3 +286,37 @@ def test_the_first_line_is_there_at_once(action_image: str) -> None:
     # longer as others are waiting for each processor.
     busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     assert min(ours) <= busy * max(1.0, 2.5 * min(bare)), (ours, bare, busy)
+
+
+def test_no_process_of_the_action_shows_a_credential_while_the_folder_is_built(
+    runner: Runner, action_image: str
+) -> None:
+    folder = one_line_model(runner.workspace / "model")
+    # Different each time, or the engine's build cache would have it.
+    (folder / "init.sh").write_text(f"echo NOW BUILDING {secrets.token_hex(8)}\nsleep 6\n", encoding="utf-8")
+    credentials = {
+        "AWS_SECRET_ACCESS_KEY": "planted-wJalrXUtnFEMIxK7MDENGxbPxRfiCY",
+        "AWS_SESSION_TOKEN": "planted-session-token-0123456789",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "planted-oidc-request-0123456789",
+        "ACTIONS_RUNTIME_TOKEN": "planted-runtime-token-0123456789",
+        "SOMETHING_OF_THE_JOB": "planted-by-somebody",
+    }
+    shown: list[str] = []
+
+    def look() -> None:
+        def container() -> str:
+            (found,) = docker("ps", "--quiet", "--filter", f"ancestor={action_image}").split()
+            assert "NOW BUILDING" in docker("logs", found)
+            return found
+
+        name = eventually(container, timeout=120)
+        shown.append(docker("exec", name, "sh", "-c", "for f in /proc/[0-9]*/environ; do tr '\\0' ' ' <$f; done; true"))
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    step = runner.step({"program-path": "model", "image-name": f"{IMAGES}shows", "push-to-ecr": "false"}, credentials)
+    looker.join()
+    assert step.exit_code == 0, step.text
+    (environments,) = shown
+    assert "DOCKER_CONFIG=" in environments  # buildx was among them
+    assert "planted" not in environments

@@ -4,7 +4,7 @@ from model_dockerize.image.archive import Archive, check_room, held, load, save
 from model_dockerize.image.build import BuildRequest, build, build_argv
 from model_dockerize.image.buildlog import Step
 from model_dockerize.image.cache import TAG as CACHE_TAG
-from model_dockerize.image.cache import Cache, cache_options, choose_cache
+from model_dockerize.image.cache import Cache, cache_options, cache_variables, choose_cache
 from model_dockerize.image.container import RunningContainer, run
 from model_dockerize.image.contents import Contents, look
 from model_dockerize.image.engine import Engine, probe
@@ -37,6 +37,7 @@ __all__ = [
     "build",
     "build_argv",
     "cache_options",
+    "cache_variables",
     "check_platform",
     "check_room",
     "choose_cache",

@@ -44,6 +44,7 @@ class BuildRequest:
     target: str = ""  # stage; empty: the last one
     cache: tuple[str, ...] = ()  # options, of `cache_options`
     provenance: bool = False  # attest how it was built; the image becomes an index
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # of buildx's process, beside the engine's
 
 
 def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
@@ -88,7 +89,7 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
     _log.debug("%s", shlex.join(argv))
     process = subprocess.Popen(
         argv,
-        env=dict(engine.environment),
+        env={**engine.environment, **request.variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -69,6 +69,12 @@ def cache_options(cache: Cache, repository: str, scope: str, environment: Mappin
     return ()
 
 
+def cache_variables(cache: Cache, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what buildx reads of the job's environment for it: the token of GitHub's cache, where that is used."""
+    names = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL") if cache.kind == "gha" else ()
+    return {name: environment[name] for name in names if name in environment}
+
+
 def _obstacle(kind: str, engine: Engine, pushes: bool, environment: Mapping[str, str]) -> str:
     """What stands in the way of this kind; empty: nothing."""
     if kind != "gha" and not pushes:

@@ -21,6 +21,10 @@ from model_dockerize.settings import in_action
 
 _log = logging.getLogger(__name__)
 OLDEST_ENGINE = (20, 10)
+_DOCKER_READS = (
+    *("PATH", "HOME", "TMPDIR", "LANG", "TZ", "DOCKER_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR", "GITHUB_WORKSPACE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY"),
+)
 _CLI_TIMEOUT = 10  # seconds; `docker context` and `docker buildx version` talk to nobody
 _STREAM_TIMEOUT = 900  # seconds of silence: saving or pushing a large layer says nothing for long
 
@@ -73,8 +77,9 @@ def probe(environment: Mapping[str, str]) -> Engine:
             "Install Docker Engine: https://docs.docker.com/engine/install/",
         )
     cli = Path(found)
-    buildx = _start([found, "buildx", "version"], environment)
-    name, host = _context(_start([found, "context", "inspect", "--format", "{{json .}}"], environment))
+    children = _of_docker(environment)
+    buildx = _start([found, "buildx", "version"], children)
+    name, host = _context(_start([found, "context", "inspect", "--format", "{{json .}}"], children))
     version, info = _ask(host, environment)
     buildx_version = _buildx(buildx)
 
@@ -103,10 +108,20 @@ def probe(environment: Mapping[str, str]) -> Engine:
         cli=cli,
         host=host,
         context=name,
-        environment=dict(environment),
+        environment=children,
     )
     _log.debug("%s", engine)  # its environment is not shown
     return engine
+
+
+def _of_docker(environment: Mapping[str, str]) -> dict[str, str]:
+    """What docker's processes get. In the Action nothing that they have no use for: /proc shows it, and it has secrets.
+
+    Elsewhere all of it: a credential helper reads AWS_PROFILE, and much else.
+    """
+    if not in_action(environment):
+        return dict(environment)
+    return {name: text for name, text in environment.items() if name.upper() in _DOCKER_READS}
 
 
 def _client(host: str, environment: Mapping[str, str], api_version: str) -> docker.DockerClient:

@@ -163,6 +163,7 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
                 platform=prepared.platform,
                 cache=image.cache_options(cache, repository, model.name, run.environment),
                 provenance=settings.image.provenance,
+                variables=image.cache_variables(cache, run.environment),
             )
             context = partial(program.write_context, model, prepared.dockerfile)
             built = image.build(engine, context, request, stage)

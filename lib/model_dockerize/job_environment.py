@@ -1,0 +1,29 @@
+"""Keeps the job's credentials out of what /proc shows of the Action's process."""
+
+import json
+import os
+import sys
+
+#: Names the open file in which the environment is handed on.
+_HANDED = "MODEL_DOCKERIZE_HANDED"
+#: What libraries read of the process's own environment. All else is given to who needs it.
+_KEPT = ("HOME", "LANG", "TMPDIR", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+def take() -> dict[str, str]:
+    """Return the job's environment, which is the process's own no longer.
+
+    A process cannot remove from /proc what it was started with, so it starts itself again without any variable, and
+    hands them on in memory.
+    """
+    handed = os.environ.get(_HANDED)
+    if handed is None:
+        memory = os.memfd_create("environment", 0)
+        os.write(memory, json.dumps(dict(os.environ)).encode())
+        os.execve(sys.executable, [sys.executable, "-I", *sys.argv], {_HANDED: str(memory)})  # noqa: S606
+    with open(int(handed), "rb") as file:  # noqa: PTH123  it has no path
+        file.seek(0)
+        environment: dict[str, str] = json.load(file)
+    os.environ.clear()
+    os.environ.update({name: text for name, text in environment.items() if name.upper() in _KEPT})
+    return environment
