@@ -3,11 +3,13 @@
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
 _TIMEOUT = (3.0, 60.0)  # seconds: to connect, and of silence
 _PROBE_TIMEOUT = (3.0, 5.0)
+_MOST_REDIRECTS = 5
 _SHOWN = 200  # characters of an answer that an error quotes
 
 
@@ -104,10 +106,38 @@ class ModelClient:
         return answer.text
 
     def _request(self, method: str, path: str, **options: Any) -> requests.Response:
-        try:
-            return self._session.request(method, self.base + path, **{"timeout": _TIMEOUT, **options})
-        except OSError as error:  # requests' own errors, and a CA bundle that is missing
-            raise Unanswered(f"{method} {self.base}{path} got no answer: {_cause(error)}") from error
+        """Ask the model, and nobody else: a redirect to another address is an answer, and is not followed."""
+        if not path.startswith("/"):
+            raise CheckFailed(f"the path {quote(path)} does not begin with a slash")
+        url, asked = self.base + path, {"timeout": _TIMEOUT, **options, "allow_redirects": False}
+        for _ in range(_MOST_REDIRECTS):
+            try:
+                answer = self._session.request(method, url, **asked)
+            except OSError as error:  # requests' own errors, and a CA bundle that is missing
+                raise Unanswered(f"{method} {url} got no answer: {_cause(error)}") from error
+            target = _target(url, answer)
+            if method != "GET" or _origin(target) != _origin(self.base):
+                break
+            url = target
+        return answer
+
+
+def _target(url: str, answer: requests.Response) -> str:
+    """Where an answer sends us on; empty where it does not."""
+    try:
+        return urljoin(url, answer.headers["Location"]) if answer.is_redirect else ""
+    except ValueError:
+        return ""
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port; nothing of an address that names a user."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", None, None
+    return ("", None, None) if "@" in parts.netloc else (parts.scheme, parts.hostname, port)
 
 
 def _expect(answer: requests.Response, status: int, path: str) -> None:

@@ -110,7 +110,8 @@ class _Foreign(Session):
         named = re.findall(r"[\"']([^\"'<>\s]+\.json)[\"']", page.text) if page.status_code == 200 else []
         here = urlsplit(self.client.base)
         linked = (urlsplit(urljoin(page.url, name)) for name in named)
-        return (*_PLACES, *(f"{link.path.removeprefix(here.path)}" for link in linked if link.netloc == here.netloc))
+        paths = (link.path.removeprefix(here.path) for link in linked if link.netloc == here.netloc)
+        return (*_PLACES, *(path for path in paths if path.startswith("/")))
 
     def endpoints(self) -> str:
         """Every GET that needs nothing must not break."""
@@ -145,7 +146,7 @@ def _read(place: str, spec: dict[str, Any]) -> _Offer:
     """Swagger 2 and OpenAPI 3 differ here in how they name the version and where the paths start."""
     servers = spec.get("servers")
     first = servers[0] if isinstance(servers, list) and servers and isinstance(servers[0], dict) else {}
-    start = str(spec.get("basePath") or urlsplit(str(first.get("url") or "")).path)
+    start = _path_of(str(spec.get("basePath") or first.get("url") or ""))
     operations, plain = set(), []
     for path, entry in spec["paths"].items():
         methods = {str(method).lower(): value for method, value in entry.items()} if isinstance(entry, dict) else {}
@@ -161,6 +162,15 @@ def _read(place: str, spec: dict[str, Any]) -> _Offer:
             plain.append(str(path))
     version = f"OpenAPI {spec['openapi']}" if "openapi" in spec else f"Swagger {spec.get('swagger', '?')}"
     return _Offer(place, version, start.rstrip("/"), frozenset(operations), tuple(sorted(plain)))
+
+
+def _path_of(url: str) -> str:
+    """Where paths begin; nowhere else than at the root for what is no path of this server."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return ""
+    return path if path.startswith("/") else ""
 
 
 def _unproved(offer: _Offer | None, healthy: bool, sampled: bool) -> tuple[str, ...]:
