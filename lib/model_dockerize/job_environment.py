@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 
 #: Names the open file in which the environment is handed on.
@@ -17,6 +18,9 @@ def take() -> dict[str, str]:
     hands them on in memory.
     """
     handed = os.environ.get(_HANDED)
+    # The new start has no handler yet, and a container's first process ignores what it does not handle: it waits.
+    ends = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK if handed is None else signal.SIG_UNBLOCK, ends)
     if handed is None:
         memory = os.memfd_create("environment", 0)
         os.write(memory, json.dumps(dict(os.environ)).encode())
