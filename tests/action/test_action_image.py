@@ -304,12 +304,11 @@ def test_no_process_of_the_action_shows_a_credential_while_the_folder_is_built(
     shown: list[str] = []
 
     def look() -> None:
-        def container() -> str:
-            (found,) = docker("ps", "--quiet", "--filter", f"ancestor={action_image}").split()
-            assert "NOW BUILDING" in docker("logs", found)
-            return found
+        def building() -> str:
+            running = docker("ps", "--quiet", "--filter", f"ancestor={action_image}")
+            return running if running and "NOW BUILDING" in docker("logs", running) else ""
 
-        name = eventually(container, timeout=120)
+        name = eventually(building)
         shown.append(docker("exec", name, "sh", "-c", "for f in /proc/[0-9]*/environ; do tr '\\0' ' ' <$f; done; true"))
 
     looker = threading.Thread(target=look)

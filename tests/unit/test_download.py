@@ -1,19 +1,20 @@
 """A model that comes as a finished image: what it is called, what stops it before anything is loaded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from model_dockerize import image
 from model_dockerize.errors import EngineError, InputError, ModelDockerizeError
+from model_dockerize.image import builds
 from model_dockerize.pipeline import download
 from model_dockerize.pipeline.context import FromArchive, Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import Settings, to_settings
 from model_dockerize.settings.sources import from_flags
 from tests.rig.deployer import Quiet
-from tests.unit.image.test_contents import BUILD_ID, config, digest, docker_files, ours, pack
+from tests.unit.image.test_contents import BUILD_ID, OUR_STEPS, config, digest, docker_files, ours, pack
 
 Look = Callable[..., tuple[FromArchive, Run]]
 
@@ -22,10 +23,12 @@ Look = Callable[..., tuple[FromArchive, Run]]
 def look(tmp_path: Path) -> Look:
     """Inspects an archive that holds an image of this configuration."""
 
-    def inspect(configuration: bytes, file: str, **flags: str) -> tuple[FromArchive, Run]:
+    def inspect(
+        configuration: bytes, file: str, environment: Mapping[str, str] | None = None, **flags: str
+    ) -> tuple[FromArchive, Run]:
         path = tmp_path / file
         path.write_bytes(pack(docker_files(configuration, "gx-images:t-1")))
-        run = Run(settings(from_archive=str(path), **flags), {}, Recorder(Quiet()))
+        run = Run(settings(from_archive=str(path), **flags), environment or {"HOME": str(tmp_path)}, Recorder(Quiet()))
         with run.recorder.stage("program") as stage:
             return download.inspect(run, path, stage), run
 
@@ -52,15 +55,27 @@ def test_somebody_elses_image_is_called_as_its_file(look: Look, file: str, name:
     found, run = look(config(), file)
 
     assert (found.program.name, found.program.version, found.platform) == (name, "latest", "linux/amd64")
-    assert (found.build_id, found.made_here, found.expectation.build_id) == (digest(config())[:32], False, "")
+    identity = f"image-{digest(config())[:32]}"
+    assert (found.build_id, found.made_here, found.expectation.build_id) == (identity, False, "")
     assert (run.report.build_id, run.report.image) == ("", "gx-images:t-1")
 
 
-def test_our_image_is_called_as_it_says_and_proved_by_its_build_id(look: Look) -> None:
+def test_an_image_that_says_it_is_a_build_of_ours_is_called_and_asked_as_it_says_and_is_none(look: Look) -> None:
     found, run = look(ours(), "x_123abc.tar.gz")
 
-    assert (found.program.name, found.build_id, found.made_here) == ("iris", BUILD_ID, True)
-    assert found.expectation.build_id == run.report.build_id == BUILD_ID
+    assert (found.program.name, found.made_here, found.expectation.build_id) == ("iris", True, BUILD_ID)
+    # The registry's tag for the build stays with whoever builds it.
+    assert found.build_id == f"image-{digest(ours())[:32]}"
+    assert run.report.build_id == ""
+
+
+def test_an_image_that_was_built_here_is_the_build(look: Look, tmp_path: Path) -> None:
+    home = {"MODEL_DOCKERIZE_HOME": str(tmp_path / "home")}
+    builds.remember(home, BUILD_ID, f"sha256:{digest(ours())}")
+    found, run = look(ours(), "x_123abc.tar.gz", environment=home)
+    assert found.build_id == run.report.build_id == BUILD_ID
+    changed = ours([*OUR_STEPS, "COPY hostile"])
+    assert look(changed, "y.tar.gz", environment=home)[0].build_id == f"image-{digest(changed)[:32]}"
 
 
 def test_the_settings_win(look: Look) -> None:

@@ -1,5 +1,6 @@
 """What a service runs now, and what it ran before."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,7 +83,7 @@ def previous(aws: Aws, now: Running) -> str | None:
 
 
 def build_of(aws: Aws, image: str) -> str:
-    """The build id of `repository@sha256:...` by its tag in ECR; empty where ECR does not know."""
+    """The build id of `repository@sha256:...` by its tag in ECR; empty for one that was not built here, or is gone."""
     place, _, digest = image.partition("@")
     repository = place.partition("/")[2]
     if not digest:
@@ -93,7 +94,7 @@ def build_of(aws: Aws, image: str) -> str:
         except (aws.ecr.exceptions.ImageNotFoundException, aws.ecr.exceptions.RepositoryNotFoundException):
             return ""
     tags = [tag for detail in found["imageDetails"] for tag in detail.get("imageTags", [])]
-    return next((tag.removeprefix(_BUILD) for tag in tags if tag.startswith(_BUILD)), "")
+    return next((tag.removeprefix(_BUILD) for tag in tags if re.fullmatch(rf"{_BUILD}[0-9a-f]{{32}}", tag)), "")
 
 
 def _deployed(aws: Aws, service: Service) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from model_dockerize.image.archive import Archive, check_room, held, load, save
 from model_dockerize.image.build import BuildRequest, build, build_argv
 from model_dockerize.image.buildlog import Step
+from model_dockerize.image.builds import recall
 from model_dockerize.image.cache import TAG as CACHE_TAG
 from model_dockerize.image.cache import Cache, cache_options, cache_variables, choose_cache
 from model_dockerize.image.container import RunningContainer, run
@@ -17,7 +18,7 @@ from model_dockerize.image.readiness import find_base, free_disk, sign_in
 from model_dockerize.image.remedies import advice_for_program
 from model_dockerize.image.serve import Place, serve, serves, stop
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
-from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, tag
+from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, record, tag
 
 __all__ = [
     "BUILD_ID_LABEL",
@@ -55,6 +56,8 @@ __all__ = [
     "probe",
     "proxy_passwords",
     "push",
+    "recall",
+    "record",
     "run",
     "runs",
     "save",

@@ -4,8 +4,8 @@ import gzip
 import os
 import re
 import tarfile
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 from docker.errors import APIError
 
 from model_dockerize.errors import EngineError, InputError
-from model_dockerize.image.contents import Contents
+from model_dockerize.image.contents import Contents, look, process_of
 from model_dockerize.image.engine import Engine, connect
 from model_dockerize.image.packing import packing, unpacked
 from model_dockerize.image.store import Image, has, inspect, tag
@@ -50,9 +50,9 @@ def save(engine: Engine, image: Image, directory: Path, name: str, progress: Pro
     saved_as = archive_tag(image.build_id)
     tag(engine, image, saved_as)
     path = directory / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}_{image.build_id[:6]}.docker.tar.gz"
-    # The name inside the gzip header: it tells two contents apart, without unpacking one.
+    # The name inside the gzip header: it tells two contents apart without unpacking one, which decides what it tells.
     inner = f"t-{image.build_id}.tar"
-    if _inner_name(path) == inner:
+    if _inner_name(path) == inner and _holds(engine, path, image):
         progress.info(f"The archive {path} is there already and holds this image.")
         return Archive(path, saved_as, path.stat().st_size)
     try:
@@ -82,7 +82,7 @@ def check_room(contents: Contents, free: int | None) -> None:
 def held(engine: Engine, contents: Contents) -> Image | None:
     """The image of an archive, if the engine holds it; it then has all the names that it has in the archive."""
     for digest in contents.ids:
-        if has(engine, digest):
+        if has(engine, digest) and _is_it(engine, digest, contents):
             return _named(engine, inspect(engine, digest), contents)
     return None
 
@@ -93,11 +93,46 @@ def load(engine: Engine, contents: Contents, progress: Progress) -> Image:
     One without a name gets `gx-images:t-<its identity>`.
 
     Raises:
-        InputError: the engine does not take it.
+        InputError: the engine does not take it, or took another image than was looked at.
     """
-    image = _named(engine, inspect(engine, _load(engine, contents)), contents)
+    former = {name: inspect(engine, name) for name in contents.names if has(engine, name)}
+    refs = _load(engine, contents)
+    strange = [ref for ref in refs if not (ref.startswith("sha256:") or ref in contents.names)]
+    if strange or not all(_is_it(engine, ref, contents) for ref in refs):
+        _undo(engine, refs, former)
+        raise InputError(
+            f"The archive {contents.path} holds another image than the one that it says: nothing of it is kept.",
+            "Ask where it came from.",
+            tuple(f"the engine took {ref} out of it" for ref in refs),
+        )
+    image = _named(engine, inspect(engine, refs[0]), contents)
     progress.info(f"Loaded image: {image.ref}")
     return image
+
+
+def _is_it(engine: Engine, ref: str, contents: Contents) -> bool:
+    """Tell whether the engine's image is the one that was looked at: its digest, its layers, and what it runs.
+
+    The digest alone is not enough: of an index, an engine chooses one image.
+    """
+    with closing(connect(engine)) as client:
+        found = client.images.get(ref)
+    return (
+        found.id in contents.ids
+        and tuple(found.attrs["RootFS"].get("Layers") or ()) == contents.layers
+        and process_of(found.attrs.get("Config") or {}) == contents.process
+    )
+
+
+def _undo(engine: Engine, refs: Sequence[str], former: Mapping[str, Image]) -> None:
+    """Remove what was loaded, and give back the names that it took."""
+    with closing(connect(engine)) as client:
+        for ref in refs:
+            with suppress(APIError):  # a container uses it, or another reference took it along
+                client.api.remove_image(ref)
+    for name, image in former.items():
+        if has(engine, image.id):
+            tag(engine, image, name)
 
 
 def _named(engine: Engine, image: Image, contents: Contents) -> Image:
@@ -112,7 +147,7 @@ def _write(engine: Engine, ref: str, path: Path, inner: str) -> None:
     try:
         with (
             closing(connect(engine)) as client,
-            part.open("wb") as file,
+            part.open("xb") as file,  # never through a link that lies there
             gzip.GzipFile(filename=inner, mode="wb", fileobj=file, mtime=0) as packed,
         ):
             # The low-level call keeps the name, and the tar then holds no other one.
@@ -121,6 +156,14 @@ def _write(engine: Engine, ref: str, path: Path, inner: str) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _holds(engine: Engine, path: Path, image: Image) -> bool:
+    """Tell whether an archive that is there holds the image, and not only says so."""
+    try:
+        return _is_it(engine, image.id, look(path, image.platform))
+    except InputError:
+        return False
 
 
 def _inner_name(path: Path) -> str:
@@ -135,8 +178,8 @@ def _inner_name(path: Path) -> str:
     return head[10:].partition(b"\0")[0].decode("latin-1")
 
 
-def _load(engine: Engine, contents: Contents) -> str:
-    """Hands the archive to the engine; the name or id under which it says that the image came in."""
+def _load(engine: Engine, contents: Contents) -> list[str]:
+    """Hands the archive to the engine; the names or ids under which it says that images came in."""
     path = contents.path
     with closing(connect(engine)) as client:
         try:
@@ -149,7 +192,7 @@ def _load(engine: Engine, contents: Contents) -> str:
     refs = re.findall(r"Loaded image(?: ID)?: (\S+)", said)
     if not refs:
         raise InputError(f"The engine does not take the archive {path}: {said.strip()}", "Download it again.")
-    return str(refs[0])
+    return list(map(str, refs))
 
 
 def _stream(contents: Contents) -> Iterator[bytes]:

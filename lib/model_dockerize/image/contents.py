@@ -14,14 +14,13 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from model_dockerize.errors import InputError
+from model_dockerize.image.members import Members, read
 from model_dockerize.image.packing import DAMAGED, unpacked
 from model_dockerize.image.store import BUILD_ID_LABEL
 
-_LARGEST_DOCUMENT = 4 << 20  # bytes of one manifest or configuration; real ones have a few thousand
-_DOCUMENTS = 64 << 20  # bytes of all of them that are kept
 #: Bytes that an image may have, unpacked: Fargate gives no task more (200 GiB of ephemeral storage).
 LARGEST = 200 << 30
 _SHOWN = 10  # problems of one archive that are told
@@ -42,7 +41,9 @@ class Contents:
         platform: what its programs are for, e.g. "linux/amd64".
         labels: of the image.
         ports: TCP ports that it declares; docker publishes others as well.
-        build_id: of an image that this program built and nobody changed since; empty for others.
+        claim: build id that an image says of itself which this program may have built; empty for others.
+        layers: digests of what its layers hold, unpacked.
+        process: what it runs: see `process_of`.
         size: bytes of the archive, unpacked.
         missing_manifest: what `docker load` of engines without the containerd store needs besides, if anything.
     """
@@ -54,14 +55,22 @@ class Contents:
     platform: str
     labels: Mapping[str, str]
     ports: tuple[int, ...]
-    build_id: str
+    claim: str
+    layers: tuple[str, ...]
+    process: tuple[str, ...]
     size: int
     missing_manifest: bytes = field(default=b"", repr=False)
 
     @property
     def identity(self) -> str:
-        """32 hexadecimal digits that are equal for equal images: our build id, or of the configuration's digest."""
-        return self.build_id or self.config.removeprefix("sha256:")[:32]
+        """32 hexadecimal digits of the configuration's digest: equal for equal images."""
+        return self.config.removeprefix("sha256:")[:32]
+
+
+def process_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a configuration, an image's or an engine's, makes a container run, in a form to be compared."""
+    names = ("Entrypoint", "Cmd", "Env", "User", "WorkingDir")
+    return tuple(json.dumps(settings.get(name) or None) for name in names)
 
 
 def look(path: Path, platform: str, largest: int = LARGEST) -> Contents:
@@ -76,7 +85,7 @@ def look(path: Path, platform: str, largest: int = LARGEST) -> Contents:
     """
     try:
         with unpacked(path) as stream:
-            members = _read(path, stream, largest)
+            members = read(path, stream, largest)
     except (tarfile.TarError, *DAMAGED) as error:
         raise InputError(f"The archive {path} is damaged: {error}", "Download it again.") from error
     except OSError as error:
@@ -98,84 +107,12 @@ def look(path: Path, platform: str, largest: int = LARGEST) -> Contents:
         ) from error
 
 
-class _Members:
-    """What one pass over the tar found."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self.documents: dict[str, bytes] = {}  # small files that may be JSON
-        self.problems: list[str] = []
-        self.size = 0
-
-    def json(self, name: str) -> Any:
-        """A document, parsed; None where there is none or it is no JSON."""
-        try:
-            return json.loads(self.documents[name])
-        except (KeyError, ValueError, RecursionError):
-            return None
-
-    def blob(self, digest: object) -> Any:
-        """A document of an OCI layout by its digest."""
-        return self.json(f"blobs/{str(digest).replace(':', '/', 1)}")
-
-
-def _read(path: Path, stream: IO[bytes], largest: int) -> _Members:
-    found, kept = _Members(), 0
-    with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as tar:
-        for member in tar:
-            name = posixpath.normpath(member.name)
-            found.problems += _suspicious(member)
-            found.names.add(name)
-            found.size += member.size
-            if found.size > largest:
-                raise InputError(
-                    f"What is packed in {path} has more than {largest / 1e9:.1f} GB: no service runs that.",
-                    "Nothing was loaded. Ask where it came from.",
-                )
-            file = tar.extractfile(member) if member.isfile() else None
-            if file is None:
-                continue
-            text, digest = _document(file, member.size)
-            if text is not None and kept + len(text) <= _DOCUMENTS:
-                found.documents[name] = text
-                kept += len(text)
-            wanted = re.fullmatch(r"blobs/sha256/([0-9a-f]{64})|([0-9a-f]{64})\.json", name)
-            if wanted and digest not in wanted.groups():
-                found.problems.append(f"{name}: its content is another one (sha256 {digest})")
-    return found
-
-
-def _document(file: IO[bytes], size: int) -> tuple[bytes | None, str]:
-    """A file's content if it can be a document, and its SHA-256."""
-    if size <= _LARGEST_DOCUMENT:
-        content = file.read()
-        digest = hashlib.sha256(content).hexdigest()
-        return (content if content[:1] in (b"{", b"[") else None), digest
-    return None, hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it needs only read()
-
-
-def _suspicious(member: tarfile.TarInfo) -> Iterator[str]:
-    """Why a member has no place in an image's archive."""
-    name = member.name
-    if name.startswith("/"):
-        yield f"{name!r}: an absolute path"
-    elif ".." in name.split("/"):
-        yield f"{name!r}: a path that leads out of the archive"
-    if member.issym() or member.islnk():
-        start = posixpath.dirname(name) if member.issym() else ""
-        target = posixpath.normpath(posixpath.join(start, member.linkname))
-        if target.startswith(("/", "../")) or target == "..":
-            yield f"{name!r}: a link that leads out of the archive, to {member.linkname!r}"
-    elif not (member.isfile() or member.isdir()):
-        yield f"{name!r}: neither a file nor a folder nor a link, but a device or a pipe"
-
-
-def _contents(path: Path, members: _Members, platform: str) -> Contents:
+def _contents(path: Path, members: Members, platform: str) -> Contents:
     saved = members.json("manifest.json")
     if isinstance(saved, list) and saved:
         config_name, names, manifest = *_saved(path, members, saved), b""
-    elif isinstance(index := members.json("index.json"), dict) and "oci-layout" in members.names:
-        config_name, names, manifest = _layout(path, members, index, platform)
+    elif isinstance(members.json("index.json"), dict) and "oci-layout" in members.names:
+        config_name, names, manifest = _layout(path, members, platform)
     else:
         raise _no_image(path, members)
     config = members.json(config_name)
@@ -187,27 +124,72 @@ def _contents(path: Path, members: _Members, platform: str) -> Contents:
     labels = {str(key): str(value) for key, value in (settings.get("Labels") or {}).items()}
     ports = (re.fullmatch(r"(\d+)(?:/tcp)?", str(port)) for port in settings.get("ExposedPorts") or {})
     digest = f"sha256:{hashlib.sha256(members.documents[config_name]).hexdigest()}"
-    tops = (members.json("index.json") or {}).get("manifests") or []
-    manifests = [entry for top in tops for entry in _images(members, top)]
+    tops = _tops(members)
+    _agree(path, members, tops, digest, _platform(config), names)
     return Contents(
         path=path,
         names=names,
         config=digest,
-        ids=(
-            digest,
-            *(str(top["digest"]) for top in tops),
-            *(entry for entry in manifests if members.blob(entry)["config"]["digest"] == digest),
-        ),
+        ids=(digest, *dict.fromkeys(entry for top in tops for entry in _ids(members, top, digest))),
         platform=_platform(config),
         labels=labels,
         ports=tuple(sorted(int(port[1]) for port in ports if port)),
-        build_id=_build_id(labels, settings.get("Env") or [], config.get("history") or []),
+        claim=_claim(labels, settings.get("Env") or [], config.get("history") or []),
+        layers=tuple(map(str, config["rootfs"].get("diff_ids") or ())),
+        process=process_of(settings),
         size=members.size,
         missing_manifest=manifest,
     )
 
 
-def _saved(path: Path, members: _Members, saved: list[Any]) -> tuple[str, tuple[str, ...]]:
+def _tops(members: Members) -> list[dict[str, Any]]:
+    """The entries of the OCI layout's index; none where there is no such layout."""
+    index = members.json("index.json")
+    entries = (index.get("manifests") or []) if isinstance(index, dict) else []
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def _ids(members: Members, top: dict[str, Any], config: str) -> Iterator[str]:
+    """The digests under which an engine may know the image of this configuration."""
+    entries = [entry for entry in _images(members, top) if members.blob(entry)["config"]["digest"] == config]
+    if entries:
+        yield str(top["digest"])
+        yield from entries
+
+
+def _agree(
+    path: Path, members: Members, tops: list[dict[str, Any]], config: str, platform: str, names: tuple[str, ...]
+) -> None:
+    """Refuse an archive whose two manifests name two images: one engine reads the one, another the other.
+
+    Raises:
+        InputError: there is another image for the same platform, or another name for it.
+    """
+    problems = []
+    for top in tops:
+        entries = [entry for entry in _images(members, top) if _platform_of(members, entry) == platform]
+        found = {str(members.blob(entry)["config"]["digest"]) for entry in entries}
+        if found != {config}:
+            problems.append(f"index.json names {', '.join(sorted(found)) or 'none'} for {platform}, not {config}")
+        if (name := _name_of(top)) and name not in names:
+            problems.append(f"index.json calls it {name}, and manifest.json does not")
+    if problems:
+        raise InputError(
+            f"The archive {path} is not loaded: it says two things of its image.",
+            "Ask where it came from, or save it again: docker save IMAGE",
+            tuple(problems[:_SHOWN]),
+        )
+
+
+def _name_of(top: dict[str, Any]) -> str:
+    """The name that an entry of the index gives its image; empty where it has none, or a tag alone."""
+    notes = top.get("annotations") or {}
+    named = str(notes.get("io.containerd.image.name") or notes.get("org.opencontainers.image.ref.name") or "")
+    name = named.removeprefix("docker.io/").removeprefix("library/")
+    return name if ":" in name else ""
+
+
+def _saved(path: Path, members: Members, saved: list[Any]) -> tuple[str, tuple[str, ...]]:
     """What `docker save` wrote: the configuration's place and the image's names."""
     if len(saved) > 1:
         names = [", ".join(entry.get("RepoTags") or ["one without a name"]) for entry in saved]
@@ -222,9 +204,9 @@ def _saved(path: Path, members: _Members, saved: list[Any]) -> tuple[str, tuple[
     return posixpath.normpath(config), tuple(map(str, entry.get("RepoTags") or []))
 
 
-def _layout(path: Path, members: _Members, index: dict[str, Any], platform: str) -> tuple[str, tuple[str, ...], bytes]:
+def _layout(path: Path, members: Members, platform: str) -> tuple[str, tuple[str, ...], bytes]:
     """An OCI layout without Docker's manifest: the same, and the manifest that it lacks."""
-    tops = [entry for entry in index.get("manifests") or [] if isinstance(entry, dict)]
+    tops = _tops(members)
     images = [(top, entry) for top in tops for entry in _images(members, top)]
     if not images:
         raise _no_image(path, members)
@@ -232,11 +214,8 @@ def _layout(path: Path, members: _Members, index: dict[str, Any], platform: str)
         raise InputError(
             f"The archive {path} holds several images, and one is needed.", "Save the one that is the model."
         )
-    top, chosen = next((pair for pair in images if _platform_of(members, pair[1]) == platform), images[0])
-    notes = top.get("annotations") or {}
-    named = str(notes.get("io.containerd.image.name") or notes.get("org.opencontainers.image.ref.name") or "")
-    name = named.removeprefix("docker.io/").removeprefix("library/")
-    names = (name,) if ":" in name else ()
+    _, chosen = next((pair for pair in images if _platform_of(members, pair[1]) == platform), images[0])
+    names = tuple(dict.fromkeys(name for top in tops if (name := _name_of(top))))
     manifest = members.blob(chosen)
     config = _place(manifest["config"])
     layers = [_place(layer) for layer in manifest["layers"]]
@@ -245,11 +224,11 @@ def _layout(path: Path, members: _Members, index: dict[str, Any], platform: str)
     return config, names, json.dumps([entry]).encode()
 
 
-def _images(members: _Members, entry: dict[str, Any], depth: int = 0) -> Iterator[str]:
+def _images(members: Members, entry: dict[str, Any], depth: int = 0) -> Iterator[str]:
     """The digests of the images below an entry of an index: not of what attests how they were built."""
     kind, digest = str(entry.get("mediaType", "")), str(entry.get("digest", ""))
     inner = members.blob(digest)
-    if not isinstance(inner, dict) or "vnd.docker.reference.type" in (entry.get("annotations") or {}):
+    if not isinstance(inner, dict) or (depth and _attests(entry)):
         return
     if isinstance(inner.get("manifests"), list) and depth < 3:
         for below in inner["manifests"]:
@@ -259,11 +238,17 @@ def _images(members: _Members, entry: dict[str, Any], depth: int = 0) -> Iterato
         yield digest
 
 
+def _attests(entry: dict[str, Any]) -> bool:
+    """Tell whether an entry is an attestation, which BuildKit marks so; one that an engine could run is none."""
+    runs_on = (entry.get("platform") or {}).get("architecture")
+    return "vnd.docker.reference.type" in (entry.get("annotations") or {}) and runs_on == "unknown"
+
+
 def _place(descriptor: dict[str, Any]) -> str:
     return f"blobs/{descriptor['digest'].replace(':', '/', 1)}"
 
 
-def _complete(path: Path, members: _Members, wanted: list[str]) -> None:
+def _complete(path: Path, members: Members, wanted: list[str]) -> None:
     missing = [name for name in wanted if posixpath.normpath(name) not in members.names]
     if missing:
         raise InputError(
@@ -273,7 +258,7 @@ def _complete(path: Path, members: _Members, wanted: list[str]) -> None:
         )
 
 
-def _no_image(path: Path, members: _Members) -> InputError:
+def _no_image(path: Path, members: Members) -> InputError:
     exported = {name.split("/")[0] for name in members.names} >= {"etc", "usr"}
     how = "`docker export` wrote it: the files of a container. " if exported else ""
     return InputError(
@@ -282,7 +267,7 @@ def _no_image(path: Path, members: _Members) -> InputError:
     )
 
 
-def _platform_of(members: _Members, digest: str) -> str:
+def _platform_of(members: Members, digest: str) -> str:
     return _platform(members.blob(members.blob(digest)["config"]["digest"]))
 
 
@@ -290,8 +275,8 @@ def _platform(config: dict[str, Any]) -> str:
     return f"{config['os']}/{config['architecture']}"
 
 
-def _build_id(labels: Mapping[str, str], environment: list[Any], history: list[Any]) -> str:
-    """Our label, if the environment agrees and nothing was built upon the image that we made."""
+def _claim(labels: Mapping[str, str], environment: list[Any], history: list[Any]) -> str:
+    """Our label, if environment and history look as we make them. Anybody can write all three."""
     claimed = labels.get(BUILD_ID_LABEL, "")
     if not re.fullmatch(r"[0-9a-f]{32}", claimed) or f"MODEL_BUILD_ID={claimed}" not in environment:
         return ""

@@ -1,7 +1,7 @@
 """The images that the engine holds: look one up, name one."""
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from docker.errors import APIError, ImageNotFound
@@ -9,6 +9,7 @@ from docker.models.images import Image as EngineImage
 from docker.utils import parse_repository_tag
 
 from model_dockerize.errors import EngineError
+from model_dockerize.image import builds
 from model_dockerize.image.buildlog import Step
 from model_dockerize.image.engine import Engine, connect
 
@@ -22,7 +23,7 @@ class Image:
     ref: str  # "iris:1.0", or the id where it has no name
     id: str  # "sha256:..."
     size: int  # bytes, as the engine counts them
-    build_id: str  # empty: not built by this program
+    build_id: str  # empty: not known to have been built by this program
     created: datetime | None
     platform: str  # "linux/amd64": what its programs are for
     steps: tuple[Step, ...] = ()
@@ -42,7 +43,7 @@ def inspect(engine: Engine, ref: str, steps: tuple[Step, ...] = ()) -> Image:
     """The image that `ref` (name or id) names. Raises EngineError where the engine has none."""
     with closing(connect(engine)) as client:
         try:
-            return _image(client.images.get(ref), ref, steps)
+            return _image(engine, client.images.get(ref), ref, steps)
         except ImageNotFound as error:
             raise EngineError(
                 f"The engine holds no image {ref}.", "List what there is with `docker image ls`, or build it."
@@ -60,16 +61,17 @@ def has(engine: Engine, ref: str) -> bool:
 
 
 def find(engine: Engine, build_id: str) -> Image | None:
-    """The newest image that was built with this build id, preferably one that has a name; None where there is none."""
-    with closing(connect(engine)) as client:
-        found = client.images.list(filters={"label": f"{BUILD_ID_LABEL}={build_id}"})
-    images = [_image(image, image.tags[0] if image.tags else str(image.id)) for image in found]
-    oldest = datetime.min.replace(tzinfo=None)
-    return max(
-        images,
-        key=lambda image: (image.ref != image.id, image.created.replace(tzinfo=None) if image.created else oldest),
-        default=None,
-    )
+    """The image that was built here for this build id, if the engine still holds it."""
+    image_id = builds.recall(engine.environment, build_id)
+    if not image_id or not has(engine, image_id):
+        return None
+    return inspect(engine, image_id)
+
+
+def record(engine: Engine, image: Image, build_id: str) -> Image:
+    """Note that `image` was built just now for this build id; return it with the id."""
+    builds.remember(engine.environment, build_id, image.id)
+    return replace(image, build_id=build_id)
 
 
 def tag(engine: Engine, image: Image, ref: str) -> None:
@@ -85,13 +87,14 @@ def tag(engine: Engine, image: Image, ref: str) -> None:
             ) from error
 
 
-def _image(found: EngineImage, ref: str, steps: tuple[Step, ...] = ()) -> Image:
+def _image(engine: Engine, found: EngineImage, ref: str, steps: tuple[Step, ...]) -> Image:
     created = found.attrs.get("Created") or ""
+    claim = (found.labels or {}).get(BUILD_ID_LABEL, "")
     return Image(
         ref=ref,
         id=str(found.id),
         size=int(found.attrs.get("Size") or 0),
-        build_id=(found.labels or {}).get(BUILD_ID_LABEL, ""),
+        build_id=claim if builds.recall(engine.environment, claim) == str(found.id) else "",
         created=datetime.fromisoformat(created) if created and not created.startswith("0001") else None,
         platform=f"{found.attrs.get('Os') or 'linux'}/{found.attrs.get('Architecture')}",
         steps=steps,

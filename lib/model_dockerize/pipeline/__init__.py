@@ -135,7 +135,8 @@ def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> R
         contents = download.look(archive, engine.platform, stage)
         loaded = download.load(engine, contents, stage)
     outcome = "unchanged" if stage.status == "unchanged" else "loaded"
-    return Report(outcome=outcome, image=loaded.ref, build_id=contents.build_id, stages=recorder.stages)
+    build_id = download.built_here(environment, contents)
+    return Report(outcome=outcome, image=loaded.ref, build_id=build_id, stages=recorder.stages)
 
 
 def login(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:

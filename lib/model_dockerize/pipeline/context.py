@@ -67,7 +67,7 @@ class FromArchive(Prepared):
     @property
     def made_here(self) -> bool:
         """See Prepared."""
-        return bool(self.contents.build_id)
+        return bool(self.contents.claim)
 
 
 class Run:

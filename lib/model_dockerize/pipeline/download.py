@@ -1,6 +1,7 @@
 """Where a model comes from as a finished image: the archive is looked at, named, checked and loaded."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from model_dockerize import image, program, smoke
@@ -21,20 +22,29 @@ def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
     """
     settings = run.settings
     contents = look(archive, next(iter(settings.program.platforms), image.own_platform()), stage)
-    labels = contents.labels if contents.build_id else {}
+    labels = contents.labels if contents.claim else {}
+    build_id = built_here(run.environment, contents)
     name = settings.image.image_name or labels.get(_TITLE) or program.legal_name(_stem(archive))
     version = settings.image.image_version
     if version == "latest":
         version = labels.get(_VERSION, version)
-    if not contents.build_id:
+    if not contents.claim:
         stage.info("Somebody else made this image: of the smoke test, what its own specification offers is run.")
         if contents.ports and _PORT not in contents.ports:
             ports = ", ".join(map(str, contents.ports))
             stage.warning(f"The image declares port {ports}; a service asks port {_PORT}, as of every model.")
-    stage.info(f"called {name}:{version}; identity {contents.identity}")
-    run.learn(build_id=contents.build_id, image=next(iter(contents.names), f"{name}:{version}"))
-    expectation = _expectation(settings.smoke, contents.build_id, name)
-    return FromArchive(Named(name, version), contents.identity, contents.platform, expectation, contents)
+    # Not the form of a build id: nobody's folder may take this image for its own build.
+    identity = build_id or f"image-{contents.identity}"
+    stage.info(f"called {name}:{version}; identity {identity}")
+    run.learn(build_id=build_id, image=next(iter(contents.names), f"{name}:{version}"))
+    expectation = _expectation(settings.smoke, contents.claim, name)
+    return FromArchive(Named(name, version), identity, contents.platform, expectation, contents)
+
+
+def built_here(environment: Mapping[str, str], contents: image.Contents) -> str:
+    """The build id of an image that was built on this computer; empty for any other, whatever it says of itself."""
+    known = image.recall(environment, contents.claim)
+    return contents.claim if known and known in contents.ids else ""
 
 
 def look(archive: Path, platform: str, stage: StageProgress) -> image.Contents:
@@ -43,8 +53,9 @@ def look(archive: Path, platform: str, stage: StageProgress) -> image.Contents:
         raise InputError(program.pointers_sentence([str(archive)]), "Get the archive itself, and run again.")
     contents = image.look(archive, platform)
     stage.info(f"{archive.name}: {', '.join(contents.names) or 'an image without a name'}, {contents.platform}")
-    maker = f"build id: {contents.build_id}" if contents.build_id else f"image id: {contents.config}"
-    stage.info(maker)
+    stage.info(f"image id: {contents.config}")
+    if contents.claim:
+        stage.info(f"says that it is build {contents.claim}")
     return contents
 
 

@@ -166,7 +166,7 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
                 variables=image.cache_variables(cache, run.environment),
             )
             context = partial(program.write_context, model, prepared.dockerfile)
-            built = image.build(engine, context, request, stage)
+            built = image.record(engine, image.build(engine, context, request, stage), prepared.build_id)
             if built.platform != prepared.platform:
                 raise BuildError(
                     f"{name} was built for {built.platform}, not for {prepared.platform}.",

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_dockerize import state
 from model_dockerize.errors import SandboxError
 from model_dockerize.progress import Progress
 from model_dockerize.sandbox import environment, record
@@ -38,11 +39,8 @@ class StopReport:
 
 
 def default_home() -> Path:
-    """`$MODEL_DOCKERIZE_HOME`, else `model-dockerize` in the XDG state directory."""
-    if chosen := os.environ.get("MODEL_DOCKERIZE_HOME"):
-        return Path(chosen)
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "model-dockerize"
+    """Where the sandbox is kept where nobody says otherwise."""
+    return state.folder(os.environ)
 
 
 def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:

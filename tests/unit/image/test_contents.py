@@ -120,7 +120,7 @@ def test_what_an_image_is_however_it_is_packed(
         (80,),
         "iris",
     )
-    assert found.build_id == found.identity == BUILD_ID
+    assert (found.claim, found.identity) == (BUILD_ID, digest(ours())[:32])
     assert found.size == sum(map(len, files.values()))
 
 
@@ -155,7 +155,7 @@ def test_of_several_platforms_it_is_the_engines(tmp_path: Path) -> None:
 def test_what_was_built_upon_our_image_is_not_our_build(tmp_path: Path, changed: bytes, why: str) -> None:
     found = see(tmp_path, pack(docker_files(changed)))
 
-    assert found.build_id == "", why
+    assert found.claim == "", why
     assert found.identity == digest(changed)[:32]
 
 

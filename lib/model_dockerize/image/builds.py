@@ -1,0 +1,43 @@
+"""Remembers which image of the engine was built here for a build id.
+
+A label says it, too, but anybody can write that: an image that was loaded or pulled never counts as our build.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from model_dockerize import state
+from model_dockerize.settings import in_action
+
+
+def remember(environment: Mapping[str, str], build_id: str, image_id: str) -> None:
+    """Note that the image with this id in the engine was built for this build id. Without a place, nothing is noted."""
+    folder = _folder(environment)
+    if folder is None:
+        return
+    with suppress(OSError):  # the next run builds again, from the engine's cache
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=folder)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(image_id)
+        Path(temporary).replace(folder / build_id)
+
+
+def recall(environment: Mapping[str, str], build_id: str) -> str:
+    """The id of the image that was built here for this build id last; empty where none is known."""
+    folder = _folder(environment)
+    if folder is None or not re.fullmatch(r"[0-9a-f]{32}", build_id):
+        return ""
+    try:
+        return (folder / build_id).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""
+
+
+def _folder(environment: Mapping[str, str]) -> Path | None:
+    """None in the Action, whose home all steps of the job share."""
+    return None if in_action(environment) else state.folder(environment) / "builds"

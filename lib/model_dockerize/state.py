@@ -1,0 +1,13 @@
+"""Finds the folder in which this program keeps what it has to remember on this computer."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def folder(environment: Mapping[str, str]) -> Path:
+    """`$MODEL_DOCKERIZE_HOME`, else `model-dockerize` in the XDG state directory."""
+    if chosen := environment.get("MODEL_DOCKERIZE_HOME"):
+        return Path(chosen)
+    home = environment.get("HOME")
+    state = environment.get("XDG_STATE_HOME") or (Path(home) if home else Path.home()) / ".local" / "state"
+    return Path(state) / "model-dockerize"
