@@ -1,4 +1,4 @@
-"""What an image or an archive says of itself, against a real engine: it is loaded as what it is, and is nobody's build."""
+"""Claims of images and archives, against a real engine: each is loaded as what it is, and is nobody's build."""
 
 import gzip
 import os

@@ -63,12 +63,12 @@ class Option:
     @property
     def sources(self) -> Mapping[Source, str]:
         """Map each source that may set it to how it does, in a word or two."""
-        path = "path in the folder" if self.kind in (Kind.PATH, Kind.KEY) else "yes"
+        own = {Kind.PATH: "path in the folder", Kind.KEY: "key, or path in the folder"}.get(self.kind, "yes")
         ways = {
             Source.CALLER: "yes",
             Source.ENVIRONMENT: f"`{self.variable}`" if self.variable else "",
-            Source.FOLDER: "" if self.caller_only else path,
-            Source.CONFIG_INI: self.config_ini,
+            Source.FOLDER: "" if self.caller_only else own,
+            Source.CONFIG_INI: f"`{self.config_ini}`" if self.config_ini.startswith("[") else self.config_ini,
         }
         return {source: way for source, way in ways.items() if way}
 
@@ -239,7 +239,14 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Stop before the deployment if the scan finds something this bad or worse: CRITICAL, HIGH, MEDIUM or LOW.",
     ),
-    Option("aws-region", "aws", Kind.TEXT, "", "AWS region. The environment's or the profile's when empty."),
+    Option(
+        "aws-region",
+        "aws",
+        Kind.TEXT,
+        "",
+        "AWS region. The environment's or the profile's when empty.",
+        variable="AWS_REGION, AWS_DEFAULT_REGION",
+    ),
     Option("aws-account-id", "aws", Kind.TEXT, "", "The account that the credentials must belong to. Any when empty."),
     Option(
         "role-to-assume",

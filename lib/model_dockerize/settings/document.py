@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from model_dockerize.settings.declaration import Group, Kind, Option, Output
+from model_dockerize.settings.declaration import Group, Kind, Option, Output, Source
 
 _HEADINGS: dict[Group, str] = {
     "program": "The program",
@@ -23,6 +23,7 @@ _HEADINGS: dict[Group, str] = {
     "run": "The run itself",
 }
 
+_SOURCES_HEADING = "Where an input may come from"
 # What YAML has of its own is accepted beside text: `python-version: 3.13` and `aws-account-id: 123456789012` are read
 # as they are written.
 _SCHEMAS: dict[Kind, dict[str, Any]] = {
@@ -67,7 +68,8 @@ def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
         "# Inputs and outputs",
         "The same word is an input of the Action (`with: image-name: iris`), a flag of the command line "
         "(`--image-name iris`) and a key in model-dockerize.yml (`image-name: iris`). A flag or an input of the Action "
-        "wins over the file, and the file over the default. An empty value counts as not given.",
+        "wins over the file, and the file over the default. An empty value counts as not given. "
+        f"[Not every source may set every input](#{_SOURCES_HEADING.lower().replace(' ', '-')}).",
         "Paths are relative to the file that names them: to the workspace in the Action, to the current folder on the "
         "command line, to the folder of model-dockerize.yml in that file. A list is written `A,B`, one word a line, or "
         "as a YAML list. `NAME=VALUE` pairs are written one a line, as a YAML list or mapping, or by repeating the "
@@ -81,6 +83,7 @@ def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
         ]
         head = "| name | value | default | meaning |\n| --- | --- | --- | --- |"
         parts += [f"## {_HEADINGS[group]}", "\n".join([head, *rows])]
+    parts += [f"## {_SOURCES_HEADING}", *_sources(options)]
     rows = [f"| `{output.name}` | {_cell(output.help)} |" for output in outputs]
     parts += [
         "## Outputs of the Action",
@@ -88,6 +91,26 @@ def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
         "\n".join(["| name | meaning |\n| --- | --- |", *rows]),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _sources(options: Iterable[Option]) -> Iterable[str]:
+    """What each source may set: a rule in words, and a row an input where a file of the folder may not set all."""
+    yield (
+        "Whoever starts the run is trusted, and so is the environment. What lies in the program's folder is not: it "
+        "may come from a pull request, or from somewhere on the network. So a path in a model-dockerize.yml must end "
+        "inside of its folder, every link followed, at a regular file or a folder; a path in a Config.ini in the git "
+        "checkout that the file lies in (without one, in its own folder). A path that a flag or an input of the step "
+        "names may lie anywhere; only where it leads through the folder (in the Action: the workspace) must it end "
+        "there, so that nobody can put a link in the place of the file that was meant. "
+        "[threat-model.md](threat-model.md) says what else the folder may not do."
+    )
+    columns = tuple(Source)
+    head = " | ".join(source.value for source in columns)
+    rows = [
+        f"| `{option.name}` | {' | '.join(_cell(option.sources.get(source, 'no')) for source in columns)} |"
+        for option in options
+    ]
+    yield "\n".join([f"| name | {head} |", "| --- " * (len(columns) + 1) + "|", *rows])
 
 
 def file_schema(options: Iterable[Option]) -> str:
@@ -98,7 +121,11 @@ def file_schema(options: Iterable[Option]) -> str:
         "description": "What model-dockerize builds from this folder, and where it runs.",
         "type": ["object", "null"],
         "additionalProperties": False,
-        "properties": {option.name: {"description": _description(option), **_schema(option)} for option in options},
+        "properties": {
+            option.name: {"description": _description(option), **_schema(option)}
+            for option in options
+            if Source.FOLDER in option.sources
+        },
     }
     return json.dumps(document, indent=2) + "\n"
 
