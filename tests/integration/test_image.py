@@ -66,8 +66,8 @@ LENDER = {11: OLD_BASE}.get(sys.version_info.minor, default_image(f"3.{sys.versi
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
-    return probe(os.environ)
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return probe({**os.environ, "MODEL_DOCKERIZE_HOME": str(tmp_path_factory.mktemp("home"))})
 
 
 def context(dockerfile: str, **files: str) -> Callable[[BinaryIO], None]:
@@ -96,7 +96,7 @@ def web(engine: Engine) -> Iterator[Image]:
     build_id = secrets.token_hex(16)
     serve = '["python3", "-m", "http.server", "80"]'
     text = f"FROM {BASE}\nRUN echo made > /made.txt\nWORKDIR /srv\nCOPY page .\nCMD {serve}\n"
-    request = BuildRequest(tags=("mdimg-web:1.0",), labels={BUILD_ID_LABEL: build_id})
+    request = BuildRequest(tags=("mdimg-web:1.0",), labels={BUILD_ID_LABEL: build_id}, build_id=build_id)
     yield build(engine, context(text, page="hello"), request, Silent())
     remove(engine, "mdimg-web:1.0", "mdimg-web:2", f"gx-images:t-{build_id}")
 
@@ -126,6 +126,7 @@ def test_a_build_is_listed_labelled_and_told_step_by_step(engine: Engine) -> Non
         tags=("mdimg-steps:1", "mdimg-steps:latest"),
         build_args={"WORD": "a b"},
         labels={BUILD_ID_LABEL: build_id},
+        build_id=build_id,
         platform=engine.platform,
     )
     try:
@@ -588,14 +589,16 @@ def test_a_registry_that_does_not_answer_is_tried_again(engine: Engine, web: Ima
 @pytest.mark.needs("root-on-debian")
 def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
     with floor_engine([OLD_BASE]) as floor:
-        engine = probe({**os.environ, "DOCKER_HOST": floor.host})
+        engine = probe({**os.environ, "DOCKER_HOST": floor.host, "MODEL_DOCKERIZE_HOME": str(tmp_path / "home")})
         assert engine.version.startswith("20.10.")
         assert not engine.containerd_store
         build_id = secrets.token_hex(16)
         text = f"FROM {OLD_BASE}\nRUN --mount=type=secret,id=key cat /run/secrets/key | wc -c\nRUN echo two\n"
         serve = 'CMD ["python3", "-c", "import time; print(1 + 1, flush=True); time.sleep(60)"]\n'
         (tmp_path / "key").write_text("12345")
-        request = BuildRequest(("floor:1",), labels={BUILD_ID_LABEL: build_id}, secrets={"key": tmp_path / "key"})
+        request = BuildRequest(
+            ("floor:1",), labels={BUILD_ID_LABEL: build_id}, secrets={"key": tmp_path / "key"}, build_id=build_id
+        )
         words = Said()
         first = build(engine, context(text + serve), request, words)
         assert "  5" in words.outputs
@@ -629,7 +632,7 @@ def oci_layout(folder: Path) -> Path:
 def load_layout(engine: Engine, layout: Path) -> None:
     """Loaded, named by its identity, found again, run."""
     contents = look(layout, engine.platform)
-    assert (contents.names, contents.build_id) == ((), "")
+    assert (contents.names, contents.claim) == ((), "")
     try:
         assert held(engine, contents) is None
         loaded = load(engine, contents, Silent())

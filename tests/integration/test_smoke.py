@@ -41,7 +41,8 @@ class Model:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     """The example is-prime, with a build of its own."""
-    engine, silent = image.probe(os.environ), Silent()
+    home = {"MODEL_DOCKERIZE_HOME": str(tmp_path_factory.mktemp("home"))}
+    engine, silent = image.probe({**os.environ, **home}), Silent()
     folder = Path(shutil.copytree(ROOT / "examples" / "is-prime", tmp_path_factory.mktemp("smoke") / "is prime"))
     (folder / "build.txt").write_text(secrets.token_hex(8))
     sources = image.find_sources()
@@ -54,7 +55,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     )
     text = render_dockerfile(found, image.server_image(engine, version, engine.platform, sources, silent, SECRETS))
     identity = build_id(found, text, version)
-    request = image.BuildRequest(tags=("mdimg-smoke:1",), build_args={"MODEL_BUILD_ID": identity}, secrets=SECRETS)
+    request = image.BuildRequest(
+        tags=("mdimg-smoke:1",), build_args={"MODEL_BUILD_ID": identity}, secrets=SECRETS, build_id=identity
+    )
     built = image.build(engine, partial(write_context, found, text), request, silent)
     assert built.build_id == identity
     assert found.sample

@@ -1,6 +1,5 @@
 """The stage `build`: what reaches the engine, whatever the environment holds."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,14 +25,13 @@ def test_a_proxy_that_the_build_cannot_reach_is_warned_of_and_changes_nothing_el
     monkeypatch.setattr(image, "find", lambda *_: None)
     monkeypatch.setattr(image, "server_image", lambda *_: None)
     monkeypatch.setattr(image, "build", build)
-    monkeypatch.setattr(image, "record", lambda _, built, build_id: replace(built, build_id=build_id))
     model: Any = SimpleNamespace(name="iris", version="1")
     expectation: Any = None
     prepared = FromFolder(model, "b", "linux/amd64", expectation, "FROM scratch", "1")
     run = Run(to_settings([]), {"https_proxy": "http://127.0.0.1:3128"}, Recorder(Quiet()))
     engine: Any = None
     built = make._build(run, prepared, engine, image.Cache("none"), "")
-    assert (built.ref, built.build_id, requests[0].tags) == ("iris:1", "b", ("iris:1",))
+    assert (built.ref, requests[0].build_id, requests[0].tags) == ("iris:1", "b", ("iris:1",))
     assert run.recorder.warnings == (
         "https_proxy names a proxy on this computer's loopback, where a build cannot reach it.",
     )

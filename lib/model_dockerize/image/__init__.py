@@ -18,7 +18,7 @@ from model_dockerize.image.readiness import find_base, free_disk, sign_in
 from model_dockerize.image.remedies import advice_for_program
 from model_dockerize.image.serve import Place, serve, serves, stop
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
-from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, record, tag
+from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, tag
 
 __all__ = [
     "BUILD_ID_LABEL",
@@ -57,7 +57,6 @@ __all__ = [
     "proxy_passwords",
     "push",
     "recall",
-    "record",
     "run",
     "runs",
     "save",

@@ -21,7 +21,7 @@ from model_dockerize.image.buildlog import BuildLog, Failure, decode, short_name
 from model_dockerize.image.engine import Engine, numbers
 from model_dockerize.image.proxies import forwarded
 from model_dockerize.image.remedies import advice
-from model_dockerize.image.store import Image, inspect
+from model_dockerize.image.store import Image, inspect, record
 from model_dockerize.progress import Progress
 from model_dockerize.settings import in_action
 
@@ -44,6 +44,7 @@ class BuildRequest:
     target: str = ""  # stage; empty: the last one
     cache: tuple[str, ...] = ()  # options, of `cache_options`
     provenance: bool = False  # attest how it was built; the image becomes an index
+    build_id: str = ""  # under which this computer remembers the image; empty: it does not
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)  # of buildx's process, beside the engine's
 
 
@@ -115,6 +116,8 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
     for complaint in log.complaints():
         progress.warning(complaint)
     image = inspect(engine, request.tags[0], log.steps())
+    if request.build_id:
+        image = record(engine, image, request.build_id)
     progress.info(
         f"Built {image.ref} in {time.monotonic() - started:.1f} s: "
         f"{image.ran_steps} steps ran, {image.cached_steps} were cached."

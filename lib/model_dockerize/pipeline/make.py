@@ -163,10 +163,11 @@ def _build(run: Run, prepared: FromFolder, engine: image.Engine, cache: image.Ca
                 platform=prepared.platform,
                 cache=image.cache_options(cache, repository, model.name, run.environment),
                 provenance=settings.image.provenance,
+                build_id=prepared.build_id,
                 variables=image.cache_variables(cache, run.environment),
             )
             context = partial(program.write_context, model, prepared.dockerfile)
-            built = image.record(engine, image.build(engine, context, request, stage), prepared.build_id)
+            built = image.build(engine, context, request, stage)
             if built.platform != prepared.platform:
                 raise BuildError(
                     f"{name} was built for {built.platform}, not for {prepared.platform}.",
