@@ -268,6 +268,13 @@ def test_settings_files_that_are_links(disk: Disk) -> None:
         assert SECRET not in done.output
 
 
+def test_merge_keys_that_multiply(disk: Disk) -> None:
+    levels = [f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 9)}]}}" for n in range(1, 40)]
+    text = "\n".join(["x0: &x0 {k: v}", *levels, "job_def:", "  <<: *x39", "  job_definition_name: a", ""])
+    done = call("batch", disk.write("BatchConfig.yml", text))  # ends
+    assert "there is no key of this name" in done.output
+
+
 #: What somebody works with, which no report may take the place of.
 MINE = "alias ll='ls -l'\n"
 
@@ -339,3 +346,9 @@ def test_paths_that_stay_inside_are_taken(disk: Disk) -> None:
     read: Settings = to_settings([from_file(disk.write("model-dockerize.yml", "pip-config: pip.conf\n"))])
     assert read.program.pip_config == disk.folder / "conf/pip.conf"
     assert call("dockerfile", disk.folder).exit_code == 0
+
+
+def test_the_file_of_keys_is_not_shipped_whatever_it_is_called(disk: Disk) -> None:
+    disk.write("of-the-account.ini", "[aws]\naws_secret_access_key = short\n")
+    disk.write("model-dockerize.yml", "aws-config-file: of-the-account.ini\n")
+    assert "of-the-account.ini may hold credentials" in call("dockerfile", disk.folder).output

@@ -34,7 +34,8 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
         return download.inspect(run, settings.image.from_archive, stage)
     version = image.server_version(image.find_sources())
     platform = next(iter(settings.program.platforms), image.own_platform())
-    found = program.inspect(settings.program, settings.image, settings.smoke, stage)
+    private = (settings.aws.aws_config_file,)
+    found = program.inspect(settings.program, settings.image, settings.smoke, stage, private)
     text = program.render_dockerfile(found, image.server_ref(version, platform))
     identity = program.build_id(found, text, version)
     for line in _findings(found, platform):

@@ -21,8 +21,17 @@ _APT = re.compile(r"\b(apt|apt-get)\b[ \t]+(?:[-\w:=./]+[ \t]+)*?(install|update
 _DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+~:-]+)?")
 
 
-def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings, progress: Progress) -> Program:
+def inspect(
+    program: ProgramSettings,
+    image: ImageSettings,
+    smoke: SmokeSettings,
+    progress: Progress,
+    private: tuple[Path | None, ...] = (),
+) -> Program:
     """What the folder holds and how it becomes an image.
+
+    Args:
+        private: files that must not be shipped, besides pip's configuration.
 
     Raises:
         ProgramError: the folder cannot become an image; `details` names every problem, of settings too.
@@ -30,8 +39,7 @@ def inspect(program: ProgramSettings, image: ImageSettings, smoke: SmokeSettings
     """
     root = _folder(program.program_path)
     problems = Problems()
-    private = tuple(path for path in (program.pip_config,) if path is not None)
-    listing = list_files(root, private, problems)
+    listing = list_files(root, tuple(path for path in (program.pip_config, *private) if path), problems)
     if not listing.files:
         problems.wrong_folder("there is nothing in it to ship.")
     name = image_name(image.image_name, root.name, problems)

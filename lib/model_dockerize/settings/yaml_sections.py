@@ -186,17 +186,27 @@ def _what_is_wrong(error: Exception) -> str:
     return f"{place}: {problem}"
 
 
-def _entries(node: yaml.MappingNode, inside: tuple[yaml.Node, ...] = ()) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+def _entries(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
     """The keys and values of a mapping; those that a merge key (`<<`) brings last, where they are not its own."""
-    own = [(key, value) for key, value in node.value if key.tag != _MERGE]
-    yield from own
-    seen = {_key(key) for key, _ in own}
+    return _merged(node, (), {})
+
+
+def _merged(
+    node: yaml.MappingNode, inside: tuple[yaml.Node, ...], done: dict[int, list[tuple[yaml.Node, yaml.Node]]]
+) -> list[tuple[yaml.Node, yaml.Node]]:
+    """As `_entries`. Each mapping is looked at once: they may name each other many times, or in a circle."""
+    if id(node) in done:
+        return done[id(node)]
+    found = [(key, value) for key, value in node.value if key.tag != _MERGE]
+    seen = {_key(key) for key, _ in found}
     for merged in (value for key, value in node.value if key.tag == _MERGE):
         for other in merged.value if isinstance(merged, yaml.SequenceNode) else [merged]:
             if isinstance(other, yaml.MappingNode) and other not in inside:
-                fresh = [(key, value) for key, value in _entries(other, (*inside, node)) if _key(key) not in seen]
+                fresh = [pair for pair in _merged(other, (*inside, node), done) if _key(pair[0]) not in seen]
                 seen.update(_key(key) for key, _ in fresh)
-                yield from fresh
+                found += fresh
+    done[id(node)] = found
+    return found
 
 
 def _named_values(node: yaml.Node) -> Iterator[tuple[str, yaml.Node]]:
