@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import tarfile
 import time
 import tracemalloc
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from model_dockerize.errors import InputError
+from model_dockerize.image.archive import _inner_name
 from tests.unit.image.test_contents import (
     LAYER,
     Files,
@@ -194,3 +196,11 @@ def test_a_content_that_is_larger_than_the_bound(tmp_path: Path, pack_it: Callab
     header.size = 0
     with pytest.raises(InputError):
         see(tmp_path, pack_it(header.tobuf() + b"x" * (3 * MIB)), largest=2 * MIB)
+
+
+def test_what_lies_at_the_place_of_an_archive_is_neither_waited_for_nor_followed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    real = tmp_path / "real"
+    real.write_bytes(b"\x1f\x8b\x08\x08\0\0\0\0\0\0t-1.tar\0")
+    (tmp_path / "link").symlink_to(real)
+    assert [_inner_name(tmp_path / name) for name in ("pipe", "link", "absent", "real")] == ["", "", "", "t-1.tar"]

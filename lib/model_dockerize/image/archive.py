@@ -17,6 +17,7 @@ from model_dockerize.image.contents import Contents, look, process_of
 from model_dockerize.image.engine import Engine, connect
 from model_dockerize.image.packing import packing, unpacked
 from model_dockerize.image.store import Image, has, inspect, tag
+from model_dockerize.inside import OutsideError, open_regular
 from model_dockerize.progress import Progress
 
 _GZIP = b"\x1f\x8b"
@@ -169,9 +170,9 @@ def _holds(engine: Engine, path: Path, image: Image) -> bool:
 def _inner_name(path: Path) -> str:
     """The file name in a gzip header (RFC 1952 section 2.3); empty where there is none."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(256)
-    except OSError:
+    except (OSError, OutsideError):
         return ""
     if not head.startswith(_GZIP) or len(head) < 10 or head[3] != 0x08:  # only FNAME is set
         return ""
