@@ -40,6 +40,8 @@ MAPPING_BYTES = 256 * KIB
 #: Of a form beyond its data file: fields, boundaries, headers.
 FORM_BYTES = 2 * MIB
 LICENSE_BYTES = 128 * KIB
+#: Of the form of the login.
+API_KEY_BYTES = 8 * KIB
 KEY_CHARACTERS = 255
 CALLBACK_CHARACTERS = 2000
 #: All uploads together hold so much in memory before they wait for the disk.

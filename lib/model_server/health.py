@@ -1,6 +1,9 @@
 """The probe of HEALTHCHECK. It runs every few seconds in every container, so it imports next to nothing."""
 
+import os
 import socket
+
+from model_server import asking
 
 ANSWER = b"Health check is ok"
 
@@ -11,9 +14,11 @@ _EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - 
 def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
     """Asks the server that is bound to `host` for /health; returns None when it is well, else what is wrong."""
     host = host.strip("[]")
+    headers = {"Host": "localhost", "Connection": "close", **asking.headers(os.environ)}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     try:
         with socket.create_connection((_EVERY.get(host, host), port), timeout) as connection:
-            connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            connection.sendall(f"GET /health HTTP/1.1\r\n{head}\r\n".encode())
             answer = b""
             while chunk := connection.recv(4096):
                 answer += chunk

@@ -5,6 +5,7 @@ What to ask comes in MODEL_PROBE, what was found goes to standard output, a JSON
 
 import base64
 import json
+import os
 import secrets
 import time
 import urllib.error
@@ -13,6 +14,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from model_server import asking
 
 HEALTHY = "Health check is ok"
 #: A result that is larger is not told: a line of a log takes some kilobytes.
@@ -93,6 +96,7 @@ def probe(url: str, question: Question, out: Callable[[str], object]) -> bool:
 class _Test:
     def __init__(self, url: str, question: Question) -> None:
         self._url, self._question, self._job = url, question, ""
+        self._shown = asking.headers(os.environ)  # this task starts with what those of the service start with
         self.told = ""  # the result, in base64
 
     def health(self) -> str:
@@ -159,7 +163,7 @@ class _Test:
             raise _WrongError(f"{path} answered {status} without the envelope") from None
 
     def _ask(self, path: str, body: bytes | None = None, kind: str = "", method: str = "") -> tuple[int, Any, bytes]:
-        headers = {"Content-Type": kind} if kind else {}
+        headers = {**self._shown, **({"Content-Type": kind} if kind else {})}
         request = urllib.request.Request(self._url + path, body, headers, method=method or None)  # noqa: S310 - the run's
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:

@@ -15,6 +15,7 @@ import uvicorn
 import uvloop
 
 from model_server import __version__, bounds, log, manifest, privileges, volume
+from model_server.access import Access, Keys
 from model_server.api import data as data_of_jobs
 from model_server.api import envelope
 from model_server.api.app import create_app
@@ -35,7 +36,7 @@ from model_server.metrics import Metrics
 from model_server.orphans import ORPHANS
 from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.settings import DEFAULT_DATA_DIRECTORY, Settings
+from model_server.settings import DEFAULT_DATA_DIRECTORY, Settings, forget_secrets
 from model_server.volume import Volume
 
 _BACKLOG = 2048
@@ -53,17 +54,23 @@ def serve(settings: Settings) -> int:
         StartError: it could not start; nothing was left behind.
     """
     log.configure(settings.log_json)
-    os.environ.pop("MODEL_QUEUE_URL", None)  # its password is none of the program's business
+    forget_secrets(os.environ)
     model = manifest.read(settings.manifest)
+    access = Access(
+        Keys(settings.api_keys, model.name) if settings.api_keys else None,
+        settings.allowed_hosts,
+        settings.open_paths,
+        settings.job_list,
+    )
     listener = _bind(settings.host, settings.port)
     data = volume.claim(_data_directory(settings), model.name, settings.user if os.geteuid() == 0 else None)
     privileges.drop(settings.user)
     volume.check(data)
     ORPHANS.adopt()
-    return _run(settings, model, data, listener)
+    return _run(settings, model, access, data, listener)
 
 
-def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.socket) -> int:
+def _run(settings: Settings, model: Manifest, access: Access, data: Volume, listener: socket.socket) -> int:
     on_network = _MOUNTS.exists() and volume.is_on_network(data.root, _MOUNTS.read_text(encoding="utf-8"))
     tempfile.tempdir = "/tmp"  # noqa: S108 - the only place that is promised to be writable
     licensing = _licensing(settings, model, data)
@@ -111,6 +118,7 @@ def _run(settings: Settings, model: Manifest, data: Volume, listener: socket.soc
         runner_mode=lambda: workers.mode,
         metrics=metrics,
         licensing=licensing,
+        access=access,
         callback_hosts=settings.callback_hosts,
         space=Space(me.uploads, settings.free_bytes),
     )

@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from model_server import access
 from model_server.errors import StartError
 from model_server.manifest import Limits, Manifest
 
@@ -14,6 +15,8 @@ DEFAULT_MANIFEST = Path("/opt/model-server/model.json")
 DEFAULT_DATA_DIRECTORY = Path("/var/gai_data")
 DEFAULT_PORT = 80
 DEFAULT_USER = "1000:1000"  # need not exist in /etc/passwd
+_OPEN_PATHS = ("/health", "/ready")
+_SECRETS = ("MODEL_QUEUE_URL", "MODEL_LICENSE_KEY")
 
 N = TypeVar("N", int, float)
 D = TypeVar("D", int, float, None)
@@ -47,6 +50,15 @@ class Settings:
     callback_hosts: tuple[str, ...]
     #: Of the publisher of licence keys; "": the manifest's.
     license_public_key: str
+    #: A licence key that counts where the volume has none; "": none.
+    license_key: str = field(repr=False)
+    #: Variable -> its API keys; empty: no key is needed.
+    api_keys: Mapping[str, str] = field(repr=False)
+    #: Host names that the server answers for, in lower case; empty: any.
+    allowed_hosts: tuple[str, ...]
+    #: What needs neither key nor host name: some of /health, /ready, /metrics.
+    open_paths: tuple[str, ...]
+    job_list: bool
     #: Limits of a job that count instead of the manifest's; None where it decides.
     job_seconds: int | None
     job_memory_mib: int | None
@@ -89,6 +101,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     log_format = environment.get("MODEL_LOG_FORMAT", "").strip().lower() or "text"
     if log_format not in ("text", "json"):
         problems.append("MODEL_LOG_FORMAT must be text or json")
+    open_paths = _words(environment, "MODEL_OPEN_PATHS") or _OPEN_PATHS
+    if open_paths == ("none",):
+        open_paths = ()
+    if not set(open_paths) <= {*_OPEN_PATHS, "/metrics"}:
+        problems.append("MODEL_OPEN_PATHS may name /health, /ready and /metrics, or be none")
+    job_list = environment.get("MODEL_JOB_LIST", "").strip().lower() or "true"
+    if job_list not in ("true", "false"):
+        problems.append("MODEL_JOB_LIST must be true or false")
     data_directory = environment.get("GAI_VOLUME_PATH", "").strip()
     root_path = environment.get("ROOT_PATH", "").strip().strip("/")
     settings = Settings(
@@ -107,8 +127,13 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         retention_days=number("MODEL_RETENTION_DAYS", float, None, 0.0001, 36500),
         retention_jobs=number("MODEL_RETENTION_JOBS", int, None, 1, 10**9),
         free_bytes=number("MODEL_FREE_BYTES", int, 64 * 1024**2, 0, 10**15),
-        callback_hosts=tuple(environment.get("MODEL_CALLBACK_HOSTS", "").lower().replace(",", " ").split()),
+        callback_hosts=_words(environment, "MODEL_CALLBACK_HOSTS"),
         license_public_key=environment.get("MODEL_LICENSE_PUBLIC_KEY", "").strip(),
+        license_key=environment.get("MODEL_LICENSE_KEY", "").strip(),
+        api_keys={name: value for name, value in environment.items() if name.startswith(access.PREFIX)},
+        allowed_hosts=_words(environment, "MODEL_ALLOWED_HOSTS"),
+        open_paths=open_paths,
+        job_list=job_list == "true",
         job_seconds=number("MODEL_JOB_SECONDS", int, None, 1, 10**7),
         job_memory_mib=number("MODEL_JOB_MEMORY_MIB", int, None, 0, 10**8),
         job_output_bytes=number("MODEL_JOB_OUTPUT_BYTES", int, None, 0, 10**15),
@@ -123,3 +148,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 def current() -> Settings:
     """The settings of this process."""
     return from_environment(os.environ)
+
+
+def forget_secrets(environment: MutableMapping[str, str]) -> None:
+    """Takes out what is none of the program's business: it inherits the rest."""
+    for name in list(environment):
+        if name in _SECRETS or name.startswith(access.PREFIX):
+            del environment[name]
+
+
+def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(environment.get(name, "").lower().replace(",", " ").split())

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_server import pages
 from model_server.api import envelope, job_list, jobs, licenses, mapping_file, operations, results, run_job, system
+from model_server.api.doors import Doors
 from model_server.api.envelope import ApiError
 from model_server.api.services import Services
 from model_server.jobs import database
@@ -34,7 +35,7 @@ def create_app(services: Services, root_path: str = "") -> Starlette:
             *mapping_file.ROUTES,
             *pages.ROUTES,
         ],
-        middleware=[Middleware(PathPrefix, prefix=root_path)],
+        middleware=[Middleware(PathPrefix, prefix=root_path), Middleware(Doors, access=services.access)],
         exception_handlers={
             ApiError: _api_error,
             HTTPException: _http_error,

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from model_server.jobs.job import Job, State
 
 DELETED = "Deleted"
+_HEADERS = {"content-type": "application/json; charset=utf-8", "cache-control": "no-store"}
 
 
 class ApiError(Exception):
@@ -27,8 +28,8 @@ def json_bytes(value: Any) -> bytes:
 
 
 def json_response(content: bytes, status: int = 200) -> Response:
-    """An answer that is JSON already."""
-    return Response(content, status, {"content-type": "application/json; charset=utf-8"})
+    """An answer that is JSON already; no cache on its way may keep what is one client's."""
+    return Response(content, status, _HEADERS)
 
 
 def success(data: Any) -> Response:

@@ -8,7 +8,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_server import bounds
-from model_server.api import envelope, services
+from model_server.api import doors, envelope, services
+from model_server.api.envelope import ApiError
 from model_server.api.query import number
 from model_server.jobs.job import Job
 
@@ -17,11 +18,23 @@ _LAST_OFFSET = 10**9
 
 
 def jobs(request: Request) -> Response:
+    client = readable(request)
     limit = number(request, "limit", DEFAULT_LIMIT, 1, bounds.LISTED_JOBS)
     offset = number(request, "offset", 0, 0, _LAST_OFFSET)
     queue = services.of(request).store.queue
-    found = [entry(job) for job in queue.list(limit, offset)]
-    return envelope.success({"jobs": found, "offset": offset, "limit": limit, "total": queue.count()})
+    found = [entry(job) for job in queue.list(limit, offset, client)]
+    return envelope.success({"jobs": found, "offset": offset, "limit": limit, "total": queue.count(client)})
+
+
+def readable(request: Request) -> str | None:
+    """Returns whose jobs alone are listed; None: all.
+
+    Raises:
+        ApiError: 403, there is no list here.
+    """
+    if not services.of(request).access.job_list:
+        raise ApiError(403, "the list of jobs is switched off on this server (MODEL_JOB_LIST)")
+    return doors.client_of(request)
 
 
 def entry(job: Job) -> dict[str, Any]:

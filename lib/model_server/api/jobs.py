@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_server import bounds
-from model_server.api import data, disk, envelope, services, upload
+from model_server.api import data, disk, doors, envelope, services, upload
 from model_server.api.envelope import ApiError
 from model_server.api.query import number
 from model_server.api.services import Services
@@ -65,12 +65,14 @@ async def begin(request: Request, job_id: str, durable: bool = True) -> Future[J
             await upload.linger(request)
             raise
         form = await upload.receive(request, room.uploads, limit, space, with_digest=key is not None)
-        return await _add(form, room, key, job_id, durable)
+        return await _add(form, room, key, doors.client_of(request), job_id, durable)
     finally:
         space.give_back()
 
 
-async def _add(form: upload.Form, room: Services, key: str | None, job_id: str, durable: bool) -> Future[Job]:
+async def _add(
+    form: upload.Form, room: Services, key: str | None, client: str | None, job_id: str, durable: bool
+) -> Future[Job]:
     try:
         has_mapping = form.text("Mappings") or form.text("OutputMappings")  # to read one takes a while
         submission = await room.convert(_check, form, room) if has_mapping else _check(form, room)
@@ -79,7 +81,8 @@ async def _add(form: upload.Form, room: Services, key: str | None, job_id: str, 
             mappings=submission.mappings,
             output_mappings=submission.output_mappings,
             callback_url=form.text("CallbackUrl") or None,
-            idempotency_key=key,
+            idempotency_key=_scoped(key, client),
+            client=client,
             fingerprint=None if key is None else _fingerprint(form),
         )
         is_long = form.file is not None and form.file.stat().st_size > bounds.CHECKED_BYTES
@@ -116,6 +119,13 @@ async def recorded(job: Future[Job]) -> Job:
         raise
 
 
+def _scoped(key: str | None, client: str | None) -> str | None:
+    """Returns the idempotency key, so that no client meets a job of another under it."""
+    if key is None or client is None:
+        return key
+    return hashlib.sha256(f"{client}\0{key}".encode()).hexdigest()
+
+
 def _check_same(job: Job, order: Order) -> None:
     """Refuses an order that shares no more than its idempotency key with the job that was made under it."""
     if job.fingerprint not in (None, order.fingerprint):
@@ -144,16 +154,17 @@ def find(request: Request) -> Job:
     Raises:
         ApiError: 404, there is none.
     """
-    return _found(services.of(request).store.queue.get(id_of(request)))
+    return seen(services.of(request).store.queue.get(id_of(request)), request)
 
 
-async def look(room: Services, job_id: str) -> Job:
+async def look(request: Request, job_id: str) -> Job:
     """The job of this id.
 
     Raises:
         ApiError: 404, there is none.
     """
-    return _found(await room.look(room.store.queue.get, job_id))
+    room = services.of(request)
+    return seen(await room.look(room.store.queue.get, job_id), request)
 
 
 def id_of(request: Request) -> str:
@@ -168,8 +179,14 @@ def id_of(request: Request) -> str:
     return job_id
 
 
-def _found(job: Job | None) -> Job:
-    if job is None:
+def seen(job: Job | None, request: Request) -> Job:
+    """The job, if it is one that whoever asks may see.
+
+    Raises:
+        ApiError: 404, there is none, or it is another client's: nobody learns which.
+    """
+    client = doors.client_of(request)
+    if job is None or (client is not None and job.client != client):
         raise no_job()
     return job
 
@@ -189,18 +206,19 @@ async def status(request: Request) -> Response:
     seconds = min(number(request, "wait", 0, 0, 10**6), bounds.WAIT_SECONDS)
     room, job_id = services.of(request), id_of(request)
     with room.store.watchers.watch(job_id) as watch:
-        return envelope.job_status(await _wait_for_end(room, job_id, seconds, watch))
+        return envelope.job_status(await _wait_for_end(request, job_id, seconds, watch))
 
 
-async def _wait_for_end(room: Services, job_id: str, seconds: float, watch: Watch) -> Job:
+async def _wait_for_end(request: Request, job_id: str, seconds: float, watch: Watch) -> Job:
     """Looks at the job until it is over; at once when this server records it, each second for others.
 
     Raises:
         ApiError: 404, there is none, or none any more.
     """
+    room = services.of(request)
     deadline = time.monotonic() + (0 if room.store.watchers.are_many else seconds)
     while True:
-        job = await look(room, job_id)
+        job = await look(request, job_id)
         left = deadline - time.monotonic()
         if job.is_over or left <= 0 or room.draining():
             return job

@@ -2,14 +2,13 @@
 
 import json
 
-from multipart import MultipartError, MultipartSegment
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from model_server import bounds
-from model_server.api import envelope, services, upload
+from model_server.api import envelope, fields, services
 from model_server.api.envelope import ApiError, json_bytes, json_response
 from model_server.license import NO_KEY, LicenseError
 
@@ -27,11 +26,11 @@ async def shown(request: Request) -> Response:
 async def applied(request: Request) -> Response:
     """Takes {"license": "<key>"}, whatever the content type says."""
     try:
-        document = json.loads(await _body(request))
+        document = json.loads(await fields.body_of(request, bounds.LICENSE_BYTES))
     except (ValueError, RecursionError) as error:
         raise ApiError(400, 'the body must be JSON: {"license": "<the key\'s text>"}') from error
-    fields = {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
-    text = fields.get("license")
+    given = {key.lower(): value for key, value in document.items()} if isinstance(document, dict) else {}
+    text = given.get("license")
     if not isinstance(text, str) or not text.strip():
         raise ApiError(400, 'the body has no key: send {"license": "<the key\'s text>"}')
     return await _apply(request, text)
@@ -48,22 +47,7 @@ async def key_of_form(request: Request) -> str:
     Raises:
         ApiError: 400, there is none; 413.
     """
-    parser = upload.parser_of(request)
-    name, content = "", bytearray()
-    try:
-        for event in parser.parse(await _body(request)):
-            if isinstance(event, MultipartSegment):
-                name = upload.name_of(event)
-            elif event is not None and name == "license":
-                content += event
-        parser.close()
-    except MultipartError as error:
-        raise ApiError(
-            400, "the body must be multipart/form-data, with the key file in a part named License"
-        ) from error
-    if not content.strip():
-        raise ApiError(400, "the form has no key: send the .gai_key file in a part named License")
-    return content.decode("ascii", "replace")
+    return await fields.of_form(request, "License", bounds.LICENSE_BYTES)
 
 
 async def apply_key(request: Request, text: str) -> None:
@@ -84,16 +68,6 @@ async def apply_key(request: Request, text: str) -> None:
 async def _apply(request: Request, text: str) -> Response:
     await apply_key(request, text)
     return json_response(json_bytes({"isError": False, "errorMessage": None}))
-
-
-async def _body(request: Request) -> bytes:
-    upload.refuse_coding(request)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > bounds.LICENSE_BYTES:
-            raise ApiError(413, f"a license key is smaller than {bounds.LICENSE_BYTES} bytes")
-    return bytes(body)
 
 
 ROUTES = [

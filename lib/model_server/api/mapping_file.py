@@ -33,6 +33,7 @@ async def propose_mapping(request: Request) -> Response:
         "content-type": "application/json; charset=utf-8",
         "content-disposition": 'attachment; filename="mapping.json"',
         "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
     }
     return Response(content, headers=headers)
 

@@ -10,8 +10,16 @@ _TRIPLE = {"$ref": "#/components/schemas/JobEnvelope"}
 _FAILURE = {"$ref": "#/components/schemas/FailureEnvelope"}
 
 
-def document(manifest: Manifest) -> dict[str, Any]:
+def document(manifest: Manifest, wants_key: bool = False) -> dict[str, Any]:
     """Describes the API of the model's server, OpenAPI 3.0."""
+    described = _document(manifest)
+    if wants_key:
+        described["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
+        described["security"] = [{"key": []}]
+    return described
+
+
+def _document(manifest: Manifest) -> dict[str, Any]:
     return {
         "openapi": "3.0.3",
         "info": {

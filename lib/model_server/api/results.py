@@ -12,13 +12,17 @@ from starlette.routing import Route
 
 from model_server.api import data, services
 from model_server.api.envelope import ApiError
-from model_server.api.jobs import id_of, no_job
+from model_server.api.jobs import id_of, no_job, seen
 from model_server.api.services import Services
 from model_server.jobs.job import Job, State
 from model_server.tabular.mime import Form
 
 #: A result is the user's data under our address: a browser must neither guess at it nor run it.
-_INERT = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
+_INERT = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "sandbox; default-src 'none'",
+    "cache-control": "no-store",
+}
 _CHUNK = 256 * 1024
 
 
@@ -87,7 +91,7 @@ async def _answer(request: Request, form: Form | None, content_type: str) -> Res
     found = await room.look(room.store.queue.get_result, id_of(request))
     if found is None:
         raise no_job()
-    job, content = found
+    job, content = seen(found[0], request), found[1]
     if job.state is State.ERROR:
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:

@@ -35,7 +35,7 @@ async def run_job(request: Request) -> Response:
         with room.store.watchers.watch(job.id) as watch:
             watch.look()
             ended = await _end(room, added, watch, seconds)
-    response = await _unfinished(room, job.id) if ended is None else await _finished(room, job, ended)
+    response = await _unfinished(request, job.id) if ended is None else await _finished(room, job, ended)
     response.headers[_ID_HEADER] = job.id
     return response
 
@@ -70,10 +70,10 @@ async def _finished(room: Services, job: Job, ended: Ended) -> Response:
     return await results.answer(room, job, ended.result, ended.content, None, kind)
 
 
-async def _unfinished(room: Services, job_id: str) -> Response:
+async def _unfinished(request: Request, job_id: str) -> Response:
     """From now on the client counts on the job: it is made durable, then named."""
-    await asyncio.wrap_future(room.store.queue.settle(job_id))
-    job = await look(room, job_id)
+    await asyncio.wrap_future(services.of(request).store.queue.settle(job_id))
+    job = await look(request, job_id)
     response = envelope.job_status(job)
     response.status_code = 202
     response.headers["location"] = f"status/{job_id}"

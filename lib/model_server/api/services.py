@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from model_server import bounds
+from model_server.access import Access
 from model_server.api.disk import Space
 from model_server.jobs.store import Store
 from model_server.license import Licensing
@@ -39,6 +40,8 @@ class Services:
     runner_mode: Callable[[], str]
     #: None: licensing is off.
     licensing: Licensing | None = None
+    #: Who gets in, and to what.
+    access: Access = field(default_factory=Access)
     #: The only hosts that a CallbackUrl may name; empty: any.
     callback_hosts: tuple[str, ...] = ()
     #: Conversions that clients wait for: other requests must not wait for a thread behind them.

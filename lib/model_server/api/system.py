@@ -24,7 +24,8 @@ async def supported_mime_types(request: Request) -> Response:
 
 
 async def specification(request: Request) -> Response:
-    return json_response(json_bytes(openapi.document(services.of(request).manifest)))
+    room = services.of(request)
+    return json_response(json_bytes(openapi.document(room.manifest, wants_key=room.access.keys is not None)))
 
 
 ROUTES = [

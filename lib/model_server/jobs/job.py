@@ -38,6 +38,8 @@ class Order:
     idempotency_key: str | None = None
     #: and must be alike: a digest of what was sent.
     fingerprint: str | None = None
+    #: Whose key came with it; None: nobody's, or that of one who sees all jobs.
+    client: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Job:
     output_mappings: str | None
     idempotency_key: str | None
     fingerprint: str | None
+    client: str | None
     lease_owner: str | None
     lease_expires: float | None
     #: Name of the result, once complete: that of its file, where it is one.

@@ -72,6 +72,7 @@ class Queue:
             output_mappings=order.output_mappings,
             idempotency_key=order.idempotency_key,
             fingerprint=order.fingerprint,
+            client=order.client,
             lease_owner=None if claim is None else claim.owner,
             lease_expires=None if claim is None else now + claim.lease_seconds,
             result=None,
@@ -291,22 +292,24 @@ class Queue:
         mine = {(row.id, row.token) for row in rows}
         return [job for job in claims if (job.id, job.token) not in mine]
 
-    def list(self, limit: int, offset: int = 0) -> list[Job]:
-        """Up to `limit` jobs, newest first."""
-        query = select(*LISTED).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
+    def list(self, limit: int, offset: int = 0, client: str | None = None) -> list[Job]:
+        """Up to `limit` jobs, newest first; of one client, if it is named."""
+        query = select(*LISTED).where(*_of(client)).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
         with self._reader.connect() as connection:
             return [read_job(row) for row in connection.execute(query)]
 
-    def count(self) -> int:
-        """How many jobs there are."""
+    def count(self, client: str | None = None) -> int:
+        """How many jobs there are; of one client, if it is named."""
         with self._reader.connect() as connection:
-            return int(connection.execute(select(func.count()).select_from(_jobs)).scalar_one())
+            return int(connection.execute(select(func.count()).select_from(_jobs).where(*_of(client))).scalar_one())
 
-    def counts(self) -> Counts:
-        """How many jobs are where; reads the whole index."""
-        by_state = select(_jobs.c.state, func.count()).group_by(_jobs.c.state)
-        oldest = select(_jobs.c.created).where(_jobs.c.state == State.CREATED).order_by(_jobs.c.number).limit(1)
-        callbacks = select(func.count()).where(_jobs.c.callback_due.is_not(None))
+    def counts(self, client: str | None = None) -> Counts:
+        """How many jobs are where; of one client, if it is named. Reads the whole index."""
+        mine = _of(client)
+        by_state = select(_jobs.c.state, func.count()).where(*mine).group_by(_jobs.c.state)
+        waiting = (_jobs.c.state == State.CREATED, *mine)
+        oldest = select(_jobs.c.created).where(*waiting).order_by(_jobs.c.number).limit(1)
+        callbacks = select(func.count()).where(_jobs.c.callback_due.is_not(None), *mine)
         with self._reader.connect() as connection:
             found = {State(state): int(count) for state, count in connection.execute(by_state)}
             return Counts(
@@ -340,6 +343,11 @@ class Queue:
 
     def _post(self, statement: Update) -> Future[bool]:
         return self._commits.post(lambda connection: connection.execute(statement).rowcount == 1)
+
+
+def _of(client: str | None) -> tuple[ColumnElement[bool], ...]:
+    """Conditions for jobs of one client; none for all."""
+    return () if client is None else (_jobs.c.client == client,)
 
 
 def _storable(error: str) -> str:

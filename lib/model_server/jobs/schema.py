@@ -26,10 +26,12 @@ from sqlalchemy.schema import CreateColumn
 from model_server.errors import VolumeError
 
 #: 1: without `started`, mappings, callbacks, idempotency keys and the owner. 2: without small data. 3: without
-#: fingerprints. 4: today's.
-LAYOUT = 4
+#: fingerprints. 4: without clients. 5: today's.
+LAYOUT = 5
 #: Any number that all servers agree on (pg_advisory_xact_lock).
 _UPGRADE_LOCK = 0x6D6F64656C
+
+_HAS_CLIENT = text("client IS NOT NULL")
 
 metadata = MetaData()
 jobs = Table(
@@ -45,6 +47,7 @@ jobs = Table(
     Column("output_mappings", Text),
     Column("idempotency_key", String(255)),
     Column("fingerprint", String(64)),
+    Column("client", String(64)),
     Column("lease_owner", String(64)),
     Column("lease_expires", Float),
     Column("result", String(64)),
@@ -62,6 +65,8 @@ jobs = Table(
     Column("result_data", LargeBinary),
     Index("jobs_state_number", "state", "number"),
     Index("jobs_idempotency_key", "idempotency_key", unique=True),
+    # Only of those that have one: where no key is needed, nothing is written to it.
+    Index("jobs_client_number", "client", "number", sqlite_where=_HAS_CLIENT, postgresql_where=_HAS_CLIENT),
     Index("jobs_callback_due", "callback_due"),
 )
 _owner = Table(

@@ -1,47 +1,30 @@
 """Pages for people. Every link is relative: they work on any host and port, and behind any path prefix."""
 
-import re
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from model_server.api import jobs, licenses, mapping_file, services
+from model_server.api import doors, job_list, jobs, licenses, mapping_file, services
 from model_server.api.envelope import ApiError
 from model_server.api.query import number
 from model_server.jobs.job import Job
 from model_server.license import NO_KEY
-from model_server.pages import words
+from model_server.pages import login, words
+from model_server.pages.render import page as _page
 from model_server.tabular import mime
 
 JOBS_A_PAGE = 25
 _LAST_PAGE = 10**6
-_PREFIX = re.compile(r"(/[A-Za-z0-9._~%-]+){1,20}", re.ASCII)
-#: What a page may load, and from where: from this server alone, and no script that stands in the page itself.
-HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "cache-control": "no-cache",
-}
-_HERE = Path(__file__).parent
-_templates = Environment(
-    loader=FileSystemLoader(_HERE / "templates"), autoescape=select_autoescape(), undefined=StrictUndefined
-)
-_templates.filters.update(label=words.label, moment=words.moment, seconds=words.seconds, state=words.state)
 
 
 async def dashboard(request: Request) -> Response:
     manifest = services.of(request).manifest
     text, problem = await run_in_threadpool(_license, request)
-    counts = await run_in_threadpool(services.of(request).store.queue.counts)
+    counts = await run_in_threadpool(services.of(request).store.queue.counts, doors.client_of(request))
     return _page(
         request,
         "dashboard.html",
@@ -52,7 +35,7 @@ async def dashboard(request: Request) -> Response:
         outputs=mime.convertible(manifest.output_types),
         runner=services.of(request).runner_mode() or "starting",
         jobs=words.jobs(counts.by_state),
-        base=_removed_prefix(request),
+        base=doors.removed_prefix(request),
     )
 
 
@@ -94,17 +77,18 @@ async def mapping(request: Request) -> Response:
         return _mapping_page(request, error.status, error.message)
 
 
-def job_list(request: Request) -> Response:
+def current_jobs(request: Request) -> Response:
     """A page of jobs, newest first; a number beyond the last page is the last page."""
     try:
+        client = job_list.readable(request)
         asked = number(request, "page", 1, 1, _LAST_PAGE)
     except ApiError as error:
         return _message(request, "", "No such page", error)
     queue = services.of(request).store.queue
-    total = queue.count()
+    total = queue.count(client)
     pages = max(1, -(-total // JOBS_A_PAGE))
     page = min(asked, pages)
-    found = queue.list(JOBS_A_PAGE, (page - 1) * JOBS_A_PAGE)
+    found = queue.list(JOBS_A_PAGE, (page - 1) * JOBS_A_PAGE, client)
     return _page(
         request, "jobs.html", tab="jobs", jobs=found, total=total, page=page, pages=pages, forms=_forms(request)
     )
@@ -125,7 +109,8 @@ def delete(request: Request) -> Response:
     except ApiError as error:
         return _message(request, "../../", "No such job", error)
     services.of(request).store.delete(found.id)
-    return RedirectResponse(f"../../Jobs?page={_page_number(request)}", status_code=303)
+    is_listed = services.of(request).access.job_list
+    return RedirectResponse(f"../../Jobs?page={_page_number(request)}" if is_listed else "../../", status_code=303)
 
 
 async def swagger(request: Request) -> Response:
@@ -211,27 +196,6 @@ def _message(request: Request, up: str, title: str, error: ApiError) -> Response
     return _page(request, "message.html", error.status, tab="jobs", up=up, title=title, message=error.message)
 
 
-def _page(request: Request, template: str, status: int = 200, *, up: str = "", **values: object) -> Response:
-    """Renders a template; `up` is the relative way from the page to the server's root."""
-    manifest = services.of(request).manifest
-    values = {"model": manifest, "up": up, "base": "", **values}
-    page = _templates.get_template(template).render(values)
-    response = HTMLResponse(page, status, HEADERS)
-    if values["base"]:
-        name = "content-security-policy"
-        response.headers[name] = HEADERS[name].replace("base-uri 'none'", "base-uri 'self'")
-    return response
-
-
-def _removed_prefix(request: Request) -> str:
-    """The path prefix that a proxy says it has removed, as Traefik does; "" if it is none.
-
-    Whether the address that it was removed from ended with a slash is not known, and relative links depend on that.
-    """
-    prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
-    return f"{prefix}/" if _PREFIX.fullmatch(prefix) else ""
-
-
 ROUTES: list[BaseRoute] = [
     Route("/", dashboard, methods=["GET"]),
     Route("/License", license_form, methods=["GET"]),
@@ -240,10 +204,11 @@ ROUTES: list[BaseRoute] = [
     Route("/AddJob", add_job, methods=["POST"]),
     Route("/Mapping", mapping_form, methods=["GET"]),
     Route("/Mapping", mapping, methods=["POST"]),
-    Route("/Jobs", job_list, methods=["GET"]),
+    Route("/Jobs", current_jobs, methods=["GET"]),
     Route("/Job/{job_id}", job, methods=["GET"]),
     Route("/Job/{job_id}/Delete", delete_form, methods=["GET"]),
     Route("/Job/{job_id}/Delete", delete, methods=["POST"]),
     *(Route(path, swagger, methods=["GET"]) for path in ("/swagger", "/swagger/", "/swagger/index.html")),
-    Mount("/static", StaticFiles(directory=_HERE / "static")),
+    *login.ROUTES,
+    Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
 ]

@@ -1,0 +1,119 @@
+"""API keys: who may use the server, and whose jobs are whose.
+
+A key is known by its digest alone. What a browser holds instead, after the login, is signed by a secret made of the
+key: it ends with its time or with the key, and every server that knows the key knows it.
+"""
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from model_server.errors import StartError
+
+#: MODEL_API_KEY sees every job; MODEL_API_KEY_NAME only those that were sent with it.
+VARIABLE = re.compile(r"MODEL_API_KEY(?:_([A-Z0-9][A-Z0-9_]{0,39}))?", re.ASCII)
+#: Any variable that may hold one: also one whose name is wrong is none of the program's business.
+PREFIX = "MODEL_API_KEY"
+SESSION_SECONDS = 8 * 3600
+_KEY = re.compile(r"[!-~]{16,256}", re.ASCII)
+_SESSION = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Somebody who has a key. `client` owns the jobs that are sent with it; None: it sees all jobs."""
+
+    client: str | None
+    digest: bytes = field(repr=False)
+    signing: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who gets in, and to what."""
+
+    #: None: no key is needed.
+    keys: "Keys | None" = None
+    #: Host names that the server answers for, in lower case; empty: any.
+    hosts: tuple[str, ...] = ()
+    #: Paths that are answered without a key and for any host: load balancers have neither.
+    open_paths: tuple[str, ...] = ("/health", "/ready")
+    #: The list of jobs is shown.
+    job_list: bool = True
+
+
+class Keys:
+    """The keys that open a server. Any thread may call any method."""
+
+    def __init__(self, given: Mapping[str, str], model: str, clock: Callable[[], float] = time.time) -> None:
+        """Takes the keys that the environment gives.
+
+        Args:
+            given: variable -> its keys, separated by white space: an old and a new one while they change.
+            model: a session is for this one.
+            clock: seconds since the epoch.
+
+        Raises:
+            StartError: with everything that is wrong; no key is quoted.
+        """
+        self._model = model
+        self._clock = clock
+        self._holders: list[Holder] = []
+        problems = []
+        for variable, text in sorted(given.items()):
+            name = VARIABLE.fullmatch(variable)
+            keys = text.split()
+            if name is None:
+                problems.append(f"{variable} must be MODEL_API_KEY_NAME, with a name of A-Z, 0-9 and _")
+            elif not keys:  # to take it for absent would open the server to everybody
+                problems.append(f"{variable} is set and holds no key")
+            elif not all(_KEY.fullmatch(key) for key in keys):
+                problems.append(f"{variable} holds a key that is not 16 to 256 printable ASCII characters")
+            else:
+                self._holders += [_holder(name[1] and name[1].lower(), key) for key in keys]
+        if len({holder.digest for holder in self._holders}) < len(self._holders):
+            problems.append("two of the API keys are the same")
+        if problems:
+            raise StartError("wrong settings: " + "; ".join(problems))
+
+    def holder_of(self, key: str) -> Holder | None:
+        """Returns whose key it is; how long that takes says nothing about the keys."""
+        return _same(_digest(key, b"key"), [(holder.digest, holder) for holder in self._holders])
+
+    def session(self, holder: Holder) -> str:
+        """Makes what a browser shows instead of the key, for a while."""
+        expires = int(self._clock()) + SESSION_SECONDS
+        return f"{expires}.{self._signature(holder, expires).hex()}"
+
+    def holder_of_session(self, text: str) -> Holder | None:
+        """Returns who got this session; None if it is forged, over, or of a key that is no longer ours."""
+        parts = _SESSION.fullmatch(text)
+        if parts is None:
+            return None
+        expires = int(parts[1])
+        known = [(self._signature(holder, expires), holder) for holder in self._holders]
+        found = _same(bytes.fromhex(parts[2]), known)
+        return found if self._clock() < expires else None
+
+    def _signature(self, holder: Holder, expires: int) -> bytes:
+        return hmac.digest(holder.signing, f"{expires} {self._model}".encode(), "sha256")
+
+
+def _holder(client: str | None, key: str) -> Holder:
+    return Holder(client, _digest(key, b"key"), _digest(key, b"session"))
+
+
+def _digest(key: str, purpose: bytes) -> bytes:
+    return hmac.digest(hashlib.sha256(key.encode("utf-8", "replace")).digest(), purpose, "sha256")
+
+
+def _same(shown: bytes, known: list[tuple[bytes, Holder]]) -> Holder | None:
+    """Compares with all of them, also behind the right one."""
+    found = None
+    for digest, holder in known:
+        if hmac.compare_digest(digest, shown):
+            found = holder
+    return found

@@ -1,0 +1,45 @@
+"""Renders the pages' templates."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from model_server.api import doors, services
+from model_server.pages import words
+
+#: What a page may load, and from where: from this server alone, and no script that stands in the page itself.
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(),
+    undefined=StrictUndefined,
+)
+_templates.filters.update(label=words.label, moment=words.moment, seconds=words.seconds, state=words.state)
+
+
+def page(request: Request, template: str, status: int = 200, *, up: str = "", **values: object) -> Response:
+    """Renders a template; `up` is the relative way from the page to the server's root."""
+    room = services.of(request)
+    known = {
+        "model": room.manifest,
+        "up": up,
+        "base": "",
+        "is_listed": room.access.job_list,
+        "is_logged_in": doors.holder_of(request) is not None,
+    }
+    values = {**known, **values}
+    response = HTMLResponse(_templates.get_template(template).render(values), status, HEADERS)
+    if values["base"]:
+        name = "content-security-policy"
+        response.headers[name] = HEADERS[name].replace("base-uri 'none'", "base-uri 'self'")
+    return response
