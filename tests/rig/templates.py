@@ -28,7 +28,12 @@ def findings(body: str, regions: list[str] = REGIONS) -> list[str]:
 
 def resources(body: str) -> dict[str, Any]:
     """Return the resources of a template, short forms written out."""
-    return dict(json.loads(json.dumps(loads(body)))["Resources"])
+    return dict(document(body)["Resources"])
+
+
+def document(body: str) -> dict[str, Any]:
+    """Return a template, short forms written out."""
+    return dict(json.loads(json.dumps(loads(body))))
 
 
 def is_yaml_without_anchors(body: str) -> bool:

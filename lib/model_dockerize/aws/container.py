@@ -8,6 +8,7 @@ from model_dockerize.aws.session import Aws
 from model_dockerize.aws.volume import Volume
 from model_dockerize.errors import InputError
 from model_dockerize.settings import ServiceSettings
+from model_dockerize.settings.access import key_variables
 
 _ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}
 #: Where the server of the image looks for its job queue.
@@ -56,6 +57,18 @@ class Container:
         if queue_url.startswith("arn:"):
             return replace(self, secrets=self.secrets + queue)
         return replace(self, environment=self.environment + queue)
+
+    def with_access(self, settings: ServiceSettings) -> "Container":
+        """The container as a server that lets in, shows and keeps what `settings` say."""
+        told = {
+            "MODEL_OPEN_PATHS": ",".join(settings.open_paths),
+            "MODEL_ALLOWED_HOSTS": ",".join(settings.allowed_hosts),
+            "MODEL_JOB_LIST": "" if settings.job_list else "false",
+            "MODEL_RETENTION_DAYS": str(settings.retention_days or ""),
+        }
+        environment = tuple((name, value) for name, value in told.items() if value)
+        keys = key_variables(settings.api_key)
+        return replace(self, environment=self.environment + environment, secrets=self.secrets + keys)
 
     def with_volume(self, volume: Volume | None) -> "Container":
         """The container as a server whose jobs lie on `volume`."""

@@ -82,12 +82,12 @@ def cli() -> None:
     """
 
 
-def takes(*groups: str) -> Callable[[Command], Command]:
-    """Adds the flags of these groups of the declaration, and the argument."""
+def takes(*names: str) -> Callable[[Command], Command]:
+    """Adds the flags of these groups and inputs of the declaration, and the argument."""
 
     def decorate(command: Command) -> Command:
         for option in reversed(OPTIONS):
-            if option.group in groups:
+            if option.group in names or option.name in names:
                 command = click.option(f"--{option.name}", **_click(option))(command)
         target = click.Path(path_type=Path)
         return click.argument("target", required=False, type=target, metavar="[FOLDER|FILE.yml|Config.ini]")(command)

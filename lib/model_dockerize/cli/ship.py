@@ -67,7 +67,7 @@ def load(archive: Path) -> None:
 @click.option("--address", default="127.0.0.1", show_default=True, help="Address of this computer to answer at.")
 @click.option("--data-volume", default="", metavar="NAME", help="Docker volume that keeps its data, made if missing.")
 @click.option("--stop", is_flag=True, help="Stop it instead. The data volume stays.")
-@takes(*PROGRAM)
+@takes(*PROGRAM, "allowed-hosts")
 def serve(target: Path | None, *, port: int, address: str, data_volume: str, stop: bool, **flags: str | None) -> None:
     """Run the model on this computer, prove it, and leave it running.
 

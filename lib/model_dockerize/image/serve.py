@@ -7,6 +7,7 @@ the other comes back where the new one is not wanted after all.
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 import docker
@@ -34,12 +35,24 @@ class Place:
     address: str  # of this computer, e.g. 127.0.0.1
     port: int
     volume: str
+    hosts: tuple[str, ...] = ()  # further names that it answers for
 
     @property
     def url(self) -> str:
         """Where it answers."""
         host = "127.0.0.1" if self.address == "0.0.0.0" else self.address  # noqa: S104 - all addresses, if asked for
         return f"http://{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether only this computer reaches it."""
+        return ip_address(self.address).is_loopback
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of the container: a web page that binds its own name to this computer is not answered."""
+        own = ("localhost", self.address) if self.is_loopback or self.hosts else ()
+        return {"MODEL_ALLOWED_HOSTS": ",".join((*own, *self.hosts))} if own else {}
 
 
 def serves(engine: Engine, name: str, image: Image, place: Place) -> bool:
@@ -122,6 +135,7 @@ def _create(client: docker.DockerClient, name: str, image: Image, place: Place) 
             image.ref,
             name=name,
             labels={LABEL: name},
+            environment=place.environment,
             ports={_PORT: (place.address, place.port)},
             mounts=[Mount(DATA, place.volume)] if place.volume else [],
         )
@@ -151,5 +165,6 @@ def _is(attrs: dict[str, Any], image: Image, place: Place) -> bool:
     return (
         attrs["Image"] == image.id
         and (published[0].get("HostIp"), published[0].get("HostPort")) == (place.address, str(place.port))
+        and {f"{key}={value}" for key, value in place.environment.items()} <= set(attrs["Config"]["Env"])
         and data == ([place.volume] if place.volume else [])
     )

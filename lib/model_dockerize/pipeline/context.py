@@ -79,7 +79,7 @@ class Run:
         self.recorder = recorder
         self.report = Report()
         self._lock = threading.Lock()
-        for secret in (settings.smoke.license_key, *image.proxy_passwords(environment)):
+        for secret in (settings.smoke.license_key, settings.smoke.smoke_api_key, *image.proxy_passwords(environment)):
             recorder.secret(secret)
 
     def learn(self, **facts: Any) -> None:

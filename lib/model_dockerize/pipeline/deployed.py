@@ -2,11 +2,13 @@
 
 import socket
 import time
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from model_dockerize import aws, smoke
 from model_dockerize.errors import AwsError, InputError
 from model_dockerize.pipeline import make
+from model_dockerize.pipeline.access import who_can_reach
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
 
@@ -21,7 +23,7 @@ def address(run: Run, account: aws.Aws, service: aws.Service, stage: StageProgre
     """Where the service answers, by the user's word (smoke-url) or AWS's."""
     said = run.settings.smoke.smoke_url
     found = aws.Address(said, said, START_TIMEOUT) if said else aws.address_of(account, service, stage)
-    run.learn(url=found.url)
+    run.learn(url=found.url, access=who_can_reach(run.settings.service))
     return found
 
 
@@ -29,9 +31,11 @@ def smoke_deployed(
     run: Run, prepared: Prepared, account: aws.Aws, service: aws.Service, where: aws.Address, stage: StageProgress
 ) -> tuple[str, ...]:
     """The lines of the checks that failed; none when the model is right."""
-    if _is_asked_from_here(prepared, where):
+    if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
     why = "has a certificate for another name" if not where.outside else "is not reached from here"
+    if _lacks_key(run):
+        why = "wants an API key, and smoke-api-key is empty"
     stage.info(f"{where.url} {why}: a task inside of the network tests {where.inside}")
     result = _inside(run, prepared, account, service, where, stage)
     run.learn(smoke_deployed=smoke_report(result))
@@ -40,15 +44,17 @@ def smoke_deployed(
 
 def smoke_again(run: Run, prepared: Prepared, where: aws.Address, stage: StageProgress) -> tuple[str, ...]:
     """As `smoke_deployed`, of a service that nothing was changed of since it proved itself: no task is started."""
-    if _is_asked_from_here(prepared, where):
+    if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
-    stage.skipped("It is not reached from here, and it proved itself when it was deployed.")
+    why = "It wants an API key (smoke-api-key)" if _lacks_key(run) else "It is not reached from here"
+    stage.skipped(f"{why}, and it proved itself when it was deployed.")
     return ()
 
 
 def smoke_from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:
     """As `smoke_deployed`, from where we are."""
-    result = make.prove(run, prepared, (url,), stage)
+    with_key = replace(prepared.expectation, api_key=run.settings.smoke.smoke_api_key)
+    result = make.prove(run, replace(prepared, expectation=with_key), (url,), stage)
     run.learn(smoke_deployed=smoke_report(result))
     return result.failures
 
@@ -88,10 +94,17 @@ def _inside(
     return result
 
 
-def _is_asked_from_here(prepared: Prepared, where: aws.Address) -> bool:
+def _lacks_key(run: Run) -> bool:
+    """Tell whether only a task of the service has the API key that it wants."""
+    return bool(run.settings.service.api_key) and not run.settings.smoke.smoke_api_key
+
+
+def is_asked_from_here(run: Run, prepared: Prepared, where: aws.Address) -> bool:
     """Only our own server can test another one, and only at an address of a task."""
     if not prepared.made_here or not where.inside:
         return True
+    if _lacks_key(run):
+        return False
     return bool(where.outside) and _is_reached(where.outside, where.patience)
 
 

@@ -62,6 +62,12 @@ def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
         EngineError: the engine makes no images for this platform.
         InputError: a file for the build is not there; the model wants a license key, and none is given.
     """
+    service = run.settings.service
+    if service.deploy_service and service.api_key and not prepared.made_here:
+        raise InputError(
+            "This image has no model server of ours, so nobody would ask for the API key (api-key).",
+            "Leave api-key out, and say by allow-from who may connect.",
+        )
     if isinstance(prepared, FromArchive):
         download.check(run, prepared, engine)
     elif isinstance(prepared, FromFolder):

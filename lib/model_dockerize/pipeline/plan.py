@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from model_dockerize import aws
-from model_dockerize.pipeline import batch
+from model_dockerize.pipeline import access, batch
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.ship import serving, wants_jobs
 from model_dockerize.progress import Progress, Silent
@@ -36,6 +36,7 @@ def plan(run: Run, prepared: Prepared, account: aws.Aws) -> None:
             image_line = f"= image {uri}"
         ground: aws.Runtime | None = None
         if settings.service.deploy_service:
+            access.warn_of_the_internet(settings.service, stage)
             ground = aws.ensure_foundations(only_asking, settings.service, model.name, quiet)
         elif settings.batch.create_job_def:
             ground = batch.ensure_runtime(run, only_asking, model.name, quiet)

@@ -1,6 +1,7 @@
 """A model on this computer, for as long as one likes: started, proved where it runs, replaced, stopped."""
 
 import re
+from dataclasses import replace
 
 from model_dockerize import image
 from model_dockerize.errors import SmokeError
@@ -15,6 +16,7 @@ def start(run: Run, place: image.Place) -> None:
         SmokeError: it ends, or does not answer as it must; what ran there before runs again.
     """
     prepared = make.prepare(run)
+    place = replace(place, hosts=run.settings.service.allowed_hosts)
     run.learn(outcome="failed")
     with run.recorder.stage("check") as stage:
         engine = image.probe(run.environment)
@@ -25,7 +27,7 @@ def start(run: Run, place: image.Place) -> None:
     if image.serves(engine, name, built, place):
         with run.recorder.stage("serve") as stage:
             stage.unchanged(f"Container {name} runs this image there already.")
-        run.learn(outcome="unchanged", url=place.url)
+        run.learn(outcome="unchanged", url=place.url, access=who_can_reach(place))
         return
     with image.serve(engine, name, built, place) as container:
         with run.recorder.stage("serve") as stage:
@@ -41,7 +43,7 @@ def start(run: Run, place: image.Place) -> None:
                     "Read above what it said; another model's data volume is refused: each model needs its own.",
                     (*result.failures, *container.logs(20).splitlines()),
                 )
-    run.learn(outcome="serving", url=place.url)
+    run.learn(outcome="serving", url=place.url, access=who_can_reach(place))
 
 
 def stop(run: Run) -> None:
@@ -56,6 +58,14 @@ def stop(run: Run) -> None:
         else:
             stage.unchanged(f"There is no container {name}.")
             run.learn(outcome="unchanged")
+
+
+def who_can_reach(place: image.Place) -> str:
+    """Say who can reach a model that is served on this computer."""
+    if place.is_loopback:
+        return "this computer"
+    at = f"port {place.port}" if place.address in ("0.0.0.0", "::") else f"{place.address}:{place.port}"  # noqa: S104
+    return f"whoever reaches {at} of this computer"
 
 
 def _name(prepared: Prepared) -> str:

@@ -15,7 +15,7 @@ from model_dockerize.errors import (
     RolloutError,
     SupersededError,
 )
-from model_dockerize.pipeline import batch, deployed, make
+from model_dockerize.pipeline import access, batch, deployed, make
 from model_dockerize.pipeline.context import FromFolder, Prepared, Run
 from model_dockerize.report import StageProgress
 from model_dockerize.settings import ServiceSettings
@@ -115,6 +115,8 @@ def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime |
     if not (settings.service.deploy_service or settings.batch.create_job_def):
         return None
     with run.recorder.stage("foundations") as stage:
+        if settings.service.deploy_service:
+            access.warn_of_the_internet(settings.service, stage)
         own = account.apart()  # the push beside us makes changes of its own
         try:
             made = (
@@ -157,7 +159,7 @@ def serving(run: Run, prepared: Prepared, account: aws.Aws, uri: str, ground: aw
     settings = run.settings.service
     container = aws.container_of(account, settings, uri, prepared.platform, ground)
     container = container.with_queue(settings.queue_url).with_volume(ground.volume)
-    return container if prepared.made_here else replace(container, health_command=())
+    return container.with_access(settings) if prepared.made_here else replace(container, health_command=())
 
 
 def service(

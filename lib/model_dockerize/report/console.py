@@ -51,9 +51,9 @@ class ConsoleDisplay:
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
         """See Display."""
-        safe = escape(_printable(text))
+        safe = _safe(text)
         if level == "warning":
-            place = f" ({escape(str(file))}{f':{line}' if line else ''})" if file else ""
+            place = f" ({_safe(str(file))}{f':{line}' if line else ''})" if file else ""
             self._print(f"[yellow]! {stage:<14} {safe}{place}[/]")
         elif level == "output":
             self._print(f"  [dim]{stage:<14} | {safe}[/]")
@@ -70,26 +70,25 @@ class ConsoleDisplay:
         self._live.stop()
         self._print("")
         for finding in report.findings:
-            remedy = f" [bold]→[/] {escape(_printable(finding.remedy))}" if finding.remedy else ""
-            text = escape(_printable(finding.text))
-            self._verdict.print(f"{_FOUND[finding.status]} [bold]{finding.name:<13}[/] {text}{remedy}")
+            remedy = f" [bold]→[/] {_safe(finding.remedy)}" if finding.remedy else ""
+            self._verdict.print(f"{_FOUND[finding.status]} [bold]{finding.name:<13}[/] {_safe(finding.text)}{remedy}")
         if report.failure:
             self._failure(report, report.failure)
         else:
-            self._verdict.print(f"[bold green]{report.outcome}[/] {escape(report.image)}")
+            self._verdict.print(f"[bold green]{report.outcome}[/] {_safe(report.image)}")
             for doubt in report.doubts:
-                self._verdict.print(f"[yellow]not proved[/]: {escape(_printable(doubt))}")
+                self._verdict.print(f"[yellow]not proved[/]: {_safe(doubt)}")
         for line in report.plan:
-            self._verdict.print(f"  {escape(line)}")
+            self._verdict.print(f"  {_safe(line)}")
         self._facts(report)
 
     def _failure(self, report: Report, failure: Failure) -> None:
         # The reason must stand in the first lines of what is printed last: people read there.
-        self._verdict.print(f"[bold red]{report.outcome}[/]: {escape(failure.message)}")
+        self._verdict.print(f"[bold red]{report.outcome}[/]: {_safe(failure.message)}")
         for detail in failure.details:
-            self._verdict.print(f"  {escape(_printable(detail))}")
+            self._verdict.print(f"  {_safe(detail)}")
         if failure.remedy:
-            self._verdict.print(f"[bold]Next:[/] {escape(failure.remedy)}")
+            self._verdict.print(f"[bold]Next:[/] {_safe(failure.remedy)}")
         self._verdict.print(f"[dim]exit code {failure.exit_code} ({failure.kind})[/]")
 
     def _facts(self, report: Report) -> None:
@@ -101,6 +100,7 @@ class ConsoleDisplay:
             "url": report.url if answered else "",
             "swagger": f"{report.url}/swagger" if answered else "",
             "upload": f"{report.url}/AddJob" if answered else "",
+            "reached by": report.access if answered else "",
             "image": report.image_uri or (report.image if built else ""),
             "build id": report.build_id,
             "archive": report.archive,
@@ -110,7 +110,7 @@ class ConsoleDisplay:
         }
         for name, value in facts.items():
             if value:
-                self._verdict.print(f"[dim]{name:<9}[/] {escape(value)}")
+                self._verdict.print(f"[dim]{name:<10}[/] {_safe(value)}")
 
     def _status(self) -> Table:
         table = Table.grid(padding=(0, 1))
@@ -121,6 +121,11 @@ class ConsoleDisplay:
 
     def _print(self, markup: str) -> None:
         self._console.print(markup)
+
+
+def _safe(text: str) -> str:
+    """A text that somebody else wrote, for a line of markup."""
+    return escape(_printable(text))
 
 
 def _printable(text: str) -> str:

@@ -76,6 +76,7 @@ class Report:
     dockerfile: str = ""
     archive: str = ""
     url: str = ""
+    access: str = ""  # who can reach it
     job_definition_arn: str = ""
     job_definition_revision: int = 0
     task_definition_arn: str = ""
@@ -136,6 +137,7 @@ def to_json(report: Report) -> str:
         "dockerfile": report.dockerfile,
         "archive": report.archive,
         "url": report.url,
+        "access": report.access,
         "batch": {"job_definition_arn": report.job_definition_arn, "revision": report.job_definition_revision},
         "service": {"service_arn": report.service_arn, "task_definition_arn": report.task_definition_arn},
         "plan": list(report.plan),

@@ -68,6 +68,7 @@ def _failure(failure: Failure) -> str:
 def _success(report: Report) -> str:
     """What people want first: where it answers. And what nobody has seen, where that is so."""
     lines = [f"The model answers at {_links(report.url)}"] if report.url else []
+    lines += [f"Who can reach it: **{plain(report.access)}**"] if report.url and report.access else []
     lines += [f"⚠️ Not proved: {plain(doubt)}" for doubt in report.doubts]
     return "\n\n".join(lines)
 

@@ -424,6 +424,44 @@ OPTIONS: tuple[Option, ...] = (
         "security-groups", "service", Kind.LIST, "", "Security groups of the tasks. One that admits TCP 80 when empty."
     ),
     Option(
+        "allow-from",
+        "service",
+        Kind.LIST,
+        "0.0.0.0/0",
+        "Who may connect to the model: blocks of IPv4 addresses, at most five, for the security group of its load "
+        "balancer, or of its tasks where there is none.",
+    ),
+    Option(
+        "api-key",
+        "service",
+        Kind.LIST,
+        "",
+        "Who may ask the model: ARN of the secret that holds an API key, which sees all jobs; NAME=ARN for a client "
+        "that sees only its own. Anybody who can connect when empty.",
+    ),
+    Option(
+        "open-paths",
+        "service",
+        Kind.LIST,
+        "/health,/ready",
+        "What is answered without an API key and for any host: some of /health, /ready, /metrics, or none.",
+    ),
+    Option(
+        "allowed-hosts",
+        "service",
+        Kind.LIST,
+        "",
+        "Host names that the model answers for, e.g. models.example.com. Any when empty.",
+    ),
+    Option("job-list", "service", Kind.FLAG, "true", "Show the list of jobs, in the API and on the pages."),
+    Option(
+        "retention-days",
+        "service",
+        Kind.INTEGER,
+        "30",
+        "How many days the service keeps jobs that are over, with their data. 0: for ever.",
+    ),
+    Option(
         "assign-public-ip",
         "service",
         Kind.FLAG,
@@ -556,6 +594,14 @@ OPTIONS: tuple[Option, ...] = (
         Kind.KEY,
         "",
         "License key that the smoke test applies where the model wants one. Masked in logs, kept in no report.",
+    ),
+    Option(
+        "smoke-api-key",
+        "smoke",
+        Kind.KEY,
+        "",
+        "API key that the smoke test of the service sends, masked in logs. When empty, and api-key is not, a task that "
+        "has the key makes the test from inside of the network.",
     ),
     Option(
         "smoke-timeout",

@@ -20,6 +20,11 @@ _FORMS = {
         "license key",
         "ask its publisher for a new one",
     ),
+    "smoke-api-key": (
+        re.compile(r"[!-~]{16,256}"),
+        "API key",
+        "one has 16 to 256 printable ASCII characters",
+    ),
 }
 _LARGEST_FILE = 128 * 1024  # bytes; what the server takes
 
@@ -33,7 +38,7 @@ def read_key(name: str, text: str, given: Given) -> str:
         ValueError: it is neither; the text says what would be right.
     """
     form, noun, maker = _FORMS[name]
-    if form.fullmatch(text):
+    if form.fullmatch(text) and not _names_a_file(text, base):
         return text
     try:
         path = given.path(text)
@@ -46,3 +51,11 @@ def read_key(name: str, text: str, given: Given) -> str:
     if "PRIVATE KEY" in content:
         raise ValueError(f"{path} holds a private key, which stays with its publisher; here goes the {noun}")
     raise ValueError(f"{path} holds no {noun}; {maker}")
+
+
+def _names_a_file(text: str, base: Path) -> bool:
+    """Tell whether what may be a key is the name of a file: an API key looks like anything."""
+    try:
+        return (base / text).is_file()
+    except (OSError, ValueError):
+        return False

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from model_dockerize.settings.access import key_variables
 from model_dockerize.settings.batch_file import BatchFile
 
 
@@ -106,6 +107,12 @@ class ServiceSettings:
     zones: int  # of our own VPC
     vpc_cidr: str  # of our own VPC, when it is made; empty: 10.0.0.0/16
     security_groups: tuple[str, ...]
+    allow_from: tuple[str, ...]  # blocks of IPv4 addresses
+    api_key: tuple[str, ...]  # ARN or NAME=ARN of secrets; empty: no key is needed
+    open_paths: tuple[str, ...]  # answered without a key and for any host; ("none",)
+    allowed_hosts: tuple[str, ...]  # empty: any
+    job_list: bool
+    retention_days: int  # of jobs that are over; 0: for ever
     assign_public_ip: bool
     volume: str  # name of a file system of ours, or id of another; empty: none
     load_balancer: str  # false, true (one of our own), or the name or ARN of another
@@ -139,7 +146,7 @@ class ServiceSettings:
     def secret_arns(self) -> tuple[str, ...]:
         """What the container's execution role must be allowed to read."""
         queue = (self.queue_url,) if self.queue_url.startswith("arn:") else ()
-        return (*(arn for _, arn in self.secrets), *queue)
+        return (*(arn for _, arn in self.secrets), *(arn for _, arn in key_variables(self.api_key)), *queue)
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,7 @@ class SmokeSettings:
     smoke_url: str
     smoke_mapping: Path | None = None  # None: smoke/mapping.json in the program's folder, if there
     license_key: str = field(default="", repr=False)  # a secret; empty: none is applied
+    smoke_api_key: str = field(default="", repr=False)  # a secret; empty: none is sent
 
     @property
     def of_image(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import placement, precedence, traffic, variables
+from model_dockerize.settings import access, placement, precedence, traffic, variables
 from model_dockerize.settings.aws_config import REGION
 from model_dockerize.settings.batch_file import FOR_DEFINITION, BatchFile, read_batch_file
 from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
@@ -35,11 +35,13 @@ IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
-_MAY_BE_ZERO = ("desired-count", "gpus", "load-balancer-port", "max-count", "queue-priority", "run-number")
+_MAY_BE_ZERO = (
+    *("desired-count", "gpus", "load-balancer-port", "max-count", "queue-priority", "retention-days", "run-number"),
+)
 #: Checked elsewhere, because a message would repeat what may be a secret.
-_NOT_REPEATED = ("queue-url",)
+_NOT_REPEATED = ("queue-url", "api-key")
 #: May hold what is nobody else's business, so notes name them without their value.
-_NOT_NOTED = ("queue-url", "license-key", "environment", "secrets")
+_NOT_NOTED = ("queue-url", "api-key", "license-key", "smoke-api-key", "environment", "secrets")
 _log = logging.getLogger(__name__)
 
 
@@ -124,7 +126,7 @@ def _parse(option: Option, value: Given) -> Any:
             return _integer(text, 0 if option.name in _MAY_BE_ZERO else 1)
         case Kind.LIST:
             words = tuple(word for word in re.split(r"[\s,]+", text) if word)
-            for word in words:
+            for word in words if option.name not in _NOT_REPEATED else ():
                 _check_text(option, word)
             return words
         case Kind.PAIRS | Kind.KEY:
@@ -244,6 +246,10 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "on-cancel": (re.compile(r"leave|rollback"), "leave or rollback"),
     # Debian policy 5.6.1, and an optional =version.
     "system-packages": (re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?"), "a Debian package like libgomp1"),
+    "allowed-hosts": (
+        re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*"),
+        "a host name or address without a port, like models.example.com",
+    ),
     "subnets": (re.compile(r"subnet-[0-9a-f]+"), "an id like subnet-0123abcd"),
     "security-groups": (re.compile(r"sg-[0-9a-f]+"), "an id like sg-0123abcd"),
     "vpc": (re.compile(r"vpc-[0-9a-f]+"), "an id like vpc-0123abcd"),
@@ -284,9 +290,15 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given], file:
     if parsed["instance-types"] and str(parsed["compute-type"]).startswith("FARGATE"):
         where = given["instance-types"].where
         problems.append(f"{where}: Fargate has no instance types; set compute-type to EC2 or SPOT")
-    told = variables.problems(parsed["environment"] or (), parsed["secrets"] or (), parsed["queue-url"] or "")
-    for name, problem in (*told, *placement.problems(parsed, given), *traffic.problems(parsed)):
-        problems.append(f"{given[name].where}: {problem}")
+    keys = access.key_variables(parsed["api-key"] or ())
+    told = variables.problems(parsed["environment"] or (), parsed["secrets"] or (), parsed["queue-url"] or "", keys)
+    for name, problem in (
+        *told,
+        *access.problems(parsed, given),
+        *placement.problems(parsed, given),
+        *traffic.problems(parsed),
+    ):
+        problems.append(f"{given[name].where if name in given else name}: {problem}")
     problems += _function_problems(parsed, given)
     if len(set(parsed["platforms"] or ())) > 1:
         where = given["platforms"].where

@@ -19,6 +19,10 @@ _ARN_MEANT = "the ARN of a Secrets Manager secret or SSM parameter (arn:aws:secr
 _TAKEN = {
     "MODEL_BUILD_ID": "the image says itself which build it is",
     "MODEL_QUEUE_URL": "use queue-url",
+    "MODEL_OPEN_PATHS": "use open-paths",
+    "MODEL_ALLOWED_HOSTS": "use allowed-hosts",
+    "MODEL_JOB_LIST": "use job-list",
+    "MODEL_RETENTION_DAYS": "use retention-days",
 }
 
 
@@ -43,8 +47,10 @@ def pairs(text: str) -> Pairs:
     return tuple(found)
 
 
-def problems(environment: Pairs, secrets: Pairs, queue_url: str) -> Iterable[tuple[str, str]]:
+def problems(environment: Pairs, secrets: Pairs, queue_url: str, api_keys: Pairs) -> Iterable[tuple[str, str]]:
     """Names of inputs, and what is wrong with what they say."""
+    if not all(_ARN.fullmatch(value) for _, value in api_keys):
+        yield "api-key", f"one is not {_ARN_MEANT}, or NAME=ARN. The key itself must not stand here."
     for name, value in environment:
         if taken := _taken(name):
             yield "environment", taken
@@ -59,16 +65,25 @@ def problems(environment: Pairs, secrets: Pairs, queue_url: str) -> Iterable[tup
             yield "secrets", f"{name} is not {_ARN_MEANT}. The secret itself must not stand here."
     for name in sorted({n for n, _ in environment} & {n for n, _ in secrets}):
         yield "secrets", f"{name} stands in environment too"
-    if queue_url and not _ARN.fullmatch(queue_url):
-        if _has_password(queue_url):
-            yield "queue-url", f"it holds a password, which everybody would see. {_keep_it('its ARN', 'queue-url')}"
-        elif not re.fullmatch(r"postgres(ql)?://[^\s/]+/\S+", queue_url):
-            yield "queue-url", f"it is neither postgresql://host:5432/name nor {_ARN_MEANT}"
+    if queue_url and (wrong := _wrong_queue(queue_url)):
+        yield "queue-url", wrong
+
+
+def _wrong_queue(url: str) -> str:
+    if _ARN.fullmatch(url):
+        return ""
+    if _has_password(url):
+        return f"it holds a password, which everybody would see. {_keep_it('its ARN', 'queue-url')}"
+    if not re.fullmatch(r"postgres(ql)?://[^\s/]+/\S+", url):
+        return f"it is neither postgresql://host:5432/name nor {_ARN_MEANT}"
+    return ""
 
 
 def _taken(name: str) -> str:
     if name in _TAKEN:
         return f"{name} cannot be set here: {_TAKEN[name]}"
+    if name.startswith("MODEL_API_KEY"):
+        return f"{name} cannot be set here: use api-key"
     return f"{name}: names that begin with AWS_BATCH belong to AWS Batch" if name.startswith("AWS_BATCH") else ""
 
 

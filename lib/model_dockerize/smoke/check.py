@@ -26,6 +26,7 @@ class Expectation:
         name: of the model, for messages.
         sample_mapping: mapping file that is sent with the sample; None: its fields have the model's names.
         license_key: applied where the model wants one and has none; empty: none is.
+        api_key: sent with each request; empty: none is.
     """
 
     build_id: str
@@ -35,6 +36,7 @@ class Expectation:
     name: str = "the model"
     sample_mapping: Path | None = None
     license_key: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ class Session:
         def look() -> str:
             problem = Unanswered("there is no address to try")
             for url in urls:
-                client = ModelClient(url)
+                client = ModelClient(url, self._expectation.api_key)
                 try:
                     client.probe()
                 except Unanswered as error:

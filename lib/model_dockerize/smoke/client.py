@@ -33,9 +33,12 @@ class Job:
 class ModelClient:
     """Talks to one model at `base` (scheme, host, port and any path before the API)."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, api_key: str = "") -> None:
         self.base = base.rstrip("/")
         self._session = requests.Session()
+        if api_key:
+            self._session.headers["x-api-key"] = api_key
+            self._session.max_redirects = 0  # the key is for nobody else
         self._session.trust_env = False  # neither a proxy nor a .netrc stands between us and our own container
 
     def close(self) -> None:

@@ -51,6 +51,13 @@ def test_the_outcome_comes_first_and_the_facts_follow() -> None:
     assert "| build | done | 30.0 | ████████████████████ |" in text
 
 
+def test_it_says_who_can_reach_the_model() -> None:
+    assert "Who can reach it: **10.0.0.0/8, with an API key**" in read(
+        markdown(GOOD.with_(access="10.0.0.0/8, with an API key"))
+    )
+    assert "Who can reach it" not in markdown(GOOD.with_(url="", access="10.0.0.0/8"))
+
+
 def test_what_was_done_in_aws_is_named_and_what_was_left_is_counted() -> None:
     changes = ("+ repository iris", "= cluster models", "~ service iris (desiredCount)", "= role *", "+ log group <b>")
     text = markdown(GOOD.with_(changes=changes))

@@ -353,3 +353,49 @@ def test_a_value_that_is_too_long_is_refused_before_it_is_sent() -> None:
     with pytest.raises(InputError, match="A has 4097 bytes"):
         proposed(client, A="x" * 4097)
     assert client.requests == []
+
+
+def rules(group: str, **parameters: str) -> list[tuple[str, Any]]:
+    """The addresses, and ports, that a security group of a model's stack admits with these parameters."""
+    told = templates.document(ground.load(ground.MODEL).body)
+    given = {**{name: each.get("Default", "") for name, each in told["Parameters"].items()}, **parameters}
+
+    def value(said: Any) -> Any:
+        if not isinstance(said, dict) or len(said) != 1:
+            return said
+        ((function, about),) = said.items()
+        if function == "Fn::If":
+            return value(about[1] if value(told["Conditions"][about[0]]) else about[2])
+        if function == "Ref":
+            return given.get(about)
+        if function == "Condition":
+            return value(told["Conditions"][about])
+        known = {
+            "Fn::And": all,
+            "Fn::Not": lambda found: not found[0],
+            "Fn::Equals": lambda found: str(found[0]) == str(found[1]),
+        }
+        return known[function]([value(each) for each in about]) if function in known else said
+
+    found = [value(rule) for rule in told["Resources"][group]["Properties"]["SecurityGroupIngress"]]
+    return [(value(rule["CidrIp"]), value(rule["FromPort"])) for rule in found if rule and "CidrIp" in rule]
+
+
+FIVE = {f"AllowFrom{place}": f"10.{number}.0.0/16" for number, place in enumerate("ABCDE")}
+
+
+@pytest.mark.parametrize("given", [{}, {"AllowFromA": "203.0.113.0/24"}, dict(list(FIVE.items())[:3]), FIVE])
+def test_only_the_addresses_that_are_named_may_connect(given: dict[str, str]) -> None:
+    blocks = list(given.values()) or ["0.0.0.0/0"]
+    assert rules("TaskGroup", **given) == [(block, 80) for block in blocks]
+    assert rules("TaskGroup", LoadBalancer="own", **given) == []
+    assert rules("BalancerGroup", LoadBalancer="own", Port="8080", **given) == [(block, "8080") for block in blocks]
+    secure = {"LoadBalancer": "own", "Port": "443", "Certificate": "arn:aws:acm:::certificate/x"}
+    both = [(block, "443") for block in blocks] + [(block, 80) for block in blocks]
+    assert rules("BalancerGroup", **secure, **given) == both
+
+
+def test_a_task_in_the_group_of_the_tasks_may_connect_to_test_them() -> None:
+    rule = templates.resources(ground.load(ground.MODEL).body)["TaskGroupItself"]
+    assert rule["Condition"] == "AdmitsUsers"
+    assert rule["Properties"]["GroupId"] == rule["Properties"]["SourceSecurityGroupId"]

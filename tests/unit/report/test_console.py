@@ -3,7 +3,7 @@
 import io
 
 from model_dockerize.errors import SmokeError
-from model_dockerize.report import Failure, Recorder, Report, StageResult
+from model_dockerize.report import Failure, Finding, Recorder, Report, StageResult
 from model_dockerize.report.console import ConsoleDisplay
 
 
@@ -43,6 +43,26 @@ def test_a_green_run_tells_where_to_open_it() -> None:
     text = "\n".join(verdict)
     assert "http://127.0.0.9/swagger" in text
     assert "http://127.0.0.9/AddJob" in text
+
+
+def test_a_run_says_who_can_reach_the_model() -> None:
+    report = Report(outcome="deployed", url="http://127.0.0.9", access="10.0.0.0/8, with an API key")
+    assert "reached by 10.0.0.0/8, with an API key" in shown(report)[0]
+
+
+#: Moves the cursor, clears the screen, ends the line, and is markup.
+HOSTILE = "a\x1b[2J\r\x9b1Jb\x08[red]c[/red]"
+
+
+def test_no_text_of_the_last_words_can_redraw_the_terminal() -> None:
+    failure = Failure("smoke", 6, HOSTILE, HOSTILE, (HOSTILE,))
+    finding = Finding("engine", "failed", HOSTILE, HOSTILE)
+    facts = dict.fromkeys(("image", "image_uri", "url", "access", "build_id", "archive", "service_arn"), HOSTILE)
+    report = Report("built", **facts, plan=(HOSTILE,), findings=(finding,))  # type: ignore[arg-type]
+    for one in (report, report.with_(failure=failure)):
+        text = "\n".join(shown(one)[0])
+        assert text.count("a[2J1Jb[red]c[/red]") >= 9
+        assert not [char for char in text if not char.isprintable() and char != "\n"]
 
 
 def test_stage_lines_have_their_seconds() -> None:

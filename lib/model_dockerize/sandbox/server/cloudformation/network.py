@@ -243,6 +243,33 @@ class SecurityGroup(_Ec2):
                     revoke(GroupId=identity, IpPermissions=[rule])
 
 
+class SecurityGroupIngress(Resource):
+    """A rule of a group that another stack made, or nobody's stack."""
+
+    properties = ("GroupId", "IpProtocol", "FromPort", "ToPort", "CidrIp", "SourceSecurityGroupId", "Description")
+    required = ("GroupId", "IpProtocol")
+    replacing = properties[:-1]
+    tags = ""
+
+    def _make(self, name: str, properties: Properties) -> str:
+        del name
+        made = self._client("ec2").authorize_security_group_ingress(**self._rule(properties))
+        return str(made["SecurityGroupRules"][0]["SecurityGroupRuleId"])
+
+    def _settle(self, identity: str, old: Properties, new: Properties) -> None:
+        del identity
+        if old and old != new:
+            self._client("ec2").update_security_group_rule_descriptions_ingress(**self._rule(new))
+
+    def delete(self, identity: str, properties: Properties) -> None:
+        del identity
+        self._client("ec2").revoke_security_group_ingress(**self._rule(properties))
+
+    @staticmethod
+    def _rule(properties: Properties) -> dict[str, Any]:
+        return {"GroupId": properties["GroupId"], "IpPermissions": [rule_permission(properties)]}
+
+
 def rule_permission(rule: Properties) -> dict[str, Any]:
     """Return a rule of a template as EC2's operations take it."""
     said = given(rule, "Description")

@@ -16,6 +16,7 @@ RESOURCE_TYPES: dict[str, type[Resource]] = {
     "AWS::EC2::Route": network.Route,
     "AWS::EC2::RouteTable": network.RouteTable,
     "AWS::EC2::SecurityGroup": network.SecurityGroup,
+    "AWS::EC2::SecurityGroupIngress": network.SecurityGroupIngress,
     "AWS::EC2::Subnet": network.Subnet,
     "AWS::EC2::SubnetRouteTableAssociation": network.SubnetRouteTableAssociation,
     "AWS::EC2::VPC": network.Vpc,

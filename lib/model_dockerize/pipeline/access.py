@@ -1,0 +1,33 @@
+"""Says who can reach a model, in the words of a run's end."""
+
+from model_dockerize.progress import Progress
+from model_dockerize.settings import ServiceSettings
+from model_dockerize.settings.access import ANYWHERE
+
+_INTERNET = "anyone on the internet"
+
+
+def who_can_reach(service: ServiceSettings) -> str:
+    """Say who can reach the deployed model: "10.0.0.0/8, with an API key"."""
+    return f"{_place(service)}, with an API key" if service.api_key else _place(service)
+
+
+def warn_of_the_internet(service: ServiceSettings, progress: Progress) -> None:
+    """Warn where the whole internet can send jobs, and read and delete those of others."""
+    if who_can_reach(service) == _INTERNET:
+        progress.warning(
+            "Anyone on the internet can use the model, see its jobs and delete them. Set allow-from (who may connect), "
+            "api-key (who may ask), or both."
+        )
+
+
+def _place(service: ServiceSettings) -> str:
+    if service.load_balancer not in ("true", "false"):
+        return f"whoever load balancer {service.load_balancer} admits"
+    if not service.balanced and service.security_groups:
+        return f"whoever {', '.join(service.security_groups)} admits"
+    if not service.balanced and not service.assign_public_ip:
+        return (
+            "its own network" if ANYWHERE in service.allow_from else f"{', '.join(service.allow_from)}, by its network"
+        )
+    return _INTERNET if ANYWHERE in service.allow_from else ", ".join(service.allow_from)
