@@ -20,8 +20,8 @@ REPOSITORY = "Rehearsal/Model-Dockerize"
 STEPS = (
     ("check",),
     ("image", "{machine}"),
-    ("index", "{machine}"),
     ("wheel",),
+    ("index", "{machine}"),
     ("publish", "{image}"),
     ("notes",),
 )

@@ -49,7 +49,7 @@ def read(root: Path, listing: Listing, problems: Problems) -> BuildFile:
         return BuildFile()
     try:
         document = _lenient(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problems.wrong_folder(f"{NAME} cannot be read: {error}.")
         return BuildFile()
     if not isinstance(document, dict):
@@ -83,9 +83,18 @@ def _lenient(text: str) -> Any:
         without_comments = "\n".join("" if line.lstrip().startswith("//") else line for line in text.splitlines())
         try:
             # Tabs may not indent in YAML; inside texts they are not met in such files.
-            return yaml.safe_load(without_comments.replace("\t", " "))
+            return yaml.load(without_comments.replace("\t", " "), _Plain)  # noqa: S506 - it is the safe one
         except yaml.YAMLError:
             raise ValueError(f"it is not JSON, not even leniently: {error}") from None
+
+
+class _Plain(yaml.SafeLoader):
+    """YAML without aliases: JSON has none, and a few lines of them stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError
+        return super().compose_node(parent, index)
 
 
 def _lower(value: object) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from model_dockerize.settings.nearest import did_you_mean
 _LONGEST_NUMBER = 9
 _PLAIN = "it must be one plain value"
 _MERGE = "tag:yaml.org,2002:merge"
+_Entries = list[tuple[yaml.Node, yaml.Node]]
 
 
 @dataclass
@@ -186,23 +187,22 @@ def _what_is_wrong(error: Exception) -> str:
     return f"{place}: {problem}"
 
 
-def _entries(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
+def _entries(node: yaml.MappingNode) -> _Entries:
     """The keys and values of a mapping; those that a merge key (`<<`) brings last, where they are not its own."""
-    return _merged(node, (), {})
+    return _merged(node, {})
 
 
-def _merged(
-    node: yaml.MappingNode, inside: tuple[yaml.Node, ...], done: dict[int, list[tuple[yaml.Node, yaml.Node]]]
-) -> list[tuple[yaml.Node, yaml.Node]]:
-    """As `_entries`. Each mapping is looked at once: they may name each other many times, or in a circle."""
-    if id(node) in done:
+def _merged(node: yaml.MappingNode, done: dict[int, _Entries]) -> _Entries:
+    """As `_entries`. Each mapping is gone through once, however often it is merged: nested, that would be a bomb."""
+    if id(node) in done:  # also the mapping that merges itself
         return done[id(node)]
+    done[id(node)] = []
     found = [(key, value) for key, value in node.value if key.tag != _MERGE]
     seen = {_key(key) for key, _ in found}
     for merged in (value for key, value in node.value if key.tag == _MERGE):
         for other in merged.value if isinstance(merged, yaml.SequenceNode) else [merged]:
-            if isinstance(other, yaml.MappingNode) and other not in inside:
-                fresh = [pair for pair in _merged(other, (*inside, node), done) if _key(pair[0]) not in seen]
+            if isinstance(other, yaml.MappingNode):
+                fresh = [(key, value) for key, value in _merged(other, done) if _key(key) not in seen]
                 seen.update(_key(key) for key, _ in fresh)
                 found += fresh
     done[id(node)] = found

@@ -207,6 +207,12 @@ def test_nothing_unpinned_runs_in_a_job_with_rights() -> None:
     assert re.findall(r"^[a-z]\S*==\S+ \\$", (ROOT / "requirements/build.txt").read_text("utf-8"), re.MULTILINE)
 
 
+def test_what_builds_the_wheel_may_publish_nothing() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))["jobs"]
+    (builder,) = [job for job in jobs.values() if "release.py wheel" in str(job["steps"])]
+    assert builder["permissions"] == {"contents": "read"}
+
+
 def test_from_the_command_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_REPOSITORY", "org/model-dockerize")
     for ref, told in (("main", "a branch like release/v1.2.3"), ("release/1.2", "no release tag")):

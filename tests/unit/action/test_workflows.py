@@ -73,6 +73,18 @@ def test_the_shell_of_the_workflows_is_sound() -> None:
         assert done.returncode == 0, f"{script}\n{done.stdout}"
 
 
+def test_a_pull_request_gets_no_token_in_the_reusable_workflow() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/model.yml").read_text(encoding="utf-8"))["jobs"]
+    assert {name: job["if"] for name, job in jobs.items()} == {
+        "check": "github.event_name == 'pull_request'",
+        "deploy": "github.event_name != 'pull_request'",
+    }
+    assert jobs["check"]["permissions"] == {"contents": "read"}
+    assert "environment" not in jobs["check"]
+    (ours,) = [step for step in jobs["check"]["steps"] if OURS.match(step["uses"])]
+    assert ours["with"] == {"program-path": "${{ inputs.program-path }}", "push-to-ecr": False}
+
+
 def test_the_snippets_are_found() -> None:
     used = [
         step["uses"] for _, text in snippets() for step in steps_of(yaml.safe_load(text)) if OURS.match(step["uses"])

@@ -85,6 +85,8 @@ def test_what_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     [
         ("{", "not JSON, not even leniently"),
         ("[]", "must be one JSON object"),
+        ('{"a": &a [1,], "Schema": [*a, *a]}', "not JSON, not even leniently"),
+        ("[" * 100_000, "cannot be read"),
         ('{"Schema": {"InputSchema": [{"Path": "a", "DataType": "string"}]}}', "no InputType"),
     ],
 )

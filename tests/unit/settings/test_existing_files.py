@@ -4,9 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import FOR_DEFINITION, FOR_ENVIRONMENT, Settings, read_aws_config, read_batch_file
+from model_dockerize.settings import (
+    FOR_DEFINITION,
+    FOR_ENVIRONMENT,
+    Settings,
+    read_aws_config,
+    read_batch_file,
+    yaml_sections,
+)
 from model_dockerize.settings.sources import from_flags, program_file
 from model_dockerize.settings.values import to_settings
 from tests.rig.existing_files import AWS_CONFIG, BATCH_CONFIG, CONFIG, write
@@ -258,6 +266,30 @@ class TestBatchConfigYml:
         )
         job = read_batch_file(file, FOR_ENVIRONMENT).job
         assert job and dict(job.parameters) == {"a": "1", "b": "3"}
+
+    def test_merge_keys_that_name_each_other_are_no_bomb(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        looks = 0
+
+        def key(node: yaml.Node) -> str:
+            nonlocal looks
+            looks += 1
+            return str(node.value)
+
+        monkeypatch.setattr(yaml_sections, "_key", key)
+        levels = [f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 9)}]}}" for n in range(1, 7)]
+        lines = ["x0: &x0 {k: v}", *levels, "job_def:", "  <<: *x6", "  job_definition_name: a"]
+        file = tmp_path / "BatchConfig.yml"
+        file.write_text("\n".join(lines), encoding="utf-8")
+        with pytest.raises(InputError) as caught:
+            read_batch_file(file, FOR_DEFINITION)
+        assert "there is no key of this name" in str(caught.value.details)
+        assert looks < 1000  # each path through the levels would be 9 ** 6
+
+    def test_a_mapping_that_merges_itself_ends(self, tmp_path: Path) -> None:
+        file = tmp_path / "BatchConfig.yml"
+        file.write_text("job_def: &a {job_definition_name: d, <<: [*a, *a]}\n", encoding="utf-8")
+        definition = read_batch_file(file, FOR_DEFINITION).job_definition
+        assert definition and definition.name == "d"
 
     def test_for_a_definition_the_other_sections_may_be_unfinished(self, tmp_path: Path) -> None:
         file = tmp_path / "BatchConfig.yml"
