@@ -2,18 +2,21 @@
 
 import json
 import os
+import re
 import time
 from typing import Dict
 
 ERROR_BYTES = 4096  # of stderr, kept from its end, as the error text of a failed job
 LOG_LINE_CHARACTERS = 2000
+#: Beside the tab: they could redraw the terminal of whoever reads the log, or pose as another line.
+_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 LOG_JOB_BYTES = 256 * 1024  # of output copied to the log per job; a chatty program must not fill the disk
 
 
 def log(text: str, label: str = "") -> None:
     """Writes one line to the container's log, in the server's format; `label` says whose it is, e.g. "job 1a2b"."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    line = "{} {}".format(stamp, text)
+    line = "{} {}".format(stamp, _CONTROLS.sub(" ", text))
     if os.environ.get("MODEL_LOG_FORMAT", "").strip().lower() == "json":
         event = {"time": stamp, "level": "INFO", "message": text}
         if label.startswith("job "):

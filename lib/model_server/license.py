@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,10 @@ from jwt.api_jws import PyJWS
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
+from model_server import manifest
 from model_server.errors import StartError
+from model_server.manifest import Manifest
+from model_server.settings import Settings
 
 NO_KEY = "No License Key found"
 _MOST_BYTES = 64 * 1024
@@ -59,13 +63,16 @@ class License:
 class Licensing:
     """The licence of one model on one data volume. Any thread may call any method."""
 
-    def __init__(self, public_key: str, model: str, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, public_key: str, model: str, folder: Path, given: str = "", clock: Callable[[], float] = time.time
+    ) -> None:
         """Switches licensing on.
 
         Args:
             public_key: of the publisher: 32 bytes, base64url without padding (the `x` of an RFC 8037 key).
             model: a key must be for this one.
             folder: the data volume.
+            given: a key that counts where the volume has none; "": none.
             clock: seconds since the epoch.
 
         Raises:
@@ -74,6 +81,7 @@ class Licensing:
         self._key = read_public_key(public_key)
         self._model = model
         self._path = folder / "license.gai_key"
+        self._given = given
         self._clock = clock
 
     def apply(self, text: str) -> License:
@@ -92,11 +100,12 @@ class Licensing:
         return found
 
     def current(self) -> License | None:
-        """The key that is stored, also an expired one; None when there is none that is ours."""
-        try:
+        """The key that is stored, else the one that was given, also an expired one; None when none is ours."""
+        with suppress(OSError, ValueError, LicenseError):
             return self._verify(self._path.read_text(encoding="ascii"))
-        except (OSError, ValueError, LicenseError):
-            return None
+        with suppress(LicenseError):
+            return self._verify(self._given)
+        return None
 
     def problem(self) -> str | None:
         """Why no data is processed now, or None."""
@@ -153,6 +162,27 @@ class _Ed25519(Algorithm):
     @staticmethod
     def from_jwk(jwk: Any) -> Any:  # noqa: ARG004
         raise TypeError("keys are given as text")
+
+
+def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) -> Licensing | None:
+    """Returns the licensing of this image; None: it needs no key.
+
+    What was built into the image counts before all that the environment says, MODEL_MANIFEST too: whoever starts the
+    server must not be able to switch licensing off.
+
+    Args:
+        model: as the server runs it.
+        built_in: the manifest that the image was built with, if it has one.
+        settings: of the server.
+        folder: the data volume.
+
+    Raises:
+        StartError: the public key is none; the manifest of the image cannot be read.
+    """
+    original = manifest.read(built_in) if built_in.exists() else model
+    bound = original if original.license_public_key else model
+    key = bound.license_public_key or settings.license_public_key
+    return Licensing(key, bound.name, folder, settings.license_key) if key else None
 
 
 def read_public_key(text: str) -> bytes:

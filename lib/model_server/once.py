@@ -11,10 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from model_server import manifest, s3
+from model_server import license, manifest, s3  # noqa: A004 - ours
 from model_server.errors import StartError
+from model_server.manifest import Manifest
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
-from model_server.settings import Settings
+from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
 
 STANDARD_STREAM = "-"
 
@@ -30,9 +31,11 @@ def run(settings: Settings, source: str, target: str) -> int:
         target: a path or s3://BUCKET/KEY, replaced only by a whole result, or "-" for standard output.
 
     Raises:
-        StartError: the input or the output cannot be used.
+        StartError: the input or the output cannot be used; a licence key is needed.
     """
+    forget_secrets(os.environ)
     model = manifest.read(settings.manifest)
+    _check_license(settings, model)
     user = settings.user if os.geteuid() == 0 else None
     _check(target)
     with tempfile.TemporaryDirectory(prefix="model-run-", dir="/tmp") as folder:
@@ -61,6 +64,15 @@ def run(settings: Settings, source: str, target: str) -> int:
             return 1
         _deliver(made, target)
     return 0
+
+
+def _check_license(settings: Settings, model: Manifest) -> None:
+    """A model takes no data without a key, from whomever."""
+    folder = settings.data_directory or DEFAULT_DATA_DIRECTORY
+    licensing = license.of_image(model, DEFAULT_MANIFEST, settings, folder)
+    problem = None if licensing is None else licensing.problem()
+    if problem is not None:
+        raise StartError(f"{problem}: give one by MODEL_LICENSE_KEY, or mount the data volume that has one at {folder}")
 
 
 def _check(target: str) -> None:

@@ -14,7 +14,7 @@ from types import FrameType
 import uvicorn
 import uvloop
 
-from model_server import __version__, bounds, log, manifest, privileges, volume
+from model_server import __version__, bounds, license, log, manifest, privileges, volume  # noqa: A004 - ours
 from model_server.access import Access, Keys
 from model_server.api import data as data_of_jobs
 from model_server.api import envelope
@@ -29,14 +29,13 @@ from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
 from model_server.jobs.worker import Worker, Workers
-from model_server.license import Licensing
 from model_server.log import logger
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
 from model_server.orphans import ORPHANS
 from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.settings import DEFAULT_DATA_DIRECTORY, Settings, forget_secrets
+from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
 from model_server.volume import Volume
 
 _BACKLOG = 2048
@@ -73,7 +72,7 @@ def serve(settings: Settings) -> int:
 def _run(settings: Settings, model: Manifest, access: Access, data: Volume, listener: socket.socket) -> int:
     on_network = _MOUNTS.exists() and volume.is_on_network(data.root, _MOUNTS.read_text(encoding="utf-8"))
     tempfile.tempdir = "/tmp"  # noqa: S108 - the only place that is promised to be writable
-    licensing = _licensing(settings, model, data)
+    licensing = license.of_image(model, DEFAULT_MANIFEST, settings, data.root)
     only = alone.claim(data.root) if on_network and not settings.queue_url else None
     engine = (
         database.open_postgres(settings.queue_url)
@@ -234,9 +233,3 @@ def _retention(settings: Settings, model: Manifest) -> Retention:
     return Retention(
         days, limits.retention_jobs or None if settings.retention_jobs is None else settings.retention_jobs
     )
-
-
-def _licensing(settings: Settings, model: Manifest, data: Volume) -> Licensing | None:
-    """The manifest's word: who runs the image must not be able to switch licensing off; else the environment's."""
-    key = model.license_public_key or settings.license_public_key
-    return Licensing(key, model.name, data.root) if key else None

@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +176,14 @@ def test_the_help_names_every_command_in_a_whole_sentence() -> None:
     text = call("--help").output
     assert "..." not in text.replace("[ARGS]...", "")
     assert all(f"  {name} " in text for name in faces.cli.commands)
+
+
+def test_a_line_that_a_program_wrote_cannot_redraw_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def logs(*_: object, show: Callable[[str], None], **__: object) -> Report:
+        show("a\x1b[2J\rb\tc\x9b")
+        return Report("read")
+
+    monkeypatch.setattr(faces.operate.pipeline, "logs", logs)
+    assert "a[2Jb\tc\n" in call("logs", tmp_path).stdout

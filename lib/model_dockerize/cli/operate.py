@@ -11,6 +11,7 @@ from model_dockerize import pipeline
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 from model_dockerize.errors import InputError
+from model_dockerize.report.console import printable
 
 
 @cli.command()
@@ -36,7 +37,7 @@ def status(target: Path | None, **flags: str | None) -> None:
 @takes("program", "image", "aws", "service", "run")
 def logs(target: Path | None, *, lines: int, follow: bool, **flags: str | None) -> None:
     """Show the last lines that the service's tasks wrote."""
-    execute(target, flags, partial(pipeline.logs, lines=lines, follow=follow, show=click.echo))
+    execute(target, flags, partial(pipeline.logs, lines=lines, follow=follow, show=_show))
 
 
 @cli.command()
@@ -73,10 +74,15 @@ def destroy(target: Path | None, *, yes: bool, **flags: str | None) -> None:
     """Remove from AWS what was made for this model, after a question. What others made is never touched."""
 
     def agreed(things: tuple[str, ...]) -> bool:
-        click.echo("\n".join(("This will be removed:", *(f"  - {thing}" for thing in things))), err=True)
+        click.echo("\n".join(("This will be removed:", *(f"  - {printable(thing)}" for thing in things))), err=True)
         try:
             return yes or click.confirm("Remove all of it?", err=True)
         except click.Abort as error:  # the end of the input, at once where there is no terminal
             raise InputError("Nobody answered, so nothing was removed.", "Answer y, or add --yes.") from error
 
     execute(target, flags, partial(pipeline.destroy, agreed=agreed))
+
+
+def _show(line: str) -> None:
+    """Print a line that a program wrote."""
+    click.echo(printable(line))

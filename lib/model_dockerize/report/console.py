@@ -125,10 +125,10 @@ class ConsoleDisplay:
 
 def _safe(text: str) -> str:
     """A text that somebody else wrote, for a line of markup."""
-    return escape(_printable(text))
+    return escape(printable(text))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """A child's line without its control characters: they could redraw the user's terminal."""
     return "".join(char for char in text if char.isprintable() or char == "\t")
 

@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from model_dockerize import licenses
 from model_dockerize.cli import cli
 from model_dockerize.errors import InputError
+from model_server import manifest, settings
 from model_server.errors import StartError
-from model_server.license import NO_KEY, LicenseError, Licensing
+from model_server.license import NO_KEY, LicenseError, Licensing, of_image
 
-from .conftest import Server, StartServer
+from .conftest import Server, StartServer, manifest_text, write_program
 
 NOW = 1_700_000_000  # Tuesday, 14 November 2023 22:13:20
 
@@ -55,7 +59,7 @@ def shown(server: Server) -> dict[str, object]:
 
 
 def test_the_text_is_what_clients_compare(tmp_path: Path, publisher: Publisher) -> None:
-    licensing = Licensing(publisher.public, "upper", tmp_path, lambda: NOW + 1.0)
+    licensing = Licensing(publisher.public, "upper", tmp_path, clock=lambda: NOW + 1.0)
     found = licensing.apply(publisher.key(now=NOW))
     assert str(found) == (
         "Licensed To: Ann Example - ann@example.com, Expires:Thursday, 14 December 2023 22:13:20 (UTC)"
@@ -152,7 +156,7 @@ def test_bodies_without_a_key_are_refused(licensed: Server) -> None:
 
 def test_an_expired_key_is_said_and_takes_no_more_data(tmp_path: Path, publisher: Publisher) -> None:
     now = [float(NOW)]
-    licensing = Licensing(publisher.public, "upper", tmp_path, lambda: now[0])
+    licensing = Licensing(publisher.public, "upper", tmp_path, clock=lambda: now[0])
     licensing.apply(publisher.key(days=30, now=NOW))
     now[0] += 30 * 86400 - 1
     assert licensing.problem() is None
@@ -165,7 +169,7 @@ def test_an_expired_key_is_said_and_takes_no_more_data(tmp_path: Path, publisher
 
 def test_get_says_when_the_key_has_expired(start_server: StartServer, publisher: Publisher, tmp_path: Path) -> None:
     now = [time.time()]
-    licensing = Licensing(publisher.public, "upper", tmp_path, lambda: now[0])
+    licensing = Licensing(publisher.public, "upper", tmp_path, clock=lambda: now[0])
     licensing.apply(publisher.key(days=1))
     server = start_server(extra={"licensing": licensing})
     now[0] += 2 * 86400
@@ -228,3 +232,64 @@ def test_a_private_key_that_is_none_is_said_without_its_content(tmp_path: Path, 
     with pytest.raises(InputError) as caught:
         licenses.issue(path, "m", "n", "e", 1)
     assert "secret" not in str(caught.value)
+
+
+def built(folder: Path, public: str, **changes: object) -> Path:
+    """The manifest of an image that was built with this public key."""
+    folder.mkdir()
+    path = folder / "model.json"
+    path.write_text(manifest_text(write_program(folder / "program"), license_public_key=public, **changes), "utf-8")
+    return path
+
+
+def test_a_key_from_the_environment_counts_where_the_volume_has_none(tmp_path: Path, publisher: Publisher) -> None:
+    licensing = Licensing(publisher.public, "upper", tmp_path, given=publisher.key())
+    assert licensing.problem() is None
+    assert Licensing(publisher.public, "upper", tmp_path, given="x").problem() == "this model needs a license key"
+    licensing.apply(publisher.key(days=2))
+    assert (
+        licensing.current() != Licensing(publisher.public, "upper", tmp_path / "none", given=publisher.key()).current()
+    )
+
+
+def test_no_word_of_the_environment_gets_around_what_is_in_the_image(tmp_path: Path, publisher: Publisher) -> None:
+    inside = built(tmp_path / "image", publisher.public)
+    other = Publisher(tmp_path / "image")
+    copies = {"without": "", "with a key of one's own": other.public}
+    for number, public in enumerate(copies.values()):
+        copy = manifest.read(built(tmp_path / f"copy-{number}", public, name="mine"))
+        chosen = settings.from_environment({"MODEL_LICENSE_PUBLIC_KEY": other.public})
+        licensing = of_image(copy, inside, chosen, tmp_path)
+        assert licensing is not None
+        licensing.apply(publisher.key())  # still the key of the image's publisher, for the image's model
+        with pytest.raises(LicenseError, match="not signed by this model's publisher"):
+            licensing.apply(other.key("mine"))
+    plain = settings.from_environment({})
+    assert of_image(manifest.read(built(tmp_path / "free", "")), tmp_path / "no manifest", plain, tmp_path) is None
+
+
+def test_one_job_without_a_server_needs_a_key_too(tmp_path: Path, publisher: Publisher) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("a\nx\n", encoding="utf-8")
+    variables = {
+        **os.environ,
+        "MODEL_MANIFEST": str(built(tmp_path / "image", publisher.public)),
+        "MODEL_SERVER_USER": f"{os.getuid()}:{os.getgid()}",
+        "GAI_VOLUME_PATH": str(tmp_path / "data"),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+
+    def run(**environment: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "model_server", "run", str(source), str(target)]
+        ended = subprocess.run(command, env={**variables, **environment}, capture_output=True, text=True, check=False)
+        return ended.returncode, ended.stderr
+
+    code, told = run()
+    assert (code, "this model needs a license key: give one by MODEL_LICENSE_KEY" in told) == (1, True)
+    assert run(MODEL_LICENSE_KEY=publisher.key("other model"))[0] == 1
+    assert not target.exists()
+    assert run(MODEL_LICENSE_KEY=publisher.key())[0] == 0
+    assert target.read_text(encoding="utf-8") == "A\nX\n"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "license.gai_key").write_text(publisher.key(), encoding="ascii")
+    assert run()[0] == 0

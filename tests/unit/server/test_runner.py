@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from model_runner.logs import JobLog
 from model_runner.runner import give_way
 from model_server import runner_client
 from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError, runner_command
@@ -472,3 +473,12 @@ def logged_client(manifest_path: Path, log: Path) -> RunnerClient:
 
 def wait_until_gone(pid: int) -> None:
     eventually(lambda: is_over(pid))
+
+
+def test_a_programs_output_can_neither_redraw_a_terminal_nor_pose_as_another_line(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    written = JobLog("job 1")
+    written.feed("stdout", "a\x1b[2J\rb\x9b1J\tc\u2028d\u202e\x08\x7f\n".encode())
+    (line,) = capfd.readouterr().out.rstrip("\n").split("\n")
+    assert line.partition(" ")[2] == "job 1 | a [2J b 1J\tc d   "
