@@ -140,7 +140,7 @@ def _run(settings: Settings, model: Manifest, access: Access, data: Volume, list
         *(model.name, model.version, model.build_id, __version__, settings.port),
         *(data.root, database.journal_mode(engine), settings.workers, command[0]),
     )
-    courier = Courier(store, envelope.of_job)
+    courier = Courier(store, envelope.of_job, settings.callback_hosts)
     for thread in (heart, keeper, courier):
         thread.start()
     server = _Server(config, workers, settings.drain_seconds)

@@ -14,8 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model_server import __version__, bounds
-from model_server.jobs import database
+from model_server.jobs import database, receivers
 from model_server.jobs.job import CallbackState, Job
+from model_server.jobs.receivers import OwnAddressError, address_of
 from model_server.jobs.store import Store
 from model_server.log import log_job
 
@@ -25,6 +26,7 @@ _AFTER_FAULT_SECONDS = 1.0
 _CLAIM_CALLS = 4
 _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 3600.0
+_OWN = "an address of the server's own computer or link"
 _RECEIVER = re.compile(r"(?:https?://)?[^/?#]*", re.IGNORECASE)
 
 
@@ -46,7 +48,17 @@ def problem(url: str, hosts: tuple[str, ...]) -> str | None:
         return f"CallbackUrl is longer than {bounds.CALLBACK_CHARACTERS} characters"
     if hosts and host not in hosts:
         return "CallbackUrl names a host that this server must not call (MODEL_CALLBACK_HOSTS)"
+    if not hosts and _is_own(host):
+        return f"CallbackUrl names {_OWN} (MODEL_CALLBACK_HOSTS)"
     return None
+
+
+def _is_own(host: str) -> bool:
+    """Tells whether it is an address of the server's own computer; names are looked up when they are called."""
+    try:
+        return receivers.is_own(host)
+    except ValueError:
+        return False
 
 
 def pause(attempts: int) -> float | None:
@@ -64,11 +76,12 @@ def receiver(url: str) -> str:
 class Courier(threading.Thread):
     """Makes the calls of a server, many at a time, and few of one receiver: one that is slow keeps no other waiting."""
 
-    def __init__(self, store: Store, body: Callable[[Job], bytes]) -> None:
-        """Takes the calls of `store`; `body` makes what is sent, JSON."""
+    def __init__(self, store: Store, body: Callable[[Job], bytes], hosts: tuple[str, ...] = ()) -> None:
+        """Takes the calls of `store`; `body` makes what is sent, JSON; `hosts` may be called wherever they are."""
         super().__init__(name="courier", daemon=True)
         self._store = store
         self._body = body
+        self._hosts = hosts
         #: The calls under way, and whom they are for.
         self._calls: dict[asyncio.Task[None], str] = {}
         self._client: Any = None
@@ -135,13 +148,27 @@ class Courier(threading.Thread):
         if self._client is None:
             # A redirect is not followed: it could lead where the client of the job must not reach.
             self._client = httpx.AsyncClient(timeout=bounds.CALL_SECONDS, follow_redirects=False)
-        headers = {"content-type": "application/json; charset=utf-8", "user-agent": f"model-server/{__version__}"}
-        request = self._client.stream("POST", job.callback_url, content=self._body(job), headers=headers)
         try:
             # httpx counts the time of each read: a receiver could send a byte now and then for ever.
-            async with asyncio.timeout(bounds.CALL_SECONDS), request as answer:
+            async with asyncio.timeout(bounds.CALL_SECONDS), await self._request(job) as answer:
                 return None if answer.is_success else f"it answered with status {answer.status_code}"
         except (TimeoutError, httpx.TimeoutException):
             return f"it did not answer within {bounds.CALL_SECONDS:g} s"
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except OwnAddressError:
+            return f"it leads to {_OWN}"
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return f"it could not be reached ({type(error).__name__})"
+
+    async def _request(self, job: Job) -> Any:
+        """Prepares the call of a job, to an address that may be called."""
+        import httpx  # noqa: PLC0415 - as above
+
+        url = httpx.URL(job.callback_url or "")
+        headers = {"content-type": "application/json; charset=utf-8", "user-agent": f"model-server/{__version__}"}
+        extensions = {}
+        address = None if url.host in self._hosts else await address_of(str(url))
+        if address is not None:
+            headers["host"] = url.netloc.decode("ascii")
+            extensions["sni_hostname"] = url.raw_host.decode("ascii")  # whom the certificate must name
+            url = url.copy_with(host=address)
+        return self._client.stream("POST", url, content=self._body(job), headers=headers, extensions=extensions)

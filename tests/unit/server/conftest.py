@@ -158,6 +158,7 @@ def running(
         prepare=partial(data_of_jobs.prepare, manifest=model),
     )
     workers = Workers([worker])
+    called = (extra or {}).get("callback_hosts", ("127.0.0.1", "localhost"))  # where tests listen
     services = Services(
         model,
         store,
@@ -167,6 +168,7 @@ def running(
         runner_mode=lambda: workers.mode,
         metrics=metrics,
         space=Space(me.uploads, keep),
+        callback_hosts=called,
         licensing=Licensing(model.license_public_key, model.name, claimed.root) if model.license_public_key else None,
     )
     app = create_app(replace(services, **(extra or {})), root_path)
@@ -183,7 +185,7 @@ def running(
 
     thread = threading.Thread(target=serve, daemon=True)
     heart.start()
-    courier = Courier(store, envelope.of_job)
+    courier = Courier(store, envelope.of_job, called)
     courier.start()
     thread.start()
     while not server.started:

@@ -272,6 +272,50 @@ def test_only_named_hosts_may_be_called_where_they_are_named() -> None:
     assert "MODEL_CALLBACK_HOSTS" in str(callbacks.problem("http://169.254.169.254/", hosts))
 
 
+OWN = ["127.0.0.1", "127.9.9.9", "0.0.0.0", "169.254.169.254", "169.254.170.2", "[::1]", "[::]", "[fe80::1]"]  # noqa: S104
+OTHER_SPELLINGS = ["localhost", "LOCALHOST", "127.1", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]", "me:pw@127.1"]
+
+
+@pytest.mark.parametrize("host", OWN)
+def test_a_callback_to_the_servers_own_computer_is_refused_at_once(host: str) -> None:
+    assert "own computer" in str(callbacks.problem(f"http://{host}:8080/x", ()))
+    assert callbacks.problem(f"http://{host}/x", (host.strip("[]"),)) is None
+
+
+@pytest.mark.parametrize("host", OTHER_SPELLINGS)
+def test_a_name_that_leads_to_the_servers_own_computer_is_not_called(start_server: StartServer, host: str) -> None:
+    server = start_server(extra={"callback_hosts": ()})
+    with receiving(200) as receiver:
+        port = receiver.url.rpartition(":")[2]
+        url = f"http://{host}:{port}/"
+        answer = requests.post(
+            f"{server.url}/data/add-job", files={"File": b"a\n"}, data={"CallbackUrl": url}, timeout=5
+        )
+        if answer.status_code == 200:
+            job = answer.json()["data"]["id"]
+            eventually(lambda: "own computer" in str(listed(server, job)["callback"]))
+        else:
+            assert "own computer" in answer.json()["errorMessage"]
+        assert receiver.calls == []
+
+
+def test_what_is_checked_is_what_is_called(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first look-up says one address, later ones another: as a name whose owner attacks."""
+    looked_up = []
+
+    async def look_up(url: str) -> str:
+        looked_up.append(url)
+        return "127.0.0.1"
+
+    monkeypatch.setattr(callbacks, "address_of", look_up)
+    server = start_server(extra={"callback_hosts": ()})
+    with receiving(200) as receiver:
+        port = receiver.url.rpartition(":")[2]
+        job = server.send(b"a\n", CallbackUrl=f"http://receiver.example:{port}/x")
+        eventually(lambda: listed(server, job)["callback"] == {"state": "delivered", "attempts": 1, "error": None})
+    assert looked_up == [f"http://receiver.example:{port}/x"]
+
+
 def test_a_volume_without_room_refuses_with_507_and_keeps_nothing(start_server: StartServer) -> None:
     server = start_server(keep=2**60)
     answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=5)
