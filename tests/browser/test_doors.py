@@ -1,0 +1,103 @@
+"""The doors in a real browser: a person logs in and works; a page of another site gets nothing done."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+
+from rig.chromium import Page, open_page
+from tests.attacks.conftest import Target, serving
+
+KEY = "owner-0123456789abcdef"
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with open_page() as opened:
+        yield opened
+
+
+@pytest.fixture(params=[False, True], ids=["open", "closed"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    with serving(tmp_path, {"MODEL_API_KEY": KEY} if request.param else None) as started:
+        yield started
+
+
+def log_in(page: Page, target: Target) -> bool:
+    """Logs in if the server wants it; tells whether it did."""
+    if requests.get(f"{target.url}/data/jobs", timeout=10).status_code != 401:
+        return False
+    page.open(f"{target.url}/Login")
+    page.value(f"document.querySelector('#key').value = '{KEY}'")
+    page.click("form button")
+    page.wait("location.pathname === '/' && document.readyState === 'complete'")
+    return True
+
+
+def jobs(target: Target) -> int:
+    answer = requests.get(f"{target.url}/data/jobs", headers={"x-api-key": KEY}, timeout=10)
+    return int(answer.json()["data"]["total"])
+
+
+@contextmanager
+def another_site(html: str) -> Iterator[int]:
+    """A page of somebody else; the port of its server."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_person_logs_in_uploads_a_file_and_logs_out(page: Page, target: Target, tmp_path: Path) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text("a\nx\n", encoding="utf-8")
+    is_closed = log_in(page, target)
+    page.open(f"{target.url}/AddJob")
+    page.choose_file("#file", file)
+    page.click("#add-job button")
+    page.wait("document.querySelector('#job-status').innerText === 'Complete'")
+    page.click("#job-page")
+    page.wait("location.pathname.startsWith('/Job/') && document.readyState === 'complete'")
+    page.click("a.danger")
+    page.wait("location.pathname.endsWith('/Delete') && document.readyState === 'complete'")
+    page.click("main form button")
+    page.wait("location.pathname === '/Jobs' && document.readyState === 'complete'")
+    assert jobs(target) == 0
+    assert page.value("document.cookie") == ""  # no script sees the session
+    if is_closed:
+        page.click("header form button")
+        page.wait("location.pathname === '/Login' && document.readyState === 'complete'")
+        page.value("window.left = true, location.assign('/Jobs')")
+        page.wait("!window.left && location.pathname === '/Login' && document.readyState === 'complete'")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"], ids=["another site", "another port"])
+def test_a_form_on_a_page_of_somebody_else_does_nothing(page: Page, target: Target, host: str) -> None:
+    log_in(page, target)
+    form = (
+        f'<form method="post" enctype="multipart/form-data" action="{target.url}/data/add-job">'
+        '<textarea name="File">a&#10;x&#10;</textarea><button>Win</button></form>'
+    )
+    with another_site(form) as port:
+        page.open(f"http://{host}:{port}/")
+        page.click("button")
+        page.wait(f"location.origin === '{target.url}' && document.readyState === 'complete'")
+        assert "another site" in page.text("body")
+    assert jobs(target) == 0
