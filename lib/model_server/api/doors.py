@@ -17,7 +17,8 @@ _HEADER = "x-api-key"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HOLDER = "model_server.holder"
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~%-]+){1,20}", re.ASCII)
-_ASKED_FOR = {b"host", b"x-forwarded-host", b"origin", b"sec-fetch-site", b"x-api-key", b"cookie", b"accept"}
+_TOLD_BY_BROWSERS = (b"origin", b"sec-fetch-site")
+_ASKED_FOR = {b"host", b"x-forwarded-host", b"origin", b"sec-fetch-site", b"x-api-key", b"cookie"}
 
 
 class Doors:
@@ -29,9 +30,8 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         access = self._access
-        if scope["type"] != "http" or (
-            access.keys is None and not access.hosts and scope["method"] in _SAFE_METHODS
-        ):  # the most of all requests by far
+        is_open = access.keys is None and not access.hosts
+        if scope["type"] != "http" or (is_open and (scope["method"] in _SAFE_METHODS or not _is_browser(scope))):
             await self._app(scope, receive, send)
             return
         try:
@@ -79,6 +79,11 @@ def client_of(request: Request) -> str | None:
     """Returns whose jobs alone may be seen; None: all."""
     holder = holder_of(request)
     return None if holder is None else holder.client
+
+
+def _is_browser(scope: Scope) -> bool:
+    """Tells whether a browser says on what page the request was made."""
+    return any(name in _TOLD_BY_BROWSERS for name, _ in scope["headers"])
 
 
 def _is_for_strangers(path: str) -> bool:
