@@ -34,8 +34,7 @@ def smoke_deployed(
     if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
     why = "has a certificate for another name" if not where.outside else "is not reached from here"
-    if _lacks_key(run):
-        why = "wants an API key, and smoke-api-key is empty"
+    why = _refusal(run, where) or why
     stage.info(f"{where.url} {why}: a task inside of the network tests {where.inside}")
     result = _inside(run, prepared, account, service, where, stage)
     run.learn(smoke_deployed=smoke_report(result))
@@ -46,8 +45,8 @@ def smoke_again(run: Run, prepared: Prepared, where: aws.Address, stage: StagePr
     """As `smoke_deployed`, of a service that nothing was changed of since it proved itself: no task is started."""
     if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
-    why = "It wants an API key (smoke-api-key)" if _lacks_key(run) else "It is not reached from here"
-    stage.skipped(f"{why}, and it proved itself when it was deployed.")
+    why = _refusal(run, where) or "is not reached from here"
+    stage.skipped(f"It {why}; it proved itself when it was deployed.")
     return ()
 
 
@@ -94,16 +93,22 @@ def _inside(
     return result
 
 
-def _lacks_key(run: Run) -> bool:
-    """Tell whether only a task of the service has the API key that it wants."""
-    return bool(run.settings.service.api_key) and not run.settings.smoke.smoke_api_key
+def _refusal(run: Run, where: aws.Address) -> str:
+    """Say why the model, as it is set up, would not answer us; empty where it would."""
+    service = run.settings.service
+    if service.api_key and not run.settings.smoke.smoke_api_key:
+        return "wants an API key, and smoke-api-key is empty"
+    name = urlsplit(where.outside or where.url).hostname or ""
+    if service.allowed_hosts and name not in map(str.lower, service.allowed_hosts):
+        return f"does not answer as {name} (allowed-hosts)"
+    return ""
 
 
 def is_asked_from_here(run: Run, prepared: Prepared, where: aws.Address) -> bool:
     """Only our own server can test another one, and only at an address of a task."""
     if not prepared.made_here or not where.inside:
         return True
-    if _lacks_key(run):
+    if _refusal(run, where):
         return False
     return bool(where.outside) and _is_reached(where.outside, where.patience)
 

@@ -151,6 +151,8 @@ def test_a_service_with_a_key_is_tested_with_it_or_by_a_task_that_has_it(monkeyp
         ({}, True),
         ({"api_key": SECRET}, False),
         ({"api_key": SECRET, "smoke_api_key": KEY}, True),
+        ({"allowed_hosts": "models.example"}, False),
+        ({"allowed_hosts": "models.example,203.0.113.1"}, True),
     ):
         assert deployed.is_asked_from_here(run_of(**given), prepared, where) is from_here
 
