@@ -77,6 +77,7 @@ def test_jobs_of_a_service_are_not_kept_for_ever_unless_that_is_wanted() -> None
         ({"api_key": SECRET, "open_paths": "/ready", "load_balancer": "true"}, "a load balancer asks for /health"),
         ({"open_paths": "/health,/data/jobs"}, "it may name /health, /ready, /metrics, or be none"),
         ({"allowed_hosts": "https://m.example/"}, "a host name or address without a port"),
+        ({"allow_from": ","}, "name one block at least"),
         ({"allow_from": "10.0.0.1"}, "write 10.0.0.1/32"),
         ({"allow_from": "10.0.0.1/8"}, "is not a block of IPv4 addresses"),
         ({"allow_from": "::/0"}, "is not a block of IPv4 addresses"),
