@@ -83,7 +83,7 @@ def _lenient(text: str) -> Any:
         without_comments = "\n".join("" if line.lstrip().startswith("//") else line for line in text.splitlines())
         try:
             # Tabs may not indent in YAML; inside texts they are not met in such files.
-            return yaml.load(without_comments.replace("\t", " "), _Plain)  # noqa: S506 - it is the safe one
+            return _Plain(without_comments.replace("\t", " ")).get_single_data()
         except yaml.YAMLError:
             raise ValueError(f"it is not JSON, not even leniently: {error}") from None
 
