@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.rig import judges
 from tests.rig.command import ROOT, Cli
 from tests.rig.homes import NewHome, furnish
 from tests.rig.leaks import pytest_configure, pytest_runtest_makereport, pytest_sessionfinish, search_sandbox
@@ -45,6 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _every_request_is_judged() -> Iterator[None]:
+    with judges.judging():
+        yield
+
+
 @pytest.fixture(scope="session")
 def new_home(tmp_path_factory: pytest.TempPathFactory) -> NewHome:
     """Makes homes for sandboxes. Workers of one run are processes that share what lies above their folders."""
@@ -63,6 +70,7 @@ def cli(new_home: NewHome) -> Iterator[Cli]:
     stopped = command("sandbox", "stop")
     assert stopped.returncode == 0, stopped.stderr
     subprocess.run(["docker", "image", "rm", "--force", *sorted(command.images)], capture_output=True, check=False)
+    judges.judge_noted(command.requests)
     shutil.rmtree(home, ignore_errors=True)
 
 

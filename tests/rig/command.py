@@ -12,6 +12,7 @@ from model_dockerize import sandbox
 from model_dockerize.sandbox.record import CONTAINER_LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
+_CHILD = str(ROOT / "tests" / "rig" / "judges" / "child.py")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,17 @@ class Cli:
     def environment(self) -> dict[str, str]:
         """What a user's shell would hand over: nothing of AWS, and no CI, where a cache is chosen by itself."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "CI"}
-        return {**kept, "MODEL_DOCKERIZE_HOME": str(self.home), "PYTHONPATH": str(ROOT / "lib")}
+        return {
+            **kept,
+            "MODEL_DOCKERIZE_HOME": str(self.home),
+            "PYTHONPATH": str(ROOT / "lib"),
+            "JUDGED_REQUESTS": str(self.requests),
+        }
+
+    @property
+    def requests(self) -> Path:
+        """Where the runs note what they asked of AWS, for the judges."""
+        return self.home / "requests.jsonl"
 
     @property
     def container_filter(self) -> str:
@@ -51,7 +62,7 @@ class Cli:
 
     def __call__(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "model_dockerize", *map(str, arguments)],
+            [sys.executable, _CHILD, *map(str, arguments)],
             env=self.environment,
             cwd=cwd,
             capture_output=True,

@@ -7,7 +7,7 @@ import yaml
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 from cfnlint.decode.cfn_yaml import loads
-from tests.rig import ec2_text
+from tests.rig.judges import ec2_text
 
 #: One of each partition in which there are GitHub runners or customers.
 REGIONS = ["us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1"]

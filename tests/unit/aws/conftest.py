@@ -27,7 +27,6 @@ from werkzeug.test import Client
 
 from model_dockerize import aws
 from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, to_settings
-from tests.rig import ec2_text
 from tests.rig.leaks import planted
 from tests.rig.progress import Said
 
@@ -212,7 +211,6 @@ def account(connection: aws.Aws) -> Iterator[Account]:
     fresh = replace(connection, progress=said, changes=[])
     hooks = Hooks(fresh, [])
     hooks.hear(calls)
-    hooks.add(ec2_text.judge, "provide-client-params")
     hooks.remember_deployment_configuration()
     hooks.give_batch_its_role()
     yield Account(fresh, said, calls, hooks)

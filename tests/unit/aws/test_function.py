@@ -44,7 +44,7 @@ def theirs(account: Account, **more: Any) -> None:
         file.writestr("main.py", "def run(event, context): ...")
     account.aws.functions.create_function(
         FunctionName="on-upload",
-        Runtime="python3.9",
+        Runtime="python3.13",
         Role=role,
         Handler="main.run",
         Code={"ZipFile": packed.getvalue()},

@@ -1,22 +1,17 @@
 """The ground's templates before judges that are not ours, and the driver where no CloudFormation is needed."""
 
-import json
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from types import SimpleNamespace
 from typing import Any
 
-import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws import ground
-from model_dockerize.aws.ground import permissions
 from model_dockerize.aws.ground.change_set import create_change_set
 from model_dockerize.aws.ground.events import End, Pace, follow
 from model_dockerize.aws.ground.template import LONGEST, Template
 from model_dockerize.aws.ground.values import TAG, ResourceChange, Stack, Wanted
-from model_dockerize.aws.statement import Where
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, TimedOutError
 from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
 from tests.rig import templates
@@ -264,36 +259,6 @@ def test_a_look_comes_soon_at_first_and_seldom_later() -> None:
     assert pauses == sorted(pauses)
     assert max(pauses) == 3.0
     assert sum(pauses) < 34
-
-
-@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
-def test_policies_fit_and_name_operations_that_there_are(partition: str) -> None:
-    where = Where("123456789012", "ap-southeast-1", partition)
-    documents = (
-        permissions.service_role_policy(where),
-        permissions.caller_policy(where),
-        permissions.boundary_policy(),
-    )
-    assert all(len(json.dumps(document, separators=(",", ":"))) <= LONGEST_POLICY for document in documents)
-    for statement in (each for document in documents for each in document["Statement"]):
-        for action in statement["Action"]:
-            assert is_known(*action.split(":")), action
-    if partition != "aws":
-        assert "arn:aws:" not in json.dumps(documents)
-
-
-#: Characters of a managed policy, without white space: IAM and STS quotas.
-LONGEST_POLICY = 6144
-#: Rights that are no operation, and services by another name.
-NO_OPERATION = {"iam:PassRole", "ecs:Poll", "ecs:StartTelemetrySession"}
-CLIENTS = {"elasticfilesystem": "efs", "elasticloadbalancing": "elbv2"}
-
-
-def is_known(service: str, action: str) -> bool:
-    if f"{service}:{action}" in NO_OPERATION:
-        return True
-    names = botocore.session.get_session().get_service_model(CLIENTS.get(service, service)).operation_names
-    return any(fnmatch(name, action) for name in names)
 
 
 class ChangeSets:

@@ -27,9 +27,9 @@ GROUND = aws.Foundations(
     task_role_arn="arn:aws:iam::123456789012:role/model-dockerize-task",
     log_group="/model-dockerize/iris",
     fresh_roles=False,
-    vpc_id="vpc-1",
-    subnet_ids=("subnet-1",),
-    security_group_ids=("sg-1",),
+    vpc_id="vpc-0123456789abcdef0",
+    subnet_ids=("subnet-0123456789abcdef0",),
+    security_group_ids=("sg-0123456789abcdef0",),
     cluster="c",
     assign_public_ip=True,
 )

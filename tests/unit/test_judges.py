@@ -1,0 +1,221 @@
+"""The judges of what we send to AWS: they refuse what AWS would, also where a client of ours sends it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.stub import Stubber
+
+from model_dockerize.aws import TO_COME
+from model_dockerize.aws.ground import permissions
+from model_dockerize.aws.statement import Where
+from tests.rig import judges
+from tests.rig.iam_configurations import CONFIGURATIONS
+from tests.rig.judges import policies
+from tests.rig.leaks import planted
+from tests.rig.permissions import configured, documents
+
+ARN = "arn:aws:iam::123456789012:role/r"
+DIGEST = "sha256:" + "ab" * 32
+
+
+def task(**changes: Any) -> dict[str, Any]:
+    """A RegisterTaskDefinition request of Fargate."""
+    container = {"name": "m", "image": f"r@{DIGEST}", "portMappings": [{"containerPort": 80, "protocol": "tcp"}]}
+    return {
+        "family": "m",
+        "requiresCompatibilities": ["FARGATE"],
+        "networkMode": "awsvpc",
+        "cpu": "512",
+        "memory": "1024",
+        "containerDefinitions": [container],
+        **changes,
+    }
+
+
+def rule(description: str) -> dict[str, Any]:
+    """An AuthorizeSecurityGroupIngress request."""
+    ranges = [{"CidrIp": "0.0.0.0/0", "Description": description}]
+    return {
+        "GroupId": "sg-0123456789abcdef0",
+        "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": ranges}],
+    }
+
+
+QUEUE = {
+    "jobQueueName": "q",
+    "priority": 1,
+    "state": "ENABLED",
+    "computeEnvironmentOrder": [{"order": 1, "computeEnvironment": "e"}],
+}
+ENVIRONMENT = {"computeEnvironmentName": "e", "type": "MANAGED", "state": "ENABLED"}
+RESOURCES = {
+    "type": "FARGATE",
+    "maxvCpus": 4,
+    "subnets": ["subnet-0123456789abcdef0"],
+    "securityGroupIds": ["sg-0123456789abcdef0"],
+}
+FUNCTION = {"FunctionName": "f", "Role": ARN, "Code": {"ZipFile": b"code"}, "Handler": "a.b", "Runtime": "python3.13"}
+TARGET = {
+    "ServiceNamespace": "ecs",
+    "ResourceId": "service/c/s",
+    "ScalableDimension": "ecs:service:DesiredCount",
+    "MinCapacity": 1,
+    "MaxCapacity": 3,
+}
+JOB = {
+    "jobDefinitionName": "j",
+    "type": "container",
+    "platformCapabilities": ["FARGATE"],
+    "containerProperties": {
+        "image": "i",
+        "executionRoleArn": ARN,
+        "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "2048"}],
+    },
+}
+
+#: Service, operation, a request that AWS takes, one that it refuses, and a word of why.
+REQUESTS = {
+    "apostrophe": ("ec2", "AuthorizeSecurityGroupIngress", rule("HTTP of the model"), rule("the model's HTTP"), "'s"),
+    "size": ("ecs", "RegisterTaskDefinition", task(), task(memory="300"), "not compatible"),
+    "enumeration": ("ecs", "RegisterTaskDefinition", task(), task(networkMode="vpc"), "'vpc' is none of"),
+    "unknown name": ("ecs", "RegisterTaskDefinition", task(), task(memoryMiB="1024"), "memoryMiB"),
+    "count": (
+        "ecs",
+        "CreateService",
+        {"serviceName": "s", "cluster": "c", "taskDefinition": "m:1", "launchType": "FARGATE", "desiredCount": 1},
+        {"serviceName": "s", "cluster": "c", "taskDefinition": "m:1", "launchType": "FARGATEE", "desiredCount": 1},
+        "FARGATEE",
+    ),
+    "part": (
+        "batch",
+        "UpdateJobQueue",
+        {"jobQueue": "q", "state": "DISABLED"},
+        {"jobQueue": "q", "state": "OFF"},
+        "OFF",
+    ),
+    "state": ("batch", "CreateJobQueue", QUEUE, {**QUEUE, "state": "ON"}, "ON"),
+    "type": (
+        "batch",
+        "CreateComputeEnvironment",
+        {**ENVIRONMENT, "computeResources": RESOURCES},
+        {**ENVIRONMENT, "computeResources": {**RESOURCES, "type": "LAMBDA"}},
+        "LAMBDA",
+    ),
+    "capability": (
+        "batch",
+        "RegisterJobDefinition",
+        JOB,
+        {**JOB, "platformCapabilities": ["MAINFRAME"]},
+        "MAINFRAME",
+    ),
+    "name": ("ecr", "CreateRepository", {"repositoryName": "iris"}, {"repositoryName": "Iris"}, "Iris"),
+    "retention": (
+        "logs",
+        "PutRetentionPolicy",
+        {"logGroupName": "/m", "retentionInDays": 30},
+        {"logGroupName": "/m", "retentionInDays": 2},
+        "2 is not one of",
+    ),
+    "runtime": ("lambda", "CreateFunction", FUNCTION, {**FUNCTION, "Runtime": "python3.9"}, "deprecated"),
+    "target": (
+        "application-autoscaling",
+        "RegisterScalableTarget",
+        TARGET,
+        {**TARGET, "ScalableDimension": "ecs:service:Desired"},
+        "ecs:service:Desired",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_what_aws_takes_passes_and_what_it_refuses_is_refused(name: str) -> None:
+    service, operation, right, wrong, why = REQUESTS[name]
+    assert judges.refusals(service, operation, right) == []
+    assert why in "\n".join(judges.refusals(service, operation, wrong))
+
+
+def test_a_client_of_ours_is_refused_where_it_asks_and_again_at_the_end() -> None:
+    client = boto3.client(
+        "ecs",
+        "us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key=planted("judged"),
+        config=Config(user_agent_extra="model-dockerize"),
+    )
+    with Stubber(client) as answers, pytest.raises(judges.RefusedError, match=r"RegisterTaskDefinition.*512"):
+        answers.add_response("register_task_definition", {})
+        with judges.judging():
+            client.register_task_definition(**task())
+            with pytest.raises(judges.RefusedError):
+                client.register_task_definition(**task(memory="300"))
+
+
+def test_what_a_command_line_noted_is_judged_but_not_what_it_only_planned(tmp_path: Path) -> None:
+    notes = tmp_path / "requests.jsonl"
+    judges.judge_noted(notes)
+    planned = task(memory="300", executionRoleArn=TO_COME)
+    notes.write_text(f"{json.dumps(['ecs', 'RegisterTaskDefinition', planned])}\n", encoding="utf-8")
+    judges.judge_noted(notes)
+    with notes.open("a", encoding="utf-8") as more:
+        more.write(f"{json.dumps(['ecs', 'RegisterTaskDefinition', task(memory='300')])}\n")
+    with pytest.raises(judges.RefusedError, match="not compatible"):
+        judges.judge_noted(notes)
+
+
+PARTITIONS = pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-eusc"])
+
+
+def where(partition: str) -> Where:
+    """Where the policies of these tests are for."""
+    return Where("123456789012", "us-east-1", partition)
+
+
+@PARTITIONS
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_printed_policy_says_what_aws_knows_and_fits(name: str, partition: str) -> None:
+    settings = configured(Path("/tmp/model"), **CONFIGURATIONS[name].inputs)
+    for document in documents(settings, where(partition)):
+        assert policies.findings(document, partition) == []
+
+
+@PARTITIONS
+def test_the_policies_of_the_ground_say_what_aws_knows_and_fit(partition: str) -> None:
+    for document in (
+        permissions.service_role_policy(where(partition)),
+        permissions.caller_policy(where(partition)),
+        permissions.boundary_policy(),
+    ):
+        assert policies.findings(document, partition) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"Action": ["ecs:RunTasks"]}, "no action ecs:RunTasks"),
+        ({"Action": "ecs:Fly*"}, "no action"),
+        ({"Action": ["ecs:ListClusters"]}, "knows no resources"),
+        ({"Resource": ["arn:aws:ecs:eu-west-1:123456789012:cluster/c"]}, "needs a resource task-definition"),
+        ({"Resource": ["arn:aws:ecs:*:*:task-definition/m:*", "arn:aws:s3:::b"]}, "no action is on arn:aws:s3:::b"),
+        ({"Resource": ["arn:aws-cn:ecs:*:*:task-definition/m:*"]}, "another partition"),
+        ({"Condition": {"StringEquals": {"ecs:Cluster-Name": "c"}}}, "no condition key ecs:Cluster-Name"),
+        ({"Sid": "long" * 1750}, "of 6144"),
+    ],
+)
+def test_a_policy_that_is_not_what_it_says_is_found(changes: dict[str, Any], says: str) -> None:
+    right = {
+        "Action": ["ecs:RunTask"],
+        "Resource": ["arn:aws:ecs:eu-west-1:123456789012:task-definition/m:*"],
+        "Condition": {"ArnEquals": {"ecs:cluster": "arn:aws:ecs:eu-west-1:123456789012:cluster/c"}},
+    }
+    assert policies.findings({"Statement": [right]}) == []
+    assert says in "\n".join(policies.findings({"Statement": [{**right, **changes}]}))
+
+
+def test_the_quotas_of_users_and_roles_are_others() -> None:
+    document = {"Statement": [{"Sid": "x" * 3000, "Action": "ecs:ListClusters", "Resource": "*"}]}
+    assert policies.findings(document, most=policies.OF_A_ROLE) == policies.findings(document) == []
+    assert "of 2048" in "\n".join(policies.findings(document, most=policies.OF_A_USER))
