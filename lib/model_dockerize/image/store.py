@@ -69,7 +69,18 @@ def find(engine: Engine, build_id: str) -> Image | None:
 
 
 def record(engine: Engine, image: Image, build_id: str) -> Image:
-    """Note that `image` was built just now for this build id; return it with the id."""
+    """Note that `image`, found by its name just now, was built for this build id; return it with the id.
+
+    Raises:
+        EngineError: another build took the name first.
+    """
+    with closing(connect(engine)) as client:
+        labels = client.images.get(image.id).labels or {}
+    if labels.get(BUILD_ID_LABEL) != build_id:
+        raise EngineError(
+            f"{image.ref} is another program's image: a build beside this one took the name.",
+            "Give the two programs different names (image-name), or build one after the other.",
+        )
     builds.remember(engine.environment, build_id, image.id)
     return replace(image, build_id=build_id)
 

@@ -60,7 +60,8 @@ def push(
         else:
             repository = aws.ensure_repository(account, name, stage)
             login = partial(_login, account)
-            digest = image.push(engine, built.ref, f"{repository.uri}:{tags[1]}", login, stage)
+            # By its id: what was proved is pushed, whatever bears its name by now.
+            digest = image.push(engine, built.id, f"{repository.uri}:{tags[1]}", login, stage)
             aws.tag_image(account, name, digest, tags)
             if cache.kind == "inline":
                 _keep(account, name, digest, stage)

@@ -1,0 +1,35 @@
+"""Which image of the engine is whose build."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model_dockerize.errors import EngineError
+from model_dockerize.image import builds, store
+
+IMAGE = store.Image("iris:1", "sha256:1", 1, "", None, "linux/amd64")
+
+
+def engine_with(labels: dict[str, str], state: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An engine whose only image bears these labels; its builds are noted in `state`."""
+    images = SimpleNamespace(get=lambda _: SimpleNamespace(labels=labels))
+    monkeypatch.setattr(store, "connect", lambda _: SimpleNamespace(images=images, close=lambda: None))
+    return SimpleNamespace(environment={"MODEL_DOCKERIZE_HOME": str(state), "XDG_STATE_HOME": str(state)})
+
+
+def test_an_image_that_was_just_built_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = engine_with({store.BUILD_ID_LABEL: "b"}, tmp_path, monkeypatch)
+    assert store.record(engine, IMAGE, "b").build_id == "b"
+    assert builds.recall(engine.environment, "b") == IMAGE.id
+
+
+@pytest.mark.parametrize("labels", [{}, {store.BUILD_ID_LABEL: "another"}])
+def test_an_image_whose_name_another_build_took_is_not_taken_for_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: dict[str, str]
+) -> None:
+    engine = engine_with(labels, tmp_path, monkeypatch)
+    with pytest.raises(EngineError, match="iris:1 is another program's image"):
+        store.record(engine, IMAGE, "b")
+    assert not builds.recall(engine.environment, "b")
