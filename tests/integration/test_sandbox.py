@@ -598,6 +598,28 @@ def test_bad_requests_are_refused_as_by_aws(cloud: Cloud) -> None:
     ]
     for call, code in wrong:
         assert code_of(call).startswith(code)
+    subnets = cloud.ec2.describe_subnets()["Subnets"]
+    network = {"awsvpcConfiguration": {"subnets": [subnets[0]["SubnetId"]]}}
+    whole: Any = {**base, "taskDefinition": definition, "networkConfiguration": network}
+    balancer = {"targetGroupArn": "arn:aws:elasticloadbalancing:::t", "containerName": "other", "containerPort": 80}
+    tight = {"maximumPercent": 100, "minimumHealthyPercent": 0}
+    for refused, words in (
+        ({"loadBalancers": [balancer]}, "The container other does not exist in the task definition"),
+        (
+            {"deploymentConfiguration": tight, "availabilityZoneRebalancing": "ENABLED"},
+            "Rebalancing does not support maximumPercent <= 100 %",
+        ),
+    ):
+        with pytest.raises(ClientError, match=words):
+            cloud.ecs.create_service(**whole, **refused)
+    made = cloud.ecs.create_service(**{**whole, "desiredCount": 0})["service"]
+    assert made["availabilityZoneRebalancing"] == "ENABLED"
+    with pytest.raises(ClientError, match="Rebalancing does not support maximumPercent"):
+        cloud.ecs.update_service(cluster=cloud.cluster, service="bad", deploymentConfiguration=tight)
+    cloud.ecs.update_service(
+        cluster=cloud.cluster, service="bad", deploymentConfiguration=tight, availabilityZoneRebalancing="DISABLED"
+    )
+    cloud.drop("bad")
     sized = {"family": "f", "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "executionRoleArn": "x"}
     containers = [{"name": "web", "image": cloud.one}]
     assert (

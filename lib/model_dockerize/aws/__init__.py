@@ -56,7 +56,7 @@ from model_dockerize.aws.rollout import (
 )
 from model_dockerize.aws.running import Running, build_of, previous, running
 from model_dockerize.aws.scaling import ensure_scaling
-from model_dockerize.aws.service import Service, ensure_service, ensure_turn, mark_proved, short_arn
+from model_dockerize.aws.service import Service, check_service, ensure_service, mark_proved, short_arn
 from model_dockerize.aws.service_log import follow_log, log_lines
 from model_dockerize.aws.session import Aws, Identity, connect
 from model_dockerize.aws.simulate import Simulation, simulate
@@ -102,6 +102,7 @@ __all__ = [
     "build_of",
     "build_tag",
     "check_findings",
+    "check_service",
     "connect",
     "container_of",
     "distrusting",
@@ -119,7 +120,6 @@ __all__ = [
     "ensure_scaling",
     "ensure_service",
     "ensure_task_definition",
-    "ensure_turn",
     "ensure_volume",
     "existing_environment",
     "feed",

@@ -14,6 +14,7 @@ from model_dockerize.aws.judge import deployments_of
 from model_dockerize.aws.names import legal_name
 from model_dockerize.aws.order import tags_of
 from model_dockerize.aws.service import Service, describe_with_tags, service_of, short_arn
+from model_dockerize.aws.service_fit import check_controller
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import InputError
 
@@ -54,6 +55,7 @@ def running(aws: Aws, cluster: str, name: str) -> Running:
                 f"There is no service {name} in the cluster {cluster}.",
                 remedy="Check service, cluster and aws-region; model-dockerize deploy makes one.",
             )
+        check_controller(there)
         definition = aws.ecs.describe_task_definition(taskDefinition=there["taskDefinition"])["taskDefinition"]
     primary = next(d for d in deployments_of(there) if d.primary)
     made = next(d for d in there["deployments"] if d["id"] == primary.id)

@@ -35,7 +35,8 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
             tags: Any = [{"key": SCALED, "value": "cpu"}]
             aws.ecs.tag_resource(resourceArn=service.arn, tags=tags)
         there = _target(aws, place)
-        wanted = {"MinCapacity": settings.desired_count, "MaxCapacity": settings.max_count}
+        least = settings.desired_count if settings.desired_count is not None else (there or {}).get("MinCapacity", 1)
+        wanted = {"MinCapacity": min(least, settings.max_count), "MaxCapacity": settings.max_count}
         differing = [key for key, value in wanted.items() if (there or {}).get(key) != value]
         if differing:
             # Tags may be given to a new target only.
@@ -53,7 +54,7 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
             )
             differing.append("TargetValue")
     if there is None:
-        count = f"{settings.desired_count} to {settings.max_count} tasks"
+        count = f"{wanted['MinCapacity']} to {settings.max_count} tasks"
         aws.settled(progress, "make", "scaling", name, text=f"scaling {name}: {count} at {settings.scale_on_cpu} % CPU")
     else:
         aws.settled(progress, "change" if differing else "leave", "scaling", name, *differing)

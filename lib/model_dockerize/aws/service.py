@@ -13,10 +13,11 @@ from model_dockerize.aws.foundations import Foundations
 from model_dockerize.aws.load_balancer import balancer_name
 from model_dockerize.aws.names import SERVICE, TAG, legal_name
 from model_dockerize.aws.order import RunOrder, check_order, tags_of
+from model_dockerize.aws.service_fit import check_controller, check_fit
 from model_dockerize.aws.service_request import comparable, count, is_registered, means, request
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.taskdef import TaskDefinition
-from model_dockerize.errors import AwsError, TimedOutError
+from model_dockerize.errors import TimedOutError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
 
@@ -51,6 +52,7 @@ class Service:
     proving: bool = False  # what it runs has still to answer
     target_groups: tuple[str, ...] = ()  # ARNs: where a load balancer finds its tasks
     scaled: bool = False  # the number of its tasks is Application Auto Scaling's
+    desired: int = 1  # how many tasks it was asked for
 
 
 def ensure_service(
@@ -85,18 +87,21 @@ def ensure_service(
         there = _gone(aws, cluster, name, progress, sleep)
         if there is None:
             made = once_assumable(
-                lambda: _create(aws, cluster, name, {**asked, "desiredCount": settings.desired_count}, order),
+                lambda: _create(aws, cluster, name, {**asked, "desiredCount": count(settings, None)}, order),
                 foundations.fresh_roles,
             )
             text = f"service {name}: made, {task_definition.short}"
             aws.settled(progress, "make", "service", name, text=text)
             return service_of(made, task_definition.arn, changed=True, previous=None, proving=True)
+        check_fit(there, settings, task_definition.family)
         _take_turn(aws, name, order, there)
         proving = tags_of(there).get(PROVING)
         previous = (
             _named(proving, there) if proving else _previous(there, task_definition.arn) or there["taskDefinition"]
         )
-        asked["desiredCount"] = count(settings, there["desiredCount"])
+        # Brought to no task because its first version failed: nobody wanted that number.
+        is_given_up = proving == _NOTHING and there["desiredCount"] == 0
+        asked["desiredCount"] = count(settings, None if is_given_up else there["desiredCount"])
         if foundations.load_balancer is None and is_registered(there, balancer_name(cluster, name, foundations.vpc_id)):
             asked["loadBalancers"] = []
             progress.warning(
@@ -138,19 +143,19 @@ def describe(aws: Aws, cluster: str, name: str) -> Any:
     return _first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name]))
 
 
-def ensure_turn(aws: Aws, settings: ServiceSettings, name: str) -> None:
-    """Refuses at once what `ensure_service` would refuse later: a run older than the one that deployed last.
+def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -> None:
+    """Refuse at once what `ensure_service` would refuse later, or AWS.
 
     Raises:
-        SupersededError: so it is.
+        InputError: the service is of a kind that we cannot roll.
+        SupersededError: a newer run deployed it.
     """
-    name, order = legal_name(name), RunOrder.of(settings)
-    if not order.number:
-        return
+    name = legal_name(name)
     with translate(f"service {name}"):
         there = describe_with_tags(aws, settings.cluster, name)
-    if there:
-        check_order(name, order, tags_of(there))
+    if there and there["status"] == "ACTIVE":
+        check_fit(there, settings, legal_name(family))
+        check_order(name, RunOrder.of(settings), tags_of(there))
 
 
 def short_arn(arn: str) -> str:
@@ -267,12 +272,8 @@ def service_of(
     data: Any, task_definition_arn: str, changed: bool, previous: str | None, proving: bool = False
 ) -> Service:
     """A DescribeServices answer as a Service whose primary deployment is ours to follow."""
+    check_controller(data)
     ours = [d for d in data["deployments"] if d["status"] == "PRIMARY"]
-    if not ours:
-        raise AwsError(
-            f"Service {data['serviceName']} has no primary deployment.",
-            remedy="Its deployments are not made by ECS (CodeDeploy, EXTERNAL): choose another name (service).",
-        )
     return Service(
         arn=data["serviceArn"],
         name=data["serviceName"],
@@ -284,4 +285,5 @@ def service_of(
         proving=proving,
         target_groups=tuple(b["targetGroupArn"] for b in data.get("loadBalancers", []) if "targetGroupArn" in b),
         scaled=SCALED in tags_of(data),
+        desired=data["desiredCount"],
     )

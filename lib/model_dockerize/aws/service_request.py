@@ -13,6 +13,7 @@ _BREAKER = {"thresholdConfiguration": {"type": "COUNT", "value": 2}}
 _EARLY = {
     "earlySuccessCriteria": {"enable": True, "healthyPercent": 100, "sourceServiceRevisionCleanup": "DEFERRED"},
 }
+_ONE_ZONE = {"availabilityZoneRebalancing": "DISABLED"}
 #: A task may be slow to be well, and is not stopped for it in the meantime. Seconds.
 _GRACE = 30
 
@@ -43,15 +44,22 @@ def request(
         },
         "enableExecuteCommand": False,
         "propagateTags": "SERVICE",
+        # AWS turns it on for new services, and refuses it where no task may be started before one has ended.
+        **(_known(aws, "UpdateServiceRequest", _ONE_ZONE) if settings.is_alone else {}),
         **_balanced(task_definition, foundations),
     }
 
 
 def count(settings: ServiceSettings, now: int | None) -> int:
-    """How many tasks to ask for while `now` are wanted (None: new service). Within its bounds, scaling decides."""
-    if now is None or not settings.max_count:
-        return settings.desired_count
-    return min(max(now, settings.desired_count), settings.max_count)
+    """Return how many tasks to ask for while `now` are wanted (None: by nobody yet).
+
+    What no input says is left as it is: somebody's scaling may have chosen it. Within its bounds, ours decides.
+    """
+    least, most = settings.desired_count, 1 if settings.is_alone else settings.max_count
+    if now is None:
+        return 1 if least is None else least
+    wanted = now if least is None else max(now, least) if settings.max_count else least
+    return min(wanted, most) if most else wanted
 
 
 def is_registered(service: Any, target_group: str) -> bool:
@@ -79,14 +87,15 @@ def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
 
 
 def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
-    """`wanted` without the faster rollout where `there` does not show it: that endpoint has no such thing."""
+    """`wanted` without what is newer than an endpoint whose service is `there`: the faster rollout, zones."""
     asked = dict(wanted["deploymentConfiguration"])
     shown = there.get("deploymentConfiguration", {})
     breaker = asked["deploymentCircuitBreaker"]
     breaker_shown = shown.get("deploymentCircuitBreaker", {})
     asked["deploymentCircuitBreaker"] = {k: v for k, v in breaker.items() if k not in _BREAKER or k in breaker_shown}
     asked = {k: v for k, v in asked.items() if k not in _EARLY or k in shown}
-    return {**wanted, "deploymentConfiguration": asked}
+    known = {k: v for k, v in wanted.items() if k not in _ONE_ZONE or k in there}
+    return {**known, "deploymentConfiguration": asked}
 
 
 def means(found: Any, wanted: Any) -> bool:

@@ -199,7 +199,8 @@ def _linked(run: Run, account: aws.Aws) -> Said[None]:
 def _quotas(run: Run, account: aws.Aws, rehearsal: aws.Rehearsal) -> Said[None]:
     service = run.settings.service
     new = sum(change.kind == "network" and change.action == "make" for change in rehearsal.changes)
-    vcpus = service.desired_count * service.cpu / 1024 if service.deploy_service else 0
+    count = 1 if service.desired_count is None else service.desired_count
+    vcpus = count * service.cpu / 1024 if service.deploy_service else 0
     found = aws.quotas(account, min(new, 1), vcpus)
     short = [f"{q.name}: {q.needed:g} are needed, {q.limit:g} allowed" for q in found if not q.enough]
     if short:

@@ -77,10 +77,11 @@ def push(
 
 
 def take_turn(run: Run, prepared: Prepared, account: aws.Aws) -> None:
-    """An older run than the one that deployed last ends here, before it builds or changes anything."""
+    """End here, before anything is built or changed, for a service that cannot be rolled or that a newer run rolled."""
     settings = run.settings.service
     if settings.deploy_service:
-        aws.ensure_turn(account, settings, settings.service or prepared.program.name)
+        name = prepared.program.name
+        aws.check_service(account, settings, settings.service or name, settings.task_definition or name)
 
 
 def _build(
@@ -188,8 +189,8 @@ def service(
             raise _not_deployed(run, account, service, verdict, stage)
         if not service.changed:
             stage.unchanged(f"The service runs {definition.short} already.")
-        if settings.desired_count == 0:
-            stage.info("No task is wanted (desired-count 0), so there is nothing to test.")
+        if service.desired == 0:
+            stage.info("No task is wanted (desired-count is 0), so there is nothing to test.")
             aws.mark_proved(account, service)
             aws.ensure_scaling(account, settings, service, stage)
             return service.changed

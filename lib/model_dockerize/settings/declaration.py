@@ -359,7 +359,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("task-definition", "service", Kind.TEXT, "", "Task definition family. The image's name when empty."),
     Option("cpu", "service", Kind.INTEGER, "1024", "Fargate CPU units of a task (1024 = 1 vCPU)."),
     Option("memory", "service", Kind.INTEGER, "2048", "Fargate memory of a task in MiB."),
-    Option("desired-count", "service", Kind.INTEGER, "1", "How many tasks the service keeps running."),
+    Option(
+        "desired-count",
+        "service",
+        Kind.INTEGER,
+        "",
+        "How many tasks the service keeps running. Empty: one of a new service, and of others as many as they have.",
+    ),
     Option(
         "task-role",
         "service",

@@ -22,7 +22,7 @@ def problems(parsed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     ):
         yield "load-balancer", "a load balancer needs two zones or more: set zones to 2"
     most, least = parsed["max-count"], parsed["desired-count"]
-    if most and least is not None and not 0 < least < most:
+    if most and not 0 < (1 if least is None else least) < most:
         yield "max-count", f"max-count {most} must be more than desired-count, and that 1 or more"
     if most and parsed["volume"] and not parsed["queue-url"]:
         yield "max-count", "several tasks share their jobs by a database: set queue-url"

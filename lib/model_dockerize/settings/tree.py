@@ -96,7 +96,7 @@ class ServiceSettings:
     task_definition: str  # family; empty: as the image
     cpu: int  # CPU units, 1024 = one vCPU
     memory: int  # MiB
-    desired_count: int
+    desired_count: int | None  # None: as it is; one task of a new service
     task_role: str  # name or ARN; empty: one without permissions is made
     execution_role: str  # name or ARN
     environment: tuple[tuple[str, str], ...]  # variable -> value

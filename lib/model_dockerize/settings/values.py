@@ -123,7 +123,7 @@ def _parse(option: Option, value: Given) -> Any:
         case Kind.FLAG:
             return _flag(text, option.words) if text else None
         case Kind.INTEGER | Kind.SECONDS:
-            return _integer(text, 0 if option.name in _MAY_BE_ZERO else 1)
+            return None if not text and not option.default else _integer(text, 0 if option.name in _MAY_BE_ZERO else 1)
         case Kind.LIST:
             words = tuple(word for word in re.split(r"[\s,]+", text) if word)
             for word in words if option.name not in _NOT_REPEATED else ():

@@ -21,6 +21,7 @@ from model_dockerize.sandbox.server.upstream import Upstream
 
 _TICK_SECONDS = 0.25
 _STOPPED_TASKS_KEPT_SECONDS = 3600
+_WHOLE = 100  # percent of the tasks that are wanted
 #: Fields of CreateService and UpdateService that are kept only to be shown back.
 _SHOWN_BACK = (
     "serviceRegistries",
@@ -134,7 +135,11 @@ class Ecs:
                 raise ApiError("InvalidParameterException", "Unable to Start a service that is still Draining.")
             service = Service(scope, arn, name, cluster["clusterArn"], int(request.get("desiredCount", 1)), now)
             service.configuration = request.get("deploymentConfiguration") or {}
-            service.settings = {key: request[key] for key in _SHOWN_BACK if key in request}
+            # AWS balances new services over zones where nothing is said, and where that is possible.
+            balanced = "ENABLED" if int(service.configuration.get("maximumPercent", 200)) > _WHOLE else "DISABLED"
+            shown = {key: request[key] for key in _SHOWN_BACK if key in request}
+            service.settings = {"availabilityZoneRebalancing": balanced, **shown}
+            _check_rebalancing(service.settings, service.configuration)
             service.deploy(revision, now)
             self._services[arn] = service
             # Set even if empty: TagResource takes an ARN only if it is known here.
@@ -157,12 +162,13 @@ class Ecs:
         wanted["launchType"] = current.launch_type
         revision = self._revision(service.arn, wanted, now)
         with self._lock:
-            if "deploymentConfiguration" in request:
-                service.configuration = {**service.configuration, **request["deploymentConfiguration"]}
+            settings = service.settings | {key: request[key] for key in _SHOWN_BACK if key in request}
+            configuration = {**service.configuration, **request.get("deploymentConfiguration", {})}
+            _check_rebalancing(settings, configuration)
+            service.settings, service.configuration = settings, configuration
             if "desiredCount" in request:
                 service.is_steady = service.is_steady and service.desired == int(request["desiredCount"])
                 service.desired = int(request["desiredCount"])
-            service.settings |= {key: request[key] for key in _SHOWN_BACK if key in request}
             changed = (
                 revision.task_definition["taskDefinitionArn"] != current.task_definition["taskDefinitionArn"]
                 or revision.network_configuration != current.network_configuration
@@ -342,6 +348,11 @@ class Ecs:
         launch_type = request.get("launchType") or ("FARGATE" if fargate else "EC2")
         arn = f"{service_arn.replace(':service/', ':service-revision/')}/{time.time_ns()}"
         balancers = tuple(request.get("loadBalancers") or ())
+        held = {container["name"] for container in definition["containerDefinitions"]}
+        for name in (balancer["containerName"] for balancer in balancers if "containerName" in balancer):
+            if name not in held:
+                message = f"The container {name} does not exist in the task definition."
+                raise ApiError("InvalidParameterException", message)
         for group in (balancer["targetGroupArn"] for balancer in balancers):
             if not self._balancers.is_used(group):
                 message = f"The target group with targetGroupArn {group} does not have an associated load balancer."
@@ -385,6 +396,17 @@ class Ecs:
 
     def _tasks_of(self, service: Service) -> list[Task]:
         return [t for t in self._tasks.values() if t.group == service.group and t.cluster_arn == service.cluster_arn]
+
+
+def _check_rebalancing(settings: dict[str, Any], configuration: dict[str, Any]) -> None:
+    """Refuse what AWS does, in its words: tasks cannot move to another zone where none may start before one ends."""
+    is_tight = int(configuration.get("maximumPercent", 200)) <= _WHOLE
+    if is_tight and settings.get("availabilityZoneRebalancing") == "ENABLED":
+        raise ApiError(
+            "InvalidParameterException",
+            "The service couldn't be updated because Availability Zone Rebalancing does not support maximumPercent <= "
+            "100 % as deployment configuration.",
+        )
 
 
 def _check_definition(request: dict[str, Any]) -> None:

@@ -1,0 +1,132 @@
+"""A service of somebody else's making: refused where no request of ours would roll it, its number left as it is."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from model_dockerize import aws
+from model_dockerize.aws.service_fit import check_fit
+from model_dockerize.aws.service_request import count, request
+from model_dockerize.errors import InputError
+
+from .conftest import IMAGE, Account, settings
+
+ARN = "arn:aws:ecs:us-east-1:123456789012:service/c/iris"
+
+
+def service(**changes: Any) -> dict[str, Any]:
+    """A service as DescribeServices shows it."""
+    return {"serviceName": "iris", "serviceArn": ARN, "schedulingStrategy": "REPLICA", "loadBalancers": [], **changes}
+
+
+BALANCED = service(loadBalancers=[{"targetGroupArn": "t", "containerName": "web", "containerPort": 80}])
+
+
+@pytest.mark.parametrize(
+    ("there", "says", "remedy"),
+    [
+        (service(deploymentController={"type": "CODE_DEPLOY"}), "deployed by CODE_DEPLOY", "controller ECS"),
+        (service(deploymentController={"type": "EXTERNAL"}), "deployed by EXTERNAL", "controller ECS"),
+        (service(schedulingStrategy="DAEMON"), "is a DAEMON", "REPLICA"),
+        (service(serviceArn="arn:aws:ecs:us-east-1:123456789012:service/iris"), "old, short form", "long ARN"),
+        (BALANCED, "to the container web, and the model's is called iris", "Set task-definition to web"),
+    ],
+)
+def test_what_cannot_be_rolled_is_refused_with_a_way_on(there: Any, says: str, remedy: str) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        check_fit(there, settings(), "iris")
+    assert remedy in caught.value.remedy
+
+
+def test_what_can_be_rolled_passes() -> None:
+    check_fit(service(deploymentController={"type": "ECS"}), settings(), "iris")
+    check_fit(BALANCED, settings(), "web")
+    check_fit(BALANCED, settings(load_balancer="true"), "iris")  # another one comes in its place
+
+
+def test_the_controller_is_looked_at_before_anything_is_built_and_by_those_who_only_look(account: Account) -> None:
+    account.aws.ecs.create_cluster(clusterName="c")
+    account.aws.ecs.register_task_definition(
+        family="iris", containerDefinitions=[{"name": "iris", "image": IMAGE, "memory": 512}]
+    )
+    account.aws.ecs.create_service(
+        cluster="c", serviceName="iris", taskDefinition="iris:1", deploymentController={"type": "EXTERNAL"}
+    )
+    account.calls.clear()
+    with pytest.raises(InputError, match="deployed by EXTERNAL"):
+        aws.check_service(account.aws, settings(cluster="c"), "iris", "iris")
+    with pytest.raises(InputError, match="deployed by EXTERNAL"):
+        aws.running(account.aws, "c", "iris")
+    assert account.changes() == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "now", "wanted"),
+    [
+        ({}, None, 1),
+        ({}, 4, 4),
+        ({}, 0, 0),
+        ({"desired_count": 2}, 4, 2),
+        ({"desired_count": 0}, 4, 0),
+        ({"max_count": 3}, 4, 3),
+        ({"max_count": 6}, 4, 4),
+        ({"max_count": 6, "desired_count": 5}, 4, 5),
+        ({"volume": "data"}, 4, 1),
+    ],
+)
+def test_a_number_that_no_input_says_is_left_as_it_is(inputs: dict[str, Any], now: int | None, wanted: int) -> None:
+    assert count(settings(**inputs), now) == wanted
+
+
+def deployed(account: Account, family: str = "iris", **inputs: Any) -> aws.Service:
+    """The service iris, deployed with these inputs."""
+    wanted = settings(**inputs)
+    ground = aws.ensure_foundations(account.aws, wanted, "iris", account.said)
+    container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground).with_volume(ground.volume)
+    definition = aws.ensure_task_definition(account.aws, family, container, account.said)
+    return aws.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
+
+
+def tasks(account: Account) -> int:
+    """How many are wanted."""
+    found = account.aws.ecs.describe_services(cluster="model-dockerize", services=["iris"])["services"]
+    return found[0]["desiredCount"]
+
+
+def test_somebodys_scaling_is_not_undone_by_a_run_that_says_no_number(account: Account) -> None:
+    aws.mark_proved(account.aws, deployed(account))
+    account.aws.ecs.update_service(cluster="model-dockerize", service="iris", desiredCount=4)
+    account.calls.clear()
+    assert deployed(account).desired == 4
+    assert account.changes() == []
+    assert deployed(account, memory=4096).desired == tasks(account) == 4
+    assert deployed(account, desired_count=2, memory=4096).desired == tasks(account) == 2
+
+
+def test_a_service_whose_first_version_failed_gets_a_task_again(account: Account) -> None:
+    failed = deployed(account)
+    aws.settle_failed_first_deployment(account.aws, failed, account.said)
+    assert tasks(account) == 0
+    assert deployed(account, memory=4096).desired == tasks(account) == 1
+
+
+def test_the_least_that_scaling_keeps_is_left_where_no_input_says_it(account: Account) -> None:
+    made = deployed(account, max_count=5, desired_count=3)
+    aws.ensure_scaling(account.aws, settings(max_count=5, desired_count=3), made, account.said)
+    account.calls.clear()
+    aws.ensure_scaling(account.aws, settings(max_count=5), replace(made, scaled=True), account.said)
+    assert account.changes() == []
+
+
+def test_a_service_that_is_alone_is_not_moved_between_zones(account: Account) -> None:
+    wanted = settings(volume="data")
+    ground = aws.ensure_foundations(account.aws, wanted, "iris", account.said)
+    definition = aws.TaskDefinition("arn", "iris", 1, changed=True)
+    asked = request(account.aws, wanted, definition, ground)
+    assert (asked["availabilityZoneRebalancing"], asked["deploymentConfiguration"]["maximumPercent"]) == (
+        "DISABLED",
+        100,
+    )
+    # Of others, what somebody chose stays.
+    assert "availabilityZoneRebalancing" not in request(account.aws, settings(), definition, ground)
