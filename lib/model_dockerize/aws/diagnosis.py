@@ -7,6 +7,7 @@ from typing import Any
 
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.logs import last_lines
+from model_dockerize.aws.own_container import own_container
 from model_dockerize.aws.service import Service, short_arn
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import AwsAccessError, AwsError
@@ -93,8 +94,7 @@ def stopped_tasks(aws: Aws, service: Service, known: frozenset[str]) -> list[Any
 
 def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], None] = time.sleep) -> StoppedTask:
     """Says and shows why `task` stopped: a warning with the reason, then the last lines of its log."""
-    containers = task.get("containers", [])
-    container: Any = next((c for c in containers if c.get("exitCode") is not None), containers[0] if containers else {})
+    container = own_container(task.get("containers", []), task["taskDefinitionArn"])
     exit_code = container.get("exitCode")
     reason = "; ".join(dict.fromkeys(r for r in (task.get("stoppedReason"), container.get("reason")) if r))
     stopped = StoppedTask(
@@ -108,7 +108,7 @@ def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], N
     progress.warning(stopped.summary())
     # The reason is told before the log is asked for: the last lines may take seconds to arrive in CloudWatch.
     try:
-        log = _log(aws, task, container.get("name", ""), exit_code, sleep)
+        log = _log(aws, task, exit_code, sleep)
     except (AwsError, AwsAccessError) as error:
         progress.info(f"its log cannot be read: {error}")
         return stopped
@@ -136,26 +136,21 @@ def _only_scaling(task: Any) -> bool:
     return str(task.get("stoppedReason", "")).startswith("Scaling activity initiated by")
 
 
-def log_place(aws: Aws, task: Any, container: str = "") -> tuple[str, str] | None:
-    """Log group and stream of a container (empty: the first) of a DescribeTasks entry; None: it logs elsewhere."""
+def log_place(aws: Aws, task: Any) -> tuple[str, str] | None:
+    """Log group and stream of the model's container of a DescribeTasks entry; None: it logs elsewhere."""
     with translate("find the task's log"):
         definition = aws.ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
-    name, options = next(
-        (
-            (d["name"], d.get("logConfiguration", {}).get("options", {}))
-            for d in definition["containerDefinitions"]
-            if d["name"] == container or not container
-        ),
-        ("", {}),
-    )
+    container = own_container(definition["containerDefinitions"], task["taskDefinitionArn"])
+    options = container.get("logConfiguration", {}).get("options", {})
     if "awslogs-group" not in options:
         return None
-    return options["awslogs-group"], f"{options.get('awslogs-stream-prefix', '')}/{name}/{short_arn(task['taskArn'])}"
+    stream = f"{options.get('awslogs-stream-prefix', '')}/{container['name']}/{short_arn(task['taskArn'])}"
+    return options["awslogs-group"], stream
 
 
-def _log(aws: Aws, task: Any, container: str, exit_code: int | None, sleep: Callable[[float], None]) -> tuple[str, ...]:
-    """The last lines of the container, from where its task definition says that it logs."""
-    place = log_place(aws, task, container)
+def _log(aws: Aws, task: Any, exit_code: int | None, sleep: Callable[[float], None]) -> tuple[str, ...]:
+    """The last lines of the model's container, from where its task definition says that it logs."""
+    place = log_place(aws, task)
     if place is None:
         return ()
     for last in range(_LOG_TRIES, 0, -1):

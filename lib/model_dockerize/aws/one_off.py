@@ -8,6 +8,7 @@ from typing import Any
 from model_dockerize.aws.diagnosis import hint, log_place
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.logs import last_lines
+from model_dockerize.aws.own_container import own_container
 from model_dockerize.aws.service import Service, describe, short_arn
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import AwsError
@@ -75,7 +76,7 @@ def run_once(
         arn = answer["tasks"][0]["taskArn"]
         progress.info(f"task {short_arn(arn)}: {command[0]}, inside the network of service {service.name}")
         task = _end_of(aws, service.cluster, arn, timeout_seconds, sleep)
-        container: Any = task["containers"][0]
+        container: Any = own_container(task["containers"], task["taskDefinitionArn"])
         code = container.get("exitCode")
         reason = "; ".join(filter(None, (task.get("stoppedReason"), container.get("reason"))))
         lines = _log(aws, task, last_line, sleep) if code is not None else ()

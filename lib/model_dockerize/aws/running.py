@@ -13,6 +13,7 @@ from model_dockerize.aws.errors import EXPIRED, code_of, passing, translate
 from model_dockerize.aws.judge import deployments_of
 from model_dockerize.aws.names import legal_name
 from model_dockerize.aws.order import tags_of
+from model_dockerize.aws.own_container import own_container
 from model_dockerize.aws.service import Service, describe_with_tags, service_of, short_arn
 from model_dockerize.aws.service_fit import check_controller
 from model_dockerize.aws.session import Aws
@@ -61,7 +62,7 @@ def running(aws: Aws, cluster: str, name: str) -> Running:
     made = next(d for d in there["deployments"] if d["id"] == primary.id)
     return Running(
         service=service_of(there, there["taskDefinition"], changed=False, previous=None),
-        image=definition["containerDefinitions"][0].get("image", ""),
+        image=own_container(definition["containerDefinitions"], there["taskDefinition"]).get("image", ""),
         since=made.get("createdAt"),
         state=primary.state,
         desired=primary.desired,

@@ -1,0 +1,69 @@
+"""The model's container among those that AWS adds to a task, in any order."""
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from model_dockerize import aws
+from model_dockerize.aws.diagnosis import diagnose
+from model_dockerize.aws.own_container import own_container
+from model_dockerize.progress import Silent
+from tests.rig.answers import answering
+
+ARN = "arn:aws:ecs:us-east-1:123456789012"
+TASK, DEFINITION = f"{ARN}:task/c/0123", f"{ARN}:task-definition/iris:1"
+#: As DescribeTasks shows them: aws-cdk issue 32877, with an agent that could not be pulled, or was ended.
+AGENTS = (
+    {"name": "aws-guardduty-agent-mfjGLB", "reason": "CannotPullContainerError: pull image manifest"},
+    {"name": "aws-guardduty-agent-mfjGLB", "exitCode": 143},
+)
+PROXY = {"name": "ecs-service-connect-abc", "exitCode": 0}
+LOG = {"options": {"awslogs-group": "/g", "awslogs-stream-prefix": "service"}}
+SERVICE = aws.Service("arn", "iris", "c", True, "ecs-svc/1", DEFINITION, None)
+NETWORK = {"subnets": ["subnet-0123456789abcdef0"], "securityGroups": ["sg-0123456789abcdef0"]}
+
+
+def task(containers: Any) -> dict[str, Any]:
+    """A task that has ended."""
+    return {
+        "taskArn": TASK,
+        "taskDefinitionArn": DEFINITION,
+        "lastStatus": "STOPPED",
+        "stopCode": "EssentialContainerExited",
+        "stoppedReason": "Essential container in task exited",
+        "containers": list(containers),
+    }
+
+
+def world(containers: Any) -> aws.Aws:
+    """An account in which a task of iris has ended, and its log has a line."""
+    definitions = [{"name": "sidecar", "image": "s"}, {"name": "iris", "image": "i", "logConfiguration": LOG}]
+    services = [{"networkConfiguration": {"awsvpcConfiguration": NETWORK}}]
+    return answering(
+        {
+            "DescribeServices": lambda _: {"services": services},
+            "RunTask": lambda _: {"tasks": [{"taskArn": TASK}], "failures": []},
+            "DescribeTasks": lambda _: {"tasks": [task(containers)]},
+            "DescribeTaskDefinition": lambda _: {"taskDefinition": {"containerDefinitions": definitions}},
+            "GetLogEvents": lambda asked: {"events": [{"message": asked["logStreamName"]}]},
+        }
+    )[0]
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_what_ends_and_why_is_the_models_whatever_stands_beside_it(agent: Any) -> None:
+    ours = {"name": "iris", "exitCode": 1}
+    for containers in permutations([agent, PROXY, ours]):
+        account = world(containers)
+        stopped = diagnose(account, task(containers), Silent(), lambda _: None)
+        assert (stopped.exit_code, stopped.log) == (1, ("service/iris/0123",))
+        ended = aws.run_once(account, SERVICE, ("probe",), {}, (), 60, lambda _: True, Silent(), lambda _: None)
+        assert (ended.exit_code, ended.lines) == (1, ("service/iris/0123",))
+
+
+def test_of_somebody_elses_definition_the_first_that_aws_did_not_add() -> None:
+    running, ended = {"name": "web"}, {"name": "worker", "exitCode": 2}
+    assert own_container([*AGENTS, running, ended], DEFINITION) == ended
+    assert own_container([*AGENTS, running], DEFINITION) == running
+    assert own_container([PROXY], DEFINITION) == {}
