@@ -44,14 +44,14 @@ class Batch:
         name: str,
         subnets: Sequence[str],
         security_group_ids: Sequence[str],
-        service_role: str = "AWSBatchServiceRole",
+        service_role: str = "",
         instance_role: str = "ecsInstanceRole",
         max_vcpus: int = 128,
     ) -> aws.ComputeEnvironment:
         """A managed environment of EC2 instances that AWS chooses, none of them when nothing runs. It is VALID.
 
         Args:
-            service_role: name or ARN; made if it is AWSBatchServiceRole and missing.
+            service_role: name or ARN; empty: as it is, and of a new one AWSBatchServiceRole, made if missing.
             instance_role: instance profile, name or ARN; made if it is ecsInstanceRole and missing.
 
         Raises:

@@ -58,7 +58,7 @@ class World:
         container = aws.container_of(connection, SERVICE, uri, "linux/amd64", ground)
         job = aws.ensure_job_definition(connection, BATCH, "mdacct", container, command, {}, self.said)
         network = aws.ensure_network(connection, SERVICE, self.said)
-        aws.ensure_queue(connection, BATCH, "mdacct", network, self.said)
+        aws.ensure_queue(connection, BATCH, "mdacct", network, "linux/amd64", self.said)
         served = container.with_volume(ground.volume)
         definition = aws.ensure_task_definition(connection, "mdacct", served, self.said)
         aws.ensure_service(connection, replace(SERVICE, desired_count=0), "mdacct", definition, ground, self.said)

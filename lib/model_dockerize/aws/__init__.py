@@ -3,14 +3,7 @@
 from model_dockerize.aws.address import Address, address_of
 from model_dockerize.aws.batch import JobDefinition, ensure_job_definition, latest_job_definition
 from model_dockerize.aws.change import Change
-from model_dockerize.aws.compute import (
-    ComputeEnvironment,
-    JobQueue,
-    ensure_compute_environment,
-    ensure_queue,
-    existing_environment,
-    feed,
-)
+from model_dockerize.aws.compute import ComputeEnvironment, ensure_compute_environment, existing_environment
 from model_dockerize.aws.container import Container, container_of
 from model_dockerize.aws.destroy import Names, find_ours, remove
 from model_dockerize.aws.diagnosis import StoppedTask
@@ -38,6 +31,7 @@ from model_dockerize.aws.foundations import (
 )
 from model_dockerize.aws.function import Function, ensure_function
 from model_dockerize.aws.job_list import place, too_long
+from model_dockerize.aws.job_queue import JobQueue, ensure_queue, feed, others_queue
 from model_dockerize.aws.jobs import Job, end_jobs, follow_jobs, log_of, send_jobs, underway
 from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name
@@ -139,6 +133,7 @@ __all__ = [
     "log_of",
     "login",
     "mark_proved",
+    "others_queue",
     "permissions",
     "pinned",
     "place",

@@ -16,6 +16,16 @@ from model_dockerize.progress import Progress
 from model_dockerize.settings import BatchSettings
 from model_dockerize.settings.fargate import check_size
 
+#: What no input says: somebody chose it, and it stays from revision to revision.
+_NO_INPUT = ("retryStrategy", "schedulingPriority", "timeout")
+_NO_INPUT_OF_CONTAINER = (
+    *("ephemeralStorage", "linuxParameters", "mountPoints", "privileged", "readonlyRootFilesystem"),
+    *("repositoryCredentials", "ulimits", "user", "volumes"),
+)
+#: What inputs may say, and a BatchConfig.yml has no words for.
+_NOT_IN_FILE, _NOT_IN_FILE_OF_CONTAINER = ("parameters",), ("jobRoleArn", "secrets")
+_WHOLE = 1024  # CPU units of a vCPU
+
 
 @dataclass(frozen=True)
 class JobDefinition:
@@ -37,12 +47,16 @@ def ensure_job_definition(
     command: tuple[str, ...],
     parameters: Mapping[str, str],
     progress: Progress,
+    is_written: bool = False,
 ) -> JobDefinition:
     """The definition `name` runs `command` in `container`, on what `batch` says.
+
+    What nobody says stays as it is in the latest revision, whoever made that.
 
     Args:
         command: argv; `Ref::input` is replaced by the job's parameter `input`.
         parameters: defaults for those.
+        is_written: a BatchConfig.yml says what is wanted, which has no words for all that inputs can say.
 
     Raises:
         InputError: Fargate has no such size, or not this architecture.
@@ -53,6 +67,7 @@ def ensure_job_definition(
     operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
     with translate(f"job definition {name}"):
         latest = _latest(aws, name)
+        wanted = kept(wanted, latest, is_written) if latest else wanted
         differing = differences(operation, wanted, latest) if latest else []
         if latest and not differing:
             aws.settled(progress, "leave", "job definition", f"{name}:{latest['revision']}")
@@ -66,6 +81,18 @@ def ensure_job_definition(
     text = f"job definition {name}:{made['revision']}: {'next revision' if latest else 'new'}{why}"
     aws.settled(progress, "change" if latest else "make", "job definition", name, *differing, text=text)
     return JobDefinition(made["jobDefinitionArn"], name, made["revision"], existed=latest is not None, changed=True)
+
+
+def kept(wanted: dict[str, Any], latest: Any, is_written: bool) -> dict[str, Any]:
+    """Return the request with what it does not say from the revision `latest`. Pure."""
+    outer = (*_NO_INPUT, *(_NOT_IN_FILE if is_written else ()))
+    inner = (*_NO_INPUT_OF_CONTAINER, *(_NOT_IN_FILE_OF_CONTAINER if is_written else ()))
+    found = {key: latest[key] for key in outer if latest.get(key) and not wanted.get(key)}
+    container, former = wanted["containerProperties"], latest.get("containerProperties", {})
+    # On Fargate half of it is refused.
+    if latest.get("platformCapabilities", ["EC2"]) == wanted["platformCapabilities"]:
+        container = container | {key: former[key] for key in inner if former.get(key) and not container.get(key)}
+    return {**wanted, **found, "containerProperties": container}
 
 
 def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
@@ -100,6 +127,11 @@ def job_definition(
     on_fargate = batch.compute_type.startswith("FARGATE")
     if on_fargate:
         check_size(container.cpu, container.memory)
+    elif container.cpu % _WHOLE:
+        raise InputError(
+            f"Jobs on instances take whole vCPUs, and cpu is {container.cpu} ({container.cpu / _WHOLE:g} vCPU).",
+            f"Set cpu to a multiple of {_WHOLE}, or compute-type to FARGATE.",
+        )
     resources = [
         {"type": "VCPU", "value": f"{container.cpu / 1024:g}"},
         {"type": "MEMORY", "value": str(container.memory)},
@@ -117,7 +149,7 @@ def job_definition(
     if on_fargate:
         properties["networkConfiguration"] = {"assignPublicIp": "ENABLED" if container.public_address else "DISABLED"}
         properties["fargatePlatformConfiguration"] = {"platformVersion": "LATEST"}
-        # An instance's architecture is that of the image: only Fargate has to be told.
+        # An instance's architecture is that of its type: only Fargate has to be told.
         properties["runtimePlatform"] = {"operatingSystemFamily": "LINUX", "cpuArchitecture": container.architecture}
     if batch.gpus:
         resources.append({"type": "GPU", "value": str(batch.gpus)})

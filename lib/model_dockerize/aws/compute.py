@@ -1,59 +1,34 @@
-"""Where Batch jobs run: a compute environment and its queue, made, changed where they differ, waited for."""
+"""Where Batch jobs run: a compute environment of ours is made and changed, somebody else's is used as it is."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from model_dockerize.aws.change import Action
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.iam import ensure_batch_role, ensure_instance_profile
 from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import BATCH, TAG
 from model_dockerize.aws.network import Network
 from model_dockerize.aws.session import Aws
-from model_dockerize.errors import BatchError, InputError
+from model_dockerize.aws.settling import Sleep, once_gone, until_valid, warn_if_idle
+from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import BatchSettings
 
-Sleep = Callable[[float], None]
-_SETTLE_SECONDS = 300.0
 _LINKED_ROLE = "AWSServiceRoleForBatch"
 #: What Batch changes without replacing instances.
-_SCALING = ("maxvCpus", "minvCpus", "serviceRole", "state")
+_SCALING = ("maxvCpus", "minvCpus", "serviceRole", "state", "status")
 
 
 @dataclass(frozen=True)
 class ComputeEnvironment:
-    """A compute environment that is VALID."""
+    """A compute environment that is VALID, or somebody else's."""
 
     arn: str
     name: str
     changed: bool  # made or changed by this call
-
-
-@dataclass(frozen=True)
-class JobQueue:
-    """A job queue that is VALID."""
-
-    arn: str
-    name: str
-    changed: bool  # made or changed by this call
-
-
-def ensure_queue(
-    aws: Aws, settings: BatchSettings, queue: str, network: Network, progress: Progress, sleep: Sleep = time.sleep
-) -> JobQueue:
-    """The queue `queue` feeds the compute environment that `settings` describes, and both are VALID.
-
-    `changed` says whether either was made or changed.
-
-    Raises:
-        InputError: an environment of that name exists, of a kind that cannot become the wanted one.
-        BatchError: AWS says INVALID; the reason is in it.
-    """
-    environment = ensure_compute_environment(aws, settings, network, progress, sleep)
-    fed = feed(aws, queue, environment.arn, settings.queue_priority, progress, sleep)
-    return replace(fed, changed=fed.changed or environment.changed)
 
 
 def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
@@ -64,7 +39,7 @@ def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
     """
     with translate(f"compute environment {name}"):
         there = _environment(aws, name)
-    if there is None:
+    if there is None or there["status"] in ("DELETING", "DELETED"):
         raise InputError(
             f"There is no compute environment {name} in {aws.identity.region}.",
             "Describe it (comp_env in BatchConfig.yml, or compute-environment), or correct the name.",
@@ -73,57 +48,39 @@ def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
 
 
 @finds_what_was_lost
-def feed(
-    aws: Aws, queue: str, environment: str, priority: int, progress: Progress, sleep: Sleep = time.sleep
-) -> JobQueue:
-    """The queue `queue`, made or changed so that its jobs run in `environment` (ARN), and VALID.
-
-    Raises:
-        BatchError: AWS says INVALID; the reason is in it.
-    """
-    order = [{"order": 1, "computeEnvironment": environment}]
-    with translate(f"job queue {queue}"):
-        there = _queue(aws, queue)
-        if there is None:
-            aws.batch.create_job_queue(
-                jobQueueName=queue,
-                priority=priority,
-                state="ENABLED",
-                computeEnvironmentOrder=order,  # type: ignore[arg-type]
-                tags={TAG: BATCH},
-            )
-        differing = _queue_differs(there, order, priority) if there else ()
-        if differing:
-            aws.batch.update_job_queue(
-                jobQueue=queue,
-                state="ENABLED",
-                priority=priority,
-                computeEnvironmentOrder=order,  # type: ignore[arg-type]
-            )
-        if there is None or differing or there["status"] != "VALID":
-            _until_valid(f"job queue {queue}", lambda: _queue(aws, queue), sleep)
-        arn: str = (_queue(aws, queue) or {"jobQueueArn": queue})["jobQueueArn"]
-    aws.settled(progress, _action(there, differing), "job queue", queue, *differing)
-    return JobQueue(arn, queue, changed=there is None or bool(differing))
-
-
-@finds_what_was_lost
 def ensure_compute_environment(
-    aws: Aws, settings: BatchSettings, network: Network, progress: Progress, sleep: Sleep = time.sleep
+    aws: Aws,
+    settings: BatchSettings,
+    network: Network,
+    platform: str,
+    progress: Progress,
+    sleep: Sleep = time.sleep,
+    role_of_new: str = "",
 ) -> ComputeEnvironment:
     """The compute environment that `settings` describes, in `network`: made, or changed where it differs, and VALID.
 
+    One without our tag is used and never changed.
+
+    Args:
+        platform: of the image of its jobs, e.g. linux/amd64.
+        role_of_new: by which Batch acts for one that has to be made, where `settings` name no service role.
+
     Raises:
-        InputError: one of that name exists, of a kind that cannot become the wanted one.
+        InputError: one of that name exists, of a kind that cannot become the wanted one; or no instance fits the jobs.
         BatchError: AWS says INVALID; the reason is in it.
     """
     name = settings.compute_environment
-    wanted = compute_resources(settings, network)
+    what = f"compute environment {name}"
+    with translate(what):
+        there = once_gone(aws, what, lambda: _environment(aws, name), progress, sleep)
+    if there and TAG not in there.get("tags", {}):
+        return _others(aws, name, there, progress)
+    wanted = compute_resources(settings, network, platform)
     if not wanted["type"].startswith("FARGATE"):
         wanted["instanceRole"] = ensure_instance_profile(aws, settings.instance_role, progress)
-    role = ensure_batch_role(aws, settings.service_role, progress) if settings.service_role else ""
-    with translate(f"compute environment {name}"):
-        there = _environment(aws, name)
+    role_name = settings.service_role or ("" if there else role_of_new)
+    role = ensure_batch_role(aws, role_name, progress) if role_name else ""
+    with translate(what):
         differing = _differing(there, wanted, role) if there else ()
         if there:
             _check_changes(name, there, wanted, differing)
@@ -139,14 +96,24 @@ def ensure_compute_environment(
             )
         elif differing:
             resources = {key: wanted[key] for key in differing if key in wanted}
+            # Batch looks at an INVALID one again only when it is changed: any field will do.
             changes: Any = {"computeResources": resources} if resources else {}
             changes |= {"serviceRole": role} if "serviceRole" in differing else {}
             aws.batch.update_compute_environment(computeEnvironment=name, state="ENABLED", **changes)
         if there is None or differing or there["status"] != "VALID":
-            _until_valid(f"compute environment {name}", lambda: _environment(aws, name), sleep)
+            until_valid(aws, what, lambda: _environment(aws, name), there["status"] if there else "", sleep)
         arn: str = (_environment(aws, name) or {"computeEnvironmentArn": name})["computeEnvironmentArn"]
-    aws.settled(progress, _action(there, differing), "compute environment", name, *differing)
+    action: Action = "change" if differing else "leave" if there else "make"
+    aws.settled(progress, action, "compute environment", name, *differing)
     return ComputeEnvironment(arn, name, changed=there is None or bool(differing))
+
+
+def _others(aws: Aws, name: str, there: Any, progress: Progress) -> ComputeEnvironment:
+    """The environment `there` of somebody else, as it is."""
+    warn_if_idle(f"compute environment {name}", there, progress)
+    text = f"compute environment {name}: there, made by somebody else, so used as it is"
+    aws.settled(progress, "leave", "compute environment", name, text=text)
+    return ComputeEnvironment(there["computeEnvironmentArn"], name, changed=False)
 
 
 def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> tuple[str, ...]:
@@ -159,6 +126,8 @@ def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> tuple[str, .
         found.append("serviceRole")
     if there["state"] != "ENABLED":
         found.append("state")
+    if there.get("status") == "INVALID" and not found:
+        found.append("status")
     return tuple(found)
 
 
@@ -168,11 +137,11 @@ def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: 
     Source: "Performing infrastructure updates" in the Batch user guide, and UpdateComputeEnvironment.
     """
     now = there.get("computeResources", {})
+    kind = str(now.get("type", there.get("type", "UNMANAGED")))
     instead = "Name another compute-environment (its queue moves over), or give the inputs that it has now."
-    if _family(now["type"]) != _family(wanted["type"]):
-        raise InputError(
-            f"Compute environment {name} is of type {now['type']} and cannot become {wanted['type']}.", instead
-        )
+    # Of Fargate environments, subnets, security groups and vCPUs can be changed, and nothing else.
+    if _family(kind) != _family(wanted["type"]) or ("type" in differing and _family(kind) == "FARGATE"):
+        raise InputError(f"Compute environment {name} is of type {kind} and cannot become {wanted['type']}.", instead)
     own = str(there.get("serviceRole", "")).rsplit("/", 1)[-1]
     is_linked = own in ("", _LINKED_ROLE)
     if "serviceRole" in differing and is_linked:
@@ -181,7 +150,7 @@ def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: 
             instead.replace("give the inputs that it has now", "leave service-role out"),
         )
     replacing = [key for key in differing if key not in _SCALING]
-    if not replacing or _family(now["type"]) == "FARGATE":
+    if not replacing or _family(kind) == "FARGATE":
         return
     why = (
         f"its role is {own}, and only with Batch's own role ({_LINKED_ROLE}) can its instances be replaced"
@@ -194,8 +163,12 @@ def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: 
         raise InputError(f"Compute environment {name} cannot be changed in {', '.join(replacing)}: {why}.", instead)
 
 
-def compute_resources(settings: BatchSettings, network: Network) -> dict[str, Any]:
-    """The `computeResources` that the settings mean, without the instance role. Pure."""
+def compute_resources(settings: BatchSettings, network: Network, platform: str) -> dict[str, Any]:
+    """The `computeResources` that the settings mean, without the instance role. Pure.
+
+    Raises:
+        InputError: AWS would choose instances without GPUs for jobs that ask for one: they would wait for ever.
+    """
     kind = settings.compute_type
     resources: dict[str, Any] = {
         "type": kind,
@@ -204,9 +177,15 @@ def compute_resources(settings: BatchSettings, network: Network) -> dict[str, An
         "securityGroupIds": sorted(network.security_group_ids),
     }
     if not kind.startswith("FARGATE"):
+        if settings.gpus and not settings.instance_types:
+            raise InputError(
+                "A job asks for GPUs, and AWS chooses instances that have none where instance-types says nothing.",
+                "Say which: instance-types, e.g. g5.xlarge.",
+            )
+        chosen = "default_arm64" if "arm64" in platform else "optimal"
         resources |= {
             "minvCpus": 0,
-            "instanceTypes": sorted(settings.instance_types or ("optimal",)),
+            "instanceTypes": sorted(settings.instance_types or (chosen,)),
             # With these strategies Batch can change an environment in place.
             "allocationStrategy": "SPOT_PRICE_CAPACITY_OPTIMIZED" if kind == "SPOT" else "BEST_FIT_PROGRESSIVE",
         }
@@ -214,36 +193,7 @@ def compute_resources(settings: BatchSettings, network: Network) -> dict[str, An
 
 
 def _environment(aws: Aws, name: str) -> Any:
-    found = aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]
-    return next((e for e in found if e["status"] not in ("DELETED", "DELETING")), None)
-
-
-def _queue(aws: Aws, name: str) -> Any:
-    found = aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"]
-    return next((q for q in found if q["status"] not in ("DELETED", "DELETING")), None)
-
-
-def _queue_differs(there: Any, order: list[dict[str, Any]], priority: int) -> tuple[str, ...]:
-    fields = {"computeEnvironmentOrder": order, "state": "ENABLED", "priority": priority}
-    return tuple(name for name, value in fields.items() if there[name] != value)
-
-
-def _until_valid(what: str, look: Callable[[], Any], sleep: Sleep) -> None:
-    """Batch has no waiters of its own. A look a second at first, seldom later."""
-    waited, pause = 0.0, 1.0
-    while (now := look()) is not None and now["status"] != "VALID":
-        if now["status"] == "INVALID":
-            raise BatchError(
-                f"{what} is INVALID: {now.get('statusReason', 'AWS gives no reason')}",
-                "Correct what the reason names (often a role, subnet or security group that is gone) and run again.",
-            )
-        if waited >= _SETTLE_SECONDS:
-            raise BatchError(
-                f"{what} is still {now['status']} after {waited:.0f} s: {now.get('statusReason', '')}",
-                "Run again: it is found and waited for.",
-            )
-        sleep(pause)
-        waited, pause = waited + pause, min(pause * 1.3, 5.0)
+    return next(iter(aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]), None)
 
 
 def _family(kind: str) -> str:
@@ -254,7 +204,3 @@ def _same(key: str, found: Any, wanted: Any) -> bool:
     if key in ("instanceRole", "serviceRole"):  # either may be a name or an ARN
         return str(found).rsplit("/", 1)[-1] == str(wanted).rsplit("/", 1)[-1]
     return sorted(found or []) == wanted if isinstance(wanted, list) else bool(found == wanted)
-
-
-def _action(there: Any, differing: tuple[str, ...]) -> Any:
-    return "change" if differing else "leave" if there else "make"

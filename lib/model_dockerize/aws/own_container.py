@@ -11,7 +11,7 @@ _ADDED = ("aws-guardduty-agent", "ecs-service-connect")
 def own_container(containers: Iterable[Any], task_definition_arn: str) -> Any:
     """Return the container of a task, or of its definition, that is called like the family, as ours are.
 
-    Of a definition of somebody else, the first that AWS did not add, one that has ended before others; {}: there is none.
+    Of a definition of somebody else, the first that AWS did not add, one that has ended before others; {}: none.
     """
     family = task_definition_arn.rsplit("/", 1)[-1].partition(":")[0]
     theirs = [each for each in containers if not each["name"].startswith(_ADDED)]

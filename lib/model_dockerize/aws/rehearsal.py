@@ -42,7 +42,7 @@ def is_read(operation: str) -> bool:
 
 def rehearse(aws: Aws) -> Rehearsal:
     """`aws` again, with clients of its own that send reads only."""
-    rehearsal = Rehearsal(aws.apart())
+    rehearsal = Rehearsal(aws.apart(only_asks=True))
     to_be_made: set[tuple[str, str]] = set()
 
     def remember(params: Any, context: dict[str, Any], **_: Any) -> None:

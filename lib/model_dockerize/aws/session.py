@@ -87,6 +87,8 @@ class Aws:
     _clients: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _listeners: list[tuple[str, Callable[..., Any]]] = field(default_factory=list, repr=False)
+    #: Nothing is changed (see rehearsal.py), so there is nothing to wait for.
+    only_asks: bool = False
     #: What the stages made, changed or left, in order: see `settled`.
     changes: list[Change] = field(default_factory=list, repr=False)
 
@@ -160,9 +162,9 @@ class Aws:
         """Has every client that is made from now on call `function` at botocore's `event`, e.g. `before-call`."""
         self._listeners.append((event, function))
 
-    def apart(self) -> "Aws":
+    def apart(self, only_asks: bool = False) -> "Aws":
         """The same account with clients and changes of its own."""
-        return Aws(self.identity, self.progress, self._session)
+        return Aws(self.identity, self.progress, self._session, only_asks=only_asks or self.only_asks)
 
     def settled(self, progress: Progress, action: Action, kind: str, name: str, *fields: str, text: str = "") -> None:
         """Says that a resource was made, changed (in `fields`) or left as it is; `text` where that says it better."""

@@ -11,7 +11,7 @@ from model_dockerize.settings import JobDefinitionConfig
 # What a Batch job of the image runs: one input, one output, through the same runner as the server's jobs.
 BATCH_COMMAND = ("run", "Ref::input", "Ref::output")
 #: Instances run what fits their own architecture; only Fargate would have to be told.
-_ANY_PLATFORM = "linux/amd64"
+ANY_PLATFORM = "linux/amd64"
 
 
 def ensure_jobs(
@@ -22,8 +22,7 @@ def ensure_jobs(
     made = ensure_definition(run, account, model, image_uri, platform, runtime, progress)
     changed = made.changed
     if jobs.job_queue:
-        network = aws.ensure_network(account, run.settings.service, progress)
-        changed |= aws.ensure_queue(account, jobs, jobs.job_queue, network, progress).changed
+        changed |= ensure_queue(run, account, jobs.job_queue, platform, progress).changed
     if jobs.update_function:
         function = aws.ensure_function(
             account,
@@ -36,6 +35,14 @@ def ensure_jobs(
         )
         changed |= function.changed
     return made, changed
+
+
+def ensure_queue(run: Run, account: aws.Aws, queue: str, platform: str, progress: Progress) -> aws.JobQueue:
+    """The queue of that name: somebody else's as it is, else ours with its environment and network."""
+    if theirs := aws.others_queue(account, queue, progress):
+        return theirs
+    network = aws.ensure_network(account, run.settings.service, progress)
+    return aws.ensure_queue(account, run.settings.batch, queue, network, platform, progress)
 
 
 def ensure_definition(
@@ -67,12 +74,14 @@ def ensure_written(
     )
     # Without a role of its own a job has the rights of the instance, on which programs of these files rely.
     ground = runtime if service.task_role else replace(runtime, task_role_arn="")
-    container = aws.container_of(account, sized, image_uri, _ANY_PLATFORM, ground)
+    container = aws.container_of(account, sized, image_uri, ANY_PLATFORM, ground)
     on_instances = replace(batch, compute_type="EC2")
     command = BATCH_COMMAND if written.command is None else written.command
     parameters = dict(written.parameters)
     name = batch.job_definition_name or written.name
-    return aws.ensure_job_definition(account, on_instances, name, container, command, parameters, progress)
+    return aws.ensure_job_definition(
+        account, on_instances, name, container, command, parameters, progress, is_written=True
+    )
 
 
 def ensure_runtime(run: Run, account: aws.Aws, model: str, progress: Progress) -> aws.Runtime:

@@ -73,7 +73,9 @@ def ensure_environment(
     """The compute environment of section comp_env: managed, on EC2 instances that AWS chooses, none when idle."""
     service, settings = _as_inputs(run, written)
     network = aws.ensure_network(account, service, progress)
-    return aws.ensure_compute_environment(account, settings, network, progress)
+    return aws.ensure_compute_environment(
+        account, settings, network, batch.ANY_PLATFORM, progress, role_of_new="AWSBatchServiceRole"
+    )
 
 
 def ensure_queue(

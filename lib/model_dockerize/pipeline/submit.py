@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from model_dockerize import aws
 from model_dockerize.errors import BatchError, InputError
+from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.progress import Progress
 
@@ -25,8 +26,7 @@ def submit(run: Run, prepared: Prepared, account: aws.Aws, inputs: tuple[str, ..
     with _cancelled(run, account, sent):
         with run.recorder.stage("submit") as stage:
             definition = aws.latest_job_definition(account, settings.batch.definition(model))
-            network = aws.ensure_network(account, settings.service, stage)
-            aws.ensure_queue(account, settings.batch, queue, network, stage)
+            batch.ensure_queue(run, account, queue, prepared.platform, stage)
             for job in aws.send_jobs(account, queue, definition.arn, model, inputs, output, stage):
                 sent.append(job)  # one by one: what is sent must be known if the next cannot be
         run.learn(job_definition_arn=definition.arn, job_definition_revision=definition.revision)

@@ -76,7 +76,7 @@ class ComputeEnvironmentConfig:
     name: str
     subnets: tuple[str, ...]
     security_group_ids: tuple[str, ...]
-    service_role: str = "AWSBatchServiceRole"  # name or ARN
+    service_role: str = ""  # name or ARN; empty: AWSBatchServiceRole for a new one, else as it is
     instance_role: str = "ecsInstanceRole"  # instance profile: name or ARN
     max_vcpus: int = 128
 
@@ -170,7 +170,7 @@ def _environment(section: Section) -> ComputeEnvironmentConfig:
         name=section.text("compute_environment_name", *_NAME),
         subnets=section.words("subnets", *_SUBNET),
         security_group_ids=section.words("security_group_ids", *_GROUP),
-        service_role=section.text("service_role", *_ROLE) or "AWSBatchServiceRole",
+        service_role=section.text("service_role", *_ROLE),
         instance_role=section.text("instance_role", *_ROLE) or "ecsInstanceRole",
         max_vcpus=_or(section.number("max_vcpus", 1), 128),
     )

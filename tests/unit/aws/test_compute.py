@@ -21,7 +21,9 @@ def no_sleep(_: float) -> None: ...
 
 def queue(account: Account, **changes: Any) -> str:
     network = aws.ensure_network(account.aws, settings(), account.said)
-    return aws.ensure_queue(account.aws, batch_settings(**changes), "q", network, account.said, no_sleep).arn
+    return aws.ensure_queue(
+        account.aws, batch_settings(**changes), "q", network, "linux/amd64", account.said, no_sleep
+    ).arn
 
 
 def said(account: Account) -> list[str]:
@@ -46,7 +48,7 @@ class TestQueue:
     def test_a_plan_of_it_asks_only(self, account: Account) -> None:
         rehearsal = aws.rehearse(account.aws)
         network = aws.ensure_network(rehearsal.aws, settings(), account.said)
-        aws.ensure_queue(rehearsal.aws, batch_settings(), "q", network, account.said, no_sleep)
+        aws.ensure_queue(rehearsal.aws, batch_settings(), "q", network, "linux/amd64", account.said, no_sleep)
         assert [str(change) for change in rehearsal.changes][-2:] == [
             "+ compute environment model-dockerize",
             "+ job queue q",
@@ -102,7 +104,7 @@ class TestQueue:
 def legacy(**changes: Any) -> dict[str, Any]:
     """An environment as the service of old made it: its own role, and no allocation strategy."""
     resources = {
-        **compute_resources(batch_settings(compute_type="EC2"), NETWORK),
+        **compute_resources(batch_settings(compute_type="EC2"), NETWORK, "linux/amd64"),
         "allocationStrategy": "BEST_FIT",
         "instanceRole": "ecsInstanceRole",
         "desiredvCpus": 0,
@@ -112,7 +114,7 @@ def legacy(**changes: Any) -> dict[str, Any]:
 
 
 def wanted(**changes: Any) -> dict[str, Any]:
-    resources = compute_resources(batch_settings(compute_type="EC2", **changes), NETWORK)
+    resources = compute_resources(batch_settings(compute_type="EC2", **changes), NETWORK, "linux/amd64")
     return {**resources, "instanceRole": "arn:aws:iam::1:instance-profile/ecsInstanceRole"}
 
 
@@ -158,20 +160,22 @@ class TestInPlace:
         given = batch_settings(compute_type="EC2", service_role="mine", queue_priority=100)
         for _ in range(2):
             account.calls.clear()
-            aws.ensure_queue(account.aws, given, "q", network, account.said, no_sleep)
+            aws.ensure_queue(account.aws, given, "q", network, "linux/amd64", account.said, no_sleep)
         assert account.changes() == []
         (there,) = account.aws.batch.describe_job_queues()["jobQueues"]
         assert there["priority"] == 100
         (environment,) = account.aws.batch.describe_compute_environments()["computeEnvironments"]
         assert environment["serviceRole"].endswith(":role/mine")
         assert environment["computeResources"]["subnets"] == [subnet]
-        aws.ensure_queue(account.aws, replace(given, queue_priority=7), "q", network, account.said, no_sleep)
+        aws.ensure_queue(
+            account.aws, replace(given, queue_priority=7), "q", network, "linux/amd64", account.said, no_sleep
+        )
         assert said(account)[-1] == "~ job queue q (priority)"
 
 
 class TestResources:
     def test_fargate(self) -> None:
-        assert compute_resources(batch_settings(), NETWORK) == {
+        assert compute_resources(batch_settings(), NETWORK, "linux/amd64") == {
             "type": "FARGATE",
             "maxvCpus": 128,
             "subnets": ["subnet-a", "subnet-b"],
@@ -180,7 +184,7 @@ class TestResources:
 
     def test_spot_with_gpus(self) -> None:
         resources = compute_resources(
-            batch_settings(compute_type="SPOT", instance_types=("g5.xlarge", "g4dn.xlarge")), NETWORK
+            batch_settings(compute_type="SPOT", instance_types=("g5.xlarge", "g4dn.xlarge")), NETWORK, "linux/amd64"
         )
         assert resources["instanceTypes"] == ["g4dn.xlarge", "g5.xlarge"]
         assert resources["minvCpus"] == 0

@@ -55,7 +55,7 @@ def use(account: Account, settings: Settings) -> None:
     aws.ensure_rules(account.aws, "iris", settings.registry, account.said)
     if settings.batch.job_queue:
         network = aws.ensure_network(account.aws, settings.service, account.said)
-        aws.ensure_queue(account.aws, settings.batch, "q", network, account.said, lambda _: None)
+        aws.ensure_queue(account.aws, settings.batch, "q", network, "linux/amd64", account.said, lambda _: None)
     if settings.batch.update_function:
         function, source = settings.batch.update_function, settings.batch.function_source
         aws.ensure_function(account.aws, function, "q", "iris", account.said, source=source, sleep=lambda _: None)

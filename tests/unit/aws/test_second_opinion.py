@@ -115,7 +115,7 @@ def jobs(account: Account) -> None:
         batch_settings(max_vcpus=7, queue_priority=3),
         batch_settings(compute_environment="instances", compute_type="EC2"),
     ):
-        aws.ensure_queue(account.aws, changed, "q", network, account.said, lambda _: None)
+        aws.ensure_queue(account.aws, changed, "q", network, "linux/amd64", account.said, lambda _: None)
 
 
 def image(account: Account) -> None:

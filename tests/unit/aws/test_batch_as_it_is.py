@@ -1,0 +1,279 @@
+"""Batch as AWS documents it: what others made stays as it is, what can never run is refused, INVALID is mended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from model_dockerize import aws
+from model_dockerize.aws.batch import job_definition, kept
+from model_dockerize.aws.compute import compute_resources
+from model_dockerize.aws.runnable import why_runnable
+from model_dockerize.errors import BatchError, InputError
+from model_dockerize.progress import Progress
+from tests.rig.answers import answering
+from tests.rig.progress import Said
+
+from .conftest import IMAGE, batch_settings, settings
+
+SUBNET, GROUP = "subnet-0123456789abcdef0", "sg-0123456789abcdef0"
+NETWORK = aws.Network("vpc-0123456789abcdef0", (aws.Subnet(SUBNET, "us-east-1a"),), (GROUP,))
+ARN = "arn:aws:batch:us-east-1:123456789012"
+OURS = {"model-dockerize": "batch"}
+AMD = "linux/amd64"
+
+
+def environment(**changes: Any) -> dict[str, Any]:
+    """An environment of ours on Fargate, as DescribeComputeEnvironments shows it."""
+    shown = {
+        "computeEnvironmentName": "e",
+        "computeEnvironmentArn": f"{ARN}:compute-environment/e",
+        "state": "ENABLED",
+        "status": "VALID",
+        "type": "MANAGED",
+        "tags": OURS,
+        "computeResources": {"type": "FARGATE", "maxvCpus": 128, "subnets": [SUBNET], "securityGroupIds": [GROUP]},
+    }
+    return {key: value for key, value in {**shown, **changes}.items() if value is not None}
+
+
+def queue(**changes: Any) -> dict[str, Any]:
+    """A queue of ours that feeds it."""
+    order = [{"order": 1, "computeEnvironment": f"{ARN}:compute-environment/e"}]
+    return {
+        "jobQueueName": "q",
+        "jobQueueArn": f"{ARN}:job-queue/q",
+        "state": "ENABLED",
+        "status": "VALID",
+        "priority": 1,
+        "computeEnvironmentOrder": order,
+        "tags": OURS,
+        **changes,
+    }
+
+
+@dataclass
+class Places:
+    """An account with an environment and a queue. `heals` is what a change makes of the environment."""
+
+    environment: dict[str, Any] | None = field(default_factory=environment)
+    queue: dict[str, Any] | None = field(default_factory=queue)
+    heals: dict[str, Any] = field(default_factory=lambda: {"status": "VALID"})
+    looks: int = 0
+    gone_after: int = 0  # looks until what is DELETING is gone
+
+    def account(self, progress: Progress | None = None) -> tuple[aws.Aws, list[tuple[str, Any]]]:
+        return answering(
+            {
+                "DescribeComputeEnvironments": self._environments,
+                "DescribeJobQueues": lambda _: {"jobQueues": [self.queue] if self.queue else []},
+                "UpdateComputeEnvironment": self._update,
+                "CreateComputeEnvironment": self._create,
+            },
+            progress,
+        )
+
+    def _environments(self, _: Any) -> Any:
+        self.looks += 1
+        if self.environment and self.environment["status"] == "DELETING" and self.looks > self.gone_after:
+            self.environment = None
+        return {"computeEnvironments": [self.environment] if self.environment else []}
+
+    def _update(self, _: Any) -> Any:
+        assert self.environment
+        self.environment |= self.heals
+        return {}
+
+    def _create(self, asked: Any) -> Any:
+        self.environment = environment(computeResources=asked["computeResources"])
+        return {}
+
+
+def changes(asked: list[tuple[str, Any]]) -> list[str]:
+    return [operation for operation, _ in asked if not operation.startswith("Describe")]
+
+
+def no_sleep(_: float) -> None: ...
+
+
+def ensured(
+    account: aws.Aws, platform: str = AMD, said: Progress | None = None, **inputs: Any
+) -> aws.ComputeEnvironment:
+    wanted = batch_settings(**{"compute_environment": "e", **inputs})
+    return aws.ensure_compute_environment(account, wanted, NETWORK, platform, said or Said(), no_sleep)
+
+
+class TestOfOthers:
+    @pytest.mark.parametrize(
+        "there",
+        [
+            environment(tags={}),
+            environment(tags={"owner": "data"}, state="DISABLED", status="INVALID", statusReason="CLIENT_ERROR"),
+            environment(tags={}, type="UNMANAGED", computeResources=None),
+            environment(tags={}, computeResources={"type": "EC2", "maxvCpus": 2000, "instanceTypes": ["c5.large"]}),
+        ],
+    )
+    def test_an_environment_is_used_and_not_changed(self, there: dict[str, Any]) -> None:
+        said = Said()
+        account, asked = Places(environment=there).account()
+        assert ensured(account, said=said, max_vcpus=16, compute_type="SPOT") == aws.ComputeEnvironment(
+            there["computeEnvironmentArn"], "e", changed=False
+        )
+        assert changes(asked) == []
+        assert "made by somebody else" in said.infos[-1]
+        assert [w for w in said.warnings if "CLIENT_ERROR" in w] == said.warnings
+
+    def test_a_queue_is_used_and_not_changed(self) -> None:
+        order = [{"order": n, "computeEnvironment": f"{ARN}:compute-environment/{n}"} for n in (1, 2)]
+        theirs = queue(tags={}, priority=300, state="DISABLED", computeEnvironmentOrder=order)
+        said = Said()
+        account, asked = Places(queue=theirs).account()
+        used = aws.feed(account, "q", f"{ARN}:compute-environment/e", 1, said, no_sleep)
+        assert used == aws.others_queue(account, "q", said) == aws.JobQueue(theirs["jobQueueArn"], "q", changed=False)
+        assert changes(asked) == []
+        assert "DISABLED" in said.warnings[0]
+        assert aws.others_queue(Places().account()[0], "q", said) is None
+
+
+class TestStates:
+    def test_an_invalid_environment_is_looked_at_again_by_batch_once_it_is_changed(self) -> None:
+        places = Places(environment=environment(status="INVALID", statusReason="sts:AssumeRole"))
+        account, asked = places.account()
+        assert ensured(account).changed
+        assert [request for name, request in asked if name == "UpdateComputeEnvironment"] == [
+            {"computeEnvironment": "e", "state": "ENABLED"}
+        ]
+
+    def test_one_that_stays_invalid_is_told_with_its_reason(self) -> None:
+        invalid = environment(status="INVALID", statusReason="no such role")
+        account, _ = Places(environment=invalid, heals={}).account()
+        with pytest.raises(BatchError, match="is INVALID: no such role"):
+            ensured(account)
+
+    def test_a_plan_waits_for_nothing(self) -> None:
+        account, _ = Places(environment=environment(status="INVALID")).account()
+        account = replace(account, only_asks=True)
+        assert ensured(account, max_vcpus=16).changed
+        assert ensured(Places(environment=environment(status="DELETING"), gone_after=9).account()[0]).changed
+
+    def test_one_that_is_being_deleted_is_waited_for_and_made_anew(self) -> None:
+        said = Said()
+        account, asked = Places(environment=environment(status="DELETING"), gone_after=3).account()
+        assert ensured(account, said=said).changed
+        assert changes(asked) == ["CreateComputeEnvironment"]
+        assert said.infos[0] == "compute environment e: waiting until the old one of that name is gone"
+
+    def test_fargate_becomes_no_spot(self) -> None:
+        account, asked = Places().account()
+        with pytest.raises(InputError, match="of type FARGATE and cannot become FARGATE_SPOT"):
+            ensured(account, compute_type="FARGATE_SPOT")
+        assert changes(asked) == []
+
+
+class TestInstances:
+    def test_gpus_need_types_that_have_some(self) -> None:
+        with pytest.raises(InputError, match="instances that have none"):
+            compute_resources(batch_settings(compute_type="EC2", gpus=1), NETWORK, AMD)
+        typed = batch_settings(compute_type="EC2", gpus=1, instance_types=("g5.xlarge",))
+        assert compute_resources(typed, NETWORK, AMD)["instanceTypes"] == ["g5.xlarge"]
+
+    @pytest.mark.parametrize(("platform", "types"), [(AMD, "optimal"), ("linux/arm64", "default_arm64")])
+    def test_aws_chooses_instances_of_the_images_architecture(self, platform: str, types: str) -> None:
+        assert compute_resources(batch_settings(compute_type="EC2"), NETWORK, platform)["instanceTypes"] == [types]
+
+    def test_a_job_takes_whole_vcpus(self) -> None:
+        container = a_container(cpu=512)
+        with pytest.raises(InputError, match=r"whole vCPUs, and cpu is 512 \(0.5 vCPU\)"):
+            job_definition(batch_settings(compute_type="EC2"), "j", container, (), {})
+        job_definition(batch_settings(), "j", container, (), {})  # Fargate has halves
+        job_definition(batch_settings(compute_type="EC2"), "j", a_container(cpu=2048), (), {})
+
+
+def a_container(**inputs: Any) -> aws.Container:
+    role = "arn:aws:iam::123456789012:role/r"
+    runtime = aws.Runtime(execution_role_arn=role, task_role_arn="", log_group="/m", fresh_roles=False)
+    return aws.container_of(answering({})[0], settings(**{"memory": 4096, **inputs}), IMAGE, AMD, runtime)
+
+
+class TestDefinitions:
+    LATEST: dict[str, Any] = {  # noqa: RUF012 - read only
+        "platformCapabilities": ["EC2"],
+        "retryStrategy": {"attempts": 5},
+        "timeout": {"attemptDurationSeconds": 60},
+        "schedulingPriority": 7,
+        "parameters": {"mode": "full"},
+        "containerProperties": {
+            "ulimits": [{"name": "nofile", "softLimit": 1, "hardLimit": 1}],
+            "volumes": [{"name": "v", "host": {}}],
+            "jobRoleArn": "theirs",
+            "secrets": [{"name": "K", "valueFrom": "arn"}],
+        },
+    }
+
+    def wanted(self, kind: str = "EC2") -> dict[str, Any]:
+        return job_definition(batch_settings(compute_type=kind), "j", a_container(cpu=1024), ("run",), {})
+
+    def test_what_no_input_says_stays(self) -> None:
+        found = kept(self.wanted(), self.LATEST, is_written=False)
+        container = found["containerProperties"]
+        assert (found["retryStrategy"], found["timeout"], found["schedulingPriority"]) == (
+            {"attempts": 5},
+            {"attemptDurationSeconds": 60},
+            7,
+        )
+        assert container["ulimits"][0]["name"] == "nofile"
+        assert container["volumes"][0]["name"] == "v"
+        assert (found["parameters"], container["secrets"], container.get("jobRoleArn")) == ({}, [], None)
+
+    def test_what_a_file_has_no_words_for_stays_too(self) -> None:
+        found = kept(self.wanted(), self.LATEST, is_written=True)
+        assert found["parameters"] == {"mode": "full"}
+        assert found["containerProperties"]["jobRoleArn"] == "theirs"
+        assert found["containerProperties"]["secrets"] == [{"name": "K", "valueFrom": "arn"}]
+
+    def test_what_only_instances_take_does_not_come_to_fargate(self) -> None:
+        assert "ulimits" not in kept(self.wanted("FARGATE"), self.LATEST, is_written=False)["containerProperties"]
+
+    def test_a_revision_that_says_the_same_is_the_latest(self) -> None:
+        definition = {**self.wanted(), **self.LATEST, "jobDefinitionArn": f"{ARN}:job-definition/j:3", "revision": 3}
+        definition["containerProperties"] = {
+            **self.wanted()["containerProperties"],
+            **self.LATEST["containerProperties"],
+        }
+        account, asked = answering({"DescribeJobDefinitions": lambda _: {"jobDefinitions": [definition]}})
+        made = aws.ensure_job_definition(
+            account,
+            batch_settings(compute_type="EC2"),
+            "j",
+            a_container(cpu=1024),
+            ("run",),
+            {},
+            Said(),
+            is_written=True,
+        )
+        assert (made.revision, made.changed, changes(asked)) == (3, False, [])
+
+
+REASONS = {
+    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) associated with the job queue": "Raise max-vcpus",
+    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement": "name others (instance-types)",
+    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill": "more instance-types",
+    "ACTION_REQUIRED - something new": "",
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_why_a_job_waits_is_told_in_batchs_own_words(reason: str) -> None:
+    places = Places()
+    job: Callable[[Any], Any] = lambda _: {"jobs": [{"jobId": "1", "status": "RUNNABLE", "statusReason": reason}]}  # noqa: E731
+    account, _ = answering(
+        {
+            "DescribeJobQueues": lambda _: {"jobQueues": [places.queue]},
+            "DescribeComputeEnvironments": lambda _: {"computeEnvironments": [places.environment]},
+            "DescribeJobs": job,
+        }
+    )
+    (line,) = why_runnable(account, "q", "1")
+    assert line.startswith(f"AWS Batch says: {reason}")
+    assert REASONS[reason] in line
