@@ -362,6 +362,31 @@ def test_unknown_repository_and_immutable_tag_are_refused(cloud: Cloud) -> None:
     cloud.build(first, "second")
     with pytest.raises(AssertionError, match=r"immutable|400"):
         cloud.push(first, cloud.credentials())
+    excluding: Any = [{"filterType": "WILDCARD", "filter": "late*"}]
+    cloud.ecr.put_image_tag_mutability(
+        repositoryName="test/fixed",
+        imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+        imageTagMutabilityExclusionFilters=excluding,
+    )
+    with pytest.raises(AssertionError, match=r"immutable|400"):
+        cloud.push(first, cloud.credentials())
+    moving = f"{uri['repositoryUri']}:latest"
+    digests = []
+    for word in ("third", "fourth"):
+        cloud.build(moving, word)
+        digests.append(cloud.push(moving, cloud.credentials()))
+    assert len(set(digests)) == 2
+    # What was pushed without a scan is scanned by request, what is pushed with one by itself.
+    image: Any = {"repositoryName": "test/fixed", "imageId": {"imageDigest": digests[-1]}}
+    assert code_of(lambda: cloud.ecr.describe_image_scan_findings(**image)) == "ScanNotFoundException"
+    cloud.ecr.start_image_scan(**image)
+    assert cloud.ecr.describe_image_scan_findings(**image)["imageScanStatus"]["status"] == "COMPLETE"
+    cloud.ecr.put_image_scanning_configuration(
+        repositoryName="test/fixed", imageScanningConfiguration={"scanOnPush": True}
+    )
+    cloud.build(moving, "fifth")
+    image["imageId"] = {"imageDigest": cloud.push(moving, cloud.credentials())}
+    assert cloud.ecr.describe_image_scan_findings(**image)["imageScanStatus"]["status"] == "COMPLETE"
     cloud.ecr.delete_repository(repositoryName="test/fixed", force=True)
 
 

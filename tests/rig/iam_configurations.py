@@ -232,6 +232,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
 _FALL_BACK = "without it the service as a whole is followed"
 #: Actions that nothing fails without, and why they are in the policy all the same.
 EXPLAINED = {
+    "ecr:StartImageScan": "scans an image that was pushed before scanning was on; others are scanned when pushed",
     "batch:TerminateJob": "ends the jobs of a submit that is cancelled (on-cancel)",
     "ecs:StopTask": "ends the test from inside of the network where it takes too long",
     "elasticloadbalancing:DescribeTargetHealth": "tells why a load balancer finds a task ill; the rollout does without",

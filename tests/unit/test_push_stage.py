@@ -15,28 +15,34 @@ from tests.rig.deployer import Quiet
 
 
 def test_what_was_proved_is_pushed_whatever_bears_its_name_by_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    pushed: list[str] = []
+    steps: list[str] = []
 
     def push(_: Any, reference: str, *more: Any) -> str:
-        pushed.append(reference)
+        steps.append(f"push {reference}")
         return "sha256:d"
 
     proved = image.Image("iris:1", "sha256:proved", 1, "b", None, "linux/amd64")
-    monkeypatch.setattr(make, "build", lambda *_: proved)
+    monkeypatch.setattr(make, "build", lambda *_: proved)  # what took its name meanwhile has another id
     monkeypatch.setattr(make, "cache", lambda *_, **__: image.Cache("none"))
     monkeypatch.setattr(image, "push", push)
     repository = aws.Repository("iris", "registry/iris", "arn", created=True)
     for name, answer in {
         "find_build": None,
+        "check_tag": None,
         "ensure_repository": repository,
         "tag_image": (),
         "verify": aws.PushedImage("iris", "sha256:d", ("1",), "registry/iris@sha256:d"),
         "ensure_rules": None,
     }.items():
-        monkeypatch.setattr(aws, name, lambda *_, _answer=answer: _answer)
+        monkeypatch.setattr(aws, name, lambda *_, _name=name, _answer=answer: (steps.append(_name), _answer)[1])
     model: Any = SimpleNamespace(name="iris", version="1")
     nothing: Any = None
     prepared = FromFolder(model, "b", "linux/amd64", nothing, "FROM scratch", "1")
     underway: Future[aws.Runtime | None] = Future()
     ship.push(Run(to_settings([]), {}, Recorder(Quiet())), prepared, nothing, nothing, underway)
-    assert pushed == ["sha256:proved"]
+    # Of the proved image, by its id; the tag is asked for before the build, and scanning is on before the push.
+    assert [s for s in steps if s in ("check_tag", "ensure_rules") or s.startswith("push")] == [
+        "check_tag",
+        "ensure_rules",
+        "push sha256:proved",
+    ]

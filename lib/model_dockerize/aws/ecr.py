@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
 
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.names import REGISTRY, TAG
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 #: ECR's own pattern for a repository's name (CreateRepository).
 _NAME = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
+_VERSION = "Choose another version, or make the repository's tags mutable."
 _MANIFESTS = [
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -129,14 +131,24 @@ def pinned(aws: Aws, reference: str, progress: Progress) -> str:
     return f"{there['repositoryUri']}@{found['imageDigest']}"
 
 
-def taken_tag(aws: Aws, repository: str, tag: str) -> str:
-    """The digest that holds `tag` for good, because the repository's tags are immutable; empty where it can be had."""
+def check_tag(aws: Aws, repository: str, tag: str) -> None:
+    """Refuse a tag that names another image for good, before one is built for it.
+
+    Raises:
+        PushError: so it is.
+    """
     with translate(f"look for {repository}:{tag}"):
         there = _describe(aws, repository)
-        if not there or there.get("imageTagMutability") != "IMMUTABLE":
-            return ""
-        found = _image(aws, repository, {"imageTag": tag})
-    return found["imageDigest"] if found else ""
+        found = _image(aws, repository, {"imageTag": tag}) if there and _is_fixed(there, tag) else None
+    if found:
+        raise PushError(f"{repository}:{tag} is taken by {found['imageDigest']}, and its tags are immutable.", _VERSION)
+
+
+def _is_fixed(repository: Any, tag: str) -> bool:
+    """Whether a tag of the repository cannot be moved. Of either mode, filters name the exclusions."""
+    mode, filters = repository.get("imageTagMutability", ""), repository.get("imageTagMutabilityExclusionFilters", [])
+    excluded = any(fnmatchcase(tag, each["filter"]) for each in filters)
+    return excluded is (mode == "MUTABLE_WITH_EXCLUSION") if mode.endswith("_WITH_EXCLUSION") else mode == "IMMUTABLE"
 
 
 def login(aws: Aws) -> RegistryLogin:
@@ -181,7 +193,7 @@ def tag_image(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> tu
             except aws.ecr.exceptions.ImageTagAlreadyExistsException as error:
                 raise PushError(
                     f"Tag {tag} of repository {repository} belongs to another image, and its tags are immutable.",
-                    remedy="Choose another version, or make the repository's tags mutable.",
+                    remedy=_VERSION,
                 ) from error
     return missing
 

@@ -168,7 +168,7 @@ def _registry(settings: Settings, names: Names, where: Where) -> list[Statement]
     if settings.registry.scan:
         actions.append("ecr:PutImageScanningConfiguration")
     if settings.registry.scan_gate:
-        actions.append("ecr:DescribeImageScanFindings")
+        actions += ["ecr:DescribeImageScanFindings", "ecr:StartImageScan"]
     return [_allow("Registry", tuple(actions), where.arn("ecr", f"repository/{names.repository}"))]
 
 

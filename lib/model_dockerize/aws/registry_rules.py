@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from model_dockerize.aws.errors import translate
+from model_dockerize.aws.errors import message_of, translate
 from model_dockerize.aws.names import tagged
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import PushError
@@ -20,6 +20,14 @@ _IMMUTABLE = ("IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION")
 #: The newest image, and the one that holds the next build's cache.
 _MOVING = ("latest", "cache")
 _SCAN_SECONDS = 300.0
+#: Why ECR has no result, and what helps. Source: API reference of ECR, `ImageScanStatus`.
+_NO_RESULT = {
+    "UNSUPPORTED_IMAGE": "ECR cannot scan this base image: choose another one (base-image), or leave scan-gate out.",
+    "FINDINGS_UNAVAILABLE": "ECR keeps no findings of this image now: run again later, or leave scan-gate out.",
+    "SCAN_ELIGIBILITY_EXPIRED": "The image is older than the registry's scan duration: raise that in Amazon Inspector.",
+    "IMAGE_SIZE_EXCEEDED": "The image is larger than ECR scans: make it smaller, or leave scan-gate out.",
+    "LIMIT_EXCEEDED": "ECR scans no more images today: run again tomorrow, or leave scan-gate out.",
+}
 #: Every image that a definition may name carries the tag build-ID, so what has no tag belongs to nothing.
 _LIFECYCLE = {
     "rules": [
@@ -73,7 +81,7 @@ def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Prog
 def check_findings(
     aws: Aws, repository: str, digest: str, least: str, progress: Progress, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Waits for the scan of the image and counts what it found.
+    """Waits for the scan of the image, begun where the image was pushed without one, and counts what it found.
 
     Args:
         least: the lowest severity that is too much: CRITICAL, HIGH, MEDIUM or LOW.
@@ -81,35 +89,56 @@ def check_findings(
     Raises:
         PushError: something that bad was found, or there is no result to judge by.
     """
-    waited = 0.0
     with translate(f"scan of {digest}"):
-        while True:
-            try:
-                found: Any = aws.ecr.describe_image_scan_findings(
-                    repositoryName=repository, imageId={"imageDigest": digest}
-                )
-                status = found.get("imageScanStatus", {}).get("status", "PENDING")
-            except aws.ecr.exceptions.ScanNotFoundException:
-                status, found = "PENDING", {}
-            if status in ("COMPLETE", "ACTIVE"):
-                break
-            if status not in ("PENDING", "IN_PROGRESS") or waited >= _SCAN_SECONDS:
-                raise PushError(
-                    f"There is no scan to judge the image by: it is {status} after {waited:.0f} s.",
-                    "Turn scanning on (scan: true), or leave scan-gate out.",
-                )
-            sleep(2)
-            waited += 2
-    counts = found.get("imageScanFindings", {}).get("findingSeverityCounts", {})
+        found = _scan(aws, repository, digest, progress, sleep).get("imageScanFindings", {})
+    counts = found.get("findingSeverityCounts", {})
     told = ", ".join(f"{counts[level]} {level}" for level in SEVERITIES if counts.get(level)) or "nothing"
     progress.info(f"the scan found {told}")
     if any(counts.get(level) for level in SEVERITIES[: SEVERITIES.index(least) + 1]):
-        findings = found.get("imageScanFindings", {}).get("findings", [])
+        findings = [*found.get("findings", []), *found.get("enhancedFindings", [])]
         raise PushError(
             f"The scan found {told}; scan-gate allows nothing of {least} or worse. The image was not deployed.",
             "Update the base image or the packages named below, or change scan-gate.",
-            tuple(f"{f.get('severity', '')} {f.get('name', '')} {f.get('uri', '')}".strip() for f in findings[:20]),
+            tuple(_line(finding) for finding in findings[:20]),
         )
+
+
+def _scan(aws: Aws, repository: str, digest: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
+    """The answer of DescribeImageScanFindings once there is a result."""
+    image: Any = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
+    waited, is_begun = 0.0, False
+    while True:
+        try:
+            found: Any = aws.ecr.describe_image_scan_findings(**image)
+            status = found.get("imageScanStatus", {}).get("status", "PENDING")
+        except aws.ecr.exceptions.ScanNotFoundException:
+            found, status = {}, "PENDING"
+            if not is_begun:
+                is_begun = True
+                _begin_scan(aws, image, progress)
+        if status in ("COMPLETE", "ACTIVE"):
+            return found
+        if status not in ("PENDING", "IN_PROGRESS") or waited >= _SCAN_SECONDS:
+            raise PushError(
+                f"There is no scan to judge the image by: it is {status} after {waited:.0f} s.",
+                _NO_RESULT.get(status, "Turn scanning on (scan: true), or leave scan-gate out."),
+            )
+        sleep(2)
+        waited += 2
+
+
+def _begin_scan(aws: Aws, image: Any, progress: Progress) -> None:
+    """Scan an image that was pushed while scanning was off. Once a day an image; enhanced scanning begins by itself."""
+    try:
+        aws.ecr.start_image_scan(**image)
+    except (aws.ecr.exceptions.LimitExceededException, aws.ecr.exceptions.ValidationException) as error:
+        progress.info(f"no scan is begun: {message_of(error)}")
+
+
+def _line(finding: Any) -> str:
+    """One finding of either kind of scanning, for people."""
+    name, where = finding.get("name") or finding.get("title", ""), finding.get("uri") or finding.get("findingArn", "")
+    return f"{finding.get('severity', '')} {name} {where}".strip()
 
 
 def _has_lifecycle(aws: Aws, name: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
 
 from model_dockerize import aws, image
-from model_dockerize.errors import AwsAccessError, AwsError, InputError, PushError
+from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.pipeline import batch, ship
 from model_dockerize.pipeline.account import connect
 from model_dockerize.pipeline.checks import Checks, Said
@@ -96,9 +96,7 @@ def _check_repository(checks: Checks, run: Run, prepared: Prepared, rehearsal: a
         if found:
             aws.tag_image(rehearsal.aws, name, found.digest, (version,))
             return Said(f"{name} holds this build already: nothing will be built or pushed", True)
-        taken = aws.taken_tag(rehearsal.aws, name, version)
-        if taken:
-            raise PushError(f"{name}:{version} is taken by {taken}, and its tags are immutable.", "Raise version.")
+        aws.check_tag(rehearsal.aws, name, version)
         return _planned(rehearsal, lambda: aws.ensure_repository(rehearsal.aws, name, Silent()))
 
     checks.look("repository", look)

@@ -65,6 +65,7 @@ def _image(run: Run, prepared: Prepared, account: aws.Aws, quiet: Silent) -> tup
         missing = aws.tag_image(account, name, found.digest, (version, aws.build_tag(prepared.build_id)))
         tagged = f"~ image {name} (tag {', '.join(missing)})" if missing else f"= image {name}:{version}"
         return tagged, found.uri
+    aws.check_tag(account, name, version)
     repository = aws.ensure_repository(account, name, quiet)
     aws.ensure_rules(account, name, registry, quiet)
     return f"+ image {name}:{version} (build, smoke test, push)", f"{repository.uri}@{aws.TO_COME}"

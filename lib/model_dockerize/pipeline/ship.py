@@ -48,6 +48,8 @@ def push(
             with run.recorder.stage(skipped) as stage:
                 stage.unchanged("The registry holds this build already.")
     else:
+        if not found:
+            aws.check_tag(account, name, version)
         cache = make.cache(run, prepared, engine, pushes=True)
         built = _build(run, prepared, engine, account, name, cache)
         if underway.done():
@@ -59,6 +61,8 @@ def push(
                 stage.unchanged(f"{name}:{version} is this build already.")
         else:
             repository = aws.ensure_repository(account, name, stage)
+            # Before the push: ECR scans what is pushed while scanning is on.
+            aws.ensure_rules(account, name, registry, stage)
             login = partial(_login, account)
             # By its id: what was proved is pushed, whatever bears its name by now.
             digest = image.push(engine, built.id, f"{repository.uri}:{tags[1]}", login, stage)
@@ -67,7 +71,8 @@ def push(
                 _keep(account, name, digest, stage)
         pushed = aws.verify(account, name, digest, tags)
         stage.info(pushed.uri)
-        aws.ensure_rules(account, name, registry, stage)
+        if found:
+            aws.ensure_rules(account, name, registry, stage)
         changed = stage.status != "unchanged"
     run.learn(image_uri=pushed.uri, digest=pushed.digest)
     if registry.scan_gate:

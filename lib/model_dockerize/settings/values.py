@@ -34,7 +34,8 @@ from model_dockerize.settings.tree import (
 IMAGE_NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
-
+#: How references to images of ECR begin.
+_REGISTRY = re.compile(r"[0-9]{12}\.dkr[.-]ecr[.-]")
 _MAY_BE_ZERO = (
     *("desired-count", "gpus", "load-balancer-port", "max-count", "queue-priority", "retention-days", "run-number"),
 )
@@ -285,6 +286,11 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given], file:
         for name in ("create-job-def", "deploy-service"):
             if parsed[name] and not (name == "create-job-def" and _names_its_image(parsed, file)):
                 problems.append(f"{given[name].where}: {name} needs the image in ECR, but push-to-ecr is false")
+    if _REGISTRY.match(parsed["repository"] or ""):
+        problems.append(
+            f"{given['repository'].where}: a repository is named without its registry, and lies in the account of the "
+            "credentials; to push to another account, assume a role there (role-to-assume)"
+        )
     if parsed["gpus"] and str(parsed["compute-type"]).startswith("FARGATE"):
         problems.append(f"{given['gpus'].where}: Fargate has no GPUs; set compute-type to EC2 or SPOT")
     if parsed["instance-types"] and str(parsed["compute-type"]).startswith("FARGATE"):

@@ -1,5 +1,6 @@
 """Rules of the repository, and the scan as a gate."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from model_dockerize import aws
 from model_dockerize.errors import PushError
 from model_dockerize.settings import to_settings
+from tests.rig.answers import Refused, answering
+from tests.rig.progress import Said
 
 from .conftest import DIGEST, Account
 
@@ -43,6 +46,94 @@ class TestRules:
         aws.ensure_rules(account.aws, "iris", replace(REGISTRY, scan=True), account.said)
         assert account.changes() == []
         assert "scan on push" in account.said.warnings[0]
+
+
+def answers(**found: Any) -> dict[str, Any]:
+    """What ECR says of the repository iris."""
+    repository = {"repositoryName": "iris", "repositoryUri": "r/iris", "repositoryArn": "a", **found}
+    image = {"repositoryName": "iris", "imageDigest": DIGEST, "imageTags": ["1.0", "latest"]}
+    return {
+        "DescribeRepositories": lambda _: {"repositories": [repository]},
+        "DescribeImages": lambda _: {"imageDetails": [image]},
+    }
+
+
+LATEST = [{"filterType": "WILDCARD", "filter": "la*"}]
+
+
+@pytest.mark.parametrize(
+    ("mode", "filters", "tag", "is_taken"),
+    [
+        ("MUTABLE", [], "1.0", False),
+        ("IMMUTABLE", [], "1.0", True),
+        ("IMMUTABLE_WITH_EXCLUSION", LATEST, "1.0", True),
+        ("IMMUTABLE_WITH_EXCLUSION", LATEST, "latest", False),
+        ("MUTABLE_WITH_EXCLUSION", LATEST, "1.0", False),
+        ("MUTABLE_WITH_EXCLUSION", LATEST, "latest", True),
+    ],
+)
+def test_a_tag_that_cannot_be_moved_is_refused_before_anything_is_built(
+    mode: str, filters: Any, tag: str, is_taken: bool
+) -> None:
+    found = {"imageTagMutability": mode, "imageTagMutabilityExclusionFilters": filters}
+    account, asked = answering(answers(**found))
+    with pytest.raises(PushError, match=f"{tag} is taken by {DIGEST}") if is_taken else nullcontext():
+        aws.check_tag(account, "iris", tag)
+    assert [name for name, _ in asked if not name.startswith("Describe")] == []
+
+
+class TestScan:
+    """ECR as it documents scans: of what is pushed while they are on, else by request, once a day."""
+
+    def scan(self, *, begun: bool, refuses: str = "") -> list[str]:
+        """The operations that are called for an image which was pushed with or without a scan."""
+        scanned = [begun]
+
+        def findings(_: Any) -> Any:
+            if not scanned[0]:
+                raise Refused("ScanNotFoundException", "Image scan does not exist")
+            return {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": {"findingSeverityCounts": {}}}
+
+        def start(_: Any) -> Any:
+            if refuses:
+                raise Refused(refuses, "The scan quota has been exceeded")
+            scanned[0] = True
+            return {}
+
+        account, asked = answering({"DescribeImageScanFindings": findings, "StartImageScan": start})
+        try:
+            aws.check_findings(account, "iris", DIGEST, "HIGH", Said(), lambda _: None)
+        finally:
+            self.asked = [name for name, _ in asked]
+        return self.asked
+
+    def test_an_image_that_was_pushed_without_is_scanned_by_request(self) -> None:
+        assert self.scan(begun=False) == ["DescribeImageScanFindings", "StartImageScan", "DescribeImageScanFindings"]
+        assert self.scan(begun=True) == ["DescribeImageScanFindings"]
+
+    @pytest.mark.parametrize("refuses", ["LimitExceededException", "ValidationException"])
+    def test_where_no_scan_may_be_begun_one_is_waited_for(self, refuses: str) -> None:
+        with pytest.raises(PushError, match="PENDING after 300 s"):
+            self.scan(begun=False, refuses=refuses)
+        assert self.asked.count("StartImageScan") == 1
+
+    def test_findings_of_enhanced_scanning_are_named(self) -> None:
+        finding = {"severity": "CRITICAL", "title": "CVE-1 - openssl", "findingArn": "arn:f"}
+        found = {"findingSeverityCounts": {"CRITICAL": 1}, "enhancedFindings": [finding]}
+        answer = {"imageScanStatus": {"status": "ACTIVE"}, "imageScanFindings": found}
+        account, _ = answering({"DescribeImageScanFindings": lambda _: answer})
+        with pytest.raises(PushError) as caught:
+            aws.check_findings(account, "iris", DIGEST, "HIGH", Said(), lambda _: None)
+        assert caught.value.details == ("CRITICAL CVE-1 - openssl arn:f",)
+
+    @pytest.mark.parametrize(
+        ("status", "remedy"), [("UNSUPPORTED_IMAGE", "base-image"), ("LIMIT_EXCEEDED", "tomorrow")]
+    )
+    def test_each_reason_for_no_result_has_its_own_remedy(self, status: str, remedy: str) -> None:
+        account, _ = answering({"DescribeImageScanFindings": lambda _: {"imageScanStatus": {"status": status}}})
+        with pytest.raises(PushError) as caught:
+            aws.check_findings(account, "iris", DIGEST, "HIGH", Said(), lambda _: None)
+        assert remedy in caught.value.remedy
 
 
 class TestGate:

@@ -43,6 +43,7 @@ ELSEWHERE = {
     "ec2:ModifyVpcEndpoint": "only where a route table was made after the endpoint: test_network.py",
     "ec2:ReplaceRoute": "only where somebody led our route elsewhere",
     "ecr:DescribeImageScanFindings": "moto has findings only where a test puts them: test_registry_rules.py",
+    "ecr:StartImageScan": "only of an image that was pushed without a scan: test_registry_rules.py",
     "iam:TagRole": "only of a role that another region has made: test_destroy.py",
     "iam:UntagRole": "only of a role that another region uses: test_destroy.py",
     "iam:CreateServiceLinkedRole": "only where ECS says that its own role is missing: test_account.py",

@@ -9,6 +9,7 @@ import pytest
 from model_dockerize.errors import EngineError
 from model_dockerize.image import builds, store
 
+B = "b" * 32
 IMAGE = store.Image("iris:1", "sha256:1", 1, "", None, "linux/amd64")
 
 
@@ -20,9 +21,9 @@ def engine_with(labels: dict[str, str], state: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_an_image_that_was_just_built_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = engine_with({store.BUILD_ID_LABEL: "b"}, tmp_path, monkeypatch)
-    assert store.record(engine, IMAGE, "b").build_id == "b"
-    assert builds.recall(engine.environment, "b") == IMAGE.id
+    engine = engine_with({store.BUILD_ID_LABEL: B}, tmp_path, monkeypatch)
+    assert store.record(engine, IMAGE, B).build_id == B
+    assert builds.recall(engine.environment, B) == IMAGE.id
 
 
 @pytest.mark.parametrize("labels", [{}, {store.BUILD_ID_LABEL: "another"}])
@@ -31,5 +32,5 @@ def test_an_image_whose_name_another_build_took_is_not_taken_for_ours(
 ) -> None:
     engine = engine_with(labels, tmp_path, monkeypatch)
     with pytest.raises(EngineError, match="iris:1 is another program's image"):
-        store.record(engine, IMAGE, "b")
-    assert not builds.recall(engine.environment, "b")
+        store.record(engine, IMAGE, B)
+    assert not builds.recall(engine.environment, B)

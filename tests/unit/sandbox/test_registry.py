@@ -94,7 +94,7 @@ def journal() -> Journal:
 
 @pytest.fixture
 def client(tmp_path: Path, journal: Journal) -> Iterator[Client]:
-    rules = {"app": Rules(False), "team/app": Rules(False), "fixed": Rules(True)}
+    rules = {"app": Rules("MUTABLE"), "team/app": Rules("MUTABLE"), "fixed": Rules("IMMUTABLE")}
     credentials = Tokens()
     found = Registry(
         tmp_path, credentials, lambda scope, name: rules.get(name) if scope.region == SCOPE.region else None, journal

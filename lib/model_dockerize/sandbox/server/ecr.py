@@ -11,12 +11,22 @@ from model_dockerize.sandbox.server.storage import Manifest, Storage, StorageErr
 from model_dockerize.sandbox.server.tokens import USER, Scope, Tokens
 from model_dockerize.sandbox.server.upstream import Upstream
 
+_FILTERS = "imageTagMutabilityExclusionFilters"
+
 
 def repository_rules(upstream: Upstream, scope: Scope, name: str) -> Rules | None:
     """What the registry must know of a repository, None if it does not exist."""
     with upstream.within(scope):
         repository = upstream.ecr._repositories.get(name)
-    return Rules(repository.get("imageTagMutability") == "IMMUTABLE") if repository else None
+    return _rules(repository) if repository else None
+
+
+def _rules(repository: dict[str, Any]) -> Rules:
+    return Rules(
+        repository.get("imageTagMutability", "MUTABLE"),
+        tuple(each["filter"] for each in repository.get(_FILTERS) or ()),
+        bool(repository.get("imageScanningConfiguration", {}).get("scanOnPush")),
+    )
 
 
 class Ecr:
@@ -40,6 +50,9 @@ class Ecr:
             "PutImage": self.put_image,
             "DeleteRepository": self.delete_repository,
             "DescribeImageScanFindings": self.describe_image_scan_findings,
+            "StartImageScan": self.start_image_scan,
+            "PutImageTagMutability": self.put_image_tag_mutability,
+            "DescribeRepositories": self.describe_repositories,
         }
         api.serve(self._upstream.ecr, operations, api.by_target)
 
@@ -54,8 +67,7 @@ class Ecr:
         """Digest, tags, size and time of images; ImageNotFoundException for a named one that is not there."""
         name, storage = self._repository(request)
         images = [self._find(storage, name, wanted) for wanted in request.get("imageIds") or []]
-        scanned = self._settings(name).get("imageScanningConfiguration", {}).get("scanOnPush")
-        details = [self._detail(storage, name, image, bool(scanned)) for image in images or storage.manifests(name)]
+        details = [self._detail(storage, name, image) for image in images or storage.manifests(name)]
         status = request.get("filter", {}).get("tagStatus", "ANY")
         return {"imageDetails": [d for d in details if _tag_status_fits(status, d.get("imageTags"))]}
 
@@ -103,7 +115,7 @@ class Ecr:
         name, storage = self._repository(request)
         content, tag = request.get("imageManifest", "").encode(), request.get("imageTag")
         media_type = request.get("imageManifestMediaType", "application/vnd.docker.distribution.manifest.v2+json")
-        immutable = self._settings(name).get("imageTagMutability") == "IMMUTABLE"
+        immutable = bool(tag) and _rules(self._settings(name)).fixes(str(tag))
         before = storage.tags(name)
         try:
             digest = storage.put_manifest(name, tag, media_type, content, immutable) if tag else ""
@@ -130,10 +142,28 @@ class Ecr:
         storage.delete_repository(name)
         return answer
 
+    def put_image_tag_mutability(self, request: dict[str, Any]) -> dict[str, Any]:
+        """PutImageTagMutability, with the filters that ministack forgets."""
+        answer = api.ask(self._upstream.ecr._put_image_tag_mutability(request))
+        filters = request.get(_FILTERS) or []
+        self._upstream.ecr._repositories[request["repositoryName"]][_FILTERS] = filters
+        return {**answer, _FILTERS: filters}
+
+    def describe_repositories(self, request: dict[str, Any]) -> dict[str, Any]:
+        """DescribeRepositories, with these filters."""
+        answer = api.ask(self._upstream.ecr._describe_repositories(request))
+        for shown in answer["repositories"]:
+            if filters := self._settings(shown["repositoryName"]).get(_FILTERS):
+                shown[_FILTERS] = filters
+        return answer
+
     def describe_image_scan_findings(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Always complete and empty: nothing here scans (docs/sandbox.md)."""
+        """Complete and empty, as nothing here scans (docs/sandbox.md), where ECR would have scanned."""
         name, storage = self._repository(request)
         found = self._find(storage, name, request.get("imageId", {}))
+        if not self._is_scanned(name, found):
+            message = f"Image scan does not exist for the image with '{{imageDigest:'{found.digest}'}}' in the "
+            raise api.ApiError("ScanNotFoundException", f"{message}repository with name '{name}'")
         return {
             "registryId": self._account(),
             "repositoryName": name,
@@ -141,6 +171,23 @@ class Ecr:
             "imageScanStatus": {"status": "COMPLETE", "description": "The scan was completed successfully."},
             "imageScanFindings": {"findings": [], "findingSeverityCounts": {}},
         }
+
+    def start_image_scan(self, request: dict[str, Any]) -> dict[str, Any]:
+        """StartImageScan; over at once."""
+        name, storage = self._repository(request)
+        found = self._find(storage, name, request.get("imageId", {}))
+        self._registry.scanned.add((self._upstream.scope(), name, found.digest))
+        identity = {"imageDigest": found.digest}
+        status = {"status": "IN_PROGRESS"}
+        return {
+            "registryId": self._account(),
+            "repositoryName": name,
+            "imageId": identity,
+            "imageScanStatus": status,
+        }
+
+    def _is_scanned(self, name: str, image: Manifest) -> bool:
+        return (self._upstream.scope(), name, image.digest) in self._registry.scanned
 
     def _account(self) -> str:
         return self._upstream.scope().account
@@ -172,7 +219,7 @@ class Ecr:
             "imageManifestMediaType": manifest.media_type,
         }
 
-    def _detail(self, storage: Storage, name: str, manifest: Manifest, scanned: bool) -> dict[str, Any]:
+    def _detail(self, storage: Storage, name: str, manifest: Manifest) -> dict[str, Any]:
         body, tags = json.loads(manifest.content), storage.tags_of(name, manifest.digest)
         scan = {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindingsSummary": {"findingSeverityCounts": {}}}
         return {
@@ -184,7 +231,7 @@ class Ecr:
             "imagePushedAt": manifest.pushed_at,
             "imageManifestMediaType": manifest.media_type,
             "artifactMediaType": body.get("config", {}).get("mediaType", manifest.media_type),
-            **(scan if scanned else {}),
+            **(scan if self._is_scanned(name, manifest) else {}),
         }
 
 

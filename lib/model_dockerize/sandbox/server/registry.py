@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -35,7 +36,16 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 class Rules:
     """What the registry must know of a repository."""
 
-    immutable_tags: bool
+    mutability: str
+    exclusions: tuple[str, ...] = ()
+    scans: bool = False  # what is pushed
+
+    def fixes(self, tag: str) -> bool:
+        """Whether the tag cannot be moved to another image."""
+        excluded = any(fnmatchcase(tag, each) for each in self.exclusions)
+        if self.mutability == "MUTABLE_WITH_EXCLUSION":
+            return excluded
+        return self.mutability.startswith("IMMUTABLE") and not excluded
 
 
 #: Looks a repository up by its scope and name; None where it does not exist.
@@ -70,6 +80,8 @@ class Registry:
         self._root, self._credentials, self._find, self._journal = root, credentials, find, journal
         self._refuse = refuse
         self._storages: dict[tokens.Scope, Storage] = {}
+        #: Images that a scan has seen: pushed while it was on, or scanned by request.
+        self.scanned: set[tuple[tokens.Scope, str, str]] = set()
 
     def storage(self, scope: tokens.Scope) -> Storage:
         """The images of an account and region."""
@@ -120,7 +132,8 @@ class Registry:
         elif kind == "Manifest" and method == "PUT":
             content = await asgi.read_body(receive, _MANIFEST_LIMIT)
             media_type = headers.get("content-type", "")
-            digest = storage.put_manifest(name, reference, media_type, content, rules.immutable_tags)
+            digest = storage.put_manifest(name, reference, media_type, content, rules.fixes(reference))
+            self.scanned |= {(allowed, name, digest)} if rules.scans else set()
             place = {"location": f"/v2/{name}/manifests/{digest}", "docker-content-digest": digest}
             await asgi.reply(send, 201, place)
         elif kind == "Manifest" and method in ("GET", "HEAD"):

@@ -82,6 +82,8 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_repositories": "which repositories exist, and whether their tags are immutable",
         "_repo_uri": "replaced: URIs name our registry instead of amazonaws.com",
         "_delete_repository": "the rest of DeleteRepository, after our images are gone",
+        "_put_image_tag_mutability": "the rest of PutImageTagMutability: it forgets the exclusion filters",
+        "_describe_repositories": "the rest of DescribeRepositories, with these filters",
     },
     "services.ecs": {
         "handle_request": "wrapped: services and tasks are ours, with real containers and true roll-outs",
