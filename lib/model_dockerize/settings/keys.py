@@ -38,7 +38,7 @@ def read_key(name: str, text: str, given: Given) -> str:
         ValueError: it is neither; the text says what would be right.
     """
     form, noun, maker = _FORMS[name]
-    if form.fullmatch(text) and not _names_a_file(text, base):
+    if form.fullmatch(text) and not _names_a_file(text, given):
         return text
     try:
         path = given.path(text)
@@ -53,9 +53,9 @@ def read_key(name: str, text: str, given: Given) -> str:
     raise ValueError(f"{path} holds no {noun}; {maker}")
 
 
-def _names_a_file(text: str, base: Path) -> bool:
+def _names_a_file(text: str, given: Given) -> bool:
     """Tell whether what may be a key is the name of a file: an API key looks like anything."""
     try:
-        return (base / text).is_file()
+        return given.path(text).is_file()
     except (OSError, ValueError):
         return False
