@@ -2,9 +2,10 @@
 
     python [options of the command] fork_server.py DESCRIPTOR
 
-DESCRIPTOR is a Unix socket (SOCK_SEQPACKET, a JSON message a packet) to the runner. First the runner says what to
-prepare, and gets the verdict:
+DESCRIPTOR is a Unix socket (SOCK_SEQPACKET, a JSON message a packet) to the runner. First this process says that no job
+can write into its memory any more. Then the runner says what to prepare, and gets the verdict:
 
+    <- {"hidden": true}
     -> {"script": path, "modules": [[name, [member, ...]], ...], "check": bool}
     <- {"ready": count of imported modules, "hazard": null or why a fork of this process is not safe}
 
@@ -323,8 +324,12 @@ def read_all(descriptor: int) -> bytes:
         return data  # the job left a process behind that keeps the pipe open
 
 
-def death_tie() -> Callable[[], object]:
-    """Returns a function that lets a child of the calling process die with it, also if it is dead already."""
+def hide() -> Callable[[], object]:
+    """Closes this process to others of its user: its memory is that of all later jobs.
+
+    Returns:
+        A function for a child: it dies with this process, also if that is dead already, and is as open as any program.
+    """
     parent = os.getpid()
     prctl: Callable[..., object] = lambda *_: None  # noqa: E731 - the runner kills the process group
     try:
@@ -333,8 +338,10 @@ def death_tie() -> Callable[[], object]:
         prctl = ctypes.CDLL(None, use_errno=True).prctl
     except (ImportError, OSError, AttributeError):
         pass
+    prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
 
     def tie() -> None:
+        prctl(4, 1, 0, 0, 0)
         prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG: from now on
         if os.getppid() != parent:  # it was gone before
             os.kill(os.getpid(), signal.SIGKILL)
@@ -348,7 +355,8 @@ def main(channel: socket.socket) -> None:
     Raises:
         EOFError, ConnectionError: it is. That this process dies with the runner was arranged before it was started.
     """
-    tie = death_tie()
+    tie = hide()
+    send(channel, hidden=True)
     before = descriptors()
     wanted, _ = receive(channel)
     folder = os.path.dirname(os.path.abspath(wanted["script"]))

@@ -7,6 +7,7 @@ from typing import Callable, Collection, Dict, List, Optional, Set, Tuple
 
 READ_BYTES = 65536
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 #: Until all that a job left is gone; a process that starts others faster than they are killed gets no further.
 ORPHANS_SECONDS = 5.0
@@ -39,6 +40,11 @@ def find_prctl() -> Callable[..., object]:
         return lambda *_: None
 
 
+def hide_memory() -> None:
+    """Closes memory, environment and descriptors of this process to all others of its user, until it runs a program."""
+    find_prctl()(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def adopt_orphans() -> None:
     """Makes this process the parent of all its descendants whose own parent dies."""
     find_prctl()(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -61,6 +67,27 @@ def kill_orphans(known: Collection[int]) -> None:
         if left:
             time.sleep(pause)
             pause = min(2 * pause, 0.05)
+
+
+def kill_strays(program: int) -> None:
+    """Kills what `program` has started and let go: processes that lost their parent, or left its session."""
+    kill_orphans((program,))
+    found = processes()
+    session = found[program][1] if program in found else 0
+    below = {program}
+    while True:
+        more = {pid for pid, (parent, _, _) in found.items() if parent in below} - below
+        if not more:
+            break
+        below |= more
+    strays = [pid for pid in below if found.get(pid, (0, session, 0))[1] != session]
+    for pid in strays:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+    if strays:
+        kill_orphans((program,))  # their children are ours now
 
 
 def children() -> List[int]:

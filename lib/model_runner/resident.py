@@ -18,7 +18,7 @@ from model_runner.command import Ended
 from model_runner.imports import Script
 from model_runner.job import LOOK_SECONDS, Limits, Streams, decode, encode
 from model_runner.logs import JobLog, log
-from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group, kill_orphans
+from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group, kill_orphans, kill_strays
 from model_runner.websocket import WebSocket, WebSocketError
 
 PORTS = (20000, 32000)  # below those that the kernel gives to outgoing connections
@@ -154,7 +154,12 @@ class ResidentMode:
         return None, limits.output_breach()
 
     def attend(self) -> None:
-        """Copies the program's output and answers its pings, until the server has something to say."""
+        """Copies the program's output and answers its pings, until the server has something to say.
+
+        What the last job had the program start and let go ends before.
+        """
+        if self._program is not None:
+            kill_strays(self._program.pid)
         is_called = False
         while self._program is not None and not is_called:
             try:

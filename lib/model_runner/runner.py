@@ -1,10 +1,11 @@
 """Runs the model's program, job by job, on behalf of the model server.
 
-    python runner.py SOCKET MANIFEST
+    python runner.py DESCRIPTOR MANIFEST
 
-The server listens on the Unix socket SOCKET, this process connects, says how it will run the program, and then answers
-one request at a time, JSON lines:
+DESCRIPTOR is a Unix socket to the server, which says first where jobs have their place. This process says how it will
+run the program, and then answers one request at a time, JSON lines:
 
+    -> {"folder": path or null, "hidden": path or null, "is_own_user": bool}
     <- {"mode": text}
     -> {"job": id, "input": path, "output": path, "timeout": seconds, "memory_mib": limit, "output_bytes": limit,
         "small_bytes": limit, "content": size or null}
@@ -14,6 +15,11 @@ one request at a time, JSON lines:
 Where "content" is a size, so many bytes follow: the input, which is then at its path only while the job runs; or the
 output, taken away from its path, if it has no more than "small_bytes". If the input cannot be written, the job is
 refused before it begins; "errno" says why.
+
+"folder" is made, and whatever lies there beside the output is removed when a job is over; with null, input and output
+lie elsewhere. "hidden" is the folder of the server's data: the program sees nothing in it but "folder", if the kernel
+can do that. "is_own_user": no other process has the user of this one, so that all that is his in /tmp is a job's
+(room.py).
 
 A limit of 0, or none, is no limit; but without "small_bytes" no output comes with a reply. MANIFEST is the image's
 model.json; "command", "working_directory", "runner_mode" and "uses_library" are read from it. What the program prints
@@ -40,12 +46,14 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from model_runner.command import CommandMode
-from model_runner.data import bring, remove, take
+from model_runner.data import bring, remove, show, take
 from model_runner.imports import Scan, Script, find_script, scan
 from model_runner.job import decode, encode
+from model_runner.landlock import confine
 from model_runner.logs import log
-from model_runner.processes import adopt_orphans, death_signal_setter, kill_orphans
+from model_runner.processes import adopt_orphans, death_signal_setter, hide_memory, kill_orphans
 from model_runner.resident import ResidentMode
+from model_runner.room import Room
 from model_runner.warm import UnfitError, WarmMode
 
 LIBRARY = "gravityai"
@@ -98,8 +106,8 @@ def read(script: Optional[Script]) -> Tuple[Optional[Scan], str]:
         return None, "{} cannot be read: {}".format(script.path, error)
 
 
-def answer(mode: Mode, request: Dict[str, Any], given: Optional[bytes]) -> bytes:
-    """Has one job done and returns the reply to its request.
+def answer(mode: Mode, room: Room, request: Dict[str, Any], given: Optional[bytes]) -> bytes:
+    """Has one job done and returns the reply to its request; beside its output, nothing is left in its folder.
 
     Args:
         given: the input, if it came with the request.
@@ -115,11 +123,15 @@ def answer(mode: Mode, request: Dict[str, Any], given: Optional[bytes]) -> bytes
     content = None
     if given is not None:
         remove(request["input"])
-    if error is None and request.get("small_bytes"):
+    if error is None:
         try:
-            content = take(request["output"], request["small_bytes"])
+            if request.get("small_bytes"):
+                content = take(request["output"], request["small_bytes"])
+            if content is None:
+                show(request["output"])
         except OSError as failure:
             error = "The program's output cannot be kept: {}.".format(failure.strerror)
+    room.clear(request["output"])
     return reply(request, "complete" if error is None else "error", started, code, error, content=content)
 
 
@@ -178,17 +190,20 @@ def more(connection: socket.socket) -> bytes:
     return data
 
 
-def serve(connection: socket.socket, mode: Mode) -> None:
+def serve(connection: socket.socket, mode: Mode, room: Room) -> None:
     """Answers requests until the server is gone."""
     try:
         while True:
             mode.attend()
-            connection.sendall(answer(mode, *receive(connection)))
+            connection.sendall(answer(mode, room, *receive(connection)))
+            if mode.name != ResidentMode.name:  # its program goes on, with what it has
+                room.renew()
     except (EOFError, ConnectionError):
         pass
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this is the end that it asks for
     mode.stop()
     kill_orphans(())
+    room.leave()
 
 
 def give_way() -> None:
@@ -202,12 +217,12 @@ def give_way() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Serves jobs until the connection ends; returns the exit code."""
     if len(arguments) != 2:
-        sys.stderr.write("usage: runner.py SOCKET MANIFEST\n")
+        sys.stderr.write("usage: runner.py DESCRIPTOR MANIFEST\n")
         return 2
+    hide_memory()
     # Whether the server was gone before that, the connection will tell.
     death_signal_setter(signal.SIGTERM, os.getppid())()
-    socket_path, manifest_path = arguments
-    with open(manifest_path, encoding="utf-8") as file:
+    with open(arguments[1], encoding="utf-8") as file:
         manifest = json.load(file)
     wanted = os.environ.get("MODEL_RUNNER_MODE", "").strip() or manifest.get("runner_mode") or "auto"
     if wanted not in MODES:
@@ -216,12 +231,19 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
     give_way()
     adopt_orphans()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, int(arguments[0])) as connection:
+        connection.set_inheritable(False)
         try:
-            connection.connect(socket_path)
-        except OSError as error:
-            log("runner: the server is gone: {}: {}".format(socket_path, error.strerror))
+            place, _ = receive(connection)
+            room = Room(place)
+        except (EOFError, ConnectionError):
+            log("runner: the server is gone")
             return 1
+        except OSError as error:
+            log("runner: there is no place for jobs: {}: {}".format(error.filename, error.strerror))
+            return 1
+        os.environ["HOME"] = room.home
+        hide(place)
         try:
             os.chdir(manifest["working_directory"])
         except OSError:
@@ -231,14 +253,26 @@ def main(arguments: Sequence[str]) -> int:
         def on_terminate(number: int, _frame: object) -> None:
             # Not by way of the mode: it may be in the midst of waiting for its program, which it cannot do twice.
             kill_orphans(())
+            room.leave()
             os._exit(128 + number)
 
         signal.signal(signal.SIGTERM, on_terminate)
         name = "{} ({})".format(mode.name, reason) if reason else mode.name
         log("runner: mode {}, Python {} at {}".format(name, sys.version.split()[0], sys.executable))
         connection.sendall((json.dumps({"mode": name}) + "\n").encode("utf-8"))
-        serve(connection, mode)
+        room.settle()
+        serve(connection, mode, room)
     return 0
+
+
+def hide(place: Dict[str, Any]) -> None:
+    """Hides what the server keeps; where that cannot be done, says so."""
+    if place["hidden"] is None:
+        return
+    problem = confine(place["hidden"], *filter(None, [place["folder"]]))
+    if problem:
+        what = "by file permissions alone" if place["is_own_user"] else "not at all"
+        log("runner: the server's data is kept from the program {}: {}".format(what, problem))
 
 
 if __name__ == "__main__":

@@ -30,14 +30,19 @@ class Preloaded:
     """One fork server process."""
 
     def __init__(self, script: Script, directory: str, modules: Sequence[Module], check: bool) -> None:
-        """Starts it; `wait` tells when it can be used."""
+        """Starts it, and waits until no job can write into its memory; `wait` tells when it can be used.
+
+        Raises:
+            UnfitError: it cannot be used; it was stopped.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         server = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fork_server.py")
         self.channel = ours
         self._started = time.monotonic()
         try:
             self._process = subprocess.Popen(
-                [script.python, *script.options, server, str(theirs.fileno())],
+                # Without the user's packages: a job could leave some in HOME while this starts.
+                [script.python, *script.options, "-s", server, str(theirs.fileno())],
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -49,6 +54,7 @@ class Preloaded:
         finally:
             theirs.close()
         self.pid = self._process.pid
+        self._hear(START_SECONDS)
         self.send(script=script.path, modules=modules, check=check)
 
     def wait(self, seconds: float) -> None:
@@ -57,6 +63,14 @@ class Preloaded:
         Raises:
             UnfitError: it cannot be used; it was stopped.
         """
+        answer = self._hear(seconds)
+        if answer["hazard"] is not None:
+            self.stop()
+            raise UnfitError(answer["hazard"])
+        seconds = time.monotonic() - self._started
+        log("runner: {} modules are loaded, after {:.1f} s".format(answer["ready"], seconds))
+
+    def _hear(self, seconds: float) -> Dict[str, Any]:
         self.channel.settimeout(seconds)
         try:
             answer = self.receive()
@@ -66,11 +80,7 @@ class Preloaded:
             why = "it took longer than {:g} s".format(seconds) if timed_out else "it crashed"
             raise UnfitError("preloading its imports failed: {}".format(why)) from error
         self.channel.settimeout(None)
-        if answer["hazard"] is not None:
-            self.stop()
-            raise UnfitError(answer["hazard"])
-        seconds = time.monotonic() - self._started
-        log("runner: {} modules are loaded, after {:.1f} s".format(answer["ready"], seconds))
+        return answer
 
     def send(self, descriptors: Sequence[int] = (), **message: Any) -> None:
         """Sends a message, and descriptors with it."""
@@ -118,6 +128,8 @@ class WarmMode:
         self._lessons = 0 if found.changes_settings else LESSONS
         self._server = Preloaded(script, directory, self._modules, check)
         self._server.wait(START_SECONDS)
+        #: What the last job imported besides.
+        self._lesson: Sequence[str] = ()
         self._next: Optional[Tuple[Preloaded, List[Module]]] = None
         self._running: Optional[int] = None
 
@@ -159,11 +171,13 @@ class WarmMode:
         streams.close()
         job_log.finish()
         if breach is None:
-            self._learn(ended["imported"])
+            self._lesson = ended["imported"]
         return verdict(request, limits, breach, ended["exit"], job_log.error_tail)
 
     def attend(self) -> None:
         """Lets a better prepared process take over when it is ready, until the server has something to say."""
+        names, self._lesson = self._lesson, []
+        self._learn(names)
         if self._next is None:
             return
         candidate, modules = self._next

@@ -11,10 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from model_server import license, manifest, s3  # noqa: A004 - ours
+from model_server import license, manifest, privileges, s3  # noqa: A004 - ours
 from model_server.errors import StartError
 from model_server.manifest import Manifest
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
+from model_server.seats import OwnSeat, may
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
 
 STANDARD_STREAM = "-"
@@ -23,7 +24,7 @@ STANDARD_STREAM = "-"
 def run(settings: Settings, source: str, target: str) -> int:
     """Has the program turn `source` into `target`; returns the exit code. The log goes to standard error.
 
-    The program runs as the user that it is served as. Input and output are opened with the rights of the caller.
+    The program runs as the user that it has in a server. Input and output are opened with the rights of the caller.
 
     Args:
         settings: of the server.
@@ -36,7 +37,8 @@ def run(settings: Settings, source: str, target: str) -> int:
     forget_secrets(os.environ)
     model = manifest.read(settings.manifest)
     _check_license(settings, model)
-    user = settings.user if os.geteuid() == 0 else None
+    user = settings.program_user if os.geteuid() == 0 else None
+    privileges.harden()
     _check(target)
     with tempfile.TemporaryDirectory(prefix="model-run-", dir="/tmp") as folder:
         given, made = Path(folder, "input"), Path(folder, "output")
@@ -45,12 +47,14 @@ def run(settings: Settings, source: str, target: str) -> int:
             os.chown(folder, *user)
         limits = settings.limits_of(model)
         client = RunnerClient(
-            runner_command(model.command, settings.manifest),
+            OwnSeat(
+                runner_command(model.command, settings.manifest),
+                user=user,
+                environment={"MODEL_RUNNER_MODE": "command"},
+                log=sys.stderr.fileno(),
+            ),
             memory_mib=limits.memory_mib,
             output_bytes=limits.output_bytes,
-            environment={"MODEL_RUNNER_MODE": "command", "HOME": _home(user)},
-            user=user,
-            log=sys.stderr.fileno(),
         )
         signal.signal(signal.SIGTERM, lambda number, _frame: _stop(client, number, _frame))
         try:
@@ -94,7 +98,7 @@ def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
         path = Path(source).absolute()
         try:
             with path.open("rb") as original:
-                if stat.S_ISREG(os.fstat(original.fileno()).st_mode) and _may_read(path, user):
+                if stat.S_ISREG(os.fstat(original.fileno()).st_mode) and (user is None or may(user, path, os.R_OK)):
                     given.symlink_to(path)
                     return
                 with given.open("xb") as copy:
@@ -103,23 +107,6 @@ def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
             raise StartError(f"cannot read the input {source}: {error.strerror}") from error
     if user is not None:
         os.chown(given, *user)
-
-
-def _may_read(path: Path, user: tuple[int, int] | None) -> bool:
-    """Tells whether `user`, without any other group, may read the file."""
-    if user is None:
-        return True
-    uid, gid = user
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(gid)
-    os.seteuid(uid)
-    try:
-        return os.access(path, os.R_OK, effective_ids=True)
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
 
 
 def _deliver(made: Path, target: str) -> None:
@@ -150,11 +137,6 @@ def _deliver(made: Path, target: str) -> None:
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-
-
-def _home(user: tuple[int, int] | None) -> str:
-    home = os.environ.get("HOME", "")
-    return home if user is None and os.access(home, os.W_OK) else "/tmp"  # noqa: S108 - promised to be writable
 
 
 def _stop(client: RunnerClient, number: int, _frame: FrameType | None) -> None:

@@ -5,8 +5,20 @@ import os
 import sys
 
 from model_server.errors import StartError
+from model_server.seats import become
 
+_PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
+
+
+def harden() -> None:
+    """Keeps this process's memory and environment from others of its user, and from all that it starts new privileges.
+
+    No program of ours, or of the model, gets more rights by a file with the set-user-ID bit.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def drop(user: tuple[int, int]) -> None:
@@ -15,19 +27,19 @@ def drop(user: tuple[int, int]) -> None:
     Must run before any thread is started. No entry in /etc/passwd is needed.
 
     Raises:
-        StartError: the server's own files cannot be read any more.
+        StartError: it may not, or the server's own files cannot be read any more.
     """
     if os.geteuid() == 0:
-        uid, gid = user
-        os.setgroups([])
-        os.setresgid(gid, gid, gid)
-        os.setresuid(uid, uid, uid)
+        try:
+            become(user)
+        except OSError as error:
+            raise StartError(
+                f"root of this container cannot become user {user[0]}:{user[1]}: {error.strerror}; leave it the "
+                "capabilities SETUID and SETGID, or start the container as an ordinary user (--user)"
+            ) from error
         if not os.access(sys.executable, os.X_OK):
             raise StartError(
-                f"user {uid} cannot run the server at {sys.executable}; "
+                f"user {user[0]} cannot run the server at {sys.executable}; "
                 "start the server as an ordinary user, or name one that can by MODEL_SERVER_USER=uid:gid"
             )
-    # No program of ours, or of the model, gets more rights by a file with the set-user-ID bit.
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if not os.access(os.environ.get("HOME", "/nonexistent"), os.W_OK):
-        os.environ["HOME"] = "/tmp"  # noqa: S108 - the only place that is promised to be writable
+    harden()  # a change of the user takes back the half of it

@@ -6,25 +6,19 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_server import preload
-from model_server.orphans import ORPHANS
 from model_server.runner_line import Line, receive
+from model_server.seats import Seat
 
-_START_SECONDS = 30.0
 #: Until the runner has imported what the program imports, where it does that.
 _PREPARE_SECONDS = 180.0
-_STOP_SECONDS = 3.0
 #: The runner watches the time itself; this much later it must be stuck.
 _GRACE_SECONDS = 30.0
 _DIED = "the runner ended before the program did"
@@ -53,33 +47,36 @@ class RunnerClient:
 
     def __init__(
         self,
-        command: Sequence[str],
+        seat: Seat,
         *,
         memory_mib: int = 0,
         output_bytes: int = 0,
         small_bytes: int = 0,
-        environment: Mapping[str, str] | None = None,
-        user: tuple[int, int] | None = None,
-        log: int | None = None,
+        folder: Path | None = None,
+        hidden: Path | None = None,
     ) -> None:
         """Starts nothing yet.
 
         Args:
-            command: the runner's argv, as `runner_command` makes it; "{socket}" stands for the path of the socket.
+            seat: where the runner is started.
             memory_mib: what a job's processes may hold in memory; 0 is no limit.
             output_bytes: how large a job's output may be; 0 is no limit.
             small_bytes: an output up to this size comes with the outcome of its job.
-            environment: variables for the runner and the program, beside the caller's own.
-            user: uid and gid of both, when the caller is root and they should not be.
-            log: descriptor for what both print; None: the caller's standard output.
+            folder: the runner makes it, for input and output of its jobs; None: they lie elsewhere.
+            hidden: a folder in which the program must see nothing but that one.
         """
-        self._command = list(command)
+        self._seat = seat
+        #: Where input and output of the jobs lie.
+        self.folder = "" if folder is None else str(folder)
+        place = {
+            "folder": self.folder or None,
+            "hidden": None if hidden is None else str(hidden),
+            "is_own_user": seat.is_own_user,
+        }
+        self._place = json.dumps(place).encode() + b"\n"
         self._limits = f'"memory_mib": {memory_mib}, "output_bytes": {output_bytes}, "small_bytes": {small_bytes}'
-        self._environment = dict(environment or {})
-        self._user = user
-        self._log = log
         self._guard = threading.RLock()  # `stop` may come from a signal handler in the midst of `run`
-        self._process: subprocess.Popen[bytes] | None = None
+        self._is_running = False
         self._connection: socket.socket | None = None
         #: Instead of the connection, in a loop.
         self._line: Line | None = None
@@ -115,6 +112,15 @@ class RunnerClient:
                 self.stop()
                 raise RunnerDiedError(_DIED) from error
 
+    async def ready(self) -> None:
+        """Makes sure that there is a runner, and with it the folder of its jobs, without what earlier ones left there.
+
+        Raises:
+            RunnerDiedError, OSError: as `prepare`.
+        """
+        if self._line is None or not self._line.is_open:
+            await self._connect()
+
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> Outcome:
@@ -125,13 +131,16 @@ class RunnerClient:
             input_path: where the program finds the input.
             output_path: where it leaves the output, which is gone afterwards if it came with the outcome.
             timeout: seconds.
-            content: the input; None: it is there already.
+            content: the input; None: it is there already, since `ready`.
 
         Raises:
             RunnerDiedError, OSError: as `run`.
         """
         line = self._line
+        may_start = content is not None or not self.folder  # else a new runner would remove the input
         if line is None or not line.is_open:
+            if not may_start:
+                raise RunnerDiedError(_DIED)
             line = await self._connect()
         request = self._request(job_id, input_path, output_path, timeout, content)
         seconds = timeout + _GRACE_SECONDS
@@ -139,6 +148,8 @@ class RunnerClient:
             try:
                 message = await line.ask(request, seconds)
             except BrokenPipeError:  # the runner had ended before it had the whole of the request
+                if not may_start:
+                    raise
                 message = await (await self._connect()).ask(request, seconds)
             outcome = _outcome(*message, job_id)
         except (OSError, ValueError, KeyError) as error:
@@ -173,7 +184,7 @@ class RunnerClient:
     def stop(self) -> None:
         """Ends the runner and the program that it runs, if any; may be called from any thread."""
         with self._guard:
-            process, self._process = self._process, None
+            is_running, self._is_running = self._is_running, False
             line, self._line = self._line, None
             if self._connection is not None:
                 # A `run` that waits for an answer in another thread sees the end by this.
@@ -183,14 +194,8 @@ class RunnerClient:
                 self._close()
         if line is not None:
             line.hang_up()
-        if process is not None:
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            ORPHANS.leave(process.pid)
+        if is_running:
+            self._seat.stop()
 
     def close(self) -> None:
         """As `stop`, for good: no runner is started any more, and one that is just being started is ended."""
@@ -211,7 +216,7 @@ class RunnerClient:
         finally:
             with self._guard:
                 self._in_use = False
-                if self._process is None:
+                if not self._is_running:
                     self._close()
 
     def _close(self) -> None:
@@ -221,83 +226,55 @@ class RunnerClient:
 
     def _ready(self) -> socket.socket:
         with self._guard:
-            process, connection = self._process, self._connection
-        if connection is not None and process is not None and process.poll() is None:
+            connection = self._connection if self._is_running else None
+        if connection is not None and _is_open(connection):
             return connection
         self.stop()
         with self._guard:
             self._close()
         if self._closed:
             raise RunnerDiedError(_DIED)
-        process, connection = self._start()
-        with self._guard:
-            self._process, self._connection = process, connection
+        connection = self._start()
         if self._closed:  # behind the line above: who closes it from now on sees the process
             self.stop()
             raise RunnerDiedError(_DIED)
         try:
             connection.settimeout(_PREPARE_SECONDS)
+            connection.sendall(self._place)
             self.mode = str(receive(connection)[0]["mode"])
         except (OSError, ValueError, KeyError) as error:
             self.stop()
             raise RunnerDiedError("the runner ended before it was ready") from error
         return connection
 
-    def _start(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
-        with tempfile.TemporaryDirectory(prefix="model-runner-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-            path = f"{folder}/socket"
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-                listener.bind(path)
-                listener.listen(1)
-                listener.settimeout(0.1)
-                if self._user is not None:
-                    os.chown(folder, *self._user)
-                    os.chown(path, *self._user)
-                try:
-                    process = self._spawn(path)
-                except OSError as error:
-                    raise RunnerDiedError(f"the runner could not be started: {error}") from error
-                connection = self._accept(listener, process)
-                if connection is not None:
-                    return process, connection
-        raise RunnerDiedError(f"the runner did not start (exit code {process.returncode})")
+    def _start(self) -> socket.socket:
+        """Starts the runner; returns the connection to it.
 
-    def _accept(self, listener: socket.socket, process: "subprocess.Popen[bytes]") -> socket.socket | None:
-        """The connection of the runner that was just started; without one the process is ended."""
-        deadline = time.monotonic() + _START_SECONDS
-        try:
-            while process.poll() is None and time.monotonic() < deadline and not self._closed:
-                with suppress(TimeoutError):
-                    return listener.accept()[0]
-        except OSError:
-            _kill(process)
-            raise
-        _kill(process)
-        return None
-
-    def _spawn(self, path: str) -> "subprocess.Popen[bytes]":
-        uid, gid = self._user if self._user is not None else (None, None)
-        environment = {**os.environ, **self._environment}
-        if self._command[0] == sys.executable:
-            preload.keep(environment)
-        with ORPHANS.guard:
-            process = subprocess.Popen(
-                [path if word == "{socket}" else word for word in self._command],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                env=environment,
-                user=uid,
-                group=gid,
-                extra_groups=None if uid is None else [],
-            )
-            ORPHANS.enter(process.pid)
-        return process
+        Raises:
+            RunnerDiedError: it cannot be started.
+            OSError: there is no descriptor left.
+        """
+        connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            try:
+                self._seat.start(theirs.fileno())
+            except OSError as error:
+                connection.close()
+                raise RunnerDiedError(f"the runner could not be started: {error}") from error
+        with self._guard:
+            self._is_running, self._connection = True, connection
+        return connection
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    process.kill()
-    process.wait()
-    ORPHANS.leave(process.pid)
+def _is_open(connection: socket.socket) -> bool:
+    """Tells whether the runner is still there; it says nothing between two jobs."""
+    try:
+        connection.settimeout(0)
+        return connection.recv(1, socket.MSG_PEEK) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _outcome(reply: dict[str, Any], content: bytes | None, job_id: str) -> Outcome:
@@ -309,7 +286,7 @@ def _outcome(reply: dict[str, Any], content: bytes | None, job_id: str) -> Outco
 def runner_command(
     program: Sequence[str], manifest: Path, which: Callable[[str], str | None] = shutil.which
 ) -> list[str]:
-    """Returns the argv of the runner, with "{socket}" where the socket's path goes.
+    """Returns the argv of the runner, with "{connection}" where the descriptor of its connection goes.
 
     The interpreter is the model's own: that of its command if it is a Python one, else the image's `python3` or
     `python`. An image without any Python (a compiled model) gets the server's.
@@ -321,6 +298,6 @@ def runner_command(
         interpreter = which(name)
         if interpreter is not None:
             # Isolated and without site-packages: whatever the model installed cannot disturb the runner.
-            return [interpreter, "-I", "-S", str(here / "runner.py"), "{socket}", str(manifest)]
+            return [interpreter, "-I", "-S", str(here / "runner.py"), "{connection}", str(manifest)]
     own_python = [sys.executable, "runner"] if frozen else [sys.executable, str(here / "runner.py")]
-    return [*own_python, "{socket}", str(manifest)]
+    return [*own_python, "{connection}", str(manifest)]

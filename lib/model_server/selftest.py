@@ -1,6 +1,7 @@
 """The tests of `gravityai-build.json`, run while the image is built: the model proves itself, or there is no image."""
 
 import json
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from model_server import manifest, privileges
 from model_server.errors import StartError
 from model_server.manifest import Manifest
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
+from model_server.seats import OwnSeat
 from model_server.settings import Settings
 from model_server.tabular import convert, mime
 from model_server.tabular.problems import DataError
@@ -38,12 +40,15 @@ def parse(text: str) -> tuple[Test, ...]:
 
 
 def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
-    """Runs all tests, by the user that the server will be, and returns what failed: a text each, by input."""
+    """Runs all tests, by the user that the program will be, and returns what failed: a text each, by input."""
     model = manifest.read(settings.manifest)
-    privileges.drop(settings.user)
-    runner = RunnerClient(runner_command(model.command, settings.manifest))
+    user = settings.program_user if os.geteuid() == 0 else None
+    privileges.harden()
+    runner = RunnerClient(OwnSeat(runner_command(model.command, settings.manifest), user=user))
     failures: list[str] = []
     with tempfile.TemporaryDirectory(prefix="selftest-", dir="/tmp") as folder:
+        if user is not None:
+            os.chown(folder, *user)
         try:
             for number, test in enumerate(tests, start=1):
                 problem = _run(model, runner, test, Path(folder, f"test-{number}"))

@@ -6,6 +6,8 @@ import os
 import socket
 import tempfile
 import threading
+import uuid
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -29,12 +31,14 @@ from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
 from model_server.jobs.worker import Worker, Workers
+from model_server.launcher import LaunchedSeat, Launcher, launch
 from model_server.log import logger
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
 from model_server.orphans import ORPHANS
 from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
+from model_server.seats import OwnSeat, Seat, may
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
 from model_server.volume import Volume
 
@@ -63,13 +67,43 @@ def serve(settings: Settings) -> int:
     )
     listener = _bind(settings.host, settings.port)
     data = volume.claim(_data_directory(settings), model.name, settings.user if os.geteuid() == 0 else None)
+    os.umask(0o077)
+    command = runner_command(model.command, settings.manifest)
+    launcher = _launcher(settings, command, data) if os.geteuid() == 0 and settings.user[0] != 0 else None
     privileges.drop(settings.user)
     volume.check(data)
+    if launcher is not None:
+        seats: list[Seat] = [LaunchedSeat(launcher, number) for number in range(settings.workers)]
+        return _run(settings, model, access, data, listener, seats, launcher.bury)
     ORPHANS.adopt()
-    return _run(settings, model, access, data, listener)
+    own = [OwnSeat(command) for _ in range(settings.workers)]
+    return _run(settings, model, access, data, listener, own, instance.remover(data.instances))
 
 
-def _run(settings: Settings, model: Manifest, access: Access, data: Volume, listener: socket.socket) -> int:
+def _launcher(settings: Settings, command: Sequence[str], data: Volume) -> Launcher:
+    """Makes the program another user than the server.
+
+    Raises:
+        StartError: its folder would lie where it may not go.
+    """
+    users = settings.program_users
+    if not may(users[0], data.instances, os.X_OK):
+        raise StartError(
+            f"the program, user {users[0][0]}, may not enter {data.instances}: a folder above is closed to others; "
+            "open it (chmod o+x), mount the volume elsewhere, or start the container as an ordinary user (--user)"
+        )
+    return launch(command, users, data.instances)
+
+
+def _run(
+    settings: Settings,
+    model: Manifest,
+    access: Access,
+    data: Volume,
+    listener: socket.socket,
+    seats: Sequence[Seat],
+    remove: instance.Remove,
+) -> int:
     on_network = _MOUNTS.exists() and volume.is_on_network(data.root, _MOUNTS.read_text(encoding="utf-8"))
     tempfile.tempdir = "/tmp"  # noqa: S108 - the only place that is promised to be writable
     licensing = license.of_image(model, DEFAULT_MANIFEST, settings, data.root)
@@ -83,29 +117,30 @@ def _run(settings: Settings, model: Manifest, access: Access, data: Volume, list
     heart = Heart(store, settings.lease_seconds)
     metrics = Metrics(model.name, model.version, model.build_id)
     me = instance.enter(data.instances)
-    keeper = Housekeeper(store, data, _retention(settings, model), locks_reach=not on_network or only is not None)
+    locks_reach = not on_network or only is not None
+    keeper = Housekeeper(store, data, _retention(settings, model), locks_reach, remove)
     keeper.take_over()
-    command = runner_command(model.command, settings.manifest)
     limits = settings.limits_of(model)
     workers = Workers(
         [
             Worker(
                 store,
                 RunnerClient(
-                    command,
+                    seat,
                     memory_mib=limits.memory_mib,
                     output_bytes=limits.output_bytes,
                     small_bytes=SMALL_BYTES,
+                    folder=me.work / uuid.uuid4().hex,
+                    hidden=data.root,
                 ),
                 heart,
                 metrics,
                 owner=me.id,
-                work=me.work,
                 timeout_seconds=limits.timeout_seconds,
                 lease_seconds=settings.lease_seconds,
                 prepare=partial(data_of_jobs.prepare, manifest=model),
             )
-            for _ in range(settings.workers)
+            for seat in seats
         ]
     )
     services = Services(
@@ -136,9 +171,9 @@ def _run(settings: Settings, model: Manifest, access: Access, data: Volume, list
         timeout_graceful_shutdown=_LAST_SECONDS,
     )
     logger.info(
-        "%s %s (build %s, server %s) on port %d; data in %s, journal %s; workers: %d; runner: %s",
+        "%s %s (build %s, server %s) on port %d; data in %s, journal %s; workers: %d; program: %s",
         *(model.name, model.version, model.build_id, __version__, settings.port),
-        *(data.root, database.journal_mode(engine), settings.workers, command[0]),
+        *(data.root, database.journal_mode(engine), settings.workers, _whose(seats, settings)),
     )
     courier = Courier(store, envelope.of_job, settings.callback_hosts)
     for thread in (heart, keeper, courier):
@@ -155,12 +190,17 @@ def _run(settings: Settings, model: Manifest, access: Access, data: Volume, list
     courier.join(1)  # what it had recorded behind the end of the queue, it would wait for for ever
     left = store.queue.abandon_all(me.id)
     store.queue.close()
-    me.leave()
+    me.leave(remove)
     engine.dispose()
     if only is not None:
         only.leave()
     logger.info("stopped%s", f"; {left} job(s) given back unfinished" if left else "")
     return 0
+
+
+def _whose(seats: Sequence[Seat], settings: Settings) -> str:
+    """Says whose user the program is."""
+    return f"user {settings.program_user[0]}" if seats[0].is_own_user else "the server's own user"
 
 
 class _Server(uvicorn.Server):

@@ -17,6 +17,7 @@ DEFAULT_PORT = 80
 DEFAULT_USER = "1000:1000"  # need not exist in /etc/passwd
 _OPEN_PATHS = ("/health", "/ready")
 _SECRETS = ("MODEL_QUEUE_URL", "MODEL_LICENSE_KEY")
+DEFAULT_PROGRAM_USER = "20000:20000"  # likely to own nothing in any image
 
 N = TypeVar("N", int, float)
 D = TypeVar("D", int, float, None)
@@ -34,6 +35,8 @@ class Settings:
     root_path: str
     #: uid and gid that a server started as root goes on as.
     user: tuple[int, int]
+    #: The same of the first worker's program; each further worker's has the next uid.
+    program_user: tuple[int, int]
     workers: int
     lease_seconds: float
     drain_seconds: float
@@ -63,6 +66,12 @@ class Settings:
     job_seconds: int | None
     job_memory_mib: int | None
     job_output_bytes: int | None
+
+    @property
+    def program_users(self) -> list[tuple[int, int]]:
+        """Of each worker's program, where this container is started as root."""
+        uid, gid = self.program_user
+        return [(uid + number, gid) for number in range(self.workers)]
 
     def limits_of(self, model: Manifest) -> Limits:
         """The limits of this model's jobs."""
@@ -98,6 +107,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     user = re.fullmatch(r"(\d{1,9}):(\d{1,9})", environment.get("MODEL_SERVER_USER", "").strip() or DEFAULT_USER)
     if user is None:
         problems.append("MODEL_SERVER_USER must be two numbers, uid:gid")
+    program_user = re.fullmatch(
+        r"([1-9]\d{0,8}):(\d{1,9})", environment.get("MODEL_PROGRAM_USER", "").strip() or DEFAULT_PROGRAM_USER
+    )
+    if program_user is None:
+        problems.append("MODEL_PROGRAM_USER must be two numbers, uid:gid, and not root's")
     log_format = environment.get("MODEL_LOG_FORMAT", "").strip().lower() or "text"
     if log_format not in ("text", "json"):
         problems.append("MODEL_LOG_FORMAT must be text or json")
@@ -118,6 +132,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         data_directory=Path(data_directory) if data_directory else None,
         root_path=f"/{root_path}" if root_path else "",
         user=(int(user[1]), int(user[2])) if user else (0, 0),
+        program_user=(int(program_user[1]), int(program_user[2])) if program_user else (0, 0),
         workers=number("MODEL_WORKERS", int, 1, 1, 256),
         lease_seconds=number("MODEL_LEASE_SECONDS", float, 15.0, 0.5, 3600),
         drain_seconds=number("MODEL_DRAIN_SECONDS", float, 25.0, 0, 3600),
@@ -140,6 +155,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     )
     if settings.data_directory is not None and not settings.data_directory.is_absolute():
         problems.append("GAI_VOLUME_PATH must be an absolute path")
+    if settings.user[0] in [uid for uid, _ in settings.program_users]:
+        problems.append("MODEL_SERVER_USER must be none of the programs' users, MODEL_PROGRAM_USER and above")
     if problems:
         raise StartError("wrong settings: " + "; ".join(problems))
     return settings

@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +79,7 @@ def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
             folder.mkdir(mode=0o700, exist_ok=True)
         if owner is not None:
             _give(root, owner)
+        _shut(volume)
     except OSError as error:
         raise _unusable(root, error) from error
     return volume
@@ -175,6 +178,22 @@ def _mark(root: Path, model: str) -> None:
         )
     if layout != _LAYOUT:
         raise VolumeError(f"the data volume {root} has layout {layout}, this server reads {_LAYOUT}; use a newer image")
+
+
+def _shut(volume: Volume) -> None:
+    """Closes to others what is ours: programs are other users, who only pass by to their own folders."""
+    modes = {volume.root: 0o711, volume.inputs: 0o700, volume.results: 0o700, volume.instances: 0o711}
+    modes |= {path: 0o600 for path in volume.root.iterdir() if path.name != _MARKER and _is_file(path)}
+    for path, mode in modes.items():
+        with suppress(PermissionError, FileNotFoundError):  # another user's; another server's, which was just renamed
+            if stat.S_IMODE(path.stat().st_mode) != mode:
+                path.chmod(mode)
+
+
+def _is_file(path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return stat.S_ISREG(path.lstat().st_mode)
+    return False
 
 
 def _give(root: Path, owner: tuple[int, int]) -> None:

@@ -29,7 +29,9 @@ class Retention:
 class Housekeeper(threading.Thread):
     """One thread a server."""
 
-    def __init__(self, store: Store, volume: Volume, retention: Retention, locks_reach: bool) -> None:
+    def __init__(
+        self, store: Store, volume: Volume, retention: Retention, locks_reach: bool, remove: instance.Remove
+    ) -> None:
         """Keeps house on `volume`.
 
         Args:
@@ -37,12 +39,14 @@ class Housekeeper(threading.Thread):
             volume: where their files lie.
             retention: what may go.
             locks_reach: a file lock is seen by every server on the volume, so that one without its lock is dead.
+            remove: the folder of a dead server.
         """
         super().__init__(name="housekeeper", daemon=True)
         self._store = store
         self._volume = volume
         self._retention = retention
         self._locks_reach = locks_reach
+        self._remove = remove
         self._orphans_due = time.monotonic()
 
     def run(self) -> None:
@@ -68,7 +72,7 @@ class Housekeeper(threading.Thread):
             return  # their leases end, which says the same later
         for name in instance.dead(self._volume.instances):
             count = self._store.queue.abandon_all(name)
-            instance.bury(self._volume.instances, name)
+            self._remove(name)
             logger.info("found a server that had died: %d job(s) given back", count)
             self._store.bench.ring()
 

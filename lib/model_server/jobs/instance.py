@@ -9,10 +9,17 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+#: Of the id of an instance that is over and owns no job: removes its folder, as far as it can be.
+Remove = Callable[[str], None]
+#: Programs are other users. They may pass by, not look around.
+_PASSABLE = 0o711
+#: They may make a folder of their own, which is also our group's, and touch no other.
+_OPEN = 0o3733
 
 
 @dataclass(frozen=True)
@@ -29,11 +36,12 @@ class Instance:
 
     @property
     def work(self) -> Path:
+        """Holds a folder a runner."""
         return self.folder / "work"
 
-    def leave(self) -> None:
+    def leave(self, remove: Remove) -> None:
         """Ends the record; the server must own no job any more."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.id)
         os.close(self._lock)
 
 
@@ -48,8 +56,10 @@ def enter(instances: Path) -> Instance:
         with suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     instance = Instance(instance_id, folder, lock)
-    instance.uploads.mkdir()
+    instance.uploads.mkdir(0o700)
     instance.work.mkdir()
+    for place, mode in ((folder, _PASSABLE), (instance.work, _OPEN)):  # whatever the umask is
+        place.chmod(mode)
     return instance
 
 
@@ -59,9 +69,9 @@ def dead(instances: Path) -> list[str]:
         return [folder.name for folder in sorted(instances.iterdir()) if folder.is_dir() and _is_free(folder / "lock")]
 
 
-def bury(instances: Path, instance_id: str) -> None:
-    """Removes what a dead instance left; its jobs must have been given back before."""
-    shutil.rmtree(instances / instance_id, ignore_errors=True)
+def remover(instances: Path) -> Remove:
+    """Returns what removes the folder of an instance by its id, where all in it is ours."""
+    return lambda instance_id: shutil.rmtree(instances / instance_id, ignore_errors=True)
 
 
 def _is_free(path: Path) -> bool:

@@ -7,6 +7,7 @@ first the file, then the row, so that a row never lacks its file.
 import errno
 import os
 import shutil
+import stat
 import uuid
 from concurrent.futures import Future
 from pathlib import Path
@@ -127,10 +128,18 @@ class Store:
         return job
 
     def publish(self, job: Job, output: Path) -> str:
-        """Moves a finished output among the results and returns its name there; not yet recorded."""
+        """Moves a finished output among the results and returns its name there; not yet recorded.
+
+        Raises:
+            OSError: it is not there, or no file: a link of the program may lead to what only this server may read.
+        """
         name = result_name(job.id, job.token)
-        sync(output)
-        output.rename(self.result_path(name))
+        place = self.result_path(name)
+        output.rename(place)
+        if not stat.S_ISREG(place.lstat().st_mode):  # from here on nobody can put something else in its place
+            place.unlink()
+            raise OSError(errno.EINVAL, "it is no file")
+        sync(place)
         sync(self._volume.results)
         return name
 

@@ -30,6 +30,11 @@ class Runner(Protocol):
     @property
     def mode(self) -> str: ...
 
+    @property
+    def folder(self) -> str: ...
+
+    async def ready(self) -> None: ...
+
     def prepare(self) -> None: ...
 
     async def work(
@@ -56,7 +61,6 @@ class Worker:
         metrics: Metrics,
         *,
         owner: str,
-        work: Path,
         timeout_seconds: float,
         lease_seconds: float,
         prepare: Prepare,
@@ -69,7 +73,6 @@ class Worker:
             heart: keeps the leases.
             metrics: count the jobs.
             owner: of the leases.
-            work: a folder for what is worth nothing without this server.
             timeout_seconds: of a job.
             lease_seconds: without a sign of life.
             prepare: makes the model's input, at the last path, of a job's data as it was sent.
@@ -80,7 +83,6 @@ class Worker:
         self._runner = runner
         self._prepare = prepare
         self._claim = Claim(owner, lease_seconds)
-        self._work = str(work)
         self._timeout = timeout_seconds
         self._stopping = threading.Event()
         self._giving_up = threading.Event()
@@ -136,13 +138,16 @@ class Worker:
         log_job(job.id, "started, attempt %d", job.attempts)
         self._metrics.started()
         name = result_name(job.id, job.token)
-        output = f"{self._work}/{name}"  # pathlib's paths would cost a job 20 µs
+        output = f"{self._runner.folder}/{name}"  # pathlib's paths would cost a job 20 µs
         source = f"{output}-input"
         is_clean = False
         try:
             try:
                 async with self._heart.beating(job, self._runner.stop):
-                    problem = None if job.content is not None else await asyncio.to_thread(self._bring, job, source)
+                    problem = None
+                    if job.content is None:
+                        await self._runner.ready()
+                        problem = await asyncio.to_thread(self._bring, job, source)
                     if problem is None:
                         outcome = await self._runner.work(job.id, source, output, self._timeout, job.content)
                     else:
@@ -176,6 +181,7 @@ class Worker:
                 self._prepare(job, sent, Path(source))
             else:
                 copy(self._store.input_of(job.id), Path(source))
+            Path(source).chmod(0o666)  # for the program, another user; nobody else gets into the folder
         except DataError as error:
             return f"{NOT_TAKEN}: {error}"
         except FileNotFoundError:

@@ -35,6 +35,7 @@ from model_server.license import Licensing
 from model_server.metrics import Metrics
 from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
+from model_server.seats import OwnSeat
 from tests.rig.waiting import eventually
 
 #: Upper-cases its input; an input that starts with "!" makes it fail in the way named.
@@ -148,11 +149,15 @@ def running(
     metrics = Metrics(model.name, model.version, model.build_id)
     worker = Worker(
         store,
-        RunnerClient(runner_command(model.command, path), small_bytes=SMALL_BYTES),
+        RunnerClient(
+            OwnSeat(runner_command(model.command, path)),
+            small_bytes=SMALL_BYTES,
+            folder=me.work / "jobs",
+            hidden=claimed.root,
+        ),
         heart,
         metrics,
         owner=me.id,
-        work=me.work,
         timeout_seconds=model.limits.timeout_seconds,
         lease_seconds=2,
         prepare=partial(data_of_jobs.prepare, manifest=model),

@@ -17,7 +17,7 @@ import requests
 
 from model_server import bounds, log
 from model_server.api import disk, operations
-from model_server.jobs import callbacks, database, worker
+from model_server.jobs import callbacks, database, instance, worker
 from model_server.jobs.callbacks import Courier
 from model_server.jobs.commits import Commits
 from model_server.jobs.heart import Heart
@@ -514,17 +514,21 @@ def finished(volume: Volume, store: Store, text: str) -> str:
     return job_id
 
 
+def keeper_of(volume: Volume, store: Store, retention: Retention) -> Housekeeper:
+    return Housekeeper(store, volume, retention, locks_reach=True, remove=instance.remover(volume.instances))
+
+
 def test_retention_removes_what_is_over_with_its_files(place: tuple[Volume, Store]) -> None:
     volume, store = place
     for text in "123":
         finished(volume, store, text)
-    Housekeeper(store, volume, Retention(None, 1), locks_reach=True).once()
+    keeper_of(volume, store, Retention(None, 1)).once()
     assert store.queue.count() == 1
     assert (len(list(volume.inputs.iterdir())), len(list(volume.results.iterdir()))) == (1, 1)
-    Housekeeper(store, volume, Retention(30, None), locks_reach=True).once()
+    keeper_of(volume, store, Retention(30, None)).once()
     assert store.queue.count() == 1
     time.sleep(0.01)
-    Housekeeper(store, volume, Retention(0.005 / 86400, None), locks_reach=True).once()
+    keeper_of(volume, store, Retention(0.005 / 86400, None)).once()
     assert (store.queue.count(), list(volume.inputs.iterdir()), list(volume.results.iterdir())) == (0, [], [])
 
 
@@ -533,7 +537,7 @@ def test_files_that_a_crash_left_are_removed_and_no_others(place: tuple[Volume, 
     job_id = finished(volume, store, "1")
     for path in (volume.inputs / "forgotten", volume.results / f"{job_id}-7"):
         path.touch()
-    keeper = Housekeeper(store, volume, Retention(None, None), locks_reach=True)
+    keeper = keeper_of(volume, store, Retention(None, None))
     keeper.remove_orphans(time.time() - 60)
     assert (len(list(volume.inputs.iterdir())), len(list(volume.results.iterdir()))) == (2, 2)
     keeper.remove_orphans(time.time() + 60)

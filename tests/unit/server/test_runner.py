@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from model_runner.runner import give_way
 from model_server import runner_client
 from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError, runner_command
 from model_server.runner_line import Message
+from model_server.seats import OwnSeat
 from tests.rig.processes import is_over
 from tests.rig.waiting import eventually
 
@@ -59,23 +59,23 @@ def python_of(minor: int) -> str | None:
 def runner(
     python: str, manifest_path: Path, folder: Path, mode: str = "auto"
 ) -> Iterator[tuple[socket.socket, subprocess.Popen[bytes]]]:
-    path = folder / "s"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen(1)
-        command = [python, "-I", "-S", str(RUNNER), str(path), str(manifest_path)]
+    connection, theirs = socket.socketpair()
+    with theirs:
+        command = [python, "-I", "-S", str(RUNNER), str(theirs.fileno()), str(manifest_path)]
         environment = {**os.environ, "MODEL_RUNNER_MODE": mode}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
-        listener.settimeout(10)
-        connection, _ = listener.accept()
-        with connection.makefile("rb", buffering=0) as replies:
-            assert set(json.loads(replies.readline())) == {"mode"}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, pass_fds=[theirs.fileno()])
+    connection.settimeout(10)
+    connection.sendall(json.dumps({"folder": None, "hidden": str(folder), "is_own_user": False}).encode() + b"\n")
+    line = b""
+    while not line.endswith(b"\n"):
+        line += connection.recv(1)
+    assert set(json.loads(line)) == {"mode"}
+    connection.settimeout(None)
     try:
         yield connection, process
     finally:
         connection.close()
         process.wait(10)
-        path.unlink()
 
 
 def ask(connection: socket.socket, given: bytes = b"", **request: object) -> dict[str, object]:
@@ -143,7 +143,7 @@ def test_the_program_yields_to_its_server(tmp_path: Path, program_folder: Path) 
     code = "import os, sys; open(sys.argv[2], 'w').write(str(os.nice(0)))"
     text = manifest_text(program_folder, command=[sys.executable, "-c", code, "{input}", "{output}"])
     path.write_text(text, encoding="utf-8")
-    client = RunnerClient(runner_command([sys.executable], path))
+    client = RunnerClient(OwnSeat(runner_command([sys.executable], path)))
     client.run("1", tmp_path / "i", tmp_path / "o", 20)
     client.stop()
     assert int((tmp_path / "o").read_text(encoding="utf-8")) == min(19, os.nice(0) + 10)
@@ -183,7 +183,7 @@ def test_what_the_program_leaves_behind_is_killed_and_does_not_hold_up_the_job(
     path = tmp_path / "model.json"
     text = manifest_text(program_folder, command=[sys.executable, "-c", code, "{input}", "{output}"])
     path.write_text(text, encoding="utf-8")
-    client = RunnerClient(runner_command([sys.executable], path))
+    client = RunnerClient(OwnSeat(runner_command([sys.executable], path)))
     outcome = client.run("1", tmp_path / "i", tmp_path / "o", 20)
     client.stop()
     assert outcome.error is None
@@ -234,11 +234,9 @@ both_ways = pytest.mark.parametrize("do", [by_thread, by_coroutine])
 
 @both_ways
 def test_a_runner_that_died_is_reported_and_started_again(tmp_path: Path, manifest_path: Path, do: Do) -> None:
-    client = RunnerClient(
-        ["sh", "-c", 'test -e "$1" || { touch "$1"; exec python3 -c "$2" "$0"; }; exec "$3" "$4" "$0" "$5"', "{socket}",
-         str(tmp_path / "once"), "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])",
-         sys.executable, str(RUNNER), str(manifest_path)]
-    )  # fmt: skip
+    command = ["sh", "-c", 'test -e "$1" || { touch "$1"; exit 3; }; exec "$2" "$3" "$0" "$4"', "{connection}",
+               str(tmp_path / "once"), sys.executable, str(RUNNER), str(manifest_path)]  # fmt: skip
+    client = RunnerClient(OwnSeat(command))
     source = tmp_path / "in"
     source.write_text("a", encoding="utf-8")
     with pytest.raises(RunnerDiedError):
@@ -250,11 +248,11 @@ def test_a_runner_that_died_is_reported_and_started_again(tmp_path: Path, manife
 def stub(words: str) -> RunnerClient:
     """A runner of a few words: `call` is its connection, `ask()` waits for a request."""
     code = f"""import json, socket, sys, time
-call = socket.socket(socket.AF_UNIX); call.connect(sys.argv[1])
+call = socket.socket(fileno=int(sys.argv[1])); call.recv(65536)
 say = lambda **words: call.sendall(json.dumps(words).encode() + b"\\n")
 ask = lambda: call.recv(65536)
 {words}"""
-    return RunnerClient([sys.executable, "-c", code, "{socket}"])
+    return RunnerClient(OwnSeat([sys.executable, "-c", code, "{connection}"]))
 
 
 @both_ways
@@ -264,7 +262,7 @@ def test_a_runner_that_never_answers_is_ended_after_the_time_of_the_job(
     monkeypatch.setattr(runner_client, "_GRACE_SECONDS", 0.1)
     client = stub("say(mode='stub'); ask(); time.sleep(600)")
     client.prepare()
-    process = client._process
+    process = process_of(client)
     with pytest.raises(RunnerDiedError):
         do(client, "1", tmp_path / "i", tmp_path / "o", 0.1)
     assert process
@@ -293,7 +291,7 @@ def work(client: RunnerClient, folder: Path, content: bytes) -> Outcome:
 
 
 def test_small_data_goes_with_the_job_and_comes_with_its_end(tmp_path: Path, manifest_path: Path) -> None:
-    client = RunnerClient(runner_command([sys.executable], manifest_path), small_bytes=16)
+    client = RunnerClient(OwnSeat(runner_command([sys.executable], manifest_path)), small_bytes=16)
     for content, expected in ((b"a" * 16, b"A" * 16), (b"", b""), (b"a" * 17, None), (b"\n{}\n", b"\n{}\n")):
         outcome = work(client, tmp_path, content)
         assert (outcome.error, outcome.content) == (None, expected)
@@ -312,11 +310,17 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, program_folder: Path, made:
     path = tmp_path / "model.json"
     command = [sys.executable, "-c", f"import os, sys; {made}", "{input}", "{output}"]
     path.write_text(manifest_text(program_folder, command=command), encoding="utf-8")
-    client = RunnerClient(runner_command([sys.executable], path), small_bytes=16)
+    client = RunnerClient(OwnSeat(runner_command([sys.executable], path)), small_bytes=16)
     outcome = work(client, tmp_path, b"a")
     client.stop()
     assert outcome.content is None
     assert "no output file" in str(outcome.error)
+
+
+def process_of(client: RunnerClient) -> "subprocess.Popen[bytes] | None":
+    """The runner."""
+    assert isinstance(client._seat, OwnSeat)
+    return client._seat.process
 
 
 def descriptors() -> int:
@@ -327,9 +331,9 @@ def descriptors() -> int:
 
 def test_a_runner_that_ends_between_two_jobs_costs_none_an_attempt(tmp_path: Path, manifest_path: Path) -> None:
     before = descriptors()
-    client = RunnerClient(runner_command([sys.executable], manifest_path), small_bytes=16)
+    client = RunnerClient(OwnSeat(runner_command([sys.executable], manifest_path)), small_bytes=16)
     assert work(client, tmp_path, b"a").content == b"A"
-    process = client._process
+    process = process_of(client)
     assert process
     process.kill()
     process.wait(10)
@@ -343,9 +347,9 @@ def test_a_runner_that_ends_between_two_jobs_costs_none_an_attempt(tmp_path: Pat
 
 
 def test_one_that_ended_a_moment_ago_costs_no_attempt_and_says_nothing(tmp_path: Path, manifest_path: Path) -> None:
-    client = RunnerClient(runner_command([sys.executable], manifest_path), small_bytes=16)
+    client = RunnerClient(OwnSeat(runner_command([sys.executable], manifest_path)), small_bytes=16)
     assert work(client, tmp_path, b"a").content == b"A"
-    process = client._process
+    process = process_of(client)
     assert process
     said: list[object] = []
 
@@ -393,7 +397,9 @@ def test_a_job_is_stopped_by_another_thread(tmp_path: Path, do: Do) -> None:
         assert isinstance(done.exception(10), RunnerDiedError)
 
 
-@pytest.mark.parametrize("client", [stub("time.sleep(600)"), RunnerClient(["sleep", "600"])], ids=["mute", "absent"])
+@pytest.mark.parametrize(
+    "client", [stub("time.sleep(600)"), RunnerClient(OwnSeat(["sleep", "600"]))], ids=["mute", "absent"]
+)
 def test_one_that_is_closed_while_it_starts_ends_and_is_not_started_again(client: RunnerClient) -> None:
     with ThreadPoolExecutor() as pool:
         starting = pool.submit(client.prepare)
@@ -408,7 +414,7 @@ def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads
     tmp_path: Path, program_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, pid_file = sleeping(tmp_path, program_folder)
-    client = RunnerClient(runner_command([sys.executable], path))
+    client = RunnerClient(OwnSeat(runner_command([sys.executable], path)))
     client.prepare()
     receive = runner_client.receive
     others: list[socket.socket] = []
@@ -439,13 +445,13 @@ def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads
 def test_a_host_without_room_for_a_runner_is_no_fault_of_the_job(
     tmp_path: Path, manifest_path: Path, monkeypatch: pytest.MonkeyPatch, do: Do
 ) -> None:
-    client = RunnerClient(runner_command([sys.executable], manifest_path))
+    client = RunnerClient(OwnSeat(runner_command([sys.executable], manifest_path)))
 
-    def full(**_options: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(*_options: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr(socket, "socketpair", full)
+    with pytest.raises(OSError, match="Too many open"):
         do(client, "1", tmp_path / "i", tmp_path / "o", 5)
     monkeypatch.undo()
     (tmp_path / "i").write_text("a", encoding="utf-8")
@@ -468,7 +474,8 @@ def test_which_python_runs_the_runner(tmp_path: Path) -> None:
 
 def logged_client(manifest_path: Path, log: Path) -> RunnerClient:
     _, *rest = runner_command([sys.executable], manifest_path)
-    return RunnerClient(["sh", "-c", 'exec "$0" "$@" > "$LOG"'.replace("$LOG", str(log)), sys.executable, *rest])
+    command = ["sh", "-c", 'exec "$0" "$@" > "$LOG"'.replace("$LOG", str(log)), sys.executable, *rest]
+    return RunnerClient(OwnSeat(command))
 
 
 def wait_until_gone(pid: int) -> None:

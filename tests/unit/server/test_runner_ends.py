@@ -22,8 +22,8 @@ LATE = """
 import os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
 if sys.argv[2] == "fork server":
-    from model_runner.fork_server import death_tie
-    tie = death_tie()
+    from model_runner.fork_server import hide
+    tie = hide()
 else:
     from model_runner.processes import death_signal_setter
     tie = death_signal_setter(signal.SIGKILL, os.getpid())
@@ -70,6 +70,7 @@ def test_a_fork_server_whose_runner_is_gone_ends_without_a_word(python: str, mom
         )
         theirs.close()
         modules = [["slow", []]] if moment == "while it imports" else []
+        assert json.loads(ours.recv(65536)) == {"hidden": True}
         ours.send(json.dumps({"script": str(script), "modules": modules, "check": False}).encode())
         if moment != "while it imports":
             assert json.loads(ours.recv(65536))["hazard"] is None
@@ -87,8 +88,12 @@ def test_a_fork_server_whose_runner_is_gone_ends_without_a_word(python: str, mom
 @BOTH
 def test_a_runner_whose_server_is_gone_says_so_in_one_line(python: str, tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("{}", encoding="utf-8")
-    command = [python, str(RUNNER), str(tmp_path / "socket"), str(tmp_path / "model.json")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        number = theirs.fileno()
+        command = [python, str(RUNNER), str(number), str(tmp_path / "model.json")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, pass_fds=[number])
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.count("\n") == 1
     assert "runner: the server is gone" in done.stdout

@@ -82,9 +82,9 @@ def test_a_dead_instance_is_known_and_a_living_one_is_left_alone(tmp_path: Path)
     os.waitpid(child, 0)
     (gone,) = instance.dead(tmp_path)
     assert gone != living.id
-    instance.bury(tmp_path, gone)
+    instance.remover(tmp_path)(gone)
     assert instance.dead(tmp_path) == []
-    living.leave()
+    living.leave(instance.remover(tmp_path))
     assert instance.dead(tmp_path) == []
 
 

@@ -29,10 +29,13 @@ class StandIn:
 
     mode = "stand-in"
 
-    def __init__(self, does: Callable[[Path], Outcome]) -> None:
+    def __init__(self, does: Callable[[Path], Outcome], folder: Path) -> None:
         self._does = does
+        self.folder = str(folder)
 
     def prepare(self) -> None: ...
+
+    async def ready(self) -> None: ...
 
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
@@ -66,11 +69,10 @@ def store(volume: Volume) -> Store:
 def worker_of(store: Store, work: Path, does: Callable[[Path], Outcome]) -> Worker:
     return Worker(
         store,
-        StandIn(does),
+        StandIn(does, work),
         Heart(store, 60),
         Metrics("m", "1", "b"),
         owner="me",
-        work=work,
         timeout_seconds=10,
         lease_seconds=60,
         prepare=lambda *_: None,

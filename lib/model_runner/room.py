@@ -1,0 +1,119 @@
+"""What a job may write to, and what becomes of it when the job is over."""
+
+import os
+import shutil
+import stat
+import tempfile
+from typing import Any, Dict, Optional, Set
+
+from model_runner.data import remove
+
+#: Where every user may write.
+SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - nothing is made there under a name that others could know
+
+
+class Room:
+    """The places of one runner's jobs, one at a time: what a job left there is gone before the next begins."""
+
+    def __init__(self, wanted: Dict[str, Any]) -> None:
+        """Makes them, without what an earlier runner of the same user left.
+
+        Args:
+            wanted: "folder", for input and output, or null if they lie elsewhere; "is_own_user": nobody else is who we
+                are, so that whatever is ours in the places that all share is a job's.
+
+        Raises:
+            OSError: they cannot be made.
+        """
+        self._folder: Optional[str] = wanted["folder"]
+        self._shared = SHARED if wanted["is_own_user"] else ()
+        self._kept: Set[str] = set()
+        if self._folder is not None:
+            make(self._folder)
+            self.clear(None)
+        self._remove_ours()
+        # Not in the folder of the job: that may lie on a network, where each change takes milliseconds.
+        self.home = tempfile.mkdtemp(prefix="model-home-", dir="/tmp")
+        self.settle()
+
+    def settle(self) -> None:
+        """Keeps from now on what lies in shared places: the runner is ready, and has done no job."""
+        self._kept = {path for place in self._shared for path in ours(place)}
+
+    def clear(self, output: Optional[str]) -> None:
+        """Removes what a job left beside its output, which is fetched by the server."""
+        if self._folder is None:
+            return
+        for name in os.listdir(self._folder):
+            path = os.path.join(self._folder, name)
+            if path != output or not is_file(path):
+                remove(path)
+
+    def renew(self) -> None:
+        """Gives the next job a new HOME, and removes what is ours in shared places.
+
+        Raises:
+            OSError: another user has taken the name.
+        """
+        try:
+            os.rmdir(self.home)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            remove(self.home)
+        os.mkdir(self.home, 0o700)
+        self._remove_ours()
+
+    def leave(self) -> None:
+        """Removes everything."""
+        self._kept = set()
+        self.clear(None)
+        remove(self.home)
+        self._remove_ours()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _remove_ours(self) -> None:
+        for place in self._shared:
+            for path in ours(place):
+                if path not in self._kept:
+                    remove(path)
+
+
+def make(folder: str) -> None:
+    """Makes a folder that its group may use: the server's, by the set-group-ID bit of the one that it lies in.
+
+    That of an earlier runner is as good: its name was told to nobody before it was there, so it cannot be another's.
+    """
+    before = os.umask(0)
+    try:
+        os.mkdir(folder, 0o770)
+    except FileExistsError:
+        pass
+    finally:
+        os.umask(before)
+
+
+def is_file(path: str) -> bool:
+    """Tells whether this is a regular file, and no link to one."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def ours(place: str) -> Set[str]:
+    """Returns the paths in a folder that belong to the user of this process."""
+    user = os.geteuid()
+    found = set()
+    try:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                try:
+                    if entry.stat(follow_symlinks=False).st_uid == user:
+                        found.add(entry.path)
+                except OSError:
+                    pass  # gone meanwhile
+    except OSError:
+        pass  # this image has no such place
+    return found

@@ -1,0 +1,121 @@
+"""The one process that stays root: it starts and ends the runners, each as a user of its own.
+
+It is forked off the server before that has heard of anybody and becomes an ordinary user. All that the server can ask
+for is to start the command that was given before at one of its seats, to end all processes of that seat's user, and
+to remove the folder of a server that is dead: programs leave things there that only they, or root, can remove.
+"""
+
+import errno
+import os
+import re
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from model_server import privileges
+from model_server.seats import OwnSeat
+
+_MESSAGE_BYTES = 256
+_INSTANCE = re.compile(r"[0-9a-f]{32}")
+
+
+class Launcher:
+    """The server's end; any thread may call any method."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._guard = threading.Lock()
+
+    def bury(self, instance_id: str) -> None:
+        """Removes the folder of an instance."""
+        with suppress(OSError):  # as far as it can be
+            self.ask(f"bury {instance_id}")
+
+    def ask(self, message: str, descriptors: Sequence[int] = ()) -> None:
+        """Has something done.
+
+        Raises:
+            OSError: it could not be done.
+        """
+        with self._guard:
+            socket.send_fds(self._channel, [message.encode()], descriptors)
+            answer = self._channel.recv(_MESSAGE_BYTES)
+        number = int(answer) if answer else errno.EPIPE
+        if number:
+            raise OSError(number, os.strerror(number))
+
+
+class LaunchedSeat:
+    """A seat whose runners are children of the launcher (see `Seat`)."""
+
+    is_own_user = True
+
+    def __init__(self, launcher: Launcher, number: int) -> None:
+        self._launcher = launcher
+        self._number = number
+
+    def start(self, connection: int) -> None:
+        """See `Seat`."""
+        self._launcher.ask(f"start {self._number}", [connection])
+
+    def stop(self) -> None:
+        """See `Seat`."""
+        with suppress(OSError):  # the launcher is gone, and all that it had started with it
+            self._launcher.ask(f"stop {self._number}")
+
+
+def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: Path) -> Launcher:
+    """Forks the process; it ends with this one. No thread may run yet.
+
+    Args:
+        command: of every runner.
+        users: of the runners, a seat each.
+        instances: where the folders of instances are.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        try:
+            keep = theirs.fileno()
+            os.closerange(3, keep)
+            os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
+            privileges.harden()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
+            _serve(theirs, [OwnSeat(command, user=user) for user in users], os.open(instances, os.O_RDONLY))
+        finally:
+            os._exit(0)
+    theirs.close()
+    return Launcher(ours)
+
+
+def _serve(channel: socket.socket, seats: Sequence[OwnSeat], instances: int) -> None:
+    """Does what it is asked for, until the server is gone; then ends all runners."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE_BYTES, 1)
+        if not message:
+            break
+        number = 0
+        try:
+            _do(message.decode(), descriptors, seats, instances)
+        except OSError as error:
+            number = error.errno or errno.EIO
+        for descriptor in descriptors:
+            os.close(descriptor)
+        channel.send(str(number).encode())
+    for seat in seats:
+        seat.stop()
+
+
+def _do(message: str, descriptors: Sequence[int], seats: Sequence[OwnSeat], instances: int) -> None:
+    match message.split():
+        case ["start", number]:
+            seats[int(number)].start(descriptors[0])
+        case ["stop", number]:
+            seats[int(number)].stop()
+        case ["bury", name] if _INSTANCE.fullmatch(name):
+            shutil.rmtree(name, ignore_errors=True, dir_fd=instances)
+        case _:
+            raise OSError(errno.EINVAL, "this is not what a launcher does")

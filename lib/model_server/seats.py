@@ -1,0 +1,136 @@
+"""Seats: each is the place of one runner, which is started there, ended, and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from model_server import preload
+from model_server.orphans import ORPHANS
+
+_STOP_SECONDS = 3.0
+#: What a program writes is its own: another job's program is another user, or comes later.
+_UMASK = 0o077
+
+
+class Seat(Protocol):
+    """What a client needs to have a runner."""
+
+    #: No other process has the runner's user.
+    is_own_user: bool
+
+    def start(self, connection: int) -> None:
+        """Starts a runner, with this descriptor as its connection.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+
+    def stop(self) -> None:
+        """Ends the runner, if there is one, and whatever it leaves."""
+
+
+class OwnSeat:
+    """A seat whose runners are children of this process."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        user: tuple[int, int] | None = None,
+        environment: Mapping[str, str] | None = None,
+        log: int | None = None,
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            command: the runner's argv, as `runner_command` makes it; "{connection}" stands for the descriptor.
+            user: uid and gid of the runner and the program, theirs alone; this process is root. None: its own.
+            environment: variables for both, beside those of this process.
+            log: descriptor for what both print; None: the standard output of this process.
+        """
+        self.is_own_user = user is not None
+        self._command = command
+        self._user = user
+        self._environment = dict(environment or {})
+        self._log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, connection: int) -> None:
+        """See `Seat`."""
+        uid, gid = self._user if self._user is not None else (None, None)
+        environment = {**os.environ, **self._environment}
+        if self._command[0] == sys.executable:
+            preload.keep(environment)
+        with ORPHANS.guard:
+            self.process = subprocess.Popen(
+                [str(connection) if word == "{connection}" else word for word in self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                env=environment,
+                user=uid,
+                group=gid,
+                extra_groups=None if uid is None else [],
+                umask=_UMASK,
+                pass_fds=[connection],
+            )
+            ORPHANS.enter(self.process.pid)
+
+    def stop(self) -> None:
+        """See `Seat`."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        if self._user is not None:
+            end_all(self._user)
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        ORPHANS.leave(process.pid)
+
+
+def end_all(user: tuple[int, int]) -> None:
+    """Kills every process of a user by one call of the kernel, so that none can start another; this process is root."""
+    status = int(signal.SIGKILL)
+    while os.WIFSIGNALED(status):  # one of them was faster
+        child = os.fork()
+        if child == 0:
+            try:
+                become(user)
+                os.kill(-1, signal.SIGKILL)  # whomever this user may, but not the caller
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+
+
+def may(user: tuple[int, int], path: Path, right: int) -> bool:
+    """Tells whether a user, without any other group, has a right (os.R_OK, ...) there; this process is root."""
+    uid, gid = user
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        return os.access(path, right, effective_ids=True)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+def become(user: tuple[int, int]) -> None:
+    """Makes this process, which is root, uid and gid `user` for good, without any other group.
+
+    Raises:
+        OSError: it may not, or this container has no such user.
+    """
+    uid, gid = user
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
