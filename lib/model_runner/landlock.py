@@ -26,8 +26,14 @@ def confine(hidden: str, *shown: str) -> str:
     """
     hidden = os.path.realpath(hidden)
     problem = ""
+    places = ["/"]
     if os.access(os.path.dirname(hidden), os.W_OK):  # what the program makes there could not be told apart
         problem = "{} lies where the program may write".format(hidden)
+    else:
+        try:
+            places = [*outside(hidden), *shown]
+        except OSError as error:
+            problem = "{} cannot be listed".format(error.filename)
     try:
         import ctypes  # noqa: PLC0415 - some small Pythons lack it
 
@@ -57,8 +63,11 @@ def confine(hidden: str, *shown: str) -> str:
         size = ctypes.c_size_t(24 if scoped else 8)
         ruleset = call(_CREATE_RULESET, attributes, size, ctypes.c_uint32(0))
         try:
-            for path in ["/"] if problem else [*outside(hidden), *shown]:
-                descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+            for path in places:
+                try:
+                    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    continue  # it went meanwhile
                 try:
                     is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
                     rule = PathBeneath(rights if is_folder else rights & (_FILE | _TRUNCATE), descriptor)

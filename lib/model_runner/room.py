@@ -26,7 +26,7 @@ class Room:
             OSError: they cannot be made.
         """
         self._folder: Optional[str] = wanted["folder"]
-        self._shared = SHARED if wanted["is_own_user"] else ()
+        self._shared = SHARED if wanted["is_own_user"] and os.geteuid() != 0 else ()
         self._kept: Set[str] = set()
         if self._folder is not None:
             make(self._folder)

@@ -37,7 +37,7 @@ def run(settings: Settings, source: str, target: str) -> int:
     forget_secrets(os.environ)
     model = manifest.read(settings.manifest)
     _check_license(settings, model)
-    user = settings.program_user if os.geteuid() == 0 else None
+    user = settings.user_apart
     privileges.harden()
     _check(target)
     with tempfile.TemporaryDirectory(prefix="model-run-", dir="/tmp") as folder:

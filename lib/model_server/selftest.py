@@ -42,7 +42,7 @@ def parse(text: str) -> tuple[Test, ...]:
 def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
     """Runs all tests, by the user that the program will be, and returns what failed: a text each, by input."""
     model = manifest.read(settings.manifest)
-    user = settings.program_user if os.geteuid() == 0 else None
+    user = settings.user_apart
     privileges.harden()
     runner = RunnerClient(OwnSeat(runner_command(model.command, settings.manifest), user=user))
     failures: list[str] = []

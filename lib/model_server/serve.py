@@ -69,7 +69,7 @@ def serve(settings: Settings) -> int:
     data = volume.claim(_data_directory(settings), model.name, settings.user if os.geteuid() == 0 else None)
     os.umask(0o077)
     command = runner_command(model.command, settings.manifest)
-    launcher = _launcher(settings, command, data) if os.geteuid() == 0 and settings.user[0] != 0 else None
+    launcher = _launcher(settings, command, data) if settings.user_apart else None
     privileges.drop(settings.user)
     volume.check(data)
     if launcher is not None:

@@ -73,6 +73,11 @@ class Settings:
         uid, gid = self.program_user
         return [(uid + number, gid) for number in range(self.workers)]
 
+    @property
+    def user_apart(self) -> tuple[int, int] | None:
+        """Of the first program's, where it is another user than this process; root alone can arrange that."""
+        return self.program_user if os.geteuid() == 0 and self.user[0] != 0 else None
+
     def limits_of(self, model: Manifest) -> Limits:
         """The limits of this model's jobs."""
         own = {

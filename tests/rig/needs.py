@@ -5,6 +5,7 @@ Every other skip is a failure. So where a machine has all of NEEDS nothing is le
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable, Generator
 from functools import cache
@@ -31,10 +32,17 @@ def _containerd_store() -> str:
     return "" if engine.containerd_store else f"Docker Engine {engine.version} here has the classic image store"
 
 
+def _landlock() -> str:
+    version = ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    return "" if version >= 6 else f"the kernel's Landlock has version {version}"
+
+
 #: Name -> why this machine lacks it, or "". Each raises if that cannot be found out.
 NEEDS: dict[str, Callable[[], str]] = {
     "root-on-debian": cache(_root_on_debian),
     "containerd-store": cache(_containerd_store),
+    #: It hides folders, memory, and keeps from signals.
+    "landlock": cache(_landlock),
 }
 
 

@@ -83,6 +83,7 @@ def bare_image(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 class Container:
     def __init__(self, image: str, *options: str) -> None:
         self.name = f"mdsrv-{uuid.uuid4().hex[:8]}"
+        self.options = options
         docker("run", "--detach", "--name", self.name, "--publish", "127.0.0.1::80", *options, image)
         self.url = f"http://{docker('port', self.name, '80').splitlines()[0]}"
 
@@ -121,19 +122,19 @@ class Container:
         docker("rm", "--force", "--volumes", self.name)
 
 
-def test_server_and_program_are_nobody_and_the_program_sees_nothing_of_the_bundle(image: str) -> None:
+def test_server_and_program_are_two_users_and_the_program_sees_nothing_of_the_bundle(image: str) -> None:
     with Container(image) as container:
         facts = container.facts()
-        assert (facts["user"], facts["groups"], facts["directory"]) == (1000, [], "/program")
+        assert (facts["user"], facts["groups"], facts["directory"]) == (20000, [], "/program")
         environment = facts["environment"]
         assert isinstance(environment, dict)
         assert environment["LD_LIBRARY_PATH"] == "/usr/local/nothing"
-        assert environment["HOME"] == "/tmp"
+        assert environment["HOME"].startswith("/tmp/model-home-")
         assert not [name for name in environment if name.startswith(("_PYI", "_MEI", "PYTHONHOME"))]
         assert "/opt/model-server" not in json.dumps(environment)
         status = docker("top", container.name, "-eo", "pid,uid,args")
         servers = [line.split()[1] for line in status.splitlines() if line.endswith("model-server/model-server")]
-        assert servers == ["0", "1000"]  # the init, the server
+        assert sorted(servers) == ["0", "0", "1000"]  # the init, the launcher, the server
         assert requests.get(f"{container.url}/health", timeout=5).headers["X-Model-Build-Id"] == "b42"
         docker("exec", container.name, "/opt/model-server/model-server", "health")
         docker("stop", container.name)
@@ -153,7 +154,8 @@ def test_server_and_program_are_nobody_and_the_program_sees_nothing_of_the_bundl
 )
 def test_hardened_containers_serve_too(image: str, options: list[str]) -> None:
     with Container(image, *options) as container:
-        assert container.facts()["user"] == (4321 if "--user=4321:4321" in options else 1000)
+        named = [int(option[7:11]) for option in options if option.startswith("--user=")]
+        assert [container.facts()["user"]] == (named or [20000])
 
 
 def test_jobs_survive_a_killed_container(image: str) -> None:

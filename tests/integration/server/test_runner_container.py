@@ -65,8 +65,8 @@ def log_of(name: str) -> str:
 @pytest.mark.parametrize(
     ("options", "user"),
     [
-        ((), "1000"),
-        (("--read-only", "--tmpfs=/tmp", "--network=none"), "1000"),
+        ((), "20000"),
+        (("--read-only", "--tmpfs=/tmp", "--network=none"), "20000"),
         (("--user=4321:4321", "--cap-drop=ALL"), "4321"),
     ],
     ids=lambda value: " ".join(value) or "plain" if isinstance(value, tuple) else None,
@@ -82,7 +82,7 @@ def test_what_only_root_may_read_and_write_is_read_and_written_by_root(image: st
     mount = (f"--volume={tmp_path}:/data",)
     done = once(image, "/secret/input", "/data/result", options=mount)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "result").read_text(encoding="utf-8") == "1000:hidden"
+    assert (tmp_path / "result").read_text(encoding="utf-8") == "20000:hidden"
     assert [path.name for path in tmp_path.iterdir()] == ["result"]
 
 

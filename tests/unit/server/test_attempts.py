@@ -45,7 +45,7 @@ def test_every_attempt_gets_the_data_as_sent(
     (listed,) = requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"]
     assert listed["attempts"] == 2
     assert requests.get(f"{server.url}/data/result/{job_id}", timeout=5).text == str(count)
-    eventually(lambda: not list(server.data.glob("instances/*/work/*")))
+    eventually(lambda: not list(server.data.glob("instances/*/work/*/*")))
 
 
 NUMBERS = {"input": [{"Path": "n", "DataType": "number"}]}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rig.processes import is_over
 from tests.rig.waiting import eventually
 
 from .test_runner import ask, oldest_and_newest, runner, wait_until_gone
@@ -72,6 +73,18 @@ while True:
         time.sleep(60)
     if wanted == "have a child" and os.fork() == 0:
         time.sleep(60)
+    if wanted == "let go of two":
+        with open(target + ".pids", "w") as file:
+            for forks in (1, 2):
+                if os.fork() == 0:
+                    os.setsid()
+                    if forks == 2 and os.fork() != 0:
+                        os._exit(0)
+                    file.write("{} ".format(os.getpid()))
+                    file.flush()
+                    time.sleep(60)
+        while len(open(target + ".pids").read().split()) < 2:
+            time.sleep(0.01)
     if wanted == "end":
         os._exit(3)
     if wanted == "end and leave a child behind":
@@ -194,3 +207,18 @@ def test_the_program_ends_with_its_server_and_its_runner_in_the_midst_of_a_job(
             process.send_signal(signal.SIGTERM)
         process.wait(10)
         wait_until_gone(int(pid))
+
+
+def test_what_a_job_lets_go_of_ends_with_it_and_a_child_of_the_program_stays(
+    tmp_path: Path, manifest_path: Path, jobs: Jobs
+) -> None:
+    with runner(sys.executable, manifest_path, tmp_path, "resident") as (connection, _):
+        assert ask(connection, **jobs.request("have a child"))["error"] is None
+        program = int(jobs.target.read_text(encoding="utf-8").split()[-1])
+        (child,) = Path(f"/proc/{program}/task/{program}/children").read_text(encoding="ascii").split()
+        assert ask(connection, **jobs.request("let go of two"))["error"] is None
+        for pid in Path(f"{jobs.target}.pids").read_text(encoding="utf-8").split():
+            wait_until_gone(int(pid))
+        assert ask(connection, **jobs.request("x"))["error"] is None
+        assert jobs.target.read_text(encoding="utf-8") == f"x {program}"
+        assert not is_over(int(child))
