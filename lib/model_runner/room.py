@@ -4,12 +4,15 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from typing import Any, Dict, Optional, Set
 
 from model_runner.data import remove
 
 #: Where every user may write.
 SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - nothing is made there under a name that others could know
+#: Of the clock of file systems, with room to spare: it ticks at least a hundred times a second.
+TICK_SECONDS = 0.05
 
 
 class Room:
@@ -28,6 +31,8 @@ class Room:
         self._folder: Optional[str] = wanted["folder"]
         self._shared = SHARED if wanted["is_own_user"] and os.geteuid() != 0 else ()
         self._kept: Set[str] = set()
+        #: When a shared place was last changed that holds nothing to remove; 0: one must look.
+        self._quiet: Dict[str, Optional[int]] = {}
         if self._folder is not None:
             make(self._folder)
             self.clear(None)
@@ -55,18 +60,14 @@ class Room:
         Raises:
             OSError: another user has taken the name.
         """
-        try:
-            os.rmdir(self.home)
-        except FileNotFoundError:
-            pass
-        except OSError:
+        if not is_empty(self.home):
             remove(self.home)
-        os.mkdir(self.home, 0o700)
+            os.mkdir(self.home, 0o700)
         self._remove_ours()
 
     def leave(self) -> None:
         """Removes everything."""
-        self._kept = set()
+        self._kept, self._quiet = set(), {}
         self.clear(None)
         remove(self.home)
         self._remove_ours()
@@ -75,9 +76,13 @@ class Room:
 
     def _remove_ours(self) -> None:
         for place in self._shared:
-            for path in ours(place):
-                if path not in self._kept:
+            if change_of(place) != self._quiet.get(place, 0):
+                for path in ours(place) - self._kept:
                     remove(path)
+                # What changes within the same tick of the clock, the time of the change does not tell.
+                changed = change_of(place)
+                is_long_ago = changed is not None and changed < (time.time() - TICK_SECONDS) * 1e9
+                self._quiet[place] = changed if is_long_ago else 0
 
 
 def make(folder: str) -> None:
@@ -92,6 +97,23 @@ def make(folder: str) -> None:
         pass
     finally:
         os.umask(before)
+
+
+def change_of(place: str) -> Optional[int]:
+    """Returns when a folder was last changed; only root can forge it. None: this image has no such place."""
+    try:
+        return os.stat(place).st_ctime_ns
+    except OSError:
+        return None
+
+
+def is_empty(folder: str) -> bool:
+    """Tells whether this is a folder, not a link to one, in which is nothing, and which its owner can use."""
+    try:
+        status = os.lstat(folder)
+        return status.st_mode == stat.S_IFDIR | 0o700 and not os.listdir(folder)
+    except OSError:
+        return False
 
 
 def is_file(path: str) -> bool:
