@@ -79,7 +79,7 @@ def _base(program: Program) -> str:
     return "\n".join(
         (
             f"FROM {program.base_image}",
-            "# The server starts as root, binds port 80, and runs itself and the program as an ordinary user.",
+            "# The server starts as root, binds port 80, and becomes an ordinary user; the program is another.",
             "# With the group, nothing is looked up in /etc/passwd, which a base image may lack.",
             "# hadolint ignore=DL3002",
             "USER 0:0",

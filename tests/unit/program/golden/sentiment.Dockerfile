@@ -4,7 +4,7 @@
 # (BuildKit; private packages: --secret id=pip-config,src=pip.conf --secret id=ca-bundle,src=ca.pem)
 
 FROM python:3.13-slim-trixie
-# The server starts as root, binds port 80, and runs itself and the program as an ordinary user.
+# The server starts as root, binds port 80, and becomes an ordinary user; the program is another.
 # With the group, nothing is looked up in /etc/passwd, which a base image may lack.
 # hadolint ignore=DL3002
 USER 0:0
