@@ -54,7 +54,8 @@ def kill_orphans(known: Collection[int]) -> None:
     """Kills and reaps the children of this process but `known`, and what they had started, in whatever session."""
     deadline = time.monotonic() + ORPHANS_SECONDS
     pause = 0.0005
-    left = [pid for pid in children() if pid not in known]
+    own = os.getpid()
+    left = [pid for pid in children(own) if pid not in known]
     while left and time.monotonic() < deadline:
         for pid in left:
             kill_group(pid)
@@ -63,41 +64,41 @@ def kill_orphans(known: Collection[int]) -> None:
                 os.waitpid(pid, os.WNOHANG)
             except (ProcessLookupError, ChildProcessError, PermissionError):
                 pass
-        left = [pid for pid in children() if pid not in known]
+        left = [pid for pid in children(own) if pid not in known]
         if left:
             time.sleep(pause)
             pause = min(2 * pause, 0.05)
 
 
 def kill_strays(program: int) -> None:
-    """Kills what `program` has started and let go: processes that lost their parent, or left its session."""
+    """Kills what `program`, which leads a session, has let go: what lost its parent or left the session."""
     kill_orphans((program,))
-    found = processes()
-    session = found[program][1] if program in found else 0
-    below = {program}
-    while True:
-        more = {pid for pid, (parent, _, _) in found.items() if parent in below} - below
-        if not more:
-            break
-        below |= more
-    strays = [pid for pid in below if found.get(pid, (0, session, 0))[1] != session]
-    for pid in strays:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
+    strays = []
+    rest = [program]
+    while rest:
+        for pid in children(rest.pop()):
+            rest.append(pid)
+            try:
+                if os.getsid(pid) != program:
+                    os.kill(pid, signal.SIGKILL)
+                    strays.append(pid)
+            except (ProcessLookupError, PermissionError):
+                pass
     if strays:
         kill_orphans((program,))  # their children are ours now
 
 
-def children() -> List[int]:
-    """The children of this process, also those that have ended and are not reaped."""
-    own = os.getpid()
+def children(parent: int) -> List[int]:
+    """The children of a process, also those that have ended and are not reaped; none if it is over itself."""
+    found = []  # type: List[int]
+    tasks = "/proc/{}/task".format(parent)
     try:
-        with open("/proc/self/task/{}/children".format(own), "rb") as file:
-            return [int(pid) for pid in file.read().split()]
-    except OSError:  # a kernel without it
-        return [pid for pid, (parent, _, _) in processes().items() if parent == own]
+        for task in os.listdir(tasks):  # a thread has the children that it started
+            with open("{}/{}/children".format(tasks, task), "rb") as file:
+                found += map(int, file.read().split())
+        return found
+    except OSError:  # it ended meanwhile, or this kernel does not know
+        return [pid for pid, (above, _, _) in processes().items() if above == parent]
 
 
 def processes() -> Dict[int, Tuple[int, int, int]]:

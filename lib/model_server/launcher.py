@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from model_server import privileges
+from model_server.log import logger
 from model_server.seats import OwnSeat
 
 _MESSAGE_BYTES = 256
@@ -42,9 +43,13 @@ class Launcher:
             OSError: it could not be done.
         """
         with self._guard:
-            socket.send_fds(self._channel, [message.encode()], descriptors)
-            answer = self._channel.recv(_MESSAGE_BYTES)
-        number = int(answer) if answer else errno.EPIPE
+            try:
+                socket.send_fds(self._channel, [message.encode()], descriptors)
+                number = int(self._channel.recv(_MESSAGE_BYTES))
+            except (OSError, ValueError):  # an empty answer is the end of the connection
+                logger.error("the launcher of programs is gone: this server stops")
+                os.kill(os.getpid(), signal.SIGTERM)
+                number = errno.EPIPE
         if number:
             raise OSError(number, os.strerror(number))
 
@@ -79,9 +84,9 @@ def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         try:
-            keep = theirs.fileno()
-            os.closerange(3, keep)
-            os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
+            for descriptor in {int(path.name) for path in Path("/proc/self/fd").iterdir()} - {0, 1, 2, theirs.fileno()}:
+                with suppress(OSError):  # that of the list itself
+                    os.close(descriptor)
             privileges.harden()
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
             _serve(theirs, [OwnSeat(command, user=user) for user in users], os.open(instances, os.O_RDONLY))

@@ -84,14 +84,14 @@ class OwnSeat:
         process, self.process = self.process, None
         if process is None:
             return
-        if self._user is not None:
-            end_all(self._user)
-        process.terminate()
+        process.terminate()  # then it removes what it has made
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._user is not None:
+            end_all(self._user)
         ORPHANS.leave(process.pid)
 
 

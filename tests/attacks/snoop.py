@@ -22,6 +22,8 @@ import time
 #: No text of this program holds the word itself: it is looked for in this program's memory, too.
 WORD = re.compile(rb"PLANTED-(?:W)ORD-[0-9]+")
 ENOUGH = "/tmp/enough"
+#: Processes are looked into elsewhere; the others are the image's, and root's.
+SKIPPED = ("/proc", "/sys", "/usr", "/opt")
 HOLDER = (
     "import sys, time; open('/dev/null').read(); word = sys.stdin.read(); print('held', flush=True); time.sleep(600)"
 )
@@ -59,7 +61,7 @@ def plant(word, places, output):
 def look() -> "list[str]":
     found = []
     for folder, folders, names in os.walk("/"):
-        folders[:] = [name for name in folders if os.path.join(folder, name) not in ("/proc", "/sys")]
+        folders[:] = [name for name in folders if os.path.join(folder, name) not in SKIPPED]
         for name in folders:
             try:
                 os.chmod(os.path.join(folder, name), 0o700)

@@ -47,6 +47,8 @@ class Housekeeper(threading.Thread):
         self._retention = retention
         self._locks_reach = locks_reach
         self._remove = remove
+        #: Ids of dead servers whose folders cannot be removed: a program of another user left something there.
+        self._kept: set[str] = set()
         self._orphans_due = time.monotonic()
 
     def run(self) -> None:
@@ -70,9 +72,11 @@ class Housekeeper(threading.Thread):
         """Gives back the jobs of servers that died on this volume, and removes what else they left."""
         if not self._locks_reach:
             return  # their leases end, which says the same later
-        for name in instance.dead(self._volume.instances):
+        for name in set(instance.dead(self._volume.instances)) - self._kept:
             count = self._store.queue.abandon_all(name)
             self._remove(name)
+            if (self._volume.instances / name).exists():
+                self._kept.add(name)
             logger.info("found a server that had died: %d job(s) given back", count)
             self._store.bench.ring()
 

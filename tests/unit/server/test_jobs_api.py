@@ -532,6 +532,18 @@ def test_retention_removes_what_is_over_with_its_files(place: tuple[Volume, Stor
     assert (store.queue.count(), list(volume.inputs.iterdir()), list(volume.results.iterdir())) == (0, [], [])
 
 
+def test_a_dead_server_whose_folder_stays_is_found_once(
+    place: tuple[Volume, Store], caplog: pytest.LogCaptureFixture
+) -> None:
+    volume, store = place
+    (volume.instances / ("a" * 32)).mkdir()
+    keeper = Housekeeper(store, volume, Retention(None, None), locks_reach=True, remove=lambda _: None)
+    with caplog.at_level("INFO", "model_server"):
+        keeper.take_over()
+        keeper.take_over()
+    assert caplog.text.count("found a server that had died") == 1
+
+
 def test_files_that_a_crash_left_are_removed_and_no_others(place: tuple[Volume, Store]) -> None:
     volume, store = place
     job_id = finished(volume, store, "1")

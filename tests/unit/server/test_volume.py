@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -263,3 +264,28 @@ def test_every_address_of_this_host_can_be_bound_and_probed(host: str) -> None:
 def test_an_address_that_cannot_be_bound_is_said_with_the_remedy() -> None:
     with pytest.raises(StartError, match=r"cannot bind 192\.0\.2\.1:1: .*; name another address by MODEL_SERVER_HOST"):
         serve._bind("192.0.2.1", 1)
+
+
+def test_what_is_the_servers_is_closed_to_others_also_where_it_was_not(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for folder in ("inputs", "results", "instances"):
+        (data / folder).mkdir(parents=True)
+    for name in ("jobs.sqlite3", "license.jwt"):
+        (data / name).touch(0o644)
+    (data / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "target").touch(0o644)
+    data.chmod(0o1777)
+    claimed = volume.claim(data, "m", None)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (data, *data.iterdir(), tmp_path / "target")}
+    assert modes == {
+        **{"data": 0o711, "instances": 0o711, "inputs": 0o700, "results": 0o700},
+        **{"jobs.sqlite3": 0o600, "license.jwt": 0o600, "model-volume.json": 0o644, "link": 0o644, "target": 0o644},
+    }
+    before = os.umask(0o077)
+    try:
+        me = instance.enter(claimed.instances)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (me.folder, me.uploads, me.work)}
+    assert modes == {me.id: 0o711, "uploads": 0o700, "work": 0o3733}
+    me.leave(instance.remover(claimed.instances))
