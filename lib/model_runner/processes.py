@@ -93,7 +93,8 @@ def children(parent: int) -> List[int]:
     found = []  # type: List[int]
     tasks = "/proc/{}/task".format(parent)
     try:
-        for task in os.listdir(tasks):  # a thread has the children that it started
+        # A thread has the children that it started; this process has one.
+        for task in [parent] if parent == os.getpid() else os.listdir(tasks):
             with open("{}/{}/children".format(tasks, task), "rb") as file:
                 found += map(int, file.read().split())
         return found
