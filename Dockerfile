@@ -83,5 +83,5 @@ COPY requirements /app/requirements
 COPY Dockerfile entrypoint.py /app/
 COPY lib /app/lib
 # Bytecode of what every run imports, and of nothing else: most of the libraries is never looked at.
-RUN ["/usr/local/bin/python", "-I", "-c", "import sys; sys.path.insert(0, '/app/lib'); import model_dockerize.action"]
+RUN ["/usr/local/bin/python", "-I", "-c", "import sys; sys.path.insert(0, '/app/lib'); import model_dockerize.action, model_dockerize.job_environment"]
 ENTRYPOINT ["/usr/local/bin/python", "-I", "/app/entrypoint.py"]
