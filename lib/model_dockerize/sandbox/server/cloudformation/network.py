@@ -247,7 +247,7 @@ class SecurityGroupIngress(Resource):
     """A rule of a group that another stack made, or nobody's stack."""
 
     properties = ("GroupId", "IpProtocol", "FromPort", "ToPort", "CidrIp", "SourceSecurityGroupId", "Description")
-    required = ("GroupId", "IpProtocol")
+    required = ("IpProtocol",)
     replacing = properties[:-1]
     tags = ""
 
