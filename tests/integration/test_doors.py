@@ -19,7 +19,7 @@ NAME = "closed"
 def leaves_nothing(cli: Cli, example: Any) -> Iterator[None]:
     """No container that holds the key stays: another file's test searches all of them."""
     yield
-    cli.run(example("is-prime", NAME), "--image-name", NAME, "--yes", command="destroy")
+    cli.run(example("is-prime", "gone"), "--image-name", NAME, "--yes", command="destroy")
 
 
 def secret(cli: Cli, value: str) -> str:
