@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from model_dockerize.errors import InputError
+from model_dockerize.errors import DeployedSmokeError, InputError
 from model_dockerize.image import Cache
 from model_dockerize.pipeline import make, operate
-from model_dockerize.pipeline.context import Run
+from model_dockerize.pipeline.context import FromFolder, Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import Given, Settings, to_settings
+from model_dockerize.smoke import Expectation
 from tests.rig.deployer import Quiet
 
 
@@ -71,3 +72,22 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
     operate.rollback(run, nothing, nothing, "")
     assert bool(calls) is tested
     assert run.report.untested == (() if tested else ("service",))
+    assert run.report.outcome == "deployed"
+
+
+def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = SimpleNamespace(service=SimpleNamespace(task_definition_arn="iris:1"), desired=1, image="r@sha256:d")
+    monkeypatch.setattr(operate, "_running", lambda *_: now)
+    monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
+    monkeypatch.setattr(operate, "_learn", lambda *_: None)
+    monkeypatch.setattr(operate.aws, "rollback", lambda *_: None)
+    monkeypatch.setattr(operate.aws, "build_of", lambda *_: "b")
+    monkeypatch.setattr(operate.deployed, "address", lambda *_: None)
+    monkeypatch.setattr(operate.deployed, "smoke_deployed", lambda *_: ("/health: 500",))
+    run = Run(settings("true"), {}, Recorder(Quiet()))
+    run.learn(outcome="failed")
+    nothing: Any = None
+    prepared: Any = FromFolder(nothing, "b", "linux/amd64", Expectation(build_id="b"), "FROM scratch", "1")
+    with pytest.raises(DeployedSmokeError):
+        operate.rollback(run, nothing, prepared, "")
+    assert run.report.outcome == "failed"

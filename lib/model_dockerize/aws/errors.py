@@ -37,6 +37,19 @@ THROTTLED = {
     "TooManyRequestsException",
 }
 _WHAT_WASDENIED = re.compile(r"not authorized to perform:? ([\w-]+:\w+)(?: on resource:? (\S+))?")
+#: What AWS names as the reason: a Deny in it, or that it allows nothing of the kind. Source: IAM user guide,
+#: "Troubleshoot access denied error messages".
+_REASON = re.compile(r"(explicit deny in an?|because no) ([\w -]*?(?:policy|permissions boundary))\b(?:: (arn:\S+))?")
+_ORGANIZATION = "your organization forbids it, whatever this role's policies allow: ask its administrators"
+#: Where no policy of the role helps, who or what does.
+_BEYOND = {
+    "service control policy": _ORGANIZATION,
+    "resource control policy": _ORGANIZATION,
+    "permissions boundary": "the role's permissions boundary holds it back: whoever set that must allow it there too",
+    "session policy": "the session has a policy of its own: assume the role without it, or allow it there too",
+    "VPC endpoint policy": "the VPC endpoint that the call went through has a policy: allow it there",
+    "resource-based policy": "the resource has a policy of its own: allow it there",
+}
 
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
@@ -112,7 +125,8 @@ def _from_client_error(doing: str, error: ClientError) -> AwsError | AwsAccessEr
     if code in _BAD_CREDENTIALS:
         return AwsAccessError(
             f"{doing}: AWS does not accept the credentials ({error.operation_name}: {code}).",
-            remedy="The key is wrong, deleted, or of another account or partition. " + _SIGN_IN,
+            remedy="The key is wrong, deleted, or of another account or partition; or the account has not enabled the "
+            "region. " + _SIGN_IN,
             details=details,
         )
     if code in DENIED:
@@ -120,7 +134,7 @@ def _from_client_error(doing: str, error: ClientError) -> AwsError | AwsAccessEr
         where = f" on {resource}" if resource else ""
         return AwsAccessError(
             f"{doing}: {action}{where} is not allowed for these credentials.",
-            remedy=f"Allow {action}{where} in a policy of the role or user that runs this, or use other credentials.",
+            remedy=_to_be_allowed(f"{action}{where}", message),
             details=details,
         )
     if code in THROTTLED:
@@ -141,6 +155,19 @@ def _denied(error: ClientError, message: str) -> tuple[str, str]:
     if not found:
         return error.operation_name, ""
     return found.group(1), (found.group(2) or "").rstrip(".")
+
+
+def _to_be_allowed(what: str, message: str) -> str:
+    """What helps against a refusal: where AWS says by what, that is told, with the policy's ARN where it has one."""
+    said = _REASON.search(message)
+    if said is None or (said[1] == "because no" and said[2] not in _BEYOND):
+        return f"Allow {what} in a policy of the role or user that runs this, or use other credentials."
+    named = f"{said[2]} {said[3].rstrip('.')}" if said[3] else said[2]
+    if said[2] in _BEYOND:
+        return f"A {named} stands against {what}: {_BEYOND[said[2]]}."
+    return (
+        f"A Deny in an {named} stands against {what}, and no Allow outweighs it: take it out, or use other credentials."
+    )
 
 
 def _evidence(error: ClientError) -> tuple[str, ...]:

@@ -54,14 +54,15 @@ def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
             )
         former = _running(run, account, prepared)
         _learn(run, account, former)
-        run.learn(outcome="deployed")
         if former.desired == 0:
+            run.learn(outcome="deployed")
             return
         address = deployed.address(run, account, former.service, stage)
     if run.settings.smoke.of_service:
         _prove(run, account, prepared, former, address)
     else:
         run.learn(untested=("service",))
+    run.learn(outcome="deployed")
 
 
 def _prove(run: Run, account: aws.Aws, prepared: Prepared, former: aws.Running, address: aws.Address) -> None:

@@ -21,6 +21,42 @@ DENIED = (
 )
 
 
+WHO = "User: arn:aws:sts::1:assumed-role/ci/run is not authorized to perform: ecs:CreateCluster on resource: arn:c"
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        (
+            "because no identity-based policy allows the ecs:CreateCluster action",
+            "Allow ecs:CreateCluster on arn:c in a",
+        ),
+        ("", "Allow ecs:CreateCluster on arn:c in a policy of the role"),
+        ("with an explicit deny in an identity-based policy", "A Deny in an identity-based policy stands against"),
+        (
+            "with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o-a/p-b",
+            "A service control policy arn:aws:organizations::1:policy/o-a/p-b stands against ecs:CreateCluster "
+            "on arn:c: your organization forbids it",
+        ),
+        ("because no service control policy allows the ecs:CreateCluster action", "your organization forbids it"),
+        ("with an explicit deny in a resource control policy", "your organization forbids it"),
+        ("because no permissions boundary allows the ecs:CreateCluster action", "permissions boundary holds it back"),
+        ("because no session policy allows the ecs:CreateCluster action", "assume the role without it"),
+        ("because no VPC endpoint policy allows the ecs:CreateCluster action", "VPC endpoint"),
+    ],
+)
+def test_a_refusal_tells_what_stands_against_it(reason: str, remedy: str) -> None:
+    with pytest.raises(AwsAccessError) as caught, translate("cluster"):
+        raise refused("AccessDeniedException", f"{WHO} {reason}")
+    assert remedy in caught.value.remedy
+
+
+def test_an_unknown_key_may_be_a_region_that_is_not_enabled() -> None:
+    with pytest.raises(AwsAccessError) as caught, translate("sign in to AWS"):
+        raise refused("InvalidClientTokenId", "The security token included in the request is invalid")
+    assert "has not enabled the region" in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "words"),
     [
