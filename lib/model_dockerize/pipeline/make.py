@@ -101,7 +101,7 @@ def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
     facts = {
         "called as": " ".join(model.command),
         "on": f"{model.base_image} ({platform})",
-        "requirements": model.requirements_file,
+        "packages": model.packages.source,
         "init script": model.init_file,
         "system packages": " ".join(model.system_packages),
         "license": "a key is needed" if model.license_public_key else "",

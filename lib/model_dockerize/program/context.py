@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.program.dockerfile import CONTEXT_ARGUMENT
-from model_dockerize.program.types import Program, ProgramFile
+from model_dockerize.program.types import REQUIREMENTS, Program, ProgramFile
 
 _FOLDER = "program"
 
@@ -29,6 +29,9 @@ def write_context(program: Program, dockerfile: str, stream: BinaryIO) -> None:
         archive.addfile(_header("Dockerfile", size=len(content)), io.BytesIO(content))
         for folder in _folders(program.files):
             archive.addfile(_header(folder, kind=tarfile.DIRTYPE, mode=0o755))
+        if program.packages.text:
+            listed = program.packages.text.encode()
+            archive.addfile(_header(f"{_FOLDER}/{REQUIREMENTS}", size=len(listed)), io.BytesIO(listed))
         for file in program.files:
             _add(archive, program, file)
 

@@ -5,14 +5,16 @@ import json
 
 from model_dockerize.program.types import Program
 
-_SCHEME = 1  # counted up when an id must change although the content did not
+_SCHEME = 2  # counted up when an id must change although the content did not
 
 
 def build_id(program: Program, dockerfile: str, server_version: str) -> str:
-    """32 hex digits of a SHA-256 over the files, the rendered Dockerfile and the server's version.
+    """32 hex digits of a SHA-256 over the files, a translated lock, the rendered Dockerfile and the server's version.
 
     All build arguments but the id itself are fixed in the Dockerfile, so it stands for them.
     """
     files = sorted((file.path, file.executable, file.sha256, file.link_target) for file in program.files)
-    content = json.dumps([_SCHEME, files, dockerfile, server_version], ensure_ascii=True, separators=(",", ":"))
+    content = json.dumps(
+        [_SCHEME, files, program.packages.text, dockerfile, server_version], ensure_ascii=True, separators=(",", ":")
+    )
     return hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -6,6 +6,7 @@ from pathlib import Path
 from docker.utils.build import Pattern
 
 from model_dockerize.program.credentials import NAMES, PATHS, any_case
+from model_dockerize.program.types import REQUIREMENTS
 
 _TOOL_FOLDERS = {
     ".git": "version control",
@@ -35,6 +36,7 @@ _BUILD_FILES = (
     ".dockerignore",
     "model-dockerize.yml",
     "model-dockerize.yaml",
+    REQUIREMENTS,
 )
 _BUILD_FILE = "says how the image is made"
 VIRTUAL_ENVIRONMENT = "a virtual environment"

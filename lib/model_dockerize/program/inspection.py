@@ -6,12 +6,12 @@ from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.inside import MOST_TEXT, open_file
-from model_dockerize.program import command, gravityai_build, lfs, python_version, reading, requirements, sample
+from model_dockerize.program import command, formats, gravityai_build, lfs, python_version, reading, sample
 from model_dockerize.program.files import Listing, list_files
 from model_dockerize.program.ignore import CREDENTIAL
 from model_dockerize.program.naming import image_name, image_version, is_reference
 from model_dockerize.program.problems import Problems
-from model_dockerize.program.types import Program, Sample, Schema
+from model_dockerize.program.types import Packages, Program, Sample, Schema
 from model_dockerize.program.writing import is_foreign
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
@@ -45,13 +45,13 @@ def inspect(
     name = image_name(image.image_name, root.name, problems)
     version = image_version(image.image_version, problems)
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
-    needs = requirements.find(program.requirements_file, root, listing, problems, progress)
+    needs = formats.find(program.requirements_file, root, listing, problems, progress)
     init_file = _init_file(program.init_file, listing, problems)
     script = (reading.content(root, init_file, problems) or b"") if init_file else b""
     init_shell = _init_shell(init_file, script, problems) if init_file else ""
-    python, base = _base(program, root, problems, progress)
+    python, base = _base(program, root, needs, problems, progress)
     said = gravityai_build.read(root, listing, problems)
-    packages = tuple(dict.fromkeys((*program.system_packages, *said.system_packages)))
+    packages = _system_packages((*program.system_packages, *said.system_packages), needs, program.base_image, progress)
     _check_packages(packages, problems)
     proof = sample.find(smoke, root, problems)
     _check_pointers(root, listing, proof.sample, problems)
@@ -70,9 +70,7 @@ def inspect(
         command=argv,
         python_version=python,
         base_image=base,
-        requirements_file=needs.file,
-        requirements_includes=needs.includes,
-        requirements_need_code=needs.need_code,
+        packages=needs,
         init_file=init_file,
         init_shell=init_shell,
         init_lacks_lists=_lacks_lists(script.decode("utf-8", "replace")),
@@ -111,7 +109,7 @@ def _begins(root: Path, name: str) -> str:
 
 
 def _init_file(setting: str, listing: Listing, problems: Problems) -> str:
-    if setting == requirements.NONE:
+    if setting == formats.NONE:
         return ""
     if setting:
         name = PurePosixPath(setting).as_posix()
@@ -140,7 +138,9 @@ def _lacks_lists(script: str) -> bool:
     return bool(_APT.search(told)) and all(found[2] != "update" for found in _APT.finditer(told))
 
 
-def _base(program: ProgramSettings, root: Path, problems: Problems, progress: Progress) -> tuple[str, str]:
+def _base(
+    program: ProgramSettings, root: Path, needs: Packages, problems: Problems, progress: Progress
+) -> tuple[str, str]:
     """The Python version (empty if only the image knows it) and the base image."""
     if program.base_image:
         if not is_reference(program.base_image):
@@ -157,12 +157,21 @@ def _base(program: ProgramSettings, root: Path, problems: Problems, progress: Pr
                 f"or `base_image = {newer}` under [dockerfile] in Config.ini."
             )
         return "", program.base_image
-    version = python_version.choose(program.python_version, root, problems, progress)
+    version = python_version.choose(program.python_version, root, needs, problems, progress)
     image = python_version.default_image(version)
     warning = python_version.support_warning(image, date.today())
     if warning:
         progress.warning(warning)
     return version, image
+
+
+def _system_packages(named: tuple[str, ...], needs: Packages, base_image: str, progress: Progress) -> tuple[str, ...]:
+    """Add git where packages are fetched by it: the default base image has none."""
+    names = dict.fromkeys(named)
+    if needs.need_git and not base_image and "git" not in names:
+        names["git"] = None
+        progress.info(f"git is installed: {needs.source} names a package of a git repository.")
+    return tuple(names)
 
 
 def _check_packages(names: tuple[str, ...], problems: Problems) -> None:

@@ -1,4 +1,4 @@
-"""Which Python a model runs on: a setting, `.python-version`, `runtime.txt`, `requires-python` or a default."""
+"""Chooses the Python of a model: a setting, `.python-version`, `runtime.txt`, what its packages ask for, a default."""
 
 import re
 import tomllib
@@ -11,6 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from model_dockerize.program import reading
 from model_dockerize.program.problems import Problems
+from model_dockerize.program.types import Packages
 from model_dockerize.progress import Progress
 
 
@@ -50,7 +51,7 @@ _PATCHES = range(60)
 _GONE = re.compile(r"\b(?:jessie|stretch|buster)\b")
 
 
-def choose(setting: str, root: Path, problems: Problems, progress: Progress) -> str:
+def choose(setting: str, root: Path, packages: Packages, problems: Problems, progress: Progress) -> str:
     """The version as `X.Y`. Sources that say otherwise lose, and a warning names them."""
     found: list[tuple[str, str, Path | None]] = []  # (version, source, file)
     if setting:
@@ -59,23 +60,22 @@ def choose(setting: str, root: Path, problems: Problems, progress: Progress) -> 
         text = _first_line(reading.text(root, name, problems, "replace") or "")
         if text:
             _add(found, text, name, root / name, problems.wrong_folder)
-    required = _requires_python(root, problems)
+    required, source = _required(root, packages, problems)
     if required is not None and not found:
         version = _answer(required)
         if version:
-            found.append((version, "requires-python", root / "pyproject.toml"))
+            found.append((version, source, root / source))
         else:
-            problems.wrong_folder(f"pyproject.toml: no known Python satisfies requires-python = {str(required)!r}.")
+            problems.wrong_folder(f"{source}: no known Python satisfies {str(required)!r}, which it requires.")
     if not found:
         return DEFAULT
-    version, source, _ = found[0]
+    version, chosen_by, _ = found[0]
     for other, name, file in found[1:]:
         if other != version:
-            progress.warning(f"Python {version} as {source} says; {name} says {other} and is overruled.", file)
+            progress.warning(f"Python {version} as {chosen_by} says; {name} says {other} and is overruled.", file)
     if required is not None and not _satisfies(version, required):
         progress.warning(
-            f"Python {version} as {source} says; pyproject.toml asks for {required} and is overruled.",
-            root / "pyproject.toml",
+            f"Python {version} as {chosen_by} says; {source} asks for {required} and is overruled.", root / source
         )
     return version
 
@@ -124,6 +124,19 @@ def _add(
 def _first_line(text: str) -> str:
     lines = text.splitlines()
     return next((line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")), "")
+
+
+def _required(root: Path, packages: Packages, problems: Problems) -> tuple[SpecifierSet | None, str]:
+    """Return what the project and its packages ask for together, and the file that says it."""
+    project = _requires_python(root, problems)
+    if not packages.python:
+        return project, "pyproject.toml"
+    try:
+        asked = SpecifierSet(packages.python)
+    except InvalidSpecifier:
+        problems.wrong_folder(f"{packages.source}: {packages.python!r} is no version specifier for Python.")
+        return project, "pyproject.toml"
+    return (asked if project is None else asked & project), packages.source
 
 
 def _requires_python(root: Path, problems: Problems) -> SpecifierSet | None:

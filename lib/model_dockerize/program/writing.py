@@ -6,16 +6,15 @@ from pathlib import Path
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.inside import OutsideError, open_regular
-from model_dockerize.program.dockerfile import MARKER
 from model_dockerize.program.ignore import CREDENTIAL, FIXED_PATTERNS, VIRTUAL_ENVIRONMENT, DockerIgnore, literal
-from model_dockerize.program.types import Program
+from model_dockerize.program.types import MARKER, REQUIREMENTS, Program
 
 _NAME = "Dockerfile"
 _OTHER_NAME = "Dockerfile.model-dockerize"
 
 
 def write_dockerfile(program: Program, text: str) -> Path:
-    """Writes `Dockerfile` and the `.dockerignore` that belongs to it, each only if its bytes change.
+    """Writes `Dockerfile`, its `.dockerignore` and a translated lock, each only if its bytes change.
 
     A Dockerfile that we did not write stays as it is; ours is `Dockerfile.model-dockerize` then.
 
@@ -23,7 +22,14 @@ def write_dockerfile(program: Program, text: str) -> Path:
         ProgramError: the folder cannot be written to.
     """
     path = program.path / (_OTHER_NAME if is_foreign(program.path) else _NAME)
+    listed = program.path / REQUIREMENTS
+    if program.packages.text and _is_someone_elses(listed):
+        raise ProgramError(
+            f"{listed} was not made by model-dockerize.", "Rename it: that name is for a translated lock."
+        )
     try:
+        if program.packages.text:
+            _write(listed, program.packages.text)
         # The name that BuildKit prefers to .dockerignore, so the user's file stays the user's.
         _write(path.with_name(f"{path.name}.dockerignore"), _dockerignore(program))
         _write(path, text)
@@ -53,8 +59,9 @@ def _dockerignore(program: Program) -> str:
     """What stays out, for a `docker build` by hand. Docker reads it top down, the last match decides."""
     found = [literal(item.path) for item in program.excluded if item.reason in (CREDENTIAL, VIRTUAL_ENVIRONMENT)]
     fixed = DockerIgnore((*FIXED_PATTERNS, *found))
+    listed = [f"!{REQUIREMENTS}"] if program.packages.text else []
     kept = [f"!{literal(file.path)}" for file in program.files if fixed.ignores(file.path)]
-    return "\n".join((MARKER, *program.ignore_patterns, *FIXED_PATTERNS, *found, *kept, ""))
+    return "\n".join((MARKER, *program.ignore_patterns, *FIXED_PATTERNS, *found, *kept, *listed, ""))
 
 
 def _write(path: Path, text: str) -> None:

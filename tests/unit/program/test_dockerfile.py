@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from model_dockerize.errors import InputError
 from model_dockerize.program import Program, render_dockerfile
-from model_dockerize.program.dockerfile import MARKER
+from model_dockerize.program.types import MARKER, Packages
 
 from .folder import ROOT, SERVER, fill, look
 
@@ -28,9 +28,7 @@ PLAIN = Program(
     command=("python", "main.py", "{input}", "{output}"),
     python_version="3.13",
     base_image="python:3.13-slim-trixie",
-    requirements_file="requirements.txt",
-    requirements_includes=(),
-    requirements_need_code=False,
+    packages=Packages("requirements.txt"),
     init_file="init.sh",
     init_shell="sh",
     init_lacks_lists=False,
@@ -99,16 +97,15 @@ def variants() -> list[Program]:
         dataclasses.replace(
             PLAIN,
             system_packages=("libgomp1", "ffmpeg=7:5.1"),
-            requirements_file='deps/it\'s "mine".txt',
-            requirements_includes=("base [1].txt", "deps/ü.txt"),
+            packages=Packages('deps/it\'s "mine".txt', ("base [1].txt", "deps/ü.txt")),
             init_file="my init.sh",
             init_shell="bash",
             command=("/opt/conda/bin/python3.12", "a b.py", "--x='$y'", "{input}", "{output}"),
         ),
-        dataclasses.replace(PLAIN, requirements_need_code=True),
+        dataclasses.replace(PLAIN, packages=Packages("requirements.txt", need_code=True)),
         dataclasses.replace(PLAIN, init_lacks_lists=True),
         dataclasses.replace(
-            PLAIN, requirements_file="", init_file="", command=("Rscript", "x.R", "{input}", "{output}")
+            PLAIN, packages=Packages(), init_file="", command=("Rscript", "x.R", "{input}", "{output}")
         ),
     ]
 
@@ -149,7 +146,7 @@ def test_order_keeps_caches() -> None:
 
 
 def test_requirements_that_need_the_code_come_after_it() -> None:
-    text = render_dockerfile(dataclasses.replace(PLAIN, requirements_need_code=True), SERVER)
+    text = render_dockerfile(dataclasses.replace(PLAIN, packages=Packages("requirements.txt", need_code=True)), SERVER)
     assert text.index('COPY ["${MODEL_CONTEXT}/", "/program/"]') < text.index("pip install")
     assert text.count("COPY [") == 1
 
@@ -180,7 +177,7 @@ def test_python3_stands_in_where_a_base_image_has_no_python() -> None:
 
 
 def test_a_program_that_installs_nothing_needs_no_shell() -> None:
-    text = render_dockerfile(dataclasses.replace(PLAIN, requirements_file="", init_file=""), SERVER)
+    text = render_dockerfile(dataclasses.replace(PLAIN, packages=Packages(), init_file=""), SERVER)
     runs = [rest for keyword, rest in instructions(text) if keyword == "RUN"]
     assert [json.loads(rest)[:2] for rest in runs] == [
         ["/opt/model-server/model-server", "prepare"],
@@ -219,7 +216,7 @@ _EXPECTED += ["LABEL", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD
 def test_nothing_breaks_out(requirements: str, init: str, called: str, words: list[str], media: str) -> None:
     program = dataclasses.replace(
         PLAIN,
-        requirements_file=requirements,
+        packages=Packages(requirements),
         init_file=init,
         command=(called, *words, "{input}", "{output}"),
         input_types=(media,),

@@ -89,13 +89,13 @@ def test_wrong_command(tmp_path: Path, command: str, complaint: str) -> None:
 )
 def test_requirements_file(tmp_path: Path, files: dict[str, str], found: str) -> None:
     heard = Heard()
-    assert look(fill(tmp_path, {"main.py": "", **files}), heard).requirements_file == found
+    assert look(fill(tmp_path, {"main.py": "", **files}), heard).packages.source == found
     assert bool(heard.warnings) == ("requirements-dev.txt" in files and not found)
 
 
 def test_requirements_of_any_name(tmp_path: Path) -> None:
     folder = fill(tmp_path, {"main.py": "", "requirements.txt": "", "deps/my list": "a\n"})
-    assert look(folder, requirements_file="./deps/my list").requirements_file == "deps/my list"
+    assert look(folder, requirements_file="./deps/my list").packages.source == "deps/my list"
 
 
 def test_ambiguous_requirements_are_named(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_ambiguous_requirements_are_named(tmp_path: Path) -> None:
     with pytest.raises(ProgramError) as caught:
         look(folder)
     assert "requirements-cpu.txt, requirements-gpu.txt" in caught.value.details[0]
-    assert look(folder, requirements_file="requirements-gpu.txt").requirements_file == "requirements-gpu.txt"
+    assert look(folder, requirements_file="requirements-gpu.txt").packages.source == "requirements-gpu.txt"
 
 
 def test_files_that_requirements_read(tmp_path: Path) -> None:
@@ -115,27 +115,27 @@ def test_files_that_requirements_read(tmp_path: Path) -> None:
         "constraints.txt": "",
     }
     program = look(fill(tmp_path, files))
-    assert program.requirements_includes == ("deps/base.txt", "deps/more.txt", "constraints.txt")
-    assert not program.requirements_need_code
+    assert program.packages.includes == ("deps/base.txt", "deps/more.txt", "constraints.txt")
+    assert not program.packages.need_code
 
 
 @pytest.mark.parametrize(
     "line", [".", "-e .", "./lib", "wheels/a-1-py3-none-any.whl", "a @ file:lib", "-f wheels", "a.whl"]
 )
 def test_requirements_that_need_the_code(tmp_path: Path, line: str) -> None:
-    assert look(fill(tmp_path, {"main.py": "", "requirements.txt": f"# x\n{line}\n"})).requirements_need_code
+    assert look(fill(tmp_path, {"main.py": "", "requirements.txt": f"# x\n{line}\n"})).packages.need_code
 
 
 @pytest.mark.parametrize(
     "line", ["a", "a[b]>=1", "a @ https://e.org/a.whl", "git+https://e.org/a", "-i https://e.org/s"]
 )
 def test_requirements_that_do_not(tmp_path: Path, line: str) -> None:
-    assert not look(fill(tmp_path, {"main.py": "", "requirements.txt": line})).requirements_need_code
+    assert not look(fill(tmp_path, {"main.py": "", "requirements.txt": line})).packages.need_code
 
 
 def test_requirements_of_powershell(tmp_path: Path) -> None:
     program = look(fill(tmp_path, {"main.py": "", "requirements.txt": "-e .\r\n".encode("utf-16")}))
-    assert program.requirements_need_code
+    assert program.packages.need_code
 
 
 def test_password_in_requirements_is_warned_of_without_showing_it(tmp_path: Path) -> None:
@@ -145,12 +145,6 @@ def test_password_in_requirements_is_warned_of_without_showing_it(tmp_path: Path
     look(folder, heard)
     assert "line 2 holds a password" in heard.warnings[0]
     assert secret not in str(heard.warnings + heard.infos)
-
-
-def test_packages_that_would_be_missed(tmp_path: Path) -> None:
-    heard = Heard()
-    look(fill(tmp_path, {"main.py": "", "pyproject.toml": "[project]\ndependencies = ['numpy']\n"}), heard)
-    assert "pyproject.toml is not installed from" in heard.warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
-"""Finds the requirements file and what it reads besides itself."""
+"""Finds pip's own requirements files, and what they read besides themselves."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from model_dockerize.program import reading
 from model_dockerize.program.files import Listing
+from model_dockerize.program.formats.folder import Folder, UnusableError
 from model_dockerize.program.problems import Problems
+from model_dockerize.program.types import Packages
 from model_dockerize.progress import Progress
 
 _NAME = re.compile(r"(?:requirements[^/]*|[^/]*requirements)\.(?:txt|in|pip)|[^/]*requirements[^/]*\.txt", re.I)
@@ -17,81 +19,70 @@ _NOT_FOR_RUNNING = re.compile(
 _INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=|(?<=-[rc]))(?P<path>\S.*)")
 _FROM_FOLDER_OPTION = re.compile(r"(?:-e|--editable|-f|--find-links)(?:\s+|=)(?P<target>.*)")
 _PASSWORD = re.compile(r"://[^/\s:@]*:(?P<password>[^/\s@]+)@")
-_OTHER_TOOLS = ("pyproject.toml", "environment.yml", "environment.yaml", "Pipfile", "poetry.lock", "uv.lock")
+FILE = "requirements.txt"
+_FOLDER = "requirements"
+# Names in a folder of requirements, the one that is meant for running the program first.
+_FOR_RUNNING = ("prod", "production", "deploy", "runtime", "main", "base", "common", "default", "requirements")
 
 
-#: A setting that asks for no file, whatever the folder holds.
-NONE = "none"
+def read(folder: Folder) -> Packages | None:
+    """Take requirements.txt."""
+    return Packages(source=FILE) if FILE in folder.paths else None
 
 
-@dataclass(frozen=True)
-class Requirements:
-    """What is installed before the program is copied. All empty: nothing."""
+def read_variant(folder: Folder) -> Packages | None:
+    """Take the only other file that looks like requirements.
 
-    file: str = ""
-    includes: tuple[str, ...] = ()
-    need_code: bool = False
-
-
-def find(setting: str, root: Path, listing: Listing, problems: Problems, progress: Progress) -> Requirements:
-    """The named file, else `requirements.txt`, else the only other one that looks like it."""
-    if setting == NONE:
-        _tell_of_unused(root, listing, progress)
-        return Requirements()
-    name = _named(setting, listing, problems) if setting else _usual(root, listing, problems, progress)
-    if not name:
-        return Requirements()
-    if "\\" in name:
-        problems.wrong_folder(f"the requirements file {name!r} has a backslash in its name; rename it.")
-        return Requirements()
-    includes: dict[str, None] = {}
-    local = _read(name, root, listing, includes, problems, progress)
-    return Requirements(name, tuple(path for path in includes if path != name), local)
-
-
-def _tell_of_unused(root: Path, listing: Listing, progress: Progress) -> None:
-    if listing.holds("requirements.txt"):
-        progress.warning(
-            "requirements.txt is not installed from, because no requirements file is named.", root / "requirements.txt"
-        )
-
-
-def _named(setting: str, listing: Listing, problems: Problems) -> str:
-    name = PurePosixPath(setting).as_posix()
-    if listing.holds(name):
-        return name
-    left_out = next((item for item in listing.excluded if item.path == name), None)
-    why = f"is left out ({left_out.reason})" if left_out else "is not in the folder"
-    problems.wrong_input(f"requirements-file {setting!r} {why}.")
-    return ""
-
-
-def _usual(root: Path, listing: Listing, problems: Problems, progress: Progress) -> str:
-    top = [file.path for file in listing.files if "/" not in file.path]
-    if "requirements.txt" in top:
-        return "requirements.txt"
-    variants = [name for name in top if _NAME.fullmatch(name)]
-    usable = [name for name in variants if not _NOT_FOR_RUNNING.search(name.lower().rpartition(".")[0])]
+    Raises:
+        UnusableError: several do.
+    """
+    usable = [name for name in variants(folder) if not _NOT_FOR_RUNNING.search(name.lower().rpartition(".")[0])]
     # A list that was compiled from another one (requirements.in) is the pinned form of it.
     usable = [name for name in usable if name.endswith(".txt")] or usable
-    if len(usable) > 1:
-        problems.wrong_folder(
-            f"several files could be the requirements: {', '.join(usable)}. Name one with requirements-file."
-        )
-        return ""
-    if usable:
-        return usable[0]
-    for name in (*variants, *(name for name in _OTHER_TOOLS if name in top and _lists_packages(root, name, problems))):
-        progress.warning(
-            f"{name} is not installed from. If the model needs its packages, name a requirements file "
-            "with requirements-file.",
-            root / name,
-        )
-    return ""
+    return Packages(source=_only(usable)) if usable else None
 
 
-def _lists_packages(root: Path, name: str, problems: Problems) -> bool:
-    return name != "pyproject.toml" or "dependencies" in (reading.text(root, name, problems, "replace") or "")
+def read_folder(folder: Folder) -> Packages | None:
+    """Take the file of a folder `requirements` that is for running the program.
+
+    Raises:
+        UnusableError: several could be it.
+    """
+    names = sorted(
+        path.removeprefix(f"{_FOLDER}/").removesuffix(".txt")
+        for path in folder.paths
+        if path.startswith(f"{_FOLDER}/") and path.count("/") == 1 and path.endswith(".txt")
+    )
+    usable = [name for name in names if not _NOT_FOR_RUNNING.search(name.lower())]
+    name = next((name for name in _FOR_RUNNING if name in usable), "")
+    files = [f"{_FOLDER}/{one}.txt" for one in ([name] if name else usable)]
+    return Packages(source=_only(files)) if files else None
+
+
+def variants(folder: Folder) -> list[str]:
+    """List the files at the top that look like requirements."""
+    return sorted(path for path in folder.paths if path != FILE and "/" not in path and _NAME.fullmatch(path))
+
+
+def complete(packages: Packages, root: Path, listing: Listing, problems: Problems, progress: Progress) -> Packages:
+    """Add what a requirements file reads, and what its installation needs."""
+    name = packages.source
+    if "\\" in name:
+        problems.wrong_folder(f"the requirements file {name!r} has a backslash in its name; rename it.")
+        return packages
+    includes: dict[str, None] = {}
+    local = _read(name, root, listing, includes, problems, progress)
+    contents = [reading.content(root, path, problems) or b"" for path in includes]
+    git = any("git+" in line for content in contents for line in _lines(content))
+    return replace(packages, includes=tuple(path for path in includes if path != name), need_code=local, need_git=git)
+
+
+def _only(names: list[str]) -> str:
+    if len(names) > 1:
+        raise UnusableError(
+            f"several files could be the requirements: {', '.join(names)}. Name one with requirements-file."
+        )
+    return names[0]
 
 
 def _read(

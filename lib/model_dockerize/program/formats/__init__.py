@@ -1,0 +1,132 @@
+"""Finds which packages a program needs, in the format of whichever tool its folder was made with.
+
+A new format is a module with `read`, a line in FORMATS, and a case in the tests.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from model_dockerize.program import reading
+from model_dockerize.program.files import Listing
+from model_dockerize.program.formats import (
+    conda,
+    pdm,
+    pipenv,
+    poetry,
+    pylock,
+    pyproject,
+    refused,
+    requirements,
+    setuptools,
+    uv,
+)
+from model_dockerize.program.formats.folder import Folder, UnusableError
+from model_dockerize.program.problems import Problems
+from model_dockerize.program.types import Packages
+from model_dockerize.progress import Progress
+
+
+@dataclass(frozen=True)
+class Format:
+    """Say how a tool writes down what a program needs. `read` gives None where its files say nothing."""
+
+    read: Callable[[Folder], Packages | None]
+    files: tuple[str, ...] = ()  # at the top of the folder
+
+
+#: In order of precedence: what pip is meant to read, locks, what is not locked, what is refused.
+FORMATS = (
+    Format(requirements.read, (requirements.FILE,)),
+    Format(uv.read, (uv.LOCK,)),
+    Format(poetry.read, (poetry.LOCK,)),
+    Format(pdm.read, (pdm.LOCK,)),
+    Format(pipenv.read_lock, (pipenv.LOCK,)),
+    Format(pylock.read, (pylock.LOCK,)),
+    Format(requirements.read_variant),
+    Format(requirements.read_folder),
+    Format(pipenv.read, (pipenv.FILE,)),
+    Format(conda.read, conda.FILES),
+    Format(refused.read, refused.FILES),
+    Format(pyproject.read, (pyproject.FILE,)),
+    Format(setuptools.read, (setuptools.SCRIPT, setuptools.CONFIGURATION)),
+)
+#: A setting that asks for no file, whatever the folder holds.
+NONE = "none"
+# Files that say many things; they are passed over only if they say something of packages.
+_OF_MANY_THINGS = {"pyproject.toml": "dependencies", "setup.cfg": "install_requires"}
+# What is read together with a lock, and so is not passed over.
+_READ_WITH = {"Pipfile.lock": "Pipfile", **dict.fromkeys(("uv.lock", "poetry.lock", "pdm.lock"), "pyproject.toml")}
+
+
+def find(setting: str, root: Path, listing: Listing, problems: Problems, progress: Progress) -> Packages:
+    """Find what is installed: what the named file says, else the first format of the folder."""
+    folder = _folder(root, listing, problems)
+    packages: Packages | None = Packages()
+    try:
+        if setting and setting != NONE:
+            packages = _named(setting, folder, listing, problems)
+        elif setting != NONE:
+            packages = next(filter(None, (one.read(folder) for one in FORMATS)), Packages())
+    except UnusableError as error:
+        problems.wrong_folder(str(error))
+        return Packages()
+    if packages is None:
+        return Packages()
+    if packages.source and not (packages.text or packages.exact or packages.local):
+        packages = requirements.complete(packages, root, listing, problems, progress)
+    _tell(packages, folder, root, listing, progress)
+    return packages
+
+
+def _folder(root: Path, listing: Listing, problems: Problems) -> Folder:
+    paths = frozenset(file.path for file in listing.files)
+    known = {name for one in FORMATS for name in one.files if name != requirements.FILE}
+    texts = {name: reading.text(root, name, problems) for name in sorted(known & paths)}
+    return Folder({name: text for name, text in texts.items() if text is not None}, paths)
+
+
+def _named(setting: str, folder: Folder, listing: Listing, problems: Problems) -> Packages | None:
+    name = PurePosixPath(setting).as_posix()
+    if name not in folder.paths:
+        left_out = next((item for item in listing.excluded if item.path == name), None)
+        why = f"is left out ({left_out.reason})" if left_out else "is not in the folder"
+        problems.wrong_input(f"requirements-file {setting!r} {why}.")
+        return None
+    base = PurePosixPath(name).name
+    known = next((one for one in FORMATS if base in one.files and base != requirements.FILE), None)
+    if known is None:
+        return Packages(source=name)
+    if base != name:
+        raise UnusableError(f"{name} is read at the top of the folder only: name its folder with program-path.")
+    rivals = {rival for rival in known.files if rival != name}
+    packages = known.read(
+        Folder({file: text for file, text in folder.texts.items() if file not in rivals}, folder.paths)
+    )
+    if packages is None:
+        raise UnusableError(f"{name} names no packages.")
+    return packages
+
+
+def _tell(packages: Packages, folder: Folder, root: Path, listing: Listing, progress: Progress) -> None:
+    read = {packages.source, _READ_WITH.get(packages.source, ""), *packages.includes}
+    if packages.need_code:  # a requirement like `.` reads the project
+        read |= {pyproject.FILE, setuptools.SCRIPT, setuptools.CONFIGURATION}
+    present = [name for one in FORMATS for name in one.files if name in folder.paths and name not in read]
+    present += [name for name in requirements.variants(folder) if name not in read]
+    passed_over = [name for name in present if _OF_MANY_THINGS.get(name, "") in folder.texts.get(name, "")]
+    if packages.source:
+        others = f" Passed over: {', '.join(passed_over)}." if passed_over else ""
+        progress.info(f"Packages are installed from {packages.source}.{others}")
+        return
+    for name in passed_over:
+        progress.warning(
+            f"{name} is not installed from. If the model needs its packages, name it with requirements-file.",
+            root / name,
+        )
+    known = {name for one in FORMATS for name in one.files}
+    for item in listing.excluded:
+        if item.path in known:
+            progress.warning(
+                f"{item.path} is left out ({item.reason}), so nothing is installed from it.", root / item.path
+            )

@@ -1,0 +1,60 @@
+"""The part of a program folder that a format reads, and how it says that it cannot."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+class UnusableError(Exception):
+    """Say which file cannot be installed from, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Hold the texts of the files that say which packages a program needs, and the names of all files."""
+
+    texts: Mapping[str, str]  # by name, at the top of the folder
+    paths: frozenset[str]
+
+    def toml(self, name: str) -> dict[str, Any]:
+        """Read a TOML file; empty if there is none."""
+        try:
+            return tomllib.loads(self.texts.get(name, ""))
+        except tomllib.TOMLDecodeError as error:
+            raise UnusableError(f"{name} is not valid TOML: {error}.") from error
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Read a JSON object."""
+        try:
+            content = json.loads(self.texts[name])
+        except (ValueError, RecursionError) as error:
+            raise UnusableError(f"{name} is not valid JSON: {error}.") from error
+        return table(content, name, "its content")
+
+    def holds_folder(self, path: str) -> bool:
+        """Tell whether a file lies below `path`."""
+        return any(name.startswith(f"{path}/") for name in self.paths)
+
+
+def table(value: Any, file: str, what: str) -> dict[str, Any]:
+    """Return `value` if it is a table.
+
+    Raises:
+        UnusableError: it is something else.
+    """
+    if isinstance(value, dict):
+        return value
+    raise UnusableError(f"{file}: {what} is {type(value).__name__}, not a table.")
+
+
+def tables(value: Any, file: str, what: str) -> list[dict[str, Any]]:
+    """Return `value` if it is a list of tables.
+
+    Raises:
+        UnusableError: it is something else.
+    """
+    if not isinstance(value, list):
+        raise UnusableError(f"{file}: {what} is {type(value).__name__}, not a list.")
+    return [table(item, file, f"an entry of {what}") for item in value]

@@ -1,0 +1,48 @@
+"""Reads pdm.lock, in which each package names its groups and its marker."""
+
+from typing import Any
+
+from model_dockerize.program.formats import pyproject
+from model_dockerize.program.formats.conditions import is_never, without_extras
+from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
+from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked
+from model_dockerize.program.types import Packages
+
+LOCK = "pdm.lock"
+_REMEDY = "pdm lock"
+_STRATEGY = "inherit_metadata"  # what makes a package name its groups and its marker; the default since PDM 2.11
+
+
+def read(folder: Folder) -> Packages | None:
+    """Translate the lock, without the project's extras and groups."""
+    if LOCK not in folder.texts:
+        return None
+    lock = folder.toml(LOCK)
+    metadata = table(lock.get("metadata", {}), LOCK, "metadata")
+    if _STRATEGY not in metadata.get("strategy", ()):
+        raise UnusableError(
+            f"{LOCK} does not say which packages belong to which group: run `{_REMEDY} --strategy {_STRATEGY}`."
+        )
+    pins = [pin for package in tables(lock.get("package", []), LOCK, "package") for pin in _pins(package)]
+    check_fresh(LOCK, _REMEDY, pyproject.dependencies(folder), pins)
+    targets = tables(metadata.get("targets", []), LOCK, "metadata.targets")
+    python = str(targets[0].get("requires_python", "")) if len(targets) == 1 else ""
+    return locked(folder, LOCK, pins, project=pyproject.is_package(folder), python=python)
+
+
+def _pins(package: dict[str, Any]) -> list[Pin]:
+    """Pin a package once; `name[extra]` has an entry of its own beside it."""
+    name, version = str(package.get("name")), str(package.get("version", ""))
+    marker = without_extras(str(package.get("marker", "")))
+    if "default" not in package.get("groups", ()) or package.get("extras") or is_never(marker):
+        return []
+    files = tables(package.get("files", []), LOCK, f"the files of {name}")
+    hashes = tuple(str(file["hash"]) for file in files if "hash" in file)
+    if "git" in package:
+        url = git_url(str(package["git"]), str(package.get("revision", "")), str(package.get("subdirectory", "")))
+        return [Pin(name, url=url, marker=marker)]
+    if "url" in package:
+        return [Pin(name, url=str(package["url"]), marker=marker, hashes=hashes)]
+    if "path" in package:
+        return [Pin(name, path=str(package["path"]), editable=bool(package.get("editable")), marker=marker)]
+    return [Pin(name, version, marker=marker, hashes=hashes)]

@@ -1,0 +1,84 @@
+"""Reads Pipfile.lock, else Pipfile."""
+
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
+from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked
+from model_dockerize.program.formats.pyproject import poetry_requirement
+from model_dockerize.program.types import MARKER, Packages
+
+LOCK = "Pipfile.lock"
+FILE = "Pipfile"
+_REMEDY = "pipenv lock"
+_REPOSITORIES = ("hg", "svn", "bzr")
+
+
+def read_lock(folder: Folder) -> Packages | None:
+    """Translate the lock, without the packages for development."""
+    if LOCK not in folder.texts:
+        return None
+    lock = folder.json(LOCK)
+    meta = table(lock.get("_meta", {}), LOCK, "_meta")
+    sources = tables(meta.get("sources", []), LOCK, "sources")
+    indexes = {str(source.get("name")): str(source.get("url", "")) for source in sources}
+    default = table(lock.get("default", {}), LOCK, "default")
+    pins = [_pin(name, table(value, LOCK, name), indexes) for name, value in default.items()]
+    check_fresh(LOCK, _REMEDY, _wanted(folder), pins)
+    requires = meta.get("requires") or folder.toml(FILE).get("requires", {})
+    return locked(folder, LOCK, pins, python=_python(table(requires, LOCK, "requires")))
+
+
+def read(folder: Folder) -> Packages | None:
+    """Install what Pipfile asks for, which is not locked."""
+    if FILE not in folder.texts:
+        return None
+    content = folder.toml(FILE)
+    asked = table(content.get("packages", {}), FILE, "packages")
+    for name, value in asked.items():
+        if isinstance(value, dict) and any(key in value for key in ("git", "path", "file", "ref", *_REPOSITORIES)):
+            raise UnusableError(f"{FILE}: {name} is on no index. Run `{_REMEDY}`: the lock is installed from.")
+    lines = [str(want) for want in _wanted(folder)]
+    text = "\n".join((f"{MARKER} From {FILE}; edits are lost.", *lines, "")) if lines else ""
+    return Packages(source=FILE, text=text, exact=not lines, python=_python(content.get("requires", {})))
+
+
+def _wanted(folder: Folder) -> list[Requirement]:
+    """List what Pipfile asks for; what is fetched from elsewhere has no version there."""
+    asked = table(folder.toml(FILE).get("packages", {}), FILE, "packages")
+    return [poetry_requirement(name, _with_markers(value), FILE) for name, value in asked.items()]
+
+
+def _with_markers(value: Any) -> Any:
+    """Gather the keys that Pipfile has for single markers: `sys_platform = "== 'linux'"`."""
+    if not isinstance(value, dict):
+        return value
+    single = [
+        f"{key} {value[key]}"
+        for key in ("os_name", "sys_platform", "platform_machine", "python_version")
+        if key in value
+    ]
+    markers = [f"({marker})" for marker in (value.get("markers", ""), *single) if marker]
+    return {**value, "markers": " and ".join(markers)}
+
+
+def _python(requires: dict[str, Any]) -> str:
+    version = str(requires.get("python_full_version") or requires.get("python_version") or "")
+    return f"=={version}" if version.count(".") > 1 else f"=={version}.*" if version else ""
+
+
+def _pin(name: str, value: dict[str, Any], indexes: dict[str, str]) -> Pin:
+    marker, hashes = str(value.get("markers", "")), tuple(map(str, value.get("hashes", ())))
+    subdirectory = str(value.get("subdirectory", ""))
+    if "git" in value:
+        return Pin(name, url=git_url(str(value["git"]), str(value.get("ref", "")), subdirectory), marker=marker)
+    if any(key in value for key in _REPOSITORIES):
+        raise UnusableError(f"{LOCK}: {name} comes from a repository that is not git's.")
+    place = str(value.get("path") or value.get("file") or "")
+    if "://" in place:
+        return Pin(name, url=place, marker=marker, hashes=hashes)
+    if place:
+        return Pin(name, path=place, editable=bool(value.get("editable")), marker=marker)
+    version = str(value.get("version", "")).removeprefix("==")
+    return Pin(name, version, marker=marker, hashes=hashes, index=indexes.get(str(value.get("index", "")), ""))

@@ -1,0 +1,26 @@
+"""Names the files of tools whose packages cannot be installed: an image without them would be built for nothing."""
+
+from model_dockerize.program.formats.folder import Folder, UnusableError
+from model_dockerize.program.types import Packages
+
+_OTHERWISE = "If the base image or the init script brings them, set `requirements-file: none`."
+_REMEDIES = {
+    "pixi.lock": "Its packages are conda's: list what pip can install in requirements.txt.",
+    "pixi.toml": "Its packages are conda's: list what pip can install in requirements.txt.",
+    "conda-lock.yml": "Its packages are conda's: list what pip can install in requirements.txt.",
+    "renv.lock": "Restore it in an init script, on a base image of R: `Rscript -e 'renv::restore()'` "
+    "(docs/base-images.md).",
+}
+FILES = tuple(_REMEDIES)
+
+
+def read(folder: Folder) -> Packages | None:
+    """Refuse the first of these files.
+
+    Raises:
+        UnusableError: one is there.
+    """
+    for name, remedy in _REMEDIES.items():
+        if name in folder.texts:
+            raise UnusableError(f"{name} says which packages the program needs, and is not read. {remedy} {_OTHERWISE}")
+    return None

@@ -1,0 +1,115 @@
+"""Reads uv.lock, in which each package names the packages that it needs."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from packaging.utils import canonicalize_name
+
+from model_dockerize.program.formats import pyproject
+from model_dockerize.program.formats.conditions import follow
+from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
+from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked
+from model_dockerize.program.types import Packages
+
+LOCK = "uv.lock"
+_REMEDY = "uv lock"
+_Node = tuple[int, str]  # a package by its place in the lock, and one of its extras
+
+
+def read(folder: Folder) -> Packages | None:
+    """Translate the lock of the project at the top of the folder, without its extras and groups."""
+    if LOCK not in folder.texts:
+        return None
+    lock = folder.toml(LOCK)
+    if lock.get("version") != 1:
+        raise UnusableError(f"{LOCK} has the version {lock.get('version')!r}; version 1 can be read.")
+    packages = tables(lock.get("package", []), LOCK, "package")
+    roots = _roots(lock, packages)
+    graph = _Graph(packages)
+    conditions = follow([((root, ""), "") for root in roots], graph.needs, LOCK)
+    pins = {
+        (place, marker): _pin(packages[place], marker)
+        for (place, extra), marker in conditions.items()
+        if not extra and place not in roots and "virtual" not in _source(packages[place])
+    }
+    check_fresh(LOCK, _REMEDY, pyproject.dependencies(folder), pins.values())
+    members = [_pin(packages[root], "") for root in roots if "virtual" not in _source(packages[root])]
+    return locked(folder, LOCK, [*pins.values(), *members], python=str(lock.get("requires-python", "")))
+
+
+def _roots(lock: dict[str, Any], packages: list[dict[str, Any]]) -> list[int]:
+    """Find the project; a workspace without one at its top is all of its members."""
+    places = {_path(package): place for place, package in enumerate(packages)}
+    if "." in places:
+        return [places["."]]
+    members = table(lock.get("manifest", {}), LOCK, "manifest").get("members", [])
+    found = [place for place, package in enumerate(packages) if package.get("name") in members]
+    if not found:
+        raise UnusableError(f"{LOCK} does not hold the project of pyproject.toml: run `{_REMEDY}`.")
+    return found
+
+
+class _Graph:
+    def __init__(self, packages: list[dict[str, Any]]) -> None:
+        self._packages = packages
+        self._places: dict[str, list[int]] = {}
+        for place, package in enumerate(packages):
+            self._places.setdefault(canonicalize_name(str(package.get("name", ""))), []).append(place)
+
+    def needs(self, node: _Node) -> list[tuple[_Node, str]]:
+        """List what a package, or one of its extras, needs."""
+        place, extra = node
+        package = self._packages[place]
+        if not extra:
+            wanted = package.get("dependencies", [])
+        else:
+            wanted = table(package.get("optional-dependencies", {}), LOCK, "optional-dependencies").get(extra, [])
+        found: list[tuple[_Node, str]] = [((place, ""), "")] if extra else []
+        for want in tables(wanted, LOCK, f"the dependencies of {package.get('name')}"):
+            target = self._find(want)
+            found += [((target, name), str(want.get("marker", ""))) for name in ("", *want.get("extra", ()))]
+        return found
+
+    def _find(self, want: dict[str, Any]) -> int:
+        name = str(want.get("name", ""))
+        places = [
+            place
+            for place in self._places.get(canonicalize_name(name), ())
+            if all(self._packages[place].get(key) == want[key] for key in ("version", "source") if key in want)
+        ]
+        if len(places) != 1:
+            raise UnusableError(f"{LOCK} holds {len(places)} packages that could be {name!r}: run `{_REMEDY}`.")
+        return places[0]
+
+
+def _source(package: dict[str, Any]) -> dict[str, Any]:
+    return table(package.get("source", {}), LOCK, f"the source of {package.get('name')}")
+
+
+def _path(package: dict[str, Any]) -> str:
+    source = _source(package)
+    return str(next((source[kind] for kind in ("editable", "virtual", "directory", "path") if kind in source), ""))
+
+
+def _pin(package: dict[str, Any], marker: str) -> Pin:
+    name, version, source = str(package.get("name")), str(package.get("version", "")), _source(package)
+    files = [*tables(package.get("wheels", []), LOCK, "wheels")]
+    files += [table(package["sdist"], LOCK, "sdist")] if "sdist" in package else []
+    hashes = tuple(str(file["hash"]) for file in files if "hash" in file)
+    if "registry" in source:
+        return Pin(name, version, marker=marker, hashes=hashes, index=str(source["registry"]))
+    if "url" in source:
+        subdirectory = f"#subdirectory={source['subdirectory']}" if source.get("subdirectory") else ""
+        return Pin(name, url=f"{source['url']}{subdirectory}", marker=marker, hashes=hashes)
+    if "git" in source:
+        return Pin(name, url=_git(str(source["git"])), marker=marker)
+    if path := _path(package):
+        return Pin(name, path=path, editable="editable" in source, marker=marker)
+    raise UnusableError(f"{LOCK}: {name} comes from {json.dumps(source)}, which is not known.")
+
+
+def _git(url: str) -> str:
+    parts = urlsplit(url)
+    subdirectory = "".join(parse_qs(parts.query).get("subdirectory", []))
+    return git_url(urlunsplit(parts._replace(query="", fragment="")), parts.fragment, subdirectory)
