@@ -1,90 +1,103 @@
-"""Follows the dependencies in a lock, and says of each package under which conditions it is installed."""
+"""Says under which conditions the packages of a lock are installed."""
 
 import re
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TypeVar
 
 from packaging.markers import InvalidMarker, Marker
+from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats.folder import UnusableError
 
 Key = TypeVar("Key", bound=Hashable)
+#: Alternatives, each of which is a set of comparisons that must all hold.
+Condition = frozenset[frozenset[str]]
+ALWAYS: Condition = frozenset({frozenset()})
+NEVER: Condition = frozenset()
 
-# What is true, and false, of every Python: a marker has no constants.
-_ALWAYS = 'python_version >= "2"'
-_NEVER = 'python_version < "2"'
-_EXTRA = re.compile(r"""extra\s*(==|!=)\s*(["'])(.*?)\2""")
+_VALUE = r"""(?:"[^"]*"|'[^']*'|[\w.]+)"""
+_TOKEN = re.compile(rf"\(|\)|{_VALUE}\s+(?:not in|in|[<>=!~]+)\s+{_VALUE}|and|or")
+_EXTRA = re.compile(r"""extra (==|!=) (["'])(.*)\2""")
 _LARGEST = 64  # alternatives of one package; real locks have a handful
 
 
-def follow(
-    roots: Iterable[tuple[Key, str]], needs: Callable[[Key], Iterable[tuple[Key, str]]], file: str
-) -> dict[Key, str]:
-    """Return the marker of every package that is reached from `roots`; empty: it is always installed.
-
-    Args:
-        roots: what is asked for, each with its marker.
-        needs: the dependencies of a package, each with its marker.
-        file: the lock, for messages.
-    Raises:
-        UnusableError: a marker is none, or they combine in too many ways.
-    """
-    # A condition is a set of alternatives, and an alternative a set of markers that must all hold.
-    found: dict[Key, frozenset[frozenset[str]]] = {}
-    waiting = [(key, frozenset({_clause(marker, file)})) for key, marker in roots if _clause(marker, file) != {_NEVER}]
-    while waiting:
-        key, arriving = waiting.pop()
-        known = found.get(key, frozenset())
-        merged = _shortest(known | arriving)
-        if merged == known:
-            continue
-        if len(merged) > _LARGEST:
-            raise UnusableError(f"{file}: its markers combine in more than {_LARGEST} ways.")
-        found[key] = merged
-        for needed, marker in needs(key):
-            clause = _clause(marker, file)
-            if clause != {_NEVER}:
-                waiting.append((needed, frozenset(alternative | clause for alternative in merged)))
-    return {key: _text(alternatives) for key, alternatives in found.items()}
-
-
-def without_extras(marker: str, chosen: frozenset[str] = frozenset()) -> str:
-    """Replace questions about extras by their answers, and return the marker as packaging writes it.
+def condition(marker: str, file: str, extras: Iterable[str] = ()) -> Condition:
+    """Read a marker, with the answer to what it asks of extras.
 
     Raises:
-        InvalidMarker: it is none.
+        UnusableError: it is no marker, or has too many alternatives.
     """
-
-    def answer(match: re.Match[str]) -> str:
-        return _ALWAYS if (match[3] in chosen) == (match[1] == "==") else _NEVER
-
-    text = str(Marker(_EXTRA.sub(answer, marker))) if marker.strip() else ""
-    return "" if text == _ALWAYS else text
-
-
-def is_never(marker: str) -> bool:
-    """Tell whether `without_extras` left a marker that no Python satisfies."""
-    return bool(marker) and _NEVER in marker.split(" and ") and " or " not in marker
-
-
-def _clause(marker: str, file: str) -> frozenset[str]:
+    if not marker.strip():
+        return ALWAYS
     try:
-        text = without_extras(marker)
+        text = str(Marker(marker))
     except InvalidMarker as error:
         raise UnusableError(f"{file}: {marker!r} is no marker.") from error
-    if is_never(text):
-        return frozenset({_NEVER})
-    return frozenset({text}) if text else frozenset()
+    return _any(iter(_TOKEN.findall(text)), frozenset(map(canonicalize_name, extras)), file)
 
 
-def _shortest(alternatives: frozenset[frozenset[str]]) -> frozenset[frozenset[str]]:
-    """Drop each alternative that asks for more than another one does."""
-    return frozenset(one for one in alternatives if not any(other < one for other in alternatives))
-
-
-def _text(alternatives: frozenset[frozenset[str]]) -> str:
-    clauses = sorted(sorted(alternative) for alternative in alternatives)
-    if [] in clauses:
+def marker_of(alternatives: Condition) -> str:
+    """Write a condition as a marker; empty: always."""
+    if alternatives >= ALWAYS:
         return ""
-    parts = [" and ".join(f"({marker})" if len(clause) > 1 else marker for marker in clause) for clause in clauses]
-    return " or ".join(f"({part})" for part in parts) if len(parts) > 1 else parts[0]
+    clauses = sorted(" and ".join(sorted(alternative)) for alternative in alternatives)
+    return " or ".join(f"({clause})" if len(clauses) > 1 and " and " in clause else clause for clause in clauses)
+
+
+def follow(
+    roots: Iterable[tuple[Key, Condition]], needs: Callable[[Key], Iterable[tuple[Key, Condition]]], file: str
+) -> dict[Key, Condition]:
+    """Return the condition of every package that is reached from `roots`.
+
+    Args:
+        roots: what is asked for.
+        needs: the dependencies of a package.
+        file: the lock, for messages.
+    Raises:
+        UnusableError: the conditions combine in too many ways.
+    """
+    found: dict[Key, Condition] = {}
+    waiting = list(roots)
+    while waiting:
+        key, arriving = waiting.pop()
+        known = found.get(key, NEVER)
+        merged = _shortest(known | arriving, file)
+        if merged != known:
+            found[key] = merged
+            waiting += [(needed, _both(merged, when, file)) for needed, when in needs(key)]
+    return found
+
+
+def _any(words: Iterator[str], extras: frozenset[str], file: str) -> Condition:
+    """Read up to a closing bracket. `and` binds tighter than `or`."""
+    result, term = NEVER, ALWAYS
+    for word in words:
+        if word == ")":
+            break
+        if word == "or":
+            result, term = _shortest(result | term, file), ALWAYS
+        elif word != "and":
+            factor = _any(words, extras, file) if word == "(" else _one(word, extras)
+            term = _both(term, factor, file)
+    return _shortest(result | term, file)
+
+
+def _one(comparison: str, extras: frozenset[str]) -> Condition:
+    match = _EXTRA.fullmatch(comparison)
+    if match is None:
+        return frozenset({frozenset({comparison})})
+    return ALWAYS if (canonicalize_name(match[3]) in extras) == (match[1] == "==") else NEVER
+
+
+def _both(one: Condition, other: Condition, file: str) -> Condition:
+    return _shortest(frozenset(left | right for left in one for right in other), file)
+
+
+def _shortest(alternatives: Condition, file: str) -> Condition:
+    """Drop each alternative that asks for more than another one does."""
+    if len(alternatives) > _LARGEST**2:
+        raise UnusableError(f"{file}: its markers combine in too many ways.")
+    kept = frozenset(one for one in alternatives if not any(other < one for other in alternatives))
+    if len(kept) > _LARGEST:
+        raise UnusableError(f"{file}: its markers combine in more than {_LARGEST} ways.")
+    return kept

@@ -3,7 +3,7 @@
 from typing import Any
 
 from model_dockerize.program.formats import pyproject
-from model_dockerize.program.formats.conditions import is_never, without_extras
+from model_dockerize.program.formats.conditions import condition, marker_of
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
 from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked
 from model_dockerize.program.types import Packages
@@ -33,9 +33,10 @@ def read(folder: Folder) -> Packages | None:
 def _pins(package: dict[str, Any]) -> list[Pin]:
     """Pin a package once; `name[extra]` has an entry of its own beside it."""
     name, version = str(package.get("name")), str(package.get("version", ""))
-    marker = without_extras(str(package.get("marker", "")))
-    if "default" not in package.get("groups", ()) or package.get("extras") or is_never(marker):
+    when = condition(str(package.get("marker", "")), LOCK)
+    if "default" not in package.get("groups", ()) or package.get("extras") or not when:
         return []
+    marker = marker_of(when)
     files = tables(package.get("files", []), LOCK, f"the files of {name}")
     hashes = tuple(str(file["hash"]) for file in files if "hash" in file)
     if "git" in package:

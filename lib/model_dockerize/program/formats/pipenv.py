@@ -4,6 +4,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from model_dockerize.program.formats.conditions import condition, marker_of
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
 from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked
 from model_dockerize.program.formats.pyproject import poetry_requirement
@@ -69,7 +70,7 @@ def _python(requires: dict[str, Any]) -> str:
 
 
 def _pin(name: str, value: dict[str, Any], indexes: dict[str, str]) -> Pin:
-    marker, hashes = str(value.get("markers", "")), tuple(map(str, value.get("hashes", ())))
+    marker, hashes = marker_of(condition(str(value.get("markers", "")), LOCK)), tuple(map(str, value.get("hashes", ())))
     subdirectory = str(value.get("subdirectory", ""))
     if "git" in value:
         return Pin(name, url=git_url(str(value["git"]), str(value.get("ref", "")), subdirectory), marker=marker)

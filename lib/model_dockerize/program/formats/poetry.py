@@ -6,7 +6,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats import pyproject
-from model_dockerize.program.formats.conditions import follow, is_never, without_extras
+from model_dockerize.program.formats.conditions import NEVER, Condition, condition, follow, marker_of
 from model_dockerize.program.formats.constraints import pep440
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
 from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked
@@ -15,6 +15,7 @@ from model_dockerize.program.types import Packages
 LOCK = "poetry.lock"
 _REMEDY = "poetry lock"
 _MAIN = "main"
+_Node = tuple[int, str]  # a package by its place in the lock, and one of its extras
 
 
 def read(folder: Folder) -> Packages | None:
@@ -28,59 +29,57 @@ def read(folder: Folder) -> Packages | None:
     conditions = _said(packages) if says_groups else _followed(packages, wanted)
     metadata = table(lock.get("metadata", {}), LOCK, "metadata")
     files = table(metadata.get("files", {}), LOCK, "metadata.files")
-    pins = [_pin(packages[place], marker, files) for place, marker in conditions.items()]
+    pins = [_pin(packages[place], marker_of(when), files) for place, when in conditions.items()]
     check_fresh(LOCK, _REMEDY, wanted, pins)
     python = pep440(str(metadata.get("python-versions", "")), LOCK, "python-versions")
     project = pyproject.is_package(folder)
     return locked(folder, LOCK, pins, project=project, python=python or pyproject.python(folder))
 
 
-def _said(packages: list[dict[str, Any]]) -> dict[int, str]:
+def _said(packages: list[dict[str, Any]]) -> dict[int, Condition]:
     found = {}
     for place, package in enumerate(packages):
         if _MAIN in package["groups"]:
             said = package.get("markers", "")
-            marker = without_extras(str(said.get(_MAIN, "") if isinstance(said, dict) else said))
-            if not is_never(marker):
-                found[place] = marker
-    return found
+            found[place] = condition(str(said.get(_MAIN, "") if isinstance(said, dict) else said), LOCK)
+    return {place: when for place, when in found.items() if when != NEVER}
 
 
-def _followed(packages: list[dict[str, Any]], wanted: list[Requirement]) -> dict[int, str]:
-    places: dict[str, list[int]] = {}
-    for place, package in enumerate(packages):
-        places.setdefault(canonicalize_name(str(package.get("name", ""))), []).append(place)
+def _followed(packages: list[dict[str, Any]], wanted: list[Requirement]) -> dict[int, Condition]:
+    graph = _Graph(packages)
+    roots = [root for want in wanted for root in graph.find(want)]
+    return {place: when for (place, extra), when in follow(roots, graph.needs, LOCK).items() if not extra}
 
-    def find(want: Requirement) -> list[tuple[tuple[int, str], str]]:
-        marker = str(want.marker) if want.marker else ""
+
+class _Graph:
+    def __init__(self, packages: list[dict[str, Any]]) -> None:
+        self._packages = packages
+        self._places: dict[str, list[int]] = {}
+        for place, package in enumerate(packages):
+            self._places.setdefault(canonicalize_name(str(package.get("name", ""))), []).append(place)
+
+    def find(self, want: Requirement, extra: str = "") -> list[tuple[_Node, Condition]]:
+        """List the packages that `want` may mean, as a dependency of `extra`."""
+        when = condition(str(want.marker or ""), LOCK, [extra] if extra else [])
+        if not when:
+            return []
         return [
-            ((place, extra), marker)
-            for place in places.get(canonicalize_name(want.name), ())
-            if want.specifier.contains(str(packages[place].get("version", "")), prereleases=True)
-            for extra in ("", *map(canonicalize_name, want.extras))
+            ((place, asked), when)
+            for place in self._places.get(canonicalize_name(want.name), ())
+            if want.specifier.contains(str(self._packages[place].get("version", "")), prereleases=True)
+            for asked in ("", *map(canonicalize_name, want.extras))
         ]
 
-    def needs(node: tuple[int, str]) -> list[tuple[tuple[int, str], str]]:
+    def needs(self, node: _Node) -> list[tuple[_Node, Condition]]:
+        """List what a package, or one of its extras, needs."""
         place, extra = node
-        package = packages[place]
-        found: list[tuple[tuple[int, str], str]] = []
-        for name, value in table(package.get("dependencies", {}), LOCK, "dependencies").items():
-            for one in value if isinstance(value, list) else [value]:
-                want = pyproject.poetry_requirement(name, one, LOCK)
-                if want.marker:
-                    answered = without_extras(str(want.marker), frozenset({extra}) if extra else frozenset())
-                    found += [(target, answered) for target, _ in find(want)]
-                else:
-                    found += find(want)
-        return found
-
-    roots = [root for want in wanted for root in find(want)]
-    conditions = follow(roots, needs, LOCK)
-    found: dict[int, str] = {}
-    for (place, extra), marker in conditions.items():
-        if not extra:
-            found[place] = marker
-    return found
+        asked = table(self._packages[place].get("dependencies", {}), LOCK, "dependencies")
+        wants = [
+            (name, one) for name, value in asked.items() for one in (value if isinstance(value, list) else [value])
+        ]
+        return [
+            target for name, one in wants for target in self.find(pyproject.poetry_requirement(name, one, LOCK), extra)
+        ]
 
 
 def _pin(package: dict[str, Any], marker: str, files: dict[str, Any]) -> Pin:

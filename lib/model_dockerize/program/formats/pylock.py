@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from model_dockerize.program.formats.conditions import is_never, without_extras
+from model_dockerize.program.formats.conditions import Condition, condition, marker_of
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
 from model_dockerize.program.formats.pins import Pin, git_url, locked
 from model_dockerize.program.types import Packages
@@ -22,20 +22,19 @@ def read(folder: Folder) -> Packages | None:
     groups = frozenset(map(str, lock.get("default-groups", ())))
     pins = []
     for package in tables(lock.get("packages", []), LOCK, "packages"):
-        marker = _answered(str(package.get("marker", "")), groups)
-        if not is_never(marker):
-            pins.append(_pin(package, marker))
+        when = _answered(str(package.get("marker", "")), groups)
+        if when:
+            pins.append(_pin(package, marker_of(when)))
     return locked(folder, LOCK, pins, python=str(lock.get("requires-python", "")))
 
 
-def _answered(marker: str, groups: frozenset[str]) -> str:
+def _answered(marker: str, groups: frozenset[str]) -> Condition:
     """Answer which extras and groups are installed, as if they were the extra of a requirement."""
-    chosen = frozenset(f"dependency_groups:{group}" for group in groups)
 
     def ask(match: re.Match[str]) -> str:
         return f"extra {'!=' if match['not'] else '=='} '{match['set']}:{match['name']}'"
 
-    return without_extras(_MEMBER.sub(ask, marker), chosen)
+    return condition(_MEMBER.sub(ask, marker), LOCK, [f"dependency_groups:{group}" for group in groups])
 
 
 def _pin(package: dict[str, Any], marker: str) -> Pin:

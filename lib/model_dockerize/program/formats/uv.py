@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats import pyproject
-from model_dockerize.program.formats.conditions import follow
+from model_dockerize.program.formats.conditions import ALWAYS, Condition, condition, follow, marker_of
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
 from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked
 from model_dockerize.program.types import Packages
@@ -27,15 +27,15 @@ def read(folder: Folder) -> Packages | None:
     packages = tables(lock.get("package", []), LOCK, "package")
     roots = _roots(lock, packages)
     graph = _Graph(packages)
-    conditions = follow([((root, ""), "") for root in roots], graph.needs, LOCK)
-    pins = {
-        (place, marker): _pin(packages[place], marker)
-        for (place, extra), marker in conditions.items()
+    conditions = follow([((root, ""), ALWAYS) for root in roots], graph.needs, LOCK)
+    pins = [
+        _pin(packages[place], marker_of(when))
+        for (place, extra), when in conditions.items()
         if not extra and place not in roots and "virtual" not in _source(packages[place])
-    }
-    check_fresh(LOCK, _REMEDY, pyproject.dependencies(folder), pins.values())
+    ]
+    check_fresh(LOCK, _REMEDY, pyproject.dependencies(folder), pins)
     members = [_pin(packages[root], "") for root in roots if "virtual" not in _source(packages[root])]
-    return locked(folder, LOCK, [*pins.values(), *members], python=str(lock.get("requires-python", "")))
+    return locked(folder, LOCK, [*pins, *members], python=str(lock.get("requires-python", "")))
 
 
 def _roots(lock: dict[str, Any], packages: list[dict[str, Any]]) -> list[int]:
@@ -57,7 +57,7 @@ class _Graph:
         for place, package in enumerate(packages):
             self._places.setdefault(canonicalize_name(str(package.get("name", ""))), []).append(place)
 
-    def needs(self, node: _Node) -> list[tuple[_Node, str]]:
+    def needs(self, node: _Node) -> list[tuple[_Node, Condition]]:
         """List what a package, or one of its extras, needs."""
         place, extra = node
         package = self._packages[place]
@@ -65,10 +65,12 @@ class _Graph:
             wanted = package.get("dependencies", [])
         else:
             wanted = table(package.get("optional-dependencies", {}), LOCK, "optional-dependencies").get(extra, [])
-        found: list[tuple[_Node, str]] = [((place, ""), "")] if extra else []
+        found: list[tuple[_Node, Condition]] = [((place, ""), ALWAYS)] if extra else []
         for want in tables(wanted, LOCK, f"the dependencies of {package.get('name')}"):
-            target = self._find(want)
-            found += [((target, name), str(want.get("marker", ""))) for name in ("", *want.get("extra", ()))]
+            when = condition(str(want.get("marker", "")), LOCK)
+            if when:  # else it belongs to an extra or group, and is ambiguous without
+                target = self._find(want)
+                found += [((target, name), when) for name in ("", *want.get("extra", ()))]
         return found
 
     def _find(self, want: dict[str, Any]) -> int:
