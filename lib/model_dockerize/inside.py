@@ -9,8 +9,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-#: Bytes of a file that is read whole: settings, ignore patterns, a license key.
-MOST_TEXT = 4 << 20
+#: Bytes of a file that is read whole: settings, ignore patterns, a lock, of which the largest that are known have 5 MB.
+MOST_TEXT = 16 << 20
 
 
 class OutsideError(ValueError):

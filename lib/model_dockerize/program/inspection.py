@@ -45,8 +45,8 @@ def inspect(
     name = image_name(image.image_name, root.name, problems)
     version = image_version(image.image_version, problems)
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
-    needs = formats.find(program.requirements_file, root, listing, problems, progress)
     init_file = _init_file(program.init_file, listing, problems)
+    needs = formats.find(program.requirements_file, root, listing, init_file, problems, progress)
     script = (reading.content(root, init_file, problems) or b"") if init_file else b""
     init_shell = _init_shell(init_file, script, problems) if init_file else ""
     python, base = _base(program, root, needs, problems, progress)

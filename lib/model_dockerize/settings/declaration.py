@@ -100,8 +100,8 @@ OPTIONS: tuple[Option, ...] = (
         "program",
         Kind.TEXT,
         "",
-        "Python requirements to install, relative to the program folder. Found by itself when empty; none: nothing is "
-        "installed.",
+        "Requirements, lock or project file to install from, relative to the program folder. Found by itself "
+        "when empty; none: nothing is installed.",
         config_ini="[dockerfile] requirements_file",
     ),
     Option(

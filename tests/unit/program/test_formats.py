@@ -537,6 +537,12 @@ def test_what_is_passed_over_is_told(tmp_path: Path, files: dict[str, str], told
     assert told in heard.infos
 
 
+def test_an_init_script_is_taken_to_restore_a_lock_of_r(tmp_path: Path) -> None:
+    files = {"score.R": "", "renv.lock": "{}", "init.sh": "#!/bin/sh\nRscript -e 'renv::restore()'\n"}
+    folder = fill(tmp_path, files)
+    assert look(folder, command="Rscript score.R", base_image="rocker/r-ver:4.4.1").packages.source == ""
+
+
 def test_a_file_of_any_format_may_be_named(tmp_path: Path) -> None:
     folder = fill(copied("pdm", tmp_path), {"requirements.txt": "numpy\n", "sub/uv.lock": ""})
     assert look(folder).packages.source == "requirements.txt"

@@ -109,7 +109,7 @@ def test_ambiguous_requirements_are_named(tmp_path: Path) -> None:
 def test_files_that_requirements_read(tmp_path: Path) -> None:
     files = {
         "main.py": "",
-        "requirements.txt": "-r deps/base.txt\n-c constraints.txt  # pins\nnumpy\n--hash=sha256:ab\n-r https://e.org/x.txt\n",
+        "requirements.txt": "-r \\\n  deps/base.txt\n-c constraints.txt  # pins\nnumpy\n--hash=sha256:ab\n-r https://e.org/x.txt\n",
         "deps/base.txt": "-r more.txt\n--requirement=../requirements.txt\n",
         "deps/more.txt": "a==1; python_version < '4'\n",
         "constraints.txt": "",

@@ -4,7 +4,7 @@ A new format is a module with `read`, a line in FORMATS, and a case in the tests
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from model_dockerize.program import reading
@@ -59,9 +59,11 @@ _OF_MANY_THINGS = {"pyproject.toml": "dependencies", "setup.cfg": "install_requi
 _READ_WITH = {"Pipfile.lock": "Pipfile", **dict.fromkeys(("uv.lock", "poetry.lock", "pdm.lock"), "pyproject.toml")}
 
 
-def find(setting: str, root: Path, listing: Listing, problems: Problems, progress: Progress) -> Packages:
+def find(
+    setting: str, root: Path, listing: Listing, init_file: str, problems: Problems, progress: Progress
+) -> Packages:
     """Find what is installed: what the named file says, else the first format of the folder."""
-    folder = _folder(root, listing, problems)
+    folder = _folder(root, listing, bool(init_file), problems)
     packages: Packages | None = Packages()
     try:
         if setting and setting != NONE:
@@ -79,11 +81,11 @@ def find(setting: str, root: Path, listing: Listing, problems: Problems, progres
     return packages
 
 
-def _folder(root: Path, listing: Listing, problems: Problems) -> Folder:
+def _folder(root: Path, listing: Listing, has_init_script: bool, problems: Problems) -> Folder:
     paths = frozenset(file.path for file in listing.files)
     known = {name for one in FORMATS for name in one.files if name != requirements.FILE}
     texts = {name: reading.text(root, name, problems) for name in sorted(known & paths)}
-    return Folder({name: text for name, text in texts.items() if text is not None}, paths)
+    return Folder({name: text for name, text in texts.items() if text is not None}, paths, has_init_script)
 
 
 def _named(setting: str, folder: Folder, listing: Listing, problems: Problems) -> Packages | None:
@@ -100,9 +102,8 @@ def _named(setting: str, folder: Folder, listing: Listing, problems: Problems) -
     if base != name:
         raise UnusableError(f"{name} is read at the top of the folder only: name its folder with program-path.")
     rivals = {rival for rival in known.files if rival != name}
-    packages = known.read(
-        Folder({file: text for file, text in folder.texts.items() if file not in rivals}, folder.paths)
-    )
+    texts = {file: text for file, text in folder.texts.items() if file not in rivals}
+    packages = known.read(replace(folder, texts=texts))
     if packages is None:
         raise UnusableError(f"{name} names no packages.")
     return packages

@@ -17,6 +17,7 @@ class Folder:
 
     texts: Mapping[str, str]  # by name, at the top of the folder
     paths: frozenset[str]
+    has_init_script: bool = False
 
     def toml(self, name: str) -> dict[str, Any]:
         """Read a TOML file; empty if there is none."""

@@ -73,7 +73,7 @@ def complete(packages: Packages, root: Path, listing: Listing, problems: Problem
     includes: dict[str, None] = {}
     local = _read(name, root, listing, includes, problems, progress)
     contents = [reading.content(root, path, problems) or b"" for path in includes]
-    git = any("git+" in line for content in contents for line in _lines(content))
+    git = any("git+" in line for content in contents for _, line in _lines(content))
     return replace(packages, includes=tuple(path for path in includes if path != name), need_code=local, need_git=git)
 
 
@@ -93,7 +93,7 @@ def _read(
         return False
     seen[name] = None
     local = False
-    for number, line in enumerate(_lines(reading.content(root, name, problems) or b""), start=1):
+    for number, line in _lines(reading.content(root, name, problems) or b""):
         if _PASSWORD.search(line) and "${" not in line:
             progress.warning(
                 f"{name} line {number} holds a password, which everybody can read in the image. "
@@ -130,11 +130,19 @@ def _is_local(line: str) -> bool:
     )
 
 
-def _lines(content: bytes) -> list[str]:
+def _lines(content: bytes) -> list[tuple[int, str]]:
+    """List the lines without comments, each with its number. A backslash at the end joins a line with the next one."""
     # As pip does: a byte order mark decides (PowerShell's `>` writes UTF-16).
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    text = content.decode(encoding, errors="replace")
-    return [re.sub(r"(^|\s)#.*$", "", line).strip() for line in text.splitlines()]
+    found: list[tuple[int, str]] = []
+    begun: list[str] = []
+    for number, line in enumerate(content.decode(encoding, errors="replace").splitlines(), start=1):
+        begun.append(line.removesuffix("\\"))
+        if line.endswith("\\") and not line.lstrip().startswith("#"):
+            continue
+        found.append((number - len(begun) + 1, re.sub(r"(^|\s)#.*$", "", "".join(begun)).strip()))
+        begun = []
+    return [*found, (0, "".join(begun).strip())] if begun else found
 
 
 def _join(name: str, relative: str) -> str:
