@@ -255,7 +255,7 @@ def test_a_huge_file_is_not_taken_for_settings(disk: Disk, name: str) -> None:
         file.truncate(MOST_TEXT + 1)
     done = call("dockerfile", disk.folder)
     assert done.exit_code == 3
-    assert "has more than 4 MiB" in done.output
+    assert "has more than 16 MiB" in done.output
 
 
 def test_settings_files_that_are_links(disk: Disk) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from model_dockerize.program import credentials, reading
-from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore, patterns_of, tool_reason
+from model_dockerize.program.dockerignore import DockerIgnore, Matched, PatternError, patterns_of
+from model_dockerize.program.ignore import CREDENTIAL, tool_reason
 from model_dockerize.program.lfs import is_pointer
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Excluded, ProgramFile
@@ -36,9 +37,15 @@ def list_files(root: Path, private: tuple[Path, ...], problems: Problems) -> Lis
         root: absolute, without symbolic links.
         private: files that settings name and that must not be shipped (pip's configuration).
     """
-    patterns = patterns_of(reading.text(root, ".dockerignore", problems) or "")
-    walk = _Walk(root, DockerIgnore(patterns), frozenset(_real(path) for path in private), problems)
-    files = tuple(sorted(walk.folder(""), key=lambda file: file.path))
+    patterns: tuple[str, ...] = ()
+    files: tuple[ProgramFile, ...] = ()
+    walk = _Walk(root, DockerIgnore(()), frozenset(_real(path) for path in private), problems)
+    try:
+        patterns = patterns_of(reading.text(root, ".dockerignore", problems) or "")
+        walk.ignore = DockerIgnore(patterns)
+        files = tuple(sorted(walk.folder("", ()), key=lambda file: file.path))
+    except PatternError as error:
+        problems.wrong_folder(f".dockerignore: {error} is no pattern, and Docker refuses the file. Correct that line.")
     excluded = tuple(sorted(walk.excluded, key=lambda item: item.path))
     pointers = tuple(file.path for file in files if not file.link_target and is_pointer(root / file.path))
     return Listing(files, excluded, patterns, pointers)
@@ -47,9 +54,10 @@ def list_files(root: Path, private: tuple[Path, ...], problems: Problems) -> Lis
 class _Walk:
     def __init__(self, root: Path, ignore: DockerIgnore, private: frozenset[Path], problems: Problems) -> None:
         self.excluded: list[Excluded] = []
-        self._root, self._ignore, self._private, self._problems = root, ignore, private, problems
+        self.ignore = ignore
+        self._root, self._private, self._problems = root, private, problems
 
-    def folder(self, path: str) -> Iterator[ProgramFile]:
+    def folder(self, path: str, matched: Matched) -> Iterator[ProgramFile]:
         """The files of this folder and those below it."""
         try:
             names = sorted(entry.name for entry in (self._root / path).iterdir())
@@ -57,20 +65,21 @@ class _Walk:
             self._problems.wrong_folder(f"{path or '.'} cannot be read: {error.strerror}.")
             return
         for name in names:
-            yield from self._entry(f"{path}/{name}" if path else name)
+            yield from self._entry(f"{path}/{name}" if path else name, matched)
 
-    def _entry(self, path: str) -> Iterator[ProgramFile]:
+    def _entry(self, path: str, above: Matched) -> Iterator[ProgramFile]:
         file = self._root / path
         try:
             mode = file.lstat().st_mode
         except OSError as error:
             self._problems.wrong_folder(f"{path!r} cannot be read: {error.strerror}.")
             return
-        reason = self._reason(path, file)
+        ignored, matched = self.ignore.look(path, above)
+        reason = self._reason(path, file, ignored)
         if reason:
             self.excluded.append(Excluded(path, reason))
-            if stat.S_ISDIR(mode) and reason == _IGNORED and self._ignore.takes_back:
-                yield from self.folder(path)
+            if stat.S_ISDIR(mode) and reason == _IGNORED and self.ignore.takes_back:
+                yield from self.folder(path, matched)
         elif not _is_plain(path):
             self._problems.wrong_folder(
                 f"{path!r} has control characters or bytes that are not UTF-8 in its name; rename it."
@@ -78,21 +87,21 @@ class _Walk:
         elif stat.S_ISLNK(mode):
             yield from self._link(path, file)
         elif stat.S_ISDIR(mode):
-            yield from self.folder(path)
+            yield from self.folder(path, matched)
         elif stat.S_ISREG(mode):
             yield from self._regular(path, file, mode)
         else:
             self.excluded.append(Excluded(path, "neither a file nor a folder"))
 
-    def _reason(self, path: str, file: Path) -> str:
+    def _reason(self, path: str, file: Path, ignored: bool) -> str:
         reason = tool_reason(path, file)
         if reason:
             return reason
-        if self._ignore.ignores(path):
+        if ignored:
             return _IGNORED
         if _real(file) in self._private:
             return CREDENTIAL
-        if credentials.is_named_so(path) and not self._ignore.names(path):
+        if credentials.is_named_so(path) and not self.ignore.names(path):
             return CREDENTIAL
         return ""
 
@@ -120,7 +129,7 @@ class _Walk:
             self._problems.wrong_folder(f"{path!r} cannot be read: {error.strerror}.")
             return
         secret, line = credentials.found_in(path, begins) if size == len(begins) else ("", 0)
-        if secret and not self._ignore.names(path):
+        if secret and not self.ignore.names(path):
             if not credentials.is_source(path):
                 self.excluded.append(Excluded(path, CREDENTIAL))
                 return

@@ -1,9 +1,7 @@
-"""Which paths stay out of the image: fixed rules, and the folder's own .dockerignore read as Docker reads it."""
+"""Says which paths stay out of every image; what the folder's own .dockerignore says is in dockerignore.py."""
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-
-from docker.utils.build import Pattern
 
 from model_dockerize.program.credentials import NAMES, PATHS, any_case
 from model_dockerize.program.types import REQUIREMENTS
@@ -60,44 +58,6 @@ def tool_reason(path: str, file: Path) -> str:
     return next((reason for pattern, reason in _TOOL_FILES.items() if fnmatchcase(name, pattern)), "")
 
 
-class DockerIgnore:
-    """The patterns of a .dockerignore. A later one overrules an earlier one; `!` takes a path back in."""
-
-    def __init__(self, lines: tuple[str, ...]) -> None:
-        # The matcher that the docker SDK wraps around these forgets the children of `**/folder` once a `!` pattern
-        # is there, so only its patterns are used, in the order of moby's MatchesOrParentMatches.
-        self._patterns = [pattern for pattern in map(Pattern, lines) if pattern.dirs]
-
-    @property
-    def takes_back(self) -> bool:
-        """Whether something below an ignored folder may be wanted."""
-        return any(pattern.exclusion for pattern in self._patterns)
-
-    def ignores(self, path: str) -> bool:
-        """Whether Docker would leave `path` (relative, with `/`) out of the build context."""
-        ignored = False
-        for pattern in self._patterns:
-            if pattern.exclusion == ignored and _matches_with_parents(pattern, path):
-                ignored = not pattern.exclusion
-        return ignored
-
-    def names(self, path: str) -> bool:
-        """Whether the last pattern about `path` takes exactly it back in."""
-        last = next((pattern for pattern in reversed(self._patterns) if _matches_with_parents(pattern, path)), None)
-        return last is not None and last.exclusion and bool(last.match(path))
-
-
-def patterns_of(text: str) -> tuple[str, ...]:
-    """The lines of a .dockerignore without comments."""
-    lines = text.splitlines()
-    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#") and line.strip() != "!")
-
-
 def literal(path: str) -> str:
     """A pattern that matches `path`; a character with a meaning in patterns stands for any one."""
     return "".join("?" if char in "*?[\\" else char for char in path)
-
-
-def _matches_with_parents(pattern: Pattern, path: str) -> bool:
-    parts = path.split("/")
-    return any(pattern.match("/".join(parts[:count])) for count in range(len(parts), 0, -1))

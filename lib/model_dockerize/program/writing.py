@@ -6,7 +6,8 @@ from pathlib import Path
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.inside import OutsideError, open_regular
-from model_dockerize.program.ignore import CREDENTIAL, FIXED_PATTERNS, VIRTUAL_ENVIRONMENT, DockerIgnore, literal
+from model_dockerize.program.dockerignore import DockerIgnore
+from model_dockerize.program.ignore import CREDENTIAL, FIXED_PATTERNS, VIRTUAL_ENVIRONMENT, literal
 from model_dockerize.program.types import MARKER, REQUIREMENTS, Program
 
 _NAME = "Dockerfile"
@@ -61,7 +62,8 @@ def _dockerignore(program: Program) -> str:
     fixed = DockerIgnore((*FIXED_PATTERNS, *found))
     listed = [f"!{REQUIREMENTS}"] if program.packages.text else []
     kept = [f"!{literal(file.path)}" for file in program.files if fixed.ignores(file.path)]
-    return "\n".join((MARKER, *program.ignore_patterns, *FIXED_PATTERNS, *found, *kept, *listed, ""))
+    own = [f" {pattern}" if pattern.startswith("#") else pattern for pattern in program.ignore_patterns]
+    return "\n".join((MARKER, *own, *FIXED_PATTERNS, *found, *kept, *listed, ""))
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.program import is_pointer
-from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore
+from model_dockerize.program.dockerignore import DockerIgnore, patterns_of
+from model_dockerize.program.ignore import CREDENTIAL
 
 from .folder import Heard, fill, left_out, look, paths
 
@@ -108,7 +109,7 @@ def test_credentials_can_be_wanted(tmp_path: Path) -> None:
     ],
 )
 def test_dockerignore(patterns: str, path: str, ignored: bool) -> None:
-    assert DockerIgnore(tuple(patterns.split("|"))).ignores(path) is ignored
+    assert DockerIgnore(patterns_of(patterns.replace("|", "\n"))).ignores(path) is ignored
 
 
 def test_dockerignore_of_the_folder(tmp_path: Path) -> None:

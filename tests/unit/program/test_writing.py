@@ -7,7 +7,7 @@ import pytest
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.program import render_dockerfile, write_dockerfile
-from model_dockerize.program.ignore import DockerIgnore, patterns_of
+from model_dockerize.program.dockerignore import DockerIgnore, patterns_of
 
 from .folder import SERVER, Heard, fill, look, paths
 
