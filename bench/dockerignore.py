@@ -1,4 +1,4 @@
-"""Compares our reading of .dockerignore with the engine's: random files, one tree. By hand, some two minutes:
+"""Compares our reading of .dockerignore with the engine's: random files, one tree. By hand, about ten minutes:
 
     PYTHONPATH=lib python bench/dockerignore.py [COUNT [SEED [FILE]]]
 

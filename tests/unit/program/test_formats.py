@@ -1,6 +1,7 @@
 """Project formats: what each tool locked is what pip is told to install, and what cannot be is refused by name."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -629,6 +630,20 @@ def test_a_marker_that_is_never_true_and_one_without_end() -> None:
     endless = " and ".join(f"(os_name == '{n}' or sys_platform == '{n}')" for n in range(12))
     with pytest.raises(UnusableError, match=r"x\.lock: its markers combine"):
         condition(endless, "x.lock")
+
+
+def test_a_lock_outside_of_the_folder_is_not_read(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "program", {"main.py": ""})
+    (tmp_path / "secret").write_text("[")
+    (folder / "uv.lock").symlink_to("../secret")
+    os.mkfifo(tmp_path / "pipe")
+    (folder / "pdm.lock").symlink_to("../pipe")
+    with pytest.raises(ProgramError) as caught:
+        look(folder)
+    assert [detail.partition(" leaves")[0] for detail in caught.value.details] == [
+        "the symbolic link 'pdm.lock'",
+        "the symbolic link 'uv.lock'",
+    ]
 
 
 def test_programs_without_packages(tmp_path: Path) -> None:
