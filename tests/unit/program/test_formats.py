@@ -12,9 +12,10 @@ from packaging.requirements import Requirement
 
 from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.program import Program, build_id, render_dockerfile, write_dockerfile
+from model_dockerize.program.formats import FORMATS
 from model_dockerize.program.formats.conditions import condition, marker_of
 from model_dockerize.program.formats.constraints import conda_python, pep440
-from model_dockerize.program.formats.folder import UnusableError
+from model_dockerize.program.formats.folder import Folder, UnusableError
 from model_dockerize.program.types import REQUIREMENTS
 
 from .folder import ROOT, SERVER, Heard, fill, look, paths
@@ -630,6 +631,34 @@ def test_a_marker_that_is_never_true_and_one_without_end() -> None:
     endless = " and ".join(f"(os_name == '{n}' or sys_platform == '{n}')" for n in range(12))
     with pytest.raises(UnusableError, match=r"x\.lock: its markers combine"):
         condition(endless, "x.lock")
+
+
+@pytest.mark.parametrize("project", LOCKED)
+@pytest.mark.parametrize("other", ["5", "[5]", '"x"', "{ a = 1 }", "[]"])
+def test_a_lock_of_another_form_is_refused_or_read(project: str, other: str) -> None:
+    texts = {path.name: path.read_text() for path in (PROJECTS / project).iterdir() if path.is_file()}
+    refused = 0
+    for name, content in texts.items():
+        one = next((one for one in FORMATS if name in one.files), None)
+        if one is None:
+            continue
+        lines = content.split("\n")
+        for number, line in enumerate(lines):
+            changed = re.sub(r'^(\s*"?[\w-]+"?\s*[=:])\s*.*?(,?)$', rf"\1 {other}\2", line)
+            if changed == line or line.endswith(("[", "{", "(")):
+                continue
+            text = "\n".join((*lines[:number], changed, *lines[number + 1 :]))
+            try:
+                one.read(Folder({**texts, name: text}, frozenset(texts)))
+            except UnusableError as error:
+                refused += 1
+                assert name in str(error) or "pyproject.toml" in str(error) or "Pipfile" in str(error)
+    assert refused
+
+
+def test_local_requirements_come_after_the_code(tmp_path: Path) -> None:
+    files = {"main.py": "", "environment.yml": "dependencies: [{pip: [./libs/a]}]", "libs/a/setup.py": ""}
+    assert look(fill(tmp_path, files)).packages.need_code
 
 
 def test_a_lock_outside_of_the_folder_is_not_read(tmp_path: Path) -> None:

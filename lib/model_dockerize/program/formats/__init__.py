@@ -1,6 +1,6 @@
 """Finds which packages a program needs, in the format of whichever tool its folder was made with.
 
-A new format is a module with `read`, a line in FORMATS, and a case in the tests.
+A new format is a module with `read` (texts in, packages out), a line in FORMATS, and a case in the tests.
 """
 
 from collections.abc import Callable
@@ -29,10 +29,22 @@ from model_dockerize.progress import Progress
 
 @dataclass(frozen=True)
 class Format:
-    """Say how a tool writes down what a program needs. `read` gives None where its files say nothing."""
+    """Say how a tool writes down what a program needs. `parse` gives None where its files say nothing."""
 
-    read: Callable[[Folder], Packages | None]
+    parse: Callable[[Folder], Packages | None]
     files: tuple[str, ...] = ()  # at the top of the folder
+
+    def read(self, folder: Folder) -> Packages | None:
+        """Return what is installed.
+
+        Raises:
+            UnusableError: nothing can be installed from these files.
+        """
+        try:
+            return self.parse(folder)
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            names = " and ".join(name for name in self.files if name in folder.texts)
+            raise UnusableError(f"{names} cannot be read; its tool writes it in another form ({error!r}).") from error
 
 
 #: In order of precedence: what pip is meant to read, locks, what is not locked, what is refused.

@@ -7,6 +7,7 @@ import yaml
 
 from model_dockerize.program.formats.constraints import conda_python
 from model_dockerize.program.formats.folder import Folder, UnusableError, table
+from model_dockerize.program.formats.requirements import is_local
 from model_dockerize.program.types import MARKER, Packages
 
 FILES = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml", "env.yml", "env.yaml")
@@ -44,7 +45,9 @@ def read(folder: Folder) -> Packages | None:
     text = "\n".join((f"{MARKER} From {file}; edits are lost.", *lines, "")) if lines else ""
     python = next((conda_python(match["version"] or "") for match in specs if match["name"] == "python"), "")
     git = any("git+" in line for line in lines)
-    return Packages(source=file, text=text, exact=not lines, need_git=git, python=python)
+    return Packages(
+        source=file, text=text, exact=not lines, need_code=any(map(is_local, lines)), need_git=git, python=python
+    )
 
 
 def _is_pips(one: Any) -> bool:

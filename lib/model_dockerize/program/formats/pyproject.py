@@ -6,6 +6,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from model_dockerize.program.formats.constraints import pep440
 from model_dockerize.program.formats.folder import Folder, UnusableError, table
+from model_dockerize.program.formats.requirements import is_local
 from model_dockerize.program.types import MARKER, Packages
 
 FILE = "pyproject.toml"
@@ -33,7 +34,9 @@ def read(folder: Folder) -> Packages | None:
     lines = [str(want) for want in wanted]
     text = "\n".join((f"{MARKER} From {FILE}; edits are lost.", *lines, "")) if lines else ""
     git = any("git+" in line for line in lines)
-    return Packages(source=FILE, text=text, local=local, need_git=git, python=python(folder))
+    return Packages(
+        source=FILE, text=text, local=local, need_code=any(map(is_local, lines)), need_git=git, python=python(folder)
+    )
 
 
 def is_package(folder: Folder) -> bool:

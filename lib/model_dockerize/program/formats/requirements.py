@@ -103,7 +103,7 @@ def _read(
             )
         include = _INCLUDE.fullmatch(line)
         if include is None:
-            local = local or _is_local(line)
+            local = local or is_local(line)
         elif "://" not in include["path"]:
             path = _join(name, include["path"].strip("\"'"))
             if listing.holds(path):
@@ -113,8 +113,8 @@ def _read(
     return local
 
 
-def _is_local(line: str) -> bool:
-    """Whether a requirement is a path in the folder: `.`, `-e ./package`, `wheels/x.whl`, `name @ file:...`."""
+def is_local(line: str) -> bool:
+    """Tell whether a requirement is a path in the folder: `.`, `-e ./package`, `wheels/x.whl`, `name @ file:...`."""
     option = _FROM_FOLDER_OPTION.fullmatch(line)
     if option is None and line.startswith("-"):
         return False
