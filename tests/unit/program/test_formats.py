@@ -17,6 +17,7 @@ from model_dockerize.program.formats.conditions import condition, marker_of
 from model_dockerize.program.formats.constraints import conda_python, pep440
 from model_dockerize.program.formats.folder import Folder, UnusableError
 from model_dockerize.program.types import REQUIREMENTS
+from tests.rig.leaks import planted, planted_file
 
 from .folder import ROOT, SERVER, Heard, fill, look, paths
 
@@ -478,7 +479,10 @@ def test_a_package_of_poetry_is_installed_if_there_is_one(tmp_path: Path) -> Non
         ({"Pipfile.lock": "["}, "Pipfile.lock is not valid JSON"),
         ({"Pipfile.lock": "[]"}, "its content is list, not a table"),
         ({"Pipfile.lock": pipfile_lock(a={"hg": "https://e.org/a"})}, "a comes from a repository that is not git's"),
-        ({"Pipfile.lock": pipfile_lock(a={"git": "https://e.org/a", "ref": "main"})}, "'main' is no commit"),
+        (
+            {"Pipfile.lock": pipfile_lock(a={"git": "https://e.org/a", "ref": "main"})},
+            "'main' of a repository, which is no commit",
+        ),
         ({"Pipfile.lock": pipfile_lock(a={"path": "../a"})}, "outside of the program folder"),
         ({"Pipfile.lock": pipfile_lock(a={"path": "/a"})}, "outside of the program folder"),
         ({"Pipfile.lock": pipfile_lock(a={"path": "a"})}, "which is not in the folder"),
@@ -654,6 +658,18 @@ def test_a_lock_of_another_form_is_refused_or_read(project: str, other: str) -> 
                 refused += 1
                 assert name in str(error) or "pyproject.toml" in str(error) or "Pipfile" in str(error)
     assert refused
+
+
+@pytest.mark.parametrize("scheme", ["https", "git+https"])
+def test_credentials_in_the_address_of_a_package_are_refused_and_not_told(tmp_path: Path, scheme: str) -> None:
+    secret = planted("token-in-lock")
+    address = f"https://me:{secret}@e.org/a"
+    package = {"git": address, "ref": COMMIT} if scheme == "git+https" else {"file": address}
+    planted_file(tmp_path / "Pipfile.lock", pipfile_lock(a=package))
+    with pytest.raises(ProgramError) as caught:
+        look(fill(tmp_path, {"main.py": ""}))
+    assert "the address of a holds credentials" in caught.value.details[0]
+    assert secret not in str((caught.value, caught.value.details, caught.value.remedy))
 
 
 def test_local_requirements_come_after_the_code(tmp_path: Path) -> None:

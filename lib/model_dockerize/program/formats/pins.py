@@ -42,7 +42,7 @@ def git_url(url: str, commit: str, subdirectory: str = "") -> str:
         UnusableError: it is no commit.
     """
     if not _COMMIT.fullmatch(commit):
-        raise UnusableError(f"{url}: {commit!r} is no commit; lock again.")
+        raise UnusableError(f"A lock names {commit!r} of a repository, which is no commit: lock again.")
     return f"{url if url.startswith('git+') else f'git+{url}'}@{commit}" + (
         f"#subdirectory={subdirectory}" if subdirectory else ""
     )
@@ -118,6 +118,11 @@ def _check(file: str, pin: Pin) -> None:
         wrong = "hash"
     elif not (pin.version or pin.url or pin.path):
         wrong = "version"
+    if "@" in urlsplit(pin.url).netloc and not pin.url.startswith("git+ssh://"):
+        raise UnusableError(
+            f"{file}: the address of {pin.name} holds credentials, which everybody could read in the image. Lock it by "
+            "an address without them, and put the package on an index that pip-config names."
+        )
     if wrong:
         raise UnusableError(f"{file}: the {wrong} of {pin.name!r} cannot be installed from.")
     try:
@@ -152,7 +157,7 @@ def _index(folder: Folder, file: str, index: str) -> str:
         path = _inside(folder, file, Pin("the index", path=index))
         return f"--find-links {path}"
     if not _URL.fullmatch(index):
-        raise UnusableError(f"{file}: the index {index!r} is no URL.")
+        raise UnusableError(f"{file}: the address of an index is no URL.")
     parts = urlsplit(index)
     if parts.hostname in _PYPI or "$" in parts.netloc:
         return ""

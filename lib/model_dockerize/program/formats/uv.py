@@ -1,6 +1,5 @@
 """Reads uv.lock, in which each package names the packages that it needs."""
 
-import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
@@ -108,7 +107,7 @@ def _pin(package: dict[str, Any], marker: str) -> Pin:
         return Pin(name, url=_git(str(source["git"])), marker=marker)
     if path := _path(package):
         return Pin(name, path=path, editable="editable" in source, marker=marker)
-    raise UnusableError(f"{LOCK}: {name} comes from {json.dumps(source)}, which is not known.")
+    raise UnusableError(f"{LOCK}: {name} comes from a source of kind {', '.join(source)}, which is not known.")
 
 
 def _git(url: str) -> str:
