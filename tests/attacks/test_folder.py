@@ -168,7 +168,7 @@ def test_a_home_that_is_kept_in_git_is_no_workspace(disk: Disk) -> None:
 
 
 #: Good keys, so that only the way to them is wrong.
-KEYS = {"license-public-key": "A" * 43, "license-key": "eyJh.eyJi.c2ln"}
+KEYS = {"license-public-key": "A" * 43, "license-key": "eyJh.eyJi.c2ln", "smoke-api-key": "k" * 16}
 
 
 @pytest.mark.parametrize("face", ["Action", "command line"])

@@ -3,7 +3,9 @@
 What is wrong with one is said without quoting it: half a secret is a secret, too.
 """
 
+import os
 import re
+from pathlib import Path
 
 from model_dockerize.inside import open_regular
 from model_dockerize.settings.given import Given
@@ -12,17 +14,17 @@ from model_dockerize.settings.given import Given
 _FORMS = {
     "license-public-key": (
         re.compile(r"[A-Za-z0-9_-]{43}"),
-        "public key",
+        "a public key",
         "`model-dockerize license new-key` prints one",
     ),
     "license-key": (
         re.compile(r"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"),
-        "license key",
+        "a license key",
         "ask its publisher for a new one",
     ),
     "smoke-api-key": (
         re.compile(r"[!-~]{16,256}"),
-        "API key",
+        "an API key",
         "one has 16 to 256 printable ASCII characters",
     ),
 }
@@ -45,17 +47,17 @@ def read_key(name: str, text: str, given: Given) -> str:
         with open_regular(path) as file:
             content = file.read(_LARGEST_FILE).decode("ascii", "replace").strip()
     except (OSError, ValueError) as error:
-        raise ValueError(f"this is neither a {noun} nor a file that can be read; {maker}") from error
+        raise ValueError(f"this is neither {noun} nor a file that can be read; {maker}") from error
     if form.fullmatch(content):
         return content
     if "PRIVATE KEY" in content:
-        raise ValueError(f"{path} holds a private key, which stays with its publisher; here goes the {noun}")
-    raise ValueError(f"{path} holds no {noun}; {maker}")
+        raise ValueError(f"{path} holds a private key, which stays with its publisher; here goes {noun}")
+    raise ValueError(f"{path} is not {noun}; {maker}")
 
 
 def _names_a_file(text: str, given: Given) -> bool:
     """Tell whether what may be a key is the name of a file: an API key looks like anything."""
     try:
-        return given.path(text).is_file()
-    except (OSError, ValueError):
+        return os.path.lexists(given.base / Path(text).expanduser())
+    except (OSError, RuntimeError, ValueError):
         return False
