@@ -12,6 +12,8 @@ from botocore.stub import Stubber
 from model_dockerize.aws import TO_COME
 from model_dockerize.aws.ground import permissions
 from model_dockerize.aws.statement import Where
+from model_dockerize.sandbox.server.definitions import is_fargate_size
+from model_dockerize.settings.fargate import memories
 from tests.rig import judges
 from tests.rig.iam_configurations import CONFIGURATIONS
 from tests.rig.judges import policies
@@ -136,6 +138,18 @@ def test_what_aws_takes_passes_and_what_it_refuses_is_refused(name: str) -> None
     service, operation, right, wrong, why = REQUESTS[name]
     assert judges.refusals(service, operation, right) == []
     assert why in "\n".join(judges.refusals(service, operation, wrong))
+
+
+def test_the_sizes_of_fargate_are_those_of_aws() -> None:
+    sold = {(cpu, memory) for cpu in (256, 512, 1024, 2048, 4096, 8192, 16384, 32768) for memory in memories(cpu)}
+    assert len(sold) == 77
+    for cpu, memory in sorted(sold):
+        size = task(cpu=str(cpu), memory=str(memory))
+        assert judges.refusals("ecs", "RegisterTaskDefinition", size) == [], (cpu, memory)
+        assert is_fargate_size(cpu, memory)
+    for cpu, memory in ((256, 1536), (32768, 65536), (65536, 249856)):
+        assert memory not in memories(cpu)
+        assert judges.refusals("ecs", "RegisterTaskDefinition", task(cpu=str(cpu), memory=str(memory))) != []
 
 
 def test_a_client_of_ours_is_refused_where_it_asks_and_again_at_the_end() -> None:

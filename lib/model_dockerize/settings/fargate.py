@@ -2,24 +2,22 @@
 
 from model_dockerize.errors import InputError
 
-#: CPU units -> (least, most, step) of memory in MiB. 256 units are special: 512, 1024, 2048.
-_SIZES = {
-    256: (512, 2048, 512),
-    512: (1024, 4096, 1024),
-    1024: (2048, 8192, 1024),
-    2048: (4096, 16384, 1024),
-    4096: (8192, 30720, 1024),
-    8192: (16384, 61440, 4096),
-    16384: (32768, 122880, 8192),
+#: CPU units -> memory in MiB.
+_SIZES: dict[int, tuple[int, ...]] = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4096 + 1, 1024)),
+    1024: tuple(range(2048, 8192 + 1, 1024)),
+    2048: tuple(range(4096, 16384 + 1, 1024)),
+    4096: tuple(range(8192, 30720 + 1, 1024)),
+    8192: tuple(range(16384, 61440 + 1, 4096)),
+    16384: tuple(range(32768, 122880 + 1, 8192)),
+    32768: (61440, 122880, 249856),
 }
 
 
 def memories(cpu: int) -> tuple[int, ...]:
     """The memories (MiB) that go with `cpu` units; none for a `cpu` that Fargate does not sell."""
-    if cpu not in _SIZES:
-        return ()
-    least, most, step = _SIZES[cpu]
-    return tuple(m for m in range(least, most + 1, step) if (cpu, m) != (256, 1536))
+    return _SIZES.get(cpu, ())
 
 
 def check_size(cpu: int, memory: int) -> None:
@@ -45,5 +43,7 @@ def nearest(cpu: int, memory: int) -> tuple[int, int]:
 
 
 def _range(cpu: int) -> str:
-    least, most, step = _SIZES[cpu]
-    return "512, 1024 or 2048" if cpu == 256 else f"{least} to {most} by {step}"
+    few = _SIZES[cpu]
+    if len(few) == 3:
+        return f"{few[0]}, {few[1]} or {few[2]}"
+    return f"{few[0]} to {few[-1]} by {few[1] - few[0]}"

@@ -118,7 +118,7 @@ def test_fargate_sizes_are_pairs() -> None:
     assert "The nearest that is large enough: cpu 512, memory 4096" in problem
     (problem,) = problems(cpu="300")
     assert "The nearest that is large enough: cpu 512, memory 2048" in problem
-    for cpu in (256, 512, 1024, 2048, 4096, 8192, 16384):
+    for cpu in (256, 512, 1024, 2048, 4096, 8192, 16384, 32768):
         assert memories(cpu)
         for memory in memories(cpu):
             to_settings([layer(cpu=str(cpu), memory=str(memory))])
