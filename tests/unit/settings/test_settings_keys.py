@@ -58,7 +58,7 @@ def test_a_damaged_key_is_not_quoted(tmp_path: Path, keys: dict[str, str], damag
     )
     (tmp_path / "damaged").write_text(damaged)
     assert refused(tmp_path, license_key="damaged") == (
-        f"input license-key: {tmp_path}/damaged holds no license key; ask its publisher for a new one"
+        f"input license-key: {tmp_path}/damaged is not a license key; ask its publisher for a new one"
     )
 
 
