@@ -608,6 +608,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "API key that the smoke test of the service sends, masked in logs. When empty, and api-key is not, a task that "
         "has the key makes the test from inside of the network.",
+        caller_only=True,
     ),
     Option(
         "smoke-timeout",
