@@ -7,7 +7,8 @@ import pytest
 from model_dockerize.errors import ProgramError
 from model_dockerize.program import render_dockerfile, write_dockerfile
 from model_dockerize.program.credentials import MOST_SEARCHED
-from model_dockerize.program.ignore import CREDENTIAL, DockerIgnore, patterns_of
+from model_dockerize.program.dockerignore import DockerIgnore, patterns_of
+from model_dockerize.program.ignore import CREDENTIAL
 
 from .folder import SERVER, Heard, fill, left_out, look, paths
 
