@@ -39,6 +39,12 @@ def ensure_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> N
     Raises:
         InputError: something given does not exist, not all of it is in one VPC, or the region has too few zones.
     """
+    if ANYWHERE not in settings.allow_from:
+        raise InputError(
+            f"allow-from is {', '.join(settings.allow_from)}, and the security group that all models of a VPC share "
+            "admits everybody.",
+            remedy="Name security groups that admit whom you want (security-groups), and leave allow-from out.",
+        )
     with translate("network"):
         if settings.vpc or settings.subnets:
             vpc, subnets, public = _given(aws, settings, progress)

@@ -222,6 +222,12 @@ class TestPrivate:
         assert aws.find_ours(account.aws, aws.Names(*["iris"] * 5, "model-dockerize")) == ()
 
 
+def test_a_group_that_all_models_share_admits_everybody_and_is_not_said_to_do_else(account: Account) -> None:
+    with pytest.raises(InputError, match=r"allow-from is 10\.0\.0\.0/8, and .* admits everybody"):
+        network(account, allow_from=("10.0.0.0/8",))
+    assert network(account, allow_from=("10.0.0.0/8", "0.0.0.0/0")).security_group_ids
+
+
 def become(account: Account, *states: str) -> None:
     """The NAT gateway goes through these states, one a look; moto's are there at once."""
     left = list(states)
