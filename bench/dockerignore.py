@@ -152,7 +152,7 @@ def _write(path: Path, answers: list[tuple[bytes, set[str] | None]]) -> None:
 
 
 def _answers(root: Path, contents: list[bytes]) -> list[set[str] | None]:
-    """What the engine does with each file; one that it refuses fails the whole build, so halves are tried then."""
+    """Ask the engine what it does with each file; one that it refuses fails the build, so halves are tried then."""
     found = engines(root, contents)
     if found is not None:
         return list(found)

@@ -92,7 +92,7 @@ def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) 
 
 
 def _written(folder: Given) -> dict[str, Given]:
-    """What the folder's model-dockerize.yml says. What is wrong with the folder itself is told where it is used."""
+    """Read the folder's model-dockerize.yml. What is wrong with the folder itself is told where it is used."""
     try:
         file = folder.path() / FILE_NAME
     except ValueError:

@@ -1,15 +1,15 @@
 """Locks of real tools, built: the image holds exactly the packages that the lock names, and the program runs."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Cli
+from tests.rig import projects
 
-PROJECTS = ROOT / "tests" / "projects"
+from .conftest import Cli
+
 # It imports what was installed; of the project itself where that is a package.
 MAIN = "import sys, click, idna, socks, urllib3{more}\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).read())\n"
 OLD = {"click": "8.1.8", "idna": "3.7", "PySocks": "1.7.1", "urllib3": "2.6.3"}
@@ -18,7 +18,7 @@ NEW = {"click": "8.5.1", "idna": "3.7", "PySocks": "1.7.1", "urllib3": "2.8.0"}
 
 @pytest.mark.parametrize(("project", "locked"), [("uv", NEW), ("poetry", OLD), ("pdm", OLD), ("pipenv", NEW)])
 def test_the_image_holds_what_is_locked(tmp_path: Path, project: str, locked: dict[str, str]) -> None:
-    folder = Path(shutil.copytree(PROJECTS / project, tmp_path / f"format-{project}"))
+    folder = projects.copy(project, tmp_path / f"format-{project}")
     more = ", rows" if project == "uv" else ""
     (folder / "main.py").write_text(MAIN.format(more=more))
     bundle = os.environ.get("SSL_CERT_FILE")

@@ -1,4 +1,4 @@
-"""Where Batch jobs run: a compute environment of ours is made and changed, somebody else's is used as it is."""
+"""Make and change compute environments of ours, in which Batch jobs run; use somebody else's as it is."""
 
 import time
 from collections.abc import Mapping

@@ -145,7 +145,7 @@ def check_tag(aws: Aws, repository: str, tag: str) -> None:
 
 
 def _is_fixed(repository: Any, tag: str) -> bool:
-    """Whether a tag of the repository cannot be moved. Of either mode, filters name the exclusions."""
+    """Tell whether a tag of the repository cannot be moved. Of either mode, filters name the exclusions."""
     mode, filters = repository.get("imageTagMutability", ""), repository.get("imageTagMutabilityExclusionFilters", [])
     excluded = any(fnmatchcase(tag, each["filter"]) for each in filters)
     return excluded is (mode == "MUTABLE_WITH_EXCLUSION") if mode.endswith("_WITH_EXCLUSION") else mode == "IMMUTABLE"

@@ -133,7 +133,7 @@ def _require_engine() -> None:
     from docker.errors import DockerException  # noqa: PLC0415
 
     try:
-        with contextlib.closing(docker.from_env(timeout=10)) as client:
+        with contextlib.closing(docker.from_env(timeout=30)) as client:
             client.ping()
     except DockerException as error:
         raise SandboxError(

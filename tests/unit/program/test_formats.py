@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,12 @@ from model_dockerize.program.formats.conditions import condition, marker_of
 from model_dockerize.program.formats.constraints import conda_python, pep440
 from model_dockerize.program.formats.folder import Folder, UnusableError
 from model_dockerize.program.types import REQUIREMENTS
+from tests.rig import projects
 from tests.rig.leaks import planted, planted_file
+from tests.rig.projects import PUBLIC_INDEX
 
-from .folder import ROOT, SERVER, Heard, fill, look, paths
+from .folder import SERVER, Heard, fill, look, paths
 
-PROJECTS = ROOT / "tests" / "projects"
 LOCKED = {"uv": "uv", "poetry": "poetry", "poetry1": "poetry", "pdm": "pdm", "pipenv": "pipenv", "pylock": "uv"}
 HASH = "sha256:" + "ab" * 32
 OTHER = "sha256:" + "cd" * 32
@@ -53,8 +53,7 @@ def installed(text: str, python: str, machine: str) -> dict[str, tuple[str, froz
 
 
 def copied(name: str, folder: Path) -> Path:
-    shutil.copytree(PROJECTS / name, folder, dirs_exist_ok=True)
-    return fill(folder, {"main.py": ""})
+    return fill(projects.copy(name, folder), {"main.py": ""})
 
 
 def text(files: dict[str, str], folder: Path) -> list[str]:
@@ -71,7 +70,7 @@ def refusal(files: dict[str, str], folder: Path) -> str:
 
 @pytest.mark.parametrize("project", LOCKED)
 def test_a_lock_is_translated_as_its_own_tool_does(tmp_path: Path, project: str) -> None:
-    exported = (PROJECTS / "exports" / f"{LOCKED[project]}.txt").read_text()
+    exported = projects.exported(LOCKED[project])
     program = look(copied(project, tmp_path))
     packages = program.packages
     assert packages.exact
@@ -113,7 +112,7 @@ UV = 'version = 1\nrequires-python = ">=3.11"\n'
 UV_ROOT = '[[package]]\nname = "rows"\nversion = "1"\nsource = { virtual = "." }\ndependencies = [%s]\n'
 
 
-def uv_package(name: str, source: str = '{ registry = "https://index.example/simple" }', more: str = "") -> str:
+def uv_package(name: str, source: str = f'{{ registry = "{PUBLIC_INDEX}" }}', more: str = "") -> str:
     wheel = f'wheels = [{{ url = "https://e.org/{name}.whl", hash = "{HASH}" }}]\n' if "git" not in source else ""
     return f'[[package]]\nname = "{name}"\nversion = "1.0"\nsource = {source}\n{wheel}{more}\n'
 
@@ -121,7 +120,7 @@ def uv_package(name: str, source: str = '{ registry = "https://index.example/sim
 @pytest.mark.parametrize(
     ("source", "line"),
     [
-        ('{ registry = "https://index.example/simple" }', f"a==1.0 \\\n    --hash={HASH}"),
+        (f'{{ registry = "{PUBLIC_INDEX}" }}', f"a==1.0 \\\n    --hash={HASH}"),
         ('{ url = "https://e.org/a-1.0.whl" }', f"a @ https://e.org/a-1.0.whl \\\n    --hash={HASH}"),
         (
             '{ registry = "https://me:hidden@e.org/simple" }',
@@ -186,7 +185,7 @@ def test_extras_of_dependencies_and_conflicting_ones_of_the_project(tmp_path: Pa
 
 def pipfile_lock(**packages: Any) -> str:
     sources = [
-        {"name": "pypi", "url": "https://index.example/simple"},
+        {"name": "pypi", "url": PUBLIC_INDEX},
         {"name": "mine", "url": "https://me:pw@e.org/simple"},
     ]
     return json.dumps(
@@ -336,7 +335,7 @@ default-groups = ["default"]
 name = "a"
 version = "1"
 marker = "'default' in dependency_groups"
-index = "https://index.example/simple"
+index = "{PUBLIC_INDEX}"
 wheels = [{{name = "a.whl", url = "https://e.org/a.whl", hashes = {{sha256 = "{HASH[7:]}", md5 = "00"}}}}]
 [[packages]]
 name = "b"
@@ -640,7 +639,7 @@ def test_a_marker_that_is_never_true_and_one_without_end() -> None:
 @pytest.mark.parametrize("project", LOCKED)
 @pytest.mark.parametrize("other", ["5", "[5]", '"x"', "{ a = 1 }", "[]"])
 def test_a_lock_of_another_form_is_refused_or_read(project: str, other: str) -> None:
-    texts = {path.name: path.read_text() for path in (PROJECTS / project).iterdir() if path.is_file()}
+    texts = projects.texts(project)
     refused = 0
     for name, content in texts.items():
         one = next((one for one in FORMATS if name in one.files), None)

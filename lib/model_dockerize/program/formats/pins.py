@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _HASH = re.compile(r"sha(?:256|384|512):[0-9a-f]{64,128}")
 _URL = re.compile(r"(?:git\+)?(?:https?|ssh|file)://[!-~]+")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
-_PYPI = {"index.example", "old.index.example"}
+_PUBLIC = re.compile(r"pypi(\.python)?\.org")
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,6 @@ def _index(folder: Folder, file: str, index: str) -> str:
     if not _URL.fullmatch(index):
         raise UnusableError(f"{file}: the address of an index is no URL.")
     parts = urlsplit(index)
-    if parts.hostname in _PYPI or "$" in parts.netloc:
+    if _PUBLIC.fullmatch(parts.hostname or "") or "$" in parts.netloc:
         return ""
     return f"--extra-index-url {urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2]))}"
