@@ -44,7 +44,9 @@ def run(settings: Settings, source: str, target: str) -> int:
         given, made = Path(folder, "input"), Path(folder, "output")
         _bring(source, given, user)
         if user is not None:
-            os.chown(folder, *user)
+            # By its group: what a user owns in /tmp is taken for what an earlier job left there.
+            os.chown(folder, -1, user[1])
+            Path(folder).chmod(0o770)  # nobody else is in that group
         limits = settings.limits_of(model)
         client = RunnerClient(
             OwnSeat(
