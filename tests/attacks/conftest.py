@@ -126,7 +126,7 @@ def watching(target: Target) -> Iterator[Watched]:
     def ask() -> None:
         nonlocal most
         while not over.is_set() or len(watched.seconds) < _LEAST_ASKED:
-            with suppress(OSError):
+            with suppress(OSError, StopIteration):  # it has ended
                 most = max(most, target.memory())
             began = time.monotonic()
             try:
