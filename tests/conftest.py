@@ -6,6 +6,7 @@ takes minutes instead of seconds.
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,9 @@ LONGEST = (
     "test_hostile.py",
     "test_volume.py",
 )
+
+# A suite that is started in the background would ignore Ctrl-C, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("quick", max_examples=25, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
