@@ -15,7 +15,7 @@ from model_server import license, manifest, privileges, s3  # noqa: A004 - ours
 from model_server.errors import StartError
 from model_server.manifest import Manifest
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
-from model_server.seats import OwnSeat, may
+from model_server.seats import OwnSeat, lend, may
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
 
 STANDARD_STREAM = "-"
@@ -44,9 +44,7 @@ def run(settings: Settings, source: str, target: str) -> int:
         given, made = Path(folder, "input"), Path(folder, "output")
         _bring(source, given, user)
         if user is not None:
-            # By its group: what a user owns in /tmp is taken for what an earlier job left there.
-            os.chown(folder, -1, user[1])
-            Path(folder).chmod(0o770)  # nobody else is in that group
+            lend(Path(folder), user)
         limits = settings.limits_of(model)
         client = RunnerClient(
             OwnSeat(

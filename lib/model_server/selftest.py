@@ -1,7 +1,6 @@
 """The tests of `gravityai-build.json`, run while the image is built: the model proves itself, or there is no image."""
 
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from model_server import manifest, privileges
 from model_server.errors import StartError
 from model_server.manifest import Manifest
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
-from model_server.seats import OwnSeat
+from model_server.seats import OwnSeat, lend
 from model_server.settings import Settings
 from model_server.tabular import convert, mime
 from model_server.tabular.problems import DataError
@@ -48,7 +47,7 @@ def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
     failures: list[str] = []
     with tempfile.TemporaryDirectory(prefix="selftest-", dir="/tmp") as folder:
         if user is not None:
-            os.chown(folder, *user)
+            lend(Path(folder), user)
         try:
             for number, test in enumerate(tests, start=1):
                 problem = _run(model, runner, test, Path(folder, f"test-{number}"))
