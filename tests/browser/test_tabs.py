@@ -315,7 +315,7 @@ def test_a_keyboard_alone_sends_a_file(page: Page, url: str, data: Callable[[str
         page.press("Tab")
         path.append(page.value("document.activeElement.id || document.activeElement.innerText"))
         if path[-1] == "callback-url":
-            for character in "http://127.0.0.1:9/":
+            for character in "http://192.0.2.1:9/":
                 page.press(character)
         if path[-1] == "file":
             page.choose_file("#file", data("name\nkey\n"))  # in place of the system's dialogue

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws import ground
+from model_dockerize.aws.ground import stacks
 from model_dockerize.aws.ground.change_set import create_change_set
 from model_dockerize.aws.ground.events import End, Pace, follow
 from model_dockerize.aws.ground.template import LONGEST, Template
@@ -364,3 +365,22 @@ def test_a_task_in_the_group_of_the_tasks_may_connect_to_test_them() -> None:
     rule = templates.resources(ground.load(ground.MODEL).body)["TaskGroupItself"]
     assert rule["Condition"] == "AdmitsUsers"
     assert rule["Properties"]["GroupId"] == rule["Properties"]["SourceSecurityGroupId"]
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("AlreadyExistsException", "Stack [s] already exists"),
+        ("ValidationError", "Stack [s] already exists and cannot be created again with the changeSet [md-1]."),
+        ("ValidationError", "Stack:arn:s is in UPDATE_IN_PROGRESS state and can not be updated."),
+    ],
+)
+def test_who_comes_second_looks_again(code: str, text: str) -> None:
+    errors = [ClientError({"Error": {"Code": code, "Message": text}}, "CreateChangeSet")]
+
+    def step(_: Pace) -> str:
+        if errors:
+            raise errors.pop()
+        return "there"
+
+    assert stacks._while_others_change_it(step, "s", Pace(first=0.001)) == "there"

@@ -21,6 +21,7 @@ T = TypeVar("T")
 _GOOD_ENDS = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 #: Somebody else was at the same stack, and came first.
 _RACES = ("AlreadyExistsException", "ChangeSetNotFound", "ChangeSetNotFoundException", "InvalidChangeSetStatus")
+_RACE_TEXTS = ("_IN_PROGRESS state", "already exists and cannot be created again with the changeSet")
 _TRIES = 5
 
 
@@ -230,7 +231,7 @@ def _while_others_change_it(step: Callable[[Pace], T], name: str, pace: Pace) ->
             try:
                 return step(pace)
             except ClientError as error:
-                if code_of(error) not in _RACES and "_IN_PROGRESS state" not in message_of(error):
+                if code_of(error) not in _RACES and not any(text in message_of(error) for text in _RACE_TEXTS):
                     raise
             clock.wait(f"stack {name}")
         return step(pace)
