@@ -158,7 +158,7 @@ def _denied(error: ClientError, message: str) -> tuple[str, str]:
 
 
 def _to_be_allowed(what: str, message: str) -> str:
-    """What helps against a refusal: where AWS says by what, that is told, with the policy's ARN where it has one."""
+    """Say what helps against a refusal: where AWS names its cause, so do we, with the policy's ARN if it has one."""
     said = _REASON.search(message)
     if said is None or (said[1] == "because no" and said[2] not in _BEYOND):
         return f"Allow {what} in a policy of the role or user that runs this, or use other credentials."

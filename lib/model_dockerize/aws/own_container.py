@@ -1,4 +1,4 @@
-"""Which container of a task is the model's: AWS may add others (GuardDuty's agent, Service Connect's proxy)."""
+"""Find the model's container in a task: AWS may add others (GuardDuty's agent, Service Connect's proxy)."""
 
 from collections.abc import Iterable
 from typing import Any
