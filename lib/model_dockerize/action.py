@@ -65,7 +65,7 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
         report = concluded(report, recorder, environment, error)
     report = _explained(masked(report, recorder), environment)
     try:
-        _publish(report, _write(report, file, workspace, environment, recorder), workspace, environment)
+        _publish(report, _write(report, file, workspace, environment, recorder), workspace, environment, recorder)
     except OSError as error:
         lost = Failure("internal", 1, f"The runner could not be handed everything: {error}", "Look at its disk.", ())
         report = report.with_(failure=report.failure or lost)
@@ -154,8 +154,13 @@ def _write(
     return file
 
 
-def _publish(report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str]) -> None:
-    """Writes outputs and summary, each only where the runner names a file for it."""
+def _publish(
+    report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str], recorder: Recorder
+) -> None:
+    """Writes outputs and summary, each only where the runner names a file for it.
+
+    A path that holds a secret is shown masked: GitHub itself hands no output with a secret in it to another job.
+    """
 
     def shown(place: Path | str | None) -> str:
         return _for_later_steps(Path(place), workspace, environment) if place else ""
@@ -175,7 +180,7 @@ def _publish(report: Report, file: Path | None, workspace: Path, environment: Ma
         "smoke": report.smoke,
         "report": shown(file),
     }
-    _append(environment.get("GITHUB_OUTPUT"), outputs(values))
+    _append(environment.get("GITHUB_OUTPUT"), outputs({name: recorder.masked(text) for name, text in values.items()}))
     _append(environment.get("GITHUB_STEP_SUMMARY"), markdown(report))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -106,6 +106,8 @@ def run_of(said: Said, stream: io.StringIO) -> mock.Mock:
 
 @settings(max_examples=2000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(SAID)
+@example(Said({"report": SECRET}, [], [], [], [""] * 6, [], ""))
+@example(Said({"report": f"folder/{SECRET}.json"}, [], [], [], [""] * 6, [], ""))
 def test_nothing_is_injected_and_nothing_leaks(said: Said) -> None:
     stream = io.StringIO()
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(pipeline, "run", run_of(said, stream)):
