@@ -46,7 +46,6 @@ KINDS = ("server", "runner", "program", "container")
 SMALLEST, LARGEST = 1024, 5 * 1024 * 1024
 #: What a job says whose program was killed: that is its end, for a program that fails by itself is not run again.
 KILLED = "The program was killed by SIGKILL"
-KILL_TRIES = 200
 BUNDLE = "localhost/model-dockerize/model-server:chaos"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -92,8 +91,9 @@ def torment(hosts: Sequence[Host], diary: Path, jobs: int, kills: int, seed: int
         _wait_for(lambda share=jobs * number // kills: _begun(diary) >= share)
         time.sleep(chance.uniform(0, 0.2))
         kind = KINDS[number % len(KINDS)]
-        if _strike(chance.choice(list(hosts)), kind):
-            hit[kind] += 1
+        while not (is_hit := _strike(chance.choice(list(hosts)), kind)) and _begun(diary) < jobs:
+            time.sleep(0.002)  # a program is there for a moment
+        hit[kind] += is_hit
     for thread in threads:
         thread.join(END_SECONDS)
     count = _count(hosts, sizes, ids, hit)
@@ -127,13 +127,8 @@ def _strike(host: Host, kind: str) -> bool:
         host.start()
         return False
     if kind in ("runner", "program"):
-        find = runner_of if kind == "runner" else program_of
-        for _ in range(KILL_TRIES):  # a program is there for a moment
-            pid = find(server)
-            if pid is not None and kill(pid):
-                return True
-            time.sleep(0.005)
-        return False
+        pid = (runner_of if kind == "runner" else program_of)(server)
+        return pid is not None and kill(pid)
     if kind == "server":
         kill(server)
     host.kill_all()
