@@ -41,6 +41,8 @@ from rig import postgres
 CLIENTS = 4
 END_SECONDS = 300
 LEASE_SECONDS = 3
+#: So many jobs more than a kill needs are under way when it comes.
+AHEAD = 16
 KINDS = ("server", "runner", "program", "container")
 #: Of a job's data; both are among them, and most are near the smaller end.
 SMALLEST, LARGEST = 1024, 5 * 1024 * 1024
@@ -72,6 +74,20 @@ class Count:
         return (self.lost, self.recorded_twice, self.wrong, self.failed) == (0, 0, 0, 0)
 
 
+@dataclass
+class Pace:
+    """Keeps the clients from being done before the kills are: each of these is to meet jobs under way."""
+
+    jobs: int
+    kills: int
+    struck: int = 0
+
+    def wait(self, number: int) -> None:
+        """Returns when it is time to send job `number`."""
+        while number >= self.jobs * (self.struck + 1) // self.kills + AHEAD and self.struck < self.kills:
+            time.sleep(0.005)
+
+
 def torment(hosts: Sequence[Host], diary: Path, jobs: int, kills: int, seed: int) -> Count:
     """Sends `jobs` jobs to `hosts`, which run, while `kills` SIGKILLs hit them; waits for the end and counts."""
     chance = random.Random(seed)  # noqa: S311 - for variety, not for secrets
@@ -79,8 +95,9 @@ def torment(hosts: Sequence[Host], diary: Path, jobs: int, kills: int, seed: int
     sizes = [SMALLEST, LARGEST, *(round(SMALLEST * (LARGEST / SMALLEST) ** chance.random()) for _ in range(jobs - 2))]
     chance.shuffle(sizes)
     ids: dict[int, str] = {}
+    pace = Pace(jobs, kills)
     threads = [
-        threading.Thread(target=_send_all, args=(hosts, range(number, jobs, CLIENTS), sizes, ids), daemon=True)
+        threading.Thread(target=_send_all, args=(hosts, range(number, jobs, CLIENTS), sizes, ids, pace), daemon=True)
         for number in range(CLIENTS)
     ]
     for thread in threads:
@@ -94,15 +111,19 @@ def torment(hosts: Sequence[Host], diary: Path, jobs: int, kills: int, seed: int
         while not (is_hit := _strike(chance.choice(list(hosts)), kind)) and _begun(diary) < jobs:
             time.sleep(0.002)  # a program is there for a moment
         hit[kind] += is_hit
+        pace.struck = number + 1
     for thread in threads:
         thread.join(END_SECONDS)
     count = _count(hosts, sizes, ids, hit)
     return replace(count, seconds=round(time.monotonic() - started, 1))
 
 
-def _send_all(hosts: Sequence[Host], numbers: Sequence[int], sizes: Sequence[int], ids: dict[int, str]) -> None:
+def _send_all(
+    hosts: Sequence[Host], numbers: Sequence[int], sizes: Sequence[int], ids: dict[int, str], pace: Pace
+) -> None:
     """As a careful client: each job again and again, under its own key, to any host, until one has taken it."""
     for number in numbers:
+        pace.wait(number)
         key = uuid.uuid4().hex
         while number not in ids:
             host = random.choice(list(hosts))  # noqa: S311
