@@ -67,7 +67,8 @@ class Converters:
             raise ConverterDiedError("the process that converted the data was killed (often: out of memory)")
         if process.returncode:
             raise RuntimeError("a conversion met an error of its own; it is above in the log")
-        return _result(json.loads(answer))
+        result: T = _result(json.loads(answer))
+        return result
 
     def stop(self) -> None:
         """Ends all of them for good."""
