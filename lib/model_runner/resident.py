@@ -18,7 +18,15 @@ from model_runner.command import Ended
 from model_runner.imports import Script
 from model_runner.job import LOOK_SECONDS, Limits, Streams, decode, encode
 from model_runner.logs import JobLog, log
-from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group, kill_orphans, kill_strays
+from model_runner.processes import (
+    Strays,
+    death_signal_setter,
+    failure_text,
+    has_ended,
+    kill_group,
+    kill_orphans,
+    newest_process,
+)
 from model_runner.websocket import WebSocket, WebSocketError
 
 PORTS = (20000, 32000)  # below those that the kernel gives to outgoing connections
@@ -29,16 +37,18 @@ HANDSHAKE_SECONDS = 10.0
 class Program:
     """One process of the program."""
 
-    def __init__(self, entry: Sequence[str], directory: str, connection: socket.socket) -> None:
+    def __init__(self, entry: Sequence[str], directory: str, connection: socket.socket, strays: Strays) -> None:
         """Starts it.
 
         Args:
             connection: to the server, which is watched together with it.
+            strays: of this program.
 
         Raises:
             OSError: it cannot be started.
         """
         self.job_log = JobLog("program")
+        self.strays = strays
         self.websocket: Optional[WebSocket] = None
         self._port = free_port()
         self._process = subprocess.Popen(
@@ -116,6 +126,7 @@ class ResidentMode:
         self._entry = [script.python, *script.options, script.path]
         self._directory = directory
         self._connection = connection
+        self._newest_process = newest_process()
         self._program: Optional[Program] = None
         self._start()
 
@@ -159,7 +170,7 @@ class ResidentMode:
         What the last job had the program start and let go ends before.
         """
         if self._program is not None:
-            kill_strays(self._program.pid)
+            self._program.strays.kill(self._program.pid)
         is_called = False
         while self._program is not None and not is_called:
             try:
@@ -178,7 +189,7 @@ class ResidentMode:
 
     def _start(self) -> None:
         try:
-            self._program = Program(self._entry, self._directory, self._connection)
+            self._program = Program(self._entry, self._directory, self._connection, Strays(self._newest_process))
         except OSError as error:
             log("runner: the program could not be started: {}: {}".format(error.filename, error.strerror))
 

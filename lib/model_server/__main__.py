@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from model_server import preload
 
-_COMMANDS = ("run", "prepare", "manifest", "selftest", "health", "probe", "runner")
+_COMMANDS = ("run", "prepare", "manifest", "selftest", "health", "probe", "runner", "convert")
 _USAGE = """usage: model-server               serve the model on port 80
        model-server run IN OUT     do one job and end; a path, s3://BUCKET/KEY, or - for standard input and output;
                                    in an array job of AWS Batch, IN may be a list
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one a command
             return _probe(url)
         case ["runner", _, _]:
             return _runner(arguments)
+        case ["convert"]:
+            return _convert()
         case ["--version"]:
             from model_server import __version__  # noqa: PLC0415
 
@@ -150,6 +152,13 @@ def _runner(arguments: Sequence[str]) -> int:
     sys.argv = list(arguments)
     runpy.run_path(str(Path(sys.executable).parent / "model_runner" / "runner.py"), run_name="__main__")
     return 0
+
+
+def _convert() -> int:
+    """Does a long conversion for the server, which says on standard input what."""
+    from model_server import converters  # noqa: PLC0415
+
+    return converters.main(sys.stdin.buffer, sys.stdout)
 
 
 def _be(program: str, arguments: Sequence[str]) -> int:

@@ -55,6 +55,8 @@ RECORD_VALUES = 500_000
 COLUMNS = 16_384
 #: Larger data is checked and converted when its job is done, not while its client waits.
 CHECKED_BYTES = 8 * MIB
+#: Smaller data is converted by the server itself, larger by a process of its own.
+QUICK_BYTES = 64 * KIB
 #: Conversions at a time for clients that wait.
 CONVERSIONS = 4
 

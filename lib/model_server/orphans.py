@@ -17,26 +17,26 @@ _PAUSE_SECONDS = 0.005
 
 
 class Orphans:
-    """Of a process whose only other children are runners."""
+    """Of a process whose only other children are runners, and what else it enters here."""
 
     def __init__(self) -> None:
-        #: To start and to end a runner is one step each: one that is just being started is no orphan.
+        #: To start and to end a child is one step each: one that is just being started is no orphan.
         self.guard = threading.Lock()
-        self._runners: set[int] = set()
+        self._known: set[int] = set()
         self._adopts = False
 
     def adopt(self) -> None:
         """From now on a descendant whose parent dies becomes a child of this process."""
         self._adopts = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
-    def enter(self, runner: int) -> None:
-        """Knows a child for a runner; the guard must be held since before it was started."""
-        self._runners.add(runner)
+    def enter(self, child: int) -> None:
+        """Knows a child for no orphan; the guard must be held since before it was started."""
+        self._known.add(child)
 
-    def leave(self, runner: int) -> None:
-        """Ends what a runner that is over has left."""
+    def leave(self, child: int) -> None:
+        """Ends what a child that is over has left."""
         with self.guard:
-            self._runners.discard(runner)
+            self._known.discard(child)
             deadline = time.monotonic() + _SECONDS
             while self._adopts and (left := self._left()) and time.monotonic() < deadline:
                 for pid in left:
@@ -50,7 +50,7 @@ class Orphans:
         for task in Path("/proc/self/task").iterdir():  # a thread has the children that it started
             with suppress(OSError):
                 found.update(map(int, (task / "children").read_text(encoding="ascii").split()))
-        return found - self._runners
+        return found - self._known
 
 
 ORPHANS = Orphans()

@@ -23,6 +23,7 @@ from model_server.api import envelope
 from model_server.api.app import create_app
 from model_server.api.disk import Space
 from model_server.api.services import Services
+from model_server.converters import Converters
 from model_server.errors import StartError
 from model_server.jobs import alone, database, instance
 from model_server.jobs.callbacks import Courier
@@ -121,6 +122,7 @@ def _run(
     keeper = Housekeeper(store, data, _retention(settings, model), locks_reach, remove)
     keeper.take_over()
     limits = settings.limits_of(model)
+    converters = Converters()
     workers = Workers(
         [
             Worker(
@@ -138,10 +140,11 @@ def _run(
                 owner=me.id,
                 timeout_seconds=limits.timeout_seconds,
                 lease_seconds=settings.lease_seconds,
-                prepare=partial(data_of_jobs.prepare, manifest=model),
+                prepare=partial(data_of_jobs.prepare, manifest=model, converters=converters),
             )
             for seat in seats
-        ]
+        ],
+        converters,
     )
     services = Services(
         model,
@@ -155,6 +158,7 @@ def _run(
         access=access,
         callback_hosts=settings.callback_hosts,
         space=Space(me.uploads, settings.free_bytes),
+        converters=converters,
     )
     app = create_app(services, settings.root_path)
     config = uvicorn.Config(

@@ -154,10 +154,10 @@ def watching(target: Target) -> Iterator[Watched]:
 
 
 @contextmanager
-def harmless(target: Target) -> Iterator[None]:
+def harmless(target: Target) -> Iterator[Watched]:
     """The block is an attack that the server must bear."""
     with watching(target) as watched:
-        yield
+        yield watched
     assert target.process.poll() is None
     assert watched.failures == []
     assert watched.grown < MOST_MEMORY, f"{watched.grown / MIB:.0f} MiB"

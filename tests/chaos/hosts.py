@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -18,20 +19,53 @@ import requests
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 40
-#: Takes a while, and says at its start and at its end that it ran.
+#: What a program does to the file of its input before it answers, by the first word of its data.
+DEEDS = ("keep", "edit", "cut", "remove", "replace")
+#: Takes a while, says at its start and at its end that it ran, and holds the diary open as long as it does. It answers
+#: with a digest of what it was given and, for every second job, with all of it.
 PROGRAM = """
-import random, sys, time
+import hashlib, os, random, sys, time
 source, target, diary = sys.argv[1:]
-text = open(source).read()
+notes = open(diary, "a")
 def note(word):
-    with open(diary, "a") as file:
-        file.write(word + " " + text + "\\n")
+    notes.write(word + " " + name + "\\n")
+    notes.flush()
+with open(source, "rb") as file:
+    data = file.read()
+deed, name = data.split(b"\\n", 1)[0].decode().split(" ", 1)
 note("start")
+if deed == "edit":
+    with open(source, "r+b") as file:
+        file.write(b"EDITED")
+elif deed == "cut":
+    with open(source, "wb") as file:
+        file.writelines(data.splitlines(True)[1:])
+elif deed == "remove":
+    os.unlink(source)
+elif deed == "replace":
+    with open(source + ".new", "wb") as file:
+        file.write(b"replaced")
+    os.replace(source + ".new", source)
 time.sleep(random.uniform(0.02, 0.15))
-with open(target, "w") as file:
-    file.write("answer to " + text)
+with open(target, "wb") as file:
+    file.write(hashlib.sha256(data).hexdigest().encode())
+    if int(name) % 2:
+        file.write(data)
 note("end")
 """
+
+
+def payload(number: int, size: int) -> bytes:
+    """The data of a job: what its program is to do with them, its number, and bytes that are its own."""
+    head = f"{DEEDS[number % len(DEEDS)]} {number}\n".encode()
+    rest = max(0, size - len(head))
+    block = hashlib.sha512(head).hexdigest().encode() + b"\n"
+    return head + (block * (rest // len(block) + 1))[:rest]
+
+
+def answer(number: int, data: bytes) -> bytes:
+    """What the program makes of data that reached it as they were sent."""
+    return hashlib.sha256(data).hexdigest().encode() + (data if number % 2 else b"")
 
 
 class Host(Protocol):
@@ -164,8 +198,12 @@ def wait_until_ready(url: str, log: object) -> None:
 
 
 def runner_of(server: int) -> int | None:
-    """The runner process of a server."""
-    return next(iter(children(server)), None)
+    """Find a runner below the server, which may have a launcher between the two."""
+    for pid in descendants(server):
+        with contextlib.suppress(OSError):
+            if b"/runner.py\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+    return None
 
 
 def children(pid: int) -> list[int]:
@@ -183,9 +221,22 @@ def descendants(pid: int) -> list[int]:
     return [*below, *(other for child in below for other in descendants(child))]
 
 
-def kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+def program_of(server: int) -> int | None:
+    """Find a program that does a job: a process below the server that holds the diary open."""
+    for pid in descendants(server):
+        with contextlib.suppress(OSError):
+            if any(fd.readlink().name == "diary" for fd in Path(f"/proc/{pid}/fd").iterdir()):
+                return pid
+    return None
+
+
+def kill(pid: int) -> bool:
+    """Kills a process; tells whether it was still there."""
+    try:
         os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""Kills servers, runners and containers at random while jobs are sent and done; then counts what was lost or doubled.
+"""Kills servers, runners, programs, containers at random while jobs are done; counts what was lost, doubled or wrong.
 
 python -m chaos.jobs --jobs 500 --kills 50                     two containers on one volume, SQLite
 python -m chaos.jobs --jobs 500 --kills 50 --queue postgres    two containers as hosts, PostgreSQL
@@ -18,49 +18,86 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import requests
 
-from chaos.hosts import PROGRAM, ROOT, ContainerHost, Host, docker, kill, manifest, runner_of
+from chaos.hosts import (
+    PROGRAM,
+    ROOT,
+    ContainerHost,
+    Host,
+    answer,
+    docker,
+    kill,
+    manifest,
+    payload,
+    program_of,
+    runner_of,
+)
 from rig import postgres
 
 CLIENTS = 4
 END_SECONDS = 300
 LEASE_SECONDS = 3
-KINDS = ("server", "runner", "container")
+#: So many jobs more than a kill needs are under way when it comes.
+AHEAD = 16
+KINDS = ("server", "runner", "program", "container")
+#: Of a job's data; both are among them, and most are near the smaller end.
+SMALLEST, LARGEST = 1024, 5 * 1024 * 1024
+#: What a job says whose program was killed: that is its end, for a program that fails by itself is not run again.
+KILLED = "The program was killed by SIGKILL"
 BUNDLE = "localhost/model-dockerize/model-server:chaos"
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 @dataclass(frozen=True)
 class Count:
-    """What came out. Everything but `lost` and `recorded_twice` is for judging whether it was a fair trial."""
+    """What came out. `kills`, `killed`, `started_again`, `refused_late_results`: whether it was a fair trial."""
 
     jobs: int
     kills: dict[str, int]
     lost: int
     recorded_twice: int
     wrong: int
+    #: Ended as an error for another reason than that their program was killed by us.
     failed: int
+    #: Ended as an error that says that their program was killed.
+    killed: int
     started_again: int
     refused_late_results: int
-    seconds: float
+    seconds: float = 0
 
     @property
     def passed(self) -> bool:
         return (self.lost, self.recorded_twice, self.wrong, self.failed) == (0, 0, 0, 0)
 
 
+@dataclass
+class Pace:
+    """Keeps the clients from being done before the kills are: each of these is to meet jobs under way."""
+
+    jobs: int
+    kills: int
+    struck: int = 0
+
+    def wait(self, number: int) -> None:
+        """Returns when it is time to send job `number`."""
+        while number >= self.jobs * (self.struck + 1) // self.kills + AHEAD and self.struck < self.kills:
+            time.sleep(0.005)
+
+
 def torment(hosts: Sequence[Host], diary: Path, jobs: int, kills: int, seed: int) -> Count:
     """Sends `jobs` jobs to `hosts`, which run, while `kills` SIGKILLs hit them; waits for the end and counts."""
     chance = random.Random(seed)  # noqa: S311 - for variety, not for secrets
     started = time.monotonic()
-    texts = [f"question {number}" for number in range(jobs)]
-    ids: dict[str, str] = {}
+    sizes = [SMALLEST, LARGEST, *(round(SMALLEST * (LARGEST / SMALLEST) ** chance.random()) for _ in range(jobs - 2))]
+    chance.shuffle(sizes)
+    ids: dict[int, str] = {}
+    pace = Pace(jobs, kills)
     threads = [
-        threading.Thread(target=_send_all, args=(hosts, texts[number::CLIENTS], ids), daemon=True)
+        threading.Thread(target=_send_all, args=(hosts, range(number, jobs, CLIENTS), sizes, ids, pace), daemon=True)
         for number in range(CLIENTS)
     ]
     for thread in threads:
@@ -71,41 +108,48 @@ def torment(hosts: Sequence[Host], diary: Path, jobs: int, kills: int, seed: int
         _wait_for(lambda share=jobs * number // kills: _begun(diary) >= share)
         time.sleep(chance.uniform(0, 0.2))
         kind = KINDS[number % len(KINDS)]
-        if _strike(chance.choice(list(hosts)), kind):
-            hit[kind] += 1
+        while not (is_hit := _strike(chance.choice(list(hosts)), kind)) and _begun(diary) < jobs:
+            time.sleep(0.002)  # a program is there for a moment
+        hit[kind] += is_hit
+        pace.struck = number + 1
     for thread in threads:
         thread.join(END_SECONDS)
-    states = {text: _end_of(hosts, ids[text]) for text in texts}
-    return _count(hosts, states, ids, hit, time.monotonic() - started)
+    count = _count(hosts, sizes, ids, hit)
+    return replace(count, seconds=round(time.monotonic() - started, 1))
 
 
-def _send_all(hosts: Sequence[Host], texts: Sequence[str], ids: dict[str, str]) -> None:
+def _send_all(
+    hosts: Sequence[Host], numbers: Sequence[int], sizes: Sequence[int], ids: dict[int, str], pace: Pace
+) -> None:
     """As a careful client: each job again and again, under its own key, to any host, until one has taken it."""
-    for text in texts:
+    for number in numbers:
+        pace.wait(number)
         key = uuid.uuid4().hex
-        while text not in ids:
+        while number not in ids:
             host = random.choice(list(hosts))  # noqa: S311
             with contextlib.suppress(requests.RequestException, KeyError, TypeError):
-                answer = requests.post(
+                reply = requests.post(
                     f"{host.url}/data/add-job",
-                    files={"File": text.encode()},
+                    files={"File": payload(number, sizes[number])},
                     headers={"Idempotency-Key": key},
-                    timeout=10,
+                    timeout=30,
                 )
-                if answer.status_code == 200:
-                    ids[text] = str(answer.json()["data"]["id"])
+                if reply.status_code == 200:
+                    ids[number] = str(reply.json()["data"]["id"])
                     break
             time.sleep(0.05)
 
 
 def _strike(host: Host, kind: str) -> bool:
+    """Kills what `kind` says; a host that lies down is started again. False: there was nothing to kill."""
     server = host.server_pid()
-    runner = None if server is None else runner_of(server)
-    if server is None or (kind == "runner" and runner is None):
+    if server is None:
+        host.kill_all()
+        host.start()
         return False
-    if kind == "runner":
-        kill(runner or 0)
-        return True
+    if kind in ("runner", "program"):
+        pid = (runner_of if kind == "runner" else program_of)(server)
+        return pid is not None and kill(pid)
     if kind == "server":
         kill(server)
     host.kill_all()
@@ -113,45 +157,50 @@ def _strike(host: Host, kind: str) -> bool:
     return True
 
 
-def _end_of(hosts: Sequence[Host], job_id: str) -> tuple[str, str]:
+def _end_of(hosts: Sequence[Host], job_id: str) -> tuple[str, bytes]:
     """The job's state in the end, and its result or its error."""
     deadline = time.monotonic() + END_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(requests.RequestException):
             body = requests.get(f"{hosts[0].url}/data/status/{job_id}?wait=5", timeout=20).json()
             if body["data"] is None:
-                return "Lost", str(body["errorMessage"])
+                return "Lost", str(body["errorMessage"]).encode()
             if body["data"]["status"] == "Complete":
-                return "Complete", requests.get(f"{hosts[0].url}/data/result/{job_id}", timeout=20).text
+                found = requests.get(f"{hosts[0].url}/data/result/{job_id}", timeout=20)
+                return ("Complete" if found.ok else "Lost"), found.content
             if body["isError"]:
-                return "Error", str(body["errorMessage"])
-    return "Lost", f"not over after {END_SECONDS} s"
+                return "Error", str(body["errorMessage"]).encode()
+    return "Lost", f"not over after {END_SECONDS} s".encode()
 
 
-def _count(
-    hosts: Sequence[Host],
-    states: dict[str, tuple[str, str]],
-    ids: dict[str, str],
-    hit: Counter[str],
-    seconds: float,
-) -> Count:
-    log = "\n".join(host.log() for host in hosts)
-    recorded = Counter(re.findall(r"job (\S+) complete after", log))
-    total = requests.get(f"{hosts[0].url}/data/jobs?limit=1", timeout=20).json()["data"]["total"]
-    for text, (state, detail) in states.items():
+def _count(hosts: Sequence[Host], sizes: Sequence[int], ids: dict[int, str], hit: Counter[str]) -> Count:
+    for host in hosts:
+        if host.server_pid() is None:
+            host.start()
+    ends: Counter[str] = Counter()
+    for number, size in enumerate(sizes):
+        state, detail = _end_of(hosts, ids[number]) if number in ids else ("Lost", b"no host took it")
+        if state == "Complete" and detail != answer(number, payload(number, size)):
+            state = "Wrong"
+        elif state == "Error" and detail.decode().startswith(KILLED) and ends["Killed"] < hit["program"]:
+            state = "Killed"
+        ends[state] += 1
         if state != "Complete":
-            sys.stderr.write(f"{text} ({ids[text]}): {state}: {detail}\n")
+            sys.stderr.write(f"job {number} of {size} bytes ({ids.get(number)}): {state}: {detail[:200]!r}\n")
+    log = "\n".join(host.log() for host in hosts)
+    recorded = Counter(re.findall(r"job (\S+) (?:complete|failed) after", log))
+    total = requests.get(f"{hosts[0].url}/data/jobs?limit=1", timeout=20).json()["data"]["total"]
     return Count(
-        jobs=len(states),
+        jobs=len(sizes),
         kills=dict(hit),
-        lost=sum(state == "Lost" for state, _ in states.values()),
+        lost=ends["Lost"],
         # By the servers' own words, and by the list: a doubled job would stand there too.
-        recorded_twice=sum(count > 1 for count in recorded.values()) + abs(total - len(states)),
-        wrong=sum(state == "Complete" and result != f"answer to {text}" for text, (state, result) in states.items()),
-        failed=sum(state == "Error" for state, _ in states.values()),
+        recorded_twice=sum(count > 1 for count in recorded.values()) + abs(total - len(ids)),
+        wrong=ends["Wrong"],
+        failed=ends["Error"],
+        killed=ends["Killed"],
         started_again=len(re.findall(r"started, attempt (?:[2-9]|\d\d)", log)),
         refused_late_results=log.count("is no longer ours; nothing was recorded"),
-        seconds=round(seconds, 1),
     )
 
 
@@ -180,6 +229,8 @@ def containers(environment: dict[str, str]) -> Iterator[tuple[list[Host], Path]]
         shared = folder / "shared"
         shared.mkdir()
         shared.chmod(0o777)
+        (shared / "diary").touch()
+        (shared / "diary").chmod(0o666)  # each worker's program is a user of its own
         docker("volume", "create", name)
         try:
             hosts += [ContainerHost(image, name, shared, environment) for _ in range(2)]

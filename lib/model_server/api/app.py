@@ -9,18 +9,30 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_server import pages
-from model_server.api import envelope, job_list, jobs, licenses, mapping_file, operations, results, run_job, system
+from model_server.api import (
+    disk,
+    envelope,
+    job_list,
+    jobs,
+    licenses,
+    mapping_file,
+    operations,
+    results,
+    run_job,
+    services,
+    system,
+)
 from model_server.api.doors import Doors
 from model_server.api.envelope import ApiError
 from model_server.api.services import Services
 from model_server.jobs import database
 
 
-def create_app(services: Services, root_path: str = "") -> Starlette:
+def create_app(room: Services, root_path: str = "") -> Starlette:
     """Makes the ASGI application.
 
     Args:
-        services: what the routes stand on.
+        room: what the routes stand on.
         root_path: a path prefix that a proxy may or may not have removed, e.g. "/models/iris"; "" for none.
     """
     app = Starlette(
@@ -35,7 +47,7 @@ def create_app(services: Services, root_path: str = "") -> Starlette:
             *mapping_file.ROUTES,
             *pages.ROUTES,
         ],
-        middleware=[Middleware(PathPrefix, prefix=root_path), Middleware(Doors, access=services.access)],
+        middleware=[Middleware(PathPrefix, prefix=root_path), Middleware(Doors, access=room.access)],
         exception_handlers={
             ApiError: _api_error,
             HTTPException: _http_error,
@@ -44,7 +56,7 @@ def create_app(services: Services, root_path: str = "") -> Starlette:
             Exception: _fault,
         },
     )
-    app.state.services = services
+    app.state.services = room
     app.router.redirect_slashes = False  # its redirects would carry an absolute address
     return app
 
@@ -68,9 +80,11 @@ class PathPrefix:
         await self._app(scope, receive, send)
 
 
-async def _api_error(_request: Request, error: Exception) -> Response:
+async def _api_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):
         raise error
+    if error.status == disk.NO_ROOM:
+        services.of(request).space.tell()
     response = envelope.failure(error.status, error.message)
     response.headers.update(error.headers)
     return response

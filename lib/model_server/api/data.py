@@ -8,6 +8,7 @@ from tempfile import NamedTemporaryFile
 from model_server.api import disk
 from model_server.api.envelope import ApiError
 from model_server.api.upload import Form
+from model_server.converters import Converters
 from model_server.jobs.job import Job
 from model_server.manifest import Manifest
 from model_server.tabular import convert, mapping, mime
@@ -50,7 +51,7 @@ def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submissio
     return Submission(chosen or supported[0], plan, mappings, output_mappings)
 
 
-def to_model(file: Path, plan: Plan, limit: int, room: int) -> Path:
+def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converters) -> Path:
     """Makes the model's input of a received file, beside it; the caller owns the new file.
 
     Args:
@@ -61,14 +62,14 @@ def to_model(file: Path, plan: Plan, limit: int, room: int) -> Path:
         ApiError: 400, with every problem of the data by row and path, or 507.
     """
     try:
-        return _converted(convert.convert_input, file, plan, file.parent, min(limit, room))
+        return _converted(convert.convert_input, file, plan, file.parent, min(limit, room), converters)
     except TooLargeError as error:
         raise disk.no_room() if room < limit else _not_taken(error) from error
     except DataError as error:
         raise _not_taken(error) from error
 
 
-def prepare(job: Job, sent: Path, target: Path, manifest: Manifest) -> None:
+def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: Converters) -> None:
     """Makes the model's input of data that was too large to be checked while its client waited.
 
     Raises:
@@ -78,14 +79,16 @@ def prepare(job: Job, sent: Path, target: Path, manifest: Manifest) -> None:
     plan = _plan(job.mime_type, job.mappings, manifest, problems)
     if problems or plan is None:  # it was another image that took the job
         raise DataError(*problems or ("this image takes other data than the one that took the job",))
-    convert.convert_input(sent, target, plan, manifest.limits.upload_bytes)
+    converters.do(convert.convert_input, sent, target, plan, manifest.limits.upload_bytes)
 
 
 def _not_taken(error: DataError) -> ApiError:
     return ApiError(400, f"{NOT_TAKEN}: {error}")
 
 
-def of_model(job: Job, file: Path, target: mime.Form | None, manifest: Manifest, folder: Path) -> Path | None:
+def of_model(
+    job: Job, file: Path, target: mime.Form | None, manifest: Manifest, folder: Path, converters: Converters
+) -> Path | None:
     """Makes what the client gets of a job's result, as a new file in `folder` that the caller owns.
 
     Args:
@@ -105,12 +108,12 @@ def of_model(job: Job, file: Path, target: mime.Form | None, manifest: Manifest,
     try:
         rules = () if job.output_mappings is None else _result_rules(job.output_mappings, manifest)
         if source is target and not rules:
-            if source is not mime.Form.JSON or convert.is_json(file):
+            if source is not mime.Form.JSON or converters.do(convert.is_json, file):
                 return None
             plan = Plan(source, target)
         else:
             plan = Plan(source, target, rules, manifest.output_schema)
-        return _converted(convert.convert_result, file, plan, folder, manifest.limits.upload_bytes)
+        return _converted(convert.convert_result, file, plan, folder, manifest.limits.upload_bytes, converters)
     except DataError as error:
         raise ApiError(400, f"the result cannot be had in this form: {error}") from error
 
@@ -144,12 +147,17 @@ def _result_rules(text: str, manifest: Manifest) -> tuple[mapping.Rule, ...]:
 
 
 def _converted(
-    function: Callable[[Path, Path, Plan, int], None], source: Path, plan: Plan, folder: Path, limit: int
+    function: Callable[[Path, Path, Plan, int], None],
+    source: Path,
+    plan: Plan,
+    folder: Path,
+    limit: int,
+    converters: Converters,
 ) -> Path:
     with NamedTemporaryFile(dir=folder, delete=False) as file:
         target = Path(file.name)
     try:
-        function(source, target, plan, limit)
+        converters.do(function, source, target, plan, limit)
     except BaseException:
         target.unlink(missing_ok=True)
         raise

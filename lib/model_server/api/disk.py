@@ -3,15 +3,20 @@
 import errno
 import os
 import threading
+import time
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
 from model_server.api.envelope import ApiError
 from model_server.jobs import database
+from model_server.log import logger
 
 #: Of an upload that does not declare its size, so much is reserved at a time.
 _STEP_BYTES = 16 * 1024 * 1024
+_TELL_SECONDS = 60.0
+#: The status of what is refused for want of room.
+NO_ROOM = 507
 
 
 class Space:
@@ -23,11 +28,19 @@ class Space:
         self._keep = keep
         self._reserved = 0
         self._guard = threading.Lock()
+        self._tell_from = 0.0
 
     @property
     def left(self) -> int:
         """Bytes that may still be taken, by whoever asks first; below 0: there is less than must stay free."""
         return free(self._folder) - self._keep - self._reserved
+
+    def tell(self) -> None:
+        """Logs that something was refused for want of room, in a line now and then."""
+        now = time.monotonic()
+        if now >= self._tell_from:
+            self._tell_from = now + _TELL_SECONDS
+            logger.warning("the data volume has no room: %d bytes may still be taken; jobs are refused", self.left)
 
     def part(self) -> "Part":
         """Counts what one upload takes; nothing yet."""
@@ -81,7 +94,8 @@ class Part:
 def no_room() -> ApiError:
     """The refusal of a job that cannot be kept."""
     return ApiError(
-        507, "the data volume has no room for this job; nothing was stored: delete old jobs, or send it again later"
+        NO_ROOM,
+        "the data volume has no room for this job; nothing was stored: delete old jobs, or send it again later",
     )
 
 

@@ -141,7 +141,7 @@ def _fingerprint(form: upload.Form) -> str:
 def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
     """Makes the model's input of the form's data; returns it if it is small, else the form has a new file."""
     with form.as_file(room.uploads) as file:
-        converted = data.to_model(file, plan, room.manifest.limits.upload_bytes, room.space.left)
+        converted = data.to_model(file, plan, room.manifest.limits.upload_bytes, room.space.left, room.converters)
     form.content, form.file = None, converted
     if converted.stat().st_size > SMALL_BYTES:
         return None

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from model_server.api import services, upload
 from model_server.api.envelope import ApiError
+from model_server.api.services import Services
 from model_server.manifest import Manifest
 from model_server.tabular import mime, propose
 from model_server.tabular.mime import Form
@@ -26,7 +27,7 @@ async def propose_mapping(request: Request) -> Response:
         form = await upload.receive(request, room.uploads, room.manifest.limits.upload_bytes, space)
         with form.as_file(room.uploads) as file:
             kind = _form(form, room.manifest)
-            content = await room.convert(_proposed, file, kind, room.manifest)
+            content = await room.convert(_proposed, file, kind, room)
     finally:
         space.give_back()
     headers = {
@@ -49,12 +50,12 @@ def _form(form: upload.Form, manifest: Manifest) -> Form:
     return kind
 
 
-def _proposed(file: Path, kind: Form, manifest: Manifest) -> bytes:
+def _proposed(file: Path, kind: Form, room: Services) -> bytes:
     try:
-        sources = propose.sources_of(file, kind)
+        sources = room.converters.do(propose.sources_of, file, kind)
     except DataError as error:
         raise ApiError(400, f"the data cannot be read: {error}") from error
-    return propose.document(propose.propose(sources, manifest.input_schema, kind is Form.BARE_CSV))
+    return propose.document(propose.propose(sources, room.manifest.input_schema, kind is Form.BARE_CSV))
 
 
 ROUTES = [Route("/data/mapping", propose_mapping, methods=["POST"])]

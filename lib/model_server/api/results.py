@@ -64,7 +64,7 @@ def _of_file(room: Services, job: Job, name: str, form: Form | None, kind: str) 
     headers = {"content-type": kind, **_INERT}
     path = room.store.result_path(name)
     try:
-        made = data.of_model(job, path, form, room.manifest, room.uploads)
+        made = data.of_model(job, path, form, room.manifest, room.uploads, room.converters)
     except FileNotFoundError as error:
         raise no_job() from error
     if made is None and not path.is_file():
@@ -76,7 +76,7 @@ def _of_content(room: Services, job: Job, content: bytes, form: Form | None, kin
     with NamedTemporaryFile(dir=room.uploads) as file:
         file.write(content)
         file.flush()
-        made = data.of_model(job, Path(file.name), form, room.manifest, room.uploads)
+        made = data.of_model(job, Path(file.name), form, room.manifest, room.uploads, room.converters)
     return _small(content, kind) if made is None else _once(made, {"content-type": kind, **_INERT})
 
 

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from model_server import bounds
 from model_server.access import Access
 from model_server.api.disk import Space
+from model_server.api.envelope import ApiError
+from model_server.converters import ConverterDiedError, Converters
 from model_server.jobs.store import Store
 from model_server.license import Licensing
 from model_server.manifest import Manifest
@@ -46,7 +48,8 @@ class Services:
     callback_hosts: tuple[str, ...] = ()
     #: Conversions that clients wait for: other requests must not wait for a thread behind them.
     conversions: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(bounds.CONVERSIONS))
-
+    #: Do what is long of them.
+    converters: Converters = field(default_factory=Converters)
     #: Questions of operators, which must be answered also while all other threads wait for the database.
     probes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PROBES))
 
@@ -61,8 +64,15 @@ class Services:
         return await to_thread.run_sync(function, *arguments, limiter=self.probes)
 
     async def convert(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Runs what may take long, when it is its turn."""
-        return await to_thread.run_sync(function, *arguments, limiter=self.conversions)
+        """Runs what may take long, when it is its turn.
+
+        Raises:
+            ApiError: 503, it was killed.
+        """
+        try:
+            return await to_thread.run_sync(function, *arguments, limiter=self.conversions)
+        except ConverterDiedError as error:
+            raise ApiError(503, f"{error}; send the request again in a moment", {"retry-after": "5"}) from error
 
 
 def of(request: Request) -> Services:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from model_server.converters import ConverterDiedError, Converters
 from model_server.jobs import database
 from model_server.jobs.heart import Heart
 from model_server.jobs.job import Claim, Ended, Job
@@ -174,6 +175,9 @@ class Worker:
 
         Returns:
             What is wrong with the data.
+
+        Raises:
+            RunnerDiedError: the process that converts it was killed.
         """
         try:
             sent = self._store.sent_of(job.id)
@@ -182,6 +186,8 @@ class Worker:
             else:
                 copy(self._store.input_of(job.id), Path(source))
             Path(source).chmod(0o666)  # for the program, another user; nobody else gets into the folder
+        except ConverterDiedError as error:
+            raise RunnerDiedError(str(error)) from error
         except DataError as error:
             return f"{NOT_TAKEN}: {error}"
         except FileNotFoundError:
@@ -252,8 +258,9 @@ def _remove(*paths: str) -> None:
 class Workers:
     """All workers of a server."""
 
-    def __init__(self, workers: Sequence[Worker]) -> None:
+    def __init__(self, workers: Sequence[Worker], converters: Converters) -> None:
         self._workers = workers
+        self._converters = converters
         self._running: list[concurrent.futures.Future[None]] = []
         self._draining = threading.Event()
 
@@ -288,4 +295,5 @@ class Workers:
         for worker, running in zip(self._workers, self._running, strict=True):
             if not running.done():
                 worker.give_up()
+        self._converters.stop()
         concurrent.futures.wait(self._running, _GIVE_UP_SECONDS)

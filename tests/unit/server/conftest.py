@@ -25,6 +25,7 @@ from model_server.api import envelope
 from model_server.api.app import create_app
 from model_server.api.disk import Space
 from model_server.api.services import Services
+from model_server.converters import Converters
 from model_server.jobs import database, instance
 from model_server.jobs.callbacks import Courier
 from model_server.jobs.heart import Heart
@@ -146,6 +147,7 @@ def running(
     store = Store(claimed, Queue(database.open_sqlite(claimed.database, on_network=False), model.name, max_attempts=3))
     me = instance.enter(claimed.instances)
     heart = Heart(store, lease_seconds=2)
+    converters = Converters()
     metrics = Metrics(model.name, model.version, model.build_id)
     worker = Worker(
         store,
@@ -160,9 +162,9 @@ def running(
         owner=me.id,
         timeout_seconds=model.limits.timeout_seconds,
         lease_seconds=2,
-        prepare=partial(data_of_jobs.prepare, manifest=model),
+        prepare=partial(data_of_jobs.prepare, manifest=model, converters=converters),
     )
-    workers = Workers([worker])
+    workers = Workers([worker], converters)
     called = (extra or {}).get("callback_hosts", ("127.0.0.1", "localhost"))  # where tests listen
     services = Services(
         model,
@@ -173,6 +175,7 @@ def running(
         runner_mode=lambda: workers.mode,
         metrics=metrics,
         space=Space(me.uploads, keep),
+        converters=converters,
         callback_hosts=called,
         licensing=Licensing(model.license_public_key, model.name, claimed.root) if model.license_public_key else None,
     )

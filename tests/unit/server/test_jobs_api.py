@@ -316,8 +316,11 @@ def test_what_is_checked_is_what_is_called(start_server: StartServer, monkeypatc
     assert looked_up == [f"http://receiver.example:{port}/x"]
 
 
-def test_a_volume_without_room_refuses_with_507_and_keeps_nothing(start_server: StartServer) -> None:
+def test_a_volume_without_room_refuses_with_507_keeps_nothing_and_says_so_once(
+    start_server: StartServer, caplog: pytest.LogCaptureFixture
+) -> None:
     server = start_server(keep=2**60)
+    requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=5)
     answer = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=5)
     assert answer.status_code == 507
     assert answer.json() == {
@@ -327,6 +330,7 @@ def test_a_volume_without_room_refuses_with_507_and_keeps_nothing(start_server: 
         "delete old jobs, or send it again later",
     }
     assert server.stored() == set()
+    assert [record.levelname for record in caplog.records if "has no room" in record.message] == ["WARNING"]
 
 
 MIB = 1024 * 1024
