@@ -1,0 +1,349 @@
+"""What imports leave in a process, if that makes a fork of it another thing than a new process."""
+
+import atexit
+import gc
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from typing import Any, Callable, Iterator, List, Optional, Set
+
+#: Packages that start threads or drivers which a fork does not bring along.
+UNSAFE = ("tensorflow", "jax", "cupy", "pycuda", "pyopencl", "grpc", "pyspark", "ray", "mxnet", "paddle")
+HARMLESS_DEVICES = ("/dev/null", "/dev/urandom", "/dev/random", "/dev/zero", "/dev/tty", "/dev/pts/")
+#: Modules whose exit handlers end what the process itself has begun, and nothing that it has from its parent.
+HARMLESS_HANDLERS = (
+    "logging",
+    "weakref",
+    "concurrent.futures",
+    "multiprocessing.util",
+    "joblib",
+    "matplotlib._pylab_helpers",
+)
+MAPPED = re.compile(r"^\S+ .w.s \S+ \S+ \S+ *(.*)$", re.MULTILINE)
+
+
+class Watch:
+    """Sees what is done from its beginning on, until `hazard` is asked for."""
+
+    def __init__(self, script: str) -> None:
+        """Begins before anything is imported.
+
+        Args:
+            script: the program's; it is sys.argv, as much as is known of it.
+        """
+        self._folder = os.path.dirname(os.path.realpath(script))
+        self._started = time.time()
+        self._started_ns = int(self._started * 1e9)
+        self._before = descriptors()
+        self._home = entries(os.path.expanduser("~"))
+        self._made = []  # type: List[str]
+        self._handlers = []  # type: List[Callable[..., object]]
+        self._restore = []  # type: List[Callable[[], None]]
+        self._count = handler_count()
+        self._observe(os, "mkdir", self._note_path)
+        self._observe(os, "open", self._note_file)
+        self._observe(atexit, "register", self._note_handler)
+        self._observe(threading, "_register_atexit", self._note_handler)
+        sys.argv = self._arguments = Arguments([script])
+
+    def stop(self) -> None:
+        """Sees no more; everything is as it was."""
+        for restore in self._restore:
+            restore()
+        sys.argv = list(self._arguments)
+
+    def hazard(self) -> Optional[str]:
+        """Why a fork of this process would not be as good as a new process; None if nothing speaks against it."""
+        return next(filter(None, self._hazards()), None)
+
+    def _hazards(self) -> Iterator[Optional[str]]:
+        yield unsafe_module()
+        yield hidden_module(self._folder)
+        yield opened_file(self._before)
+        yield shared_memory()
+        yield self._left_handler()
+        yield left_finalizer()
+        yield self._left_path()
+        yield self._read_arguments()
+        yield configured_logging()
+        yield timer()
+        yield kept_time(self._started, time.time())
+        yield left_object()
+        yield child()
+        yield left_thread()
+
+    def _observe(self, module: Any, name: str, note: Callable[..., None]) -> None:
+        original = getattr(module, name, None)
+        if original is None:
+            return
+
+        def observed(*arguments: Any, **named: Any) -> Any:
+            note(*arguments, **named)
+            return original(*arguments, **named)
+
+        setattr(module, name, observed)
+        self._restore.append(lambda: setattr(module, name, original))
+
+    def _note_path(self, path: Any, *_arguments: Any, **_named: Any) -> None:
+        if isinstance(path, (str, bytes, os.PathLike)):
+            self._made.append(os.path.abspath(os.fsdecode(path)))
+
+    def _note_file(self, path: Any, flags: int = 0, *_arguments: Any, **_named: Any) -> None:
+        if flags & os.O_CREAT:
+            self._note_path(path)
+
+    def _note_handler(self, handler: Any = None, *_arguments: Any, **_named: Any) -> None:
+        self._handlers.append(handler)
+
+    def _left_handler(self) -> Optional[str]:
+        for handler in self._handlers:
+            name = module_of(handler)
+            if not is_harmless(name):
+                return "{} registers an exit handler when it is imported".format(name or "an import")
+        if handler_count() - self._count > len(self._handlers):
+            return "an import registers an exit handler"
+        return None
+
+    def _left_path(self) -> Optional[str]:
+        home = os.path.expanduser("~")
+        made = [*self._made, *(os.path.join(home, name) for name in sorted(entries(home) - self._home))]
+        left = [path for path in made if os.path.lexists(path) and os.path.basename(path) != "__pycache__"]
+        return "an import makes {}".format(left[0]) if left else None
+
+    def _read_arguments(self) -> Optional[str]:
+        # By sys, by this object, by the call.
+        is_kept = sys.getrefcount(self._arguments) > 3
+        return "an import reads sys.argv" if self._arguments.was_read or is_kept else None
+
+
+class Arguments(list):  # type: ignore[type-arg]  # typing.List would be another class in Python 3.6
+    """A list that knows whether anybody has looked into it."""
+
+    was_read = False
+
+    def _look(self, name: str, *arguments: Any) -> Any:
+        self.was_read = True
+        return getattr(super(), name)(*arguments)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._look("__getitem__", index)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._look("__iter__"))
+
+    def __len__(self) -> int:
+        return int(self._look("__len__"))
+
+    def __contains__(self, word: object) -> bool:
+        return bool(self._look("__contains__", word))
+
+
+def descriptors() -> Set[int]:
+    """The open descriptors of this process."""
+    return {int(name) for name in os.listdir("/proc/self/fd")}
+
+
+def entries(folder: str) -> Set[str]:
+    """The names in a folder; none if it cannot be read."""
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
+
+
+def unsafe_module() -> Optional[str]:
+    """A package that is known not to survive."""
+    for name in UNSAFE:
+        if name in sys.modules:
+            return "{} does not survive a fork".format(name)
+    cuda = sys.modules.get("torch.cuda")
+    if cuda is not None and cuda.is_initialized():
+        return "CUDA is already in use after the imports"
+    return None
+
+
+def hidden_module(folder: str) -> Optional[str]:
+    """A module that was imported from elsewhere, although the script would find its own."""
+    for name in sorted({name.partition(".")[0] for name in sys.modules} - {"__main__", "__mp_main__"}):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path + ".py") or os.path.isfile(os.path.join(path, "__init__.py")):
+            return "{} in the program's folder hides a module of the same name".format(name)
+    return None
+
+
+def opened_file(before: Set[int]) -> Optional[str]:
+    """A file, a connection or a device that an import opened: jobs would share it, and the place in it."""
+    for descriptor in sorted(descriptors() - before):
+        try:
+            target = os.readlink("/proc/self/fd/{}".format(descriptor))
+        except OSError:
+            continue
+        if not target.startswith(HARMLESS_DEVICES):
+            return "an import opened {}".format(target)
+    return None
+
+
+def shared_memory() -> Optional[str]:
+    """Memory that jobs would share."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            found = MAPPED.search(file.read())
+    except OSError:
+        return None
+    return "an import shares memory with its children: {}".format(found.group(1) or "anonymous") if found else None
+
+
+def handler_count() -> int:
+    """How many exit handlers there are."""
+    count = getattr(atexit, "_ncallbacks", None)
+    return int(count()) if count is not None else 0
+
+
+def module_of(function: Any) -> str:
+    """The module that a function, a method or a partial comes from."""
+    while hasattr(function, "func"):
+        function = function.func
+    return str(
+        getattr(function, "__module__", None) or getattr(type(getattr(function, "__self__", None)), "__module__", "")
+    )
+
+
+def is_harmless(name: str) -> bool:
+    """Tells whether the exit handlers of a module are."""
+    return any(name == known or name.startswith(known + ".") for known in HARMLESS_HANDLERS)
+
+
+def left_finalizer() -> Optional[str]:
+    """Something that would be cleaned up at the end of every job, though all share it."""
+    finalize = getattr(sys.modules.get("weakref"), "finalize", None)
+    for entry in list(getattr(finalize, "_registry", ())):
+        kept = entry.peek()
+        if kept is not None and entry.atexit:
+            return "an import keeps {}, which is cleaned up at exit".format(type_name(type(kept[0])))
+    if getattr(sys.modules.get("multiprocessing.util"), "_finalizer_registry", None):
+        return "an import keeps something of multiprocessing"
+    return None
+
+
+def configured_logging() -> Optional[str]:
+    """A logger that the program cannot configure any more."""
+    root = getattr(sys.modules.get("logging"), "root", None)
+    return "an import configures logging" if getattr(root, "handlers", None) else None
+
+
+def timer() -> Optional[str]:
+    """An alarm, which a fork does not inherit."""
+    return "an import sets a timer" if any(signal.getitimer(signal.ITIMER_REAL)) else None
+
+
+def kept_time(started: float, now: float) -> Optional[str]:
+    """The time of the imports, which a module keeps for the time of the job."""
+    datetime = sys.modules.get("datetime")
+    today = time.strftime("%Y-%m-%d", time.localtime(started))
+
+    def is_now(value: Any) -> bool:
+        kind = type(value)
+        if kind is float:
+            return started <= value <= now
+        if kind is int:
+            return started * 1e9 <= value <= now * 1e9
+        if datetime is not None and isinstance(value, datetime.date):
+            return value.isoformat()[:10] == today
+        return False
+
+    for name, module in list(sys.modules.items()):
+        if not is_standard(module):
+            for key, value in list(getattr(module, "__dict__", {}).items()):
+                if isinstance(value, (float, int)) or (datetime is not None and isinstance(value, datetime.date)):
+                    if is_now(value):
+                        return "{} keeps the time of its import in {}".format(name, key)
+    return None
+
+
+def is_standard(module: Any) -> bool:
+    """Tells whether a module belongs to Python, or has no file of its own."""
+    file = getattr(module, "__file__", None)
+    return not isinstance(file, str) or ("-packages" not in file and file.startswith(os.path.dirname(os.__file__)))
+
+
+def left_object() -> Optional[str]:
+    """An object with a state or an end of its own: random numbers that repeat, or clean-up that would not be done."""
+    objects = gc.get_objects()
+    generators = generator_types()
+    known = known_generators()
+    for kind in {type(item) for item in objects}:
+        if issubclass(kind, generators) and not issubclass(kind, system_random()):
+            if any(type(item) is kind and id(item) not in known for item in objects):
+                return "an import seeds a generator of random numbers ({})".format(type_name(kind))
+        if any(has_end(base) for base in kind.__mro__):
+            return "an import keeps an object with a finalizer ({})".format(type_name(kind))
+    return None
+
+
+def generator_types() -> Any:
+    """The types of generators of random numbers that are loaded."""
+    found = [getattr(sys.modules.get("random"), "Random", None)]
+    numpy = sys.modules.get("numpy.random")
+    found += [getattr(numpy, name, None) for name in ("Generator", "RandomState", "BitGenerator")]
+    return tuple(kind for kind in found if isinstance(kind, type))
+
+
+def system_random() -> Any:
+    """The type that has no state."""
+    kind = getattr(sys.modules.get("random"), "SystemRandom", None)
+    return (kind,) if kind is not None else ()
+
+
+def known_generators() -> Set[int]:
+    """Those that get a new seed for each job (see `reseed`), by id."""
+    shared = getattr(sys.modules.get("numpy.random"), "mtrand", None)
+    numbers = getattr(shared, "_rand", None)
+    return {
+        id(getattr(sys.modules.get("random"), "_inst", None)),
+        id(numbers),
+        id(getattr(numbers, "_bit_generator", None)),
+    }
+
+
+def reseed() -> None:
+    """Gives the global random number generators what a new process would: a seed from the system."""
+    for name in ("random", "numpy.random", "torch"):
+        module = sys.modules.get(name)
+        if module is not None:
+            module.seed()
+
+
+def has_end(kind: type) -> bool:
+    """Tells whether a class, not of Python itself, defines what is done when its objects go."""
+    return "__del__" in kind.__dict__ and not is_standard(sys.modules.get(kind.__module__))
+
+
+def type_name(kind: type) -> str:
+    """How a type is called."""
+    return "{}.{}".format(kind.__module__, kind.__qualname__)
+
+
+def child() -> Optional[str]:
+    """A process that an import started, which is no job's child."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return "an import starts a process"
+
+
+def left_thread() -> Optional[str]:
+    """A thread that a fork would not bring along.
+
+    Libraries that know of forks (OpenBLAS) end their threads for one: only what is still there after one counts.
+    """
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    if os.waitpid(pid, 0)[1] != 0:
+        return "a trial fork crashed"
+    threads = len(os.listdir("/proc/self/task"))
+    return "{} threads run after the imports".format(threads) if threads > 1 else None
