@@ -37,7 +37,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(FOLDER))
-from model_runner import hazards, process_state, script  # noqa: E402 - they lie where the script must not look
+from model_runner import generators, hazards, process_state, script  # noqa: E402 - they lie where the script must not look
 
 sys.path.remove(os.path.dirname(FOLDER))
 for module_name in [name for name in sys.modules if name.partition(".")[0] == "model_runner"]:
@@ -87,6 +87,7 @@ class ForkServer:
         self._code = script.load(self._script)
         self._path_starts_with_folder = not (sys.flags.isolated or getattr(sys.flags, "safe_path", False))
         self._preloaded = set(sys.modules)
+        self._generators = generators.Generators()
 
     def prepare(self, imports: process_state.Imports, is_checked: bool) -> Optional[str]:
         """Imports what the script will import; returns why a fork of this process is not safe, if that is asked."""
@@ -97,7 +98,10 @@ class ForkServer:
         sys.meta_path.remove(recorder)
         watch.stop()
         self._preloaded = set(sys.modules)
-        return process_state.difference(imports, recorder) or watch.hazard() if is_checked else None
+        self._generators = generators.Generators()
+        if not is_checked:
+            return None
+        return process_state.difference(imports, recorder) or self._generators.hazard() or watch.hazard()
 
     def fork(
         self,
@@ -141,7 +145,7 @@ class ForkServer:
         for target, descriptor in enumerate(outputs, start=1):
             os.dup2(descriptor, target)
             os.close(descriptor)
-        hazards.reseed()
+        self._generators.reseed()
         sys.argv = [self._script, *request["argv"]]
         if hasattr(sys, "orig_argv"):
             sys.orig_argv = [*self._words, *sys.argv]

@@ -8,19 +8,21 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional, Set
+from typing import Any, Callable, Iterator, List, Optional, Set, Tuple
 
 #: Packages that start threads or drivers which a fork does not bring along.
 UNSAFE = ("tensorflow", "jax", "cupy", "pycuda", "pyopencl", "grpc", "pyspark", "ray", "mxnet", "paddle")
 HARMLESS_DEVICES = ("/dev/null", "/dev/urandom", "/dev/random", "/dev/zero", "/dev/tty", "/dev/pts/")
-#: Modules whose exit handlers end what the process itself has begun, and nothing that it has from its parent.
-HARMLESS_HANDLERS = (
+#: Packages that clean up what the process itself has begun, and nothing that it has from its parent.
+HARMLESS = (
     "logging",
     "weakref",
     "concurrent.futures",
     "multiprocessing.util",
-    "joblib",
-    "matplotlib._pylab_helpers",
+    "joblib",  # ends its own workers
+    "matplotlib._pylab_helpers",  # closes its own figures
+    "PIL",  # empties a cache
+    "certifi",  # nothing, where it was not imported from an archive
 )
 MAPPED = re.compile(r"^\S+ .w.s \S+ \S+ \S+ *(.*)$", re.MULTILINE)
 
@@ -34,26 +36,30 @@ class Watch:
         Args:
             script: the program's; it is sys.argv, as much as is known of it.
         """
+        self._script = script
         self._folder = os.path.dirname(os.path.realpath(script))
         self._started = time.time()
         self._started_ns = int(self._started * 1e9)
         self._before = descriptors()
         self._home = entries(os.path.expanduser("~"))
         self._made = []  # type: List[str]
-        self._handlers = []  # type: List[Callable[..., object]]
+        self._handlers = []  # type: List[Tuple[Any, str]]
         self._restore = []  # type: List[Callable[[], None]]
         self._count = handler_count()
         self._observe(os, "mkdir", self._note_path)
         self._observe(os, "open", self._note_file)
         self._observe(atexit, "register", self._note_handler)
         self._observe(threading, "_register_atexit", self._note_handler)
+        self._is_argv_kept = False
         sys.argv = self._arguments = Arguments([script])
 
     def stop(self) -> None:
         """Sees no more; everything is as it was."""
         for restore in self._restore:
             restore()
-        sys.argv = list(self._arguments)
+        # By sys, by this object, by the call.
+        self._is_argv_kept = sys.getrefcount(self._arguments) > 3
+        sys.argv = [self._script]
 
     def hazard(self) -> Optional[str]:
         """Why a fork of this process would not be as good as a new process; None if nothing speaks against it."""
@@ -96,13 +102,13 @@ class Watch:
             self._note_path(path)
 
     def _note_handler(self, handler: Any = None, *_arguments: Any, **_named: Any) -> None:
-        self._handlers.append(handler)
+        # The module that calls: above are this method and `observed`.
+        self._handlers.append((handler, sys._getframe(2).f_globals.get("__name__", "an import")))
 
     def _left_handler(self) -> Optional[str]:
-        for handler in self._handlers:
-            name = module_of(handler)
-            if not is_harmless(name):
-                return "{} registers an exit handler when it is imported".format(name or "an import")
+        for handler, name in self._handlers:
+            if not is_harmless(module_of(handler)):
+                return "{} registers an exit handler when it is imported".format(name)
         if handler_count() - self._count > len(self._handlers):
             return "an import registers an exit handler"
         return None
@@ -111,12 +117,10 @@ class Watch:
         home = os.path.expanduser("~")
         made = [*self._made, *(os.path.join(home, name) for name in sorted(entries(home) - self._home))]
         left = [path for path in made if os.path.lexists(path) and os.path.basename(path) != "__pycache__"]
-        return "an import makes {}".format(left[0]) if left else None
+        return "an import makes {}".format(left[0].replace(home, "~", 1)) if left else None
 
     def _read_arguments(self) -> Optional[str]:
-        # By sys, by this object, by the call.
-        is_kept = sys.getrefcount(self._arguments) > 3
-        return "an import reads sys.argv" if self._arguments.was_read or is_kept else None
+        return "an import reads sys.argv" if self._arguments.was_read or self._is_argv_kept else None
 
 
 class Arguments(list):  # type: ignore[type-arg]  # typing.List would be another class in Python 3.6
@@ -212,8 +216,8 @@ def module_of(function: Any) -> str:
 
 
 def is_harmless(name: str) -> bool:
-    """Tells whether the exit handlers of a module are."""
-    return any(name == known or name.startswith(known + ".") for known in HARMLESS_HANDLERS)
+    """Tells whether the clean-up of a module may be done in every job."""
+    return any(name == known or name.startswith(known + ".") for known in HARMLESS)
 
 
 def left_finalizer() -> Optional[str]:
@@ -270,55 +274,17 @@ def is_standard(module: Any) -> bool:
 
 
 def left_object() -> Optional[str]:
-    """An object with a state or an end of its own: random numbers that repeat, or clean-up that would not be done."""
-    objects = gc.get_objects()
-    generators = generator_types()
-    known = known_generators()
-    for kind in {type(item) for item in objects}:
-        if issubclass(kind, generators) and not issubclass(kind, system_random()):
-            if any(type(item) is kind and id(item) not in known for item in objects):
-                return "an import seeds a generator of random numbers ({})".format(type_name(kind))
+    """An object with an end of its own, which a job does not come to: not all that was imported is let go of."""
+    for kind in {type(found) for found in gc.get_objects()}:
         if any(has_end(base) for base in kind.__mro__):
             return "an import keeps an object with a finalizer ({})".format(type_name(kind))
     return None
 
 
-def generator_types() -> Any:
-    """The types of generators of random numbers that are loaded."""
-    found = [getattr(sys.modules.get("random"), "Random", None)]
-    numpy = sys.modules.get("numpy.random")
-    found += [getattr(numpy, name, None) for name in ("Generator", "RandomState", "BitGenerator")]
-    return tuple(kind for kind in found if isinstance(kind, type))
-
-
-def system_random() -> Any:
-    """The type that has no state."""
-    kind = getattr(sys.modules.get("random"), "SystemRandom", None)
-    return (kind,) if kind is not None else ()
-
-
-def known_generators() -> Set[int]:
-    """Those that get a new seed for each job (see `reseed`), by id."""
-    shared = getattr(sys.modules.get("numpy.random"), "mtrand", None)
-    numbers = getattr(shared, "_rand", None)
-    return {
-        id(getattr(sys.modules.get("random"), "_inst", None)),
-        id(numbers),
-        id(getattr(numbers, "_bit_generator", None)),
-    }
-
-
-def reseed() -> None:
-    """Gives the global random number generators what a new process would: a seed from the system."""
-    for name in ("random", "numpy.random", "torch"):
-        module = sys.modules.get(name)
-        if module is not None:
-            module.seed()
-
-
 def has_end(kind: type) -> bool:
     """Tells whether a class, not of Python itself, defines what is done when its objects go."""
-    return "__del__" in kind.__dict__ and not is_standard(sys.modules.get(kind.__module__))
+    name = str(kind.__module__)
+    return "__del__" in kind.__dict__ and not is_standard(sys.modules.get(name)) and not is_harmless(name)
 
 
 def type_name(kind: type) -> str:

@@ -1,5 +1,6 @@
 """What an import may depend on besides its own code: the state of the process, when each module was imported."""
 
+import _locale
 import os
 import signal
 import sys
@@ -87,7 +88,7 @@ def state(folder: str) -> State:
         "the umask": _umask(),
         "the signal handlers": [_name(handler) for handler in _handlers()],
         "the start method of multiprocessing": _start_method(),
-        "the locale": _current_locale(),
+        "the locale": _locale.setlocale(_locale.LC_ALL),
         "the decimal context": _decimal_context(),
         "the recursion limit": sys.getrecursionlimit(),
         "the standard library": [_name(getattr(sys.modules.get(module), name, None)) for module, name in _PATCHED],
@@ -130,12 +131,6 @@ def _start_method() -> Optional[str]:
     module = sys.modules.get("multiprocessing.context")
     chosen = getattr(getattr(module, "_default_context", None), "_actual_context", None)
     return chosen and _name(chosen)
-
-
-def _current_locale() -> str:
-    import _locale  # noqa: PLC0415 - for the moment that it is needed
-
-    return str(_locale.setlocale(_locale.LC_ALL))
 
 
 def _decimal_context() -> str:
