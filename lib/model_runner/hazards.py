@@ -94,7 +94,7 @@ class Watch:
         self._restore.append(lambda: setattr(module, name, original))
 
     def _note_path(self, path: Any, *_arguments: Any, **_named: Any) -> None:
-        if isinstance(path, (str, bytes, os.PathLike)):
+        if isinstance(path, (str, bytes, os.PathLike)) and not os.path.lexists(path):
             self._made.append(os.path.abspath(os.fsdecode(path)))
 
     def _note_file(self, path: Any, flags: int = 0, *_arguments: Any, **_named: Any) -> None:
@@ -147,7 +147,8 @@ class Arguments(list):  # type: ignore[type-arg]  # typing.List would be another
 
 def descriptors() -> Set[int]:
     """The open descriptors of this process."""
-    return {int(name) for name in os.listdir("/proc/self/fd")}
+    listed = os.listdir("/proc/self/fd")
+    return {int(name) for name in listed if os.path.lexists("/proc/self/fd/" + name)}  # not that of the listing
 
 
 def entries(folder: str) -> Set[str]:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import zlib
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 #: What is patched by those who patch: (module, attribute).
 _PATCHED = (("time", "sleep"), ("socket", "socket"), ("threading", "Thread"), ("builtins", "open"), ("os", "fork"))
@@ -34,13 +34,16 @@ class Recorder:
             self.states[name] = state(self._folder)
 
 
-def tell(names: Sequence[str], recorder: Recorder, most_bytes: int) -> List[Union[str, State]]:
-    """What `names` were imported, in this order, and in what states; as JSON it takes fewer bytes than that."""
+def tell(names: Iterable[str], recorder: Recorder, most_bytes: int) -> List[Union[str, State]]:
+    """What `names` were imported, in what order and what states; as JSON it takes fewer bytes than that."""
     told = []  # type: List[Union[str, State]]
     last = {}  # type: State
     left = most_bytes
-    for name in names:
-        now = recorder.states.get(name, last)
+    there = set(names)
+    # sys.modules has them in the order of their ends: what a module imports comes before itself.
+    for name, now in recorder.states.items():
+        if name not in there:
+            continue
         left -= len(name) + 4
         if now != last:
             left -= len(repr(now))
@@ -128,8 +131,8 @@ def _handlers() -> List[Any]:
 
 
 def _start_method() -> Optional[str]:
-    module = sys.modules.get("multiprocessing.context")
-    chosen = getattr(getattr(module, "_default_context", None), "_actual_context", None)
+    contexts = getattr(sys.modules.get("multiprocessing.context"), "_default_context", None)
+    chosen = getattr(contexts, "_actual_context", None) or getattr(contexts, "_default_context", None)
     return chosen and _name(chosen)
 
 

@@ -34,9 +34,10 @@ def read_record(manifest: str) -> Dict[str, Any]:
     """What the self-test in the build has left beside the manifest: "reason", or "imports"; nothing: there was none."""
     try:
         with open(os.path.join(os.path.dirname(manifest), RECORD), encoding="utf-8") as file:
-            return dict(json.load(file))
+            found = json.load(file)
     except (OSError, ValueError):
-        return {}
+        found = None
+    return found if isinstance(found, dict) else {}
 
 
 class Sample:

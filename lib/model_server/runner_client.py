@@ -84,6 +84,8 @@ class RunnerClient:
         self._closed = False
         #: How the program is run, and why not in a faster way; "" as long as it is not known.
         self.mode = ""
+        #: What the runner's self-test has found, for others of this image; None: nothing.
+        self.record: dict[str, Any] | None = None
 
     def prepare(self) -> None:
         """Starts the runner, so that the first job need not wait for it.
@@ -241,7 +243,8 @@ class RunnerClient:
         try:
             connection.settimeout(_PREPARE_SECONDS)
             connection.sendall(self._place)
-            self.mode = str(receive(connection)[0]["mode"])
+            told, _ = receive(connection)
+            self.mode, self.record = str(told["mode"]), told["record"]
         except (OSError, ValueError, KeyError) as error:
             self.stop()
             raise RunnerDiedError("the runner ended before it was ready") from error
