@@ -35,13 +35,10 @@ import socket
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-FOLDER = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(FOLDER))
-from model_runner import generators, hazards, process_state, script  # noqa: E402 - they lie where the script must not look
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-sys.path.remove(os.path.dirname(FOLDER))
-for module_name in [name for name in sys.modules if name.partition(".")[0] == "model_runner"]:
-    del sys.modules[module_name]  # the program may have modules of these names
+from model_runner import generators, hazards, process_state, script
 
 MESSAGE_BYTES = 1024 * 1024
 TOLD_BYTES = 60000  # what a pipe holds: the job must not wait for a reader
@@ -235,8 +232,11 @@ def main(channel: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    del sys.path[0]
     if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
         del sys.path[0]  # the folder of this file: the script must not find anything there
+    for module_name in [name for name in sys.modules if name.partition(".")[0] == "model_runner"]:
+        del sys.modules[module_name]  # the program may have a module of this name
     try:
         main(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, int(sys.argv[1])))
     except (EOFError, ConnectionError):

@@ -228,8 +228,6 @@ def left_finalizer() -> Optional[str]:
         kept = entry.peek()
         if kept is not None and entry.atexit:
             return "an import keeps {}, which is cleaned up at exit".format(type_name(type(kept[0])))
-    if getattr(sys.modules.get("multiprocessing.util"), "_finalizer_registry", None):
-        return "an import keeps something of multiprocessing"
     return None
 
 

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from model_runner.command import CommandMode
 from model_runner.data import bring, remove
+from model_runner.logs import log
 from model_runner.process_state import Imports
 from model_runner.room import Room
 from model_runner.warm import UnfitError, WarmMode
@@ -84,6 +85,8 @@ class Sample:
             request = {"job": "self-test", "input": source, "output": target, "timeout": min(seconds, self.left())}
             _, error = mode.run(request)
             output = None if error is not None else digest(target)
+            if error is not None:
+                log("runner: the sample fails in {}: {}".format(what, error))
         except OSError as failure:
             raise UnprovedError("its sample cannot be run: {}".format(failure.strerror)) from failure
         finally:
@@ -97,7 +100,7 @@ class Sample:
             raise UnfitError("its sample takes longer than {:g} s".format(seconds))
         if output is None:
             kind = UnprovedError if self._first is None else UnfitError
-            raise kind("its sample fails in {}: {}".format(what, last_line(error or "there is no output")))
+            raise kind("its sample fails in {}, see the log".format(what))
         if self._first is None:
             self._first = output
         elif output != self._first:
@@ -144,9 +147,3 @@ def digest(path: str) -> Optional[bytes]:
         for piece in iter(lambda: file.read(READ_BYTES), b""):
             found.update(piece)
     return found.digest()
-
-
-def last_line(text: str) -> str:
-    """Of a traceback, the line that says what happened."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else text

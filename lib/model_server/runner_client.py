@@ -244,7 +244,7 @@ class RunnerClient:
             connection.settimeout(_PREPARE_SECONDS)
             connection.sendall(self._place)
             told, _ = receive(connection)
-            self.mode, self.record = str(told["mode"]), told["record"]
+            self.mode, self.record = str(told["mode"]), told.get("record")
         except (OSError, ValueError, KeyError) as error:
             self.stop()
             raise RunnerDiedError("the runner ended before it was ready") from error

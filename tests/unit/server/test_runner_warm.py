@@ -185,8 +185,8 @@ def test_the_imports_are_done_once_and_those_that_show_up_later_too(tmp_path: Pa
     )
     os.environ["PYTHONPATH"] = str(library)
     try:
-        with client(python, folder) as started:
-            assert started.mode == "warm"
+        with client(python, folder, "warm") as started:
+            assert started.mode == "warm (as asked)"
             assert once(started, folder)[1] == str(library / "late.py")
             # The next fork server imports both.
             eventually(lambda: "late early late" in (tmp_path / "imported").read_text())
