@@ -38,7 +38,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from model_runner import generators, hazards, process_state, script
+from model_runner import generators, process_state, script
+from model_runner.watch import Watch
 
 MESSAGE_BYTES = 1024 * 1024
 TOLD_BYTES = 60000  # what a pipe holds: the job must not wait for a reader
@@ -88,7 +89,7 @@ class ForkServer:
 
     def prepare(self, imports: process_state.Imports, is_checked: bool) -> Optional[str]:
         """Imports what the script will import; returns why a fork of this process is not safe, if that is asked."""
-        watch = hazards.Watch(self._script)
+        watch = Watch(self._script)
         recorder = process_state.Recorder(self._folder)
         sys.meta_path.insert(0, recorder)
         preload(imports)

@@ -106,9 +106,10 @@ class _Test:
 
     @property
     def told(self) -> list[str]:
-        """Tells the results that are not too large, each once, in base64."""
-        small = [result for result in dict.fromkeys(self._results) if len(result) <= MOST_BYTES]
-        return [base64.b64encode(result).decode() for result in small]
+        """Tells the results, each once, in base64; none if one is too large for that."""
+        different = list(dict.fromkeys(self._results))
+        is_small = max(map(len, different), default=0) <= MOST_BYTES
+        return [base64.b64encode(result).decode() for result in different] if is_small else []
 
     def health(self) -> str:
         def look() -> str:
@@ -164,9 +165,11 @@ class _Test:
     def repeat(self) -> str:
         for _ in range(_REPEATS):
             self.add_job()
-            self.status()
-            self.result()
-            self.delete()
+            try:
+                self.status()
+                self.result()
+            finally:
+                self.delete()
         are_equal = len(set(self._results)) == 1
         return f"{_REPEATS} more jobs, {'the same bytes' if are_equal else 'the bytes differ from job to job'}"
 

@@ -156,7 +156,7 @@ def _server(program: Program, server_image: str) -> str:
     )
     tests = json.dumps([dataclasses.asdict(test) for test in program.tests])
     is_proved = program.tests or (program.image_sample and program.runner_mode == "auto")
-    prove = f"RUN {json.dumps([f'{_SERVER}/model-server', 'selftest', tests])}\n" if is_proved else ""
+    prove = (f"RUN {json.dumps([f'{_SERVER}/model-server', 'selftest', tests])}",) if is_proved else ()
     return "\n".join(
         (
             "# The program keeps the base image's LD_PRELOAD; the server, with a C library of its own, goes without.",
@@ -168,7 +168,8 @@ def _server(program: Program, server_image: str) -> str:
             _prepare(program),
             "ARG MODEL_BUILD_ID=local",
             f"RUN {json.dumps([f'{_SERVER}/model-server', 'manifest', manifest])}",
-            f"{prove}ENV MODEL_BUILD_ID=$MODEL_BUILD_ID",
+            "ENV MODEL_BUILD_ID=$MODEL_BUILD_ID",
+            *prove,
         )
     )
 

@@ -123,7 +123,7 @@ def check(
         test.run("result", ("status",), lambda: test.result(expected))
         test.run("delete", ("add-job",), test.delete)
         test.run("repeat", ("result", "delete"), lambda: test.repeat(sample, mapping, expected))
-        test.run("runner-mode", ("repeat",), test.runner_mode)
+        test.run("runner-mode", ("health",), test.runner_mode)
     test.close()
     return SmokeResult(test.url, tuple(test.checks))
 
@@ -284,9 +284,11 @@ class Session:
         """Sends the sample again and again, and compares what comes."""
         for _ in range(_REPEATS):
             self.add_job(sample, mapping)
-            self.status()
-            self.result(expected)
-            self.delete()
+            try:
+                self.status()
+                self.result(expected)
+            finally:
+                self.delete()
         are_equal = len(set(self._results)) == 1
         return f"{_REPEATS} more jobs, {'the same bytes' if are_equal else 'the bytes differ from job to job'}"
 
