@@ -1,11 +1,16 @@
 """The self-test: `warm` is for programs that give in forks what they give as new processes, `command` for others."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from model_runner import self_test
+from model_runner.room import Room
+from model_runner.warm import UnfitError
 
 from .test_runner import oldest_and_newest
 from .test_runner_warm import client, once, program
@@ -271,3 +276,56 @@ def test_what_the_sample_imports_is_there_for_the_first_job(tmp_path: Path) -> N
         assert (started.mode, once(started, folder)[1]) == ("warm", "True")
         assert started.record is not None
         assert "csv" in started.record["imports"]
+
+
+class Fake:
+    """A mode whose jobs take so many seconds and write so much; it never learns."""
+
+    def __init__(self, *outputs: str, seconds: float = 0.0) -> None:
+        self.outputs = list(outputs)
+        self.seconds = seconds
+        self.has_left = False
+
+    def run(self, request: dict[str, Any]) -> tuple[int, str | None]:
+        if self.seconds > request["timeout"]:
+            time.sleep(request["timeout"])
+            return -9, "The program ran too long."
+        Path(request["output"]).write_text(self.outputs.pop(0), encoding="utf-8")
+        return 0, None
+
+    def improve(self, _seconds: float) -> bool:
+        return False
+
+    def stop_learning(self) -> None: ...
+
+    def leave(self) -> None:
+        self.has_left = True
+
+
+def proved(tmp_path: Path, cold: Fake, warm: Fake, known: list[str] | None = None) -> str:
+    (tmp_path / "sample").touch()
+    sample = self_test.Sample(str(tmp_path / "sample"), Room({"folder": str(tmp_path / "jobs"), "is_own_user": False}))
+    given: list[Any] = [sample, cold, lambda _imports: warm, known]
+    try:
+        self_test.prove(*given)
+    except UnfitError as error:
+        return str(error)
+    return ""
+
+
+def test_the_third_fork_counts_as_the_first(tmp_path: Path) -> None:
+    assert proved(tmp_path, Fake("a", "a", "a"), Fake("a", "a", "a")) == ""
+    warm = Fake("a", "a", "b")
+    assert proved(tmp_path, Fake("a", "a", "a"), warm) == "its sample has another result in a fork"
+    assert warm.has_left
+    assert proved(tmp_path, Fake("a"), Fake("a", "a", "a"), []) == ""
+    assert proved(tmp_path, Fake("b"), Fake("a", "a", "a"), []) == "its sample has another result in a fork"
+
+
+def test_a_sample_that_takes_long_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(self_test, "SAMPLE_SECONDS", 0.1)
+    cold = Fake(seconds=5)
+    assert proved(tmp_path, cold, Fake()) == "its sample takes longer than 0.1 s"
+    assert cold.has_left
+    monkeypatch.setattr(self_test, "TEST_SECONDS", 0.1)
+    assert proved(tmp_path, cold, Fake()) == "the self-test takes longer than 0.1 s"
