@@ -88,8 +88,8 @@ def earn(
     if not manifest.get("sample"):
         raise UnprovedError("there is no sample in the image to prove a faster mode with")
 
-    def start(imports: Imports) -> WarmMode:
-        return WarmMode(script, directory, connection, imports=imports, check=True)
+    def start(imports: Imports, seconds: float) -> WarmMode:
+        return WarmMode(script, directory, connection, imports=imports, check=True, seconds=seconds)
 
     sample = Sample(os.path.join(directory, manifest["sample"]), room)
     try:

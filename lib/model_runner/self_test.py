@@ -19,9 +19,9 @@ from model_runner.warm import UnfitError, WarmMode
 NEW_PROCESSES = 3
 FORKS = 3
 #: For all of it: the first job waits for its end.
-TEST_SECONDS = 100.0
+TEST_SECONDS = 150.0
 #: A sample that takes longer is not run again and again, at every start of a container.
-SAMPLE_SECONDS = 10.0
+SAMPLE_SECONDS = 30.0
 READ_BYTES = 1024 * 1024
 #: Written by model_server/selftest.py.
 RECORD = "self-test.json"
@@ -108,12 +108,12 @@ class Sample:
 
 
 def prove(
-    sample: Sample, cold: CommandMode, start: Callable[[Imports], WarmMode], known: Optional[List[str]]
+    sample: Sample, cold: CommandMode, start: Callable[[Imports, float], WarmMode], known: Optional[List[str]]
 ) -> WarmMode:
     """Returns mode `warm`, which gives what new processes give.
 
     Args:
-        start: makes it, of what is to be imported before the first job.
+        start: makes it, of what is to be imported before the first job, within so many seconds.
         known: what the sample was seen to import, by an earlier self-test of this image.
 
     Raises:
@@ -124,7 +124,7 @@ def prove(
             sample.run(cold, "another new process" if number else "a new process", SAMPLE_SECONDS)
     finally:
         cold.leave()
-    warm = start(known or [])
+    warm = start(known or [], sample.left())
     try:
         forks = 0
         while forks < FORKS:

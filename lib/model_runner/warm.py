@@ -113,13 +113,21 @@ class WarmMode:
     name = "warm"
 
     def __init__(
-        self, script: Script, directory: str, connection: socket.socket, *, imports: Imports, check: bool
+        self,
+        script: Script,
+        directory: str,
+        connection: socket.socket,
+        *,
+        imports: Imports,
+        check: bool,
+        seconds: float = START_SECONDS,
     ) -> None:
         """Prepares the process.
 
         Args:
             imports: what the script is known to import; the rest is learned from its first jobs.
             check: do without this mode when a fork does not look safe.
+            seconds: that the imports may take.
 
         Raises:
             UnfitError: this mode is not for this program.
@@ -132,7 +140,7 @@ class WarmMode:
         self.imports = list(imports)
         self._lessons = LESSONS
         self._server = Preloaded(script, directory, imports, check)
-        self._server.wait(START_SECONDS)
+        self._server.wait(seconds)
         #: What the last job imported besides.
         self._lesson: Imports = ()
         self._next: Optional[Tuple[Preloaded, List[Any]]] = None

@@ -17,8 +17,8 @@ from typing import Any
 from model_server.runner_line import Line, receive
 from model_server.seats import Seat
 
-#: Until the runner has imported what the program imports, where it does that.
-_PREPARE_SECONDS = 180.0
+#: Until the runner's self-test is over (model_runner/self_test.py), with time to spare.
+_PREPARE_SECONDS = 240.0
 #: The runner watches the time itself; this much later it must be stuck.
 _GRACE_SECONDS = 30.0
 _DIED = "the runner ended before the program did"

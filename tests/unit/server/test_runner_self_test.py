@@ -305,7 +305,7 @@ class Fake:
 def proved(tmp_path: Path, cold: Fake, warm: Fake, known: list[str] | None = None) -> str:
     (tmp_path / "sample").touch()
     sample = self_test.Sample(str(tmp_path / "sample"), Room({"folder": str(tmp_path / "jobs"), "is_own_user": False}))
-    given: list[Any] = [sample, cold, lambda _imports: warm, known]
+    given: list[Any] = [sample, cold, lambda _imports, _seconds: warm, known]
     try:
         self_test.prove(*given)
     except UnfitError as error:
