@@ -10,7 +10,7 @@ from model_runner.process_state import Imports
 from model_runner.resident import ResidentMode
 from model_runner.room import Room
 from model_runner.self_test import Sample, UnprovedError, prove
-from model_runner.warm import UnfitError, WarmMode
+from model_runner.warm import START_SECONDS, UnfitError, WarmMode
 
 LIBRARY = "gravityai"
 MODES = ("auto", "command", "warm", "resident")
@@ -28,13 +28,19 @@ class Choice(NamedTuple):
 
 
 def choose(
-    manifest: Dict[str, Any], wanted: str, connection: socket.socket, room: Room, record: Dict[str, Any]
+    manifest: Dict[str, Any],
+    wanted: str,
+    connection: socket.socket,
+    room: Room,
+    record: Dict[str, Any],
+    is_proved: bool = False,
 ) -> Choice:
     """Returns the mode for this program.
 
     Args:
         wanted: one of MODES.
         record: what an earlier self-test of this image has found.
+        is_proved: that was here, in this container.
     """
     directory = manifest["working_directory"]
     command = list(manifest["command"])
@@ -58,7 +64,7 @@ def choose(
         try:
             if wanted == "warm":
                 return Choice(WarmMode(script, directory, connection, imports=(), check=False), "as asked")
-            return earn(manifest, script, found, connection, room, record)
+            return earn(manifest, script, found, connection, room, record, is_proved)
         except UnprovedError as error:
             reason = "because {}".format(error)
         except UnfitError as error:
@@ -74,6 +80,7 @@ def earn(
     connection: socket.socket,
     room: Room,
     record: Dict[str, Any],
+    is_proved: bool,
 ) -> Choice:
     """Returns mode `warm`, proved by the sample.
 
@@ -91,6 +98,8 @@ def earn(
     def start(imports: Imports, seconds: float) -> WarmMode:
         return WarmMode(script, directory, connection, imports=imports, check=True, seconds=seconds)
 
+    if is_proved:
+        return Choice(start(record["imports"], START_SECONDS), "", record)
     sample = Sample(os.path.join(directory, manifest["sample"]), room)
     try:
         warm = prove(sample, CommandMode(manifest["command"], directory, connection), start, record.get("imports"))

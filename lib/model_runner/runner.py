@@ -5,7 +5,7 @@
 DESCRIPTOR is a Unix socket to the server, which says first where jobs have their place. This process says how it will
 run the program, and then answers one request at a time, JSON lines:
 
-    -> {"folder": path or null, "hidden": path or null, "is_own_user": bool}
+    -> {"folder": path or null, "hidden": path or null, "is_own_user": bool, "record": of an earlier runner}
     <- {"mode": text, "record": what the self-test found (choice.Choice)}
     -> {"job": id, "input": path, "output": path, "timeout": seconds, "memory_mib": limit, "output_bytes": limit,
         "small_bytes": limit, "content": size or null}
@@ -210,7 +210,9 @@ def main(arguments: Sequence[str]) -> int:
 
         signal.signal(signal.SIGTERM, on_terminate)
         try:
-            mode, reason, record = choose(manifest, wanted, connection, room, read_record(arguments[1]))
+            mine = place.get("record")
+            known = mine or read_record(arguments[1])
+            mode, reason, record = choose(manifest, wanted, connection, room, known, is_proved=bool(mine))
         except EOFError:  # in the midst of the self-test
             kill_orphans(())
             room.leave()

@@ -68,12 +68,11 @@ class RunnerClient:
         self._seat = seat
         #: Where input and output of the jobs lie.
         self.folder = "" if folder is None else str(folder)
-        place = {
+        self._place: dict[str, Any] = {
             "folder": self.folder or None,
             "hidden": None if hidden is None else str(hidden),
             "is_own_user": seat.is_own_user,
         }
-        self._place = json.dumps(place).encode() + b"\n"
         self._limits = f'"memory_mib": {memory_mib}, "output_bytes": {output_bytes}, "small_bytes": {small_bytes}'
         self._guard = threading.RLock()  # `stop` may come from a signal handler in the midst of `run`
         self._is_running = False
@@ -242,9 +241,10 @@ class RunnerClient:
             raise RunnerDiedError(_DIED)
         try:
             connection.settimeout(_PREPARE_SECONDS)
-            connection.sendall(self._place)
+            connection.sendall(json.dumps(self._place).encode() + b"\n")
             told, _ = receive(connection)
             self.mode, self.record = str(told["mode"]), told.get("record")
+            self._place["record"] = self.record  # the next runner of this client need not prove it again
         except (OSError, ValueError, KeyError) as error:
             self.stop()
             raise RunnerDiedError("the runner ended before it was ready") from error

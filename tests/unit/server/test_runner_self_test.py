@@ -278,6 +278,17 @@ def test_what_the_sample_imports_is_there_for_the_first_job(tmp_path: Path) -> N
         assert "csv" in started.record["imports"]
 
 
+def test_a_runner_that_is_started_again_proves_nothing_again(tmp_path: Path) -> None:
+    code = "import sys\nopen(sys.argv[2], 'w').close()\nopen('count', 'a').write('x')"
+    with client(NEWEST, program(tmp_path / "p", code)) as started:
+        ran = len((tmp_path / "p/count").read_text())
+        for mode in ("warm", "warm"):
+            started.stop()
+            started.prepare()
+            assert started.mode == mode
+        assert len((tmp_path / "p/count").read_text()) == ran
+
+
 class Fake:
     """A mode whose jobs take so many seconds and write so much; it never learns."""
 
