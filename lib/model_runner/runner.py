@@ -181,7 +181,8 @@ def main(arguments: Sequence[str]) -> int:
     if wanted not in MODES:
         log("runner: MODEL_RUNNER_MODE={} is not one of {}; it counts as auto".format(wanted, ", ".join(MODES)))
         wanted = "auto"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
+    # Ctrl+C goes to the server, which drains. Not ignored: the program would inherit that.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
     give_way()
     adopt_orphans()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, int(arguments[0])) as connection:

@@ -111,6 +111,11 @@ PROGRAMS = {
         "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: out.write('rung'))\n"
         "import os\nos.kill(os.getpid(), signal.SIGUSR1)"
     ),
+    "interrupt": (
+        "import _thread, threading, time\nthreading.Timer(0.05, _thread.interrupt_main).start()\ntry:\n"
+        "    for _ in range(100):\n        time.sleep(0.02)\n    out.write('to the end')\n"
+        "except KeyboardInterrupt:\n    out.write('stopped')"
+    ),
     "argparse_of_import": (
         "import helper\nout.write(str(helper.COUNT))\n"
         "=== helper\nimport argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('files', nargs='*')\n"
@@ -257,7 +262,8 @@ def main() -> int:
                 shutil.copytree(name, folder, symlinks=True)
             seen = compare(folder, options.python)
         differences += bool(seen.difference)
-        sys.stdout.write(f"{'DIFFERS: ' + seen.difference if seen.difference else 'same':8} {name:24} {seen.mode}\n")
+        said = "FAILS" if None in seen.by_hand else "same"
+        sys.stdout.write(f"{'DIFFERS: ' + seen.difference if seen.difference else said:8} {name:24} {seen.mode}\n")
     sys.stdout.write(f"{len(options.programs)} programs, {differences} differences\n")
     return 1 if differences else 0
 
