@@ -155,8 +155,8 @@ def _server(program: Program, server_image: str) -> str:
         }
     )
     tests = json.dumps([dataclasses.asdict(test) for test in program.tests])
-    is_proved = program.tests or (program.image_sample and program.runner_mode == "auto")
-    prove = (f"RUN {json.dumps([f'{_SERVER}/model-server', 'selftest', tests])}",) if is_proved else ()
+    may_be_warm = program.image_sample and program.runner_mode == "auto" and _PYTHON.fullmatch(program.command[0])
+    prove = f"RUN {json.dumps([f'{_SERVER}/model-server', 'selftest', tests])}"
     return "\n".join(
         (
             "# The program keeps the base image's LD_PRELOAD; the server, with a C library of its own, goes without.",
@@ -169,7 +169,7 @@ def _server(program: Program, server_image: str) -> str:
             "ARG MODEL_BUILD_ID=local",
             f"RUN {json.dumps([f'{_SERVER}/model-server', 'manifest', manifest])}",
             "ENV MODEL_BUILD_ID=$MODEL_BUILD_ID",
-            *prove,
+            *([prove] if program.tests or may_be_warm else ()),
         )
     )
 
