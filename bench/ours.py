@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(folder: Path, command: Sequence[str], **environment: str) -> Iterator[tuple[int, int]]:
+def server(folder: Path, command: Sequence[str], sample: str = "", **environment: str) -> Iterator[tuple[int, int]]:
     """Serves the program in `folder`; gives the port and the process number. The data lie beside the program."""
     port = free_port()
     data = folder / "data-volume"
@@ -36,7 +36,7 @@ def server(folder: Path, command: Sequence[str], **environment: str) -> Iterator
     manifest.write_text(
         json.dumps(
             {"name": "bench", "version": "1", "build_id": "bench", "working_directory": str(folder), **types}
-            | {"command": list(command)}
+            | {"command": list(command), "sample": sample}
         ),
         encoding="utf-8",
     )

@@ -47,7 +47,7 @@ def main() -> None:
         command = [python, "main.py", "{input}", "{output}"]
         with (
             ours.server(folders["command"], command, MODEL_RUNNER_MODE="command") as (cold, _),
-            ours.server(folders["warm"], command) as (warm, _),
+            ours.server(folders["warm"], command, "smoke/input.csv") as (warm, _),
         ):
             ports = {"command": cold, "warm": warm}
             seconds: dict[str, list[float]] = {mode: [] for mode in ports}
@@ -56,7 +56,6 @@ def main() -> None:
                 connections = {mode: load.Connection(port) for mode, port in ports.items()}
                 for connection in connections.values():
                     await ours.job(connection, content, None)
-                await asyncio.sleep(4)  # warm prepares what the first job turned out to import
                 for _ in range(jobs):
                     for mode, connection in connections.items():
                         started = time.perf_counter()

@@ -46,6 +46,7 @@ class CommandMode:
         os.set_blocking(wake_read, False)
         os.set_blocking(wake_write, False)
         self._wake = wake_read
+        self._descriptors = (wake_read, wake_write)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(wake_write)
 
@@ -90,6 +91,13 @@ class CommandMode:
         """Kills the running program and everything in its process group."""
         if self._child is not None:
             kill_group(self._child.pid)
+
+    def leave(self) -> None:
+        """Gives back what this mode has taken of the process, for good."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for descriptor in self._descriptors:
+            os.close(descriptor)
 
     def _over(self, pid: int) -> bool:
         read_some(self._wake)

@@ -1,15 +1,16 @@
-"""What a script imports, read from its text. Nothing is run."""
+"""A script: how it is called, what it imports, whether its text changes what imports depend on. Nothing is run."""
 
 import ast
 import os
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-#: A line at module level that names one of these may change what later imports do, so they are left to the job.
-_SETTINGS = frozenset({"environ", "putenv", "unsetenv", "meta_path", "path_hooks"})
+#: What later imports depend on. Whoever only reads them changes nothing.
+_SETTINGS = frozenset({"environ", "meta_path", "path_hooks"})
+_SETTINGS_OF_SYS = frozenset({"path", "modules"})
+_READERS = frozenset({"get", "copy", "items", "keys", "values", "index", "count"})
+_SETTERS = frozenset({"putenv", "unsetenv"})
 _OPTIONS_WITH_VALUE = frozenset({"-W", "-X"})
 _LOCAL_MODULES = 200
-
-Module = Tuple[str, Tuple[str, ...]]  # name, and what is taken from it by `from name import ...`
 
 
 class Script(NamedTuple):
@@ -26,12 +27,10 @@ class Script(NamedTuple):
 class Scan(NamedTuple):
     """What was found in a script and in the modules of its own folder."""
 
-    #: Installed modules that are imported before anything else happens, in order.
-    modules: List[Module]
     #: First names of all imported modules, also inside functions.
     names: Set[str]
-    #: The environment or the import system is changed somewhere.
-    changes_settings: bool
+    #: The first line that changes the environment or the import system, as "main.py line 3 changes os.environ"; "".
+    change: str
 
 
 def find_script(command: Sequence[str]) -> Optional[Script]:
@@ -48,21 +47,15 @@ def find_script(command: Sequence[str]) -> Optional[Script]:
     return Script(command[0], tuple(command[1:at]), command[at], tuple(command[at + 1 :]))
 
 
-def is_local(folder: str, name: str) -> bool:
-    """Tells whether the folder of the script has a module `name` of its own."""
-    path = os.path.join(folder, name)
-    return os.path.isfile(path + ".py") or os.path.isfile(os.path.join(path, "__init__.py"))
-
-
 def scan(path: str) -> Scan:
     """Reads the script at `path` and every module of its folder that it imports.
 
     Raises:
         OSError, SyntaxError, ValueError: the script cannot be read.
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    found = Scan([], set(), False)
-    changes = False
+    folder = os.path.dirname(os.path.realpath(path))
+    names = set()  # type: Set[str]
+    change = ""
     waiting, seen = [path], {path}
     while waiting and len(seen) < _LOCAL_MODULES:
         current = waiting.pop(0)
@@ -73,50 +66,57 @@ def scan(path: str) -> Scan:
             if current == path:
                 raise
             continue
-        changes = changes or any(_is_setting(node) for node in ast.walk(tree))
         for node in ast.walk(tree):
-            found.names.update(name.partition(".")[0] for name, _ in _imported(node))
-        for name, members in _early(tree.body):
-            if not is_local(folder, name.partition(".")[0]):
-                found.modules.append((name, members))
-        for node in ast.walk(tree):
+            names.update(name.partition(".")[0] for name in _imported(node))
+            setting = _changed(node)
+            if setting and not change:
+                change = "{} line {} changes {}".format(os.path.basename(current), node.lineno, setting)  # type: ignore[attr-defined]
             for local in _local_files(folder, node):
                 if local not in seen:
                     seen.add(local)
                     waiting.append(local)
-    return found._replace(changes_settings=changes)
+    return Scan(names, change)
 
 
-def _early(body: Sequence[ast.stmt]) -> Iterator[Module]:
-    """The imports that a module does before anything that may change what an import does."""
-    for statement in body:
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            continue
-        if any(_is_setting(node) for node in ast.walk(statement)):
-            return
-        if isinstance(statement, ast.Try):
-            yield from _early(statement.body)
-        elif not isinstance(statement, ast.If):
-            yield from _imported(statement)
-
-
-def _imported(node: ast.AST) -> Iterator[Module]:
+def _imported(node: ast.AST) -> List[str]:
     if isinstance(node, ast.Import):
-        for alias in node.names:
-            yield alias.name, ()
-    elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module and node.module != "__future__":
-        yield node.module, tuple(alias.name for alias in node.names if alias.name != "*")
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        return [node.module]
+    return []
 
 
-def _is_setting(node: ast.AST) -> bool:
+def _changed(node: ast.AST) -> str:
+    """The setting that a statement or a call changes; "" if it does not."""
+    if isinstance(node, (ast.Assign, ast.Delete)):
+        return next(filter(None, map(_target, node.targets)), "")
+    if isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+        return _target(node.target)
+    if isinstance(node, ast.Call):
+        called = node.func
+        if isinstance(called, ast.Attribute):
+            return (
+                "os.environ" if called.attr in _SETTERS else "" if called.attr in _READERS else _setting(called.value)
+            )
+        return "os.environ" if isinstance(called, ast.Name) and called.id in _SETTERS else ""
+    return ""
+
+
+def _target(node: ast.AST) -> str:
+    return _setting(node.value if isinstance(node, ast.Subscript) else node)
+
+
+def _setting(node: ast.AST) -> str:
+    """The name of a setting; "" for anything else."""
     if isinstance(node, ast.Attribute):
-        in_sys = isinstance(node.value, ast.Name) and node.value.id == "sys"
-        return node.attr in _SETTINGS or (in_sys and node.attr in ("path", "modules"))
-    return isinstance(node, ast.Name) and node.id in _SETTINGS
+        in_sys = isinstance(node.value, ast.Name) and node.value.id == "sys" and node.attr in _SETTINGS_OF_SYS
+        if in_sys or node.attr in _SETTINGS:
+            return "{}.{}".format("os" if node.attr == "environ" else "sys", node.attr)
+    return "os.environ" if isinstance(node, ast.Name) and node.id == "environ" else ""
 
 
 def _local_files(folder: str, node: ast.AST) -> Iterator[str]:
-    names = [name for name, _ in _imported(node)]
+    names = _imported(node)
     if isinstance(node, ast.ImportFrom):
         base = node.module or ""
         names = [base] + [(base + "." if base else "") + alias.name for alias in node.names]

@@ -28,13 +28,14 @@ class Room:
         Raises:
             OSError: they cannot be made.
         """
-        self._folder: Optional[str] = wanted["folder"]
+        #: For input and output; None: they lie elsewhere.
+        self.folder: Optional[str] = wanted["folder"]
         self._shared = SHARED if wanted["is_own_user"] and os.geteuid() != 0 else ()
         self._kept: Set[str] = set()
         #: When a shared place was last changed that holds nothing to remove; 0: one must look.
         self._quiet: Dict[str, Optional[int]] = {}
-        if self._folder is not None:
-            make(self._folder)
+        if self.folder is not None:
+            make(self.folder)
             self.clear(None)
         self._remove_ours()
         # Not in the folder of the job: that may lie on a network, where each change takes milliseconds.
@@ -47,10 +48,10 @@ class Room:
 
     def clear(self, output: Optional[str]) -> None:
         """Removes what a job left beside its output, which is fetched by the server."""
-        if self._folder is None:
+        if self.folder is None:
             return
-        for name in os.listdir(self._folder):
-            path = os.path.join(self._folder, name)
+        for name in os.listdir(self.folder):
+            path = os.path.join(self.folder, name)
             if path != output or not is_file(path):
                 remove(path)
 
@@ -71,8 +72,8 @@ class Room:
         self.clear(None)
         remove(self.home)
         self._remove_ours()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _remove_ours(self) -> None:
         for place in self._shared:

@@ -5,8 +5,8 @@
 DESCRIPTOR is a Unix socket to the server, which says first where jobs have their place. This process says how it will
 run the program, and then answers one request at a time, JSON lines:
 
-    -> {"folder": path or null, "hidden": path or null, "is_own_user": bool}
-    <- {"mode": text}
+    -> {"folder": path or null, "hidden": path or null, "is_own_user": bool, "record": of an earlier runner}
+    <- {"mode": text, "record": what the self-test found (choice.Choice)}
     -> {"job": id, "input": path, "output": path, "timeout": seconds, "memory_mib": limit, "output_bytes": limit,
         "small_bytes": limit, "content": size or null}
     <- {"job": id, "status": "complete" | "error" | "refused", "exit": code or null, "error": text or null,
@@ -22,9 +22,9 @@ can do that. "is_own_user": no other process has the user of this one, so that a
 (room.py).
 
 A limit of 0, or none, is no limit; but without "small_bytes" no output comes with a reply. MANIFEST is the image's
-model.json; "command", "working_directory", "runner_mode" and "uses_library" are read from it. What the program prints
-is copied to this process's standard output, line by line, behind the job's id. When the server goes away, so does the
-program.
+model.json; "command", "working_directory", "runner_mode", "sample" and "uses_library" are read from it. What the
+program prints is copied to this process's standard output, line by line, behind the job's id. When the server goes
+away, so does the program.
 
 The modes are `command` (command.py), `warm` (warm.py) and `resident` (resident.py). MODEL_RUNNER_MODE names one, or
 `auto`, and counts more than the manifest's "runner_mode".
@@ -40,70 +40,23 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from model_runner.command import CommandMode
+from model_runner.choice import MODES, Mode, choose
 from model_runner.data import bring, remove, show, take
-from model_runner.imports import Scan, Script, find_script, scan
 from model_runner.job import decode, encode
 from model_runner.landlock import confine
 from model_runner.logs import log
 from model_runner.processes import adopt_orphans, death_signal_setter, hide_memory, kill_orphans
 from model_runner.resident import ResidentMode
 from model_runner.room import Room
-from model_runner.warm import UnfitError, WarmMode
+from model_runner.self_test import read_record
 
-LIBRARY = "gravityai"
 #: All wait for the server's one loop: where processors are short it goes before its programs (docs/adr/0015).
 NICENESS = 10
-MODES = ("auto", "command", "warm", "resident")
-Mode = Union[CommandMode, WarmMode, ResidentMode]
-
-
-def choose(manifest: Dict[str, Any], wanted: str, connection: socket.socket) -> Tuple[Mode, str]:
-    """Returns the mode for this program, started, and why it is not another one ("" if there is nothing to say).
-
-    Args:
-        wanted: one of MODES.
-    """
-    directory = manifest["working_directory"]
-    command = list(manifest["command"])
-    script = find_script(command)
-    found, problem = read(script)
-    uses_library = bool(manifest.get("uses_library")) or (found is not None and LIBRARY in found.names)
-    if script is not None and uses_library and script.arguments[:1] != ("run",):
-        command.insert(len(command) - len(script.arguments), "run")
-    if wanted == "command":
-        reason = "as asked"
-    elif script is None:
-        reason = "because the command is not `python script ...`"
-    elif wanted == "resident" or (wanted == "auto" and uses_library):
-        return ResidentMode(script, directory, connection), ""
-    elif uses_library:
-        reason = "because the program uses {}: it can be resident".format(LIBRARY)
-    elif found is None:
-        reason = "because {}".format(problem)
-    else:
-        try:
-            return WarmMode(script, found, directory, connection, check=wanted != "warm"), ""
-        except UnfitError as error:
-            reason = "because {}".format(error)
-    return CommandMode(command, directory, connection), reason
-
-
-def read(script: Optional[Script]) -> Tuple[Optional[Scan], str]:
-    """What the script imports; None, and why, if it cannot be read."""
-    if script is None:
-        return None, ""
-    try:
-        return scan(script.path), ""
-    except SyntaxError as error:
-        return None, "{} line {} is not valid here: {}".format(script.path, error.lineno, error.msg)
-    except (OSError, ValueError) as error:
-        return None, "{} cannot be read: {}".format(script.path, error)
 
 
 def answer(mode: Mode, room: Room, request: Dict[str, Any], given: Optional[bytes]) -> bytes:
@@ -228,7 +181,8 @@ def main(arguments: Sequence[str]) -> int:
     if wanted not in MODES:
         log("runner: MODEL_RUNNER_MODE={} is not one of {}; it counts as auto".format(wanted, ", ".join(MODES)))
         wanted = "auto"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
+    # Ctrl+C goes to the server, which drains. Not ignored: the program would inherit that.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
     give_way()
     adopt_orphans()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, int(arguments[0])) as connection:
@@ -248,7 +202,6 @@ def main(arguments: Sequence[str]) -> int:
             os.chdir(manifest["working_directory"])
         except OSError:
             pass  # the mode `command` says so, in every job
-        mode, reason = choose(manifest, wanted, connection)
 
         def on_terminate(number: int, _frame: object) -> None:
             # Not by way of the mode: it may be in the midst of waiting for its program, which it cannot do twice.
@@ -257,9 +210,17 @@ def main(arguments: Sequence[str]) -> int:
             os._exit(128 + number)
 
         signal.signal(signal.SIGTERM, on_terminate)
+        try:
+            mine = place.get("record")
+            known = mine or read_record(arguments[1])
+            mode, reason, record = choose(manifest, wanted, connection, room, known, is_proved=bool(mine))
+        except EOFError:  # in the midst of the self-test
+            kill_orphans(())
+            room.leave()
+            return 1
         name = "{} ({})".format(mode.name, reason) if reason else mode.name
         log("runner: mode {}, Python {} at {}".format(name, sys.version.split()[0], sys.executable))
-        connection.sendall((json.dumps({"mode": name}) + "\n").encode("utf-8"))
+        connection.sendall((json.dumps({"mode": name, "record": record}) + "\n").encode("utf-8"))
         room.settle()
         serve(connection, mode, room)
     return 0

@@ -11,9 +11,10 @@ import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from model_runner.command import Ended, fill, verdict
-from model_runner.imports import Module, Scan, Script
+from model_runner.imports import Script
 from model_runner.job import Limits, Streams, follow
 from model_runner.logs import JobLog, log
+from model_runner.process_state import Imports
 from model_runner.processes import death_signal_setter, kill_group, kill_orphans
 
 START_SECONDS = 120.0
@@ -29,7 +30,7 @@ class UnfitError(Exception):
 class Preloaded:
     """One fork server process."""
 
-    def __init__(self, script: Script, directory: str, modules: Sequence[Module], check: bool) -> None:
+    def __init__(self, script: Script, directory: str, imports: Imports, check: bool) -> None:
         """Starts it, and waits until no job can write into its memory; `wait` tells when it can be used.
 
         Raises:
@@ -55,7 +56,8 @@ class Preloaded:
             theirs.close()
         self.pid = self._process.pid
         self._hear(START_SECONDS)
-        self.send(script=script.path, modules=modules, check=check)
+        words = [script.python, *script.options]
+        self.send(script=script.path, words=words, imports=imports, check=check)
 
     def wait(self, seconds: float) -> None:
         """Waits until it can be used.
@@ -110,12 +112,22 @@ class WarmMode:
 
     name = "warm"
 
-    def __init__(self, script: Script, found: Scan, directory: str, connection: socket.socket, check: bool) -> None:
+    def __init__(
+        self,
+        script: Script,
+        directory: str,
+        connection: socket.socket,
+        *,
+        imports: Imports,
+        check: bool,
+        seconds: float = START_SECONDS,
+    ) -> None:
         """Prepares the process.
 
         Args:
-            found: what the script imports.
+            imports: what the script is known to import; the rest is learned from its first jobs.
             check: do without this mode when a fork does not look safe.
+            seconds: that the imports may take.
 
         Raises:
             UnfitError: this mode is not for this program.
@@ -124,13 +136,14 @@ class WarmMode:
         self._directory = directory
         self._connection = connection
         self._check = check
-        self._modules = list(found.modules)
-        self._lessons = 0 if found.changes_settings else LESSONS
-        self._server = Preloaded(script, directory, self._modules, check)
-        self._server.wait(START_SECONDS)
+        #: What the process has imported.
+        self.imports = list(imports)
+        self._lessons = LESSONS
+        self._server = Preloaded(script, directory, imports, check)
+        self._server.wait(seconds)
         #: What the last job imported besides.
-        self._lesson: Sequence[str] = ()
-        self._next: Optional[Tuple[Preloaded, List[Module]]] = None
+        self._lesson: Imports = ()
+        self._next: Optional[Tuple[Preloaded, List[Any]]] = None
         self._running: Optional[int] = None
 
     def run(self, request: Dict[str, Any]) -> Ended:
@@ -147,7 +160,7 @@ class WarmMode:
         server = self._server
         try:
             argv = fill(self._script.arguments, request["input"], request["output"])
-            server.send([out_write, error_write], argv=argv)
+            server.send([out_write, error_write], argv=argv, tell=self._lessons > 0)
         finally:
             os.close(out_write)
             os.close(error_write)
@@ -171,50 +184,74 @@ class WarmMode:
         streams.close()
         job_log.finish()
         if breach is None:
-            self._lesson = ended["imported"]
+            self._lesson = ended["imports"]
         return verdict(request, limits, breach, ended["exit"], job_log.error_tail)
 
     def attend(self) -> None:
         """Lets a better prepared process take over when it is ready, until the server has something to say."""
-        names, self._lesson = self._lesson, []
-        self._learn(names)
+        self._learn()
         if self._next is None:
             return
-        candidate, modules = self._next
         poll = select.poll()
         poll.register(self._connection, select.POLLIN)
-        poll.register(candidate.channel, select.POLLIN)
-        if candidate.channel.fileno() not in [descriptor for descriptor, _ in poll.poll()]:
+        poll.register(self._next[0].channel, select.POLLIN)
+        if self._next[0].channel.fileno() not in [descriptor for descriptor, _ in poll.poll()]:
             return
-        self._next = None
         try:
-            candidate.wait(START_SECONDS)
+            self._replace(START_SECONDS)
         except UnfitError as error:
             self._lessons = 0
             log("runner: goes on without the modules that the last job imported: {}".format(error))
-            return
-        self._server.stop()
-        self._server, self._modules = candidate, modules
+
+    def improve(self, seconds: float) -> bool:
+        """Has a process take over that imported what the last job did; False if there was nothing to learn from it.
+
+        Raises:
+            UnfitError: that process cannot be used.
+        """
+        self._learn()
+        if self._next is None:
+            return False
+        self._replace(seconds)
+        return True
+
+    def stop_learning(self) -> None:
+        """From now on the process stays as it is."""
+        self._lessons = 0
 
     def stop(self) -> None:
         """Kills the running program and everything in its process group."""
         if self._running is not None:
             kill_group(self._running)
 
+    def leave(self) -> None:
+        """Ends the processes of this mode, for good."""
+        for pid in self._own():
+            kill_group(pid)
+        kill_orphans(())
+
     def _own(self) -> List[int]:
         """The processes of this mode that are no job's."""
         return [self._server.pid, *([] if self._next is None else [self._next[0].pid])]
 
-    def _learn(self, names: Sequence[str]) -> None:
-        """Prepares a process that has imported `names` too; it takes over when it is ready."""
-        if not names or self._lessons == 0 or self._next is not None:
+    def _learn(self) -> None:
+        """Prepares a process that has imported what the last job did; it takes over when it is ready."""
+        lesson, self._lesson = self._lesson, ()
+        if not lesson or self._lessons == 0 or self._next is not None:
             return
         self._lessons -= 1
-        modules = [*self._modules, *((name, ()) for name in names)]
+        imports = [*self.imports, *lesson]
         try:
-            self._next = (Preloaded(self._script, self._directory, modules, self._check), modules)
+            self._next = (Preloaded(self._script, self._directory, imports, self._check), imports)
         except UnfitError:
             self._lessons = 0
+
+    def _replace(self, seconds: float) -> None:
+        assert self._next is not None  # noqa: S101 - whoever calls has seen it
+        (candidate, imports), self._next = self._next, None
+        candidate.wait(seconds)
+        self._server.stop()
+        self._server, self.imports = candidate, imports
 
 
 def has_message(channel: socket.socket) -> bool:

@@ -16,7 +16,7 @@ _USAGE = """usage: model-server               serve the model on port 80
        model-server prepare PROGRAM
                                    in the program's folder: find the program, compile, let all read (at build time)
        model-server manifest JSON  write the image's manifest (at build time)
-       model-server selftest JSON  have the model pass its tests (at build time)
+       model-server selftest JSON  have the model pass its tests, and see how it may be run (at build time)
        model-server health         ask the running server whether it is well (for HEALTHCHECK)
        model-server probe URL      ask another task of the model whether it is right (what about: MODEL_PROBE)
        model-server --version
@@ -121,7 +121,8 @@ def _selftest(text: str) -> int:
         return _failed(str(error))
     if failures:
         return _failed(f"{len(failures)} of {len(tests)} tests of the model failed:\n  " + "\n  ".join(failures))
-    sys.stdout.write(f"model-server: the model passed its {len(tests)} tests\n")
+    if tests:
+        sys.stdout.write(f"model-server: the model passed its {len(tests)} tests\n")
     return 0
 
 

@@ -49,13 +49,15 @@ class Manifest:
     uses_library: bool = False
     #: How the program is run: one of RUNNER_MODES.
     runner_mode: str = "auto"
+    #: A data file in the working directory, which the program takes as it is; "": there is none.
+    sample: str = ""
     #: Of the publisher of licence keys, 32 bytes in base64url; "": no key is needed.
     license_public_key: str = ""
 
 
 RUNNER_MODES = ("auto", "command", "warm", "resident")
 _REQUIRED = ("name", "version", "build_id", "command", "working_directory", "input_types", "output_types")
-_KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode", "license_public_key")
+_KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode", "sample", "license_public_key")
 
 
 def parse(text: str, build_id: str | None = None) -> Manifest:
@@ -88,6 +90,7 @@ def parse(text: str, build_id: str | None = None) -> Manifest:
         output_schema=_fields(document, "output"),
         uses_library=document.get("uses_library", False),
         runner_mode=document.get("runner_mode", "auto"),
+        sample=document.get("sample", ""),
         license_public_key=document.get("license_public_key", ""),
     )
 
@@ -176,8 +179,11 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
         problems += [f"'command' has no {mark}" for mark in ("{input}", "{output}") if mark not in words]
     if not isinstance(document.get("uses_library", False), bool):
         problems.append("'uses_library' must be true or false")
-    if not isinstance(document.get("license_public_key", ""), str):
-        problems.append("'license_public_key' must be a text")
+    problems += [
+        f"{key!r} must be a text"
+        for key in ("sample", "license_public_key")
+        if not isinstance(document.get(key, ""), str)
+    ]
     if document.get("runner_mode", "auto") not in RUNNER_MODES:
         problems.append(f"'runner_mode' must be one of {', '.join(RUNNER_MODES)}")
     problems += _limit_problems(document.get("limits", {}))

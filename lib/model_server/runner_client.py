@@ -17,8 +17,8 @@ from typing import Any
 from model_server.runner_line import Line, receive
 from model_server.seats import Seat
 
-#: Until the runner has imported what the program imports, where it does that.
-_PREPARE_SECONDS = 180.0
+#: Until the runner's self-test is over (model_runner/self_test.py), with time to spare.
+_PREPARE_SECONDS = 240.0
 #: The runner watches the time itself; this much later it must be stuck.
 _GRACE_SECONDS = 30.0
 _DIED = "the runner ended before the program did"
@@ -68,12 +68,11 @@ class RunnerClient:
         self._seat = seat
         #: Where input and output of the jobs lie.
         self.folder = "" if folder is None else str(folder)
-        place = {
+        self._place: dict[str, Any] = {
             "folder": self.folder or None,
             "hidden": None if hidden is None else str(hidden),
             "is_own_user": seat.is_own_user,
         }
-        self._place = json.dumps(place).encode() + b"\n"
         self._limits = f'"memory_mib": {memory_mib}, "output_bytes": {output_bytes}, "small_bytes": {small_bytes}'
         self._guard = threading.RLock()  # `stop` may come from a signal handler in the midst of `run`
         self._is_running = False
@@ -84,6 +83,8 @@ class RunnerClient:
         self._closed = False
         #: How the program is run, and why not in a faster way; "" as long as it is not known.
         self.mode = ""
+        #: What the runner's self-test has found, for others of this image; None: nothing.
+        self.record: dict[str, Any] | None = None
 
     def prepare(self) -> None:
         """Starts the runner, so that the first job need not wait for it.
@@ -240,8 +241,10 @@ class RunnerClient:
             raise RunnerDiedError(_DIED)
         try:
             connection.settimeout(_PREPARE_SECONDS)
-            connection.sendall(self._place)
-            self.mode = str(receive(connection)[0]["mode"])
+            connection.sendall(json.dumps(self._place).encode() + b"\n")
+            told, _ = receive(connection)
+            self.mode, self.record = str(told["mode"]), told.get("record")
+            self._place["record"] = self.record  # the next runner of this client need not prove it again
         except (OSError, ValueError, KeyError) as error:
             self.stop()
             raise RunnerDiedError("the runner ended before it was ready") from error

@@ -1,8 +1,13 @@
-"""The tests of `gravityai-build.json`, run while the image is built: the model proves itself, or there is no image."""
+"""What is found out about the model while its image is built: whether it passes its tests, and how it may be run.
+
+A model that fails a test of `gravityai-build.json` gets no image. The runner's self-test, whether forks give what new
+processes give, leaves a record in the image, so that its containers need not begin anew.
+"""
 
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +19,9 @@ from model_server.seats import OwnSeat, lend
 from model_server.settings import Settings
 from model_server.tabular import convert, mime
 from model_server.tabular.problems import DataError
+
+#: Beside the manifest; read by model_runner/self_test.py.
+_RECORD = "self-test.json"
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,9 @@ def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
         if user is not None:
             lend(Path(folder), user)
         try:
+            with suppress(RunnerDiedError):  # the tests say it; without any, the containers try for themselves
+                runner.prepare()
+            _keep(runner, settings.manifest)
             for number, test in enumerate(tests, start=1):
                 problem = _run(model, runner, test, Path(folder, f"test-{number}"))
                 if problem is not None:
@@ -56,6 +67,22 @@ def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
         finally:
             runner.stop()
     return failures
+
+
+def _keep(runner: RunnerClient, manifest_path: Path) -> None:
+    """Writes what the runner's self-test has found.
+
+    Raises:
+        StartError: it cannot be written.
+    """
+    if runner.record is None:
+        return
+    path = manifest_path.with_name(_RECORD)
+    try:
+        path.write_text(json.dumps(runner.record) + "\n", encoding="utf-8")
+        path.chmod(0o644)
+    except OSError as error:
+        raise StartError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _run(model: Manifest, runner: RunnerClient, test: Test, output: Path) -> str | None:

@@ -24,7 +24,18 @@ from model_dockerize.smoke import Expectation, check
 
 from .conftest import ROOT
 
-CHECKS = ["reachable", "health", "build-id", "swagger", "add-job", "status", "result", "delete"]
+CHECKS = [
+    "reachable",
+    "health",
+    "build-id",
+    "swagger",
+    "add-job",
+    "status",
+    "result",
+    "delete",
+    "repeat",
+    "runner-mode",
+]
 CA = Path("/etc/ssl/certs/ca-certificates.crt")
 SECRETS = {"ca-bundle": CA} if CA.exists() else {}
 

@@ -155,7 +155,8 @@ def _server(program: Program, server_image: str) -> str:
         }
     )
     tests = json.dumps([dataclasses.asdict(test) for test in program.tests])
-    prove = f"RUN {json.dumps([f'{_SERVER}/model-server', 'selftest', tests])}\n" if program.tests else ""
+    may_be_warm = program.image_sample and program.runner_mode == "auto" and _PYTHON.fullmatch(program.command[0])
+    prove = f"RUN {json.dumps([f'{_SERVER}/model-server', 'selftest', tests])}"
     return "\n".join(
         (
             "# The program keeps the base image's LD_PRELOAD; the server, with a C library of its own, goes without.",
@@ -167,7 +168,8 @@ def _server(program: Program, server_image: str) -> str:
             _prepare(program),
             "ARG MODEL_BUILD_ID=local",
             f"RUN {json.dumps([f'{_SERVER}/model-server', 'manifest', manifest])}",
-            f"{prove}ENV MODEL_BUILD_ID=$MODEL_BUILD_ID",
+            "ENV MODEL_BUILD_ID=$MODEL_BUILD_ID",
+            *([prove] if program.tests or may_be_warm else ()),
         )
     )
 
@@ -189,6 +191,10 @@ def _declarations(program: Program) -> dict[str, Any]:
         }
     if program.uses_library:
         found["uses_library"] = True
+    if program.runner_mode != "auto":
+        found["runner_mode"] = program.runner_mode
+    if program.image_sample:
+        found["sample"] = program.image_sample
     if program.license_public_key:
         found["license_public_key"] = program.license_public_key
     return found

@@ -85,6 +85,7 @@ def inspect(
         tests=said.tests,
         uses_library=said.uses_library,
         license_public_key=program.license_public_key,
+        runner_mode=program.runner_mode,
     )
 
 

@@ -111,3 +111,14 @@ class Program:
     tests: tuple[ModelTest, ...] = ()
     uses_library: bool = False  # written for the public `gravityai` library
     license_public_key: str = ""  # whose license keys the model wants; empty: none
+    runner_mode: str = "auto"  # how the program is run: auto, command, warm or resident
+
+    @property
+    def image_sample(self) -> str:
+        """Name the file of the image that the program takes as it is; empty: there is none."""
+        shipped = {file.path for file in self.files}
+        if self.sample and not self.sample.mapping and self.sample.input.is_relative_to(self.path):
+            name = self.sample.input.relative_to(self.path).as_posix()
+            if name in shipped:
+                return name
+        return next((test.input for test in self.tests if test.input in shipped), "")

@@ -137,6 +137,14 @@ OPTIONS: tuple[Option, ...] = (
         "python ENTRY {input} {output} when empty.",
         config_ini="[dockerfile] command",
     ),
+    Option(
+        "runner-mode",
+        "program",
+        Kind.TEXT,
+        "auto",
+        "How the server runs the program: command (a new process for each job), warm (a fork for each), resident, "
+        "or auto: the fastest that the sample proves to be right.",
+    ),
     Option("system-packages", "program", Kind.LIST, "", "Debian packages to install in the image."),
     Option("pip-config", "program", Kind.PATH, "", "pip.conf for the build. Given as a build secret, never stored."),
     Option(

@@ -23,6 +23,7 @@ class ProgramSettings:
     ca_bundle: Path | None
     platforms: tuple[str, ...] = ()  # at most one; empty: that of this computer
     license_public_key: str = ""  # 32 bytes in base64url; empty: no license is needed
+    runner_mode: str = "auto"  # or command, warm, resident
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,7 @@ _BUILDING = (
     "base-image",
     "python-version",
     "command",
+    "runner-mode",
     "system-packages",
     "archive",
     "provenance",
@@ -244,6 +245,7 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
         re.compile(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/\S+"),
         "the ARN of a certificate in ACM",
     ),
+    "runner-mode": (re.compile("auto|command|warm|resident"), "auto, command, warm or resident"),
     "on-cancel": (re.compile(r"leave|rollback"), "leave or rollback"),
     # Debian policy 5.6.1, and an optional =version.
     "system-packages": (re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?"), "a Debian package like libgomp1"),

@@ -11,6 +11,8 @@ from model_dockerize.smoke.client import CheckFailed, ModelClient, Unanswered, q
 from model_dockerize.smoke.compare import difference, kind_of
 
 HEALTHY = "Health check is ok"
+#: Further jobs with the sample: what a job leaves behind may harm only the one after the next.
+_REPEATS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between two looks
 
 
@@ -120,6 +122,8 @@ def check(
         test.run("status", ("add-job",), test.status)
         test.run("result", ("status",), lambda: test.result(expected))
         test.run("delete", ("add-job",), test.delete)
+        test.run("repeat", ("result", "delete"), lambda: test.repeat(sample, mapping, expected))
+        test.run("runner-mode", ("health",), test.runner_mode)
     test.close()
     return SmokeResult(test.url, tuple(test.checks))
 
@@ -140,6 +144,7 @@ class Session:
         self.start_timeout, self._job_timeout = start_timeout, job_timeout
         self._client: ModelClient | None = None
         self._job = ""
+        self._results: list[bytes] = []
 
     @property
     def url(self) -> str:
@@ -261,6 +266,7 @@ class Session:
 
     def result(self, expected: bytes | None) -> str:
         got = self.client.result(self._job)
+        self._results.append(got)
         path = self._expectation.sample_expected
         if expected is None or path is None:
             return f"{len(got)} bytes (nothing to compare them with)"
@@ -273,6 +279,22 @@ class Session:
         if job.status != "Deleted":
             raise CheckFailed(f"the job is {job.status!r} after its deletion, expected 'Deleted'")
         return "the smoke job is gone"
+
+    def repeat(self, sample: bytes, mapping: str, expected: bytes | None) -> str:
+        """Sends the sample again and again, and compares what comes."""
+        for _ in range(_REPEATS):
+            self.add_job(sample, mapping)
+            try:
+                self.status()
+                self.result(expected)
+            finally:
+                self.delete()
+        are_equal = len(set(self._results)) == 1
+        return f"{_REPEATS} more jobs, {'the same bytes' if are_equal else 'the bytes differ from job to job'}"
+
+    def runner_mode(self) -> str:
+        """Tells how the program is run, and why not in a faster way: nothing that could be wrong."""
+        return self.client.get("/ready").headers.get("X-Model-Runner-Mode") or "the server does not say it"
 
     def wait(self, look: Callable[[], str], timeout: float, hint: str = "") -> str:
         """Repeats `look` while it gets no answer or raises NotYet; fails when the time is up or the container gone."""

@@ -64,6 +64,8 @@ def check_foreign(
             for name, operation in _JOBS.items():
                 if offer.has(operation):
                     test.run(name, (needs[name],), looks[name])
+            if all(map(offer.has, _JOBS.values())):
+                test.run("repeat", ("result", "delete"), lambda: test.repeat(sample, mapping, expected))
     test.close()
     unproved = _unproved(offer, test.healthy, sample is not None) if test.answers else ()
     for line in unproved:

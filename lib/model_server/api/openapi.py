@@ -277,7 +277,9 @@ def _license_answers() -> dict[str, Any]:
 
 def _ready() -> dict[str, Any]:
     text = {"text/plain": {"schema": {"type": "string"}}}
-    answers = {"200": _answer("Jobs are taken and done", text), "503": _answer("They are not; says why", text)}
+    header = {"schema": {"type": "string"}, "description": "How the program is run, once that is known."}
+    done = {**_answer("Jobs are taken and done", text), "headers": {"X-Model-Runner-Mode": header}}
+    answers = {"200": done, "503": _answer("They are not; says why", text)}
     return _operation("ready", "Tells whether the server takes jobs and does them", "Server", answers)
 
 

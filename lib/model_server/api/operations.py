@@ -13,12 +13,24 @@ from model_server.metrics import CONTENT_TYPE
 
 #: A change that waits so long for the database will not be made soon.
 _STALLED_SECONDS = 5.0
+#: How the program is run, and why not in a faster way.
+RUNNER_MODE_HEADER = "X-Model-Runner-Mode"
+_LONGEST_MODE = 400
 
 
 async def ready(request: Request) -> Response:
     """200 when jobs are taken and done here, else 503 with the reason: for load balancers and orchestrators."""
-    problem = await services.of(request).probe(_problem, services.of(request))
-    return PlainTextResponse("Ready") if problem is None else PlainTextResponse(f"Not ready: {problem}", 503)
+    room = services.of(request)
+    problem = await room.probe(_problem, room)
+    if problem is not None:
+        return PlainTextResponse(f"Not ready: {problem}", 503)
+    mode = room.runner_mode()
+    return PlainTextResponse("Ready", headers={RUNNER_MODE_HEADER: _in_header(mode)} if mode else None)
+
+
+def _in_header(text: str) -> str:
+    """Keeps what a header may hold: a reason may name files of the program, which may be called anything."""
+    return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in text)[:_LONGEST_MODE]
 
 
 def _problem(room: Services) -> str | None:

@@ -32,9 +32,9 @@ def docker(*arguments: str, timeout: int = 500) -> str:
     return done.stdout.strip()
 
 
-def manifest(command: list[str], directory: str) -> str:
+def manifest(command: list[str], directory: str, **more: str) -> str:
     types = {"input_types": ["text/plain"], "output_types": ["application/json"]}
-    document = {"name": "facts", "version": "1", "command": command, "working_directory": directory, **types}
+    document = {"name": "facts", "version": "1", "command": command, "working_directory": directory, **types, **more}
     return json.dumps(["/opt/model-server/model-server", "manifest", json.dumps(document)])
 
 

@@ -1,5 +1,6 @@
 """One job without a server, in real containers: what an AWS Batch job of the image does."""
 
+import json
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -32,12 +33,14 @@ def image(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     folder = tmp_path_factory.mktemp("image")
     (folder / "main.py").write_text(PROGRAM, encoding="utf-8")
     (folder / "sleep.txt").write_text("sleep", encoding="utf-8")
-    command = manifest(["python", "main.py", "{input}", "{output}"], "/program")
+    (folder / "sample.txt").write_text("sample", encoding="utf-8")
+    command = manifest(["python", "main.py", "{input}", "{output}"], "/program", sample="sample.txt")
     name = build(
         folder,
-        "FROM python:3.13-slim-trixie\nCOPY main.py sleep.txt /program/\n"
+        "FROM python:3.13-slim-trixie\nCOPY main.py sleep.txt sample.txt /program/\n"
         "RUN mkdir -m 0700 /secret && echo -n hidden > /secret/input && chmod 600 /secret/input\n"
         f"COPY --from={bundle} /opt/model-server /opt/model-server\nRUN {command}\n"
+        'RUN ["/opt/model-server/model-server", "selftest", "[]"]\n'
         'ENTRYPOINT ["/opt/model-server/tini","--","/opt/model-server/model-server"]\n',
     )
     yield name
@@ -120,12 +123,23 @@ def test_a_stopped_job_ends_at_once_and_writes_nothing(image: str, tmp_path: Pat
         docker("rm", "--force", name)
 
 
-def test_the_dashboard_names_the_runner_mode(image: str) -> None:
-    with Container(image) as container:
+@pytest.mark.parametrize(
+    "options", [(), ("--read-only", "--tmpfs=/tmp"), ("--user=4321:4321", "--cap-drop=ALL")], ids=" ".join
+)
+def test_the_mode_that_the_sample_proves_is_told(image: str, options: tuple[str, ...]) -> None:
+    with Container(image, *options) as container:
         container.job()
-        page = requests.get(f"{container.url}/", timeout=5).text
-        assert "<dt>Runner</dt><dd>warm</dd>" in page
+        assert "<dt>Runner</dt><dd>warm</dd>" in requests.get(f"{container.url}/", timeout=5).text
+        assert requests.get(f"{container.url}/ready", timeout=5).headers["X-Model-Runner-Mode"] == "warm"
         eventually(lambda: "runner: mode warm, Python 3.13" in docker("logs", container.name))
+        record = docker("exec", container.name, "cat", "/opt/model-server/self-test.json")
+        assert list(json.loads(record)) == ["imports"]
+        # Once as a new process and in three forks, then the job: the build has seen the rest.
+        assert docker("logs", container.name).count("a word for the log") == 5
+        assert docker("exec", container.name, "sh", "-c", "ls -d /tmp/model-self-test* || true") == ""
+
+
+def test_the_mode_that_was_asked_for_is_told(image: str) -> None:
     with Container(image, "--env=MODEL_RUNNER_MODE=command") as container:
         container.job()
         assert "<dd>command (as asked)</dd>" in requests.get(f"{container.url}/", timeout=5).text

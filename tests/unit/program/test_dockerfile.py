@@ -254,6 +254,35 @@ def test_a_backslash_in_the_name_of_the_requirements_is_refused(tmp_path: Path) 
         look(fill(tmp_path, {"main.py": "", "a\\b.txt": ""}), requirements_file="a\\b.txt")
 
 
+def test_the_sample_of_the_image_proves_how_the_program_may_be_run(tmp_path: Path) -> None:
+    files = {"main.py": "", "x.R": "", "smoke/input.txt": "x", "smoke/expected.txt": "y"}
+    mapped, ignored = {**files, "smoke/mapping.json": "[]"}, {**files, ".dockerignore": "smoke"}
+    (tmp_path / "input.txt").write_text("x")
+    proved = look(fill(tmp_path / "a", files))
+    programs = {
+        "proved": proved,
+        "mapped": look(fill(tmp_path / "b", mapped)),
+        "ignored": look(fill(tmp_path / "c", ignored)),
+        "elsewhere": look(fill(tmp_path / "d", {"main.py": ""}), smoke_input=tmp_path / "input.txt"),
+        "R": look(fill(tmp_path / "e", files), command="Rscript x.R {input} {output}"),
+        "forced": dataclasses.replace(proved, runner_mode="warm"),
+    }
+    found = {}
+    for name, program in programs.items():
+        runs = [json.loads(line) for line in re.findall(r'^RUN (\["/opt.*server", "(?:manifest|selftest).*\])$',
+                                                        render_dockerfile(program, SERVER), re.M)]  # fmt: skip
+        manifest = json.loads(runs[0][2])
+        found[name] = (manifest.get("sample"), manifest.get("runner_mode"), [run[1] for run in runs[1:]])
+    assert found == {
+        "proved": ("smoke/input.txt", None, ["selftest"]),
+        "mapped": (None, None, []),
+        "ignored": (None, None, []),
+        "elsewhere": (None, None, []),
+        "R": ("smoke/input.txt", None, []),
+        "forced": ("smoke/input.txt", "warm", []),
+    }
+
+
 if __name__ == "__main__":
     for example in EXAMPLES:
         text_now = render_dockerfile(look(ROOT / "examples" / example), SERVER)

@@ -383,6 +383,15 @@ def test_room_is_reserved_while_data_comes(start_server: StartServer, monkeypatc
     assert answer == b""
 
 
+def test_ready_says_how_the_program_is_run(start_server: StartServer) -> None:
+    server = start_server(extra={"runner_mode": lambda: "command (because größe.py\r\nX: y changes \x07 it)"})
+    answer = requests.get(f"{server.url}/ready", timeout=5)
+    assert (answer.status_code, answer.text) == (200, "Ready")
+    assert answer.headers["X-Model-Runner-Mode"] == "command (because gr??e.py??X: y changes ? it)"
+    unknown = start_server(extra={"runner_mode": lambda: ""})
+    assert "X-Model-Runner-Mode" not in requests.get(f"{unknown.url}/ready", timeout=5).headers
+
+
 def test_ready_says_what_is_missing(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server = start_server()
     answer = requests.get(f"{server.url}/ready", timeout=5)

@@ -30,6 +30,7 @@ class Model(http.server.BaseHTTPRequestHandler):
             self._envelope({"id": "1", "status": state, "errorMessage": "ValueError: no"}, is_error=given.fails)
         else:
             self._answer(given.result or given.sample)
+            given.result = given.later.pop(0) if given.later else given.result
 
     def do_POST(self) -> None:
         given: Any = self.server
@@ -57,7 +58,7 @@ class Model(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def model() -> Iterator[Any]:
     server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
-    server.health, server.fails, server.result, server.sample = 200, False, b"", b""
+    server.health, server.fails, server.result, server.sample, server.later = 200, False, b"", b"", []
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -88,8 +89,11 @@ def test_all_checks_of_a_good_model_pass_and_its_result_is_compared_here(
 ) -> None:
     result = asked_of(model, expectation)
     assert result.failures == ()
-    assert [check.name for check in result.checks] == ["health", "build-id", "add-job", "status", "result", "delete"]
+    assert [check.name for check in result.checks] == [
+        *("health", "build-id", "add-job", "status", "result", "delete", "repeat", "runner-mode"),
+    ]
     assert "as expected.csv" in result.checks[4].detail
+    assert result.checks[6].detail == "2 more jobs, the same bytes, as expected.csv"
     assert b'name="Mappings"\r\n\r\n{}' in model.asked
 
 
@@ -101,6 +105,12 @@ def test_another_result_another_build_and_a_failed_job_are_told(model: Any, expe
     wrong = asked_of(model, replace(expectation, build_id="b2"))
     assert [check.name for check in wrong.checks] == ["health", "build-id"]
     assert "expected b2, /health says b1" in wrong.failures[0]
+
+
+def test_a_later_job_with_another_result_is_told(model: Any, expectation: smoke.Expectation) -> None:
+    model.later = [b"a,b\n1,2\n", b"a,b\n7,2\n"]
+    (failure,) = asked_of(model, expectation).failures
+    assert failure.startswith("repeat: not the result of expected.csv")
 
 
 def test_who_does_not_answer_is_told_with_the_reason(model: Any, expectation: smoke.Expectation) -> None:

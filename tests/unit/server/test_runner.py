@@ -69,7 +69,7 @@ def runner(
     line = b""
     while not line.endswith(b"\n"):
         line += connection.recv(1)
-    assert set(json.loads(line)) == {"mode"}
+    assert set(json.loads(line)) == {"mode", "record"}
     connection.settimeout(None)
     try:
         yield connection, process

@@ -69,14 +69,15 @@ def test_a_fork_server_whose_runner_is_gone_ends_without_a_word(python: str, mom
             stderr=subprocess.STDOUT,
         )
         theirs.close()
-        modules = [["slow", []]] if moment == "while it imports" else []
+        imports = ["slow"] if moment == "while it imports" else []
+        wanted = {"script": str(script), "words": [python], "imports": imports, "check": False}
         assert json.loads(ours.recv(65536)) == {"hidden": True}
-        ours.send(json.dumps({"script": str(script), "modules": modules, "check": False}).encode())
+        ours.send(json.dumps(wanted).encode())
         if moment != "while it imports":
             assert json.loads(ours.recv(65536))["hazard"] is None
         if moment == "in a job":
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [os.open(os.devnull, os.O_WRONLY)] * 2))
-            ours.sendmsg([json.dumps({"argv": [str(pid_file), "0.3"]}).encode()], [rights])
+            ours.sendmsg([json.dumps({"argv": [str(pid_file), "0.3"], "tell": False}).encode()], [rights])
             eventually(pid_file.exists)
         ours.close()
         said, _ = process.communicate(timeout=20)

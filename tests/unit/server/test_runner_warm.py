@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,8 +75,13 @@ ENDINGS = {
 }
 
 
+#: The sample of programs that run their input.
+NOTHING = "import sys; open(sys.argv[2], 'w').close()"
+
+
 def program(folder: Path, code: str, **files: str) -> Path:
     folder.mkdir(exist_ok=True)
+    (folder / "sample.txt").write_text(NOTHING, encoding="utf-8")
     (folder / "main.py").write_text(textwrap.dedent(code), encoding="utf-8")
     (folder / "helper.py").write_text(
         "files = []\ndef keep(path):\n    files.append(open(path, 'w'))\n    files[0].write('kept')\n", encoding="utf-8"
@@ -86,10 +92,14 @@ def program(folder: Path, code: str, **files: str) -> Path:
 
 
 @contextmanager
-def client(python: str, folder: Path, mode: str = "auto", **limits: int) -> Iterator[RunnerClient]:
+def client(
+    python: str, folder: Path, mode: str = "auto", changes: dict[str, Any] | None = None, **limits: int
+) -> Iterator[RunnerClient]:
+    """A runner with this program; `changes` are of the manifest."""
     manifest = folder / "model.json"
     command = [python, "main.py", "{input}", "{output}"]
-    manifest.write_text(json.dumps({"command": command, "working_directory": str(folder)}), encoding="utf-8")
+    document = {"command": command, "working_directory": str(folder), "sample": "sample.txt", **(changes or {})}
+    manifest.write_text(json.dumps(document), encoding="utf-8")
     started = RunnerClient(
         OwnSeat(runner_command(command, manifest), environment={"MODEL_RUNNER_MODE": mode}), **limits
     )
@@ -175,8 +185,8 @@ def test_the_imports_are_done_once_and_those_that_show_up_later_too(tmp_path: Pa
     )
     os.environ["PYTHONPATH"] = str(library)
     try:
-        with client(python, folder) as started:
-            assert started.mode == "warm"
+        with client(python, folder, "warm") as started:
+            assert started.mode == "warm (as asked)"
             assert once(started, folder)[1] == str(library / "late.py")
             # The next fork server imports both.
             eventually(lambda: "late early late" in (tmp_path / "imported").read_text())
@@ -187,43 +197,6 @@ def test_the_imports_are_done_once_and_those_that_show_up_later_too(tmp_path: Pa
             assert (tmp_path / "imported").read_text() == before == "early late early late "
     finally:
         del os.environ["PYTHONPATH"]
-
-
-HAZARDS = {
-    "threads": ("import sys, hazard", "import threading, time\nthreading.Thread(target=time.sleep, args=(60,), "
-                "daemon=True).start()", "because 2 threads run after the imports"),
-    "connection": ("import sys, hazard", "import socket\nx = socket.socketpair()", "because an import opened socket:"),
-    "unsafe": ("import sys, hazard", "import sys\nsys.modules['tensorflow'] = sys",
-               "because tensorflow does not survive a fork"),
-    "crash": ("import sys, hazard", "import os\nos._exit(3)", "because preloading its imports failed: it crashed"),
-    "hidden": ("import sys, hazard", "import helper", "because helper in the program's folder hides a module"),
-    "syntax": ("import sys\ndef", "", "because main.py line 2 is not valid here: invalid syntax"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("hazard", HAZARDS)
-def test_what_a_fork_may_break_is_left_to_new_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hazard: str
-) -> None:
-    script, module, reason = HAZARDS[hazard]
-    folder = program(tmp_path / "p", script)
-    (tmp_path / "hazard.py").write_text(module, encoding="utf-8")
-    (tmp_path / "helper.py").touch()
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with client(oldest_and_newest()[-1], folder) as started:
-        assert started.mode.startswith(f"command ({reason}")
-
-
-def test_imports_after_a_change_of_the_environment_are_left_to_the_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "reads.py").write_text("import os\nfound = os.environ.get('THREADS')", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    code = "import os, sys\nos.environ['THREADS'] = '1'\nimport reads\nopen(sys.argv[2], 'w').write(reads.found)"
-    folder = program(tmp_path / "p", code)
-    with client(oldest_and_newest()[-1], folder) as started:
-        assert [once(started, folder)[1] for _ in range(3)] == ["1", "1", "1"]
-        assert started.mode == "warm"
 
 
 def test_other_commands_than_a_script_are_new_processes(tmp_path: Path) -> None:

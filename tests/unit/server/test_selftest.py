@@ -60,6 +60,31 @@ def test_a_model_that_fails_says_every_reason(tmp_path: Path, program_folder: Pa
     ]
 
 
+def test_what_the_sample_shows_stays_in_the_image(tmp_path: Path, program_folder: Path) -> None:
+    record = tmp_path / "self-test.json"
+    (program_folder / "in.csv").write_text("a,b\n1,x\n")
+    done = selftest(tmp_path, program_folder, [], sample="in.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "runner: mode warm" in done.stdout
+    assert "tests" not in done.stdout
+    assert set(json.loads(record.read_text())) == {"imports"}
+    assert record.stat().st_mode & 0o777 == 0o644
+    record.unlink()
+    (program_folder / "main.py").write_text("import random, sys\nopen(sys.argv[2], 'w').write(str(random.random()))")
+    done = selftest(tmp_path, program_folder, [], sample="in.csv")
+    reason = "its sample has another result in another new process"
+    assert (done.returncode, json.loads(record.read_text())) == (0, {"reason": reason})
+    assert f"runner: mode command (because {reason})" in done.stdout
+
+
+def test_a_sample_that_fails_in_the_build_says_nothing_of_the_containers(tmp_path: Path, program_folder: Path) -> None:
+    (program_folder / "in.csv").write_text("!fail no GPU")
+    done = selftest(tmp_path, program_folder, [], sample="in.csv")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the sample fails in a new process: no good: no GPU" in done.stdout
+    assert not (tmp_path / "self-test.json").exists()
+
+
 @pytest.mark.parametrize("tests", ["x", [1], [{"expected": "a"}]])
 def test_tests_that_are_none(tmp_path: Path, program_folder: Path, tests: object) -> None:
     done = selftest(tmp_path, program_folder, tests)

@@ -56,6 +56,7 @@ def test_truth_in_any_letter_case(text: str) -> None:
         ("cluster", "\u00e9t\u00e9"),
         ("system_packages", "curl,--allow-unauthenticated"),
         ("system_packages", "curl;reboot"),
+        ("runner_mode", "fast"),
         ("subnets", "subnet-1,vpc-2"),
         ("security_groups", "default"),
         ("vpc_cidr", "10.0.0.1/16"),
@@ -89,6 +90,7 @@ def test_what_is_refused(name: str, text: str) -> None:
         ("image_version", "v1.2.3_rc"),
         ("system_packages", "libgomp1 g++ libssl3=3.0.11-1~deb12u2"),
         ("desired_count", "0"),
+        ("runner_mode", "warm"),
         ("smoke_url", "http://127.0.0.1:8080"),
     ],
 )

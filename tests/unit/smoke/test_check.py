@@ -19,7 +19,7 @@ from model_dockerize.smoke import Expectation, SmokeResult, check
 
 BUILD_ID = "ab" * 16
 JOB = "48e42a87-0000-4000-8000-000000000000"
-ALL = ["reachable", "health", "build-id", "swagger", "add-job", "status", "result", "delete"]
+ALL = ["reachable", "health", "build-id", "swagger", "add-job", "status", "result", "delete", "repeat", "runner-mode"]
 
 
 @dataclass
@@ -38,6 +38,7 @@ class Behaviour:
     add: dict[str, Any] = field(default_factory=lambda: triple("Created"))
     statuses: list[dict[str, Any]] = field(default_factory=lambda: [triple("InProgress"), triple("Complete")])
     result: bytes = b"id,n\n1,0.5\n"
+    later_results: list[bytes] = field(default_factory=list)
     deleted: dict[str, Any] = field(default_factory=lambda: triple("Deleted"))
     licensed: str = "No License Key found"
     applied: tuple[int, str] = (200, "")
@@ -80,6 +81,10 @@ class FakeModel(ThreadingHTTPServer):
                     self.json(statuses.pop(0) if len(statuses) > 1 else statuses[0])
                 elif path == f"/data/result/{JOB}":
                     self.answer(200, behaviour.result, "text/csv")
+                    if behaviour.later_results:
+                        behaviour.result = behaviour.later_results.pop(0)
+                elif path == "/ready":
+                    self.answer(200, b"Ready", "text/plain")
                 elif path == "/api/license":
                     self.json({"data": behaviour.licensed, "isError": False, "errorMessage": None})
                 else:
@@ -108,6 +113,7 @@ class FakeModel(ThreadingHTTPServer):
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("X-Model-Build-Id", behaviour.header)
+                self.send_header("X-Model-Runner-Mode", "command (as asked)")
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -315,7 +321,7 @@ def test_a_job_that_is_refused(model: FakeModel, expectation: Expectation) -> No
     model.behaviour.add = {"data": None, "isError": True, "errorMessage": "no such MIME type"}
     result = smoke(model, expectation)
     assert outcome(result)["add-job"] == "failed"
-    assert [outcome(result)[name] for name in ALL[5:]] == ["not run"] * 3
+    assert [outcome(result)[name] for name in ALL[5:9]] == ["not run"] * 4
     assert result.failures == ('add-job: /data/add-job answered 400: "no such MIME type"',)
 
 
@@ -325,7 +331,8 @@ def test_a_job_that_fails_gives_the_models_last_words_and_is_removed(
     message = "Traceback (most recent call last):\n  File x\nValueError: could not convert string to float: 'a'\n"
     model.behaviour.statuses = [triple("Error", message)]
     result = smoke(model, expectation)
-    assert outcome(result) == {**dict.fromkeys(ALL, "ok"), "status": "failed", "result": "not run"}
+    not_run = dict.fromkeys(("result", "repeat"), "not run")
+    assert outcome(result) == {**dict.fromkeys(ALL, "ok"), "status": "failed", **not_run}
     assert result.failures == (
         "status: the job ended as Error: \"ValueError: could not convert string to float: 'a'\"",
     )
@@ -343,10 +350,32 @@ def test_a_job_that_never_ends(model: FakeModel, expectation: Expectation) -> No
 def test_a_wrong_result(model: FakeModel, expectation: Expectation) -> None:
     model.behaviour.result = b"id,n\n1,0.7\n"
     result = smoke(model, expectation)
-    assert outcome(result) == {**dict.fromkeys(ALL, "ok"), "result": "failed"}
+    assert outcome(result) == {**dict.fromkeys(ALL, "ok"), "result": "failed", "repeat": "not run"}
     assert result.failures == (
         'result: not the result of expected.csv: row 2, column 2 (n): expected "0.50000001", got "0.7"',
     )
+
+
+def test_a_model_that_is_right_twice_and_then_never_again(model: FakeModel, expectation: Expectation) -> None:
+    model.behaviour.later_results = [model.behaviour.result, b"id,n\n1,0.7\n"]
+    result = smoke(model, expectation)
+    assert outcome(result) == {**dict.fromkeys(ALL, "ok"), "repeat": "failed"}
+    assert result.failures[0].startswith("repeat: not the result of expected.csv: row 2")
+    assert model.behaviour.requests.count("POST /data/add-job") == 3
+    assert model.behaviour.requests.count(f"DELETE /data/delete/{JOB}") == 3
+
+
+def test_results_that_differ_are_told_where_any_is_right(model: FakeModel, expectation: Expectation) -> None:
+    details = []
+    for later in (model.behaviour.result, b"id,n\n1,0.7\n"):
+        model.behaviour.later_results = [later]
+        result = smoke(model, replace(expectation, sample_expected=None))
+        assert result.passed
+        details += [check.detail for check in result.checks if check.name in {"repeat", "runner-mode"}]
+    assert details == [
+        *("2 more jobs, the same bytes", "command (as asked)"),
+        *("2 more jobs, the bytes differ from job to job", "command (as asked)"),
+    ]
 
 
 def test_a_reply_without_the_envelope(model: FakeModel, expectation: Expectation) -> None:

@@ -34,8 +34,9 @@ ENV LD_PRELOAD=
 COPY --from=localhost/model-dockerize/model-server:1.2.3 /opt/ /opt/
 RUN /opt/model-server/model-server prepare python
 ARG MODEL_BUILD_ID=local
-RUN ["/opt/model-server/model-server", "manifest", "{\"name\": \"sentiment\", \"version\": \"latest\", \"command\": [\"python\", \"main.py\", \"{input}\", \"{output}\"], \"working_directory\": \"/program\", \"input_types\": [\"application/json\", \"text/plain\"], \"output_types\": [\"application/json\"], \"limits\": {\"timeout_seconds\": 3600, \"upload_bytes\": 2147483648}}"]
+RUN ["/opt/model-server/model-server", "manifest", "{\"name\": \"sentiment\", \"version\": \"latest\", \"command\": [\"python\", \"main.py\", \"{input}\", \"{output}\"], \"working_directory\": \"/program\", \"input_types\": [\"application/json\", \"text/plain\"], \"output_types\": [\"application/json\"], \"limits\": {\"timeout_seconds\": 3600, \"upload_bytes\": 2147483648}, \"sample\": \"smoke/input.json\"}"]
 ENV MODEL_BUILD_ID=$MODEL_BUILD_ID
+RUN ["/opt/model-server/model-server", "selftest", "[]"]
 
 LABEL org.opencontainers.image.title="sentiment" \
       org.opencontainers.image.version="latest" \

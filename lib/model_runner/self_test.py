@@ -1,0 +1,149 @@
+"""The self-test: is `warm` right for this program? Its sample is run in new processes and in forks; all must agree."""
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from model_runner.command import CommandMode
+from model_runner.data import bring, remove
+from model_runner.logs import log
+from model_runner.process_state import Imports
+from model_runner.room import Room
+from model_runner.warm import UnfitError, WarmMode
+
+#: How often the sample is run in each way. A preloaded process that a job damages shows it in the job after.
+NEW_PROCESSES = 3
+FORKS = 3
+#: For all of it: the first job waits for its end.
+TEST_SECONDS = 150.0
+#: A sample that takes longer is not run again and again, at every start of a container.
+SAMPLE_SECONDS = 30.0
+READ_BYTES = 1024 * 1024
+#: Written by model_server/selftest.py.
+RECORD = "self-test.json"
+
+
+class UnprovedError(UnfitError):
+    """Nothing was found out about this program; elsewhere, with a GPU or other settings, the self-test may succeed."""
+
+
+def read_record(manifest: str) -> Dict[str, Any]:
+    """What the self-test in the build has left beside the manifest: "reason", or "imports"; nothing: there was none."""
+    try:
+        with open(os.path.join(os.path.dirname(manifest), RECORD), encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+class Sample:
+    """The sample of the image, run as a job is."""
+
+    def __init__(self, path: str, room: Room) -> None:
+        """Runs nothing yet.
+
+        Raises:
+            UnprovedError: it cannot be read.
+        """
+        try:
+            with open(path, "rb") as file:
+                self._content = file.read()
+        except OSError as error:
+            raise UnprovedError("its sample {} cannot be read: {}".format(path, error.strerror)) from error
+        self._room = room
+        self._own_folder = tempfile.mkdtemp(prefix="model-self-test-", dir="/tmp") if room.folder is None else None
+        self._folder = self._own_folder or room.folder or ""
+        room.settle()
+        self._deadline = time.monotonic() + TEST_SECONDS
+        self._first = None  # type: Optional[bytes]
+
+    def left(self) -> float:
+        """Seconds until the self-test must be over."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def close(self) -> None:
+        """Removes what was made for it."""
+        if self._own_folder is not None:
+            remove(self._own_folder)
+
+    def run(self, mode: Any, what: str, seconds: float) -> None:
+        """Runs it once; `what` is how.
+
+        Raises:
+            UnfitError: the output is not that of the first run.
+            UnprovedError: there is none.
+        """
+        source, target = os.path.join(self._folder, "sample-input"), os.path.join(self._folder, "sample")
+        started = time.monotonic()
+        try:
+            bring(source, self._content)
+            request = {"job": "self-test", "input": source, "output": target, "timeout": min(seconds, self.left())}
+            _, error = mode.run(request)
+            output = None if error is not None else digest(target)
+            if error is not None:
+                log("runner: the sample fails in {}: {}".format(what, error))
+        except OSError as failure:
+            raise UnprovedError("its sample cannot be run: {}".format(failure.strerror)) from failure
+        finally:
+            remove(source)
+            remove(target)
+            self._room.clear(None)
+            self._room.renew()
+        if self.left() == 0:
+            raise UnfitError("the self-test takes longer than {:g} s".format(TEST_SECONDS))
+        if time.monotonic() - started >= seconds:
+            raise UnfitError("its sample takes longer than {:g} s".format(seconds))
+        if output is None:
+            kind = UnprovedError if self._first is None else UnfitError
+            raise kind("its sample fails in {}, see the log".format(what))
+        if self._first is None:
+            self._first = output
+        elif output != self._first:
+            raise UnfitError("its sample has another result in {}".format(what))
+
+
+def prove(
+    sample: Sample, cold: CommandMode, start: Callable[[Imports, float], WarmMode], known: Optional[List[str]]
+) -> WarmMode:
+    """Returns mode `warm`, which gives what new processes give.
+
+    Args:
+        start: makes it, of what is to be imported before the first job, within so many seconds.
+        known: what the sample was seen to import, by an earlier self-test of this image.
+
+    Raises:
+        UnfitError: it does not, or that could not be found out.
+    """
+    try:
+        for number in range(NEW_PROCESSES if known is None else 1):
+            sample.run(cold, "another new process" if number else "a new process", SAMPLE_SECONDS)
+    finally:
+        cold.leave()
+    warm = start(known or [], sample.left())
+    try:
+        forks = 0
+        while forks < FORKS:
+            sample.run(warm, "a fork", sample.left())
+            forks = 0 if warm.improve(sample.left()) else forks + 1
+        warm.stop_learning()
+    except UnfitError:
+        warm.leave()
+        raise
+    return warm
+
+
+def digest(path: str) -> Optional[bytes]:
+    """A hash of the file that a program wrote; None if it wrote something else."""
+    found = hashlib.sha256()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        for piece in iter(lambda: file.read(READ_BYTES), b""):
+            found.update(piece)
+    return found.digest()
