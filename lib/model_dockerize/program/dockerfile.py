@@ -16,6 +16,7 @@ UPLOAD_BYTES = 2 * 1024**3
 
 _FOLDER = "/program"
 _SERVER = "/opt/model-server"
+_INSTALLER = "/run/install"
 _PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[0-9.]*")
 # Old engines know these without a `# syntax=` line, which would have to be pulled from a registry.
 _CA_BUNDLE = "--mount=type=secret,id=ca-bundle,required=false"
@@ -24,6 +25,7 @@ _MOUNTS = (
     "--mount=type=secret,id=pip-config,required=false",
     _CA_BUNDLE,
 )
+_UV_CACHE = "--mount=type=cache,target=/root/.cache/uv"
 _APT_CA_BUNDLE = (
     "if [ -f /run/secrets/ca-bundle ]; then"
     """ echo 'Acquire::https::CAInfo "/run/secrets/ca-bundle";' > /tmp/apt.conf; export APT_CONFIG=/tmp/apt.conf; fi;"""
@@ -46,7 +48,7 @@ def render_dockerfile(program: Program, server_image: str) -> str:
     """
     if not is_reference(server_image):
         raise InputError(f"The server image {server_image!r} is no image reference.")
-    install = _install(program)
+    install = _install(program, server_image)
     code = _copy(("",), "")
     first, second = (code, install) if program.packages.need_code else (install, code)
     blocks = (
@@ -56,7 +58,7 @@ def render_dockerfile(program: Program, server_image: str) -> str:
         f"ARG {CONTEXT_ARGUMENT}=.",
         first,
         second,
-        _local(program),
+        _local(program, server_image),
         _init(program),
         _server(program, server_image),
         _metadata(program, server_image),
@@ -104,7 +106,7 @@ def _system_packages(program: Program) -> str:
     )
 
 
-def _install(program: Program) -> str:
+def _install(program: Program, server_image: str) -> str:
     packages = program.packages
     if not packages.file:
         return ""
@@ -113,21 +115,27 @@ def _install(program: Program) -> str:
     for path in (packages.file, *packages.includes):
         by_folder.setdefault(path.rpartition("/")[0], []).append(path)
     copies = [] if packages.need_code else [_copy(tuple(by_folder[f]), f) for f in by_folder]
-    pip = f"{_pip(program)} -r {shlex.quote(_path(packages.file))}"
-    # Apart: pip takes none without a hash beside others that have one.
-    unhashed = [f"&& {_pip(program)} {shlex.join(packages.unhashed)}"] if packages.unhashed else []
-    return "\n".join((*copies, _run(*_MOUNTS, *_SECRETS, pip, *unhashed)))
+    listed = f"{_installer(program)} -r {shlex.quote(_path(packages.file))}"
+    # Apart: none without a hash is taken beside others that have one.
+    unhashed = [f"&& {_installer(program)} {shlex.join(packages.unhashed)}"] if packages.unhashed else []
+    return "\n".join((*copies, _run(*_mounts(server_image), *_SECRETS, listed, *unhashed)))
 
 
-def _local(program: Program) -> str:
+def _local(program: Program, server_image: str) -> str:
     """Installs the project itself, or packages that lie in its folder."""
     local = program.packages.local
-    return _run(*_MOUNTS, *_SECRETS, f"{_pip(program)} {shlex.join(local)}") if local else ""
+    return _run(*_mounts(server_image), *_SECRETS, f"{_installer(program)} {shlex.join(local)}") if local else ""
 
 
-def _pip(program: Program) -> str:
+def _mounts(server_image: str) -> tuple[str, ...]:
+    """Mount the installer (lib/model_installer, and uv) besides: it is in no layer."""
+    return (f"--mount=type=bind,from={server_image},source=/install,target={_INSTALLER}", _UV_CACHE, *_MOUNTS)
+
+
+def _installer(program: Program) -> str:
+    """Call the installer, which takes the arguments of `pip install`."""
     listed = " --no-deps" if program.packages.exact else ""
-    return f"{_interpreter(program)} -m pip install --compile{listed}"
+    return f"{_interpreter(program)} {_INSTALLER}/model_installer{listed}"
 
 
 def _init(program: Program) -> str:

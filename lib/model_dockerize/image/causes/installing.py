@@ -150,7 +150,8 @@ INSTALLING = (
     ),
     Cause(
         r"ResolutionImpossible|, which are incompatible$|"
-        rf"{_NAME}\S*+ depends on [^\n]*(?:\n[^\n]*){{0,9}}requirements are unsatisfiable",
+        r"^\s*(?:cause: )?(?:Because|And because) [^\n]* depends on "
+        r"[^\n]*(?:\n[^\n]*){0,9}?requirements are unsatisfiable",
         "Two requirements want versions of one package that exclude each other.",
         "Loosen one of those that the last lines name (`>=` for `==`), or leave it to the other one.",
     ),
