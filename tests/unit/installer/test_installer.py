@@ -112,7 +112,7 @@ def test_what_uv_lacks_is_pips(option: str, tmp_path: Path) -> None:
 def test_requirements_are_looked_through(text: str, lacking: list[str], tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     (tmp_path / "more/base.txt").write_text(text)
-    (tmp_path / "r.txt").write_text("-r more/base.txt\n--requirement=r.txt\n-cmissing.txt\n")
+    (tmp_path / "r.txt").write_text("-r more/base.txt\n--requirement=more/../r.txt\n-cmissing.txt\n")
     assert requirements.look(["-r", str(tmp_path / "r.txt")]).lacking == lacking
 
 
