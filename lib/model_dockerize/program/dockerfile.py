@@ -7,10 +7,13 @@ import shlex
 from typing import Any
 
 from model_dockerize.errors import InputError
+from model_dockerize.program.layers import large_files
 from model_dockerize.program.naming import is_reference
 from model_dockerize.program.types import MARKER, Program
 
 CONTEXT_ARGUMENT = "MODEL_CONTEXT"
+#: Stands for the COPY of large files, which have a place of their own in the context that is sent.
+LARGE_FILES = "# Here model-dockerize copies the large files, apart from the code; by hand they come with it."
 TIMEOUT_SECONDS = 3600
 UPLOAD_BYTES = 2 * 1024**3
 
@@ -50,14 +53,14 @@ def render_dockerfile(program: Program, server_image: str) -> str:
         raise InputError(f"The server image {server_image!r} is no image reference.")
     install = _install(program, server_image)
     code = _copy(("",), "")
-    first, second = (code, install) if program.packages.need_code else (install, code)
+    large = LARGE_FILES if large_files(program) else ""
+    first = (large, code, install) if program.packages.need_code else (install, large, code)
     blocks = (
         _head(program),
         _base(program),
         _system_packages(program),
         f"ARG {CONTEXT_ARGUMENT}=.",
-        first,
-        second,
+        *first,
         _local(program, server_image),
         _init(program),
         _server(program, server_image),
