@@ -54,15 +54,19 @@ def render_dockerfile(program: Program, server_image: str) -> str:
     install = _install(program, server_image)
     code = _copy(("",), "")
     large = LARGE_FILES if large_files(program) else ""
-    first = (large, code, install) if program.packages.need_code else (install, large, code)
+    init = _init(program)
+    if program.packages.need_code:
+        order = (large, code, install, _local(program, server_image), init)
+    elif program.init_reads is not None and not program.packages.local:
+        order = (install, large, *_copies(program.init_reads), init, code)
+    else:
+        order = (install, large, code, _local(program, server_image), init)
     blocks = (
         _head(program),
         _base(program),
         _system_packages(program),
         f"ARG {CONTEXT_ARGUMENT}=.",
-        *first,
-        _local(program, server_image),
-        _init(program),
+        *order,
         _server(program, server_image),
         _metadata(program, server_image),
     )
@@ -114,10 +118,7 @@ def _install(program: Program, server_image: str) -> str:
     if not packages.file:
         return ""
     # The packages are installed again only if one of these files changes.
-    by_folder: dict[str, list[str]] = {}
-    for path in (packages.file, *packages.includes):
-        by_folder.setdefault(path.rpartition("/")[0], []).append(path)
-    copies = [] if packages.need_code else [_copy(tuple(by_folder[f]), f) for f in by_folder]
+    copies = [] if packages.need_code else _copies((packages.file, *packages.includes))
     listed = f"{_installer(program)} -r {shlex.quote(_path(packages.file))}"
     # Apart: none without a hash is taken beside others that have one.
     unhashed = [f"&& {_installer(program)} {shlex.join(packages.unhashed)}"] if packages.unhashed else []
@@ -229,6 +230,14 @@ def _metadata(program: Program, server_image: str) -> str:
 
 def _run(*parts: str) -> str:
     return "RUN " + " \\\n    ".join(parts)
+
+
+def _copies(paths: tuple[str, ...]) -> list[str]:
+    """COPY of files, one for each folder that they are in."""
+    by_folder: dict[str, list[str]] = {}
+    for path in paths:
+        by_folder.setdefault(path.rpartition("/")[0], []).append(path)
+    return [_copy(tuple(files), folder) for folder, files in by_folder.items()]
 
 
 def _copy(paths: tuple[str, ...], folder: str) -> str:
