@@ -8,7 +8,7 @@ import tempfile
 from importlib.util import find_spec
 from typing import Dict, List, Mapping, NamedTuple, Sequence
 
-from model_installer import pip_settings, requirements, translate
+from model_installer import cuda, pip_settings, requirements, translate
 
 #: Beside this package, where the build mounts both.
 UV = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "uv")
@@ -68,12 +68,27 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         _say("Installing by uv.")
         with tempfile.TemporaryDirectory() as scratch:  # uv leaves a lock there
             code = subprocess.call(chosen.command, env=dict(chosen.environment, TMPDIR=scratch))
+        if code == 0:
+            _suggest()
         if code == 0 or find_spec("pip") is None:
             return code
         _say("uv could not install this: pip tries, which takes some packages that uv refuses.")
     else:
         _say("Installing by pip, because uv does not know {}.".format(", ".join(dict.fromkeys(chosen.obstacles))))
-    return subprocess.call([sys.executable, "-m", "pip", "install", "--compile", *arguments])
+    code = subprocess.call([sys.executable, "-m", "pip", "install", "--compile", *arguments])
+    if code == 0:
+        _suggest()
+    return code
+
+
+def _suggest() -> None:
+    """Say what PyTorch's build for GPUs costs a model that has none."""
+    found = cuda.size(sys.path)
+    if found:
+        _say(
+            "CUDA takes {} MB, which PyTorch brings. If the model runs without a GPU, save them: "
+            "torch-index: https://download.pytorch.org/whl/cpu".format(found // 10**6)
+        )
 
 
 def _say(text: str) -> None:

@@ -30,9 +30,10 @@ FOLDERS = {
         "c.txt": "six<2\n",
     },
     "an include over two lines": {"requirements.txt": "-r \\\n  base.txt\n", "base.txt": "idna\n"},
-    "includes in circles": {
-        "requirements.txt": "-r req/base.txt  # x\n",
-        "req/base.txt": "six\n-r ../requirements.txt\n",
+    "includes in folders": {
+        "requirements.txt": "-r req/base.txt  # x\n-r req/base.txt\n",
+        "req/base.txt": "six\n-r ../more.txt\n",
+        "more.txt": "idna\n",
     },
     "extras of the folder": {
         "requirements.txt": ".[cpu]\n",

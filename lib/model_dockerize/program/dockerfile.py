@@ -139,7 +139,8 @@ def _mounts(server_image: str) -> tuple[str, ...]:
 def _installer(program: Program) -> str:
     """Call the installer, which takes the arguments of `pip install`."""
     listed = " --no-deps" if program.packages.exact else ""
-    return f"{_interpreter(program)} {_INSTALLER}/model_installer{listed}"
+    index = f" --extra-index-url {shlex.quote(program.torch_index)}" if program.torch_index else ""
+    return f"{_interpreter(program)} {_INSTALLER}/model_installer{listed}{index}"
 
 
 def _init(program: Program) -> str:

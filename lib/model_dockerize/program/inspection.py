@@ -47,6 +47,8 @@ def inspect(
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
     init_file = _init_file(program.init_file, listing, problems)
     needs = formats.find(program.requirements_file, root, listing, init_file, problems, progress)
+    if program.torch_index and needs.exact:
+        problems.wrong_input(f"torch-index: {needs.source} says where its packages are. Lock with that index instead.")
     script = (reading.content(root, init_file, problems) or b"") if init_file else b""
     init_shell = _init_shell(init_file, script, problems) if init_file else ""
     init_reads = _init_reads(init_file, script, root, listing) if init_file else None
@@ -75,6 +77,7 @@ def inspect(
         init_file=init_file,
         init_shell=init_shell,
         init_reads=init_reads,
+        torch_index=program.torch_index,
         init_lacks_lists=_lacks_lists(script.decode("utf-8", "replace")),
         system_packages=packages,
         input_types=input_types,

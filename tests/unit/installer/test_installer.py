@@ -8,24 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from model_installer import pip_settings, requirements
+from model_installer import cuda, pip_settings, requirements
 from model_installer.install import Plan, main, plan
 from model_installer.translate import translate
 
 LIB = Path(__file__).resolve().parents[3] / "lib"
-NOWHERE = {"XDG_CONFIG_DIRS": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", "HOME": "/nonexistent"}
+NOWHERE = {"XDG_CONFIG_DIRS": "/dev/null/nowhere", "XDG_CONFIG_HOME": "/dev/null/nowhere", "HOME": "/dev/null/nowhere"}
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pip_settings, "_OF_ALL_USERS", "/nonexistent")
+    monkeypatch.setattr(pip_settings, "_OF_ALL_USERS", "/dev/null/nowhere")
 
 
 def settings(text: str, tmp_path: Path, more: Mapping[str, str] = NOWHERE) -> dict[str, str]:
     (tmp_path / "pip.conf").write_text(text)
-    return pip_settings.read({**more, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}, "/nonexistent")
+    return pip_settings.read({**more, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}, "/dev/null/nowhere")
 
 
 def planned(*arguments: str, version: tuple[int, int] = (3, 13), **environment: str) -> Plan:
@@ -51,7 +51,11 @@ def test_the_settings_are_pips_own_answer(tmp_path: Path) -> None:
     found = settings(text, tmp_path)
     said = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"],
-        env={"HOME": "/nonexistent", "XDG_CONFIG_DIRS": "/nonexistent", "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")},
+        env={
+            "HOME": "/dev/null/nowhere",
+            "XDG_CONFIG_DIRS": "/dev/null/nowhere",
+            "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+        },
         capture_output=True,
         text=True,
         check=True,
@@ -141,7 +145,8 @@ def test_what_a_base_image_tells_uv_does_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "uv", "obstacle"), [((3, 7), "/bin/true", "Python 3.7"), ((3, 13), "/nonexistent", "this processor")]
+    ("version", "uv", "obstacle"),
+    [((3, 7), "/bin/true", "Python 3.7"), ((3, 13), "/dev/null/nowhere", "this processor")],
 )
 def test_where_uv_does_not_run_pip_does(version: tuple[int, int], uv: str, obstacle: str) -> None:
     assert plan(["six"], NOWHERE, version, uv).obstacles == [obstacle]
@@ -170,6 +175,22 @@ def test_pip_tries_what_uv_could_not(code: int, said: str, tmp_path: Path) -> No
     assert said in done.stdout
     assert done.returncode == code
     assert ("No matching distribution found for nothing-of-this-name" in done.stderr) == bool(code)
+
+
+def package(folder: Path, name: str, record: str) -> None:
+    (folder / f"{name}.dist-info").mkdir(parents=True)
+    (folder / f"{name}.dist-info/RECORD").write_text(record)
+
+
+def test_what_cuda_costs_is_measured(tmp_path: Path) -> None:
+    package(
+        tmp_path / "a", "nvidia_cublas_cu12-12.8", 'x.so,sha256=1,4000000000\n"y,z.so",sha256=2,20000000\nRECORD,,\n'
+    )
+    package(tmp_path / "a", "triton-3.5", "t.so,sha256=1,1000000\n")
+    package(tmp_path / "a", "numpy-2.0", "n.so,sha256=1,7\n")
+    assert cuda.size([str(tmp_path / "a"), "/dev/null/nowhere", ""]) == 0
+    package(tmp_path / "b", "torch-2.9.0", "torch.so,sha256=1,900\n")
+    assert cuda.size([str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path / "a")]) == 4_021_000_000
 
 
 def test_pips_exit_code_is_the_installers(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

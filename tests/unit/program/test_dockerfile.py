@@ -237,6 +237,11 @@ def test_nothing_breaks_out(requirements: str, init: str, called: str, words: li
     assert json.loads(manifest)["input_types"] == [media]
 
 
+def test_a_further_index_for_what_is_not_locked(tmp_path: Path) -> None:
+    text = render_dockerfile(dataclasses.replace(PLAIN, torch_index="https://t.example/whl/cpu"), SERVER)
+    assert "/model_installer --extra-index-url https://t.example/whl/cpu -r ./requirements.txt" in text
+
+
 def test_labels() -> None:
     labels = dict(instructions(render_dockerfile(PLAIN, SERVER)))["LABEL"]
     assert dict(word.split("=", 1) for word in shlex.split(labels)) == {
