@@ -50,8 +50,21 @@ RUN pyinstaller --noconfirm --log-level WARN --onedir --strip --optimize 2 --nam
     && /opt/model-server/model-server --version \
     && /opt/model-server/tini --version
 
+# uv, which installs the packages of models, in the build that runs on any Linux: it is linked statically.
+FROM ${SERVER_BASE} AS uv
+COPY requirements/uv.txt requirements.txt
+RUN --mount=type=secret,id=ca-bundle,required=false \
+    --mount=type=cache,target=/root/.cache/pip,sharing=locked \
+    if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle; fi \
+    && pip install --root-user-action=ignore --disable-pip-version-check --require-hashes --no-deps --only-binary=:all: \
+        --platform "musllinux_1_1_$(uname -m)" --target /uv -r requirements.txt \
+    && /uv/bin/uv --version
+
 FROM scratch AS model-server
 COPY --from=model-server-builder /opt/model-server /opt/model-server
+# A model's build copies /opt, and only mounts what installs its packages.
+COPY --from=uv /uv/bin/uv /install/uv
+COPY lib/model_installer /install/model_installer
 
 # The Action: GitHub builds the last stage by a plain `docker build`, without arguments and secrets.
 FROM ${ACTION_BASE} AS action
@@ -76,8 +89,8 @@ RUN --mount=type=secret,id=ca-bundle,required=false \
     # What only the command line needs: its colours, and the making of licence keys.
     && python -m pip uninstall --yes --quiet --root-user-action=ignore cryptography cffi pycparser rich pygments markdown-it-py mdurl
 # Packed, it is a third; the engine unpacks it where it is used.
-RUN --mount=type=bind,from=model-server,source=/opt/model-server,target=/opt/model-server \
-    tar -C /opt/model-server --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -czf /opt/model-server.tar.gz .
+RUN --mount=type=bind,from=model-server,target=/server \
+    tar -C /server --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -czf /opt/model-server.tar.gz opt install
 # The same layout as the checkout: the version of the server is computed from its sources.
 COPY requirements /app/requirements
 COPY Dockerfile entrypoint.py /app/

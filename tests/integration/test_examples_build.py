@@ -25,7 +25,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PREFIX = "program-test"
 # What a server image has to hold for a Dockerfile to build on it, where the real one would take minutes.
 STAND_IN = r"""FROM python:3.11-slim-bookworm
-RUN mkdir /opt/model-server && cd /opt/model-server \
+RUN mkdir -p /opt/model-server /install/model_installer \
+    && touch /install/model_installer/__main__.py && cd /opt/model-server \
     && printf '#!/bin/sh\n[ "$1" != manifest ] || printf "%%s" "$2" > /opt/model-server/model.json\n' > model-server \
     && printf '#!/bin/sh\nshift; exec "$@"\n' > tini && chmod 755 model-server tini
 """
@@ -173,10 +174,43 @@ def test_a_changed_line_installs_nothing_again(build: Build, copy: Callable[[str
         code.write(f"# {os.urandom(8).hex()}\n")
     second = build(look(folder))
     assert second.build_id != first.build_id
-    assert second.cached("pip install")
+    assert second.cached("model_installer")
     assert not second.cached("prepare")
     # The server is copied after the code, and is the same layer all the same: a push does not send it again.
     assert second.layers[-3] == first.layers[-3]
+
+
+def test_code_packages_and_weights_change_alone(build: Build, tmp_path: Path) -> None:
+    folder = tmp_path / "layered"
+    folder.mkdir()
+    (folder / "main.py").touch()
+    (folder / "requirements.txt").write_text("# nothing\n")
+    (folder / "init.sh").write_text("mkdir -p made && python fetch.py\n")
+    (folder / "fetch.py").write_text("open('made/it', 'w').write('fetched')\n")
+    (folder / "weights.bin").write_bytes(os.urandom(11 * 2**20))
+    (folder / "more.bin").write_bytes(os.urandom(11 * 2**20))
+    first = build(look(folder))
+    assert inside(first.tag, "sh", "-c", "cat made/it; wc -c < weights.bin") == f"fetched{11 * 2**20}\n"
+    assert len([name for name in listing(first.tag) if name.endswith("weights.bin")]) == 1
+
+    (folder / "main.py").write_text(f"# {os.urandom(8).hex()}\n")
+    code = build(look(folder))
+    for step in ("model_installer", "COPY [large/0/", "COPY [large/1/", "./init.sh"):
+        assert code.cached(step)
+    large, other, shipped, server = -7, -8, -4, -3
+    assert code.layers[:shipped] == first.layers[:shipped]
+    assert code.layers[shipped] != first.layers[shipped]
+
+    (folder / "weights.bin").write_bytes(os.urandom(11 * 2**20))
+    changed = build(look(folder))
+    assert changed.cached("model_installer")
+    assert changed.cached("COPY [large/0/")
+    assert not changed.cached("COPY [large/1/")
+    assert changed.layers[large] != code.layers[large]
+    # A push sends neither the other large file nor the code again: made anew, their layers are the same.
+    for kept in (other, shipped, server):
+        assert changed.layers[kept] == code.layers[kept]
+    assert inside(changed.tag, "sh", "-c", "cat made/it") == "fetched"
 
 
 def test_the_same_again_does_nothing(build: Build, copy: Callable[[str], Path]) -> None:
@@ -205,7 +239,7 @@ def test_a_new_server_uses_the_layers_of_the_model_again(
         second = build(program, server=newer)
     finally:
         docker("image", "rm", "--force", newer)
-    assert second.cached("pip install")
+    assert second.cached("model_installer")
     assert second.cached("./init.sh")
     assert not second.cached("--from=")
     assert second.build_id != first.build_id

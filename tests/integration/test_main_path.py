@@ -130,7 +130,7 @@ def test_iris_from_folder_to_service_again_and_changed(cli: Cli, example: Any) -
     assert third.report["batch"]["revision"] == 2
     assert third.report["service"]["task_definition_arn"].endswith(":2")
     assert third.report["build_id"] != first.report["build_id"]
-    installs = [line for line in third.log.splitlines() if "pip install" in line]
+    installs = [line for line in third.log.splitlines() if "model_installer" in line]
     assert installs and all("cached" in line for line in installs), installs
     healthy = next(i for i, (action, _) in enumerate(events.seen) if action == "health_status: healthy")
     new = events.seen[healthy][1]

@@ -12,6 +12,7 @@ PARTS = {
     "main": "## model_dockerize",
     "server": "## model_server",
     "server-build": "## model_server",
+    "uv": "## model_installer",
     "sandbox": "## The sandbox",
     "dev": "## Development",
     "build": "## Development",
@@ -44,7 +45,7 @@ def test_every_chosen_package_is_on_the_page(part: str) -> None:
     assert not types or "stubs" in words
 
 
-@pytest.mark.parametrize("part", ["main", "server-build", "sandbox"])
+@pytest.mark.parametrize("part", ["main", "server-build", "uv", "sandbox"])
 def test_the_page_names_nothing_that_is_gone_and_says_what_each_saves(part: str) -> None:
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", section(part), re.MULTILINE)
     known = chosen(part) | chosen("server" if part == "server-build" else part) | EXTRAS | VENDORED

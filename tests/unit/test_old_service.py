@@ -63,7 +63,7 @@ class TestDockerfile:
         done = dockerfile(files, ("= requirements.txt", f"= {requirements}"), ("init_file =", f"init_file = {init}"))
         assert done.exit_code == 0, done.output
         text = (files / "program" / "Dockerfile").read_text(encoding="utf-8")
-        assert ("pip install" in text) == bool(requirements)
+        assert ("model_installer" in text) == bool(requirements)
         assert (f"-r ./{requirements}\n" in text) == bool(requirements)
         scripts = [line for line in text.splitlines() if ".sh" in line and "apt" not in line]
         assert len(scripts) == bool(init)

@@ -6,6 +6,7 @@ from model_dockerize.image.buildlog import Step
 from model_dockerize.image.builds import recall
 from model_dockerize.image.cache import TAG as CACHE_TAG
 from model_dockerize.image.cache import Cache, cache_options, cache_variables, choose_cache
+from model_dockerize.image.causes import diagnose_program
 from model_dockerize.image.container import RunningContainer, run
 from model_dockerize.image.contents import Contents, look
 from model_dockerize.image.engine import Engine, probe
@@ -15,7 +16,6 @@ from model_dockerize.image.proxies import passwords as proxy_passwords
 from model_dockerize.image.proxies import unreachable as unreachable_proxies
 from model_dockerize.image.push import RegistryAuth, push
 from model_dockerize.image.readiness import find_base, free_disk, sign_in
-from model_dockerize.image.remedies import advice_for_program
 from model_dockerize.image.serve import Place, serve, serves, stop
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
 from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, tag
@@ -34,7 +34,6 @@ __all__ = [
     "RunningContainer",
     "ServerSources",
     "Step",
-    "advice_for_program",
     "build",
     "build_argv",
     "cache_options",
@@ -42,6 +41,7 @@ __all__ = [
     "check_platform",
     "check_room",
     "choose_cache",
+    "diagnose_program",
     "find",
     "find_base",
     "find_sources",

@@ -10,22 +10,23 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from model_dockerize.errors import BuildError
-from model_dockerize.image.buildlog import BuildLog, Failure, decode, short_name
+from model_dockerize.image.buildlog import TAIL, BuildLog, Failure, decode, short_name
+from model_dockerize.image.causes import diagnose, without_frames
 from model_dockerize.image.engine import Engine, numbers
 from model_dockerize.image.proxies import forwarded
-from model_dockerize.image.remedies import advice
 from model_dockerize.image.store import Image, inspect, record
 from model_dockerize.progress import Progress
 from model_dockerize.settings import in_action
 
 _log = logging.getLogger(__name__)
+_BEFORE = 4  # lines before the telling one that an error shows
 _STOP_TIMEOUT = 5  # seconds that an interrupted build gets to end by itself
 
 
@@ -191,10 +192,19 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _error(ref: str, failure: Failure, runs_in_action: bool) -> BuildError:
-    remedy = advice(failure.step, failure.reason, *failure.lines, runs_in_action=runs_in_action)
+    evidence = failure.evidence or failure.lines
     where = f" at {short_name(failure.step)}" if failure.step else ""
+    cause = diagnose(failure.step, (*evidence, failure.reason), runs_in_action=runs_in_action)
     return BuildError(
-        f"The image {ref} did not build{where}: {failure.reason}",
-        remedy or "Correct what the step's last lines complain about, and build again.",
-        details=failure.lines,
+        f"The image {ref} did not build{where}: {cause.sentence or failure.reason}",
+        cause.remedy or "Correct what the step's last lines complain about, and build again.",
+        _around(evidence, cause.line) if cause.line else failure.lines,
     )
+
+
+def _around(evidence: Sequence[str], telling: str) -> tuple[str, ...]:
+    """Take the lines before and after the telling one, as many as an error shows."""
+    lines = without_frames(evidence)
+    place = next((number for number, line in enumerate(lines) if line.strip() == telling), len(lines))
+    begin = max(0, min(place - _BEFORE, len(lines) - TAIL))
+    return tuple(lines[begin : begin + TAIL])

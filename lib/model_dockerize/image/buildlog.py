@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 TAIL = 20  # lines of a failing step that the error shows
+KEPT = 1000  # lines of a step in which the cause of its failure is looked for
 STDERR_TAIL = 5  # of these, the last lines on standard error that are kept in any case
 WIDTH = 90  # characters of a step's name while it builds
 
@@ -26,7 +27,8 @@ _MOUNT = re.compile(r" --mount=\S+")
 _PREPARATION = re.compile(r"(?<=\] RUN )((if \[ -f /run/secrets/\S+ \]; then .*?; fi|export [^;&]+)( && |; ?))+")
 _USER_IN_URL = re.compile(r"(?<=://)[^/\s@]+@")
 _TELLING = re.compile(
-    r"error|exception|not found|no such|no installation|unable to|segmentation fault|failed|denied|cannot|invalid",
+    r"^(?!\s*note: ).*(?:error|exception|not found|no such|no installation|unable to|segmentation fault|failed|denied|"
+    r"cannot|invalid)",
     re.IGNORECASE,
 )
 
@@ -47,6 +49,7 @@ class Failure:
     step: str
     reason: str
     lines: tuple[str, ...]
+    evidence: tuple[str, ...] = ()  # more of the output, where there is
 
 
 @dataclass
@@ -57,7 +60,7 @@ class _Vertex:
     done: bool = False
     error: str = ""
     partial: dict[int, str] = field(default_factory=dict)  # a stream's line that has no end yet
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=STDERR_TAIL))
 
 
@@ -127,7 +130,9 @@ class BuildLog:
         """The step that failed first, or, where none did, what the command said at its end."""
         for vertex in self._vertices.values():
             if vertex.error and "canceled" not in vertex.error:
-                lines = [line for line in [*vertex.tail, *vertex.partial.values()] if line.strip()]
+                printed = [line for line in [*vertex.tail, *vertex.partial.values()] if line.strip()]
+                begun = sum(bool(line.strip()) for line in vertex.partial.values())
+                lines = printed[-TAIL - begun :]
                 # BuildKit hands the two streams over as it likes: much output may come after the last words.
                 lines += [line for line in vertex.stderr if line.strip() and line not in lines]
                 exit_code = re.search(r"exit code: (\d+)", vertex.error)
@@ -140,6 +145,7 @@ class BuildLog:
                     without_credentials(vertex.name),
                     without_credentials(reason),
                     tuple(without_credentials(line) for line in lines),
+                    tuple(without_credentials(line) for line in [*printed, *lines[TAIL + begun :]]),
                 )
         lines = [without_credentials(line) for line in self._text if line.strip(" -")]
         telling = [line for line in lines if line.startswith(("ERROR", "error"))] or lines

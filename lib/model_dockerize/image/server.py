@@ -1,4 +1,4 @@
-"""The model server's own image, from which every model image copies its server.
+"""The model server's own image, from which every model image copies its server and mounts its installer.
 
 Its version is a hash of what it is made of, so it is made once for each state of the sources, and a model image is
 never built with another server than the one its build id names.
@@ -28,7 +28,10 @@ _REPOSITORY = "localhost/model-dockerize/model-server"
 _STAGE = "model-server"
 _DOCKERFILE = "Dockerfile"
 #: What the stage is made of, beside itself. Only these are sent to its build, so nothing else can get into it.
-_SOURCES = ("lib/model_server", "lib/model_runner", "requirements/server-build.txt")
+_SOURCES = (
+    *("lib/model_server", "lib/model_runner", "lib/model_installer"),
+    *("requirements/server-build.txt", "requirements/uv.txt"),
+)
 _HOME = "/opt/model-server"
 _BUNDLE = Path(f"{_HOME}.tar.gz")
 _NO_SECRETS: Mapping[str, Path] = MappingProxyType({})
@@ -173,7 +176,7 @@ def _write_sources(files: Mapping[str, Path], file: BinaryIO) -> None:
 
 def _write_bundle(bundle: Path, file: BinaryIO) -> None:
     # ADD unpacks it.
-    text = f"FROM scratch\nADD {bundle.name} {_HOME}/\n".encode()
+    text = f"FROM scratch\nADD {bundle.name} /\n".encode()
     with tarfile.open(fileobj=file, mode="w|") as tar:
         dockerfile = tarfile.TarInfo(_DOCKERFILE)
         dockerfile.size = len(text)

@@ -212,10 +212,10 @@ def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image
         run.learn(smoke_local=smoke_report(result))
         if not result.passed:
             details = (*result.failures, *container.logs(20).splitlines())
+            cause = image.diagnose_program(details)
             raise SmokeError(
-                "The image does not answer as a model must; nothing was pushed.",
-                image.advice_for_program(*details)
-                or f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}",
+                f"The image does not answer as a model must; nothing was pushed. {cause.sentence}".rstrip(),
+                cause.remedy or f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}",
                 details,
             )
 

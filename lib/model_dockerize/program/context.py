@@ -7,37 +7,46 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from model_dockerize.errors import ProgramError
-from model_dockerize.program.dockerfile import CONTEXT_ARGUMENT
+from model_dockerize.program.dockerfile import CONTEXT_ARGUMENT, LARGE_FILES
+from model_dockerize.program.layers import large_files
 from model_dockerize.program.types import REQUIREMENTS, Program, ProgramFile
 
 _FOLDER = "program"
+_LARGE = "large"
 
 
 def write_context(program: Program, dockerfile: str, stream: BinaryIO) -> None:
-    """Writes `Dockerfile`, and the program's files below `program/`, as a tar to `stream`; constant memory.
+    """Writes `Dockerfile`, the code below `program/` and large files below `large/N/`, as a tar; constant memory.
 
-    The files have a folder of their own so that `COPY` of them does not see the Dockerfile: else a new server version,
-    which is written in it, would run the init script again.
+    Each has a folder of its own, so that `COPY` of it sees nothing else. The Dockerfile is in none: else a new server
+    version, which is written in it, would run the init script again.
 
     Raises:
         ProgramError: a file is not any more what was inspected.
     """
+    groups = {f"{_LARGE}/{number}": files for number, files in enumerate(large_files(program))}
+    apart = {file for files in groups.values() for file in files}
+    groups[_FOLDER] = tuple(file for file in program.files if file not in apart)
     text = dockerfile.replace(f"ARG {CONTEXT_ARGUMENT}=.\n", f"ARG {CONTEXT_ARGUMENT}={_FOLDER}\n", 1)
+    # Folders, not files: COPY gives a folder the time that it has here, and a file's folder the time of the build.
+    copies = (f'COPY ["{folder}/", "/program/"]' for folder in groups if folder != _FOLDER)
+    text = text.replace(LARGE_FILES, "\n".join(copies), 1)
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         # First, and with a short ASCII name: buildx tells a tar from a Dockerfile by the first header.
         content = text.encode()
         archive.addfile(_header("Dockerfile", size=len(content)), io.BytesIO(content))
-        for folder in _folders(program.files):
-            archive.addfile(_header(folder, kind=tarfile.DIRTYPE, mode=0o755))
+        for folder, files in groups.items():
+            for name in _folders(folder, files):
+                archive.addfile(_header(name, kind=tarfile.DIRTYPE, mode=0o755))
         if program.packages.text:
             listed = program.packages.text.encode()
             archive.addfile(_header(f"{_FOLDER}/{REQUIREMENTS}", size=len(listed)), io.BytesIO(listed))
-        for file in program.files:
-            _add(archive, program, file)
+        for folder, files in groups.items():
+            for file in files:
+                _add(archive, program, f"{folder}/{file.path}", file)
 
 
-def _add(archive: tarfile.TarFile, program: Program, file: ProgramFile) -> None:
-    name = f"{_FOLDER}/{file.path}"
+def _add(archive: tarfile.TarFile, program: Program, name: str, file: ProgramFile) -> None:
     if file.link_target:
         archive.addfile(_header(name, kind=tarfile.SYMTYPE, mode=0o777, target=file.link_target))
         return
@@ -86,11 +95,11 @@ class _Checked:
         )
 
 
-def _folders(files: tuple[ProgramFile, ...]) -> list[str]:
+def _folders(folder: str, files: tuple[ProgramFile, ...]) -> list[str]:
     """Every folder that holds something, parents first."""
-    names = {_FOLDER}
+    names = {folder}
     for file in files:
-        names.update(f"{_FOLDER}/{parent}" for parent in PurePosixPath(file.path).parents if parent.name)
+        names.update(f"{folder}/{parent}" for parent in PurePosixPath(file.path).parents if parent.name)
     return sorted(names)
 
 

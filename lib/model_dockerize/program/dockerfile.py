@@ -7,15 +7,19 @@ import shlex
 from typing import Any
 
 from model_dockerize.errors import InputError
+from model_dockerize.program.layers import large_files
 from model_dockerize.program.naming import is_reference
 from model_dockerize.program.types import MARKER, Program
 
 CONTEXT_ARGUMENT = "MODEL_CONTEXT"
+#: Stands for the COPY of large files, which have a place of their own in the context that is sent.
+LARGE_FILES = "# Here model-dockerize copies the large files, apart from the code; by hand they come with it."
 TIMEOUT_SECONDS = 3600
 UPLOAD_BYTES = 2 * 1024**3
 
 _FOLDER = "/program"
 _SERVER = "/opt/model-server"
+_INSTALLER = "/run/install"
 _PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[0-9.]*")
 # Old engines know these without a `# syntax=` line, which would have to be pulled from a registry.
 _CA_BUNDLE = "--mount=type=secret,id=ca-bundle,required=false"
@@ -24,6 +28,7 @@ _MOUNTS = (
     "--mount=type=secret,id=pip-config,required=false",
     _CA_BUNDLE,
 )
+_UV_CACHE = "--mount=type=cache,target=/root/.cache/uv"
 _APT_CA_BUNDLE = (
     "if [ -f /run/secrets/ca-bundle ]; then"
     """ echo 'Acquire::https::CAInfo "/run/secrets/ca-bundle";' > /tmp/apt.conf; export APT_CONFIG=/tmp/apt.conf; fi;"""
@@ -46,18 +51,22 @@ def render_dockerfile(program: Program, server_image: str) -> str:
     """
     if not is_reference(server_image):
         raise InputError(f"The server image {server_image!r} is no image reference.")
-    install = _install(program)
+    install = _install(program, server_image)
     code = _copy(("",), "")
-    first, second = (code, install) if program.packages.need_code else (install, code)
+    large = LARGE_FILES if large_files(program) else ""
+    init = _init(program)
+    if program.packages.need_code:
+        order = (large, code, install, _local(program, server_image), init)
+    elif program.init_reads is not None and not program.packages.local:
+        order = (install, large, *_copies(program.init_reads), init, code)
+    else:
+        order = (install, large, code, _local(program, server_image), init)
     blocks = (
         _head(program),
         _base(program),
         _system_packages(program),
         f"ARG {CONTEXT_ARGUMENT}=.",
-        first,
-        second,
-        _local(program),
-        _init(program),
+        *order,
         _server(program, server_image),
         _metadata(program, server_image),
     )
@@ -104,30 +113,34 @@ def _system_packages(program: Program) -> str:
     )
 
 
-def _install(program: Program) -> str:
+def _install(program: Program, server_image: str) -> str:
     packages = program.packages
     if not packages.file:
         return ""
     # The packages are installed again only if one of these files changes.
-    by_folder: dict[str, list[str]] = {}
-    for path in (packages.file, *packages.includes):
-        by_folder.setdefault(path.rpartition("/")[0], []).append(path)
-    copies = [] if packages.need_code else [_copy(tuple(by_folder[f]), f) for f in by_folder]
-    pip = f"{_pip(program)} -r {shlex.quote(_path(packages.file))}"
-    # Apart: pip takes none without a hash beside others that have one.
-    unhashed = [f"&& {_pip(program)} {shlex.join(packages.unhashed)}"] if packages.unhashed else []
-    return "\n".join((*copies, _run(*_MOUNTS, *_SECRETS, pip, *unhashed)))
+    copies = [] if packages.need_code else _copies((packages.file, *packages.includes))
+    listed = f"{_installer(program)} -r {shlex.quote(_path(packages.file))}"
+    # Apart: none without a hash is taken beside others that have one.
+    unhashed = [f"&& {_installer(program)} {shlex.join(packages.unhashed)}"] if packages.unhashed else []
+    return "\n".join((*copies, _run(*_mounts(server_image), *_SECRETS, listed, *unhashed)))
 
 
-def _local(program: Program) -> str:
+def _local(program: Program, server_image: str) -> str:
     """Installs the project itself, or packages that lie in its folder."""
     local = program.packages.local
-    return _run(*_MOUNTS, *_SECRETS, f"{_pip(program)} {shlex.join(local)}") if local else ""
+    return _run(*_mounts(server_image), *_SECRETS, f"{_installer(program)} {shlex.join(local)}") if local else ""
 
 
-def _pip(program: Program) -> str:
+def _mounts(server_image: str) -> tuple[str, ...]:
+    """Mount the installer (lib/model_installer, and uv) besides: it is in no layer."""
+    return (f"--mount=type=bind,from={server_image},source=/install,target={_INSTALLER}", _UV_CACHE, *_MOUNTS)
+
+
+def _installer(program: Program) -> str:
+    """Call the installer, which takes the arguments of `pip install`."""
     listed = " --no-deps" if program.packages.exact else ""
-    return f"{_interpreter(program)} -m pip install --compile{listed}"
+    index = f" --extra-index-url {shlex.quote(program.torch_index)}" if program.torch_index else ""
+    return f"{_interpreter(program)} {_INSTALLER}/model_installer{listed}{index}"
 
 
 def _init(program: Program) -> str:
@@ -224,6 +237,14 @@ def _metadata(program: Program, server_image: str) -> str:
 
 def _run(*parts: str) -> str:
     return "RUN " + " \\\n    ".join(parts)
+
+
+def _copies(paths: tuple[str, ...]) -> list[str]:
+    """COPY of files, one for each folder that they are in."""
+    by_folder: dict[str, list[str]] = {}
+    for path in paths:
+        by_folder.setdefault(path.rpartition("/")[0], []).append(path)
+    return [_copy(tuple(files), folder) for folder, files in by_folder.items()]
 
 
 def _copy(paths: tuple[str, ...], folder: str) -> str:

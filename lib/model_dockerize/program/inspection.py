@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.inside import MOST_TEXT, open_file
-from model_dockerize.program import command, formats, gravityai_build, lfs, python_version, reading, sample
+from model_dockerize.program import command, formats, gravityai_build, init_script, lfs, python_version, reading, sample
 from model_dockerize.program.files import Listing, list_files
 from model_dockerize.program.ignore import CREDENTIAL
 from model_dockerize.program.naming import image_name, image_version, is_reference
@@ -47,8 +47,11 @@ def inspect(
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
     init_file = _init_file(program.init_file, listing, problems)
     needs = formats.find(program.requirements_file, root, listing, init_file, problems, progress)
+    if program.torch_index and needs.exact:
+        problems.wrong_input(f"torch-index: {needs.source} says where its packages are. Lock with that index instead.")
     script = (reading.content(root, init_file, problems) or b"") if init_file else b""
     init_shell = _init_shell(init_file, script, problems) if init_file else ""
+    init_reads = _init_reads(init_file, script, root, listing) if init_file else None
     python, base = _base(program, root, needs, problems, progress)
     said = gravityai_build.read(root, listing, problems)
     packages = _system_packages((*program.system_packages, *said.system_packages), needs, program.base_image, progress)
@@ -73,6 +76,8 @@ def inspect(
         packages=needs,
         init_file=init_file,
         init_shell=init_shell,
+        init_reads=init_reads,
+        torch_index=program.torch_index,
         init_lacks_lists=_lacks_lists(script.decode("utf-8", "replace")),
         system_packages=packages,
         input_types=input_types,
@@ -131,6 +136,10 @@ def _init_shell(name: str, script: bytes, problems: Problems) -> str:
             f"{PurePosixPath(name).name} has Windows line ends, which no shell runs. Save it with Unix ones (LF)."
         )
     return "bash" if first_line.startswith(b"#!") and b"bash" in first_line else "sh"
+
+
+def _init_reads(name: str, script: bytes, root: Path, listing: Listing) -> tuple[str, ...] | None:
+    return init_script.reads(name, script.decode("utf-8", "replace"), listing, lambda path: _begins(root, path))
 
 
 def _lacks_lists(script: str) -> bool:

@@ -146,6 +146,14 @@ OPTIONS: tuple[Option, ...] = (
         "or auto: the fastest that the sample proves to be right.",
     ),
     Option("system-packages", "program", Kind.LIST, "", "Debian packages to install in the image."),
+    Option(
+        "torch-index",
+        "program",
+        Kind.TEXT,
+        "",
+        "Further index for the packages, without credentials. https://download.pytorch.org/whl/cpu has PyTorch without "
+        "CUDA, for models that need no GPU. Not with a lock, which names its own.",
+    ),
     Option("pip-config", "program", Kind.PATH, "", "pip.conf for the build. Given as a build secret, never stored."),
     Option(
         "ca-bundle",

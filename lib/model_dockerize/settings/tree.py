@@ -22,6 +22,7 @@ class ProgramSettings:
     pip_config: Path | None
     ca_bundle: Path | None
     platforms: tuple[str, ...] = ()  # at most one; empty: that of this computer
+    torch_index: str = ""  # URL
     license_public_key: str = ""  # 32 bytes in base64url; empty: no license is needed
     runner_mode: str = "auto"  # or command, warm, resident
 

@@ -248,6 +248,7 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "runner-mode": (re.compile("auto|command|warm|resident"), "auto, command, warm or resident"),
     "on-cancel": (re.compile(r"leave|rollback"), "leave or rollback"),
     # Debian policy 5.6.1, and an optional =version.
+    "torch-index": (re.compile(r"https://[^\s@\"'\\$]+"), "an https address without credentials"),
     "system-packages": (re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?"), "a Debian package like libgomp1"),
     "allowed-hosts": (
         re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*"),

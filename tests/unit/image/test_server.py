@@ -136,7 +136,7 @@ def test_a_bundle_is_sent_as_it_is_to_be_unpacked_there(tmp_path: Path) -> None:
     with tarfile.open(fileobj=sent) as tar:
         text = tar.extractfile("Dockerfile")
         assert text is not None
-        assert text.read() == b"FROM scratch\nADD model-server.tar.gz /opt/model-server/\n"
+        assert text.read() == b"FROM scratch\nADD model-server.tar.gz /\n"
         packed = tar.extractfile("model-server.tar.gz")
         assert packed is not None
         assert packed.read() == b"packed"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from model_dockerize.errors import ProgramError
-from model_dockerize.program import Program, build_id, render_dockerfile, write_context
+from model_dockerize.program import Program, build_id, layers, render_dockerfile, write_context
 
 from .folder import SERVER, fill, look
 
@@ -53,6 +53,25 @@ def test_dockerfile_finds_the_files_and_not_itself(tmp_path: Path) -> None:
         text = archive.extractfile("Dockerfile").read().decode()  # type: ignore[union-attr]
     assert "\nARG MODEL_CONTEXT=program\n" in text
     assert text.replace("MODEL_CONTEXT=program\n", "MODEL_CONTEXT=.\n") == render_dockerfile(program, SERVER)
+
+
+def test_large_files_are_copied_apart_from_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "LARGE", 10)
+    monkeypatch.setattr(layers, "MOST_LAYERS", 3)
+    large = {f"m/{name}.bin": name * size for name, size in (("a", 10), ("b", 30), ("c", 20), ("d", 11))}
+    program = look(fill(tmp_path, {"main.py": "", "requirements.txt": "six # and more\n", **large}))
+    rendered = render_dockerfile(program, SERVER)
+    with tarfile.open(fileobj=io.BytesIO(context(program, rendered))) as archive:
+        text = archive.extractfile("Dockerfile").read().decode()  # type: ignore[union-attr]
+        files = {member.name for member in archive if member.isfile()}
+    assert files == {
+        *("Dockerfile", "program/main.py", "program/requirements.txt"),
+        *("large/0/m/b.bin", "large/1/m/c.bin", "large/2/m/a.bin", "large/2/m/d.bin"),
+    }
+    copies = [f'COPY ["large/{number}/", "/program/"]' for number in range(3)]
+    steps = ["model_installer -r", *copies, 'COPY ["${MODEL_CONTEXT}/", "/program/"]']
+    assert [text.index(step) for step in steps] == sorted(text.index(step) for step in steps)
+    assert "large/" not in rendered  # a folder that is built by hand has no such place
 
 
 def test_same_content_same_bytes(tmp_path: Path) -> None:

@@ -139,15 +139,15 @@ def test_apts_lists_are_there_for_an_init_script_that_counts_on_them() -> None:
 def test_order_keeps_caches() -> None:
     found = instructions(render_dockerfile(dataclasses.replace(PLAIN, system_packages=("git",)), SERVER))
     text = [f"{keyword} {rest}" for keyword, rest in found]
-    order = ["apt-get install", "/requirements.txt", "pip install", '"${MODEL_CONTEXT}/"', "init.sh"]
-    order += ["--from=", "prepare", "ARG MODEL_BUILD_ID", "manifest", "LABEL", "ENTRYPOINT"]
+    order = ["apt-get install", "/requirements.txt", "model_installer -r", '"${MODEL_CONTEXT}/"', "init.sh"]
+    order += ["COPY --from=", "prepare", "ARG MODEL_BUILD_ID", "manifest", "LABEL", "ENTRYPOINT"]
     places = [next(index for index, line in enumerate(text) if part in line) for part in order]
     assert places == sorted(places)
 
 
 def test_requirements_that_need_the_code_come_after_it() -> None:
     text = render_dockerfile(dataclasses.replace(PLAIN, packages=Packages("requirements.txt", need_code=True)), SERVER)
-    assert text.index('COPY ["${MODEL_CONTEXT}/", "/program/"]') < text.index("pip install")
+    assert text.index('COPY ["${MODEL_CONTEXT}/", "/program/"]') < text.index("model_installer -r")
     assert text.count("COPY [") == 1
 
 
@@ -164,15 +164,15 @@ def test_what_a_base_image_may_carry_is_reset() -> None:
 
 def test_the_python_that_runs_the_program_gets_its_packages() -> None:
     text = render_dockerfile(dataclasses.replace(PLAIN, command=("python3", "main.py", "{input}", "{output}")), SERVER)
-    assert "    python3 -m pip install" in text
+    assert "    python3 /run/install/model_installer -r" in text
     assert "RUN /opt/model-server/model-server prepare python3\n" in text
     text = render_dockerfile(dataclasses.replace(PLAIN, command=("pypy3", "main.py", "{input}", "{output}")), SERVER)
-    assert "    pypy3 -m pip install" in text
+    assert "    pypy3 /run/install/model_installer -r" in text
 
 
 def test_python3_stands_in_where_a_base_image_has_no_python() -> None:
     text = render_dockerfile(PLAIN, SERVER)
-    assert '"$(command -v python || echo python3)" -m pip install' in text
+    assert '"$(command -v python || echo python3)" /run/install/model_installer -r' in text
     assert "RUN /opt/model-server/model-server prepare python\n" in text
 
 
@@ -235,6 +235,11 @@ def test_nothing_breaks_out(requirements: str, init: str, called: str, words: li
     assert (server, verb) == ("/opt/model-server/model-server", "manifest")
     assert json.loads(manifest)["command"] == list(program.command)
     assert json.loads(manifest)["input_types"] == [media]
+
+
+def test_a_further_index_for_what_is_not_locked(tmp_path: Path) -> None:
+    text = render_dockerfile(dataclasses.replace(PLAIN, torch_index="https://t.example/whl/cpu"), SERVER)
+    assert "/model_installer --extra-index-url https://t.example/whl/cpu -r ./requirements.txt" in text
 
 
 def test_labels() -> None:

@@ -92,7 +92,7 @@ def test_a_translated_lock_is_what_the_dockerfile_installs(tmp_path: Path) -> No
     write_dockerfile(program, dockerfile)
     assert (folder / REQUIREMENTS).read_text() == program.packages.text
     assert f'COPY ["${{MODEL_CONTEXT}}/{REQUIREMENTS}", "/program/"]' in dockerfile
-    assert f"pip install --compile --no-deps -r ./{REQUIREMENTS}" in dockerfile
+    assert f"/run/install/model_installer --no-deps -r ./{REQUIREMENTS}" in dockerfile
     assert dockerfile.index("--no-deps -r") < dockerfile.index('"${MODEL_CONTEXT}/"') < dockerfile.index("-e .")
     assert (folder / "Dockerfile.dockerignore").read_text().splitlines()[-1] == f"!{REQUIREMENTS}"
     again = look(folder)
@@ -693,4 +693,4 @@ def test_a_lock_outside_of_the_folder_is_not_read(tmp_path: Path) -> None:
 def test_programs_without_packages(tmp_path: Path) -> None:
     program: Program = look(fill(tmp_path, {"main.py": "", "pyproject.toml": "[tool.ruff]\nline-length = 100\n"}))
     assert program.packages.source == ""
-    assert "pip install" not in render_dockerfile(program, SERVER)
+    assert "model_installer" not in render_dockerfile(program, SERVER)

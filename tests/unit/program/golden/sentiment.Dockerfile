@@ -16,13 +16,15 @@ WORKDIR /program
 ARG MODEL_CONTEXT=.
 
 COPY ["${MODEL_CONTEXT}/requirements.txt", "/program/"]
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=bind,from=localhost/model-dockerize/model-server:1.2.3,source=/install,target=/run/install \
+    --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=cache,target=/root/.cache/pip \
     --mount=type=secret,id=pip-config,required=false \
     --mount=type=secret,id=ca-bundle,required=false \
     if [ -f /run/secrets/pip-config ]; then export PIP_CONFIG_FILE=/run/secrets/pip-config; fi; \
     if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle REQUESTS_CA_BUNDLE=/run/secrets/ca-bundle; fi; \
     export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1; \
-    "$(command -v python || echo python3)" -m pip install --compile -r ./requirements.txt
+    "$(command -v python || echo python3)" /run/install/model_installer -r ./requirements.txt
 
 COPY ["${MODEL_CONTEXT}/", "/program/"]
 

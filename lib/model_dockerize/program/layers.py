@@ -1,0 +1,21 @@
+"""Decides which files have layers of their own: those that are large and change more seldom than the code."""
+
+from model_dockerize.program.types import Program, ProgramFile
+
+LARGE = 10 * 2**20  # bytes
+#: The largest files have one each, the rest share one; an image may have 127.
+MOST_LAYERS = 8
+
+
+def large_files(program: Program) -> tuple[tuple[ProgramFile, ...], ...]:
+    """Group the large files by layers; empty: there are none.
+
+    A file that changes is then pushed alone: its layer holds nothing else, and no time of the build, so the others
+    have the digests that they had.
+    """
+    listed = {program.packages.file, *program.packages.includes}  # copied before, with the packages
+    large = [file for file in program.files if file.size >= LARGE and file.path not in listed]
+    largest = sorted(large, key=lambda file: (-file.size, file.path))
+    alone, rest = largest[: MOST_LAYERS - 1], largest[MOST_LAYERS - 1 :]
+    groups = [(file,) for file in sorted(alone, key=lambda file: file.path)]
+    return (*groups, tuple(sorted(rest, key=lambda file: file.path))) if rest else tuple(groups)

@@ -1,0 +1,95 @@
+"""Decides by which tool the packages are installed, says so, and runs it."""
+
+import configparser
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from typing import Dict, List, Mapping, NamedTuple, Sequence
+
+from model_installer import cuda, pip_settings, requirements, translate
+
+#: Beside this package, where the build mounts both.
+UV = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "uv")
+OLDEST_PYTHON = (3, 8)
+_CACHE = "/root/.cache/uv"
+
+
+class Plan(NamedTuple):
+    """Hold how to call uv; `obstacles` is empty unless it cannot do what pip would."""
+
+    command: List[str]
+    environment: Dict[str, str]
+    obstacles: List[str]
+
+
+def plan(arguments: Sequence[str], environment: Mapping[str, str], version: Sequence[int], uv: str) -> Plan:
+    """Say how uv does what `pip install ARGUMENTS` would.
+
+    Args:
+        arguments: of `pip install`.
+        environment: of the process.
+        version: of the Python that gets the packages.
+        uv: path of the program.
+    """
+    if tuple(version) < OLDEST_PYTHON:
+        return Plan([], {}, ["Python {}.{}".format(*version)])
+    if not os.access(uv, os.X_OK):
+        return Plan([], {}, ["this processor"])
+    try:
+        settings = pip_settings.read(environment, sys.prefix)
+    except (configparser.Error, UnicodeDecodeError) as error:
+        return Plan([], {}, ["pip's configuration ({})".format(type(error).__name__)])
+    found = requirements.look(arguments)
+    told = translate.translate(settings, found.own_index)
+    ours = {
+        "UV_CACHE_DIR": _CACHE,
+        "UV_LINK_MODE": "copy",  # the cache is another file system, and goes away
+        "UV_NO_CONFIG": "1",  # as pip, which reads no settings of uv's
+        "UV_NO_PROGRESS": "1",
+        "UV_NO_SOURCES": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+    kept = {name: value for name, value in environment.items() if not name.startswith("UV_")}
+    command = [uv, "pip", "install", "--python", sys.executable, "--break-system-packages", "--compile-bytecode"]
+    # As pip: the best version of all indexes, not of the first that has the package.
+    command += ["--index-strategy", "unsafe-best-match"]
+    words = [*told.arguments, *found.arguments, *arguments]
+    once = translate.FLAGS.values()
+    command += [word for place, word in enumerate(words) if word not in once or word not in words[:place]]
+    return Plan(command, dict(kept, **ours, **told.environment), [*told.lacking, *found.lacking])
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Install like `pip install ARGUMENTS`; the exit code is the tool's."""
+    chosen = plan(arguments, environment, sys.version_info[:2], UV)
+    if not chosen.obstacles:
+        _say("Installing by uv.")
+        with tempfile.TemporaryDirectory() as scratch:  # uv leaves a lock there
+            code = subprocess.call(chosen.command, env=dict(chosen.environment, TMPDIR=scratch))
+        if code == 0:
+            _suggest()
+        if code == 0 or find_spec("pip") is None:
+            return code
+        _say("uv could not install this: pip tries, which takes some packages that uv refuses.")
+    else:
+        _say("Installing by pip, because uv does not know {}.".format(", ".join(dict.fromkeys(chosen.obstacles))))
+    code = subprocess.call([sys.executable, "-m", "pip", "install", "--compile", *arguments])
+    if code == 0:
+        _suggest()
+    return code
+
+
+def _suggest() -> None:
+    """Say what PyTorch's build for GPUs costs a model that has none."""
+    found = cuda.size(sys.path)
+    if found:
+        _say(
+            "CUDA takes {} MB, which PyTorch brings. If the model runs without a GPU, save them: "
+            "torch-index: https://download.pytorch.org/whl/cpu".format(found // 10**6)
+        )
+
+
+def _say(text: str) -> None:
+    print("model-dockerize: " + text, flush=True)
