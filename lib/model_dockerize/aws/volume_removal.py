@@ -9,7 +9,6 @@ from model_dockerize.aws.eventual import once_settled
 from model_dockerize.aws.names import legal_name, tagged
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.thing import Thing
-from model_dockerize.aws.volume import mount_targets
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
@@ -56,3 +55,9 @@ def _size(number: float) -> str:
     while number >= 1024 and unit < len(_UNITS) - 1:
         number, unit = number / 1024, unit + 1
     return f"{number:.0f} {_UNITS[unit]}" if number >= 10 or not unit else f"{number:.1f} {_UNITS[unit]}"
+
+
+def mount_targets(aws: Aws, system: str) -> list[Any]:
+    """Those of a file system that are not on their way out."""
+    pages = aws.efs.get_paginator("describe_mount_targets").paginate(FileSystemId=system)
+    return [t for page in pages for t in page["MountTargets"] if t["LifeCycleState"] not in ("deleting", "deleted")]

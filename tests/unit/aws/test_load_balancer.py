@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from model_dockerize.aws.load_balancer import balancer_name
 
 from model_dockerize import aws
-from model_dockerize.aws.load_balancer import balancer_name
 from model_dockerize.aws.policy import permissions, removal
 from model_dockerize.errors import InputError
 
