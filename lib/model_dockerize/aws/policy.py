@@ -321,9 +321,9 @@ def _end_of_function(name: str, where: Where) -> Statement:
 def _network(settings: Settings) -> Statement:
     """What is given is looked at; our own is a stack's, in zones that are looked up."""
     service = settings.service
-    looking: tuple[str, ...] = (
-        ("ec2:DescribeNetworkInterfaces",) if service.deploy_service else ()
-    )  # where its tasks answer
+    looking: tuple[str, ...] = ()
+    if service.deploy_service:
+        looking += ("ec2:DescribeNetworkInterfaces",)  # where its tasks answer
     if service.vpc or service.subnets:
         looking += ("ec2:DescribeSubnets", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups")
     else:

@@ -10,7 +10,7 @@ from model_dockerize.pipeline.destroy import names_of
 
 
 def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
-    """Four documents: for a run, for its stacks, for `destroy`, and who (the workflow's repository) may assume the role.
+    """Four documents: for a run, for its stacks, for `destroy`, and who may assume the role (whose workflow).
 
     After `bootstrap`, stacks are made by the role that it made, and whoever runs needs no more than to say so.
     """
