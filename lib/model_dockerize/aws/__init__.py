@@ -6,7 +6,7 @@ from model_dockerize.aws.bootstrap import bootstrap
 from model_dockerize.aws.change import Change
 from model_dockerize.aws.compute import ComputeEnvironment, ensure_compute_environment, existing_environment
 from model_dockerize.aws.container import Container, container_of
-from model_dockerize.aws.destroy import Names, find_ours, remove
+from model_dockerize.aws.destroy import Destruction, Names, plan_destruction, remove
 from model_dockerize.aws.diagnosis import StoppedTask
 from model_dockerize.aws.ecr import (
     PushedImage,
@@ -71,6 +71,7 @@ __all__ = [
     "Change",
     "ComputeEnvironment",
     "Container",
+    "Destruction",
     "Ended",
     "Foundations",
     "Function",
@@ -126,7 +127,6 @@ __all__ = [
     "existing_environment",
     "feed",
     "find_build",
-    "find_ours",
     "follow",
     "follow_jobs",
     "follow_log",
@@ -145,6 +145,7 @@ __all__ = [
     "permissions",
     "pinned",
     "place",
+    "plan_destruction",
     "previous",
     "quotas",
     "rehearse",

@@ -13,13 +13,6 @@ from model_dockerize.aws.names import ROLE, TAG, tagged
 from model_dockerize.aws.session import Aws
 from model_dockerize.progress import Progress
 
-#: The name that the ECS console gives it, so an account that has used ECS has it already.
-EXECUTION_ROLE = "ecsTaskExecutionRole"
-TASK_ROLE = "model-dockerize-task"
-#: The name that Batch's console gives it.
-INSTANCE_ROLE = "ecsInstanceRole"
-#: The name that Batch's console gave it before it had a role of its own.
-BATCH_ROLE = "AWSBatchServiceRole"
 #: IAM shows a new role everywhere within seconds; twice what was ever reported.
 _FRESH = timedelta(minutes=2)
 
@@ -103,17 +96,6 @@ def get_role(aws: Aws, name: str) -> Any:
         return aws.iam.get_role(RoleName=name)["Role"]
     except aws.iam.exceptions.NoSuchEntityException:
         return None
-
-
-def region_tag(region: str) -> str:
-    """The key of the tag on a role of ours that `region` uses: it stays until no region does."""
-    return f"{TAG}:{region}"
-
-
-def regions_of(role: Any) -> set[str]:
-    """The regions that use a role of ours, by its tags."""
-    keys = (tag["Key"] for tag in role.get("Tags", []))
-    return {key.partition(":")[2] for key in keys if key.startswith(f"{TAG}:")}
 
 
 def _create(aws: Aws, name: str, description: str, progress: Progress, service: str) -> Any:

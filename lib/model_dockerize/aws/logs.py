@@ -4,11 +4,6 @@ from model_dockerize.aws.errors import translate
 from model_dockerize.aws.session import Aws
 
 
-def log_group_name(name: str) -> str:
-    """Where the containers of the model `name` write."""
-    return f"/model-dockerize/{name}"
-
-
 def is_log_group(aws: Aws, group: str) -> bool:
     """Whether there is a log group of this name, whoever made it."""
     pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group)

@@ -71,18 +71,19 @@ def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | Non
 
 @cli.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--delete-data", is_flag=True, help="Remove the volume of the model, too, with all that is on it.")
 @takes("program", "image", "registry", "aws", "batch", "service", "run")
-def destroy(target: Path | None, *, yes: bool, **flags: str | None) -> None:
-    """Remove from AWS what was made for this model, after a question. What others made is never touched."""
+def destroy(target: Path | None, *, yes: bool, delete_data: bool, **flags: str | None) -> None:
+    """Remove from AWS what was made for this model, after a question. What others made or use is never touched."""
 
-    def agreed(things: tuple[str, ...]) -> bool:
-        click.echo("\n".join(("This will be removed:", *(f"  - {printable(thing)}" for thing in things))), err=True)
+    def agreed(question: pipeline.Question) -> bool:
+        click.echo("\n".join(map(printable, question.lines())), err=True)
         try:
             return yes or click.confirm("Remove all of it?", err=True)
         except click.Abort as error:  # the end of the input, at once where there is no terminal
             raise InputError("Nobody answered, so nothing was removed.", "Answer y, or add --yes.") from error
 
-    execute(target, flags, partial(pipeline.destroy, agreed=agreed))
+    execute(target, flags, partial(pipeline.destroy, agreed=agreed, delete_data=delete_data))
 
 
 def _show(line: str) -> None:

@@ -19,10 +19,12 @@ from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import serve as local
 from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.destroy import Question
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
 __all__ = [
+    "Question",
     "batch_environment",
     "bootstrap",
     "destroy",
@@ -70,13 +72,17 @@ def batch_environment(settings: Settings, environment: Mapping[str, str], record
 
 
 def destroy(
-    settings: Settings, environment: Mapping[str, str], recorder: Recorder, agreed: Callable[[tuple[str, ...]], bool]
+    settings: Settings,
+    environment: Mapping[str, str],
+    recorder: Recorder,
+    agreed: Callable[[Question], bool],
+    delete_data: bool = False,
 ) -> Report:
     """Removes what was made in AWS for the model of the folder, and what all models share with the last of them.
 
-    `agreed` is shown one line a thing and decides. Nothing that does not carry our tag is touched.
+    `agreed` is shown what runs, what goes and what stays, and decides. Nothing that others made or use is touched.
     """
-    return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed))
+    return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed, delete_data))
 
 
 def rollback(settings: Settings, environment: Mapping[str, str], recorder: Recorder, to: str) -> Report:
@@ -257,10 +263,10 @@ def _service(run: Run) -> tuple[aws.Aws, Prepared]:
     return _account(run), prepared
 
 
-def _destroyed(run: Run, agreed: Callable[[tuple[str, ...]], bool]) -> None:
+def _destroyed(run: Run, agreed: Callable[[Question], bool], delete_data: bool) -> None:
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
-    removal.destroy(run, prepared, _account(run), agreed)
+    removal.destroy(run, prepared, _account(run), agreed, delete_data)
 
 
 def _submitted(run: Run, inputs: tuple[str, ...], output: str) -> None:
