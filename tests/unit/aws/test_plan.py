@@ -6,7 +6,7 @@ import pytest
 
 from model_dockerize import aws
 
-from .conftest import IMAGE, Account, batch_settings, settings
+from .conftest import IMAGE, IRIS, Account, batch_settings, settings
 
 
 def everything(connection: aws.Aws, said: Any, image: str = IMAGE, **changes: Any) -> None:

@@ -54,7 +54,7 @@ def use(account: Account, settings: Settings) -> None:
     everything(account.aws, account.said, **where)
     aws.ensure_rules(account.aws, "iris", settings.registry, account.said)
     if settings.batch.job_queue:
-        network = aws.ensure_network(account.aws, settings.service, account.said)
+        network = aws.ensure_job_network(account.aws, settings.service, account.said)
         aws.ensure_queue(account.aws, settings.batch, "q", network, "linux/amd64", account.said, lambda _: None)
     if settings.batch.update_function:
         function, source = settings.batch.update_function, settings.batch.function_source

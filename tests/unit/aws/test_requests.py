@@ -12,7 +12,7 @@ def asked(account: Account, name: str = "iris", family: str = "iris", **changes:
     requests: dict[str, Any] = {}
     account.hooks.add(lambda params, model, **_: requests.update({model.name: dict(params)}), "provide-client-params")
     wanted = settings(**changes)
-    ground = aws.ensure_foundations(account.aws, wanted, name, account.said)
+    ground = aws.ensure_foundations(account.aws, wanted, aws.Model(name, name), account.said)
     container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
     definition = aws.ensure_task_definition(account.aws, family, container, account.said)
     aws.ensure_service(account.aws, wanted, name, definition, ground, account.said)

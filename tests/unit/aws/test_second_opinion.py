@@ -16,7 +16,7 @@ from model_dockerize import aws
 from tests.rig.aws_calls import in_the_code
 from tests.rig.fault_courses import MANIFEST
 
-from .conftest import IMAGE, Account, batch_settings, settings
+from .conftest import IMAGE, IRIS, Account, batch_settings, settings
 from .test_jobs import prepare, send
 from .test_plan import everything
 from .test_policy import configured
@@ -111,7 +111,7 @@ def jobs(account: Account) -> None:
     sent = send(account, ["/a.csv", "/b.csv"])
     assert list(aws.follow_jobs(account.aws, "q", sent, account.said, lambda _: None)) == []
     aws.end_jobs(account.aws, sent, "over")
-    network = aws.ensure_network(account.aws, settings(), account.said)
+    network = aws.ensure_job_network(account.aws, settings(), account.said)
     for changed in (
         batch_settings(max_vcpus=7, queue_priority=3),
         batch_settings(compute_environment="instances", compute_type="EC2"),
