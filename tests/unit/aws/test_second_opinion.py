@@ -70,9 +70,8 @@ def test_every_operation_is_accepted(account: Account, monkeypatch: pytest.Monke
     jobs(account)
     image(account)
     function(account, monkeypatch)
-    private_network(account)
     lasting(account)
-    aws.remove(aws.find_ours(account.aws, NAMES), account.said)
+    aws.remove(aws.plan_destruction(account.aws, NAMES, account.said), account.said)
     called = in_the_code(Path(aws.__file__).parent)
     missing = {operation for operation in called if not in_moto(operation)}
     assert missing == NOT_IN_MOTO
@@ -139,13 +138,7 @@ def function(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.ensure_function(account.aws, "on-upload", "other", "iris", account.said)
 
 
-def private_network(account: Account) -> None:
-    aws.remove(aws.find_ours(account.aws, NAMES), account.said)
-    aws.ensure_foundations(account.aws, settings(zones=2, assign_public_ip=False), IRIS, account.said)
-
-
 def lasting(account: Account) -> None:
-    aws.remove(aws.find_ours(account.aws, NAMES), account.said)
     for more in ({}, {"zones": 3, "load_balancer_port": 8080, "max_count": 0}):
         wanted = settings(**{"volume": "data", "load_balancer": "true", "zones": 2, "max_count": 4, **more})
         ground = aws.ensure_foundations(account.aws, wanted, IRIS, account.said)
