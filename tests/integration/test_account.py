@@ -53,11 +53,11 @@ class World:
         """What a run makes, without the image."""
         uri = self.uri or f"mdacct@sha256:{'0' * 64}"
         aws.ensure_repository(connection, "mdacct", self.said)
-        ground = aws.ensure_foundations(connection, SERVICE, "mdacct", self.said)
+        ground = aws.ensure_foundations(connection, SERVICE, aws.Model("mdacct", "mdacct"), self.said)
         command = ("run", "Ref::input", "Ref::output")
         container = aws.container_of(connection, SERVICE, uri, "linux/amd64", ground)
         job = aws.ensure_job_definition(connection, BATCH, "mdacct", container, command, {}, self.said)
-        network = aws.ensure_network(connection, SERVICE, self.said)
+        network = aws.ensure_job_network(connection, SERVICE, self.said)
         aws.ensure_queue(connection, BATCH, "mdacct", network, "linux/amd64", self.said)
         served = container.with_volume(ground.volume)
         definition = aws.ensure_task_definition(connection, "mdacct", served, self.said)
@@ -122,7 +122,7 @@ def test_planned_made_used_and_taken_back(world: World) -> None:
     good, bad = ended["/data/good.csv"], ended["/data/bad.csv"]
     assert (good.status, good.exit_code) == ("SUCCEEDED", 0)
     assert (bad.status, bad.exit_code) == ("FAILED", 1)
-    log = aws.log_of(world.aws, aws.log_group_name("mdacct"), good)
+    log = aws.log_of(world.aws, aws.log_group("mdacct", "mdacct"), good)
     assert log == ("got ['run', '/data/good.csv', '-']",)
 
     aws.remove(aws.find_ours(world.aws, NAMES), world.said)

@@ -148,7 +148,7 @@ def _made(aws: Aws, name: str, ours: Mapping[str, str], progress: Progress, slee
             Description="Submits an AWS Batch job for every file that arrives in S3.",
             Timeout=_TIMEOUT,
             Environment={"Variables": dict(ours)},
-            Tags={TAG: FUNCTION},
+            Tags={TAG: FUNCTION, **aws.tags},
         ),
         role.fresh,
     )

@@ -61,10 +61,12 @@ def doctor(target: Path | None, **flags: str | None) -> None:
 
 
 @cli.command("iam-policy")
+@click.option("--after-bootstrap", is_flag=True, help="The smaller one, for where an administrator ran bootstrap.")
 @takes("program", "image", "registry", "aws", "batch", "service")
-def iam_policy(target: Path | None, **flags: str | None) -> None:
+def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | None) -> None:
     """Print the least IAM policy that this configuration needs, and who may assume its role. Asks AWS nothing."""
-    execute(target, flags, partial(pipeline.iam_policy, show=click.echo), verdict=sys.stderr)
+    show = partial(pipeline.iam_policy, show=click.echo, after_bootstrap=after_bootstrap)
+    execute(target, flags, show, verdict=sys.stderr)
 
 
 @cli.command()

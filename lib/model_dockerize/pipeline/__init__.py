@@ -26,6 +26,7 @@ from model_dockerize.settings import Settings
 __all__ = [
     "Question",
     "batch_environment",
+    "bootstrap",
     "destroy",
     "dockerfile",
     "doctor",
@@ -109,10 +110,14 @@ def logs(
 
 
 def iam_policy(
-    settings: Settings, environment: Mapping[str, str], recorder: Recorder, show: Callable[[str], None]
+    settings: Settings,
+    environment: Mapping[str, str],
+    recorder: Recorder,
+    show: Callable[[str], None],
+    after_bootstrap: bool = False,
 ) -> Report:
     """The least policy for these settings and who may use it, as JSON to `show`. Asks AWS nothing."""
-    return Run(settings, environment, recorder).report_of(lambda run: policy.show(run, show))
+    return Run(settings, environment, recorder).report_of(lambda run: policy.show(run, show, after_bootstrap))
 
 
 def submit(
@@ -148,6 +153,11 @@ def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> R
 def login(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
     """The docker command is signed in to the account's registry."""
     return Run(settings, environment, recorder).report_of(lambda run: steps.login(run, _account(run)))
+
+
+def bootstrap(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """What all models of the region share is there, and what lets others make models without an administrator."""
+    return Run(settings, environment, recorder).report_of(lambda run: steps.bootstrap(run, _account(run)))
 
 
 def network(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -226,8 +236,8 @@ def _defined(run: Run) -> None:
 def _definition_alone(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> bool:
     """The image for this computer, and a job definition of one uploaded before. Whether the latter changed."""
     make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
-    runtime = ship.foundations(run, prepared, account)
-    return bool(runtime and ship.job_definition(run, prepared, account, None, runtime))
+    runtime, changed = ship.foundations(run, prepared, account)
+    return bool(runtime and ship.job_definition(run, prepared, account, None, runtime)) or changed
 
 
 def _planned(run: Run) -> None:

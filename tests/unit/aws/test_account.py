@@ -14,7 +14,7 @@ from .conftest import DIGEST, IMAGE, Account, batch_settings, settings
 
 
 def foundations(account: Account, **changes: Any) -> aws.Foundations:
-    return aws.ensure_foundations(account.aws, settings(**changes), "iris", account.said)
+    return aws.ensure_foundations(account.aws, settings(**changes), IRIS, account.said)
 
 
 def everything(account: Account) -> tuple[aws.Foundations, aws.JobDefinition, aws.TaskDefinition, aws.Service]:
@@ -155,20 +155,20 @@ class TestFoundations:
     def test_roles_that_are_given(self, account: Account) -> None:
         account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
         runtime = aws.ensure_runtime(
-            account.aws, settings(task_role="mine", execution_role="arn:aws:iam::1:role/e"), "iris", account.said
+            account.aws, settings(task_role="mine", execution_role="arn:aws:iam::1:role/e"), IRIS, account.said
         )
         assert runtime.task_role_arn.endswith(":role/mine")
         assert runtime.execution_role_arn == "arn:aws:iam::1:role/e"
         for given in ({"task_role": "nobody"}, {"execution_role": "nobody"}):
             with pytest.raises(InputError, match="no role nobody"):
-                aws.ensure_runtime(account.aws, settings(**given), "iris", account.said)
+                aws.ensure_runtime(account.aws, settings(**given), IRIS, account.said)
 
     def test_an_execution_role_of_somebody_else_is_not_touched(self, account: Account) -> None:
         account.aws.iam.create_role(
             RoleName="ecsTaskExecutionRole", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})
         )
         account.calls.clear()
-        aws.ensure_runtime(account.aws, settings(), "iris", account.said)
+        aws.ensure_runtime(account.aws, settings(), IRIS, account.said)
         assert "iam:AttachRolePolicy" not in account.calls
 
     def test_a_deleted_cluster_is_made_again(self, account: Account) -> None:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from model_dockerize.aws.load_balancer import balancer_name
 
 from model_dockerize import aws
-from model_dockerize.aws.load_balancer import balancer_name
 from model_dockerize.aws.policy import permissions, removal
 from model_dockerize.errors import InputError
 
@@ -19,7 +19,7 @@ SCALED = {"desired_count": 1, "max_count": 4, "scale_on_cpu": 50}
 
 
 def foundations(account: Account, **changes: Any) -> aws.Foundations:
-    return aws.ensure_foundations(account.aws, settings(**changes), "iris", account.said)
+    return aws.ensure_foundations(account.aws, settings(**changes), IRIS, account.said)
 
 
 def listeners(account: Account, balancer: str) -> dict[int, Any]:

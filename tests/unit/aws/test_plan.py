@@ -13,7 +13,7 @@ def everything(connection: aws.Aws, said: Any, image: str = IMAGE, **changes: An
     """Every stage that makes something, in the order of a run."""
     wanted = settings(**changes)
     aws.ensure_repository(connection, "iris", said)
-    ground = aws.ensure_foundations(connection, wanted, "iris", said)
+    ground = aws.ensure_foundations(connection, wanted, IRIS, said)
     container = aws.container_of(connection, wanted, image, "linux/amd64", ground)
     aws.ensure_job_definition(connection, batch_settings(), "iris", container, ("run",), {}, said)
     served = container.with_queue(wanted.queue_url).with_volume(ground.volume)

@@ -96,7 +96,7 @@ def in_moto(operation: str) -> bool:
 def service(account: Account) -> None:
     everything(account.aws, account.said)
     wanted = settings(memory=4096, commit="abc", run_number=7)
-    ground = aws.ensure_foundations(account.aws, wanted, "iris", account.said)
+    ground = aws.ensure_foundations(account.aws, wanted, IRIS, account.said)
     container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
     definition = aws.ensure_task_definition(account.aws, "iris", container, account.said)
     running = aws.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
@@ -141,14 +141,14 @@ def function(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def private_network(account: Account) -> None:
     aws.remove(aws.find_ours(account.aws, NAMES), account.said)
-    aws.ensure_foundations(account.aws, settings(zones=2, assign_public_ip=False), "iris", account.said)
+    aws.ensure_foundations(account.aws, settings(zones=2, assign_public_ip=False), IRIS, account.said)
 
 
 def lasting(account: Account) -> None:
     aws.remove(aws.find_ours(account.aws, NAMES), account.said)
     for more in ({}, {"zones": 3, "load_balancer_port": 8080, "max_count": 0}):
         wanted = settings(**{"volume": "data", "load_balancer": "true", "zones": 2, "max_count": 4, **more})
-        ground = aws.ensure_foundations(account.aws, wanted, "iris", account.said)
+        ground = aws.ensure_foundations(account.aws, wanted, IRIS, account.said)
         container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
         definition = aws.ensure_task_definition(account.aws, "iris", container, account.said)
         running = aws.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)

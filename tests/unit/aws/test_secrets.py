@@ -51,7 +51,7 @@ class TestTheExecutionRole:
         assert account.changes() == []
 
     def test_keeps_what_an_older_revision_needs_and_other_models_have_their_own(self, account: Account) -> None:
-        aws.ensure_runtime(account.aws, settings(secrets=SECRETS), "iris", account.said)
+        aws.ensure_runtime(account.aws, settings(secrets=SECRETS), IRIS, account.said)
         aws.ensure_runtime(account.aws, settings(secrets=(("K", f"{SECRET}2"),)), "iris", account.said)
         assert ("secretsmanager:GetSecretValue", [SECRET, f"{SECRET}2"]) in readable(account.aws)
         aws.ensure_runtime(account.aws, settings(secrets=(("K", PARAMETER),)), "other", account.said)
@@ -60,7 +60,7 @@ class TestTheExecutionRole:
     def test_of_somebody_else_is_not_touched(self, account: Account) -> None:
         account.aws.iam.create_role(RoleName="ecsTaskExecutionRole", AssumeRolePolicyDocument=json.dumps({}))
         account.calls.clear()
-        aws.ensure_runtime(account.aws, settings(secrets=SECRETS), "iris", account.said)
+        aws.ensure_runtime(account.aws, settings(secrets=SECRETS), IRIS, account.said)
         assert "iam:PutRolePolicy" not in account.calls
         assert "must be allowed to read the secrets itself" in " ".join(account.said.infos)
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+from model_dockerize.aws.volume import USER
 
 from model_dockerize import aws
 from model_dockerize.aws.taskdef import task_definition
-from model_dockerize.aws.volume import USER
 from model_dockerize.errors import AwsError, InputError
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_USER
 

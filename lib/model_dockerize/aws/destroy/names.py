@@ -21,9 +21,9 @@ class Names:
     @property
     def stack(self) -> str:
         """What its stack is called."""
-        return ground.model_stack(self.cluster, self.model)
+        return ground.model_stack(self.cluster, self.service)
 
     @property
     def log_group(self) -> str:
         """Where its containers write."""
-        return ground.log_group(self.cluster, self.model)
+        return ground.log_group(self.cluster, self.service)
