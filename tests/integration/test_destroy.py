@@ -9,22 +9,24 @@ from typing import Any
 
 import docker
 import pytest
-from botocore.exceptions import ClientError
 
 from model_dockerize import aws, sandbox
 from model_dockerize.aws import ground
 from model_dockerize.aws.ground import names as stack_names
 from model_dockerize.aws.ground.events import Pace
-from model_dockerize.errors import AwsError
 from model_dockerize.progress import Silent
 from model_dockerize.settings import to_settings
 from tests.rig.homes import NewHome
 from tests.rig.progress import Said
 from tests.rig.waiting import eventually
 
-DOCKERFILE = """
+SERVER = (
+    "import http.server as h, signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); "
+    "h.HTTPServer(('', 80), h.SimpleHTTPRequestHandler).serve_forever()"
+)
+DOCKERFILE = f"""
 FROM python:3.13-slim-trixie
-CMD ["python3", "-c", "import http.server as h; h.HTTPServer(('', 80), h.SimpleHTTPRequestHandler).serve_forever()"]
+CMD ["python3", "-c", "{SERVER}"]
 """
 SHARED = stack_names.SHARED
 OURS: Any = [{"key": aws.TAG, "value": "test"}]
@@ -247,7 +249,9 @@ def test_the_other_model_goes_on_and_the_last_takes_what_all_share(world: World)
         "job definition iris:1",
         "repository iris, with its images",
     ]
-    assert [str(kept) for kept in found.kept] == ["stack model-dockerize: used by stack model-dockerize-rose"] or found.kept
+    assert [str(kept) for kept in found.kept] == [
+        "stack model-dockerize: used by stack model-dockerize-rose"
+    ] or found.kept
     world.goes_on(rose, other)
     assert world.look(iris).things == ()
     last = world.destroy(rose)
