@@ -142,16 +142,14 @@ class World:
         return self.aws.ecs.describe_services(cluster=cluster, services=[service])["services"][0]["events"]
 
     def _answering(self, service: str) -> bool:
-        tasks = self.tasks(service)
-        for task in tasks:
-            details = {d["name"]: d["value"] for a in task["attachments"] for d in a["details"]}
-            found = self.aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[details["networkInterfaceId"]])
-            address = found["NetworkInterfaces"][0]["Association"]["PublicIp"]
+        if not self.tasks(service):
+            return False
+        for address in self.addresses(service):
             try:
                 urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://{address}/", timeout=5)
             except OSError:
                 return False
-        return bool(tasks)
+        return True
 
     def goes_on(self, names: aws.Names, service: str) -> None:
         """The service answers, scales, restarts and deploys."""
@@ -166,6 +164,62 @@ class World:
         self.aws.ecs.update_service(cluster=cluster, service=service, taskDefinition=revision, desiredCount=1)
         eventually(lambda: {t["taskDefinitionArn"] for t in self.tasks(service)} == {revision})
         assert self.answers(service)
+
+    def with_volume(self, names: aws.Names) -> str:
+        """A service of the model whose jobs are on a volume: the id of its file system."""
+        place = self.shared().outputs
+        volume = self.ensure(
+            stack_names.volume_stack(names.volume),
+            ground.VOLUME,
+            Shared=SHARED,
+            Volume=names.volume,
+            SubnetA=place["PublicA"],
+        )
+        system = volume.outputs["FileSystem"]
+        held = {"Volume": system, "VolumeStack": volume.name, "VolumeGroup": volume.outputs["Group"]}
+        self.model(names, **held)
+        self.deploy(names)
+        return system
+
+    def submit(self, names: aws.Names) -> str:
+        """A job that runs, in a queue and an environment of ours: its id."""
+        place, batch = self.shared().outputs, self.aws.batch
+        resources: Any = {
+            "type": "FARGATE",
+            "maxvCpus": 4,
+            "subnets": [place["PublicA"]],
+            "securityGroupIds": [place["JobGroup"]],
+        }
+        tags = {aws.TAG: "batch"}
+        environment = batch.create_compute_environment(
+            computeEnvironmentName="fargate", type="MANAGED", computeResources=resources, tags=tags
+        )["computeEnvironmentArn"]
+        eventually(
+            lambda: batch.describe_compute_environments()["computeEnvironments"][0]["status"] == "VALID",
+        )
+        order: Any = [{"order": 1, "computeEnvironment": environment}]
+        batch.create_job_queue(jobQueueName="jobs", priority=1, computeEnvironmentOrder=order, tags=tags)
+        eventually(lambda: batch.describe_job_queues()["jobQueues"][0]["status"] == "VALID")
+        job = batch.submit_job(jobName="long", jobQueue="jobs", jobDefinition=names.job_definition)["jobId"]
+        eventually(lambda: batch.describe_jobs(jobs=[job])["jobs"][0]["status"] == "RUNNING")
+        return str(job)
+
+    def apart(self) -> aws.Aws:
+        return self.aws.apart()
+
+    def addresses(self, service: str) -> list[str]:
+        return [interface["Association"]["PublicIp"] for interface in self._interfaces(service)]
+
+    def interface(self, service: str) -> str:
+        return str(self._interfaces(service)[0]["NetworkInterfaceId"])
+
+    def description(self, service: str) -> str:
+        return str(self._interfaces(service)[0]["Description"])
+
+    def _interfaces(self, service: str) -> list[Any]:
+        details = [d for task in self.tasks(service) for a in task["attachments"] for d in a["details"]]
+        ids = [d["value"] for d in details if d["name"] == "networkInterfaceId"]
+        return list(self.aws.ec2.describe_network_interfaces(NetworkInterfaceIds=ids)["NetworkInterfaces"])
 
     def look(self, names: aws.Names, delete_data: bool = False) -> aws.Destruction:
         return aws.plan_destruction(self.aws, names, self.said, delete_data)
@@ -233,28 +287,137 @@ def _empty_again(world: World) -> Iterator[None]:
     assert world.left() == {}
 
 
-def said_of(found: aws.Destruction) -> list[str]:
+def things(found: aws.Destruction) -> list[str]:
     return [str(thing) for thing in found.things]
 
 
 def test_the_other_model_goes_on_and_the_last_takes_what_all_share(world: World) -> None:
     iris, rose = world.names("iris"), world.names("rose")
-    world.deploy(iris)
+    own = world.deploy(iris)
     other = world.deploy(rose)
-    found = world.destroy(iris)
-    assert said_of(found) == [
-        "service iris",
-        "stack model-dockerize-iris",
-        "task definition iris:1",
-        "job definition iris:1",
-        "repository iris, with its images",
+    job = world.submit(iris)
+    found = world.look(iris)
+    (address,) = world.addresses(own)
+    assert found.running == (
+        f"service iris in cluster {SHARED}: 1 of 1 tasks run iris:1, answers at http://{address}",
+        "jobs in queue jobs: 1 RUNNING",
+    )
+    world.destroy(iris)
+    assert things(found) == [
+        *("service iris", "jobs of iris in queue jobs (1)", "stack model-dockerize-iris", "task definition iris:1"),
+        *("job definition iris:1", "repository iris, with its images"),
     ]
     assert [str(kept) for kept in found.kept] == [
-        "stack model-dockerize: used by stack model-dockerize-rose"
-    ] or found.kept
+        "job queue jobs: used by stack model-dockerize-rose",
+        "compute environment fargate: used by stack model-dockerize-rose",
+        "stack model-dockerize: used by compute environment fargate, network interface "
+        f"{world.interface(other)} ({world.description(other)}), service {SHARED}/rose and 2 more",
+    ]
+    assert world.aws.batch.describe_jobs(jobs=[job])["jobs"][0]["statusReason"] == "model-dockerize destroy"
     world.goes_on(rose, other)
     assert world.look(iris).things == ()
     last = world.destroy(rose)
-    assert said_of(last)[-1] == "stack model-dockerize"
+    assert things(last)[-3:] == ["job queue jobs", "compute environment fargate", "stack model-dockerize"]
     assert world.left() == {}
     assert world.look(rose).things == ()
+
+
+def test_the_same_model_goes_on_in_another_cluster(world: World) -> None:
+    production, staging = world.names("iris"), world.names("iris", "staging")
+    other = world.deploy(production)
+    world.deploy(staging)
+    found = world.destroy(staging)
+    assert things(found) == [
+        *("service iris", f"stack {staging.stack}", "task definition iris:2", "job definition iris:2"),
+        "cluster staging",
+    ]
+    kept = {str(each.thing): each.users for each in found.kept}
+    assert f"service {SHARED}/iris" in kept["repository iris, with its images"]
+    assert kept["job definition iris:1"] == ("stack model-dockerize-iris",)
+    assert world.look(staging).things == ()
+    world.goes_on(production, other)
+    world.destroy(production)
+
+
+def test_what_a_service_of_others_runs_on_stays_and_is_named(world: World) -> None:
+    iris = world.names("iris")
+    world.deploy(iris)
+    world.aws.ecs.create_cluster(clusterName="company")
+    company = world.names("iris", "company")
+    subnet, group = world.shared().outputs["PublicA"], world.model(iris).outputs["TaskGroup"]
+    theirs = world.serve(company, "iris:1", group, subnet, [], "theirs")
+    found = world.destroy(iris)
+    assert things(found) == ["service iris", "job definition iris:1"]
+    kept = {str(each.thing): each.users for each in found.kept}
+    assert kept["task definition iris:1"] == ("service company/theirs",)
+    for thing in ("stack model-dockerize-iris", "stack model-dockerize", "repository iris, with its images"):
+        assert "service company/theirs" in kept[thing]
+    world.aws.ecs.update_service(cluster="company", service="theirs", desiredCount=2)
+    eventually(lambda: len(world.tasks(theirs)) == 2)
+    assert world.answers(theirs)
+    world.aws.ecs.delete_service(cluster="company", service="theirs", force=True)
+    eventually(lambda: theirs not in world.aws.ecs.list_services(cluster="company")["serviceArns"])
+    world.destroy(iris)
+    assert world.left() == {"clusters": ["arn:aws:ecs:us-east-1:123456789012:cluster/company"]}
+    world.aws.ecs.delete_cluster(cluster="company")
+
+
+class KilledError(BaseException):
+    """As a signal would end the process: nothing of ours catches it."""
+
+
+@dataclass
+class Killer:
+    """Ends a run at the first call of each operation that changes something, and later right after it."""
+
+    killed: set[str] = field(default_factory=set)
+
+    def __call__(self, model: Any, event_name: str, **_: Any) -> None:
+        place = f"{event_name.split('.', maxsplit=1)[0]} {model.name}"
+        if model.name.startswith(("De", "Update", "Terminate")) and not model.name.startswith("Describe"):
+            if place not in self.killed:
+                self.killed.add(place)
+                raise KilledError
+
+
+def test_wherever_it_is_killed_the_next_run_goes_on(world: World) -> None:
+    iris = world.names("iris", volume="jobs")
+    world.with_volume(iris)
+    world.submit(iris)
+    own, killer = world.apart(), Killer()
+    for service in ("ecs", "batch", "ecr", "cloudformation", "efs"):
+        for event in ("before-call", "after-call"):
+            own.client(service).meta.events.register(event, killer)
+    for _ in range(60):
+        try:
+            aws.remove(aws.plan_destruction(own, iris, world.said, delete_data=True), world.said)
+        except KilledError:
+            continue
+        break
+    assert world.left() == {}
+    assert {place.split()[1] for place in killer.killed} == {
+        *("DeleteService", "TerminateJob", "UpdateTerminationProtection", "DeleteStack", "DeregisterTaskDefinition"),
+        *("DeleteTaskDefinitions", "DeregisterJobDefinition", "DeleteFileSystem", "DeleteRepository"),
+        *("UpdateJobQueue", "DeleteJobQueue", "UpdateComputeEnvironment", "DeleteComputeEnvironment"),
+    }
+    assert world.look(iris, delete_data=True).things == ()
+
+
+def test_the_data_of_a_volume_goes_only_when_that_is_asked_for(world: World) -> None:
+    iris, rose = world.names("iris", volume="jobs"), world.names("rose", volume="jobs")
+    system = world.with_volume(iris)
+    world.with_volume(rose)
+    both = world.look(iris, delete_data=True)
+    assert [str(kept.thing) for kept in both.kept if "stack model-dockerize-rose" in kept.users][0].startswith(
+        f"volume jobs ({system}), "
+    )
+    world.destroy(rose)
+    first = world.destroy(iris)
+    assert first.data.startswith(f"volume jobs ({system}), ")
+    assert world.left().keys() == {"stacks", "clusters", "roles", "networks", "volumes"}
+    again = world.look(iris)
+    assert again.things == ()
+    assert [str(kept) for kept in again.kept] == ["stack model-dockerize: used by stack model-dockerize-volume-jobs"]
+    last = world.destroy(iris, delete_data=True)
+    assert [str(thing).split(" (")[0] for thing in last.things] == ["volume jobs", "stack model-dockerize"]
+    assert world.left() == {}
