@@ -6,12 +6,14 @@ itself. What moto has to know later (VPC, subnets, groups, cluster, log groups, 
 
 import json
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 from typing import Any
 
-from model_dockerize.aws import Aws, ground
-from model_dockerize.aws.ground.values import ResourceChange
-from model_dockerize.progress import Progress
 from tests.rig.templates import document
+
+from model_dockerize.aws import Aws, ground
+from model_dockerize.aws.ground.values import LETTERS, ResourceChange
+from model_dockerize.progress import Progress
 
 
 @dataclass
@@ -126,7 +128,7 @@ class _Maker:
     def make(self, logical: str, resource: dict[str, Any]) -> None:
         """Make one, if it is not there."""
         if (self.stack, logical) not in self.ids:
-            self.ids[self.stack, logical] = self._ids_of(logical, resource["Type"], resource.get("Properties", {}))
+            self.ids[self.stack, logical] = self._ids_of(logical, resource["Type"])
 
     def value(self, node: Any) -> str:
         """Return what an output says."""
@@ -144,14 +146,19 @@ class _Maker:
         known = self.ids.get((self.stack, logical), {})
         return known.get(attribute, known.get("Ref", ""))
 
-    def _ids_of(self, logical: str, kind: str, properties: dict[str, Any]) -> dict[str, str]:
+    def _ids_of(self, logical: str, kind: str) -> dict[str, str]:  # noqa: PLR0911 - one a kind
         ec2, iam, name = self.aws.ec2, self.aws.iam, f"{self.stack}-{logical}"
         number = len(self.ids)
         if kind == "AWS::EC2::VPC":
             return {"Ref": str(ec2.create_vpc(CidrBlock=self.values["VpcCidr"])["Vpc"]["VpcId"])}
         if kind == "AWS::EC2::Subnet":
-            block, zone = f"10.0.{16 * number % 256}.0/20", self.values[f"Zone{logical[-1]}"]
-            subnet: Any = ec2.create_subnet(VpcId=self._of("Vpc", "Ref"), CidrBlock=block, AvailabilityZone=zone)
+            place = LETTERS.index(logical[-1]) + (8 if logical.startswith("Private") else 0)
+            blocks = list(IPv4Network(self.values["VpcCidr"]).subnets(prefixlen_diff=4))
+            subnet: Any = ec2.create_subnet(
+                VpcId=self._of("Vpc", "Ref"),
+                CidrBlock=str(blocks[place]),
+                AvailabilityZone=self.values[f"Zone{logical[-1]}"],
+            )
             return {"Ref": str(subnet["Subnet"]["SubnetId"])}
         if kind == "AWS::EC2::SecurityGroup":
             shared = self.stacks.get(ground.SHARED_STACK)

@@ -188,8 +188,8 @@ def _log_group(settings: Settings, names: Names, where: Where) -> list[Statement
         return []
     # A definition of a BatchConfig.yml has a log of its own.
     logged = (names.service, *((names.job_definition,) if settings.batch.file else ()))
-    groups = [where.arn("logs", f"log-group:{log_group(names.cluster, name)}") for name in logged]
-    return [_allow("Log", ("logs:GetLogEvents",), *(arn for group in groups for arn in (group, f"{group}:*")))]
+    groups = [where.arn("logs", f"log-group:{log_group(names.cluster, name)}:*") for name in logged]
+    return [_allow("Log", ("logs:GetLogEvents",), *groups)]
 
 
 def _roles(settings: Settings, where: Where) -> list[Statement]:

@@ -37,6 +37,7 @@ IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@{DIGEST}"
 
 
 IRIS = aws.Model("iris", "iris")
+NAMES = aws.Names("iris", "iris", "iris", "iris", "iris", "model-dockerize")
 _FORGOTTEN = ("deploymentConfiguration", "healthCheckGracePeriodSeconds")
 
 

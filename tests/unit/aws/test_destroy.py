@@ -78,9 +78,9 @@ class TestDestroy:
         everything(account.aws, account.said)
         roles = ["model-dockerize-task", "ecsTaskExecutionRole"]
         planned = aws.rehearse(elsewhere)
-        aws.ensure_runtime(planned.aws, settings(), IRIS, account.said)
+        aws.ensure_runtime(planned.aws, settings(), "iris", account.said)
         assert {f"~ role {role} (regions)" for role in roles} <= set(map(str, planned.changes))
-        aws.ensure_runtime(elsewhere, settings(), IRIS, account.said)
+        aws.ensure_runtime(elsewhere, settings(), "iris", account.said)
         first = aws.find_ours(account.aws, NAMES)
         assert [thing.name for thing in first if "role" in thing.kind] == [
             f"{role}, which stays for eu-west-1" for role in roles
@@ -88,7 +88,7 @@ class TestDestroy:
         aws.remove(first, account.said)
         assert aws.find_ours(account.aws, NAMES) == ()
         assert {role["RoleName"] for role in account.aws.iam.list_roles()["Roles"]} == set(roles)
-        aws.ensure_runtime(account.aws, settings(), IRIS, account.said)  # here again
+        aws.ensure_runtime(account.aws, settings(), "iris", account.said)  # here again
         aws.remove(aws.find_ours(elsewhere, NAMES), account.said)
         aws.remove(aws.find_ours(account.aws, NAMES), account.said)
         assert account.aws.iam.list_roles()["Roles"] == []

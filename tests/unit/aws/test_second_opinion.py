@@ -16,7 +16,7 @@ from model_dockerize import aws
 from tests.rig.aws_calls import in_the_code
 from tests.rig.fault_courses import MANIFEST
 
-from .conftest import IMAGE, Account, batch_settings, settings
+from .conftest import IMAGE, IRIS, Account, batch_settings, settings
 from .test_jobs import prepare, send
 from .test_plan import everything
 from .test_policy import configured
@@ -70,9 +70,8 @@ def test_every_operation_is_accepted(account: Account, monkeypatch: pytest.Monke
     jobs(account)
     image(account)
     function(account, monkeypatch)
-    private_network(account)
     lasting(account)
-    aws.remove(aws.find_ours(account.aws, NAMES), account.said)
+    aws.remove(aws.plan_destruction(account.aws, NAMES, account.said), account.said)
     called = in_the_code(Path(aws.__file__).parent)
     missing = {operation for operation in called if not in_moto(operation)}
     assert missing == NOT_IN_MOTO
@@ -111,7 +110,7 @@ def jobs(account: Account) -> None:
     sent = send(account, ["/a.csv", "/b.csv"])
     assert list(aws.follow_jobs(account.aws, "q", sent, account.said, lambda _: None)) == []
     aws.end_jobs(account.aws, sent, "over")
-    network = aws.ensure_network(account.aws, settings(), account.said)
+    network = aws.ensure_job_network(account.aws, settings(), account.said)
     for changed in (
         batch_settings(max_vcpus=7, queue_priority=3),
         batch_settings(compute_environment="instances", compute_type="EC2"),
@@ -139,13 +138,7 @@ def function(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.ensure_function(account.aws, "on-upload", "other", "iris", account.said)
 
 
-def private_network(account: Account) -> None:
-    aws.remove(aws.find_ours(account.aws, NAMES), account.said)
-    aws.ensure_foundations(account.aws, settings(zones=2, assign_public_ip=False), IRIS, account.said)
-
-
 def lasting(account: Account) -> None:
-    aws.remove(aws.find_ours(account.aws, NAMES), account.said)
     for more in ({}, {"zones": 3, "load_balancer_port": 8080, "max_count": 0}):
         wanted = settings(**{"volume": "data", "load_balancer": "true", "zones": 2, "max_count": 4, **more})
         ground = aws.ensure_foundations(account.aws, wanted, IRIS, account.said)

@@ -10,7 +10,7 @@ from model_dockerize.aws.service_fit import check_fit
 from model_dockerize.aws.service_request import count, request
 from model_dockerize.errors import InputError
 
-from .conftest import IMAGE, Account, settings
+from .conftest import IMAGE, IRIS, Account, settings
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:service/c/iris"
 
