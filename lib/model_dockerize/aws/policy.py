@@ -11,7 +11,7 @@ from model_dockerize.aws.ground.names import log_group
 from model_dockerize.aws.ground.permissions import BOUNDARY, caller_policy, own_policy
 from model_dockerize.aws.iam import function_role_name
 from model_dockerize.aws.names import legal_name
-from model_dockerize.aws.policy_traffic import traffic, traffic_removal
+from model_dockerize.aws.policy_traffic import traffic
 from model_dockerize.aws.statement import Statement, Where
 from model_dockerize.aws.statement import allow as _allow
 from model_dockerize.settings import BatchSettings, Settings
@@ -44,75 +44,6 @@ def stacks(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str,
     if after_bootstrap:
         return caller_policy(where)
     return own_policy(where, settings.aws.permissions_boundary)
-
-
-def removal(names: Names, where: Where) -> dict[str, Any]:
-    """The policy document that `destroy` needs, and nothing besides: it looks for all that any inputs may have made."""
-    ec2 = ("SecurityGroup", "NatGateway", "VpcEndpoints", "Subnet", "RouteTable", "InternetGateway", "Vpc")
-    looks = (*(f"{thing.removesuffix('s')}s" for thing in ec2), "Addresses")
-    statements = [
-        _allow(
-            "Look",
-            (
-                *(f"batch:Describe{thing}" for thing in ("ComputeEnvironments", "JobQueues", "JobDefinitions")),
-                *("ecs:ListTaskDefinitions", "ecs:DescribeTaskDefinition", "logs:DescribeLogGroups"),
-                *(f"ec2:Describe{thing}" for thing in looks),
-                *(f"elasticfilesystem:Describe{thing}" for thing in ("FileSystems", "MountTargets", "AccessPoints")),
-            ),
-        ),
-        _allow(
-            "Remove",
-            (
-                *(f"ec2:Delete{thing}" for thing in ec2),
-                *("ec2:DetachInternetGateway", "ec2:DisassociateRouteTable", "ec2:ReleaseAddress"),
-                *(f"elasticfilesystem:Delete{thing}" for thing in ("AccessPoint", "MountTarget", "FileSystem")),
-                "ec2:DeleteNetworkInterface",  # of a mount target
-                "ecs:DeregisterTaskDefinition",  # AWS knows no resource for it
-                *("batch:DeregisterJobDefinition", "batch:UpdateJobQueue", "batch:DeleteJobQueue"),
-                *("batch:UpdateComputeEnvironment", "batch:DeleteComputeEnvironment"),
-            ),
-        ),
-        _allow(
-            "RemoveService",
-            (
-                *("ecs:DescribeServices", "ecs:DescribeClusters"),
-                *("ecs:DeleteService", "ecs:DeleteCluster", "ecs:DeleteTaskDefinitions"),
-            ),
-            where.arn("ecs", f"service/{names.cluster}/{legal_name(names.service)}"),
-            where.arn("ecs", f"cluster/{names.cluster}"),
-            where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*"),
-        ),
-        _allow(
-            "RemoveRoles",
-            (
-                *(
-                    "iam:ListRolePolicies",
-                    "iam:ListAttachedRolePolicies",
-                    "iam:DeleteRolePolicy",
-                    "iam:DetachRolePolicy",
-                    "iam:DeleteRole",
-                    "iam:UntagRole",
-                    "iam:GetRole",
-                ),
-                *("iam:GetInstanceProfile", "iam:RemoveRoleFromInstanceProfile", "iam:DeleteInstanceProfile"),
-            ),
-            where.arn("iam", "role/*", regional=False),
-            where.arn("iam", "instance-profile/*", regional=False),
-        ),
-        _allow(
-            "RemoveData",
-            (
-                *("logs:DeleteLogGroup", "logs:ListTagsForResource"),
-                *("ecr:DescribeRepositories", "ecr:ListTagsForResource", "ecr:DeleteRepository"),
-            ),
-            where.arn("logs", "log-group:/model-dockerize/*"),
-            where.arn("ecr", f"repository/{names.repository}"),
-        ),
-    ]
-    statements += traffic_removal(names, where)
-    if names.function:
-        statements.append(_end_of_function(names.function, where))
-    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
@@ -302,20 +233,6 @@ def _function(batch: BatchSettings, boundary: str, where: Where) -> list[Stateme
         bucket = f"arn:{where.partition}:s3:::{batch.function_source.partition('/')[0]}"
         statements.append(_allow("Notify", ("s3:GetBucketNotification", "s3:PutBucketNotification"), bucket))
     return statements
-
-
-def _end_of_function(name: str, where: Where) -> Statement:
-    return _allow(
-        "RemoveFunction",
-        (
-            *("lambda:GetFunction", "lambda:GetPolicy", "lambda:DeleteFunction", "logs:DeleteLogGroup", "iam:GetRole"),
-            *("iam:DeleteRolePolicy", "iam:DeleteRole", "s3:GetBucketNotification", "s3:PutBucketNotification"),
-        ),
-        where.arn("lambda", f"function:{name}"),
-        where.arn("logs", f"log-group:/aws/lambda/{name}"),
-        where.arn("iam", f"role/{function_role_name(name, where.region)}", regional=False),
-        f"arn:{where.partition}:s3:::*",
-    )
 
 
 def _network(settings: Settings) -> Statement:

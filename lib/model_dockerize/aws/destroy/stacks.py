@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -104,21 +104,21 @@ def stack_users(aws: Aws, stacks: Iterable[Stack], held: Iterable[Held]) -> Iter
                 yield User(f"stack {name}", stack_id(name), frozenset((stack_id(each.stack.name),)))
 
 
-def network_users(aws: Aws, held: Held, owners: Mapping[str, str]) -> Iterator[User]:
+def network_users(aws: Aws, held: Held, owners: Mapping[str, User]) -> Iterator[User]:
     """Return what is in the networks and security groups of a stack, or names them, and is not of the stack.
 
     Args:
-        owners: by network interface, the id of what it goes with.
+        owners: by network interface, what it goes with.
     """
     groups, vpcs = held.of("AWS::EC2::SecurityGroup"), held.of("AWS::EC2::VPC")
     for interface in interfaces(aws, held):
         identity, text = interface["NetworkInterfaceId"], interface.get("Description", "")
-        if _ECS.match(text) and identity not in owners:
-            continue  # its task is at its end
-        owner = owners.get(identity) or _owner(interface, held) or identity
         uses = frozenset((interface["VpcId"], interface["SubnetId"], *(g["GroupId"] for g in interface["Groups"])))
-        name = f"network interface {identity}" + (f" ({text})" if text else "")
-        yield User(name, owner, uses)
+        if owner := owners.get(identity):
+            yield replace(owner, uses=uses)
+        elif not _ECS.match(text):  # else its task is at its end
+            name = f"network interface {identity}" + (f" ({text})" if text else "")
+            yield User(name, _owner(interface, held) or identity, uses)
     for way in ("ip-permission.group-id", "egress.ip-permission.group-id") if groups else ():
         filters = [{"Name": way, "Values": list(groups)}]
         for group in found(aws.ec2.describe_security_groups, "SecurityGroups", Filters=filters):
@@ -127,7 +127,7 @@ def network_users(aws: Aws, held: Held, owners: Mapping[str, str]) -> Iterator[U
                 yield User(f"security group {group['GroupId']}", group["GroupId"], named_in(group))
     for vpc in vpcs:
         for group in found(aws.ec2.describe_security_groups, "SecurityGroups", Filters=[within(vpc)]):
-            if group["GroupName"] != "default":
+            if group["GroupName"] != "default" and not tagged(group.get("Tags", [])):
                 yield User(f"security group {group['GroupId']}", group["GroupId"], frozenset((vpc,)))
         for subnet in found(aws.ec2.describe_subnets, "Subnets", Filters=[within(vpc)]):
             yield User(f"subnet {subnet['SubnetId']}", subnet["SubnetId"], frozenset((vpc,)))

@@ -64,26 +64,27 @@ class Region:
             yield User(f"compute environment {name}", arn, named_in(environment))
         yield from (job.user() for job in self.jobs)
 
-    def owner(self, task: Any) -> str:
-        """Return the id of what a task goes with: its service, or the compute environment whose cluster it is in."""
-        kind, _, name = task.get("group", "").partition(":")
-        if kind == "service":
-            of = [s for s in self.services if s["serviceName"] == name and s["clusterArn"] == task["clusterArn"]]
-            return str(of[0]["serviceArn"]) if of else str(task["taskArn"])
-        for environment in self.environments:
-            if environment.get("ecsClusterArn") == task["clusterArn"]:
-                return str(environment["computeEnvironmentArn"])
-        return str(task["taskArn"])
-
-    def interface_owners(self) -> dict[str, str]:
-        """Return by network interface the id of what its task goes with."""
+    def interface_owners(self) -> dict[str, User]:
+        """Return by network interface what its task goes with."""
         return {
-            detail["value"]: self.owner(task)
+            detail["value"]: self._owner(task)
             for task in self.tasks
             for attachment in task.get("attachments", [])
             for detail in attachment.get("details", [])
             if detail["name"] == "networkInterfaceId"
         }
+
+    def _owner(self, task: Any, uses: frozenset[str] = frozenset()) -> User:
+        """Return a task as what it goes with: its service, or the compute environment whose cluster it is in."""
+        kind, _, name = task.get("group", "").partition(":")
+        for service in self.services if kind == "service" else ():
+            if (service["serviceName"], service["clusterArn"]) == (name, task["clusterArn"]):
+                return User(f"service {in_cluster(service['serviceArn'])}", service["serviceArn"], uses)
+        for environment in self.environments:
+            if environment.get("ecsClusterArn") == task["clusterArn"]:
+                name, arn = environment["computeEnvironmentName"], environment["computeEnvironmentArn"]
+                return User(f"compute environment {name}", arn, uses)
+        return User(f"task {in_cluster(task['taskArn'])}", task["taskArn"], uses)
 
 
 def look_at_region(aws: Aws) -> Region:

@@ -6,6 +6,7 @@ from typing import Any
 
 from model_dockerize.aws.thing import Thing
 
+_KNOWN_BEST = ("service ", "stack ", "job ", "task ")
 _TOLD = 3  # users by name; of more, how many
 
 
@@ -40,7 +41,7 @@ def divide(things: Sequence[Thing], users: Sequence[User]) -> tuple[tuple[Thing,
         held = [
             Kept(thing, by)
             for thing in going
-            if (by := tuple(sorted({user.name for user in staying if user.uses & thing.ids})))
+            if (by := _in_order({user.name for user in staying if user.uses & thing.ids}))
         ]
         if not held:
             return tuple(going), tuple(kept)
@@ -51,6 +52,15 @@ def divide(things: Sequence[Thing], users: Sequence[User]) -> tuple[tuple[Thing,
 def named_in(document: Any) -> frozenset[str]:
     """Return every text in an answer of AWS: whatever field names a thing, its ARN or id is among them."""
     return frozenset(_texts(document))
+
+
+def _in_order(names: set[str]) -> tuple[str, ...]:
+    """Return first what people know best."""
+
+    def rank(name: str) -> tuple[int, str]:
+        return next((n for n, kind in enumerate(_KNOWN_BEST) if name.startswith(kind)), len(_KNOWN_BEST)), name
+
+    return tuple(sorted(names, key=rank))
 
 
 def _texts(document: Any) -> Iterator[str]:
