@@ -51,7 +51,12 @@ def test_the_second_time_nothing_is_changed_and_an_older_policy_is_renewed(accou
     bootstrap(account)
     assert account.changes() == []
     for number in range(4):
-        old = json.dumps({"Version": "2012-10-17", "Statement": [{"Sid": f"S{number}", "Effect": "Deny", "Action": "*", "Resource": "*"}]})
+        old = json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [{"Sid": f"S{number}", "Effect": "Deny", "Action": "*", "Resource": "*"}],
+            }
+        )
         account.aws.iam.create_policy_version(PolicyArn=BOUND, PolicyDocument=old, SetAsDefault=True)
     account.aws.iam.put_role_policy(RoleName=SERVICE_ROLE, PolicyName="model-dockerize", PolicyDocument=old)
     bootstrap(account)
