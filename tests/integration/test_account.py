@@ -105,7 +105,7 @@ def test_planned_made_used_and_taken_back(world: World) -> None:
     first, sent = world.planned()
     assert {change.action for change in first.changes} == {"make"}
     assert [operation for operation in sent if not aws.is_read(operation)] == []
-    assert aws.find_ours(world.aws, NAMES) == ()
+    assert aws.plan_destruction(world.aws, NAMES, world.said).things == ()
 
     world.uri = pushed(world)
     definition = world.everything(world.aws)
@@ -125,8 +125,8 @@ def test_planned_made_used_and_taken_back(world: World) -> None:
     log = aws.log_of(world.aws, aws.log_group("mdacct", "mdacct"), good)
     assert log == ("got ['run', '/data/good.csv', '-']",)
 
-    aws.remove(aws.find_ours(world.aws, NAMES), world.said)
-    assert aws.find_ours(world.aws, NAMES) == ()
+    aws.remove(aws.plan_destruction(world.aws, NAMES, world.said), world.said)
+    assert aws.plan_destruction(world.aws, NAMES, world.said).things == ()
     assert world.aws.ec2.describe_vpcs(VpcIds=[foreign])["Vpcs"]
 
 
