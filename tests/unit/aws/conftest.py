@@ -218,7 +218,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
 @pytest.fixture
 def account(connection: aws.Aws, stacks: Stacks) -> Iterator[Account]:
     """An empty account, and fresh ears. Hooks that a test puts on a client end with it."""
-    for service in ("ec2", "ecs", "ecr", "efs", "logs", "batch", "elbv2", "applicationautoscaling"):
+    for service in ("ec2", "ecs", "ecr", "efs", "logs", "batch", "elbv2", "applicationautoscaling", "cloudformation"):
         get_backend(service)[ACCOUNT].pop("us-east-1", None)
     get_backend("iam")[ACCOUNT]["aws"].roles.clear()
     get_backend("iam")[ACCOUNT]["aws"].instance_profiles.clear()

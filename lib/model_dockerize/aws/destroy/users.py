@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from model_dockerize.aws.destroy.uses import User, named_in
+from model_dockerize.aws.gone import says_gone
 from model_dockerize.aws.session import Aws
 
 #: Of a job that is not over.
@@ -48,9 +51,7 @@ class Region:
             runs = _with_definitions(named_in(service), defined)
             yield User(f"service {in_cluster(service['serviceArn'])}", service["serviceArn"], runs)
         for task in self.tasks:
-            yield User(
-                f"task {in_cluster(task['taskArn'])}", self.owner(task), _with_definitions(named_in(task), defined)
-            )
+            yield self._owner(task, _with_definitions(named_in(task), defined))
         for each in self.definitions:
             arn = each["taskDefinitionArn"]
             yield User(f"task definition {last(arn)}", arn, named_in(each))
@@ -128,13 +129,24 @@ def _definitions(aws: Aws, services: Iterable[Any], tasks: Iterable[Any]) -> Ite
     running = {each["taskDefinition"] for s in services for each in (s, *s.get("deployments", []))}
     running |= {task["taskDefinitionArn"] for task in tasks}
     for family in _pages(aws.ecs, "list_task_definition_families", "families", status="ACTIVE"):
-        latest = aws.ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+        latest = _described(aws, family)
         # Batch registers one for each job definition that it runs, and never takes it back.
-        if not latest.get("registeredBy", "").endswith("/aws-batch"):
+        if latest and not latest.get("registeredBy", "").endswith("/aws-batch"):
             running.discard(latest["taskDefinitionArn"])
             yield latest
     for arn in sorted(running):
-        yield aws.ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        if definition := _described(aws, arn):
+            yield definition
+
+
+def _described(aws: Aws, name: str) -> Any:
+    """Return a task definition as ECS shows it; None where it has just gone."""
+    try:
+        return aws.ecs.describe_task_definition(taskDefinition=name)["taskDefinition"]
+    except ClientError as error:
+        if not says_gone(error):
+            raise
+        return None
 
 
 def _jobs(aws: Aws, queue: Any) -> Iterator[Job]:
