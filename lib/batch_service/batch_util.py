@@ -45,14 +45,14 @@ class Batch:
         subnets: Sequence[str],
         security_group_ids: Sequence[str],
         service_role: str = "",
-        instance_role: str = "ecsInstanceRole",
+        instance_role: str = "",
         max_vcpus: int = 128,
     ) -> aws.ComputeEnvironment:
         """A managed environment of EC2 instances that AWS chooses, none of them when nothing runs. It is VALID.
 
         Args:
-            service_role: name or ARN; empty: as it is, and of a new one AWSBatchServiceRole, made if missing.
-            instance_role: instance profile, name or ARN; made if it is ecsInstanceRole and missing.
+            service_role: name or ARN; empty: as it is, and Batch's own of a new one.
+            instance_role: instance profile, name or ARN; empty: one of our own, made if missing.
 
         Raises:
             InputError: a role, subnet or group is not there, or the environment cannot be changed in place.

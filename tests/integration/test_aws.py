@@ -146,7 +146,7 @@ def register(world: World, family: str, image: str, ground: aws.Foundations) -> 
 
 
 def deploy(world: World, image: str, name: str = "mdaws-app", timeout: float = 90) -> tuple[aws.Service, aws.Verdict]:
-    ground = aws.ensure_foundations(world.aws, SETTINGS, name, world.said)
+    ground = aws.ensure_foundations(world.aws, SETTINGS, aws.Model(name, "mdaws/app"), world.said)
     definition = register(world, name, image, ground)
     service = aws.ensure_service(world.aws, SETTINGS, name, definition, ground, world.said)
     verdict = aws.follow(world.aws, service, timeout, world.said)
@@ -225,7 +225,7 @@ def test_an_image_that_is_not_there(world: World) -> None:
 
 
 def test_time_is_up_is_neither_green_nor_failed(world: World) -> None:
-    ground = aws.ensure_foundations(world.aws, SETTINGS, "mdaws-slow", world.said)
+    ground = aws.ensure_foundations(world.aws, SETTINGS, aws.Model("mdaws-slow", "mdaws/app"), world.said)
     uri = world.images["two"].uri
     definition = register(world, "mdaws-slow", uri, ground)
     service = aws.ensure_service(world.aws, SETTINGS, "mdaws-slow", definition, ground, world.said)
@@ -239,7 +239,7 @@ def test_time_is_up_is_neither_green_nor_failed(world: World) -> None:
 
 def test_a_newer_deployment_is_told_as_such(world: World) -> None:
     deploy(world, world.images["one"].uri, "mdaws-race")
-    ground = aws.ensure_foundations(world.aws, SETTINGS, "mdaws-race", world.said)
+    ground = aws.ensure_foundations(world.aws, SETTINGS, aws.Model("mdaws-race", "mdaws/app"), world.said)
     two, three = (
         register(world, "mdaws-race", uri, ground) for uri in (world.images["two"].uri, world.images["crash"].uri)
     )
@@ -250,7 +250,7 @@ def test_a_newer_deployment_is_told_as_such(world: World) -> None:
 
 
 def test_the_job_definition_gets_a_revision_only_for_a_change(world: World) -> None:
-    runtime = aws.ensure_runtime(world.aws, SETTINGS, "mdaws-app", world.said)
+    runtime = aws.ensure_runtime(world.aws, SETTINGS, aws.Model("mdaws-app", "mdaws/app"), world.said)
 
     def job(image: str) -> aws.JobDefinition:
         command = ("run", "Ref::input", "Ref::output")
@@ -279,7 +279,7 @@ class TestLoadBalancer:
     BALANCED = replace(SETTINGS, load_balancer="true", zones=2, max_count=3)
 
     def roll(self, world: World, image: str, settings: Any, timeout: float = 90) -> tuple[aws.Service, aws.Verdict]:
-        ground = aws.ensure_foundations(world.aws, settings, "mdaws-lb", world.said)
+        ground = aws.ensure_foundations(world.aws, settings, aws.Model("mdaws-lb", "mdaws/app"), world.said)
         container = aws.container_of(world.aws, settings, image, "linux/amd64", ground)
         definition = aws.ensure_task_definition(world.aws, "mdaws-lb", container, world.said)
         service = aws.ensure_service(world.aws, settings, "mdaws-lb", definition, ground, world.said)
@@ -327,10 +327,3 @@ class TestLoadBalancer:
             self.roll(world, world.images["ill"].uri, self.BALANCED, timeout=20)
         assert "Target.ResponseCodeMismatch" in said.all()
         assert any("codes: [500]: it answers /health with an error" in line for line in caught.value.details)
-
-    def test_destroy_takes_all_of_it(self, world: World) -> None:
-        names = aws.Names("mdaws-lb", "mdaws-lb", "mdaws-lb", "mdaws-lb", "mdaws-lb", "mdaws")
-        aws.remove(aws.find_ours(world.aws, names), world.said)
-        assert world.aws.elbv2.describe_load_balancers()["LoadBalancers"] == []
-        assert world.aws.elbv2.describe_target_groups()["TargetGroups"] == []
-        assert world.aws.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == []

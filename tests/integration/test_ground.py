@@ -118,14 +118,17 @@ def test_the_life_of_both_stacks(account: Account) -> None:
     wish = {"Shared": "model-dockerize", "Model": "iris", "LogGroup": "/model-dockerize/iris", "Repository": "iris"}
     iris = ground.Wanted("model-dockerize-iris", ground.load(ground.MODEL), wish)
     assert account.ensure(iris).action == "make"
+    mounted = {"Volume": "data", "Shared": "model-dockerize", "SubnetA": out["PrivateA"], "SubnetB": out["PrivateB"]}
+    data = ground.Wanted(ground.volume_stack("data"), ground.load(ground.VOLUME), mounted)
+    volume = account.ensure(data).outputs
     more = replace(
         iris,
         parameters={
             **wish,
             "Secrets": "arn:aws:secretsmanager:us-east-1:123456789012:secret:a-AbCdEf",
-            "Volume": "own",
-            "SubnetA": out["PrivateA"],
-            "SubnetB": out["PrivateB"],
+            "Volume": volume["FileSystem"],
+            "VolumeStack": data.name,
+            "VolumeGroup": volume["Group"],
             "LoadBalancer": "own",
             "BalancerSubnets": f"{out['PublicA']},{out['PublicB']}",
         },
@@ -136,10 +139,14 @@ def test_the_life_of_both_stacks(account: Account) -> None:
     assert (
         refused(lambda: account.delete("model-dockerize"))
         .args[0]
-        .startswith("Stack model-dockerize is in use by model-dockerize-iris")
+        .startswith("Stack model-dockerize is in use by model-dockerize-iris, model-dockerize-volume-data")
     )
     assert account.status("model-dockerize") == "UPDATE_COMPLETE"
-    assert account.delete("model-dockerize-iris") == (f"AWS::EFS::FileSystem {found['Volume']}",)
+    (nfs,) = account.aws.ec2.describe_security_groups(GroupIds=[volume["Group"]])["SecurityGroups"][0]["IpPermissions"]
+    assert [pair["GroupId"] for pair in nfs["UserIdGroupPairs"]] == [found["TaskGroup"]]
+    assert "in use by model-dockerize-iris" in str(refused(lambda: account.delete(data.name)))
+    assert account.delete("model-dockerize-iris") == ()
+    assert account.delete(data.name) == (f"AWS::EFS::FileSystem {volume['FileSystem']}",)
     assert account.delete("model-dockerize") == ()
     assert account.delete("model-dockerize") == ()
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,13 +87,17 @@ def ci(box: Sandbox, administrator: Caller) -> Caller:
     return signed_in(box, AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"])
 
 
-def model(administrator: Caller, name: str = "iris", **changes: str) -> dict[str, str]:
+def shared_outputs(administrator: Caller) -> Mapping[str, str]:
     stack = ground.describe_stack(administrator.aws, "model-dockerize")
     assert stack
-    out = stack.outputs
+    return stack.outputs
+
+
+def model(administrator: Caller, name: str = "iris", **changes: str) -> dict[str, str]:
+    out = shared_outputs(administrator)
     return {
         **{"Shared": "model-dockerize", "Model": name, "LogGroup": f"/model-dockerize/{name}", "Repository": name},
-        **{"Volume": "own", "SubnetA": out["PrivateA"], "SubnetB": out["PrivateB"], "PermissionsBoundary": BOUND},
+        "PermissionsBoundary": BOUND,
         **{"LoadBalancer": "own", "BalancerSubnets": f"{out['PublicA']},{out['PublicB']}"},
         **changes,
     }
@@ -106,7 +110,19 @@ def test_they_suffice_for_the_whole_life_of_both_stacks(administrator: Caller, c
     assert ci.ensure("model-dockerize-iris", own, model(administrator)).action == "leave"
     secret = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:a-AbCdEf"
     assert ci.ensure("model-dockerize-iris", own, model(administrator, Secrets=secret)).action == "change"
-    assert len(ci.delete("model-dockerize-iris")) == 1
+    out = shared_outputs(administrator)
+    mounts = {"Volume": "data", "Shared": "model-dockerize", "SubnetA": out["PrivateA"], "SubnetB": out["PrivateB"]}
+    data, store = ground.volume_stack("data"), ground.load(ground.VOLUME)
+    volume = ci.ensure(data, store, mounts).outputs
+    on_it = {"Volume": volume["FileSystem"], "VolumeStack": data, "VolumeGroup": volume["Group"]}
+    assert ci.ensure("model-dockerize-iris", own, model(administrator, **on_it)).action == "change"
+    # One of somebody else, too, gets an access point.
+    theirs = administrator.client("efs").create_file_system(CreationToken="given")["FileSystemId"]
+    given = {"Volume": theirs, "VolumeStack": "", "VolumeGroup": ""}
+    assert ci.ensure("model-dockerize-wine", own, model(administrator, "wine", **given)).action == "make"
+    assert ci.delete("model-dockerize-wine") == ()
+    assert ci.delete("model-dockerize-iris") == ()
+    assert len(ci.delete(data)) == 1
     other = {**SHARED, "Cluster": "others"}
     assert administrator.ensure("model-dockerize-other", shared, other).action == "make"
     assert administrator.ensure("model-dockerize-other", shared, {**other, "ZoneC": "us-east-1c"}).action == "change"

@@ -143,8 +143,12 @@ def test_jobs_of_one_task_are_answered_by_the_other(cli: Cli, example: Any, queu
     (new, *_) = eventually(new_and_healthy, tell=account.story, pause=0.2)
     assert result(account.url(new), first_job) == expected
 
-    # The file system is named with its data before it goes, and nothing that holds on to it is left before.
-    gone = cli.run(folder, "--image-name", NAME, "--yes", command="destroy")
+    # The data outlives the model, unless somebody says otherwise.
+    ours = ("--image-name", NAME, "--volume", "data", "--yes")
+    gone = cli.run(folder, *ours, command="destroy")
     assert gone.report["outcome"] == "destroyed", gone.log
-    assert re.search(r"volume data \(fs-\w+\), with its data: \d", gone.log + gone.verdict)
+    assert "destroy --delete-data removes it" in gone.verdict
+    assert len(account.client("efs").describe_file_systems()["FileSystems"]) == 1
+    gone = cli.run(folder, *ours, "--delete-data", command="destroy")
+    assert gone.report["outcome"] == "destroyed", gone.log
     assert account.client("efs").describe_file_systems()["FileSystems"] == []

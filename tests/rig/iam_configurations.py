@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from model_dockerize import pipeline
-from model_dockerize.aws.iam import EXECUTION_ROLE, TASK_ROLE, function_role_name, region_tag
+from model_dockerize.aws.iam import function_role_name
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
@@ -72,37 +72,6 @@ def _ignored(_: object) -> None:
 # ---- what somebody else does
 
 
-def _other_traffic(trial: Trial) -> None:
-    """The load balancer checks in another way, answers something else, and stands elsewhere."""
-    elbv2, ec2 = trial.owner("elbv2"), trial.owner("ec2")
-    group = elbv2.describe_target_groups()["TargetGroups"][0]["TargetGroupArn"]
-    balancer = elbv2.describe_load_balancers()["LoadBalancers"][0]
-    elbv2.modify_target_group(TargetGroupArn=group, HealthCheckPath="/")
-    drain = {"Key": "deregistration_delay.timeout_seconds", "Value": "300"}
-    elbv2.modify_target_group_attributes(TargetGroupArn=group, Attributes=[drain])
-    arn = balancer["LoadBalancerArn"]
-    listener = elbv2.describe_listeners(LoadBalancerArn=arn)["Listeners"][0]["ListenerArn"]
-    gone = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
-    elbv2.modify_listener(ListenerArn=listener, DefaultActions=[gone])
-    elbv2.set_subnets(LoadBalancerArn=arn, Subnets=[balancer["AvailabilityZones"][0]["SubnetId"]])
-    default = {"Name": "group-name", "Values": ["default"]}
-    own = {"Name": "vpc-id", "Values": [balancer["VpcId"]]}
-    groups = ec2.describe_security_groups(Filters=[default, own])["SecurityGroups"]
-    elbv2.set_security_groups(LoadBalancerArn=arn, SecurityGroups=[groups[0]["GroupId"]])
-
-
-def _other_routes(trial: Trial) -> None:
-    """The private subnets have the wrong way out, and none to S3."""
-    ec2 = trial.owner("ec2")
-    ours = {"Name": "tag:model-dockerize", "Values": ["network"]}
-    tables = ec2.describe_route_tables(Filters=[ours])["RouteTables"]
-    private = next(t["RouteTableId"] for t in tables if "private" in str(t["Tags"]))
-    gateway = ec2.describe_internet_gateways(Filters=[ours])["InternetGateways"][0]["InternetGatewayId"]
-    ec2.replace_route(RouteTableId=private, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
-    endpoint = ec2.describe_vpc_endpoints(Filters=[ours])["VpcEndpoints"][0]["VpcEndpointId"]
-    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, RemoveRouteTableIds=[private])
-
-
 def _other_places(trial: Trial) -> None:
     """Queue and compute environment are switched off."""
     batch = trial.owner("batch")
@@ -134,13 +103,6 @@ def _other_function(trial: Trial) -> None:
     )
 
 
-def _other_region(trial: Trial) -> None:
-    """Models of another region use the roles too."""
-    for role in (TASK_ROLE, EXECUTION_ROLE):
-        mark = {"Key": region_tag("eu-west-1"), "Value": "yes"}
-        trial.owner("iam").tag_role(RoleName=role, Tags=[mark])
-
-
 # ---- what is there before
 
 
@@ -148,6 +110,21 @@ def _bucket(trial: Trial) -> Inputs:
     name = f"iam-{trial.account}"
     trial.owner("s3").create_bucket(Bucket=name)
     return {"function_source": f"{name}/in/"}
+
+
+def _batch_role(trial: Trial) -> Inputs:
+    trust = {"Effect": "Allow", "Principal": {"Service": "batch.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    trial.owner("iam").create_role(RoleName="AWSBatchServiceRole", AssumeRolePolicyDocument=document)
+    return {}
+
+
+def _task_roles(trial: Trial) -> Inputs:
+    trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    for name in ("starts", "runs"):
+        trial.owner("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    return {}
 
 
 def _secret(trial: Trial) -> Inputs:
@@ -199,6 +176,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "EC2 compute environment": Configuration(
         {**_JOBS, "compute_type": "EC2", "service_role": "AWSBatchServiceRole"},
         {**_AGAIN, "run that mends": Step(pipeline.run, _other_places)},
+        _batch_role,
     ),
     "S3-triggered function": Configuration(
         {**_JOBS, "update_function": "on-upload", "function_source": "bucket/in/"},
@@ -213,20 +191,22 @@ CONFIGURATIONS: dict[str, Configuration] = {
             "secrets": f"API_KEY={_SECRET}",
             "smoke_test": "true",
         },
-        {**_AGAIN, "run that mends": Step(_changed, _other_routes)},
+        {**_AGAIN, "run with a change": Step(_changed)},
         _secret,
     ),
     "load balancer, autoscaling": Configuration(
         {**_ALONE, "load_balancer": "true", "max_count": "3", "certificate": _CERTIFICATE, "smoke_test": "true"},
-        {**_AGAIN, "run that mends": Step(pipeline.run, _other_traffic), "run without max-count": Step(_unscaled)},
+        {**_AGAIN, "run without max-count": Step(_unscaled)},
     ),
     "others' subnets, volume and load balancer": Configuration(
         {**_ALONE, "subnets": "subnet-0a subnet-0b", "volume": "fs-0123abcd", "load_balancer": "theirs"},
         _AGAIN,
         _others_network,
     ),
-    "roles of two regions": Configuration(
-        {"deploy_service": "false"}, {"destroy in one region": Step(destroyed, _other_region)}
+    "cluster and roles by name": Configuration(
+        {**_ALONE, "cluster": "own", "execution_role": "starts", "task_role": "runs"},
+        _AGAIN,
+        _task_roles,
     ),
 }
 _FALL_BACK = "without it the service as a whole is followed"

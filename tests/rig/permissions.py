@@ -119,10 +119,15 @@ class Trial:
         whole = documents(self.settings, aws.Where(self.account, self.box.region))
         return whole if destroy else whole[:1]
 
+    def stacks(self) -> dict[str, Any]:
+        """The document for stacks, always whole: tests/integration/test_ground_permissions.py tries it."""
+        return aws.stacks(self.settings, aws.Where(self.account, self.box.region), after_bootstrap=False)
+
     def allow(self, documents: list[dict[str, Any]]) -> None:
         """From now on the role may do this and nothing else."""
         merged = {"Version": "2012-10-17", "Statement": [s for d in documents for s in d["Statement"]]}
-        self.owner("iam").put_role_policy(RoleName=ROLE, PolicyName="run", PolicyDocument=json.dumps(merged))
+        for name, document in (("run", merged), ("stacks", self.stacks())):
+            self.owner("iam").put_role_policy(RoleName=ROLE, PolicyName=name, PolicyDocument=json.dumps(document))
 
     def do(self, step: str) -> Report:
         """One command, as the role."""
@@ -233,7 +238,7 @@ class Sweep:
             for action in trial.asked():
                 self.needed_by.setdefault(action, step)
             print(f"# {self.name}: with the whole policy, {step}: {report.outcome}", flush=True)
-        allowed = actions(trial.printed(destroy=True))
+        allowed = actions([*trial.printed(destroy=True), trial.stacks()])
         beyond = set(self.needed_by) - allowed - {"sts:AssumeRole", "sts:GetCallerIdentity"}
         assert not beyond, f"asked for and not printed: {beyond}"
         shared = self.fresh()
@@ -246,7 +251,8 @@ class Sweep:
         What makes everything or removes everything has an account for each trial.
         """
         done = False
-        for action in sorted(a for a, first in self.needed_by.items() if first == step and a not in self.done):
+        swept = actions(shared.printed(destroy=True))
+        for action in sorted(a for a, first in self.needed_by.items() if first == step and a in swept - self.done):
             trial = shared if step in self.configuration.steps else self.fresh()
             if step == "destroy":
                 trial.do("run")

@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 
 from model_dockerize.aws import TO_COME
 from model_dockerize.aws.ground import permissions
+from model_dockerize.aws.policy import stacks
 from model_dockerize.aws.statement import Where
 from model_dockerize.sandbox.server.definitions import is_fargate_size
 from model_dockerize.settings.fargate import memories
@@ -192,7 +193,8 @@ def where(partition: str) -> Where:
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_a_printed_policy_says_what_aws_knows_and_fits(name: str, partition: str) -> None:
     settings = configured(Path("/tmp/model"), **CONFIGURATIONS[name].inputs)
-    for document in documents(settings, where(partition)):
+    own = [stacks(settings, where(partition), after_bootstrap) for after_bootstrap in (False, True)]
+    for document in (*documents(settings, where(partition)), *own):
         assert policies.findings(document, partition) == []
 
 

@@ -1,6 +1,5 @@
 """The stage `push`: what is handed to the engine."""
 
-from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from model_dockerize import aws, image
 from model_dockerize.pipeline import make, ship
+from model_dockerize.pipeline.aside import Aside
 from model_dockerize.pipeline.context import FromFolder, Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
@@ -38,7 +38,7 @@ def test_what_was_proved_is_pushed_whatever_bears_its_name_by_now(monkeypatch: p
     model: Any = SimpleNamespace(name="iris", version="1")
     nothing: Any = None
     prepared = FromFolder(model, "b", "linux/amd64", nothing, "FROM scratch", "1")
-    underway: Future[aws.Runtime | None] = Future()
+    underway = Aside(lambda _: None)
     ship.push(Run(to_settings([]), {}, Recorder(Quiet())), prepared, nothing, nothing, underway)
     # Of the proved image, by its id; the tag is asked for before the build, and scanning is on before the push.
     assert [s for s in steps if s in ("check_tag", "ensure_rules") or s.startswith("push")] == [

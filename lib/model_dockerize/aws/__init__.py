@@ -2,10 +2,11 @@
 
 from model_dockerize.aws.address import Address, address_of
 from model_dockerize.aws.batch import JobDefinition, ensure_job_definition, latest_job_definition
+from model_dockerize.aws.bootstrap import bootstrap
 from model_dockerize.aws.change import Change
 from model_dockerize.aws.compute import ComputeEnvironment, ensure_compute_environment, existing_environment
 from model_dockerize.aws.container import Container, container_of
-from model_dockerize.aws.destroy import Names, find_ours, remove
+from model_dockerize.aws.destroy import Destruction, Names, plan_destruction, remove
 from model_dockerize.aws.diagnosis import StoppedTask
 from model_dockerize.aws.ecr import (
     PushedImage,
@@ -17,28 +18,31 @@ from model_dockerize.aws.ecr import (
     find_build,
     login,
     pinned,
+    repository_of,
     tag_image,
     verify,
 )
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.examine import distrusting, lifetime, linked_roles, quotas, similar_region
 from model_dockerize.aws.foundations import (
-    Foundations,
-    Runtime,
+    as_deployed,
     ensure_foundations,
-    ensure_instance_runtime,
+    ensure_job_network,
+    ensure_network,
     ensure_runtime,
 )
 from model_dockerize.aws.function import Function, ensure_function
+from model_dockerize.aws.ground.events import Pace
+from model_dockerize.aws.ground.model import Model
+from model_dockerize.aws.ground.names import log_group
 from model_dockerize.aws.job_list import place, too_long
 from model_dockerize.aws.job_queue import JobQueue, ensure_queue, feed, others_queue
 from model_dockerize.aws.jobs import Job, end_jobs, follow_jobs, log_of, send_jobs, underway
-from model_dockerize.aws.logs import log_group_name
 from model_dockerize.aws.names import TAG, legal_name
-from model_dockerize.aws.network import Network, ensure_network
 from model_dockerize.aws.one_job import SubmittedJob, submit_one
 from model_dockerize.aws.one_off import MOST_OVERRIDES, Ended, run_once
-from model_dockerize.aws.policy import permissions, removal, trust
+from model_dockerize.aws.policy import permissions, stacks, trust
+from model_dockerize.aws.policy_removal import removal
 from model_dockerize.aws.registry_rules import check_findings, ensure_rules
 from model_dockerize.aws.rehearsal import TO_COME, Rehearsal, is_read, rehearse
 from model_dockerize.aws.rollout import (
@@ -49,6 +53,7 @@ from model_dockerize.aws.rollout import (
     settle_failed_first_deployment,
 )
 from model_dockerize.aws.running import Running, build_of, previous, running
+from model_dockerize.aws.runtime import Foundations, LoadBalancer, Network, Runtime, Volume
 from model_dockerize.aws.scaling import ensure_scaling
 from model_dockerize.aws.service import Service, check_service, ensure_service, mark_proved, short_arn
 from model_dockerize.aws.service_log import follow_log, log_lines
@@ -57,7 +62,6 @@ from model_dockerize.aws.simulate import Simulation, simulate
 from model_dockerize.aws.statement import Where
 from model_dockerize.aws.subnets import Subnet
 from model_dockerize.aws.taskdef import TaskDefinition, ensure_task_definition
-from model_dockerize.aws.volume import Volume, ensure_volume
 
 __all__ = [
     "MOST_OVERRIDES",
@@ -68,6 +72,7 @@ __all__ = [
     "Change",
     "ComputeEnvironment",
     "Container",
+    "Destruction",
     "Ended",
     "Foundations",
     "Function",
@@ -75,8 +80,11 @@ __all__ = [
     "Job",
     "JobDefinition",
     "JobQueue",
+    "LoadBalancer",
+    "Model",
     "Names",
     "Network",
+    "Pace",
     "PushedImage",
     "RegistryLogin",
     "Rehearsal",
@@ -93,6 +101,8 @@ __all__ = [
     "Volume",
     "Where",
     "address_of",
+    "as_deployed",
+    "bootstrap",
     "build_of",
     "build_tag",
     "check_findings",
@@ -105,8 +115,8 @@ __all__ = [
     "ensure_compute_environment",
     "ensure_foundations",
     "ensure_function",
-    "ensure_instance_runtime",
     "ensure_job_definition",
+    "ensure_job_network",
     "ensure_network",
     "ensure_queue",
     "ensure_repository",
@@ -115,11 +125,9 @@ __all__ = [
     "ensure_scaling",
     "ensure_service",
     "ensure_task_definition",
-    "ensure_volume",
     "existing_environment",
     "feed",
     "find_build",
-    "find_ours",
     "follow",
     "follow_jobs",
     "follow_log",
@@ -129,7 +137,7 @@ __all__ = [
     "legal_name",
     "lifetime",
     "linked_roles",
-    "log_group_name",
+    "log_group",
     "log_lines",
     "log_of",
     "login",
@@ -138,11 +146,13 @@ __all__ = [
     "permissions",
     "pinned",
     "place",
+    "plan_destruction",
     "previous",
     "quotas",
     "rehearse",
     "removal",
     "remove",
+    "repository_of",
     "rollback",
     "run_once",
     "running",
@@ -151,6 +161,7 @@ __all__ = [
     "short_arn",
     "similar_region",
     "simulate",
+    "stacks",
     "submit_one",
     "tag_image",
     "too_long",

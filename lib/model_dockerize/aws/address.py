@@ -66,13 +66,22 @@ def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]]
         (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
         pages = aws.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn)
         for listener in (found for page in pages for found in page["Listeners"]):
-            if any(action.get("TargetGroupArn") == target_group for action in listener["DefaultActions"]):
+            if _forwards(aws, listener, target_group):
                 scheme, port = listener["Protocol"], listener["Port"]
                 suffix = "" if port == _STANDARD.get(scheme) else f":{port}"
                 patience = _NEW_NAME if balancer["Scheme"] == "internet-facing" else _PRIVATE
                 groups = tuple(balancer.get("SecurityGroups", []))
                 return f"{scheme.lower()}://{balancer['DNSName']}{suffix}", patience, groups
     return None
+
+
+def _forwards(aws: Aws, listener: Any, target_group: str) -> bool:
+    """Whether a listener, or one of its rules, sends requests to the group, perhaps a part of them."""
+    pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=listener["ListenerArn"])
+    # The default actions are a rule, too.
+    actions = [action for page in pages for rule in page["Rules"] for action in rule["Actions"]]
+    groups = [g for action in actions for g in action.get("ForwardConfig", {}).get("TargetGroups", [])]
+    return any(found.get("TargetGroupArn") == target_group for found in (*actions, *groups))
 
 
 def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:

@@ -24,6 +24,7 @@ _NO_INPUT_OF_CONTAINER = (
 )
 #: What inputs may say, and a BatchConfig.yml has no words for.
 _NOT_IN_FILE, _NOT_IN_FILE_OF_CONTAINER = ("parameters",), ("jobRoleArn", "secrets")
+_BATCHS_LOG = "/aws/batch/job"
 _WHOLE = 1024  # CPU units of a vCPU
 
 
@@ -36,6 +37,7 @@ class JobDefinition:
     revision: int
     existed: bool  # a definition of this name was there before this run
     changed: bool  # this run registered the revision
+    log_group: str = ""  # of its jobs, where it was there before
 
 
 @finds_what_was_lost
@@ -64,6 +66,7 @@ def ensure_job_definition(
     """
     name = legal_name(name, 128)
     wanted = job_definition(batch, name, container, command, parameters)
+    wanted["tags"] = {**wanted["tags"], **aws.tags}
     operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
     with translate(f"job definition {name}"):
         latest = _latest(aws, name)
@@ -109,7 +112,9 @@ def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
             f"There is no job definition {name} in {aws.identity.region}.",
             "Make it first: model-dockerize batch FOLDER",
         )
-    return JobDefinition(latest["jobDefinitionArn"], name, latest["revision"], existed=True, changed=False)
+    options = latest.get("containerProperties", {}).get("logConfiguration", {}).get("options", {})
+    arn, group = latest["jobDefinitionArn"], options.get("awslogs-group", _BATCHS_LOG)
+    return JobDefinition(arn, name, latest["revision"], existed=True, changed=False, log_group=group)
 
 
 def job_definition(

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Action = Literal["make", "change", "leave"]
-_SIGNS = {"make": "+", "change": "~", "leave": "="}
+Action = Literal["make", "change", "leave", "remove"]
+_SIGNS = {"make": "+", "change": "~", "leave": "=", "remove": "-"}
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 from model_dockerize.aws.change import Action
 from model_dockerize.aws.errors import translate
-from model_dockerize.aws.iam import ensure_batch_role, ensure_instance_profile
+from model_dockerize.aws.foundations import ensure_instance_profile
+from model_dockerize.aws.given import given_role
 from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import BATCH, TAG
-from model_dockerize.aws.network import Network
+from model_dockerize.aws.runtime import Network
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.settling import Sleep, once_gone, until_valid, warn_if_idle
 from model_dockerize.errors import InputError
@@ -55,7 +56,6 @@ def ensure_compute_environment(
     platform: str,
     progress: Progress,
     sleep: Sleep = time.sleep,
-    role_of_new: str = "",
 ) -> ComputeEnvironment:
     """The compute environment that `settings` describes, in `network`: made, or changed where it differs, and VALID.
 
@@ -63,7 +63,6 @@ def ensure_compute_environment(
 
     Args:
         platform: of the image of its jobs, e.g. linux/amd64.
-        role_of_new: by which Batch acts for one that has to be made, where `settings` name no service role.
 
     Raises:
         InputError: one of that name exists, of a kind that cannot become the wanted one; or no instance fits the jobs.
@@ -78,8 +77,7 @@ def ensure_compute_environment(
     wanted = compute_resources(settings, network, platform)
     if not wanted["type"].startswith("FARGATE"):
         wanted["instanceRole"] = ensure_instance_profile(aws, settings.instance_role, progress)
-    role_name = settings.service_role or ("" if there else role_of_new)
-    role = ensure_batch_role(aws, role_name, progress) if role_name else ""
+    role = given_role(aws, settings.service_role, "service-role") if settings.service_role else ""
     with translate(what):
         differing = _differing(there, wanted, role) if there else ()
         if there:
@@ -91,7 +89,7 @@ def ensure_compute_environment(
                 type="MANAGED",
                 state="ENABLED",
                 computeResources=wanted,  # type: ignore[arg-type]
-                tags={TAG: BATCH},
+                tags={TAG: BATCH, **aws.tags},
                 **own,
             )
         elif differing:

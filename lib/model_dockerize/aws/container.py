@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model_dockerize.aws.foundations import Runtime
+from model_dockerize.aws.runtime import Runtime, Volume
 from model_dockerize.aws.session import Aws
-from model_dockerize.aws.volume import Volume
 from model_dockerize.errors import InputError
 from model_dockerize.settings import ServiceSettings
 from model_dockerize.settings.access import key_variables

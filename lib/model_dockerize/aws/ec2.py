@@ -1,17 +1,13 @@
-"""What every module that talks to EC2 about the network needs: all pages of an answer, our tag, and our names."""
+"""What every module that talks to EC2 about the network needs: all pages of an answer."""
 
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws.errors import code_of, message_of
-from model_dockerize.aws.names import NETWORK, TAG
 from model_dockerize.errors import InputError
 
-NAME = "model-dockerize"
 ANYWHERE = "0.0.0.0/0"
-#: A filter: what we made.
-OURS: Any = {"Name": f"tag:{TAG}", "Values": [NETWORK]}
 
 
 def found(describe: Any, key: str, **query: Any) -> list[Any]:
@@ -36,11 +32,6 @@ def found(describe: Any, key: str, **query: Any) -> list[Any]:
 def within(vpc: str) -> Any:
     """A filter: what is in this VPC."""
     return {"Name": "vpc-id", "Values": [vpc]}
-
-
-def tags(resource: str, name: str = NAME) -> Any:
-    """The TagSpecifications entry for a new `resource`, e.g. `subnet`."""
-    return {"ResourceType": resource, "Tags": [{"Key": TAG, "Value": NETWORK}, {"Key": "Name", "Value": name}]}
 
 
 def name_of(thing: Any) -> str:

@@ -86,7 +86,7 @@ def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
                 imageTagMutability="MUTABLE",
                 imageScanningConfiguration={"scanOnPush": False},
                 encryptionConfiguration={"encryptionType": "AES256"},
-                tags=[{"Key": TAG, "Value": REGISTRY}],
+                tags=[{"Key": key, "Value": value} for key, value in {TAG: REGISTRY, **aws.tags}.items()],
             )["repository"]
         except aws.ecr.exceptions.RepositoryAlreadyExistsException:
             made = aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
@@ -110,6 +110,12 @@ def parts_of(reference: str) -> tuple[str, str, str]:
     place, _, tag = reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
     host, _, name = place.partition("/")
     return ("", reference, "") if "@" in reference or not name else (host, name, tag)
+
+
+def repository_of(reference: str) -> str:
+    """The repository of an image, without registry, tag and digest; empty where no registry is named. Pure."""
+    host, _, name = reference.partition("@")[0].partition("/")
+    return name.rpartition(":")[0] or name if "." in host else ""
 
 
 def pinned(aws: Aws, reference: str, progress: Progress) -> str:

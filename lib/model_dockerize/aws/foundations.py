@@ -1,121 +1,205 @@
-"""What has to be there before anything can run: roles and log for a container; network and cluster for a service."""
+"""Has everything there before anything runs: the stacks, and beside them what is given. Cheap where nothing changed."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.eventual import lacks_service_linked_role, once_linked
-from model_dockerize.aws.iam import ensure_execution_role, ensure_task_role
-from model_dockerize.aws.load_balancer import LoadBalancer, ensure_load_balancer
-from model_dockerize.aws.logs import ensure_log_group
+from model_dockerize.aws.given import (
+    check_file_system,
+    default_group,
+    given_balancer,
+    given_groups,
+    given_network,
+    given_profile,
+    given_role,
+)
+from model_dockerize.aws.ground.events import Pace
+from model_dockerize.aws.ground.model import Model, Place, as_it_is, ensure_model
+from model_dockerize.aws.ground.names import SHARED, model_stack
+from model_dockerize.aws.ground.shared import Needs, ensure_shared, is_cluster, link_ecs, network_of
+from model_dockerize.aws.ground.stacks import describe_stack
+from model_dockerize.aws.ground.values import Stack
+from model_dockerize.aws.ground.volume import ensure_volume
 from model_dockerize.aws.names import CLUSTER, TAG
-from model_dockerize.aws.network import ensure_network
-from model_dockerize.aws.secrets import ensure_secrets_readable
+from model_dockerize.aws.runtime import Foundations, LoadBalancer, Network, Runtime, Volume
 from model_dockerize.aws.session import Aws
-from model_dockerize.aws.volume import Volume, ensure_volume
-from model_dockerize.errors import AwsError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
 
-
-@dataclass(frozen=True)
-class Runtime:
-    """What any container of a model needs, as a service or as a Batch job."""
-
-    execution_role_arn: str
-    task_role_arn: str  # empty: whatever runs the container lends it its own rights
-    log_group: str
-    fresh_roles: bool  # a role is so new that other services may not see it yet
+_ZONES, _ZONES_OF_BALANCER = 1, 2
 
 
-@dataclass(frozen=True)
-class Foundations(Runtime):
-    """What a service needs besides."""
+def ensure_runtime(
+    aws: Aws,
+    settings: ServiceSettings,
+    model: Model,
+    progress: Progress,
+    pace: Pace | None = None,
+    role_of_instance: bool = False,
+) -> Runtime:
+    """Return the roles and the log group of a model. Enough for a Batch job definition.
 
-    vpc_id: str
-    subnet_ids: tuple[str, ...]  # of the tasks
-    security_group_ids: tuple[str, ...]
-    cluster: str  # name
-    assign_public_ip: bool
-    load_balancer: LoadBalancer | None = None
-    volume: Volume | None = None  # None: jobs end with their task
-
-
-def ensure_runtime(aws: Aws, settings: ServiceSettings, name: str, progress: Progress) -> Runtime:
-    """Roles and the log group of the model `name`. Enough for a Batch job definition."""
-    execution = ensure_execution_role(aws, settings.execution_role, progress)
-    task = ensure_task_role(aws, settings.task_role, progress)
-    ensure_secrets_readable(aws, execution, name, settings.secret_arns, progress)
-    group = ensure_log_group(aws, name, progress)
-    return Runtime(execution.arn, task.arn, group, execution.fresh or task.fresh)
-
-
-def ensure_instance_runtime(aws: Aws, settings: ServiceSettings, name: str, progress: Progress) -> Runtime:
-    """What a Batch job on EC2 instances needs. Where no task role is named, it has the rights of its instance."""
-    if settings.task_role:
-        return ensure_runtime(aws, settings, name, progress)
-    execution = ensure_execution_role(aws, settings.execution_role, progress)
-    return Runtime(execution.arn, "", ensure_log_group(aws, name, progress), execution.fresh)
-
-
-def ensure_foundations(aws: Aws, settings: ServiceSettings, name: str, progress: Progress) -> Foundations:
-    """Everything a service of the model `name` stands on: `ensure_runtime`, network, volume, cluster.
+    Args:
+        role_of_instance: where no task role is named, the job has the rights of its instance.
 
     Raises:
-        InputError: a role, subnet or security group was given that is not there or does not fit.
+        InputError: a role was given that is not there.
         AwsAccessError, AwsError: as AWS says.
     """
-    network = ensure_network(aws, settings, progress)
-    balancer = None
-    if settings.balanced:
-        balancer = ensure_load_balancer(aws, settings, settings.service or name, network, progress)
-        network = replace(network, security_group_ids=balancer.task_group_ids)
-    volume = ensure_volume(aws, settings.volume, name, network, progress) if settings.volume else None
-    runtime = ensure_runtime(aws, settings, name, progress)
-    _ensure_cluster(aws, settings.cluster, progress)
+    there = describe_stack(aws, model_stack(settings.cluster, model.name))
+    shared = ensure_shared(aws, Needs(), progress, pace)
+    execution = _execution_role(aws, settings, progress)
+    stack = ensure_model(aws, settings, model, execution, None, shared, there, progress, pace)
+    task = "" if role_of_instance and not settings.task_role else _task_role(aws, settings, shared)
+    return Runtime(execution or stack.outputs["ExecutionRole"], task, stack.outputs["LogGroup"], _is_fresh(stack))
+
+
+def ensure_foundations(
+    aws: Aws, settings: ServiceSettings, model: Model, progress: Progress, pace: Pace | None = None
+) -> Foundations:
+    """Return everything that a service of the model stands on.
+
+    Raises:
+        InputError: what was given is not there or does not fit; something would be lost.
+        AwsAccessError, AwsError: as AWS says.
+    """
+    there = describe_stack(aws, model_stack(settings.cluster, model.name))
+    known = as_it_is(settings, there)
+    network, shared = _network(aws, known, Needs(cluster=settings.cluster == SHARED), progress, pace)
+    place = _place(aws, settings, network, shared, there, progress, pace)
+    execution = _execution_role(aws, settings, progress)
+    task = _task_role(aws, settings, shared)
+    stack = ensure_model(aws, settings, model, execution, place, shared, there, progress, pace)
+    if settings.cluster != SHARED:
+        _ensure_cluster(aws, settings.cluster, progress)
+    groups = network.security_group_ids or (stack.outputs["TaskGroup"],)
+    now = as_it_is(settings, stack)
     return Foundations(
-        execution_role_arn=runtime.execution_role_arn,
-        task_role_arn=runtime.task_role_arn,
-        log_group=runtime.log_group,
-        fresh_roles=runtime.fresh_roles,
+        execution_role_arn=execution or stack.outputs["ExecutionRole"],
+        task_role_arn=task,
+        log_group=stack.outputs["LogGroup"],
+        fresh_roles=_is_fresh(stack) or _is_fresh(shared),
         vpc_id=network.vpc_id,
         subnet_ids=network.subnet_ids,
-        security_group_ids=network.security_group_ids,
+        security_group_ids=groups,
         cluster=settings.cluster,
         assign_public_ip=settings.assign_public_ip,
-        load_balancer=balancer,
-        volume=volume,
+        settings=now,
+        load_balancer=LoadBalancer(stack.outputs["Blue"]) if now.balanced else None,
+        volume=Volume(stack.outputs["Volume"], stack.outputs["AccessPoint"]) if now.volume else None,
     )
 
 
+def ensure_network(aws: Aws, settings: ServiceSettings, progress: Progress, pace: Pace | None = None) -> Network:
+    """Return the network of services: the one that is given, or the shared one, made where it is missing.
+
+    Raises:
+        InputError: something given does not exist, not all of it is in one VPC, or the region has too few zones.
+    """
+    return _network(aws, settings, Needs(), progress, pace)[0]
+
+
+def ensure_job_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Network:
+    """Return the network of AWS Batch. Nobody calls a job: where no group is named, one that admits nobody else's.
+
+    Raises:
+        InputError: as `ensure_network`.
+    """
+    network, shared = _network(aws, settings, Needs(), progress, None)
+    if network.security_group_ids:
+        return network
+    if settings.vpc or settings.subnets:
+        return replace(network, security_group_ids=(default_group(aws, network.vpc_id),))
+    return replace(network, security_group_ids=(shared.outputs["JobGroup"],))
+
+
+def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
+    """Return the ARN of the profile of Batch's EC2 instances: the one that is named, else the shared stack's.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if wanted:
+        return given_profile(aws, wanted)
+    return ensure_shared(aws, Needs(instances=True), progress).outputs["InstanceProfile"]
+
+
+def as_deployed(aws: Aws, settings: ServiceSettings, name: str) -> ServiceSettings:
+    """Return the settings, with what no input says as the stack of the model `name` has it."""
+    return as_it_is(settings, describe_stack(aws, model_stack(settings.cluster, name)))
+
+
+def _network(
+    aws: Aws, settings: ServiceSettings, needs: Needs, progress: Progress, pace: Pace | None
+) -> tuple[Network, Stack]:
+    if settings.vpc or settings.subnets:
+        network = given_network(aws, settings, progress)
+        return network, ensure_shared(aws, needs, progress, pace)
+    zones = settings.zones or (_ZONES_OF_BALANCER if settings.load_balancer == "true" else _ZONES)
+    public = max(zones, _ZONES_OF_BALANCER) if settings.load_balancer == "true" else zones
+    private = not settings.assign_public_ip
+    wanted = replace(needs, zones=public, private=private, vpc_cidr=settings.vpc_cidr)
+    shared = ensure_shared(aws, wanted, progress, pace)
+    network = network_of(shared, zones, private)
+    groups = given_groups(aws, settings.security_groups, network.vpc_id)
+    return replace(network, security_group_ids=groups), shared
+
+
+def _place(
+    aws: Aws,
+    settings: ServiceSettings,
+    network: Network,
+    shared: Stack,
+    there: Stack | None,
+    progress: Progress,
+    pace: Pace | None,
+) -> Place:
+    balancer = None
+    if settings.load_balancer not in ("true", "false"):
+        balancer = given_balancer(aws, settings, network.vpc_id, there)
+    if settings.volume.startswith("fs-"):
+        check_file_system(aws, settings.volume, network, progress)
+        return Place(network, balancer, file_system=settings.volume)
+    if settings.volume:
+        return Place(network, balancer, ensure_volume(aws, settings.volume, network, shared, progress, pace))
+    return Place(network, balancer)
+
+
+def _execution_role(aws: Aws, settings: ServiceSettings, progress: Progress) -> str:
+    """ARN of the one that is named; empty: the model's stack has its own."""
+    if not settings.execution_role:
+        return ""
+    if settings.secret_arns:
+        progress.info(f"role {settings.execution_role} is not ours: it must be allowed to read the secrets itself")
+    return given_role(aws, settings.execution_role, "execution-role")
+
+
+def _task_role(aws: Aws, settings: ServiceSettings, shared: Stack) -> str:
+    return given_role(aws, settings.task_role, "task-role") if settings.task_role else shared.outputs["TaskRole"]
+
+
+def _is_fresh(stack: Stack) -> bool:
+    return stack.action != "leave"
+
+
 def _ensure_cluster(aws: Aws, name: str, progress: Progress) -> None:
+    """One that is not the shared stack's: whoever names it may share it with other people's services."""
+    if is_cluster(aws, name):
+        aws.settled(progress, "leave", "cluster", name)
+        return
+    own = {TAG: CLUSTER, **aws.tags}
+
+    def make() -> object:
+        return aws.ecs.create_cluster(clusterName=name, tags=[{"key": k, "value": v} for k, v in own.items()])
+
     with translate(f"cluster {name}"):
-        found = aws.ecs.describe_clusters(clusters=[name])["clusters"]
-        status = found[0]["status"] if found else "MISSING"
-        if status in ("ACTIVE", "PROVISIONING"):
-            aws.settled(progress, "leave", "cluster", name)
-            return
-        if status not in ("MISSING", "INACTIVE"):
-            raise AwsError(f"Cluster {name} is {status}.", remedy="Wait until it is gone, or name another cluster.")
-        make: dict[str, Any] = {"clusterName": name, "tags": [{"key": TAG, "value": CLUSTER}]}
         try:
-            aws.ecs.create_cluster(**make)
+            make()
         except ClientError as error:
             if not lacks_service_linked_role(error):
                 raise
-            _link(aws, progress)
-            once_linked(lambda: aws.ecs.create_cluster(**make))
+            link_ecs(aws, progress)
+            once_linked(make)
     aws.settled(progress, "make", "cluster", name)
-
-
-def _link(aws: Aws, progress: Progress) -> None:
-    """The first cluster of an account: CreateCluster makes ECS's role, but may not see it yet."""
-    try:
-        aws.iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
-        aws.settled(progress, "make", "role", "AWSServiceRoleForECS")
-    except aws.iam.exceptions.InvalidInputException:
-        pass  # It is there already.
-    except ClientError as error:
-        progress.info(f"role AWSServiceRoleForECS: left to ECS ({error})")

@@ -12,6 +12,7 @@ import shlex
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,11 +23,10 @@ from botocore.exceptions import ClientError
 from model_dockerize.aws.errors import DENIED, code_of, translate
 from model_dockerize.aws.eventual import once_assumable
 from model_dockerize.aws.function_source import end_source, ensure_source
-from model_dockerize.aws.iam import ensure_function_role
+from model_dockerize.aws.iam import ensure_function_role, function_role_name, get_role
 from model_dockerize.aws.logs import is_log_group
 from model_dockerize.aws.lost import finds_what_was_lost
-from model_dockerize.aws.names import FUNCTION, TAG, legal_name
-from model_dockerize.aws.role_removal import function_role_things
+from model_dockerize.aws.names import FUNCTION, TAG, legal_name, tagged
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.thing import Thing
 from model_dockerize.errors import AwsError, InputError
@@ -109,15 +109,19 @@ def ensure_function(
 
 def function_things(aws: Aws, name: str) -> Iterator[Thing]:
     """What of the function `name` is ours, in the order of its removal. Its role goes last: it shows what was ours."""
-    there: Any = _look(aws, name) if name else None
+    if not name:
+        return
+    there: Any = _look(aws, name)
     ours = bool(there) and TAG in there.get("Tags", {})
-    role = tuple(function_role_things(aws, name)) if name else ()
+    role = function_role_name(name, aws.identity.region)
+    is_role_ours = tagged((get_role(aws, role) or {}).get("Tags", []))
     if ours:
         yield Thing("function", name, partial(_end, aws, name, there["Configuration"]["FunctionArn"]))
     group = f"/aws/lambda/{name}"
-    if (ours or (role and not there)) and is_log_group(aws, group):
+    if (ours or (is_role_ours and not there)) and is_log_group(aws, group):
         yield Thing("log group", group, partial(aws.logs.delete_log_group, logGroupName=group))
-    yield from role
+    if is_role_ours:
+        yield Thing("role", role, partial(_end_role, aws, role))
 
 
 def archive() -> bytes:
@@ -144,7 +148,7 @@ def _made(aws: Aws, name: str, ours: Mapping[str, str], progress: Progress, slee
             Description="Submits an AWS Batch job for every file that arrives in S3.",
             Timeout=_TIMEOUT,
             Environment={"Variables": dict(ours)},
-            Tags={TAG: FUNCTION},
+            Tags={TAG: FUNCTION, **aws.tags},
         ),
         role.fresh,
     )
@@ -241,3 +245,10 @@ def _left_to_somebody(name: str, ours: Mapping[str, str], error: ClientError, pr
 def _end(aws: Aws, name: str, arn: str) -> None:
     end_source(aws, name, arn)
     aws.functions.delete_function(FunctionName=name)
+
+
+def _end_role(aws: Aws, role: str) -> None:
+    """Delete the role with our policy. With policies of others in it, IAM refuses, and that is told."""
+    with suppress(aws.iam.exceptions.NoSuchEntityException):
+        aws.iam.delete_role_policy(RoleName=role, PolicyName=TAG)
+    aws.iam.delete_role(RoleName=role)

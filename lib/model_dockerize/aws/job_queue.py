@@ -8,7 +8,7 @@ from model_dockerize.aws.compute import ensure_compute_environment
 from model_dockerize.aws.errors import translate
 from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import BATCH, TAG
-from model_dockerize.aws.network import Network
+from model_dockerize.aws.runtime import Network
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.settling import Sleep, once_gone, until_valid, warn_if_idle
 from model_dockerize.progress import Progress
@@ -82,7 +82,7 @@ def feed(
                 priority=priority,
                 state="ENABLED",
                 computeEnvironmentOrder=order,
-                tags={TAG: BATCH},
+                tags={TAG: BATCH, **aws.tags},
             )
         differing = _differing(there, order, priority) if there else ()
         if differing:

@@ -79,7 +79,7 @@ def _send(aws: Aws, queue: str, definition: str, name: str, parameters: Mapping[
             jobDefinition=definition,
             parameters=parameters,
             propagateTags=True,
-            tags={TAG: BATCH},
+            tags={TAG: BATCH, **aws.tags},
             **array,
         )["jobId"]
 

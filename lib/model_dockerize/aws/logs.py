@@ -1,38 +1,7 @@
-"""CloudWatch Logs: the group of a model, and the last lines of a container."""
+"""CloudWatch Logs: the last lines of a container."""
 
 from model_dockerize.aws.errors import translate
-from model_dockerize.aws.names import LOGS, TAG
 from model_dockerize.aws.session import Aws
-from model_dockerize.progress import Progress
-
-_RETENTION_DAYS = 30
-
-
-def log_group_name(name: str) -> str:
-    """Where the containers of the model `name` write."""
-    return f"/model-dockerize/{name}"
-
-
-def ensure_log_group(aws: Aws, name: str, progress: Progress) -> str:
-    """The log group of the model `name`, made if absent; kept 30 days unless somebody chose otherwise."""
-    group = log_group_name(name)
-    with translate(f"log group {group}"):
-        pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group)
-        there = [g for page in pages for g in page["logGroups"] if g["logGroupName"] == group]
-        if not there:
-            try:
-                aws.logs.create_log_group(logGroupName=group, tags={TAG: LOGS})
-                aws.settled(progress, "make", "log group", group)
-            except aws.logs.exceptions.ResourceAlreadyExistsException:
-                pass  # Another run of ours was first.
-        keeps = bool(there and there[0].get("retentionInDays"))
-        if not keeps:
-            aws.logs.put_retention_policy(logGroupName=group, retentionInDays=_RETENTION_DAYS)
-        if there:
-            aws.settled(
-                progress, "leave" if keeps else "change", "log group", group, *(() if keeps else ("retention",))
-            )
-    return group
 
 
 def is_log_group(aws: Aws, group: str) -> bool:

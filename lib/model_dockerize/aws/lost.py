@@ -21,25 +21,12 @@ T = TypeVar("T")
 
 #: Operations that make another one when they are called again.
 NOT_REPEATED = {
-    "ec2": (
-        "AllocateAddress",
-        "CreateInternetGateway",
-        "CreateRouteTable",
-        "CreateSecurityGroup",
-        "CreateSubnet",
-        "CreateVpc",
-        "CreateVpcEndpoint",
-    ),
     "ecs": ("RegisterTaskDefinition",),
     "batch": ("RegisterJobDefinition", "SubmitJob"),
 }
 _TRIES = 5
-# The last ones are EFS's, two of Lambda (there, or changed since we looked), Batch's words, which have no code of their
-# own, and IAM's for a profile that has its one role.
-_THERE = re.compile(
-    r"AlreadyExists|AlreadyAssociated|Duplicate|\.Conflict|MountTargetConflict|ResourceConflict|PreconditionFailed|"
-    r"[Aa]lready exists|InstanceSessionsPerInstanceProfile"
-)
+# Two are Lambda's (there, or changed since we looked). The last are Batch's words, which have no code of their own.
+_THERE = re.compile(r"AlreadyExists|ResourceConflict|PreconditionFailed|[Aa]lready exists")
 
 
 class AnswerLostError(AwsError):

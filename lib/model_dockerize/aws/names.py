@@ -6,19 +6,15 @@ from typing import Any
 
 #: Everything that model-dockerize makes carries this tag; its value says what the thing is for.
 TAG = "model-dockerize"
-NETWORK, ROLE, CLUSTER, LOGS, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTION, VOLUME = (
-    "network",
+ROLE, CLUSTER, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTION = (
     "role",
     "cluster",
-    "logs",
     "registry",
     "batch",
     "task-definition",
     "service",
     "function",
-    "volume",
 )
-LOAD_BALANCER = "load-balancer"
 
 
 def tagged(tags: Iterable[Any]) -> bool:

@@ -54,7 +54,7 @@ def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
                 parameters=dict(job.parameters),
                 containerOverrides=overrides(job),  # type: ignore[arg-type]
                 propagateTags=True,
-                tags={TAG: BATCH, _SENDING: sending},
+                tags={TAG: BATCH, _SENDING: sending, **aws.tags},
                 **retries,
             )["jobId"]
 

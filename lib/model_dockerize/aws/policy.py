@@ -7,101 +7,43 @@ from typing import Any
 
 from model_dockerize.aws.destroy import Names
 from model_dockerize.aws.ecr import parts_of
-from model_dockerize.aws.iam import TASK_ROLE, function_role_name
-from model_dockerize.aws.logs import log_group_name
+from model_dockerize.aws.ground.names import log_group
+from model_dockerize.aws.ground.permissions import BOUNDARY, caller_policy, own_policy
+from model_dockerize.aws.iam import function_role_name
 from model_dockerize.aws.names import legal_name
-from model_dockerize.aws.policy_traffic import traffic, traffic_removal
+from model_dockerize.aws.policy_traffic import traffic
 from model_dockerize.aws.statement import Statement, Where
 from model_dockerize.aws.statement import allow as _allow
 from model_dockerize.settings import BatchSettings, Settings
 
 
-def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any]:
-    """The policy document for running what `settings` ask for. `destroy` needs `removal` instead."""
+def permissions(settings: Settings, names: Names, where: Where, after_bootstrap: bool = False) -> dict[str, Any]:
+    """The policy document for what a run of `settings` calls directly. Stacks need `stacks`, `destroy` `removal`."""
+    bound = settings.aws.permissions_boundary
+    if after_bootstrap and not bound:
+        bound = where.arn("iam", f"policy/{BOUNDARY}", regional=False)
     asking = _asking(settings)
     statements = [*([asking] if asking["Action"] else []), *_registry(settings, names, where)]
     if settings.service.deploy_service or settings.batch.create_job_def:
-        statements += [_log_group(settings, names, where), *_roles(settings, where)]
+        statements += [*_log_group(settings, names, where), *_roles(settings, where)]
     if settings.service.deploy_service:
-        statements += [*_service(names, where), *traffic(settings.service, names, where)]
+        statements += [*_service(names, where), *traffic(settings.service)]
         if settings.service.volume:
             statements += _volume(settings, where)
     if settings.batch.create_job_def:
         statements += _batch(settings, names, where)
         if settings.batch.update_function:
-            statements += _function(settings.batch, where)
+            statements += _function(settings.batch, bound, where)
     if settings.service.deploy_service or settings.batch.job_queue:
-        statements += _network(settings)
+        statements.append(_network(settings))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def removal(names: Names, where: Where) -> dict[str, Any]:
-    """The policy document that `destroy` needs, and nothing besides: it looks for all that any inputs may have made."""
-    ec2 = ("SecurityGroup", "NatGateway", "VpcEndpoints", "Subnet", "RouteTable", "InternetGateway", "Vpc")
-    looks = (*(f"{thing.removesuffix('s')}s" for thing in ec2), "Addresses")
-    statements = [
-        _allow(
-            "Look",
-            (
-                *(f"batch:Describe{thing}" for thing in ("ComputeEnvironments", "JobQueues", "JobDefinitions")),
-                *("ecs:ListTaskDefinitions", "ecs:DescribeTaskDefinition", "logs:DescribeLogGroups"),
-                *(f"ec2:Describe{thing}" for thing in looks),
-                *(f"elasticfilesystem:Describe{thing}" for thing in ("FileSystems", "MountTargets", "AccessPoints")),
-            ),
-        ),
-        _allow(
-            "Remove",
-            (
-                *(f"ec2:Delete{thing}" for thing in ec2),
-                *("ec2:DetachInternetGateway", "ec2:DisassociateRouteTable", "ec2:ReleaseAddress"),
-                *(f"elasticfilesystem:Delete{thing}" for thing in ("AccessPoint", "MountTarget", "FileSystem")),
-                "ec2:DeleteNetworkInterface",  # of a mount target
-                "ecs:DeregisterTaskDefinition",  # AWS knows no resource for it
-                *("batch:DeregisterJobDefinition", "batch:UpdateJobQueue", "batch:DeleteJobQueue"),
-                *("batch:UpdateComputeEnvironment", "batch:DeleteComputeEnvironment"),
-            ),
-        ),
-        _allow(
-            "RemoveService",
-            (
-                *("ecs:DescribeServices", "ecs:DescribeClusters"),
-                *("ecs:DeleteService", "ecs:DeleteCluster", "ecs:DeleteTaskDefinitions"),
-            ),
-            where.arn("ecs", f"service/{names.cluster}/{legal_name(names.service)}"),
-            where.arn("ecs", f"cluster/{names.cluster}"),
-            where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*"),
-        ),
-        _allow(
-            "RemoveRoles",
-            (
-                *(
-                    "iam:ListRolePolicies",
-                    "iam:ListAttachedRolePolicies",
-                    "iam:DeleteRolePolicy",
-                    "iam:DetachRolePolicy",
-                    "iam:DeleteRole",
-                    "iam:UntagRole",
-                    "iam:GetRole",
-                ),
-                *("iam:GetInstanceProfile", "iam:RemoveRoleFromInstanceProfile", "iam:DeleteInstanceProfile"),
-            ),
-            where.arn("iam", "role/*", regional=False),
-            where.arn("iam", "instance-profile/*", regional=False),
-        ),
-        _allow(
-            "RemoveData",
-            (
-                *("logs:DeleteLogGroup", "logs:ListTagsForResource"),
-                *("ecr:DescribeRepositories", "ecr:ListTagsForResource", "ecr:DeleteRepository"),
-            ),
-            where.arn("logs", "log-group:/model-dockerize/*"),
-            where.arn("ecr", f"repository/{names.repository}"),
-        ),
-    ]
-    statements += traffic_removal(names, where)
-    if names.function:
-        statements.append(_end_of_function(names.function, where))
-    return {"Version": "2012-10-17", "Statement": statements}
+def stacks(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
+    """The policy document for making, changing and deleting stacks: by the role of `bootstrap`, or as whoever runs."""
+    if after_bootstrap:
+        return caller_policy(where)
+    return own_policy(where, settings.aws.permissions_boundary)
 
 
 def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
@@ -135,7 +77,7 @@ def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> d
 def _asking(settings: Settings) -> Statement:
     """Reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
     actions = ["ecr:GetAuthorizationToken"] if settings.registry.push_to_ecr or _named_image(settings) else []
-    if settings.service.deploy_service or settings.batch.create_job_def:
+    if settings.batch.update_function:
         actions.append("logs:DescribeLogGroups")
     if settings.batch.create_job_def:
         actions.append("batch:DescribeJobDefinitions")
@@ -172,27 +114,26 @@ def _registry(settings: Settings, names: Names, where: Where) -> list[Statement]
     return [_allow("Registry", tuple(actions), where.arn("ecr", f"repository/{names.repository}"))]
 
 
-def _log_group(settings: Settings, names: Names, where: Where) -> Statement:
+def _log_group(settings: Settings, names: Names, where: Where) -> list[Statement]:
+    if not (settings.service.deploy_service or settings.batch.job_queue):
+        return []
     # A definition of a BatchConfig.yml has a log of its own.
-    logged = (names.model, *((names.job_definition,) if settings.batch.file else ()))
-    groups = [where.arn("logs", f"log-group:{log_group_name(name)}") for name in logged]
-    reading = ("logs:GetLogEvents",) if settings.service.deploy_service or settings.batch.job_queue else ()
-    actions = ("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource")
-    return _allow("Log", (*actions, *reading), *(arn for group in groups for arn in (group, f"{group}:*")))
+    logged = (names.service, *((names.job_definition,) if settings.batch.file else ()))
+    groups = [where.arn("logs", f"log-group:{log_group(names.cluster, name)}:*") for name in logged]
+    return [_allow("Log", ("logs:GetLogEvents",), *groups)]
 
 
 def _roles(settings: Settings, where: Where) -> list[Statement]:
-    """Making them is allowed only where ours are used; passing them on, only to tasks."""
-    given = (settings.service.execution_role, settings.service.task_role or TASK_ROLE)
+    """Those of our stacks and those that are named, which may be passed on to tasks only."""
+    given = [role for role in (settings.service.execution_role, settings.service.task_role) if role]
     arns = [r if r.startswith("arn:") else where.arn("iam", f"role/{r}", regional=False) for r in given]
-    actions = ["iam:GetRole", "iam:ListAttachedRolePolicies", "iam:CreateRole", "iam:TagRole", "iam:AttachRolePolicy"]
-    if settings.service.secret_arns:
-        actions += ["iam:GetRolePolicy", "iam:PutRolePolicy"]
-    pass_on = _allow("PassRoles", ("iam:PassRole",), *arns)
+    own = [where.arn("iam", "role/model-dockerize-*", regional=False)] if len(given) < 2 else []
+    pass_on = _allow("PassRoles", ("iam:PassRole",), *arns, *own)
     pass_on["Condition"] = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
     linked = where.arn("iam", "role/aws-service-role/*", regional=False)
+    named = [arn for arn, role in zip(arns, given, strict=True) if not role.startswith("arn:")]
     return [
-        _allow("Roles", tuple(actions), *arns),
+        *([_allow("LookAtRoles", ("iam:GetRole",), *named)] if named else []),
         pass_on,
         _allow("LinkedRoles", ("iam:CreateServiceLinkedRole",), linked),
     ]
@@ -220,22 +161,12 @@ def _service(names: Names, where: Where) -> list[Statement]:
 
 
 def _volume(settings: Settings, where: Where) -> list[Statement]:
-    """AWS gives a file system its id, so it can be named by its kind only."""
-    is_given = settings.service.volume.startswith("fs-")
-    look = ("DescribeFileSystems", "DescribeMountTargets", "DescribeAccessPoints")
-    use = ("CreateAccessPoint", "TagResource", *(("DescribeMountTargetSecurityGroups",) if is_given else ()))
-    make = () if is_given else ("CreateMountTarget",)
-    places = [where.arn("elasticfilesystem", f"{kind}/*") for kind in ("file-system", "access-point")]
-    statements = [
-        _allow("LookForVolume", tuple(f"elasticfilesystem:{action}" for action in look)),
-        _allow("Volume", tuple(f"elasticfilesystem:{action}" for action in (*use, *make)), *places),
-    ]
-    if not is_given:
-        statements.append(_allow("MakeVolume", ("elasticfilesystem:CreateFileSystem",)))  # AWS knows no resource for it
-        # EFS makes a mount target's network interface with the caller's permissions.
-        groups = ("ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress", "ec2:CreateTags")
-        statements.append(_allow("MakeMountTargets", ("ec2:CreateNetworkInterface", *groups)))
-    return statements
+    """A named one is a stack's; of one that is given it is looked at whether tasks can mount it."""
+    if not settings.service.volume.startswith("fs-"):
+        return []
+    look = ("DescribeFileSystems", "DescribeMountTargets", "DescribeMountTargetSecurityGroups")
+    place = where.arn("elasticfilesystem", f"file-system/{settings.service.volume}")
+    return [_allow("LookAtVolume", tuple(f"elasticfilesystem:{action}" for action in look), place)]
 
 
 def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
@@ -249,16 +180,10 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
         where.arn("batch", f"compute-environment/{settings.batch.compute_environment}"),
     ]
     if not settings.batch.compute_type.startswith("FARGATE"):
-        role = settings.batch.instance_role
-        making = ("iam:GetInstanceProfile", "iam:CreateInstanceProfile", "iam:AddRoleToInstanceProfile", "iam:PassRole")
-        arns = [where.arn("iam", f"{kind}/{role}", regional=False) for kind in ("instance-profile", "role")]
-        more = ("iam:TagInstanceProfile", "iam:CreateRole", "iam:GetRole", "iam:TagRole", "iam:AttachRolePolicy")
-        statements.append(_allow("InstanceRole", (*making, *more), *arns))
-    if settings.batch.service_role:
-        role = settings.batch.service_role
+        statements += _instance_role(settings.batch.instance_role, where)
+    if role := settings.batch.service_role:
         arn = role if role.startswith("arn:") else where.arn("iam", f"role/{role}", regional=False)
-        reading = ("iam:GetRole", "iam:ListAttachedRolePolicies", "iam:PassRole")
-        statements.append(_allow("BatchRole", (*reading, "iam:CreateRole", "iam:TagRole", "iam:AttachRolePolicy"), arn))
+        statements.append(_allow("BatchRole", ("iam:GetRole", "iam:PassRole"), arn))
     return [
         *statements,
         _allow(
@@ -279,18 +204,29 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
     ]
 
 
-def _function(batch: BatchSettings, where: Where) -> list[Statement]:
+def _instance_role(wanted: str, where: Where) -> list[Statement]:
+    """A profile is passed on with its role, which may have another name: only those of our stacks are known."""
+    name = wanted.rpartition("/")[2] or "model-dockerize-*"
+    profile, role = (where.arn("iam", f"{kind}/{name}", regional=False) for kind in ("instance-profile", "role"))
+    looking = [_allow("LookAtProfile", ("iam:GetInstanceProfile",), profile)] if wanted else []
+    return [*looking, _allow("PassInstanceRole", ("iam:PassRole",), role)]
+
+
+def _function(batch: BatchSettings, boundary: str, where: Where) -> list[Statement]:
     name = batch.update_function
     role = where.arn("iam", f"role/{function_role_name(name, where.region)}", regional=False)
-    making = ("lambda:GetFunction", "lambda:CreateFunction", "lambda:TagResource")
+    creating = ("lambda:GetFunction", "lambda:CreateFunction", "lambda:TagResource")
     changing = ("lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionCode")
     feeding = ("lambda:GetPolicy", "lambda:AddPermission", "lambda:RemovePermission") if batch.function_source else ()
-    roles = ("iam:GetRole", "iam:CreateRole", "iam:TagRole", "iam:GetRolePolicy", "iam:PutRolePolicy")
+    bound = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+    making = _allow("MakeFunctionRole", ("iam:CreateRole", "iam:PutRolePolicy"), role)
+    roles = making | ({"Condition": bound} if boundary else {})
     pass_on = _allow("PassFunctionRole", ("iam:PassRole",), role)
     pass_on["Condition"] = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     statements = [
-        _allow("Function", (*making, *changing, *feeding), where.arn("lambda", f"function:{name}")),
-        _allow("FunctionRole", roles, role),
+        _allow("Function", (*creating, *changing, *feeding), where.arn("lambda", f"function:{name}")),
+        roles,
+        _allow("FunctionRole", ("iam:GetRole", "iam:GetRolePolicy", "iam:TagRole"), role),
         pass_on,
     ]
     if batch.function_source:
@@ -299,38 +235,16 @@ def _function(batch: BatchSettings, where: Where) -> list[Statement]:
     return statements
 
 
-def _end_of_function(name: str, where: Where) -> Statement:
-    return _allow(
-        "RemoveFunction",
-        (
-            *("lambda:GetFunction", "lambda:GetPolicy", "lambda:DeleteFunction", "logs:DeleteLogGroup", "iam:GetRole"),
-            *("iam:DeleteRolePolicy", "iam:DeleteRole", "s3:GetBucketNotification", "s3:PutBucketNotification"),
-        ),
-        where.arn("lambda", f"function:{name}"),
-        where.arn("logs", f"log-group:/aws/lambda/{name}"),
-        where.arn("iam", f"role/{function_role_name(name, where.region)}", regional=False),
-        f"arn:{where.partition}:s3:::*",
-    )
-
-
-def _network(settings: Settings) -> list[Statement]:
-    looking: tuple[str, ...] = (*("ec2:DescribeSubnets", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups"),)
-    making: list[str] = []
+def _network(settings: Settings) -> Statement:
+    """What is given is looked at; our own is a stack's, in zones that are looked up."""
     service = settings.service
+    looking: tuple[str, ...] = ()
     if service.deploy_service:
         looking += ("ec2:DescribeNetworkInterfaces",)  # where its tasks answer
-    if not (service.vpc or service.subnets):
-        looking += ("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute", "ec2:DescribeInternetGateways")
+    if service.vpc or service.subnets:
+        looking += ("ec2:DescribeSubnets", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups")
+    else:
         looking += ("ec2:DescribeAvailabilityZones",)
-        making += [
-            *("ec2:CreateVpc", "ec2:ModifyVpcAttribute", "ec2:CreateSubnet", "ec2:CreateInternetGateway"),
-            *("ec2:AttachInternetGateway", "ec2:CreateRouteTable", "ec2:CreateRoute", "ec2:ReplaceRoute"),
-            "ec2:AssociateRouteTable",
-        ]
-        if not service.assign_public_ip:
-            looking += ("ec2:DescribeNatGateways", "ec2:DescribeAddresses", "ec2:DescribeVpcEndpoints")
-            making += ["ec2:AllocateAddress", "ec2:CreateNatGateway", "ec2:CreateVpcEndpoint", "ec2:ModifyVpcEndpoint"]
-    if not service.security_groups:
-        making += ["ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress"]
-    made = [_allow("MakeNetwork", (*making, "ec2:CreateTags"))] if making else []
-    return [_allow("Network", looking), *made]
+        looking += ("ec2:DescribeSecurityGroups",) if service.security_groups else ()
+        looking += ("ec2:DescribeSubnets",) if service.volume else ()
+    return _allow("Network", looking)

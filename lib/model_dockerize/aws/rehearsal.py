@@ -2,7 +2,7 @@
 
 So a plan is not a second implementation that could differ from the first: the stages themselves run, and what they
 would have asked AWS to do is what a run will ask. That nothing is changed does not depend on the stages: no request of
-an operation that is not known to be a read leaves this process.
+an operation that is not known to be a read leaves this process, but those by which CloudFormation is asked for a plan.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,8 @@ from model_dockerize.aws.session import Aws
 
 #: Stands for what AWS would have given: an id, an ARN.
 TO_COME = "(known after the run)"
+#: What a plan of a stack takes: CloudFormation itself says what it would do, and nothing of that is done.
+_PLANS = ("CreateChangeSet", "DeleteChangeSet")
 _READS = ("Describe", "List", "Get", "BatchGet", "Simulate")
 
 
@@ -50,6 +52,8 @@ def rehearse(aws: Aws) -> Rehearsal:
 
     def answer(model: OperationModel, context: dict[str, Any], **_: Any) -> Any:
         given, service = context.get("rehearsed", {}), model.service_model.service_name
+        if service == "cloudformation" and _plans(model.name, given):
+            return None
         if not is_read(model.name):
             rehearsal.calls.append(f"{service}:{model.name}")
             if model.name.startswith("Create"):
@@ -63,6 +67,11 @@ def rehearse(aws: Aws) -> Rehearsal:
     rehearsal.aws.listen("before-parameter-build", remember)
     rehearsal.aws.listen("before-call", answer)
     return rehearsal
+
+
+def _plans(operation: str, given: Any) -> bool:
+    """Tell whether a call serves a plan only: of the empty stack, too, that it takes for a stack that is to be made."""
+    return operation in _PLANS or (operation == "DeleteStack" and "-plan-" in given.get("StackName", ""))
 
 
 def _ok(parsed: Any) -> tuple[AWSResponse, Any]:

@@ -40,7 +40,7 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
         differing = [key for key, value in wanted.items() if (there or {}).get(key) != value]
         if differing:
             # Tags may be given to a new target only.
-            own = {} if there else {"Tags": {TAG: SERVICE}}
+            own = {} if there else {"Tags": {TAG: SERVICE, **aws.tags}}
             aws.scaling.register_scalable_target(**place, **wanted, **own)
         if _policy(aws, place).get("TargetValue") != settings.scale_on_cpu:
             aws.scaling.put_scaling_policy(

@@ -9,12 +9,11 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws.errors import code_of, translate
 from model_dockerize.aws.eventual import once_assumable
-from model_dockerize.aws.foundations import Foundations
-from model_dockerize.aws.load_balancer import balancer_name
 from model_dockerize.aws.names import SERVICE, TAG, legal_name
 from model_dockerize.aws.order import RunOrder, check_order, tags_of
+from model_dockerize.aws.runtime import Foundations
 from model_dockerize.aws.service_fit import check_controller, check_fit
-from model_dockerize.aws.service_request import comparable, count, is_registered, means, request
+from model_dockerize.aws.service_request import comparable, count, means, request
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.taskdef import TaskDefinition
 from model_dockerize.errors import TimedOutError
@@ -102,11 +101,6 @@ def ensure_service(
         # Brought to no task because its first version failed: nobody wanted that number.
         is_given_up = proving == _NOTHING and there["desiredCount"] == 0
         asked["desiredCount"] = count(settings, None if is_given_up else there["desiredCount"])
-        if foundations.load_balancer is None and is_registered(there, balancer_name(cluster, name, foundations.vpc_id)):
-            asked["loadBalancers"] = []
-            progress.warning(
-                f"service {name}: leaves its load balancer, which stays and costs money until model-dockerize destroy."
-            )
         differing = [key for key, value in comparable(asked, there).items() if not means(there.get(key), value)]
         if _gave_up(there):
             # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
@@ -181,9 +175,8 @@ def put_back(aws: Aws, service: Service, task_definition_arn: str) -> Service:
 
 
 def _create(aws: Aws, cluster: str, name: str, wanted: dict[str, Any], order: RunOrder) -> Any:
-    tags: Any = [
-        {"key": key, "value": value} for key, value in {TAG: SERVICE, PROVING: _NOTHING, **order.tags()}.items()
-    ]
+    own = {TAG: SERVICE, PROVING: _NOTHING, **order.tags(), **aws.tags}
+    tags: Any = [{"key": key, "value": value} for key, value in own.items()]
     return _understood(
         lambda w: aws.ecs.create_service(cluster=cluster, serviceName=name, launchType="FARGATE", tags=tags, **w)[
             "service"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from model_dockerize.aws.foundations import Foundations
+from model_dockerize.aws.runtime import Foundations
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.taskdef import TaskDefinition
 from model_dockerize.settings import ServiceSettings
@@ -60,12 +60,6 @@ def count(settings: ServiceSettings, now: int | None) -> int:
         return 1 if least is None else least
     wanted = now if least is None else max(now, least) if settings.max_count else least
     return min(wanted, most) if most else wanted
-
-
-def is_registered(service: Any, target_group: str) -> bool:
-    """Whether the tasks of a DescribeServices answer are registered with the target group of that name."""
-    balancers = service.get("loadBalancers", [])
-    return any(f":targetgroup/{target_group}/" in balancer.get("targetGroupArn", "") for balancer in balancers)
 
 
 def _balanced(task_definition: TaskDefinition, foundations: Foundations) -> dict[str, Any]:

@@ -7,7 +7,7 @@ over, and read from the process: proxies, and `credential_source = Environment` 
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -60,7 +60,7 @@ _CONFIG = Config(
 #: If such a file is missing, the default certificates are used. Files of credentials are not ignored like that: the run
 #: would go on as somebody else.
 _CERTIFICATES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_DONE = {"make": "made", "change": "changed", "leave": "there"}
+_DONE = {"make": "made", "change": "changed", "leave": "there", "remove": "removed"}
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,9 @@ class Aws:
     _listeners: list[tuple[str, Callable[..., Any]]] = field(default_factory=list, repr=False)
     #: Nothing is changed (see rehearsal.py), so there is nothing to wait for.
     only_asks: bool = False
+    #: Of everything that is made, besides ours.
+    tags: Mapping[str, str] = field(default_factory=dict)
+    permissions_boundary: str = ""  # ARN of the policy that bounds every role that is made; empty: there is none
     #: What the stages made, changed or left, in order: see `settled`.
     changes: list[Change] = field(default_factory=list, repr=False)
 
@@ -164,7 +167,14 @@ class Aws:
 
     def apart(self, only_asks: bool = False) -> "Aws":
         """The same account with clients and changes of its own."""
-        return Aws(self.identity, self.progress, self._session, only_asks=only_asks or self.only_asks)
+        return replace(
+            self,
+            _clients={},
+            _lock=threading.Lock(),
+            _listeners=[],
+            only_asks=only_asks or self.only_asks,
+            changes=[],
+        )
 
     def settled(self, progress: Progress, action: Action, kind: str, name: str, *fields: str, text: str = "") -> None:
         """Says that a resource was made, changed (in `fields`) or left as it is; `text` where that says it better."""
@@ -213,7 +223,13 @@ def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
             remedy="Use credentials of the account that is meant, or correct aws-account-id. Nothing was changed.",
         )
     progress.info(f"AWS account {identity.account}, region {region}, as {identity.arn}")
-    return Aws(identity, progress, boto_session)
+    return Aws(
+        identity,
+        progress,
+        boto_session,
+        tags=dict(settings.tags),
+        permissions_boundary=settings.permissions_boundary,
+    )
 
 
 class _Session(botocore.session.Session):

@@ -12,8 +12,8 @@ from model_dockerize.aws.eventual import once_assumable
 from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import TAG, TASK_DEFINITION, legal_name
 from model_dockerize.aws.newer_fields import heard, saying, unknown
+from model_dockerize.aws.runtime import Volume
 from model_dockerize.aws.session import Aws
-from model_dockerize.aws.volume import Volume
 from model_dockerize.progress import Progress
 from model_dockerize.settings.fargate import check_size
 
@@ -46,6 +46,7 @@ def ensure_task_definition(aws: Aws, family: str, container: Container, progress
     """
     family = legal_name(family)
     wanted = task_definition(family, container)
+    wanted["tags"] += [{"key": key, "value": value} for key, value in aws.tags.items()]
     operation = aws.ecs.meta.service_model.operation_model("RegisterTaskDefinition")
     with translate(f"task definition {family}"):
         with heard(aws.ecs, "DescribeTaskDefinition") as said:

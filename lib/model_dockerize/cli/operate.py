@@ -61,26 +61,29 @@ def doctor(target: Path | None, **flags: str | None) -> None:
 
 
 @cli.command("iam-policy")
+@click.option("--after-bootstrap", is_flag=True, help="The smaller one, for where an administrator ran bootstrap.")
 @takes("program", "image", "registry", "aws", "batch", "service")
-def iam_policy(target: Path | None, **flags: str | None) -> None:
+def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | None) -> None:
     """Print the least IAM policy that this configuration needs, and who may assume its role. Asks AWS nothing."""
-    execute(target, flags, partial(pipeline.iam_policy, show=click.echo), verdict=sys.stderr)
+    show = partial(pipeline.iam_policy, show=click.echo, after_bootstrap=after_bootstrap)
+    execute(target, flags, show, verdict=sys.stderr)
 
 
 @cli.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--delete-data", is_flag=True, help="Remove the volume of the model, too, with all that is on it.")
 @takes("program", "image", "registry", "aws", "batch", "service", "run")
-def destroy(target: Path | None, *, yes: bool, **flags: str | None) -> None:
-    """Remove from AWS what was made for this model, after a question. What others made is never touched."""
+def destroy(target: Path | None, *, yes: bool, delete_data: bool, **flags: str | None) -> None:
+    """Remove from AWS what was made for this model, after a question. What others made or use is never touched."""
 
-    def agreed(things: tuple[str, ...]) -> bool:
-        click.echo("\n".join(("This will be removed:", *(f"  - {printable(thing)}" for thing in things))), err=True)
+    def agreed(question: pipeline.Question) -> bool:
+        click.echo("\n".join(map(printable, question.lines())), err=True)
         try:
             return yes or click.confirm("Remove all of it?", err=True)
         except click.Abort as error:  # the end of the input, at once where there is no terminal
             raise InputError("Nobody answered, so nothing was removed.", "Answer y, or add --yes.") from error
 
-    execute(target, flags, partial(pipeline.destroy, agreed=agreed))
+    execute(target, flags, partial(pipeline.destroy, agreed=agreed, delete_data=delete_data))
 
 
 def _show(line: str) -> None:

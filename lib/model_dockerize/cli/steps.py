@@ -16,8 +16,15 @@ def login(target: Path | None, **flags: str | None) -> None:
 
 @cli.command()
 @takes("aws", "service", "run")
+def bootstrap(target: Path | None, **flags: str | None) -> None:
+    """Make once, as an administrator, what all models of a region share, and the role by which others make models."""
+    execute(target, flags, pipeline.bootstrap)
+
+
+@cli.command()
+@takes("aws", "service", "run")
 def network(target: Path | None, **flags: str | None) -> None:
-    """Make the VPC, subnet and security group of the services where they are missing, and say their ids."""
+    """Make the VPC and subnets of the services where they are missing, and say their ids."""
     execute(target, flags, pipeline.network)
 
 

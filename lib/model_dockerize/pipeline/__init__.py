@@ -19,11 +19,14 @@ from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import serve as local
 from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.destroy import Question
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
 __all__ = [
+    "Question",
     "batch_environment",
+    "bootstrap",
     "destroy",
     "dockerfile",
     "doctor",
@@ -69,13 +72,17 @@ def batch_environment(settings: Settings, environment: Mapping[str, str], record
 
 
 def destroy(
-    settings: Settings, environment: Mapping[str, str], recorder: Recorder, agreed: Callable[[tuple[str, ...]], bool]
+    settings: Settings,
+    environment: Mapping[str, str],
+    recorder: Recorder,
+    agreed: Callable[[Question], bool],
+    delete_data: bool = False,
 ) -> Report:
     """Removes what was made in AWS for the model of the folder, and what all models share with the last of them.
 
-    `agreed` is shown one line a thing and decides. Nothing that does not carry our tag is touched.
+    `agreed` is shown what runs, what goes and what stays, and decides. Nothing that others made or use is touched.
     """
-    return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed))
+    return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed, delete_data))
 
 
 def rollback(settings: Settings, environment: Mapping[str, str], recorder: Recorder, to: str) -> Report:
@@ -103,10 +110,14 @@ def logs(
 
 
 def iam_policy(
-    settings: Settings, environment: Mapping[str, str], recorder: Recorder, show: Callable[[str], None]
+    settings: Settings,
+    environment: Mapping[str, str],
+    recorder: Recorder,
+    show: Callable[[str], None],
+    after_bootstrap: bool = False,
 ) -> Report:
     """The least policy for these settings and who may use it, as JSON to `show`. Asks AWS nothing."""
-    return Run(settings, environment, recorder).report_of(lambda run: policy.show(run, show))
+    return Run(settings, environment, recorder).report_of(lambda run: policy.show(run, show, after_bootstrap))
 
 
 def submit(
@@ -142,6 +153,11 @@ def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> R
 def login(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
     """The docker command is signed in to the account's registry."""
     return Run(settings, environment, recorder).report_of(lambda run: steps.login(run, _account(run)))
+
+
+def bootstrap(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """What all models of the region share is there, and what lets others make models without an administrator."""
+    return Run(settings, environment, recorder).report_of(lambda run: steps.bootstrap(run, _account(run)))
 
 
 def network(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -220,8 +236,8 @@ def _defined(run: Run) -> None:
 def _definition_alone(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> bool:
     """The image for this computer, and a job definition of one uploaded before. Whether the latter changed."""
     make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
-    runtime = ship.foundations(run, prepared, account)
-    return bool(runtime and ship.job_definition(run, prepared, account, None, runtime))
+    runtime, changed = ship.foundations(run, prepared, account)
+    return bool(runtime and ship.job_definition(run, prepared, account, None, runtime)) or changed
 
 
 def _planned(run: Run) -> None:
@@ -247,10 +263,10 @@ def _service(run: Run) -> tuple[aws.Aws, Prepared]:
     return _account(run), prepared
 
 
-def _destroyed(run: Run, agreed: Callable[[tuple[str, ...]], bool]) -> None:
+def _destroyed(run: Run, agreed: Callable[[Question], bool], delete_data: bool) -> None:
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
-    removal.destroy(run, prepared, _account(run), agreed)
+    removal.destroy(run, prepared, _account(run), agreed, delete_data)
 
 
 def _submitted(run: Run, inputs: tuple[str, ...], output: str) -> None:

@@ -27,7 +27,10 @@ def _place(service: ServiceSettings) -> str:
     if not service.balanced and service.security_groups:
         return f"whoever {', '.join(service.security_groups)} admits"
     if not service.balanced and not service.assign_public_ip:
-        return (
-            "its own network" if ANYWHERE in service.allow_from else f"{', '.join(service.allow_from)}, by its network"
-        )
-    return _INTERNET if ANYWHERE in service.allow_from else ", ".join(service.allow_from)
+        return "its own network" if _is_open(service) else f"{', '.join(service.allow_from)}, by its network"
+    return _INTERNET if _is_open(service) else ", ".join(service.allow_from)
+
+
+def _is_open(service: ServiceSettings) -> bool:
+    """Whether anybody may connect. Where nothing is said of it, anybody may to a new model."""
+    return not service.allow_from or ANYWHERE in service.allow_from

@@ -41,7 +41,7 @@ def ensure_queue(run: Run, account: aws.Aws, queue: str, platform: str, progress
     """The queue of that name: somebody else's as it is, else ours with its environment and network."""
     if theirs := aws.others_queue(account, queue, progress):
         return theirs
-    network = aws.ensure_network(account, run.settings.service, progress)
+    network = aws.ensure_job_network(account, run.settings.service, progress)
     return aws.ensure_queue(account, run.settings.batch, queue, network, platform, progress)
 
 
@@ -84,13 +84,20 @@ def ensure_written(
     )
 
 
-def ensure_runtime(run: Run, account: aws.Aws, model: str, progress: Progress) -> aws.Runtime:
+def ensure_runtime(
+    run: Run, account: aws.Aws, model: str, progress: Progress, pace: aws.Pace | None = None
+) -> aws.Runtime:
     """Roles and log group of a job, where no service stands on them too."""
     batch, service = run.settings.batch, run.settings.service
-    if batch.file and batch.file.job_definition:
+    if batch.file and (written := batch.file.job_definition):
+        repository = run.settings.registry.repository or model
+        if not run.settings.registry.push_to_ecr:
+            repository = aws.repository_of(written.image) or repository
         # The log is named as where the same file is used without a model.
-        return aws.ensure_instance_runtime(account, service, batch.definition(model), progress)
-    return aws.ensure_runtime(account, service, model, progress)
+        name = aws.Model(batch.definition(model), repository)
+        return aws.ensure_runtime(account, service, name, progress, pace, role_of_instance=True)
+    name = aws.Model(service.service or model, run.settings.registry.repository or model)
+    return aws.ensure_runtime(account, service, name, progress, pace)
 
 
 def image_of(run: Run, account: aws.Aws, pushed: aws.PushedImage | None, progress: Progress) -> str:

@@ -1,31 +1,59 @@
 """Taking back what the other stages made in AWS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from model_dockerize import aws
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.settings import Settings
 
 
-def destroy(run: Run, prepared: Prepared, account: aws.Aws, agreed: Callable[[tuple[str, ...]], bool]) -> None:
+@dataclass(frozen=True)
+class Question:
+    """What whoever decides is shown: what runs now and would end, what would go, what would stay."""
+
+    running: tuple[str, ...]
+    going: tuple[str, ...]
+    staying: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Return it as it is asked."""
+        for title, things in (
+            ("This runs now, and will be ended:", self.running),
+            ("This will be removed:", self.going),
+            ("This stays:", self.staying),
+        ):
+            if things:
+                yield from (title, *(f"  - {thing}" for thing in things))
+
+
+def destroy(
+    run: Run, prepared: Prepared, account: aws.Aws, agreed: Callable[[Question], bool], delete_data: bool = False
+) -> None:
     """Stages `look` and `destroy`, with the question between them."""
     model = prepared.program.name
     with run.recorder.stage("look") as stage:
-        things = aws.find_ours(account, names_of(run.settings, model))
-        lines = tuple(map(str, things))
-        if not things:
-            stage.unchanged(f"Nothing of {model} is there.")
+        found = aws.plan_destruction(account, names_of(run.settings, model), stage, delete_data)
+        going, staying = tuple(map(str, found.things)), tuple(map(str, found.kept))
+        if found.data:
+            staying += (f"{found.data}: the data of jobs. destroy --delete-data removes it",)
+        if not going:
+            stage.unchanged(f"Nothing of {model} is there that could go.")
+        for line in staying:
+            stage.info(f"stays: {line}")
+    run.learn(outcome="unchanged", plan=(*(f"- {line}" for line in going), *(f"= {line}" for line in staying)))
     # Outside of a stage: a question must not be drawn over.
-    if not things or not agreed(lines):
-        run.learn(outcome="unchanged")
+    if not going or not agreed(Question(found.running, going, staying)):
         return
+    run.learn(outcome="failed")
     with run.recorder.stage("destroy") as stage:
-        aws.remove(things, stage)
-    run.learn(outcome="destroyed", plan=tuple(f"- {line}" for line in lines))
+        aws.remove(found, stage)
+    run.learn(outcome="destroyed")
 
 
 def names_of(settings: Settings, model: str) -> aws.Names:
     """What the things of the model are called."""
+    volume = settings.service.volume
     return aws.Names(
         model=model,
         repository=settings.registry.repository or model,
@@ -34,4 +62,5 @@ def names_of(settings: Settings, model: str) -> aws.Names:
         task_definition=settings.service.task_definition or model,
         cluster=settings.service.cluster,
         function=settings.batch.update_function,
+        volume="" if volume.startswith("fs-") else volume,
     )

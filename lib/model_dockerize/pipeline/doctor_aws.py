@@ -1,6 +1,7 @@
 """The doctor's look at AWS: who we are there, what we may do, and what the run would find."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from model_dockerize import aws, image
@@ -25,7 +26,7 @@ def check_account(checks: Checks, run: Run, prepared: Prepared | None, stage: Pr
     rehearsal = aws.rehearse(account)
     if run.settings.registry.push_to_ecr:
         _check_repository(checks, run, prepared, rehearsal)
-    _check_ground(checks, run, prepared, account, rehearsal)
+    _check_ground(checks, run, prepared, rehearsal)
     checks.look("linked roles", lambda: _linked(run, account))
     checks.look("quotas", lambda: _quotas(run, account, rehearsal))
     return account
@@ -102,7 +103,7 @@ def _check_repository(checks: Checks, run: Run, prepared: Prepared, rehearsal: a
     checks.look("repository", look)
 
 
-def _check_ground(checks: Checks, run: Run, prepared: Prepared, account: aws.Aws, rehearsal: aws.Rehearsal) -> None:
+def _check_ground(checks: Checks, run: Run, prepared: Prepared, rehearsal: aws.Rehearsal) -> None:
     """What service and jobs stand on and are, by the run's own stages, which only ask."""
     asking, service, jobs = rehearsal.aws, run.settings.service, run.settings.batch
     if service.deploy_service:
@@ -110,21 +111,14 @@ def _check_ground(checks: Checks, run: Run, prepared: Prepared, account: aws.Aws
     if not (service.deploy_service or jobs.create_job_def):
         return
 
-    def look(name: str, stage: Callable[[], object]) -> bool:
-        return checks.look(name, lambda: _planned(rehearsal, stage)) is not None
-
-    wants_network = service.deploy_service or jobs.job_queue
-    network = not wants_network or look("network", lambda: aws.ensure_network(asking, service, Silent()))
-    ground = checks.look("roles and log", lambda: _roles(run, prepared, rehearsal))
-    if not ground or not network:
+    ground = checks.look("ground", lambda: _ground(run, prepared, rehearsal))
+    if not ground:
         return
     if ship.wants_jobs(run, prepared):
-        look("batch", lambda: _jobs(run, prepared, asking, ground))
-    if service.deploy_service:
-        # Apart: a rehearsal cannot be asked again for what it would have made.
-        whole = aws.rehearse(account)
-        told = {change.kind for change in rehearsal.changes}
-        checks.look("service", lambda: _planned(whole, lambda: _service(run, prepared, whole.aws), told))
+        checks.look("batch", lambda: _planned(rehearsal, lambda: _jobs(run, prepared, asking, ground)))
+    if isinstance(ground, aws.Foundations):
+        served = ground
+        checks.look("service", lambda: _planned(rehearsal, lambda: _service(run, prepared, asking, served)))
 
 
 def _turn(run: Run, prepared: Prepared, asking: aws.Aws) -> Said[None]:
@@ -133,12 +127,10 @@ def _turn(run: Run, prepared: Prepared, asking: aws.Aws) -> Said[None]:
     return Said(f"no newer run than {number} has deployed" if number else "runs are not ordered here", None)
 
 
-def _roles(run: Run, prepared: Prepared, rehearsal: aws.Rehearsal) -> Said[aws.Runtime]:
+def _ground(run: Run, prepared: Prepared, rehearsal: aws.Rehearsal) -> Said[aws.Runtime]:
     service = run.settings.service
     ground: list[aws.Runtime] = []
-    said = _planned(
-        rehearsal, lambda: ground.append(batch.ensure_runtime(run, rehearsal.aws, prepared.program.name, Silent()))
-    )
+    said = _planned(rehearsal, lambda: ground.append(ship.stand(run, prepared, rehearsal.aws, Silent())))
     given = tuple(role for role in (service.execution_role, service.task_role) if role)
     distrusting = aws.distrusting(rehearsal.aws, given)
     if distrusting:
@@ -160,25 +152,31 @@ def _jobs(run: Run, prepared: Prepared, asking: aws.Aws, ground: aws.Runtime) ->
     batch.ensure_jobs(run, asking, prepared.program.name, uri, prepared.platform, ground, Silent())
 
 
-def _service(run: Run, prepared: Prepared, asking: aws.Aws) -> None:
-    settings, model = run.settings.service, prepared.program.name
-    ground = aws.ensure_foundations(asking, settings, model, Silent())
+def _service(run: Run, prepared: Prepared, asking: aws.Aws, ground: aws.Foundations) -> None:
+    model = prepared.program.name
+    run.settings = replace(run.settings, service=ground.settings)
+    settings = run.settings.service
     container = ship.serving(run, prepared, asking, _image(prepared), ground)
     definition = aws.ensure_task_definition(asking, settings.task_definition or model, container, Silent())
     aws.ensure_service(asking, settings, settings.service or model, definition, ground, Silent())
 
 
-def _planned(rehearsal: aws.Rehearsal, stage: Callable[[], object], told: Container[str] = ()) -> Said[bool]:
-    """What a stage of the run would do, in words, but for the kinds `told` already; what it cannot do, it raises."""
+def _planned(rehearsal: aws.Rehearsal, stage: Callable[[], object]) -> Said[bool]:
+    """What a stage of the run would do, in words; what it cannot do, it raises."""
     before = len(rehearsal.changes)
     stage()
-    changes = [change for change in rehearsal.changes[before:] if change.kind not in told]
+    changes = rehearsal.changes[before:]
     words = [
-        f"{kind}: {', '.join(dict.fromkeys(c.kind for c in changes if c.action == action))}"
+        f"{kind}: {', '.join(dict.fromkeys(map(_words, (c for c in changes if c.action == action))))}"
         for action, kind in (("make", "to be made"), ("change", "to be changed"), ("leave", "there"))
         if any(c.action == action for c in changes)
     ]
     return Said("; ".join(words) or "as it should be", True)
+
+
+def _words(change: aws.Change) -> str:
+    """Its kind; of a stack, which one."""
+    return f"stack {change.name.partition(':')[0]}" if change.kind == "stack" else change.kind
 
 
 def _linked(run: Run, account: aws.Aws) -> Said[None]:
@@ -196,7 +194,7 @@ def _linked(run: Run, account: aws.Aws) -> Said[None]:
 
 def _quotas(run: Run, account: aws.Aws, rehearsal: aws.Rehearsal) -> Said[None]:
     service = run.settings.service
-    new = sum(change.kind == "network" and change.action == "make" for change in rehearsal.changes)
+    new = sum("(AWS::EC2::VPC)" in change.name and change.action == "make" for change in rehearsal.changes)
     count = 1 if service.desired_count is None else service.desired_count
     vcpus = count * service.cpu / 1024 if service.deploy_service else 0
     found = aws.quotas(account, min(new, 1), vcpus)

@@ -72,10 +72,8 @@ def ensure_environment(
 ) -> aws.ComputeEnvironment:
     """The compute environment of section comp_env: managed, on EC2 instances that AWS chooses, none when idle."""
     service, settings = _as_inputs(run, written)
-    network = aws.ensure_network(account, service, progress)
-    return aws.ensure_compute_environment(
-        account, settings, network, batch.ANY_PLATFORM, progress, role_of_new="AWSBatchServiceRole"
-    )
+    network = aws.ensure_job_network(account, service, progress)
+    return aws.ensure_compute_environment(account, settings, network, batch.ANY_PLATFORM, progress)
 
 
 def ensure_queue(
@@ -92,7 +90,8 @@ def ensure_definition(
 ) -> aws.JobDefinition:
     """The job definition of section job_def, with the roles and the log that it needs."""
     uri = aws.pinned(account, written.image, progress)
-    runtime = aws.ensure_instance_runtime(account, run.settings.service, written.name, progress)
+    model = aws.Model(written.name, aws.repository_of(written.image) or written.name)
+    runtime = aws.ensure_runtime(account, run.settings.service, model, progress, role_of_instance=True)
     # Whose image it is nobody knows here: without a command it does what it does by itself.
     written = replace(written, command=written.command or ())
     return batch.ensure_written(run, account, written, uri, runtime, progress)
@@ -152,7 +151,8 @@ def _plan(run: Run, file: BatchFile, account: aws.Aws) -> None:
     with run.recorder.stage("plan") as stage:
         for step in steps:
             step()
-        stage.info(f"{len(rehearsal.calls)} calls would change something.")
+        changes = sum(change.action != "leave" for change in rehearsal.changes)
+        stage.info(f"{changes} things would be made or changed.")
     job = (f"+ job {file.job.name} in {file.job.queue}",) if file.job else ()
     run.learn(outcome="planned", plan=(*map(str, rehearsal.changes), *job))
 

@@ -53,6 +53,8 @@ def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
                 verdict.details(),
             )
         former = _running(run, account, prepared)
+        name = run.settings.service.service or prepared.program.name
+        run.settings = replace(run.settings, service=aws.as_deployed(account, run.settings.service, name))
         _learn(run, account, former)
         if former.desired == 0:
             run.learn(outcome="deployed")

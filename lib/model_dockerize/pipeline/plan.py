@@ -1,11 +1,12 @@
 """What a run would do in AWS: its stages, with a connection that only asks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from model_dockerize import aws
-from model_dockerize.pipeline import access, batch
+from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.context import Prepared, Run
-from model_dockerize.pipeline.ship import serving, wants_jobs
+from model_dockerize.pipeline.ship import serving, stand, wants_jobs
 from model_dockerize.progress import Progress, Silent
 
 
@@ -35,22 +36,21 @@ def plan(run: Run, prepared: Prepared, account: aws.Aws) -> None:
             uri = batch.image_of(run, only_asking, None, quiet)
             image_line = f"= image {uri}"
         ground: aws.Runtime | None = None
-        if settings.service.deploy_service:
-            access.warn_of_the_internet(settings.service, stage)
-            ground = aws.ensure_foundations(only_asking, settings.service, model.name, quiet)
-        elif settings.batch.create_job_def:
-            ground = batch.ensure_runtime(run, only_asking, model.name, quiet)
+        if settings.service.deploy_service or settings.batch.create_job_def:
+            ground = stand(run, prepared, only_asking, quiet)
         if wants_jobs(run, prepared) and ground:
             batch.ensure_jobs(run, only_asking, model.name, uri, prepared.platform, ground, quiet)
         if isinstance(ground, aws.Foundations):
+            run.settings = settings = replace(settings, service=ground.settings)
             family, name = settings.service.task_definition or model.name, settings.service.service or model.name
             served = serving(run, prepared, only_asking, uri, ground)
             definition = aws.ensure_task_definition(only_asking, family, served, quiet)
             service = aws.ensure_service(only_asking, settings.service, name, definition, ground, quiet)
             aws.ensure_scaling(only_asking, settings.service, service, quiet)
         lines = tuple(map(str, rehearsal.changes))
-        stage.info(f"{len(rehearsal.calls)} calls would change something.")
-        if not rehearsal.calls and image_line.startswith("="):
+        changes = sum(change.action != "leave" for change in rehearsal.changes)
+        stage.info(f"{changes} things would be made or changed.")
+        if not changes and image_line.startswith("="):
             stage.unchanged("Everything is as it should be.")
     run.learn(outcome="planned", plan=(image_line, *lines))
 

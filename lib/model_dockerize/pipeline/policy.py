@@ -9,15 +9,19 @@ from model_dockerize.pipeline.context import Run
 from model_dockerize.pipeline.destroy import names_of
 
 
-def show(run: Run, show: Callable[[str], None]) -> None:
-    """Three documents: for a run, for `destroy` besides, and who may assume the role (the workflow's repository)."""
+def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
+    """Four documents: for a run, for its stacks, for `destroy`, and who may assume the role (whose workflow).
+
+    After `bootstrap`, stacks are made by the role that it made, and whoever runs needs no more than to say so.
+    """
     settings, known = run.settings, run.environment
     with run.recorder.stage("program") as stage:
         model = make.inspect(run, stage).program.name
     where = aws.Where(settings.aws.aws_account_id or "ACCOUNT", settings.aws.aws_region or "*")
     names = names_of(settings, model)
     documents = {
-        "policy": aws.permissions(settings, names, where),
+        "policy": aws.permissions(settings, names, where, after_bootstrap),
+        "policy-for-stacks": aws.stacks(settings, where, after_bootstrap),
         "policy-for-destroy": aws.removal(names, where),
         "trust": aws.trust(
             known.get("GITHUB_REPOSITORY", "OWNER/REPO"),

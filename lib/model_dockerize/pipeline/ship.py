@@ -1,10 +1,11 @@
 """The second half: from the image to ECR, AWS Batch and an ECS service that has proved itself."""
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from model_dockerize import aws, image
 from model_dockerize.errors import (
@@ -16,7 +17,9 @@ from model_dockerize.errors import (
     SupersededError,
 )
 from model_dockerize.pipeline import access, batch, deployed, make
+from model_dockerize.pipeline.aside import Aside, LeftError
 from model_dockerize.pipeline.context import FromFolder, Prepared, Run
+from model_dockerize.progress import Progress
 from model_dockerize.report import StageProgress
 from model_dockerize.settings import ServiceSettings
 
@@ -24,16 +27,25 @@ from model_dockerize.settings import ServiceSettings
 def ground(
     run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws
 ) -> tuple[aws.PushedImage, bool, aws.Runtime | None]:
-    """The image in ECR, whether that changed anything, and what the service and the job stand on, made meanwhile."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="stage") as side:
-        # What a service stands on needs nothing of the image.
-        underway = side.submit(foundations, run, prepared, account)
+    """The image in ECR, whether that changed anything, and what the service and the job stand on, made meanwhile.
+
+    What no input says of the service is from here on as it is. A build that fails waits for nothing.
+    """
+    # What a service stands on needs nothing of the image.
+    underway = Aside(lambda pause: foundations(run, prepared, account, pause))
+    try:
         pushed, changed = push(run, prepared, engine, account, underway)
-        return pushed, changed, underway.result()
+        made, is_new = underway.result()
+    except BaseException:
+        underway.leave()
+        raise
+    if isinstance(made, aws.Foundations):
+        run.settings = replace(run.settings, service=made.settings)
+    return pushed, changed or is_new, made
 
 
 def push(
-    run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws, underway: Future[aws.Runtime | None]
+    run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws, underway: Aside[Any]
 ) -> tuple[aws.PushedImage, bool]:
     """The image in ECR: found there by its build id, or built, proved and pushed. Whether that changed anything.
 
@@ -52,8 +64,7 @@ def push(
             aws.check_tag(account, name, version)
         cache = make.cache(run, prepared, engine, pushes=True)
         built = _build(run, prepared, engine, account, name, cache)
-        if underway.done():
-            underway.result()
+        underway.check()
     with run.recorder.stage("push") as stage:
         if found:
             digest = found.digest
@@ -115,30 +126,47 @@ def _keep(account: aws.Aws, name: str, digest: str, stage: StageProgress) -> Non
         stage.warning(f"The next build will not find this one's cache: {error}")
 
 
-def foundations(run: Run, prepared: Prepared, account: aws.Aws) -> aws.Runtime | None:
-    """Stage `foundations`: what the service and the job stand on."""
+def foundations(
+    run: Run, prepared: Prepared, account: aws.Aws, pause: Callable[[float], None] = time.sleep
+) -> tuple[aws.Runtime | None, bool]:
+    """Stage `foundations`: what the service and the job stand on, and whether that changed anything."""
     settings = run.settings
-    name = prepared.program.name
     if not (settings.service.deploy_service or settings.batch.create_job_def):
-        return None
+        return None, False
     with run.recorder.stage("foundations") as stage:
-        if settings.service.deploy_service:
-            access.warn_of_the_internet(settings.service, stage)
         own = account.apart()  # the push beside us makes changes of its own
         try:
-            made = (
-                aws.ensure_foundations(own, settings.service, name, stage)
-                if settings.service.deploy_service
-                else batch.ensure_runtime(run, own, name, stage)
-            )
+            made = stand(run, prepared, own, stage, aws.Pace(sleep=pause))
+        except LeftError:
+            stage.info("The run ends. CloudFormation goes on by itself; the next run finds what it makes.")
+            raise
         except ModelDockerizeError as error:
             stage.warning(f"{error} This ends the run, when the build beside it is over.")
             raise
         finally:
             account.changes.extend(own.changes)
-        if all(change.action == "leave" for change in own.changes):
+        is_new = any(change.action != "leave" for change in own.changes)
+        if not is_new:
             stage.unchanged("All of it is there.")
-        return made
+        return made, is_new
+
+
+def stand(
+    run: Run, prepared: Prepared, account: aws.Aws, progress: Progress, pace: aws.Pace | None = None
+) -> aws.Runtime:
+    """What the service stands on, else what a job alone does."""
+    settings = run.settings
+    if not settings.service.deploy_service:
+        return batch.ensure_runtime(run, account, prepared.program.name, progress, pace)
+    model = aws.Model(settings.service.service or prepared.program.name, repository_of(run, prepared))
+    made = aws.ensure_foundations(account, settings.service, model, progress, pace)
+    access.warn_of_the_internet(made.settings, progress)
+    return made
+
+
+def repository_of(run: Run, prepared: Prepared) -> str:
+    """The repository of the model's image."""
+    return run.settings.registry.repository or prepared.program.name
 
 
 def job_definition(

@@ -21,7 +21,17 @@ def network(run: Run, account: aws.Aws) -> None:
     with run.recorder.stage("network") as stage:
         made = aws.ensure_network(account, run.settings.service, stage)
         stage.info(f"vpc {made.vpc_id}, subnets {', '.join(made.subnet_ids)}")
-        stage.info(f"security groups {', '.join(made.security_group_ids)}")
+        if made.security_group_ids:
+            stage.info(f"security groups {', '.join(made.security_group_ids)}")
+        _conclude(run, account, stage)
+
+
+def bootstrap(run: Run, account: aws.Aws) -> None:
+    """Stage `bootstrap`: the role that CloudFormation acts by, the bound of all roles, and the shared stack."""
+    with run.recorder.stage("bootstrap") as stage:
+        role = aws.bootstrap(account, run.settings.service, stage)
+        stage.info(f"From now on stacks of models are made by {role}.")
+        stage.info("The policy for whoever deploys: model-dockerize iam-policy --after-bootstrap")
         _conclude(run, account, stage)
 
 

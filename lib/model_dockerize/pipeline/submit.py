@@ -31,7 +31,7 @@ def submit(run: Run, prepared: Prepared, account: aws.Aws, inputs: tuple[str, ..
                 sent.append(job)  # one by one: what is sent must be known if the next cannot be
         run.learn(job_definition_arn=definition.arn, job_definition_revision=definition.revision)
         with run.recorder.stage("jobs") as stage:
-            group = aws.log_group_name(model)
+            group = definition.log_group
             for job in aws.follow_jobs(account, queue, sent, stage):
                 failures = sum(told.status == "FAILED" for told in over)
                 if job.status == "SUCCEEDED" or failures < _LOGS:

@@ -76,8 +76,8 @@ class ComputeEnvironmentConfig:
     name: str
     subnets: tuple[str, ...]
     security_group_ids: tuple[str, ...]
-    service_role: str = ""  # name or ARN; empty: AWSBatchServiceRole for a new one, else as it is
-    instance_role: str = "ecsInstanceRole"  # instance profile: name or ARN
+    service_role: str = ""  # name or ARN; empty: Batch's own for a new one, else as it is
+    instance_role: str = ""  # instance profile: name or ARN; empty: one of our own
     max_vcpus: int = 128
 
 
@@ -171,7 +171,7 @@ def _environment(section: Section) -> ComputeEnvironmentConfig:
         subnets=section.words("subnets", *_SUBNET),
         security_group_ids=section.words("security_group_ids", *_GROUP),
         service_role=section.text("service_role", *_ROLE),
-        instance_role=section.text("instance_role", *_ROLE) or "ecsInstanceRole",
+        instance_role=section.text("instance_role", *_ROLE),
         max_vcpus=_or(section.number("max_vcpus", 1), 128),
     )
 

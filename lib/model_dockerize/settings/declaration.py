@@ -272,6 +272,20 @@ OPTIONS: tuple[Option, ...] = (
         "ARN of the role to run as. Assumed with GitHub's OIDC token where the job has one, else with the credentials.",
     ),
     Option(
+        "tags",
+        "aws",
+        Kind.PAIRS,
+        "",
+        "Tags of everything that is made in AWS, one NAME=VALUE a line. Those of stacks stay as they are when empty.",
+    ),
+    Option(
+        "permissions-boundary",
+        "aws",
+        Kind.TEXT,
+        "",
+        "ARN of the IAM policy that bounds every role that is made. None, or that of bootstrap, when empty.",
+    ),
+    Option(
         "aws-config-file",
         "aws",
         Kind.PATH,
@@ -326,8 +340,8 @@ OPTIONS: tuple[Option, ...] = (
         "instance-role",
         "batch",
         Kind.TEXT,
-        "ecsInstanceRole",
-        "Instance profile (name or ARN) of the compute environment's EC2 instances, made if missing.",
+        "",
+        "Instance profile (name or ARN) of the compute environment's EC2 instances. One of our own is made when empty.",
     ),
     Option(
         "service-role",
@@ -393,8 +407,9 @@ OPTIONS: tuple[Option, ...] = (
         "execution-role",
         "service",
         Kind.TEXT,
-        "ecsTaskExecutionRole",
-        "IAM role (name or ARN) that lets ECS pull the image and write logs, made if missing.",
+        "",
+        "IAM role (name or ARN) that lets ECS pull the image, write logs and read secrets. Each model gets one of its "
+        "own when empty.",
     ),
     Option(
         "environment",
@@ -432,8 +447,9 @@ OPTIONS: tuple[Option, ...] = (
         "zones",
         "service",
         Kind.INTEGER,
-        "1",
-        "How many availability zones our own VPC has subnets in: 1 to 6; 2 when not given and load-balancer is true.",
+        "",
+        "How many availability zones of our own VPC the tasks run in: 1 to 6. Empty: 1 for a new model, 2 with "
+        "load-balancer true, and others stay as they are.",
     ),
     Option(
         "vpc-cidr",
@@ -443,15 +459,20 @@ OPTIONS: tuple[Option, ...] = (
         "Addresses of our own VPC, from /16 to /24. It counts when that is made; 10.0.0.0/16 when empty.",
     ),
     Option(
-        "security-groups", "service", Kind.LIST, "", "Security groups of the tasks. One that admits TCP 80 when empty."
+        "security-groups",
+        "service",
+        Kind.LIST,
+        "",
+        "Security groups of the tasks. Each model gets one of its own when empty.",
     ),
     Option(
         "allow-from",
         "service",
         Kind.LIST,
-        "0.0.0.0/0",
+        "",
         "Who may connect to the model: blocks of IPv4 addresses, at most five, for the security group of its load "
-        "balancer, or of its tasks where there is none.",
+        "balancer, or of its tasks where there is none. Empty: anybody (0.0.0.0/0) to a new model, and to others who "
+        "may already.",
     ),
     Option(
         "api-key",

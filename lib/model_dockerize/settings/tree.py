@@ -58,6 +58,8 @@ class AwsSettings:
     aws_region: str
     aws_account_id: str
     role_to_assume: str = ""  # ARN; empty: the credentials as they are
+    tags: tuple[tuple[str, str], ...] = ()  # of everything that is made
+    permissions_boundary: str = ""  # ARN; empty: none, or that of the shared stack
     aws_config_file: Path | None = None
 
 
@@ -73,7 +75,7 @@ class BatchSettings:
     compute_type: str  # FARGATE, FARGATE_SPOT, EC2, SPOT
     max_vcpus: int
     instance_types: tuple[str, ...]  # empty: AWS chooses
-    instance_role: str  # instance profile: name or ARN
+    instance_role: str  # instance profile: name or ARN; empty: one of our own
     service_role: str  # by which Batch acts: name or ARN; empty: Batch's own
     queue_priority: int
     gpus: int  # of a job
@@ -100,16 +102,16 @@ class ServiceSettings:
     memory: int  # MiB
     desired_count: int | None  # None: as it is; one task of a new service
     task_role: str  # name or ARN; empty: one without permissions is made
-    execution_role: str  # name or ARN
+    execution_role: str  # name or ARN; empty: each model has its own
     environment: tuple[tuple[str, str], ...]  # variable -> value
     secrets: tuple[tuple[str, str], ...]  # variable -> ARN of its secret
     queue_url: str  # ARN of a secret, or a URL without password; empty: a queue in each task
     vpc: str
     subnets: tuple[str, ...]
-    zones: int  # of our own VPC
+    zones: int | None  # of our own VPC; None: as it is, one of a new model, two with a load balancer
     vpc_cidr: str  # of our own VPC, when it is made; empty: 10.0.0.0/16
     security_groups: tuple[str, ...]
-    allow_from: tuple[str, ...]  # blocks of IPv4 addresses
+    allow_from: tuple[str, ...]  # blocks of IPv4 addresses; empty: as it is, anywhere of a new model
     api_key: tuple[str, ...]  # ARN or NAME=ARN of secrets; empty: no key is needed
     open_paths: tuple[str, ...]  # answered without a key and for any host; ("none",)
     allowed_hosts: tuple[str, ...]  # empty: any

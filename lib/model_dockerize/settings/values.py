@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import access, placement, precedence, traffic, variables
+from model_dockerize.settings import access, placement, precedence, tags, traffic, variables
 from model_dockerize.settings.aws_config import REGION
 from model_dockerize.settings.batch_file import FOR_DEFINITION, BatchFile, read_batch_file
 from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
@@ -70,8 +70,6 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
             named = "" if value.where.replace("_", "-").endswith(option.name) else f"{option.name}: "
             problems.append(f"{value.where}: {named}{invalid}")
             parsed[option.name] = None
-    if parsed["load-balancer"] == "true" and "zones" not in given:
-        parsed["zones"] = traffic.ZONES
     file = _batch_file(parsed, problems)
     notes = _overrule(parsed, given, order, file)
     problems += _contradictions(parsed, given, file)
@@ -176,6 +174,8 @@ def feeds_itself(source: str, output: str) -> bool:
 def _read(option: Option, text: str, value: Given) -> Any:
     """Values that have a module of their own. Its errors quote nothing secret, and here nothing is added."""
     try:
+        if option.name == "tags":
+            return tags.read(text)
         if option.kind is Kind.PAIRS:
             return variables.pairs(text)
         return read_key(option.name, text, value) if text else ""
@@ -231,6 +231,7 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     ),
     "scan-gate": (re.compile(r"CRITICAL|HIGH|MEDIUM|LOW"), "CRITICAL, HIGH, MEDIUM or LOW"),
     "role-to-assume": (re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/\S+"), "arn:aws:iam::123456789012:role/NAME"),
+    "permissions-boundary": (re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+"), "the ARN of an IAM policy"),
     "compute-type": (re.compile(r"FARGATE|FARGATE_SPOT|EC2|SPOT"), "FARGATE, FARGATE_SPOT, EC2 or SPOT"),
     "instance-types": (re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)?"), "a type or family like g5.xlarge or c7i"),
     "cluster": (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}"), "letters, digits, _ and - (at most 255)"),

@@ -29,12 +29,15 @@ from model_dockerize import aws
 from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, to_settings
 from tests.rig.leaks import planted
 from tests.rig.progress import Said
+from tests.rig.stacks import Stacks
 
 ACCOUNT = "123456789012"
 DIGEST = "sha256:" + "ab" * 32
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@{DIGEST}"
 
 
+IRIS = aws.Model("iris", "iris")
+NAMES = aws.Names("iris", "iris", "iris", "iris", "iris", "model-dockerize")
 _FORGOTTEN = ("deploymentConfiguration", "healthCheckGracePeriodSeconds")
 
 
@@ -103,6 +106,7 @@ class Account:
     said: Said
     calls: list[str]
     hooks: Hooks
+    stacks: Stacks
 
     def with_function(self) -> None:
         """A bucket `data`, and ears for Lambda and S3 too."""
@@ -201,9 +205,20 @@ def connection(environment: dict[str, str]) -> aws.Aws:
 
 
 @pytest.fixture
-def account(connection: aws.Aws) -> Iterator[Account]:
+def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
+    """No stack yet. moto's own CloudFormation knows too little of the templates."""
+    made = Stacks()
+    for room in ("foundations", "ground.shared", "ground.volume", "iam"):
+        monkeypatch.setattr(f"model_dockerize.aws.{room}.describe_stack", made.describe)
+    monkeypatch.setattr("model_dockerize.aws.ground.planned.ensure_stack", made.ensure)
+    monkeypatch.setattr("model_dockerize.aws.ground.planned.plan_stack", made.plan)
+    return made
+
+
+@pytest.fixture
+def account(connection: aws.Aws, stacks: Stacks) -> Iterator[Account]:
     """An empty account, and fresh ears. Hooks that a test puts on a client end with it."""
-    for service in ("ec2", "ecs", "ecr", "efs", "logs", "batch", "elbv2", "applicationautoscaling"):
+    for service in ("ec2", "ecs", "ecr", "efs", "logs", "batch", "elbv2", "applicationautoscaling", "cloudformation"):
         get_backend(service)[ACCOUNT].pop("us-east-1", None)
     get_backend("iam")[ACCOUNT]["aws"].roles.clear()
     get_backend("iam")[ACCOUNT]["aws"].instance_profiles.clear()
@@ -213,10 +228,5 @@ def account(connection: aws.Aws) -> Iterator[Account]:
     hooks.hear(calls)
     hooks.remember_deployment_configuration()
     hooks.give_batch_its_role()
-    yield Account(fresh, said, calls, hooks)
+    yield Account(fresh, said, calls, hooks, stacks)
     hooks.remove()
-
-
-@pytest.fixture
-def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model_dockerize.aws.destroy.once_free", lambda call: call())

@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError
 from model_dockerize import aws
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, PushError
 
-from .conftest import DIGEST, IMAGE, Account, batch_settings, settings
+from .conftest import DIGEST, IMAGE, IRIS, Account, batch_settings, settings
 
 
 def foundations(account: Account, **changes: Any) -> aws.Foundations:
-    return aws.ensure_foundations(account.aws, settings(**changes), "iris", account.said)
+    return aws.ensure_foundations(account.aws, settings(**changes), IRIS, account.said)
 
 
 def everything(account: Account) -> tuple[aws.Foundations, aws.JobDefinition, aws.TaskDefinition, aws.Service]:
@@ -45,167 +45,6 @@ def job_definition(account: Account, ground: aws.Foundations, image: str = IMAGE
         {},
         account.said,
     )
-
-
-class TestFoundations:
-    def test_makes_a_public_network(self, account: Account) -> None:
-        ground = foundations(account)
-        ec2 = account.aws.ec2
-        vpc = ec2.describe_vpcs(VpcIds=[ground.vpc_id])["Vpcs"][0]
-        assert vpc["CidrBlock"] == "10.0.0.0/16"
-        for attribute, key in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
-            answer: Any = ec2.describe_vpc_attribute(VpcId=ground.vpc_id, Attribute=attribute)  # type: ignore[arg-type]
-            assert answer[key]["Value"] is True
-        (table,) = ec2.describe_route_tables(
-            Filters=[{"Name": "association.subnet-id", "Values": list(ground.subnet_ids)}]
-        )["RouteTables"]
-        routes = {r["DestinationCidrBlock"]: r.get("GatewayId", "") for r in table["Routes"]}
-        assert routes["0.0.0.0/0"].startswith("igw-")
-        (group,) = ec2.describe_security_groups(GroupIds=list(ground.security_group_ids))["SecurityGroups"]
-        assert [(r["IpProtocol"], r["FromPort"], r["ToPort"]) for r in group["IpPermissions"]] == [("tcp", 80, 80)]
-
-    def test_makes_roles_cluster_and_log(self, account: Account) -> None:
-        ground = foundations(account)
-        attached = account.aws.iam.list_attached_role_policies(RoleName="ecsTaskExecutionRole")["AttachedPolicies"]
-        assert [p["PolicyName"] for p in attached] == ["AmazonECSTaskExecutionRolePolicy"]
-        assert ground.execution_role_arn.endswith(":role/ecsTaskExecutionRole")
-        assert account.aws.iam.list_attached_role_policies(RoleName="model-dockerize-task")["AttachedPolicies"] == []
-        (cluster,) = account.aws.ecs.describe_clusters(clusters=[ground.cluster])["clusters"]
-        assert cluster["status"] == "ACTIVE"
-        (group,) = account.aws.logs.describe_log_groups(logGroupNamePrefix="/model-dockerize/iris")["logGroups"]
-        assert group["retentionInDays"] == 30
-        assert ground.fresh_roles
-
-    def test_everything_in_ec2_carries_the_tag(self, account: Account) -> None:
-        foundations(account)
-        tags = account.aws.ec2.describe_tags(Filters=[{"Name": "key", "Values": [aws.TAG]}])["Tags"]
-        kinds = {t["ResourceType"] for t in tags}
-        assert kinds == {"vpc", "subnet", "internet-gateway", "route-table", "security-group"}
-
-    @pytest.mark.parametrize(
-        "operation",
-        [
-            "CreateSubnet",
-            "CreateInternetGateway",
-            "AttachInternetGateway",
-            "CreateRouteTable",
-            "CreateRoute",
-            "AssociateRouteTable",
-            "CreateSecurityGroup",
-            "AuthorizeSecurityGroupIngress",
-            "AttachRolePolicy",
-            "CreateCluster",
-            "PutRetentionPolicy",
-        ],
-    )
-    def test_what_a_killed_run_left_is_completed_not_doubled(self, account: Account, operation: str) -> None:
-        class KilledError(Exception):
-            pass
-
-        def kill(model: Any, **_: Any) -> None:
-            if model.name == operation:
-                raise KilledError
-
-        account.hooks.add(kill)
-        with pytest.raises(KilledError):
-            foundations(account)
-        operation = ""
-        first = foundations(account)
-        ours: Any = [{"Name": f"tag:{aws.TAG}", "Values": ["network"]}]
-        ec2 = account.aws.ec2
-        assert len(ec2.describe_vpcs(Filters=ours)["Vpcs"]) == 1
-        assert len(ec2.describe_subnets(Filters=ours)["Subnets"]) == 1
-        assert len(ec2.describe_internet_gateways(Filters=ours)["InternetGateways"]) == 1
-        assert len(ec2.describe_route_tables(Filters=ours)["RouteTables"]) == 1
-        assert len(ec2.describe_security_groups(Filters=ours)["SecurityGroups"]) == 1
-        account.calls.clear()
-        again = foundations(account)
-        assert account.changes() == []
-        assert again == first
-
-    def test_a_network_that_is_given_is_used(self, account: Account) -> None:
-        ec2 = account.aws.ec2
-        vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
-        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
-        group = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpc)["GroupId"]
-        ground = foundations(account, subnets=(subnet,), security_groups=(group,), assign_public_ip=False)
-        assert (ground.vpc_id, ground.subnet_ids, ground.security_group_ids) == (vpc, (subnet,), (group,))
-        assert not ground.assign_public_ip
-        assert "ec2:CreateInternetGateway" not in account.calls
-        ours = foundations(account, subnets=(subnet,))
-        assert ours.security_group_ids != (group,)
-
-    def test_a_network_that_does_not_fit_is_refused(self, account: Account) -> None:
-        ec2 = account.aws.ec2
-        vpcs = [ec2.create_vpc(CidrBlock=f"10.{n}.0.0/16")["Vpc"]["VpcId"] for n in (8, 9)]
-        subnets = [
-            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.{n}.1.0/24")["Subnet"]["SubnetId"]
-            for n, vpc in zip((8, 9), vpcs, strict=True)
-        ]
-        group = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpcs[1])["GroupId"]
-        with pytest.raises(InputError, match="not all in one VPC"):
-            foundations(account, subnets=tuple(subnets))
-        with pytest.raises(InputError, match="not all in one VPC"):
-            foundations(account, subnets=(subnets[0],), vpc=vpcs[1])
-        with pytest.raises(InputError, match="Not every security group"):
-            foundations(account, subnets=(subnets[0],), security_groups=(group,))
-        with pytest.raises(InputError, match="subnet-00000000"):
-            foundations(account, subnets=("subnet-00000000",))
-
-    def test_roles_that_are_given(self, account: Account) -> None:
-        account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
-        runtime = aws.ensure_runtime(
-            account.aws, settings(task_role="mine", execution_role="arn:aws:iam::1:role/e"), "iris", account.said
-        )
-        assert runtime.task_role_arn.endswith(":role/mine")
-        assert runtime.execution_role_arn == "arn:aws:iam::1:role/e"
-        for given in ({"task_role": "nobody"}, {"execution_role": "nobody"}):
-            with pytest.raises(InputError, match="no role nobody"):
-                aws.ensure_runtime(account.aws, settings(**given), "iris", account.said)
-
-    def test_an_execution_role_of_somebody_else_is_not_touched(self, account: Account) -> None:
-        account.aws.iam.create_role(
-            RoleName="ecsTaskExecutionRole", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})
-        )
-        account.calls.clear()
-        aws.ensure_runtime(account.aws, settings(), "iris", account.said)
-        assert "iam:AttachRolePolicy" not in account.calls
-
-    def test_a_deleted_cluster_is_made_again(self, account: Account) -> None:
-        foundations(account)
-        account.aws.ecs.delete_cluster(cluster="model-dockerize")
-        account.calls.clear()
-        foundations(account)
-        assert account.changes() == ["ecs:CreateCluster"]
-
-    def test_the_first_cluster_of_an_account(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
-        refusals = iter([1, 2])
-
-        def refuse(model: Any, **_: Any) -> None:
-            if model.name == "CreateCluster" and next(refusals, None):
-                message = (
-                    "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
-                )
-                raise ClientError({"Error": {"Code": "InvalidParameterException", "Message": message}}, "CreateCluster")
-
-        account.hooks.add(refuse)
-        foundations(account)
-        assert account.calls.count("ecs:CreateCluster") == 3
-        assert "iam:CreateServiceLinkedRole" in account.calls
-
-    def test_a_denied_action_is_named_at_once(self, account: Account) -> None:
-        def deny(model: Any, **_: Any) -> None:
-            if model.name == "CreateVpc":
-                message = (
-                    "User: arn:aws:iam::1:user/x is not authorized to perform: ec2:CreateVpc on resource: arn:aws:ec2:*"
-                )
-                raise ClientError({"Error": {"Code": "UnauthorizedOperation", "Message": message}}, "CreateVpc")
-
-        account.hooks.add(deny)
-        with pytest.raises(AwsAccessError, match=r"ec2:CreateVpc on arn:aws:ec2:\* is not allowed"):
-            foundations(account)
-        assert account.calls.count("ec2:CreateVpc") == 1
 
 
 class TestDefinitions:

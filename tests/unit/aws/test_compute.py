@@ -1,6 +1,5 @@
 """Compute environments, queues and jobs of Batch."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,10 +7,12 @@ import pytest
 
 from model_dockerize import aws
 from model_dockerize.aws.compute import _check_changes, _differing, compute_resources
+from model_dockerize.aws.foundations import ensure_instance_profile
 from model_dockerize.aws.runnable import why_runnable
 from model_dockerize.errors import BatchError, InputError
 
 from .conftest import Account, batch_settings, settings
+from .test_network import Given
 
 NETWORK = aws.Network("vpc-1", (aws.Subnet("subnet-b", "us-east-1b"), aws.Subnet("subnet-a", "us-east-1a")), ("sg-1",))
 
@@ -20,7 +21,7 @@ def no_sleep(_: float) -> None: ...
 
 
 def queue(account: Account, **changes: Any) -> str:
-    network = aws.ensure_network(account.aws, settings(), account.said)
+    network = aws.ensure_job_network(account.aws, settings(), account.said)
     return aws.ensure_queue(
         account.aws, batch_settings(**changes), "q", network, "linux/amd64", account.said, no_sleep
     ).arn
@@ -47,7 +48,7 @@ class TestQueue:
 
     def test_a_plan_of_it_asks_only(self, account: Account) -> None:
         rehearsal = aws.rehearse(account.aws)
-        network = aws.ensure_network(rehearsal.aws, settings(), account.said)
+        network = aws.ensure_job_network(rehearsal.aws, settings(), account.said)
         aws.ensure_queue(rehearsal.aws, batch_settings(), "q", network, "linux/amd64", account.said, no_sleep)
         assert [str(change) for change in rehearsal.changes][-2:] == [
             "+ compute environment model-dockerize",
@@ -88,17 +89,6 @@ class TestQueue:
         account.hooks.add(invalid, "after-call")
         with pytest.raises(BatchError, match="is INVALID: CLIENT_ERROR - role not found"):
             queue(account)
-
-    def test_it_goes_with_destroy(self, account: Account) -> None:
-        queue(account)
-        ours = [
-            t
-            for t in aws.find_ours(account.aws, aws.Names(*["none"] * 5, "c"))
-            if t.kind in ("job queue", "compute environment")
-        ]
-        assert [thing.kind for thing in ours] == ["job queue", "compute environment"]
-        aws.remove(tuple(ours), account.said)
-        assert account.aws.batch.describe_compute_environments()["computeEnvironments"] == []
 
 
 def legacy(**changes: Any) -> dict[str, Any]:
@@ -192,17 +182,26 @@ class TestResources:
 
 
 class TestInstances:
-    def test_the_profile_is_made_once(self, account: Account) -> None:
-        from model_dockerize.aws.iam import ensure_instance_profile
-
-        arn = ensure_instance_profile(account.aws, "ecsInstanceRole", account.said)
-        role = account.aws.iam.get_role(RoleName="ecsInstanceRole")["Role"]
-        assert "ec2.amazonaws.com" in json.dumps(role["AssumeRolePolicyDocument"])
+    def test_the_profile_is_the_shared_stacks_or_the_one_that_is_named(self, account: Account) -> None:
+        own = ensure_instance_profile(account.aws, "", account.said)
+        assert ":instance-profile/model-dockerize-" in own
+        assert ensure_instance_profile(account.aws, "", account.said) == own
+        assert len(account.stacks.wanted) == 1
+        theirs = account.aws.iam.create_instance_profile(InstanceProfileName="ecsInstanceRole")["InstanceProfile"]
         account.calls.clear()
-        assert ensure_instance_profile(account.aws, "ecsInstanceRole", account.said) == arn
+        assert ensure_instance_profile(account.aws, "ecsInstanceRole", account.said) == theirs["Arn"]
         assert account.changes() == []
         with pytest.raises(InputError, match="no instance profile mine"):
             ensure_instance_profile(account.aws, "mine", account.said)
+
+    def test_a_given_vpc_lends_its_default_group_to_jobs(self, account: Account) -> None:
+        given = Given(account)
+        subnet = given.subnet("a", given.public)
+        network = aws.ensure_job_network(account.aws, settings(subnets=(subnet,)), account.said)
+        (group,) = account.aws.ec2.describe_security_groups(GroupIds=list(network.security_group_ids))["SecurityGroups"]
+        assert (group["GroupName"], group["VpcId"]) == ("default", given.vpc)
+        ours = aws.ensure_job_network(account.aws, settings(), account.said)
+        assert ours.security_group_ids == (account.stacks.there["model-dockerize"].outputs["JobGroup"],)
 
 
 class TestRunnable:

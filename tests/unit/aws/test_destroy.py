@@ -1,108 +1,207 @@
-"""What we made goes, in an order that AWS takes; what others made stays."""
+"""What we made goes, in an order that AWS takes; what others made or use stays and is named."""
 
-import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize import aws
+from model_dockerize.aws.destroy.uses import User, divide, named_in
 from model_dockerize.aws.eventual import once_free
 from model_dockerize.aws.gone import gone_is_well
+from model_dockerize.aws.ground.values import TAG as STACK_TAG
+from model_dockerize.aws.policy import stacks
+from model_dockerize.aws.policy_removal import removal
+from model_dockerize.aws.statement import Where
+from model_dockerize.aws.thing import Thing
 from model_dockerize.errors import AwsError
 from model_dockerize.settings import to_settings
 
-from .conftest import Account, settings
+from .conftest import IMAGE, NAMES, Account
 from .test_plan import everything
 
-NAMES = aws.Names("iris", "iris", "iris", "iris", "iris", "model-dockerize")
+LOG = """{"Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/model-dockerize/%s"}}},
+"Parameters": {"Model": {"Type": "String"}, "Repository": {"Type": "String"}, "LogGroup": {"Type": "String"}}}"""
 
 
-@pytest.mark.usefixtures("_without_waiting")
-class TestDestroy:
-    def test_everything_goes_and_the_second_time_nothing_is_there(self, account: Account) -> None:
-        everything(account.aws, account.said)
-        things = aws.find_ours(account.aws, NAMES)
-        assert [thing.kind for thing in things] == [
-            *("service", "task definition", "job definition", "log group", "repository", "cluster"),
-            *("security group", "route table", "subnet", "internet gateway", "network", "role", "role"),
+def thing(name: str, *ids: str, remove: Callable[[], object] = lambda: None) -> Thing:
+    return Thing("thing", name, remove, frozenset((name, *ids)))
+
+
+def user(name: str, *uses: str) -> User:
+    return User(name, name, frozenset(uses))
+
+
+class TestDivide:
+    def test_what_nobody_uses_goes(self) -> None:
+        things = (thing("service"), thing("role"))
+        assert divide(things, [user("service", "role"), user("somebody", "else")]) == (things, ())
+
+    def test_what_somebody_uses_stays_with_all_that_it_stands_on(self) -> None:
+        definition, role, log = thing("definition"), thing("role"), thing("log")
+        users = [user("definition", "role"), user("service theirs", "definition"), user("role", "log")]
+        going, kept = divide((thing("mine"), definition, role, log), users)
+        assert [str(each) for each in going] == ["thing mine"]
+        assert [str(each) for each in kept] == [
+            "thing definition: used by service theirs",
+            "thing role: used by definition",
+            "thing log: used by role",
         ]
-        aws.remove(things, account.said)
+
+    def test_many_users_are_counted_and_those_that_people_know_come_first(self) -> None:
+        names = ("network interface eni-1", "job a", "stack s", "service c/s", "task c/t")
+        _, (kept,) = divide((thing("vpc"),), [user(name, "vpc") for name in names])
+        assert str(kept) == "thing vpc: used by service c/s, stack s, job a and 2 more"
+
+    def test_every_text_counts_and_an_image_names_its_repository(self) -> None:
+        shown = {"a": [{"unknown field": "fs-1"}], "image": f"{IMAGE}", "old": "host/group/name:tag", "n": 3}
+        repository = IMAGE.partition("@")[0]
+        assert {"fs-1", IMAGE, repository, "host/group/name"} <= named_in(shown)
+
+
+class TestRemove:
+    def test_of_what_could_not_go_nothing_that_it_needs_goes(self, account: Account) -> None:
+        gone = list[str]()
+
+        def fail() -> None:
+            raise AwsError("it is held", "", ("by somebody",))
+
+        things = (
+            thing("function", remove=partial(gone.append, "function")),
+            thing("service", remove=fail),
+            thing("stack", remove=partial(gone.append, "stack")),
+            thing("repository", remove=partial(gone.append, "repository")),
+        )
+        users = (user("function", "stack"), user("service", "stack"))
+        with pytest.raises(AwsError, match="2 of 4 things") as caught:
+            aws.remove(aws.Destruction((), things, (), "", users), account.said)
+        assert gone == ["function", "repository"]
+        assert caught.value.details == ("thing service: by somebody", "thing stack: used by service")
+
+
+def plan(account: Account, names: aws.Names = NAMES) -> aws.Destruction:
+    return aws.plan_destruction(account.aws, names, account.said)
+
+
+def kept_of(found: aws.Destruction) -> dict[str, tuple[str, ...]]:
+    return {str(kept.thing): kept.users for kept in found.kept}
+
+
+def stack_of(account: Account, model: str, *tags: Any) -> None:
+    """A stack as those of models are, of CloudFormation's own."""
+    given = {"Model": model, "Repository": "iris", "LogGroup": f"/model-dockerize/{model}"}
+    account.aws.client("cloudformation").create_stack(
+        StackName=f"model-dockerize-{model}",
+        TemplateBody=LOG % model,
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+        Tags=list(tags),
+    )
+
+
+class TestPlan:
+    def test_what_is_called_directly_goes_and_the_second_time_nothing_is_there(self, account: Account) -> None:
+        everything(account.aws, account.said)
+        found = plan(account)
+        assert list(map(str, found.things)) == [
+            *("service iris", "task definition iris:1", "job definition iris:1", "repository iris, with its images"),
+        ]
+        assert found.running == ("service iris in cluster model-dockerize: 0 of 1 tasks run iris:1",)
+        aws.remove(found, account.said)
         account.calls.clear()
-        assert aws.find_ours(account.aws, NAMES) == ()
+        again = plan(account)
+        assert (again.things, again.kept, again.running) == ((), (), ())
         assert account.changes() == []
-        ours: Any = [{"Name": "tag-key", "Values": [aws.TAG]}]
-        assert account.aws.ec2.describe_vpcs(Filters=ours)["Vpcs"] == []
-        assert account.aws.iam.list_roles()["Roles"] == []
         everything(account.aws, account.said)  # and it can be made again
 
     def test_looking_changes_nothing(self, account: Account) -> None:
         everything(account.aws, account.said)
         account.calls.clear()
-        aws.find_ours(account.aws, NAMES)
+        plan(account)
         assert account.changes() == []
 
     def test_what_is_not_ours_stays(self, account: Account) -> None:
         connection = account.aws
-        vpc = connection.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
         connection.ecr.create_repository(repositoryName="iris")
-        connection.iam.create_role(RoleName="ecsTaskExecutionRole", AssumeRolePolicyDocument=json.dumps({}))
         connection.ecs.create_cluster(clusterName="model-dockerize")
-        connection.logs.create_log_group(logGroupName="/model-dockerize/iris")
-        connection.ecs.register_task_definition(
-            family="iris", containerDefinitions=[{"name": "c", "image": "i", "memory": 64}]
+        container: Any = {"name": "c", "image": "i", "memory": 64}
+        connection.ecs.register_task_definition(family="iris", containerDefinitions=[container])
+        connection.ecs.create_service(
+            cluster="model-dockerize", serviceName="iris", taskDefinition="iris", desiredCount=0
         )
-        assert aws.find_ours(connection, NAMES) == ()
-        aws.ensure_foundations(connection, settings_with_own_network(connection, vpc), "other", account.said)
-        things = aws.find_ours(connection, aws.Names(*["other"] * 5, "model-dockerize"))
-        aws.remove(things, account.said)
-        assert connection.ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]
-        assert connection.ecr.describe_repositories(repositoryNames=["iris"])["repositories"]
-        assert connection.iam.get_role(RoleName="ecsTaskExecutionRole")
-        assert connection.ecs.describe_clusters(clusters=["model-dockerize"])["clusters"][0]["status"] == "ACTIVE"
-        assert connection.ecs.list_task_definitions()["taskDefinitionArns"]
+        stack_of(account, "iris")
+        assert plan(account).things == ()
 
-    def test_what_models_share_goes_with_the_last(self, account: Account) -> None:
+    def test_a_service_of_another_cluster_keeps_what_it_runs_on(self, account: Account) -> None:
         everything(account.aws, account.said)
-        aws.ensure_runtime(account.aws, settings(), "second", account.said)
-        first = aws.find_ours(account.aws, NAMES)
-        assert {thing.kind for thing in first}.isdisjoint({"cluster", "network", "role"})
-        aws.remove(first, account.said)
-        second = aws.find_ours(account.aws, aws.Names(*["second"] * 5, "model-dockerize"))
-        assert {"cluster", "network", "role", "log group"} <= {thing.kind for thing in second}
+        account.aws.ecs.create_cluster(clusterName="company")
+        account.aws.ecs.create_service(cluster="company", serviceName="theirs", taskDefinition="iris:1", desiredCount=0)
+        found = plan(account)
+        assert list(map(str, found.things)) == ["service iris", "job definition iris:1"]
+        kept = kept_of(found)
+        assert kept["task definition iris:1"] == ("service company/theirs",)
+        assert kept["repository iris, with its images"][0] == "service company/theirs"
 
-    def test_roles_stay_as_long_as_another_region_uses_them(
-        self, account: Account, environment: dict[str, str]
-    ) -> None:
-        elsewhere = aws.connect(to_settings([]).aws, {**environment, "AWS_REGION": "eu-west-1"}, account.said)
+    def test_a_definition_of_others_keeps_the_repository_and_one_of_batch_does_not(self, account: Account) -> None:
         everything(account.aws, account.said)
-        roles = ["model-dockerize-task", "ecsTaskExecutionRole"]
-        planned = aws.rehearse(elsewhere)
-        aws.ensure_runtime(planned.aws, settings(), "iris", account.said)
-        assert {f"~ role {role} (regions)" for role in roles} <= set(map(str, planned.changes))
-        aws.ensure_runtime(elsewhere, settings(), "iris", account.said)
-        first = aws.find_ours(account.aws, NAMES)
-        assert [thing.name for thing in first if "role" in thing.kind] == [
-            f"{role}, which stays for eu-west-1" for role in roles
+        container: Any = {"name": "c", "image": IMAGE, "memory": 64}
+        account.aws.ecs.register_task_definition(family="theirs", containerDefinitions=[container])
+        assert kept_of(plan(account)) == {"repository iris, with its images": ("task definition theirs:1",)}
+
+        def registered_by_batch(parsed: Any, model: Any, **_: Any) -> None:
+            if model.name == "DescribeTaskDefinition" and parsed["taskDefinition"]["family"] == "theirs":
+                role = "arn:aws:sts::123456789012:assumed-role/AWSServiceRoleForBatch/aws-batch"
+                parsed["taskDefinition"]["registeredBy"] = role
+
+        account.hooks.add(registered_by_batch, "after-call")
+        assert plan(account).kept == ()
+
+    def test_another_models_stack_keeps_what_all_models_share(self, account: Account) -> None:
+        everything(account.aws, account.said)
+        stack_of(account, "rose", STACK_TAG)
+        found = plan(account)
+        assert kept_of(found) == {"repository iris, with its images": ("stack model-dockerize-rose",)}
+
+    def test_the_stack_goes_after_the_service_and_before_the_definitions(self, account: Account) -> None:
+        everything(account.aws, account.said)
+        account.aws.logs.delete_log_group(logGroupName="/model-dockerize/iris")
+        stack_of(account, "iris", STACK_TAG)
+        assert [each.kind for each in plan(account).things] == [
+            *("service", "stack", "task definition", "job definition", "repository"),
         ]
-        aws.remove(first, account.said)
-        assert aws.find_ours(account.aws, NAMES) == ()
-        assert {role["RoleName"] for role in account.aws.iam.list_roles()["Roles"]} == set(roles)
-        aws.ensure_runtime(account.aws, settings(), "iris", account.said)  # here again
-        aws.remove(aws.find_ours(elsewhere, NAMES), account.said)
-        aws.remove(aws.find_ours(account.aws, NAMES), account.said)
-        assert account.aws.iam.list_roles()["Roles"] == []
 
-    def test_what_others_hold_on_to_is_told_and_the_rest_goes(self, account: Account) -> None:
-        everything(account.aws, account.said)
-        things = aws.find_ours(account.aws, NAMES)
-        statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        account.aws.iam.put_role_policy(RoleName="model-dockerize-task", PolicyName="theirs", PolicyDocument=policy)
-        with pytest.raises(AwsError, match="1 of 13 things") as caught:
-            aws.remove(things, account.said)
-        assert caught.value.details[0].startswith("role model-dockerize-task: ")
-        assert [thing.name for thing in aws.find_ours(account.aws, NAMES)] == ["model-dockerize-task"]
+    def test_every_call_of_it_is_allowed(self, account: Account) -> None:
+        account.with_function()
+        account.hooks.listen_to("cloudformation", calls=account.calls)
+        everything(account.aws, account.said, volume="data", max_count=3)
+        names = aws.Names(*["iris"] * 5, "model-dockerize", "on-upload", "data")
+        aws.ensure_function(account.aws, "on-upload", "q", "iris", account.said)
+        account.calls.clear()
+        aws.remove(plan(account, names), account.said)
+        where = Where("123456789012", "us-east-1")
+        documents = (removal(names, where), stacks(to_settings([]), where, after_bootstrap=False))
+        allowed = {a for document in documents for statement in document["Statement"] for a in statement["Action"]}
+        called = {call.replace("elbv2:", "elasticloadbalancing:") for call in account.calls}
+        assert {call.replace("efs:", "elasticfilesystem:") for call in called} - allowed == set()
+
+
+def test_whatever_is_deleted_bears_our_tag_where_aws_knows_one() -> None:
+    document = removal(aws.Names(*["iris"] * 5, "model-dockerize"), Where("123456789012", "us-east-1"))
+    free = {
+        action
+        for statement in document["Statement"]
+        if "Condition" not in statement
+        for action in statement["Action"]
+        if not action.split(":")[1].startswith(("Describe", "List"))
+    }
+    assert free == {
+        "application-autoscaling:DeregisterScalableTarget",
+        "batch:TerminateJob",
+        "cloudwatch:DeleteAlarms",
+        "ec2:DeleteNetworkInterface",
+        "ecs:DeregisterTaskDefinition",
+    }
 
 
 class TestGone:
@@ -151,8 +250,3 @@ def test_what_another_call_still_works_on_is_waited_for(code: str, message: str)
 
 def refuse(code: str, message: str) -> None:
     raise ClientError({"Error": {"Code": code, "Message": message}}, "Delete")
-
-
-def settings_with_own_network(connection: aws.Aws, vpc: str) -> Any:
-    subnet = connection.ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
-    return settings(subnets=(subnet,))

@@ -208,23 +208,28 @@ class TestTheirs:
         assert account.calls.index("lambda:UpdateFunctionConfiguration") > 2
 
 
+def ours(account: Account) -> list[Any]:
+    found = aws.plan_destruction(account.aws, NAMES, account.said)
+    return [thing for thing in found.things if "on-upload" in thing.name]
+
+
 class TestGone:
     def test_what_is_ours_goes_with_its_notification(self, account: Account) -> None:
         ensure(account, source="data/in/")
-        things = [t for t in aws.find_ours(account.aws, NAMES) if "on-upload" in t.name]
+        things = ours(account)
         assert [str(thing) for thing in things] == ["function on-upload", f"role {ROLE}"]
-        aws.remove(tuple(things), account.said)
+        aws.remove(aws.Destruction((), tuple(things), ()), account.said)
         held = account.aws.s3.get_bucket_notification_configuration(Bucket="data")
         assert "LambdaFunctionConfigurations" not in held
-        assert [t for t in aws.find_ours(account.aws, NAMES) if "on-upload" in t.name] == []
+        assert ours(account) == []
 
     def test_its_log_goes_with_it_also_where_a_former_try_ended_between_the_two(self, account: Account) -> None:
         ensure(account)
         account.aws.logs.create_log_group(logGroupName="/aws/lambda/on-upload")
         account.aws.functions.delete_function(FunctionName="on-upload")
-        things = [t for t in aws.find_ours(account.aws, NAMES) if "on-upload" in t.name]
+        things = ours(account)
         assert [str(thing) for thing in things] == ["log group /aws/lambda/on-upload", f"role {ROLE}"]
-        aws.remove(tuple(things), account.said)
+        aws.remove(aws.Destruction((), tuple(things), ()), account.said)
         assert account.aws.logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"] == []
 
     def test_roles_of_the_same_function_in_two_regions_and_of_long_names_are_different(self) -> None:
@@ -236,7 +241,7 @@ class TestGone:
         theirs(account)
         account.aws.logs.create_log_group(logGroupName="/aws/lambda/on-upload")
         ensure(account)
-        assert [t for t in aws.find_ours(account.aws, NAMES) if "on-upload" in t.name] == []
+        assert ours(account) == []
 
 
 def heard(account: Account) -> str:

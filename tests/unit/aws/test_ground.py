@@ -19,10 +19,11 @@ from tests.rig import templates
 from tests.rig.progress import Said
 from tests.rig.templates import REGIONS
 
-BOTH = pytest.mark.parametrize("name", [ground.SHARED, ground.MODEL])
+EVERY = (ground.SHARED, ground.MODEL, ground.VOLUME)
+EACH = pytest.mark.parametrize("name", EVERY)
 
 
-@BOTH
+@EACH
 def test_a_template_passes_all_judges(name: str) -> None:
     template = ground.load(name)
     assert templates.findings(template.body) == []
@@ -44,14 +45,14 @@ def test_the_judges_find_what_is_wrong() -> None:
         assert named in found
 
 
-@BOTH
+@EACH
 def test_the_sandbox_knows_every_type_and_property(name: str) -> None:
     for resource in templates.resources(ground.load(name).body).values():
         kind = RESOURCE_TYPES[resource["Type"]]
         assert set(resource.get("Properties", {})) <= set(kind.properties)
 
 
-@BOTH
+@EACH
 def test_only_what_needs_a_name_has_one(name: str) -> None:
     named = {
         (logical, key)
@@ -59,10 +60,11 @@ def test_only_what_needs_a_name_has_one(name: str) -> None:
         for key in resource.get("Properties", {})
         if key.endswith("Name") and key != "ServiceName"
     }
-    assert named == {ground.SHARED: {("EcsCluster", "ClusterName")}, ground.MODEL: {("Log", "LogGroupName")}}[name]
+    own = {ground.SHARED: {("EcsCluster", "ClusterName")}, ground.MODEL: {("Log", "LogGroupName")}}
+    assert named == own.get(name, set())
 
 
-@BOTH
+@EACH
 def test_no_template_has_a_tag_of_the_stacks_own_key(name: str) -> None:
     assert TAG["Key"] not in ground.load(name).body  # a resource with two tags of one key is refused
 
@@ -70,7 +72,8 @@ def test_no_template_has_a_tag_of_the_stacks_own_key(name: str) -> None:
 def test_data_outlives_the_stack_and_nothing_else_does() -> None:
     kept = {
         logical: (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
-        for logical, resource in templates.resources(ground.load(ground.MODEL).body).items()
+        for name in EVERY
+        for logical, resource in templates.resources(ground.load(name).body).items()
         if resource.get("DeletionPolicy", "Delete") != "Delete"
     }
     assert kept == {"FileSystem": ("RetainExceptOnCreate", "Retain")}
@@ -79,7 +82,7 @@ def test_data_outlives_the_stack_and_nothing_else_does() -> None:
 def test_every_role_can_be_bounded() -> None:
     roles = [
         resource
-        for name in (ground.SHARED, ground.MODEL)
+        for name in EVERY
         for resource in templates.resources(ground.load(name).body).values()
         if resource["Type"] == "AWS::IAM::Role"
     ]

@@ -23,7 +23,7 @@ from .test_policy import actions, configured
 
 
 def prepare(account: Account) -> str:
-    network = aws.ensure_network(account.aws, settings(), account.said)
+    network = aws.ensure_job_network(account.aws, settings(), account.said)
     aws.ensure_queue(account.aws, batch_settings(), "q", network, "linux/amd64", account.said, lambda _: None)
     made = account.aws.batch.register_job_definition(
         jobDefinitionName="iris",

@@ -32,6 +32,7 @@ GROUND = aws.Foundations(
     security_group_ids=("sg-0123456789abcdef0",),
     cluster="c",
     assign_public_ip=True,
+    settings=to_settings([]).service,
 )
 
 

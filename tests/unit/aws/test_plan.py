@@ -6,20 +6,21 @@ import pytest
 
 from model_dockerize import aws
 
-from .conftest import IMAGE, Account, batch_settings, settings
+from .conftest import IMAGE, IRIS, Account, batch_settings, settings
 
 
-def everything(connection: aws.Aws, said: Any, image: str = IMAGE, **changes: Any) -> None:
+def everything(connection: aws.Aws, said: Any, image: str = IMAGE, **changes: Any) -> aws.Foundations:
     """Every stage that makes something, in the order of a run."""
-    wanted = settings(**changes)
     aws.ensure_repository(connection, "iris", said)
-    ground = aws.ensure_foundations(connection, wanted, "iris", said)
+    ground = aws.ensure_foundations(connection, settings(**changes), IRIS, said)
+    wanted = ground.settings
     container = aws.container_of(connection, wanted, image, "linux/amd64", ground)
     aws.ensure_job_definition(connection, batch_settings(), "iris", container, ("run",), {}, said)
     served = container.with_queue(wanted.queue_url).with_volume(ground.volume)
     definition = aws.ensure_task_definition(connection, "iris", served, said)
     service = aws.ensure_service(connection, wanted, "iris", definition, ground, said)
     aws.ensure_scaling(connection, wanted, service, said)
+    return ground
 
 
 def rehearsed(account: Account, **changes: Any) -> tuple[aws.Rehearsal, list[str]]:
@@ -37,16 +38,24 @@ def kinds(rehearsal: aws.Rehearsal, action: str) -> list[str]:
     return [change.kind for change in rehearsal.changes if change.action == action]
 
 
+def called_directly(changes: list[aws.Change]) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [(change.action, change.kind, change.fields) for change in changes if change.kind != "stack"]
+
+
 class TestPlan:
     def test_an_empty_account(self, account: Account) -> None:
         rehearsal, sent = rehearsed(account)
         assert sent
         assert [operation for operation in sent if not aws.is_read(operation)] == []
         assert kinds(rehearsal, "leave") == []
-        assert {"repository", "network", "subnet", "security group", "role", "cluster", "log group"} <= set(
-            kinds(rehearsal, "make")
-        )
-        assert account.aws.ec2.describe_vpcs(Filters=[{"Name": f"tag:{aws.TAG}", "Values": ["network"]}])["Vpcs"] == []
+        said = set(map(str, rehearsal.changes))
+        assert {
+            "+ repository iris",
+            "+ stack model-dockerize: Vpc (AWS::EC2::VPC)",
+            "+ stack model-dockerize-iris: ExecutionRole (AWS::IAM::Role)",
+            "+ service iris",
+        } <= said
+        assert account.stacks.there == {}
         assert account.aws.ecs.list_task_definitions()["taskDefinitionArns"] == []
 
     def test_the_run_does_what_the_plan_says(self, account: Account) -> None:
@@ -54,8 +63,10 @@ class TestPlan:
         account.calls.clear()
         everything(account.aws, account.said)
         assert set(account.changes()) == set(rehearsal.calls)
-        planned, done = rehearsal.changes, account.aws.changes
-        assert [(c.action, c.kind, c.fields) for c in planned] == [(c.action, c.kind, c.fields) for c in done]
+        assert called_directly(rehearsal.aws.changes) == called_directly(account.aws.changes)
+        # Of a stack the plan says what becomes of each resource, and the run says it as it goes.
+        stacks = {change.name.partition(":")[0] for change in rehearsal.changes if change.kind == "stack"}
+        assert stacks == set(account.stacks.there)
 
     def test_after_the_run_everything_is_left(self, account: Account) -> None:
         everything(account.aws, account.said)
@@ -69,7 +80,7 @@ class TestPlan:
         account.calls.clear()
         everything(account.aws, account.said, volume="data", zones=2)
         assert set(account.changes()) == set(rehearsal.calls)
-        assert [(c.action, c.kind) for c in rehearsal.changes] == [(c.action, c.kind) for c in account.aws.changes]
+        assert called_directly(rehearsal.changes) == called_directly(account.aws.changes)
         again, _ = rehearsed(account, volume="data", zones=2)
         assert again.calls == []
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_dockerize import aws
-from model_dockerize.aws.policy import permissions, removal, trust
+from model_dockerize.aws.ground.permissions import service_role_policy
+from model_dockerize.aws.policy import permissions, stacks, trust
 from model_dockerize.aws.statement import Where
 from model_dockerize.errors import InputError
 from model_dockerize.settings import Given, Settings, to_settings
 from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED
 from tests.rig.permissions import ROOT, documents, read_swept, summary
 
-from .conftest import Account
-from .test_destroy import NAMES
+from .conftest import NAMES, Account
 from .test_plan import everything
 
 FUNCTION = {"update_function": "on-upload", "function_source": "data/in/"}
@@ -54,7 +53,7 @@ def use(account: Account, settings: Settings) -> None:
     everything(account.aws, account.said, **where)
     aws.ensure_rules(account.aws, "iris", settings.registry, account.said)
     if settings.batch.job_queue:
-        network = aws.ensure_network(account.aws, settings.service, account.said)
+        network = aws.ensure_job_network(account.aws, settings.service, account.said)
         aws.ensure_queue(account.aws, settings.batch, "q", network, "linux/amd64", account.said, lambda _: None)
     if settings.batch.update_function:
         function, source = settings.batch.update_function, settings.batch.function_source
@@ -70,21 +69,10 @@ def test_every_call_of_a_run_is_allowed(account: Account) -> None:
     assert called(account.calls) - actions(permissions(settings, NAMES, WHERE)) == set()
 
 
-def test_every_call_of_destroy_is_allowed(account: Account) -> None:
-    account.with_function()
-    settings = configured(job_queue="q", zones="2", assign_public_ip="false", volume="data", **FUNCTION)
-    names = replace(NAMES, function="on-upload")
-    use(account, settings)
-    account.calls.clear()
-    aws.remove(aws.find_ours(account.aws, names), account.said)
-    allowed = actions(permissions(settings, names, WHERE), removal(names, WHERE))
-    assert called(account.calls) - allowed == set()
-
-
 def test_what_is_not_asked_for_is_not_allowed() -> None:
     everything_asked = actions(permissions(configured(job_queue="q", scan="true"), NAMES, WHERE))
     only_pushed = actions(permissions(configured(create_job_def="false", deploy_service="false"), NAMES, WHERE))
-    assert {"ecs:CreateService", "batch:CreateJobQueue", "ec2:CreateVpc"} <= everything_asked
+    assert {"ecs:CreateService", "batch:CreateJobQueue", "ec2:DescribeAvailabilityZones"} <= everything_asked
     assert not [action for action in only_pushed if not action.startswith("ecr:")]
     given = actions(permissions(configured(subnets="subnet-1", security_groups="sg-1"), NAMES, WHERE))
     assert not [action for action in given if action.startswith("ec2:Create")]
@@ -100,11 +88,11 @@ def test_what_is_not_asked_for_is_not_allowed() -> None:
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
 def test_the_documents_fit_into_iam(configuration: str) -> None:
-    # A managed policy takes 6144 characters without white space, all inline policies of a role together 10240.
-    both = documents(configured(**CONFIGURATIONS[configuration].inputs), WHERE)
-    sizes = [len(json.dumps(document, separators=(",", ":"))) for document in both]
-    assert max(sizes) <= 6144
-    assert sum(sizes) <= 10240
+    # A managed policy takes 6144 characters without white space.
+    settings = configured(**CONFIGURATIONS[configuration].inputs)
+    for after_bootstrap in (False, True):
+        printed = [*documents(settings, WHERE), stacks(settings, WHERE, after_bootstrap)]
+        assert max(len(json.dumps(document, separators=(",", ":"))) for document in printed) <= 6144
 
 
 def job_definition(folder: Path, image: str, **inputs: str) -> dict[str, list[str]]:
@@ -181,10 +169,45 @@ def test_every_action_of_the_policies_was_swept_and_fails_by_name_or_is_explaine
 def test_what_can_be_narrowed_is() -> None:
     document = permissions(configured(), NAMES, WHERE)
     wide = {s["Sid"] for s in document["Statement"] if s["Resource"] == "*"}
-    assert wide == {"Ask", "Network", "MakeNetwork"}
+    assert wide == {"Ask", "LookAtLoadBalancers", "Network"}
     (passing,) = [s for s in document["Statement"] if s["Sid"] == "PassRoles"]
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
-    assert "*" not in "".join(passing["Resource"])
+    assert passing["Resource"] == ["arn:aws:iam::123456789012:role/model-dockerize-*"]
+    named = permissions(configured(execution_role="e", task_role="t"), NAMES, WHERE)
+    (passing,) = [s for s in named["Statement"] if s["Sid"] == "PassRoles"]
+    assert passing["Resource"] == ["arn:aws:iam::123456789012:role/e", "arn:aws:iam::123456789012:role/t"]
+
+
+BOUND = "arn:aws:iam::123456789012:policy/bound"
+
+
+@pytest.mark.parametrize("after_bootstrap", [False, True])
+def test_no_role_is_made_without_the_boundary_where_there_is_one(after_bootstrap: bool) -> None:
+    given = configured(permissions_boundary=BOUND, job_queue="q", **FUNCTION)
+    for document in (
+        permissions(given, NAMES, WHERE, after_bootstrap),
+        stacks(given, WHERE, after_bootstrap),
+        service_role_policy(WHERE, BOUND),
+    ):
+        for statement in document["Statement"]:
+            if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"} & set(statement["Action"]):
+                (condition,) = [each for each in statement["Condition"].values() if "iam:PermissionsBoundary" in each]
+                assert condition["iam:PermissionsBoundary"] == BOUND
+
+
+def test_after_bootstrap_only_functions_need_a_role_made_and_that_within_its_bound() -> None:
+    given = configured(job_queue="q", **FUNCTION)
+    makes = [
+        statement
+        for document in (permissions(given, NAMES, WHERE, after_bootstrap=True), stacks(given, WHERE, True))
+        for statement in document["Statement"]
+        if "iam:CreateRole" in statement["Action"]
+    ]
+    (statement,) = makes
+    assert statement["Sid"] == "MakeFunctionRole"
+    assert statement["Condition"] == {
+        "StringEquals": {"iam:PermissionsBoundary": "arn:aws:iam::123456789012:policy/ModelDockerizeBoundary"}
+    }
 
 
 def test_trust_holds_for_both_forms_of_the_subject_and_for_one_audience() -> None:

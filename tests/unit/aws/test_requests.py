@@ -3,8 +3,11 @@
 from typing import Any
 
 from model_dockerize import aws
+from model_dockerize.aws import ground
+from tests.rig import templates
 
 from .conftest import IMAGE, Account, settings
+from .test_network import Given
 
 
 def asked(account: Account, name: str = "iris", family: str = "iris", **changes: Any) -> dict[str, Any]:
@@ -12,11 +15,11 @@ def asked(account: Account, name: str = "iris", family: str = "iris", **changes:
     requests: dict[str, Any] = {}
     account.hooks.add(lambda params, model, **_: requests.update({model.name: dict(params)}), "provide-client-params")
     wanted = settings(**changes)
-    ground = aws.ensure_foundations(account.aws, wanted, name, account.said)
-    container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
+    made = aws.ensure_foundations(account.aws, wanted, aws.Model(name, name), account.said)
+    container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", made)
     definition = aws.ensure_task_definition(account.aws, family, container, account.said)
-    aws.ensure_service(account.aws, wanted, name, definition, ground, account.said)
-    requests["made"] = {"ground": ground, "definition": definition}
+    aws.ensure_service(account.aws, wanted, name, definition, made, account.said)
+    requests["made"] = {"ground": made, "definition": definition}
     return requests
 
 
@@ -28,8 +31,8 @@ class TestWithoutAnyInput:
         assert task["requiresCompatibilities"] == ["FARGATE"]
         assert task["networkMode"] == "awsvpc"
         assert task["runtimePlatform"] == {"operatingSystemFamily": "LINUX", "cpuArchitecture": "X86_64"}
-        assert task["executionRoleArn"].endswith(":role/ecsTaskExecutionRole")
-        assert task["taskRoleArn"].endswith(":role/model-dockerize-task")
+        assert task["executionRoleArn"].endswith(":role/model-dockerize-iris-ExecutionRole")
+        assert task["taskRoleArn"].endswith(":role/model-dockerize-TaskRole")
         (container,) = task["containerDefinitions"]
         assert container["image"] == IMAGE
         assert container["portMappings"] == [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}]
@@ -37,22 +40,23 @@ class TestWithoutAnyInput:
         assert (log["logDriver"], log["options"]["awslogs-group"]) == ("awslogs", "/model-dockerize/iris")
 
     def test_the_cluster_has_no_instances(self, account: Account) -> None:
-        cluster = asked(account)["CreateCluster"]
+        asked(account)
+        cluster = templates.resources(ground.load(ground.SHARED).body)["EcsCluster"]["Properties"]
 
-        assert cluster["clusterName"] == "model-dockerize"
-        assert "capacityProviders" not in cluster  # only these could bring instances
+        assert account.stacks.there["model-dockerize"].parameters["Cluster"] == "model-dockerize"
+        assert "CapacityProviders" not in cluster  # only these could bring instances
 
     def test_the_service(self, account: Account) -> None:
         requests = asked(account)
-        service, ground = requests["CreateService"], requests["made"]["ground"]
+        service, made = requests["CreateService"], requests["made"]["ground"]
 
         assert (service["cluster"], service["serviceName"]) == ("model-dockerize", "iris")
         assert (service["launchType"], service["desiredCount"]) == ("FARGATE", 1)
         assert service["taskDefinition"] == requests["made"]["definition"].arn
         assert service["taskDefinition"].endswith(":task-definition/iris:1")
         assert service["networkConfiguration"]["awsvpcConfiguration"] == {
-            "subnets": list(ground.subnet_ids),
-            "securityGroups": list(ground.security_group_ids),
+            "subnets": list(made.subnet_ids),
+            "securityGroups": list(made.security_group_ids),
             "assignPublicIp": "ENABLED",
         }
         assert "deploymentController" not in service  # ECS's own: rolling update
@@ -61,23 +65,28 @@ class TestWithoutAnyInput:
         assert "loadBalancers" not in service
 
     def test_the_network_is_one_public_subnet(self, account: Account) -> None:
-        ground = asked(account)["made"]["ground"]
-        (subnet,) = account.aws.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [ground.vpc_id]}])["Subnets"]
-        rows = account.aws.ec2.describe_route_tables(
-            Filters=[{"Name": "association.subnet-id", "Values": [subnet["SubnetId"]]}]
-        )["RouteTables"][0]["Routes"]
+        made = asked(account)["made"]["ground"]
+        (subnet,) = account.aws.ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [made.vpc_id]}])["Subnets"]
+        shared, iris = (account.stacks.there[name] for name in ("model-dockerize", "model-dockerize-iris"))
 
-        assert ground.subnet_ids == (subnet["SubnetId"],)
-        assert [row["GatewayId"][:4] for row in rows if row["DestinationCidrBlock"] == "0.0.0.0/0"] == ["igw-"]
-        assert account.aws.ec2.describe_nat_gateways()["NatGateways"] == []
-        assert account.aws.ec2.describe_vpc_endpoints()["VpcEndpoints"] == []
-        for attribute in ("enableDnsSupport", "enableDnsHostnames"):
-            answer: Any = account.aws.ec2.describe_vpc_attribute(VpcId=ground.vpc_id, Attribute=attribute)  # type: ignore[arg-type]
-            assert answer[attribute[0].upper() + attribute[1:]]["Value"] is True
-        (group,) = account.aws.ec2.describe_security_groups(GroupIds=list(ground.security_group_ids))["SecurityGroups"]
-        assert [(rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) for rule in group["IpPermissions"]] == [
-            ("tcp", 80, 80)
-        ]
+        assert made.subnet_ids == (subnet["SubnetId"],) == (shared.outputs["PublicA"],)
+        assert shared.parameters["Private"] == "false"
+        assert (iris.filled("AllowFrom"), iris.outputs["TaskGroup"]) == (("0.0.0.0/0",), made.security_group_ids[0])
+
+    def test_who_may_connect_stays_so_until_somebody_says_otherwise(self, account: Account) -> None:
+        asked(account, allow_from=("10.0.0.0/8", "192.0.2.0/24"))
+        kept = asked(account)["made"]["ground"].settings.allow_from
+        assert kept == ("10.0.0.0/8", "192.0.2.0/24")
+        asked(account, allow_from=("0.0.0.0/0",))
+        assert account.stacks.there["model-dockerize-iris"].filled("AllowFrom") == ("0.0.0.0/0",)
+
+    def test_nor_are_vpc_subnets_and_groups_taken_back(self, account: Account) -> None:
+        given = Given(account)
+        subnet = given.subnet("a", given.public)
+        group = account.aws.ec2.create_security_group(GroupName="g", Description="g", VpcId=given.vpc)["GroupId"]
+        asked(account, subnets=(subnet,), security_groups=(group,))
+        made = asked(account)["made"]["ground"]
+        assert (made.vpc_id, made.subnet_ids, made.security_group_ids) == (given.vpc, (subnet,), (group,))
 
 
 class TestChosen:

@@ -1,18 +1,14 @@
 """Environment and secrets: what the definitions say, and what the execution role may read."""
 
 import json
-from typing import Any
 
 import pytest
 
 from model_dockerize import aws
-from model_dockerize.aws.policy import permissions, removal
-from model_dockerize.settings import to_settings
+from model_dockerize.errors import InputError
 
-from .conftest import Account, settings
-from .test_destroy import NAMES
-from .test_plan import everything, rehearsed
-from .test_policy import WHERE, actions, called, configured
+from .conftest import IRIS, Account, settings
+from .test_plan import everything
 from .test_values import container, wanted
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
@@ -20,11 +16,10 @@ PARAMETER = "arn:aws:ssm:us-east-1:123456789012:parameter/iris/key"
 SECRETS = (("PASSWORD", f"{SECRET}:password::"), ("KEY", PARAMETER))
 
 
-def readable(connection: aws.Aws, model: str = "iris") -> Any:
-    document: Any = connection.iam.get_role_policy(
-        RoleName="ecsTaskExecutionRole", PolicyName=f"model-dockerize-us-east-1-{model}"
-    )["PolicyDocument"]
-    return [(s["Action"], s["Resource"]) for s in document["Statement"]]
+def readable(account: Account, model: str = "iris") -> tuple[str, str]:
+    """What the model's own execution role may read."""
+    had = account.stacks.there[f"model-dockerize-{model}"].parameters
+    return had["Secrets"], had["SecretParameters"]
 
 
 def test_the_definitions_name_secrets_and_hold_none() -> None:
@@ -42,47 +37,52 @@ def test_the_definitions_name_secrets_and_hold_none() -> None:
 class TestTheExecutionRole:
     def test_may_read_exactly_what_is_named(self, account: Account) -> None:
         everything(account.aws, account.said, secrets=SECRETS, queue_url=SECRET)
-        assert readable(account.aws) == [
-            ("secretsmanager:GetSecretValue", [SECRET]),
-            ("ssm:GetParameters", [PARAMETER]),
-        ]
-        account.calls.clear()
+        assert readable(account) == (SECRET, PARAMETER)
+        changes = len(account.stacks.wanted)
         everything(account.aws, account.said, secrets=SECRETS, queue_url=SECRET)
-        assert account.changes() == []
+        assert len(account.stacks.wanted) == changes
 
     def test_keeps_what_an_older_revision_needs_and_other_models_have_their_own(self, account: Account) -> None:
-        aws.ensure_runtime(account.aws, settings(secrets=SECRETS), "iris", account.said)
-        aws.ensure_runtime(account.aws, settings(secrets=(("K", f"{SECRET}2"),)), "iris", account.said)
-        assert ("secretsmanager:GetSecretValue", [SECRET, f"{SECRET}2"]) in readable(account.aws)
-        aws.ensure_runtime(account.aws, settings(secrets=(("K", PARAMETER),)), "other", account.said)
-        assert readable(account.aws, "other") == [("ssm:GetParameters", [PARAMETER])]
+        aws.ensure_runtime(account.aws, settings(secrets=SECRETS), IRIS, account.said)
+        aws.ensure_runtime(account.aws, settings(secrets=(("K", f"{SECRET}2"),)), IRIS, account.said)
+        assert readable(account) == (f"{SECRET},{SECRET}2", PARAMETER)
+        aws.ensure_runtime(
+            account.aws, settings(secrets=(("K", PARAMETER),)), aws.Model("other", "other"), account.said
+        )
+        assert readable(account, "other") == ("", PARAMETER)
+
+    def test_forgets_old_ones_where_cloudformation_has_no_room_for_them(self, account: Account) -> None:
+        many = tuple((f"K{number}", f"{SECRET}{number:04}") for number in range(60))
+        aws.ensure_runtime(account.aws, settings(secrets=many[:40]), IRIS, account.said)
+        aws.ensure_runtime(account.aws, settings(secrets=many[40:]), IRIS, account.said)
+        assert readable(account)[0].split(",") == [arn for _, arn in many[40:]]
 
     def test_of_somebody_else_is_not_touched(self, account: Account) -> None:
-        account.aws.iam.create_role(RoleName="ecsTaskExecutionRole", AssumeRolePolicyDocument=json.dumps({}))
+        theirs = account.aws.iam.create_role(RoleName="ecsTaskExecutionRole", AssumeRolePolicyDocument=json.dumps({}))
         account.calls.clear()
-        aws.ensure_runtime(account.aws, settings(secrets=SECRETS), "iris", account.said)
-        assert "iam:PutRolePolicy" not in account.calls
+        named = settings(secrets=SECRETS, execution_role="ecsTaskExecutionRole")
+        runtime = aws.ensure_runtime(account.aws, named, IRIS, account.said)
+        assert runtime.execution_role_arn == theirs["Role"]["Arn"]
+        assert account.changes() == []
+        assert account.stacks.there["model-dockerize-iris"].parameters["OwnExecutionRole"] == "false"
         assert "must be allowed to read the secrets itself" in " ".join(account.said.infos)
 
-    def test_is_planned_before_it_is_made(self, account: Account) -> None:
-        rehearsal, sent = rehearsed(account, secrets=SECRETS)
-        assert "+ role policy model-dockerize-us-east-1-iris" in map(str, rehearsal.changes)
-        assert [operation for operation in sent if not aws.is_read(operation)] == []
 
-    @pytest.mark.usefixtures("_without_waiting")
-    def test_loses_it_with_the_model(self, account: Account) -> None:
-        everything(account.aws, account.said, secrets=SECRETS)
-        aws.ensure_runtime(account.aws, settings(secrets=SECRETS), "second", account.said)
-        account.calls.clear()
-        aws.remove(aws.find_ours(account.aws, NAMES), account.said)
-        assert account.aws.iam.list_role_policies(RoleName="ecsTaskExecutionRole")["PolicyNames"] == [
-            "model-dockerize-us-east-1-second"
-        ]
-        asked = configured(secrets=f"A={SECRET}")
-        assert called(account.calls) - actions(permissions(asked, NAMES, WHERE), removal(NAMES, WHERE)) == set()
+def test_roles_that_are_given(account: Account) -> None:
+    account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
+    given = settings(task_role="mine", execution_role="arn:aws:iam::1:role/e")
+    runtime = aws.ensure_runtime(account.aws, given, IRIS, account.said)
+    assert runtime.task_role_arn.endswith(":role/mine")
+    assert runtime.execution_role_arn == "arn:aws:iam::1:role/e"
+    for wrong in ({"task_role": "nobody"}, {"execution_role": "nobody"}):
+        with pytest.raises(InputError, match="no role nobody"):
+            aws.ensure_runtime(account.aws, settings(**wrong), IRIS, account.said)
 
 
-def test_the_policy_allows_it_only_where_there_are_secrets(account: Account) -> None:
-    everything(account.aws, account.said, secrets=SECRETS)
-    assert called(account.calls) - actions(permissions(configured(secrets=f"A={SECRET}"), NAMES, WHERE)) == set()
-    assert "iam:PutRolePolicy" not in actions(permissions(to_settings([]), NAMES, WHERE))
+def test_a_job_of_a_batch_file_has_its_instances_rights_unless_a_role_is_named(account: Account) -> None:
+    runtime = aws.ensure_runtime(account.aws, settings(), IRIS, account.said, role_of_instance=True)
+    assert (runtime.task_role_arn, bool(runtime.execution_role_arn)) == ("", True)
+    named = settings(task_role="arn:aws:iam::1:role/t")
+    assert aws.ensure_runtime(account.aws, named, IRIS, account.said, role_of_instance=True).task_role_arn == (
+        "arn:aws:iam::1:role/t"
+    )

@@ -10,7 +10,7 @@ from model_dockerize.aws.service_fit import check_fit
 from model_dockerize.aws.service_request import count, request
 from model_dockerize.errors import InputError
 
-from .conftest import IMAGE, Account, settings
+from .conftest import IMAGE, IRIS, Account, settings
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:service/c/iris"
 
@@ -82,7 +82,7 @@ def test_a_number_that_no_input_says_is_left_as_it_is(inputs: dict[str, Any], no
 def deployed(account: Account, family: str = "iris", **inputs: Any) -> aws.Service:
     """The service iris, deployed with these inputs."""
     wanted = settings(**inputs)
-    ground = aws.ensure_foundations(account.aws, wanted, "iris", account.said)
+    ground = aws.ensure_foundations(account.aws, wanted, IRIS, account.said)
     container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground).with_volume(ground.volume)
     definition = aws.ensure_task_definition(account.aws, family, container, account.said)
     return aws.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
@@ -121,7 +121,7 @@ def test_the_least_that_scaling_keeps_is_left_where_no_input_says_it(account: Ac
 
 def test_a_service_that_is_alone_is_not_moved_between_zones(account: Account) -> None:
     wanted = settings(volume="data")
-    ground = aws.ensure_foundations(account.aws, wanted, "iris", account.said)
+    ground = aws.ensure_foundations(account.aws, wanted, IRIS, account.said)
     definition = aws.TaskDefinition("arn", "iris", 1, changed=True)
     asked = request(account.aws, wanted, definition, ground)
     assert (asked["availabilityZoneRebalancing"], asked["deploymentConfiguration"]["maximumPercent"]) == (

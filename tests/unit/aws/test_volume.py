@@ -1,74 +1,59 @@
-"""The data volume: made, found, shared by models in directories of their own, mounted, and removed with its data."""
+"""The data volume: a stack of its own, shared by models in directories of their own; and one that is given."""
 
 from typing import Any
 
 import pytest
 
 from model_dockerize import aws
+from model_dockerize.aws import ground
 from model_dockerize.aws.taskdef import task_definition
-from model_dockerize.aws.volume import USER
-from model_dockerize.errors import AwsError, InputError
+from model_dockerize.errors import InputError
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_USER
+from tests.rig import templates
 
 from .conftest import IMAGE, Account, settings
 from .test_network import Given
 from .test_plan import everything
 
+VOLUME = "model-dockerize-volume-data"
+
 
 def foundations(account: Account, model: str = "iris", **changes: Any) -> aws.Foundations:
-    return aws.ensure_foundations(account.aws, settings(**{"volume": "data", **changes}), model, account.said)
-
-
-def names(model: str) -> aws.Names:
-    return aws.Names(*[model] * 5, "model-dockerize")
-
-
-def systems(account: Account) -> list[Any]:
-    return list(account.aws.efs.describe_file_systems()["FileSystems"])
-
-
-def targets(account: Account, system: str) -> list[Any]:
-    return list(account.aws.efs.describe_mount_targets(FileSystemId=system)["MountTargets"])
+    wanted = settings(**{"volume": "data", **changes})
+    return aws.ensure_foundations(account.aws, wanted, aws.Model(model, model), account.said)
 
 
 class TestMade:
-    def test_encrypted_reachable_in_every_zone_and_by_the_tasks_only(self, account: Account) -> None:
-        ground = foundations(account, zones=2)
-        assert ground.volume
-        (system,) = systems(account)
-        assert (system["Encrypted"], system["ThroughputMode"], system["Name"]) == (True, "elastic", "data")
-        there = targets(account, system["FileSystemId"])
-        assert {t["SubnetId"] for t in there} == set(ground.subnet_ids)
-        for target in there:
-            (group,) = account.aws.efs.describe_mount_target_security_groups(MountTargetId=target["MountTargetId"])[
-                "SecurityGroups"
-            ]
-            (rule,) = account.aws.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
-            assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 2049, 2049)
-            assert [pair["GroupId"] for pair in rule["UserIdGroupPairs"]] == list(ground.security_group_ids)
-            assert rule["IpRanges"] == []
-        (point,) = account.aws.efs.describe_access_points(FileSystemId=system["FileSystemId"])["AccessPoints"]
-        assert point["PosixUser"] == {"Uid": USER, "Gid": USER}
-        assert point["RootDirectory"]["Path"] == "/iris"
-        assert point["RootDirectory"]["CreationInfo"] == {"OwnerUid": USER, "OwnerGid": USER, "Permissions": "0755"}
+    def test_mounted_in_every_zone_and_held_by_the_model(self, account: Account) -> None:
+        made = foundations(account, zones=2)
+        volume, model = account.stacks.there[VOLUME], account.stacks.there["model-dockerize-iris"]
+        assert volume.filled("Subnet") == made.subnet_ids
+        assert made.volume
+        assert made.volume.file_system_id == volume.outputs["FileSystem"]
+        assert model.parameters["VolumeStack"] == VOLUME
+        assert model.parameters["VolumeGroup"] == volume.outputs["Group"]
 
     def test_the_user_is_the_one_that_the_server_becomes(self) -> None:
-        assert f"{USER}:{USER}" == DEFAULT_USER
+        point = templates.resources(ground.load(ground.MODEL).body)["AccessPoint"]["Properties"]
+        user, made = point["PosixUser"], point["RootDirectory"]["CreationInfo"]
+        assert f"{user['Uid']}:{user['Gid']}" == DEFAULT_USER
+        assert (made["OwnerUid"], made["OwnerGid"]) == (user["Uid"], user["Gid"])
 
     def test_a_second_run_changes_nothing_and_another_zone_adds_its_target(self, account: Account) -> None:
         first = foundations(account)
-        account.calls.clear()
-        assert foundations(account) == first
-        assert account.changes() == []
+        changes = len(account.stacks.wanted)
+        foundations(account)
+        assert len(account.stacks.wanted) == changes
         more = foundations(account, zones=2)
-        assert [c for c in account.changes() if c.startswith("efs:")] == ["efs:CreateMountTarget"]
+        mounted = account.stacks.there[VOLUME].filled("Subnet")
+        assert (len(mounted), mounted[0]) == (2, first.subnet_ids[0])
         assert more.volume == first.volume
 
     def test_private_tasks_use_the_target_that_their_zone_has(self, account: Account) -> None:
         first = foundations(account)
-        account.calls.clear()
+        before = account.stacks.there[VOLUME].parameters
         assert foundations(account, assign_public_ip=False).volume == first.volume
-        assert not [c for c in account.changes() if c.startswith("efs:")]
+        assert account.stacks.there[VOLUME].parameters == before
 
     def test_models_share_a_file_system_and_see_their_own_directory(self, account: Account) -> None:
         iris, other = foundations(account), foundations(account, "other")
@@ -76,62 +61,28 @@ class TestMade:
         assert other.volume
         assert iris.volume.file_system_id == other.volume.file_system_id
         assert iris.volume.access_point_id != other.volume.access_point_id
-        assert len(systems(account)) == 1
+        directories = [
+            account.stacks.there[f"model-dockerize-{name}"].parameters["Model"] for name in ("iris", "other")
+        ]
+        assert directories == ["iris", "other"]
 
-    @pytest.mark.parametrize("operation", ["CreateFileSystem", "CreateMountTarget", "CreateAccessPoint"])
-    @pytest.mark.parametrize("lost", [False, True])
-    def test_what_a_killed_run_left_is_completed_not_doubled(
-        self, account: Account, operation: str, lost: bool
-    ) -> None:
-        class KilledError(Exception):
-            pass
+    def test_groups_that_are_given_are_admitted_by_the_volume_and_stay_so(self, account: Account) -> None:
+        made = foundations(account)
+        groups = [
+            account.aws.ec2.create_security_group(GroupName=name, Description="d", VpcId=made.vpc_id)["GroupId"]
+            for name in "abcdef"
+        ]
+        foundations(account, security_groups=(groups[0],))
+        foundations(account, "other", security_groups=(groups[1],))
+        assert account.stacks.there[VOLUME].filled("TaskGroup") == tuple(groups[:2])
+        with pytest.raises(InputError, match="would have to admit 6 security groups"):
+            foundations(account, "third", security_groups=tuple(groups[2:]))
 
-        left = [operation]
-
-        def kill(model: Any, **_: Any) -> None:
-            if left and model.name == left[0]:
-                left.clear()
-                raise KilledError
-
-        account.hooks.add(kill, "after-call" if lost else "before-call")
-        with pytest.raises(KilledError):
-            foundations(account, zones=2)
-        made = foundations(account, zones=2)
-        (system,) = systems(account)
-        assert len(targets(account, system["FileSystemId"])) == 2
-        assert len(account.aws.efs.describe_access_points()["AccessPoints"]) == 1
-        account.calls.clear()
-        assert foundations(account, zones=2) == made
-        assert account.changes() == []
-
-    def test_it_is_waited_for(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-        waits: list[float] = []
-        monkeypatch.setattr("model_dockerize.aws.eventual.time.sleep", waits.append)
-        looks = {"FileSystems": 2, "MountTargets": 3, "AccessPoints": 1}
-
-        def creating(parsed: Any, model: Any, **_: Any) -> None:
-            if model.name in ("CreateFileSystem", "CreateMountTarget", "CreateAccessPoint"):
-                parsed["LifeCycleState"] = "creating"
-            for key in tuple(looks):
-                for thing in parsed.get(key, []):
-                    looks[key] -= 1
-                    thing["LifeCycleState"] = "creating" if looks[key] >= 0 else "available"
-
-        account.hooks.add(creating, "after-call")
-        foundations(account)
-        assert len(waits) == 3 + 4 + 2
-        assert waits[:2] == [1.0, 1.3]
-
-    def test_a_mount_target_that_failed_is_told(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("model_dockerize.aws.eventual.time.sleep", lambda _: None)
-
-        def failed(parsed: Any, model: Any, **_: Any) -> None:
-            if model.name == "CreateMountTarget":
-                parsed["LifeCycleState"] = "error"
-
-        account.hooks.add(failed, "after-call")
-        with pytest.raises(AwsError, match=r"Volume data: fsmt-\w+ is in state error"):
-            foundations(account)
+    def test_it_is_not_taken_back_unasked(self, account: Account) -> None:
+        first = foundations(account)
+        again = foundations(account, volume="")
+        assert again.volume == first.volume
+        assert again.settings.is_alone
 
 
 class TestGiven:
@@ -155,12 +106,10 @@ class TestGiven:
         ground = foundations(account, subnets=(subnet,), volume=system)
         assert ground.volume
         assert ground.volume.file_system_id == system
-        assert [c for c in account.changes() if c.startswith("efs:")] == ["efs:CreateAccessPoint"]
+        assert [c for c in account.changes() if c.startswith("efs:")] == []
+        stack = account.stacks.there["model-dockerize-iris"]
+        assert (stack.parameters["Volume"], stack.parameters["VolumeStack"]) == (system, "")
         assert account.said.warnings == []
-        # What we made in it goes with the model, what is theirs stays.
-        kinds = [thing.kind for thing in aws.find_ours(account.aws, names("iris"))]
-        assert "access point" in kinds
-        assert "volume" not in kinds
 
     def test_that_lets_nobody_in_is_warned_of(self, account: Account) -> None:
         given = Given(account)
@@ -181,7 +130,7 @@ class TestGiven:
             foundations(account, subnets=(other.subnet("a", other.public),), volume=system)
 
     def test_ours_of_another_vpc_is_refused(self, account: Account) -> None:
-        foundations(account)
+        foundations(account, "other")
         given = Given(account)
         with pytest.raises(InputError, match="belongs to one VPC"):
             foundations(account, subnets=(given.subnet("a", given.public),))
@@ -225,42 +174,3 @@ class TestMounted:
         everything(account.aws, account.said, volume="data", queue_url="postgresql://u@h/q", desired_count=2)
         (there,) = account.aws.ecs.describe_services(cluster="model-dockerize", services=["iris"])["services"]
         assert there["deploymentConfiguration"]["maximumPercent"] == 200
-
-
-class TestRemoved:
-    @pytest.fixture(autouse=True)
-    def _without_waiting(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("model_dockerize.aws.destroy.once_free", lambda call: call())
-
-    def test_after_the_service_and_named_with_its_data(self, account: Account) -> None:
-        everything(account.aws, account.said, volume="data", zones=2)
-        things = aws.find_ours(account.aws, names("iris"))
-        kinds = [thing.kind for thing in things]
-        order = [kinds.index(kind) for kind in ("service", "access point", "volume", "security group", "subnet")]
-        assert order == sorted(order)
-        (line,) = [str(thing) for thing in things if thing.kind == "volume"]
-        assert line.startswith("volume data (fs-")
-        assert "with its data: 0 bytes" in line
-        aws.remove(things, account.said)
-        assert systems(account) == []
-        assert account.aws.ec2.describe_vpcs(Filters=[{"Name": "tag-key", "Values": [aws.TAG]}])["Vpcs"] == []
-        assert aws.find_ours(account.aws, names("iris")) == ()
-
-    def test_goes_with_its_last_model(self, account: Account) -> None:
-        foundations(account)
-        foundations(account, "other")
-        first = [thing for thing in aws.find_ours(account.aws, names("iris")) if "point" in thing.kind]
-        assert len(first) == 1
-        aws.remove(aws.find_ours(account.aws, names("iris")), account.said)
-        assert len(systems(account)) == 1
-        kinds = [thing.kind for thing in aws.find_ours(account.aws, names("other"))]
-        assert "volume" in kinds
-
-    def test_what_a_killed_run_left_goes_with_the_last_model_of_the_region(self, account: Account) -> None:
-        account.aws.efs.create_file_system(
-            CreationToken="model-dockerize-x", Tags=[{"Key": aws.TAG, "Value": "volume"}, {"Key": "Name", "Value": "x"}]
-        )
-        account.aws.efs.create_file_system(CreationToken="theirs")
-        assert [str(t).split(" (")[0] for t in aws.find_ours(account.aws, names("iris"))] == ["volume x"]
-        aws.ensure_runtime(account.aws, settings(), "other", account.said)
-        assert aws.find_ours(account.aws, names("iris")) == ()

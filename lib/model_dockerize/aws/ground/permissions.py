@@ -16,11 +16,35 @@ _STACKS = "stack/model-dockerize-*/*"  # of models; the shared one has no second
 _LINKED = ("ecs", "elasticfilesystem", "elasticloadbalancing")
 
 
-def service_role_policy(where: Where) -> dict[str, Any]:
-    """Return what CloudFormation may do with our stacks."""
-    roles = where.arn("iam", "role/model-dockerize-*", regional=False)
-    bound = {"ArnEquals": {"iam:PermissionsBoundary": where.arn("iam", f"policy/{BOUNDARY}", regional=False)}}
+def service_role_policy(where: Where, boundary: str = "") -> dict[str, Any]:
+    """Return what CloudFormation may do with our stacks.
+
+    Args:
+        boundary: ARN of the policy that bounds every role; empty: the one that bootstrap makes.
+    """
+    bound = boundary or where.arn("iam", f"policy/{BOUNDARY}", regional=False)
+    return _document(*_ground({"ArnEquals": {"iam:PermissionsBoundary": bound}}, where))
+
+
+def own_policy(where: Where, boundary: str = "") -> dict[str, Any]:
+    """Return what makes and deletes stacks without a role for CloudFormation: it then acts as whoever calls.
+
+    Args:
+        boundary: ARN of the policy that bounds every role that is made; empty: none.
+    """
+    stacks = where.arn("cloudformation", "stack/model-dockerize*/*")
+    verbs = (*_LOOKS, "CreateChangeSet", *_CARRY_OUT)
+    bound = {"ArnEquals": {"iam:PermissionsBoundary": boundary}} if boundary else {}
     return _document(
+        allow("Stacks", tuple(f"cloudformation:{verb}" for verb in verbs), stacks),
+        allow("ListImports", ("cloudformation:ListImports",)),
+        *_ground(bound, where),
+    )
+
+
+def _ground(bound: dict[str, Any], where: Where) -> tuple[Statement, ...]:
+    roles = where.arn("iam", "role/model-dockerize-*", regional=False)
+    return (
         allow(
             "Look",
             (
@@ -36,7 +60,7 @@ def service_role_policy(where: Where) -> dict[str, Any]:
             {**bound, "ArnLike": {"iam:PolicyARN": f"arn:{where.partition}:iam::aws:policy/service-role/{_INSTANCES}"}},
             allow("BoundInstanceRole", ("iam:AttachRolePolicy", "iam:DetachRolePolicy"), roles),
         ),
-        _if(bound, allow("Bound", ("iam:PutRolePermissionsBoundary",), roles)),
+        *((_if(bound, allow("Bound", ("iam:PutRolePermissionsBoundary",), roles)),) if bound else ()),
         allow(
             "Roles",
             (
@@ -84,14 +108,21 @@ def service_role_policy(where: Where) -> dict[str, Any]:
     )
 
 
+#: What looks at stacks, and what carries out what was planned.
+_LOOKS = ("DescribeChangeSet", "DescribeEvents", "DescribeStackEvents", "DescribeStacks")
+_CARRY_OUT = (
+    *("ContinueUpdateRollback", "DeleteChangeSet", "DeleteStack", "ExecuteChangeSet"),
+    "UpdateTerminationProtection",
+)
+
+
 def caller_policy(where: Where) -> dict[str, Any]:
     """Return what whoever runs model-dockerize may do with stacks, once an administrator has made the shared one."""
     role = where.arn("iam", f"role/{SERVICE_ROLE}", regional=False)
     models = where.arn("cloudformation", _STACKS)
     every = where.arn("cloudformation", "stack/model-dockerize*/*")
-    verbs = ("DescribeChangeSet", "DescribeEvents", "DescribeStackEvents", "DescribeStacks")
     return _document(
-        allow("LookAtStacks", tuple(f"cloudformation:{verb}" for verb in verbs), every),
+        allow("LookAtStacks", tuple(f"cloudformation:{verb}" for verb in _LOOKS), every),
         allow("ListImports", ("cloudformation:ListImports",)),
         _if(
             {"ArnEquals": {"cloudformation:RoleArn": role}},
@@ -100,13 +131,7 @@ def caller_policy(where: Where) -> dict[str, Any]:
         # Of a stack that has a role, CloudFormation uses that: nobody else's rights count.
         allow(
             "CarryOut",
-            tuple(
-                f"cloudformation:{verb}"
-                for verb in (
-                    *("ContinueUpdateRollback", "DeleteChangeSet", "DeleteStack", "ExecuteChangeSet"),
-                    "UpdateTerminationProtection",
-                )
-            ),
+            tuple(f"cloudformation:{verb}" for verb in _CARRY_OUT),
             models,
         ),
         _if(
@@ -125,6 +150,13 @@ def boundary_policy() -> dict[str, Any]:
                 *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetAuthorizationToken"),
                 *("ecr:GetDownloadUrlForLayer", "logs:CreateLogStream", "logs:PutLogEvents"),
                 *("secretsmanager:GetSecretValue", "ssm:GetParameters"),
+            ),
+        ),
+        allow(
+            "Functions",
+            (
+                *("batch:DescribeJobDefinitions", "batch:DescribeJobs", "batch:ListJobs", "batch:SubmitJob"),
+                "logs:CreateLogGroup",
             ),
         ),
         allow(
@@ -167,11 +199,12 @@ def _network() -> tuple[Statement, ...]:
 def _volumes() -> tuple[Statement, ...]:
     prefix = "elasticfilesystem"
     changes = (
-        *("CreateAccessPoint", "CreateMountTarget", "DeleteAccessPoint", "DeleteFileSystem", "DeleteMountTarget"),
+        *("CreateMountTarget", "DeleteAccessPoint", "DeleteFileSystem", "DeleteMountTarget"),
         *("ModifyMountTargetSecurityGroups", "TagResource", "UntagResource", "UpdateFileSystem"),
     )
     return (
-        allow("MakeVolumes", (f"{prefix}:CreateFileSystem",)),
+        # A file system that was given bears no tag of ours.
+        allow("MakeVolumes", (f"{prefix}:CreateAccessPoint", f"{prefix}:CreateFileSystem")),
         _if({"StringLike": {f"{prefix}:CreateAction": "*"}}, allow("TagVolumes", (f"{prefix}:TagResource",))),
         _if(_OURS, allow("ChangeVolumes", tuple(f"{prefix}:{verb}" for verb in changes))),
     )
@@ -197,7 +230,7 @@ def _suffix(where: Where) -> str:
 
 
 def _if(condition: dict[str, Any], statement: Statement) -> Statement:
-    return {**statement, "Condition": condition}
+    return {**statement, "Condition": condition} if condition else statement
 
 
 def _document(*statements: Statement) -> dict[str, Any]:

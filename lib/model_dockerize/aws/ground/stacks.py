@@ -25,13 +25,21 @@ _RACE_TEXTS = ("_IN_PROGRESS state", "already exists and cannot be created again
 _TRIES = 5
 
 
-def ensure_stack(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace | None = None) -> Stack:
+def ensure_stack(
+    aws: Aws, wanted: Wanted, progress: Progress, pace: Pace | None = None, seen: Stack | None = None
+) -> Stack:
     """Return the stack, which is as `wanted` says. Whatever a killed run has left is continued or made anew.
+
+    Args:
+        seen: the stack as it was a moment ago: where that suits, AWS is not asked again.
 
     Raises:
         InputError: a stack of that name is not ours, or the change would lose something that is not to be lost.
         AwsError: it could not be made or changed; AWS has put back what was there.
     """
+    if seen and seen.is_ours and seen.is_protected and seen.suits(wanted):
+        aws.settled(progress, "leave", "stack", seen.name)
+        return seen
     return _while_others_change_it(lambda clock: _ensure(aws, wanted, progress, clock), wanted.name, pace or Pace())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-SHARED, MODEL = "shared", "model"
+SHARED, MODEL, VOLUME = "shared", "model", "volume"
 #: Bytes of a template that CloudFormation takes within a request.
 LONGEST = 51_200
 

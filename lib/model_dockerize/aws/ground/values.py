@@ -1,6 +1,6 @@
 """Defines the values of stacks: what is wanted, what there is, and what a change set would do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,8 @@ from model_dockerize.aws.ground.template import Template
 
 #: The tag by which a stack is ours. CloudFormation hands it on to what it makes: no template has a tag of that key.
 TAG = {"Key": "model-dockerize-stack", "Value": "ground"}
+#: By which parameters of one kind are told apart: templates have no lists of unknown length.
+LETTERS = "ABCDEF"
 _GOOD = (
     "CREATE_COMPLETE",
     "IMPORT_COMPLETE",
@@ -26,6 +28,11 @@ _PRECIOUS = (
     "AWS::ElasticLoadBalancingV2::LoadBalancer",
     "AWS::Logs::LogGroup",
 )
+
+
+def lettered(stem: str, values: Sequence[str], most: int = len(LETTERS)) -> dict[str, str]:
+    """Return `values` as the parameters `stem`A, `stem`B and so on; the rest of them empty."""
+    return {f"{stem}{letter}": value for letter, value in zip(LETTERS[:most], [*values, *[""] * most], strict=False)}
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Stack:
     exports: tuple[str, ...]
     tags: tuple[tuple[str, str], ...]
     is_protected: bool = False
+    role: str = ""  # ARN of the one that CloudFormation acts by
     action: Action = "leave"
 
     @classmethod
@@ -75,12 +83,23 @@ class Stack:
             tuple(each["ExportName"] for each in outputs if each.get("ExportName")),
             tuple(sorted((each["Key"], each["Value"]) for each in shown.get("Tags", []))),
             bool(shown.get("EnableTerminationProtection")),
+            shown.get("RoleARN", ""),
         )
+
+    def filled(self, *stems: str) -> tuple[str, ...]:
+        """Return the values of the parameters that are numbered by letters (`SubnetA`, ...), without empty ones."""
+        found = (self.parameters.get(f"{stem}{letter}", "") for stem in stems for letter in LETTERS)
+        return tuple(value for value in found if value)
 
     @property
     def is_ours(self) -> bool:
         """Tell whether it bears our tag."""
         return (TAG["Key"], TAG["Value"]) in self.tags
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """Return its tags besides ours."""
+        return {key: value for key, value in self.tags if key != TAG["Key"]}
 
     @property
     def is_to_be_made(self) -> bool:
@@ -132,9 +151,13 @@ class ResourceChange:
         goes = self.action == "Remove" or self.replacement in ("True", "Conditional")
         return self.type in _PRECIOUS and goes
 
+    @property
+    def again(self) -> str:
+        """Say whether it is replaced; empty: it is not."""
+        return {"True": ", made anew", "Conditional": ", perhaps made anew"}.get(self.replacement, "")
+
     def __str__(self) -> str:
         """`~ Vpc (AWS::EC2::VPC), made anew: CidrBlock`."""
         sign = {"Add": "+", "Modify": "~", "Remove": "-"}.get(self.action, "?")
-        again = {"True": ", made anew", "Conditional": ", perhaps made anew"}.get(self.replacement, "")
         why = f": {', '.join(self.properties)}" if self.properties else ""
-        return f"{sign} {self.logical_id} ({self.type}){again}{why}"
+        return f"{sign} {self.logical_id} ({self.type}){self.again}{why}"

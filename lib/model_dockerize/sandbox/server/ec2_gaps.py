@@ -1,6 +1,6 @@
 """What ministack's EC2 leaves out of the operations that a network with private subnets needs.
 
-Filters of two lists, addresses that a NAT gateway holds, the characters of descriptions, and AWS's refusals to delete
+Filters of some lists, addresses that a NAT gateway holds, the characters of descriptions, and AWS's refusals to delete
 what something else uses.
 """
 
@@ -31,6 +31,8 @@ class Ec2Gaps:
         """Step into ministack's table of operations."""
         actions: dict[str, Handler] = self._ec2._ACTION_MAP
         actions["DescribeAddresses"] = self.describe_addresses
+        actions["DescribeNetworkInterfaces"] = self.describe_network_interfaces
+        actions["DescribeSecurityGroups"] = partial(self.describe_security_groups, actions["DescribeSecurityGroups"])
         actions["DescribeVpcEndpoints"] = self.describe_vpc_endpoints
         actions["CreateNatGateway"] = partial(self.create_nat_gateway, actions["CreateNatGateway"])
         actions["DeleteNatGateway"] = partial(self.delete_nat_gateway, actions["DeleteNatGateway"])
@@ -61,6 +63,36 @@ class Ec2Gaps:
                 f"{self._ec2._tag_set_xml(identity)}</item>"
             )
         return self._xml("DescribeAddressesResponse", f"<addressesSet>{items}</addressesSet>")
+
+    def describe_network_interfaces(self, params: Params) -> Answer:
+        """DescribeNetworkInterfaces, with filters by VPC, subnet, security group and id."""
+        filters, ids = self._ec2._parse_filters(params), self._ec2._parse_member_list(params, "NetworkInterfaceId")
+        fields = {"vpc-id": "VpcId", "subnet-id": "SubnetId", "network-interface-id": "NetworkInterfaceId"}
+        items = "".join(
+            self._ec2._eni_fields_xml(interface)
+            for identity, interface in self._ec2._network_interfaces.items()
+            if (not ids or identity in ids)
+            and all(interface[field] in filters[name] for name, field in fields.items() if name in filters)
+            and any(group["GroupId"] in filters.get("group-id", [group["GroupId"]]) for group in interface["Groups"])
+        )
+        return self._xml("DescribeNetworkInterfacesResponse", f"<networkInterfaceSet>{items}</networkInterfaceSet>")
+
+    def describe_security_groups(self, describe: Handler, params: Params) -> Answer:
+        """DescribeSecurityGroups, with filters by the groups that rules name."""
+        filters = self._ec2._parse_filters(params)
+        for name, key in (
+            ("ip-permission.group-id", "IpPermissions"),
+            ("egress.ip-permission.group-id", "IpPermissionsEgress"),
+        ):
+            if name in filters:
+                wanted = set(filters[name])
+                items = "".join(
+                    self._ec2._sg_xml(group)
+                    for group in self._ec2._security_groups.values()
+                    if wanted & {p.get("GroupId") for r in group.get(key, []) for p in r.get("UserIdGroupPairs", [])}
+                )
+                return self._xml("DescribeSecurityGroupsResponse", f"<securityGroupInfo>{items}</securityGroupInfo>")
+        return describe(params)
 
     def describe_vpc_endpoints(self, params: Params) -> Answer:
         """DescribeVpcEndpoints, with filters by tag, VPC and service."""

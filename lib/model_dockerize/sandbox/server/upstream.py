@@ -116,6 +116,7 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_resource_matches_tag_filters": "tag filters",
         "_tag_set_xml": "tags of an address",
         "_vpce_fields_xml": "an endpoint as it is shown",
+        "_sg_xml": "a security group as it is shown",
         "_xml": "an answer",
         "_error": "a refusal",
     },

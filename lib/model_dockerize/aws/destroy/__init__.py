@@ -1,0 +1,90 @@
+"""Removes what was made for one deployment of a model, and what all models share with the last of them.
+
+Only what bears our tag or is in a stack of ours, and of that only what nobody else uses: the rest is named.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from model_dockerize.aws.destroy.names import Names
+from model_dockerize.aws.destroy.running import running_now
+from model_dockerize.aws.destroy.stacks import (
+    balancer_users,
+    look_into,
+    network_users,
+    our_stacks,
+    stack_users,
+)
+from model_dockerize.aws.destroy.things import Deployment
+from model_dockerize.aws.destroy.users import look_at_region
+from model_dockerize.aws.destroy.uses import Kept, User, divide
+from model_dockerize.aws.destroy.volume import volume_of, volume_users
+from model_dockerize.aws.errors import translate
+from model_dockerize.aws.eventual import once_free
+from model_dockerize.aws.gone import gone_is_well
+from model_dockerize.aws.ground import names as ground
+from model_dockerize.aws.session import Aws
+from model_dockerize.aws.thing import Thing
+from model_dockerize.errors import AwsError, TimedOutError
+from model_dockerize.progress import Progress
+
+__all__ = ["Destruction", "Kept", "Names", "plan_destruction", "remove"]
+
+
+@dataclass(frozen=True)
+class Destruction:
+    """What `remove` would do, and what it would leave."""
+
+    running: tuple[str, ...]  # what runs now and would end
+    things: tuple[Thing, ...]  # what would go, in this order
+    kept: tuple[Kept, ...]  # what is ours and stays, and for whom
+    data: str = ""  # of a volume, which stays
+    users: tuple[User, ...] = ()
+
+
+def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bool = False) -> Destruction:
+    """Return everything that `remove` would remove, and who else uses what. Reads only."""
+    with translate("look for what was made"):
+        stacks = {stack.name: stack for stack in our_stacks(aws)}
+        model, shared = (look_into(aws, stacks[n]) if n in stacks else None for n in (names.stack, ground.SHARED))
+        volume = volume_of(aws, names, stacks.values())
+        region = look_at_region(aws)
+        there = Deployment(aws, names, region, model, shared, volume)
+        held = [each for each in (model, shared, volume.held if volume else None) if each]
+        users = [*region.users(), *stack_users(aws, stacks.values(), held)]
+        for each in held:
+            users += [*network_users(aws, each, region.interface_owners()), *balancer_users(aws, each)]
+        users += volume_users(aws, volume) if volume else ()
+        going, kept = divide(there.things(progress, delete_data), users)
+        running = running_now(aws, there, going)
+    stays = volume is not None and not delete_data
+    return Destruction(running, going, kept, str(volume) if stays else "", tuple(users))
+
+
+def remove(found: Destruction, progress: Progress) -> None:
+    """Remove what was found, one after the other. Of what could not go, nothing that it needs goes either.
+
+    Raises:
+        AwsError: something could not be removed; `details` say what and why. Run again when it is free.
+    """
+    left, failed = list(found.things), list[str]()
+    users = list(found.users)
+    while left:
+        thing = left.pop(0)
+        try:
+            with translate(f"remove {thing}"):
+                gone_is_well(partial(once_free, thing.remove))
+        except (AwsError, TimedOutError) as error:
+            failed.append(f"{thing}: {error.details[0] if error.details else error}")
+            going, kept = divide(left, users)
+            failed += map(str, kept)
+            left = list(going)
+        else:
+            progress.info(f"{thing}: removed")
+            users = [user for user in users if user.id not in thing.ids]
+    if failed:
+        raise AwsError(
+            f"{len(failed)} of {len(found.things)} things could not be removed.",
+            "Remove what uses them, then run the same command again.",
+            tuple(failed),
+        )

@@ -1,0 +1,29 @@
+"""What one deployment's things are called. Pure."""
+
+from dataclasses import dataclass
+
+from model_dockerize.aws.ground import names as ground
+
+
+@dataclass(frozen=True)
+class Names:
+    """What one model's things are called, of its deployment in one cluster."""
+
+    model: str
+    repository: str
+    job_definition: str
+    service: str
+    task_definition: str
+    cluster: str
+    function: str = ""  # that sends its jobs; empty: there is none
+    volume: str = ""  # of ours, by name; empty: none, or somebody else's
+
+    @property
+    def stack(self) -> str:
+        """What its stack is called."""
+        return ground.model_stack(self.cluster, self.service)
+
+    @property
+    def log_group(self) -> str:
+        """Where its containers write."""
+        return ground.log_group(self.cluster, self.service)

@@ -1,0 +1,156 @@
+"""Finds what is ours of one deployment, and what all models share, in the order of its removal. Reads only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from model_dockerize.aws import ground
+from model_dockerize.aws.destroy import ends
+from model_dockerize.aws.destroy.names import Names
+from model_dockerize.aws.destroy.stacks import EVERY_MODEL, Held, lingering, logs_id, model_id, repository_id
+from model_dockerize.aws.destroy.users import Region, family_of, last
+from model_dockerize.aws.destroy.uses import named_in
+from model_dockerize.aws.destroy.volume import Volume
+from model_dockerize.aws.eventual import once_settled
+from model_dockerize.aws.function import function_things
+from model_dockerize.aws.names import TAG, legal_name, tagged
+from model_dockerize.aws.session import Aws
+from model_dockerize.aws.thing import Thing
+from model_dockerize.progress import Progress
+
+_CLUSTER = "AWS::ECS::Cluster"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One model in one cluster as it is now, and the region around it."""
+
+    aws: Aws
+    names: Names
+    region: Region
+    model: Held | None  # its stack
+    shared: Held | None  # the stack that all models share
+    volume: Volume | None
+
+    def things(self, progress: Progress, delete_data: bool) -> tuple[Thing, ...]:
+        """Return what may go. What a later one stands under goes first: tasks before the roles that they run by."""
+        definitions = tuple(self._job_definitions())
+        return (
+            # Deployments of the model in other clusters have the same function: it sends jobs, and no tasks.
+            *(replace(thing, ids=self._every_deployment) for thing in function_things(self.aws, self.names.function)),
+            *self._service(),
+            *self._jobs(definitions),
+            *self._stack(self.model, progress),
+            *self._task_definitions(),
+            *definitions,
+            *((self.volume.thing(self.aws, progress),) if self.volume and delete_data else ()),
+            *self._repository(),
+            *self._batch(),
+            *self._cluster(),
+            *self._stack(self.shared, progress),
+        )
+
+    @property
+    def service(self) -> Any:
+        """The service as ECS shows it; None where there is none of ours."""
+        name, cluster = legal_name(self.names.service), f"/{self.names.cluster}"
+        for service in self.region.services:
+            is_meant = service["serviceName"] == name and service["clusterArn"].endswith(cluster)
+            if is_meant and tagged(service.get("tags", [])):
+                return service
+        return None
+
+    @property
+    def _every_deployment(self) -> frozenset[str]:
+        return frozenset((model_id(legal_name(self.names.model, 99)),))
+
+    def _is_of_this(self, definition: Any) -> bool:
+        """Tell whether a revision writes to this deployment's log, or starts by its role: it cannot do without."""
+        roles = self.model.ids if self.model else frozenset()
+        return bool(named_in(definition) & {self.names.log_group, *roles})
+
+    def _service(self) -> Iterator[Thing]:
+        if service := self.service:
+            name = service["serviceName"]
+            end = partial(ends.end_service, self.aws, self.names.cluster, name)
+            yield Thing("service", name, end, frozenset((service["serviceArn"],)))
+
+    def _jobs(self, definitions: tuple[Thing, ...]) -> Iterator[Thing]:
+        """Those that run by the job definitions that go."""
+        arns = frozenset[str]().union(*(thing.ids for thing in definitions))
+        of_this = [job for job in self.region.jobs if job.definition in arns]
+        for queue in sorted({job.queue for job in of_this}):
+            ids = [job.id for job in of_this if job.queue == queue]
+            used = {job.definition for job in of_this if job.queue == queue}
+            # Where a definition stays for others, so do its jobs.
+            held = frozenset[str]().union(*(thing.ids for thing in definitions if thing.ids & used))
+            name = f"of {self.names.job_definition} in queue {queue} ({len(ids)})"
+            yield Thing("jobs", name, partial(ends.end_jobs, self.aws, ids), held | set(ids))
+
+    def _stack(self, held: Held | None, progress: Progress) -> Iterator[Thing]:
+        if held:
+            yield Thing("stack", held.stack.name, partial(_end_stack, self.aws, held, progress), held.ids)
+
+    def _task_definitions(self) -> Iterator[Thing]:
+        """Of our family. One that is inactive was left by a run that ended between taking it back and deleting it."""
+        family = legal_name(self.names.task_definition)
+        pages = self.aws.ecs.get_paginator("list_task_definitions")
+        found = [p for status in ("ACTIVE", "INACTIVE") for p in pages.paginate(familyPrefix=family, status=status)]
+        for arn in (a for page in found for a in page["taskDefinitionArns"]):
+            described = self.aws.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
+            definition = described["taskDefinition"]
+            if definition["family"] == family and tagged(described.get("tags", [])):
+                others = frozenset((family_of(definition), *self._every_deployment))
+                ids = frozenset((arn,)) if self._is_of_this(definition) else others | {arn}
+                yield Thing("task definition", last(arn), partial(ends.end_task_definition, self.aws, arn), ids)
+
+    def _job_definitions(self) -> Iterator[Thing]:
+        name = legal_name(self.names.job_definition, 128)
+        for definition in self.region.job_definitions:
+            if definition["jobDefinitionName"] == name and TAG in definition.get("tags", {}):
+                arn = definition["jobDefinitionArn"]
+                ids = frozenset((arn,)) if self._is_of_this(definition) else self._every_deployment | {arn}
+                end = partial(self.aws.batch.deregister_job_definition, jobDefinition=arn)
+                yield Thing("job definition", last(arn), end, ids)
+
+    def _repository(self) -> Iterator[Thing]:
+        name = self.names.repository
+        try:
+            found = self.aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
+        except self.aws.ecr.exceptions.RepositoryNotFoundException:
+            return
+        if tagged(self.aws.ecr.list_tags_for_resource(resourceArn=found["repositoryArn"])["tags"]):
+            end = partial(self.aws.ecr.delete_repository, repositoryName=name, force=True)
+            ids = frozenset((found["repositoryUri"], repository_id(name)))
+            yield Thing("repository", f"{name}, with its images", end, ids)
+
+    def _batch(self) -> Iterator[Thing]:
+        """Queues before the environments that they use. They are every model's, and go with the last."""
+        for queue in self.region.queues:
+            if TAG in queue.get("tags", {}) and queue["status"] not in ends.GOING:
+                name = queue["jobQueueName"]
+                ids = frozenset((queue["jobQueueArn"], f"queue:{name}", EVERY_MODEL))
+                yield Thing("job queue", name, partial(ends.end_queue, self.aws, name), ids)
+        for environment in self.region.environments:
+            if TAG in environment.get("tags", {}) and environment["status"] not in ends.GOING:
+                name = environment["computeEnvironmentName"]
+                ids = frozenset((environment["computeEnvironmentArn"], EVERY_MODEL))
+                yield Thing("compute environment", name, partial(ends.end_environment, self.aws, name), ids)
+
+    def _cluster(self) -> Iterator[Thing]:
+        """One of our own making that is not in the shared stack."""
+        name = self.names.cluster
+        found = self.aws.ecs.describe_clusters(clusters=[name], include=["TAGS"])["clusters"]
+        is_shared = self.shared is not None and name in self.shared.of(_CLUSTER)
+        if found and found[0]["status"] == "ACTIVE" and tagged(found[0].get("tags", [])) and not is_shared:
+            ids = frozenset((found[0]["clusterArn"], logs_id(self.names.log_group)))
+            yield Thing("cluster", name, partial(self.aws.ecs.delete_cluster, cluster=name), ids)
+
+
+def _end_stack(aws: Aws, held: Held, progress: Progress) -> None:
+    """Delete the stack, once the interfaces of the tasks are gone: half a deletion takes the roles first."""
+    name = held.stack.name
+    once_settled(f"The end of the interfaces in stack {name}", lingering(aws, held), lambda: lingering(aws, held), bool)
+    for kept in ground.delete_stack(aws, name, progress):
+        progress.warning(f"Stack {name} keeps {kept}.")

@@ -1,0 +1,34 @@
+"""Names the stacks and the log groups of models. Pure; no two models share one, however they are called."""
+
+import hashlib
+import re
+
+#: The stack that all models of a region share, and its cluster.
+SHARED = "model-dockerize"
+_LONGEST = 80  # of the 128 characters that a stack's name may have: a plan adds some
+_VOLUME = "volume-"
+
+
+def model_stack(cluster: str, name: str) -> str:
+    """Return the name of the stack of the model `name` in `cluster`."""
+    place = name if cluster == SHARED else f"{cluster}-{name}"
+    plain = cluster == SHARED and not name.startswith(_VOLUME)
+    return f"{SHARED}-{_legal(place, plain, f'{cluster}/{name}')}"
+
+
+def volume_stack(name: str) -> str:
+    """Return the name of the stack of the volume `name`."""
+    return f"{SHARED}-{_VOLUME}{_legal(name, True, name)}"
+
+
+def log_group(cluster: str, name: str) -> str:
+    """Return where the containers of the model `name` in `cluster` write."""
+    return f"/{SHARED}/{name}" if cluster == SHARED else f"/{SHARED}/{cluster}/{name}"
+
+
+def _legal(text: str, plain: bool, meant: str) -> str:
+    """`text` as CloudFormation takes it; with a mark where another one could become the same."""
+    legal = re.sub(r"[^A-Za-z0-9-]+", "-", text).strip("-")
+    if plain and legal == text and len(legal) <= _LONGEST:
+        return legal
+    return f"{legal[: _LONGEST - 9].rstrip('-')}-{hashlib.sha256(meant.encode()).hexdigest()[:8]}"

@@ -1,0 +1,69 @@
+"""Makes a stack, or only plans it where the connection only asks."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from model_dockerize.aws.change import Action
+from model_dockerize.aws.ground.events import Pace
+from model_dockerize.aws.ground.stacks import ensure_stack, plan_stack
+from model_dockerize.aws.ground.values import ResourceChange, Stack, Wanted
+from model_dockerize.aws.rehearsal import TO_COME
+from model_dockerize.aws.session import Aws
+from model_dockerize.progress import Progress
+
+_ACTIONS: Mapping[str, Action] = {"Add": "make", "Modify": "change", "Remove": "remove"}
+#: In place of what only AWS can give: a template takes nothing that does not look like it.
+_LOOKS_LIKE = (
+    ("Vpc", "vpc-00000000"),
+    ("VolumeGroup", "sg-00000000"),
+    ("Volume", "fs-00000000"),
+    ("Subnet", "subnet-00000000"),
+    ("BalancerSubnets", "subnet-00000000"),
+)
+
+
+def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress, pace: Pace | None = None) -> Stack:
+    """Return the stack, which is as `wanted` says; or as it would be.
+
+    Args:
+        seen: the stack as it was a moment ago; where it suits, nothing more is asked.
+    """
+    if not aws.only_asks:
+        return ensure_stack(aws, wanted, progress, pace, seen)
+    changes = () if seen and seen.suits(wanted) else plan_stack(aws, _sendable(wanted), progress, pace)
+    for change in changes:
+        _note(aws, wanted.name, change, progress)
+    if not changes:
+        aws.settled(progress, "leave", "stack", wanted.name)
+    there = seen or Stack(wanted.name, TO_COME, "", {}, {}, (), ())
+    return replace(
+        there,
+        parameters={**there.parameters, **wanted.parameters},
+        outputs=_Outputs(there.outputs),
+        role=wanted.role or there.role,
+        action=("change" if seen else "make") if changes else "leave",
+    )
+
+
+class _Outputs(dict[str, str]):
+    """Those that are there; any other one is to come."""
+
+    def __missing__(self, _: str) -> str:
+        return TO_COME
+
+    def get(self, key: str, _default: object = None) -> str:
+        return self[key]
+
+
+def _note(aws: Aws, stack: str, change: ResourceChange, progress: Progress) -> None:
+    what = f"{stack}: {change.logical_id} ({change.type}){change.again}"
+    aws.settled(progress, _ACTIONS.get(change.action, "change"), "stack", what, *change.properties)
+
+
+def _sendable(wanted: Wanted) -> Wanted:
+    """What a change set can be made of while the stacks below are not there: nothing is imported from them yet."""
+    values = {
+        name: next(like for start, like in _LOOKS_LIKE if name.startswith(start)) if TO_COME in value else value
+        for name, value in wanted.parameters.items()
+    }
+    return replace(wanted, parameters=values)
