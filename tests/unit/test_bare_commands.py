@@ -18,7 +18,7 @@ from model_dockerize.cli import cli
 _BUILDS = ("run", "plan", "build", "save", "serve", "push", "batch", "deploy", "task-definition", "doctor")
 _ASKS_AWS = ("rollback", "status", "logs", "destroy")
 _NO_ARGUMENT = (
-    *("load", "mapping", "submit", "login", "network"),
+    *("load", "mapping", "submit", "login", "bootstrap", "network"),
     *("license", "license new-key", "license issue", "license inspect", "sandbox"),
 )
 #: Exit code of a bare command where a program is.

@@ -55,6 +55,11 @@ def test_the_image_is_tested_or_it_is_said(monkeypatch: pytest.MonkeyPatch, text
     assert run.recorder.stages[0].status == ("done" if tested else "skipped")
 
 
+def prepared() -> FromFolder:
+    model: Any = SimpleNamespace(name="iris", version="1")
+    return FromFolder(model, "b", "linux/amd64", Expectation(build_id="b"), "FROM scratch", "1")
+
+
 @pytest.mark.parametrize(("text", "tested"), [("true", True), ("service", True), ("image", False), ("false", False)])
 def test_a_service_that_went_back_is_tested_or_it_is_said(
     monkeypatch: pytest.MonkeyPatch, text: str, tested: bool
@@ -65,11 +70,12 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
     monkeypatch.setattr(operate, "_learn", lambda *_: None)
     monkeypatch.setattr(operate.aws, "rollback", lambda *_: None)
+    monkeypatch.setattr(operate.aws, "as_deployed", lambda _, service, *__: service)
     monkeypatch.setattr(operate.deployed, "address", lambda *_: None)
     monkeypatch.setattr(operate, "_prove", lambda *_: calls.append("asked"))
     run = Run(settings(text), {}, Recorder(Quiet()))
     nothing: Any = None
-    operate.rollback(run, nothing, nothing, "")
+    operate.rollback(run, nothing, prepared(), "")
     assert bool(calls) is tested
     assert run.report.untested == (() if tested else ("service",))
     assert run.report.outcome == "deployed"
@@ -81,13 +87,13 @@ def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatc
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
     monkeypatch.setattr(operate, "_learn", lambda *_: None)
     monkeypatch.setattr(operate.aws, "rollback", lambda *_: None)
+    monkeypatch.setattr(operate.aws, "as_deployed", lambda _, service, *__: service)
     monkeypatch.setattr(operate.aws, "build_of", lambda *_: "b")
     monkeypatch.setattr(operate.deployed, "address", lambda *_: None)
     monkeypatch.setattr(operate.deployed, "smoke_deployed", lambda *_: ("/health: 500",))
     run = Run(settings("true"), {}, Recorder(Quiet()))
     run.learn(outcome="failed")
     nothing: Any = None
-    prepared: Any = FromFolder(nothing, "b", "linux/amd64", Expectation(build_id="b"), "FROM scratch", "1")
     with pytest.raises(DeployedSmokeError):
-        operate.rollback(run, nothing, prepared, "")
+        operate.rollback(run, nothing, prepared(), "")
     assert run.report.outcome == "failed"

@@ -204,8 +204,9 @@ def _ports(aws: Aws, arn: str) -> set[int]:
 
 def _warn_unless_admitted(aws: Aws, target: str, tasks: tuple[str, ...], progress: Progress) -> None:
     """A new group of our own is admitted by addresses only: nobody could have named it before."""
-    groups = aws.efs.describe_mount_target_security_groups(MountTargetId=target)["SecurityGroups"]
-    described = found(aws.ec2.describe_security_groups, "SecurityGroups", GroupIds=groups)
+    groups = aws.efs.describe_mount_target_security_groups(MountTargetId=target).get("SecurityGroups", [])
+    # Asked for no group, EC2 would show all.
+    described = found(aws.ec2.describe_security_groups, "SecurityGroups", GroupIds=groups) if groups else []
     rules = [rule for group in described for rule in group.get("IpPermissions", [])]
     if not any(admits_somebody(rule, _NFS, tasks) for rule in rules):
         whose = f"groups ({', '.join(tasks)})" if tasks else "own group"

@@ -46,6 +46,8 @@ def _of_the_blocks(parsed: Mapping[str, Any], given: Collection[str]) -> Iterabl
     for block in blocks:
         if wrong := _wrong_block(block):
             yield "allow-from", wrong
+    if not blocks and "allow-from" in given:
+        yield "allow-from", "name one block at least"
     if len(set(blocks)) < len(blocks):
         yield "allow-from", "a block stands there twice"
     if len(blocks) > _MOST_BLOCKS:
