@@ -13,6 +13,7 @@ from model_dockerize.aws.destroy.stacks import (
     look_into,
     network_users,
     our_stacks,
+    stack_id,
     stack_users,
 )
 from model_dockerize.aws.destroy.things import Deployment
@@ -29,6 +30,9 @@ from model_dockerize.errors import AwsError, TimedOutError
 from model_dockerize.progress import Progress
 
 __all__ = ["Destruction", "Kept", "Names", "plan_destruction", "remove"]
+
+#: What was made once for everybody, and by a role, is not a run's to remove.
+_ADMINISTRATOR = User("bootstrap, which an administrator ran", "bootstrap", frozenset((stack_id(ground.SHARED),)))
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
         for each in held:
             users += [*network_users(aws, each, region.interface_owners()), *balancer_users(aws, each)]
         users += volume_users(aws, volume) if volume else ()
+        if shared and shared.stack.role:
+            users.append(_ADMINISTRATOR)
         going, kept = divide(there.things(progress, delete_data), users)
         running = running_now(aws, there, going)
     stays = volume is not None and not delete_data
