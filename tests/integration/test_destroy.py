@@ -304,7 +304,7 @@ def test_the_other_model_goes_on_and_the_last_takes_what_all_share(world: World)
     assert [str(kept) for kept in found.kept] == [
         "job queue jobs: used by stack model-dockerize-rose",
         "compute environment fargate: used by stack model-dockerize-rose",
-        f"stack {SHARED}: used by service {SHARED}/rose, stack {SHARED}-rose, compute environment fargate",
+        f"stack {SHARED}: used by service {SHARED}/rose, stack {SHARED}-rose",
     ]
     assert world.aws.batch.describe_jobs(jobs=[job])["jobs"][0]["statusReason"] == "model-dockerize destroy"
     world.goes_on(rose, other)
