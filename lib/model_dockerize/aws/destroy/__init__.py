@@ -51,10 +51,12 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
     with translate("look for what was made"):
         stacks = {stack.name: stack for stack in our_stacks(aws)}
         model, shared = (look_into(aws, stacks[n]) if n in stacks else None for n in (names.stack, ground.SHARED))
+        has_jobs = names.job_stack in stacks.keys() - {names.stack}
+        jobs = look_into(aws, stacks[names.job_stack]) if has_jobs else None
         volume = volume_of(aws, names, stacks.values())
         region = look_at_region(aws)
-        there = Deployment(aws, names, region, model, shared, volume)
-        held = [each for each in (model, shared, volume.held if volume else None) if each]
+        there = Deployment(aws, names, region, model, jobs, shared, volume)
+        held = [each for each in (model, jobs, shared, volume.held if volume else None) if each]
         users = [*region.users(), *stack_users(aws, stacks.values(), held)]
         for each in held:
             users += [*network_users(aws, each, region.interface_owners()), *balancer_users(aws, each)]
