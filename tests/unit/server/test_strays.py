@@ -12,13 +12,16 @@ import os, subprocess, sys, time
 from model_runner.processes import FRESH_SECONDS, Strays, adopt_orphans, newest_process
 LEADER = '''
 import os, subprocess, sys
-sleep = ["sleep", "300"]
+sleep = ["sleep", "60"]
+quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # else a failure would wait for them
 def leave():
     read, write = os.pipe()
-    if os.fork() == 0:
-        child = subprocess.Popen(sleep)  # in the session; its parent ends
+    middle = os.fork()
+    if middle == 0:
+        child = subprocess.Popen(sleep, **quiet)  # in the session; its parent ends
         os.write(write, str(child.pid).encode())
         os._exit(0)
+    os.waitpid(middle, 0)
     return int(os.read(read, 20))
 for line in sys.stdin:
     print(eval(line), flush=True)
@@ -68,7 +71,7 @@ assert strays.kill(program.pid)
     "the kernel tells of a process and of a process of a process": """
 strays = start(newest_process())
 strays.kill(program.pid)
-for text in ("leave()", "subprocess.Popen(sleep, start_new_session=True).pid") * 3:
+for text in ("leave()", "subprocess.Popen(sleep, start_new_session=True, **quiet).pid") * 3:
     strays.kill(program.pid)
     pid = say(text)
     assert lives(pid)
