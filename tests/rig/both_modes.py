@@ -214,10 +214,10 @@ def compare(folder: Path, python: str) -> Seen:
         home = work / f"home-{number}"
         home.mkdir(mode=0o700)
         subprocess.run(
-            [python, "main.py", str(source), str(target)],
+            ["nice", "-n", "10", python, "main.py", str(source), str(target)],  # as every program of the server has
             cwd=folder,
             env={**environment, "HOME": str(home)},
-            umask=0o077,  # as every program of the server has
+            umask=0o077,  # the same
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=SECONDS,
