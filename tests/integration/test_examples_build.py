@@ -177,7 +177,7 @@ def test_a_changed_line_installs_nothing_again(build: Build, copy: Callable[[str
     assert second.cached("model_installer")
     assert not second.cached("prepare")
     # The server is copied after the code, and is the same layer all the same: a push does not send it again.
-    assert second.layers[-3] == first.layers[-3]
+    assert second.layers[-4] == first.layers[-4]
 
 
 def test_code_packages_and_weights_change_alone(build: Build, tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_new_server_uses_the_layers_of_the_model_again(
     assert second.cached("./init.sh")
     assert not second.cached("--from=")
     assert second.build_id != first.build_id
-    server_layer, prepared = -3, -2
+    server_layer, prepared = -4, -3
     assert second.layers[:server_layer] == first.layers[:server_layer]
     assert second.layers[server_layer] != first.layers[server_layer]
     assert second.layers[prepared] == first.layers[prepared]
