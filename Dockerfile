@@ -52,6 +52,7 @@ RUN pyinstaller --noconfirm --log-level WARN --onedir --strip --optimize 2 --nam
 
 # uv, which installs the packages of models, in the build that runs on any Linux: it is linked statically.
 FROM ${SERVER_BASE} AS uv
+WORKDIR /build
 COPY requirements/uv.txt requirements.txt
 RUN --mount=type=secret,id=ca-bundle,required=false \
     --mount=type=cache,target=/root/.cache/pip,sharing=locked \

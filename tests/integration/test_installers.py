@@ -21,6 +21,32 @@ from tests.rig import projects
 from .conftest import ROOT
 
 LIST = "import importlib.metadata as m; print(*sorted(f'{d.name}=={d.version}' for d in m.distributions()), sep='\\n')"
+# An index that asks for a user and a password, as a private one does.
+INDEX = """
+import base64, http.server, zipfile
+WANTED = "Basic " + base64.b64encode(b"build:PASSWORD").decode()
+with zipfile.ZipFile("rows-1.0-py3-none-any.whl", "w") as wheel:
+    wheel.writestr("rows.py", "")
+    wheel.writestr("rows-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: rows\\nVersion: 1.0\\n")
+    wheel.writestr("rows-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    wheel.writestr("rows-1.0.dist-info/RECORD", "rows.py,,\\n")
+PAGES = {"/simple/rows/": b'<a href="/rows-1.0-py3-none-any.whl">rows-1.0-py3-none-any.whl</a>'}
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        known = self.headers.get("Authorization") == WANTED
+        wheel = open("rows-1.0-py3-none-any.whl", "rb").read() if self.path.endswith(".whl") else b""
+        body = (PAGES.get(self.path) or wheel) if known else b""
+        self.send_response((200 if body else 404) if known else 401)
+        self.send_header("Content-Type", "text/html" if not wheel else "application/zip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    do_HEAD = do_GET
+    def log_message(self, *ignored): pass
+server = http.server.HTTPServer(("127.0.0.1", 8000), Handler)
+print("listening", flush=True)
+server.serve_forever()
+"""
 SIX = "six==1.16.0 --hash=sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254\n"
 PROJECT = '[project]\nname = "rows"\nversion = "0.1"\ndependencies = ["click"]\n'
 #: As people's folders are: each has a main.py besides.
@@ -156,3 +182,31 @@ def test_pip_does_what_uv_does_not(requirements: str, why: str, tmp_path: Path, 
             installed(tmp_path / "program", installer, cache)
     else:
         assert why in installed(tmp_path / "program", installer, cache)[1]
+
+
+def test_a_private_index_is_read_and_its_password_is_nowhere(tmp_path: Path, installer: Path) -> None:
+    password = f"word-{os.urandom(8).hex()}"
+    index, config, said = tmp_path / "index.py", tmp_path / "pip.conf", "/tmp/said"
+    index.write_text(INDEX.replace("PASSWORD", password))
+    config.write_text(
+        f"[global]\nindex-url = http://build:{password}@127.0.0.1:8000/simple\ntrusted-host = 127.0.0.1\n"
+    )
+    mounts = [f"--volume={index}:/run/secrets/index.py:ro", f"--volume={config}:/run/secrets/pip-config:ro"]
+    mounts += [f"--volume={installer}:/run/install:ro", "--tmpfs=/root/.cache:exec"]
+    serve = f"cd /tmp && python /run/secrets/index.py > {said} & until grep -qs listening {said}; do :; done"
+    install = "PIP_CONFIG_FILE=/run/secrets/pip-config python /run/install/model_installer rows"
+    search = f"! grep -rlF --exclude-dir=proc --exclude-dir=sys --exclude-dir=secrets --exclude-dir=.cache {password} /"
+    done = subprocess.run(
+        [
+            *("docker", "run", "--rm", "--network=none", *mounts, "--entrypoint=", "python:3.13-slim-trixie"),
+            *("sh", "-c", f"{serve}; {install} && python -c 'import rows' && {search}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Installing by uv." in done.stdout
+    assert "pip tries" not in done.stdout
+    assert password not in done.stdout + done.stderr

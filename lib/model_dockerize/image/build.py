@@ -193,13 +193,13 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _error(ref: str, failure: Failure, runs_in_action: bool) -> BuildError:
     evidence = failure.evidence or failure.lines
-    where = f" at {short_name(failure.step)}" if failure.step else ""
+    step = short_name(failure.step)
     cause = diagnose(failure.step, (*evidence, failure.reason), runs_in_action=runs_in_action)
-    return BuildError(
-        f"The image {ref} did not build{where}: {cause.sentence or failure.reason}",
-        cause.remedy or "Correct what the step's last lines complain about, and build again.",
-        _around(evidence, cause.line) if cause.line else failure.lines,
-    )
+    remedy = cause.remedy or "Correct what the step's last lines complain about, and build again."
+    lines = _around(evidence, cause.line) if cause.line else failure.lines
+    if cause.sentence:  # first: it is what stands in an annotation
+        return BuildError(f"The image {ref} did not build: {cause.sentence}", remedy, (step, *lines) if step else lines)
+    return BuildError(f"The image {ref} did not build{f' at {step}' if step else ''}: {failure.reason}", remedy, lines)
 
 
 def _around(evidence: Sequence[str], telling: str) -> tuple[str, ...]:

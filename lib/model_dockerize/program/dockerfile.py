@@ -55,6 +55,7 @@ def render_dockerfile(program: Program, server_image: str) -> str:
     code = _copy(("",), "")
     large = LARGE_FILES if large_files(program) else ""
     init = _init(program)
+    order: tuple[str, ...]
     if program.packages.need_code:
         order = (large, code, install, _local(program, server_image), init)
     elif program.init_reads is not None and not program.packages.local:

@@ -27,11 +27,12 @@ INSTALLING = {
     "requires-python-project": ("rows is for Python <3.12", "python-version"),
     "old-pins": ("numpy==1.19.5 is older than the image's Python", "python-version"),
     "pkg-resources": ("is built with pkg_resources", "python-version"),
-    "no-such-version": ("six==9.9.9 is not among the versions", "the last lines name"),
+    "no-such-version": ("six==9.9.9 is not among the versions", "the log names"),
     "no-such-package": ("no-such-package-of-anybody-here", "Correct its name"),
     "sklearn": ("sklearn is not the name", "scikit-learn for sklearn"),
     "local-version": ("torch==2.3.1+cpu is not on the usual index", "Leave +cpu away"),
-    "conflict": ("versions of one package that exclude each other", "Loosen"),
+    "conflict.uv": ("requests==2.31.0 wants urllib3>=1.21.1,<3, and another requirement excludes", "Loosen"),
+    "conflict.pip": ("wants urllib3<3 and >=1.21.1, and another requirement excludes", "Loosen"),
     "no-git": ("rows comes from a git repository, and git is not", "git to system-packages"),
     "git-host-key": ("rows comes from a git repository by ssh", "https"),
     "git-401": ("git repository of rows is not there, or is private", "pip-config"),
@@ -118,7 +119,8 @@ def test_the_error_shows_the_line_that_tells(name: str) -> None:
     error = _error("m:1", Failure(STEP, lines[-1], tuple(lines[-TAIL:]), tuple(lines)), False)
     assert cause.sentence in str(error)
     assert any(cause.line == line.strip() for line in error.details)
-    assert len(error.details) <= TAIL
+    assert error.details[0] == STEP
+    assert len(error.details) <= TAIL + 1
     assert not any(line.startswith("  File ") for line in error.details)
 
 

@@ -149,11 +149,16 @@ INSTALLING = (
         _OTHER_PYTHON,
     ),
     Cause(
-        r"ResolutionImpossible|, which are incompatible$|"
-        r"^\s*(?:cause: )?(?:Because|And because) [^\n]* depends on "
-        r"[^\n]*(?:\n[^\n]*){0,9}?requirements are unsatisfiable",
+        rf"^\s*(?:cause: )?Because {_WANTED} depends on (?P<thing>[^\s,]\S*) and [^\n]*"
+        rf"(?:\n[^\n]*){{0,9}}?are unsatisfiable|"
+        rf"^The conflict is caused by:\n(?:[^\n]+\n){{0,9}}?\s+(?P<package2>{_NAME} \S+) depends on (?P<thing2>[^\n]+)",
+        "{package} wants {thing}, and another requirement excludes that.",
+        "Loosen one of those that the log names (`>=` for `==`), or leave the version to {package}.",
+    ),
+    Cause(
+        r"ResolutionImpossible|, which are incompatible$",
         "Two requirements want versions of one package that exclude each other.",
-        "Loosen one of those that the last lines name (`>=` for `==`), or leave it to the other one.",
+        "Loosen one of those that the log names (`>=` for `==`), or leave it to the other one.",
     ),
     Cause(
         rf"(?:No matching distribution found for|there is no version of) (?P<package>{_NAME}==[\d.]+)"
@@ -169,7 +174,7 @@ INSTALLING = (
     Cause(
         rf"there is no version of {_WANTED}|No matching distribution found for {_WANTED2}",
         "{package} is not among the versions that the index has for this Python and processor.",
-        "Take one that the last lines name. If it exists, it wants another Python: name that with python-version.",
+        "Take one that the log names. If it exists, it wants another Python: name that with python-version.",
     ),
     Cause(
         r"No module named 'distutils|Cannot import 'setuptools\.build_meta'|has no attribute 'ImpImporter'|"
