@@ -56,7 +56,11 @@ class World:
         return self.ensure(SHARED, ground.SHARED, Network="true", ZoneA="us-east-1a", Cluster=SHARED)
 
     def model(self, names: aws.Names, **parameters: str) -> ground.Stack:
-        wish = {"Model": names.model, "LogGroup": names.log_group, "Repository": names.repository}
+        wish = {
+            "Model": names.model,
+            "LogGroup": log_of(names),
+            "Repository": names.repository,
+        }
         return self.ensure(names.stack, ground.MODEL, Shared=SHARED, **wish, **parameters)
 
     def push(self, repository: str) -> str:
@@ -71,7 +75,11 @@ class World:
         return f"{uri}@{found}"
 
     def container(self, names: aws.Names, image: str) -> dict[str, Any]:
-        options = {"awslogs-group": names.log_group, "awslogs-region": "us-east-1", "awslogs-stream-prefix": "m"}
+        options = {
+            "awslogs-group": log_of(names),
+            "awslogs-region": "us-east-1",
+            "awslogs-stream-prefix": "m",
+        }
         log = {"logDriver": "awslogs", "options": options}
         return {"name": names.model, "image": image, "logConfiguration": log, "portMappings": [{"containerPort": 80}]}
 
@@ -105,7 +113,10 @@ class World:
                 "image": self.push(names.repository),
                 "executionRoleArn": out["ExecutionRole"],
                 "resourceRequirements": [{"type": "VCPU", "value": "0.25"}, {"type": "MEMORY", "value": "512"}],
-                "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": names.log_group}},
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {"awslogs-group": log_of(names)},
+                },
             },
             tags={aws.TAG: "batch"},
         )
@@ -254,6 +265,10 @@ class World:
         return {kind: things for kind, things in found.items() if things}
 
 
+def log_of(names: aws.Names) -> str:
+    return ground.log_group(names.cluster, names.service)
+
+
 def context() -> io.BytesIO:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
@@ -304,7 +319,7 @@ def test_the_other_model_goes_on_and_the_last_takes_what_all_share(world: World)
     assert [str(kept) for kept in found.kept] == [
         "job queue jobs: used by stack model-dockerize-rose",
         "compute environment fargate: used by stack model-dockerize-rose",
-        f"stack {SHARED}: used by service {SHARED}/rose, stack {SHARED}-rose, compute environment fargate",
+        f"stack {SHARED}: used by service {SHARED}/rose, stack {SHARED}-rose",
     ]
     assert world.aws.batch.describe_jobs(jobs=[job])["jobs"][0]["statusReason"] == "model-dockerize destroy"
     world.goes_on(rose, other)

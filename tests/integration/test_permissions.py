@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from model_dockerize import aws, sandbox
 from model_dockerize.errors import AwsAccessError
+from model_dockerize.pipeline.destroy import names_of
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.settings import AwsSettings
@@ -63,6 +64,37 @@ def test_the_printed_policy_suffices_for_a_whole_run_and_what_follows(box: Sandb
     }
     assert {"iam:PassRole", "ecr:PutImage", "ecr:InitiateLayerUpload", "ec2:CreateTags", "batch:SubmitJob"} <= asked
     assert asked <= actions([*role.printed(), role.stacks()])
+
+
+def test_the_policy_for_destroy_takes_nothing_of_others(box: Sandbox) -> None:
+    role = trial(box)
+    role.allow(role.printed(destroy=True)[1:])
+    names = names_of(role.settings, MODEL)
+    role.owner("ecr").create_repository(repositoryName=names.repository)
+    role.owner("ecs").create_cluster(clusterName=names.cluster)
+    system = role.owner("efs").create_file_system(CreationToken="theirs")["FileSystemId"]
+    container = {"name": "c", "image": "i", "memory": 64}
+    family = names.task_definition
+    role.owner("ecs").register_task_definition(family=family, containerDefinitions=[container])
+    role.owner("batch").register_job_definition(
+        jobDefinitionName=names.job_definition,
+        type="container",
+        containerProperties={
+            "image": "i",
+            "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "512"}],
+        },
+    )
+    acting = aws.connect(role.settings.aws, role.environment, Silent())
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: acting.ecr.delete_repository(repositoryName=names.repository, force=True),
+        lambda: acting.ecs.delete_cluster(cluster=names.cluster),
+        lambda: acting.efs.delete_file_system(FileSystemId=system),
+        lambda: acting.ecs.delete_task_definitions(taskDefinitions=[f"{family}:1"]),
+        lambda: acting.batch.deregister_job_definition(jobDefinition=f"{names.job_definition}:1"),
+    )
+    for number, call in enumerate(calls):
+        with pytest.raises(ClientError, match=r"AccessDenied|not authorized"):
+            print(number, call())
 
 
 @pytest.mark.parametrize(

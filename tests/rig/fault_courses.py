@@ -86,7 +86,7 @@ def _plan(run: Run, account: aws.Aws) -> None:
 
 
 def _destroy(run: Run, account: aws.Aws) -> None:
-    destroy(run, _PREPARED, account, lambda _: True)
+    destroy(run, _PREPARED, account, lambda _: True, delete_data=True)
 
 
 def _pushed(run: Run, account: aws.Aws, build: str) -> aws.PushedImage:

@@ -62,7 +62,7 @@ def _unscaled(settings: Settings, environment: dict[str, str], recorder: Recorde
 
 def destroyed(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
     """`destroy`, agreed to."""
-    return pipeline.destroy(settings, environment, recorder, agreed=lambda _: True)
+    return pipeline.destroy(settings, environment, recorder, agreed=lambda _: True, delete_data=True)
 
 
 def _ignored(_: object) -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model_dockerize import cli as faces
+from model_dockerize.pipeline import Question
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import OPTIONS, Settings
 
@@ -139,13 +140,20 @@ def test_a_defect_is_a_sentence_and_a_report(monkeypatch: pytest.MonkeyPatch, tm
 def test_destroy_asks_and_an_end_without_an_answer_is_no_defect(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: str, code: int, said: str
 ) -> None:
-    def destroy(_settings: Settings, _environment: Mapping[str, str], _recorder: Recorder, agreed: Any) -> Report:
-        return Report("gone" if agreed(("service iris",)) else "kept")
+    asked = Question(("service iris: 1 of 1 tasks run iris:3",), ("stack iris",), ("repository iris: used by a",))
+
+    def destroy(*_: object, agreed: Callable[[Question], bool], delete_data: bool) -> Report:
+        assert not delete_data
+        return Report("gone" if agreed(asked) else "kept")
 
     monkeypatch.setattr(faces.operate.pipeline, "destroy", destroy)
     result = CliRunner().invoke(faces.cli, ["destroy", str(tmp_path)], input=typed)
     assert result.exit_code == code
     assert said in result.stdout
+    assert result.stderr.splitlines()[:6] == [
+        *("This runs now, and will be ended:", "  - service iris: 1 of 1 tasks run iris:3"),
+        *("This will be removed:", "  - stack iris", "This stays:", "  - repository iris: used by a"),
+    ]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -13,6 +13,7 @@ from model_dockerize.aws.destroy.stacks import (
     look_into,
     network_users,
     our_stacks,
+    stack_id,
     stack_users,
 )
 from model_dockerize.aws.destroy.things import Deployment
@@ -29,6 +30,9 @@ from model_dockerize.errors import AwsError, TimedOutError
 from model_dockerize.progress import Progress
 
 __all__ = ["Destruction", "Kept", "Names", "plan_destruction", "remove"]
+
+#: What was made once for everybody, and by a role, is not a run's to remove.
+_ADMINISTRATOR = User("bootstrap, which an administrator ran", "bootstrap", frozenset((stack_id(ground.SHARED),)))
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,18 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
     with translate("look for what was made"):
         stacks = {stack.name: stack for stack in our_stacks(aws)}
         model, shared = (look_into(aws, stacks[n]) if n in stacks else None for n in (names.stack, ground.SHARED))
+        has_jobs = names.job_stack in stacks.keys() - {names.stack}
+        jobs = look_into(aws, stacks[names.job_stack]) if has_jobs else None
         volume = volume_of(aws, names, stacks.values())
         region = look_at_region(aws)
-        there = Deployment(aws, names, region, model, shared, volume)
-        held = [each for each in (model, shared, volume.held if volume else None) if each]
+        there = Deployment(aws, names, region, model, jobs, shared, volume)
+        held = [each for each in (model, jobs, shared, volume.held if volume else None) if each]
         users = [*region.users(), *stack_users(aws, stacks.values(), held)]
         for each in held:
             users += [*network_users(aws, each, region.interface_owners()), *balancer_users(aws, each)]
         users += volume_users(aws, volume) if volume else ()
+        if shared and shared.stack.role:
+            users.append(_ADMINISTRATOR)
         going, kept = divide(there.things(progress, delete_data), users)
         running = running_now(aws, there, going)
     stays = volume is not None and not delete_data

@@ -24,6 +24,11 @@ class Names:
         return ground.model_stack(self.cluster, self.service)
 
     @property
-    def log_group(self) -> str:
+    def job_stack(self) -> str:
+        """What the stack of a job definition that a BatchConfig.yml describes is called: often the same."""
+        return ground.model_stack(self.cluster, self.job_definition)
+
+    @property
+    def log_groups(self) -> frozenset[str]:
         """Where its containers write."""
-        return ground.log_group(self.cluster, self.service)
+        return frozenset(ground.log_group(self.cluster, name) for name in (self.service, self.job_definition))

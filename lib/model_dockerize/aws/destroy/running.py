@@ -37,7 +37,7 @@ def _addresses(aws: Aws, there: Deployment, service: Any) -> Iterator[str]:
         yield f"{'https' if given.get('Certificate') else 'http'}://{name}:{given.get('Port', '80')}"
         return
     owners = there.region.interface_owners()
-    mine = sorted(interface for interface, owner in owners.items() if owner == service["serviceArn"])
+    mine = sorted(interface for interface, owner in owners.items() if owner.id == service["serviceArn"])
     if not mine:
         return
     filters = [{"Name": "network-interface-id", "Values": mine}]

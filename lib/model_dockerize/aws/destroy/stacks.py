@@ -46,11 +46,6 @@ def stack_id(name: str) -> str:
     return f"stack:{name}"
 
 
-def model_id(name: str) -> str:
-    """Return the id of what all deployments of a model share."""
-    return f"model:{name}"
-
-
 def logs_id(group: str) -> str:
     """Return the id of a folder of log groups: models in a cluster of their own have one."""
     return f"logs:{group.rpartition('/')[0]}"
@@ -86,8 +81,8 @@ def look_into(aws: Aws, stack: Stack) -> Held:
 def stack_users(aws: Aws, stacks: Iterable[Stack], held: Iterable[Held]) -> Iterator[User]:
     """Return the stacks of models, and whoever imports from the stacks `held`."""
     for stack in stacks:
-        if model := stack.parameters.get("Model"):
-            uses = {EVERY_MODEL, model_id(model), logs_id(stack.parameters.get("LogGroup", ""))}
+        if stack.parameters.get("Model"):
+            uses = {EVERY_MODEL, logs_id(stack.parameters.get("LogGroup", ""))}
             uses |= {repository_id(stack.parameters.get("Repository", "")), *named_in(dict(stack.parameters))}
             yield User(f"stack {stack.name}", stack_id(stack.name), frozenset(uses))
     client = aws.client("cloudformation")

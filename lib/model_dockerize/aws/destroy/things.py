@@ -8,12 +8,13 @@ from typing import Any
 from model_dockerize.aws import ground
 from model_dockerize.aws.destroy import ends
 from model_dockerize.aws.destroy.names import Names
-from model_dockerize.aws.destroy.stacks import EVERY_MODEL, Held, lingering, logs_id, model_id, repository_id
+from model_dockerize.aws.destroy.stacks import EVERY_MODEL, Held, lingering, logs_id, repository_id
 from model_dockerize.aws.destroy.users import Region, family_of, last
 from model_dockerize.aws.destroy.uses import named_in
 from model_dockerize.aws.destroy.volume import Volume
 from model_dockerize.aws.eventual import once_settled
 from model_dockerize.aws.function import function_things
+from model_dockerize.aws.ground.names import SHARED
 from model_dockerize.aws.names import TAG, legal_name, tagged
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.thing import Thing
@@ -30,6 +31,7 @@ class Deployment:
     names: Names
     region: Region
     model: Held | None  # its stack
+    jobs: Held | None  # that of its job definition, where it has one of its own
     shared: Held | None  # the stack that all models share
     volume: Volume | None
 
@@ -42,6 +44,7 @@ class Deployment:
             *self._service(),
             *self._jobs(definitions),
             *self._stack(self.model, progress),
+            *self._stack(self.jobs, progress),
             *self._task_definitions(),
             *definitions,
             *((self.volume.thing(self.aws, progress),) if self.volume and delete_data else ()),
@@ -63,12 +66,16 @@ class Deployment:
 
     @property
     def _every_deployment(self) -> frozenset[str]:
-        return frozenset((model_id(legal_name(self.names.model, 99)),))
+        """Return by what the stacks of all deployments of the model name what they share."""
+        return frozenset((repository_id(self.names.repository),))
 
-    def _is_of_this(self, definition: Any) -> bool:
-        """Tell whether a revision writes to this deployment's log, or starts by its role: it cannot do without."""
-        roles = self.model.ids if self.model else frozenset()
-        return bool(named_in(definition) & {self.names.log_group, *roles})
+    def _ids_of(self, definition: Any, arn: str, *shared: str) -> frozenset[str]:
+        """Return the ids of a revision. One that writes to the log of another deployment, or to none, is of all."""
+        named = named_in(definition)
+        roles = frozenset[str]().union(*(held.ids for held in (self.model, self.jobs) if held))
+        if named & (self.names.log_groups | roles):
+            return frozenset((arn,))  # it cannot do without what goes
+        return frozenset((arn, *shared, *(text for text in named if text.startswith(f"/{SHARED}/"))))
 
     def _service(self) -> Iterator[Thing]:
         if service := self.service:
@@ -101,8 +108,7 @@ class Deployment:
             described = self.aws.ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
             definition = described["taskDefinition"]
             if definition["family"] == family and tagged(described.get("tags", [])):
-                others = frozenset((family_of(definition), *self._every_deployment))
-                ids = frozenset((arn,)) if self._is_of_this(definition) else others | {arn}
+                ids = self._ids_of(definition, arn, family_of(definition))
                 yield Thing("task definition", last(arn), partial(ends.end_task_definition, self.aws, arn), ids)
 
     def _job_definitions(self) -> Iterator[Thing]:
@@ -110,9 +116,8 @@ class Deployment:
         for definition in self.region.job_definitions:
             if definition["jobDefinitionName"] == name and TAG in definition.get("tags", {}):
                 arn = definition["jobDefinitionArn"]
-                ids = frozenset((arn,)) if self._is_of_this(definition) else self._every_deployment | {arn}
                 end = partial(self.aws.batch.deregister_job_definition, jobDefinition=arn)
-                yield Thing("job definition", last(arn), end, ids)
+                yield Thing("job definition", last(arn), end, self._ids_of(definition, arn))
 
     def _repository(self) -> Iterator[Thing]:
         name = self.names.repository
@@ -144,7 +149,7 @@ class Deployment:
         found = self.aws.ecs.describe_clusters(clusters=[name], include=["TAGS"])["clusters"]
         is_shared = self.shared is not None and name in self.shared.of(_CLUSTER)
         if found and found[0]["status"] == "ACTIVE" and tagged(found[0].get("tags", [])) and not is_shared:
-            ids = frozenset((found[0]["clusterArn"], logs_id(self.names.log_group)))
+            ids = frozenset((found[0]["clusterArn"], *map(logs_id, self.names.log_groups)))
             yield Thing("cluster", name, partial(self.aws.ecs.delete_cluster, cluster=name), ids)
 
 

@@ -89,9 +89,10 @@ def _ground(bound: dict[str, Any], where: Where) -> tuple[Statement, ...]:
         ),
         allow(
             "Clusters",
-            tuple(f"ecs:{verb}" for verb in ("CreateCluster", "DeleteCluster", "TagResource", "UntagResource")),
+            tuple(f"ecs:{verb}" for verb in ("CreateCluster", "TagResource", "UntagResource")),
             where.arn("ecs", "cluster/*"),
         ),
+        _if(_OURS, allow("EndClusters", ("ecs:DeleteCluster",), where.arn("ecs", "cluster/*"))),
         allow(
             "Logs",
             tuple(

@@ -145,10 +145,12 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Brid
     ecs = Ecs(aws, engine, network, balancers, files)
     ecs.install()
     scaling = Scaling(aws.account_of, access.judged if access else lambda *_: None, ecs.at_least)
-    Batch(aws, engine, network, sessions).install()
+    batch = Batch(aws, engine, network, sessions)
+    batch.install()
     Functions(aws, engine, sessions).install()
     CloudFormation(aws, sessions, access, sandbox.endpoint_url, sandbox.secret_key).install()
     if access:
+        access.batch_tags = batch.tags_of
         access.install()
 
     def has_bucket(key: str, name: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from model_dockerize.sandbox.server.needs import SERVICES, Need, needs
-from model_dockerize.sandbox.server.resource_tags import resource_of, tags_of
+from model_dockerize.sandbox.server.resource_tags import keys_of, resource_of, tags_of
 from model_dockerize.sandbox.server.resources import Call
 from model_dockerize.sandbox.server.tokens import Scope
 from model_dockerize.sandbox.server.upstream import Upstream
@@ -38,6 +38,8 @@ class Access:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
+        #: The tags of what is Batch's, by ARN: ministack does not know it.
+        self.batch_tags: Callable[[str], Mapping[str, str]] = lambda _: {}
         self._evaluate: Callable[..., Any] = upstream.evaluator.enforce
         self._say: Callable[..., Any] = upstream.actions.access_denied_response
         self._current: ContextVar[_Request | None] = ContextVar("request", default=None)
@@ -114,7 +116,7 @@ class Access:
         if vague and (named := resource_of(self._upstream, service, request.params, request.path)):
             resource_arn = f"arn:aws:{service}:{region}:{account}:{named}"
         for need in needs(Call(action, request.params, account, region, resource_arn)):
-            tags = tags_of(self._upstream, need.resource)
+            tags = {**tags_of(self._upstream, need.resource), **keys_of(self.batch_tags(need.resource).items())}
             context = {
                 **(service_context or {}),
                 **tags,

@@ -62,6 +62,12 @@ class Batch:
         }
         api.serve(self._upstream.batch, operations, api.by_path)
 
+    def tags_of(self, arn: str) -> dict[str, str]:
+        """The tags of an environment, queue or definition, for policies."""
+        with self._lock:
+            found = self._environments.get(arn) or self._queues.get(arn) or self._definitions.get(arn) or {}
+            return dict(found.get("tags", {}))
+
     # ---- compute environments
 
     def create_compute_environment(self, request: Record) -> Record:

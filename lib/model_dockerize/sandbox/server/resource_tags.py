@@ -1,6 +1,6 @@
 """Finds what a request is about where ministack cannot tell, and its tags, for the condition key aws:ResourceTag."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from model_dockerize.sandbox.server.upstream import Upstream
@@ -20,7 +20,17 @@ def tags_of(upstream: Upstream, arn: str) -> dict[str, str]:
         found = upstream.elb._tags.get(arn)
     elif service == "iam":
         found = (upstream.iam._roles.get(identity) or {}).get("Tags")
-    return {f"aws:ResourceTag/{tag['Key']}": str(tag["Value"]) for tag in found or []}
+    elif service == "ecs":
+        found = upstream.ecs._tags.get(arn)
+    elif service == "ecr":
+        found = (upstream.ecr._repositories.get(rest.partition("repository/")[2]) or {}).get("tags")
+    pairs = ((tag.get("Key", tag.get("key")), tag.get("Value", tag.get("value"))) for tag in found or [])
+    return keys_of((str(key), str(value)) for key, value in pairs)
+
+
+def keys_of(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return tags as condition keys have them."""
+    return {f"aws:ResourceTag/{key}": value for key, value in tags}
 
 
 def resource_of(upstream: Upstream, service: str, params: Mapping[str, Any], path: str) -> str:
