@@ -1,5 +1,6 @@
 """The old service's files and scripts against the sandbox, with real containers: what they promise, they do."""
 
+import json
 import re
 import subprocess
 import sys
@@ -79,6 +80,17 @@ class OldService:
         return [call["action"].lower() for call in journal(self.cli)]
 
 
+def as_the_console_left_it(service: OldService) -> None:
+    """The two roles that the files name, which we use and never make."""
+    iam = service.client("iam")
+    for role, principal in (("AWSBatchServiceRole", "batch"), ("ecsInstanceRole", "ec2")):
+        trust = {"Effect": "Allow", "Principal": {"Service": f"{principal}.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)
+    iam.create_instance_profile(InstanceProfileName="ecsInstanceRole")
+    iam.add_role_to_instance_profile(InstanceProfileName="ecsInstanceRole", RoleName="ecsInstanceRole")
+
+
 @pytest.fixture(scope="module")
 def old(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldService]:
     started = cli("sandbox", "start")
@@ -91,6 +103,7 @@ def old(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OldServi
         ("AKIDEXAMPLE", told["AWS_ACCESS_KEY_ID"]),
         ("secret/with+signs%and=more", service.secret),
     )
+    as_the_console_left_it(service)
     ec2 = service.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.77.1.0/24")["Subnet"]["SubnetId"]
