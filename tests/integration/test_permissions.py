@@ -103,9 +103,8 @@ def test_the_policy_for_destroy_takes_nothing_of_others(box: Sandbox) -> None:
         ("ecr:CreateRepository", "push"),
         ("ecr:InitiateLayerUpload", "push"),
         ("ecr:PutImage", "push"),
-        ("ec2:CreateTags", "foundations"),
-        ("iam:GetRole", "foundations"),
-        ("logs:TagResource", "foundations"),
+        ("ecs:DescribeClusters", "foundations"),
+        ("cloudformation:CreateChangeSet", "foundations"),
         ("iam:PassRole", "deploy"),
         ("ecs:CreateService", "deploy"),
     ],
@@ -124,8 +123,21 @@ def test_without_one_action_the_stage_that_needs_it_names_it_at_once(box: Sandbo
     assert {call["outcome"] for call in refused} - {"ok"}, refused
     # Nothing is tried again: each attempt of a push has a login of its own, and Docker asks several times in one.
     assert len(asked_for("ecr:GetAuthorizationToken", calls)) <= 1
-    if action not in ("ec2:CreateTags", "iam:PassRole", "ecr:InitiateLayerUpload"):  # which several calls ask for
+    if action not in ("iam:PassRole", "ecr:InitiateLayerUpload"):  # which several calls ask for
         assert len(refused) == 1, refused
+
+
+@pytest.mark.parametrize("action", ["iam:CreateRole", "ec2:CreateSubnet", "logs:CreateLogGroup"])
+def test_what_a_stack_lacks_ends_the_run_by_name_and_leaves_nothing_half_made(box: Sandbox, action: str) -> None:
+    role = trial(box)
+    report = role.without(action, "run")
+    assert report.failure
+    assert "foundations" in failed_stages(report)
+    assert named(action, report), report.failure
+    assert report.failure.exit_code == 8
+    assert "let an administrator make the stack" in report.failure.remedy
+    left = role.owner("cloudformation").describe_stacks()["Stacks"]
+    assert {stack["StackStatus"] for stack in left} <= {"CREATE_COMPLETE"}
 
 
 def asked_for(action: str, calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -216,7 +228,7 @@ def test_the_doctor_says_what_it_could_not_know(box: Sandbox) -> None:
     assert found["permissions"].status == "unknown"
     assert "iam:SimulatePrincipalPolicy is not allowed" in found["permissions"].text
     assert "ecs:CreateService" in found["permissions"].text
-    role.allow(document_without(role, "ec2:DescribeVpcs"))
+    role.allow(document_without(role, "ecs:DescribeClusters"), lacking="ecs:DescribeClusters")
     blind = role.do("doctor")
-    assert next(finding.name for finding in blind.findings if finding.status == "failed") == "network"
+    assert next(finding.name for finding in blind.findings if finding.status == "failed") == "ground"
     assert blind.failure and blind.failure.exit_code == 8
