@@ -54,7 +54,9 @@ class Callers:
         with self._lock:  # making a client is not safe in two threads at once
             if known not in self._clients:
                 session: Any = boto3.Session(keys.key, keys.secret, keys.token, region)
-                self._clients[known] = session.client(service, endpoint_url=self._endpoint, config=_CONFIG)
+                client = session.client(service, endpoint_url=self._endpoint, config=_CONFIG)
+                client.meta.events.register("before-send", _alone)
+                self._clients[known] = client
             return self._clients[known]
 
     def _own(self) -> _Keys:
@@ -71,3 +73,8 @@ class Callers:
                 issued = self._issued.issue(self._upstream.scope().account, role, "AWSCloudFormation")
                 self._sessions[role] = _Keys(issued.key, issued.secret, issued.token)
             return self._sessions[role]
+
+
+def _alone(request: Any, **_: Any) -> None:
+    """Have a connection serve one call: a kept one may be closed at the very moment of the next, which has one try."""
+    request.headers["Connection"] = "close"
