@@ -341,7 +341,7 @@ def test_the_same_model_goes_on_in_another_cluster(world: World) -> None:
     ]
     kept = {str(each.thing): each.users for each in found.kept}
     assert f"service {SHARED}/lily" in kept["repository lily, with its images"]
-    assert kept["job definition lily:1"] == ("stack model-dockerize-lily",)
+    assert kept["job definition lily:1"] == (f"service {SHARED}/lily", f"stack {SHARED}-lily")
     assert world.look(staging).things == ()
     world.goes_on(production, other)
     world.destroy(production)

@@ -17,7 +17,7 @@ def removal(names: Names, where: Where) -> dict[str, Any]:
     """The policy document that `destroy` needs besides that for stacks, whatever inputs a run may have had."""
     definitions = where.arn("batch", f"job-definition/{legal_name(names.job_definition, 128)}:*")
     statements = [
-        allow("LookForUsers", _LOOKS),
+        allow("LookForUsers", (*_LOOKS, *(("logs:DescribeLogGroups",) if names.function else ()))),
         _of_ours(
             allow(
                 "RemoveService",
@@ -88,12 +88,12 @@ def _function(name: str, where: Where) -> Statement:
     return allow(
         "RemoveFunction",
         (
-            *("lambda:GetFunction", "lambda:GetPolicy", "lambda:DeleteFunction", "logs:DescribeLogGroups"),
+            *("lambda:GetFunction", "lambda:GetPolicy", "lambda:DeleteFunction"),
             *("logs:DeleteLogGroup", "iam:GetRole", "iam:DeleteRolePolicy", "iam:DeleteRole"),
             *("s3:GetBucketNotification", "s3:PutBucketNotification"),
         ),
         where.arn("lambda", f"function:{name}"),
-        where.arn("logs", "log-group:*"),
+        where.arn("logs", f"log-group:/aws/lambda/{name}"),
         where.arn("iam", f"role/{function_role_name(name, where.region)}", regional=False),
         f"arn:{where.partition}:s3:::*",
     )

@@ -39,16 +39,15 @@ def destroy(
             staying += (f"{found.data}: the data of jobs. destroy --delete-data removes it",)
         if not going:
             stage.unchanged(f"Nothing of {model} is there that could go.")
-        for line in staying:
-            stage.info(f"stays: {line}")
-    run.learn(outcome="unchanged", plan=(*(f"- {line}" for line in going), *(f"= {line}" for line in staying)))
+    stays = tuple(f"= {line}" for line in staying)
+    run.learn(outcome="unchanged", plan=stays)
     # Outside of a stage: a question must not be drawn over.
     if not going or not agreed(Question(found.running, going, staying)):
         return
     run.learn(outcome="failed")
     with run.recorder.stage("destroy") as stage:
         aws.remove(found, stage)
-    run.learn(outcome="destroyed")
+    run.learn(outcome="destroyed", plan=(*(f"- {line}" for line in going), *stays))
 
 
 def names_of(settings: Settings, model: str) -> aws.Names:

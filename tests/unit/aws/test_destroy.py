@@ -89,11 +89,12 @@ def kept_of(found: aws.Destruction) -> dict[str, tuple[str, ...]]:
     return {str(kept.thing): kept.users for kept in found.kept}
 
 
-def stack_of(account: Account, model: str, *tags: Any) -> None:
+def stack_of(account: Account, model: str, *tags: Any, name: str = "", **more: str) -> None:
     """A stack as those of models are, of CloudFormation's own."""
     given = {"Model": model, "Repository": "iris", "LogGroup": f"/model-dockerize/{model}"}
     account.aws.client("cloudformation").create_stack(
-        StackName=f"model-dockerize-{model}",
+        StackName=name or f"model-dockerize-{model}",
+        **more,
         TemplateBody=LOG % model,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
         Tags=list(tags),
@@ -170,6 +171,16 @@ class TestPlan:
         assert [each.kind for each in plan(account).things] == [
             *("service", "stack", "task definition", "job definition", "repository"),
         ]
+
+    @pytest.mark.parametrize("role", ["", "arn:aws:iam::123456789012:role/ModelDockerizeGround"])
+    def test_the_shared_stack_goes_with_the_last_model_unless_an_administrator_made_it(
+        self, account: Account, role: str
+    ) -> None:
+        stack_of(account, "", STACK_TAG, name="model-dockerize", **({"RoleARN": role} if role else {}))
+        found = plan(account)
+        kept = ["stack model-dockerize: used by bootstrap, which an administrator ran"]
+        assert list(map(str, found.things)) == ([] if role else ["stack model-dockerize"])
+        assert list(map(str, found.kept)) == (kept if role else [])
 
     def test_every_call_of_it_is_allowed(self, account: Account) -> None:
         account.with_function()

@@ -92,7 +92,6 @@ def _ground(bound: dict[str, Any], where: Where) -> tuple[Statement, ...]:
             tuple(f"ecs:{verb}" for verb in ("CreateCluster", "TagResource", "UntagResource")),
             where.arn("ecs", "cluster/*"),
         ),
-        _if(_OURS, allow("EndClusters", ("ecs:DeleteCluster",), where.arn("ecs", "cluster/*"))),
         allow(
             "Logs",
             tuple(
@@ -193,7 +192,13 @@ def _network() -> tuple[Statement, ...]:
     return (
         allow("Make", ("ec2:AllocateAddress", *(f"ec2:Create{thing}" for thing in made), *interfaces)),
         _if({"StringLike": {"ec2:CreateAction": "*"}}, allow("TagWhatIsMade", ("ec2:CreateTags",))),
-        _if(_OURS, allow("Change", (*(f"ec2:{verb}" for verb in changes), *(f"ec2:Delete{thing}" for thing in gone)))),
+        _if(
+            _OURS,
+            allow(
+                "Change",
+                (*(f"ec2:{verb}" for verb in changes), *(f"ec2:Delete{thing}" for thing in gone), "ecs:DeleteCluster"),
+            ),
+        ),
     )
 
 
