@@ -3,7 +3,7 @@
 python bench/install.py [--rounds 3] [--requirements FILE]     (without a file: those of examples/iris-classifier)
 
 cold: nothing was fetched before. one more: a package is added, and what was fetched is in the build's cache. code: a
-line of the program changes, the whole `model-dockerize build`.
+line of the example changes, the whole `model-dockerize build`.
 """
 
 import argparse
@@ -71,6 +71,7 @@ def seconds(tool: Path, requirements: Path, cache: str) -> float:
     if done.returncode:
         raise SystemExit(done.stderr)
     begin, end = map(float, done.stdout.split())
+    print(f"{requirements.name} by {tool.name}: {end - begin:.1f} s", file=sys.stderr, flush=True)
     return end - begin
 
 
@@ -92,7 +93,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        uv = installer(place)
+        uv = installer(place).rename(place / "uv")
         pip = place / "pip"
         shutil.copytree(uv / "model_installer", pip / "model_installer")
         text = given.requirements.read_text(encoding="utf-8")
@@ -108,7 +109,6 @@ def main() -> None:
                 finally:
                     subprocess.run(["docker", "volume", "rm", cache], capture_output=True, check=False)
         folder = Path(shutil.copytree(ROOT / "examples/iris-classifier", place / "bench-install"))
-        shutil.copy(given.requirements, folder / "requirements.txt")
         build(folder)
         for _ in range(given.rounds):
             with (folder / "main.py").open("a") as code:
