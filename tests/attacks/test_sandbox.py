@@ -2,10 +2,12 @@
 
 import base64
 import json
+import multiprocessing
 import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -152,3 +154,22 @@ def test_directories_are_made_for_all_who_mount_them_whatever_the_mask(tmp_path:
     assert settled == [places[0].stat().st_ino]
     assert beneath.directory(tmp_path / "root", "/a/b", lambda _: settled.append(0)) == made
     assert len(settled) == 1
+
+
+def test_a_directory_that_a_container_keeps_to_itself_can_be_mounted_again() -> None:
+    """Names it for an ordinary user too, who may not read what a container's user owns."""
+
+    def look(root: Path) -> None:
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        sys.exit(beneath.directory(root, "/point") != "point")
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        point = Path(folder, "root", "point")
+        point.mkdir(parents=True)
+        point.chmod(0)
+        child = multiprocessing.get_context("fork").Process(target=look, args=(point.parent,))
+        child.start()
+        child.join()
+    assert child.exitcode == 0

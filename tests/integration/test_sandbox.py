@@ -28,6 +28,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
+from model_dockerize.sandbox.erase import erase_by_engine
 from model_dockerize.sandbox.record import CONTAINER_LABEL
 from tests.rig.homes import NewHome
 from tests.rig.sandbox_calls import ask_sandbox
@@ -800,3 +801,16 @@ def test_stop_leaves_no_container_no_image_and_no_process(new_home: NewHome, clo
         os.kill(running.pid, 0)
     with pytest.raises(NotFound):
         cloud.engine.containers.get(names[0])
+
+
+def test_what_containers_wrote_as_users_of_their_own_can_be_removed(tmp_path: Path) -> None:
+    """Removes it by the engine, as an ordinary user must; what links in it name stays."""
+    kept, folder = tmp_path / "kept", tmp_path / "state"
+    kept.write_text("kept")
+    (folder / "file-system").mkdir(parents=True)
+    (folder / "file-system" / "data").write_text("data")
+    (folder / "link").symlink_to(kept)
+    (folder / "up").symlink_to("..")
+    (folder / "file-system").chmod(0o500)
+    erase_by_engine(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

@@ -45,6 +45,18 @@ class Account:
         arns = ecs.list_tasks(cluster="model-dockerize", serviceName=NAME)["taskArns"]
         return list(ecs.describe_tasks(cluster="model-dockerize", tasks=arns)["tasks"])
 
+    def story(self) -> str:
+        """Tells what the scheduler did, and how tasks ended."""
+        ecs = self.client("ecs")
+        (service,) = ecs.describe_services(cluster="model-dockerize", services=[NAME])["services"]
+        ended = ecs.list_tasks(cluster="model-dockerize", serviceName=NAME, desiredStatus="STOPPED")["taskArns"]
+        tasks = ecs.describe_tasks(cluster="model-dockerize", tasks=ended)["tasks"] if ended else []
+        ends = [
+            f"{one['lastStatus']} {one.get('stopCode')}: {one.get('stoppedReason')} {one['containers']}"
+            for one in tasks
+        ]
+        return "\n".join([*(f"{event['createdAt']:%T} {event['message']}" for event in service["events"]), *ends])
+
     def url(self, task: Any) -> str:
         (identity,) = [d["value"] for d in task["attachments"][0]["details"] if d["name"] == "networkInterfaceId"]
         (interface,) = self.client("ec2").describe_network_interfaces(NetworkInterfaceIds=[identity])[
@@ -128,7 +140,7 @@ def test_jobs_of_one_task_are_answered_by_the_other(cli: Cli, example: Any, queu
     def new_and_healthy() -> list[Any]:
         return [t for t in account.tasks() if t["taskArn"] not in old and t.get("healthStatus") == "HEALTHY"]
 
-    (new, *_) = eventually(new_and_healthy, tell=account.tasks, pause=0.2)
+    (new, *_) = eventually(new_and_healthy, tell=account.story, pause=0.2)
     assert result(account.url(new), first_job) == expected
 
     # The data outlives the model, unless somebody says otherwise.

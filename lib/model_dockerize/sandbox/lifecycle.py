@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import shutil
 import signal
 import stat
 import subprocess
@@ -17,6 +16,7 @@ from model_dockerize import state
 from model_dockerize.errors import SandboxError
 from model_dockerize.progress import Progress
 from model_dockerize.sandbox import environment, record
+from model_dockerize.sandbox.erase import erase
 from model_dockerize.sandbox.record import Sandbox
 
 STATE_NAME = "state"
@@ -255,9 +255,8 @@ def _remove_state(home: Path) -> tuple[Path, ...]:
         path = home / name
         if path.is_dir():
             try:
-                shutil.rmtree(path)
+                erase(path)
             except PermissionError as error:
-                # Containers write volumes as root, whoever runs the sandbox.
                 remedy = f"Remove it as root: sudo rm -rf {path}"
                 raise SandboxError(f"Containers have left files in {path} that are not yours", remedy) from error
         elif path.exists():

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: Names a directory and opens nothing: what a container has made its own is not for this process to read.
+_TO_NAME = _FLAGS | os.O_PATH
 #: As AWS makes the root of a file system.
 _MODE = 0o755
 
@@ -28,7 +30,7 @@ def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: N
         root.chmod(_MODE)
     try:
         with ExitStack() as opened:
-            place = _kept(opened, os.open(root, _FLAGS))
+            place = _kept(opened, os.open(root, _TO_NAME))
             for number, part in enumerate(parts):
                 inner, is_new = _step(place, part)
                 place = _kept(opened, inner)
@@ -47,8 +49,8 @@ def _kept(opened: ExitStack, place: int) -> int:
 def _step(place: int, name: str) -> tuple[int, bool]:
     """Open a directory in an open one. Whether it had to be made."""
     with suppress(FileNotFoundError):
-        return os.open(name, _FLAGS, dir_fd=place), False
+        return os.open(name, _TO_NAME, dir_fd=place), False
     os.mkdir(name, dir_fd=place)
-    made = os.open(name, _FLAGS, dir_fd=place)
+    made = os.open(name, _FLAGS | os.O_RDONLY, dir_fd=place)
     os.fchmod(made, _MODE)
     return made, True

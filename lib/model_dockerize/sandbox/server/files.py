@@ -7,11 +7,11 @@ the checks are those that a mount fails on, and the messages are what the stoppe
 import contextlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_dockerize.sandbox.erase import erase
 from model_dockerize.sandbox.server import beneath
 from model_dockerize.sandbox.server.api import ApiError
 from model_dockerize.sandbox.server.network import AwsVpc, Network
@@ -54,7 +54,8 @@ class FileSystems:
         def delete_with_data(identity: str) -> Answer:
             answer: Answer = delete(identity)
             if answer[0] < 300:
-                shutil.rmtree(self._root / identity, ignore_errors=True)
+                with contextlib.suppress(OSError):  # never mounted; or not ours to remove: `sandbox stop` says so
+                    erase(self._root / identity)
             return answer
 
         def with_size(system: dict[str, Any]) -> dict[str, Any]:
