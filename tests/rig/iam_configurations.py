@@ -215,7 +215,7 @@ EXPLAINED = {
     "ecr:StartImageScan": "scans an image that was pushed before scanning was on; others are scanned when pushed",
     "batch:TerminateJob": "ends the jobs of a submit that is cancelled (on-cancel)",
     "ecs:StopTask": "ends the test from inside of the network where it takes too long",
-    "elasticloadbalancing:DescribeRules": "finds where a load balancer answers; without bootstrap the policy for stacks holds it too",
+    "elasticloadbalancing:DescribeRules": "finds where a load balancer answers; the policy for stacks may hold it too",
     "elasticloadbalancing:DescribeTargetHealth": "tells why a load balancer finds a task ill; the rollout does without",
     "lambda:GetFunction": "looks for the function; without it the run prints what somebody else has to do",
     "lambda:UpdateFunctionConfiguration": "tells it its queue; without it the run prints what somebody else has to do",
