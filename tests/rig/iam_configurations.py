@@ -174,7 +174,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
         },
     ),
     "EC2 compute environment": Configuration(
-        {**_JOBS, "compute_type": "EC2", "service_role": "AWSBatchServiceRole"},
+        {**_JOBS, "compute_type": "EC2", "service_role": "AWSBatchServiceRole", "cpu": "1024", "memory": "2048"},
         {**_AGAIN, "run that mends": Step(pipeline.run, _other_places)},
         _batch_role,
     ),
@@ -215,6 +215,7 @@ EXPLAINED = {
     "ecr:StartImageScan": "scans an image that was pushed before scanning was on; others are scanned when pushed",
     "batch:TerminateJob": "ends the jobs of a submit that is cancelled (on-cancel)",
     "ecs:StopTask": "ends the test from inside of the network where it takes too long",
+    "elasticloadbalancing:DescribeRules": "finds where a load balancer answers; the policy for stacks may hold it too",
     "elasticloadbalancing:DescribeTargetHealth": "tells why a load balancer finds a task ill; the rollout does without",
     "lambda:GetFunction": "looks for the function; without it the run prints what somebody else has to do",
     "lambda:UpdateFunctionConfiguration": "tells it its queue; without it the run prints what somebody else has to do",
