@@ -65,7 +65,7 @@ class TestDockerfile:
         text = (files / "program" / "Dockerfile").read_text(encoding="utf-8")
         assert ("model_installer" in text) == bool(requirements)
         assert (f"-r ./{requirements}\n" in text) == bool(requirements)
-        scripts = [line for line in text.splitlines() if ".sh" in line and "apt" not in line]
+        scripts = [line for line in text.splitlines() if line.startswith("    sh ")]
         assert len(scripts) == bool(init)
         assert not init or init in scripts[0]
         assert ("requirements.txt is not installed from" in done.output) == (not requirements)
