@@ -93,6 +93,21 @@ def refused(call: Callable[[], object], kind: type[ModelDockerizeError] = AwsErr
 SHARED = {"Network": "true", "ZoneA": "us-east-1a", "ZoneB": "us-east-1b", "Cluster": "model-dockerize"}
 
 
+def check_public(account: Account, subnet: str) -> None:
+    """Checks that the subnet has an internet gateway, that names resolve, and that nothing else is paid for."""
+    ec2 = account.aws.ec2
+    (vpc,) = {each["VpcId"] for each in ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]}
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])["RouteTables"]
+    (out,) = [route["GatewayId"] for route in table["Routes"] if route.get("DestinationCidrBlock") == "0.0.0.0/0"]
+    (gateway,) = ec2.describe_internet_gateways(InternetGatewayIds=[out])["InternetGateways"]
+    assert [each["VpcId"] for each in gateway["Attachments"]] == [vpc]
+    for name, key in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
+        assert ec2.describe_vpc_attribute(VpcId=vpc, Attribute=name)[key]["Value"] is True
+    assert ec2.describe_nat_gateways()["NatGateways"] == []
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
+    assert ec2.describe_vpc_endpoints(Filters=of_vpc)["VpcEndpoints"] == []
+
+
 def test_the_life_of_both_stacks(account: Account) -> None:
     shared = ground.Wanted("model-dockerize", ground.load(ground.SHARED), SHARED)
     assert "+ Vpc (AWS::EC2::VPC)" in account.plan(shared)
@@ -102,6 +117,8 @@ def test_the_life_of_both_stacks(account: Account) -> None:
     account.calls.clear()
     assert account.ensure(shared).action == "leave"
     assert account.calls == ["DescribeStacks"]
+
+    check_public(account, made.outputs["PublicA"])
 
     private = replace(shared, parameters={"ZoneC": "us-east-1c", "Private": "true", "Instances": "true"})
     out = account.ensure(private).outputs
