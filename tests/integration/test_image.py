@@ -446,7 +446,7 @@ def test_the_servers_image_from_a_bundle_is_made_once(engine: Engine, tmp_path: 
     (tmp_path / "model-server").chmod(0o755)
     bundle = tmp_path / "bundle.tar.gz"
     with tarfile.open(bundle, "w:gz") as tar:
-        tar.add(tmp_path / "model-server", "model-server")
+        tar.add(tmp_path / "model-server", "opt/model-server/model-server")
     words = Said()
     ref = server_image(engine, version, engine.platform, ServerSources({}, bundle), words)
     try:
