@@ -32,8 +32,7 @@ _SOURCES = (
     *("lib/model_server", "lib/model_runner", "lib/model_installer"),
     *("requirements/server-build.txt", "requirements/uv.txt"),
 )
-_HOME = "/opt/model-server"
-_BUNDLE = Path(f"{_HOME}.tar.gz")
+_BUNDLE = Path("/opt/model-server.tar.gz")
 _NO_SECRETS: Mapping[str, Path] = MappingProxyType({})
 _REMEDY = "Install model-dockerize anew, or run it from a clone of its repository."
 
