@@ -180,13 +180,14 @@ def test_each_step_alone_and_what_was_not_proved_is_said(cli: Cli, foreign: Any,
     assert repository["imageScanningConfiguration"] == {"scanOnPush": False}
     assert repository["encryptionConfiguration"]["encryptionType"] == "AES256"
 
-    names = (*names, "--task-definition", "tutorial-task")
+    # The service's name is that of its stack: of its log, role and group, which the definition names.
+    names = (*names, "--task-definition", "tutorial-task", "--service", "tutorial")
     defined = archive(cli, path, *names, step="task-definition")
     assert (defined.code, defined.report["outcome"]) == (0, "registered"), defined.verdict + defined.log
     assert defined.report["service"]["task_definition_arn"].endswith("/tutorial-task:1")
     assert defined.report["service"]["service_arn"] == ""
 
-    deployed = archive(cli, path, *names, "--service", "tutorial", step="deploy")
+    deployed = archive(cli, path, *names, step="deploy")
     assert (deployed.code, deployed.report["outcome"]) == (0, "deployed"), deployed.verdict + deployed.log
     assert deployed.report["digest"] == pushed.report["digest"]
     assert deployed.report["service"]["task_definition_arn"] == defined.report["service"]["task_definition_arn"]
