@@ -265,7 +265,7 @@ def test_from_the_folder_to_the_deployed_service(
 
 def test_the_image_is_small(action_image: str) -> None:
     layers = docker("history", "--human=false", "--format", "{{.Size}}", action_image).split()
-    assert sum(map(int, layers)) <= 320e6  # bytes, unpacked; uv, which installs the packages of models, has 19e6 of them
+    assert sum(map(int, layers)) <= 320e6  # bytes, unpacked; uv, which installs models, has 19e6
 
 
 def test_the_first_line_is_there_at_once(action_image: str) -> None:
