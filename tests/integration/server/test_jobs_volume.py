@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from chaos.hosts import ProcessHost, free_port, kill
+from chaos.hosts import ProcessHost, free_port, kill, payload
 from machine import debian
 from model_dockerize import licenses
 from model_server import volume
@@ -76,7 +76,7 @@ def test_a_network_file_system_is_known_and_bears_one_server(
     assert second.returncode == 1
     assert "bears exactly one server" in second.stderr
     assert "MODEL_QUEUE_URL" in second.stderr
-    job = requests.post(f"{first.url}/data/add-job", files={"File": b"x"}, timeout=10).json()["data"]["id"]
+    job = requests.post(f"{first.url}/data/add-job", files={"File": payload(0, 1)}, timeout=10).json()["data"]["id"]
     assert requests.get(f"{first.url}/data/status/{job}?wait=20", timeout=30).json()["data"]["status"] == "Complete"
     server = first.server_pid()
     assert server is not None
@@ -117,7 +117,7 @@ def test_a_full_disk_refuses_with_507_and_keeps_nothing_half(
     host = ProcessHost(tmp_path, "host", {"MODEL_FREE_BYTES": "0"})
     hosts.append(host)
     host.start()
-    small = requests.post(f"{host.url}/data/add-job", files={"File": b"x"}, timeout=10)
+    small = requests.post(f"{host.url}/data/add-job", files={"File": payload(0, 1)}, timeout=10)
     assert small.status_code == 200
     job = small.json()["data"]["id"]
     requests.get(f"{host.url}/data/status/{job}?wait=20", timeout=30)
@@ -140,7 +140,7 @@ def test_a_full_disk_refuses_with_507_and_keeps_nothing_half(
         assert "nothing was stored" in answer.json()["errorMessage"]
     assert {path.name for path in full_folder.glob("inputs/*")} == files
     assert list(full_folder.glob("instances/*/uploads/*")) == []
-    again = requests.post(f"{host.url}/data/add-job", files={"File": b"y"}, timeout=10).json()["data"]["id"]
+    again = requests.post(f"{host.url}/data/add-job", files={"File": payload(5, 1)}, timeout=10).json()["data"]["id"]
     assert requests.get(f"{host.url}/data/status/{again}?wait=20", timeout=30).json()["data"]["status"] == "Complete"
 
 
@@ -152,11 +152,11 @@ def test_a_key_that_one_server_took_opens_the_others_on_the_volume(tmp_path: Pat
         hosts.append(host)
         host.start()
     first, second = hosts
-    assert requests.post(f"{second.url}/data/add-job", files={"File": b"x"}, timeout=10).status_code == 403
+    assert requests.post(f"{second.url}/data/add-job", files={"File": payload(0, 1)}, timeout=10).status_code == 403
     key = licenses.issue(tmp_path / "publisher.pem", "chaos", "Ann", "ann@example.com", 30)
     with closing(requests.post(f"{first.url}/api/license", json={"license": key}, timeout=10)) as answer:
         assert answer.status_code == 200
-    assert requests.post(f"{second.url}/data/add-job", files={"File": b"x"}, timeout=10).status_code == 200
+    assert requests.post(f"{second.url}/data/add-job", files={"File": payload(0, 1)}, timeout=10).status_code == 200
 
 
 def test_every_line_of_the_log_is_json_where_that_is_wanted_with_the_jobs_id(
