@@ -73,6 +73,15 @@ def test_a_program_is_built_and_proved(cli: Cli, folder: Path, told: str) -> Non
     assert told in job.stderr
 
 
+@pytest.mark.parametrize("folder", ["amazon-linux"], indirect=True)
+def test_packages_are_installed_where_there_is_no_pip(cli: Cli, folder: Path) -> None:
+    (folder / "requirements.txt").write_text(SIX, encoding="utf-8")
+    built = cli.run(folder, "--smoke-test", "false", command="build")
+    assert built.code == 0, built.log
+    run = ("--entrypoint", "python3", built.report["image"], "-c", "import six; print(six.__name__)")
+    assert docker("run", "--rm", *run).stdout == "six\n"
+
+
 @pytest.mark.parametrize("folder", ["preload"], indirect=True)
 def test_the_base_images_allocator_is_loaded_by_the_program_alone(cli: Cli, folder: Path) -> None:
     built = cli.run(folder, "--smoke-test", "false", command="build")
@@ -114,7 +123,11 @@ def test_the_base_images_allocator_is_loaded_by_the_program_alone(cli: Cli, fold
             id="no Python for the program",
         ),
         pytest.param(
-            "amazon-linux", {"requirements.txt": SIX}, "No module named pip", "has no pip", id="Python without pip"
+            "amazon-linux",
+            {"requirements.txt": f"--prefer-binary\n{SIX}"},  # an option that uv does not know
+            "No module named pip",
+            "has no pip",
+            id="Python without pip",
         ),
         pytest.param(
             "busybox",
