@@ -1,7 +1,7 @@
 """The commands that the faults are let loose on: what has to be there before, what is done, and how it ends."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +55,18 @@ class Course:
 
 def _deploy(run: Run, account: aws.Aws, image: str = BUILD) -> None:
     pushed = _pushed(run, account, image)
-    ground = ship.foundations(run, _PREPARED, account)
+    ground, is_new = ship.foundations(run, _PREPARED, account)
     assert isinstance(ground, aws.Foundations)
-    changed = run.settings.batch.create_job_def and ship.job_definition(run, _PREPARED, account, pushed, ground)
+    run.settings = replace(run.settings, service=ground.settings)
+    changed = is_new
+    changed |= run.settings.batch.create_job_def and ship.job_definition(run, _PREPARED, account, pushed, ground)
     changed |= ship.service(run, _PREPARED, account, pushed, ground)
     run.learn(outcome="deployed" if changed else "unchanged")
 
 
 def _jobs(run: Run, account: aws.Aws) -> None:
     pushed = _pushed(run, account, BUILD)
-    ground = ship.foundations(run, _PREPARED, account)
+    ground, _ = ship.foundations(run, _PREPARED, account)
     assert ground
     ship.job_definition(run, _PREPARED, account, pushed, ground)
     with run.recorder.stage("again") as stage:
