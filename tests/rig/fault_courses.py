@@ -17,12 +17,13 @@ from model_dockerize.smoke import Expectation
 BUILD = "0123456789ab"
 MANIFEST = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": {}, "layers": []}'
 SUBNET_A, SUBNET_B, GROUP, BUCKET, OTHER_BUCKET = "SUBNET_A", "SUBNET_B", "GROUP", "data", "other-data"
+BATCH_ROLE = "AWSBatchServiceRole"
 _PREPARED = Prepared(Named("iris", "latest"), BUILD, "linux/amd64", Expectation(""))
 _JOBS = {
     "cluster": "c",
     "job-queue": "jobs",
     "compute-type": "EC2",
-    "service-role": "AWSBatchServiceRole",
+    "service-role": BATCH_ROLE,
     "update-function": "on-upload",
     "function-source": f"{BUCKET}/in/",
     "deploy-service": "false",

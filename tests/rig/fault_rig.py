@@ -26,7 +26,7 @@ from tests.rig import deployer
 from tests.rig.cloudformation import CloudFormation
 from tests.rig.ecs_simulator import Clock, Simulator, simulator
 from tests.rig.ecs_world import Story
-from tests.rig.fault_courses import BUCKET, COURSES, GROUP, OTHER_BUCKET, SUBNET_A, SUBNET_B, Course
+from tests.rig.fault_courses import BATCH_ROLE, BUCKET, COURSES, GROUP, OTHER_BUCKET, SUBNET_A, SUBNET_B, Course
 from tests.rig.fault_proxy import LASTING, PASSING, Faults, Kind, fault_proxy
 from tests.rig.leaks import planted
 from tests.rig.moto_mended import mended
@@ -38,7 +38,7 @@ ACCOUNT = "123456789012"
 _ROOT = Path(__file__).resolve().parents[2]
 # One task dies before the next one runs, so that its death is looked into.
 STORY = Story(dies=(3,), runs=6, steady=10)
-_POLICIES = ("AmazonECSTaskExecutionRolePolicy", "AmazonEC2ContainerServiceforEC2Role", "AWSBatchServiceRole")
+_POLICIES = ("AmazonEC2ContainerServiceforEC2Role",)
 _ALIVE = [{"Name": "state", "Values": ["pending", "available"]}]
 _OURS = [{"Name": "tag:model-dockerize", "Values": ["network"]}]
 
@@ -78,6 +78,9 @@ class FaultRig:
         self.ecs.world.interface = str(made)
         group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
         self.there = {SUBNET_A: subnets[0]["SubnetId"], SUBNET_B: subnets[1]["SubnetId"], GROUP: group}
+        # Whoever names a role has it.
+        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+        self.client("iam").create_role(RoleName=BATCH_ROLE, AssumeRolePolicyDocument=trust)
         for bucket in (BUCKET, OTHER_BUCKET):
             self.client("s3").create_bucket(Bucket=bucket)
 
