@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import botocore.session
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from tests.rig import query_protocol
 from tests.rig.stack_template import Evaluation
 from tests.rig.templates import document
@@ -26,6 +26,7 @@ _ACCOUNT, _REGION, _MOMENT = "123456789012", "us-east-1", "2026-01-01T00:00:00Z"
 _STACK = "AWS::CloudFormation::Stack"
 #: Resources that are done between two looks; tries at one that is still in use.
 _AT_A_LOOK, _TRIES = 2, 5
+_FAILURES = (BotoCoreError, ClientError, ValueError)
 _MODEL = botocore.session.get_session().get_service_model("cloudformation")
 
 
@@ -197,7 +198,12 @@ class CloudFormation:
         )
         made.changes = list(self._changes(made))
         wanted = self._evaluation(stack, made.template, made.given)
-        if kind == "UPDATE" and not made.changes and list(wanted.outputs()) == stack.outputs and made.tags == stack.tags:
+        if (
+            kind == "UPDATE"
+            and not made.changes
+            and list(wanted.outputs()) == stack.outputs
+            and made.tags == stack.tags
+        ):
             made.reason = "The submitted information didn't contain changes. Submit different information."
         self.change_sets[stack.id, made.name] = made
         return {"Id": _arn(made), "StackId": stack.id}
@@ -246,7 +252,7 @@ class CloudFormation:
                 raise RefusedError("ValidationError", what)
         for key in [key for key in self.change_sets if key[0] == stack.id]:
             del self.change_sets[key]
-        stack.begin(asked["ClientRequestToken"] if "ClientRequestToken" in asked else "", self._gone(stack))
+        stack.begin(asked.get("ClientRequestToken", ""), self._gone(stack))
         return {}
 
     def _describe_stacks(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -322,7 +328,7 @@ class CloudFormation:
                 replaced.append((logical, stack.resources.pop(logical)))
             for logical, former in replaced:
                 yield from self._removed(stack, logical, former)
-        except (ClientError, ValueError) as error:
+        except _FAILURES as error:
             # Faults hit our calls, never CloudFormation's: whatever fails here is wrong, and says so.
             if verb == "UPDATE":
                 return stack.become("UPDATE_ROLLBACK_FAILED", str(error))
@@ -347,7 +353,7 @@ class CloudFormation:
                 identity, attributes = doer.create(f"{stack.name}-{logical}-{next(self._ids)}", properties)
                 if there:
                     replaced.append((logical, there))
-        except (ClientError, ValueError) as error:
+        except _FAILURES as error:
             stack.tell(logical, kind, "", f"{verb}_FAILED", str(error))
             raise
         policy = str(evaluation.template["Resources"][logical].get("DeletionPolicy", ""))
@@ -365,7 +371,7 @@ class CloudFormation:
             for logical, made in reversed(list(stack.resources.items())):
                 yield from self._removed(stack, logical, made)
                 del stack.resources[logical]
-        except (ClientError, ValueError) as error:
+        except _FAILURES as error:
             return stack.become("DELETE_FAILED", f"The following resource(s) failed to delete: {error}")
         stack.outputs, stack.imports = [], set()
         stack.become("DELETE_COMPLETE")

@@ -363,6 +363,7 @@ class World:
             shared = {
                 "taskDefinitionArn": self._definition_arn(d.definition),
                 "startedBy": f"ecs-svc/{d.number}",
+                "group": "service:iris",
                 "clusterArn": f"{_ARN}:cluster/{CLUSTER}",
             }
             for i, at in enumerate(d.story.dies):

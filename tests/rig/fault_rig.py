@@ -53,7 +53,8 @@ class FaultRig:
     faults: Faults
     connection: aws.Aws | None = None
     there: dict[str, str] = field(default_factory=dict)  # what is none of ours, by the words of the courses
-    whole: dict[str, dict[str, int]] = field(default_factory=dict)  # what a course leaves, by its name
+    # What a course leaves, by its name; "": what is there before.
+    whole: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def empty(self) -> None:
         """Nothing of ours is there; a public address, two subnets, a group, and a bucket are somebody else's."""
@@ -164,6 +165,7 @@ class FaultRig:
         self.faults.none()
         self.faults.settle()
         self.empty()
+        self.whole[""] = self.made()
         for name in course.before:
             report = self.run(COURSES[name])
             assert report.outcome == COURSES[name].first, f"{name}: {report.failure}"
@@ -176,6 +178,8 @@ class FaultRig:
         assert report.outcome == course.first, f"{course.name}: {report.failure}"
         self.whole[course.name] = self.made()
         called = list(dict.fromkeys(self.faults.calls))
+        if course.first == "destroyed":
+            assert self.whole[course.name] == self.whole[""], f"{course.name} leaves {self.made()}"
         again = self.run(course)
         assert again.outcome == course.again, f"{course.name} again: {again.outcome}, {again.failure}"
         assert self.made() == self.whole[course.name] or course.asked_twice, f"{course.name}: {self.made()}"

@@ -15,7 +15,8 @@ def answer(operation: Any, said: Mapping[str, Any]) -> bytes:
     """The XML of an answer."""
     name, shape = operation.name, operation.output_shape
     result = f"<{name}Result>{_written(shape, said)}</{name}Result>" if shape else ""
-    return f"<{name}Response>{result}<ResponseMetadata><RequestId>rig</RequestId></ResponseMetadata></{name}Response>".encode()
+    told = "<ResponseMetadata><RequestId>rig</RequestId></ResponseMetadata>"
+    return f"<{name}Response>{result}{told}</{name}Response>".encode()
 
 
 def error(code: str, message: str) -> bytes:

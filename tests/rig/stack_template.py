@@ -33,9 +33,8 @@ class Evaluation:
 
     def order(self) -> list[str]:
         """The resources whose condition holds, each after what it refers to."""
-        there = {
-            name: resource for name, resource in self.template["Resources"].items() if self._is(resource.get("Condition"))
-        }
+        every = self.template["Resources"].items()
+        there = {name: resource for name, resource in every if self._is(resource.get("Condition"))}
         graph = {name: _named(resource) & there.keys() for name, resource in there.items()}
         return list(TopologicalSorter(graph).static_order())
 
