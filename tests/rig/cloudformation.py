@@ -64,6 +64,7 @@ class Stack:
     resources: dict[str, Made] = field(default_factory=dict)
     events: list[dict[str, str]] = field(default_factory=list)  # the newest first
     is_protected: bool = False
+    role: str = ""
     token: str = ""
     work: Iterator[None] | None = None
 
@@ -115,6 +116,7 @@ class ChangeSet:
     given: dict[str, str]
     template: Mapping[str, Any]
     tags: list[dict[str, str]]
+    role: str = ""
     changes: list[dict[str, Any]] = field(default_factory=list)
     reason: str = ""  # why it failed
     looks: int = 0
@@ -162,6 +164,7 @@ class CloudFormation:
 
     def _operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         return {
+            "ContinueUpdateRollback": self._continue_update_rollback,
             "CreateChangeSet": self._create_change_set,
             "DeleteChangeSet": self._delete_change_set,
             "DeleteStack": self._delete_stack,
@@ -196,6 +199,7 @@ class CloudFormation:
         made = ChangeSet(
             asked["ChangeSetName"], stack, kind, given, _document(asked["TemplateBody"]), asked.get("Tags", [])
         )
+        made.role = asked.get("RoleARN", "")
         made.changes = list(self._changes(made))
         wanted = self._evaluation(stack, made.template, made.given)
         if (
@@ -236,6 +240,12 @@ class CloudFormation:
         for key in others:
             del self.change_sets[key]
         found.stack.begin(asked["ClientRequestToken"], self._done(found))
+        return {}
+
+    def _continue_update_rollback(self, asked: dict[str, Any]) -> dict[str, Any]:
+        stack = self._known(asked["StackName"])
+        self._check("ContinueUpdateRollback", stack)
+        stack.begin(asked["ClientRequestToken"], self._put_back(stack))
         return {}
 
     def _delete_stack(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -316,6 +326,7 @@ class CloudFormation:
     def _done(self, wanted: ChangeSet) -> Iterator[None]:
         stack, verb = wanted.stack, "UPDATE" if wanted.kind == "UPDATE" else "CREATE"
         stack.template, stack.given, stack.tags = wanted.template, wanted.given, wanted.tags
+        stack.role = wanted.role or stack.role
         stack.become(f"{verb}_IN_PROGRESS", "User Initiated")
         yield
         evaluation = self._evaluation(stack, wanted.template, wanted.given)
@@ -336,6 +347,12 @@ class CloudFormation:
         stack.parameters, stack.imports = dict(evaluation.parameters), evaluation.imports
         stack.outputs = list(evaluation.outputs())
         stack.become(f"{verb}_COMPLETE")
+
+    @staticmethod
+    def _put_back(stack: Stack) -> Iterator[None]:
+        stack.become("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+        yield
+        stack.become("UPDATE_ROLLBACK_COMPLETE")
 
     def _bring(self, stack: Stack, evaluation: Evaluation, logical: str, replaced: list[tuple[str, Made]]) -> None:
         """Make or change one resource, if it is not as it is wanted."""
@@ -453,6 +470,7 @@ def _shown(stack: Stack) -> dict[str, Any]:
         "StackStatus": stack.status,
         "CreationTime": _MOMENT,
         "EnableTerminationProtection": stack.is_protected,
+        **({"RoleARN": stack.role} if stack.role else {}),
         "Tags": stack.tags,
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()],
         "Outputs": [

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from model_dockerize import aws
-from model_dockerize.pipeline import operate, ship
+from model_dockerize.pipeline import operate, ship, steps
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.destroy import destroy
 from model_dockerize.pipeline.plan import plan
@@ -41,6 +41,8 @@ class Course:
     act: Callable[[Run, aws.Aws], None]
     inputs: Mapping[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()
+    #: What has happened since then: the way back of a change has failed ("stuck"), the function has run ("invoked").
+    since: str = ""
     first: str = "deployed"
     again: str = "unchanged"
     #: What a second run makes once more, because somebody asked for it once more.
@@ -82,6 +84,10 @@ def _submit(run: Run, account: aws.Aws) -> None:
 
 def _rollback(run: Run, account: aws.Aws) -> None:
     operate.rollback(run, account, _PREPARED, "")
+
+
+def _bootstrap(run: Run, account: aws.Aws) -> None:
+    steps.bootstrap(run, account)
 
 
 def _plan(run: Run, account: aws.Aws) -> None:
@@ -128,6 +134,8 @@ _ALL = (
         before=("volume and load balancer",),
     ),
     Course("update", _deploy, {"memory": "4096", "commit": "abc", "run-number": "7"}, before=("deploy",)),
+    Course("way back", _deploy, {"zones": "2"}, before=("deploy",), since="stuck"),
+    Course("bootstrap", _bootstrap, first="made"),
     Course("rollback", _rollback, before=("deploy", "update"), again="failed"),  # nothing is older
     Course("jobs", _jobs, _JOBS),
     Course("jobs changed", _jobs, {**_JOBS, "max-vcpus": "7", "queue-priority": "3"}, before=("jobs",)),
@@ -139,7 +147,15 @@ _ALL = (
     ),
     Course("submit", _submit, _JOBS, before=("jobs",), first="succeeded", again="succeeded", asked_twice=("job",)),
     Course("plan", _plan, {**_JOBS, "deploy-service": "true"}, first="planned", again="planned"),
-    Course("destroy", _destroy, {**_JOBS, "deploy-service": "true"}, before=("deploy", "jobs"), first="destroyed"),
+    Course("plan of a change", _plan, {"zones": "2"}, before=("deploy",), first="planned", again="planned"),
+    Course(
+        "destroy",
+        _destroy,
+        {**_JOBS, "deploy-service": "true"},
+        before=("deploy", "jobs"),
+        since="invoked",
+        first="destroyed",
+    ),
     Course("destroy lasting", _destroy, _LASTING, before=("volume and load balancer",), first="destroyed"),
     Course("destroy private", _destroy, before=("private network",), first="destroyed"),
 )

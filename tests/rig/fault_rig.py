@@ -32,6 +32,7 @@ from tests.rig.leaks import planted
 from tests.rig.moto_mended import mended
 
 from model_dockerize import aws
+from model_dockerize.aws.ground.names import SHARED
 from model_dockerize.report import Report
 
 ACCOUNT = "123456789012"
@@ -63,6 +64,9 @@ class FaultRig:
         get_backend("s3")[ACCOUNT]["aws"].reset()
         get_backend("iam")[ACCOUNT]["aws"].roles.clear()
         get_backend("iam")[ACCOUNT]["aws"].instance_profiles.clear()
+        policies = get_backend("iam")[ACCOUNT]["aws"].managed_policies
+        for arn in [arn for arn in policies if f":{ACCOUNT}:" in arn]:
+            del policies[arn]
         self.stacks.reset()
         with simulator(STORY, running=None) as fresh:
             self.ecs.world, self.ecs.clock, self.ecs.calls = fresh.world, Clock(), []
@@ -138,6 +142,7 @@ class FaultRig:
             "route table": len(ec2.describe_route_tables(Filters=_OURS)["RouteTables"]),
             "security group": len(ec2.describe_security_groups()["SecurityGroups"]),
             "role": len([r for r in iam.list_roles()["Roles"] if "aws-service-role" not in r["Path"]]),
+            "policy": len(iam.list_policies(Scope="Local")["Policies"]),
             "instance profile": len(iam.list_instance_profiles()["InstanceProfiles"]),
             "log group": len(self.client("logs").describe_log_groups()["logGroups"]),
             "cluster": len(self.ecs.world.clusters),
@@ -169,6 +174,10 @@ class FaultRig:
         for name in course.before:
             report = self.run(COURSES[name])
             assert report.outcome == COURSES[name].first, f"{name}: {report.failure}"
+        if course.since == "stuck":
+            next(stack for stack in self.stacks.there if stack.name == SHARED).become("UPDATE_ROLLBACK_FAILED")
+        if course.since == "invoked":
+            self.client("logs").create_log_group(logGroupName="/aws/lambda/on-upload")
 
     def operations(self, course: Course) -> list[str]:
         """Every operation that `course` calls, in the order of the first call. Learns what it leaves."""
