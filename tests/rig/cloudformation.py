@@ -8,13 +8,25 @@ half made, as on AWS, and a run that does not wait for the end never sees it. It
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 from tests.rig import query_protocol
+from tests.rig.stack_state import (
+    ACCOUNT,
+    MOMENT,
+    REGION,
+    ChangeSet,
+    Made,
+    RefusedError,
+    Stack,
+    arn,
+    change,
+    different,
+    shown,
+)
 from tests.rig.stack_template import Evaluation
 from tests.rig.templates import document
 
@@ -22,104 +34,10 @@ from model_dockerize.sandbox.server.cloudformation import stack_rules
 from model_dockerize.sandbox.server.cloudformation.resource import Properties
 from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
 
-_ACCOUNT, _REGION, _MOMENT = "123456789012", "us-east-1", "2026-01-01T00:00:00Z"
-_STACK = "AWS::CloudFormation::Stack"
 #: Resources that are done between two looks; tries at one that is still in use.
 _AT_A_LOOK, _TRIES = 2, 5
 _FAILURES = (BotoCoreError, ClientError, ValueError)
 _MODEL = botocore.session.get_session().get_service_model("cloudformation")
-
-
-class RefusedError(Exception):
-    """What AWS does not do: a code and a message."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass
-class Made:
-    """A resource of a stack."""
-
-    type: str
-    attributes: dict[str, str]  # `Ref` is its physical id
-    properties: Properties
-    policy: str = ""  # of its deletion
-
-
-@dataclass
-class Stack:
-    """A stack, with what it is at."""
-
-    name: str
-    id: str
-    status: str = "REVIEW_IN_PROGRESS"
-    given: dict[str, str] = field(default_factory=dict)
-    template: Mapping[str, Any] = field(default_factory=dict)
-    tags: list[dict[str, str]] = field(default_factory=list)
-    outputs: list[tuple[str, str, str]] = field(default_factory=list)
-    imports: set[str] = field(default_factory=set)
-    parameters: dict[str, str] = field(default_factory=dict)
-    resources: dict[str, Made] = field(default_factory=dict)
-    events: list[dict[str, str]] = field(default_factory=list)  # the newest first
-    is_protected: bool = False
-    role: str = ""
-    token: str = ""
-    work: Iterator[None] | None = None
-
-    def begin(self, token: str, work: Iterator[None]) -> None:
-        """Have it do that, a step at a look."""
-        self.token, self.work = token, work
-        self.go_on(1)
-
-    def go_on(self, steps: int) -> None:
-        """Do so many steps of what it is at."""
-        for _ in itertools.islice(self.work or (), steps):
-            pass
-
-    def tell(self, logical: str, kind: str, identity: str, status: str, reason: str = "") -> None:
-        """Add an event."""
-        self.events.insert(
-            0,
-            {
-                "StackId": self.id,
-                "StackName": self.name,
-                "EventId": f"{len(self.events)}",
-                "Timestamp": _MOMENT,
-                "LogicalResourceId": logical,
-                "ResourceType": kind,
-                "PhysicalResourceId": identity,
-                "ResourceStatus": status,
-                "ClientRequestToken": self.token,
-                **({"ResourceStatusReason": reason} if reason else {}),
-            },
-        )
-
-    def become(self, status: str, reason: str = "") -> None:
-        """Change its status, with an event."""
-        self.status = status
-        self.tell(self.name, _STACK, self.id, status, reason)
-
-    def record(self) -> dict[str, str]:
-        """Itself as stack_rules know it."""
-        return {"StackName": self.name, "StackId": self.id, "StackStatus": self.status}
-
-
-@dataclass
-class ChangeSet:
-    """What a stack is to become."""
-
-    name: str
-    stack: Stack
-    kind: str
-    given: dict[str, str]
-    template: Mapping[str, Any]
-    tags: list[dict[str, str]]
-    role: str = ""
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    reason: str = ""  # why it failed
-    looks: int = 0
 
 
 class CloudFormation:
@@ -187,7 +105,7 @@ class CloudFormation:
         elif kind == "UPDATE":
             raise RefusedError("ValidationError", f"Stack [{name}] does not exist")
         else:
-            stack = Stack(name, f"arn:aws:cloudformation:{_REGION}:{_ACCOUNT}:stack/{name}/{next(self._ids)}")
+            stack = Stack(name, f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{name}/{next(self._ids)}")
             self.stacks[stack.id] = stack
             stack.become("REVIEW_IN_PROGRESS", "User Initiated")
         given = {
@@ -210,7 +128,7 @@ class CloudFormation:
         ):
             made.reason = "The submitted information didn't contain changes. Submit different information."
         self.change_sets[stack.id, made.name] = made
-        return {"Id": _arn(made), "StackId": stack.id}
+        return {"Id": arn(made), "StackId": stack.id}
 
     def _describe_change_set(self, asked: dict[str, Any]) -> dict[str, Any]:
         found = self._change_set(asked)
@@ -218,7 +136,7 @@ class CloudFormation:
         status = "CREATE_PENDING" if found.looks == 1 else "FAILED" if found.reason else "CREATE_COMPLETE"
         return {
             "ChangeSetName": found.name,
-            "ChangeSetId": _arn(found),
+            "ChangeSetId": arn(found),
             "StackId": found.stack.id,
             "StackName": found.stack.name,
             "Status": status,
@@ -270,11 +188,11 @@ class CloudFormation:
             every = self.there
             for stack in every:
                 stack.go_on(_AT_A_LOOK)
-            return {"Stacks": [_shown(stack) for stack in every if stack.status != "DELETE_COMPLETE"]}
+            return {"Stacks": [shown(stack) for stack in every if stack.status != "DELETE_COMPLETE"]}
         stack = self._known(asked["StackName"])
         stack.go_on(_AT_A_LOOK)
         # It may be gone by this very look.
-        return {"Stacks": [_shown(self._known(asked["StackName"]))]}
+        return {"Stacks": [shown(self._known(asked["StackName"]))]}
 
     def _describe_stack_events(self, asked: dict[str, Any]) -> dict[str, Any]:
         stack = self._known(asked["StackName"])
@@ -289,7 +207,7 @@ class CloudFormation:
                     "PhysicalResourceId": made.attributes["Ref"],
                     "ResourceType": made.type,
                     "ResourceStatus": "CREATE_COMPLETE",
-                    "LastUpdatedTimestamp": _MOMENT,
+                    "LastUpdatedTimestamp": MOMENT,
                 }
                 for logical, made in self._known(asked["StackName"]).resources.items()
             ]
@@ -316,12 +234,12 @@ class CloudFormation:
             kind, properties = self._wish(evaluation, logical, wanted.tags)
             there = stack.resources.get(logical)
             if there is None:
-                yield _change("Add", logical, kind)
-            elif different := _different(there.properties, properties):
-                anew = bool(set(different) & set(self._kinds[kind].replacing))
-                yield _change("Modify", logical, kind, "True" if anew else "False", different)
+                yield change("Add", logical, kind)
+            elif changed := different(there.properties, properties):
+                anew = bool(set(changed) & set(self._kinds[kind].replacing))
+                yield change("Modify", logical, kind, "True" if anew else "False", changed)
         for logical in stack.resources.keys() - set(order):
-            yield _change("Remove", logical, stack.resources[logical].type)
+            yield change("Remove", logical, stack.resources[logical].type)
 
     def _done(self, wanted: ChangeSet) -> Iterator[None]:
         stack, verb = wanted.stack, "UPDATE" if wanted.kind == "UPDATE" else "CREATE"
@@ -358,13 +276,13 @@ class CloudFormation:
         """Make or change one resource, if it is not as it is wanted."""
         kind, properties = self._wish(evaluation, logical, stack.tags)
         there, doer = stack.resources.get(logical), self._kinds[kind]
-        different = _different(there.properties, properties) if there else ()
-        if there and not different:
+        changed = different(there.properties, properties) if there else ()
+        if there and not changed:
             return
         verb = "UPDATE" if there else "CREATE"
         stack.tell(logical, kind, there.attributes["Ref"] if there else "", f"{verb}_IN_PROGRESS")
         try:
-            if there and not set(different) & set(doer.replacing):
+            if there and not set(changed) & set(doer.replacing):
                 identity, attributes = doer.update(there.attributes["Ref"], there.properties, properties)
             else:
                 identity, attributes = doer.create(f"{stack.name}-{logical}-{next(self._ids)}", properties)
@@ -424,9 +342,9 @@ class CloudFormation:
 
     def _evaluation(self, stack: Stack, template: Mapping[str, Any], given: Mapping[str, str]) -> Evaluation:
         pseudo = {
-            "AWS::AccountId": _ACCOUNT,
+            "AWS::AccountId": ACCOUNT,
             "AWS::Partition": "aws",
-            "AWS::Region": _REGION,
+            "AWS::Region": REGION,
             "AWS::StackName": stack.name,
             "AWS::URLSuffix": "amazonaws.com",
         }
@@ -461,46 +379,6 @@ class CloudFormation:
         if found is None:
             raise RefusedError("ChangeSetNotFound", f"ChangeSet [{asked['ChangeSetName']}] does not exist")
         return found
-
-
-def _shown(stack: Stack) -> dict[str, Any]:
-    return {
-        "StackName": stack.name,
-        "StackId": stack.id,
-        "StackStatus": stack.status,
-        "CreationTime": _MOMENT,
-        "EnableTerminationProtection": stack.is_protected,
-        **({"RoleARN": stack.role} if stack.role else {}),
-        "Tags": stack.tags,
-        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()],
-        "Outputs": [
-            {"OutputKey": key, "OutputValue": value, **({"ExportName": export} if export else {})}
-            for key, value, export in stack.outputs
-        ],
-    }
-
-
-def _change(
-    action: str, logical: str, kind: str, replacement: str = "", properties: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    return {
-        "Type": "Resource",
-        "ResourceChange": {
-            "Action": action,
-            "LogicalResourceId": logical,
-            "ResourceType": kind,
-            **({"Replacement": replacement} if replacement else {}),
-            "Details": [{"Target": {"Attribute": "Properties", "Name": name}} for name in properties],
-        },
-    }
-
-
-def _different(old: Properties, new: Properties) -> tuple[str, ...]:
-    return tuple(sorted(name for name in {*old, *new} if old.get(name) != new.get(name)))
-
-
-def _arn(change_set: ChangeSet) -> str:
-    return f"arn:aws:cloudformation:{_REGION}:{_ACCOUNT}:changeSet/{change_set.name}/{change_set.stack.name}"
 
 
 @cache
