@@ -100,6 +100,7 @@ def test_every_operation_of_the_code_is_tried_or_named(called: dict[str, list[st
         ("load balancer changed", "cloudformation:ExecuteChangeSet"),
         ("way back", "cloudformation:ContinueUpdateRollback"),
         ("bootstrap", "iam:CreatePolicy"),
+        ("bootstrap", "iam:CreateRole"),
         ("destroy", "cloudformation:DeleteStack"),
         ("jobs", "lambda:CreateFunction"),
         ("submit", "batch:SubmitJob"),

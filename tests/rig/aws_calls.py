@@ -65,12 +65,18 @@ def in_the_code(folder: Path) -> set[str]:
         if "client: Any" in text:
             spoken |= {name for beside in path.parent.glob("*.py") for name in _clients(beside)}
         for service in spoken:
-            model = botocore.session.get_session().get_service_model(service)
-            methods = {xform_name(name): name for name in model.operation_names}
+            methods = _methods(service)
             # Every service has those: there they count only where they are called outright.
             vague = {method for method in methods if "tag" in method} - set(re.findall(rf"\.{service}\.(\w+)\(", text))
             found |= {f"{service}:{methods[method]}" for method in methods.keys() & words - vague}
     return found
+
+
+@cache
+def _methods(service: str) -> Mapping[str, str]:
+    """Of a client, to the operations that they call."""
+    model = botocore.session.get_session().get_service_model(service)
+    return {xform_name(name): name for name in model.operation_names}
 
 
 def _clients(path: Path) -> set[str]:

@@ -136,6 +136,7 @@ _ALL = (
     Course("update", _deploy, {"memory": "4096", "commit": "abc", "run-number": "7"}, before=("deploy",)),
     Course("way back", _deploy, {"zones": "2"}, before=("deploy",), since="stuck"),
     Course("bootstrap", _bootstrap, first="made"),
+    Course("bootstrap again", _bootstrap, before=("bootstrap",), first="unchanged"),
     Course("rollback", _rollback, before=("deploy", "update"), again="failed"),  # nothing is older
     Course("jobs", _jobs, _JOBS),
     Course("jobs changed", _jobs, {**_JOBS, "max-vcpus": "7", "queue-priority": "3"}, before=("jobs",)),
