@@ -85,9 +85,9 @@ def cells(rig: FaultRig, results: Results, course: Course, operations: list[str]
 
 def kills(rig: FaultRig, results: Results, courses: list[Course]) -> None:
     # A plan changes nothing, so there is nothing that its end could leave half made.
-    others = [name for name in COURSES if name not in ("deploy", "plan")]
+    others = [name for name, course in COURSES.items() if name != "deploy" and course.first != "planned"]
     for course in courses:
-        if course.name == "plan" or results.find(what="kills", course=course.name):
+        if course.first == "planned" or results.find(what="kills", course=course.name):
             continue
         number = _KILLS
         if course.name != "deploy":

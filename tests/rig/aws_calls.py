@@ -56,18 +56,31 @@ def _routes(service: str) -> list[tuple[str, re.Pattern[str], str, str]]:
 
 def in_the_code(folder: Path) -> set[str]:
     """Every `service:Operation` that the code of `folder` calls, told from its text: words that name an operation of a
-    service that the same file speaks to."""
+    service that the same file speaks to, or a file beside it that hands its `client` on."""
     found = set()
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         words = set(re.findall(r"[.\"]([a-z][a-z0-9_]+)\b", text))
-        for service in {_SERVICES.get(word, word) for word in words} & _available():
-            model = botocore.session.get_session().get_service_model(service)
-            methods = {xform_name(name): name for name in model.operation_names}
+        spoken = {_SERVICES.get(word, word) for word in words} & _available()
+        if "client: Any" in text:
+            spoken |= {name for beside in path.parent.glob("*.py") for name in _clients(beside)}
+        for service in spoken:
+            methods = _methods(service)
             # Every service has those: there they count only where they are called outright.
             vague = {method for method in methods if "tag" in method} - set(re.findall(rf"\.{service}\.(\w+)\(", text))
             found |= {f"{service}:{methods[method]}" for method in methods.keys() & words - vague}
     return found
+
+
+@cache
+def _methods(service: str) -> Mapping[str, str]:
+    """Of a client, to the operations that they call."""
+    model = botocore.session.get_session().get_service_model(service)
+    return {xform_name(name): name for name in model.operation_names}
+
+
+def _clients(path: Path) -> set[str]:
+    return set(re.findall(r"\baws\.client\(\"([a-z-]+)\"\)", path.read_text(encoding="utf-8")))
 
 
 @cache

@@ -17,6 +17,7 @@ from tests.rig.fault_courses import COURSES, Course
 from tests.rig.leaks import planted
 
 from model_dockerize import aws
+from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.rollout import follow, rollback
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder, Report
@@ -58,8 +59,15 @@ def run_course(connect: Callable[[Run], aws.Aws], course: Course, there: Mapping
 
 @contextmanager
 def clocked(sleep: Callable[[float], None], monotonic: Callable[[], float]) -> Iterator[None]:
-    """The follower of this process looks at that clock meanwhile."""
+    """The follower of this process and whoever waits for a stack look at that clock meanwhile."""
+    waits = Pace.wait
+
+    def wait(pace: Pace, what: str) -> None:
+        pace.sleep = sleep
+        waits(pace, what)
+
     with ExitStack() as clocks:
+        clocks.enter_context(patch.object(Pace, "wait", wait))
         for name, function in (("follow", follow), ("rollback", rollback)):
             clocks.enter_context(patch.object(aws, name, partial(function, sleep=sleep, monotonic=monotonic)))
         yield

@@ -103,12 +103,15 @@ class World:
             "DeleteTaskDefinitions": self._delete_definitions,
             "DescribeTaskDefinition": self._describe_definition,
             "ListTaskDefinitions": self._list_definitions,
+            "ListTaskDefinitionFamilies": self._list_families,
             "TagResource": self._tag,
             "UntagResource": self._untag,
             "DeleteService": self._delete_service,
             "CreateCluster": self._create_cluster,
             "DeleteCluster": self._delete_cluster,
             "DescribeClusters": self._describe_clusters,
+            "ListClusters": self._list_clusters,
+            "ListServices": self._list_services,
             "GetLogEvents": self._log_events,
         }
         if operation not in answers:
@@ -151,12 +154,18 @@ class World:
 
     def _create_cluster(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         self.clusters[asked["clusterName"]] = asked.get("tags", [])
-        return {"cluster": {"clusterName": asked["clusterName"], "status": "ACTIVE"}}
+        return {"cluster": self._cluster(asked["clusterName"])}
 
     def _describe_clusters(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         there = [name for name in asked["clusters"] if name in self.clusters]
-        found = [{"clusterName": name, "status": "ACTIVE", "tags": self.clusters[name]} for name in there]
+        found = [{**self._cluster(name), "tags": self.clusters[name]} for name in there]
         return {"clusters": found, "failures": []}
+
+    def _cluster(self, name: str) -> dict[str, Any]:
+        return {"clusterName": name, "clusterArn": f"{_ARN}:cluster/{name}", "status": "ACTIVE"}
+
+    def _list_clusters(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        return {"clusterArns": [f"{_ARN}:cluster/{name}" for name in self.clusters]}
 
     def _delete_cluster(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         if self.deployments:
@@ -186,6 +195,10 @@ class World:
         if not shown or asked["services"][0].rsplit("/", 1)[-1] != "iris":
             return {"services": [], "failures": [{"arn": SERVICE_ARN, "reason": "MISSING"}]}
         return {"services": [self._service(shown, now, "TAGS" in asked.get("include", []))], "failures": []}
+
+    def _list_services(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        is_there = self._shown(now) and asked["cluster"].rsplit("/", 1)[-1] == CLUSTER
+        return {"serviceArns": [SERVICE_ARN] if is_there else []}
 
     def _service(self, shown: list[_Deployment], now: float, with_tags: bool = False) -> dict[str, Any]:
         primary = shown[0]
@@ -350,6 +363,7 @@ class World:
             shared = {
                 "taskDefinitionArn": self._definition_arn(d.definition),
                 "startedBy": f"ecs-svc/{d.number}",
+                "group": "service:iris",
                 "clusterArn": f"{_ARN}:cluster/{CLUSTER}",
             }
             for i, at in enumerate(d.story.dies):
@@ -370,6 +384,8 @@ class World:
 
     def _list_tasks(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         wanted = asked.get("desiredStatus", "RUNNING")
+        if asked.get("cluster", CLUSTER).rsplit("/", 1)[-1] != CLUSTER:
+            return {"taskArns": []}
         return {"taskArns": [arn for arn, t in self._tasks(now).items() if t["lastStatus"] == wanted]}
 
     def _describe_tasks(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
@@ -435,6 +451,11 @@ class World:
         names = [n for n in known if n.startswith(asked["familyPrefix"] + ":")]
         ordered = sorted(names, key=lambda n: int(n.split(":")[1]), reverse=asked.get("sort") == "DESC")
         return {"taskDefinitionArns": [self._definition_arn(n) for n in ordered]}
+
+    def _list_families(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
+        """Those with a revision that is ACTIVE and not somebody else's of a story."""
+        active = (n for n, d in self.definitions.items() if d["status"] == "ACTIVE" and n != "iris:99")
+        return {"families": sorted({name.partition(":")[0] for name in active})}
 
     def _definition_arn(self, name: str) -> str:
         return f"{_ARN}:task-definition/{name.rsplit('/', 1)[-1]}"

@@ -1,12 +1,12 @@
 """The commands that the faults are let loose on: what has to be there before, what is done, and how it ends."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from model_dockerize import aws
-from model_dockerize.pipeline import operate, ship
+from model_dockerize.pipeline import operate, ship, steps
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.destroy import destroy
 from model_dockerize.pipeline.plan import plan
@@ -17,12 +17,13 @@ from model_dockerize.smoke import Expectation
 BUILD = "0123456789ab"
 MANIFEST = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": {}, "layers": []}'
 SUBNET_A, SUBNET_B, GROUP, BUCKET, OTHER_BUCKET = "SUBNET_A", "SUBNET_B", "GROUP", "data", "other-data"
+BATCH_ROLE = "AWSBatchServiceRole"
 _PREPARED = Prepared(Named("iris", "latest"), BUILD, "linux/amd64", Expectation(""))
 _JOBS = {
     "cluster": "c",
     "job-queue": "jobs",
     "compute-type": "EC2",
-    "service-role": "AWSBatchServiceRole",
+    "service-role": BATCH_ROLE,
     "update-function": "on-upload",
     "function-source": f"{BUCKET}/in/",
     "deploy-service": "false",
@@ -40,6 +41,8 @@ class Course:
     act: Callable[[Run, aws.Aws], None]
     inputs: Mapping[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()
+    #: What has happened since then: the way back of a change has failed ("stuck"), the function has run ("invoked").
+    since: str = ""
     first: str = "deployed"
     again: str = "unchanged"
     #: What a second run makes once more, because somebody asked for it once more.
@@ -55,16 +58,18 @@ class Course:
 
 def _deploy(run: Run, account: aws.Aws, image: str = BUILD) -> None:
     pushed = _pushed(run, account, image)
-    ground = ship.foundations(run, _PREPARED, account)
+    ground, is_new = ship.foundations(run, _PREPARED, account)
     assert isinstance(ground, aws.Foundations)
-    changed = run.settings.batch.create_job_def and ship.job_definition(run, _PREPARED, account, pushed, ground)
+    run.settings = replace(run.settings, service=ground.settings)
+    changed = is_new
+    changed |= run.settings.batch.create_job_def and ship.job_definition(run, _PREPARED, account, pushed, ground)
     changed |= ship.service(run, _PREPARED, account, pushed, ground)
     run.learn(outcome="deployed" if changed else "unchanged")
 
 
 def _jobs(run: Run, account: aws.Aws) -> None:
     pushed = _pushed(run, account, BUILD)
-    ground = ship.foundations(run, _PREPARED, account)
+    ground, _ = ship.foundations(run, _PREPARED, account)
     assert ground
     ship.job_definition(run, _PREPARED, account, pushed, ground)
     with run.recorder.stage("again") as stage:
@@ -79,6 +84,10 @@ def _submit(run: Run, account: aws.Aws) -> None:
 
 def _rollback(run: Run, account: aws.Aws) -> None:
     operate.rollback(run, account, _PREPARED, "")
+
+
+def _bootstrap(run: Run, account: aws.Aws) -> None:
+    steps.bootstrap(run, account)
 
 
 def _plan(run: Run, account: aws.Aws) -> None:
@@ -125,6 +134,9 @@ _ALL = (
         before=("volume and load balancer",),
     ),
     Course("update", _deploy, {"memory": "4096", "commit": "abc", "run-number": "7"}, before=("deploy",)),
+    Course("way back", _deploy, {"zones": "2"}, before=("deploy",), since="stuck"),
+    Course("bootstrap", _bootstrap, first="made"),
+    Course("bootstrap again", _bootstrap, before=("bootstrap",), first="unchanged"),
     Course("rollback", _rollback, before=("deploy", "update"), again="failed"),  # nothing is older
     Course("jobs", _jobs, _JOBS),
     Course("jobs changed", _jobs, {**_JOBS, "max-vcpus": "7", "queue-priority": "3"}, before=("jobs",)),
@@ -136,7 +148,15 @@ _ALL = (
     ),
     Course("submit", _submit, _JOBS, before=("jobs",), first="succeeded", again="succeeded", asked_twice=("job",)),
     Course("plan", _plan, {**_JOBS, "deploy-service": "true"}, first="planned", again="planned"),
-    Course("destroy", _destroy, {**_JOBS, "deploy-service": "true"}, before=("deploy", "jobs"), first="destroyed"),
+    Course("plan of a change", _plan, {"zones": "2"}, before=("deploy",), first="planned", again="planned"),
+    Course(
+        "destroy",
+        _destroy,
+        {**_JOBS, "deploy-service": "true"},
+        before=("deploy", "jobs"),
+        since="invoked",
+        first="destroyed",
+    ),
     Course("destroy lasting", _destroy, _LASTING, before=("volume and load balancer",), first="destroyed"),
     Course("destroy private", _destroy, before=("private network",), first="destroyed"),
 )

@@ -1,6 +1,7 @@
 """A proxy in front of AWS stand-ins that lets chosen operations fail as AWS and networks do.
 
-ECS and the log lines of its tasks come from the simulator, everything else from moto.
+ECS and the log lines of its tasks come from the simulator, stacks from a CloudFormation of the rig's own, everything
+else from moto.
 """
 
 import json
@@ -17,23 +18,31 @@ from time import sleep  # the real one, also where a test has another clock put 
 from typing import Any, Literal
 
 from tests.rig import aws_calls
+from tests.rig.cloudformation import CloudFormation
 
 Kind = Literal["throttle", "500", "timeout", "reset", "lost answer", "expired token", "access denied"]
 PASSING: tuple[Kind, ...] = ("throttle", "500", "timeout", "reset", "lost answer")
 LASTING: tuple[Kind, ...] = ("expired token", "access denied")
 HUNG = 0.8  # seconds that an answer takes which never comes: longer than the client's patience
-_XML = ("ec2", "iam", "sts", "elbv2")
+_XML = ("cloudformation", "ec2", "iam", "sts", "elbv2")
 # How each family of services says it: EC2's words are not those of the others.
 _CODES: dict[str, dict[str, tuple[int, str]]] = {
-    "throttle": {"ec2": (503, "RequestLimitExceeded"), "s3": (503, "SlowDown"), "": (400, "ThrottlingException")},
+    "throttle": {
+        "cloudformation": (400, "Throttling"),
+        "ec2": (503, "RequestLimitExceeded"),
+        "s3": (503, "SlowDown"),
+        "": (400, "ThrottlingException"),
+    },
     "500": {"ec2": (500, "InternalError"), "s3": (500, "InternalError"), "": (500, "InternalFailure")},
     "expired token": {
+        "cloudformation": (403, "ExpiredToken"),
         "ec2": (400, "RequestExpired"),
         "s3": (400, "ExpiredToken"),
         "sts": (403, "ExpiredToken"),
         "": (400, "ExpiredTokenException"),
     },
     "access denied": {
+        "cloudformation": (403, "AccessDenied"),
         "s3": (403, "AccessDenied"),
         "ec2": (403, "UnauthorizedOperation"),
         "iam": (403, "AccessDenied"),
@@ -70,6 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
     faults: Faults
     moto: str
     ecs: str
+    stacks: CloudFormation
     protocol_version = "HTTP/1.1"
     wbufsize = 1 << 16
 
@@ -112,6 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
         work = object()
         self.faults.working.add(work)
         try:
+            if service == "cloudformation":
+                return self.stacks.answer(operation, body)
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, answer.read(), dict(answer.headers)
         except urllib.error.HTTPError as error:
@@ -163,10 +175,10 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def fault_proxy(moto: str, ecs: str) -> Iterator[Faults]:
+def fault_proxy(moto: str, ecs: str, stacks: CloudFormation) -> Iterator[Faults]:
     """Something that answers as AWS, and fails on demand."""
     faults = Faults()
-    handler = type("Handler", (_Handler,), {"faults": faults, "moto": moto, "ecs": ecs})
+    handler = type("Handler", (_Handler,), {"faults": faults, "moto": moto, "ecs": ecs, "stacks": stacks})
     server = _Server(("127.0.0.1", 0), handler)
     faults.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

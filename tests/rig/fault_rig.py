@@ -23,21 +23,23 @@ from moto.core.config import default_user_config
 from moto.iam.models import AWSManagedPolicy
 from moto.server import ThreadedMotoServer
 from tests.rig import deployer
+from tests.rig.cloudformation import CloudFormation
 from tests.rig.ecs_simulator import Clock, Simulator, simulator
 from tests.rig.ecs_world import Story
-from tests.rig.fault_courses import BUCKET, COURSES, GROUP, OTHER_BUCKET, SUBNET_A, SUBNET_B, Course
+from tests.rig.fault_courses import BATCH_ROLE, BUCKET, COURSES, GROUP, OTHER_BUCKET, SUBNET_A, SUBNET_B, Course
 from tests.rig.fault_proxy import LASTING, PASSING, Faults, Kind, fault_proxy
 from tests.rig.leaks import planted
 from tests.rig.moto_mended import mended
 
 from model_dockerize import aws
+from model_dockerize.aws.ground.names import SHARED
 from model_dockerize.report import Report
 
 ACCOUNT = "123456789012"
 _ROOT = Path(__file__).resolve().parents[2]
 # One task dies before the next one runs, so that its death is looked into.
 STORY = Story(dies=(3,), runs=6, steady=10)
-_POLICIES = ("AmazonECSTaskExecutionRolePolicy", "AmazonEC2ContainerServiceforEC2Role", "AWSBatchServiceRole")
+_POLICIES = ("AmazonEC2ContainerServiceforEC2Role",)
 _ALIVE = [{"Name": "state", "Values": ["pending", "available"]}]
 _OURS = [{"Name": "tag:model-dockerize", "Values": ["network"]}]
 
@@ -48,10 +50,12 @@ class FaultRig:
 
     moto: str
     ecs: Simulator
+    stacks: CloudFormation
     faults: Faults
     connection: aws.Aws | None = None
     there: dict[str, str] = field(default_factory=dict)  # what is none of ours, by the words of the courses
-    whole: dict[str, dict[str, int]] = field(default_factory=dict)  # what a course leaves, by its name
+    # What a course leaves, by its name; "": what is there before.
+    whole: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def empty(self) -> None:
         """Nothing of ours is there; a public address, two subnets, a group, and a bucket are somebody else's."""
@@ -60,6 +64,10 @@ class FaultRig:
         get_backend("s3")[ACCOUNT]["aws"].reset()
         get_backend("iam")[ACCOUNT]["aws"].roles.clear()
         get_backend("iam")[ACCOUNT]["aws"].instance_profiles.clear()
+        policies = get_backend("iam")[ACCOUNT]["aws"].managed_policies
+        for arn in [arn for arn in policies if f":{ACCOUNT}:" in arn]:
+            del policies[arn]
+        self.stacks.reset()
         with simulator(STORY, running=None) as fresh:
             self.ecs.world, self.ecs.clock, self.ecs.calls = fresh.world, Clock(), []
         self.ecs.world.clusters.clear()
@@ -75,17 +83,15 @@ class FaultRig:
         self.ecs.world.interface = str(made)
         group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
         self.there = {SUBNET_A: subnets[0]["SubnetId"], SUBNET_B: subnets[1]["SubnetId"], GROUP: group}
+        # Whoever names a role has it.
+        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+        self.client("iam").create_role(RoleName=BATCH_ROLE, AssumeRolePolicyDocument=trust)
         for bucket in (BUCKET, OTHER_BUCKET):
             self.client("s3").create_bucket(Bucket=bucket)
 
     def client(self, service: str) -> Any:
         """Straight to moto, past the proxy."""
-        keys = {
-            "aws_access_key_id": "AKIARIG",
-            "aws_secret_access_key": planted("secret-access-key"),
-            "region_name": "us-east-1",
-        }
-        return _client(service, self.moto, tuple(keys.items()))
+        return _client(service, self.moto)
 
     def run(self, course: Course, fresh_connection: bool = False) -> Report:
         """One run, with every clock the simulator's."""
@@ -110,7 +116,9 @@ class FaultRig:
     def made(self) -> dict[str, int]:
         """How many there are of everything that a run makes."""
         ec2, ecr, iam, batch, efs = (self.client(name) for name in ("ec2", "ecr", "iam", "batch", "efs"))
-        endpoints = ec2.describe_vpc_endpoints(Filters=_OURS)["VpcEndpoints"]
+        endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
+        elb = self.client("elbv2")
+        balancers = elb.describe_load_balancers()["LoadBalancers"]
         systems = [system["FileSystemId"] for system in efs.describe_file_systems()["FileSystems"]]
         definitions = {n: d for n, d in self.ecs.world.definitions.items() if d["status"] != "DELETE_IN_PROGRESS"}
         revisions = [n for n in definitions if n.startswith("iris:") and n != "iris:99"]
@@ -122,6 +130,8 @@ class FaultRig:
             .get("LambdaFunctionConfigurations", [])
         ]
         return {
+            "stack": len(self.stacks.there),
+            "change set": len(self.stacks.change_sets),
             "repository": len(ecr.describe_repositories()["repositories"]),
             "vpc": len(ec2.describe_vpcs(Filters=_OURS)["Vpcs"]),
             "subnet": len(ec2.describe_subnets(Filters=_OURS)["Subnets"]),
@@ -130,8 +140,9 @@ class FaultRig:
             "address": len(ec2.describe_addresses()["Addresses"]),
             "S3 endpoint": len([e for e in endpoints if e["State"].lower() in ("pending", "available")]),
             "route table": len(ec2.describe_route_tables(Filters=_OURS)["RouteTables"]),
-            "security group": len(ec2.describe_security_groups(Filters=_OURS)["SecurityGroups"]),
+            "security group": len(ec2.describe_security_groups()["SecurityGroups"]),
             "role": len([r for r in iam.list_roles()["Roles"] if "aws-service-role" not in r["Path"]]),
+            "policy": len(iam.list_policies(Scope="Local")["Policies"]),
             "instance profile": len(iam.list_instance_profiles()["InstanceProfiles"]),
             "log group": len(self.client("logs").describe_log_groups()["logGroups"]),
             "cluster": len(self.ecs.world.clusters),
@@ -142,8 +153,12 @@ class FaultRig:
             "file system": len(systems),
             "mount target": sum(len(efs.describe_mount_targets(FileSystemId=s)["MountTargets"]) for s in systems),
             "access point": len(efs.describe_access_points()["AccessPoints"]),
-            "load balancer": len(self.client("elbv2").describe_load_balancers()["LoadBalancers"]),
-            "target group": len(self.client("elbv2").describe_target_groups()["TargetGroups"]),
+            "load balancer": len(balancers),
+            "listener": sum(
+                len(elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"])
+                for balancer in balancers
+            ),
+            "target group": len(elb.describe_target_groups()["TargetGroups"]),
             "function": len(self.client("lambda").list_functions()["Functions"]),
             "notification": len(notified),
             "task definition revision": len(revisions),
@@ -155,9 +170,14 @@ class FaultRig:
         self.faults.none()
         self.faults.settle()
         self.empty()
+        self.whole[""] = self.made()
         for name in course.before:
             report = self.run(COURSES[name])
             assert report.outcome == COURSES[name].first, f"{name}: {report.failure}"
+        if course.since == "stuck":
+            next(stack for stack in self.stacks.there if stack.name == SHARED).become("UPDATE_ROLLBACK_FAILED")
+        if course.since == "invoked":
+            self.client("logs").create_log_group(logGroupName="/aws/lambda/on-upload")
 
     def operations(self, course: Course) -> list[str]:
         """Every operation that `course` calls, in the order of the first call. Learns what it leaves."""
@@ -167,6 +187,8 @@ class FaultRig:
         assert report.outcome == course.first, f"{course.name}: {report.failure}"
         self.whole[course.name] = self.made()
         called = list(dict.fromkeys(self.faults.calls))
+        if course.first == "destroyed":
+            assert self.whole[course.name] == self.whole[""], f"{course.name} leaves {self.made()}"
         again = self.run(course)
         assert again.outcome == course.again, f"{course.name} again: {again.outcome}, {again.failure}"
         assert self.made() == self.whole[course.name] or course.asked_twice, f"{course.name}: {self.made()}"
@@ -250,8 +272,9 @@ class FaultRig:
 
 
 @cache
-def _client(service: str, url: str, keys: tuple[tuple[str, str], ...]) -> Any:
-    return boto3.client(service, endpoint_url=url, **dict(keys))  # type: ignore[call-overload]
+def _client(service: str, url: str) -> Any:
+    keys = {"aws_access_key_id": "AKIARIG", "aws_secret_access_key": planted("secret-access-key")}
+    return boto3.client(service, endpoint_url=url, region_name="us-east-1", **keys)  # type: ignore[call-overload]
 
 
 @contextmanager
@@ -274,9 +297,10 @@ def fault_rig() -> Iterator[FaultRig]:
         ecs = stack.enter_context(simulator(running=None))
         host, port = server.get_host_and_port()
         moto = f"http://{host}:{port}"
-        proxy = stack.enter_context(fault_proxy(moto, ecs.url))
+        stacks = CloudFormation(lambda service: _client(service, ecs.url if service == "ecs" else moto))
+        proxy = stack.enter_context(fault_proxy(moto, ecs.url, stacks))
         stack.enter_context(_seldom_collected())
-        yield FaultRig(moto, ecs, proxy)
+        yield FaultRig(moto, ecs, stacks, proxy)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import Any
 from unittest.mock import patch
 
 from moto.batch.models import BatchBackend
+from moto.ec2.models.nat_gateways import NatGatewayBackend
+from moto.ec2.utils import random_private_ip
 from moto.efs.exceptions import EFSError
 from moto.efs.models import EFSBackend
 from moto.elbv2.models import ELBv2Backend
@@ -33,12 +35,30 @@ def _removed(self: Any, profile_name: str, role_name: str) -> None:
 
 
 _moto_balances = ELBv2Backend.create_load_balancer
+_moto_ends_balancer = ELBv2Backend.delete_load_balancer
 
 
 def _balanced(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-    """moto makes another one of the same name; to AWS a second call with the same settings is the first."""
-    there = (balancer for balancer in self.load_balancers.values() if balancer.name == name)
-    return next(there, None) or _moto_balances(self, name, *args, **kwargs)
+    """moto makes another one of the same name; to AWS a second call with the same settings is the first.
+
+    It makes no network interfaces either.
+    """
+    there = next((balancer for balancer in self.load_balancers.values() if balancer.name == name), None)
+    if there:
+        return there
+    made = _moto_balances(self, name, *args, **kwargs)
+    for subnet in made.subnets:
+        ip, said = random_private_ip(subnet.cidr_block), f"ELB {made.arn.rpartition(':loadbalancer/')[2]}"
+        self.ec2_backend.create_network_interface(subnet, ip, group_ids=made.security_groups, description=said)
+    return made
+
+
+def _balancer_ended(self: Any, arn: str) -> None:
+    """With its network interfaces."""
+    _moto_ends_balancer(self, arn)
+    said = f"ELB {arn.rpartition(':loadbalancer/')[2]}"
+    for interface in [each for each in self.ec2_backend.enis.values() if each.description == said]:
+        self.ec2_backend.delete_network_interface(interface.id)
 
 
 _moto_points = EFSBackend.create_access_point
@@ -51,6 +71,38 @@ def _pointed(self: Any, client_token: str, *args: Any, **kwargs: Any) -> Any:
     return _moto_points(self, client_token, *args, **kwargs)
 
 
+_moto_leads_out = NatGatewayBackend.create_nat_gateway
+_moto_ends_gateway = NatGatewayBackend.delete_nat_gateway
+
+
+def _led_out(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """moto says of no network interface what it is of; AWS does."""
+    made = _moto_leads_out(self, *args, **kwargs)
+    made._eni.description = f"Interface for NAT Gateway {made.id}"
+    return made
+
+
+def _gateway_ended(self: Any, nat_gateway_id: str) -> Any:
+    """moto leaves the network interface; AWS takes it away, and the address is free."""
+    gone = _moto_ends_gateway(self, nat_gateway_id)
+    for address in self.addresses:
+        if address.eni is gone._eni:
+            address.eni = address.association_id = None
+    self.enis.pop(gone._eni.id, None)
+    return gone
+
+
+_moto_mounts = EFSBackend.create_mount_target
+
+
+def _mounted(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """The same as with NAT gateways."""
+    made = _moto_mounts(self, *args, **kwargs)
+    interface = self.ec2_backend.enis[made.network_interface_id]
+    interface.description = f"EFS mount target for {made.file_system_id} ({made.mount_target_id})"
+    return made
+
+
 @contextmanager
 def mended() -> Iterator[None]:
     """moto, in this process, as AWS documents."""
@@ -58,7 +110,11 @@ def mended() -> Iterator[None]:
         for backend, operation, answer in (
             (BatchBackend, "update_compute_environment", _updated),
             (ELBv2Backend, "create_load_balancer", _balanced),
+            (ELBv2Backend, "delete_load_balancer", _balancer_ended),
             (EFSBackend, "create_access_point", _pointed),
+            (EFSBackend, "create_mount_target", _mounted),
+            (NatGatewayBackend, "create_nat_gateway", _led_out),
+            (NatGatewayBackend, "delete_nat_gateway", _gateway_ended),
             (IAMBackend, "remove_role_from_instance_profile", _removed),
         ):
             stack.enter_context(patch.object(backend, operation, answer))

@@ -11,6 +11,7 @@ from model_dockerize.aws.ground.permissions import BOUNDARY, SERVICE_ROLE, bound
 from model_dockerize.aws.ground.shared import Needs, ensure_shared
 from model_dockerize.aws.ground.values import TAG
 from model_dockerize.aws.iam import get_role
+from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.statement import Where
 from model_dockerize.errors import AwsError
@@ -61,6 +62,7 @@ def bootstrap(
     return role
 
 
+@finds_what_was_lost
 def _ensure_boundary(aws: Aws, where: Where, progress: Progress) -> str:
     arn, wanted = where.arn("iam", f"policy/{BOUNDARY}", regional=False), boundary_policy()
     with translate(f"policy {BOUNDARY}"):
@@ -83,8 +85,9 @@ def _ensure_boundary(aws: Aws, where: Where, progress: Progress) -> str:
     return arn
 
 
+@finds_what_was_lost
 def _ensure_role(aws: Aws, where: Where, bound: str, progress: Progress) -> tuple[str, bool]:
-    """Its ARN, and whether it is new."""
+    """Its ARN, and whether it was made or changed just now."""
     wanted = service_role_policy(where, bound)
     with translate(f"role {SERVICE_ROLE}"):
         role = get_role(aws, SERVICE_ROLE)
@@ -100,7 +103,7 @@ def _ensure_role(aws: Aws, where: Where, bound: str, progress: Progress) -> tupl
             document = json.dumps(wanted)
             aws.iam.put_role_policy(RoleName=SERVICE_ROLE, PolicyName=_POLICY, PolicyDocument=document)
     aws.settled(progress, "make" if is_new else "leave" if is_right else "change", "role", SERVICE_ROLE)
-    return str(role["Arn"]), is_new
+    return str(role["Arn"]), not is_right
 
 
 def _inline(aws: Aws) -> Mapping[str, Any] | None:

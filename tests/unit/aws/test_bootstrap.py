@@ -45,6 +45,28 @@ def test_everything_that_models_share_is_there_and_models_go_by_its_role_and_bou
     assert account.changes() == []
 
 
+def test_what_was_made_by_a_call_whose_answer_was_lost_is_found(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = list[str]()
+    for operation in ("create_policy", "create_role"):
+        plain = getattr(account.aws.iam, operation)
+
+        def twice(*, plain: Any = plain, operation: str = operation, **asked: Any) -> Any:
+            """As botocore sends it, whose first answer does not come."""
+            plain(**asked)
+            made.append(operation)
+            return plain(**asked)
+
+        monkeypatch.setattr(account.aws.iam, operation, twice)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    assert bootstrap(account).endswith(f":role/{SERVICE_ROLE}")
+    assert made == ["create_policy", "create_role"]
+    account.calls.clear()
+    bootstrap(account)
+    assert account.changes() == []
+
+
 def test_the_second_time_nothing_is_changed_and_an_older_policy_is_renewed(account: Account) -> None:
     bootstrap(account)
     account.calls.clear()

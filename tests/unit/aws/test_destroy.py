@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize import aws
+from model_dockerize.aws.destroy.stacks import Held, network_users
 from model_dockerize.aws.destroy.uses import User, divide, named_in
 from model_dockerize.aws.eventual import once_free
 from model_dockerize.aws.gone import gone_is_well
@@ -99,6 +100,20 @@ def stack_of(account: Account, model: str, *tags: Any, name: str = "", **more: s
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
         Tags=list(tags),
     )
+
+
+def test_an_interface_in_the_network_of_one_stack_goes_with_the_balancer_of_another(account: Account) -> None:
+    ec2 = account.aws.ec2
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    for said in ("ELB app/md/0123", "a door of somebody"):
+        ec2.create_network_interface(SubnetId=subnet["SubnetId"], Description=said)
+    stack: Any = None
+    shared = Held(stack, {"AWS::EC2::VPC": (subnet["VpcId"],)}, frozenset((subnet["VpcId"],)))
+    balancer = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/md/0123"
+    users = list(network_users(account.aws, shared, {}, shared.ids | {balancer}))
+    named = {user.name.partition("(")[2]: user.id for user in users if user.name.startswith("network interface")}
+    assert named["ELB app/md/0123)"] == balancer
+    assert named["a door of somebody)"].startswith("eni-")
 
 
 class TestPlan:

@@ -58,8 +58,9 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
         there = Deployment(aws, names, region, model, jobs, shared, volume)
         held = [each for each in (model, jobs, shared, volume.held if volume else None) if each]
         users = [*region.users(), *stack_users(aws, stacks.values(), held)]
+        ids = frozenset[str]().union(*(each.ids for each in held))
         for each in held:
-            users += [*network_users(aws, each, region.interface_owners()), *balancer_users(aws, each)]
+            users += [*network_users(aws, each, region.interface_owners(), ids), *balancer_users(aws, each)]
         users += volume_users(aws, volume) if volume else ()
         if shared and shared.stack.role:
             users.append(_ADMINISTRATOR)

@@ -99,11 +99,12 @@ def stack_users(aws: Aws, stacks: Iterable[Stack], held: Iterable[Held]) -> Iter
                 yield User(f"stack {name}", stack_id(name), frozenset((stack_id(each.stack.name),)))
 
 
-def network_users(aws: Aws, held: Held, owners: Mapping[str, User]) -> Iterator[User]:
+def network_users(aws: Aws, held: Held, owners: Mapping[str, User], ids: frozenset[str]) -> Iterator[User]:
     """Return what is in the networks and security groups of a stack, or names them, and is not of the stack.
 
     Args:
         owners: by network interface, what it goes with.
+        ids: of all that is looked at: a balancer of one stack, or a volume, has interfaces in the network of another.
     """
     groups, vpcs = held.of("AWS::EC2::SecurityGroup"), held.of("AWS::EC2::VPC")
     for interface in interfaces(aws, held):
@@ -113,7 +114,7 @@ def network_users(aws: Aws, held: Held, owners: Mapping[str, User]) -> Iterator[
             yield replace(owner, uses=uses)
         elif not _ECS.match(text):  # else its task is at its end
             name = f"network interface {identity}" + (f" ({text})" if text else "")
-            yield User(name, _owner(interface, held) or identity, uses)
+            yield User(name, _owner(interface, ids) or identity, uses)
     for way in ("ip-permission.group-id", "egress.ip-permission.group-id") if groups else ():
         filters = [{"Name": way, "Values": list(groups)}]
         for group in found(aws.ec2.describe_security_groups, "SecurityGroups", Filters=filters):
@@ -144,7 +145,7 @@ def interfaces(aws: Aws, held: Held) -> list[Any]:
 
 def lingering(aws: Aws, held: Held) -> list[str]:
     """Return the network interfaces that keep a stack from being deleted: those of nothing that is in it."""
-    return [each["NetworkInterfaceId"] for each in interfaces(aws, held) if not _owner(each, held)]
+    return [each["NetworkInterfaceId"] for each in interfaces(aws, held) if not _owner(each, held.ids)]
 
 
 def balancer_users(aws: Aws, held: Held) -> Iterator[User]:
@@ -162,10 +163,10 @@ def balancer_users(aws: Aws, held: Held) -> Iterator[User]:
                     yield User(f"rule {rule['RuleArn']}", rule["RuleArn"], frozenset((arn,)))
 
 
-def _owner(interface: Any, held: Held) -> str:
-    """Return the resource of the stack that an interface is of, by its description; empty where there is none.
+def _owner(interface: Any, ids: frozenset[str]) -> str:
+    """Return the resource among `ids` that an interface is of, by its description; empty where there is none.
 
     `ELB app/NAME/ID`, `Interface for NAT Gateway nat-0123`, `EFS mount target for fs-0123 (fsmt-0123)`.
     """
     words = {word.strip("()") for word in interface.get("Description", "").split()}
-    return next((own for own in held.ids if own.rpartition(":loadbalancer/")[2] in words), "")
+    return next((own for own in ids if own.rpartition(":loadbalancer/")[2] in words), "")
