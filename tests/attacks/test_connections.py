@@ -79,10 +79,10 @@ def test_an_upload_that_goes_on_keeps_no_server_from_its_end(
                 upload.sendall(
                     b"POST /data/add-job HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
                     b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
-                    b'42\r\n--b\r\nContent-Disposition: form-data; name="File"; filename="x"\r\n\r\n'
+                    b'42\r\n--b\r\nContent-Disposition: form-data; name="File"; filename="x"\r\n\r\n\r\n'
                 )
                 while not ended.wait(0.05):
-                    upload.sendall(b"1\r\nx\r\n")
+                    upload.sendall(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
 
         sender = threading.Thread(target=send)
         sender.start()
