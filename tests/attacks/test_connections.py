@@ -69,18 +69,21 @@ def test_silent_connections_give_way_to_those_that_speak(
 def test_an_upload_that_goes_on_keeps_no_server_from_its_end(
     serve: Callable[..., AbstractContextManager[Target]],
 ) -> None:
-    """Nor does a job that outlasts the drain, and together they take less than the 30 s that ECS waits."""
+    """Nor does a job that outlasts the drain, and together they take less than the 30 s that ECS waits.
+
+    Its client is told to send it again.
+    """
     assert settings.from_environment({}).drain_seconds + server._LAST_SECONDS < 30
     ended = threading.Event()
     with serve() as target, target.connect() as upload:
+        upload.sendall(
+            b"POST /data/add-job HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+            b'42\r\n--b\r\nContent-Disposition: form-data; name="File"; filename="x"\r\n\r\n\r\n'
+        )
 
         def send() -> None:
             with suppress(OSError):
-                upload.sendall(
-                    b"POST /data/add-job HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
-                    b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
-                    b'42\r\n--b\r\nContent-Disposition: form-data; name="File"; filename="x"\r\n\r\n\r\n'
-                )
                 while not ended.wait(0.05):
                     upload.sendall(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
 
@@ -95,3 +98,5 @@ def test_an_upload_that_goes_on_keeps_no_server_from_its_end(
         finally:
             ended.set()
             sender.join()
+        assert upload.recv(65536).startswith(b"HTTP/1.1 503 ")
+        assert "Traceback" not in (target.data.parent / "log").read_text(encoding="utf-8")
