@@ -24,6 +24,8 @@ WORD = re.compile(rb"PLANTED-(?:W)ORD-[0-9]+")
 ENOUGH = "/tmp/enough"
 #: Processes are looked into elsewhere; the others are the image's, and root's.
 SKIPPED = ("/proc", "/sys", "/usr", "/opt")
+#: Root's, with the set-user-ID bit, as an init script may leave one in an image.
+SET_UID = "/usr/local/bin/root-id"
 HOLDER = (
     "import sys, time; open('/dev/null').read(); word = sys.stdin.read(); print('held', flush=True); time.sleep(600)"
 )
@@ -132,11 +134,13 @@ def guesses() -> "list[str]":
 
 
 def victims(own: str) -> "list[str]":
-    """Processes of the server that it could signal, and memory and files of others that it could write.
+    """Processes of the server that it could signal, memory and files of others that it could write, rights of root.
 
     What lies in its `own` folder is no other's.
     """
     found = []
+    if subprocess.check_output([SET_UID, "-u"]).strip() == b"0":
+        found.append("become root")
     for pid in filter(str.isdigit, os.listdir("/proc")):
         if int(pid) == os.getpid():
             continue

@@ -1,13 +1,17 @@
 """Attacks by what one client does with connections and with the head of a request."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 
 import pytest
+import requests
 
-from model_server import bounds
+from model_server import bounds, settings
+from model_server import serve as server
+from tests.rig.waiting import eventually
 
 from .conftest import Target, harmless
 
@@ -60,3 +64,39 @@ def test_silent_connections_give_way_to_those_that_speak(
         time.sleep(1)
         silent[0].settimeout(5)
         assert read(silent[0]) == b""  # it has waited longest
+
+
+def test_an_upload_that_goes_on_keeps_no_server_from_its_end(
+    serve: Callable[..., AbstractContextManager[Target]],
+) -> None:
+    """Nor does a job that outlasts the drain, and together they take less than the 30 s that ECS waits.
+
+    Its client is told to send it again.
+    """
+    assert settings.from_environment({}).drain_seconds + server._LAST_SECONDS < 30
+    ended = threading.Event()
+    with serve() as target, target.connect() as upload:
+        upload.sendall(
+            b"POST /data/add-job HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+            b'42\r\n--b\r\nContent-Disposition: form-data; name="File"; filename="x"\r\n\r\n\r\n'
+        )
+
+        def send() -> None:
+            with suppress(OSError):
+                while not ended.wait(0.05):
+                    upload.sendall(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        long = requests.post(f"{target.url}/data/add-job", files={"File": b"!sleep 18"}, timeout=10)
+        job = f"{target.url}/data/status/{long.json()['data']['id']}"
+        eventually(lambda: requests.get(job, timeout=10).json()["data"]["status"] == "InProgress")
+        target.process.terminate()
+        try:
+            assert target.process.wait(15) == 0
+        finally:
+            ended.set()
+            sender.join()
+        assert upload.recv(65536).startswith(b"HTTP/1.1 503 ")
+        assert "Traceback" not in (target.data.parent / "log").read_text(encoding="utf-8")

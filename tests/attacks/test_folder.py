@@ -242,6 +242,33 @@ def test_a_file_that_is_a_link_is_neither_quoted_nor_copied(disk: Disk, name: st
             assert done.exit_code in (2, 3), done.output
 
 
+#: What lies where the caller's file should lie: text in which the secret stands as a value, a line, a part of one.
+OTHER_KINDS = {
+    "passwd": f"root:x:{SECRET}\nb:c:d\n",
+    "credentials": f"[default]\naws_secret_access_key = {SECRET}\n",
+    "credentials twice": f"[default]\nkey = {SECRET}\nkey = {SECRET}\n[default]\n",
+    "one line": SECRET,
+    "variables": f"TOKEN={SECRET}\nTOKEN={SECRET}\n",
+    "key": f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n",
+    "json": json.dumps({"SecretAccessKey": SECRET}),
+    "broken json": f'{{"SecretAccessKey": "{SECRET}',
+    "broken yaml": f"token: {SECRET}: x\n\t- '{SECRET}\n",
+    "yaml tag": f"token: !{SECRET} x\n",
+    "yaml alias": f"token: *{SECRET.partition('/')[0]}\n",
+    "list": f"- {SECRET}\n",
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+@pytest.mark.parametrize("option", ["batch-config-file", "aws-config-file", "smoke-mapping"])
+def test_a_file_of_another_kind_is_not_quoted(disk: Disk, option: str, kind: str) -> None:
+    disk.secret.write_text(OTHER_KINDS[kind], encoding="utf-8")
+    disk.write("smoke/input.json", "{}")
+    done = call("iam-policy", disk.folder, f"--{option}", disk.secret)
+    assert done.exit_code in (0, 2, 3), done.output
+    assert SECRET.partition("/")[0] not in done.output
+
+
 @pytest.mark.parametrize("name", [*READ, "smoke/input.json"])
 def test_a_pipe_is_not_waited_for(disk: Disk, name: str) -> None:
     (disk.folder / name).unlink(missing_ok=True)

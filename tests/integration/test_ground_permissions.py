@@ -143,8 +143,21 @@ def test_a_caller_changes_no_stack_but_those_of_models_and_only_by_the_role(admi
         lambda: ci.ensure("model-dockerize-wine", own, model(administrator, "wine"), role=""),
         "cloudformation:CreateChangeSet",
     )
-    with pytest.raises(ClientError, match="AccessDenied"):
-        ci.client("iam").create_role(RoleName="model-dockerize-x", AssumeRolePolicyDocument="{}")
+    administrator.client("iam").create_role(
+        RoleName="model-dockerize-task", AssumeRolePolicyDocument=json.dumps(ALL), PermissionsBoundary=BOUND
+    )
+    iam, task = ci.client("iam"), {"RoleName": "model-dockerize-task"}
+    attacks: tuple[Callable[[], object], ...] = (
+        lambda: iam.create_role(RoleName="model-dockerize-x", AssumeRolePolicyDocument="{}"),
+        lambda: iam.attach_role_policy(**task, PolicyArn=ADMINISTRATOR["ManagedPolicyArns"][0]),
+        lambda: iam.put_role_policy(**task, PolicyName="all", PolicyDocument=json.dumps(ALL)),
+        lambda: iam.update_assume_role_policy(**task, PolicyDocument=json.dumps(ALL)),
+        lambda: iam.delete_role_permissions_boundary(**task),
+        lambda: iam.put_user_policy(UserName="ci", PolicyName="p", PolicyDocument=json.dumps(ALL)),
+    )
+    for attack in attacks:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            attack()
 
 
 def role(policy: dict[str, Any], **properties: Any) -> Template:

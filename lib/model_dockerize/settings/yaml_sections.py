@@ -15,6 +15,8 @@ from model_dockerize.settings.nearest import did_you_mean
 _LONGEST_NUMBER = 9
 _PLAIN = "it must be one plain value"
 _MERGE = "tag:yaml.org,2002:merge"
+#: Of an alias or anchor, as the parser repeats it.
+_NAME = re.compile(r" '[\w-]{2,}'")
 _Entries = list[tuple[yaml.Node, yaml.Node]]
 
 
@@ -180,11 +182,11 @@ def _mapping(path: Path) -> yaml.MappingNode | None:
 
 
 def _what_is_wrong(error: Exception) -> str:
-    """` at line 3, column 4: what the parser says`, for the end of a sentence."""
+    """` at line 3, column 4: what the parser says`, without the file's own words, for the end of a sentence."""
     mark = getattr(error, "problem_mark", None)
     place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     problem = getattr(error, "problem", None) or f"it cannot be read as UTF-8 text ({type(error).__name__})"
-    return f"{place}: {problem}"
+    return f"{place}: {_NAME.sub('', problem)}"
 
 
 def _entries(node: yaml.MappingNode) -> _Entries:

@@ -52,7 +52,7 @@ async def begin(request: Request, job_id: str, durable: bool = True) -> Future[J
     """
     room = services.of(request)
     if room.draining():
-        raise ApiError(503, "the server is about to stop; send the job again in a moment", {"retry-after": "5"})
+        raise _stopping()
     limit = room.manifest.limits.upload_bytes
     space = room.space.part()
     try:
@@ -64,10 +64,17 @@ async def begin(request: Request, job_id: str, durable: bool = True) -> Future[J
         except ApiError:
             await upload.linger(request)
             raise
-        form = await upload.receive(request, room.uploads, limit, space, with_digest=key is not None)
+        try:
+            form = await upload.receive(request, room.uploads, limit, space, with_digest=key is not None)
+        except asyncio.CancelledError:  # the server's last seconds are over
+            raise _stopping() from None
         return await _add(form, room, key, doors.client_of(request), job_id, durable)
     finally:
         space.give_back()
+
+
+def _stopping() -> ApiError:
+    return ApiError(503, "the server is about to stop; send the job again in a moment", {"retry-after": "5"})
 
 
 async def _add(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.attacks.snoop import SET_UID
 from tests.rig.waiting import eventually
 
 from .test_container import Container, build, bundle, docker
@@ -34,6 +35,7 @@ def image(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     name = build(
         folder,
         "FROM python:3.13-slim-trixie\nCOPY main.py /program/\n"
+        f"RUN cp /usr/bin/id {SET_UID} && chmod 4755 {SET_UID}\n"
         f"COPY --from={bundle} /opt/model-server /opt/model-server\n"
         f"RUN {json.dumps([server, 'manifest', model()])}\n"
         f'ENTRYPOINT ["/opt/model-server/tini","--","{server}"]\n',
