@@ -6,7 +6,7 @@ is. A process of its own is also less urgent than the server, and one that takes
 
 import json
 import os
-import pickle
+import pickle  # nosec B403 - it holds what our own server says
 import subprocess
 import sys
 import threading
