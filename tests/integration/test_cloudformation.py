@@ -170,6 +170,14 @@ def test_what_has_a_name_that_is_taken_is_not_overwritten(account: Account) -> N
     assert iam.get_role(RoleName="taken")["Role"]["Description"] == "somebody's"
 
 
+def test_namesakes_in_two_regions_make_roles_of_unlike_names(account: Account, box: Sandbox) -> None:
+    other = Account(boto3.Session(box.account_id, box.secret_key, region_name="eu-west-1"), box.endpoint_url)
+    body = template({"Role": role()}, Outputs={"Name": {"Value": {"Ref": "Role"}}})
+    names = [outputs(each.create("namesake", body))["Name"] for each in (account, other)]
+    assert len(set(names)) == 2
+    assert all(name.startswith("namesake-Role-") for name in names)
+
+
 def test_a_listener_of_a_stack_listens_and_its_rules_weights_count(account: Account) -> None:
     target_group = {
         "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",

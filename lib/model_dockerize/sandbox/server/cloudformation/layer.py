@@ -1,5 +1,6 @@
 """Puts our resources into ministack's CloudFormation, and mends what its engine leaves out."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +38,7 @@ _CHANGING = (
     "RollbackStack",
     "UpdateStack",
 )
-_NAME_LENGTH = 64
+_NAME_LENGTH, _SUFFIX_LENGTH = 64, 13
 _ERROR = 400
 
 
@@ -222,12 +223,19 @@ class CloudFormation:
 
     # ---- resources
 
+    def _name(self, stack: str, logical: str) -> str:
+        """Name a resource of this very stack: ministack's names are those of its namesake in another region, too."""
+        name = self._provisioners._physical_name(stack, logical, max_len=_NAME_LENGTH)
+        identity = (self._state._stacks.get(stack) or {}).get("StackId", "")
+        own = hashlib.sha256(f"{identity} {name}".encode()).hexdigest()[:_SUFFIX_LENGTH].upper()
+        return f"{name[:-_SUFFIX_LENGTH]}{own}"
+
     def _functions(self, resource: Resource) -> dict[str, Any]:
         """Return a resource type as ministack's table has it."""
 
         def create(logical: str, properties: Properties, stack: str) -> Any:
             self._events.touch(stack, logical)
-            name = self._provisioners._physical_name(stack, logical, max_len=_NAME_LENGTH)
+            name = self._name(stack, logical)
             return _in_events_words(lambda: resource.create(name, properties))
 
         def update(identity: str, old: Properties, new: Properties, stack: str, logical: str) -> Any:
