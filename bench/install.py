@@ -1,4 +1,4 @@
-"""How long the packages of a model take: by pip, and by uv as builds use it; and a whole build after a small change.
+"""Measures how long packages take to install, by pip and by uv as builds use it; and a build after a small change.
 
 python bench/install.py [--rounds 3] [--requirements FILE]     (without a file: those of examples/iris-classifier)
 

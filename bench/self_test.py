@@ -1,4 +1,4 @@
-"""What the self-test of mode `warm` costs: seconds until a runner is ready, in a build and at a start.
+"""Measures what the self-test of mode `warm` costs: seconds until a runner is ready, in a build and at a start.
 
 python bench/self_test.py [--rounds 5]
 """

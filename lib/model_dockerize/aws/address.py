@@ -76,7 +76,7 @@ def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]]
 
 
 def _forwards(aws: Aws, listener: Any, target_group: str) -> bool:
-    """Whether a listener, or one of its rules, sends requests to the group, perhaps a part of them."""
+    """Tell whether a listener, or one of its rules, sends requests to the group, perhaps a part of them."""
     pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=listener["ListenerArn"])
     # The default actions are a rule, too.
     actions = [action for page in pages for rule in page["Rules"] for action in rule["Actions"]]
