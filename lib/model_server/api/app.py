@@ -47,7 +47,10 @@ def create_app(room: Services, root_path: str = "") -> Starlette:
             *mapping_file.ROUTES,
             *pages.ROUTES,
         ],
-        middleware=[Middleware(PathPrefix, prefix=root_path), Middleware(Doors, access=room.access)],
+        middleware=[
+            *([Middleware(PathPrefix, prefix=root_path)] if root_path else []),
+            Middleware(Doors, access=room.access),
+        ],
         exception_handlers={
             ApiError: _api_error,
             HTTPException: _http_error,
@@ -69,7 +72,7 @@ class PathPrefix:
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._prefix and scope["type"] == "http":
+        if scope["type"] == "http":
             path = scope["path"]
             if path == self._prefix:
                 # The dashboard's relative links would miss the last word of the prefix.

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from model_server.jobs.job import Job, State
 
 DELETED = "Deleted"
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _HEADERS = {"content-type": "application/json; charset=utf-8", "cache-control": "no-store"}
 
 
@@ -24,7 +25,7 @@ class ApiError(Exception):
 
 def json_bytes(value: Any) -> bytes:
     """Compact JSON, UTF-8. Half of a surrogate pair, which a client may send in an escape, becomes a question mark."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    return _encode(value).encode("utf-8", "replace")
 
 
 def json_response(content: bytes, status: int = 200) -> Response:

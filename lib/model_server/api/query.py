@@ -1,5 +1,7 @@
 """Numbers of a query string."""
 
+from urllib.parse import parse_qsl
+
 from starlette.requests import Request
 
 from model_server.api.envelope import ApiError
@@ -11,8 +13,9 @@ def number(request: Request, name: str, default: int, low: int, high: int) -> in
     Raises:
         ApiError: 400, it is none, or out of range.
     """
-    # Most requests have none at all, and to parse nothing takes a while, too.
-    text = request.query_params.get(name, "").strip() if request.scope["query_string"] else ""
+    query = request.scope["query_string"]
+    # As request.query_params, which takes twice the time; most requests have none at all.
+    text = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get(name, "").strip() if query else ""
     if not text:
         return default
     if len(text) > 12 or not text.isascii() or not text.isdecimal() or not low <= int(text) <= high:
