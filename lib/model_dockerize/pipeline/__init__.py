@@ -7,7 +7,9 @@ Report; it decides nothing that a stage could decide.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from model_dockerize import aws, image
+from model_dockerize import image
+from model_dockerize.aws.client import Aws
+from model_dockerize.aws.model import Foundations
 from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
 from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import deployed, download, make, operate, policy, ship, steps
@@ -206,7 +208,7 @@ def _everything(run: Run) -> None:
         run.learn(changes=tuple(map(str, account.changes)))
 
 
-def _in_aws(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> None:
+def _in_aws(run: Run, prepared: Prepared, engine: image.Engine, account: Aws) -> None:
     """The stages from the registry to the proved service."""
     settings = run.settings
     if not settings.registry.push_to_ecr:
@@ -215,7 +217,7 @@ def _in_aws(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws
         return
     ship.take_turn(run, prepared, account)
     pushed, changed, runtime = ship.ground(run, prepared, engine, account)
-    if isinstance(runtime, aws.Foundations):
+    if isinstance(runtime, Foundations):
         changed |= ship.service(run, prepared, account, pushed, runtime)
     if ship.wants_jobs(run, prepared) and runtime:
         # After the service's verdict: jobs must not run a build that the service was put back from.
@@ -233,7 +235,7 @@ def _defined(run: Run) -> None:
     steps.task_definition(run, prepared, engine, account)
 
 
-def _definition_alone(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> bool:
+def _definition_alone(run: Run, prepared: Prepared, engine: image.Engine, account: Aws) -> bool:
     """The image for this computer, and a job definition of one uploaded before. Whether the latter changed."""
     make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
     runtime, changed = ship.foundations(run, prepared, account)
@@ -255,7 +257,7 @@ def _examined(run: Run) -> None:
     doctoring.examine(run)
 
 
-def _service(run: Run) -> tuple[aws.Aws, Prepared]:
+def _service(run: Run) -> tuple[Aws, Prepared]:
     """What it takes to look at a service that is there: the account, and what the folder calls it."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
@@ -278,7 +280,7 @@ def _submitted(run: Run, inputs: tuple[str, ...], output: str) -> None:
     jobs.submit(run, prepared, _account(run), inputs, output)
 
 
-def _check(run: Run, prepared: Prepared) -> tuple[image.Engine, aws.Aws | None]:
+def _check(run: Run, prepared: Prepared) -> tuple[image.Engine, Aws | None]:
     """Stage `check`: everything that would stop the run later, before anything long begins."""
     sign_in.start_sandbox(run)
     with run.recorder.stage("check") as stage:
@@ -296,7 +298,7 @@ def _check(run: Run, prepared: Prepared) -> tuple[image.Engine, aws.Aws | None]:
         return engine, sign_in.connect(run, stage)
 
 
-def _account(run: Run) -> aws.Aws:
+def _account(run: Run) -> Aws:
     """Stage `check` of what needs AWS only."""
     sign_in.start_sandbox(run)
     with run.recorder.stage("check") as stage:

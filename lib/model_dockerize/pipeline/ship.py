@@ -7,7 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from model_dockerize import aws, image
+from model_dockerize import image
+from model_dockerize.aws import ecr, ecs
+from model_dockerize.aws.client import Aws, short_arn
+from model_dockerize.aws.ecr import PushedImage
+from model_dockerize.aws.ecs import Verdict
+from model_dockerize.aws.ground import Model, Pace, container_of, ensure_foundations
+from model_dockerize.aws.model import Container, Foundations, Runtime, Service
 from model_dockerize.errors import (
     DeployedSmokeError,
     ModelDockerizeError,
@@ -25,8 +31,8 @@ from model_dockerize.settings import ServiceSettings
 
 
 def ground(
-    run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws
-) -> tuple[aws.PushedImage, bool, aws.Runtime | None]:
+    run: Run, prepared: Prepared, engine: image.Engine, account: Aws
+) -> tuple[PushedImage, bool, Runtime | None]:
     """The image in ECR, whether that changed anything, and what the service and the job stand on, made meanwhile.
 
     What no input says of the service is from here on as it is. A build that fails waits for nothing.
@@ -39,96 +45,96 @@ def ground(
     except BaseException:
         underway.leave()
         raise
-    if isinstance(made, aws.Foundations):
+    if isinstance(made, Foundations):
         run.settings = replace(run.settings, service=made.settings)
     return pushed, changed or is_new, made
 
 
 def push(
-    run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws, underway: Aside[Any]
-) -> tuple[aws.PushedImage, bool]:
+    run: Run, prepared: Prepared, engine: image.Engine, account: Aws, underway: Aside[Any]
+) -> tuple[PushedImage, bool]:
     """The image in ECR: found there by its build id, or built, proved and pushed. Whether that changed anything.
 
     Nothing is pushed where the foundations, which are `underway`, have failed while the image was built.
     """
     model, registry = prepared.program, run.settings.registry
     name, version = registry.repository or model.name, registry.version or model.version
-    tags = (version, aws.build_tag(prepared.build_id))
-    found = aws.find_build(account, name, prepared.build_id)
+    tags = (version, ecr.build_tag(prepared.build_id))
+    found = ecr.find_build(account, name, prepared.build_id)
     if found and not run.settings.image.archive:
         for skipped in ("build" if isinstance(prepared, FromFolder) else "load", "smoke-local"):
             with run.recorder.stage(skipped) as stage:
                 stage.unchanged("The registry holds this build already.")
     else:
         if not found:
-            aws.check_tag(account, name, version)
+            ecr.check_tag(account, name, version)
         cache = make.cache(run, prepared, engine, pushes=True)
         built = _build(run, prepared, engine, account, name, cache)
         underway.check()
     with run.recorder.stage("push") as stage:
         if found:
             digest = found.digest
-            if not aws.tag_image(account, name, digest, tags):
+            if not ecr.tag_image(account, name, digest, tags):
                 stage.unchanged(f"{name}:{version} is this build already.")
         else:
-            repository = aws.ensure_repository(account, name, stage)
+            repository = ecr.ensure_repository(account, name, stage)
             # Before the push: ECR scans what is pushed while scanning is on.
-            aws.ensure_rules(account, name, registry, stage)
+            ecr.ensure_rules(account, name, registry, stage)
             login = partial(_login, account)
             # By its id: what was proved is pushed, whatever bears its name by now.
             digest = image.push(engine, built.id, f"{repository.uri}:{tags[1]}", login, stage)
-            aws.tag_image(account, name, digest, tags)
+            ecr.tag_image(account, name, digest, tags)
             if cache.kind == "inline":
                 _keep(account, name, digest, stage)
-        pushed = aws.verify(account, name, digest, tags)
+        pushed = ecr.verify(account, name, digest, tags)
         stage.info(pushed.uri)
         if found:
-            aws.ensure_rules(account, name, registry, stage)
+            ecr.ensure_rules(account, name, registry, stage)
         changed = stage.status != "unchanged"
     run.learn(image_uri=pushed.uri, digest=pushed.digest)
     if registry.scan_gate:
         with run.recorder.stage("scan") as stage:
-            aws.check_findings(account, name, pushed.digest, registry.scan_gate, stage)
+            ecr.check_findings(account, name, pushed.digest, registry.scan_gate, stage)
     return pushed, changed
 
 
-def take_turn(run: Run, prepared: Prepared, account: aws.Aws) -> None:
+def take_turn(run: Run, prepared: Prepared, account: Aws) -> None:
     """End here, before anything is built or changed, for a service that cannot be rolled or that a newer run rolled."""
     settings = run.settings.service
     if settings.deploy_service:
         name = prepared.program.name
-        aws.check_service(account, settings, settings.service or name, settings.task_definition or name)
+        ecs.check_service(account, settings, settings.service or name, settings.task_definition or name)
 
 
 def _build(
-    run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws, name: str, cache: image.Cache
+    run: Run, prepared: Prepared, engine: image.Engine, account: Aws, name: str, cache: image.Cache
 ) -> image.Image:
     """The image, built with the cache that the repository keeps, where that is the one."""
     if cache.kind not in ("registry", "inline"):
         return make.build(run, prepared, engine, cache)
     with run.recorder.stage("cache") as stage:
-        repository = aws.ensure_repository(account, name, stage)
+        repository = ecr.ensure_repository(account, name, stage)
         auth = _login(account)
     with image.signed_in(engine, auth) as builder:
         return make.build(run, prepared, builder, cache, repository.uri)
 
 
-def _login(account: aws.Aws) -> image.RegistryAuth:
-    login = aws.login(account)
+def _login(account: Aws) -> image.RegistryAuth:
+    login = ecr.login(account)
     return image.RegistryAuth(login.username, login.password, login.registry, login.expires_at)
 
 
-def _keep(account: aws.Aws, name: str, digest: str, stage: StageProgress) -> None:
+def _keep(account: Aws, name: str, digest: str, stage: StageProgress) -> None:
     """An image that holds its own cache is found by the next build under a tag that moves."""
     try:
-        aws.tag_image(account, name, digest, (image.CACHE_TAG,))
+        ecr.tag_image(account, name, digest, (image.CACHE_TAG,))
     except PushError as error:
         stage.warning(f"The next build will not find this one's cache: {error}")
 
 
 def foundations(
-    run: Run, prepared: Prepared, account: aws.Aws, pause: Callable[[float], None] = time.sleep
-) -> tuple[aws.Runtime | None, bool]:
+    run: Run, prepared: Prepared, account: Aws, pause: Callable[[float], None] = time.sleep
+) -> tuple[Runtime | None, bool]:
     """Stage `foundations`: what the service and the job stand on, and whether that changed anything."""
     settings = run.settings
     if not (settings.service.deploy_service or settings.batch.create_job_def):
@@ -136,7 +142,7 @@ def foundations(
     with run.recorder.stage("foundations") as stage:
         own = account.apart()  # the push beside us makes changes of its own
         try:
-            made = stand(run, prepared, own, stage, aws.Pace(sleep=pause))
+            made = stand(run, prepared, own, stage, Pace(sleep=pause))
         except LeftError:
             stage.info("The run ends. CloudFormation goes on by itself; the next run finds what it makes.")
             raise
@@ -151,15 +157,13 @@ def foundations(
         return made, is_new
 
 
-def stand(
-    run: Run, prepared: Prepared, account: aws.Aws, progress: Progress, pace: aws.Pace | None = None
-) -> aws.Runtime:
+def stand(run: Run, prepared: Prepared, account: Aws, progress: Progress, pace: Pace | None = None) -> Runtime:
     """What the service stands on, else what a job alone does."""
     settings = run.settings
     if not settings.service.deploy_service:
         return batch.ensure_runtime(run, account, prepared.program.name, progress, pace)
-    model = aws.Model(settings.service.service or prepared.program.name, repository_of(run, prepared))
-    made = aws.ensure_foundations(account, settings.service, model, progress, pace)
+    model = Model(settings.service.service or prepared.program.name, repository_of(run, prepared))
+    made = ensure_foundations(account, settings.service, model, progress, pace)
     access.warn_of_the_internet(made.settings, progress)
     return made
 
@@ -169,9 +173,7 @@ def repository_of(run: Run, prepared: Prepared) -> str:
     return run.settings.registry.repository or prepared.program.name
 
 
-def job_definition(
-    run: Run, prepared: Prepared, account: aws.Aws, pushed: aws.PushedImage | None, runtime: aws.Runtime
-) -> bool:
+def job_definition(run: Run, prepared: Prepared, account: Aws, pushed: PushedImage | None, runtime: Runtime) -> bool:
     """Stage `batch`: the job definition of the pushed image, else of the one that is named, and what sends its jobs."""
     with run.recorder.stage("batch") as stage:
         uri = batch.image_of(run, account, pushed, stage)
@@ -189,17 +191,15 @@ def wants_jobs(run: Run, prepared: Prepared) -> bool:
     return batch.create_job_def and (prepared.made_here or bool(written and written.command))
 
 
-def serving(run: Run, prepared: Prepared, account: aws.Aws, uri: str, ground: aws.Foundations) -> aws.Container:
+def serving(run: Run, prepared: Prepared, account: Aws, uri: str, ground: Foundations) -> Container:
     """The container of the service's tasks. Only our server has a command that asks for its health."""
     settings = run.settings.service
-    container = aws.container_of(account, settings, uri, prepared.platform, ground)
+    container = container_of(account, settings, uri, prepared.platform, ground)
     container = container.with_queue(settings.queue_url).with_volume(ground.volume)
     return container.with_access(settings) if prepared.made_here else replace(container, health_command=())
 
 
-def service(
-    run: Run, prepared: Prepared, account: aws.Aws, pushed: aws.PushedImage, foundations: aws.Foundations
-) -> bool:
+def service(run: Run, prepared: Prepared, account: Aws, pushed: PushedImage, foundations: Foundations) -> bool:
     """Stages `deploy`, `smoke-deployed` and `scaling`: the service runs this build, and it answers. Whether it changed.
 
     Without `wait` it is only told to.
@@ -209,23 +209,23 @@ def service(
         family = settings.task_definition or model.name
         take_turn(run, prepared, account)  # the build may have taken long
         container = serving(run, prepared, account, pushed.uri, foundations)
-        definition = aws.ensure_task_definition(account, family, container, stage)
-        service = aws.ensure_service(account, settings, settings.service or model.name, definition, foundations, stage)
+        definition = ecs.ensure_task_definition(account, family, container, stage)
+        service = ecs.ensure_service(account, settings, settings.service or model.name, definition, foundations, stage)
         run.learn(service_arn=service.arn, task_definition_arn=definition.arn)
         if not settings.wait:
             stage.info("wait is false: ECS goes on by itself, and this run does not know how it ends.")
-            aws.ensure_scaling(account, settings, service, stage)
+            ecs.ensure_scaling(account, settings, service, stage)
             return service.changed
         with _cancelled(settings.on_cancel, account, service, stage):
-            verdict = aws.follow(account, service, settings.wait_timeout, stage)
+            verdict = ecs.follow(account, service, settings.wait_timeout, stage)
         if verdict.outcome != "deployed":
             raise _not_deployed(run, account, service, verdict, stage)
         if not service.changed:
             stage.unchanged(f"The service runs {definition.short} already.")
         if service.desired == 0:
             stage.info("No task is wanted (desired-count is 0), so there is nothing to test.")
-            aws.mark_proved(account, service)
-            aws.ensure_scaling(account, settings, service, stage)
+            ecs.mark_proved(account, service)
+            ecs.ensure_scaling(account, settings, service, stage)
             return service.changed
         where = deployed.address(run, account, service, stage)
     with run.recorder.stage("smoke-deployed") as stage:
@@ -239,11 +239,11 @@ def service(
         else:
             stage.skipped(f"{run.settings.smoke.left_out}: nobody has seen the service answer.")
             run.learn(untested=(*run.report.untested, "service"))
-        aws.mark_proved(account, service)
+        ecs.mark_proved(account, service)
     if settings.max_count or service.scaled:
         with run.recorder.stage("scaling") as stage:
             before = len(account.changes)
-            aws.ensure_scaling(account, settings, service, stage)
+            ecs.ensure_scaling(account, settings, service, stage)
             if all(change.action == "leave" for change in account.changes[before:]):
                 stage.unchanged("It is as asked for.")
     return service.changed
@@ -259,7 +259,7 @@ def outcome(settings: ServiceSettings, changed: bool) -> str:
 
 
 @contextmanager
-def _cancelled(on_cancel: str, account: aws.Aws, service: aws.Service, stage: StageProgress) -> Iterator[None]:
+def _cancelled(on_cancel: str, account: Aws, service: Service, stage: StageProgress) -> Iterator[None]:
     """Ctrl-C or SIGTERM while this run's rollout is under way: told what goes on without us, or put back."""
     try:
         yield
@@ -267,12 +267,12 @@ def _cancelled(on_cancel: str, account: aws.Aws, service: aws.Service, stage: St
         raise
     except BaseException:
         if service.changed:
-            aws.leave_or_put_back(account, service, on_cancel, stage)
+            ecs.leave_or_put_back(account, service, on_cancel, stage)
         raise
 
 
 def _not_deployed(
-    run: Run, account: aws.Aws, service: aws.Service, verdict: aws.Verdict, stage: StageProgress
+    run: Run, account: Aws, service: Service, verdict: Verdict, stage: StageProgress
 ) -> ModelDockerizeError:
     """The error of this outcome, after putting right what would stay wrong; it says what runs now."""
     rollout, reason = f"The rollout of {_short(service.task_definition_arn)}", verdict.reason
@@ -291,30 +291,28 @@ def _not_deployed(
     return RolloutError(f"{rollout} failed: {reason} {after}", remedy, verdict.details())
 
 
-def _put_right(
-    run: Run, account: aws.Aws, service: aws.Service, verdict: aws.Verdict, stage: StageProgress
-) -> tuple[str, str]:
+def _put_right(run: Run, account: Aws, service: Service, verdict: Verdict, stage: StageProgress) -> tuple[str, str]:
     """ECS gave up and leaves it there: back to what ran before, or to no task. The outcome, and what runs now."""
     former = service.previous_task_definition_arn
     if former is None:
         if verdict.running_task_definition_arn is None:
-            return "failed", aws.settle_failed_first_deployment(account, service, stage)
+            return "failed", ecs.settle_failed_first_deployment(account, service, stage)
         return "failed", f"The service runs {_short(verdict.running_task_definition_arn)}."
-    back = aws.rollback(account, service, former, run.settings.service.wait_timeout, stage)
+    back = ecs.rollback(account, service, former, run.settings.service.wait_timeout, stage)
     if back and back.outcome == "deployed":
         return "rolled-back", f"The service was put back to {_short(former)}."
     return "failed", f"Putting it back to {_short(former)} did not work: {back.reason if back else 'nothing runs.'}"
 
 
 def _put_back(
-    run: Run, account: aws.Aws, service: aws.Service, evidence: tuple[str, ...], stage: StageProgress
+    run: Run, account: Aws, service: Service, evidence: tuple[str, ...], stage: StageProgress
 ) -> DeployedSmokeError:
     """The service runs again what proved itself last, or nothing; what has proved itself before is left alone."""
     former = service.previous_task_definition_arn
     if not service.proving or former == service.task_definition_arn:
         after = "It did when it was deployed, so the service is left as it is."
     else:
-        verdict = aws.rollback(account, service, former, run.settings.service.wait_timeout, stage)
+        verdict = ecs.rollback(account, service, former, run.settings.service.wait_timeout, stage)
         if verdict and verdict.outcome != "deployed":
             after = f"Putting it back to {_short(former)} {verdict.outcome}: {verdict.reason}"
         else:
@@ -333,4 +331,4 @@ def _put_back(
 
 def _short(arn: str | None) -> str:
     """`iris:3` of a task definition's ARN, for a sentence."""
-    return aws.short_arn(arn) if arn else "nothing"
+    return short_arn(arn) if arn else "nothing"
