@@ -15,7 +15,7 @@ from model_dockerize.aws import permissions
 from model_dockerize.aws.client import connect
 from model_dockerize.aws.iam import Where
 from model_dockerize.errors import AwsAccessError
-from model_dockerize.pipeline.destroy import names_of
+from model_dockerize.pipeline.release import names_of
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.settings import AwsSettings
@@ -241,5 +241,5 @@ def test_the_doctor_says_what_it_could_not_know(box: Sandbox) -> None:
     assert "ecs:CreateService" in found["permissions"].text
     role.allow(document_without(role, "ecs:DescribeClusters"), lacking="ecs:DescribeClusters")
     blind = role.do("doctor")
-    assert next(finding.name for finding in blind.findings if finding.status == "failed") == "ground"
+    assert next(finding.name for finding in blind.findings if finding.status == "failed") == "foundations"
     assert blind.failure and blind.failure.exit_code == 8

@@ -1,7 +1,7 @@
 """The commands that the faults are let loose on: what has to be there before, what is done, and how it ends."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,13 @@ from model_dockerize.aws import ecr
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.ecr import PushedImage
-from model_dockerize.aws.model import Foundations
-from model_dockerize.pipeline import operate, ship, steps
+from model_dockerize.pipeline import operate, steps
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.destroy import destroy
+from model_dockerize.pipeline.everything import carry_out
 from model_dockerize.pipeline.plan import plan
+from model_dockerize.pipeline.release import Release
+from model_dockerize.pipeline.stages import FOUNDATIONS, JOBS, SERVICE
 from model_dockerize.pipeline.submit import submit
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.smoke import Expectation
@@ -61,21 +63,12 @@ class Course:
 
 
 def _deploy(run: Run, account: Aws, image: str = BUILD) -> None:
-    pushed = _pushed(run, account, image)
-    ground, is_new = ship.foundations(run, _PREPARED, account)
-    assert isinstance(ground, Foundations)
-    run.settings = replace(run.settings, service=ground.settings)
-    changed = is_new
-    changed |= run.settings.batch.create_job_def and ship.job_definition(run, _PREPARED, account, pushed, ground)
-    changed |= ship.service(run, _PREPARED, account, pushed, ground)
-    run.learn(outcome="deployed" if changed else "unchanged")
+    released = carry_out(_standing(run, account, _pushed(run, account, image)), (SERVICE, JOBS))
+    run.learn(outcome="deployed" if released.changed else "unchanged")
 
 
 def _jobs(run: Run, account: Aws) -> None:
-    pushed = _pushed(run, account, BUILD)
-    ground, _ = ship.foundations(run, _PREPARED, account)
-    assert ground
-    ship.job_definition(run, _PREPARED, account, pushed, ground)
+    JOBS.run(_standing(run, account, _pushed(run, account, BUILD)))
     with run.recorder.stage("again") as stage:
         changed = any(change.action != "leave" for change in account.changes)
         stage.info("changed" if changed else "left")
@@ -95,11 +88,18 @@ def _bootstrap(run: Run, account: Aws) -> None:
 
 
 def _plan(run: Run, account: Aws) -> None:
-    plan(run, _PREPARED, account)
+    plan(Release(run, _PREPARED, account))
 
 
 def _destroy(run: Run, account: Aws) -> None:
     destroy(run, _PREPARED, account, lambda _: True, delete_data=True)
+
+
+def _standing(run: Run, account: Aws, pushed: PushedImage) -> Release:
+    release = Release(run, _PREPARED, account, uri=pushed.uri)
+    made = FOUNDATIONS.run(release)
+    assert made.runtime
+    return release.standing_on(made.runtime, made.changed)
 
 
 def _pushed(run: Run, account: Aws, build: str) -> PushedImage:

@@ -23,7 +23,7 @@ from tests.rig.sandbox_calls import ask_sandbox
 from model_dockerize import pipeline
 from model_dockerize.aws import permissions
 from model_dockerize.aws.iam import Where
-from model_dockerize.pipeline.destroy import names_of
+from model_dockerize.pipeline.release import names_of
 from model_dockerize.report import Recorder, Report
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.settings import Given, Settings, to_settings

@@ -5,7 +5,6 @@ from dataclasses import replace
 from model_dockerize.aws import batch, ecr, ground
 from model_dockerize.aws.batch import JobDefinition, JobQueue
 from model_dockerize.aws.client import Aws
-from model_dockerize.aws.ecr import PushedImage
 from model_dockerize.aws.function import ensure_function
 from model_dockerize.aws.ground import Model, Pace
 from model_dockerize.aws.model import Runtime
@@ -104,8 +103,8 @@ def ensure_runtime(run: Run, account: Aws, model: str, progress: Progress, pace:
     return ground.ensure_runtime(account, service, name, progress, pace)
 
 
-def image_of(run: Run, account: Aws, pushed: PushedImage | None, progress: Progress) -> str:
-    """What the definition runs: the image pushed by this run, else the one that job_def names.
+def image_of(run: Run, account: Aws, pushed: str, progress: Progress) -> str:
+    """What the definition runs: the image `pushed` by this run, else (it is empty) the one that job_def names.
 
     Raises:
         InputError: our registry should hold the named one, and does not.
@@ -114,9 +113,9 @@ def image_of(run: Run, account: Aws, pushed: PushedImage | None, progress: Progr
     named = file.job_definition.image if file and file.job_definition else ""
     if file:
         tell_of_other_region(file, account, progress)
-    if pushed is None:
+    if not pushed:
         return ecr.pinned(account, named, progress)
-    repository = pushed.uri.partition("@")[0]
+    repository = pushed.partition("@")[0]
     if file and named and named != repository and not named.startswith((f"{repository}:", f"{repository}@")):
         progress.warning(f"job_def.image {named} is not used: the definition runs what was just pushed.", file.path)
-    return pushed.uri
+    return pushed

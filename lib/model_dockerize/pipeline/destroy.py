@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.destroy import plan_destruction, remove
-from model_dockerize.aws.ground import Names
 from model_dockerize.pipeline.context import Prepared, Run
-from model_dockerize.settings import Settings
+from model_dockerize.pipeline.release import names_of
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,3 @@ def destroy(
     with run.recorder.stage("destroy") as stage:
         remove(found, stage)
     run.learn(outcome="destroyed", plan=(*(f"- {line}" for line in going), *stays))
-
-
-def names_of(settings: Settings, model: str) -> Names:
-    """What the things of the model are called."""
-    volume = settings.service.volume
-    return Names(
-        model=model,
-        repository=settings.registry.repository or model,
-        job_definition=settings.batch.definition(model),
-        service=settings.service.service or model,
-        task_definition=settings.service.task_definition or model,
-        cluster=settings.service.cluster,
-        function=settings.batch.update_function,
-        volume="" if volume.startswith("fs-") else volume,
-    )

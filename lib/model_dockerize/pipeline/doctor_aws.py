@@ -1,20 +1,19 @@
 """The doctor's look at AWS: who we are there, what we may do, and what the run would find."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from model_dockerize import image
-from model_dockerize.aws import ecr, ecs, permissions, preflight
+from model_dockerize.aws import ecr, permissions, preflight
 from model_dockerize.aws.client import TO_COME, Aws, Rehearsal, is_read, rehearse
 from model_dockerize.aws.iam import Where
-from model_dockerize.aws.model import Change, Foundations, Runtime
+from model_dockerize.aws.model import Change
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
-from model_dockerize.pipeline import batch, ship
 from model_dockerize.pipeline.account import connect
 from model_dockerize.pipeline.checks import Checks, Said
 from model_dockerize.pipeline.context import Prepared, Run
-from model_dockerize.pipeline.destroy import names_of
+from model_dockerize.pipeline.release import Release, Stage, names_of
+from model_dockerize.pipeline.stages import STAGES
 from model_dockerize.progress import Progress, Silent
 
 _SOON = timedelta(minutes=30)  # a build, a push and a rollout
@@ -28,9 +27,7 @@ def check_account(checks: Checks, run: Run, prepared: Prepared | None, stage: Pr
         return account
     checks.look("permissions", lambda: _permissions(run, prepared, account))
     rehearsal = rehearse(account)
-    if run.settings.registry.push_to_ecr:
-        _check_repository(checks, run, prepared, rehearsal)
-    _check_ground(checks, run, prepared, rehearsal)
+    _check_stages(checks, run, prepared, rehearsal)
     checks.look("linked roles", lambda: _linked(run, account))
     checks.look("quotas", lambda: _quotas(run, account, rehearsal))
     return account
@@ -90,90 +87,25 @@ def _permissions(run: Run, prepared: Prepared, account: Aws) -> Said[None]:
     return Said(f"all {answer.allowed} actions that this configuration needs are allowed", None)
 
 
-def _check_repository(checks: Checks, run: Run, prepared: Prepared, rehearsal: Rehearsal) -> None:
-    registry, model = run.settings.registry, prepared.program
-    name, version = registry.repository or model.name, registry.version or model.version
-
-    def look() -> Said[bool]:
-        found = ecr.find_build(rehearsal.aws, name, prepared.build_id)
-        if found:
-            ecr.tag_image(rehearsal.aws, name, found.digest, (version,))
-            return Said(f"{name} holds this build already: nothing will be built or pushed", True)
-        ecr.check_tag(rehearsal.aws, name, version)
-        return _planned(rehearsal, lambda: ecr.ensure_repository(rehearsal.aws, name, Silent()))
-
-    checks.look("repository", look)
+def _check_stages(checks: Checks, run: Run, prepared: Prepared, rehearsal: Rehearsal) -> None:
+    """The run's own stages, which only ask. What a failed one would have handed on, later ones do without."""
+    release = Release(run, prepared, rehearsal.aws, uri=f"{prepared.program.name}@{TO_COME}")
+    for stage in STAGES:
+        if stage.is_wanted(release):
+            release = checks.look(stage.name, partial(_ask, stage, release, rehearsal)) or release
 
 
-def _check_ground(checks: Checks, run: Run, prepared: Prepared, rehearsal: Rehearsal) -> None:
-    """What service and jobs stand on and are, by the run's own stages, which only ask."""
-    asking, service, jobs = rehearsal.aws, run.settings.service, run.settings.batch
-    if service.deploy_service:
-        checks.look("order", lambda: _turn(run, prepared, asking))
-    if not (service.deploy_service or jobs.create_job_def):
-        return
-
-    ground = checks.look("ground", lambda: _ground(run, prepared, rehearsal))
-    if not ground:
-        return
-    if ship.wants_jobs(run, prepared):
-        checks.look("batch", lambda: _planned(rehearsal, lambda: _jobs(run, prepared, asking, ground)))
-    if isinstance(ground, Foundations):
-        served = ground
-        checks.look("service", lambda: _planned(rehearsal, lambda: _service(run, prepared, asking, served)))
-
-
-def _turn(run: Run, prepared: Prepared, asking: Aws) -> Said[None]:
-    ship.take_turn(run, prepared, asking)
-    number = run.settings.service.run_number
-    return Said(f"no newer run than {number} has deployed" if number else "runs are not ordered here", None)
-
-
-def _ground(run: Run, prepared: Prepared, rehearsal: Rehearsal) -> Said[Runtime]:
-    service = run.settings.service
-    ground: list[Runtime] = []
-    said = _planned(rehearsal, lambda: ground.append(ship.stand(run, prepared, rehearsal.aws, Silent())))
-    given = tuple(role for role in (service.execution_role, service.task_role) if role)
-    distrusting = preflight.distrusting(rehearsal.aws, given)
-    if distrusting:
-        raise InputError(
-            f"{', '.join(distrusting)} cannot be handed to a task.",
-            "Let its trust policy name the service ecs-tasks.amazonaws.com, or name another role.",
-        )
-    return Said(said.text, ground[0])
-
-
-def _image(prepared: Prepared) -> str:
-    """As a definition would name it."""
-    return f"{prepared.program.name}@{TO_COME}"
-
-
-def _jobs(run: Run, prepared: Prepared, asking: Aws, ground: Runtime) -> None:
-    pushes = run.settings.registry.push_to_ecr
-    uri = _image(prepared) if pushes else batch.image_of(run, asking, None, Silent())
-    batch.ensure_jobs(run, asking, prepared.program.name, uri, prepared.platform, ground, Silent())
-
-
-def _service(run: Run, prepared: Prepared, asking: Aws, ground: Foundations) -> None:
-    model = prepared.program.name
-    run.settings = replace(run.settings, service=ground.settings)
-    settings = run.settings.service
-    container = ship.serving(run, prepared, asking, _image(prepared), ground)
-    definition = ecs.ensure_task_definition(asking, settings.task_definition or model, container, Silent())
-    ecs.ensure_service(asking, settings, settings.service or model, definition, ground, Silent())
-
-
-def _planned(rehearsal: Rehearsal, stage: Callable[[], object]) -> Said[bool]:
+def _ask(stage: Stage, release: Release, rehearsal: Rehearsal) -> Said[Release]:
     """What a stage of the run would do, in words; what it cannot do, it raises."""
     before = len(rehearsal.changes)
-    stage()
+    asked = stage.ask(release, Silent())
     changes = rehearsal.changes[before:]
     words = [
         f"{kind}: {', '.join(dict.fromkeys(map(_words, (c for c in changes if c.action == action))))}"
         for action, kind in (("make", "to be made"), ("change", "to be changed"), ("leave", "there"))
         if any(c.action == action for c in changes)
     ]
-    return Said("; ".join(words) or "as it should be", True)
+    return Said(stage.finding(asked) or "; ".join(words) or "as it should be", asked)
 
 
 def _words(change: Change) -> str:

@@ -7,7 +7,7 @@ from model_dockerize.aws import permissions
 from model_dockerize.aws.iam import Where
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import Run
-from model_dockerize.pipeline.destroy import names_of
+from model_dockerize.pipeline.release import names_of
 
 
 def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:

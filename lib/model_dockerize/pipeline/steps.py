@@ -1,11 +1,9 @@
 """Single steps on the way to a service, for people who walk it one by one. `run` and `deploy` contain them."""
 
 from model_dockerize import image
-from model_dockerize.aws import ecr, ecs, ground
+from model_dockerize.aws import ecr, ground
 from model_dockerize.aws.client import Aws
-from model_dockerize.aws.model import Foundations
-from model_dockerize.pipeline import ship
-from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.context import Run
 from model_dockerize.report import StageProgress
 
 
@@ -36,20 +34,6 @@ def bootstrap(run: Run, account: Aws) -> None:
         stage.info(f"From now on stacks of models are made by {role}.")
         stage.info("The policy for whoever deploys: model-dockerize iam-policy --after-bootstrap")
         _conclude(run, account, stage)
-
-
-def task_definition(run: Run, prepared: Prepared, engine: image.Engine, account: Aws) -> None:
-    """Stages of the push, `foundations` and `task-definition`: a revision of the pushed image, which nothing runs."""
-    pushed, _, foundations = ship.ground(run, prepared, engine, account)
-    assert isinstance(foundations, Foundations)  # noqa: S101 - deploy-service is what this command asks for
-    with run.recorder.stage("task-definition") as stage:
-        family = run.settings.service.task_definition or prepared.program.name
-        container = ship.serving(run, prepared, account, pushed.uri, foundations)
-        made = ecs.ensure_task_definition(account, family, container, stage)
-        stage.info(f"{made.short} runs {pushed.uri}")
-        if not made.changed:
-            stage.unchanged("It means the same already.")
-    run.learn(outcome="registered" if made.changed else "unchanged", task_definition_arn=made.arn)
 
 
 def _conclude(run: Run, account: Aws, stage: StageProgress) -> None:

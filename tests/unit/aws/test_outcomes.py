@@ -13,15 +13,17 @@ import pytest
 
 from model_dockerize.aws import ecs
 from model_dockerize.aws.client import Aws, connect
-from model_dockerize.aws.ecr import PushedImage
 from model_dockerize.aws.ecs import history
 from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.aws.ecs.rollout import follow as rollout
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.aws.model import Foundations
 from model_dockerize.cancel import Cancelled
-from model_dockerize.pipeline import deployed, ship
+from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Named, Prepared, Run
+from model_dockerize.pipeline.everything import outcome as outcome_of
+from model_dockerize.pipeline.release import Release
+from model_dockerize.pipeline.stages import SERVICE
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import to_settings
 from model_dockerize.smoke import Expectation
@@ -144,9 +146,8 @@ class Stage:
 
     def _deploy(self, run: Run) -> None:
         prepared = Prepared(Named("iris", "latest"), "", "linux/amd64", Expectation(""))
-        pushed = PushedImage("iris", ("latest",), IMAGE.split("@")[1], IMAGE)
         run.learn(outcome="failed")
-        ship.service(run, prepared, self.connection, pushed, GROUND)
+        SERVICE.run(Release(run, prepared, self.connection, uri=IMAGE, runtime=GROUND))
         run.learn(outcome="deployed")
 
 
@@ -216,8 +217,9 @@ def test_without_wait_it_is_only_started(stage: Callable[..., Stage]) -> None:
 def test_what_nobody_waited_for_is_never_called_deployed(
     wait: bool, deploy_service: bool, changed: bool, outcome: str
 ) -> None:
-    settings = replace(to_settings([]).service, wait=wait, deploy_service=deploy_service)
-    assert ship.outcome(settings, changed) == outcome
+    settings = to_settings([])
+    service = replace(settings.service, wait=wait, deploy_service=deploy_service)
+    assert outcome_of(replace(settings, service=service), changed) == outcome
 
 
 def test_a_model_that_does_not_answer_is_rolled_back(

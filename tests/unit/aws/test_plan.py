@@ -1,29 +1,33 @@
 """A plan is what a run does, and asks AWS nothing but questions."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from model_dockerize.aws import batch, ecr, ecs
 from model_dockerize.aws.client import Aws, Rehearsal, is_read, rehearse
-from model_dockerize.aws.ground import container_of, ensure_foundations
 from model_dockerize.aws.model import Change, Foundations
+from model_dockerize.pipeline.context import Named, Prepared, Run
+from model_dockerize.pipeline.release import Release
+from model_dockerize.pipeline.stages import STAGES
+from model_dockerize.report import Recorder
+from model_dockerize.settings import to_settings
+from model_dockerize.smoke import Expectation
+from tests.rig.deployer import Quiet
 
-from .conftest import IMAGE, IRIS, Account, batch_settings, settings
+from .conftest import IMAGE, Account, batch_settings, settings
 
 
 def everything(connection: Aws, said: Any, image: str = IMAGE, **changes: Any) -> Foundations:
-    """Every stage that makes something, in the order of a run."""
-    ecr.ensure_repository(connection, "iris", said)
-    ground = ensure_foundations(connection, settings(**changes), IRIS, said)
-    wanted = ground.settings
-    container = container_of(connection, wanted, image, "linux/amd64", ground)
-    batch.ensure_job_definition(connection, batch_settings(), "iris", container, ("run",), {}, said)
-    served = container.with_queue(wanted.queue_url).with_volume(ground.volume)
-    definition = ecs.ensure_task_definition(connection, "iris", served, said)
-    service = ecs.ensure_service(connection, wanted, "iris", definition, ground, said)
-    ecs.ensure_scaling(connection, wanted, service, said)
-    return ground
+    """Every stage of a run, without what it waits for; the image is there."""
+    asked = replace(to_settings([]), service=settings(**changes), batch=batch_settings())
+    prepared = Prepared(Named("iris", "latest"), "no such build", "linux/amd64", Expectation(""))
+    release = Release(Run(asked, {}, Recorder(Quiet())), prepared, connection, uri=image)
+    for stage in STAGES:
+        if stage.is_wanted(release):
+            release = replace(stage.ask(release, said), uri=image)
+    assert isinstance(release.runtime, Foundations)
+    return release.runtime
 
 
 def rehearsed(account: Account, **changes: Any) -> tuple[Rehearsal, list[str]]:
