@@ -7,9 +7,8 @@ from botocore.exceptions import ClientError
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.canonical import differences
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.eventual import once_assumable
-from model_dockerize.aws.client.lost import finds_what_was_lost
 from model_dockerize.aws.client.names import TAG, TASK_DEFINITION, legal_name
+from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
 from model_dockerize.aws.ecs.newer_fields import heard, saying, unknown
 from model_dockerize.aws.model import Container, TaskDefinition, Volume
 from model_dockerize.progress import Progress
