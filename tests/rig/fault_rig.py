@@ -31,7 +31,7 @@ from tests.rig.fault_proxy import LASTING, PASSING, Faults, Kind, fault_proxy
 from tests.rig.leaks import planted
 from tests.rig.moto_mended import mended
 
-from model_dockerize import aws
+from model_dockerize.aws.client import Aws, account, connect
 from model_dockerize.aws.ground.names import SHARED
 from model_dockerize.report import Report
 
@@ -52,7 +52,7 @@ class FaultRig:
     ecs: Simulator
     stacks: CloudFormation
     faults: Faults
-    connection: aws.Aws | None = None
+    connection: Aws | None = None
     there: dict[str, str] = field(default_factory=dict)  # what is none of ours, by the words of the courses
     # What a course leaves, by its name; "": what is there before.
     whole: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -104,11 +104,11 @@ class FaultRig:
         self.faults.settle()
         self.ecs.clock.sleep(seconds)
 
-    def _connect(self, run: Any) -> aws.Aws:
+    def _connect(self, run: Any) -> Aws:
         with run.recorder.stage("check") as stage:
-            return aws.connect(run.settings.aws, deployer.environment(self.faults.url), stage)
+            return connect(run.settings.aws, deployer.environment(self.faults.url), stage)
 
-    def _known(self, run: Any) -> aws.Aws:
+    def _known(self, run: Any) -> Aws:
         if self.connection is None:
             self.connection = self._connect(run)
         return replace(self.connection, changes=[])
@@ -281,10 +281,10 @@ def _client(service: str, url: str) -> Any:
 def fault_rig() -> Iterator[FaultRig]:
     """An account behind a proxy; a client's patience is half a second."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    impatient = aws.session._CONFIG.merge(Config(read_timeout=0.5))
+    impatient = account._CONFIG.merge(Config(read_timeout=0.5))
     with ExitStack() as stack:
         stack.enter_context(patch.dict("os.environ", {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}))
-        stack.enter_context(patch.object(aws.session, "_CONFIG", impatient))
+        stack.enter_context(patch.object(account, "_CONFIG", impatient))
         stack.enter_context(patch.dict(default_user_config, {"batch": {"use_docker": False}}))  # jobs end at once
         stack.enter_context(mended())
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -5,21 +5,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from model_dockerize.aws import ground
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.names import TAG, legal_name, tagged
+from model_dockerize.aws.client.waiting import not_ready, wait_until
 from model_dockerize.aws.destroy import ends
-from model_dockerize.aws.destroy.names import Names
 from model_dockerize.aws.destroy.stacks import EVERY_MODEL, Held, lingering, logs_id, repository_id
 from model_dockerize.aws.destroy.users import Region, family_of, last
 from model_dockerize.aws.destroy.uses import named_in
 from model_dockerize.aws.destroy.volume import Volume
-from model_dockerize.aws.eventual import once_settled
-from model_dockerize.aws.function import function_things
-from model_dockerize.aws.ground.names import SHARED
-from model_dockerize.aws.names import TAG, legal_name, tagged
-from model_dockerize.aws.session import Aws
-from model_dockerize.aws.thing import Thing
+from model_dockerize.aws.function.function import function_things
+from model_dockerize.aws.ground.names import SHARED, Names
+from model_dockerize.aws.ground.stacks import delete_stack
+from model_dockerize.aws.model import Thing
 from model_dockerize.progress import Progress
 
+#: For which the interfaces of tasks may stay after them.
+_LINGER_SECONDS = 600.0
 _CLUSTER = "AWS::ECS::Cluster"
 
 
@@ -156,6 +157,7 @@ class Deployment:
 def _end_stack(aws: Aws, held: Held, progress: Progress) -> None:
     """Delete the stack, once the interfaces of the tasks are gone: half a deletion takes the roles first."""
     name = held.stack.name
-    once_settled(f"The end of the interfaces in stack {name}", lingering(aws, held), lambda: lingering(aws, held), bool)
-    for kept in ground.delete_stack(aws, name, progress):
+    late = not_ready(f"The end of the interfaces in stack {name}")
+    wait_until(lambda: lingering(aws, held), lambda left: not left, _LINGER_SECONDS, late)
+    for kept in delete_stack(aws, name, progress):
         progress.warning(f"Stack {name} keeps {kept}.")

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.rehearsal import TO_COME
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.names import SHARED, log_group, model_stack
 from model_dockerize.aws.ground.planned import make_stack
 from model_dockerize.aws.ground.template import MODEL, load
 from model_dockerize.aws.ground.values import Stack, Wanted, lettered
-from model_dockerize.aws.rehearsal import TO_COME
-from model_dockerize.aws.runtime import Network
-from model_dockerize.aws.session import Aws
+from model_dockerize.aws.model import Network
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
