@@ -46,7 +46,7 @@ def inspect(
     version = image_version(image.image_version, problems)
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
     init_file = _init_file(program.init_file, listing, problems)
-    needs = formats.find(program.requirements_file, root, listing, init_file, problems, progress)
+    needs = formats.find(program, root, listing, init_file, problems, progress)
     if program.torch_index and needs.exact:
         problems.wrong_input(f"torch-index: {needs.source} says where its packages are. Lock with that index instead.")
     script = (reading.content(root, init_file, problems) or b"") if init_file else b""

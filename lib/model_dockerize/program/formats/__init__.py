@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from packaging.utils import canonicalize_name
+
 from model_dockerize.program import reading
 from model_dockerize.program.files import Listing
 from model_dockerize.program.formats import (
@@ -21,10 +23,11 @@ from model_dockerize.program.formats import (
     setuptools,
     uv,
 )
-from model_dockerize.program.formats.folder import Folder, UnusableError
+from model_dockerize.program.formats.folder import Folder, UnknownChoiceError, UnusableError
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Packages
 from model_dockerize.progress import Progress
+from model_dockerize.settings import ProgramSettings
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Format:
 
     parse: Callable[[Folder], Packages | None]
     files: tuple[str, ...] = ()  # at the top of the folder
+    optional: bool = False  # they have extras or groups, and `parse` knows which are chosen
 
     def read(self, folder: Folder) -> Packages | None:
         """Return what is installed.
@@ -41,27 +45,30 @@ class Format:
             UnusableError: nothing can be installed from these files.
         """
         try:
-            return self.parse(folder)
+            packages = self.parse(folder)
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             names = " and ".join(name for name in self.files if name in folder.texts)
             raise UnusableError(f"{names} cannot be read; its tool writes it in another form ({error!r}).") from error
+        if packages is not None and not self.optional:
+            folder.choose(packages.source, (), ())
+        return packages
 
 
 #: In order of precedence: what pip is meant to read, locks, what is not locked, what is refused.
 FORMATS = (
     Format(requirements.read, (requirements.FILE,)),
-    Format(uv.read, (uv.LOCK,)),
-    Format(poetry.read, (poetry.LOCK,)),
-    Format(pdm.read, (pdm.LOCK,)),
-    Format(pipenv.read_lock, (pipenv.LOCK,)),
-    Format(pylock.read, (pylock.LOCK,)),
+    Format(uv.read, (uv.LOCK,), optional=True),
+    Format(poetry.read, (poetry.LOCK,), optional=True),
+    Format(pdm.read, (pdm.LOCK,), optional=True),
+    Format(pipenv.read_lock, (pipenv.LOCK,), optional=True),
+    Format(pylock.read, (pylock.LOCK,), optional=True),
     Format(requirements.read_variant),
     Format(requirements.read_folder),
-    Format(pipenv.read, (pipenv.FILE,)),
+    Format(pipenv.read, (pipenv.FILE,), optional=True),
     Format(conda.read, conda.FILES),
     Format(refused.read, refused.FILES),
-    Format(pyproject.read, (pyproject.FILE,)),
-    Format(setuptools.read, (setuptools.SCRIPT, setuptools.CONFIGURATION)),
+    Format(pyproject.read, (pyproject.FILE,), optional=True),
+    Format(setuptools.read, (setuptools.SCRIPT, setuptools.CONFIGURATION), optional=True),
 )
 #: A setting that asks for no file, whatever the folder holds.
 NONE = "none"
@@ -72,16 +79,23 @@ _READ_WITH = {"Pipfile.lock": "Pipfile", **dict.fromkeys(("uv.lock", "poetry.loc
 
 
 def find(
-    setting: str, root: Path, listing: Listing, init_file: str, problems: Problems, progress: Progress
+    settings: ProgramSettings, root: Path, listing: Listing, init_file: str, problems: Problems, progress: Progress
 ) -> Packages:
     """Find what is installed: what the named file says, else the first format of the folder."""
-    folder = _folder(root, listing, bool(init_file), problems)
+    setting = settings.requirements_file
+    extras, groups = (frozenset(map(canonicalize_name, names)) for names in (settings.extras, settings.dependency_groups))
+    folder = replace(_folder(root, listing, bool(init_file), problems), extras=extras, groups=groups)
     packages: Packages | None = Packages()
     try:
         if setting and setting != NONE:
             packages = _named(setting, folder, listing, problems)
         elif setting != NONE:
             packages = next(filter(None, (one.read(folder) for one in FORMATS)), Packages())
+        if packages is not None and not packages.source:
+            folder.choose("the program folder", (), ())
+    except UnknownChoiceError as error:
+        problems.wrong_input(str(error))
+        return Packages()
     except UnusableError as error:
         problems.wrong_folder(str(error))
         return Packages()
@@ -110,6 +124,7 @@ def _named(setting: str, folder: Folder, listing: Listing, problems: Problems) -
     base = PurePosixPath(name).name
     known = next((one for one in FORMATS if base in one.files and base != requirements.FILE), None)
     if known is None:
+        folder.choose(name, (), ())
         return Packages(source=name)
     if base != name:
         raise UnusableError(f"{name} is read at the top of the folder only: name its folder with program-path.")
