@@ -83,7 +83,9 @@ def find(
 ) -> Packages:
     """Find what is installed: what the named file says, else the first format of the folder."""
     setting = settings.requirements_file
-    extras, groups = (frozenset(map(canonicalize_name, names)) for names in (settings.extras, settings.dependency_groups))
+    extras, groups = (
+        frozenset(map(canonicalize_name, names)) for names in (settings.extras, settings.dependency_groups)
+    )
     folder = replace(_folder(root, listing, bool(init_file), problems), extras=extras, groups=groups)
     packages: Packages | None = Packages()
     try:

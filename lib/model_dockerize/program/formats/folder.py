@@ -33,11 +33,14 @@ class Folder:
         Raises:
             UnknownChoiceError: it has not.
         """
+        wrong = []
         for setting, chosen, known in (("extras", self.extras, extras), ("dependency-groups", self.groups, groups)):
             names = sorted(set(map(canonicalize_name, known)))
             if missing := sorted(chosen.difference(names)):
                 has = f"It has {', '.join(names)}." if names else "It has none."
-                raise UnknownChoiceError(f"{setting}: {file} has no {', '.join(missing)}. {has}")
+                wrong.append(f"{setting}: {file} has no {', '.join(missing)}. {has}")
+        if wrong:
+            raise UnknownChoiceError(" ".join(wrong))
 
     def toml(self, name: str) -> dict[str, Any]:
         """Read a TOML file; empty if there is none."""

@@ -58,7 +58,9 @@ def choose(folder: Folder, file: str, extras: Iterable[str] = ()) -> None:
         UnknownChoiceError: it has not.
     """
     content = folder.toml(FILE)
-    folder.choose(file, (*extras, *_extras(content), *_poetrys_extras(content)), (*_groups(content), *_poetrys(content)))
+    folder.choose(
+        file, (*extras, *_extras(content), *_poetrys_extras(content)), (*_groups(content), *_poetrys(content))
+    )
 
 
 def is_package(folder: Folder) -> bool:

@@ -27,6 +27,8 @@ def read(folder: Folder) -> Packages | None:
             local=("-e", f".{chosen}"),
             python=python or _text(script.get("python_requires")),
         )
+    if not options and not extras:
+        return None
     folder.choose(CONFIGURATION, extras, ())
     wanted_extras = [text for name, text in extras.items() if canonicalize_name(name) in folder.extras]
     texts = (options.get("install_requires", ""), *wanted_extras)

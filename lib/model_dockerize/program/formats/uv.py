@@ -18,7 +18,7 @@ _Node = tuple[int, str]  # a package by its place in the lock, and one of its ex
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock of the project at the top of the folder, with those of its extras and groups that are chosen."""
+    """Translate the lock of the project at the top of the folder, with its extras and groups that are chosen."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)
