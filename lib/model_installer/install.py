@@ -5,14 +5,16 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from importlib.util import find_spec
-from typing import Dict, List, Mapping, NamedTuple, Sequence
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence
 
 from model_installer import cuda, pip_settings, requirements, translate
 
 #: Beside this package, where the build mounts both.
 UV = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "uv")
 OLDEST_PYTHON = (3, 8)
+KEEP_INSTALLED = "--keep-installed"
 _CACHE = "/root/.cache/uv"
 
 
@@ -62,7 +64,18 @@ def plan(arguments: Sequence[str], environment: Mapping[str, str], version: Sequ
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Install like `pip install ARGUMENTS`; the exit code is the tool's."""
+    """Install like `pip install ARGUMENTS`; the exit code is the tool's.
+
+    With `--keep-installed` as the first of them, what is installed already keeps its version.
+    """
+    if arguments[:1] == [KEEP_INSTALLED]:
+        if sys.version_info[:2] < OLDEST_PYTHON:
+            _say("A notebook needs Python 3.8 or newer.")
+            return 1
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as held:
+            held.writelines(_installed())
+            held.flush()
+            return main(["--constraint", held.name, *arguments[1:]], environment)
     chosen = plan(arguments, environment, sys.version_info[:2], UV)
     if not chosen.obstacles:
         _say("Installing by uv.")
@@ -79,6 +92,13 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     if code == 0:
         _suggest()
     return code
+
+
+def _installed() -> Iterator[str]:
+    """Pin every package that is there."""
+    for found in import_module("importlib.metadata").distributions():
+        if found.metadata["Name"]:  # else what an uninstallation left behind
+            yield "{}=={}\n".format(found.metadata["Name"], found.version)
 
 
 def _suggest() -> None:

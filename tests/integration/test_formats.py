@@ -1,44 +1,91 @@
-"""Locks of real tools, built: the image holds exactly the packages that the lock names, and the program runs."""
+"""Each format, built, proved and run: the program answers the versions of all packages, which must be the locked."""
 
+import json
 import os
+import re
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.rig import projects
 
-from .conftest import Cli
+from .conftest import Cli, Completed
 
-# It imports what was installed; of the project itself where that is a package.
-MAIN = "import sys, click, idna, socks, urllib3{more}\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).read())\n"
-OLD = {"click": "8.1.8", "idna": "3.7", "PySocks": "1.7.1", "urllib3": "2.6.3"}
-NEW = {"click": "8.5.1", "idna": "3.7", "PySocks": "1.7.1", "urllib3": "2.8.0"}
-
-
-@pytest.mark.parametrize(("project", "locked"), [("uv", NEW), ("poetry", OLD), ("pdm", OLD), ("pipenv", NEW)])
-def test_the_image_holds_what_is_locked(tmp_path: Path, project: str, locked: dict[str, str]) -> None:
-    folder = projects.copy(project, tmp_path / f"format-{project}")
-    more = ", rows" if project == "uv" else ""
-    (folder / "main.py").write_text(MAIN.format(more=more))
-    bundle = os.environ.get("SSL_CERT_FILE")
-    options = ("--ca-bundle", bundle) if bundle else ()
-    image = f"format-{project}:latest"
-    try:
-        built = Cli(tmp_path)("build", folder, "--smoke-test", "false", *options)
-        assert built.returncode == 0, built.stderr
-        frozen = dict(line.split("==") for line in inside(image, "pip", "freeze", "--exclude-editable").split())
-        assert frozen == locked
-        inside(image, "python", "main.py", "/program/main.py", "/tmp/output")
-    finally:
-        subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
+LIST = """import importlib.metadata as metadata
+found = {one.name.lower(): one.version for one in metadata.distributions()}
+own = ("pip", "setuptools", "wheel")  # of the base image
+lines = sorted(f"{name}=={version}" for name, version in found.items() if name not in own)
+"""
+MAIN = f"import sys, click, idna, socks, urllib3\n{LIST}open(sys.argv[2], 'w').write('\\n'.join(lines))\n"
+OLD = {"click": "8.1.8", "idna": "3.7", "pysocks": "1.7.1", "urllib3": "2.6.3"}
+NEW = {"click": "8.5.1", "idna": "3.7", "pysocks": "1.7.1", "urllib3": "2.8.0"}
 
 
-def inside(image: str, *command: str) -> str:
-    done = subprocess.run(
-        ["docker", "run", "--rm", "--network=none", "--user=1000:1000", "--entrypoint=", image, *command],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
+@dataclass(frozen=True)
+class Builder:
+    """Builds folders, each of which answers its packages."""
+
+    cli: Cli
+    folder: Path
+    image: str
+
+    def build(self, locked: dict[str, str], *options: str) -> Completed:
+        """Build and prove: the smoke test compares what the program answers with `locked`."""
+        (self.folder / "smoke").mkdir(exist_ok=True)
+        (self.folder / "smoke/input.txt").write_text("x")
+        expected = "\n".join(sorted(f"{name}=={version}" for name, version in locked.items()))
+        (self.folder / "smoke/expected.txt").write_text(expected)
+        bundle = os.environ.get("SSL_CERT_FILE")
+        built = self.cli("build", self.folder, *(("--ca-bundle", bundle) if bundle else ()), *options)
+        assert built.returncode == 0, built.stdout + built.stderr
+        assert re.search(r"smoke +image (\d+)/\1 checks", built.stdout)
+        return built
+
+
+@pytest.fixture
+def builder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Builder]:
+    name = f"format-{request.node.callspec.id if hasattr(request.node, 'callspec') else request.node.name}"
+    image = name.lower().replace("_", "-")
+    folder = tmp_path / image
+    folder.mkdir()
+    yield Builder(Cli(tmp_path), folder, f"{image}:latest")
+    subprocess.run(["docker", "image", "rm", "--force", f"{image}:latest"], capture_output=True, check=False)
+
+
+LOCKED = {
+    "uv": {**NEW, "rows": "0.1.0"},
+    "poetry": OLD,
+    "poetry1": OLD,
+    "pdm": OLD,
+    "pipenv": NEW,
+    "pylock": NEW,
+}
+
+
+@pytest.mark.parametrize("project", LOCKED)
+def test_the_image_holds_what_is_locked(builder: Builder, project: str) -> None:
+    projects.copy(project, builder.folder)
+    (builder.folder / "main.py").write_text(MAIN)
+    builder.build(LOCKED[project])
+
+
+def test_extras_and_groups(builder: Builder) -> None:
+    projects.copy("uv", builder.folder)
+    (builder.folder / "main.py").write_text(MAIN)
+    locked = {**NEW, "rows": "0.1.0", "attrs": "26.1.0", "iniconfig": "2.3.1"}
+    builder.build(locked, "--extras", "fast", "--dependency-groups", "dev")
+
+
+def test_a_notebook_runs_beside_packages_that_keep_their_versions(builder: Builder) -> None:
+    cells = ["input = output = ''", f"{LIST}kept = [line for line in lines if line.startswith(('idna=', 'six='))]"]
+    cells += ["open(output, 'w').write('\\n'.join(kept))"]
+    listed = [{"cell_type": "code", "source": cell, "metadata": {}, "outputs": []} for cell in cells]
+    listed[0]["metadata"] = {"tags": ["parameters"]}
+    metadata = {"kernelspec": {"name": "somebodys-own", "display_name": "x", "language": "python"}}
+    content = {"cells": listed, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
+    (builder.folder / "score.ipynb").write_text(json.dumps(content))
+    (builder.folder / "requirements.txt").write_text("idna==3.7\nsix==1.16.0\n")
+    builder.build({"idna": "3.7", "six": "1.16.0"})

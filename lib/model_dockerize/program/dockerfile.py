@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 from model_dockerize.errors import InputError
+from model_dockerize.program import notebook
 from model_dockerize.program.layers import large_files
 from model_dockerize.program.naming import is_reference
 from model_dockerize.program.types import MARKER, Program
@@ -117,13 +118,25 @@ def _system_packages(program: Program) -> str:
 def _install(program: Program, server_image: str) -> str:
     packages = program.packages
     if not packages.file:
-        return ""
+        return _notebook(program, server_image)
     # The packages are installed again only if one of these files changes.
     copies = [] if packages.need_code else _copies((packages.file, *packages.includes))
     listed = f"{_installer(program)} -r {shlex.quote(_path(packages.file))}"
     # Apart: none without a hash is taken beside others that have one.
     unhashed = [f"&& {_installer(program)} {shlex.join(packages.unhashed)}"] if packages.unhashed else []
-    return "\n".join((*copies, _run(*_mounts(server_image), *_SECRETS, listed, *unhashed)))
+    steps = (*copies, _run(*_mounts(server_image), *_SECRETS, listed, *unhashed), _notebook(program, server_image))
+    return "\n".join(step for step in steps if step)
+
+
+def _notebook(program: Program, server_image: str) -> str:
+    """Install what executes a notebook, beside packages that stay as they are."""
+    if not program.is_notebook:
+        return ""
+    index = f" --extra-index-url {shlex.quote(program.torch_index)}" if program.torch_index else ""
+    call = (
+        f"{_interpreter(program)} {_INSTALLER}/model_installer --keep-installed{index} {shlex.join(notebook.PACKAGES)}"
+    )
+    return _run(*_mounts(server_image), *_SECRETS, call)
 
 
 def _local(program: Program, server_image: str) -> str:
@@ -191,7 +204,7 @@ def _server(program: Program, server_image: str) -> str:
 def _prepare(program: Program) -> str:
     """Runs `prepare` in the shell if pip runs there: a base's SHELL may change PATH, and both must find one Python."""
     words = [f"{_SERVER}/model-server", "prepare", program.command[0]]
-    needs_shell = program.packages.source or program.init_file or program.system_packages
+    needs_shell = program.packages.source or program.init_file or program.system_packages or program.is_notebook
     return _run(shlex.join(words)) if needs_shell else f"RUN {json.dumps(words, ensure_ascii=False)}"
 
 

@@ -6,7 +6,17 @@ from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.inside import MOST_TEXT, open_file
-from model_dockerize.program import command, formats, gravityai_build, init_script, lfs, python_version, reading, sample
+from model_dockerize.program import (
+    command,
+    formats,
+    gravityai_build,
+    init_script,
+    lfs,
+    notebook,
+    python_version,
+    reading,
+    sample,
+)
 from model_dockerize.program.files import Listing, list_files
 from model_dockerize.program.ignore import CREDENTIAL
 from model_dockerize.program.naming import image_name, image_version, is_reference
@@ -45,6 +55,9 @@ def inspect(
     name = image_name(image.image_name, root.name, problems)
     version = image_version(image.image_version, problems)
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
+    is_notebook = entry.endswith(notebook.SUFFIX)
+    if is_notebook:
+        notebook.check(entry, reading.text(root, entry, problems) or "", argv, problems)
     init_file = _init_file(program.init_file, listing, problems)
     needs = formats.find(program, root, listing, init_file, problems, progress)
     if program.torch_index and needs.exact:
@@ -70,6 +83,7 @@ def inspect(
         version=version,
         path=root,
         entry=entry,
+        is_notebook=is_notebook,
         command=argv,
         python_version=python,
         base_image=base,

@@ -1,6 +1,6 @@
 """What is known of a program folder, as values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 #: The first line of every file that is written into the folder begins with it.
@@ -76,6 +76,11 @@ class Packages:
     unhashed: tuple[str, ...] = ()  # requirements without a hash, where the others have one
     local: tuple[str, ...] = ()  # arguments of pip: folders and archives of the folder, installed after the code
     python: str = ""  # the versions of Python that `source` asks for, as PEP 440 writes them
+    conda: tuple[str, ...] = ()  # arguments of model_installer/conda.py; Python is one of its packages then
+
+    def with_conda(self, *arguments: str) -> "Packages":
+        """Return the same beside packages of conda."""
+        return replace(self, conda=arguments)
 
     @property
     def file(self) -> str:
@@ -114,6 +119,7 @@ class Program:
     init_reads: tuple[str, ...] | None = None  # all that the init script reads of the folder; None: nobody can tell
     license_public_key: str = ""  # whose license keys the model wants; empty: none
     runner_mode: str = "auto"  # how the program is run: auto, command, warm or resident
+    is_notebook: bool = False  # the entry is a notebook of Jupyter
 
     @property
     def image_sample(self) -> str:

@@ -6,9 +6,7 @@ from model_dockerize.program.types import Packages
 _OTHERWISE = "If the base image or the init script brings them, set `requirements-file: none`."
 _RENV = "renv.lock"  # an init script is what restores it
 _REMEDIES = {
-    "pixi.lock": "Its packages are conda's: list what pip can install in requirements.txt.",
-    "pixi.toml": "Its packages are conda's: list what pip can install in requirements.txt.",
-    "conda-lock.yml": "Its packages are conda's: list what pip can install in requirements.txt.",
+    "conda-lock.yml": "Name the environment.yml that it was made from with requirements-file.",
     _RENV: "Restore it in an init script, on a base image of R: `Rscript -e 'renv::restore()'` (docs/base-images.md).",
 }
 FILES = tuple(_REMEDIES)
