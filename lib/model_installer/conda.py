@@ -5,12 +5,13 @@ It runs under the Python of the base image (3.10 and newer); the environment's o
 
 import argparse
 import asyncio
+import os
 import sys
 from typing import Any, List, Sequence
 
 import rattler
 
-PREFIX = "/opt/conda"
+PREFIX = "/opt/environment"
 _CACHE = "/root/.cache/rattler"
 # What conda means by it: repo.anaconda.com has terms of its own for companies.
 _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -66,4 +67,7 @@ def _client() -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # rattler's threads may still run, which Python's own end does not survive

@@ -1,16 +1,22 @@
 """Each format, built, proved and run: the program answers the versions of all packages, which must be the locked."""
 
+import functools
+import http.server
 import json
 import os
 import re
 import subprocess
+import threading
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker
 import pytest
+import yaml
 
-from tests.rig import projects
+from tests.rig import conda_channel, projects
 
 from .conftest import Cli, Completed
 
@@ -82,10 +88,58 @@ def test_extras_and_groups(builder: Builder) -> None:
 def test_a_notebook_runs_beside_packages_that_keep_their_versions(builder: Builder) -> None:
     cells = ["input = output = ''", f"{LIST}kept = [line for line in lines if line.startswith(('idna=', 'six='))]"]
     cells += ["open(output, 'w').write('\\n'.join(kept))"]
-    listed = [{"cell_type": "code", "source": cell, "metadata": {}, "outputs": []} for cell in cells]
+    listed = [
+        {"cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None} for cell in cells
+    ]
     listed[0]["metadata"] = {"tags": ["parameters"]}
     metadata = {"kernelspec": {"name": "somebodys-own", "display_name": "x", "language": "python"}}
     content = {"cells": listed, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
     (builder.folder / "score.ipynb").write_text(json.dumps(content))
     (builder.folder / "requirements.txt").write_text("idna==3.7\nsix==1.16.0\n")
     builder.build({"idna": "3.7", "six": "1.16.0"})
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Serve a channel of conda where the steps of a build reach it."""
+    settings = docker.from_env().api.inspect_network("bridge")["IPAM"]["Config"]
+    gateway = next(config["Gateway"] for config in settings if "Gateway" in config)
+    folder = conda_channel.make(tmp_path_factory.mktemp("channel"))
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer((gateway, 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{gateway}:{server.server_port}", folder
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+MAIN_OF_CONDA = (
+    f"import sys, rows, six, idna\nassert sys.prefix == '/opt/environment'\n{LIST}" + MAIN.partition(LIST)[2]
+)
+OF_CONDA = {"rows": "2.0", "six": "1.15.0", "idna": "3.7"}
+
+
+def test_environment_yml(builder: Builder, channel: tuple[str, Path]) -> None:
+    content = {
+        "name": "anything",
+        "channels": [channel[0], "nodefaults"],
+        "dependencies": ["python=3.13", "rows>=1", {"pip": ["idna==3.7"]}],
+    }
+    (builder.folder / "environment.yml").write_text(yaml.safe_dump(content))
+    (builder.folder / "main.py").write_text(MAIN_OF_CONDA)
+    builder.build(OF_CONDA)
+
+
+def test_pixi_lock(builder: Builder, channel: tuple[str, Path]) -> None:
+    packages = {"python": conda_channel.PYTHON, "rows": "2.0", "six": "1.14.0"}
+    wheel = next(one for one in tomllib.loads(projects.texts("uv")["uv.lock"])["package"] if one["name"] == "idna")
+    (file,) = wheel["wheels"]
+    idna = {"pypi": file["url"], "name": "idna", "version": "3.7", "sha256": file["hash"].removeprefix("sha256:")}
+    (builder.folder / "pixi.lock").write_text(conda_channel.pixi_lock(*channel, packages, [idna]))
+    (builder.folder / "pixi.toml").write_text('[dependencies]\nrows = "*"\n[pypi-dependencies]\nidna = "*"\n')
+    (builder.folder / "main.py").write_text(MAIN_OF_CONDA)
+    builder.build({**OF_CONDA, "six": "1.14.0"})

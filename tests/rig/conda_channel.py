@@ -12,6 +12,8 @@ import json
 import tarfile
 from pathlib import Path
 
+import yaml
+
 PYTHON = "3.13.5"
 _HOME = "/usr/local/bin"  # of Python in the base image
 _SUBDIRS = ("linux-64", "linux-aarch64", "noarch")
@@ -29,6 +31,27 @@ def make(folder: Path) -> Path:
         content = {"info": {"subdir": subdir}, "packages": packages, "packages.conda": {}, "repodata_version": 1}
         (folder / subdir / "repodata.json").write_text(json.dumps(content))
     return folder
+
+
+def pixi_lock(url: str, folder: Path, packages: dict[str, str], wheels: list[dict[str, str]]) -> str:
+    """Write a lock of pixi, version 6: packages of the channel in `folder`, and wheels (pypi, name, version, sha256).
+
+    It need not be what a solver would choose.
+    """
+    by_platform: dict[str, list[dict[str, str]]] = {}
+    listed: dict[str, dict[str, object]] = {}
+    for platform in _SUBDIRS[:2]:
+        for subdir in (platform, "noarch"):
+            for file, record in json.loads((folder / subdir / "repodata.json").read_text())["packages"].items():
+                if packages.get(record["name"]) == record["version"]:
+                    place = f"{url}/{subdir}/{file}"
+                    by_platform.setdefault(platform, []).append({"conda": place})
+                    kept = {key: record[key] for key in ("sha256", "md5", "size", "depends", "noarch") if key in record}
+                    listed[place] = {"conda": place, **kept}
+        by_platform[platform] += [{"pypi": wheel["pypi"]} for wheel in wheels]
+    default = {"channels": [{"url": f"{url}/"}], "indexes": ["https://index.example/simple"], "packages": by_platform}
+    lock = {"version": 6, "environments": {"default": default}, "packages": [*listed.values(), *wheels]}
+    return yaml.safe_dump(lock, sort_keys=False)
 
 
 def url_of(channel: str, subdir: str, name: str, version: str) -> str:

@@ -21,6 +21,8 @@ UPLOAD_BYTES = 2 * 1024**3
 _FOLDER = "/program"
 _SERVER = "/opt/model-server"
 _INSTALLER = "/run/install"
+#: Of conda's packages; lib/model_installer/conda.py makes it. /opt/conda may be the base image's own.
+_ENVIRONMENT = "/opt/environment"
 _PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[0-9.]*")
 # Old engines know these without a `# syntax=` line, which would have to be pulled from a registry.
 _CA_BUNDLE = "--mount=type=secret,id=ca-bundle,required=false"
@@ -30,6 +32,7 @@ _MOUNTS = (
     _CA_BUNDLE,
 )
 _UV_CACHE = "--mount=type=cache,target=/root/.cache/uv"
+_CONDA_CACHE = "--mount=type=cache,target=/root/.cache/rattler"
 _APT_CA_BUNDLE = (
     "if [ -f /run/secrets/ca-bundle ]; then"
     """ echo 'Acquire::https::CAInfo "/run/secrets/ca-bundle";' > /tmp/apt.conf; export APT_CONFIG=/tmp/apt.conf; fi;"""
@@ -52,7 +55,7 @@ def render_dockerfile(program: Program, server_image: str) -> str:
     """
     if not is_reference(server_image):
         raise InputError(f"The server image {server_image!r} is no image reference.")
-    install = _install(program, server_image)
+    install = "\n\n".join(filter(None, (_conda(program, server_image), _install(program, server_image))))
     code = _copy(("",), "")
     large = LARGE_FILES if large_files(program) else ""
     init = _init(program)
@@ -95,8 +98,10 @@ def _base(program: Program) -> str:
             "# hadolint ignore=DL3002",
             "USER 0:0",
             "ENV PYTHONUNBUFFERED=1",
-            "# For micromamba's images, whose entrypoint puts this on PATH: it is replaced here.",
-            "ENV PATH=$PATH:/opt/conda/bin",
+            "# Of the packages of conda."
+            if program.packages.conda
+            else "# For micromamba's images, whose entrypoint puts this on PATH: it is replaced here.",
+            f"ENV PATH={_ENVIRONMENT}/bin:$PATH" if program.packages.conda else "ENV PATH=$PATH:/opt/conda/bin",
             f"WORKDIR {_FOLDER}",
         )
     )
@@ -113,6 +118,16 @@ def _system_packages(program: Program) -> str:
         f"&& DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {names}",
         "&& rm -rf /var/lib/apt/lists/* /tmp/apt.conf",
     )
+
+
+def _conda(program: Program, server_image: str) -> str:
+    """Make the environment of conda's packages, whose Python then gets those of pip."""
+    words = program.packages.conda
+    if not words:
+        return ""
+    copies = _copies((program.packages.source,)) if program.packages.source in words else []
+    call = f"python3 {_INSTALLER}/model_installer --conda {shlex.join(words)}"
+    return "\n".join((*copies, _run(*_mounts(server_image), _CONDA_CACHE, *_SECRETS, call)))
 
 
 def _install(program: Program, server_image: str) -> str:

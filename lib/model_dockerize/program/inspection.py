@@ -181,6 +181,10 @@ def _base(
                 f"or `base_image = {newer}` under [dockerfile] in Config.ini."
             )
         return "", program.base_image
+    if needs.conda:
+        if program.python_version:
+            progress.warning(f"{needs.source} brings its own Python; python-version is overruled.")
+        return "", python_version.default_image(python_version.DEFAULT)
     version = python_version.choose(program.python_version, root, needs, problems, progress)
     image = python_version.default_image(version)
     warning = python_version.support_warning(image, date.today())

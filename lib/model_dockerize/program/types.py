@@ -1,6 +1,6 @@
 """What is known of a program folder, as values."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 #: The first line of every file that is written into the folder begins with it.
@@ -77,10 +77,6 @@ class Packages:
     local: tuple[str, ...] = ()  # arguments of pip: folders and archives of the folder, installed after the code
     python: str = ""  # the versions of Python that `source` asks for, as PEP 440 writes them
     conda: tuple[str, ...] = ()  # arguments of model_installer/conda.py; Python is one of its packages then
-
-    def with_conda(self, *arguments: str) -> "Packages":
-        """Return the same beside packages of conda."""
-        return replace(self, conda=arguments)
 
     @property
     def file(self) -> str:

@@ -618,11 +618,8 @@ def test_a_package_of_poetry_is_installed_if_there_is_one(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({"environment.yml": "dependencies: [python=3.11, numpy, {pip: [a]}]"}, "asks for packages of conda (numpy)"),
         ({"environment.yml": "dependencies: [pip: ['-e .']]"}, "an option of pip stands among its packages"),
-        ({"environment.yml": "{"}, "environment.yml is not valid YAML"),
-        ({"pixi.lock": "version: 6"}, "pixi.lock says which packages the program needs, and is not read"),
-        ({"pixi.toml": ""}, "pixi.toml says which packages"),
+        ({"conda-lock.yml": ""}, "conda-lock.yml says which packages the program needs, and is not read"),
         ({"renv.lock": "{}"}, "Rscript -e 'renv::restore()'"),
         ({"uv.lock": "version = 2"}, "uv.lock has the version 2; version 1 can be read"),
         ({"uv.lock": "version = 1"}, "does not hold the project of pyproject.toml: run `uv lock`"),

@@ -77,7 +77,11 @@ NONE = "none"
 # Files that say many things; they are passed over only if they say something of packages.
 _OF_MANY_THINGS = {"pyproject.toml": "dependencies", "setup.cfg": "install_requires"}
 # What is read together with a lock, and so is not passed over.
-_READ_WITH = {"Pipfile.lock": "Pipfile", **dict.fromkeys(("uv.lock", "poetry.lock", "pdm.lock"), "pyproject.toml")}
+_READ_WITH = {
+    "Pipfile.lock": "Pipfile",
+    **dict.fromkeys(("uv.lock", "poetry.lock", "pdm.lock"), "pyproject.toml"),
+    pixi.LOCK: pixi.FILE,
+}
 
 
 def find(
@@ -108,6 +112,8 @@ def find(
     if packages.source and not (packages.text or packages.exact or packages.local):
         packages = requirements.complete(packages, root, listing, problems, progress)
     _tell(packages, folder, root, listing, progress)
+    if packages.conda:
+        progress.info(f"Packages of conda are installed by py-rattler, from the channels that {packages.source} names.")
     return packages
 
 

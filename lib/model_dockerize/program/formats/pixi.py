@@ -1,5 +1,7 @@
 """Reads pixi.lock: packages of conda, which are installed from the lock itself, and packages of an index."""
 
+import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ LOCK, FILE = "pixi.lock", "pixi.toml"
 _VERSIONS = (6, 7)
 _REMEDY = "pixi lock"
 _MACHINES = {"linux-64": "x86_64", "linux-aarch64": "aarch64"}
-_PUBLIC = ".".join(("files", "pythonhosted", "org"))  # its files are found on every mirror by name, version and hash
+_PUBLIC = re.compile(r"files\.pythonhosted\.org")  # its files are on every mirror by name, version and hash
 
 
 def read(folder: Folder) -> Packages | None:
@@ -29,12 +31,14 @@ def read(folder: Folder) -> Packages | None:
             raise UnusableError(f"{FILE} is not locked: run `{_REMEDY}`. The lock is installed from.")
         return None
     lock = _load(folder)
-    environment = table(lock.get("environments", {}), LOCK, "environments").get("default")
+    environment = table(lock.get("environments", {}), LOCK, "environments").get("default", {})
     platforms = table(table(environment, LOCK, "its environment default").get("packages", {}), LOCK, "packages")
     ours = {name: tables(platforms[name], LOCK, name) for name in _MACHINES if name in platforms}
     if not ours:
         has = ", ".join(map(str, platforms)) or "nothing"
-        raise UnusableError(f"{LOCK} is locked for {has}: add linux-64 to the platforms of {FILE}, and run `{_REMEDY}`.")
+        raise UnusableError(
+            f"{LOCK} is locked for {has}: add linux-64 to the platforms of {FILE}, and run `{_REMEDY}`."
+        )
     known = {
         str(package.get("pypi") or package.get("conda")): package
         for package in tables(lock.get("packages", []), LOCK, "packages")
@@ -47,7 +51,7 @@ def read(folder: Folder) -> Packages | None:
                 place = str(entry["pypi"])
                 pins.setdefault(_pin(place, known[place]), []).append(_MACHINES[name])
     listed = [_for_machines(pin, machines, len(ours)) for pin, machines in pins.items()]
-    return locked(folder, LOCK, listed).with_conda("--lock", LOCK)
+    return replace(locked(folder, LOCK, listed), conda=("--lock", LOCK))
 
 
 def _load(folder: Folder) -> dict[str, Any]:
@@ -65,7 +69,9 @@ def _load(folder: Folder) -> dict[str, Any]:
 
 def _check_fresh(folder: Folder, ours: dict[str, list[dict[str, Any]]], known: dict[str, dict[str, Any]]) -> None:
     """Compare the names in the lock with those that the project asks for now."""
-    own = table(table(folder.toml(pyproject.FILE).get("tool", {}), pyproject.FILE, "tool").get("pixi", {}), LOCK, "pixi")
+    own = table(
+        table(folder.toml(pyproject.FILE).get("tool", {}), pyproject.FILE, "tool").get("pixi", {}), LOCK, "pixi"
+    )
     project = folder.toml(FILE) if FILE in folder.texts else own
     asked = {*project.get("dependencies", {}), *project.get("pypi-dependencies", {})}
     for platform, entries in ours.items():
@@ -74,9 +80,8 @@ def _check_fresh(folder: Folder, ours: dict[str, list[dict[str, Any]]], known: d
             raise UnusableError(f"{LOCK} says nothing of {lost[0]}: run `{_REMEDY}`.")
         have = {_name(place, known[place]) for place in places}
         if missing := sorted(name for name in asked if canonicalize_name(name) not in have):
-            raise UnusableError(
-                f"{LOCK} does not hold {', '.join(missing)} for {platform}, which the project asks for: run `{_REMEDY}`."
-            )
+            names = ", ".join(missing)
+            raise UnusableError(f"{LOCK} does not hold {names} for {platform}, which is asked for: run `{_REMEDY}`.")
 
 
 def _name(place: str, package: dict[str, Any]) -> str:
@@ -92,11 +97,11 @@ def _pin(place: str, package: dict[str, Any]) -> Pin:
         return Pin(name, url=git_url(url.partition("?")[0], commit))
     if "://" not in place:
         return Pin(name, path=place, editable=bool(package.get("editable")))
-    if urlsplit(place).hostname == _PUBLIC:
+    if _PUBLIC.fullmatch(urlsplit(place).hostname or ""):
         return Pin(name, version, hashes=hashes)
     return Pin(name, url=place.partition("#")[0], hashes=hashes)
 
 
 def _for_machines(pin: Pin, machines: list[str], locked_for: int) -> Pin:
     marker = "" if len(machines) == locked_for else f'platform_machine == "{machines[0]}"'
-    return Pin(pin.name, pin.version, pin.url, pin.path, pin.editable, marker, pin.hashes, pin.index)
+    return replace(pin, marker=marker)
