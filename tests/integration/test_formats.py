@@ -9,6 +9,7 @@ import subprocess
 import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,9 @@ import docker
 import pytest
 import yaml
 
-from tests.rig import conda_channel, projects
+from tests.rig import conda_channel, cran, projects
 
-from .conftest import Cli, Completed
+from .conftest import ROOT, Cli, Completed
 
 LIST = """import importlib.metadata as metadata
 found = {one.name.lower(): one.version for one in metadata.distributions()}
@@ -99,17 +100,23 @@ def test_a_notebook_runs_beside_packages_that_keep_their_versions(builder: Build
     builder.build({"idna": "3.7", "six": "1.16.0"})
 
 
-@pytest.fixture(scope="module")
-def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Serve a channel of conda where the steps of a build reach it."""
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder where the steps of a build reach it."""
     settings = docker.from_env().api.inspect_network("bridge")["IPAM"]["Config"]
     gateway = next(config["Gateway"] for config in settings if "Gateway" in config)
-    folder = conda_channel.make(tmp_path_factory.mktemp("channel"))
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer((gateway, 0), handler) as server:
+    with http.server.ThreadingHTTPServer((gateway, 0), functools.partial(Quiet, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://{gateway}:{server.server_port}", folder
+        yield f"http://{gateway}:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Name a channel of conda, and the folder that it is in."""
+    folder = conda_channel.make(tmp_path_factory.mktemp("channel"))
+    with served(folder) as url:
+        yield url, folder
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -143,3 +150,39 @@ def test_pixi_lock(builder: Builder, channel: tuple[str, Path]) -> None:
     (builder.folder / "pixi.toml").write_text('[dependencies]\nrows = "*"\n[pypi-dependencies]\nidna = "*"\n')
     (builder.folder / "main.py").write_text(MAIN_OF_CONDA)
     builder.build({**OF_CONDA, "six": "1.14.0"})
+
+
+R = "localhost/md-base/format-r"
+RENV = f"""FROM {R}
+RUN --mount=type=secret,id=ca-bundle,required=false \\
+    if [ -f /run/secrets/ca-bundle ]; then \\
+    echo 'Acquire::https::CAInfo "/run/secrets/ca-bundle";' > /tmp/apt.conf; export APT_CONFIG=/tmp/apt.conf; fi; \\
+    apt-get update && apt-get install -y --no-install-recommends r-cran-renv
+"""
+SCORE = """paths <- commandArgs(trailingOnly = TRUE)
+cat(paste0(rows::rows(), "==", packageVersion("rows")), file = paths[2])
+"""
+#: As the one of renv, which else fetches renv and makes a library in the folder.
+ACTIVATE = 'if (Sys.getenv("RENV_CONFIG_AUTOLOADER_ENABLED") != "FALSE") stop("this would fetch renv")\n'
+
+
+def test_renv_lock(builder: Builder, tmp_path: Path) -> None:
+    for name, text in ((R, (ROOT / "tests/bases/rocker/base.Dockerfile").read_text()), (f"{R}-renv", RENV)):
+        bundle = os.environ.get("SSL_CERT_FILE")
+        secret = (f"--secret=id=ca-bundle,src={bundle}",) if bundle else ()
+        subprocess.run(["docker", "build", *secret, "--tag", name, "-"], input=text.encode(), check=True)
+    with served(cran.make(tmp_path / "cran")) as url:
+        package = {"Package": "rows", "Version": cran.OLDER, "Source": "Repository", "Repository": "CRAN"}
+        language = {"Version": "4.5.0", "Repositories": [{"Name": "CRAN", "URL": url}]}
+        files = {
+            "renv.lock": json.dumps({"R": language, "Packages": {"rows": package}}),
+            "score.R": SCORE,
+            ".Rprofile": 'source("renv/activate.R")\n',
+            "renv/activate.R": ACTIVATE,
+        }
+        for path, text in files.items():
+            (builder.folder / path).parent.mkdir(exist_ok=True)
+            (builder.folder / path).write_text(text)
+        builder.build(
+            {"rows": cran.OLDER}, "--base-image", f"{R}-renv", "--command", "Rscript score.R {input} {output}"
+        )

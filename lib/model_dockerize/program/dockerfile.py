@@ -55,7 +55,8 @@ def render_dockerfile(program: Program, server_image: str) -> str:
     """
     if not is_reference(server_image):
         raise InputError(f"The server image {server_image!r} is no image reference.")
-    install = "\n\n".join(filter(None, (_conda(program, server_image), _install(program, server_image))))
+    steps = (_conda(program, server_image), _renv(program, server_image), _install(program, server_image))
+    install = "\n\n".join(filter(None, steps))
     code = _copy(("",), "")
     large = LARGE_FILES if large_files(program) else ""
     init = _init(program)
@@ -128,6 +129,22 @@ def _conda(program: Program, server_image: str) -> str:
     copies = _copies((program.packages.source,)) if program.packages.source in words else []
     call = f"python3 {_INSTALLER}/model_installer --conda {shlex.join(words)}"
     return "\n".join((*copies, _run(*_mounts(server_image), _CONDA_CACHE, *_SECRETS, call)))
+
+
+def _renv(program: Program, server_image: str) -> str:
+    """Let renv restore its lock into the library of the base image's R."""
+    words = program.packages.renv
+    if not words:
+        return ""
+    call = f"Rscript --vanilla {_INSTALLER}/model_installer/restore.R {shlex.join(words)}"
+    return "\n".join(
+        (
+            *_copies((program.packages.source,)),
+            _run(*_mounts(server_image), *_SECRETS, 'export CURL_CA_BUNDLE="${SSL_CERT_FILE:-}";', call),
+            "# Else renv/activate.R would look for a library of the folder's own, and fetch it for each job.",
+            "ENV RENV_CONFIG_AUTOLOADER_ENABLED=FALSE",
+        )
+    )
 
 
 def _install(program: Program, server_image: str) -> str:

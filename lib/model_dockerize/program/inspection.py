@@ -181,6 +181,8 @@ def _base(
                 f"or `base_image = {newer}` under [dockerfile] in Config.ini."
             )
         return "", program.base_image
+    if needs.base_image:
+        return "", needs.base_image
     if needs.conda:
         if program.python_version:
             progress.warning(f"{needs.source} brings its own Python; python-version is overruled.")

@@ -615,12 +615,17 @@ def test_a_package_of_poetry_is_installed_if_there_is_one(tmp_path: Path) -> Non
     assert look(fill(folder, {"pyproject.toml": project % "package-mode = false\n"})).packages.local == ()
 
 
+RENV = json.dumps({"R": {"Version": "4.4.1", "Repositories": [{"Name": "CRAN", "URL": "https://r.example"}]}})
+
+
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
         ({"environment.yml": "dependencies: [pip: ['-e .']]"}, "an option of pip stands among its packages"),
         ({"conda-lock.yml": ""}, "conda-lock.yml says which packages the program needs, and is not read"),
-        ({"renv.lock": "{}"}, "Rscript -e 'renv::restore()'"),
+        ({"renv.lock": "{}"}, "renv.lock names no version of R"),
+        ({"renv.lock": RENV.replace("https://", "https://me:pw@")}, "without credentials"),
+        ({"renv.lock": RENV.replace("CRAN", "-e x")}, "a repository has no name"),
         ({"uv.lock": "version = 2"}, "uv.lock has the version 2; version 1 can be read"),
         ({"uv.lock": "version = 1"}, "does not hold the project of pyproject.toml: run `uv lock`"),
         ({"uv.lock": "version ="}, "uv.lock is not valid TOML"),
@@ -692,6 +697,17 @@ def test_what_is_passed_over_is_told(tmp_path: Path, files: dict[str, str], told
     heard = Heard()
     look(fill(tmp_path, {"main.py": "", **files}), heard)
     assert told in heard.infos
+
+
+def test_a_lock_of_r_is_restored_on_its_r(tmp_path: Path) -> None:
+    program = look(fill(tmp_path, {"score.R": "", "renv.lock": RENV}), command="Rscript score.R")
+    assert program.packages.renv == ("renv.lock", "CRAN=https://r.example")
+    assert program.base_image == "rocker/r-ver:4.4.1"
+    text = render_dockerfile(program, SERVER)
+    assert "Rscript --vanilla /run/install/model_installer/restore.R renv.lock CRAN=https://r.example" in text
+    assert text.index('/renv.lock", "/program/"]') < text.index("restore.R") < text.index('"${MODEL_CONTEXT}/", ')
+    own = look(tmp_path, command="Rscript score.R", base_image="r:1")
+    assert own.base_image == "r:1"
 
 
 def test_an_init_script_is_taken_to_restore_a_lock_of_r(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from model_dockerize.program.formats import (
     pylock,
     pyproject,
     refused,
+    renv,
     requirements,
     setuptools,
     uv,
@@ -69,6 +70,7 @@ FORMATS = (
     Format(pipenv.read, (pipenv.FILE,), optional=True),
     Format(refused.read, refused.FILES),
     Format(conda.read, conda.FILES),
+    Format(renv.read, (renv.LOCK,)),
     Format(pyproject.read, (pyproject.FILE,), optional=True),
     Format(setuptools.read, (setuptools.SCRIPT, setuptools.CONFIGURATION), optional=True),
 )
