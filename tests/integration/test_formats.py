@@ -65,7 +65,6 @@ def builder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Builder]
 LOCKED = {
     "uv": {**NEW, "rows": "0.1.0"},
     "poetry": OLD,
-    "poetry1": OLD,
     "pdm": OLD,
     "pipenv": NEW,
     "pylock": NEW,

@@ -16,6 +16,7 @@ from model_dockerize.program import (
     python_version,
     reading,
     sample,
+    tools,
 )
 from model_dockerize.program.files import Listing, list_files
 from model_dockerize.program.ignore import CREDENTIAL
@@ -76,6 +77,7 @@ def inspect(
     _check_schema(said.schema, input_types[0], output_types[0], problems)
     problems.raise_if_any(str(root))
     _tell(root, listing, progress)
+    tools.tell(needs, entry, program.pip_config, progress)
     if said.unused:
         progress.info(f"{gravityai_build.NAME}: nothing is done with {', '.join(said.unused)}.")
     return Program(

@@ -8,6 +8,7 @@ from model_dockerize.program.problems import Problems
 
 SUFFIX = ".ipynb"
 #: What is installed beside the model's packages, which stay as they are: it executes, and is the kernel.
+NAMES = ("papermill", "ipykernel")
 PACKAGES = ("papermill>=2.4", "ipykernel")
 INPUT, OUTPUT = "input", "output"  # names of the parameters
 # The executed notebook is kept nowhere; what its cells print goes to the log.

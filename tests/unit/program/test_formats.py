@@ -87,7 +87,9 @@ def test_a_lock_is_translated_as_its_own_tool_does(tmp_path: Path, project: str)
 
 def test_extras_and_groups_that_are_chosen_are_translated_as_uv_does(tmp_path: Path) -> None:
     exported = projects.exported("uv-chosen")
-    packages = look(copied("uv", tmp_path), extras=("Fast",), dependency_groups=("DEV",)).packages
+    heard = Heard()
+    packages = look(copied("uv", tmp_path), heard, extras=("Fast",), dependency_groups=("DEV",)).packages
+    assert "Packages are installed from uv.lock with extra fast, group dev." in heard.infos
     for python in ("3.9", "3.11", "3.13"):
         assert installed(packages.text, python, "x86_64") == installed(exported, python, "x86_64")
 
@@ -706,8 +708,9 @@ def test_a_lock_of_r_is_restored_on_its_r(tmp_path: Path) -> None:
     text = render_dockerfile(program, SERVER)
     assert "Rscript --vanilla /run/install/model_installer/restore.R renv.lock CRAN=https://r.example" in text
     assert text.index('/renv.lock", "/program/"]') < text.index("restore.R") < text.index('"${MODEL_CONTEXT}/", ')
-    own = look(tmp_path, command="Rscript score.R", base_image="r:1")
-    assert own.base_image == "r:1"
+    heard = Heard()
+    assert look(tmp_path, heard, command="Rscript score.R", base_image="r:1").base_image == "r:1"
+    assert "The build takes renv from the base image, else from a repository of renv.lock." in heard.infos
 
 
 def test_an_init_script_is_taken_to_restore_a_lock_of_r(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.program import render_dockerfile
 
-from .folder import SERVER, fill, look
+from .folder import SERVER, Heard, fill, look
 
 EXECUTE = ("python", "-m", "papermill")
 OPTIONS = ("/dev/null", "--kernel", "python3", "--log-output", "--no-progress-bar")
@@ -77,3 +77,13 @@ def test_what_cannot_be_run_is_refused(tmp_path: Path, files: dict[str, str], se
     with pytest.raises(ProgramError) as caught:
         look(fill(tmp_path, files))
     assert sentence in caught.value.details[0]
+
+
+@pytest.mark.parametrize(("said", "warns"), [("true", True), ("0", False)])
+def test_a_build_without_an_index_is_told_what_it_must_bring(tmp_path: Path, said: str, warns: bool) -> None:
+    heard, config = Heard(), tmp_path / "pip.conf"
+    config.write_text(f"[install]\nno-index = {said}\nfind-links = /wheels\n")
+    look(fill(tmp_path / "program", {"score.ipynb": USES_BOTH}), heard, pip_config=config)
+    assert "The build fetches papermill and ipykernel from the package index, for executing score.ipynb." in heard.infos
+    warning = "pip-config says no-index: papermill and ipykernel must be where find-links points, for executing"
+    assert any(text.startswith(warning) for text in heard.warnings) == warns

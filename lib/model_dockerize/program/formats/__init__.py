@@ -114,8 +114,6 @@ def find(
     if packages.source and not (packages.text or packages.exact or packages.local):
         packages = requirements.complete(packages, root, listing, problems, progress)
     _tell(packages, folder, root, listing, progress)
-    if packages.conda:
-        progress.info(f"Packages of conda are installed by py-rattler, from the channels that {packages.source} names.")
     return packages
 
 
@@ -148,6 +146,10 @@ def _named(setting: str, folder: Folder, listing: Listing, problems: Problems) -
     return packages
 
 
+def _chosen(folder: Folder) -> tuple[tuple[str, frozenset[str]], ...]:
+    return (("extra", folder.extras), ("group", folder.groups))
+
+
 def _tell(packages: Packages, folder: Folder, root: Path, listing: Listing, progress: Progress) -> None:
     read = {packages.source, _READ_WITH.get(packages.source, ""), *packages.includes}
     if packages.need_code:  # a requirement like `.` reads the project
@@ -157,7 +159,9 @@ def _tell(packages: Packages, folder: Folder, root: Path, listing: Listing, prog
     passed_over = [name for name in present if _OF_MANY_THINGS.get(name, "") in folder.texts.get(name, "")]
     if packages.source:
         others = f" Passed over: {', '.join(passed_over)}." if passed_over else ""
-        progress.info(f"Packages are installed from {packages.source}.{others}")
+        chosen = [f"{kind} {name}" for kind, names in _chosen(folder) for name in sorted(names)]
+        besides = f" with {', '.join(chosen)}" if chosen else ""
+        progress.info(f"Packages are installed from {packages.source}{besides}.{others}")
         return
     for name in passed_over:
         progress.warning(
