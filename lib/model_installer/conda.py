@@ -44,12 +44,13 @@ async def _make(lock: str, channels: Sequence[str], specs: Sequence[str]) -> Non
 
 async def _solved(channels: Sequence[str], specs: Sequence[str]) -> List[Any]:
     named = [one for channel in channels for one in (_DEFAULTS if channel == "defaults" else (channel,))]
-    return await rattler.solve(
+    records = await rattler.solve(
         [rattler.Channel(name) for name in named],
         [rattler.MatchSpec(spec) for spec in specs],
         gateway=rattler.Gateway(cache_dir=_CACHE, client=_client()),
         virtual_packages=rattler.VirtualPackage.detect(),
     )
+    return list(records)
 
 
 def _locked(path: str) -> List[Any]:

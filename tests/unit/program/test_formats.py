@@ -654,6 +654,10 @@ RENV = json.dumps({"R": {"Version": "4.4.1", "Repositories": [{"Name": "CRAN", "
         ({"pyproject.toml": PROJECT + '[tool.uv.sources]\na = { path = "../a" }'}, "a come from places that only"),
         ({"setup.cfg": "[options]\ninstall_requires = a b\n"}, "setup.cfg: install_requires"),
         ({"pyproject.toml": PROJECT + '[dependency-groups]\na = "b"'}, "dependency-groups.a is no list"),
+        (
+            {"requirements.txt": "a==1\nnumpy @ file:///croot/numpy_1/work/dist/numpy-1.whl\n"},
+            "requirements.txt line 2: 'numpy @ file:///croot/numpy_1/work/dist/numpy-1.whl' is a path on the computer",
+        ),
         ({"requirements/one.txt": "", "requirements/two.txt": ""}, "several files could be the requirements"),
         (
             {"uv.lock": UV + UV_ROOT % "", "pyproject.toml": PROJECT},
@@ -727,6 +731,19 @@ def test_a_file_of_any_format_may_be_named(tmp_path: Path) -> None:
         look(folder, requirements_file="sub/uv.lock")
     with pytest.raises(InputError, match=r"'poetry\.lock' is not in the folder"):
         look(folder, requirements_file="poetry.lock")
+
+
+def test_what_lies_in_a_folder_of_the_folder_is_told_if_nothing_is_installed(tmp_path: Path) -> None:
+    files = {"binder/environment.yml": "", "model/requirements.txt": "", "model/setup.cfg": "", "a/b/uv.lock": ""}
+    heard = Heard()
+    look(fill(tmp_path, {"main.py": "", **files}), heard)
+    assert [warning.partition(" ")[0] for warning in heard.warnings] == [
+        "binder/environment.yml",
+        "model/requirements.txt",
+    ]
+    heard = Heard()
+    look(fill(tmp_path, {"requirements.txt": "a"}), heard)
+    assert heard.warnings == []
 
 
 def test_what_dockerignore_hides_is_told(tmp_path: Path) -> None:

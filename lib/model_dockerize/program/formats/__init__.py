@@ -146,6 +146,14 @@ def _named(setting: str, folder: Folder, listing: Listing, problems: Problems) -
     return packages
 
 
+def _says_packages(path: str) -> bool:
+    """Tell whether a file in a folder of the folder is one that packages would be installed from at the top."""
+    name = PurePosixPath(path).name
+    return requirements.looks_like_one(name) or (
+        name not in _OF_MANY_THINGS and any(name in one.files for one in FORMATS)
+    )
+
+
 def _chosen(folder: Folder) -> tuple[tuple[str, frozenset[str]], ...]:
     return (("extra", folder.extras), ("group", folder.groups))
 
@@ -163,6 +171,7 @@ def _tell(packages: Packages, folder: Folder, root: Path, listing: Listing, prog
         besides = f" with {', '.join(chosen)}" if chosen else ""
         progress.info(f"Packages are installed from {packages.source}{besides}.{others}")
         return
+    passed_over += [path for path in sorted(folder.paths) if path.count("/") == 1 and _says_packages(path)]
     for name in passed_over:
         progress.warning(
             f"{name} is not installed from. If the model needs its packages, name it with requirements-file.",

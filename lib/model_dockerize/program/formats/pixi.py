@@ -57,7 +57,8 @@ def read(folder: Folder) -> Packages | None:
 def _load(folder: Folder) -> dict[str, Any]:
     try:
         # Thousands of lines are usual; the loader in C reads them ten times faster.
-        content = yaml.load(folder.texts[LOCK], getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - it is safe
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = yaml.load(folder.texts[LOCK], loader)  # noqa: S506 - it is safe  # nosec B506
     except (yaml.YAMLError, RecursionError) as error:
         raise UnusableError(f"{LOCK} is not valid YAML: {error}.") from error
     lock = table(content, LOCK, "its content")
