@@ -148,9 +148,10 @@ def _named(setting: str, folder: Folder, listing: Listing, problems: Problems) -
 
 def _says_packages(path: str) -> bool:
     """Tell whether a file in a folder of the folder is one that packages would be installed from at the top."""
-    name = PurePosixPath(path).name
-    return requirements.looks_like_one(name) or (
-        name not in _OF_MANY_THINGS and any(name in one.files for one in FORMATS)
+    folder, _, name = path.partition("/")
+    known = any(name in one.files for one in FORMATS) and name not in (*_OF_MANY_THINGS, setuptools.SCRIPT)
+    return (known or requirements.looks_like_one(name)) and not any(
+        map(requirements.is_not_for_running, (folder, name))
     )
 
 
