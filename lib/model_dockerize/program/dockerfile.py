@@ -99,6 +99,7 @@ def _base(program: Program) -> str:
             "# hadolint ignore=DL3002",
             "USER 0:0",
             "ENV PYTHONUNBUFFERED=1",
+            *(f"ENV {name}={_quote(value)}" for name, value in program.packages.variables),
             "# Of the packages of conda."
             if program.packages.conda
             else "# For micromamba's images, whose entrypoint puts this on PATH: it is replaced here.",

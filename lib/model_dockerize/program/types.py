@@ -77,6 +77,7 @@ class Packages:
     local: tuple[str, ...] = ()  # arguments of pip: folders and archives of the folder, installed after the code
     python: str = ""  # the versions of Python that `source` asks for, as PEP 440 writes them
     conda: tuple[str, ...] = ()  # arguments of model_installer/conda.py; Python is one of its packages then
+    variables: tuple[tuple[str, str], ...] = ()  # of the environment, that they come with
     renv: tuple[str, ...] = ()  # arguments of model_installer/restore.R
     base_image: str = ""  # that the packages are for, where no input names one; empty: of Python
 

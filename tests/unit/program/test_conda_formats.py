@@ -71,6 +71,7 @@ def test_a_lock_of_pixi(tmp_path: Path) -> None:
 def test_packages_of_conda(tmp_path: Path) -> None:
     content = """name: x
 channels: [conda-forge, nodefaults, 'https://e.org/c']
+variables: {OMP_NUM_THREADS: 1, GREETING: 'say "$HOME"'}
 dependencies: [python=3.11, 'numpy>=1.2,<2', pytorch::torch=2.1=cpu_0, {pip: [six]}]
 """
     heard = Heard()
@@ -83,6 +84,7 @@ dependencies: [python=3.11, 'numpy>=1.2,<2', pytorch::torch=2.1=cpu_0, {pip: [si
     fetched = "The build fetches py-rattler from the package index, for the packages of conda in environment.yml."
     assert fetched in heard.infos
     text = render_dockerfile(program, SERVER)
+    assert 'ENV OMP_NUM_THREADS="1"\nENV GREETING="say \\"\\$HOME\\""\n' in text
     assert "--conda --channel conda-forge --channel https://e.org/c python=3.11 'numpy>=1.2,<2'" in text
 
 
@@ -96,6 +98,8 @@ def test_conda_looks_where_it_always_does_if_no_channel_is_named(tmp_path: Path)
     [
         ({"environment.yml": "dependencies: ['numpy\\n--x']"}, "is no package of conda"),
         ({"environment.yml": "dependencies: [-numpy]"}, "'-numpy' is no package of conda"),
+        ({"environment.yml": "variables: {PATH: /x}\ndependencies: [numpy]"}, "variables: 'PATH' cannot be set"),
+        ({"environment.yml": 'variables: {A: "b\\n"}'}, "variables: 'A' cannot be set"),
         ({"environment.yml": "dependencies: numpy"}, "dependencies is no list"),
         ({"environment.yml": "channels: ['--x y']\ndependencies: [numpy]"}, "'--x y' is no channel"),
         ({"environment.yml": "channels: ['https://a:b@e.org/c']\ndependencies: [a]"}, "is no channel"),

@@ -15,6 +15,7 @@ FILES = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml", "env.
 _SPEC = re.compile(r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*?)\s*(?P<version>[=<>!~\[][ -~]*|\s[ -~]*)?")
 _CHANNEL = re.compile(r"[\w.:/%~+-]+")
 _TOKEN = re.compile(r"/t/[^/]+/")  # how Anaconda's channels take a token
+_VARIABLE = re.compile(r"(?!PATH$|MODEL_)[A-Za-z_][A-Za-z0-9_]*")
 _FROM_BASE = ("python", "pip", "setuptools", "wheel")  # what every base image with Python has
 _USUAL = "defaults"  # what conda looks through where a file names no channel
 
@@ -43,6 +44,7 @@ def read(folder: Folder) -> Packages | None:
         need_git=any("git+" in line for line in lines),
         python="" if needs_conda else conda_python(version),
         conda=(*_channels(content, file), *specs) if needs_conda else (),
+        variables=_variables(content, file),
     )
 
 
@@ -62,6 +64,15 @@ def _channels(content: dict[str, Any], file: str) -> list[str]:
             raise UnusableError(f"{file}: a channel holds a token, which everybody could read in the image.")
     wanted = [channel for channel in named if channel != "nodefaults"] or [_USUAL]
     return [word for channel in wanted for word in ("--channel", channel)]
+
+
+def _variables(content: dict[str, Any], file: str) -> tuple[tuple[str, str], ...]:
+    """Read what conda sets when the environment is activated."""
+    named = table(content.get("variables") or {}, file, "variables")
+    for name, value in named.items():
+        if not _VARIABLE.fullmatch(str(name)) or not str(value).isprintable():
+            raise UnusableError(f"{file}: variables: {name!r} cannot be set in an image.")
+    return tuple((str(name), str(value)) for name, value in named.items())
 
 
 def _listed(content: dict[str, Any], file: str, key: str) -> list[Any]:
