@@ -100,12 +100,18 @@ def _base(program: Program) -> str:
             "USER 0:0",
             "ENV PYTHONUNBUFFERED=1",
             *(f"ENV {name}={_quote(value)}" for name, value in program.packages.variables),
-            "# Of the packages of conda."
-            if program.packages.conda
-            else "# For micromamba's images, whose entrypoint puts this on PATH: it is replaced here.",
-            f"ENV PATH={_ENVIRONMENT}/bin:$PATH" if program.packages.conda else "ENV PATH=$PATH:/opt/conda/bin",
+            *_search_path(program),
             f"WORKDIR {_FOLDER}",
         )
+    )
+
+
+def _search_path(program: Program) -> tuple[str, str]:
+    if program.packages.conda:
+        return "# The packages of conda, before what the base image has.", f"ENV PATH={_ENVIRONMENT}/bin:$PATH"
+    return (
+        "# For micromamba's images, whose entrypoint puts this on PATH: it is replaced here.",
+        "ENV PATH=$PATH:/opt/conda/bin",
     )
 
 
