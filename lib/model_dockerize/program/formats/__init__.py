@@ -155,10 +155,6 @@ def _says_packages(path: str) -> bool:
     )
 
 
-def _chosen(folder: Folder) -> tuple[tuple[str, frozenset[str]], ...]:
-    return (("extra", folder.extras), ("group", folder.groups))
-
-
 def _tell(packages: Packages, folder: Folder, root: Path, listing: Listing, progress: Progress) -> None:
     read = {packages.source, _READ_WITH.get(packages.source, ""), *packages.includes}
     if packages.need_code:  # a requirement like `.` reads the project
@@ -168,7 +164,8 @@ def _tell(packages: Packages, folder: Folder, root: Path, listing: Listing, prog
     passed_over = [name for name in present if _OF_MANY_THINGS.get(name, "") in folder.texts.get(name, "")]
     if packages.source:
         others = f" Passed over: {', '.join(passed_over)}." if passed_over else ""
-        chosen = [f"{kind} {name}" for kind, names in _chosen(folder) for name in sorted(names)]
+        chosen = [f"extra {name}" for name in sorted(folder.extras)]
+        chosen += [f"group {name}" for name in sorted(folder.groups)]
         besides = f" with {', '.join(chosen)}" if chosen else ""
         progress.info(f"Packages are installed from {packages.source}{besides}.{others}")
         return
