@@ -66,6 +66,8 @@ COPY --from=model-server-builder /opt/model-server /opt/model-server
 # A model's build copies /opt, and only mounts what installs its packages.
 COPY --from=uv /uv/bin/uv /install/uv
 COPY lib/model_installer /install/model_installer
+# py-rattler is large and seldom needed: a build fetches it, for packages of conda.
+COPY requirements/rattler.txt /install/rattler.txt
 
 # The Action: GitHub builds the last stage by a plain `docker build`, without arguments and secrets.
 FROM ${ACTION_BASE} AS action

@@ -2,17 +2,22 @@
 
 python bench/install.py [--rounds 3] [--requirements FILE]     (without a file: those of examples/iris-classifier)
 
-cold: nothing was fetched before. one more: a package is added, and what was fetched is in the build's cache. code: a
-line of the example changes, the whole `model-dockerize build`.
+cold: nothing was fetched before. one more: a package is added, and what was fetched is in the build's cache. code and
+weights: a line of the example, or its file of 50 MB, changes; the whole `model-dockerize build`, and the bytes of the
+layers that the image before did not have, as a push sends them (compressed, where the engine keeps them so).
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -85,6 +90,36 @@ def build(folder: Path) -> float:
     return time.monotonic() - begin
 
 
+def layers(ref: str) -> dict[str, int]:
+    """Return the bytes of each layer of an image."""
+    sizes: dict[str, int] = {}
+    listed: list[str] = []
+    with (
+        subprocess.Popen(["docker", "save", ref], stdout=subprocess.PIPE) as save,
+        tarfile.open(fileobj=save.stdout, mode="r|") as tar,
+    ):
+        for member in tar:
+            sizes[member.name] = member.size
+            file = tar.extractfile(member) if member.name == "manifest.json" else None
+            listed = json.load(file)[0]["Layers"] if file else listed
+    return {name: sizes[name] for name in listed}
+
+
+def changed(folder: Path, change: Callable[[], object], found: dict[tuple[str, str], list[float]], case: str) -> None:
+    """Build after a change, and note the seconds and the bytes of new layers."""
+    before = layers(f"{folder.name}:latest")
+    change()
+    found.setdefault(("uv", case), []).append(build(folder))
+    new = {name: size for name, size in layers(f"{folder.name}:latest").items() if name not in before}
+    found.setdefault(("bytes", case), []).append(sum(new.values()))
+
+
+def add_line(folder: Path) -> None:
+    """Change the code."""
+    with (folder / "main.py").open("a") as code:
+        code.write(f"# {os.urandom(8).hex()}\n")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -109,17 +144,20 @@ def main() -> None:
                 finally:
                     subprocess.run(["docker", "volume", "rm", cache], capture_output=True, check=False)
         folder = Path(shutil.copytree(ROOT / "examples/iris-classifier", place / "bench-install"))
+        weights = folder / "weights.bin"
+        weights.write_bytes(os.urandom(50 * 10**6))
         build(folder)
         for _ in range(given.rounds):
-            with (folder / "main.py").open("a") as code:
-                code.write(f"# {os.urandom(8).hex()}\n")
-            found.setdefault(("uv", "code"), []).append(build(folder))
+            changed(folder, partial(add_line, folder), found, "code")
+            changed(folder, partial(weights.write_bytes, os.urandom(50 * 10**6)), found, "weights")
         subprocess.run(["docker", "image", "rm", "--force", "bench-install:latest"], capture_output=True, check=False)
     print(f"{given.requirements.name}, {given.rounds} rounds, medians in seconds")
     for case in ("cold", "one more"):
         by_pip, by_uv = (median(found[tool, case]) for tool in ("pip", "uv"))
         print(f"{case:9} pip {by_pip:6.1f}   uv {by_uv:6.1f}   ratio {by_pip / by_uv:4.1f}")
-    print(f"code      whole build {median(found['uv', 'code']):.1f}")
+    for case in ("code", "weights"):
+        size = median(found["bytes", case]) / 10**6
+        print(f"{case:9} whole build {median(found['uv', case]):.1f}   new layers {size:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -5,14 +5,17 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from importlib.util import find_spec
-from typing import Dict, List, Mapping, NamedTuple, Sequence
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence
 
 from model_installer import cuda, pip_settings, requirements, translate
 
 #: Beside this package, where the build mounts both.
 UV = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "uv")
 OLDEST_PYTHON = (3, 8)
+KEEP_INSTALLED, CONDA = "--keep-installed", "--conda"
+_RATTLER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "rattler.txt")
 _CACHE = "/root/.cache/uv"
 
 
@@ -62,7 +65,21 @@ def plan(arguments: Sequence[str], environment: Mapping[str, str], version: Sequ
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Install like `pip install ARGUMENTS`; the exit code is the tool's."""
+    """Install like `pip install ARGUMENTS`; the exit code is the tool's.
+
+    With `--keep-installed` as the first of them, what is installed already keeps its version. With `--conda`, the
+    others are those of `conda.py`.
+    """
+    if arguments[:1] == [CONDA]:
+        return _conda(arguments[1:], environment)
+    if arguments[:1] == [KEEP_INSTALLED]:
+        if sys.version_info[:2] < OLDEST_PYTHON:
+            _say("A notebook needs Python 3.8 or newer.")
+            return 1
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as held:
+            held.writelines(_installed())
+            held.flush()
+            return main(["--constraint", held.name, *arguments[1:]], environment)
     chosen = plan(arguments, environment, sys.version_info[:2], UV)
     if not chosen.obstacles:
         _say("Installing by uv.")
@@ -79,6 +96,24 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     if code == 0:
         _suggest()
     return code
+
+
+def _conda(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run `conda.py`, with py-rattler for this step only."""
+    with tempfile.TemporaryDirectory() as tools:
+        code = main(["--target", tools, "--requirement", _RATTLER], environment)
+        if code:
+            _say("py-rattler, which installs packages of conda, could not be had: it needs Python 3.10 and an index.")
+            return code
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "conda.py")
+        return subprocess.call([sys.executable, script, *arguments], env=dict(environment, PYTHONPATH=tools))
+
+
+def _installed() -> Iterator[str]:
+    """Pin every package that is there."""
+    for found in import_module("importlib.metadata").distributions():
+        if found.metadata["Name"]:  # else what an uninstallation left behind
+            yield "{}=={}\n".format(found.metadata["Name"], found.version)
 
 
 def _suggest() -> None:

@@ -28,7 +28,7 @@ def look(arguments: Sequence[str]) -> Found:
     lines = []  # type: List[str]
     seen = set()  # type: Set[str]
     for number, word in enumerate(arguments):
-        if word == "-r":
+        if word in ("-r", "--requirement"):
             _read(arguments[number + 1], lines, seen)
     found = Found([], [], any(_name(line) in _INDEX for line in lines), any("--hash" in line for line in lines))
     for line in lines:

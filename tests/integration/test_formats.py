@@ -1,44 +1,187 @@
-"""Locks of real tools, built: the image holds exactly the packages that the lock names, and the program runs."""
+"""Each format, built, proved and run: the program answers the versions of all packages, which must be the locked."""
 
+import functools
+import http.server
+import json
 import os
+import re
 import subprocess
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import docker
 import pytest
+import yaml
 
-from tests.rig import projects
+from tests.rig import conda_channel, cran, projects
 
-from .conftest import Cli
+from .conftest import ROOT, Cli, Completed
 
-# It imports what was installed; of the project itself where that is a package.
-MAIN = "import sys, click, idna, socks, urllib3{more}\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).read())\n"
-OLD = {"click": "8.1.8", "idna": "3.7", "PySocks": "1.7.1", "urllib3": "2.6.3"}
-NEW = {"click": "8.5.1", "idna": "3.7", "PySocks": "1.7.1", "urllib3": "2.8.0"}
-
-
-@pytest.mark.parametrize(("project", "locked"), [("uv", NEW), ("poetry", OLD), ("pdm", OLD), ("pipenv", NEW)])
-def test_the_image_holds_what_is_locked(tmp_path: Path, project: str, locked: dict[str, str]) -> None:
-    folder = projects.copy(project, tmp_path / f"format-{project}")
-    more = ", rows" if project == "uv" else ""
-    (folder / "main.py").write_text(MAIN.format(more=more))
-    bundle = os.environ.get("SSL_CERT_FILE")
-    options = ("--ca-bundle", bundle) if bundle else ()
-    image = f"format-{project}:latest"
-    try:
-        built = Cli(tmp_path)("build", folder, "--smoke-test", "false", *options)
-        assert built.returncode == 0, built.stderr
-        frozen = dict(line.split("==") for line in inside(image, "pip", "freeze", "--exclude-editable").split())
-        assert frozen == locked
-        inside(image, "python", "main.py", "/program/main.py", "/tmp/output")
-    finally:
-        subprocess.run(["docker", "image", "rm", "--force", image], capture_output=True, check=False)
+LIST = """import importlib.metadata as metadata
+found = {one.name.lower(): one.version for one in metadata.distributions()}
+own = ("pip", "setuptools", "wheel")  # of the base image
+lines = sorted(f"{name}=={version}" for name, version in found.items() if name not in own)
+"""
+MAIN = f"import sys, click, idna, socks, urllib3\n{LIST}open(sys.argv[2], 'w').write('\\n'.join(lines))\n"
+OLD = {"click": "8.1.8", "idna": "3.7", "pysocks": "1.7.1", "urllib3": "2.6.3"}
+NEW = {"click": "8.5.1", "idna": "3.7", "pysocks": "1.7.1", "urllib3": "2.8.0"}
 
 
-def inside(image: str, *command: str) -> str:
-    done = subprocess.run(
-        ["docker", "run", "--rm", "--network=none", "--user=1000:1000", "--entrypoint=", image, *command],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
+@dataclass(frozen=True)
+class Builder:
+    """Builds folders, each of which answers its packages."""
+
+    cli: Cli
+    folder: Path
+    image: str
+
+    def build(self, locked: dict[str, str], *options: str) -> Completed:
+        """Build and prove: the smoke test compares what the program answers with `locked`."""
+        (self.folder / "smoke").mkdir(exist_ok=True)
+        (self.folder / "smoke/input.txt").write_text("x")
+        expected = "\n".join(sorted(f"{name}=={version}" for name, version in locked.items()))
+        (self.folder / "smoke/expected.txt").write_text(expected)
+        bundle = os.environ.get("SSL_CERT_FILE")
+        built = self.cli("build", self.folder, *(("--ca-bundle", bundle) if bundle else ()), *options)
+        assert built.returncode == 0, built.stdout + built.stderr
+        assert re.search(r"smoke +image (\d+)/\1 checks", built.stdout)
+        return built
+
+
+@pytest.fixture
+def builder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Builder]:
+    name = f"format-{request.node.callspec.id if hasattr(request.node, 'callspec') else request.node.name}"
+    image = name.lower().replace("_", "-")
+    folder = tmp_path / image
+    folder.mkdir()
+    yield Builder(Cli(tmp_path), folder, f"{image}:latest")
+    subprocess.run(["docker", "image", "rm", "--force", f"{image}:latest"], capture_output=True, check=False)
+
+
+LOCKED = {
+    "uv": {**NEW, "rows": "0.1.0"},
+    "poetry": OLD,
+    "pdm": OLD,
+    "pipenv": NEW,
+    "pylock": NEW,
+}
+
+
+@pytest.mark.parametrize("project", LOCKED)
+def test_the_image_holds_what_is_locked(builder: Builder, project: str) -> None:
+    projects.copy(project, builder.folder)
+    (builder.folder / "main.py").write_text(MAIN)
+    builder.build(LOCKED[project])
+
+
+def test_extras_and_groups(builder: Builder) -> None:
+    projects.copy("uv", builder.folder)
+    (builder.folder / "main.py").write_text(MAIN)
+    locked = {**NEW, "rows": "0.1.0", "attrs": "26.1.0", "iniconfig": "2.3.1"}
+    builder.build(locked, "--extras", "fast", "--dependency-groups", "dev")
+
+
+def test_a_notebook_runs_beside_packages_that_keep_their_versions(builder: Builder) -> None:
+    cells = ["input = output = ''", f"{LIST}kept = [line for line in lines if line.startswith(('idna=', 'six='))]"]
+    cells += ["open(output, 'w').write('\\n'.join(kept))"]
+    listed = [
+        {"cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None} for cell in cells
+    ]
+    listed[0]["metadata"] = {"tags": ["parameters"]}
+    metadata = {"kernelspec": {"name": "somebodys-own", "display_name": "x", "language": "python"}}
+    content = {"cells": listed, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
+    (builder.folder / "score.ipynb").write_text(json.dumps(content))
+    (builder.folder / "requirements.txt").write_text("idna==3.7\nsix==1.16.0\n")
+    builder.build({"idna": "3.7", "six": "1.16.0"})
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder where the steps of a build reach it."""
+    settings = docker.from_env().api.inspect_network("bridge")["IPAM"]["Config"]
+    gateway = next(config["Gateway"] for config in settings if "Gateway" in config)
+    with http.server.ThreadingHTTPServer((gateway, 0), functools.partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{gateway}:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Name a channel of conda, and the folder that it is in."""
+    folder = conda_channel.make(tmp_path_factory.mktemp("channel"))
+    with served(folder) as url:
+        yield url, folder
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+MAIN_OF_CONDA = (
+    f"import sys, rows, six, idna\nassert sys.prefix == '/opt/environment'\n{LIST}" + MAIN.partition(LIST)[2]
+)
+OF_CONDA = {"rows": "2.0", "six": "1.15.0", "idna": "3.7"}
+
+
+def test_environment_yml(builder: Builder, channel: tuple[str, Path]) -> None:
+    content = {
+        "name": "anything",
+        "channels": [channel[0], "nodefaults"],
+        "dependencies": ["python=3.13", "rows>=1", {"pip": ["idna==3.7"]}],
+    }
+    (builder.folder / "environment.yml").write_text(yaml.safe_dump(content))
+    (builder.folder / "main.py").write_text(MAIN_OF_CONDA)
+    builder.build(OF_CONDA)
+
+
+def test_pixi_lock(builder: Builder, channel: tuple[str, Path]) -> None:
+    packages = {"python": conda_channel.PYTHON, "rows": "2.0", "six": "1.14.0"}
+    wheel = next(one for one in tomllib.loads(projects.texts("uv")["uv.lock"])["package"] if one["name"] == "idna")
+    (file,) = wheel["wheels"]
+    idna = {"pypi": file["url"], "name": "idna", "version": "3.7", "sha256": file["hash"].removeprefix("sha256:")}
+    (builder.folder / "pixi.lock").write_text(conda_channel.pixi_lock(*channel, packages, [idna]))
+    (builder.folder / "pixi.toml").write_text('[dependencies]\nrows = "*"\n[pypi-dependencies]\nidna = "*"\n')
+    (builder.folder / "main.py").write_text(MAIN_OF_CONDA)
+    builder.build({**OF_CONDA, "six": "1.14.0"})
+
+
+R = "localhost/md-base/format-r"
+RENV = f"""FROM {R}
+RUN --mount=type=secret,id=ca-bundle,required=false \\
+    if [ -f /run/secrets/ca-bundle ]; then \\
+    echo 'Acquire::https::CAInfo "/run/secrets/ca-bundle";' > /tmp/apt.conf; export APT_CONFIG=/tmp/apt.conf; fi; \\
+    apt-get update && apt-get install -y --no-install-recommends r-cran-renv
+"""
+SCORE = """paths <- commandArgs(trailingOnly = TRUE)
+cat(paste0(rows::rows(), "==", packageVersion("rows")), file = paths[2])
+"""
+#: As the one of renv, which else fetches renv and makes a library in the folder.
+ACTIVATE = 'if (Sys.getenv("RENV_CONFIG_AUTOLOADER_ENABLED") != "FALSE") stop("this would fetch renv")\n'
+
+
+def test_renv_lock(builder: Builder, tmp_path: Path) -> None:
+    for name, text in ((R, (ROOT / "tests/bases/rocker/base.Dockerfile").read_text()), (f"{R}-renv", RENV)):
+        bundle = os.environ.get("SSL_CERT_FILE")
+        secret = (f"--secret=id=ca-bundle,src={bundle}",) if bundle else ()
+        subprocess.run(["docker", "build", *secret, "--tag", name, "-"], input=text.encode(), check=True)
+    with served(cran.make(tmp_path / "cran")) as url:
+        package = {"Package": "rows", "Version": cran.OLDER, "Source": "Repository", "Repository": "CRAN"}
+        language = {"Version": "4.5.0", "Repositories": [{"Name": "CRAN", "URL": url}]}
+        files = {
+            "renv.lock": json.dumps({"R": language, "Packages": {"rows": package}}),
+            "score.R": SCORE,
+            ".Rprofile": 'source("renv/activate.R")\n',
+            "renv/activate.R": ACTIVATE,
+        }
+        for path, text in files.items():
+            (builder.folder / path).parent.mkdir(exist_ok=True)
+            (builder.folder / path).write_text(text)
+        builder.build(
+            {"rows": cran.OLDER}, "--base-image", f"{R}-renv", "--command", "Rscript score.R {input} {output}"
+        )

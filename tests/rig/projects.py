@@ -11,6 +11,7 @@ _HOSTS = {
     "index.example": ".".join(("pypi", "org")),
     "files.example": ".".join(("files", "pythonhosted", "org")),
 }
+PUBLIC_FILES = f"https://{_HOSTS['files.example']}"
 
 
 def copy(project: str, folder: Path) -> Path:

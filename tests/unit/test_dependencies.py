@@ -13,10 +13,13 @@ PARTS = {
     "server": "## model_server",
     "server-build": "## model_server",
     "uv": "## model_installer",
+    "rattler": "## model_installer",
     "sandbox": "## The sandbox",
     "dev": "## Development",
     "build": "## Development",
 }
+#: Two lists that have one section.
+TOGETHER = {"server-build": "server", "uv": "rattler"}
 #: Not packages: files that are kept in the repository.
 VENDORED = {"swagger-ui"}
 #: Chosen with another one, as its extra.
@@ -48,7 +51,7 @@ def test_every_chosen_package_is_on_the_page(part: str) -> None:
 @pytest.mark.parametrize("part", ["main", "server-build", "uv", "sandbox"])
 def test_the_page_names_nothing_that_is_gone_and_says_what_each_saves(part: str) -> None:
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", section(part), re.MULTILINE)
-    known = chosen(part) | chosen("server" if part == "server-build" else part) | EXTRAS | VENDORED
+    known = chosen(part) | chosen(TOGETHER.get(part, part)) | EXTRAS | VENDORED
     for names, saves in rows:
         if names not in ("package", "---"):
             listed = {plain(re.sub(r"\(.*\)", "", name).strip()) for name in names.split(",")}

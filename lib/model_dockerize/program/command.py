@@ -3,6 +3,7 @@
 import re
 import shlex
 
+from model_dockerize.program import notebook
 from model_dockerize.program.files import Listing
 from model_dockerize.program.problems import Problems
 
@@ -21,8 +22,8 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
         sources: text of the folder's top-level Python files by name.
     """
     if not setting.strip():
-        entry = _entry(sources, problems)
-        return entry, ("python", entry, INPUT, OUTPUT)
+        entry = _entry(sources, listing, problems)
+        return entry, notebook.command(entry) if entry.endswith(notebook.SUFFIX) else ("python", entry, INPUT, OUTPUT)
     try:
         words = shlex.split(setting)
     except ValueError as error:
@@ -33,19 +34,20 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
     if not words[0].strip():
         problems.wrong_input(f"command {setting!r} begins with an empty word.")
     placeholders = [name for name in (INPUT, OUTPUT) if any(name in word for word in words)]
-    if not placeholders:
+    is_notebook = words[0].endswith(notebook.SUFFIX)
+    if not placeholders and not is_notebook:
         words += [INPUT, OUTPUT]
-    elif len(placeholders) == 1:
-        missing = OUTPUT if placeholders[0] == INPUT else INPUT
-        problems.wrong_input(
-            f"command {setting!r} names {placeholders[0]} but not {missing}; a model needs both files."
-        )
+    elif len(placeholders) == 1 or (is_notebook and len(words) > 1 and not placeholders):
+        missing = " and ".join(name for name in (INPUT, OUTPUT) if name not in placeholders)
+        problems.wrong_input(f"command {setting!r} does not name {missing}; a model needs both files.")
     if words[0].startswith("-") or INPUT in words[0]:
-        words = ["python", _entry(sources, problems), *words]
+        words = ["python", _entry(sources, listing, problems), *words]
     elif words[0].endswith(".py"):
         words = ["python", *words]
+    elif is_notebook:
+        words = list(notebook.command(words[0], tuple(words[1:])))
     paths = words if "/" in words[0] else words[1:]  # the first word may be a program on PATH
-    scripts = [word.removeprefix("./") for word in paths if word.endswith((".py", ".R", ".sh", ".jl"))]
+    scripts = [word.removeprefix("./") for word in paths if word.endswith((".py", ".R", ".sh", ".jl", notebook.SUFFIX))]
     for script in scripts[:1]:
         if not script.startswith("/") and not listing.holds(script):
             problems.wrong_input(f"command {setting!r} calls {script!r}, which is not in the folder.")
@@ -53,8 +55,11 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
     return entry.removeprefix("./"), tuple(words)
 
 
-def _entry(sources: dict[str, str], problems: Problems) -> str:
-    """The first usual name, else the only script with a __main__ guard, else the only one that no other imports."""
+def _entry(sources: dict[str, str], listing: Listing, problems: Problems) -> str:
+    """The first usual name, else the only script with a __main__ guard, else the only one that no other imports.
+
+    Where there is no script, the only notebook.
+    """
     for name in _USUAL:
         if name in sources:
             return name
@@ -65,10 +70,18 @@ def _entry(sources: dict[str, str], problems: Problems) -> str:
         if len(candidates) == 1:
             return candidates[0]
     looked_for = ", ".join(_USUAL)
+    notebooks = [file.path for file in listing.files if "/" not in file.path and file.path.endswith(notebook.SUFFIX)]
+    if not scripts and len(notebooks) == 1:
+        return notebooks[0]
     if scripts:
         problems.wrong_folder(
             f"no entry point: none of {looked_for}, and several scripts could be it: {', '.join(guarded or scripts)}. "
             "Say how to call yours with command, e.g. --command 'python score.py {input} {output}'."
+        )
+    elif notebooks:
+        problems.wrong_folder(
+            f"no entry point: several notebooks could be it: {', '.join(notebooks)}. Name yours with command, e.g. "
+            f"--command {notebooks[0]}."
         )
     else:
         problems.wrong_folder(

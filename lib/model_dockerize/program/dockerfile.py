@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 from model_dockerize.errors import InputError
+from model_dockerize.program import notebook
 from model_dockerize.program.layers import large_files
 from model_dockerize.program.naming import is_reference
 from model_dockerize.program.types import MARKER, Program
@@ -20,6 +21,8 @@ UPLOAD_BYTES = 2 * 1024**3
 _FOLDER = "/program"
 _SERVER = "/opt/model-server"
 _INSTALLER = "/run/install"
+#: Of conda's packages; lib/model_installer/conda.py makes it. /opt/conda may be the base image's own.
+_ENVIRONMENT = "/opt/environment"
 _PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[0-9.]*")
 # Old engines know these without a `# syntax=` line, which would have to be pulled from a registry.
 _CA_BUNDLE = "--mount=type=secret,id=ca-bundle,required=false"
@@ -29,6 +32,7 @@ _MOUNTS = (
     _CA_BUNDLE,
 )
 _UV_CACHE = "--mount=type=cache,target=/root/.cache/uv"
+_CONDA_CACHE = "--mount=type=cache,target=/root/.cache/rattler"
 _APT_CA_BUNDLE = (
     "if [ -f /run/secrets/ca-bundle ]; then"
     """ echo 'Acquire::https::CAInfo "/run/secrets/ca-bundle";' > /tmp/apt.conf; export APT_CONFIG=/tmp/apt.conf; fi;"""
@@ -51,7 +55,8 @@ def render_dockerfile(program: Program, server_image: str) -> str:
     """
     if not is_reference(server_image):
         raise InputError(f"The server image {server_image!r} is no image reference.")
-    install = _install(program, server_image)
+    steps = (_conda(program, server_image), _renv(program, server_image), _install(program, server_image))
+    install = "\n\n".join(filter(None, steps))
     code = _copy(("",), "")
     large = LARGE_FILES if large_files(program) else ""
     init = _init(program)
@@ -94,10 +99,19 @@ def _base(program: Program) -> str:
             "# hadolint ignore=DL3002",
             "USER 0:0",
             "ENV PYTHONUNBUFFERED=1",
-            "# For micromamba's images, whose entrypoint puts this on PATH: it is replaced here.",
-            "ENV PATH=$PATH:/opt/conda/bin",
+            *(f"ENV {name}={_quote(value)}" for name, value in program.packages.variables),
+            *_search_path(program),
             f"WORKDIR {_FOLDER}",
         )
+    )
+
+
+def _search_path(program: Program) -> tuple[str, str]:
+    if program.packages.conda:
+        return "# The packages of conda, before what the base image has.", f"ENV PATH={_ENVIRONMENT}/bin:$PATH"
+    return (
+        "# For micromamba's images, whose entrypoint puts this on PATH: it is replaced here.",
+        "ENV PATH=$PATH:/opt/conda/bin",
     )
 
 
@@ -114,16 +128,54 @@ def _system_packages(program: Program) -> str:
     )
 
 
+def _conda(program: Program, server_image: str) -> str:
+    """Make the environment of conda's packages, whose Python then gets those of pip."""
+    words = program.packages.conda
+    if not words:
+        return ""
+    copies = _copies((program.packages.source,)) if program.packages.source in words else []
+    call = f"python3 {_INSTALLER}/model_installer --conda {shlex.join(words)}"
+    return "\n".join((*copies, _run(*_mounts(server_image), _CONDA_CACHE, *_SECRETS, call)))
+
+
+def _renv(program: Program, server_image: str) -> str:
+    """Let renv restore its lock into the library of the base image's R."""
+    words = program.packages.renv
+    if not words:
+        return ""
+    call = f"Rscript --vanilla {_INSTALLER}/model_installer/restore.R {shlex.join(words)}"
+    return "\n".join(
+        (
+            *_copies((program.packages.source,)),
+            _run(*_mounts(server_image), *_SECRETS, 'export CURL_CA_BUNDLE="${SSL_CERT_FILE:-}";', call),
+            "# Else renv/activate.R would look for a library of the folder's own, and fetch it for each job.",
+            "ENV RENV_CONFIG_AUTOLOADER_ENABLED=FALSE",
+        )
+    )
+
+
 def _install(program: Program, server_image: str) -> str:
     packages = program.packages
     if not packages.file:
-        return ""
+        return _notebook(program, server_image)
     # The packages are installed again only if one of these files changes.
     copies = [] if packages.need_code else _copies((packages.file, *packages.includes))
     listed = f"{_installer(program)} -r {shlex.quote(_path(packages.file))}"
     # Apart: none without a hash is taken beside others that have one.
     unhashed = [f"&& {_installer(program)} {shlex.join(packages.unhashed)}"] if packages.unhashed else []
-    return "\n".join((*copies, _run(*_mounts(server_image), *_SECRETS, listed, *unhashed)))
+    steps = (*copies, _run(*_mounts(server_image), *_SECRETS, listed, *unhashed), _notebook(program, server_image))
+    return "\n".join(step for step in steps if step)
+
+
+def _notebook(program: Program, server_image: str) -> str:
+    """Install what executes a notebook, beside packages that stay as they are."""
+    if not program.is_notebook:
+        return ""
+    index = f" --extra-index-url {shlex.quote(program.torch_index)}" if program.torch_index else ""
+    call = (
+        f"{_interpreter(program)} {_INSTALLER}/model_installer --keep-installed{index} {shlex.join(notebook.PACKAGES)}"
+    )
+    return _run(*_mounts(server_image), *_SECRETS, call)
 
 
 def _local(program: Program, server_image: str) -> str:
@@ -191,7 +243,7 @@ def _server(program: Program, server_image: str) -> str:
 def _prepare(program: Program) -> str:
     """Runs `prepare` in the shell if pip runs there: a base's SHELL may change PATH, and both must find one Python."""
     words = [f"{_SERVER}/model-server", "prepare", program.command[0]]
-    needs_shell = program.packages.source or program.init_file or program.system_packages
+    needs_shell = program.packages.source or program.init_file or program.system_packages or program.is_notebook
     return _run(shlex.join(words)) if needs_shell else f"RUN {json.dumps(words, ensure_ascii=False)}"
 
 

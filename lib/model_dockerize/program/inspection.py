@@ -6,7 +6,18 @@ from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.inside import MOST_TEXT, open_file
-from model_dockerize.program import command, formats, gravityai_build, init_script, lfs, python_version, reading, sample
+from model_dockerize.program import (
+    command,
+    formats,
+    gravityai_build,
+    init_script,
+    lfs,
+    notebook,
+    python_version,
+    reading,
+    sample,
+    tools,
+)
 from model_dockerize.program.files import Listing, list_files
 from model_dockerize.program.ignore import CREDENTIAL
 from model_dockerize.program.naming import image_name, image_version, is_reference
@@ -45,8 +56,11 @@ def inspect(
     name = image_name(image.image_name, root.name, problems)
     version = image_version(image.image_version, problems)
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
+    is_notebook = entry.endswith(notebook.SUFFIX)
+    if is_notebook:
+        notebook.check(entry, reading.text(root, entry, problems) or "", argv, problems)
     init_file = _init_file(program.init_file, listing, problems)
-    needs = formats.find(program.requirements_file, root, listing, init_file, problems, progress)
+    needs = formats.find(program, root, listing, init_file, problems, progress)
     if program.torch_index and needs.exact:
         problems.wrong_input(f"torch-index: {needs.source} says where its packages are. Lock with that index instead.")
     script = (reading.content(root, init_file, problems) or b"") if init_file else b""
@@ -63,6 +77,7 @@ def inspect(
     _check_schema(said.schema, input_types[0], output_types[0], problems)
     problems.raise_if_any(str(root))
     _tell(root, listing, progress)
+    tools.tell(needs, entry, program.pip_config, progress)
     if said.unused:
         progress.info(f"{gravityai_build.NAME}: nothing is done with {', '.join(said.unused)}.")
     return Program(
@@ -70,6 +85,7 @@ def inspect(
         version=version,
         path=root,
         entry=entry,
+        is_notebook=is_notebook,
         command=argv,
         python_version=python,
         base_image=base,
@@ -167,6 +183,12 @@ def _base(
                 f"or `base_image = {newer}` under [dockerfile] in Config.ini."
             )
         return "", program.base_image
+    if needs.base_image:
+        return "", needs.base_image
+    if needs.conda:
+        if program.python_version:
+            progress.warning(f"{needs.source} brings its own Python; python-version is overruled.")
+        return "", python_version.default_image(python_version.DEFAULT)
     version = python_version.choose(program.python_version, root, needs, problems, progress)
     image = python_version.default_image(version)
     warning = python_version.support_warning(image, date.today())

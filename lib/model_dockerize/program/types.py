@@ -76,6 +76,10 @@ class Packages:
     unhashed: tuple[str, ...] = ()  # requirements without a hash, where the others have one
     local: tuple[str, ...] = ()  # arguments of pip: folders and archives of the folder, installed after the code
     python: str = ""  # the versions of Python that `source` asks for, as PEP 440 writes them
+    conda: tuple[str, ...] = ()  # arguments of model_installer/conda.py; Python is one of its packages then
+    variables: tuple[tuple[str, str], ...] = ()  # of the environment, that they come with
+    renv: tuple[str, ...] = ()  # arguments of model_installer/restore.R
+    base_image: str = ""  # that the packages are for, where no input names one; empty: of Python
 
     @property
     def file(self) -> str:
@@ -114,6 +118,7 @@ class Program:
     init_reads: tuple[str, ...] | None = None  # all that the init script reads of the folder; None: nobody can tell
     license_public_key: str = ""  # whose license keys the model wants; empty: none
     runner_mode: str = "auto"  # how the program is run: auto, command, warm or resident
+    is_notebook: bool = False  # the entry is a notebook of Jupyter
 
     @property
     def image_sample(self) -> str:

@@ -105,6 +105,21 @@ OPTIONS: tuple[Option, ...] = (
         config_ini="[dockerfile] requirements_file",
     ),
     Option(
+        "extras",
+        "program",
+        Kind.LIST,
+        "",
+        "Extras of the project (optional dependencies) that are installed besides what it always needs.",
+    ),
+    Option(
+        "dependency-groups",
+        "program",
+        Kind.LIST,
+        "",
+        "Dependency groups that are installed besides: of pyproject.toml, uv, Poetry or PDM, or categories of Pipenv. "
+        "None when empty, not even dev.",
+    ),
+    Option(
         "init-file",
         "program",
         Kind.TEXT,

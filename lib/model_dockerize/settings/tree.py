@@ -25,6 +25,8 @@ class ProgramSettings:
     torch_index: str = ""  # URL
     license_public_key: str = ""  # 32 bytes in base64url; empty: no license is needed
     runner_mode: str = "auto"  # or command, warm, resident
+    extras: tuple[str, ...] = ()
+    dependency_groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

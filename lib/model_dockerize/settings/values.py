@@ -186,6 +186,8 @@ def _read(option: Option, text: str, value: Given) -> Any:
 # What makes an image, and has no effect on one that is finished.
 _BUILDING = (
     "requirements-file",
+    "extras",
+    "dependency-groups",
     "init-file",
     "base-image",
     "python-version",
@@ -208,6 +210,8 @@ def _finished(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> list[str
     ]
 
 
+# The names of PEP 685 and PEP 735.
+_OPTIONAL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 # What a text (or one word of a list) must look like, and how to say so. Without an entry: anything on one line.
 _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "image-name": (IMAGE_NAME, "lower-case letters, digits and single . _ - or / between them"),
@@ -248,6 +252,8 @@ _PATTERNS: Mapping[str, tuple[re.Pattern[str], str]] = {
     ),
     "runner-mode": (re.compile("auto|command|warm|resident"), "auto, command, warm or resident"),
     "on-cancel": (re.compile(r"leave|rollback"), "leave or rollback"),
+    "extras": (_OPTIONAL, "a name like plots"),
+    "dependency-groups": (_OPTIONAL, "a name like serve"),
     # Debian policy 5.6.1, and an optional =version.
     "torch-index": (re.compile(r"https://[^\s@\"'\\$]+"), "an https address without credentials"),
     "system-packages": (re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+:~-]+)?"), "a Debian package like libgomp1"),

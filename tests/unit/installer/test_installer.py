@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model_installer import cuda, pip_settings, requirements
+from model_installer import cuda, install, pip_settings, requirements
 from model_installer.install import Plan, main, plan
 from model_installer.translate import translate
 
@@ -197,3 +197,55 @@ def test_pips_exit_code_is_the_installers(monkeypatch: pytest.MonkeyPatch, capfd
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     assert main(["--prefer-binary", "nothing-of-this-name"], {**os.environ, "PIP_PREFER_BINARY": "1"}) == 1
     assert "Installing by pip, because" in capfd.readouterr().out
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Stand in for uv: note the arguments, and keep the file of constraints."""
+    uv, said = tmp_path / "uv", tmp_path / "said"
+    script = 'echo "$@" > SAID/arguments; for word in "$@"; do case $word in *.txt) cp "$word" SAID/ ;; esac; done\n'
+    uv.write_text("#!/bin/sh\n" + script.replace("SAID", str(said)))
+    uv.chmod(0o755)
+    said.mkdir()
+    monkeypatch.setattr(install, "UV", str(uv))
+    return said
+
+
+def test_what_is_installed_keeps_its_version(spy: Path) -> None:
+    assert main(["--keep-installed", "papermill>=2.4"], NOWHERE) == 0
+    assert (spy / "arguments").read_text().endswith(".txt papermill>=2.4\n")
+    (constraints,) = spy.glob("*.txt")
+    assert f"pytest=={pytest.__version__}" in constraints.read_text().split()
+
+
+def test_a_notebook_needs_a_python_that_lists_its_packages(
+    spy: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(install, "OLDEST_PYTHON", (9, 0))
+    assert main(["--keep-installed", "papermill"], NOWHERE) == 1
+    assert "A notebook needs Python 3.8" in capfd.readouterr().out
+    assert not list(spy.iterdir())
+
+
+def test_py_rattler_is_there_for_the_step_only(
+    spy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pins = tmp_path / "rattler.txt"
+    pins.write_text(f"py-rattler==0.1 --hash=sha256:{'0' * 64}\n")
+    monkeypatch.setattr(install, "_RATTLER", str(pins))
+    assert main(["--conda", "--channel", "c", "numpy"], NOWHERE) == 1  # what it fetched is nothing
+    words = (spy / "arguments").read_text().split()
+    assert words[-2:] == ["--requirement", str(pins)]
+    assert "--require-hashes" in words
+    tools = Path(words[words.index("--target") + 1])
+    assert not tools.exists()
+    assert "No module named 'rattler'" in capfd.readouterr().err
+
+
+def test_it_is_said_if_py_rattler_cannot_be_had(
+    spy: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(install, "UV", str(spy / "none"))
+    monkeypatch.setattr(install, "_RATTLER", str(spy / "none.txt"))
+    assert main(["--conda", "numpy"], {**os.environ, **NOWHERE}) == 1
+    assert "py-rattler, which installs packages of conda, could not be had" in capfd.readouterr().out

@@ -50,6 +50,8 @@ def look(
     command: str = "",
     system_packages: tuple[str, ...] = (),
     pip_config: Path | None = None,
+    extras: tuple[str, ...] = (),
+    dependency_groups: tuple[str, ...] = (),
     image_name: str = "",
     image_version: str = "",
     smoke_input: Path | None = None,
@@ -59,7 +61,17 @@ def look(
     """`inspect` with these settings."""
     return inspect(
         ProgramSettings(
-            folder, requirements_file, init_file, base_image, python_version, command, system_packages, pip_config, None
+            folder,
+            requirements_file,
+            init_file,
+            base_image,
+            python_version,
+            command,
+            system_packages,
+            pip_config,
+            None,
+            extras=extras,
+            dependency_groups=dependency_groups,
         ),
         ImageSettings(image_name, image_version, None, "none", False),
         SmokeSettings(True, smoke_input, smoke_expected, 300, "", smoke_mapping),

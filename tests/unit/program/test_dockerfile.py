@@ -104,6 +104,12 @@ def variants() -> list[Program]:
         ),
         dataclasses.replace(PLAIN, packages=Packages("requirements.txt", need_code=True)),
         dataclasses.replace(PLAIN, init_lacks_lists=True),
+        dataclasses.replace(PLAIN, is_notebook=True),
+        dataclasses.replace(PLAIN, packages=Packages("pixi.lock", exact=True, conda=("--lock", "pixi.lock"))),
+        dataclasses.replace(
+            PLAIN, packages=Packages("environment.yml", text="six\n", conda=("--channel", "c", "numpy>=1", "it's"))
+        ),
+        dataclasses.replace(PLAIN, packages=Packages("renv.lock", exact=True, renv=("renv.lock", "CRAN=https://c"))),
         dataclasses.replace(
             PLAIN, packages=Packages(), init_file="", command=("Rscript", "x.R", "{input}", "{output}")
         ),

@@ -85,6 +85,162 @@ def test_a_lock_is_translated_as_its_own_tool_does(tmp_path: Path, project: str)
     assert program.base_image.startswith("python:3.13-")
 
 
+def test_extras_and_groups_that_are_chosen_are_translated_as_uv_does(tmp_path: Path) -> None:
+    exported = projects.exported("uv-chosen")
+    heard = Heard()
+    packages = look(copied("uv", tmp_path), heard, extras=("Fast",), dependency_groups=("DEV",)).packages
+    assert "Packages are installed from uv.lock with extra fast, group dev." in heard.infos
+    for python in ("3.9", "3.11", "3.13"):
+        assert installed(packages.text, python, "x86_64") == installed(exported, python, "x86_64")
+
+
+@pytest.mark.parametrize(
+    ("project", "extras", "groups", "more"),
+    [
+        ("poetry", ("fast",), ("dev",), {"attrs": "==26.1.0", "iniconfig": "==2.1.0"}),
+        ("poetry1", ("fast",), ("dev",), {"attrs": "==26.1.0", "iniconfig": "==2.1.0"}),
+        ("pdm", (), ("dev",), {"iniconfig": "==2.1.0"}),
+        ("pipenv", (), ("dev-packages",), {"iniconfig": "==2.3.1"}),
+    ],
+)
+def test_extras_and_groups_of_a_lock(
+    tmp_path: Path, project: str, extras: tuple[str, ...], groups: tuple[str, ...], more: dict[str, str]
+) -> None:
+    folder = copied(project, tmp_path)
+    plain = installed(look(folder).packages.text, "3.13", "x86_64")
+    chosen = installed(look(folder, extras=extras, dependency_groups=groups).packages.text, "3.13", "x86_64")
+    assert {name: version for name, (version, hashes) in chosen.items() if name not in plain and hashes} == more
+    assert {name: chosen[name] for name in plain} == plain
+
+
+PYLOCK = """lock-version = "1.0"
+extras = ["fast"]
+dependency-groups = ["dev", "serve"]
+default-groups = ["serve"]
+[[packages]]
+name = "a"
+version = "1"
+marker = "'fast' in extras or 'dev' in dependency_groups"
+[[packages]]
+name = "b"
+version = "1"
+marker = "'dev' in dependency_groups and sys_platform == 'linux'"
+[[packages]]
+name = "c"
+version = "1"
+marker = "'serve' in dependency_groups"
+"""
+
+
+@pytest.mark.parametrize(
+    ("extras", "groups", "lines"),
+    [
+        ((), (), ["c==1"]),
+        (("fast",), (), ["a==1", "c==1"]),
+        ((), ("dev",), ["a==1", 'b==1 ; sys_platform == "linux"', "c==1"]),
+    ],
+)
+def test_extras_and_groups_of_pylock(
+    tmp_path: Path, extras: tuple[str, ...], groups: tuple[str, ...], lines: list[str]
+) -> None:
+    folder = fill(tmp_path, {"main.py": "", "pylock.toml": PYLOCK})
+    assert look(folder, extras=extras, dependency_groups=groups).packages.text.splitlines()[1:] == lines
+
+
+def test_extras_of_uv_that_conflict(tmp_path: Path) -> None:
+    cpu, gpu = "extra == 'extra-4-rows-cpu'", "extra == 'extra-4-rows-gpu'"
+    lock = UV + UV_ROOT % "" + "[package.optional-dependencies]\n"
+    lock += f'cpu = [{{ name = "a", marker = "{cpu} or sys_platform == \'win32\'" }}]\n'
+    lock += f'gpu = [{{ name = "b", marker = "{gpu} and {cpu.replace("==", "!=")}" }}]\n'
+    folder = fill(tmp_path, {"main.py": "", "uv.lock": lock + uv_package("a") + uv_package("b")})
+    for extra, name in (("cpu", "a"), ("gpu", "b")):
+        lines = look(folder, extras=(extra,)).packages.text.splitlines()
+        assert [line.removesuffix(" \\") for line in lines if "==" in line] == [f"{name}==1.0"]
+
+
+CHOICES = """[project]
+name = "rows"
+version = "1"
+dependencies = ["a"]
+[project.optional-dependencies]
+cpu = ["b"]
+all = ["rows[cpu,plots]", "c"]
+plots = ["d>=1"]
+[dependency-groups]
+base = ["e"]
+Serve_It = [{include-group = "base"}, "f; sys_platform == 'linux'"]
+[tool.uv]
+dev-dependencies = ["g"]
+"""
+POETRY_CHOICES = """[tool.poetry]
+name = "rows"
+[tool.poetry.dependencies]
+a = "*"
+b = {version = "^1", optional = true}
+[tool.poetry.extras]
+cpu = ["b"]
+[tool.poetry.dev-dependencies]
+g = "*"
+[tool.poetry.group.serve.dependencies]
+f = "~2.1"
+"""
+SETUP = "setup(python_requires='>=3.12', extras_require={'cpu': ['b'], name(): []})"
+
+
+@pytest.mark.parametrize(
+    ("files", "extras", "groups", "lines"),
+    [
+        ({"pyproject.toml": CHOICES}, ("all",), (), ["a", "c", "b", "d>=1"]),
+        ({"pyproject.toml": CHOICES}, (), ("serve-it", "dev"), ["a", "g", "e", 'f; sys_platform == "linux"']),
+        ({"pyproject.toml": POETRY_CHOICES}, ("cpu",), ("serve", "dev"), ["a", "b<2,>=1", "g", "f<2.2,>=2.1"]),
+        ({"Pipfile": '[packages]\na = "*"\n[dev-packages]\nb = "*"\n[serve]\nc = "*"\n'}, (), ("serve",), ["a", "c"]),
+        (
+            {"setup.cfg": "[options]\ninstall_requires = a\n[options.extras_require]\ncpu =\n  b\n"},
+            ("cpu",),
+            (),
+            ["a", "b"],
+        ),
+    ],
+)
+def test_extras_and_groups_of_what_is_not_locked(
+    tmp_path: Path, files: dict[str, str], extras: tuple[str, ...], groups: tuple[str, ...], lines: list[str]
+) -> None:
+    found = look(fill(tmp_path, {"main.py": "", **files}), extras=extras, dependency_groups=groups)
+    assert sorted(found.packages.text.splitlines()[1:]) == sorted(lines)
+
+
+def test_extras_of_setup_py_are_installed_with_the_project(tmp_path: Path) -> None:
+    assert look(fill(tmp_path, {"main.py": "", "setup.py": SETUP}), extras=("cpu",)).packages.local == ("-e", ".[cpu]")
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        (
+            projects.texts("uv"),
+            "extras: uv.lock has no gpu. It has fast. dependency-groups: uv.lock has no x. It has dev.",
+        ),
+        (projects.texts("pipenv"), "Pipfile.lock has no x. It has dev-packages."),
+        (projects.texts("poetry"), "poetry.lock has no gpu. It has fast."),
+        (projects.texts("pdm"), "pyproject.toml has no gpu. It has fast."),
+        (projects.texts("pylock"), "pylock.toml has no gpu. It has none."),
+        ({"requirements.txt": "a"}, "requirements.txt has no gpu. It has none."),
+        ({"pyproject.toml": CHOICES}, "pyproject.toml has no gpu. It has all, cpu, plots."),
+        ({"setup.py": SETUP}, "setup.py has no gpu. It has cpu."),
+        ({}, "the program folder has no gpu. It has none."),
+    ],
+)
+def test_extras_and_groups_that_are_not_there(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        look(fill(tmp_path, {"main.py": "", **files}), extras=("gpu",), dependency_groups=("x",))
+    assert sentence in caught.value.details[0]
+
+
+def test_a_lock_that_was_made_without_what_is_chosen(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"pdm\.lock was locked without fast: run `pdm lock --group :all`"):
+        look(copied("pdm", tmp_path), extras=("fast",))
+
+
 def test_a_translated_lock_is_what_the_dockerfile_installs(tmp_path: Path) -> None:
     folder = copied("uv", tmp_path)
     program = look(folder)
@@ -461,15 +617,17 @@ def test_a_package_of_poetry_is_installed_if_there_is_one(tmp_path: Path) -> Non
     assert look(fill(folder, {"pyproject.toml": project % "package-mode = false\n"})).packages.local == ()
 
 
+RENV = json.dumps({"R": {"Version": "4.4.1", "Repositories": [{"Name": "CRAN", "URL": "https://r.example"}]}})
+
+
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({"environment.yml": "dependencies: [python=3.11, numpy, {pip: [a]}]"}, "asks for packages of conda (numpy)"),
         ({"environment.yml": "dependencies: [pip: ['-e .']]"}, "an option of pip stands among its packages"),
-        ({"environment.yml": "{"}, "environment.yml is not valid YAML"),
-        ({"pixi.lock": "version: 6"}, "pixi.lock says which packages the program needs, and is not read"),
-        ({"pixi.toml": ""}, "pixi.toml says which packages"),
-        ({"renv.lock": "{}"}, "Rscript -e 'renv::restore()'"),
+        ({"conda-lock.yml": ""}, "conda-lock.yml says which packages the program needs, and is not read"),
+        ({"renv.lock": "{}"}, "renv.lock names no version of R"),
+        ({"renv.lock": RENV.replace("https://", "https://me:pw@")}, "without credentials"),
+        ({"renv.lock": RENV.replace("CRAN", "-e x")}, "a repository has no name"),
         ({"uv.lock": "version = 2"}, "uv.lock has the version 2; version 1 can be read"),
         ({"uv.lock": "version = 1"}, "does not hold the project of pyproject.toml: run `uv lock`"),
         ({"uv.lock": "version ="}, "uv.lock is not valid TOML"),
@@ -495,6 +653,11 @@ def test_a_package_of_poetry_is_installed_if_there_is_one(tmp_path: Path) -> Non
         ({"pyproject.toml": '[project]\ndependencies = ["a b"]'}, "'a b' in dependencies is no requirement"),
         ({"pyproject.toml": PROJECT + '[tool.uv.sources]\na = { path = "../a" }'}, "a come from places that only"),
         ({"setup.cfg": "[options]\ninstall_requires = a b\n"}, "setup.cfg: install_requires"),
+        ({"pyproject.toml": PROJECT + '[dependency-groups]\na = "b"'}, "dependency-groups.a is no list"),
+        (
+            {"requirements.txt": "a==1\nnumpy @ file:///croot/numpy_1/work/dist/numpy-1.whl\n"},
+            "requirements.txt line 2: 'numpy @ file:///croot/numpy_1/work/dist/numpy-1.whl' is a path on the computer",
+        ),
         ({"requirements/one.txt": "", "requirements/two.txt": ""}, "several files could be the requirements"),
         (
             {"uv.lock": UV + UV_ROOT % "", "pyproject.toml": PROJECT},
@@ -542,6 +705,18 @@ def test_what_is_passed_over_is_told(tmp_path: Path, files: dict[str, str], told
     assert told in heard.infos
 
 
+def test_a_lock_of_r_is_restored_on_its_r(tmp_path: Path) -> None:
+    program = look(fill(tmp_path, {"score.R": "", "renv.lock": RENV}), command="Rscript score.R")
+    assert program.packages.renv == ("renv.lock", "CRAN=https://r.example")
+    assert program.base_image == "rocker/r-ver:4.4.1"
+    text = render_dockerfile(program, SERVER)
+    assert "Rscript --vanilla /run/install/model_installer/restore.R renv.lock CRAN=https://r.example" in text
+    assert text.index('/renv.lock", "/program/"]') < text.index("restore.R") < text.index('"${MODEL_CONTEXT}/", ')
+    heard = Heard()
+    assert look(tmp_path, heard, command="Rscript score.R", base_image="r:1").base_image == "r:1"
+    assert "The build takes renv from the base image, else from a repository of renv.lock." in heard.infos
+
+
 def test_an_init_script_is_taken_to_restore_a_lock_of_r(tmp_path: Path) -> None:
     files = {"score.R": "", "renv.lock": "{}", "init.sh": "#!/bin/sh\nRscript -e 'renv::restore()'\n"}
     folder = fill(tmp_path, files)
@@ -556,6 +731,19 @@ def test_a_file_of_any_format_may_be_named(tmp_path: Path) -> None:
         look(folder, requirements_file="sub/uv.lock")
     with pytest.raises(InputError, match=r"'poetry\.lock' is not in the folder"):
         look(folder, requirements_file="poetry.lock")
+
+
+def test_what_lies_in_a_folder_of_the_folder_is_told_if_nothing_is_installed(tmp_path: Path) -> None:
+    files = {"binder/environment.yml": "", "model/requirements.txt": "", "model/setup.cfg": "", "a/b/uv.lock": ""}
+    heard = Heard()
+    look(fill(tmp_path, {"main.py": "", **files}), heard)
+    assert [warning.partition(" ")[0] for warning in heard.warnings] == [
+        "binder/environment.yml",
+        "model/requirements.txt",
+    ]
+    heard = Heard()
+    look(fill(tmp_path, {"requirements.txt": "a"}), heard)
+    assert heard.warnings == []
 
 
 def test_what_dockerignore_hides_is_told(tmp_path: Path) -> None:

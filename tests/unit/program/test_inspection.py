@@ -57,7 +57,7 @@ def test_arguments_alone_need_an_entry_point(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "complaint"),
     [
-        ("python main.py {input}", "names {input} but not {output}"),
+        ("python main.py {input}", "does not name {output}"),
         ("python nowhere.py {input} {output}", "'nowhere.py', which is not in the folder"),
         ("'' {input} {output}", "begins with an empty word"),
         ("./nowhere.sh {input} {output}", "'nowhere.sh', which is not in the folder"),

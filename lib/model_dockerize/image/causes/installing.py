@@ -36,6 +36,46 @@ INSTALLING = (
         "Correct its address. A private one goes onto an index that pip-config names, or as a wheel into the folder.",
     ),
     Cause(
+        r"conda: Cannot solve the request because of: No candidates were found for (?P<package>[^\n]+?)\.?$",
+        "{package} is in none of the channels for this processor, or not in that version.",
+        "Correct its name or version, add the channel that has it to channels, or list it under pip.",
+    ),
+    Cause(
+        r"conda: Cannot solve the request because of",
+        "The packages of conda want what cannot be together; the log says which.",
+        "Loosen the versions that the log names, or make the environment anew and export it.",
+    ),
+    Cause(
+        r"conda: could not find subdir \S+ in channel '(?P<thing>[^'\n]+)'",
+        "The channel {thing} is not there.",
+        "Correct its name or address under channels.",
+    ),
+    Cause(
+        r"conda: (?P<package>\S+) is not locked for (?P<thing>[\w-]+)",
+        "{package} has no packages for {thing}, the processor that the image is for.",
+        "Add {thing} to its platforms, and run `pixi lock`.",
+    ),
+    Cause(
+        r"conda: failed to fetch (?P<package>\S+)[\s\S]*hash mismatch",
+        "{package} is not the file that the hash in the lock is of.",
+        "Lock again; but first find out who replaced the file, if nobody should have.",
+    ),
+    Cause(
+        r"conda: failed to fetch (?P<package>\S+)[\s\S]*\(404 ",
+        "The address of {package} is not there (404).",
+        "Lock again: the channel has it no more.",
+    ),
+    Cause(
+        r"py-rattler, which installs packages of conda, could not be had",
+        "Packages of conda need py-rattler, which the build could not fetch; the log says why.",
+        "Give an index that has it (pip-config), and a base-image with Python 3.10 or newer.",
+    ),
+    Cause(
+        r"renv: not installed as locked: (?P<package>[^\n]+)\.$",
+        "Packages of R are not as renv.lock says: {package}.",
+        "Add the repository that has them to the lock, or what their build needs to system-packages.",
+    ),
+    Cause(
         r"\b401 (?:Client )?Error|\b401 Unauthorized|\(401 ",
         "The package index refuses the credentials, or wants some (401).",
         "Put the index with its user and a valid token into a pip.conf, and name that with pip-config.",

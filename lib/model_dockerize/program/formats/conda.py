@@ -1,7 +1,8 @@
-"""Reads conda's environment.yml where it asks conda for nothing but Python and pip."""
+"""Reads conda's environment.yml: packages of conda's channels, solved while the image is built, and those of pip."""
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -11,43 +12,74 @@ from model_dockerize.program.formats.requirements import is_local
 from model_dockerize.program.types import MARKER, Packages
 
 FILES = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml", "env.yml", "env.yaml")
-_SPEC = re.compile(r"(?:[\w-]+::)?(?P<name>[\w.-]+?)\s*(?P<version>[=<>!~].*|\s.*)?")
+_SPEC = re.compile(r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*?)\s*(?P<version>[=<>!~\[][ -~]*|\s[ -~]*)?")
+_CHANNEL = re.compile(r"[\w.:/%~+-]+")
+_TOKEN = re.compile(r"/t/[^/]+/")  # how Anaconda's channels take a token
+_VARIABLE = re.compile(r"(?!PATH$|MODEL_)[A-Za-z_][A-Za-z0-9_]*")
 _FROM_BASE = ("python", "pip", "setuptools", "wheel")  # what every base image with Python has
+_USUAL = "defaults"  # what conda looks through where a file names no channel
 
 
 def read(folder: Folder) -> Packages | None:
-    """Install what the environment asks pip for.
-
-    Raises:
-        UnusableError: it asks conda for packages.
-    """
+    """Install what the environment asks for; without conda, if pip has all of it."""
     file = next((name for name in FILES if name in folder.texts), "")
     if not file:
         return None
     try:
-        content = yaml.safe_load(folder.texts[file])
+        content = table(yaml.safe_load(folder.texts[file]), file, "its content")
     except (yaml.YAMLError, RecursionError) as error:
         raise UnusableError(f"{file} is not valid YAML: {error}.") from error
-    asked = table(content, file, "its content").get("dependencies") or []
-    if not isinstance(asked, list):
-        raise UnusableError(f"{file}: dependencies is no list.")
-    specs = [match for match in (_SPEC.fullmatch(str(one).strip()) for one in asked if not _is_pips(one)) if match]
-    others = [match["name"] for match in specs if match["name"] not in _FROM_BASE]
-    if others:
-        raise UnusableError(
-            f"{file} asks for packages of conda ({', '.join(others)}), which are not installed. List what pip can "
-            "install in requirements.txt; or set `requirements-file: none` and a base-image that has them, such as one "
-            "on mambaorg/micromamba (docs/base-images.md)."
-        )
+    asked = _listed(content, file, "dependencies")
     lines = [str(line) for one in asked if _is_pips(one) for line in one["pip"] or ()]
     if any("\n" in line or line.lstrip().startswith("-") for line in lines):
         raise UnusableError(f"{file}: an option of pip stands among its packages. Move them into requirements.txt.")
-    text = "\n".join((f"{MARKER} From {file}; edits are lost.", *lines, "")) if lines else ""
-    python = next((conda_python(match["version"] or "") for match in specs if match["name"] == "python"), "")
-    git = any("git+" in line for line in lines)
+    specs = {str(one).strip(): _name_and_version(one, file) for one in asked if not _is_pips(one)}
+    version = next((version for name, version in specs.values() if name == "python"), "")
+    needs_conda = any(name not in _FROM_BASE for name, _ in specs.values())
     return Packages(
-        source=file, text=text, exact=not lines, need_code=any(map(is_local, lines)), need_git=git, python=python
+        source=file,
+        text="\n".join((f"{MARKER} From {file}; edits are lost.", *lines, "")) if lines else "",
+        exact=not lines,
+        need_code=any(map(is_local, lines)),
+        need_git=any("git+" in line for line in lines),
+        python="" if needs_conda else conda_python(version),
+        conda=(*_channels(content, file), *specs) if needs_conda else (),
+        variables=_variables(content, file),
     )
+
+
+def _name_and_version(spec: Any, file: str) -> tuple[str, str]:
+    match = _SPEC.fullmatch(str(spec).strip())
+    if match is None:
+        raise UnusableError(f"{file}: {spec!r} is no package of conda.")
+    return match["name"], match["version"] or ""
+
+
+def _channels(content: dict[str, Any], file: str) -> list[str]:
+    named = [str(channel) for channel in _listed(content, file, "channels")]
+    for channel in named:
+        if not _CHANNEL.fullmatch(channel) or urlsplit(channel).scheme not in ("", "http", "https"):
+            raise UnusableError(f"{file}: {_TOKEN.sub('/', channel)!r} is no channel: its name, or its https address.")
+        if _TOKEN.search(channel):
+            raise UnusableError(f"{file}: a channel holds a token, which everybody could read in the image.")
+    wanted = [channel for channel in named if channel != "nodefaults"] or [_USUAL]
+    return [word for channel in wanted for word in ("--channel", channel)]
+
+
+def _variables(content: dict[str, Any], file: str) -> tuple[tuple[str, str], ...]:
+    """Read what conda sets when the environment is activated."""
+    named = table(content.get("variables") or {}, file, "variables")
+    for name, value in named.items():
+        if not _VARIABLE.fullmatch(str(name)) or not str(value).isprintable():
+            raise UnusableError(f"{file}: variables: {name!r} cannot be set in an image.")
+    return tuple((str(name), str(value)) for name, value in named.items())
+
+
+def _listed(content: dict[str, Any], file: str, key: str) -> list[Any]:
+    value = content.get(key) or []
+    if not isinstance(value, list):
+        raise UnusableError(f"{file}: {key} is no list.")
+    return value
 
 
 def _is_pips(one: Any) -> bool:

@@ -36,6 +36,15 @@ def condition(marker: str, file: str, extras: Iterable[str] = ()) -> Condition:
     return _any(iter(_TOKEN.findall(text)), frozenset(map(canonicalize_name, extras)), file)
 
 
+def either(one: Condition, other: Condition, file: str) -> Condition:
+    """Return the condition under which one of both holds.
+
+    Raises:
+        UnusableError: they combine in too many ways.
+    """
+    return _shortest(one | other, file)
+
+
 def marker_of(alternatives: Condition) -> str:
     """Write a condition as a marker; empty: always."""
     if alternatives >= ALWAYS:

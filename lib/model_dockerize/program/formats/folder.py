@@ -2,13 +2,19 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from packaging.utils import canonicalize_name
 
 
 class UnusableError(Exception):
     """Say which file cannot be installed from, why, and what to do."""
+
+
+class UnknownChoiceError(UnusableError):
+    """Say which extra or group is not there, and which ones are."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,23 @@ class Folder:
     texts: Mapping[str, str]  # by name, at the top of the folder
     paths: frozenset[str]
     has_init_script: bool = False
+    extras: frozenset[str] = frozenset()  # of the project, that are installed besides; canonical names
+    groups: frozenset[str] = frozenset()  # the same of dependency groups
+
+    def choose(self, file: str, extras: Iterable[str], groups: Iterable[str]) -> None:
+        """Check that a file has what is chosen of its extras and groups.
+
+        Raises:
+            UnknownChoiceError: it has not.
+        """
+        wrong = []
+        for setting, chosen, known in (("extras", self.extras, extras), ("dependency-groups", self.groups, groups)):
+            names = sorted(set(map(canonicalize_name, known)))
+            if missing := sorted(chosen.difference(names)):
+                has = f"It has {', '.join(names)}." if names else "It has none."
+                wrong.append(f"{setting}: {file} has no {', '.join(missing)}. {has}")
+        if wrong:
+            raise UnknownChoiceError(" ".join(wrong))
 
     def toml(self, name: str) -> dict[str, Any]:
         """Read a TOML file; empty if there is none."""

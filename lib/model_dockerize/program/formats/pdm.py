@@ -2,19 +2,22 @@
 
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from model_dockerize.program.formats import pyproject
 from model_dockerize.program.formats.conditions import condition, marker_of
-from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
+from model_dockerize.program.formats.folder import Folder, UnknownChoiceError, UnusableError, table, tables
 from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked
 from model_dockerize.program.types import Packages
 
 LOCK = "pdm.lock"
 _REMEDY = "pdm lock"
+_DEFAULT = "default"  # the group of what every project needs
 _STRATEGY = "inherit_metadata"  # what makes a package name its groups and its marker; the default since PDM 2.11
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock, without the project's extras and groups."""
+    """Translate the lock, with those of the project's extras and groups that are chosen."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)
@@ -23,18 +26,24 @@ def read(folder: Folder) -> Packages | None:
         raise UnusableError(
             f"{LOCK} does not say which packages belong to which group: run `{_REMEDY} --strategy {_STRATEGY}`."
         )
-    pins = [pin for package in tables(lock.get("package", []), LOCK, "package") for pin in _pins(package)]
+    pyproject.choose(folder, pyproject.FILE)
+    chosen = folder.extras | folder.groups
+    locked_groups = frozenset(map(canonicalize_name, metadata.get("groups", ())))
+    if missing := ", ".join(sorted(chosen - locked_groups)):
+        raise UnknownChoiceError(f"{LOCK} was locked without {missing}: run `{_REMEDY} --group :all`.")
+    packages = tables(lock.get("package", []), LOCK, "package")
+    pins = [pin for package in packages for pin in _pins(package, chosen | {_DEFAULT})]
     check_fresh(LOCK, _REMEDY, pyproject.dependencies(folder), pins)
     targets = tables(metadata.get("targets", []), LOCK, "metadata.targets")
     python = str(targets[0].get("requires_python", "")) if len(targets) == 1 else ""
     return locked(folder, LOCK, pins, project=pyproject.is_package(folder), python=python)
 
 
-def _pins(package: dict[str, Any]) -> list[Pin]:
+def _pins(package: dict[str, Any], chosen: frozenset[str]) -> list[Pin]:
     """Pin a package once; `name[extra]` has an entry of its own beside it."""
     name, version = str(package.get("name")), str(package.get("version", ""))
     when = condition(str(package.get("marker", "")), LOCK)
-    if "default" not in package.get("groups", ()) or package.get("extras") or not when:
+    if chosen.isdisjoint(map(canonicalize_name, package.get("groups", ()))) or package.get("extras") or not when:
         return []
     marker = marker_of(when)
     files = tables(package.get("files", []), LOCK, f"the files of {name}")

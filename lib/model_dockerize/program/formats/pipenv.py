@@ -3,6 +3,7 @@
 from typing import Any
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats.conditions import condition, marker_of
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
@@ -13,19 +14,27 @@ from model_dockerize.program.types import MARKER, Packages
 LOCK = "Pipfile.lock"
 FILE = "Pipfile"
 _REMEDY = "pipenv lock"
+_DEVELOPMENT = "dev-packages"
+_OTHER_SECTIONS = ("source", "requires", "scripts", "pipenv", "pipfile")
 _REPOSITORIES = ("hg", "svn", "bzr")
 
 
 def read_lock(folder: Folder) -> Packages | None:
-    """Translate the lock, without the packages for development."""
+    """Translate the lock, with those of its further categories that are chosen."""
     if LOCK not in folder.texts:
         return None
     lock = folder.json(LOCK)
     meta = table(lock.get("_meta", {}), LOCK, "_meta")
     sources = tables(meta.get("sources", []), LOCK, "sources")
     indexes = {str(source.get("name")): str(source.get("url", "")) for source in sources}
-    default = table(lock.get("default", {}), LOCK, "default")
-    pins = [_pin(name, table(value, LOCK, name), indexes) for name, value in default.items()]
+    categories = {name: value for name, value in lock.items() if not name.startswith("_")}
+    folder.choose(LOCK, (), _names(categories, "default"))
+    pins = [
+        _pin(name, table(value, LOCK, name), indexes)
+        for category, values in _chosen(categories, folder, "default").items()
+        for name, value in table(values, LOCK, category).items()
+    ]
+    _check_one_version(pins)
     check_fresh(LOCK, _REMEDY, _wanted(folder), pins)
     requires = meta.get("requires") or folder.toml(FILE).get("requires", {})
     return locked(folder, LOCK, pins, python=_python(table(requires, LOCK, "requires")))
@@ -36,8 +45,8 @@ def read(folder: Folder) -> Packages | None:
     if FILE not in folder.texts:
         return None
     content = folder.toml(FILE)
-    asked = table(content.get("packages", {}), FILE, "packages")
-    for name, value in asked.items():
+    folder.choose(FILE, (), _names(_sections(content), "packages"))
+    for name, value in _asked(folder):
         if isinstance(value, dict) and any(key in value for key in ("git", "path", "file", "ref", *_REPOSITORIES)):
             raise UnusableError(f"{FILE}: {name} is on no index. Run `{_REMEDY}`: the lock is installed from.")
     lines = [str(want) for want in _wanted(folder)]
@@ -47,8 +56,34 @@ def read(folder: Folder) -> Packages | None:
 
 def _wanted(folder: Folder) -> list[Requirement]:
     """List what Pipfile asks for; what is fetched from elsewhere has no version there."""
-    asked = table(folder.toml(FILE).get("packages", {}), FILE, "packages")
-    return [poetry_requirement(name, _with_markers(value), FILE) for name, value in asked.items()]
+    return [poetry_requirement(name, _with_markers(value), FILE) for name, value in _asked(folder)]
+
+
+def _asked(folder: Folder) -> list[tuple[str, Any]]:
+    sections = _chosen(_sections(folder.toml(FILE)), folder, "packages")
+    return [item for section, values in sections.items() for item in table(values, FILE, section).items()]
+
+
+def _sections(content: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name not in _OTHER_SECTIONS}
+
+
+def _names(categories: dict[str, Any], main: str) -> list[str]:
+    """Name the categories that may be chosen: the one for development as Pipfile does, whose lock has a name apart."""
+    return [_DEVELOPMENT if name == "develop" else name for name in categories if name != main]
+
+
+def _chosen(categories: dict[str, Any], folder: Folder, main: str) -> dict[str, Any]:
+    chosen = folder.groups | {main} | ({"develop"} if _DEVELOPMENT in folder.groups else set())
+    return {name: value for name, value in categories.items() if name == main or canonicalize_name(name) in chosen}
+
+
+def _check_one_version(pins: list[Pin]) -> None:
+    """Refuse what two categories want in two versions, each locked for itself."""
+    versions: dict[str, str] = {}
+    for pin in pins:
+        if versions.setdefault(canonicalize_name(pin.name), pin.version) != pin.version:
+            raise UnusableError(f"{LOCK} holds two versions of {pin.name} in the categories that are installed.")
 
 
 def _with_markers(value: Any) -> Any:

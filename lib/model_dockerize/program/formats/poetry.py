@@ -6,7 +6,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats import pyproject
-from model_dockerize.program.formats.conditions import NEVER, Condition, condition, follow, marker_of
+from model_dockerize.program.formats.conditions import NEVER, Condition, condition, either, follow, marker_of
 from model_dockerize.program.formats.constraints import pep440
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
 from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked
@@ -19,14 +19,15 @@ _Node = tuple[int, str]  # a package by its place in the lock, and one of its ex
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock, without the project's extras and groups."""
+    """Translate the lock, with those of the project's extras and groups that are chosen."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)
     packages = tables(lock.get("package", []), LOCK, "package")
+    pyproject.choose(folder, LOCK, table(lock.get("extras", {}), LOCK, "extras"))
     wanted = pyproject.dependencies(folder)
     says_groups = bool(packages) and all("groups" in package for package in packages)
-    conditions = _said(packages) if says_groups else _followed(packages, wanted)
+    conditions = _said(packages, folder) if says_groups else _followed(packages, wanted)
     metadata = table(lock.get("metadata", {}), LOCK, "metadata")
     files = table(metadata.get("files", {}), LOCK, "metadata.files")
     pins = [_pin(packages[place], marker_of(when), files) for place, when in conditions.items()]
@@ -36,12 +37,16 @@ def read(folder: Folder) -> Packages | None:
     return locked(folder, LOCK, pins, project=project, python=python or pyproject.python(folder))
 
 
-def _said(packages: list[dict[str, Any]]) -> dict[int, Condition]:
+def _said(packages: list[dict[str, Any]], folder: Folder) -> dict[int, Condition]:
     found = {}
     for place, package in enumerate(packages):
-        if _MAIN in package["groups"]:
-            said = package.get("markers", "")
-            found[place] = condition(str(said.get(_MAIN, "") if isinstance(said, dict) else said), LOCK)
+        when = NEVER
+        for group in package["groups"]:
+            if group == _MAIN or canonicalize_name(group) in folder.groups:
+                said = package.get("markers", "")
+                marker = said.get(group, "") if isinstance(said, dict) else said
+                when = either(when, condition(str(marker), LOCK, folder.extras), LOCK)
+        found[place] = when
     return {place: when for place, when in found.items() if when != NEVER}
 
 

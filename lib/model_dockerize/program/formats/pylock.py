@@ -13,28 +13,30 @@ _MEMBER = re.compile(r"""(["'])(?P<name>[^"']+)\1\s+(?P<not>not\s+)?in\s+(?P<set
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock, with its default groups and without its extras."""
+    """Translate the lock, with its default groups, and those groups and extras that are chosen."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)
     if not str(lock.get("lock-version", "")).startswith("1."):
         raise UnusableError(f"{LOCK} has the version {lock.get('lock-version')!r}; version 1 can be read.")
-    groups = frozenset(map(str, lock.get("default-groups", ())))
+    folder.choose(LOCK, map(str, lock.get("extras", ())), map(str, lock.get("dependency-groups", ())))
+    groups = folder.groups.union(map(str, lock.get("default-groups", ())))
+    chosen = [*(f"dependency_groups:{group}" for group in groups), *(f"extras:{extra}" for extra in folder.extras)]
     pins = []
     for package in tables(lock.get("packages", []), LOCK, "packages"):
-        when = _answered(str(package.get("marker", "")), groups)
+        when = _answered(str(package.get("marker", "")), chosen)
         if when:
             pins.append(_pin(package, marker_of(when)))
     return locked(folder, LOCK, pins, python=str(lock.get("requires-python", "")))
 
 
-def _answered(marker: str, groups: frozenset[str]) -> Condition:
+def _answered(marker: str, chosen: list[str]) -> Condition:
     """Answer which extras and groups are installed, as if they were the extra of a requirement."""
 
     def ask(match: re.Match[str]) -> str:
         return f"extra {'!=' if match['not'] else '=='} '{match['set']}:{match['name']}'"
 
-    return condition(_MEMBER.sub(ask, marker), LOCK, [f"dependency_groups:{group}" for group in groups])
+    return condition(_MEMBER.sub(ask, marker), LOCK, chosen)
 
 
 def _pin(package: dict[str, Any], marker: str) -> Pin:

@@ -3,15 +3,7 @@
 from model_dockerize.program.formats.folder import Folder, UnusableError
 from model_dockerize.program.types import Packages
 
-_OTHERWISE = "If the base image or the init script brings them, set `requirements-file: none`."
-_RENV = "renv.lock"  # an init script is what restores it
-_REMEDIES = {
-    "pixi.lock": "Its packages are conda's: list what pip can install in requirements.txt.",
-    "pixi.toml": "Its packages are conda's: list what pip can install in requirements.txt.",
-    "conda-lock.yml": "Its packages are conda's: list what pip can install in requirements.txt.",
-    _RENV: "Restore it in an init script, on a base image of R: `Rscript -e 'renv::restore()'` (docs/base-images.md).",
-}
-FILES = tuple(_REMEDIES)
+FILES = ("conda-lock.yml",)
 
 
 def read(folder: Folder) -> Packages | None:
@@ -20,7 +12,11 @@ def read(folder: Folder) -> Packages | None:
     Raises:
         UnusableError: one is there.
     """
-    for name, remedy in _REMEDIES.items():
-        if name in folder.texts and not (name == _RENV and folder.has_init_script):
-            raise UnusableError(f"{name} says which packages the program needs, and is not read. {remedy} {_OTHERWISE}")
+    for name in FILES:
+        if name in folder.texts:
+            raise UnusableError(
+                f"{name} says which packages the program needs, and is not read. Name the environment.yml that it was "
+                "made from with requirements-file; or, if the base image or the init script brings the packages, set "
+                "`requirements-file: none`."
+            )
     return None

@@ -19,6 +19,10 @@ _NOT_FOR_RUNNING = re.compile(
 _INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=|(?<=-[rc]))(?P<path>\S.*)")
 _FROM_FOLDER_OPTION = re.compile(r"(?:-e|--editable|-f|--find-links)(?:\s+|=)(?P<target>.*)")
 _PASSWORD = re.compile(r"://[^/\s:@]*:(?P<password>[^/\s@]+)@")
+# What `pip freeze` writes of packages that conda installed: where its builders had them.
+_OF_ANOTHER_COMPUTER = re.compile(
+    r"^[\w.-]+ @ file:///(?:\S*/)?(?:croot|feedstock_root|conda-bld|tmp/build|tmp/abs_\w+|ci\d*|private/var|Users|[A-Z]:)/\S+"
+)
 FILE = "requirements.txt"
 _FOLDER = "requirements"
 # Names in a folder of requirements, the one that is meant for running the program first.
@@ -36,7 +40,7 @@ def read_variant(folder: Folder) -> Packages | None:
     Raises:
         UnusableError: several do.
     """
-    usable = [name for name in variants(folder) if not _NOT_FOR_RUNNING.search(name.lower().rpartition(".")[0])]
+    usable = [name for name in variants(folder) if not is_not_for_running(name.rpartition(".")[0])]
     # A list that was compiled from another one (requirements.in) is the pinned form of it.
     usable = [name for name in usable if name.endswith(".txt")] or usable
     return Packages(source=_only(usable)) if usable else None
@@ -53,7 +57,7 @@ def read_folder(folder: Folder) -> Packages | None:
         for path in folder.paths
         if path.startswith(f"{_FOLDER}/") and path.count("/") == 1 and path.endswith(".txt")
     )
-    usable = [name for name in names if not _NOT_FOR_RUNNING.search(name.lower())]
+    usable = [name for name in names if not is_not_for_running(name)]
     name = next((name for name in _FOR_RUNNING if name in usable), "")
     files = [f"{_FOLDER}/{one}.txt" for one in ([name] if name else usable)]
     return Packages(source=_only(files)) if files else None
@@ -61,7 +65,17 @@ def read_folder(folder: Folder) -> Packages | None:
 
 def variants(folder: Folder) -> list[str]:
     """List the files at the top that look like requirements."""
-    return sorted(path for path in folder.paths if path != FILE and "/" not in path and _NAME.fullmatch(path))
+    return sorted(path for path in folder.paths if path != FILE and "/" not in path and looks_like_one(path))
+
+
+def is_not_for_running(name: str) -> bool:
+    """Tell whether a file or folder is called as what only developers need."""
+    return _NOT_FOR_RUNNING.search(name.lower()) is not None
+
+
+def looks_like_one(name: str) -> bool:
+    """Tell whether a file without its folder is called as requirements are."""
+    return _NAME.fullmatch(name) is not None
 
 
 def complete(packages: Packages, root: Path, listing: Listing, problems: Problems, progress: Progress) -> Packages:
@@ -100,6 +114,11 @@ def _read(
                 "Put the index into a pip.conf and name that with pip-config.",
                 root / name,
                 number,
+            )
+        if elsewhere := _OF_ANOTHER_COMPUTER.search(line):
+            problems.wrong_folder(
+                f"{name} line {number}: {elsewhere[0]!r} is a path on the computer where conda made the package. "
+                "List the packages anew, by `pip list --format=freeze`, or name an environment.yml."
             )
         include = _INCLUDE.fullmatch(line)
         if include is None:

@@ -4,6 +4,7 @@ import ast
 import configparser
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats.folder import Folder, UnusableError
 from model_dockerize.program.types import MARKER, Packages
@@ -14,13 +15,24 @@ CONFIGURATION = "setup.cfg"
 
 def read(folder: Folder) -> Packages | None:
     """Install the project in place by its setup.py, else what setup.cfg asks for."""
-    options = _options(folder)
+    options, extras = _options(folder, "options"), _options(folder, "options.extras_require")
     python = options.get("python_requires", "")
     if SCRIPT in folder.texts:
+        script = _keywords(folder.texts[SCRIPT])
+        folder.choose(SCRIPT, (*extras, *_keys(script.get("extras_require"))), ())
+        chosen = f"[{','.join(sorted(folder.extras))}]" if folder.extras else ""
         return Packages(
-            source=SCRIPT, need_code=True, local=("-e", "."), python=python or _python(folder.texts[SCRIPT])
+            source=SCRIPT,
+            need_code=True,
+            local=("-e", f".{chosen}"),
+            python=python or _text(script.get("python_requires")),
         )
-    lines = [line.strip() for line in options.get("install_requires", "").splitlines() if line.strip()]
+    if not options and not extras:
+        return None
+    folder.choose(CONFIGURATION, extras, ())
+    wanted_extras = [text for name, text in extras.items() if canonicalize_name(name) in folder.extras]
+    texts = (options.get("install_requires", ""), *wanted_extras)
+    lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
     try:
         wanted = [str(Requirement(line)) for line in lines if not line.startswith("#")]
     except InvalidRequirement as error:
@@ -31,22 +43,28 @@ def read(folder: Folder) -> Packages | None:
     return Packages(source=CONFIGURATION, text=text, python=python, need_git="git+" in text)
 
 
-def _options(folder: Folder) -> dict[str, str]:
+def _options(folder: Folder, section: str) -> dict[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(folder.texts.get(CONFIGURATION, ""))
     except configparser.Error as error:
         raise UnusableError(f"{CONFIGURATION} cannot be read: {error.message}.") from error
-    return dict(parser["options"]) if parser.has_section("options") else {}
+    return dict(parser[section]) if parser.has_section(section) else {}
 
 
-def _python(script: str) -> str:
-    """Find the text that setup.py gives as python_requires; empty if it is computed."""
+def _keywords(script: str) -> dict[str, ast.expr]:
+    """Find what setup.py calls with, by the names of the arguments."""
     try:
         tree = ast.parse(script)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == "python_requires" and isinstance(node.value, ast.Constant):
-            return str(node.value.value)
-    return ""
+        return {}
+    return {node.arg: node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
+
+
+def _text(value: ast.expr | None) -> str:
+    """Return the text; empty if it is computed."""
+    return str(value.value) if isinstance(value, ast.Constant) else ""
+
+
+def _keys(value: ast.expr | None) -> list[str]:
+    return list(filter(None, map(_text, value.keys))) if isinstance(value, ast.Dict) else []

@@ -13,11 +13,12 @@ from model_dockerize.program.types import Packages
 
 LOCK = "uv.lock"
 _REMEDY = "uv lock"
+_EXTRAS, _GROUPS = "optional-dependencies", "dev-dependencies"
 _Node = tuple[int, str]  # a package by its place in the lock, and one of its extras
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock of the project at the top of the folder, without its extras and groups."""
+    """Translate the lock of the project at the top of the folder, with its extras and groups that are chosen."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)
@@ -25,8 +26,13 @@ def read(folder: Folder) -> Packages | None:
         raise UnusableError(f"{LOCK} has the version {lock.get('version')!r}; version 1 can be read.")
     packages = tables(lock.get("package", []), LOCK, "package")
     roots = _roots(lock, packages)
-    graph = _Graph(packages)
-    conditions = follow([((root, ""), ALWAYS) for root in roots], graph.needs, LOCK)
+    graph = _Graph(packages, _chosen(folder, [packages[root] for root in roots]))
+    wanted: list[tuple[_Node, Condition]] = [((root, ""), ALWAYS) for root in roots]
+    for root in roots:
+        wanted += [((root, extra), ALWAYS) for extra in _named(packages[root], _EXTRAS) if extra in folder.extras]
+        for group, needed in _named(packages[root], _GROUPS).items():
+            wanted += graph.targets(needed, packages[root]) if group in folder.groups else []
+    conditions = follow(wanted, graph.needs, LOCK)
     pins = [
         _pin(packages[place], marker_of(when))
         for (place, extra), when in conditions.items()
@@ -49,9 +55,28 @@ def _roots(lock: dict[str, Any], packages: list[dict[str, Any]]) -> list[int]:
     return found
 
 
+def _named(package: dict[str, Any], key: str) -> dict[str, Any]:
+    named = table(package.get(key, {}), LOCK, f"{key} of {package.get('name')}")
+    return {canonicalize_name(name): value for name, value in named.items()}
+
+
+def _chosen(folder: Folder, projects: list[dict[str, Any]]) -> list[str]:
+    """Name what is chosen as the markers of extras and groups that conflict do."""
+    known = {
+        (kind, canonicalize_name(str(project.get("name", ""))), name)
+        for project in projects
+        for kind, key in (("extra", _EXTRAS), ("group", _GROUPS))
+        for name in _named(project, key)
+    }
+    extras, groups = ([name for kind, _, name in known if kind == wanted] for wanted in ("extra", "group"))
+    folder.choose(LOCK, extras, groups)
+    chosen = {"extra": folder.extras, "group": folder.groups}
+    return [f"{kind}-{len(project)}-{project}-{name}" for kind, project, name in known if name in chosen[kind]]
+
+
 class _Graph:
-    def __init__(self, packages: list[dict[str, Any]]) -> None:
-        self._packages = packages
+    def __init__(self, packages: list[dict[str, Any]], chosen: list[str]) -> None:
+        self._packages, self._chosen = packages, chosen
         self._places: dict[str, list[int]] = {}
         for place, package in enumerate(packages):
             self._places.setdefault(canonicalize_name(str(package.get("name", ""))), []).append(place)
@@ -63,11 +88,16 @@ class _Graph:
         if not extra:
             wanted = package.get("dependencies", [])
         else:
-            wanted = table(package.get("optional-dependencies", {}), LOCK, "optional-dependencies").get(extra, [])
+            wanted = _named(package, _EXTRAS).get(canonicalize_name(extra), [])
         found: list[tuple[_Node, Condition]] = [((place, ""), ALWAYS)] if extra else []
+        return found + self.targets(wanted, package)
+
+    def targets(self, wanted: Any, package: dict[str, Any]) -> list[tuple[_Node, Condition]]:
+        """Find the packages that entries of `package` mean."""
+        found: list[tuple[_Node, Condition]] = []
         for want in tables(wanted, LOCK, f"the dependencies of {package.get('name')}"):
-            when = condition(str(want.get("marker", "")), LOCK)
-            if when:  # else it belongs to an extra or group, and is ambiguous without
+            when = condition(str(want.get("marker", "")), LOCK, self._chosen)
+            if when:  # else it belongs to an extra or group that is not chosen, and is ambiguous without
                 target = self._find(want)
                 found += [((target, name), when) for name in ("", *want.get("extra", ()))]
         return found

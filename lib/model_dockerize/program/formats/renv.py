@@ -1,0 +1,26 @@
+"""Reads renv.lock: R and its packages, which renv itself restores while the image is built."""
+
+import re
+
+from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
+from model_dockerize.program.types import Packages
+
+LOCK = "renv.lock"
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_REPOSITORY = re.compile(r"[\w.-]+=https?://[^\s@\"'\\$]+")
+
+
+def read(folder: Folder) -> Packages | None:
+    """Restore the lock on an image of the R that it names; an init script is taken to do that where there is one."""
+    if LOCK not in folder.texts or folder.has_init_script:
+        return None
+    lock = folder.json(LOCK)
+    language = table(lock.get("R", {}), LOCK, "R")
+    version = str(language.get("Version", ""))
+    if not _VERSION.fullmatch(version):
+        raise UnusableError(f"{LOCK} names no version of R: run `renv::snapshot()`.")
+    listed = tables(language.get("Repositories", []), LOCK, "Repositories")
+    repositories = [f"{one.get('Name')}={one.get('URL')}" for one in listed]
+    if not all(map(_REPOSITORY.fullmatch, repositories)):
+        raise UnusableError(f"{LOCK}: a repository has no name, or no http address without credentials.")
+    return Packages(source=LOCK, exact=True, renv=(LOCK, *repositories), base_image=f"rocker/r-ver:{version}")
