@@ -41,7 +41,7 @@ from model_dockerize.aws.jobs import Job, end_jobs, follow_jobs, log_of, send_jo
 from model_dockerize.aws.names import TAG, legal_name
 from model_dockerize.aws.one_job import SubmittedJob, submit_one
 from model_dockerize.aws.one_off import MOST_OVERRIDES, Ended, run_once
-from model_dockerize.aws.policy import permissions, stacks, trust
+from model_dockerize.aws.policy import permissions, stacks, trust, unbound
 from model_dockerize.aws.policy_removal import removal
 from model_dockerize.aws.registry_rules import check_findings, ensure_rules
 from model_dockerize.aws.rehearsal import TO_COME, Rehearsal, is_read, rehearse
@@ -167,6 +167,7 @@ __all__ = [
     "too_long",
     "translate",
     "trust",
+    "unbound",
     "underway",
     "verify",
 ]

@@ -29,7 +29,7 @@ from model_dockerize.aws.lost import finds_what_was_lost
 from model_dockerize.aws.names import FUNCTION, TAG, legal_name, tagged
 from model_dockerize.aws.session import Aws
 from model_dockerize.aws.thing import Thing
-from model_dockerize.errors import AwsError, InputError
+from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import feeds_itself
 
@@ -92,6 +92,11 @@ def ensure_function(
     with translate(f"function {name}"):
         try:
             there = _settled(aws, name, sleep)
+            if there and "TagsError" in there:
+                progress.warning(
+                    f"Whether model-dockerize made function {name} cannot be seen (allow lambda:ListTags): its code "
+                    "and its role stay as they are."
+                )
             if there and TAG in there.get("Tags", {}):
                 changed = _completed(aws, name, there, queue, definition, progress, sleep)
             if there:
@@ -108,10 +113,21 @@ def ensure_function(
 
 
 def function_things(aws: Aws, name: str) -> Iterator[Thing]:
-    """What of the function `name` is ours, in the order of its removal. Its role goes last: it shows what was ours."""
+    """What of the function `name` is ours, in the order of its removal. Its role goes last: it shows what was ours.
+
+    Raises:
+        AwsAccessError: these credentials may not see whose it is.
+    """
     if not name:
         return
     there: Any = _look(aws, name)
+    if there and "TagsError" in there:
+        raise AwsAccessError(
+            f"function {name}: lambda:ListTags on {there['Configuration']['FunctionArn']} is not allowed for these "
+            "credentials, so it cannot be seen whose the function is.",
+            "Allow lambda:ListTags in a policy of the role or user that runs this; nothing was removed.",
+            (str(there["TagsError"].get("Message", "")),),
+        )
     ours = bool(there) and TAG in there.get("Tags", {})
     role = function_role_name(name, aws.identity.region)
     is_role_ours = tagged((get_role(aws, role) or {}).get("Tags", []))
@@ -120,7 +136,7 @@ def function_things(aws: Aws, name: str) -> Iterator[Thing]:
     group = f"/aws/lambda/{name}"
     if (ours or (is_role_ours and not there)) and is_log_group(aws, group):
         yield Thing("log group", group, partial(aws.logs.delete_log_group, logGroupName=group))
-    if is_role_ours:
+    if is_role_ours and (ours or not there):
         yield Thing("role", role, partial(_end_role, aws, role))
 
 

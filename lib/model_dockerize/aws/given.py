@@ -9,7 +9,7 @@ from model_dockerize.aws.ground.values import Stack
 from model_dockerize.aws.iam import get_instance_profile, get_role
 from model_dockerize.aws.runtime import Network
 from model_dockerize.aws.session import Aws
-from model_dockerize.aws.subnets import Subnet, one_a_zone, suitable, ways_out
+from model_dockerize.aws.subnets import Subnet, one_a_zone, suitable, takes_balancer, ways_out
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
@@ -38,7 +38,7 @@ def given_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Ne
                 f"The subnets of {vpc} have no way out: tasks reach ECR and CloudWatch Logs only by VPC endpoints "
                 "there."
             )
-        public = one_a_zone(s for s in subnets if ways[s["SubnetId"]] == "public" and not s.get("OutpostArn"))
+        public = one_a_zone(s for s in subnets if ways[s["SubnetId"]] == "public" and takes_balancer(s))
         return Network(vpc, tasks, given_groups(aws, settings.security_groups, vpc), public)
 
 

@@ -17,18 +17,27 @@ def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
     settings, known = run.settings, run.environment
     with run.recorder.stage("program") as stage:
         model = make.inspect(run, stage).program.name
-    where = aws.Where(settings.aws.aws_account_id or "ACCOUNT", settings.aws.aws_region or "*")
-    names = names_of(settings, model)
-    documents = {
-        "policy": aws.permissions(settings, names, where, after_bootstrap),
-        "policy-for-stacks": aws.stacks(settings, where, after_bootstrap),
-        "policy-for-destroy": aws.removal(names, where),
-        "trust": aws.trust(
-            known.get("GITHUB_REPOSITORY", "OWNER/REPO"),
-            known.get("GITHUB_REPOSITORY_ID", "REPO-ID"),
-            known.get("GITHUB_REPOSITORY_OWNER_ID", "OWNER-ID"),
-            where,
-        ),
-    }
+        where = aws.Where.of(settings.aws.aws_account_id or "ACCOUNT", settings.aws.aws_region or "*")
+        names = names_of(settings, model)
+        policies = {
+            "policy": aws.permissions(settings, names, where, after_bootstrap),
+            "policy-for-stacks": aws.stacks(settings, where, after_bootstrap),
+            "policy-for-destroy": aws.removal(names, where),
+        }
+        unbound = {name: statements for name, document in policies.items() if (statements := aws.unbound(document))}
+        if unbound:
+            listed = "; ".join(f"{name}: {', '.join(statements)}" for name, statements in unbound.items())
+            stage.warning(
+                f"Whoever holds these documents can become administrator, by roles that nothing bounds ({listed}). Let "
+                "an administrator run model-dockerize bootstrap once, then print them with --after-bootstrap; or name "
+                "a policy that bounds every role (permissions-boundary)."
+            )
+    trust = aws.trust(
+        known.get("GITHUB_REPOSITORY", "OWNER/REPO"),
+        known.get("GITHUB_REPOSITORY_ID", "REPO-ID"),
+        known.get("GITHUB_REPOSITORY_OWNER_ID", "OWNER-ID"),
+        where,
+    )
+    documents = {**policies, "trust": trust}
     show(json.dumps(documents, indent=2))
     run.learn(outcome="printed")
