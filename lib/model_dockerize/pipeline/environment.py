@@ -157,6 +157,21 @@ def _plan(run: Run, file: BatchFile, account: aws.Aws) -> None:
     run.learn(outcome="planned", plan=(*map(str, rehearsal.changes), *job))
 
 
+def names_of(run: Run, file: BatchFile) -> aws.Names:
+    """Return what is called as the job definition of the file is: its stack has that name.
+
+    Raises:
+        InputError: the file describes none.
+    """
+    if file.job_definition is None:
+        raise InputError(
+            f"{file.path} describes no job definition (job_def), and what was made for one is found by its name.",
+            "Name the file that describes it, or the model's folder.",
+        )
+    jobs, cluster = run.settings.batch, run.settings.service.cluster
+    return aws.Names.of_jobs(jobs.job_definition_name or file.job_definition.name, cluster, jobs.update_function)
+
+
 def read(run: Run) -> BatchFile:
     """The whole file that `batch-config-file` names.
 
