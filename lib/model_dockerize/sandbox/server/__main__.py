@@ -31,6 +31,7 @@ from model_dockerize.sandbox.server.functions import Functions
 from model_dockerize.sandbox.server.journal import Journal
 from model_dockerize.sandbox.server.load_balancer import LoadBalancers
 from model_dockerize.sandbox.server.network import Network
+from model_dockerize.sandbox.server.policy_documents import PolicyDocuments
 from model_dockerize.sandbox.server.registry import Registry
 from model_dockerize.sandbox.server.scaling import Scaling
 from model_dockerize.sandbox.server.sessions import Sessions
@@ -147,7 +148,8 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Brid
     scaling = Scaling(aws.account_of, access.judged if access else lambda *_: None, ecs.at_least)
     batch = Batch(aws, engine, network, sessions)
     batch.install()
-    Functions(aws, engine, sessions).install()
+    Functions(aws, engine, sessions, access.here if access else lambda *_: None).install()
+    PolicyDocuments(aws).install()
     CloudFormation(aws, sessions, access, sandbox.endpoint_url, sandbox.secret_key).install()
     if access:
         access.batch_tags = batch.tags_of

@@ -14,6 +14,7 @@ from model_dockerize.sandbox.server.engine import Engine
 from model_dockerize.sandbox.server.files import FileSystems, check_mount
 from model_dockerize.sandbox.server.load_balancer import LoadBalancers
 from model_dockerize.sandbox.server.network import AwsVpc, Network
+from model_dockerize.sandbox.server.propagation import check_passed
 from model_dockerize.sandbox.server.service import Deployment, Revision, Service
 from model_dockerize.sandbox.server.task import Task
 from model_dockerize.sandbox.server.task_runner import TaskRunner
@@ -68,7 +69,7 @@ class Ecs:
             "ListTasks": self.list_tasks,
         }
         checks: dict[str, Callable[[dict[str, Any]], None]] = {
-            "RegisterTaskDefinition": _check_definition,
+            "RegisterTaskDefinition": self._check_definition,
             "DeleteCluster": self._check_cluster_is_empty,
         }
         api.check_first(self._upstream.ecs, checks, api.by_target)
@@ -369,6 +370,11 @@ class Ecs:
                     service.desired, service.is_steady = count, False
         self._wake.set()
 
+    def _check_definition(self, request: dict[str, Any]) -> None:
+        definitions.check_fargate_task(request)
+        check_mount(request)
+        check_passed(self._upstream, request.get("executionRoleArn"), request.get("taskRoleArn"))
+
     def _check_cluster_is_empty(self, request: dict[str, Any]) -> None:
         cluster = self._cluster(request)["clusterArn"]
         with self._lock:
@@ -407,11 +413,6 @@ def _check_rebalancing(settings: dict[str, Any], configuration: dict[str, Any]) 
             "The service couldn't be updated because Availability Zone Rebalancing does not support maximumPercent <= "
             "100 % as deployment configuration.",
         )
-
-
-def _check_definition(request: dict[str, Any]) -> None:
-    definitions.check_fargate_task(request)
-    check_mount(request)
 
 
 def _service_arn(cluster: dict[str, Any], reference: str) -> str:
