@@ -120,6 +120,10 @@ class Network:
         record = self._ec2()._subnets.get(subnet, {})
         return self.reaches_internet(subnet) and (bool(record.get("MapPublicIpOnLaunch")) or self._has_nat(subnet))
 
+    def vpc_of(self, subnet: str) -> str:
+        """The network that a subnet is in."""
+        return str(self._ec2()._subnets.get(subnet, {}).get("VpcId", ""))
+
     def zone_of(self, subnet: str) -> str:
         """The availability zone of a subnet."""
         return str(self._ec2()._subnets.get(subnet, {}).get("AvailabilityZone", ""))

@@ -201,6 +201,7 @@ RESOURCES: Mapping[str, Callable[[Call], Iterable[str]]] = {
     "ecs": _ecs,
     "elasticfilesystem": _elasticfilesystem,
     "elasticloadbalancing": _elasticloadbalancing,
+    "guardduty": _as_read,
     "iam": _iam,
     "lambda": _lambda,
     "logs": _logs,

@@ -121,6 +121,7 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_error": "a refusal",
     },
     "services.efs": {
+        "_create_mount_target": "wrapped: its name resolves only after a while",
         "_create_file_system": "wrapped: a creation token that is taken is refused",
         "_delete_file_system": "wrapped: the data goes too",
         "_fs_response": "wrapped: the size of the data",
