@@ -85,6 +85,8 @@ class Ecs:
         api.check_first(self._upstream.ecs, checks, api.by_target)
         api.serve(self._upstream.ecs, operations, api.by_target)
         self._upstream.ecs._recount_cluster = self._recount  # type: ignore[attr-defined]
+        self._resolve: Callable[[str], str | None] = self._upstream.ecs._resolve_td_key
+        self._upstream.ecs._resolve_td_key = self._revision_key  # type: ignore[attr-defined]
         threading.Thread(target=self._schedule, daemon=True, name="service-scheduler").start()
 
     # ---- the service scheduler
@@ -347,6 +349,15 @@ class Ecs:
         if definition["status"] != "ACTIVE":
             raise ApiError("ClientException", "TaskDefinition is inactive")
         return definition
+
+    def _revision_key(self, reference: str) -> str | None:
+        """FAMILY:REVISION of a reference; a family stands for its latest ACTIVE revision."""
+        family = reference.rsplit("/", 1)[-1]
+        if not family or ":" in family:
+            return self._resolve(reference)
+        known = self._upstream.ecs._task_defs.values()
+        active = [int(d["revision"]) for d in known if d["family"] == family and d["status"] == "ACTIVE"]
+        return f"{family}:{max(active, default=0)}"
 
     def _checked_network(self, request: dict[str, Any], definition: dict[str, Any], launch_type: str) -> AwsVpc | None:
         network = AwsVpc.parse(request.get("networkConfiguration"))

@@ -92,7 +92,7 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_tags": "tags by ARN",
         "_recount_cluster": "replaced: the counters of a cluster count our tasks and services",
         "_resolve_cluster_name": "cluster name from a name or an ARN",
-        "_resolve_td_key": "family:revision from a family, family:revision or ARN",
+        "_resolve_td_key": "wrapped: a family is its latest active revision",
     },
     "services.batch": {
         "handle_request": "replaced: its jobs succeed without running",
