@@ -230,6 +230,30 @@ def test_main_2_py_updates_what_differs_and_leads_the_function(
     assert (told["JOB_QUEUE_NAME"], told["JOB_DEFINITION_NAME"]) == ("sample-queue", "sample-definition")
 
 
+def test_what_a_file_described_is_destroyed_by_it(old: OldService, shipped: subprocess.CompletedProcess[str]) -> None:
+    old.edit("BatchConfig.yml", ("sample-definition", "other-definition"))
+    text = (old.folder / "BatchConfig.yml").read_text(encoding="utf-8")
+    old.edit("BatchConfig.yml", ("other-definition", "sample-definition"))
+    (old.folder / "Other.yml").write_text(text[: text.index("\njob:\n")], encoding="utf-8")
+    made = old("main_b.py", "Other.yml", "AwsConfig.ini")
+    assert made.returncode == 0, made.stdout + made.stderr
+    files = [str(old.folder / name) for name in ("Other.yml", "AwsConfig.ini")]
+    done = subprocess.run(
+        [sys.executable, "-m", "model_dockerize", "destroy", *files, "--yes"],
+        env=old.environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "stack model-dockerize-other-definition: removed" in done.stderr
+    assert "job queue sample-queue: used by stack model-dockerize-sample-definition" in done.stderr
+    stacks = old.client("cloudformation").describe_stacks()["Stacks"]
+    assert "model-dockerize-other-definition" not in [stack["StackName"] for stack in stacks]
+    names = {
+        each["jobDefinitionName"]
+        for each in old.client("batch").describe_job_definitions(status="ACTIVE")["jobDefinitions"]
+    }
+    assert "other-definition" not in names and "sample-definition" in names
+
+
 @pytest.mark.parametrize(
     ("push", "define", "outcome", "asked"),
     [

@@ -189,6 +189,25 @@ def where(partition: str) -> Where:
     return Where("123456789012", "us-east-1", partition)
 
 
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [
+        ("eu-central-1", "aws"),
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("eusc-de-east-1", "aws-eusc"),
+        ("*", "aws"),  # not said
+        ("mars-north-1", "aws"),
+    ],
+)
+def test_the_partition_is_that_of_the_region(region: str, partition: str) -> None:
+    there = Where.of("123456789012", region)
+    assert there.arn("ecs", "cluster/c") == f"arn:{partition}:ecs:{region}:123456789012:cluster/c"
+    settings = configured(Path("/tmp/model"), **CONFIGURATIONS["everything"].inputs)
+    for document in documents(settings, there):
+        assert policies.findings(document, partition) == []
+
+
 @PARTITIONS
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_a_printed_policy_says_what_aws_knows_and_fits(name: str, partition: str) -> None:

@@ -12,6 +12,8 @@ from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 from model_dockerize.errors import InputError
 from model_dockerize.report.console import printable
+from model_dockerize.settings import is_batch_file
+from model_dockerize.settings.sources import environment_inputs
 
 
 @cli.command()
@@ -73,8 +75,12 @@ def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | Non
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--delete-data", is_flag=True, help="Remove the volume of the model, too, with all that is on it.")
 @takes("program", "image", "registry", "aws", "batch", "service", "run")
-def destroy(target: Path | None, *, yes: bool, delete_data: bool, **flags: str | None) -> None:
-    """Remove from AWS what was made for this model, after a question. What others made or use is never touched."""
+@click.argument("aws-config", required=False, type=click.Path(path_type=Path), metavar="[AwsConfig.ini]")
+def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_data: bool, **flags: str | None) -> None:
+    """Remove from AWS what was made for this model, after a question. What others made or use is never touched.
+
+    Of a BatchConfig.yml: what was made for its job definition.
+    """
 
     def agreed(question: pipeline.Question) -> bool:
         click.echo("\n".join(map(printable, question.lines())), err=True)
@@ -83,7 +89,11 @@ def destroy(target: Path | None, *, yes: bool, delete_data: bool, **flags: str |
         except click.Abort as error:  # the end of the input, at once where there is no terminal
             raise InputError("Nobody answered, so nothing was removed.", "Answer y, or add --yes.") from error
 
-    execute(target, flags, partial(pipeline.destroy, agreed=agreed, delete_data=delete_data))
+    if target and (aws_config or is_batch_file(target)):
+        read = partial(environment_inputs, aws_config=aws_config)
+        execute(target, flags, partial(pipeline.destroy_environment, agreed=agreed), read=read)
+    else:
+        execute(target, flags, partial(pipeline.destroy, agreed=agreed, delete_data=delete_data))
 
 
 def _show(line: str) -> None:

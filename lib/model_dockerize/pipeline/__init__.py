@@ -20,6 +20,7 @@ from model_dockerize.pipeline import serve as local
 from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.destroy import Question
+from model_dockerize.pipeline.release import names_of
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
@@ -28,6 +29,7 @@ __all__ = [
     "batch_environment",
     "bootstrap",
     "destroy",
+    "destroy_environment",
     "dockerfile",
     "doctor",
     "iam_policy",
@@ -85,6 +87,13 @@ def destroy(
     `agreed` is shown what runs, what goes and what stays, and decides. Nothing that others made or use is touched.
     """
     return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed, delete_data))
+
+
+def destroy_environment(
+    settings: Settings, environment: Mapping[str, str], recorder: Recorder, agreed: Callable[[Question], bool]
+) -> Report:
+    """Removes what was made in AWS for the job definition of `batch-config-file`, and what all share with the last."""
+    return Run(settings, environment, recorder).report_of(lambda run: _environment_destroyed(run, agreed))
 
 
 def rollback(settings: Settings, environment: Mapping[str, str], recorder: Recorder, to: str) -> Report:
@@ -219,7 +228,12 @@ def _service(run: Run) -> tuple[Aws, Prepared]:
 def _destroyed(run: Run, agreed: Callable[[Question], bool], delete_data: bool) -> None:
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
-    removal.destroy(run, prepared, _account(run), agreed, delete_data)
+    removal.destroy(run, names_of(run.settings, prepared.program.name), _account(run), agreed, delete_data)
+
+
+def _environment_destroyed(run: Run, agreed: Callable[[Question], bool]) -> None:
+    names = places.names_of(run, places.read(run))
+    removal.destroy(run, names, _account(run), agreed)
 
 
 def _submitted(run: Run, inputs: tuple[str, ...], output: str) -> None:

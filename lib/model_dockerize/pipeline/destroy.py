@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.destroy import plan_destruction, remove
-from model_dockerize.pipeline.context import Prepared, Run
-from model_dockerize.pipeline.release import names_of
+from model_dockerize.aws.ground import Names
+from model_dockerize.pipeline.context import Run
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,16 @@ class Question:
 
 
 def destroy(
-    run: Run, prepared: Prepared, account: Aws, agreed: Callable[[Question], bool], delete_data: bool = False
+    run: Run, names: Names, account: Aws, agreed: Callable[[Question], bool], delete_data: bool = False
 ) -> None:
     """Stages `look` and `destroy`, with the question between them."""
-    model = prepared.program.name
     with run.recorder.stage("look") as stage:
-        found = plan_destruction(account, names_of(run.settings, model), stage, delete_data)
+        found = plan_destruction(account, names, stage, delete_data)
         going, staying = tuple(map(str, found.things)), tuple(map(str, found.kept))
         if found.data:
             staying += (f"{found.data}: the data of jobs. destroy --delete-data removes it",)
         if not going:
-            stage.unchanged(f"Nothing of {model} is there that could go.")
+            stage.unchanged(f"Nothing of {names.model} is there that could go.")
     stays = tuple(f"= {line}" for line in staying)
     run.learn(outcome="unchanged", plan=stays)
     # Outside of a stage: a question must not be drawn over.

@@ -17,7 +17,7 @@ from model_dockerize.aws.batch import (
 from model_dockerize.aws.batch.one_job import submit_one
 from model_dockerize.aws.client import Aws, rehearse
 from model_dockerize.aws.function import ensure_function
-from model_dockerize.aws.ground import Model
+from model_dockerize.aws.ground import Model, Names
 from model_dockerize.errors import InputError
 from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.account import connect, start_sandbox, tell_of_other_region
@@ -170,6 +170,21 @@ def _plan(run: Run, file: BatchFile, account: Aws) -> None:
         stage.info(f"{changes} things would be made or changed.")
     job = (f"+ job {file.job.name} in {file.job.queue}",) if file.job else ()
     run.learn(outcome="planned", plan=(*map(str, rehearsal.changes), *job))
+
+
+def names_of(run: Run, file: BatchFile) -> Names:
+    """Return what is called as the job definition of the file is: its stack has that name.
+
+    Raises:
+        InputError: the file describes none.
+    """
+    if file.job_definition is None:
+        raise InputError(
+            f"{file.path} describes no job definition (job_def), and what was made for one is found by its name.",
+            "Name the file that describes it, or the model's folder.",
+        )
+    jobs, cluster = run.settings.batch, run.settings.service.cluster
+    return Names.of_jobs(jobs.job_definition_name or file.job_definition.name, cluster, jobs.update_function)
 
 
 def read(run: Run) -> BatchFile:

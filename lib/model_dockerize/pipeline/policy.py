@@ -18,18 +18,29 @@ def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
     settings, known = run.settings, run.environment
     with run.recorder.stage("program") as stage:
         model = make.inspect(run, stage).program.name
-    where = Where(settings.aws.aws_account_id or "ACCOUNT", settings.aws.aws_region or "*")
-    names = names_of(settings, model)
-    documents = {
-        "policy": permissions.run_policy(settings, names, where, after_bootstrap),
-        "policy-for-stacks": permissions.stack_policy(settings, where, after_bootstrap),
-        "policy-for-destroy": permissions.destroy_policy(names, where),
-        "trust": permissions.trust_policy(
-            known.get("GITHUB_REPOSITORY", "OWNER/REPO"),
-            known.get("GITHUB_REPOSITORY_ID", "REPO-ID"),
-            known.get("GITHUB_REPOSITORY_OWNER_ID", "OWNER-ID"),
-            where,
-        ),
-    }
+        where = Where.of(settings.aws.aws_account_id or "ACCOUNT", settings.aws.aws_region or "*")
+        names = names_of(settings, model)
+        policies = {
+            "policy": permissions.run_policy(settings, names, where, after_bootstrap),
+            "policy-for-stacks": permissions.stack_policy(settings, where, after_bootstrap),
+            "policy-for-destroy": permissions.destroy_policy(names, where),
+        }
+        unbound = {
+            name: statements for name, document in policies.items() if (statements := permissions.unbound(document))
+        }
+        if unbound:
+            listed = "; ".join(f"{name}: {', '.join(statements)}" for name, statements in unbound.items())
+            stage.warning(
+                f"Whoever holds these documents can become administrator, by roles that nothing bounds ({listed}). Let "
+                "an administrator run model-dockerize bootstrap once, then print them with --after-bootstrap; or name "
+                "a policy that bounds every role (permissions-boundary)."
+            )
+    trust = permissions.trust_policy(
+        known.get("GITHUB_REPOSITORY", "OWNER/REPO"),
+        known.get("GITHUB_REPOSITORY_ID", "REPO-ID"),
+        known.get("GITHUB_REPOSITORY_OWNER_ID", "OWNER-ID"),
+        where,
+    )
+    documents = {**policies, "trust": trust}
     show(json.dumps(documents, indent=2))
     run.learn(outcome="printed")

@@ -18,7 +18,7 @@ _OTHERS = (
     "AWS_SECRET_ACCESS_KEY",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 )
-REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws import batch, ecr, ecs
 from model_dockerize.aws.batch import JobDefinition
+from model_dockerize.aws.ecs.service_request import comparable, means, request
 from model_dockerize.aws.ground import container_of, ensure_foundations
-from model_dockerize.aws.model import Container, Foundations, Runtime, Service, TaskDefinition
+from model_dockerize.aws.model import Container, Foundations, Runtime, Service, TaskDefinition, Volume
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, PushError
 
 from .conftest import DIGEST, IMAGE, IRIS, Account, batch_settings, settings
@@ -76,14 +78,24 @@ class TestDefinitions:
             task_definition(account, ground, memory=1000)
         assert account.calls == []
 
-    def test_a_role_made_moments_ago_is_waited_for(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("code", "message"),
+        [
+            ("ClientException", "Role is not valid"),
+            ("AccessDeniedException", "User: x is not authorized to perform: iam:PassRole on resource: arn:r"),
+            ("InvalidParameterValueException", "KMS Message: ARN does not refer to a valid principal: arn:r"),
+        ],
+    )
+    def test_a_role_made_moments_ago_is_waited_for(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch, code: str, message: str
+    ) -> None:
         monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
         ground = foundations(account)
         refusals = iter([1, 2])
 
         def refuse(model: Any, **_: Any) -> None:
             if model.name == "RegisterTaskDefinition" and next(refusals, None):
-                raise ClientError({"Error": {"Code": "ClientException", "Message": "Role is not valid"}}, model.name)
+                raise ClientError({"Error": {"Code": code, "Message": message}}, model.name)
 
         account.hooks.add(refuse)
         assert task_definition(account, ground).revision == 1
@@ -92,9 +104,12 @@ class TestDefinitions:
         with pytest.raises((AwsError, AwsAccessError)):
             task_definition(account, old, memory=4096)
 
-    def test_a_role_that_may_not_be_passed_is_told_at_once(self, account: Account) -> None:
+    def test_a_role_that_may_not_be_passed_is_told_at_once_unless_it_is_new(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("model_dockerize.aws.client.retries._PASSED_SECONDS", 1.0)
         ground, tries = foundations(account), list[str]()
-        assert ground.fresh_roles
+        old = Foundations(**{**ground.__dict__, "fresh_roles": False})
 
         def refuse(model: Any, **_: Any) -> None:
             if model.name == "RegisterTaskDefinition":
@@ -103,12 +118,26 @@ class TestDefinitions:
                 raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": said}}, model.name)
 
         account.hooks.add(refuse)
-        with pytest.raises(AwsAccessError, match="iam:PassRole on arn:aws:iam::1:role/r is not allowed"):
-            task_definition(account, ground)
-        assert len(tries) == 1
+        for found, least, most in ((old, 1, 1), (ground, 2, 4)):
+            tries.clear()
+            with pytest.raises(AwsAccessError, match="iam:PassRole on arn:aws:iam::1:role/r is not allowed"):
+                task_definition(account, found)
+            assert least <= len(tries) <= most
 
 
 class TestService:
+    @pytest.mark.parametrize(("fresh", "volume", "deaths"), [(False, True, 2), (True, False, 3), (True, True, 5)])
+    def test_what_is_new_may_let_some_tasks_die(self, account: Account, fresh: bool, volume: bool, deaths: int) -> None:
+        ground, _, definition, _ = everything(account)
+        made = replace(ground, fresh_roles=fresh, volume=Volume("fs-1", "fsap-1") if volume else None)
+        asked = request(account.aws, settings(), definition, made)
+        breaker = asked["deploymentConfiguration"]["deploymentCircuitBreaker"]
+        assert breaker["thresholdConfiguration"] == {"type": "COUNT", "value": deaths}
+        # That number alone is no reason for a rollout.
+        there = {**asked, "deploymentConfiguration": {**asked["deploymentConfiguration"]}}
+        later = request(account.aws, settings(), definition, replace(made, fresh_roles=False))
+        assert means(there, comparable(later, there))
+
     def test_as_asked(self, account: Account) -> None:
         ground, _, definition, service = everything(account)
         (there,) = account.aws.ecs.describe_services(cluster=ground.cluster, services=["iris"])["services"]

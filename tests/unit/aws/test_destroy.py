@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws import destroy
+from model_dockerize.aws.client import names
 from model_dockerize.aws.client.retries import gone_is_well, once_free
 from model_dockerize.aws.destroy import Destruction, plan_destruction
 from model_dockerize.aws.destroy.stacks import Held, network_users
@@ -187,6 +188,25 @@ class TestPlan:
         assert [each.kind for each in plan(account).things] == [
             *("service", "stack", "task definition", "job definition", "repository"),
         ]
+
+    def test_of_a_job_definition_without_a_folder_goes_what_is_called_as_it_and_no_service(
+        self, account: Account
+    ) -> None:
+        account.aws.batch.register_job_definition(
+            jobDefinitionName="iris",
+            type="container",
+            containerProperties={"image": IMAGE, "vcpus": 1, "memory": 512},
+            tags={names.TAG: "batch"},
+        )
+        stack_of(account, "iris", STACK_TAG)
+        jobs, stack = Names.of_jobs("iris", "model-dockerize"), "stack model-dockerize-iris"
+        found = plan(account, jobs)
+        assert (list(map(str, found.things)), found.kept) == ([stack, "job definition iris:1"], ())
+        account.aws.logs.delete_log_group(logGroupName="/model-dockerize/iris")
+        everything(account.aws, account.said)
+        found = plan(account, jobs)
+        assert {thing.kind for thing in found.things} == {"job definition"}
+        assert kept_of(found)[stack][0] == "service model-dockerize/iris"
 
     @pytest.mark.parametrize("role", ["", "arn:aws:iam::123456789012:role/ModelDockerizeGround"])
     def test_the_shared_stack_goes_with_the_last_model_unless_an_administrator_made_it(

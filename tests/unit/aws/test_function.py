@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from model_dockerize.aws import destroy
 from model_dockerize.aws.client import is_read, rehearse
 from model_dockerize.aws.destroy import Destruction, plan_destruction
-from model_dockerize.aws.function.function import Function, archive, ensure_function
+from model_dockerize.aws.function.function import Function, archive, ensure_function, function_things
 from model_dockerize.aws.function.role import function_role_name
 from model_dockerize.aws.ground import Names
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
@@ -33,6 +33,12 @@ def account(account: Account) -> Iterator[Account]:
 def ensure(account: Account, **given: Any) -> Function:
     given = {"queue": "q", "definition": "iris", **given}
     return ensure_function(account.aws, "on-upload", progress=account.said, sleep=lambda _: None, **given)
+
+
+def hide_tags(parsed: Any, model: Any, **_: Any) -> None:
+    """What GetFunction answers to who may not call ListTags."""
+    if model.name == "GetFunction" and parsed.pop("Tags", None):
+        parsed["TagsError"] = {"ErrorCode": "AccessDeniedException", "Message": "not authorized to: lambda:ListTags"}
 
 
 def variables(account: Account) -> dict[str, str]:
@@ -239,6 +245,22 @@ class TestGone:
         names = {function_role_name(name, region) for name in ("a" * 60 + "b", "a" * 60 + "c") for region in ("r", "s")}
         assert len(names) == 4
         assert {len(name) for name in names} == {64}
+
+    def test_where_its_tags_cannot_be_read_nothing_is_taken_for_anybodys(self, account: Account) -> None:
+        ensure(account)
+        account.hooks.add(hide_tags, "after-call")
+        account.calls.clear()
+        assert not ensure(account).changed
+        assert (account.changes(), "lambda:ListTags" in account.said.warnings[-1]) == ([], True)
+        with pytest.raises(AwsAccessError, match=r"lambda:ListTags on arn:aws:lambda.* is not allowed"):
+            list(function_things(account.aws, "on-upload"))
+
+    def test_its_role_stays_as_long_as_a_function_of_somebody_has_its_name(self, account: Account) -> None:
+        ensure(account)
+        account.aws.functions.delete_function(FunctionName="on-upload")
+        assert [thing.kind for thing in function_things(account.aws, "on-upload")] == ["role"]
+        theirs(account)
+        assert list(function_things(account.aws, "on-upload")) == []
 
     def test_what_is_theirs_stays(self, account: Account) -> None:
         theirs(account)

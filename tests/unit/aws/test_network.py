@@ -186,6 +186,46 @@ class TestGiven:
             network(account, vpc=other.vpc, assign_public_ip=False)
 
 
+class TestPlaces:
+    """Subnets as DescribeSubnets shows them, in which Fargate runs nothing."""
+
+    @staticmethod
+    def subnet(name: str, zone: str, **more: Any) -> dict[str, Any]:
+        return {"SubnetId": name, "VpcId": "v", "AvailabilityZone": zone, "CidrBlock": "10.0.0.0/24", **more}
+
+    @staticmethod
+    def chosen(*subnets: dict[str, Any]) -> list[str]:
+        return [s.id for s in rules.suitable("v", list(subnets), {s["SubnetId"]: "public" for s in subnets}, True)]
+
+    @pytest.mark.parametrize(
+        "place",
+        [
+            {"zone": "us-west-2-lax-1a", "AvailabilityZoneId": "usw2-lax1-az1"},
+            {"zone": "us-east-1-wl1-bos-wlz-1"},
+            {"zone": "us-west-2b", "CidrBlock": None, "Ipv6Native": True},
+            {"zone": "us-west-2b", "OutpostArn": "arn:aws:outposts:us-west-2:1:outpost/op-1"},
+            {"zone": "ap-northeast-1b", "AvailabilityZoneId": "apne1-az3"},
+        ],
+    )
+    def test_they_are_left_out_and_named(self, place: dict[str, Any]) -> None:
+        other = {key: value for key, value in self.subnet("other", **place).items() if value is not None}
+        assert self.chosen(other, self.subnet("good", "us-west-2a")) == ["good"]
+        with pytest.raises(InputError) as caught:
+            self.chosen(other)
+        assert caught.value.details[0].startswith("other: ")
+        reasons = ("where Fargate does not run", "on an Outpost", "without addresses of IPv4")
+        assert any(reason in caught.value.details[0] for reason in reasons)
+
+    def test_where_fargate_runs_in_some_zones_their_ids_count(self) -> None:
+        good = self.subnet("good", "ap-northeast-1a", AvailabilityZoneId="apne1-az4")
+        assert self.chosen(good, self.subnet("bad", "ap-northeast-1b", AvailabilityZoneId="apne1-az3")) == ["good"]
+
+    def test_a_load_balancer_stands_in_a_zone_of_the_region(self) -> None:
+        assert rules.takes_balancer(self.subnet("s", "eusc-de-east-1a"))
+        assert not rules.takes_balancer(self.subnet("s", "us-west-2-lax-1a"))
+        assert not rules.takes_balancer({"SubnetId": "s", "AvailabilityZone": "us-west-2a", "Ipv6Native": True})
+
+
 def test_a_default_route_that_leads_nowhere_is_none() -> None:
     def way(route: Any) -> str:
         table = {"VpcId": "vpc-1", "Associations": [{"Main": True}], "Routes": [route]}

@@ -13,7 +13,7 @@ from model_dockerize.aws import batch, ecr, ground
 from model_dockerize.aws.function import ensure_function
 from model_dockerize.aws.ground.permissions import service_role_policy
 from model_dockerize.aws.iam.statement import Where
-from model_dockerize.aws.permissions import run_policy, stack_policy, trust_policy
+from model_dockerize.aws.permissions import run_policy, stack_policy, trust_policy, unbound
 from model_dockerize.errors import InputError
 from model_dockerize.settings import Given, Settings, to_settings
 from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED
@@ -194,6 +194,29 @@ def test_no_role_is_made_without_the_boundary_where_there_is_one(after_bootstrap
             if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"} & set(statement["Action"]):
                 (condition,) = [each for each in statement["Condition"].values() if "iam:PermissionsBoundary" in each]
                 assert condition["iam:PermissionsBoundary"] == BOUND
+
+
+def test_by_what_somebody_could_become_administrator_is_told() -> None:
+    given = configured(job_queue="q", **FUNCTION)
+    assert unbound(run_policy(given, NAMES, WHERE)) == ("MakeFunctionRole",)
+    assert unbound(stack_policy(given, WHERE, after_bootstrap=False)) == ("BoundRoles", "BoundInstanceRole")
+    assert unbound(run_policy(configured(job_queue="q"), NAMES, WHERE)) == ()
+    bound = configured(job_queue="q", permissions_boundary=BOUND, **FUNCTION)
+    for settings, after_bootstrap in ((bound, False), (given, True)):
+        assert unbound(run_policy(settings, NAMES, WHERE, after_bootstrap)) == ()
+        assert unbound(stack_policy(settings, WHERE, after_bootstrap)) == ()
+
+
+def test_our_tag_is_put_only_on_what_is_made() -> None:
+    document = run_policy(configured(), NAMES, WHERE)
+    tagging = [s for s in document["Statement"] if {"ecs:TagResource", "ecs:UntagResource"} & set(s["Action"])]
+    conditions = [statement["Condition"] for statement in tagging]
+    made = ["CreateCluster", "CreateService", "RegisterTaskDefinition"]
+    assert conditions == [
+        {"StringEquals": {"ecs:CreateAction": made}},
+        {"ForAllValues:StringNotEquals": {"aws:TagKeys": "model-dockerize"}},
+    ]
+    assert tagging[1]["Resource"] == ["arn:aws:ecs:us-east-1:123456789012:service/model-dockerize/iris"]
 
 
 def test_after_bootstrap_only_functions_need_a_role_made_and_that_within_its_bound() -> None:

@@ -54,7 +54,13 @@ def asked(action: str, params: dict[str, Any], resource: str = "*") -> list[tupl
             {"logGroupName": "/g", "logStreamName": "s"},
             [f"{A}:logs:{HERE}:log-group:/g:log-stream:s"],
         ),
-        ("logs:PutRetentionPolicy", {"logGroupName": "/g"}, [f"{A}:logs:{HERE}:log-group:/g"]),
+        ("logs:PutRetentionPolicy", {"logGroupName": "/g"}, [f"{A}:logs:{HERE}:log-group:/g:*"]),
+        ("logs:DeleteLogGroup", {"logGroupName": "/g"}, [f"{A}:logs:{HERE}:log-group:/g:*"]),
+        (
+            "logs:ListTagsForResource",
+            {"resourceArn": f"{A}:logs:{HERE}:log-group:/g"},
+            [f"{A}:logs:{HERE}:log-group:/g"],
+        ),
         ("logs:DescribeLogGroups", {"logGroupNamePrefix": "/g"}, ["*"]),
         ("iam:GetRole", {"RoleName": "r"}, [ROLE]),
         ("iam:GetInstanceProfile", {"InstanceProfileName": "r"}, [f"{A}:iam::123456789012:instance-profile/r"]),
@@ -94,6 +100,14 @@ def test_resources(action: str, params: dict[str, Any], resources: list[str]) ->
             {"ResourceId": "service/c/s"},
             ["ecs:DescribeServices", "ecs:UpdateService"],
         ),
+        (
+            "elasticloadbalancing:CreateLoadBalancer",
+            {"Name": "b"},
+            [
+                *("ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeInternetGateways"),
+                *("ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"),
+            ],
+        ),
         ("application-autoscaling:PutScalingPolicy", {}, ["cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"]),
         ("application-autoscaling:DeregisterScalableTarget", {}, ["cloudwatch:DeleteAlarms"]),
     ],
@@ -102,6 +116,26 @@ def test_what_a_service_does_in_another_one_is_asked_too(
     action: str, params: dict[str, Any], besides: list[str]
 ) -> None:
     assert [name for name, _ in asked(action, params)] == [action, *besides]
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "context"),
+    [
+        ("ecs:TagResource", {"resourceArn": "a", "tags": [{"key": "k"}]}, {"aws:TagKeys": ["k"]}),
+        ("ecs:UntagResource", {"resourceArn": "a", "tagKeys": ["k", "l"]}, {"aws:TagKeys": ["k", "l"]}),
+        ("batch:TagResource", {"tags": {"k": "v"}}, {"aws:TagKeys": ["k"]}),
+        ("ecs:DescribeServices", {"services": ["s"]}, {}),
+    ],
+)
+def test_the_keys_of_tags_are_told(action: str, params: dict[str, Any], context: dict[str, Any]) -> None:
+    assert dict(needs(Call(action, params, "123456789012", "us-east-1"))[0].context) == context
+
+
+def test_what_is_tagged_when_it_is_made_says_by_what() -> None:
+    params = {"cluster": "c", "serviceName": "s", "tags": [{"key": "k", "value": "v"}]}
+    tagging = needs(Call("ecs:CreateService", params, "123456789012", "us-east-1"))[1]
+    assert (tagging.action, tagging.resource) == ("ecs:TagResource", f"{A}:ecs:{HERE}:service/c/s")
+    assert dict(tagging.context) == {"aws:TagKeys": ["k"], "ecs:CreateAction": "CreateService"}
 
 
 def test_a_service_that_is_scaled_is_named() -> None:

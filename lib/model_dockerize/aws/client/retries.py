@@ -22,8 +22,14 @@ from model_dockerize.errors import AwsError, ModelDockerizeError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Not iam:PassRole: policies are asked for the role's ARN, which they know whether or not there is such a role yet.
-_NEW_ROLE = re.compile(r"role is not valid|role .*(is|are) not valid|unable to assume|cannot be assumed", re.IGNORECASE)
+#: The last is Lambda's other answer, of the key that it makes a grant on.
+_NEW_ROLE = re.compile(
+    r"role is not valid|role .*(is|are) not valid|unable to assume|cannot be assumed|not refer to a valid principal",
+    re.IGNORECASE,
+)
+#: For some seconds AWS also refuses to pass on a new role, in the words of a policy that does not allow it.
+_NOT_PASSED = re.compile(r"not authorized to perform: iam:PassRole")
+_PASSED_SECONDS = 15.0
 _HELD = {
     "ClusterContainsTasksException",
     "DependencyViolation",
@@ -65,8 +71,14 @@ def once_visible(call: Callable[[], T], seconds: float = 30) -> T:
 
 
 def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T:
-    """`call`, again while a role made moments ago (`fresh`) cannot be assumed yet."""
-    return _again(call, lambda e: fresh and _NEW_ROLE.search(message_of(e)) is not None, seconds)
+    """`call`, again while a role made moments ago (`fresh`) cannot be passed on or assumed yet."""
+    if not fresh:
+        return call()
+
+    def passed() -> T:
+        return _again(call, lambda e: _NOT_PASSED.search(message_of(e)) is not None, min(seconds, _PASSED_SECONDS))
+
+    return _again(passed, lambda e: _NEW_ROLE.search(message_of(e)) is not None, seconds)
 
 
 def lacks_service_linked_role(error: ClientError) -> bool:

@@ -58,6 +58,8 @@ class Deployment:
     @property
     def service(self) -> Any:
         """The service as ECS shows it; None where there is none of ours."""
+        if not self.names.service:
+            return None
         name, cluster = legal_name(self.names.service), f"/{self.names.cluster}"
         for service in self.region.services:
             is_meant = service["serviceName"] == name and service["clusterArn"].endswith(cluster)
@@ -102,6 +104,8 @@ class Deployment:
 
     def _task_definitions(self) -> Iterator[Thing]:
         """Of our family. One that is inactive was left by a run that ended between taking it back and deleting it."""
+        if not self.names.task_definition:
+            return
         family = legal_name(self.names.task_definition)
         pages = self.aws.ecs.get_paginator("list_task_definitions")
         found = [p for status in ("ACTIVE", "INACTIVE") for p in pages.paginate(familyPrefix=family, status=status)]
@@ -122,6 +126,8 @@ class Deployment:
 
     def _repository(self) -> Iterator[Thing]:
         name = self.names.repository
+        if not name:
+            return
         try:
             found = self.aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
         except self.aws.ecr.exceptions.RepositoryNotFoundException:

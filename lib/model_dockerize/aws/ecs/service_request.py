@@ -6,8 +6,10 @@ from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.model import Foundations, TaskDefinition
 from model_dockerize.settings import ServiceSettings
 
-#: Two dead tasks in a row are enough: AWS's own default waits for three at least, and half of all for many.
-_BREAKER = {"thresholdConfiguration": {"type": "COUNT", "value": 2}}
+#: Dead tasks in a row that are enough: AWS's own default waits for three at least, and half of all for many. Of what is
+#: new some die without the model's fault: a role that ECS does not see yet, a volume whose name does not resolve yet.
+_ENOUGH, _ENOUGH_OF_NEW_ROLES, _ENOUGH_OF_NEW_VOLUME = 2, 3, 5
+_THRESHOLD = "thresholdConfiguration"
 #: Done when all new tasks are healthy, not minutes later when the last old one has drained.
 _EARLY = {
     "earlySuccessCriteria": {"enable": True, "healthyPercent": 100, "sourceServiceRevisionCleanup": "DEFERRED"},
@@ -37,7 +39,7 @@ def request(
             "deploymentCircuitBreaker": {
                 "enable": True,
                 "rollback": True,
-                **_known(aws, "DeploymentCircuitBreaker", _BREAKER),
+                **_known(aws, "DeploymentCircuitBreaker", {_THRESHOLD: _threshold(foundations)}),
             },
             **_known(aws, "DeploymentConfiguration", _EARLY),
         },
@@ -47,6 +49,11 @@ def request(
         **(_known(aws, "UpdateServiceRequest", _ONE_ZONE) if settings.is_alone else {}),
         **_balanced(task_definition, foundations),
     }
+
+
+def _threshold(foundations: Foundations) -> dict[str, Any]:
+    enough = _ENOUGH_OF_NEW_VOLUME if foundations.volume else _ENOUGH_OF_NEW_ROLES
+    return {"type": "COUNT", "value": enough if foundations.fresh_roles else _ENOUGH}
 
 
 def count(settings: ServiceSettings, now: int | None) -> int:
@@ -80,12 +87,11 @@ def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
 
 
 def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
-    """`wanted` without what is newer than an endpoint whose service is `there`: the faster rollout, zones."""
+    """`wanted` without what alone is no reason for a rollout, or newer than an endpoint: the faster rollout, zones."""
     asked = dict(wanted["deploymentConfiguration"])
     shown = there.get("deploymentConfiguration", {})
     breaker = asked["deploymentCircuitBreaker"]
-    breaker_shown = shown.get("deploymentCircuitBreaker", {})
-    asked["deploymentCircuitBreaker"] = {k: v for k, v in breaker.items() if k not in _BREAKER or k in breaker_shown}
+    asked["deploymentCircuitBreaker"] = {k: v for k, v in breaker.items() if k != _THRESHOLD}
     asked = {k: v for k, v in asked.items() if k not in _EARLY or k in shown}
     known = {k: v for k, v in wanted.items() if k not in _ONE_ZONE or k in there}
     return {**known, "deploymentConfiguration": asked}

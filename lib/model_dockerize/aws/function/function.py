@@ -30,7 +30,7 @@ from model_dockerize.aws.function.role import ensure_function_role, function_rol
 from model_dockerize.aws.iam.roles import get_role
 from model_dockerize.aws.logs import is_log_group
 from model_dockerize.aws.model import Thing
-from model_dockerize.errors import AwsError, InputError
+from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import feeds_itself
 
@@ -91,6 +91,11 @@ def ensure_function(
     with translate(f"function {name}"):
         try:
             there = _settled(aws, name, sleep)
+            if there and "TagsError" in there:
+                progress.warning(
+                    f"Whether model-dockerize made function {name} cannot be seen (allow lambda:ListTags): its code "
+                    "and its role stay as they are."
+                )
             if there and TAG in there.get("Tags", {}):
                 changed = _completed(aws, name, there, queue, definition, progress, sleep)
             if there:
@@ -107,10 +112,21 @@ def ensure_function(
 
 
 def function_things(aws: Aws, name: str) -> Iterator[Thing]:
-    """What of the function `name` is ours, in the order of its removal. Its role goes last: it shows what was ours."""
+    """What of the function `name` is ours, in the order of its removal. Its role goes last: it shows what was ours.
+
+    Raises:
+        AwsAccessError: these credentials may not see whose it is.
+    """
     if not name:
         return
     there: Any = _look(aws, name)
+    if there and "TagsError" in there:
+        raise AwsAccessError(
+            f"function {name}: lambda:ListTags on {there['Configuration']['FunctionArn']} is not allowed for these "
+            "credentials, so it cannot be seen whose the function is.",
+            "Allow lambda:ListTags in a policy of the role or user that runs this; nothing was removed.",
+            (str(there["TagsError"].get("Message", "")),),
+        )
     ours = bool(there) and TAG in there.get("Tags", {})
     role = function_role_name(name, aws.identity.region)
     is_role_ours = tagged((get_role(aws, role) or {}).get("Tags", []))
@@ -119,7 +135,7 @@ def function_things(aws: Aws, name: str) -> Iterator[Thing]:
     group = f"/aws/lambda/{name}"
     if (ours or (is_role_ours and not there)) and is_log_group(aws, group):
         yield Thing("log group", group, partial(aws.logs.delete_log_group, logGroupName=group))
-    if is_role_ours:
+    if is_role_ours and (ours or not there):
         yield Thing("role", role, partial(_end_role, aws, role))
 
 

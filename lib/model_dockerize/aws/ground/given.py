@@ -9,7 +9,7 @@ from model_dockerize.aws.ground.values import Stack
 from model_dockerize.aws.iam.roles import get_instance_profile, get_role
 from model_dockerize.aws.model import Network, Subnet
 from model_dockerize.aws.network.queries import found, within
-from model_dockerize.aws.network.subnets import one_a_zone, suitable, ways_out
+from model_dockerize.aws.network.subnets import one_a_zone, suitable, takes_balancer, ways_out
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
@@ -38,7 +38,7 @@ def given_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Ne
                 f"The subnets of {vpc} have no way out: tasks reach ECR and CloudWatch Logs only by VPC endpoints "
                 "there."
             )
-        public = one_a_zone(s for s in subnets if ways[s["SubnetId"]] == "public" and not s.get("OutpostArn"))
+        public = one_a_zone(s for s in subnets if ways[s["SubnetId"]] == "public" and takes_balancer(s))
         return Network(vpc, tasks, given_groups(aws, settings.security_groups, vpc), public)
 
 

@@ -29,7 +29,7 @@ def log_group(cluster: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """What one model's things are called, of its deployment in one cluster."""
+    """What one model's things are called, of its deployment in one cluster. Empty is what it has none of."""
 
     model: str
     repository: str
@@ -40,10 +40,15 @@ class Names:
     function: str = ""  # that sends its jobs; empty: there is none
     volume: str = ""  # of ours, by name; empty: none, or somebody else's
 
+    @classmethod
+    def of_jobs(cls, definition: str, cluster: str, function: str = "") -> "Names":
+        """Return those of a job definition that no model's folder made: there is no service, and the image is given."""
+        return cls(definition, "", definition, "", "", cluster, function)
+
     @property
     def stack(self) -> str:
         """What its stack is called."""
-        return model_stack(self.cluster, self.service)
+        return model_stack(self.cluster, self.service or self.job_definition)
 
     @property
     def job_stack(self) -> str:
@@ -53,7 +58,7 @@ class Names:
     @property
     def log_groups(self) -> frozenset[str]:
         """Where its containers write."""
-        return frozenset(log_group(self.cluster, name) for name in (self.service, self.job_definition))
+        return frozenset(log_group(self.cluster, name) for name in (self.service, self.job_definition) if name)
 
 
 def _legal(text: str, plain: bool, meant: str) -> str:

@@ -7,7 +7,7 @@ within the bound, changes and removes only what bears our tag: so nobody becomes
 from typing import Any
 
 from model_dockerize.aws.ground.values import TAG
-from model_dockerize.aws.iam.statement import Statement, Where, allow
+from model_dockerize.aws.iam.statement import Statement, Where, allow, only_if
 
 #: None of these matches `model-dockerize-*`, the names of what stacks make: the role cannot change itself.
 SERVICE_ROLE, BOUNDARY = "ModelDockerizeGround", "ModelDockerizeBoundary"
@@ -55,12 +55,12 @@ def _ground(bound: dict[str, Any], where: Where) -> tuple[Statement, ...]:
             ),
         ),
         *_network(),
-        _if(bound, allow("BoundRoles", ("iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"), roles)),
-        _if(
+        only_if(bound, allow("BoundRoles", ("iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"), roles)),
+        only_if(
             {**bound, "ArnLike": {"iam:PolicyARN": f"arn:{where.partition}:iam::aws:policy/service-role/{_INSTANCES}"}},
             allow("BoundInstanceRole", ("iam:AttachRolePolicy", "iam:DetachRolePolicy"), roles),
         ),
-        *((_if(bound, allow("Bound", ("iam:PutRolePermissionsBoundary",), roles)),) if bound else ()),
+        *((only_if(bound, allow("Bound", ("iam:PutRolePermissionsBoundary",), roles)),) if bound else ()),
         allow(
             "Roles",
             (
@@ -75,11 +75,11 @@ def _ground(bound: dict[str, Any], where: Where) -> tuple[Statement, ...]:
             (*(f"iam:{verb}InstanceProfile" for verb in ("AddRoleTo", "Create", "Delete", "Get", "RemoveRoleFrom")),),
             where.arn("iam", "instance-profile/model-dockerize-*", regional=False),
         ),
-        _if(
-            {"StringEquals": {"iam:PassedToService": f"ec2.{_suffix(where)}"}},
+        only_if(
+            {"StringEquals": {"iam:PassedToService": f"ec2.{suffix(where)}"}},
             allow("PassInstanceRole", ("iam:PassRole",), roles),
         ),
-        _if(
+        only_if(
             {"StringEquals": {"iam:AWSServiceName": [f"{service}.amazonaws.com" for service in _LINKED]}},
             allow(
                 "LinkedRoles",
@@ -87,11 +87,8 @@ def _ground(bound: dict[str, Any], where: Where) -> tuple[Statement, ...]:
                 where.arn("iam", "role/aws-service-role/*", regional=False),
             ),
         ),
-        allow(
-            "Clusters",
-            tuple(f"ecs:{verb}" for verb in ("CreateCluster", "TagResource", "UntagResource")),
-            where.arn("ecs", "cluster/*"),
-        ),
+        allow("Clusters", ("ecs:CreateCluster",)),
+        only_if({"StringLike": {"ecs:CreateAction": "*"}}, allow("TagClusters", ("ecs:TagResource",))),
         allow(
             "Logs",
             tuple(
@@ -124,7 +121,7 @@ def caller_policy(where: Where) -> dict[str, Any]:
     return _document(
         allow("LookAtStacks", tuple(f"cloudformation:{verb}" for verb in _LOOKS), every),
         allow("ListImports", ("cloudformation:ListImports",)),
-        _if(
+        only_if(
             {"ArnEquals": {"cloudformation:RoleArn": role}},
             allow("PlanByTheRole", ("cloudformation:CreateChangeSet",), models),
         ),
@@ -134,7 +131,7 @@ def caller_policy(where: Where) -> dict[str, Any]:
             tuple(f"cloudformation:{verb}" for verb in _CARRY_OUT),
             models,
         ),
-        _if(
+        only_if(
             {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}},
             allow("PassTheRole", ("iam:PassRole",), role),
         ),
@@ -191,12 +188,16 @@ def _network() -> tuple[Statement, ...]:
     interfaces = ("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface")  # of mount targets
     return (
         allow("Make", ("ec2:AllocateAddress", *(f"ec2:Create{thing}" for thing in made), *interfaces)),
-        _if({"StringLike": {"ec2:CreateAction": "*"}}, allow("TagWhatIsMade", ("ec2:CreateTags",))),
-        _if(
+        only_if({"StringLike": {"ec2:CreateAction": "*"}}, allow("TagWhatIsMade", ("ec2:CreateTags",))),
+        only_if(
             _OURS,
             allow(
                 "Change",
-                (*(f"ec2:{verb}" for verb in changes), *(f"ec2:Delete{thing}" for thing in gone), "ecs:DeleteCluster"),
+                (
+                    *(f"ec2:{verb}" for verb in changes),
+                    *(f"ec2:Delete{thing}" for thing in gone),
+                    *(f"ecs:{verb}" for verb in ("DeleteCluster", "TagResource", "UntagResource")),
+                ),
             ),
         ),
     )
@@ -211,8 +212,8 @@ def _volumes() -> tuple[Statement, ...]:
     return (
         # A file system that was given bears no tag of ours.
         allow("MakeVolumes", (f"{prefix}:CreateAccessPoint", f"{prefix}:CreateFileSystem")),
-        _if({"StringLike": {f"{prefix}:CreateAction": "*"}}, allow("TagVolumes", (f"{prefix}:TagResource",))),
-        _if(_OURS, allow("ChangeVolumes", tuple(f"{prefix}:{verb}" for verb in changes))),
+        only_if({"StringLike": {f"{prefix}:CreateAction": "*"}}, allow("TagVolumes", (f"{prefix}:TagResource",))),
+        only_if(_OURS, allow("ChangeVolumes", tuple(f"{prefix}:{verb}" for verb in changes))),
     )
 
 
@@ -226,17 +227,14 @@ def _balancers() -> tuple[Statement, ...]:
     made = ("Listener", "LoadBalancer", "Rule", "TargetGroup")
     return (
         allow("MakeBalancers", tuple(f"{prefix}:Create{thing}" for thing in made)),
-        _if({"StringLike": {f"{prefix}:CreateAction": "*"}}, allow("TagBalancers", (f"{prefix}:AddTags",))),
-        _if(_OURS, allow("ChangeBalancers", tuple(f"{prefix}:{verb}" for verb in changes))),
+        only_if({"StringLike": {f"{prefix}:CreateAction": "*"}}, allow("TagBalancers", (f"{prefix}:AddTags",))),
+        only_if(_OURS, allow("ChangeBalancers", tuple(f"{prefix}:{verb}" for verb in changes))),
     )
 
 
-def _suffix(where: Where) -> str:
+def suffix(where: Where) -> str:
+    """Return how the names of EC2 and its like as services end in this partition."""
     return "amazonaws.com.cn" if where.partition == "aws-cn" else "amazonaws.com"
-
-
-def _if(condition: dict[str, Any], statement: Statement) -> Statement:
-    return {**statement, "Condition": condition} if condition else statement
 
 
 def _document(*statements: Statement) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import UnknownRegionError
+from botocore.session import Session
+
 Statement = dict[str, Any]
 
 
@@ -14,9 +17,22 @@ class Where:
     region: str
     partition: str = "aws"
 
+    @classmethod
+    def of(cls, account: str, region: str) -> "Where":
+        """Return it with the partition that the region is in: `aws`, as botocore has it, of a region not known yet."""
+        try:
+            return cls(account, region, Session().get_partition_for_region(region))
+        except UnknownRegionError:
+            return cls(account, region)
+
     def arn(self, service: str, rest: str, regional: bool = True) -> str:
         """`arn:aws:SERVICE:REGION:ACCOUNT:REST`."""
         return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account}:{rest}"
+
+
+def only_if(condition: dict[str, Any], statement: Statement) -> Statement:
+    """The same statement where a condition holds; without one, the statement itself."""
+    return {**statement, "Condition": condition} if condition else statement
 
 
 def allow(name: str, actions: tuple[str, ...], *resources: str) -> Statement:

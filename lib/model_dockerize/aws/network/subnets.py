@@ -1,5 +1,6 @@
 """Which subnets there are to be, and which of those that exist suit our tasks. Pure."""
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 from typing import Any
@@ -10,6 +11,8 @@ from model_dockerize.errors import InputError
 
 #: A VPC is cut into 16 equal blocks: one a zone for public subnets, and as many for private ones.
 _BITS, _PRIVATE = 4, 8
+#: A zone of a region, and not one of those outside of it, which are called us-west-2-lax-1a.
+_ZONE = re.compile(r"([a-z]+(?:-[a-z]+)+-[0-9])[a-z]")
 #: Where Fargate runs, in regions in which it does not run in all zones.
 #: Source: ECS developer guide, "Supported Regions for Amazon ECS on AWS Fargate".
 _FARGATE_ZONES = {
@@ -56,13 +59,16 @@ def suitable(vpc: str, subnets: list[Any], ways: dict[str, str], public_address:
     Raises:
         InputError: there is none.
     """
-    details = tuple(f"{s['SubnetId']}: {s['CidrBlock']} in {s['AvailabilityZone']}, {_say(s, ways)}" for s in subnets)
+    details = tuple(
+        f"{s['SubnetId']}: {s.get('CidrBlock', 'IPv6')} in {s['AvailabilityZone']}, {_unfit(s) or ways[s['SubnetId']]}"
+        for s in subnets
+    )
     if not subnets:
         raise InputError(
             f"vpc {vpc} has no subnets, or does not exist.",
             remedy="Correct vpc, or leave it out to have a network made.",
         )
-    usable = [s for s in subnets if not s.get("OutpostArn")]
+    usable = [s for s in subnets if not _unfit(s)]
     kinds = ("public",) if public_address else ("private", "isolated")
     for kind in kinds:
         chosen = one_a_zone(s for s in usable if ways[s["SubnetId"]] == kind)
@@ -88,5 +94,28 @@ def _way_out(table: Any) -> str:
     return "public" if routes[0].get("GatewayId", "").startswith("igw-") else "private"
 
 
-def _say(subnet: Any, ways: dict[str, str]) -> str:
-    return "on an Outpost" if subnet.get("OutpostArn") else ways[subnet["SubnetId"]]
+def takes_balancer(subnet: Any) -> bool:
+    """Tell whether a load balancer of ours may be in a subnet: it has addresses of IPv4, in a zone of the region."""
+    return bool(subnet.get("CidrBlock")) and not subnet.get("OutpostArn") and _region(subnet) != ""
+
+
+def _unfit(subnet: Any) -> str:
+    """Return why no task of Fargate runs in a subnet; empty where they do.
+
+    Source: ECS developer guide, "Amazon ECS clusters in Local Zones, Wavelength Zones, and AWS Outposts".
+    """
+    if subnet.get("OutpostArn"):
+        return "on an Outpost"
+    if not subnet.get("CidrBlock"):
+        return "without addresses of IPv4"
+    region = _region(subnet)
+    only = _FARGATE_ZONES.get(region)
+    if not region or (only is not None and subnet.get("AvailabilityZoneId") not in only):
+        return "where Fargate does not run"
+    return ""
+
+
+def _region(subnet: Any) -> str:
+    """Return the region that a subnet's zone is of; empty for a Local Zone and its like."""
+    zone = _ZONE.fullmatch(subnet["AvailabilityZone"])
+    return zone[1] if zone else ""

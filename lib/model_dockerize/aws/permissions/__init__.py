@@ -1,6 +1,6 @@
 """The policies that a role needs for what the other packages call."""
 
-from model_dockerize.aws.permissions.policy import run_policy, stack_policy, trust_policy
+from model_dockerize.aws.permissions.policy import run_policy, stack_policy, trust_policy, unbound
 from model_dockerize.aws.permissions.removal import destroy_policy
 
 __all__ = [
@@ -8,4 +8,5 @@ __all__ = [
     "run_policy",
     "stack_policy",
     "trust_policy",
+    "unbound",
 ]

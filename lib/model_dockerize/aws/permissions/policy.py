@@ -5,12 +5,12 @@ The actions are those of the calls that the other modules make: a test runs them
 
 from typing import Any
 
-from model_dockerize.aws.client.names import legal_name
+from model_dockerize.aws.client.names import TAG, legal_name
 from model_dockerize.aws.ecr.registry import parts_of
 from model_dockerize.aws.function.role import function_role_name
 from model_dockerize.aws.ground.names import Names, log_group
-from model_dockerize.aws.ground.permissions import BOUNDARY, caller_policy, own_policy
-from model_dockerize.aws.iam.statement import Statement, Where
+from model_dockerize.aws.ground.permissions import BOUNDARY, caller_policy, own_policy, suffix
+from model_dockerize.aws.iam.statement import Statement, Where, only_if
 from model_dockerize.aws.iam.statement import allow as _allow
 from model_dockerize.aws.permissions.traffic import traffic
 from model_dockerize.settings import BatchSettings, Settings
@@ -43,6 +43,19 @@ def stack_policy(settings: Settings, where: Where, after_bootstrap: bool) -> dic
     if after_bootstrap:
         return caller_policy(where)
     return own_policy(where, settings.aws.permissions_boundary)
+
+
+def unbound(document: dict[str, Any]) -> tuple[str, ...]:
+    """Return the statements by which whoever holds a document can write a role of any rights, and so have them."""
+    return tuple(
+        statement["Sid"]
+        for statement in document["Statement"]
+        if _WRITES_ROLES & set(statement["Action"])
+        and not any("iam:PermissionsBoundary" in keys for keys in statement.get("Condition", {}).values())
+    )
+
+
+_WRITES_ROLES = {"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy"}
 
 
 def trust_policy(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
@@ -78,6 +91,8 @@ def _asking(settings: Settings) -> Statement:
     actions = ["ecr:GetAuthorizationToken"] if settings.registry.push_to_ecr or _named_image(settings) else []
     if settings.batch.update_function:
         actions.append("logs:DescribeLogGroups")
+    if settings.registry.scan_gate:
+        actions += ["inspector2:ListCoverage", "inspector2:ListFindings"]  # whose findings ECR shows
     if settings.batch.create_job_def:
         actions.append("batch:DescribeJobDefinitions")
     if settings.service.deploy_service:
@@ -139,23 +154,29 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
 
 
 def _service(names: Names, where: Where) -> list[Statement]:
-    service = f"{names.cluster}/{legal_name(names.service)}"
+    """Only what is made gets our tag: with it, who may also `destroy` could delete what is somebody else's."""
+    name = f"{names.cluster}/{legal_name(names.service)}"
+    cluster, service = where.arn("ecs", f"cluster/{names.cluster}"), where.arn("ecs", f"service/{name}")
+    definitions = where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*")
+    made = {"StringEquals": {"ecs:CreateAction": ["CreateCluster", "CreateService", "RegisterTaskDefinition"]}}
+    other_tags = {"ForAllValues:StringNotEquals": {"aws:TagKeys": TAG}}
     return [
         _allow("Tasks", ("ecs:DescribeTasks", "ecs:StopTask"), where.arn("ecs", f"task/{names.cluster}/*")),
         _allow(
             "Service",
             (
                 *("ecs:DescribeClusters", "ecs:CreateCluster", "ecs:DescribeServices", "ecs:CreateService"),
-                *("ecs:UpdateService", "ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UntagResource"),
-                *("ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions"),
-                *("ecs:ListServiceDeployments", "ecs:RunTask"),
+                *("ecs:UpdateService", "ecs:RegisterTaskDefinition", "ecs:DescribeServiceDeployments"),
+                *("ecs:DescribeServiceRevisions", "ecs:ListServiceDeployments", "ecs:RunTask"),
             ),
-            where.arn("ecs", f"cluster/{names.cluster}"),
-            where.arn("ecs", f"service/{service}"),
-            where.arn("ecs", f"service-deployment/{service}/*"),
-            where.arn("ecs", f"service-revision/{service}/*"),
-            where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*"),
+            cluster,
+            service,
+            where.arn("ecs", f"service-deployment/{name}/*"),
+            where.arn("ecs", f"service-revision/{name}/*"),
+            definitions,
         ),
+        only_if(made, _allow("TagWhatIsMade", ("ecs:TagResource",), cluster, service, definitions)),
+        only_if(other_tags, _allow("MarkRollouts", ("ecs:TagResource", "ecs:UntagResource"), service)),
     ]
 
 
@@ -182,7 +203,10 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
         statements += _instance_role(settings.batch.instance_role, where)
     if role := settings.batch.service_role:
         arn = role if role.startswith("arn:") else where.arn("iam", f"role/{role}", regional=False)
-        statements.append(_allow("BatchRole", ("iam:GetRole", "iam:PassRole"), arn))
+        statements += [
+            _allow("LookAtBatchRole", ("iam:GetRole",), arn),
+            only_if(_to_batch(where), _allow("PassBatchRole", ("iam:PassRole",), arn)),
+        ]
     return [
         *statements,
         _allow(
@@ -208,20 +232,24 @@ def _instance_role(wanted: str, where: Where) -> list[Statement]:
     name = wanted.rpartition("/")[2] or "model-dockerize-*"
     profile, role = (where.arn("iam", f"{kind}/{name}", regional=False) for kind in ("instance-profile", "role"))
     looking = [_allow("LookAtProfile", ("iam:GetInstanceProfile",), profile)] if wanted else []
-    return [*looking, _allow("PassInstanceRole", ("iam:PassRole",), role)]
+    return [*looking, only_if(_to_batch(where), _allow("PassInstanceRole", ("iam:PassRole",), role))]
+
+
+def _to_batch(where: Where) -> dict[str, Any]:
+    """For which services a compute environment takes roles."""
+    return {"StringEquals": {"iam:PassedToService": ["batch.amazonaws.com", f"ec2.{suffix(where)}"]}}
 
 
 def _function(batch: BatchSettings, boundary: str, where: Where) -> list[Statement]:
     name = batch.update_function
     role = where.arn("iam", f"role/{function_role_name(name, where.region)}", regional=False)
-    creating = ("lambda:GetFunction", "lambda:CreateFunction", "lambda:TagResource")
+    creating = ("lambda:GetFunction", "lambda:ListTags", "lambda:CreateFunction", "lambda:TagResource")
     changing = ("lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionCode")
     feeding = ("lambda:GetPolicy", "lambda:AddPermission", "lambda:RemovePermission") if batch.function_source else ()
-    bound = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
-    making = _allow("MakeFunctionRole", ("iam:CreateRole", "iam:PutRolePolicy"), role)
-    roles = making | ({"Condition": bound} if boundary else {})
-    pass_on = _allow("PassFunctionRole", ("iam:PassRole",), role)
-    pass_on["Condition"] = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    bound = {"StringEquals": {"iam:PermissionsBoundary": boundary}} if boundary else {}
+    roles = only_if(bound, _allow("MakeFunctionRole", ("iam:CreateRole", "iam:PutRolePolicy"), role))
+    to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    pass_on = only_if(to_lambda, _allow("PassFunctionRole", ("iam:PassRole",), role))
     statements = [
         _allow("Function", (*creating, *changing, *feeding), where.arn("lambda", f"function:{name}")),
         roles,

@@ -8,7 +8,7 @@ from typing import Any
 from model_dockerize.aws.client.names import TAG, legal_name
 from model_dockerize.aws.function.role import function_role_name
 from model_dockerize.aws.ground.names import Names
-from model_dockerize.aws.iam.statement import Statement, Where, allow
+from model_dockerize.aws.iam.statement import Statement, Where, allow, only_if
 
 _OURS = {"Null": {f"aws:ResourceTag/{TAG}": "false"}}
 
@@ -81,19 +81,19 @@ _LOOKS = (
 
 
 def _of_ours(statement: Statement) -> Statement:
-    return {**statement, "Condition": _OURS}
+    return only_if(_OURS, statement)
 
 
 def _function(name: str, where: Where) -> Statement:
     return allow(
         "RemoveFunction",
         (
-            *("lambda:GetFunction", "lambda:GetPolicy", "lambda:DeleteFunction"),
+            *("lambda:GetFunction", "lambda:ListTags", "lambda:GetPolicy", "lambda:DeleteFunction"),
             *("logs:DeleteLogGroup", "iam:GetRole", "iam:DeleteRolePolicy", "iam:DeleteRole"),
             *("s3:GetBucketNotification", "s3:PutBucketNotification"),
         ),
         where.arn("lambda", f"function:{name}"),
-        where.arn("logs", f"log-group:/aws/lambda/{name}"),
+        where.arn("logs", f"log-group:/aws/lambda/{name}:*"),
         where.arn("iam", f"role/{function_role_name(name, where.region)}", regional=False),
         f"arn:{where.partition}:s3:::*",
     )

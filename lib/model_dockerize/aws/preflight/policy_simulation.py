@@ -34,7 +34,7 @@ class _Question:
     actions: tuple[str, ...]
     resource: str
     kind: str
-    context: tuple[tuple[str, tuple[str, ...]], ...]
+    context: tuple[tuple[str, str], ...]
 
 
 def simulate(aws: Aws, document: dict[str, Any]) -> Simulation:
@@ -86,7 +86,8 @@ def _principal(aws: Aws, arn: str) -> str:
 def _questions(statement: dict[str, Any]) -> Iterator[_Question]:
     resources = statement["Resource"]
     conditions = statement.get("Condition", {}).get("StringEquals", {})
-    context = tuple((key, (value,) if isinstance(value, str) else tuple(value)) for key, value in conditions.items())
+    # Of several values one is enough, and a request has one.
+    context = tuple((key, value if isinstance(value, str) else value[0]) for key, value in conditions.items())
     for resource in [resources] if isinstance(resources, str) else resources:
         yield _Question(tuple(statement["Action"]), resource, _kind(resource), context)
 
@@ -102,8 +103,8 @@ def _kind(resource: str) -> str:
 def _answers(aws: Aws, source: str, questions: Iterator[_Question]) -> dict[_Question, dict[str, bool]]:
     def ask(question: _Question) -> tuple[_Question, dict[str, bool]]:
         keys: Any = [
-            {"ContextKeyName": key, "ContextKeyValues": list(values), "ContextKeyType": "string"}
-            for key, values in question.context
+            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            for key, value in question.context
         ]
         pages = aws.iam.get_paginator("simulate_principal_policy").paginate(
             PolicySourceArn=source,

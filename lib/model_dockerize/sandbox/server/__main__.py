@@ -31,7 +31,9 @@ from model_dockerize.sandbox.server.functions import Functions
 from model_dockerize.sandbox.server.journal import Journal
 from model_dockerize.sandbox.server.load_balancer import LoadBalancers
 from model_dockerize.sandbox.server.network import Network
+from model_dockerize.sandbox.server.policy_documents import PolicyDocuments
 from model_dockerize.sandbox.server.registry import Registry
+from model_dockerize.sandbox.server.runtime_monitoring import RuntimeMonitoring
 from model_dockerize.sandbox.server.scaling import Scaling
 from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.tokens import Grant, Scope, Tokens
@@ -142,12 +144,15 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Brid
     files.install()
     balancers = LoadBalancers(aws, network)
     balancers.install()
-    ecs = Ecs(aws, engine, network, balancers, files)
+    judged = access.judged if access else lambda *_: None
+    monitoring = RuntimeMonitoring(aws, judged)
+    ecs = Ecs(aws, engine, network, balancers, files, monitoring)
     ecs.install()
-    scaling = Scaling(aws.account_of, access.judged if access else lambda *_: None, ecs.at_least)
+    scaling = Scaling(aws.account_of, judged, ecs.at_least)
     batch = Batch(aws, engine, network, sessions)
     batch.install()
-    Functions(aws, engine, sessions).install()
+    Functions(aws, engine, sessions, access.here if access else lambda *_: None).install()
+    PolicyDocuments(aws).install()
     CloudFormation(aws, sessions, access, sandbox.endpoint_url, sandbox.secret_key).install()
     if access:
         access.batch_tags = batch.tags_of
@@ -157,7 +162,7 @@ def _build(sandbox: record.Sandbox, state: Path, port: int) -> tuple[Front, Brid
         aws.account_of(key)
         return name in aws.s3._buckets
 
-    answers = Calls(aws.app.app, scaling, calls, access)
+    answers = Calls(aws.app.app, {"application-autoscaling": scaling, "guardduty": monitoring}, calls, access)
     admission, hosts = Admission(aws, sandbox.secret_key, _LARGEST_CALL), (f"127.0.0.1:{port}", f"localhost:{port}")
     front = Front(answers, registry, admission, sessions, credentials, hosts, sandbox.secret_key)
     admission = Admission(aws, sandbox.secret_key, _LARGEST_CALL_OF_CONTAINERS)

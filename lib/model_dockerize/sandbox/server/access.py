@@ -76,6 +76,14 @@ class Access:
                 return refused
         return None
 
+    def here(self, action: str, resource: str) -> str | None:
+        """Why the caller of the request that is being answered may not do this besides; None if it may."""
+        request = self._current.get()
+        if request is None:
+            return None
+        request.asked.append(f"{action} {resource}")
+        return self.refusal(request.caller, self._upstream.scope(), action, resource)
+
     def refusal(self, access_key: str, scope: Scope, action: str, resource: str) -> str | None:
         """Why the caller may not do this one thing, in AWS's words; None if it may."""
         with self._upstream.within(scope):

@@ -1,6 +1,7 @@
 """The few words of ASGI that the front and the registry speak."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_SIGNED = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
@@ -17,6 +19,12 @@ def headers_of(scope: Scope) -> dict[str, str]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         found[name] = f"{found[name]}, {value}" if name in found else value
     return found
+
+
+def signed_by(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Return the access key and the region that a request is signed with; empty where it is not."""
+    signed = _SIGNED.search(headers.get("authorization", ""))
+    return (signed[1], signed[2]) if signed else ("", "")
 
 
 async def read_body(receive: Receive, limit: int | None = None) -> bytes:

@@ -2,27 +2,25 @@
 
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from model_dockerize.sandbox.server import api
-from model_dockerize.sandbox.server.api import ApiError
+from model_dockerize.sandbox.server import api, batch_rules
 from model_dockerize.sandbox.server.batch_jobs import Capacity, Job, JobRunner
-from model_dockerize.sandbox.server.definitions import is_fargate_size
+from model_dockerize.sandbox.server.batch_rules import refuse as _refuse
 from model_dockerize.sandbox.server.engine import Engine
 from model_dockerize.sandbox.server.network import Network
+from model_dockerize.sandbox.server.propagation import check_passed, is_assumable
 from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.upstream import Upstream
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
 _ARRAY_SIZES = range(2, 10_001)
 _FINAL = ("SUCCEEDED", "FAILED")
+_DELETING_SECONDS = 1.0  # for which the name of what goes is taken
 Record = dict[str, Any]
-
-
-def _refuse(message: str) -> ApiError:
-    return ApiError("ClientException", message)
 
 
 class Batch:
@@ -35,8 +33,9 @@ class Batch:
         self._queues: dict[str, Record] = {}
         self._definitions: dict[str, Record] = {}
         self._jobs: dict[str, Job] = {}
+        self._gone_at: dict[str, float] = {}  # environments and queues that are DELETING
         self._lock = threading.RLock()
-        self._runner = JobRunner(upstream, engine, sessions)
+        self._runner = JobRunner(upstream, engine, sessions, self._why_waiting)
 
     def install(self) -> None:
         """Take Batch over from ministack."""
@@ -71,12 +70,14 @@ class Batch:
     # ---- compute environments
 
     def create_compute_environment(self, request: Record) -> Record:
-        """CreateComputeEnvironment: VALID at once."""
+        """CreateComputeEnvironment: VALID at once, or INVALID by its role."""
         name = _named(request, "computeEnvironmentName")
         resources = request.get("computeResources") or {}
-        self._check_resources(resources, "FARGATE" in resources.get("type", ""))
+        batch_rules.check_new(resources)
+        self._check_network(resources)
         arn = self._arn("compute-environment", name)
         with self._lock:
+            self._forget_gone()
             if arn in self._environments:
                 raise _refuse("Object already exists")
             self._environments[arn] = {
@@ -85,9 +86,8 @@ class Batch:
                 "ecsClusterArn": f"{self._arn('cluster', name).replace(':batch:', ':ecs:')}_Batch_{uuid.uuid4()}",
                 "type": request.get("type", "MANAGED"),
                 "state": request.get("state", "ENABLED"),
-                "status": "VALID",
-                "statusReason": "ComputeEnvironment Healthy",
-                "computeResources": resources,
+                **self._verdict(request.get("serviceRole", "")),
+                **({"computeResources": resources} if resources else {}),
                 "serviceRole": request.get("serviceRole", ""),
                 "tags": request.get("tags", {}),
                 "containerOrchestrationType": "ECS",
@@ -97,13 +97,16 @@ class Batch:
         return {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
 
     def update_compute_environment(self, request: Record) -> Record:
-        """UpdateComputeEnvironment."""
+        """UpdateComputeEnvironment: only now is an INVALID one looked at again."""
         environment = self._one(self._environments, "compute-environment", request.get("computeEnvironment", ""))
         changes = request.get("computeResources") or {}
-        self._check_resources({**environment["computeResources"], **changes}, is_fargate=False)
+        batch_rules.check_change(environment, changes)
+        self._check_network({**environment.get("computeResources", {}), **changes})
         with self._lock:
-            environment["computeResources"] = {**environment["computeResources"], **changes}
+            if changes:
+                environment["computeResources"] = {**environment["computeResources"], **changes}
             environment.update({key: request[key] for key in ("state", "serviceRole") if key in request})
+            environment.update(self._verdict(environment["serviceRole"]))
             if "maxvCpus" in changes:
                 self._capacities[environment["computeEnvironmentArn"]].resize(float(changes["maxvCpus"]))
         return {key: environment[key] for key in ("computeEnvironmentName", "computeEnvironmentArn")}
@@ -118,17 +121,46 @@ class Batch:
             orders = [order for queue in self._queues.values() for order in queue["computeEnvironmentOrder"]]
             if any(order["computeEnvironment"] == arn for order in orders):
                 raise _refuse("Cannot delete, found existing JobQueue relationship")
-            self._environments.pop(arn, None)
-            self._capacities.pop(arn, None)
+            self._begin_end(environment, arn)
         return {}
 
-    def _check_resources(self, resources: Record, is_fargate: bool) -> None:
-        if is_fargate:
-            for key in ("minvCpus", "desiredvCpus", "instanceTypes", "instanceRole"):
-                if key in resources:
-                    raise _refuse(f"Error executing request, Exception : {key} must not be set for Fargate.")
-            if not resources.get("subnets") or not resources.get("securityGroupIds"):
-                raise _refuse("Error executing request, Exception : Fargate needs subnets and securityGroupIds.")
+    def _verdict(self, role: str) -> Record:
+        """Whether Batch can act by the service role of an environment; by its own, always."""
+        found = self._upstream.iam._roles.get(role.rpartition("/")[2]) if role else None
+        if role and not (found and is_assumable(found, "batch.amazonaws.com")):
+            reason = f"User: batch.amazonaws.com is not authorized to perform: sts:AssumeRole on resource: {role}"
+            return {"status": "INVALID", "statusReason": f"CLIENT_ERROR - {reason}"}
+        return {"status": "VALID", "statusReason": "ComputeEnvironment Healthy"}
+
+    def _why_waiting(self, job: Job) -> str | None:
+        """Why a job does not start, as Batch says it, empty where it says nothing; None: it may."""
+        order = self._queues.get(job.record["jobQueue"], {}).get("computeEnvironmentOrder", [])
+        places = [self._environments.get(entry["computeEnvironment"], {}) for entry in order]
+        usable = [p for p in places if (p.get("state"), p.get("status")) == ("ENABLED", "VALID")]
+        if not usable:
+            return ""
+        reasons = [batch_rules.why_waiting(place, job.record["container"]) for place in usable]
+        if all(reasons):
+            return reasons[0]
+        return None if any(map(self._is_reached, usable)) else ""
+
+    def _is_reached(self, environment: Record) -> bool:
+        """Whether machines in it reach ECS. Instances have no address but what their subnet gives them."""
+        resources = environment.get("computeResources", {})
+        if batch_rules.is_fargate(resources):
+            return True
+        return any(self._network.instance_reaches_internet(subnet) for subnet in resources.get("subnets", []))
+
+    def _begin_end(self, record: Record | None, arn: str) -> None:
+        if record and arn not in self._gone_at:
+            record["status"], self._gone_at[arn] = "DELETING", time.monotonic() + _DELETING_SECONDS
+
+    def _forget_gone(self) -> None:
+        for arn in [arn for arn, moment in self._gone_at.items() if moment <= time.monotonic()]:
+            for store in (self._environments, self._queues, self._capacities, self._gone_at):
+                store.pop(arn, None)  # type: ignore[attr-defined]
+
+    def _check_network(self, resources: Record) -> None:
         subnets, groups = resources.get("subnets", []), resources.get("securityGroupIds", [])
         self._network.check(tuple(subnets), tuple(groups), "ClientException")
 
@@ -138,6 +170,7 @@ class Batch:
         """CreateJobQueue: VALID at once."""
         name, arn = _named(request, "jobQueueName"), self._arn("job-queue", request.get("jobQueueName", ""))
         with self._lock:
+            self._forget_gone()
             if arn in self._queues:
                 raise _refuse("Object already exists")
             self._queues[arn] = {
@@ -168,7 +201,7 @@ class Batch:
             queue = self._queues.get(arn)
             if queue and queue["state"] != "DISABLED":
                 raise _refuse("Cannot delete, resource is not disabled")
-            self._queues.pop(arn, None)
+            self._begin_end(queue, arn)
             for job in [j for j in self._jobs.values() if j.record["jobQueue"] == arn]:
                 job.terminate("Job queue was deleted")
         return {}
@@ -192,8 +225,8 @@ class Batch:
         container = dict(request.get("containerProperties") or {})
         if not container.get("image"):
             raise _refuse("Error executing request, Exception : Container properties should have an image.")
-        if "FARGATE" in request.get("platformCapabilities", []):
-            _check_fargate(container)
+        batch_rules.check_definition(request)
+        check_passed(self._upstream, container.get("executionRoleArn"), container.get("jobRoleArn"))
         with self._lock:
             prefix = f"{self._arn('job-definition', name)}:"
             revision = 1 + sum(arn.startswith(prefix) for arn in self._definitions)
@@ -306,12 +339,14 @@ class Batch:
 
     def _describe(self, request: Record, store: dict[str, Record], key: str, kind: str) -> Record:
         with self._lock:
+            self._forget_gone()
             wanted = [self._resolve(kind, reference) for reference in request.get(key) or []]
             mine = [r for arn, r in store.items() if arn.startswith(self._arn(kind, ""))]
             return {key: [store[arn] for arn in wanted if arn in store] if wanted else mine}
 
     def _one(self, store: dict[str, Record], kind: str, reference: str) -> Record:
         with self._lock:
+            self._forget_gone()
             if found := store.get(self._resolve(kind, reference)):
                 return found
         raise _refuse(f"{reference or kind} does not exist")
@@ -339,17 +374,6 @@ def _named(request: Record, key: str) -> str:
 
 def _short(definition: Record) -> str:
     return f"{definition['jobDefinitionName']}:{definition['revision']}"
-
-
-def _check_fargate(container: Record) -> None:
-    wanted = {r["type"]: r["value"] for r in container.get("resourceRequirements", [])}
-    if not container.get("executionRoleArn"):
-        raise _refuse("Error executing request, Exception : EXECUTION_ROLE_ARN is required for Fargate jobs.")
-    if not is_fargate_size(f"{wanted.get('VCPU', 0)} vcpu", wanted.get("MEMORY")):
-        raise _refuse(
-            "Error executing request, Exception : Fargate resource requirements "
-            f"({wanted.get('VCPU')} vCPU, {wanted.get('MEMORY')} MiB) not valid."
-        )
 
 
 def _with_defaults(container: Record) -> Record:

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -192,8 +192,12 @@ class Job:
 class JobRunner:
     """Runs jobs, each in a thread of its own."""
 
-    def __init__(self, upstream: Upstream, engine: Engine, sessions: Sessions) -> None:
+    def __init__(
+        self, upstream: Upstream, engine: Engine, sessions: Sessions, why_waiting: Callable[[Job], str | None]
+    ) -> None:
+        """`why_waiting` tells why a job does not start, in Batch's words; None: it may, if there is room."""
         self._upstream, self._engine, self._sessions = upstream, engine, sessions
+        self._why_waiting = why_waiting
 
     def start(self, job: Job) -> None:
         """Start a job and return at once."""
@@ -232,7 +236,9 @@ class JobRunner:
 
     def _run(self, job: Job) -> None:
         job.record["status"] = "RUNNABLE"
-        while not job.capacity.take(job.vcpus):
+        while (why := self._why_waiting(job)) is not None or not job.capacity.take(job.vcpus):
+            if not job.terminated.is_set():
+                job.record["statusReason"] = why or ""
             if job.terminated.wait(_LOOK_SECONDS):
                 job.finish("FAILED", "")
                 return

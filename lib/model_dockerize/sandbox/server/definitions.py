@@ -6,6 +6,7 @@ from typing import Any
 from model_dockerize.sandbox.server.api import ApiError
 from model_dockerize.sandbox.server.container_log import LogStream
 from model_dockerize.sandbox.server.engine import Health
+from model_dockerize.sandbox.server.propagation import is_assumable
 from model_dockerize.sandbox.server.upstream import Upstream
 
 #: Fargate: CPU units -> memory in MiB. Source: AWS Fargate developer guide, "Task CPU and memory".
@@ -75,9 +76,9 @@ def secrets(upstream: Upstream, container: dict[str, Any]) -> dict[str, str]:
 
 
 def check_role(upstream: Upstream, arn: str) -> None:
-    """Raise DefinitionError unless the role exists and lets ECS tasks assume it. "" is no role and fine."""
-    role = upstream.iam._roles.get(arn.rsplit("/", 1)[-1]) if arn else {}
-    if role is None or (arn and "ecs-tasks.amazonaws.com" not in str(role.get("AssumeRolePolicyDocument"))):
+    """Raise DefinitionError unless the role exists and ECS tasks can assume it by now. "" is no role and fine."""
+    role = upstream.iam._roles.get(arn.rsplit("/", 1)[-1]) if arn else None
+    if arn and (role is None or not is_assumable(role, "ecs-tasks.amazonaws.com")):
         raise DefinitionError(
             f"ECS was unable to assume the role '{arn}' that was provided for this task. Please verify that the role "
             "being passed has the proper trust relationship and permissions and that your IAM user has permissions to "

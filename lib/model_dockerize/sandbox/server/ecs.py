@@ -7,21 +7,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from model_dockerize.sandbox.server import api, definitions, registration, rollout
+from model_dockerize.sandbox.server import api, definitions, registration, rollout, service_rules
 from model_dockerize.sandbox.server import ecs_shapes as shapes
 from model_dockerize.sandbox.server.api import ApiError
 from model_dockerize.sandbox.server.engine import Engine
 from model_dockerize.sandbox.server.files import FileSystems, check_mount
 from model_dockerize.sandbox.server.load_balancer import LoadBalancers
 from model_dockerize.sandbox.server.network import AwsVpc, Network
+from model_dockerize.sandbox.server.propagation import check_passed
+from model_dockerize.sandbox.server.runtime_monitoring import RuntimeMonitoring
 from model_dockerize.sandbox.server.service import Deployment, Revision, Service
 from model_dockerize.sandbox.server.task import Task
 from model_dockerize.sandbox.server.task_runner import TaskRunner
+from model_dockerize.sandbox.server.tokens import Scope
 from model_dockerize.sandbox.server.upstream import Upstream
 
 _TICK_SECONDS = 0.25
 _STOPPED_TASKS_KEPT_SECONDS = 3600
-_WHOLE = 100  # percent of the tasks that are wanted
 #: Fields of CreateService and UpdateService that are kept only to be shown back.
 _SHOWN_BACK = (
     "serviceRegistries",
@@ -33,6 +35,8 @@ _SHOWN_BACK = (
     "propagateTags",
     "enableExecuteCommand",
     "availabilityZoneRebalancing",
+    "deploymentController",
+    "schedulingStrategy",
 )
 _MISSING = {"reason": "MISSING"}
 _log = logging.getLogger(__name__)
@@ -42,14 +46,21 @@ class Ecs:
     """The state of all services and tasks, and the operations on it. One lock; nothing waits for docker in it."""
 
     def __init__(
-        self, upstream: Upstream, engine: Engine, network: Network, balancers: LoadBalancers, files: FileSystems
+        self,
+        upstream: Upstream,
+        engine: Engine,
+        network: Network,
+        balancers: LoadBalancers,
+        files: FileSystems,
+        monitoring: RuntimeMonitoring,
     ) -> None:
         self._upstream, self._network, self._balancers = upstream, network, balancers
+        self._monitoring = monitoring
         self._services: dict[str, Service] = {}
         self._tasks: dict[str, Task] = {}
         self._lock = threading.RLock()
         self._wake = threading.Event()
-        self._runner = TaskRunner(upstream, engine, network, files, self._wake.set)
+        self._runner = TaskRunner(upstream, engine, network, files, monitoring, self._wake.set)
 
     def install(self) -> None:
         """Take these operations over from ministack and start the service scheduler."""
@@ -68,12 +79,14 @@ class Ecs:
             "ListTasks": self.list_tasks,
         }
         checks: dict[str, Callable[[dict[str, Any]], None]] = {
-            "RegisterTaskDefinition": _check_definition,
+            "RegisterTaskDefinition": self._check_definition,
             "DeleteCluster": self._check_cluster_is_empty,
         }
         api.check_first(self._upstream.ecs, checks, api.by_target)
         api.serve(self._upstream.ecs, operations, api.by_target)
         self._upstream.ecs._recount_cluster = self._recount  # type: ignore[attr-defined]
+        self._resolve: Callable[[str], str | None] = self._upstream.ecs._resolve_td_key
+        self._upstream.ecs._resolve_td_key = self._revision_key  # type: ignore[attr-defined]
         threading.Thread(target=self._schedule, daemon=True, name="service-scheduler").start()
 
     # ---- the service scheduler
@@ -108,9 +121,13 @@ class Ecs:
             group=service.group,
             started_by=deployment.identity,
             deployment=deployment.identity,
+            is_monitored=self._is_monitored(service.scope, revision.launch_type),
         )
         self._tasks[task.arn] = task
         return task
+
+    def _is_monitored(self, scope: Scope, launch_type: str) -> bool:
+        return launch_type == "FARGATE" and self._monitoring.is_on(scope)
 
     def _forget_old_tasks(self) -> None:
         oldest = time.time() - _STOPPED_TASKS_KEPT_SECONDS
@@ -127,6 +144,7 @@ class Ecs:
         scope, now = self._upstream.scope(), time.time()
         arn = f"{cluster['clusterArn'].replace(':cluster/', ':service/')}/{name}"
         revision = self._revision(arn, request, now)
+        service_rules.check_new(request, revision.launch_type)
         with self._lock:
             existing = self._services.get(arn)
             if existing and existing.status == "ACTIVE":
@@ -136,10 +154,10 @@ class Ecs:
             service = Service(scope, arn, name, cluster["clusterArn"], int(request.get("desiredCount", 1)), now)
             service.configuration = request.get("deploymentConfiguration") or {}
             # AWS balances new services over zones where nothing is said, and where that is possible.
-            balanced = "ENABLED" if int(service.configuration.get("maximumPercent", 200)) > _WHOLE else "DISABLED"
+            balanced = "DISABLED" if service_rules.is_tight(service.configuration) else "ENABLED"
             shown = {key: request[key] for key in _SHOWN_BACK if key in request}
             service.settings = {"availabilityZoneRebalancing": balanced, **shown}
-            _check_rebalancing(service.settings, service.configuration)
+            service_rules.check_rebalancing(service.settings, service.configuration)
             service.deploy(revision, now)
             self._services[arn] = service
             # Set even if empty: TagResource takes an ARN only if it is known here.
@@ -152,6 +170,7 @@ class Ecs:
         service, now = self._service(request), time.time()
         if service.status != "ACTIVE":
             raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
+        service_rules.check_change(service.settings, request)
         current = service.primary.revision
         wanted: dict[str, Any] = {
             "taskDefinition": current.task_definition["taskDefinitionArn"],
@@ -164,7 +183,7 @@ class Ecs:
         with self._lock:
             settings = service.settings | {key: request[key] for key in _SHOWN_BACK if key in request}
             configuration = {**service.configuration, **request.get("deploymentConfiguration", {})}
-            _check_rebalancing(settings, configuration)
+            service_rules.check_rebalancing(settings, configuration)
             service.settings, service.configuration = settings, configuration
             if "desiredCount" in request:
                 service.is_steady = service.is_steady and service.desired == int(request["desiredCount"])
@@ -248,7 +267,7 @@ class Ecs:
         """RunTask."""
         cluster = self._cluster(request)
         definition = self._task_definition(request.get("taskDefinition", ""))
-        network = self._checked_network(request, definition)
+        network = self._checked_network(request, definition, request.get("launchType", "EC2"))
         tasks = [
             Task(
                 scope=self._upstream.scope(),
@@ -260,6 +279,7 @@ class Ecs:
                 started_by=request.get("startedBy", ""),
                 overrides=request.get("overrides") or {},
                 tags=request.get("tags") or [],
+                is_monitored=self._is_monitored(self._upstream.scope(), request.get("launchType", "EC2")),
             )
             for _ in range(int(request.get("count", 1)))
         ]
@@ -330,7 +350,16 @@ class Ecs:
             raise ApiError("ClientException", "TaskDefinition is inactive")
         return definition
 
-    def _checked_network(self, request: dict[str, Any], definition: dict[str, Any]) -> AwsVpc | None:
+    def _revision_key(self, reference: str) -> str | None:
+        """FAMILY:REVISION of a reference; a family stands for its latest ACTIVE revision."""
+        family = reference.rsplit("/", 1)[-1]
+        if not family or ":" in family:
+            return self._resolve(reference)
+        known = self._upstream.ecs._task_defs.values()
+        active = [int(d["revision"]) for d in known if d["family"] == family and d["status"] == "ACTIVE"]
+        return f"{family}:{max(active, default=0)}"
+
+    def _checked_network(self, request: dict[str, Any], definition: dict[str, Any], launch_type: str) -> AwsVpc | None:
         network = AwsVpc.parse(request.get("networkConfiguration"))
         if definition.get("networkMode") != "awsvpc":
             return None
@@ -338,14 +367,16 @@ class Ecs:
             message = "Network Configuration must be provided when networkMode 'awsvpc' is specified."
             raise ApiError("InvalidParameterException", message)
         self._network.check(network.subnets, network.security_groups, "InvalidParameterException")
+        zones = {subnet: self._network.zone_of(subnet) for subnet in network.subnets}
+        service_rules.check_places(zones, launch_type)
         return network
 
     def _revision(self, service_arn: str, request: dict[str, Any], now: float) -> Revision:
         definition = self._task_definition(request.get("taskDefinition", ""))
-        self._checked_network(request, definition)
         strategy = request.get("capacityProviderStrategy") or []
         fargate = any(item["capacityProvider"].startswith("FARGATE") for item in strategy)
         launch_type = request.get("launchType") or ("FARGATE" if fargate else "EC2")
+        self._checked_network(request, definition, launch_type)
         arn = f"{service_arn.replace(':service/', ':service-revision/')}/{time.time_ns()}"
         balancers = tuple(request.get("loadBalancers") or ())
         held = {container["name"] for container in definition["containerDefinitions"]}
@@ -368,6 +399,11 @@ class Ecs:
                 if own and service.desired < count:
                     service.desired, service.is_steady = count, False
         self._wake.set()
+
+    def _check_definition(self, request: dict[str, Any]) -> None:
+        definitions.check_fargate_task(request)
+        check_mount(request)
+        check_passed(self._upstream, request.get("executionRoleArn"), request.get("taskRoleArn"))
 
     def _check_cluster_is_empty(self, request: dict[str, Any]) -> None:
         cluster = self._cluster(request)["clusterArn"]
@@ -396,22 +432,6 @@ class Ecs:
 
     def _tasks_of(self, service: Service) -> list[Task]:
         return [t for t in self._tasks.values() if t.group == service.group and t.cluster_arn == service.cluster_arn]
-
-
-def _check_rebalancing(settings: dict[str, Any], configuration: dict[str, Any]) -> None:
-    """Refuse what AWS does, in its words: tasks cannot move to another zone where none may start before one ends."""
-    is_tight = int(configuration.get("maximumPercent", 200)) <= _WHOLE
-    if is_tight and settings.get("availabilityZoneRebalancing") == "ENABLED":
-        raise ApiError(
-            "InvalidParameterException",
-            "The service couldn't be updated because Availability Zone Rebalancing does not support maximumPercent <= "
-            "100 % as deployment configuration.",
-        )
-
-
-def _check_definition(request: dict[str, Any]) -> None:
-    definitions.check_fargate_task(request)
-    check_mount(request)
 
 
 def _service_arn(cluster: dict[str, Any], reference: str) -> str:

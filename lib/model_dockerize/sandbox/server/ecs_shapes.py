@@ -3,6 +3,7 @@
 from typing import Any
 
 from model_dockerize.sandbox.server.service import Deployment, Revision, Service, ServiceDeployment
+from model_dockerize.sandbox.server.service_rules import controller_of
 from model_dockerize.sandbox.server.task import Task
 
 
@@ -19,6 +20,7 @@ def pending(tasks: list[Task]) -> int:
 def service(shown: Service, tasks: list[Task], tags: list[dict[str, str]] | None) -> dict[str, Any]:
     """A service as DescribeServices shows it; `tags` None: not asked for."""
     revision = shown.primary.revision
+    is_of_ecs = controller_of(shown.settings) == "ECS"
     return {
         "serviceArn": shown.arn,
         "serviceName": shown.name,
@@ -36,13 +38,24 @@ def service(shown: Service, tasks: list[Task], tags: list[dict[str, str]] | None
         "deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100} | shown.configuration,
         "deploymentController": {"type": "ECS"},
         "schedulingStrategy": "REPLICA",
-        "deployments": [deployment(shown, one, tasks) for one in shown.deployments],
+        "deployments": [deployment(shown, one, tasks) for one in shown.deployments] if is_of_ecs else [],
+        **({} if is_of_ecs else {"taskSets": [_task_set(shown, revision)]}),
         "events": list(shown.events),
         "createdAt": shown.created_at,
         "currentServiceDeployment": shown.records[0].arn,
         "currentServiceRevisions": [revision_brief(shown, one.revision, tasks) for one in shown.deployments],
         **shown.settings,
         **({} if tags is None else {"tags": tags}),
+    }
+
+
+def _task_set(of: Service, revision: Revision) -> dict[str, Any]:
+    """What stands in the place of deployments where others than ECS deploy."""
+    return {
+        "id": of.primary.identity,
+        "status": "PRIMARY",
+        "taskDefinition": revision.task_definition["taskDefinitionArn"],
+        "scale": {"value": 100.0, "unit": "PERCENT"},
     }
 
 

@@ -7,6 +7,7 @@ the checks are those that a mount fails on, and the messages are what the stoppe
 import contextlib
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from model_dockerize.sandbox.server.network import AwsVpc, Network
 from model_dockerize.sandbox.server.upstream import Upstream
 
 _NFS = 2049
+#: Until the name of a file system resolves in a zone that it came to. On AWS it takes a minute and a half, and tasks
+#: start more slowly. Source: EFS user guide, "Mounting on Amazon EC2 with a DNS name"; valheim-ecs-fargate-cdk 28.
+_RESOLVES_SECONDS = 3.0
 _FAILED = "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr:"
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -39,6 +43,7 @@ class FileSystems:
 
     def __init__(self, upstream: Upstream, network: Network, root: Path) -> None:
         self._efs, self._network, self._root = upstream.efs, network, root
+        self._made: dict[str, float] = {}  # mount targets
 
     def install(self) -> None:
         """Refuse a creation token that is taken, show how much is stored, and let data go with its file system."""
@@ -50,6 +55,16 @@ class FileSystems:
                     return _exists(system["FileSystemId"])
             answer: Answer = create(body)
             return answer
+
+        mount = self._efs._create_mount_target
+
+        def mount_at(body: dict[str, Any]) -> Answer:
+            answer: Answer = mount(body)
+            if answer[0] < 300:
+                self._made[json.loads(answer[2])["MountTargetId"]] = time.monotonic()
+            return answer
+
+        self._efs._create_mount_target = mount_at  # type: ignore[attr-defined]
 
         def delete_with_data(identity: str) -> Answer:
             answer: Answer = delete(identity)
@@ -94,7 +109,8 @@ class FileSystems:
         zone = self._network.zone_of(place.subnets[0])
         targets = [t for t in self._efs._mount_targets.values() if t["FileSystemId"] == identity]
         near = [t for t in targets if t["AvailabilityZoneName"] == zone]
-        if not near:
+        made = self._made.get(near[0]["MountTargetId"], 0.0) if near else 0.0
+        if not near or time.monotonic() - made < _RESOLVES_SECONDS:
             raise MountError(f"{_FAILED} {_unresolved(identity)}")
         target = AwsVpc((near[0]["SubnetId"],), tuple(near[0]["SecurityGroups"]), False)
         # A rule for addresses may be meant for the task's.

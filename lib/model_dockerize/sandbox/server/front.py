@@ -1,6 +1,6 @@
 """Answers the requests of this computer: the sandbox's own few paths, the registry, and AWS's calls."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -11,6 +11,7 @@ from model_dockerize.sandbox.server.admission import Admission, Admitted, Refuse
 from model_dockerize.sandbox.server.journal import Journal
 from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.signatures import is_root
+from model_dockerize.sandbox.server.throttle import Throttle, refusal
 from model_dockerize.sandbox.server.tokens import Tokens
 
 _ERROR_BYTES = 4096
@@ -83,11 +84,11 @@ class Front:
 
 
 class Calls:
-    """Answers AWS's calls that were let in, and writes them down. `scaling` answers for its service, `aws` the rest."""
+    """Answers AWS's calls that were let in, and writes them down. `own` answer for their services, `aws` the rest."""
 
-    def __init__(self, aws: asgi.App, scaling: asgi.App, calls: Journal, access: Access | None) -> None:
+    def __init__(self, aws: asgi.App, own: Mapping[str, asgi.App], calls: Journal, access: Access | None) -> None:
         self.aws, self.journal = aws, calls
-        self._scaling, self._access = scaling, access
+        self._own, self._access, self._throttle = own, access, Throttle()
 
     async def __call__(self, admitted: Admitted, send: asgi.Send) -> None:
         """Answer one call."""
@@ -111,8 +112,10 @@ class Calls:
             await send(message)
 
         try:
-            answers = self._scaling if service == "application-autoscaling" else self.aws
-            await answers(scope, admitted.receive, observed)
+            if self._throttle.takes(admitted.signer.key, service, action):
+                await self._own.get(service, self.aws)(scope, admitted.receive, observed)
+            else:
+                await asgi.reply(observed, *refusal())
         finally:
             asked = self._access.asked() if self._access else ()
             self.journal.add(service, action, journal.outcome(status, start), mutating, asked)

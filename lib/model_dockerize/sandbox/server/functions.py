@@ -6,13 +6,14 @@ import signal
 import tarfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from model_dockerize.sandbox.server.bridge import OF_FUNCTIONS
 from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, PullError, StartError, bounded
+from model_dockerize.sandbox.server.propagation import is_assumable, is_new
 from model_dockerize.sandbox.server.sessions import Sessions
 from model_dockerize.sandbox.server.upstream import Upstream
 
@@ -25,6 +26,7 @@ _NOBODY = "65534:65534"
 _START_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
 _ALARM = 128 + signal.SIGALRM
+_OK = 200
 _DEFAULT_SECONDS, _DEFAULT_MIB = 3, 128
 _ANSWER_BYTES = 6291556  # that Lambda takes
 _LOG_BYTES = 1024 * 1024
@@ -42,16 +44,63 @@ class FunctionError(Exception):
 class Functions:
     """Runs the functions of all accounts."""
 
-    def __init__(self, upstream: Upstream, engine: Engine, sessions: Sessions) -> None:
+    def __init__(
+        self, upstream: Upstream, engine: Engine, sessions: Sessions, refuse: Callable[[str, str], str | None]
+    ) -> None:
+        """`refuse(action, resource)` tells why the caller of this request may not do that; None if it may."""
         self._upstream, self._engine, self._sessions = upstream, engine, sessions
+        self._refuse = refuse
 
     def install(self) -> None:
         """Take over from ministack whatever would run code."""
         lambdas: Any = self._upstream.functions
         lambdas._execute_function_dispatch = self._invoke
+        create, show = lambdas._create_function, lambdas._get_function
+
+        def create_once_assumable(request: dict[str, Any]) -> Any:
+            return self._refused(request) or create(request)
+
+        def show_to_whom_it_may_concern(name: str, qualifier: str | None = None) -> Any:
+            return self._without_tags(show(name, qualifier))
+
+        lambdas._create_function, lambdas._get_function = create_once_assumable, show_to_whom_it_may_concern
         lambdas._spawn_lambda_container = _refuse
         self._upstream.function_workers.Worker._spawn = _refuse
         self._upstream.function_workers.ProvidedWorker._spawn = _refuse
+
+    def _refused(self, request: Mapping[str, Any]) -> Any:
+        """AWS's two answers for a role that Lambda cannot assume, as a new one; None for one that it can.
+
+        Source: hashicorp/terraform-provider-aws issue 4633, aws/chalice issue 1069.
+        """
+        arn = str(request.get("Role", ""))
+        role = self._upstream.iam._roles.get(arn.rpartition("/")[2])
+        if role is None or is_assumable(role, "lambda.amazonaws.com"):
+            return None
+        message = "The role defined for the function cannot be assumed by Lambda."
+        if is_new(role) and (request.get("Environment") or {}).get("Variables"):
+            message = (
+                "Lambda was unable to configure access to your environment variables because the KMS key is invalid "
+                "for CreateGrant. Please check your KMS key settings. KMS Exception: InvalidArnException KMS Message: "
+                f"ARN does not refer to a valid principal: {arn}"
+            )
+        content = {"__type": "InvalidParameterValueException", "Type": "User", "message": message}
+        headers = {"Content-Type": "application/json", "x-amzn-errortype": "InvalidParameterValueException"}
+        return 400, headers, json.dumps(content).encode()
+
+    def _without_tags(self, answer: Any) -> Any:
+        """Leave the tags out of GetFunction's answer for who may not list them.
+
+        Source: API reference of Lambda, `GetFunction`.
+        """
+        status, headers, body = answer
+        content = json.loads(body)
+        arn = content.get("Configuration", {}).get("FunctionArn", "")
+        if status != _OK or not (refused := self._refuse("lambda:ListTags", arn)):
+            return answer
+        content.pop("Tags", None)
+        content["TagsError"] = {"ErrorCode": "AccessDeniedException", "Message": refused}
+        return status, headers, json.dumps(content).encode()
 
     def _invoke(self, function: Function, configuration: Function, event: Any, request: str, began: float) -> Any:
         """Answer one invocation as ministack's table has it."""

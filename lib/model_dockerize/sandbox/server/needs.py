@@ -15,6 +15,10 @@ from model_dockerize.sandbox.server.resources import RESOURCES, Call, last
 SERVICES = tuple(RESOURCES)
 _TASKS = "ecs-tasks.amazonaws.com"
 _INSTANCES = "ec2.amazonaws.com"
+_LOOKS_OF_BALANCING = (
+    *("DescribeAccountAttributes", "DescribeAddresses", "DescribeInternetGateways", "DescribeSecurityGroups"),
+    *("DescribeSubnets", "DescribeVpcs"),
+)
 #: What the tags of a thing that is being made are asked for, where that is not the thing that the request is about.
 _TAGGED = {
     "elasticfilesystem:CreateFileSystem": "file-system/*",
@@ -28,7 +32,7 @@ class Need:
 
     action: str  # ecs:CreateService
     resource: str  # an ARN, or * where AWS knows no resource
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str | list[str]] = field(default_factory=dict)
 
 
 def needs(call: Call) -> tuple[Need, ...]:
@@ -42,14 +46,25 @@ def needs(call: Call) -> tuple[Need, ...]:
     )
 
 
-def _conditions(call: Call) -> dict[str, str]:
+def _conditions(call: Call) -> dict[str, str | list[str]]:
     """Condition keys whose values a request itself says."""
+    keys = _tag_keys(call)
     found = {
         "cloudformation:RoleArn": call.params.get("RoleARN") if call.service == "cloudformation" else None,
         "iam:PermissionsBoundary": call.params.get("PermissionsBoundary") if call.service == "iam" else None,
         "iam:PolicyARN": call.params.get("PolicyArn") if call.service == "iam" else None,
     }
-    return {key: str(value) for key, value in found.items() if value}
+    told: dict[str, str | list[str]] = {key: str(value) for key, value in found.items() if value}
+    return told | ({"aws:TagKeys": keys} if keys else {})
+
+
+def _tag_keys(call: Call) -> list[str]:
+    """The keys of the tags that a request gives or takes away."""
+    tags = call.params.get("tags") or call.params.get("Tags") or []
+    if isinstance(tags, Mapping):
+        return [str(key) for key in tags]
+    named = [tag.get("key", tag.get("Key")) for tag in tags if isinstance(tag, Mapping)]
+    return [str(key) for key in (*named, *(call.params.get("tagKeys") or call.params.get("TagKeys") or ()))]
 
 
 def _tagging(call: Call, resources: tuple[str, ...]) -> Iterator[Need]:
@@ -65,7 +80,8 @@ def _tagging(call: Call, resources: tuple[str, ...]) -> Iterator[Need]:
             yield _tagging_in_a_form(call, resources[0])
     elif call.params.get("tags") or call.params.get("Tags"):
         tagged = call.arn(_TAGGED[call.action]) if call.action in _TAGGED else resources[0]
-        yield Need(f"{call.service}:TagResource", tagged, {f"{call.service}:CreateAction": call.operation})
+        made = {f"{call.service}:CreateAction": call.operation}
+        yield Need(f"{call.service}:TagResource", tagged, _conditions(call) | made)
 
 
 def _tagging_in_a_form(call: Call, resource: str) -> Need:
@@ -104,14 +120,17 @@ def _passing(call: Call) -> Iterator[Need]:
 def _elsewhere(call: Call) -> Iterator[Need]:
     """What a service does in another one with the caller's permissions.
 
-    Source: CreateMountTarget and DeleteMountTarget in the API reference of EFS; "permissions for target resources" in
-    the user guide of Application Auto Scaling.
+    Source: CreateMountTarget and DeleteMountTarget in the API reference of EFS; "API permissions" in the user guide of
+    Elastic Load Balancing; "permissions for target resources" in that of Application Auto Scaling.
     """
     if call.action == "elasticfilesystem:CreateMountTarget":
         for action in ("DescribeSubnets", "DescribeNetworkInterfaces", "CreateNetworkInterface"):
             yield Need(f"ec2:{action}", "*")
     elif call.action == "elasticfilesystem:DeleteMountTarget":
         yield Need("ec2:DeleteNetworkInterface", "*")
+    elif call.action == "elasticloadbalancing:CreateLoadBalancer":
+        for action in _LOOKS_OF_BALANCING:
+            yield Need(f"ec2:{action}", "*")
     elif call.action == "application-autoscaling:RegisterScalableTarget":
         for action in ("DescribeServices", "UpdateService"):
             yield Need(f"ecs:{action}", call.arn(str(call.params.get("ResourceId")), "ecs"))

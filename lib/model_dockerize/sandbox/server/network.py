@@ -94,9 +94,17 @@ class Network:
     def reaches_internet(self, subnet: str) -> bool:
         """Whether the subnet's route table (its own, else the VPC's main one) has a default route out."""
         ec2 = self._ec2()
-        vpc = ec2._subnets.get(subnet, {}).get("VpcId")
-        if vpc == ec2._DEFAULT_VPC_ID:
+        if ec2._subnets.get(subnet, {}).get("VpcId") == ec2._DEFAULT_VPC_ID:
             return True
+        gateways = self._default_routes(subnet)
+        return any(r.get("GatewayId") or self._is_live_nat(r.get("NatGatewayId")) for r in gateways)
+
+    def _has_nat(self, subnet: str) -> bool:
+        return any(self._is_live_nat(route.get("NatGatewayId")) for route in self._default_routes(subnet))
+
+    def _default_routes(self, subnet: str) -> list[dict[str, Any]]:
+        ec2 = self._ec2()
+        vpc = ec2._subnets.get(subnet, {}).get("VpcId")
         own, main = [], []
         for table in ec2._route_tables.values():
             for association in table.get("Associations", []):
@@ -105,8 +113,16 @@ class Network:
                 elif association.get("Main") and table["VpcId"] == vpc:
                     main.append(table)
         routes = [route for table in (own or main) for route in table.get("Routes", [])]
-        gateways = [r for r in routes if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
-        return any(r.get("GatewayId") or self._is_live_nat(r.get("NatGatewayId")) for r in gateways)
+        return [r for r in routes if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
+
+    def instance_reaches_internet(self, subnet: str) -> bool:
+        """Whether an instance that Batch starts in the subnet does: by a NAT gateway, or by an address of its own."""
+        record = self._ec2()._subnets.get(subnet, {})
+        return self.reaches_internet(subnet) and (bool(record.get("MapPublicIpOnLaunch")) or self._has_nat(subnet))
+
+    def vpc_of(self, subnet: str) -> str:
+        """The network that a subnet is in."""
+        return str(self._ec2()._subnets.get(subnet, {}).get("VpcId", ""))
 
     def zone_of(self, subnet: str) -> str:
         """The availability zone of a subnet."""

@@ -118,12 +118,15 @@ def _iam(call: Call) -> Iterator[str]:
 
 
 def _logs(call: Call) -> Iterator[str]:
+    """A group's ARN ends with `:*`, but where its tags are meant. Source: API reference of Logs, `LogGroup.arn`."""
     given = call.params
     group = given.get("logGroupName") or str(given.get("logGroupIdentifier", "")).rpartition("log-group:")[2]
     if call.operation in _LOG_STREAM:
         yield call.arn(f"log-group:{group}:log-stream:{given.get('logStreamName')}")
     elif group:
-        yield call.arn(f"log-group:{group}")
+        yield call.arn(f"log-group:{group}:*")
+    elif arn := given.get("resourceArn"):
+        yield str(arn)
     else:
         yield call.resource
 
@@ -198,6 +201,7 @@ RESOURCES: Mapping[str, Callable[[Call], Iterable[str]]] = {
     "ecs": _ecs,
     "elasticfilesystem": _elasticfilesystem,
     "elasticloadbalancing": _elasticloadbalancing,
+    "guardduty": _as_read,
     "iam": _iam,
     "lambda": _lambda,
     "logs": _logs,

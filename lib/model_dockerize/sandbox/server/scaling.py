@@ -4,7 +4,6 @@ No alarm ever goes off here: the sandbox measures no CPU.
 """
 
 import json
-import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +15,6 @@ from model_dockerize.sandbox.server.tokens import Scope
 Record = dict[str, Any]
 _BODY_LIMIT = 1024 * 1024
 _PLACE = ("ServiceNamespace", "ResourceId", "ScalableDimension")
-_SIGNED = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/")
 _Place = tuple[Scope, tuple[str, ...]]
 
 
@@ -50,8 +48,8 @@ class Scaling:
         request = json.loads(await asgi.read_body(receive, _BODY_LIMIT) or b"{}")
         headers = asgi.headers_of(scope)
         name = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        signed = _SIGNED.search(headers.get("authorization", ""))
-        caller = Scope(self._account_of(signed[1] if signed else ""), signed[2] if signed else "")
+        key, region = asgi.signed_by(headers)
+        caller = Scope(self._account_of(key), region)
         try:
             self._check(f"application-autoscaling:{name}", caller)
             with self._lock:

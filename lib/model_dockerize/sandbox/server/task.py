@@ -8,6 +8,7 @@ from typing import Any
 
 from model_dockerize.sandbox.server.container_log import Forwarder
 from model_dockerize.sandbox.server.network import AwsVpc
+from model_dockerize.sandbox.server.runtime_monitoring import agent
 from model_dockerize.sandbox.server.tokens import Scope
 
 #: A container without a health check counts as healthy once it has run this long: long enough to crash at import.
@@ -62,6 +63,8 @@ class Task:
     #: What the load balancer says of it: initial, healthy, unhealthy; "" where there is none. And why.
     target_state: str = ""
     target_reason: str = ""
+    #: Whether GuardDuty's agent stands beside its containers.
+    is_monitored: bool = False
 
     def __post_init__(self) -> None:
         for definition in self.definition["containerDefinitions"]:
@@ -119,7 +122,7 @@ class Task:
             "overrides": self.overrides,
             "availabilityZone": self.zone or f"{self.scope.region}a",
             "attachments": [self._attachment()] if self.network else [],
-            "containers": [self._container(container) for container in self.containers],
+            "containers": [*self._agent(), *(self._container(container) for container in self.containers)],
             "version": 1 + len(self.times),
             "tags": self.tags,
             "createdAt": self.created_at,
@@ -133,6 +136,10 @@ class Task:
         status = "PRECREATED" if not self.interface else "ATTACHED" if self.is_live else "DELETED"
         details = [{"name": name, "value": value} for name, value in self.interface.items()]
         return {"id": self.identity, "type": "ElasticNetworkInterface", "status": status, "details": details}
+
+    def _agent(self) -> list[dict[str, Any]]:
+        """What AWS adds comes first: nobody may count on the order."""
+        return [agent(self.identity, self.containers[0].status)] if self.is_monitored else []
 
     def _container(self, container: Container) -> dict[str, Any]:
         private = self.interface.get("privateIPv4Address")

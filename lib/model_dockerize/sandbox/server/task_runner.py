@@ -13,6 +13,7 @@ from model_dockerize.sandbox.server.definitions import DefinitionError
 from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, Mount, PullError, StartError
 from model_dockerize.sandbox.server.files import Directory, FileSystems, MountError
 from model_dockerize.sandbox.server.network import Network
+from model_dockerize.sandbox.server.runtime_monitoring import RuntimeMonitoring
 from model_dockerize.sandbox.server.task import Container, Task
 from model_dockerize.sandbox.server.upstream import Upstream
 
@@ -28,10 +29,16 @@ class TaskRunner:
     """Runs tasks, each in a thread of its own. `changed` is called after every change of a task."""
 
     def __init__(
-        self, upstream: Upstream, engine: Engine, network: Network, files: FileSystems, changed: Callable[[], None]
+        self,
+        upstream: Upstream,
+        engine: Engine,
+        network: Network,
+        files: FileSystems,
+        monitoring: RuntimeMonitoring,
+        changed: Callable[[], None],
     ) -> None:
         self._upstream, self._engine, self._network = upstream, engine, network
-        self._files, self._changed = files, changed
+        self._files, self._monitoring, self._changed = files, monitoring, changed
 
     def start(self, task: Task) -> None:
         """Start a task and return at once."""
@@ -60,6 +67,8 @@ class TaskRunner:
     def _launch(self, task: Task) -> None:
         if task.network:
             task.zone = self._network.zone_of(task.network.subnets[0])
+            if task.is_monitored:
+                self._monitoring.reach(self._network.vpc_of(task.network.subnets[0]))
         self._set(task, "PENDING")
         prepared = self._prepare(task)
         mounts = self._mounts(task)

@@ -92,7 +92,7 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_tags": "tags by ARN",
         "_recount_cluster": "replaced: the counters of a cluster count our tasks and services",
         "_resolve_cluster_name": "cluster name from a name or an ARN",
-        "_resolve_td_key": "family:revision from a family, family:revision or ARN",
+        "_resolve_td_key": "wrapped: a family is its latest active revision",
     },
     "services.batch": {
         "handle_request": "replaced: its jobs succeed without running",
@@ -121,6 +121,7 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_error": "a refusal",
     },
     "services.efs": {
+        "_create_mount_target": "wrapped: its name resolves only after a while",
         "_create_file_system": "wrapped: a creation token that is taken is refused",
         "_delete_file_system": "wrapped: the data goes too",
         "_fs_response": "wrapped: the size of the data",
@@ -189,6 +190,8 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
     },
     "services.s3": {"_buckets": "which buckets containers may reach"},
     "services.lambda_svc": {
+        "_create_function": "wrapped: a role that is new cannot be assumed yet",
+        "_get_function": "wrapped, where IAM is enforced: tags are for who may list them",
         "_execute_function_dispatch": "replaced: functions run in containers, not on this computer",
         "_emit_lambda_logs": "what functions print",
         "_runtime_env_vars": "the variables of a function",
@@ -202,6 +205,10 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_gen_session_access_key": "keys of the sessions of roles",
         "_gen_session_token": "the same",
         "_roles": "a task starts only if its roles exist and trust ECS",
+        "_IAM_HANDLERS": "wrapped in part: policies that are too long, or of another partition",
+        "_p": "a parameter of a request",
+        "_error": "a refusal",
+        "_user_inline_policies": "how long those of a user are together",
         "_build_simulate_results_real": "replaced, where IAM is enforced: it ignores the condition keys that are given",
     },
 }

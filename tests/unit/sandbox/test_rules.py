@@ -1,0 +1,110 @@
+"""What AWS refuses or lets wait, as the sandbox holds it: rules of Batch, texts of policies, roles that are new."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model_dockerize.sandbox.server import batch_rules, policy_documents, propagation
+from model_dockerize.sandbox.server.api import ApiError
+
+FARGATE: dict[str, Any] = {"type": "FARGATE", "maxvCpus": 4, "subnets": ["s"], "securityGroupIds": ["g"]}
+INSTANCES: dict[str, Any] = {
+    **{"type": "EC2", "maxvCpus": 4, "minvCpus": 0, "instanceTypes": ["optimal"]},
+    "allocationStrategy": "BEST_FIT_PROGRESSIVE",
+}
+
+
+class TestEnvironments:
+    @pytest.mark.parametrize(
+        ("environment", "changes", "says"),
+        [
+            ({"computeResources": FARGATE}, {"type": "FARGATE_SPOT"}, "type cannot be updated .* of Fargate"),
+            ({"computeResources": FARGATE}, {"maxvCpus": 9, "subnets": ["t"], "securityGroupIds": ["h"]}, ""),
+            ({"computeResources": INSTANCES}, {"instanceTypes": ["c5.large"], "maxvCpus": 9}, ""),
+            ({"computeResources": INSTANCES, "serviceRole": "r"}, {"instanceTypes": ["c5.large"]}, "instanceTypes"),
+            ({"computeResources": INSTANCES, "serviceRole": "r"}, {"maxvCpus": 9, "instanceTypes": ["optimal"]}, ""),
+            ({"computeResources": {**INSTANCES, "allocationStrategy": "BEST_FIT"}}, {"subnets": ["t"]}, "subnets"),
+            ({"computeResources": INSTANCES}, {"type": "FARGATE"}, "type cannot be updated"),
+            ({"type": "UNMANAGED"}, {"maxvCpus": 9}, "UNMANAGED"),
+        ],
+    )
+    def test_what_can_be_changed(self, environment: dict[str, Any], changes: dict[str, Any], says: str) -> None:
+        if not says:
+            batch_rules.check_change(environment, changes)
+            return
+        with pytest.raises(ApiError, match=says):
+            batch_rules.check_change(environment, changes)
+
+    @pytest.mark.parametrize("extra", [{"minvCpus": 0}, {"instanceRole": "r"}, {"securityGroupIds": []}])
+    def test_what_fargate_does_not_take(self, extra: dict[str, Any]) -> None:
+        batch_rules.check_new(FARGATE)
+        with pytest.raises(ApiError, match="Fargate"):
+            batch_rules.check_new({**FARGATE, **extra})
+
+
+def needs(**amounts: str) -> dict[str, Any]:
+    return {"resourceRequirements": [{"type": kind, "value": value} for kind, value in amounts.items()]}
+
+
+class TestJobs:
+    @pytest.mark.parametrize("vcpus", ["0.5", "1.5", "0"])
+    def test_instances_take_whole_vcpus(self, vcpus: str) -> None:
+        batch_rules.check_definition({"containerProperties": needs(VCPU="2", MEMORY="512")})
+        with pytest.raises(ApiError, match="whole vCPUs"):
+            batch_rules.check_definition({"containerProperties": needs(VCPU=vcpus, MEMORY="512")})
+
+    @pytest.mark.parametrize(
+        ("resources", "container", "reason"),
+        [
+            (INSTANCES, needs(VCPU="8"), "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE"),
+            (INSTANCES, needs(VCPU="1", GPU="1"), "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"),
+            ({**INSTANCES, "instanceTypes": ["c5.large", "g5.xlarge"]}, needs(VCPU="1", GPU="1"), None),
+            (FARGATE, needs(VCPU="0.25"), None),
+            (INSTANCES, {"vcpus": 2}, None),
+        ],
+    )
+    def test_why_one_waits_for_ever(self, resources: Any, container: dict[str, Any], reason: str | None) -> None:
+        told = batch_rules.why_waiting({"computeResources": resources}, container)
+        assert (told is None) if reason is None else (told or "").startswith(reason)
+
+
+class TestPolicies:
+    @pytest.mark.parametrize(
+        ("resource", "says"),
+        [
+            ("*", ""),
+            ("arn:aws:s3:::b/*", ""),
+            ("arn:*:s3:::b", ""),
+            (["arn:aws:ecs:us-east-1:1:cluster/c", "cluster/c"], "must be in ARN format"),
+            ("arn:aws-cn:s3:::b", 'Partition "aws-cn" is not valid'),
+            ("arn:aws:iam:us-east-1:1:role/r", "cannot contain region"),
+        ],
+    )
+    def test_resources_that_are_none_are_refused(self, resource: Any, says: str) -> None:
+        told = policy_documents.malformed(json.dumps({"Statement": {"Resource": resource}}))
+        assert says in told
+        assert bool(told) is bool(says)
+
+    def test_white_space_does_not_count(self) -> None:
+        assert policy_documents.size('{"a": [1,\n\t 2]}') == policy_documents.size({"a": [1, 2]}) == len('{"a":[1,2]}')
+
+
+def role(age: float, service: str = "ecs-tasks.amazonaws.com") -> dict[str, str]:
+    made = datetime.now(UTC) - timedelta(seconds=age)
+    return {"CreateDate": made.strftime("%Y-%m-%dT%H:%M:%SZ"), "AssumeRolePolicyDocument": service}
+
+
+def test_a_role_is_passed_on_and_then_assumed_only_some_moments_after_it_was_made() -> None:
+    roles = {"new": role(0), "old": role(60)}
+    upstream: Any = SimpleNamespace(
+        iam=SimpleNamespace(_roles=roles), scope=lambda: SimpleNamespace(account="123456789012")
+    )
+    propagation.check_passed(upstream, None, "", "arn:aws:iam::1:role/old", "arn:aws:iam::1:role/missing")
+    with pytest.raises(ApiError, match="not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/new"):
+        propagation.check_passed(upstream, "arn:aws:iam::1:role/new")
+    assert propagation.is_assumable(roles["old"], "ecs-tasks.amazonaws.com")
+    assert not propagation.is_assumable(roles["old"], "lambda.amazonaws.com")
+    assert not propagation.is_assumable(roles["new"], "ecs-tasks.amazonaws.com")
