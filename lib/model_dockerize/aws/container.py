@@ -3,15 +3,17 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model_dockerize.aws.runtime import Runtime, Volume
+from model_dockerize.aws.runtime import Current, Foundations, Runtime, Volume
 from model_dockerize.aws.session import Aws
 from model_dockerize.errors import InputError
 from model_dockerize.settings import ServiceSettings
 from model_dockerize.settings.access import key_variables
 
 _ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}
-#: Where the server of the image looks for its job queue.
-_QUEUE = "MODEL_QUEUE_URL"
+#: Variables by which the server of the image knows what inputs say.
+QUEUE = "MODEL_QUEUE_URL"
+OPEN_PATHS, HOSTS, JOB_LIST = "MODEL_OPEN_PATHS", "MODEL_ALLOWED_HOSTS", "MODEL_JOB_LIST"
+RETENTION = "MODEL_RETENTION_DAYS"
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -31,6 +33,7 @@ class Container:
     runtime: Runtime
     health_command: tuple[str, ...] = ("/opt/model-server/model-server", "health")  # in it; empty: nobody asks
     volume: Volume | None = None  # where the server keeps its jobs; None: in the container
+    current: Current | None = None  # the service that is to run it, as it is
 
     @property
     def architecture(self) -> str:
@@ -52,7 +55,7 @@ class Container:
         """The container as a server whose job queue is `queue_url`: a URL without password, or the ARN of a secret."""
         if not queue_url:
             return self
-        queue = ((_QUEUE, queue_url),)
+        queue = ((QUEUE, queue_url),)
         if queue_url.startswith("arn:"):
             return replace(self, secrets=self.secrets + queue)
         return replace(self, environment=self.environment + queue)
@@ -60,10 +63,10 @@ class Container:
     def with_access(self, settings: ServiceSettings) -> "Container":
         """The container as a server that lets in, shows and keeps what `settings` say."""
         told = {
-            "MODEL_OPEN_PATHS": ",".join(settings.open_paths),
-            "MODEL_ALLOWED_HOSTS": ",".join(settings.allowed_hosts),
-            "MODEL_JOB_LIST": "" if settings.job_list else "false",
-            "MODEL_RETENTION_DAYS": str(settings.retention_days or ""),
+            OPEN_PATHS: ",".join(settings.open_paths),
+            HOSTS: ",".join(settings.allowed_hosts),
+            JOB_LIST: "" if settings.job_list else "false",
+            RETENTION: str(settings.retention_days or ""),
         }
         environment = tuple((name, value) for name, value in told.items() if value)
         keys = key_variables(settings.api_key)
@@ -102,4 +105,5 @@ def container_of(aws: Aws, settings: ServiceSettings, image_uri: str, platform: 
         public_address=settings.assign_public_ip,
         region=aws.identity.region,
         runtime=runtime,
+        current=runtime.current if isinstance(runtime, Foundations) else None,
     )

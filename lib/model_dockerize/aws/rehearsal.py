@@ -16,9 +16,8 @@ from botocore.model import ListShape, MapShape, OperationModel, Shape, Structure
 
 from model_dockerize.aws.change import Change
 from model_dockerize.aws.session import Aws
+from model_dockerize.aws.shown import TO_COME
 
-#: Stands for what AWS would have given: an id, an ARN.
-TO_COME = "(known after the run)"
 #: What a plan of a stack takes: CloudFormation itself says what it would do, and nothing of that is done.
 _PLANS = ("CreateChangeSet", "DeleteChangeSet")
 _READS = ("Describe", "List", "Get", "BatchGet", "Simulate")

@@ -1,7 +1,9 @@
 """Defines what containers stand on, as values: network, roles, log, volume, load balancer."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from model_dockerize.aws.own_container import replaced_container
 from model_dockerize.aws.subnets import Subnet
 from model_dockerize.settings import ServiceSettings
 
@@ -37,6 +39,21 @@ class Volume:
 
 
 @dataclass(frozen=True)
+class Current:
+    """A service as it is, and what it runs."""
+
+    service: Any  # as DescribeServices shows it, with its tags
+    definition: Any  # as DescribeTaskDefinition shows it, with its tags; None: it is gone
+    newer: Any  # what of that this botocore does not know, as `newer_fields.unknown` gives it
+    is_ours: bool
+
+    @property
+    def container(self) -> str:
+        """Name of the container in whose place the model runs; empty: there is none."""
+        return replaced_container(self.definition, self.service).get("name", "") if self.definition else ""
+
+
+@dataclass(frozen=True)
 class Runtime:
     """What any container of a model needs, as a service or as a Batch job."""
 
@@ -56,5 +73,7 @@ class Foundations(Runtime):
     cluster: str  # name
     assign_public_ip: bool
     settings: ServiceSettings  # with what no input said, as it is
+    is_new: bool = False  # this run made the model's stack
+    current: Current | None = None  # None: there is no service yet
     load_balancer: LoadBalancer | None = None
     volume: Volume | None = None  # None: jobs end with their task
