@@ -15,7 +15,7 @@ from model_dockerize.aws.ground import permissions
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.template import Template
 from model_dockerize.aws.ground.values import TAG
-from model_dockerize.aws.statement import Where
+from model_dockerize.aws.iam.statement import Where
 from model_dockerize.errors import AwsAccessError, ModelDockerizeError
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox

@@ -17,8 +17,8 @@ from tests.rig.fault_courses import COURSES, Course
 from tests.rig.leaks import planted
 
 from model_dockerize import aws
+from model_dockerize.aws.ecs.rollout.follow import follow, rollback
 from model_dockerize.aws.ground.events import Pace
-from model_dockerize.aws.rollout import follow, rollback
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder, Report
 

@@ -32,6 +32,7 @@ from tests.rig.leaks import planted
 from tests.rig.moto_mended import mended
 
 from model_dockerize import aws
+from model_dockerize.aws.client import account
 from model_dockerize.aws.ground.names import SHARED
 from model_dockerize.report import Report
 
@@ -281,10 +282,10 @@ def _client(service: str, url: str) -> Any:
 def fault_rig() -> Iterator[FaultRig]:
     """An account behind a proxy; a client's patience is half a second."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    impatient = aws.session._CONFIG.merge(Config(read_timeout=0.5))
+    impatient = account._CONFIG.merge(Config(read_timeout=0.5))
     with ExitStack() as stack:
         stack.enter_context(patch.dict("os.environ", {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}))
-        stack.enter_context(patch.object(aws.session, "_CONFIG", impatient))
+        stack.enter_context(patch.object(account, "_CONFIG", impatient))
         stack.enter_context(patch.dict(default_user_config, {"batch": {"use_docker": False}}))  # jobs end at once
         stack.enter_context(mended())
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from model_dockerize import pipeline
-from model_dockerize.aws.iam import function_role_name
+from model_dockerize.aws.function.role import function_role_name
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 

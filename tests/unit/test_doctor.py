@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize import aws, pipeline
-from model_dockerize.aws.examine import similar_region
-from model_dockerize.aws.simulate import Simulation, simulate
+from model_dockerize.aws.preflight.account import similar_region
+from model_dockerize.aws.preflight.policy_simulation import Simulation, simulate
 from model_dockerize.report import Recorder, Report
 from model_dockerize.report.model import to_json
 from model_dockerize.settings import Given, to_settings

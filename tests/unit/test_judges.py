@@ -11,8 +11,8 @@ from botocore.stub import Stubber
 
 from model_dockerize.aws import TO_COME
 from model_dockerize.aws.ground import permissions
-from model_dockerize.aws.policy import stacks
-from model_dockerize.aws.statement import Where
+from model_dockerize.aws.iam.statement import Where
+from model_dockerize.aws.permissions.policy import stacks
 from model_dockerize.sandbox.server.definitions import is_fargate_size
 from model_dockerize.settings.fargate import memories
 from tests.rig import judges

@@ -1,7 +1,7 @@
 """CloudWatch Logs: the last lines of a container."""
 
-from model_dockerize.aws.errors import translate
-from model_dockerize.aws.session import Aws
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
 
 
 def is_log_group(aws: Aws, group: str) -> bool:

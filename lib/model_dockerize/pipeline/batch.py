@@ -52,8 +52,10 @@ def ensure_definition(
     batch = run.settings.batch
     if batch.file and batch.file.job_definition:
         return ensure_written(run, account, batch.file.job_definition, image_uri, runtime, progress)
-    container = aws.container_of(account, run.settings.service, image_uri, platform, runtime)
-    return aws.ensure_job_definition(account, batch, batch.definition(model), container, BATCH_COMMAND, {}, progress)
+    name, batch = batch.definition(model), aws.place_of_jobs(account, batch)
+    batch, service, runtime = aws.as_defined(account, name, batch, run.settings.service, runtime)
+    container = aws.container_of(account, service, image_uri, platform, runtime)
+    return aws.ensure_job_definition(account, batch, name, container, BATCH_COMMAND, {}, progress)
 
 
 def ensure_written(
@@ -71,17 +73,16 @@ def ensure_written(
         cpu=written.vcpus * 1024 if written.vcpus else service.cpu,
         memory=written.memory or service.memory,
         environment=tuple({**dict(service.environment), **dict(written.environment)}.items()),
+        given=service.given | written.given,
     )
     # Without a role of its own a job has the rights of the instance, on which programs of these files rely.
     ground = runtime if service.task_role else replace(runtime, task_role_arn="")
-    container = aws.container_of(account, sized, image_uri, ANY_PLATFORM, ground)
-    on_instances = replace(batch, compute_type="EC2")
-    command = BATCH_COMMAND if written.command is None else written.command
-    parameters = dict(written.parameters)
+    on_instances = replace(batch, compute_type="EC2", given=batch.given | {"compute_type"})
     name = batch.job_definition_name or written.name
-    return aws.ensure_job_definition(
-        account, on_instances, name, container, command, parameters, progress, is_written=True
-    )
+    jobs, sized, ground = aws.as_defined(account, name, on_instances, sized, ground)
+    container = aws.container_of(account, sized, image_uri, ANY_PLATFORM, ground)
+    command = BATCH_COMMAND if written.command is None else written.command
+    return aws.ensure_job_definition(account, jobs, name, container, command, dict(written.parameters), progress)
 
 
 def ensure_runtime(

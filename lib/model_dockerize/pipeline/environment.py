@@ -21,6 +21,9 @@ from model_dockerize.settings import (
     read_batch_file,
 )
 
+#: Of what is made without the file saying more.
+_PRIORITY, _VCPUS = 100, 128
+
 
 def update(run: Run, file: BatchFile) -> None:
     """Every section of the file, in its order: what is missing is made, what differs is changed.
@@ -82,7 +85,10 @@ def ensure_queue(
     """The queue of section job_queue. `environment`: made before it; another one of its name must be there."""
     if environment is None or environment.name != written.compute_environment:
         environment = aws.existing_environment(account, written.compute_environment)
-    return aws.feed(account, written.name, environment.arn, written.priority, progress)
+    # The file names the environment; of a queue that is there, a priority that it does not say stays.
+    said = frozenset(("compute_environment", *(("queue_priority",) if written.priority is not None else ())))
+    priority = _PRIORITY if written.priority is None else written.priority
+    return aws.feed(account, written.name, environment.arn, priority, progress, given=said)
 
 
 def ensure_definition(
@@ -99,12 +105,18 @@ def ensure_definition(
 
 def _as_inputs(run: Run, written: ComputeEnvironmentConfig) -> tuple[ServiceSettings, BatchSettings]:
     service = replace(run.settings.service, vpc="", subnets=written.subnets, security_groups=written.security_group_ids)
+    said = {
+        "max_vcpus": written.max_vcpus,
+        "instance_role": written.instance_role,
+        "service_role": written.service_role,
+    }
     settings = replace(
         run.settings.batch,
+        given=frozenset(("compute_type", "subnets", *(name for name, value in said.items() if value))),
         compute_environment=written.name,
         compute_type="EC2",
         instance_types=(),
-        max_vcpus=written.max_vcpus,
+        max_vcpus=written.max_vcpus or _VCPUS,
         instance_role=written.instance_role,
         service_role=written.service_role,
     )

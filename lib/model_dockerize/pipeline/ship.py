@@ -93,11 +93,13 @@ def push(
 
 
 def take_turn(run: Run, prepared: Prepared, account: aws.Aws) -> None:
-    """End here, before anything is built or changed, for a service that cannot be rolled or that a newer run rolled."""
+    """End here, before anything is built or changed, for what cannot be rolled, is not ours, or is a newer run's."""
     settings = run.settings.service
     if settings.deploy_service:
         name = prepared.program.name
         aws.check_service(account, settings, settings.service or name, settings.task_definition or name)
+    if wants_jobs(run, prepared):
+        aws.check_job_definition(account, run.settings.batch.definition(prepared.program.name), settings.adopt)
 
 
 def _build(

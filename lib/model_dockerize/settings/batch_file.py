@@ -102,6 +102,12 @@ class JobDefinitionConfig:
     parameters: tuple[tuple[str, str], ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def given(self) -> frozenset[str]:
+        """Return the inputs that the section says instead."""
+        said = {"cpu": self.vcpus, "memory": self.memory, "environment": self.environment}
+        return frozenset(name for name, value in said.items() if value)
+
 
 @dataclass(frozen=True)
 class JobConfig:

@@ -13,9 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 from botocore.client import BaseClient
+from botocore.loaders import create_loader
+from botocore.model import ServiceModel
 from tests.rig.judges import ec2_text, limits, resources
 
 from model_dockerize.aws import TO_COME
@@ -88,4 +89,5 @@ def _judge_all(said: Iterable[str]) -> None:
 
 @cache
 def _model(service: str) -> Any:
-    return botocore.session.get_session().get_service_model(service)
+    # Not by a session: that would read the process's environment, which a test may have set wrong on purpose.
+    return ServiceModel(create_loader().load_service_model(service, "service-2"), service)

@@ -209,7 +209,9 @@ def test_with_debug_logging_the_log_says_more_and_no_secret(
 ) -> None:
     def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
         recorder.secret("another-secret-value")
-        logging.getLogger("model_dockerize.aws.notes").debug("one %s and\n::error::another-secret-value", SECRET)
+        logging.getLogger("model_dockerize.aws.client.call_log").debug(
+            "one %s and\n::error::another-secret-value", SECRET
+        )
         logging.getLogger("botocore.auth").debug("the signature of a request")
         raise BuildError("no", "try")
 

@@ -208,7 +208,7 @@ def connection(environment: dict[str, str]) -> aws.Aws:
 def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
     """No stack yet. moto's own CloudFormation knows too little of the templates."""
     made = Stacks()
-    for room in ("foundations", "ground.shared", "ground.volume", "iam"):
+    for room in ("function.role", "ground.foundations", "ground.shared", "ground.volume"):
         monkeypatch.setattr(f"model_dockerize.aws.{room}.describe_stack", made.describe)
     monkeypatch.setattr("model_dockerize.aws.ground.planned.ensure_stack", made.ensure)
     monkeypatch.setattr("model_dockerize.aws.ground.planned.plan_stack", made.plan)

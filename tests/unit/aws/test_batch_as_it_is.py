@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from model_dockerize import aws
-from model_dockerize.aws.batch import job_definition, kept
-from model_dockerize.aws.compute import compute_resources
-from model_dockerize.aws.runnable import why_runnable
+from model_dockerize.aws.batch.compute_environment import compute_resources
+from model_dockerize.aws.batch.job_definition import job_definition, kept
+from model_dockerize.aws.batch.runnable import why_runnable
 from model_dockerize.errors import BatchError, InputError
 from model_dockerize.progress import Progress
 from tests.rig.answers import answering

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from model_dockerize import aws
-from model_dockerize.aws.compute import _check_changes, _differing, compute_resources
-from model_dockerize.aws.foundations import ensure_instance_profile
-from model_dockerize.aws.runnable import why_runnable
+from model_dockerize.aws.batch.compute_environment import _check_changes, _differing, compute_resources
+from model_dockerize.aws.batch.runnable import why_runnable
+from model_dockerize.aws.ground.foundations import ensure_instance_profile
 from model_dockerize.errors import BatchError, InputError
 
 from .conftest import Account, batch_settings, settings

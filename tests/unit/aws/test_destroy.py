@@ -8,15 +8,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize import aws
+from model_dockerize.aws.client.eventual import once_free
+from model_dockerize.aws.client.gone import gone_is_well
 from model_dockerize.aws.destroy.stacks import Held, network_users
 from model_dockerize.aws.destroy.uses import User, divide, named_in
-from model_dockerize.aws.eventual import once_free
-from model_dockerize.aws.gone import gone_is_well
 from model_dockerize.aws.ground.values import TAG as STACK_TAG
-from model_dockerize.aws.policy import stacks
-from model_dockerize.aws.policy_removal import removal
-from model_dockerize.aws.statement import Where
-from model_dockerize.aws.thing import Thing
+from model_dockerize.aws.iam.statement import Where
+from model_dockerize.aws.model import Thing
+from model_dockerize.aws.permissions.policy import stacks
+from model_dockerize.aws.permissions.removal import removal
 from model_dockerize.errors import AwsError
 from model_dockerize.settings import to_settings
 

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
-from model_dockerize.aws.errors import translate
+from model_dockerize.aws.client.errors import translate
 from model_dockerize.errors import AwsAccessError, AwsError
 
 

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize import aws
-from model_dockerize.aws.function import archive, ensure_function
-from model_dockerize.aws.iam import function_role_name
+from model_dockerize.aws.function.function import archive, ensure_function
+from model_dockerize.aws.function.role import function_role_name
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
 
 from .conftest import ACCOUNT, Account
@@ -125,7 +125,7 @@ class TestMade:
 
     def test_newer_code_reaches_a_function_of_ours(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
         ensure(account)
-        monkeypatch.setattr("model_dockerize.aws.function._CODE", __import__("pathlib").Path(__file__))
+        monkeypatch.setattr("model_dockerize.aws.function.function._CODE", __import__("pathlib").Path(__file__))
         account.calls.clear()
         assert ensure(account).changed
         assert account.changes() == ["lambda:UpdateFunctionCode"]

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_dockerize import aws
-from model_dockerize.aws import job_list, jobs
-from model_dockerize.aws.lost import AnswerLostError
-from model_dockerize.aws.policy import Where, permissions
+from model_dockerize.aws.batch import array_jobs as job_list
+from model_dockerize.aws.batch import jobs
+from model_dockerize.aws.client.lost import AnswerLostError
+from model_dockerize.aws.permissions.policy import Where, permissions
 from model_dockerize.errors import AwsAccessError, AwsError
 from model_dockerize.settings import JobConfig
 from model_server.array import pick

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from model_dockerize.aws.judge import Deployment, Observation, interval, judge
+from model_dockerize.aws.ecs.rollout.judge import Deployment, Observation, interval, judge
 
 OURS = "ecs-svc/2"
 

@@ -8,7 +8,7 @@ import pytest
 from moto import mock_aws
 from moto.backends import get_backend
 
-from model_dockerize.aws.lambda_function import lambda_handler
+from model_dockerize.aws.function.lambda_function import lambda_handler
 from tests.rig.leaks import planted
 
 

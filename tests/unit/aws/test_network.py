@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from model_dockerize import aws
-from model_dockerize.aws import subnets as rules
+from model_dockerize.aws.network import subnets as rules
 from model_dockerize.errors import AwsError, InputError
 
 from .conftest import IRIS, Account, settings

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from model_dockerize import aws
+from model_dockerize.aws.ecs.rollout import follow as rollout
 from model_dockerize.cancel import Cancelled
 from model_dockerize.pipeline import deployed, ship
 from model_dockerize.pipeline.context import Named, Prepared, Run
@@ -154,7 +155,7 @@ def stage(rig: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
         clock = {"sleep": told.clock.sleep, "monotonic": told.clock.monotonic}
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=told.clock.sleep, time=time.time))
         for name in ("follow", "rollback"):
-            monkeypatch.setattr(aws, name, partial(getattr(aws.rollout, name), **clock))
+            monkeypatch.setattr(aws, name, partial(getattr(rollout, name), **clock))
         return Stage(told, connection, Ears(told.clock.monotonic))
 
     return begin
@@ -345,9 +346,7 @@ def test_a_cancelled_run_says_what_goes_on(
         if deploying.told.clock.monotonic() > 20:
             raise SystemExit(143)
 
-    monkeypatch.setattr(
-        aws, "follow", partial(aws.rollout.follow, sleep=sleep, monotonic=deploying.told.clock.monotonic)
-    )
+    monkeypatch.setattr(aws, "follow", partial(rollout.follow, sleep=sleep, monotonic=deploying.told.clock.monotonic))
     with pytest.raises(SystemExit):
         deploying.run(on_cancel=on_cancel)
     assert now_runs(deploying.told) == runs

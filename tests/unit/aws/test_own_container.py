@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from model_dockerize import aws
-from model_dockerize.aws.diagnosis import diagnose
-from model_dockerize.aws.own_container import own_container
+from model_dockerize.aws.ecs.stopped_tasks import diagnose
+from model_dockerize.aws.existing.own_container import own_container
 from model_dockerize.progress import Silent
 from tests.rig.answers import answering
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from model_dockerize import aws
 from model_dockerize.aws.ground.permissions import service_role_policy
-from model_dockerize.aws.policy import permissions, stacks, trust
-from model_dockerize.aws.statement import Where
+from model_dockerize.aws.iam.statement import Where
+from model_dockerize.aws.permissions.policy import permissions, stacks, trust
 from model_dockerize.errors import InputError
 from model_dockerize.settings import Given, Settings, to_settings
 from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED

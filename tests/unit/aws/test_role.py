@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model_dockerize import aws
-from model_dockerize.aws.role import GitHubToken, trust_subjects
+from model_dockerize.aws.client.assume_role import GitHubToken, trust_subjects
 from model_dockerize.errors import AwsAccessError
 from model_dockerize.settings import AwsSettings
 from tests.rig.github_tokens import BEARER, TOKEN, GitHub
@@ -30,14 +30,14 @@ def test_the_token_becomes_the_role_and_nothing_secret_is_said(github: GitHub, m
     assert ":assumed-role/deploy/" in connection.identity.arn
     assert github.asked == [("/token?api-version=2.0&audience=sts.amazonaws.com", f"bearer {BEARER}")]
     assert TOKEN in said.secrets
-    keys = connection._session.get_credentials().get_frozen_credentials()
+    keys = connection.credentials.get_frozen_credentials()
     assert {keys.secret_key, keys.token} <= set(said.secrets)
     assert TOKEN not in "".join(said.infos + said.warnings)
 
 
 def test_it_is_renewed_with_a_fresh_token(github: GitHub, moto_url: str) -> None:
     connection = aws.connect(SETTINGS, github.environment(moto_url), Said())
-    credentials: Any = connection._session.get_credentials()
+    credentials: Any = connection.credentials
     assert len(github.asked) == 1
     credentials._expiry_time = datetime.now(UTC) + timedelta(seconds=60)
     connection.client("sts").get_caller_identity()
@@ -79,7 +79,7 @@ def test_one_role_by_the_credentials_of_another(environment: dict[str, str]) -> 
 def test_a_chained_role_is_renewed_too(environment: dict[str, str]) -> None:
     connection, calls = aws.connect(SETTINGS, environment, Said()), list[str]()
     connection._session.events.register("before-call.sts", lambda model, **_: calls.append(model.name))
-    credentials: Any = connection._session.get_credentials()
+    credentials: Any = connection.credentials
     first = credentials.get_frozen_credentials()
     credentials._expiry_time = datetime.now(UTC) + timedelta(seconds=60)
     connection.client("sts").get_caller_identity()

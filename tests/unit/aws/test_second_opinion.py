@@ -16,7 +16,7 @@ from moto.backends import list_of_moto_modules
 
 from model_dockerize import aws
 from model_dockerize.aws.destroy.ends import end_data
-from model_dockerize.aws.foundations import ensure_instance_profile
+from model_dockerize.aws.ground.foundations import ensure_instance_profile
 from tests.rig.aws_calls import in_the_code
 from tests.rig.fault_courses import MANIFEST
 
@@ -153,7 +153,7 @@ def function(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.aws.s3.create_bucket(Bucket="other")
     for queue, source in (("q", "data/in/"), ("other", "other/in/")):
         aws.ensure_function(account.aws, "on-upload", queue, "iris", account.said, source=source)
-    monkeypatch.setattr("model_dockerize.aws.function._CODE", Path(__file__))
+    monkeypatch.setattr("model_dockerize.aws.function.function._CODE", Path(__file__))
     aws.ensure_function(account.aws, "on-upload", "other", "iris", account.said)
 
 

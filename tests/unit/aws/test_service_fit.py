@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from model_dockerize import aws
-from model_dockerize.aws.service_fit import check_fit
-from model_dockerize.aws.service_request import count, request
+from model_dockerize.aws.ecs.service_fit import check_fit
+from model_dockerize.aws.ecs.service_request import count, request
 from model_dockerize.errors import InputError
 
 from .conftest import IMAGE, IRIS, Account, settings

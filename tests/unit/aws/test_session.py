@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from model_dockerize import aws
-from model_dockerize.aws.session import _session
+from model_dockerize.aws.client.credentials import session_of
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.settings import AwsSettings
 from tests.rig.leaks import planted, planted_file
@@ -28,7 +28,7 @@ def test_reads_keys_region_and_endpoint_from_the_mapping_only(
     assert connection.identity.region == "eu-central-1"
     assert connection.identity.partition == "aws"
     assert connection.ecs.meta.endpoint_url == environment["AWS_ENDPOINT_URL"]
-    assert connection._session.get_credentials().access_key == "testing"  # type: ignore[union-attr]
+    assert connection.credentials.access_key == "testing"  # type: ignore[union-attr]
     assert planted("secret-access-key") in said.secrets
     assert planted("secret-access-key") not in repr(connection)
 
@@ -51,7 +51,7 @@ def test_reads_keys_region_and_endpoint_from_the_mapping_only(
 def test_endpoints(variables: dict[str, str], endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_ECS", "http://127.0.0.1:2")
-    session = _session({"AWS_REGION": "us-east-1", **variables})
+    session = session_of({"AWS_REGION": "us-east-1", **variables})
     session.set_credentials("a", "b")
     assert session.create_client("ecs").meta.endpoint_url == endpoint
 
@@ -103,7 +103,7 @@ def test_web_identity(environment: dict[str, str], tmp_path: Path) -> None:
         },
         Said(),
     )
-    assert connection._session.get_credentials().method == "assume-role-with-web-identity"  # type: ignore[union-attr]
+    assert connection.credentials.method == "assume-role-with-web-identity"  # type: ignore[union-attr]
 
 
 def test_no_region_is_said_before_anything_is_called() -> None:
@@ -190,7 +190,7 @@ def test_in_the_action_the_files_of_the_runner_are_elsewhere(environment: dict[s
 def test_certificates(variables: dict[str, str], verify: bool | str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of-the-process")
     monkeypatch.setenv("AWS_CA_BUNDLE", "/of-the-process")
-    session = _session({"AWS_REGION": "us-east-1", **variables})
+    session = session_of({"AWS_REGION": "us-east-1", **variables})
     session.set_credentials("a", "b")
     assert session.create_client("ecs")._endpoint.http_session._verify == verify
 

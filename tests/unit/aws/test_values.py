@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_dockerize import aws
-from model_dockerize.aws.address import newest_interface
-from model_dockerize.aws.batch import job_definition
-from model_dockerize.aws.canonical import differences
-from model_dockerize.aws.diagnosis import hint
-from model_dockerize.aws.taskdef import task_definition
+from model_dockerize.aws.batch.job_definition import job_definition
+from model_dockerize.aws.client.canonical import differences
+from model_dockerize.aws.ecs.endpoint import newest_interface
+from model_dockerize.aws.ecs.stopped_tasks import hint
+from model_dockerize.aws.ecs.task_definition import task_definition
 from model_dockerize.errors import InputError
 from model_dockerize.settings.fargate import check_size, memories, nearest
 

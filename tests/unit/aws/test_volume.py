@@ -6,7 +6,7 @@ import pytest
 
 from model_dockerize import aws
 from model_dockerize.aws import ground
-from model_dockerize.aws.taskdef import task_definition
+from model_dockerize.aws.ecs.task_definition import task_definition
 from model_dockerize.errors import InputError
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_USER
 from tests.rig import templates

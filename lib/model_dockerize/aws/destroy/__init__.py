@@ -6,7 +6,10 @@ Only what bears our tag or is in a stack of ours, and of that only what nobody e
 from dataclasses import dataclass
 from functools import partial
 
-from model_dockerize.aws.destroy.names import Names
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.eventual import once_free
+from model_dockerize.aws.client.gone import gone_is_well
 from model_dockerize.aws.destroy.running import running_now
 from model_dockerize.aws.destroy.stacks import (
     balancer_users,
@@ -20,12 +23,9 @@ from model_dockerize.aws.destroy.things import Deployment
 from model_dockerize.aws.destroy.users import look_at_region
 from model_dockerize.aws.destroy.uses import Kept, User, divide
 from model_dockerize.aws.destroy.volume import volume_of, volume_users
-from model_dockerize.aws.errors import translate
-from model_dockerize.aws.eventual import once_free
-from model_dockerize.aws.gone import gone_is_well
 from model_dockerize.aws.ground import names as ground
-from model_dockerize.aws.session import Aws
-from model_dockerize.aws.thing import Thing
+from model_dockerize.aws.ground.names import Names
+from model_dockerize.aws.model import Thing
 from model_dockerize.errors import AwsError, TimedOutError
 from model_dockerize.progress import Progress
 

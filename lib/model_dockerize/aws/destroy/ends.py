@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from model_dockerize.aws.eventual import once_settled
-from model_dockerize.aws.scaling import end_scaling
-from model_dockerize.aws.service import SCALED, describe_with_tags
-from model_dockerize.aws.session import Aws
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.eventual import once_settled
+from model_dockerize.aws.ecs.autoscaling import end_scaling
+from model_dockerize.aws.ecs.service import SCALED
+from model_dockerize.aws.existing.service import describe_with_tags
 from model_dockerize.errors import AwsError, TimedOutError
 
 Sleep = Callable[[float], None]

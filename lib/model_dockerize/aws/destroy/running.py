@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.destroy.things import Deployment
 from model_dockerize.aws.destroy.users import last
-from model_dockerize.aws.ec2 import found
-from model_dockerize.aws.session import Aws
-from model_dockerize.aws.thing import Thing
+from model_dockerize.aws.model import Thing
+from model_dockerize.aws.network.queries import found
 
 
 def running_now(aws: Aws, there: Deployment, going: Iterable[Thing]) -> tuple[str, ...]:

@@ -8,13 +8,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import message_of
+from model_dockerize.aws.client.names import tagged
 from model_dockerize.aws.destroy.uses import User, named_in
-from model_dockerize.aws.ec2 import found, within
-from model_dockerize.aws.errors import message_of
 from model_dockerize.aws.ground import Stack
-from model_dockerize.aws.names import tagged
-from model_dockerize.aws.session import Aws
-from model_dockerize.aws.statement import Where
+from model_dockerize.aws.iam.statement import Where
+from model_dockerize.aws.network.queries import found, within
 
 #: What CloudFormation knows by its name, and others name by its ARN.
 _BY_NAME = (

@@ -6,18 +6,17 @@ from functools import partial
 from typing import Any
 
 from model_dockerize.aws import ground
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.eventual import once_settled
+from model_dockerize.aws.client.names import TAG, legal_name, tagged
 from model_dockerize.aws.destroy import ends
-from model_dockerize.aws.destroy.names import Names
 from model_dockerize.aws.destroy.stacks import EVERY_MODEL, Held, lingering, logs_id, repository_id
 from model_dockerize.aws.destroy.users import Region, family_of, last
 from model_dockerize.aws.destroy.uses import named_in
 from model_dockerize.aws.destroy.volume import Volume
-from model_dockerize.aws.eventual import once_settled
-from model_dockerize.aws.function import function_things
-from model_dockerize.aws.ground.names import SHARED
-from model_dockerize.aws.names import TAG, legal_name, tagged
-from model_dockerize.aws.session import Aws
-from model_dockerize.aws.thing import Thing
+from model_dockerize.aws.function.function import function_things
+from model_dockerize.aws.ground.names import SHARED, Names
+from model_dockerize.aws.model import Thing
 from model_dockerize.progress import Progress
 
 _CLUSTER = "AWS::ECS::Cluster"

@@ -9,9 +9,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.gone import says_gone
 from model_dockerize.aws.destroy.uses import User, named_in
-from model_dockerize.aws.gone import says_gone
-from model_dockerize.aws.session import Aws
 
 #: Of a job that is not over.
 _UNDERWAY = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model_dockerize.aws.thing import Thing
+from model_dockerize.aws.model import Thing
 
 _KNOWN_BEST = ("service ", "stack ", "job ", "task ")
 _TOLD = 3  # users by name; of more, how many

@@ -6,16 +6,16 @@ from functools import partial
 from typing import Any
 
 from model_dockerize.aws import ground
+from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.destroy import ends
-from model_dockerize.aws.destroy.names import Names
 from model_dockerize.aws.destroy.stacks import Held, look_into
 from model_dockerize.aws.destroy.uses import User
-from model_dockerize.aws.ec2 import name_of
 from model_dockerize.aws.ground import Stack
 from model_dockerize.aws.ground import names as stack_names
+from model_dockerize.aws.ground.names import Names
 from model_dockerize.aws.ground.values import TAG as OURS
-from model_dockerize.aws.session import Aws
-from model_dockerize.aws.thing import Thing
+from model_dockerize.aws.model import Thing
+from model_dockerize.aws.network.queries import name_of
 from model_dockerize.progress import Progress
 
 _FILE_SYSTEM = "AWS::EFS::FileSystem"

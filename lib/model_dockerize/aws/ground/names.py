@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import dataclass
 
 #: The stack that all models of a region share, and its cluster.
 SHARED = "model-dockerize"
@@ -24,6 +25,35 @@ def volume_stack(name: str) -> str:
 def log_group(cluster: str, name: str) -> str:
     """Return where the containers of the model `name` in `cluster` write."""
     return f"/{SHARED}/{name}" if cluster == SHARED else f"/{SHARED}/{cluster}/{name}"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What one model's things are called, of its deployment in one cluster."""
+
+    model: str
+    repository: str
+    job_definition: str
+    service: str
+    task_definition: str
+    cluster: str
+    function: str = ""  # that sends its jobs; empty: there is none
+    volume: str = ""  # of ours, by name; empty: none, or somebody else's
+
+    @property
+    def stack(self) -> str:
+        """What its stack is called."""
+        return model_stack(self.cluster, self.service)
+
+    @property
+    def job_stack(self) -> str:
+        """What the stack of a job definition that a BatchConfig.yml describes is called: often the same."""
+        return model_stack(self.cluster, self.job_definition)
+
+    @property
+    def log_groups(self) -> frozenset[str]:
+        """Where its containers write."""
+        return frozenset(log_group(self.cluster, name) for name in (self.service, self.job_definition))
 
 
 def _legal(text: str, plain: bool, meant: str) -> str:

@@ -7,7 +7,7 @@ within the bound, changes and removes only what bears our tag: so nobody becomes
 from typing import Any
 
 from model_dockerize.aws.ground.values import TAG
-from model_dockerize.aws.statement import Statement, Where, allow
+from model_dockerize.aws.iam.statement import Statement, Where, allow
 
 #: None of these matches `model-dockerize-*`, the names of what stacks make: the role cannot change itself.
 SERVICE_ROLE, BOUNDARY = "ModelDockerizeGround", "ModelDockerizeBoundary"

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from model_dockerize.aws.change import Action
+from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.stacks import ensure_stack, plan_stack
 from model_dockerize.aws.ground.values import ResourceChange, Stack, Wanted
-from model_dockerize.aws.rehearsal import TO_COME
-from model_dockerize.aws.session import Aws
+from model_dockerize.aws.model import TO_COME, Action
 from model_dockerize.progress import Progress
 
 _ACTIONS: Mapping[str, Action] = {"Add": "make", "Modify": "change", "Remove": "remove"}

@@ -5,7 +5,8 @@ from ipaddress import IPv4Network
 
 from botocore.exceptions import ClientError
 
-from model_dockerize.aws.errors import translate
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.names import SHARED
 from model_dockerize.aws.ground.planned import make_stack
@@ -13,9 +14,8 @@ from model_dockerize.aws.ground.stacks import describe_stack
 from model_dockerize.aws.ground.template import SHARED as TEMPLATE
 from model_dockerize.aws.ground.template import load
 from model_dockerize.aws.ground.values import LETTERS, Stack, Wanted
-from model_dockerize.aws.runtime import Network
-from model_dockerize.aws.session import Aws
-from model_dockerize.aws.subnets import Subnet, zone_names
+from model_dockerize.aws.model import Network, Subnet
+from model_dockerize.aws.network.subnets import zone_names
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.progress import Progress
 

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from model_dockerize.aws.change import Action
-from model_dockerize.aws.errors import code_of, message_of, translate
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import code_of, message_of, translate
 from model_dockerize.aws.ground.change_set import ChangeSet, create_change_set
 from model_dockerize.aws.ground.events import End, Pace, follow
 from model_dockerize.aws.ground.values import ResourceChange, Stack, Wanted
-from model_dockerize.aws.session import Aws
+from model_dockerize.aws.model import Action
 from model_dockerize.errors import AwsError, InputError
 from model_dockerize.progress import Progress
 

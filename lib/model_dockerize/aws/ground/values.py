@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from model_dockerize.aws.change import Action
 from model_dockerize.aws.ground.template import Template
+from model_dockerize.aws.model import Action
 
 #: The tag by which a stack is ours. CloudFormation hands it on to what it makes: no template has a tag of that key.
 TAG = {"Key": "model-dockerize-stack", "Value": "ground"}

@@ -1,16 +1,14 @@
 """Makes the stack of a named volume: a file system that all models of a VPC may share, and that outlives them."""
 
-from model_dockerize.aws.ec2 import found
+from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.names import volume_stack
 from model_dockerize.aws.ground.planned import make_stack
 from model_dockerize.aws.ground.stacks import describe_stack
 from model_dockerize.aws.ground.template import VOLUME, load
 from model_dockerize.aws.ground.values import LETTERS, Stack, Wanted, lettered
-from model_dockerize.aws.rehearsal import TO_COME
-from model_dockerize.aws.runtime import Network
-from model_dockerize.aws.session import Aws
-from model_dockerize.aws.subnets import Subnet
+from model_dockerize.aws.model import TO_COME, Network, Subnet
+from model_dockerize.aws.network.queries import found
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 

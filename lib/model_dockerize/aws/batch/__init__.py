@@ -1,0 +1,1 @@
+"""AWS Batch: where jobs run, what they run, and the jobs."""

@@ -1,0 +1,216 @@
+"""Make and change compute environments of ours, in which Batch jobs run; use somebody else's as it is."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from model_dockerize.aws.batch.settling import Sleep, once_gone, until_valid, warn_if_idle
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.lost import finds_what_was_lost
+from model_dockerize.aws.client.names import BATCH, TAG
+from model_dockerize.aws.client.shown import shown
+from model_dockerize.aws.existing.inputs import of_environment
+from model_dockerize.aws.ground.foundations import ensure_instance_profile
+from model_dockerize.aws.ground.given import given_role
+from model_dockerize.aws.model import Action, Network
+from model_dockerize.errors import InputError
+from model_dockerize.progress import Progress
+from model_dockerize.settings import BatchSettings, as_found
+
+#: Inputs that say where jobs run, and what of an environment they say.
+_PLACE, _NETWORK = frozenset(("security_groups", "subnets", "vpc", "zones")), ("subnets", "securityGroupIds")
+_LINKED_ROLE = "AWSServiceRoleForBatch"
+#: What Batch changes without replacing instances.
+_SCALING = ("maxvCpus", "minvCpus", "serviceRole", "state", "status")
+
+
+@dataclass(frozen=True)
+class ComputeEnvironment:
+    """A compute environment that is VALID, or somebody else's."""
+
+    arn: str
+    name: str
+    changed: bool  # made or changed by this call
+
+
+def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
+    """The compute environment `name`, as somebody made it.
+
+    Raises:
+        InputError: there is none.
+    """
+    with translate(f"compute environment {name}"):
+        there = environment_of(aws, name)
+    if there is None or there["status"] in ("DELETING", "DELETED"):
+        raise InputError(
+            f"There is no compute environment {name} in {aws.identity.region}.",
+            "Describe it (comp_env in BatchConfig.yml, or compute-environment), or correct the name.",
+        )
+    return ComputeEnvironment(there["computeEnvironmentArn"], name, changed=False)
+
+
+@finds_what_was_lost
+def ensure_compute_environment(
+    aws: Aws,
+    settings: BatchSettings,
+    network: Network,
+    platform: str,
+    progress: Progress,
+    sleep: Sleep = time.sleep,
+) -> ComputeEnvironment:
+    """The compute environment that `settings` describes, in `network`: made, or changed where it differs, and VALID.
+
+    One without our tag is used and never changed.
+
+    Args:
+        platform: of the image of its jobs, e.g. linux/amd64.
+
+    Raises:
+        InputError: one of that name exists, of a kind that cannot become the wanted one; or no instance fits the jobs.
+        BatchError: AWS says INVALID; the reason is in it.
+    """
+    name = settings.compute_environment
+    what = f"compute environment {name}"
+    with translate(what):
+        there = once_gone(aws, what, lambda: environment_of(aws, name), progress, sleep)
+    if there and TAG not in there.get("tags", {}):
+        return _others(aws, name, there, progress)
+    if there:
+        settings = as_found(settings, of_environment(there))
+    wanted = compute_resources(settings, network, platform)
+    if not wanted["type"].startswith("FARGATE"):
+        wanted["instanceRole"] = ensure_instance_profile(aws, settings.instance_role, progress)
+    role = given_role(aws, settings.service_role, "service-role") if settings.service_role else ""
+    with translate(what):
+        if there and not settings.given & _PLACE:
+            wanted |= {key: there["computeResources"][key] for key in _NETWORK if key in there["computeResources"]}
+        differing = _differing(there, wanted, role) if there else ()
+        if there:
+            _check_changes(name, there, wanted, differing)
+        if there is None:
+            own: Any = {"serviceRole": role} if role else {}
+            aws.batch.create_compute_environment(
+                computeEnvironmentName=name,
+                type="MANAGED",
+                state="ENABLED",
+                computeResources=wanted,  # type: ignore[arg-type]
+                tags={TAG: BATCH, **aws.tags},
+                **own,
+            )
+        elif differing:
+            resources = {key: wanted[key] for key in differing if key in wanted}
+            # Batch looks at an INVALID one again only when it is changed: any field will do.
+            changes: Any = {"computeResources": resources} if resources else {}
+            changes |= {"serviceRole": role} if "serviceRole" in differing else {}
+            aws.batch.update_compute_environment(computeEnvironment=name, state="ENABLED", **changes)
+        if there is None or differing or there["status"] != "VALID":
+            until_valid(aws, what, lambda: environment_of(aws, name), there["status"] if there else "", sleep)
+        arn: str = (environment_of(aws, name) or {"computeEnvironmentArn": name})["computeEnvironmentArn"]
+    action: Action = "change" if differing else "leave" if there else "make"
+    now = {**there, **there.get("computeResources", {})} if there else {}
+    fields = [
+        shown(key, now.get(key), {**wanted, "serviceRole": role, "state": "ENABLED"}.get(key)) for key in differing
+    ]
+    aws.settled(progress, action, "compute environment", name, *fields)
+    return ComputeEnvironment(arn, name, changed=there is None or bool(differing))
+
+
+def _others(aws: Aws, name: str, there: Any, progress: Progress) -> ComputeEnvironment:
+    """The environment `there` of somebody else, as it is."""
+    warn_if_idle(f"compute environment {name}", there, progress)
+    text = f"compute environment {name}: there, made by somebody else, so used as it is"
+    aws.settled(progress, "leave", "compute environment", name, text=text)
+    return ComputeEnvironment(there["computeEnvironmentArn"], name, changed=False)
+
+
+def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> tuple[str, ...]:
+    """The fields of the environment `there` that are not as wanted. Pure."""
+    now = there.get("computeResources", {})
+    # How instances are chosen, and how few are kept, is nobody's input: what somebody chose for an environment stays.
+    chosen = ("allocationStrategy", "minvCpus") if now.get("type") == wanted["type"] else ()
+    found = [key for key, value in wanted.items() if key not in chosen and not _same(key, now.get(key), value)]
+    if role and not _same("serviceRole", there.get("serviceRole"), role):
+        found.append("serviceRole")
+    if there["state"] != "ENABLED":
+        found.append("state")
+    if there.get("status") == "INVALID" and not found:
+        found.append("status")
+    return tuple(found)
+
+
+def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: tuple[str, ...]) -> None:
+    """Raises InputError where Batch cannot change the environment in place: it says why, and what can be done. Pure.
+
+    Source: "Performing infrastructure updates" in the Batch user guide, and UpdateComputeEnvironment.
+    """
+    now = there.get("computeResources", {})
+    kind = str(now.get("type", there.get("type", "UNMANAGED")))
+    instead = "Name another compute-environment (its queue moves over), or give the inputs that it has now."
+    # Of Fargate environments, subnets, security groups and vCPUs can be changed, and nothing else.
+    if _family(kind) != _family(wanted["type"]) or ("type" in differing and _family(kind) == "FARGATE"):
+        raise InputError(f"Compute environment {name} is of type {kind} and cannot become {wanted['type']}.", instead)
+    own = str(there.get("serviceRole", "")).rsplit("/", 1)[-1]
+    is_linked = own in ("", _LINKED_ROLE)
+    if "serviceRole" in differing and is_linked:
+        raise InputError(
+            f"Compute environment {name} uses Batch's own role. AWS lets no other (service-role) take its place.",
+            instead.replace("give the inputs that it has now", "leave service-role out"),
+        )
+    replacing = [key for key in differing if key not in _SCALING]
+    if not replacing or _family(kind) == "FARGATE":
+        return
+    why = (
+        f"its role is {own}, and only with Batch's own role ({_LINKED_ROLE}) can its instances be replaced"
+        if not is_linked
+        else "its allocation strategy is BEST_FIT, with which instances cannot be replaced"
+        if now.get("allocationStrategy", "BEST_FIT") == "BEST_FIT"
+        else ""
+    )
+    if why:
+        raise InputError(f"Compute environment {name} cannot be changed in {', '.join(replacing)}: {why}.", instead)
+
+
+def compute_resources(settings: BatchSettings, network: Network, platform: str) -> dict[str, Any]:
+    """The `computeResources` that the settings mean, without the instance role. Pure.
+
+    Raises:
+        InputError: AWS would choose instances without GPUs for jobs that ask for one: they would wait for ever.
+    """
+    kind = settings.compute_type
+    resources: dict[str, Any] = {
+        "type": kind,
+        "maxvCpus": settings.max_vcpus,
+        "subnets": sorted(network.subnet_ids),
+        "securityGroupIds": sorted(network.security_group_ids),
+    }
+    if not kind.startswith("FARGATE"):
+        if settings.gpus and not settings.instance_types:
+            raise InputError(
+                "A job asks for GPUs, and AWS chooses instances that have none where instance-types says nothing.",
+                "Say which: instance-types, e.g. g5.xlarge.",
+            )
+        chosen = "default_arm64" if "arm64" in platform else "optimal"
+        resources |= {
+            "minvCpus": 0,
+            "instanceTypes": sorted(settings.instance_types or (chosen,)),
+            # With these strategies Batch can change an environment in place.
+            "allocationStrategy": "SPOT_PRICE_CAPACITY_OPTIMIZED" if kind == "SPOT" else "BEST_FIT_PROGRESSIVE",
+        }
+    return resources
+
+
+def environment_of(aws: Aws, name: str) -> Any:
+    """Return the environment as Batch shows it; None: there is none."""
+    return next(iter(aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]), None)
+
+
+def _family(kind: str) -> str:
+    return "FARGATE" if kind.startswith("FARGATE") else "EC2"
+
+
+def _same(key: str, found: Any, wanted: Any) -> bool:
+    if key in ("instanceRole", "serviceRole"):  # either may be a name or an ARN
+        return str(found).rsplit("/", 1)[-1] == str(wanted).rsplit("/", 1)[-1]
+    return sorted(found or []) == wanted if isinstance(wanted, list) else bool(found == wanted)

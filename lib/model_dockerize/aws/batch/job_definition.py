@@ -1,0 +1,218 @@
+"""AWS Batch: the job definition. A new revision only when something that matters changed; old ones are kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.canonical import differences
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.eventual import once_assumable
+from model_dockerize.aws.client.lost import finds_what_was_lost
+from model_dockerize.aws.client.names import BATCH, TAG, legal_name
+from model_dockerize.aws.client.shown import told
+from model_dockerize.aws.existing import carried
+from model_dockerize.aws.existing.inputs import of_job_definition
+from model_dockerize.aws.model import Container, Runtime
+from model_dockerize.errors import AwsError, BatchError, InputError
+from model_dockerize.progress import Progress
+from model_dockerize.settings import BatchSettings, ServiceSettings, as_found
+from model_dockerize.settings.fargate import check_size
+
+_BATCHS_LOG = "/aws/batch/job"
+#: What of another's definition is told before it is taken over.
+_TOLD = ("retryStrategy", "timeout", "schedulingPriority", "parameters", "propagateTags", "platformCapabilities")
+_TOLD_OF_CONTAINER = (
+    *("resourceRequirements", "jobRoleArn", "executionRoleArn", "environment", "secrets", "volumes", "mountPoints"),
+    *("ulimits", "linuxParameters", "logConfiguration", "privileged", "user", "networkConfiguration"),
+)
+_WHOLE = 1024  # CPU units of a vCPU
+
+
+@dataclass(frozen=True)
+class JobDefinition:
+    """One revision of a job definition."""
+
+    arn: str
+    name: str
+    revision: int
+    existed: bool  # a definition of this name was there before this run
+    changed: bool  # this run registered the revision
+    log_group: str = ""  # of its jobs, where it was there before
+
+
+@finds_what_was_lost
+def ensure_job_definition(
+    aws: Aws,
+    batch: BatchSettings,
+    name: str,
+    container: Container,
+    command: tuple[str, ...],
+    parameters: Mapping[str, str],
+    progress: Progress,
+) -> JobDefinition:
+    """The definition `name` runs `command` in `container`, on what `batch` says.
+
+    What nobody says stays as it is in the latest revision, whoever made that.
+
+    Args:
+        command: argv; `Ref::input` is replaced by the job's parameter `input`.
+        parameters: defaults for those.
+
+    Raises:
+        InputError: Fargate has no such size, or not this architecture; or the definition is somebody else's.
+        BatchError: Batch did not take it.
+    """
+    name = legal_name(name, 128)
+    wanted = job_definition(batch, name, container, command, parameters)
+    operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
+    with translate(f"job definition {name}"):
+        latest = _latest(aws, name)
+        _check_ours(name, latest, container.adopt)
+        if latest:
+            wanted = carried.job_definition(operation.input_shape, wanted, latest)
+        wanted["tags"] = {**(latest or {}).get("tags", {}), TAG: BATCH, **aws.tags}
+        differing = differences(operation, wanted, latest) if latest else []
+        if latest and not differing and TAG in latest.get("tags", {}):
+            aws.settled(progress, "leave", "job definition", f"{name}:{latest['revision']}")
+            return JobDefinition(latest["jobDefinitionArn"], name, latest["revision"], existed=True, changed=False)
+    try:
+        with translate(f"job definition {name}"):
+            made = once_assumable(lambda: aws.batch.register_job_definition(**wanted), container.runtime.fresh_roles)
+    except AwsError as error:
+        raise BatchError(str(error), error.remedy, error.details) from error
+    why = f" ({', '.join(differing)})" if differing else ""
+    text = f"job definition {name}:{made['revision']}: {'next revision' if latest else 'new'}{why}"
+    aws.settled(progress, "change" if latest else "make", "job definition", name, *differing, text=text)
+    return JobDefinition(made["jobDefinitionArn"], name, made["revision"], existed=latest is not None, changed=True)
+
+
+def as_defined(
+    aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings, runtime: Runtime
+) -> tuple[BatchSettings, ServiceSettings, Runtime]:
+    """Return what a definition is made by, with what no input says as the latest revision of `name` has it."""
+    name = legal_name(name, 128)
+    with translate(f"job definition {name}"):
+        latest = _latest(aws, name)
+    if latest is None:
+        return batch, service, runtime
+    found = of_job_definition(latest)
+    roles = {"execution_role_arn": "execution_role", "task_role_arn": "task_role"}
+    kept: Any = {ours: found[named] for ours, named in roles.items() if named in found.keys() - service.given}
+    jobs = {key: found[key] for key in ("compute_type", "gpus")}
+    # Whether they are spot ones, only their environment knows.
+    if found["compute_type"] == ("FARGATE" if batch.compute_type.startswith("FARGATE") else "EC2"):
+        jobs.pop("compute_type")
+    shared = {key: value for key, value in found.items() if key not in ("compute_type", "gpus")}
+    return as_found(batch, jobs), as_found(service, shared), replace(runtime, **kept)
+
+
+def check_job_definition(aws: Aws, name: str, adopt: bool) -> None:
+    """Refuse a job definition of somebody else, unless it is to be taken over.
+
+    Raises:
+        InputError: with what its latest revision runs.
+    """
+    name = legal_name(name, 128)
+    with translate(f"job definition {name}"):
+        _check_ours(name, _latest(aws, name), adopt)
+
+
+def _check_ours(name: str, latest: Any, adopt: bool) -> None:
+    if latest is None:
+        return
+    if "containerProperties" not in latest:
+        raise InputError(
+            f"Job definition {name} is of another kind (type {latest.get('type')}): it runs no single container.",
+            "Choose another name (job-definition-name).",
+        )
+    if TAG in latest.get("tags", {}) or adopt:
+        return
+    container = latest["containerProperties"]
+    stays = [told(key, latest[key]) for key in _TOLD if latest.get(key)]
+    inside = [told(key, container[key]) for key in _TOLD_OF_CONTAINER if container.get(key)]
+    raise InputError(
+        f"Job definition {name} was made by somebody else: whoever sends jobs by its name would run the model.",
+        "Choose another name (job-definition-name), or take this one over (adopt: true): then its next revision has "
+        "what inputs say, and the rest stays.",
+        (
+            f"changes: image {container.get('image')} -> the model's, command",
+            *(f"stays: {each}" for each in (*stays, *inside)),
+        ),
+    )
+
+
+def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
+    """The highest ACTIVE revision of `name`.
+
+    Raises:
+        InputError: there is none.
+    """
+    name = legal_name(name, 128)
+    with translate(f"job definition {name}"):
+        latest = _latest(aws, name)
+    if latest is None:
+        raise InputError(
+            f"There is no job definition {name} in {aws.identity.region}.",
+            "Make it first: model-dockerize batch FOLDER",
+        )
+    options = latest.get("containerProperties", {}).get("logConfiguration", {}).get("options", {})
+    arn, group = latest["jobDefinitionArn"], options.get("awslogs-group", _BATCHS_LOG)
+    return JobDefinition(arn, name, latest["revision"], existed=True, changed=False, log_group=group)
+
+
+def job_definition(
+    batch: BatchSettings,
+    name: str,
+    container: Container,
+    command: tuple[str, ...],
+    parameters: Mapping[str, str],
+) -> dict[str, Any]:
+    """The RegisterJobDefinition request. Pure.
+
+    Raises:
+        InputError: Fargate has no such size, or not this architecture.
+    """
+    on_fargate = batch.compute_type.startswith("FARGATE")
+    if on_fargate:
+        check_size(container.cpu, container.memory)
+    elif container.cpu % _WHOLE:
+        raise InputError(
+            f"Jobs on instances take whole vCPUs, and cpu is {container.cpu} ({container.cpu / _WHOLE:g} vCPU).",
+            f"Set cpu to a multiple of {_WHOLE}, or compute-type to FARGATE.",
+        )
+    resources = [
+        {"type": "VCPU", "value": f"{container.cpu / 1024:g}"},
+        {"type": "MEMORY", "value": str(container.memory)},
+    ]
+    properties: dict[str, Any] = {
+        "image": container.image_uri,
+        "command": list(command),
+        "executionRoleArn": container.runtime.execution_role_arn,
+        "resourceRequirements": resources,
+        "logConfiguration": container.log_configuration("batch"),
+        **container.variables(),
+    }
+    if container.runtime.task_role_arn:
+        properties["jobRoleArn"] = container.runtime.task_role_arn
+    if on_fargate:
+        properties["networkConfiguration"] = {"assignPublicIp": "ENABLED" if container.public_address else "DISABLED"}
+        properties["fargatePlatformConfiguration"] = {"platformVersion": "LATEST"}
+        # An instance's architecture is that of its type: only Fargate has to be told.
+        properties["runtimePlatform"] = {"operatingSystemFamily": "LINUX", "cpuArchitecture": container.architecture}
+    if batch.gpus:
+        resources.append({"type": "GPU", "value": str(batch.gpus)})
+    return {
+        "jobDefinitionName": name,
+        "type": "container",
+        "platformCapabilities": ["FARGATE" if on_fargate else "EC2"],
+        "parameters": dict(parameters),
+        "containerProperties": properties,
+        "propagateTags": True,
+    }
+
+
+def _latest(aws: Aws, name: str) -> Any:
+    """The ACTIVE revision with the highest number. Batch does not sort, and may need several pages."""
+    pages = aws.batch.get_paginator("describe_job_definitions").paginate(jobDefinitionName=name, status="ACTIVE")
+    return max((d for page in pages for d in page["jobDefinitions"]), key=lambda d: d["revision"], default=None)

@@ -1,0 +1,147 @@
+"""The queue of Batch jobs: one of ours is made and changed, somebody else's is used as it is."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_dockerize.aws.batch.compute_environment import ensure_compute_environment, environment_of
+from model_dockerize.aws.batch.settling import Sleep, once_gone, until_valid, warn_if_idle
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.lost import finds_what_was_lost
+from model_dockerize.aws.client.names import BATCH, TAG
+from model_dockerize.aws.client.shown import shown
+from model_dockerize.aws.existing.inputs import of_environment
+from model_dockerize.aws.model import Network
+from model_dockerize.progress import Progress
+from model_dockerize.settings import BatchSettings, as_found
+
+#: Inputs of a queue.
+_SAID = frozenset(("compute_environment", "queue_priority"))
+
+
+@dataclass(frozen=True)
+class JobQueue:
+    """A job queue that is VALID, or somebody else's."""
+
+    arn: str
+    name: str
+    changed: bool  # made or changed by this call
+
+
+def place_of_jobs(aws: Aws, settings: BatchSettings) -> BatchSettings:
+    """Return the settings, with what no input says of the environment as the queue that they name has it."""
+    if not settings.job_queue:
+        return settings
+    with translate(f"job queue {settings.job_queue}"):
+        found = as_found(settings, _found(_queue(aws, settings.job_queue)))
+        there = environment_of(aws, found.compute_environment)
+    return as_found(found, of_environment(there)) if there else found
+
+
+def others_queue(aws: Aws, queue: str, progress: Progress) -> JobQueue | None:
+    """Return the queue of that name if somebody else made it: it is used, and never changed. None: none, or ours."""
+    with translate(f"job queue {queue}"):
+        there = _queue(aws, queue)
+    if there is None or there["status"] in ("DELETING", "DELETED") or TAG in there.get("tags", {}):
+        return None
+    warn_if_idle(f"job queue {queue}", there, progress)
+    text = f"job queue {queue}: there, made by somebody else, so used as it is"
+    aws.settled(progress, "leave", "job queue", queue, text=text)
+    return JobQueue(there["jobQueueArn"], queue, changed=False)
+
+
+def ensure_queue(
+    aws: Aws,
+    settings: BatchSettings,
+    queue: str,
+    network: Network,
+    platform: str,
+    progress: Progress,
+    sleep: Sleep = time.sleep,
+) -> JobQueue:
+    """The queue `queue` of ours feeds the compute environment that `settings` describes, and both are VALID.
+
+    `changed` says whether either was made or changed. Call `others_queue` first: the network is not needed for those.
+
+    Args:
+        platform: of the jobs' image.
+
+    Raises:
+        InputError: an environment of that name exists, of a kind that cannot become the wanted one.
+        BatchError: AWS says INVALID; the reason is in it.
+    """
+    with translate(f"job queue {queue}"):
+        settings = as_found(settings, _found(_queue(aws, queue)))
+    environment = ensure_compute_environment(aws, settings, network, platform, progress, sleep)
+    fed = feed(aws, queue, environment.arn, settings.queue_priority, progress, sleep, settings.given & _SAID)
+    return replace(fed, changed=fed.changed or environment.changed)
+
+
+@finds_what_was_lost
+def feed(
+    aws: Aws,
+    queue: str,
+    environment: str,
+    priority: int,
+    progress: Progress,
+    sleep: Sleep = time.sleep,
+    given: frozenset[str] = _SAID,
+) -> JobQueue:
+    """The queue `queue`, made or changed so that its jobs run in `environment` (ARN), and VALID.
+
+    Args:
+        given: which of its inputs somebody said: of a queue that is there, the rest stays.
+
+    Raises:
+        BatchError: AWS says INVALID; the reason is in it.
+    """
+    if theirs := others_queue(aws, queue, progress):
+        return theirs
+    order: Any = [{"order": 1, "computeEnvironment": environment}]
+    what = f"job queue {queue}"
+    with translate(what):
+        there = once_gone(aws, what, lambda: _queue(aws, queue), progress, sleep)
+        if there is None:
+            aws.batch.create_job_queue(
+                jobQueueName=queue,
+                priority=priority,
+                state="ENABLED",
+                computeEnvironmentOrder=order,
+                tags={TAG: BATCH, **aws.tags},
+            )
+        if there and "compute_environment" not in given:
+            order = there["computeEnvironmentOrder"]
+        if there and "queue_priority" not in given:
+            priority = there["priority"]
+        differing = _differing(there, order, priority) if there else ()
+        if differing:
+            aws.batch.update_job_queue(
+                jobQueue=queue, state="ENABLED", priority=priority, computeEnvironmentOrder=order
+            )
+        if there is None or differing or there["status"] != "VALID":
+            until_valid(aws, what, lambda: _queue(aws, queue), there["status"] if there else "", sleep)
+        arn: str = (_queue(aws, queue) or {"jobQueueArn": queue})["jobQueueArn"]
+    asked = {"computeEnvironmentOrder": order, "priority": priority, "state": "ENABLED"}
+    fields = [shown(key, there[key], asked[key]) if key in asked else key for key in differing]
+    aws.settled(progress, "change" if differing else "leave" if there else "make", "job queue", queue, *fields)
+    return JobQueue(arn, queue, changed=there is None or bool(differing))
+
+
+def _found(there: Any) -> dict[str, object]:
+    """What DescribeJobQueues shows of the inputs; None: there is no queue, or soon none."""
+    if there is None or there["status"] in ("DELETING", "DELETED"):
+        return {}
+    first = sorted(there["computeEnvironmentOrder"], key=lambda each: each["order"])[:1]
+    found: dict[str, object] = {"queue_priority": there["priority"]}
+    return found | {"compute_environment": each["computeEnvironment"].rpartition("/")[2] for each in first}
+
+
+def _queue(aws: Aws, name: str) -> Any:
+    return next(iter(aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"]), None)
+
+
+def _differing(there: Any, order: list[dict[str, Any]], priority: int) -> tuple[str, ...]:
+    fields = {"computeEnvironmentOrder": order, "state": "ENABLED", "priority": priority}
+    found = tuple(name for name, value in fields.items() if there[name] != value)
+    return found or (("status",) if there["status"] == "INVALID" else ())

@@ -1,0 +1,197 @@
+"""Batch jobs: sent, followed to their end, ended. One input is a plain job, a list is an array job."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from model_dockerize.aws.batch import array_jobs as job_list
+from model_dockerize.aws.batch.runnable import why_runnable
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.lost import finds_what_was_lost
+from model_dockerize.aws.client.names import BATCH, TAG, legal_name
+from model_dockerize.aws.logs import last_lines
+from model_dockerize.errors import AwsAccessError, AwsError
+from model_dockerize.progress import Progress
+
+_STUCK_SECONDS = 120.0
+_LINES = 50
+_ASKED_AT_ONCE = 100  # what DescribeJobs takes
+_ORDER = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+
+Sleep = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One submitted job, plain or an array, and what was known of it last."""
+
+    id: str
+    inputs: tuple[str, ...]
+    status: str  # one of _ORDER
+    reason: str = ""
+    exit_code: int | None = None
+    stream: str = ""  # of its log
+    counts: Mapping[str, int] = field(default_factory=dict)  # of an array: children by state
+
+    @property
+    def over(self) -> bool:
+        """Whether it will not change any more."""
+        return self.status in ("SUCCEEDED", "FAILED")
+
+
+def send_jobs(
+    aws: Aws, queue: str, definition: str, name: str, inputs: Sequence[str], output: str, progress: Progress
+) -> Iterator[Job]:
+    """Sends jobs of `definition` (ARN or NAME) for all `inputs`, in as few as can be; each as soon as it is sent.
+
+    Args:
+        name: what the jobs are called; each gets a suffix of its own.
+        output: the parameter `output`; `{name}` stands for the input's file name without its suffix.
+    """
+    sending = uuid.uuid4().hex[:8]
+    for number, part in enumerate(job_list.parts(inputs, output)):
+        own = f"{legal_name(name, 110)}-{sending}-{number}"
+        if len(part) == 1:
+            parameters = {"input": part[0], "output": job_list.place(output, part[0])}
+            identity = _send(aws, queue, definition, own, parameters, 1)
+            progress.info(f"job {identity}: {part[0]}")
+        else:
+            identity = _send(aws, queue, definition, own, {"input": job_list.packed(part), "output": output}, len(part))
+            progress.info(f"array job {identity}: {len(part)} inputs, from {part[0]} to {part[-1]}")
+        yield Job(identity, part, "SUBMITTED")
+
+
+@finds_what_was_lost
+def _send(aws: Aws, queue: str, definition: str, name: str, parameters: Mapping[str, str], size: int) -> str:
+    """The id of the job `name`, which is sent once: SubmitJob has no token by which AWS would know it again."""
+    with translate(f"submit a job of {definition.rsplit('/', 1)[-1]}"):
+        named: Any = [{"name": "JOB_NAME", "values": [name]}]
+        there = aws.batch.list_jobs(jobQueue=queue, filters=named)["jobSummaryList"]
+        if there:
+            return there[0]["jobId"]
+        array: Any = {"arrayProperties": {"size": size}} if size > 1 else {}
+        return aws.batch.submit_job(
+            jobName=name,
+            jobQueue=queue,
+            jobDefinition=definition,
+            parameters=parameters,
+            propagateTags=True,
+            tags={TAG: BATCH, **aws.tags},
+            **array,
+        )["jobId"]
+
+
+def follow_jobs(
+    aws: Aws,
+    queue: str,
+    jobs: Sequence[Job],
+    progress: Progress,
+    sleep: Sleep = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Job]:
+    """Every plain job that is over, and every child of an array that failed, as soon as that is known.
+
+    A job that stays RUNNABLE is explained while it waits.
+    """
+    waiting = {job.id: job for job in jobs}
+    told: set[str] = set()
+    changed, explained = clock(), False
+    while waiting:
+        for now in _look(aws, waiting):
+            before, waiting[now.id] = waiting[now.id], now
+            if (now.status, now.counts) != (before.status, before.counts):
+                changed = clock()
+                progress.info(_words(now))
+            is_worse = now.counts.get("FAILED", 0) > before.counts.get("FAILED", 0)
+            if is_worse or (now.status == "FAILED" and len(now.inputs) > 1):
+                yield from _failed_children(aws, now, told)
+            if now.over:
+                del waiting[now.id]
+                if len(now.inputs) == 1:
+                    yield now
+        quiet = clock() - changed
+        if quiet > _STUCK_SECONDS and not explained and (stuck := _runnable(waiting.values())):
+            explained = True
+            for line in why_runnable(aws, queue, stuck):
+                progress.warning(line)
+        if waiting:
+            sleep(1.0 if quiet < 30 else 5.0)
+
+
+def underway(aws: Aws, jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """Those of `jobs` that are not over; all of them where AWS cannot be asked."""
+    try:
+        return tuple(job for job in _look(aws, {job.id: job for job in jobs}) if not job.over)
+    except (AwsError, AwsAccessError):
+        return tuple(jobs)
+
+
+def end_jobs(aws: Aws, jobs: Sequence[Job], reason: str) -> tuple[Job, ...]:
+    """Terminates `jobs`, arrays with all their children. Those that could not be ended."""
+    left = []
+    for job in jobs:
+        try:
+            with translate(f"end job {job.id}"):
+                aws.batch.terminate_job(jobId=job.id, reason=reason)
+        except (AwsError, AwsAccessError):
+            left.append(job)
+    return tuple(left)
+
+
+def log_of(aws: Aws, group: str, job: Job) -> tuple[str, ...]:
+    """The last lines that the job wrote."""
+    return last_lines(aws, group, job.stream, _LINES) if job.stream else ()
+
+
+def _look(aws: Aws, waiting: Mapping[str, Job]) -> Iterator[Job]:
+    with translate("follow the jobs"):
+        for found in _described(aws, list(waiting)):
+            yield _seen(found, waiting[found["jobId"]].inputs)
+
+
+def _described(aws: Aws, ids: Sequence[str]) -> Iterator[Any]:
+    for start in range(0, len(ids), _ASKED_AT_ONCE):
+        yield from aws.batch.describe_jobs(jobs=list(ids[start : start + _ASKED_AT_ONCE]))["jobs"]
+
+
+def _seen(found: Any, inputs: tuple[str, ...]) -> Job:
+    container: Any = found.get("container", {})
+    counts = found.get("arrayProperties", {}).get("statusSummary", {})
+    return Job(
+        found["jobId"],
+        inputs,
+        found["status"],
+        str(container.get("reason") or found.get("statusReason", "")),
+        container.get("exitCode"),
+        container.get("logStreamName", ""),
+        {state: counts[state] for state in _ORDER if counts.get(state)} if len(inputs) > 1 else {},
+    )
+
+
+def _failed_children(aws: Aws, parent: Job, told: set[str]) -> Iterator[Job]:
+    with translate(f"look for what failed in job {parent.id}"):
+        pages = aws.batch.get_paginator("list_jobs").paginate(arrayJobId=parent.id, jobStatus="FAILED")
+        indexes = {c["jobId"]: c["arrayProperties"]["index"] for page in pages for c in page["jobSummaryList"]}
+        new = sorted((identity for identity in indexes if identity not in told), key=indexes.__getitem__)
+        told.update(new)
+        for found in _described(aws, new):
+            yield _seen(found, (parent.inputs[indexes[found["jobId"]]],))
+
+
+def _words(job: Job) -> str:
+    if job.counts and not job.over:
+        return f"array job {job.id}: " + ", ".join(f"{n} {state}" for state, n in job.counts.items())
+    return f"job {job.id}: {job.status}{f' ({job.reason})' if job.status == 'FAILED' else ''}"
+
+
+def _runnable(jobs: Any) -> str:
+    """A job that waits to start: itself, or the first child of an array."""
+    for job in jobs:
+        if job.status == "RUNNABLE":
+            return str(job.id)
+        if job.counts and set(job.counts) <= {"RUNNABLE", "SUCCEEDED", "FAILED"} and "RUNNABLE" in job.counts:
+            return f"{job.id}:0"
+    return ""

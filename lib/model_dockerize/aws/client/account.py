@@ -1,0 +1,191 @@
+"""Who we are at AWS, where, and the clients through which every other module talks."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.credentials import Credentials
+
+from model_dockerize.aws.client.credentials import sign_in
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.lost import never_repeat
+from model_dockerize.aws.model import Action, Change, Identity
+from model_dockerize.errors import AwsAccessError
+from model_dockerize.progress import Progress
+from model_dockerize.settings import AwsSettings, warn_of_missing_files
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_efs import EFSClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sts import STSClient
+
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 5},
+    user_agent_extra="model-dockerize",
+)
+#: If such a file is missing, the default certificates are used. Files of credentials are not ignored like that: the run
+#: would go on as somebody else.
+_CERTIFICATES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_DONE = {"make": "made", "change": "changed", "leave": "there", "remove": "removed"}
+
+
+@dataclass(frozen=True)
+class Aws:
+    """An account and region that answered. Clients are made at first use and may be used by several threads."""
+
+    identity: Identity
+    progress: Progress = field(repr=False)
+    _session: boto3.Session = field(repr=False)
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _listeners: list[tuple[str, Callable[..., Any]]] = field(default_factory=list, repr=False)
+    #: Nothing is changed (see rehearsal.py), so there is nothing to wait for.
+    only_asks: bool = False
+    #: Of everything that is made, besides ours.
+    tags: Mapping[str, str] = field(default_factory=dict)
+    permissions_boundary: str = ""  # ARN of the policy that bounds every role that is made; empty: there is none
+    #: What the stages made, changed or left, in order: see `settled`.
+    changes: list[Change] = field(default_factory=list, repr=False)
+
+    @property
+    def batch(self) -> "BatchClient":
+        """AWS Batch."""
+        return self.client("batch")  # type: ignore[no-any-return]
+
+    @property
+    def ec2(self) -> "EC2Client":
+        """VPC, subnets, security groups, network interfaces."""
+        return self.client("ec2")  # type: ignore[no-any-return]
+
+    @property
+    def ecr(self) -> "ECRClient":
+        """The container registry."""
+        return self.client("ecr")  # type: ignore[no-any-return]
+
+    @property
+    def ecs(self) -> "ECSClient":
+        """Clusters, task definitions, services, tasks."""
+        return self.client("ecs")  # type: ignore[no-any-return]
+
+    @property
+    def functions(self) -> "LambdaClient":
+        """AWS Lambda."""
+        return self.client("lambda")  # type: ignore[no-any-return]
+
+    @property
+    def efs(self) -> "EFSClient":
+        """Shared file systems."""
+        return self.client("efs")  # type: ignore[no-any-return]
+
+    @property
+    def elbv2(self) -> Any:
+        """Load balancers."""
+        return self.client("elbv2")
+
+    @property
+    def scaling(self) -> Any:
+        """Application Auto Scaling."""
+        return self.client("application-autoscaling")
+
+    @property
+    def iam(self) -> "IAMClient":
+        """Roles."""
+        return self.client("iam")  # type: ignore[no-any-return]
+
+    @property
+    def logs(self) -> "CloudWatchLogsClient":
+        """CloudWatch Logs."""
+        return self.client("logs")  # type: ignore[no-any-return]
+
+    @property
+    def s3(self) -> "S3Client":
+        """Buckets."""
+        return self.client("s3")  # type: ignore[no-any-return]
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Return what calls are signed with; None: nothing."""
+        return self._session.get_credentials()
+
+    def client(self, service: str) -> Any:
+        """The client of `service`, e.g. `ecs`. One each: to make one is slow and not thread-safe."""
+        with self._lock:
+            if service not in self._clients:
+                client = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+                never_repeat(client)
+                for event, function in self._listeners:
+                    client.meta.events.register(event, function)
+                self._clients[service] = client
+            return self._clients[service]
+
+    def listen(self, event: str, function: Callable[..., Any]) -> None:
+        """Has every client that is made from now on call `function` at botocore's `event`, e.g. `before-call`."""
+        self._listeners.append((event, function))
+
+    def apart(self, only_asks: bool = False) -> "Aws":
+        """The same account with clients and changes of its own."""
+        return replace(
+            self,
+            _clients={},
+            _lock=threading.Lock(),
+            _listeners=[],
+            only_asks=only_asks or self.only_asks,
+            changes=[],
+        )
+
+    def settled(self, progress: Progress, action: Action, kind: str, name: str, *fields: str, text: str = "") -> None:
+        """Says that a resource was made, changed (in `fields`) or left as it is; `text` where that says it better."""
+        self.changes.append(Change(action, kind, name, fields))
+        progress.info(text or f"{kind} {name}: {_DONE[action]}" + (f" ({', '.join(fields)})" if fields else ""))
+
+
+def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Progress) -> Aws:
+    """Signs in and asks AWS who we are.
+
+    The region is `settings.aws_region`, else AWS_REGION, AWS_DEFAULT_REGION, the profile's. Credentials come as for
+    every AWS tool: keys, web identity, profile, container, instance; all looked up in `environment` only.
+
+    Raises:
+        InputError: no region.
+        AwsAccessError: no credentials, wrong or expired ones, or another account than `settings.aws_account_id`.
+        AwsError: AWS cannot be reached.
+    """
+    missing = warn_of_missing_files(environment, _CERTIFICATES, progress)
+    environment = {name: text for name, text in environment.items() if name not in missing}
+    with translate("sign in to AWS"):
+        session, region = sign_in(settings, environment, progress)
+        credentials = session.get_credentials()
+        if credentials is not None:
+            frozen = credentials.get_frozen_credentials()
+            for secret in (frozen.secret_key, frozen.token):
+                if secret:
+                    progress.secret(secret)
+        boto_session = boto3.Session(botocore_session=session, region_name=region)
+        sts: STSClient = boto_session.client("sts", config=_CONFIG)
+        who = sts.get_caller_identity()
+    identity = Identity(who["Account"], who["Arn"], region)
+    if settings.aws_account_id and settings.aws_account_id != identity.account:
+        raise AwsAccessError(
+            f"The credentials belong to account {identity.account}, not to {settings.aws_account_id} (aws-account-id).",
+            remedy="Use credentials of the account that is meant, or correct aws-account-id. Nothing was changed.",
+        )
+    progress.info(f"AWS account {identity.account}, region {region}, as {identity.arn}")
+    return Aws(
+        identity,
+        progress,
+        boto_session,
+        tags=dict(settings.tags),
+        permissions_boundary=settings.permissions_boundary,
+    )

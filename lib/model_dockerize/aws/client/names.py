@@ -1,0 +1,33 @@
+"""Names that AWS takes, and the tag by which everything of ours is found again."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+#: Everything that model-dockerize makes carries this tag; its value says what the thing is for.
+TAG = "model-dockerize"
+ROLE, CLUSTER, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTION = (
+    "role",
+    "cluster",
+    "registry",
+    "batch",
+    "task-definition",
+    "service",
+    "function",
+)
+
+
+def tagged(tags: Iterable[Any]) -> bool:
+    """Whether AWS's list of tags says that the thing is ours. ECS writes `key` where others write `Key`."""
+    return any(tag.get("Key", tag.get("key")) == TAG for tag in tags)
+
+
+def legal_name(text: str, longest: int = 255) -> str:
+    """`text` as a name for a container, task family, service or (`longest` 128) job definition."""
+    legal = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:longest]
+    return legal or "model"
+
+
+def short_arn(arn: str) -> str:
+    """What comes after the last slash of an ARN: `iris:3` of a task definition, the id of a task."""
+    return arn.rsplit("/", 1)[-1]

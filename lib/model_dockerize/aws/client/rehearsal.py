@@ -1,0 +1,128 @@
+"""A connection that changes nothing: reads go to AWS, every other call is noted and answered here.
+
+So a plan is not a second implementation that could differ from the first: the stages themselves run, and what they
+would have asked AWS to do is what a run will ask. That nothing is changed does not depend on the stages: no request of
+an operation that is not known to be a read leaves this process, but those by which CloudFormation is asked for a plan.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.model import TO_COME, Change
+
+#: What a plan of a stack takes: CloudFormation itself says what it would do, and nothing of that is done.
+_PLANS = ("CreateChangeSet", "DeleteChangeSet")
+_READS = ("Describe", "List", "Get", "BatchGet", "Simulate")
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What the stages that were handed `aws` would do. `calls` are `service:Operation`, in their order."""
+
+    aws: Aws
+    calls: list[str] = field(default_factory=list)
+
+    @property
+    def changes(self) -> list[Change]:
+        """Every resource that was looked at, in the order of the stages."""
+        return self.aws.changes
+
+
+def is_read(operation: str) -> bool:
+    """Whether an operation of this name changes nothing. What we do not know counts as a change."""
+    return operation.startswith(_READS)
+
+
+def rehearse(aws: Aws) -> Rehearsal:
+    """`aws` again, with clients of its own that send reads only."""
+    rehearsal = Rehearsal(aws.apart(only_asks=True))
+    to_be_made: set[tuple[str, str]] = set()
+
+    def remember(params: Any, context: dict[str, Any], **_: Any) -> None:
+        context["rehearsed"] = params
+
+    def answer(model: OperationModel, context: dict[str, Any], **_: Any) -> Any:
+        given, service = context.get("rehearsed", {}), model.service_model.service_name
+        if service == "cloudformation" and _plans(model.name, given):
+            return None
+        if not is_read(model.name):
+            rehearsal.calls.append(f"{service}:{model.name}")
+            if model.name.startswith("Create"):
+                to_be_made.update((service, value) for key, value in given.items() if key.lower().endswith("name"))
+            return _ok(_made(model, given))
+        # AWS cannot be asked about what is not there yet.
+        asked = set(_texts(given))
+        unknown = TO_COME in asked or any((service, text) in to_be_made for text in asked)
+        return _ok(_nothing(model.output_shape)) if unknown else None
+
+    rehearsal.aws.listen("before-parameter-build", remember)
+    rehearsal.aws.listen("before-call", answer)
+    return rehearsal
+
+
+def _plans(operation: str, given: Any) -> bool:
+    """Tell whether a call serves a plan only: of the empty stack, too, that it takes for a stack that is to be made."""
+    return operation in _PLANS or (operation == "DeleteStack" and "-plan-" in given.get("StackName", ""))
+
+
+def _ok(parsed: Any) -> tuple[AWSResponse, Any]:
+    return AWSResponse("", 200, HTTPHeaders(), None), {**parsed, "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+
+def _made(model: OperationModel, given: Any) -> Any:
+    """What AWS would answer: what was given, and placeholders for what only it can know."""
+    made = _echo(model.output_shape, given)
+    if model.name in ("CreateService", "UpdateService"):
+        made["service"]["deployments"] = [
+            {"id": TO_COME, "status": "PRIMARY", "taskDefinition": given.get("taskDefinition", TO_COME)}
+        ]
+    return made
+
+
+def _echo(shape: Shape | None, given: Any) -> Any:
+    """What was given stands in the answer, or inside its one structure: {"role": {...}}, {"Listeners": [{...}]}."""
+    members = shape.members if isinstance(shape, StructureShape) else {}
+    return {name: _member(member, given.get(name), given) for name, member in members.items()}
+
+
+def _member(shape: Shape, same: Any, given: Any) -> Any:
+    if isinstance(shape, StructureShape):
+        return {key: given.get(key, _leaf(inner)) for key, inner in shape.members.items()}
+    if same is None and isinstance(shape, ListShape) and isinstance(shape.member, StructureShape):
+        return [_member(shape.member, None, given)]
+    return _leaf(shape) if same is None else same
+
+
+def _nothing(shape: Shape | None) -> Any:
+    """What AWS says of a thing that is not there: no page token, nothing in any list."""
+    members = shape.members if isinstance(shape, StructureShape) else {}
+    return {name: _leaf(member) for name, member in members.items() if not _is_text(member)}
+
+
+def _leaf(shape: Shape | None) -> Any:
+    if isinstance(shape, ListShape):
+        return []
+    if isinstance(shape, StructureShape | MapShape) or shape is None:
+        return {}
+    if _is_text(shape):
+        return TO_COME
+    return datetime.now(UTC) if shape.type_name == "timestamp" else 0
+
+
+def _is_text(shape: Shape) -> bool:
+    return shape.type_name in ("string", "character", "blob")
+
+
+def _texts(given: Any) -> Iterator[str]:
+    if isinstance(given, dict | list | tuple):
+        for value in given.values() if isinstance(given, dict) else given:
+            yield from _texts(value)
+    elif isinstance(given, str):
+        yield given

@@ -1,0 +1,269 @@
+"""Amazon ECR: the repository, the log-in, what a repository holds. The push itself is Docker's."""
+
+import base64
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.names import REGISTRY, TAG
+from model_dockerize.errors import InputError, PushError
+from model_dockerize.progress import Progress
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef, RepositoryTypeDef
+
+#: ECR's own pattern for a repository's name (CreateRepository).
+_NAME = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
+_VERSION = "Choose another version, or make the repository's tags mutable."
+_MANIFESTS = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+]
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the account's registry."""
+
+    name: str
+    uri: str  # registry/name, as AWS gives it
+    arn: str
+    created: bool  # by this call
+
+
+@dataclass(frozen=True)
+class PushedImage:
+    """What the registry holds, read back from it."""
+
+    repository: str
+    digest: str  # sha256:...
+    tags: tuple[str, ...]  # sorted
+    uri: str  # repositoryUri@sha256:...
+
+
+@dataclass(frozen=True)
+class RegistryLogin:
+    """Credentials for `docker push`; they end at `expires_at`."""
+
+    username: str
+    password: str = field(repr=False)
+    registry: str  # host, with port where there is one
+    expires_at: datetime
+
+
+def build_tag(build_id: str) -> str:
+    """The tag under which the image of a build is found again."""
+    return f"build-{build_id}"
+
+
+def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
+    """The repository `name`, made if absent: private, tags mutable, AES-256, no scan on push. Else left as is.
+
+    Raises:
+        InputError: ECR does not take the name.
+        AwsAccessError, AwsError: as AWS says.
+    """
+    if not (2 <= len(name) <= 256 and _NAME.fullmatch(name)):
+        raise InputError(
+            f"'{name}' cannot be the name of an ECR repository.",
+            remedy="2 to 256 of a-z, 0-9, and single . _ - / between them, e.g. models/iris.",
+        )
+    with translate(f"repository {name}"):
+        there = _describe(aws, name)
+        if there:
+            aws.settled(progress, "leave", "repository", name)
+            return _repository(there, created=False)
+        try:
+            made = aws.ecr.create_repository(
+                repositoryName=name,
+                imageTagMutability="MUTABLE",
+                imageScanningConfiguration={"scanOnPush": False},
+                encryptionConfiguration={"encryptionType": "AES256"},
+                tags=[{"Key": key, "Value": value} for key, value in {TAG: REGISTRY, **aws.tags}.items()],
+            )["repository"]
+        except aws.ecr.exceptions.RepositoryAlreadyExistsException:
+            made = aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
+            return _repository(made, created=False)
+    aws.settled(progress, "make", "repository", name)
+    return _repository(made, created=True)
+
+
+def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
+    """The image that carries the tag `build-<build_id>`; None if there is none, or no such repository."""
+    with translate(f"look for build {build_id} in repository {repository}"):
+        there = _describe(aws, repository)
+        if not there:
+            return None
+        found = _image(aws, repository, {"imageTag": build_tag(build_id)})
+    return _pushed(there["repositoryUri"], found) if found else None
+
+
+def build_of(aws: Aws, image: str) -> str:
+    """The build id of `repository@sha256:...` by its tag in ECR; empty for one that was not built here, or is gone."""
+    place, _, digest = image.partition("@")
+    repository = place.partition("/")[2]
+    if not digest:
+        return ""
+    with translate(f"image {repository}"):
+        try:
+            found = aws.ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+        except (aws.ecr.exceptions.ImageNotFoundException, aws.ecr.exceptions.RepositoryNotFoundException):
+            return ""
+    prefix = build_tag("")
+    tags = [tag for detail in found["imageDetails"] for tag in detail.get("imageTags", [])]
+    return next((tag.removeprefix(prefix) for tag in tags if re.fullmatch(rf"{prefix}[0-9a-f]{{32}}", tag)), "")
+
+
+def parts_of(reference: str) -> tuple[str, str, str]:
+    """Registry, repository and tag of an image; the tag is empty where there is none to look up. Pure."""
+    place, _, tag = reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
+    host, _, name = place.partition("/")
+    return ("", reference, "") if "@" in reference or not name else (host, name, tag)
+
+
+def repository_of(reference: str) -> str:
+    """The repository of an image, without registry, tag and digest; empty where no registry is named. Pure."""
+    host, _, name = reference.partition("@")[0].partition("/")
+    return name.rpartition(":")[0] or name if "." in host else ""
+
+
+def pinned(aws: Aws, reference: str, progress: Progress) -> str:
+    """`reference` (REGISTRY/REPOSITORY:TAG) by its digest where it is our registry's; as it is where it is another's.
+
+    Raises:
+        InputError: it is our registry's, which does not hold it.
+    """
+    host, name, tag = parts_of(reference)
+    if not tag or host != login(aws).registry:
+        return reference
+    with translate(f"look for image {reference}"):
+        there = _describe(aws, name)
+        found = _image(aws, name, {"imageTag": tag}) if there else None
+    if not there or not found:
+        what = f"holds no version {tag}" if there else "does not exist"
+        raise InputError(f"Repository {name} {what} (image {reference}).", "Push it first, or correct the image.")
+    progress.info(f"{reference} is {found['imageDigest']}")
+    return f"{there['repositoryUri']}@{found['imageDigest']}"
+
+
+def check_tag(aws: Aws, repository: str, tag: str) -> None:
+    """Refuse a tag that names another image for good, before one is built for it.
+
+    Raises:
+        PushError: so it is.
+    """
+    with translate(f"look for {repository}:{tag}"):
+        there = _describe(aws, repository)
+        found = _image(aws, repository, {"imageTag": tag}) if there and _is_fixed(there, tag) else None
+    if found:
+        raise PushError(f"{repository}:{tag} is taken by {found['imageDigest']}, and its tags are immutable.", _VERSION)
+
+
+def _is_fixed(repository: Any, tag: str) -> bool:
+    """Tell whether a tag of the repository cannot be moved. Of either mode, filters name the exclusions."""
+    mode, filters = repository.get("imageTagMutability", ""), repository.get("imageTagMutabilityExclusionFilters", [])
+    excluded = any(fnmatchcase(tag, each["filter"]) for each in filters)
+    return excluded is (mode == "MUTABLE_WITH_EXCLUSION") if mode.endswith("_WITH_EXCLUSION") else mode == "IMMUTABLE"
+
+
+def login(aws: Aws) -> RegistryLogin:
+    """Fresh credentials for `docker push`. The password is made known to `aws.progress` as a secret."""
+    with translate("log in to ECR"):
+        data = aws.ecr.get_authorization_token()["authorizationData"][0]
+    username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+    aws.progress.secret(password)
+    aws.progress.secret(data["authorizationToken"])
+    return RegistryLogin(username, password, data["proxyEndpoint"].split("://", 1)[-1].rstrip("/"), data["expiresAt"])
+
+
+def tag_image(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """Puts `tags` on the image `digest` inside the registry: one push is enough. Returns those that were missing.
+
+    Raises:
+        PushError: the digest is not there, or a tag is immutable and belongs to other content.
+    """
+    with translate(f"tag {digest} in repository {repository}"):
+        image = _image(aws, repository, {"imageDigest": digest})
+        if not image:
+            raise PushError(
+                f"Repository {repository} does not hold {digest}.", remedy="Push the image before it is tagged."
+            )
+        missing = tuple(sorted(set(tags) - set(image.get("imageTags", []))))
+        if not missing:
+            return ()
+        got = aws.ecr.batch_get_image(
+            repositoryName=repository, imageIds=[{"imageDigest": digest}], acceptedMediaTypes=_MANIFESTS
+        )["images"][0]
+        for tag in missing:
+            try:
+                aws.ecr.put_image(
+                    repositoryName=repository,
+                    imageManifest=got["imageManifest"],
+                    imageManifestMediaType=got.get("imageManifestMediaType") or image["imageManifestMediaType"],
+                    imageTag=tag,
+                    imageDigest=digest,
+                )
+            except aws.ecr.exceptions.ImageAlreadyExistsException:
+                continue  # Someone put this very tag on this very image meanwhile.
+            except aws.ecr.exceptions.ImageTagAlreadyExistsException as error:
+                raise PushError(
+                    f"Tag {tag} of repository {repository} belongs to another image, and its tags are immutable.",
+                    remedy=_VERSION,
+                ) from error
+    return missing
+
+
+def verify(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> PushedImage:
+    """Reads back from the registry that it holds `digest` under every one of `tags`.
+
+    Raises:
+        PushError: it does not; the details say what it holds instead.
+    """
+    wanted = sorted(set(tags))
+    with translate(f"verify {digest} in repository {repository}"):
+        there = _describe(aws, repository)
+        image = _image(aws, repository, {"imageDigest": digest}) if there else None
+        missing = sorted(set(wanted) - set(image.get("imageTags", []) if image else []))
+        if there and image and not missing:
+            return _pushed(there["repositoryUri"], image)
+        held = {tag: _image(aws, repository, {"imageTag": tag}) for tag in missing} if there else {}
+    instead = tuple(f"{tag}: {found['imageDigest'] if found else 'not there'}" for tag, found in held.items())
+    raise PushError(
+        f"Repository {repository} does not hold {digest}"
+        + (f" under {', '.join(missing)}." if image else " although it was pushed."),
+        remedy="Somebody else pushed the same tag meanwhile, or the push went elsewhere: run again.",
+        details=instead,
+    )
+
+
+def _describe(aws: Aws, name: str) -> "RepositoryTypeDef | None":
+    try:
+        return aws.ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
+    except aws.ecr.exceptions.RepositoryNotFoundException:
+        return None
+
+
+def _image(aws: Aws, repository: str, image_id: dict[str, str]) -> "ImageDetailTypeDef | None":
+    try:
+        found = aws.ecr.describe_images(repositoryName=repository, imageIds=[image_id])["imageDetails"]  # type: ignore[list-item]
+    except aws.ecr.exceptions.ImageNotFoundException:
+        return None
+    except aws.ecr.exceptions.RepositoryNotFoundException:
+        return None
+    return found[0] if found else None
+
+
+def _repository(data: "RepositoryTypeDef", created: bool) -> Repository:
+    return Repository(data["repositoryName"], data["repositoryUri"], data["repositoryArn"], created)
+
+
+def _pushed(uri: str, image: "ImageDetailTypeDef") -> PushedImage:
+    digest = image["imageDigest"]
+    return PushedImage(image["repositoryName"], digest, tuple(sorted(image.get("imageTags", []))), f"{uri}@{digest}")

@@ -1,0 +1,148 @@
+"""What a repository of ours demands of its images: tags that do not move, a scan, and no garbage kept.
+
+Settings only turn a rule on. One that somebody else chose, or a repository that is not ours, stays as it is.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import message_of, translate
+from model_dockerize.aws.client.names import tagged
+from model_dockerize.errors import PushError
+from model_dockerize.progress import Progress
+from model_dockerize.settings import RegistrySettings
+
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+_IMMUTABLE = ("IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION")
+#: The newest image, and the one that holds the next build's cache.
+_MOVING = ("latest", "cache")
+_SCAN_SECONDS = 300.0
+#: Why ECR has no result, and what helps. Source: API reference of ECR, `ImageScanStatus`.
+_NO_RESULT = {
+    "UNSUPPORTED_IMAGE": "ECR cannot scan this base image: choose another one (base-image), or leave scan-gate out.",
+    "FINDINGS_UNAVAILABLE": "ECR keeps no findings of this image now: run again later, or leave scan-gate out.",
+    "SCAN_ELIGIBILITY_EXPIRED": "The image is older than the registry's scan duration: raise that in Amazon Inspector.",
+    "IMAGE_SIZE_EXCEEDED": "The image is larger than ECR scans: make it smaller, or leave scan-gate out.",
+    "LIMIT_EXCEEDED": "ECR scans no more images today: run again tomorrow, or leave scan-gate out.",
+}
+#: Every image that a definition may name carries the tag build-ID, so what has no tag belongs to nothing.
+_LIFECYCLE = {
+    "rules": [
+        {
+            "rulePriority": 1,
+            "description": "model-dockerize: images that no tag names any more",
+            "selection": {
+                "tagStatus": "untagged",
+                "countType": "sinceImagePushed",
+                "countUnit": "days",
+                "countNumber": 14,
+            },
+            "action": {"type": "expire"},
+        }
+    ]
+}
+
+
+def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Progress) -> None:
+    """The repository `name`, if it is ours, as `settings` wants it; untagged images go after 14 days."""
+    with translate(f"rules of repository {name}"):
+        there = next(iter(aws.ecr.describe_repositories(repositoryNames=[name])["repositories"]), None)
+        # In a plan, a repository that is still to be made is not there.
+        ours = there is None or tagged(aws.ecr.list_tags_for_resource(resourceArn=there["repositoryArn"])["tags"])
+        changed = []
+        if settings.immutable_tags and (there or {}).get("imageTagMutability") not in _IMMUTABLE:
+            changed.append("tag mutability")
+            if ours:
+                aws.ecr.put_image_tag_mutability(
+                    repositoryName=name,
+                    imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+                    imageTagMutabilityExclusionFilters=[{"filterType": "WILDCARD", "filter": tag} for tag in _MOVING],
+                )
+        if settings.scan and not (there or {}).get("imageScanningConfiguration", {}).get("scanOnPush"):
+            changed.append("scan on push")
+            if ours:
+                aws.ecr.put_image_scanning_configuration(
+                    repositoryName=name, imageScanningConfiguration={"scanOnPush": True}
+                )
+        if ours and not _has_lifecycle(aws, name):
+            changed.append("lifecycle policy")
+            aws.ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps(_LIFECYCLE))
+    if changed and ours:
+        aws.settled(progress, "change", "repository", name, *changed)
+    elif changed:
+        progress.warning(
+            f"Repository {name} was not made by us: {' and '.join(changed)} of it stay as they are. Set them there."
+        )
+
+
+def check_findings(
+    aws: Aws, repository: str, digest: str, least: str, progress: Progress, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Waits for the scan of the image, begun where the image was pushed without one, and counts what it found.
+
+    Args:
+        least: the lowest severity that is too much: CRITICAL, HIGH, MEDIUM or LOW.
+
+    Raises:
+        PushError: something that bad was found, or there is no result to judge by.
+    """
+    with translate(f"scan of {digest}"):
+        found = _scan(aws, repository, digest, progress, sleep).get("imageScanFindings", {})
+    counts = found.get("findingSeverityCounts", {})
+    told = ", ".join(f"{counts[level]} {level}" for level in SEVERITIES if counts.get(level)) or "nothing"
+    progress.info(f"the scan found {told}")
+    if any(counts.get(level) for level in SEVERITIES[: SEVERITIES.index(least) + 1]):
+        findings = [*found.get("findings", []), *found.get("enhancedFindings", [])]
+        raise PushError(
+            f"The scan found {told}; scan-gate allows nothing of {least} or worse. The image was not deployed.",
+            "Update the base image or the packages named below, or change scan-gate.",
+            tuple(_line(finding) for finding in findings[:20]),
+        )
+
+
+def _scan(aws: Aws, repository: str, digest: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
+    """The answer of DescribeImageScanFindings once there is a result."""
+    image: Any = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
+    waited, is_begun = 0.0, False
+    while True:
+        try:
+            found: Any = aws.ecr.describe_image_scan_findings(**image)
+            status = found.get("imageScanStatus", {}).get("status", "PENDING")
+        except aws.ecr.exceptions.ScanNotFoundException:
+            found, status = {}, "PENDING"
+            if not is_begun:
+                is_begun = True
+                _begin_scan(aws, image, progress)
+        if status in ("COMPLETE", "ACTIVE"):
+            return found
+        if status not in ("PENDING", "IN_PROGRESS") or waited >= _SCAN_SECONDS:
+            raise PushError(
+                f"There is no scan to judge the image by: it is {status} after {waited:.0f} s.",
+                _NO_RESULT.get(status, "Turn scanning on (scan: true), or leave scan-gate out."),
+            )
+        sleep(2)
+        waited += 2
+
+
+def _begin_scan(aws: Aws, image: Any, progress: Progress) -> None:
+    """Scan an image that was pushed while scanning was off. Once a day an image; enhanced scanning begins by itself."""
+    try:
+        aws.ecr.start_image_scan(**image)
+    except (aws.ecr.exceptions.LimitExceededException, aws.ecr.exceptions.ValidationException) as error:
+        progress.info(f"no scan is begun: {message_of(error)}")
+
+
+def _line(finding: Any) -> str:
+    """One finding of either kind of scanning, for people."""
+    name, where = finding.get("name") or finding.get("title", ""), finding.get("uri") or finding.get("findingArn", "")
+    return f"{finding.get('severity', '')} {name} {where}".strip()
+
+
+def _has_lifecycle(aws: Aws, name: str) -> bool:
+    try:
+        return bool(aws.ecr.get_lifecycle_policy(repositoryName=name).get("lifecyclePolicyText"))
+    except aws.ecr.exceptions.LifecyclePolicyNotFoundException:
+        return False

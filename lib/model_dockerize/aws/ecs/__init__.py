@@ -1,0 +1,1 @@
+"""The service and its tasks: defined, rolled out, followed, looked at."""

@@ -1,0 +1,112 @@
+"""Where a deployed model answers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.eventual import once_visible
+from model_dockerize.aws.model import Service
+from model_dockerize.errors import AwsError
+from model_dockerize.progress import Progress
+
+_SECONDS = 60
+_STANDARD = {"HTTP": 80, "HTTPS": 443}
+#: Seconds until an address answers, if it does at all: the name of a new load balancer spreads slowly.
+_NEW_NAME, _PUBLIC, _PRIVATE = 120.0, 30.0, 3.0
+
+
+@dataclass(frozen=True)
+class Address:
+    """The addresses of one model: for its users, for a test from where we are, for a test inside its network."""
+
+    url: str
+    outside: str  # `url` where a test may be worth a try; empty where it cannot work
+    patience: float  # seconds that `outside` may take until it accepts a connection
+    inside: str = ""  # http://IP of the newest task
+    admitted: tuple[str, ...] = ()  # security groups that its tasks admit; empty: their own
+
+
+def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS) -> Address:
+    """Where the service's load balancer answers, else the newest running task of our task definition.
+
+    Raises:
+        AwsError: no such task got an address within `seconds`.
+    """
+    retrying = Retrying(
+        stop=stop_after_delay(seconds), wait=wait_fixed(1), retry=retry_if_result(lambda address: address is None)
+    )
+    with translate(f"address of service {service.name}"):
+        try:
+            task: Any = retrying(_task_address, aws, service)
+        except RetryError as error:
+            raise AwsError(
+                f"No running task of service {service.name} got an address within {seconds:.0f} s.",
+                remedy="Run again; if it stays, look at the service's events in the ECS console.",
+            ) from error
+        public, private = task
+        balancer = next((found for group in service.target_groups if (found := _balancer(aws, group))), None)
+    inside = f"http://{private}"
+    if balancer:
+        url, patience, groups = balancer
+        # A certificate is for a name of its owner's, never for the load balancer's own.
+        return Address(url, "" if url.startswith("https") else url, patience, inside, groups)
+    if public:
+        return Address(f"http://{public}", f"http://{public}", _PUBLIC, inside)
+    progress.info(f"service {service.name} has no public IP: {private} answers inside its network only")
+    return Address(inside, inside, _PRIVATE, inside)
+
+
+def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]] | None:
+    """The URL of the listener that forwards to the group, how long it may take until it is reached, its groups."""
+    (group,) = aws.elbv2.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"]
+    for arn in group["LoadBalancerArns"]:
+        (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
+        pages = aws.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn)
+        for listener in (found for page in pages for found in page["Listeners"]):
+            if _forwards(aws, listener, target_group):
+                scheme, port = listener["Protocol"], listener["Port"]
+                suffix = "" if port == _STANDARD.get(scheme) else f":{port}"
+                patience = _NEW_NAME if balancer["Scheme"] == "internet-facing" else _PRIVATE
+                groups = tuple(balancer.get("SecurityGroups", []))
+                return f"{scheme.lower()}://{balancer['DNSName']}{suffix}", patience, groups
+    return None
+
+
+def _forwards(aws: Aws, listener: Any, target_group: str) -> bool:
+    """Tell whether a listener, or one of its rules, sends requests to the group, perhaps a part of them."""
+    pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=listener["ListenerArn"])
+    # The default actions are a rule, too.
+    actions = [action for page in pages for rule in page["Rules"] for action in rule["Actions"]]
+    groups = [g for action in actions for g in action.get("ForwardConfig", {}).get("TargetGroups", [])]
+    return any(found.get("TargetGroupArn") == target_group for found in (*actions, *groups))
+
+
+def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
+    """Public (empty: none) and private IP of the newest task."""
+    pages = aws.ecs.get_paginator("list_tasks").paginate(
+        cluster=service.cluster, serviceName=service.name, desiredStatus="RUNNING"
+    )
+    arns = [arn for page in pages for arn in page["taskArns"]]
+    tasks: list[Any] = []
+    for start in range(0, len(arns), 100):
+        tasks += aws.ecs.describe_tasks(cluster=service.cluster, tasks=arns[start : start + 100])["tasks"]
+    eni = newest_interface(tasks, service.task_definition_arn)
+    if eni is None:
+        return None
+    found: Any = once_visible(lambda: aws.ec2.describe_network_interfaces(NetworkInterfaceIds=[eni]))
+    interface = found["NetworkInterfaces"][0]
+    return interface.get("Association", {}).get("PublicIp", ""), interface["PrivateIpAddress"]
+
+
+def newest_interface(tasks: list[Any], task_definition_arn: str) -> str | None:
+    """The network interface of the running task of `task_definition_arn` that started last."""
+    ours = [t for t in tasks if t["taskDefinitionArn"] == task_definition_arn and t.get("lastStatus") == "RUNNING"]
+    for task in sorted(ours, key=lambda t: str(t.get("startedAt", "")), reverse=True):
+        for attachment in task.get("attachments", []):
+            for detail in attachment.get("details", []):
+                if detail["name"] == "networkInterfaceId":
+                    return str(detail["value"])
+    return None

@@ -1,0 +1,1 @@
+"""Follows a deployment to its verdict."""

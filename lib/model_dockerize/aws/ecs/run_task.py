@@ -1,0 +1,114 @@
+"""A task that runs once in the network of a service: the same image with another command, its log, its exit code."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.names import short_arn
+from model_dockerize.aws.ecs.service import describe
+from model_dockerize.aws.ecs.stopped_tasks import hint, log_place
+from model_dockerize.aws.existing.own_container import own_container
+from model_dockerize.aws.logs import last_lines
+from model_dockerize.aws.model import Service
+from model_dockerize.errors import AwsError
+from model_dockerize.progress import Progress
+
+#: What ECS takes for all overrides of a task together, JSON and all. Source: RunTask, `overrides`.
+MOST_OVERRIDES = 8192
+_STARTED_BY = "model-dockerize-smoke"
+_LOOK_SECONDS = 2.0
+#: CloudWatch shows a line a moment after it was written.
+_LOG_SECONDS = 15.0
+_LINES = 2000
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a one-off task ended. `exit_code` None: its container never ran, and `reason` says why."""
+
+    exit_code: int | None
+    reason: str
+    lines: tuple[str, ...]  # of its log, oldest first
+
+
+def run_once(
+    aws: Aws,
+    service: Service,
+    command: tuple[str, ...],
+    environment: dict[str, str],
+    security_groups: tuple[str, ...],
+    timeout_seconds: float,
+    last_line: Callable[[str], bool],
+    progress: Progress,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Ended:
+    """Runs `command` of the service's task definition in its subnets, and waits for its end.
+
+    Args:
+        security_groups: instead of the service's; empty: the same.
+        last_line: whether a line of its log is the one after which nothing more is awaited.
+
+    Raises:
+        AwsError: it could not be started, or did not end in time (and was stopped).
+    """
+    with translate(f"one-off task of service {service.name}"):
+        network = dict(describe(aws, service.cluster, service.name)["networkConfiguration"]["awsvpcConfiguration"])
+        if security_groups:
+            network["securityGroups"] = list(security_groups)
+        override: Any = {
+            "name": short_arn(service.task_definition_arn).partition(":")[0],
+            "command": list(command),
+            "environment": [{"name": name, "value": value} for name, value in environment.items()],
+        }
+        placed: Any = {"awsvpcConfiguration": network}
+        answer = aws.ecs.run_task(
+            cluster=service.cluster,
+            taskDefinition=service.task_definition_arn,
+            launchType="FARGATE",
+            networkConfiguration=placed,
+            overrides={"containerOverrides": [override]},
+            startedBy=_STARTED_BY,
+        )
+        if not answer["tasks"]:
+            why = "; ".join(f"{f.get('reason')} {f.get('detail', '')}".strip() for f in answer["failures"])
+            raise AwsError(f"A one-off task of service {service.name} was not started: {why}.")
+        arn = answer["tasks"][0]["taskArn"]
+        progress.info(f"task {short_arn(arn)}: {command[0]}, inside the network of service {service.name}")
+        task = _end_of(aws, service.cluster, arn, timeout_seconds, sleep)
+        container: Any = own_container(task["containers"], task["taskDefinitionArn"])
+        code = container.get("exitCode")
+        reason = "; ".join(filter(None, (task.get("stoppedReason"), container.get("reason"))))
+        lines = _log(aws, task, last_line, sleep) if code is not None else ()
+    meaning = hint(reason, code, lines)
+    return Ended(code, f"{reason}: {meaning}" if meaning else reason, lines)
+
+
+def _end_of(aws: Aws, cluster: str, arn: str, timeout: float, sleep: Callable[[float], None]) -> Any:
+    waited = 0.0
+    while True:
+        found = aws.ecs.describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
+        if found and found[0]["lastStatus"] == "STOPPED":
+            return found[0]
+        if waited >= timeout:
+            aws.ecs.stop_task(cluster=cluster, task=arn, reason="model-dockerize: it takes too long")
+            raise AwsError(
+                f"Task {short_arn(arn)} did not end within {waited:.0f} s and was stopped.",
+                remedy="Raise smoke-timeout where the sample's job takes that long.",
+            )
+        sleep(_LOOK_SECONDS)
+        waited += _LOOK_SECONDS
+
+
+def _log(aws: Aws, task: Any, last_line: Callable[[str], bool], sleep: Callable[[float], None]) -> tuple[str, ...]:
+    place, waited = log_place(aws, task), 0.0
+    if place is None:
+        return ()
+    while True:
+        lines = last_lines(aws, *place, _LINES)
+        if any(map(last_line, lines)) or waited >= _LOG_SECONDS:
+            return lines
+        sleep(1)
+        waited += 1

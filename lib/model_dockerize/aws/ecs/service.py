@@ -1,0 +1,273 @@
+"""The ECS service: made, or changed where it differs. Whether the change takes is rollout's business."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import code_of, translate
+from model_dockerize.aws.client.eventual import once_assumable
+from model_dockerize.aws.client.names import SERVICE, TAG, legal_name, short_arn, tagged
+from model_dockerize.aws.ecs.deploy_order import RunOrder, check_order, tags_of
+from model_dockerize.aws.ecs.service_fit import check_controller, check_fit
+from model_dockerize.aws.ecs.service_request import comparable, count, differing, request, update
+from model_dockerize.aws.existing.adoption import ADOPTED, check_family, check_ours
+from model_dockerize.aws.existing.service import (
+    as_running,
+    current_service,
+    describe_definition,
+    describe_with_tags,
+    first,
+    is_batchs,
+)
+from model_dockerize.aws.model import Current, Foundations, Service, TaskDefinition
+from model_dockerize.errors import TimedOutError
+from model_dockerize.progress import Progress
+from model_dockerize.settings import ServiceSettings
+from model_dockerize.settings.fargate import check_size
+
+_DRAIN_SECONDS = 300.0
+#: While a service has this tag, what it runs has not proved itself. The value is what did last: `iris:3`, or `none`.
+#: Set before the update and taken away after the smoke test, so that whoever comes after a killed run knows too.
+PROVING = f"{TAG}:proving"
+_NOTHING = "none"
+#: A service with this tag has a scalable target of ours.
+SCALED = f"{TAG}:scaled"
+#: How an endpoint says that it does not know a part of a request.
+_NOT_UNDERSTOOD = {
+    "ClientException",
+    "InvalidParameterException",
+    "SerializationException",
+    "UnsupportedFeatureException",
+    "ValidationException",
+}
+
+
+def ensure_service(
+    aws: Aws,
+    settings: ServiceSettings,
+    name: str,
+    task_definition: TaskDefinition,
+    foundations: Foundations,
+    progress: Progress,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Service:
+    """The service `name` runs `task_definition`: rolling update, at least all healthy, at most twice as many.
+
+    A service that must be alone on its volume stops its task before it starts the next one.
+    An unchanged service costs one call. One that is being deleted is waited for, then made anew.
+
+    Raises:
+        SupersededError: a newer run deployed it.
+        TimedOutError: a service of that name would not go away.
+        AwsAccessError, AwsError: as AWS says.
+    """
+    name = legal_name(name)
+    order = RunOrder.of(settings)
+    cluster = foundations.cluster
+    if settings.is_alone:
+        progress.warning(
+            f"Service {name} keeps its job queue on the volume, which takes one task: each deployment stops it for "
+            "about a minute, before the next one starts. With queue-url (PostgreSQL) several run, and none is missed."
+        )
+    with translate(f"service {name}"):
+        there = _gone(aws, cluster, name, progress, sleep)
+        if there is None:
+            whole = request(aws, settings, task_definition, foundations) | {"desiredCount": count(settings, None)}
+            made = once_assumable(lambda: _create(aws, cluster, name, whole, order), foundations.fresh_roles)
+            text = f"service {name}: made, {task_definition.short}"
+            aws.settled(progress, "make", "service", name, text=text)
+            return service_of(made, task_definition.arn, changed=True, previous=None, proving=True)
+        current = foundations.current
+        _check(there, current.definition if current else None, settings)
+        _take_turn(aws, name, order, there, progress)
+        proving = tags_of(there).get(PROVING)
+        previous = (
+            _named(proving, there) if proving else _previous(there, task_definition.arn) or there["taskDefinition"]
+        )
+        # Brought to no task because its first version failed: nobody wanted that number.
+        is_given_up = proving == _NOTHING and there["desiredCount"] == 0
+        asked = update(aws, settings, there, task_definition, foundations)
+        now = None if is_given_up else there["desiredCount"]
+        asked["desiredCount"] = count(settings, now, SCALED in tags_of(there))
+        fields = differing(asked, there)
+        if _gave_up(there):
+            # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
+            asked["forceNewDeployment"] = True
+            fields.append("the last deployment failed")
+        if not fields:
+            text = f"service {name}: there, {task_definition.short}"
+            aws.settled(progress, "leave", "service", name, text=text)
+            return service_of(there, task_definition.arn, changed=False, previous=previous, proving=bool(proving))
+        if not proving:
+            last: Any = [{"key": PROVING, "value": short_arn(previous) if previous else _NOTHING}]
+            aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=last)
+        updated = once_assumable(lambda: _update(aws, cluster, name, asked), foundations.fresh_roles)
+    before = short_arn(there["taskDefinition"])
+    text = (
+        f"service {name}: rolling {before} -> {task_definition.short}"
+        if before != task_definition.short
+        else f"service {name}: changing {', '.join(fields)}"
+    )
+    aws.settled(progress, "change", "service", name, *fields, text=text)
+    updated["tags"] = there.get("tags", [])  # UpdateService does not show them
+    return service_of(updated, task_definition.arn, changed=True, previous=previous, proving=True)
+
+
+def mark_proved(aws: Aws, service: Service) -> None:
+    """What the service runs has answered: from now on this is what a bad version is put back to."""
+    if service.proving:
+        with translate(f"service {service.name}"):
+            aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[PROVING])
+
+
+def describe(aws: Aws, cluster: str, name: str) -> Any:
+    """The service as ECS has it, whatever its status; None if there never was one."""
+    return first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name]))
+
+
+def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -> None:
+    """Refuse at once what `ensure_service` and `ensure_task_definition` would refuse later, or AWS.
+
+    Args:
+        family: of the task definition, where no input says another and no service runs one.
+
+    Raises:
+        InputError: service or family are somebody else's, or of a kind that we cannot roll; or nobody sells the size.
+        SupersededError: a newer run deployed it.
+    """
+    name = legal_name(name)
+    current = current_service(aws, settings.cluster, name)
+    if current:
+        _check(current.service, current.definition, settings)
+        check_order(name, RunOrder.of(settings), tags_of(current.service))
+    known = as_running(settings, current, is_placed=False)
+    check_size(known.cpu, known.memory)
+    family = legal_name(known.task_definition or family)
+    if current is None or current.definition is None or current.definition["family"] != family:
+        with translate(f"task definition {family}"):
+            latest, _ = describe_definition(aws, family)
+        if latest and not is_batchs(latest):
+            check_family(latest, family, settings.adopt)
+
+
+def _check(there: Any, definition: Any, settings: ServiceSettings) -> None:
+    """Refuse the service `there`, which runs `definition`, where it cannot be rolled or is not ours."""
+    check_fit(there, definition, settings)
+    check_ours(Current(there, definition, {}, "", tagged(there.get("tags", []))), settings)
+
+
+def scale_to_zero(aws: Aws, service: Service) -> None:
+    """No task of the service stays; the service itself, its events and its log do."""
+    with translate(f"service {service.name}"):
+        aws.ecs.update_service(cluster=service.cluster, service=service.name, desiredCount=0)
+
+
+def put_back(aws: Aws, service: Service, task_definition_arn: str) -> Service:
+    """The service asked to run `task_definition_arn` again. The new deployment is the result's to follow."""
+    with translate(f"service {service.name}"):
+        updated = aws.ecs.update_service(
+            cluster=service.cluster, service=service.name, taskDefinition=task_definition_arn, forceNewDeployment=True
+        )["service"]
+    return service_of(
+        updated, task_definition_arn, changed=True, previous=service.task_definition_arn, proving=service.proving
+    )
+
+
+def _create(aws: Aws, cluster: str, name: str, wanted: dict[str, Any], order: RunOrder) -> Any:
+    own = {TAG: SERVICE, PROVING: _NOTHING, **order.tags(), **aws.tags}
+    tags: Any = [{"key": key, "value": value} for key, value in own.items()]
+    return _understood(
+        lambda w: aws.ecs.create_service(cluster=cluster, serviceName=name, launchType="FARGATE", tags=tags, **w)[
+            "service"
+        ],
+        wanted,
+    )
+
+
+def _update(aws: Aws, cluster: str, name: str, wanted: dict[str, Any]) -> Any:
+    return _understood(lambda w: aws.ecs.update_service(cluster=cluster, service=name, **w)["service"], wanted)
+
+
+def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progress) -> None:
+    """Tags the service as this run's. Before the update: a run killed in between is finished by itself or a newer."""
+    check_order(name, order, tags_of(there))
+    has = tags_of(there)
+    wanted = order.tags() if order.number else {}
+    if TAG not in has:
+        wanted |= {TAG: SERVICE, ADOPTED: "true"}
+        progress.info(f"service {name}: taken over. The tag {ADOPTED} says that destroy leaves it.")
+    missing: Any = [{"key": key, "value": value} for key, value in wanted.items() if has.get(key) != value]
+    if missing:
+        aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=missing)
+
+
+def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -> Any:
+    """`call` with everything, or without what makes rollouts faster where the endpoint does not know it."""
+    try:
+        return call(wanted)
+    except ClientError as error:
+        lesser = comparable(wanted, {})
+        if code_of(error) not in _NOT_UNDERSTOOD or lesser == wanted:
+            raise
+        return call(lesser)
+
+
+def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
+    """The ACTIVE service; None when there is none (any more)."""
+    waited = 0.0
+    while True:
+        there = describe_with_tags(aws, cluster, name)
+        if there is None or there["status"] == "INACTIVE":
+            return None
+        if there["status"] == "ACTIVE":
+            return there
+        if waited == 0:
+            progress.info(f"service {name}: waiting until the old one of that name is gone")
+        if waited >= _DRAIN_SECONDS:
+            raise TimedOutError(
+                f"Service {name} is still {there['status']} after {waited:.0f} s.",
+                remedy="Stop its tasks, or choose another name (service).",
+            )
+        sleep(2)
+        waited += 2
+
+
+def _gave_up(service: Any) -> bool:
+    primary = [d for d in service["deployments"] if d["status"] == "PRIMARY"]
+    return bool(primary) and primary[0].get("rolloutState") == "FAILED"
+
+
+def _previous(service: Any, task_definition_arn: str) -> str | None:
+    """Another task definition whose tasks are, or were last, good: of a finished rollout, or running now."""
+    others = [d for d in service["deployments"] if d["taskDefinition"] != task_definition_arn]
+    good = [d for d in others if d.get("rolloutState") == "COMPLETED" or d.get("runningCount", 0) > 0]
+    return str(good[0]["taskDefinition"]) if good else None
+
+
+def _named(proving: str, service: Any) -> str | None:
+    """The task definition that the tag names, as an ARN like the one that the service runs."""
+    return None if proving == _NOTHING else f"{service['taskDefinition'].rpartition('/')[0]}/{proving}"
+
+
+def service_of(
+    data: Any, task_definition_arn: str, changed: bool, previous: str | None, proving: bool = False
+) -> Service:
+    """A DescribeServices answer as a Service whose primary deployment is ours to follow."""
+    check_controller(data)
+    ours = [d for d in data["deployments"] if d["status"] == "PRIMARY"]
+    return Service(
+        arn=data["serviceArn"],
+        name=data["serviceName"],
+        cluster=short_arn(data["clusterArn"]),
+        changed=changed,
+        deployment_id=ours[0]["id"],
+        task_definition_arn=task_definition_arn,
+        previous_task_definition_arn=previous,
+        proving=proving,
+        target_groups=tuple(b["targetGroupArn"] for b in data.get("loadBalancers", []) if "targetGroupArn" in b),
+        scaled=SCALED in tags_of(data),
+        desired=data["desiredCount"],
+    )

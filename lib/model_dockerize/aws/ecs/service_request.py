@@ -1,0 +1,145 @@
+"""What a service is asked to be, and whether it is that. Pure."""
+
+from typing import Any
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.shown import shown
+from model_dockerize.aws.existing.own_container import PORT
+from model_dockerize.aws.model import Foundations, TaskDefinition
+from model_dockerize.settings import ServiceSettings
+
+#: Two dead tasks in a row are enough: AWS's own default waits for three at least, and half of all for many.
+_BREAKER = {"thresholdConfiguration": {"type": "COUNT", "value": 2}}
+#: Done when all new tasks are healthy, not minutes later when the last old one has drained.
+_EARLY = {
+    "earlySuccessCriteria": {"enable": True, "healthyPercent": 100, "sourceServiceRevisionCleanup": "DEFERRED"},
+}
+#: How many tasks may run during a rollout: of a service that is alone on its volume, the old one ends first.
+_ALONE = {"minimumHealthyPercent": 0, "maximumPercent": 100}
+_BOUNDS = tuple(_ALONE)
+#: Inputs that say where tasks run.
+_PLACE = frozenset(("assign_public_ip", "security_groups", "subnets", "vpc", "zones"))
+_ONE_ZONE = {"availabilityZoneRebalancing": "DISABLED"}
+#: A task may be slow to be well, and is not stopped for it in the meantime. Seconds.
+_GRACE = 30
+
+
+def request(
+    aws: Aws, settings: ServiceSettings, task_definition: TaskDefinition, foundations: Foundations
+) -> dict[str, Any]:
+    """What CreateService is asked, without the number of tasks."""
+    return {
+        "taskDefinition": task_definition.arn,
+        "networkConfiguration": {
+            "awsvpcConfiguration": {
+                "subnets": sorted(foundations.subnet_ids),
+                "securityGroups": sorted(foundations.security_group_ids),
+                "assignPublicIp": "ENABLED" if foundations.assign_public_ip else "DISABLED",
+            }
+        },
+        "deploymentConfiguration": {
+            # SQLite on a shared volume takes one server: the old task ends before the new one begins.
+            **(_ALONE if settings.is_alone else {"minimumHealthyPercent": 100, "maximumPercent": 200}),
+            "deploymentCircuitBreaker": {
+                "enable": True,
+                "rollback": True,
+                **_known(aws, "DeploymentCircuitBreaker", _BREAKER),
+            },
+            **_known(aws, "DeploymentConfiguration", _EARLY),
+        },
+        "enableExecuteCommand": False,
+        "propagateTags": "SERVICE",
+        # AWS turns it on for new services, and refuses it where no task may be started before one has ended.
+        **(_known(aws, "UpdateServiceRequest", _ONE_ZONE) if settings.is_alone else {}),
+        **_balanced(task_definition, foundations),
+    }
+
+
+def update(
+    aws: Aws, settings: ServiceSettings, there: Any, task_definition: TaskDefinition, foundations: Foundations
+) -> dict[str, Any]:
+    """What UpdateService is asked of the service `there`, without the number of tasks: no more than inputs say.
+
+    Beside the revision only what the model cannot do without: alone on its volume it stops before it starts.
+    """
+    whole = request(aws, settings, task_definition, foundations)
+    asked: dict[str, Any] = {"taskDefinition": whole["taskDefinition"]}
+    if foundations.is_new or settings.given & _PLACE:
+        asked["networkConfiguration"] = whole["networkConfiguration"]
+    configuration = there.get("deploymentConfiguration", {})
+    bounds = {name: whole["deploymentConfiguration"][name] for name in _BOUNDS}
+    was_alone = {name: configuration.get(name) for name in _BOUNDS} == _ALONE
+    if settings.is_alone or (was_alone and "queue_url" in settings.given):
+        asked["deploymentConfiguration"] = {**configuration, **bounds}
+    if settings.is_alone:
+        asked |= _known(aws, "UpdateServiceRequest", _ONE_ZONE)
+    balancing = _balanced(task_definition, foundations)
+    targets = {each.get("targetGroupArn") for each in there.get("loadBalancers", [])}
+    if balancing and balancing["loadBalancers"][0]["targetGroupArn"] not in targets:
+        grace = there.get("healthCheckGracePeriodSeconds") or _GRACE
+        asked |= {**balancing, "healthCheckGracePeriodSeconds": grace}
+    return asked
+
+
+def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -> int:
+    """Return how many tasks to ask for while `now` are wanted (None: by nobody yet).
+
+    Args:
+        is_scaled: a scalable target of ours chooses among as many as it may.
+
+    What no input says is left as it is: somebody's scaling may have chosen it. Within its bounds, ours decides.
+    """
+    least, most = settings.desired_count, 1 if settings.is_alone else settings.max_count
+    if now is None:
+        return 1 if least is None else least
+    wanted = now if least is None else max(now, least) if settings.max_count or is_scaled else least
+    return min(wanted, most) if most else wanted
+
+
+def _balanced(task_definition: TaskDefinition, foundations: Foundations) -> dict[str, Any]:
+    """Nothing is said where no load balancer is wanted: one that somebody attached by hand stays."""
+    if foundations.load_balancer is None:
+        return {}
+    target = {
+        "targetGroupArn": foundations.load_balancer.target_group_arn,
+        "containerName": task_definition.container or task_definition.family,
+        "containerPort": PORT,
+    }
+    return {"loadBalancers": [target], "healthCheckGracePeriodSeconds": _GRACE}
+
+
+def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
+    """Those of `members` that this botocore can send."""
+    model: Any = aws.ecs.meta.service_model.shape_for(shape)
+    return {name: value for name, value in members.items() if name in model.members}
+
+
+def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
+    """`wanted` without what is newer than an endpoint whose service is `there`: the faster rollout, zones."""
+    known = {k: v for k, v in wanted.items() if k not in _ONE_ZONE or k in there}
+    if "deploymentConfiguration" not in wanted:
+        return known
+    asked = dict(wanted["deploymentConfiguration"])
+    there_has = there.get("deploymentConfiguration", {})
+    if breaker := asked.get("deploymentCircuitBreaker"):
+        has = there_has.get("deploymentCircuitBreaker", {})
+        asked["deploymentCircuitBreaker"] = {k: v for k, v in breaker.items() if k not in _BREAKER or k in has}
+    asked = {k: v for k, v in asked.items() if k not in _EARLY or k in there_has}
+    return {**known, "deploymentConfiguration": asked}
+
+
+def differing(asked: dict[str, Any], there: Any) -> list[str]:
+    """Where the service `there` is not as asked: `desiredCount 1 -> 2`."""
+    wanted = comparable(asked, there)
+    return [shown(key, there.get(key), value) for key, value in wanted.items() if not means(there.get(key), value)]
+
+
+def means(found: Any, wanted: Any) -> bool:
+    """Everything of `wanted` is in `found`; what AWS added does not count."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(means(found.get(k), v) for k, v in wanted.items())
+    if isinstance(wanted, list) and wanted and isinstance(wanted[0], dict):
+        return len(found or []) == len(wanted) and all(any(means(f, w) for f in found) for w in wanted)
+    if isinstance(wanted, list):
+        return sorted(found or []) == sorted(wanted)
+    return bool((found or False) == (wanted or False))

@@ -1,0 +1,162 @@
+"""Why a task stopped: stop code, reason, exit code, what that usually means, and the last lines that it wrote."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.names import short_arn
+from model_dockerize.aws.existing.own_container import own_container
+from model_dockerize.aws.logs import last_lines
+from model_dockerize.aws.model import Service
+from model_dockerize.errors import AwsAccessError, AwsError
+from model_dockerize.progress import Progress
+
+_LOG_LINES = 50
+#: CloudWatch shows a line a moment after it was written, and a dead container writes no more.
+_LOG_TRIES = 3
+
+_WRONG_PROCESSOR = "the image is for another processor than the task: build it for that one (platforms)"
+#: Words of the reason (lower case, no spaces), and what they mean.
+_BY_REASON = (
+    # containerd's words for an index without the task's platform, and for one image of another.
+    (("descriptormatchingplatform", "nomatchforplatform", "doesnotmatchthespecifiedplatform"), _WRONG_PROCESSOR),
+    (("outofmemory",), "it needed more memory than the task has: raise memory"),
+    (
+        ("cannotpull", "manifestunknown", "pullaccessdenied"),
+        "the image could not be pulled: it is not in the repository, the execution role may not read it, "
+        "or the subnet has no way to ECR (public IP, NAT or endpoints)",
+    ),
+    (
+        ("unabletoretrievesecret", "secretsmanager:getsecretvalue", "ssm:getparameters", "didnotcontainjsonkey"),
+        "a secret could not be read: its ARN (secrets, queue-url) is wrong, the execution role may not read it, "
+        "or the subnet has no way to it",
+    ),
+    (
+        ("efsutils", "mount.nfs"),
+        "the volume could not be mounted: its zone has no mount target, no security group of that admits TCP 2049 from "
+        "the tasks', or the VPC has no DNS hostnames",
+    ),
+    (
+        ("resourceinitializationerror",),
+        "before the container started: a secret, the log group or ECR could not be reached "
+        "(role, or way out of the subnet)",
+    ),
+    (("unabletoassumetherole",), "a role of the task does not trust ecs-tasks.amazonaws.com"),
+    (
+        ("capacityisunavailable",),
+        "Fargate has no room for this size in this zone now: try again, or give subnets in other zones",
+    ),
+    (("elbhealthchecks",), "it ran, but the load balancer got no good answer from it: see its reason and the log"),
+    (("healthcheck",), "it ran, but its server did not become healthy in time: see the log"),
+)
+_BY_EXIT_CODE = {
+    126: "the command is not executable",
+    127: "the command was not found in the image",
+    137: "killed: out of memory (raise memory), or it did not end within the stop time",
+    139: "it crashed in native code (segmentation fault)",
+}
+
+
+@dataclass(frozen=True)
+class StoppedTask:
+    """A task that stopped by itself, or was stopped because it was not healthy."""
+
+    arn: str
+    stop_code: str  # EssentialContainerExited, TaskFailedToStart, ...
+    reason: str
+    exit_code: int | None  # None: the container never started
+    hint: str  # what it usually means; may be empty
+    log: tuple[str, ...]  # the last lines, oldest first
+
+    def summary(self) -> str:
+        """One line: which task, and why."""
+        exit_code = "" if self.exit_code is None else f", exit code {self.exit_code}"
+        hint = f": {self.hint}" if self.hint else ""
+        return f"task {short_arn(self.arn)} stopped: {self.stop_code}{exit_code}, {self.reason}{hint}"
+
+
+def stopped_tasks(aws: Aws, service: Service, known: frozenset[str]) -> list[Any]:
+    """DescribeTasks entries of stopped tasks of our deployment that are not in `known`, oldest first."""
+    with translate(f"stopped tasks of {service.name}"):
+        pages = aws.ecs.get_paginator("list_tasks").paginate(
+            cluster=service.cluster, serviceName=service.name, desiredStatus="STOPPED"
+        )
+        arns = [arn for page in pages for arn in page["taskArns"] if arn not in known]
+        found: list[Any] = []
+        for start in range(0, len(arns), 100):
+            found += aws.ecs.describe_tasks(cluster=service.cluster, tasks=arns[start : start + 100])["tasks"]
+    ours = [t for t in found if t.get("startedBy") == service.deployment_id and t.get("stopCode") != "UserInitiated"]
+    dead = [t for t in ours if t.get("lastStatus") == "STOPPED" and not _only_scaling(t)]
+    return sorted(dead, key=lambda t: str(t.get("createdAt", "")))
+
+
+def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], None] = time.sleep) -> StoppedTask:
+    """Says and shows why `task` stopped: a warning with the reason, then the last lines of its log."""
+    container = own_container(task.get("containers", []), task["taskDefinitionArn"])
+    exit_code = container.get("exitCode")
+    reason = "; ".join(dict.fromkeys(r for r in (task.get("stoppedReason"), container.get("reason")) if r))
+    stopped = StoppedTask(
+        arn=task["taskArn"],
+        stop_code=task.get("stopCode", "stopped"),
+        reason=reason or "no reason given",
+        exit_code=exit_code,
+        hint=hint(reason, exit_code, ()),
+        log=(),
+    )
+    progress.warning(stopped.summary())
+    # The reason is told before the log is asked for: the last lines may take seconds to arrive in CloudWatch.
+    try:
+        log = _log(aws, task, exit_code, sleep)
+    except (AwsError, AwsAccessError) as error:
+        progress.info(f"its log cannot be read: {error}")
+        return stopped
+    meaning = hint(reason, exit_code, log)
+    if meaning != stopped.hint:
+        progress.info(meaning)
+    stopped = replace(stopped, hint=meaning, log=log)
+    if log:
+        progress.info(f"the last {len(log)} lines that it wrote:")
+        for line in log:
+            progress.output(line)
+    return stopped
+
+
+def hint(reason: str, exit_code: int | None, log: tuple[str, ...]) -> str:
+    """What this combination usually means and what to do; empty if there is nothing better to say than the reason."""
+    said = reason.lower().replace(" ", "")
+    if any("exec format error" in line.lower() for line in (reason, *log)):
+        return _WRONG_PROCESSOR
+    by_reason = next((meaning for words, meaning in _BY_REASON if any(word in said for word in words)), "")
+    return by_reason or _BY_EXIT_CODE.get(exit_code or 0, "")
+
+
+def _only_scaling(task: Any) -> bool:
+    return str(task.get("stoppedReason", "")).startswith("Scaling activity initiated by")
+
+
+def log_place(aws: Aws, task: Any) -> tuple[str, str] | None:
+    """Log group and stream of the model's container of a DescribeTasks entry; None: it logs elsewhere."""
+    with translate("find the task's log"):
+        definition = aws.ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
+    container = own_container(definition["containerDefinitions"], task["taskDefinitionArn"])
+    options = container.get("logConfiguration", {}).get("options", {})
+    if "awslogs-group" not in options:
+        return None
+    stream = f"{options.get('awslogs-stream-prefix', '')}/{container['name']}/{short_arn(task['taskArn'])}"
+    return options["awslogs-group"], stream
+
+
+def _log(aws: Aws, task: Any, exit_code: int | None, sleep: Callable[[float], None]) -> tuple[str, ...]:
+    """The last lines of the model's container, from where its task definition says that it logs."""
+    place = log_place(aws, task)
+    if place is None:
+        return ()
+    for last in range(_LOG_TRIES, 0, -1):
+        lines = last_lines(aws, *place, _LOG_LINES)
+        if lines or exit_code is None or last == 1:
+            return lines
+        sleep(1)
+    return ()

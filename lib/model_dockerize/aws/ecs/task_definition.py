@@ -1,0 +1,141 @@
+"""The task definition: one container on Fargate, pinned by digest. Registered only when its meaning changed."""
+
+from typing import Any
+
+from botocore.model import OperationModel
+
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.canonical import differences
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.eventual import once_assumable
+from model_dockerize.aws.client.lost import finds_what_was_lost
+from model_dockerize.aws.client.names import TAG, TASK_DEFINITION, legal_name, tagged
+from model_dockerize.aws.existing import carried
+from model_dockerize.aws.existing.adoption import check_family
+from model_dockerize.aws.existing.newer_fields import saying
+from model_dockerize.aws.existing.own_container import replaced_container
+from model_dockerize.aws.existing.service import describe_definition, is_batchs
+from model_dockerize.aws.model import Container, TaskDefinition, Volume
+from model_dockerize.progress import Progress
+from model_dockerize.settings.fargate import check_size
+
+_DATA = "data"
+#: Where the server of the image keeps its jobs.
+_MOUNT = {"sourceVolume": _DATA, "containerPath": "/var/gai_data", "readOnly": False}
+
+
+@finds_what_was_lost
+def ensure_task_definition(aws: Aws, family: str, container: Container, progress: Progress) -> TaskDefinition:
+    """Return the revision of `family` that means the same: the one that runs, the latest, else a new one.
+
+    What no input says of the one that runs is carried over.
+
+    Raises:
+        InputError: Fargate has no such size, or not this architecture; or the family is somebody else's.
+    """
+    family = legal_name(family)
+    current = container.current
+    former, newer, name = (current.definition, current.newer, current.container) if current else (None, {}, "")
+    operation = aws.ecs.meta.service_model.operation_model("RegisterTaskDefinition")
+    with translate(f"task definition {family}"):
+        wanted = _request(aws, operation, family, container, former, name or family)
+        if former and former["family"] == family and _is_it(operation, wanted, former):
+            return _left(aws, former, name, progress)
+        latest, unknown = describe_definition(aws, family)
+        if latest and is_batchs(latest):
+            latest = None
+        if latest and (former is None or former["family"] != family):
+            check_family(latest, family, container.adopt)
+        if former is None:
+            newer = unknown
+            if latest and not tagged(latest["tags"]):
+                former, name = latest, replaced_container(latest, {}).get("name", "")
+                wanted = _request(aws, operation, family, container, former, name or family)
+        if latest and _is_it(operation, wanted, latest):
+            return _left(aws, latest, name, progress)
+        before = former if former and former["family"] == family else latest
+        differing = differences(operation, wanted, before) if before else []
+        with saying(aws.ecs, "RegisterTaskDefinition", newer) as kept:
+            made = once_assumable(lambda: aws.ecs.register_task_definition(**wanted), container.runtime.fresh_roles)[
+                "taskDefinition"
+            ]
+    if kept:
+        progress.info(f"task definition {family}: kept what is newer than this program: {', '.join(sorted(kept))}")
+    why = f" ({', '.join(differing)})" if differing else ""
+    text = f"task definition {family}:{made['revision']}: registered{why}"
+    aws.settled(progress, "change" if before else "make", "task definition", family, *differing, text=text)
+    return TaskDefinition(made["taskDefinitionArn"], family, made["revision"], True, name or family)
+
+
+def _request(
+    aws: Aws, operation: OperationModel, family: str, container: Container, former: Any, name: str
+) -> dict[str, Any]:
+    """The whole request: what inputs say, and of the definition `former` what they do not."""
+    wanted = task_definition(family, container, name)
+    tags = {TAG: TASK_DEFINITION, **aws.tags}
+    if former:
+        wanted = carried.task_definition(operation.input_shape, wanted, former, name)
+        tags = {tag["key"]: tag.get("value", "") for tag in former["tags"]} | tags
+    return {**wanted, "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+
+
+def _is_it(operation: OperationModel, wanted: dict[str, Any], there: Any) -> bool:
+    return there["status"] == "ACTIVE" and tagged(there["tags"]) and not differences(operation, wanted, there)
+
+
+def _left(aws: Aws, there: Any, container: str, progress: Progress) -> TaskDefinition:
+    family, revision = there["family"], there["revision"]
+    aws.settled(progress, "leave", "task definition", f"{family}:{revision}")
+    return TaskDefinition(there["taskDefinitionArn"], family, revision, False, container or family)
+
+
+def task_definition(family: str, container: Container, name: str) -> dict[str, Any]:
+    """The RegisterTaskDefinition request, of one container that is called `name`. Pure.
+
+    Raises:
+        InputError: Fargate has no such size, or not this architecture.
+    """
+    check_size(container.cpu, container.memory)
+    return {
+        "family": family,
+        "requiresCompatibilities": ["FARGATE"],
+        "networkMode": "awsvpc",
+        "runtimePlatform": {"operatingSystemFamily": "LINUX", "cpuArchitecture": container.architecture},
+        "cpu": str(container.cpu),
+        "memory": str(container.memory),
+        "executionRoleArn": container.runtime.execution_role_arn,
+        "taskRoleArn": container.runtime.task_role_arn,
+        "containerDefinitions": [
+            {
+                "name": name,
+                "image": container.image_uri,
+                "essential": True,
+                "portMappings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}],
+                "stopTimeout": 30,
+                **_health_check(container.health_command),
+                "logConfiguration": container.log_configuration("service"),
+                **container.variables(),
+                **({"mountPoints": [_MOUNT]} if container.volume else {}),
+            }
+        ],
+        **({"volumes": [_shared(container.volume)]} if container.volume else {}),
+    }
+
+
+def _health_check(command: tuple[str, ...]) -> dict[str, Any]:
+    if not command:
+        return {}
+    return {"healthCheck": {"command": ["CMD", *command], "interval": 5, "timeout": 5, "retries": 3, "startPeriod": 30}}
+
+
+def _shared(volume: Volume) -> dict[str, Any]:
+    """The volume as ECS takes it. What AWS would fill in is written out, so that it compares equal."""
+    return {
+        "name": _DATA,
+        "efsVolumeConfiguration": {
+            "fileSystemId": volume.file_system_id,
+            "rootDirectory": "/",
+            "transitEncryption": "ENABLED",
+            "authorizationConfig": {"accessPointId": volume.access_point_id, "iam": "DISABLED"},
+        },
+    }

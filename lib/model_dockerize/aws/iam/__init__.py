@@ -1,0 +1,1 @@
+"""Looks at roles, and writes what policies are made of."""

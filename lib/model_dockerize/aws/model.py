@@ -1,0 +1,252 @@
+"""Defines what the packages of `aws` hand to each other, as values. Nothing here calls AWS."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from model_dockerize.errors import InputError
+from model_dockerize.settings import ServiceSettings
+from model_dockerize.settings.access import key_variables
+
+Action = Literal["make", "change", "leave", "remove"]
+_SIGNS = {"make": "+", "change": "~", "leave": "=", "remove": "-"}
+_ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}
+#: Variables by which the server of the image knows what inputs say.
+QUEUE = "MODEL_QUEUE_URL"
+OPEN_PATHS, HOSTS, JOB_LIST = "MODEL_OPEN_PATHS", "MODEL_ALLOWED_HOSTS", "MODEL_JOB_LIST"
+RETENTION = "MODEL_RETENTION_DAYS"
+#: Stands in a plan for what AWS would have given: an id, an ARN.
+TO_COME = "(known after the run)"
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the credentials are."""
+
+    account: str  # 12 digits
+    arn: str
+    region: str
+
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn`, `aws-us-gov`: the second word of every ARN."""
+        return self.arn.split(":")[1]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource. `fields` say what differs, with the values of what is no secret."""
+
+    action: Action
+    kind: str  # e.g. "log group"
+    name: str
+    fields: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """`+ role iris`, `~ service iris (desiredCount)`, `= cluster models`."""
+        why = f" ({', '.join(self.fields)})" if self.fields else ""
+        return f"{_SIGNS[self.action]} {self.kind} {self.name}{why}"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that may go. `remove` may be called again after it failed half way."""
+
+    kind: str
+    name: str
+    remove: Callable[[], object] = field(repr=False, compare=False)
+    ids: frozenset[str] = frozenset()  # by which others name it, or what is in it
+
+    def __str__(self) -> str:
+        """`service iris`."""
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """A subnet and its availability zone, e.g. us-east-1a."""
+
+    id: str
+    zone: str
+
+    @classmethod
+    def of(cls, described: Any) -> "Subnet":
+        """One entry of DescribeSubnets."""
+        return cls(described["SubnetId"], described["AvailabilityZone"])
+
+
+@dataclass(frozen=True)
+class Network:
+    """Subnets and security groups, all of one VPC."""
+
+    vpc_id: str
+    subnets: tuple[Subnet, ...]  # of the tasks
+    security_group_ids: tuple[str, ...]  # those that were named; empty: each model has its own
+    public_subnets: tuple[Subnet, ...] = ()  # one a zone, for what must be reached from outside (a load balancer)
+
+    @property
+    def subnet_ids(self) -> tuple[str, ...]:
+        """Of the tasks."""
+        return tuple(subnet.id for subnet in self.subnets)
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """Where a service's tasks are registered."""
+
+    target_group_arn: str
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What a task definition mounts."""
+
+    file_system_id: str
+    access_point_id: str
+
+
+@dataclass(frozen=True)
+class Current:
+    """A service as it is, and what it runs."""
+
+    service: Any  # as DescribeServices shows it, with its tags
+    definition: Any  # as DescribeTaskDefinition shows it, with its tags; None: it is gone
+    newer: Any  # what of that this botocore does not know, as `newer_fields.unknown` gives it
+    container: str  # name of the one in whose place the model runs; empty: there is none
+    is_ours: bool
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What any container of a model needs, as a service or as a Batch job."""
+
+    execution_role_arn: str
+    task_role_arn: str  # empty: whatever runs the container lends it its own rights
+    log_group: str
+    fresh_roles: bool  # a role is so new that other services may not see it yet
+
+
+@dataclass(frozen=True)
+class Foundations(Runtime):
+    """What a service needs besides."""
+
+    vpc_id: str
+    subnet_ids: tuple[str, ...]  # of the tasks
+    security_group_ids: tuple[str, ...]
+    cluster: str  # name
+    assign_public_ip: bool
+    settings: ServiceSettings  # with what no input said, as it is
+    is_new: bool = False  # this run made the model's stack
+    current: Current | None = None  # None: there is no service yet
+    load_balancer: LoadBalancer | None = None
+    volume: Volume | None = None  # None: jobs end with their task
+
+
+@dataclass(frozen=True)
+class Container:
+    """What runs, how large, with which variables, on what."""
+
+    image_uri: str  # repository@sha256:...
+    platform: str  # of the image, e.g. linux/amd64
+    cpu: int  # CPU units, 1024 = one vCPU
+    memory: int  # MiB
+    environment: Pairs
+    secrets: Pairs  # variable -> ARN in Secrets Manager or SSM; never a value
+    public_address: bool
+    region: str
+    runtime: Runtime
+    health_command: tuple[str, ...] = ("/opt/model-server/model-server", "health")  # in it; empty: nobody asks
+    volume: Volume | None = None  # where the server keeps its jobs; None: in the container
+    current: Current | None = None  # the service that is to run it, as it is
+    adopt: bool = False  # a definition of somebody else is taken over
+
+    @property
+    def architecture(self) -> str:
+        """Fargate's word for the platform: linux/amd64 is X86_64.
+
+        Raises:
+            InputError: neither linux/amd64 nor linux/arm64.
+        """
+        system, _, machine = self.platform.partition("/")
+        machine = machine.split("/")[0]
+        if system != "linux" or machine not in _ARCHITECTURES:
+            raise InputError(
+                f"Fargate does not run images for {self.platform}.",
+                remedy="Build for linux/amd64 or linux/arm64 (platforms).",
+            )
+        return _ARCHITECTURES[machine]
+
+    def with_queue(self, queue_url: str) -> "Container":
+        """The container as a server whose job queue is `queue_url`: a URL without password, or the ARN of a secret."""
+        if not queue_url:
+            return self
+        queue = ((QUEUE, queue_url),)
+        if queue_url.startswith("arn:"):
+            return replace(self, secrets=self.secrets + queue)
+        return replace(self, environment=self.environment + queue)
+
+    def with_access(self, settings: ServiceSettings) -> "Container":
+        """The container as a server that lets in, shows and keeps what `settings` say."""
+        told = {
+            OPEN_PATHS: ",".join(settings.open_paths),
+            HOSTS: ",".join(settings.allowed_hosts),
+            JOB_LIST: "" if settings.job_list else "false",
+            RETENTION: str(settings.retention_days or ""),
+        }
+        environment = tuple((name, value) for name, value in told.items() if value)
+        keys = key_variables(settings.api_key)
+        return replace(self, environment=self.environment + environment, secrets=self.secrets + keys)
+
+    def with_volume(self, volume: Volume | None) -> "Container":
+        """The container as a server whose jobs lie on `volume`."""
+        return replace(self, volume=volume)
+
+    def variables(self) -> dict[str, Any]:
+        """`environment` and `secrets` as ECS and Batch both write them."""
+        return {
+            "environment": [{"name": name, "value": value} for name, value in sorted(self.environment)],
+            "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted(self.secrets)],
+        }
+
+    def log_configuration(self, prefix: str) -> dict[str, Any]:
+        """Lines go to the model's log group, into streams that begin with `prefix`."""
+        options = {
+            "awslogs-group": self.runtime.log_group,
+            "awslogs-region": self.region,
+            "awslogs-stream-prefix": prefix,
+        }
+        return {"logDriver": "awslogs", "options": options}
+
+
+@dataclass(frozen=True)
+class TaskDefinition:
+    """One revision of a family."""
+
+    arn: str
+    family: str
+    revision: int
+    changed: bool  # this run registered it
+    container: str = ""  # name of the model's; empty: as the family
+
+    @property
+    def short(self) -> str:
+        """`family:revision`, as people say it."""
+        return f"{self.family}:{self.revision}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as it was asked to be; `deployment_id` is ours to follow."""
+
+    arn: str
+    name: str
+    cluster: str
+    changed: bool  # this run made or updated it
+    deployment_id: str  # ecs-svc/...
+    task_definition_arn: str
+    previous_task_definition_arn: str | None  # what it ran before ours; None: nothing that ever ran
+    proving: bool = False  # what it runs has still to answer
+    target_groups: tuple[str, ...] = ()  # ARNs: where a load balancer finds its tasks
+    scaled: bool = False  # the number of its tasks is Application Auto Scaling's
+    desired: int = 1  # how many tasks it was asked for

@@ -1,0 +1,1 @@
+"""Looks at subnets and security groups, whoever made them."""

@@ -1,0 +1,1 @@
+"""The policies that a role needs for what the other packages call."""

@@ -1,0 +1,249 @@
+"""The least that a role must be allowed for one configuration, and who may assume it. Pure; docs/iam.md explains it.
+
+The actions are those of the calls that the other modules make: a test runs them all and holds the two equal.
+"""
+
+from typing import Any
+
+from model_dockerize.aws.client.names import legal_name
+from model_dockerize.aws.ecr.registry import parts_of
+from model_dockerize.aws.function.role import function_role_name
+from model_dockerize.aws.ground.names import Names, log_group
+from model_dockerize.aws.ground.permissions import BOUNDARY, caller_policy, own_policy
+from model_dockerize.aws.iam.statement import Statement, Where
+from model_dockerize.aws.iam.statement import allow as _allow
+from model_dockerize.aws.permissions.traffic import traffic
+from model_dockerize.settings import BatchSettings, Settings
+
+
+def permissions(settings: Settings, names: Names, where: Where, after_bootstrap: bool = False) -> dict[str, Any]:
+    """The policy document for what a run of `settings` calls directly. Stacks need `stacks`, `destroy` `removal`."""
+    bound = settings.aws.permissions_boundary
+    if after_bootstrap and not bound:
+        bound = where.arn("iam", f"policy/{BOUNDARY}", regional=False)
+    asking = _asking(settings)
+    statements = [*([asking] if asking["Action"] else []), *_registry(settings, names, where)]
+    if settings.service.deploy_service or settings.batch.create_job_def:
+        statements += [*_log_group(settings, names, where), *_roles(settings, where)]
+    if settings.service.deploy_service:
+        statements += [*_service(names, where), *traffic(settings.service)]
+        if settings.service.volume:
+            statements += _volume(settings, where)
+    if settings.batch.create_job_def:
+        statements += _batch(settings, names, where)
+        if settings.batch.update_function:
+            statements += _function(settings.batch, bound, where)
+    if settings.service.deploy_service or settings.batch.job_queue:
+        statements.append(_network(settings))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def stacks(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
+    """The policy document for making, changing and deleting stacks: by the role of `bootstrap`, or as whoever runs."""
+    if after_bootstrap:
+        return caller_policy(where)
+    return own_policy(where, settings.aws.permissions_boundary)
+
+
+def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
+    """Who may assume the role: jobs of the GitHub repository `OWNER/REPO` for its branch main and its tags v*.
+
+    By either form of GitHub's subject. A job with an `environment` has another one, of that environment.
+    """
+    owner, _, name = repository.partition("/")
+    forms = (f"repo:{repository}", f"repo:{owner}@{owner_id}/{name}@{repository_id}")
+    provider = "token.actions.githubusercontent.com"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": where.arn("iam", f"oidc-provider/{provider}", regional=False)},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {
+                    "StringEquals": {f"{provider}:aud": "sts.amazonaws.com"},
+                    "StringLike": {
+                        f"{provider}:sub": [
+                            f"{form}:ref:refs/{ref}" for form in forms for ref in ("heads/main", "tags/v*")
+                        ]
+                    },
+                },
+            }
+        ],
+    }
+
+
+def _asking(settings: Settings) -> Statement:
+    """Reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
+    actions = ["ecr:GetAuthorizationToken"] if settings.registry.push_to_ecr or _named_image(settings) else []
+    if settings.batch.update_function:
+        actions.append("logs:DescribeLogGroups")
+    if settings.batch.create_job_def:
+        actions.append("batch:DescribeJobDefinitions")
+    if settings.service.deploy_service:
+        actions += ["ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions", "ecs:ListTasks"]
+    return _allow("Ask", tuple(actions))
+
+
+def _named_image(settings: Settings) -> str:
+    """The repository in which a job definition's image is looked up, where nothing is pushed."""
+    file = settings.batch.file
+    _, repository, tag = parts_of(file.job_definition.image if file and file.job_definition else "")
+    return "" if settings.registry.push_to_ecr or not tag else repository
+
+
+def _registry(settings: Settings, names: Names, where: Where) -> list[Statement]:
+    if not settings.registry.push_to_ecr:
+        named, look = _named_image(settings), ("ecr:DescribeRepositories", "ecr:DescribeImages")
+        return [_allow("NamedImage", look, where.arn("ecr", f"repository/{named}"))] if named else []
+    actions = [
+        *("ecr:DescribeRepositories", "ecr:DescribeImages", "ecr:BatchGetImage", "ecr:CreateRepository"),
+        *("ecr:TagResource", "ecr:ListTagsForResource", "ecr:PutImage", "ecr:BatchCheckLayerAvailability"),
+        *("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"),
+        *("ecr:GetLifecyclePolicy", "ecr:PutLifecyclePolicy"),
+    ]
+    if settings.image.cache not in ("none", "gha"):
+        actions.append("ecr:GetDownloadUrlForLayer")
+    if settings.registry.immutable_tags:
+        actions.append("ecr:PutImageTagMutability")
+    if settings.registry.scan:
+        actions.append("ecr:PutImageScanningConfiguration")
+    if settings.registry.scan_gate:
+        actions += ["ecr:DescribeImageScanFindings", "ecr:StartImageScan"]
+    return [_allow("Registry", tuple(actions), where.arn("ecr", f"repository/{names.repository}"))]
+
+
+def _log_group(settings: Settings, names: Names, where: Where) -> list[Statement]:
+    if not (settings.service.deploy_service or settings.batch.job_queue):
+        return []
+    # A definition of a BatchConfig.yml has a log of its own.
+    logged = (names.service, *((names.job_definition,) if settings.batch.file else ()))
+    groups = [where.arn("logs", f"log-group:{log_group(names.cluster, name)}:*") for name in logged]
+    return [_allow("Log", ("logs:GetLogEvents",), *groups)]
+
+
+def _roles(settings: Settings, where: Where) -> list[Statement]:
+    """Those of our stacks and those that are named, which may be passed on to tasks only."""
+    given = [role for role in (settings.service.execution_role, settings.service.task_role) if role]
+    arns = [r if r.startswith("arn:") else where.arn("iam", f"role/{r}", regional=False) for r in given]
+    own = [where.arn("iam", "role/model-dockerize-*", regional=False)] if len(given) < 2 else []
+    pass_on = _allow("PassRoles", ("iam:PassRole",), *arns, *own)
+    pass_on["Condition"] = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    linked = where.arn("iam", "role/aws-service-role/*", regional=False)
+    named = [arn for arn, role in zip(arns, given, strict=True) if not role.startswith("arn:")]
+    return [
+        *([_allow("LookAtRoles", ("iam:GetRole",), *named)] if named else []),
+        pass_on,
+        _allow("LinkedRoles", ("iam:CreateServiceLinkedRole",), linked),
+    ]
+
+
+def _service(names: Names, where: Where) -> list[Statement]:
+    service = f"{names.cluster}/{legal_name(names.service)}"
+    return [
+        _allow("Tasks", ("ecs:DescribeTasks", "ecs:StopTask"), where.arn("ecs", f"task/{names.cluster}/*")),
+        _allow(
+            "Service",
+            (
+                *("ecs:DescribeClusters", "ecs:CreateCluster", "ecs:DescribeServices", "ecs:CreateService"),
+                *("ecs:UpdateService", "ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UntagResource"),
+                *("ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions"),
+                *("ecs:ListServiceDeployments", "ecs:RunTask"),
+            ),
+            where.arn("ecs", f"cluster/{names.cluster}"),
+            where.arn("ecs", f"service/{service}"),
+            where.arn("ecs", f"service-deployment/{service}/*"),
+            where.arn("ecs", f"service-revision/{service}/*"),
+            where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*"),
+        ),
+    ]
+
+
+def _volume(settings: Settings, where: Where) -> list[Statement]:
+    """A named one is a stack's; of one that is given it is looked at whether tasks can mount it."""
+    if not settings.service.volume.startswith("fs-"):
+        return []
+    look = ("DescribeFileSystems", "DescribeMountTargets", "DescribeMountTargetSecurityGroups")
+    place = where.arn("elasticfilesystem", f"file-system/{settings.service.volume}")
+    return [_allow("LookAtVolume", tuple(f"elasticfilesystem:{action}" for action in look), place)]
+
+
+def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
+    definition = where.arn("batch", f"job-definition/{legal_name(names.job_definition, 128)}")
+    own = [definition, f"{definition}:*"]
+    statements = [_allow("JobDefinition", ("batch:RegisterJobDefinition", "batch:TagResource"), *own)]
+    if not settings.batch.job_queue:
+        return statements
+    places = [
+        where.arn("batch", f"job-queue/{settings.batch.job_queue}"),
+        where.arn("batch", f"compute-environment/{settings.batch.compute_environment}"),
+    ]
+    if not settings.batch.compute_type.startswith("FARGATE"):
+        statements += _instance_role(settings.batch.instance_role, where)
+    if role := settings.batch.service_role:
+        arn = role if role.startswith("arn:") else where.arn("iam", f"role/{role}", regional=False)
+        statements.append(_allow("BatchRole", ("iam:GetRole", "iam:PassRole"), arn))
+    return [
+        *statements,
+        _allow(
+            "Jobs",
+            ("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "batch:DescribeJobs", "batch:ListJobs"),
+        ),
+        _allow("EndJobs", ("batch:TerminateJob",), where.arn("batch", "job/*")),
+        _allow(
+            "Queue",
+            (
+                *("batch:CreateComputeEnvironment", "batch:UpdateComputeEnvironment", "batch:CreateJobQueue"),
+                *("batch:UpdateJobQueue", "batch:SubmitJob", "batch:TagResource"),
+            ),
+            *own,
+            *places,
+            where.arn("batch", "job/*"),
+        ),
+    ]
+
+
+def _instance_role(wanted: str, where: Where) -> list[Statement]:
+    """A profile is passed on with its role, which may have another name: only those of our stacks are known."""
+    name = wanted.rpartition("/")[2] or "model-dockerize-*"
+    profile, role = (where.arn("iam", f"{kind}/{name}", regional=False) for kind in ("instance-profile", "role"))
+    looking = [_allow("LookAtProfile", ("iam:GetInstanceProfile",), profile)] if wanted else []
+    return [*looking, _allow("PassInstanceRole", ("iam:PassRole",), role)]
+
+
+def _function(batch: BatchSettings, boundary: str, where: Where) -> list[Statement]:
+    name = batch.update_function
+    role = where.arn("iam", f"role/{function_role_name(name, where.region)}", regional=False)
+    creating = ("lambda:GetFunction", "lambda:CreateFunction", "lambda:TagResource")
+    changing = ("lambda:UpdateFunctionConfiguration", "lambda:UpdateFunctionCode")
+    feeding = ("lambda:GetPolicy", "lambda:AddPermission", "lambda:RemovePermission") if batch.function_source else ()
+    bound = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+    making = _allow("MakeFunctionRole", ("iam:CreateRole", "iam:PutRolePolicy"), role)
+    roles = making | ({"Condition": bound} if boundary else {})
+    pass_on = _allow("PassFunctionRole", ("iam:PassRole",), role)
+    pass_on["Condition"] = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    statements = [
+        _allow("Function", (*creating, *changing, *feeding), where.arn("lambda", f"function:{name}")),
+        roles,
+        _allow("FunctionRole", ("iam:GetRole", "iam:GetRolePolicy", "iam:TagRole"), role),
+        pass_on,
+    ]
+    if batch.function_source:
+        bucket = f"arn:{where.partition}:s3:::{batch.function_source.partition('/')[0]}"
+        statements.append(_allow("Notify", ("s3:GetBucketNotification", "s3:PutBucketNotification"), bucket))
+    return statements
+
+
+def _network(settings: Settings) -> Statement:
+    """What is given is looked at; our own is a stack's, in zones that are looked up."""
+    service = settings.service
+    looking: tuple[str, ...] = ()
+    if service.deploy_service:
+        looking += ("ec2:DescribeNetworkInterfaces",)  # where its tasks answer
+    if service.vpc or service.subnets:
+        looking += ("ec2:DescribeSubnets", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups")
+    else:
+        looking += ("ec2:DescribeAvailabilityZones",)
+        looking += ("ec2:DescribeSecurityGroups",) if service.security_groups else ()
+        looking += ("ec2:DescribeSubnets",) if service.volume else ()
+    return _allow("Network", looking)

@@ -1,0 +1,1 @@
+"""Asks an account, before anything is made, what stands against a run."""
