@@ -8,8 +8,9 @@ import pytest
 
 from model_dockerize import aws
 from model_dockerize.aws.batch.compute_environment import compute_resources
-from model_dockerize.aws.batch.job_definition import job_definition, kept
+from model_dockerize.aws.batch.job_definition import job_definition
 from model_dockerize.aws.batch.runnable import why_runnable
+from model_dockerize.aws.existing import carried
 from model_dockerize.errors import BatchError, InputError
 from model_dockerize.progress import Progress
 from tests.rig.answers import answering
@@ -214,8 +215,13 @@ class TestDefinitions:
     def wanted(self, kind: str = "EC2") -> dict[str, Any]:
         return job_definition(batch_settings(compute_type=kind), "j", a_container(cpu=1024), ("run",), {})
 
+    def carried(self, kind: str = "EC2") -> dict[str, Any]:
+        wanted = self.wanted(kind)
+        shape = answering({})[0].batch.meta.service_model.operation_model("RegisterJobDefinition").input_shape
+        return carried.job_definition(shape, wanted, self.LATEST)
+
     def test_what_no_input_says_stays(self) -> None:
-        found = kept(self.wanted(), self.LATEST, is_written=False)
+        found = self.carried()
         container = found["containerProperties"]
         assert (found["retryStrategy"], found["timeout"], found["schedulingPriority"]) == (
             {"attempts": 5},
@@ -224,35 +230,62 @@ class TestDefinitions:
         )
         assert container["ulimits"][0]["name"] == "nofile"
         assert container["volumes"][0]["name"] == "v"
-        assert (found["parameters"], container["secrets"], container.get("jobRoleArn")) == ({}, [], None)
-
-    def test_what_a_file_has_no_words_for_stays_too(self) -> None:
-        found = kept(self.wanted(), self.LATEST, is_written=True)
         assert found["parameters"] == {"mode": "full"}
-        assert found["containerProperties"]["jobRoleArn"] == "theirs"
-        assert found["containerProperties"]["secrets"] == [{"name": "K", "valueFrom": "arn"}]
+
+    def test_what_inputs_could_say_and_do_not_stays(self) -> None:
+        account, _ = answering({"DescribeJobDefinitions": lambda _: {"jobDefinitions": [{**self.LATEST, "revision": 1}]}})
+        runtime = a_container().runtime
+        jobs, service, ground = aws.as_defined(account, "j", batch_settings(), settings(memory=4096), runtime)
+        assert (jobs.compute_type, ground.task_role_arn, service.memory) == ("EC2", "theirs", 4096)
+        assert (service.secrets, ground.execution_role_arn) == ((("K", "arn"),), runtime.execution_role_arn)
+        given = settings(task_role="arn:aws:iam::1:role/other")
+        assert aws.as_defined(account, "j", batch_settings(), given, runtime)[2] == runtime
 
     def test_what_only_instances_take_does_not_come_to_fargate(self) -> None:
-        assert "ulimits" not in kept(self.wanted("FARGATE"), self.LATEST, is_written=False)["containerProperties"]
+        assert "ulimits" not in self.carried("FARGATE")["containerProperties"]
 
-    def test_a_revision_that_says_the_same_is_the_latest(self) -> None:
+    def latest(self, **changes: Any) -> dict[str, Any]:
         definition = {**self.wanted(), **self.LATEST, "jobDefinitionArn": f"{ARN}:job-definition/j:3", "revision": 3}
         definition["containerProperties"] = {
-            **self.wanted()["containerProperties"],
             **self.LATEST["containerProperties"],
+            **self.wanted()["containerProperties"],
         }
-        account, asked = answering({"DescribeJobDefinitions": lambda _: {"jobDefinitions": [definition]}})
-        made = aws.ensure_job_definition(
-            account,
-            batch_settings(compute_type="EC2"),
-            "j",
-            a_container(cpu=1024),
-            ("run",),
-            {},
-            Said(),
-            is_written=True,
+        return {**definition, **changes}
+
+    def ensured(self, latest: dict[str, Any], **inputs: Any) -> tuple[aws.JobDefinition, list[tuple[str, Any]]]:
+        account, asked = answering(
+            {
+                "DescribeJobDefinitions": lambda _: {"jobDefinitions": [latest]},
+                "RegisterJobDefinition": lambda _: {"jobDefinitionName": "j", "jobDefinitionArn": "a", "revision": 4},
+            }
         )
+        wanted = batch_settings(compute_type="EC2")
+        made = aws.ensure_job_definition(account, wanted, "j", a_container(cpu=1024, **inputs), ("run",), {}, Said())
+        return made, asked
+
+    def test_a_revision_that_says_the_same_is_the_latest(self) -> None:
+        made, asked = self.ensured(self.latest(tags=OURS))
         assert (made.revision, made.changed, changes(asked)) == (3, False, [])
+
+    def test_one_of_somebody_else_is_refused_by_name_with_what_it_has(self) -> None:
+        theirs = self.latest(tags={"owner": "data"}, timeout={"attemptDurationSeconds": 60})
+        with pytest.raises(InputError, match="Job definition j was made by somebody else") as caught:
+            self.ensured(theirs)
+        assert "stays: timeout attemptDurationSeconds 60" in caught.value.details
+        assert "adopt: true" in caught.value.remedy
+
+    def test_one_that_is_taken_over_keeps_what_no_input_says_and_its_tags(self) -> None:
+        made, asked = self.ensured(self.latest(tags={"owner": "data"}, propagateTags=False), adopt=True)
+        (request,) = [asked for name, asked in asked if name == "RegisterJobDefinition"]
+        assert made.revision == 4
+        assert request["tags"] == {"owner": "data", **OURS}
+        assert (request["propagateTags"], request["retryStrategy"]) == (False, {"attempts": 5})
+
+    def test_one_that_is_no_single_container_is_refused_even_then(self) -> None:
+        several = self.latest(type="multinode")
+        del several["containerProperties"]
+        with pytest.raises(InputError, match="runs no single container"):
+            self.ensured(several, adopt=True)
 
 
 REASONS = {

@@ -222,9 +222,9 @@ class TestBatchConfigYml:
             read.compute_environment, read.job_queue, read.job_definition, read.job
         )  # fmt: skip
         assert environment and queue and definition and job
-        assert (environment.name, environment.max_vcpus) == ("sample-environment", None)
+        assert (environment.name, environment.max_vcpus) == ("sample-environment", 128)
         assert (environment.service_role, environment.instance_role) == ("AWSBatchServiceRole", "ecsInstanceRole")
-        assert (queue.name, queue.priority, queue.compute_environment) == ("sample-queue", None, "sample-environment")
+        assert (queue.name, queue.priority, queue.compute_environment) == ("sample-queue", 100, "sample-environment")
         assert definition.command == ("python", "sampleProgram.py", "Ref::infile")
         assert (definition.memory, definition.vcpus) == (512, 1)
         assert dict(definition.parameters) == {"infile": "requirements.txt"}

@@ -21,7 +21,7 @@ def task_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any, 
         shape: of the request: only what is in it can be asked for.
         container: the name of the one in `former` whose place the model takes.
     """
-    kept = {name: value for name, value in former.items() if name in _members(shape)}
+    kept = _said(former, shape)
     (model,) = asked["containerDefinitions"]
     others = [each for each in former["containerDefinitions"] if each["name"] != container]
     there = next((each for each in former["containerDefinitions"] if each["name"] == container), {})
@@ -37,14 +37,14 @@ def task_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any, 
 
 def job_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any) -> dict[str, Any]:
     """Return the request `asked` with what it does not say from the revision `former`."""
-    kept = {name: value for name, value in former.items() if name in _members(shape)}
+    kept = _said(former, shape)
     container, there = asked["containerProperties"], former.get("containerProperties", {})
     outer = {**kept, **asked, "propagateTags": former.get("propagateTags", asked["propagateTags"])}
     outer["parameters"] = asked["parameters"] or former.get("parameters", {})
     # On Fargate half of what instances take is refused.
     if former.get("platformCapabilities", ["EC2"]) != asked["platformCapabilities"]:
         return outer
-    inner = {name: value for name, value in there.items() if name not in _JOBS} | container
+    inner = {name: value for name, value in there.items() if value and name not in _JOBS} | container
     inner["logConfiguration"] = _log(container["logConfiguration"], there)
     if version := there.get("fargatePlatformConfiguration"):
         inner["fargatePlatformConfiguration"] = version
@@ -52,7 +52,7 @@ def job_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any) -
 
 
 def _container(asked: Mapping[str, Any], there: Any) -> dict[str, Any]:
-    kept = {name: value for name, value in there.items() if name not in _MODELS}
+    kept = {name: value for name, value in there.items() if value and name not in _MODELS}
     together = {**kept, **asked}
     if there.get("stopTimeout"):
         together["stopTimeout"] = there["stopTimeout"]
@@ -76,5 +76,7 @@ def _united(first: Iterable[Any], second: Iterable[Any], key: str) -> list[Any]:
     return list(found.values())
 
 
-def _members(shape: Shape | None) -> Mapping[str, Any]:
-    return shape.members if isinstance(shape, StructureShape) else {}
+def _said(former: Any, shape: Shape | None) -> dict[str, Any]:
+    """What of `former` can be asked for and says something: AWS shows empty lists, and does not take all of them."""
+    members = shape.members if isinstance(shape, StructureShape) else {}
+    return {name: value for name, value in former.items() if value and name in members}
