@@ -123,7 +123,7 @@ class TestService:
         ground, _, definition, _ = everything(account)
         scaled = aws.ensure_service(account.aws, settings(desired_count=2), "iris", definition, ground, account.said)
         assert scaled.changed
-        assert account.said.infos[-1] == "service iris: changing desiredCount"
+        assert account.said.infos[-1] == "service iris: changing desiredCount 1 -> 2"
         new = task_definition(account, ground, IMAGE.replace("ab" * 32, "cd" * 32))
         aws.ensure_service(account.aws, settings(desired_count=2), "iris", new, ground, account.said)
         assert account.said.infos[-1] == "service iris: rolling iris:1 -> iris:2"

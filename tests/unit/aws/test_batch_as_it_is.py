@@ -246,10 +246,8 @@ class TestDefinitions:
 
     def latest(self, **changes: Any) -> dict[str, Any]:
         definition = {**self.wanted(), **self.LATEST, "jobDefinitionArn": f"{ARN}:job-definition/j:3", "revision": 3}
-        definition["containerProperties"] = {
-            **self.LATEST["containerProperties"],
-            **self.wanted()["containerProperties"],
-        }
+        kept = {key: self.LATEST["containerProperties"][key] for key in ("ulimits", "volumes")}
+        definition["containerProperties"] = {**kept, **self.wanted()["containerProperties"]}
         return {**definition, **changes}
 
     def ensured(self, latest: dict[str, Any], **inputs: Any) -> tuple[aws.JobDefinition, list[tuple[str, Any]]]:

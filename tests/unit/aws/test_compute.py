@@ -60,7 +60,7 @@ class TestQueue:
         queue(account)
         account.aws.changes.clear()
         queue(account, compute_environment="second")
-        assert said(account) == ["+ compute environment second", "~ job queue q (computeEnvironmentOrder)"]
+        assert said(account) == ["+ compute environment second", "~ job queue q (computeEnvironmentOrder order 1, computeEnvironment model-dockerize -> order 1, computeEnvironment second)"]
 
     def test_only_what_differs_is_changed(self, account: Account) -> None:
         queue(account)
@@ -72,7 +72,7 @@ class TestQueue:
             "provide-client-params",
         )
         queue(account, max_vcpus=16)
-        assert said(account)[0] == "~ compute environment model-dockerize (maxvCpus)"
+        assert said(account)[0] == "~ compute environment model-dockerize (maxvCpus 128 -> 16)"
         assert [call["computeResources"] for call in sent] == [{"maxvCpus": 16}]
 
     def test_a_kind_that_it_cannot_become(self, account: Account) -> None:
@@ -160,7 +160,7 @@ class TestInPlace:
         aws.ensure_queue(
             account.aws, replace(given, queue_priority=7), "q", network, "linux/amd64", account.said, no_sleep
         )
-        assert said(account)[-1] == "~ job queue q (priority)"
+        assert said(account)[-1] == "~ job queue q (priority 100 -> 7)"
 
 
 class TestResources:

@@ -59,13 +59,11 @@ def _parts(name: str, value: Any) -> Iterator[str]:
             for part in _parts(str(key).replace("-", "_"), inner):
                 yield part if isinstance(inner, dict) else f"{key} {part}"
     elif isinstance(value, list | tuple):
-        if all(isinstance(each, str) for each in value):
-            if name in _SAFE:
-                yield " ".join(value)
-        else:
-            for each in value:
-                yield from _parts(name, each)
+        for each in value:
+            yield from _parts(name, each)
     elif isinstance(value, bool):
         yield str(value).lower()
     elif isinstance(value, int | float) or name in _SAFE:
-        yield str(value)
+        text = str(value)
+        # Of an ARN the name: where it lies, everything else of the plan does too.
+        yield text.rpartition("/")[2] if text.startswith("arn:") else text
