@@ -27,14 +27,15 @@ from tests.rig.permissions import (  # noqa: E402
     write_swept,
 )
 
-from model_dockerize import aws, sandbox  # noqa: E402
+from model_dockerize import sandbox  # noqa: E402
+from model_dockerize.aws.iam import Where  # noqa: E402
 from model_dockerize.progress import Silent  # noqa: E402
 
 
 def main() -> int:
     """Writes a line an action; the exit code says whether any could be spared without a reason."""
     printed = {
-        name: actions(documents(configured(FOLDER, **each.inputs), aws.Where("123456789012", "us-east-1")))
+        name: actions(documents(configured(FOLDER, **each.inputs), Where("123456789012", "us-east-1")))
         for name, each in CONFIGURATIONS.items()
     }
     every = set().union(*printed.values())

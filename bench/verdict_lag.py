@@ -25,7 +25,9 @@ sys.path[:0] = [str(ROOT / "lib"), str(ROOT)]
 from tests.rig.ecs_simulator import Simulator, simulator  # noqa: E402
 from tests.rig.ecs_world import Story  # noqa: E402
 
-from model_dockerize import aws  # noqa: E402
+from model_dockerize.aws import ecs  # noqa: E402
+from model_dockerize.aws.client import connect  # noqa: E402
+from model_dockerize.aws.ecs import history  # noqa: E402
 from model_dockerize.errors import ModelDockerizeError  # noqa: E402
 from model_dockerize.progress import Silent  # noqa: E402
 from model_dockerize.settings import to_settings  # noqa: E402
@@ -52,12 +54,12 @@ class Told:
 
 def ours(told: Simulator) -> str:
     """Our own follower, after our own update."""
-    connection = aws.connect(to_settings([]).aws, told.environment(), Silent())
-    now = aws.running(connection, "c", "iris")
+    connection = connect(to_settings([]).aws, told.environment(), Silent())
+    now = history.running(connection, "c", "iris")
     there = f"{now.service.task_definition_arn}"
     try:
         clock = {"sleep": told.clock.sleep, "monotonic": told.clock.monotonic}
-        verdict = aws.rollback(connection, now.service, there, 1200, Silent(), **clock)  # a deployment like any other
+        verdict = ecs.rollback(connection, now.service, there, 1200, Silent(), **clock)  # a deployment like any other
     except ModelDockerizeError as error:
         return error.kind
     return verdict.outcome if verdict else "nothing"

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from model_dockerize import aws
+from model_dockerize.aws import batch
+from model_dockerize.aws.batch import ComputeEnvironment, JobDefinition, JobQueue
+from model_dockerize.aws.batch.one_job import SubmittedJob, submit_one
+from model_dockerize.aws.client import Aws
 from model_dockerize.library import session, sign_in
 from model_dockerize.pipeline import environment as places
 from model_dockerize.settings import ComputeEnvironmentConfig, JobConfig, JobDefinitionConfig, JobQueueConfig
@@ -36,7 +39,7 @@ class Batch:
         self._run = session("batch_service", given, environment)
 
     @cached_property
-    def _account(self) -> aws.Aws:
+    def _account(self) -> Aws:
         return sign_in(self._run)
 
     def create_compute_environment(
@@ -47,7 +50,7 @@ class Batch:
         service_role: str = "",
         instance_role: str = "",
         max_vcpus: int = 128,
-    ) -> aws.ComputeEnvironment:
+    ) -> ComputeEnvironment:
         """A managed environment of EC2 instances that AWS chooses, none of them when nothing runs. It is VALID.
 
         Args:
@@ -65,7 +68,7 @@ class Batch:
         with self._run.recorder.stage("environment") as stage:
             return places.ensure_environment(self._run, account, written, stage)
 
-    def create_job_queue(self, name: str, compute_environment: str, priority: int = 100) -> aws.JobQueue:
+    def create_job_queue(self, name: str, compute_environment: str, priority: int = 100) -> JobQueue:
         """A queue that feeds this one environment; VALID when this returns.
 
         Raises:
@@ -85,7 +88,7 @@ class Batch:
         vcpus: int = 1,
         parameters: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
-    ) -> aws.JobDefinition:
+    ) -> JobDefinition:
         """The definition, in a new revision if something differs from the latest. `existed` says whether there was one.
 
         Args:
@@ -116,7 +119,7 @@ class Batch:
         memory: int | None = None,
         retry_attempts: int | None = None,
         environment: Mapping[str, str] | None = None,
-    ) -> aws.SubmittedJob:
+    ) -> SubmittedJob:
         """Sends one job, by the highest active revision of the definition. What is not given is the definition's.
 
         Raises:
@@ -136,15 +139,15 @@ class Batch:
             environment=_pairs(environment),
         )
         with self._run.recorder.stage("job") as stage:
-            return aws.submit_one(account, job, stage)
+            return submit_one(account, job, stage)
 
-    def latest_version_job_definition(self, name: str) -> aws.JobDefinition:
+    def latest_version_job_definition(self, name: str) -> JobDefinition:
         """The highest active revision, of however many there are.
 
         Raises:
             InputError: there is none.
         """
-        return aws.latest_job_definition(self._account, name)
+        return batch.latest_job_definition(self._account, name)
 
 
 def _argv(command: str | Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from docker_service.create_docker import Dockerfile, create_dockerfile, create_image
 from docker_service.ecr_push import push_image
-from model_dockerize.aws import PushedImage
+from model_dockerize.aws.ecr import PushedImage
 from model_dockerize.image import Image
 
 __all__ = ["Dockerfile", "Image", "PushedImage", "create_dockerfile", "create_image", "push_image"]

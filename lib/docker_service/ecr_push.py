@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from model_dockerize import aws, image
+from model_dockerize import image
+from model_dockerize.aws import ecr
+from model_dockerize.aws.ecr import PushedImage
 from model_dockerize.library import session, sign_in
 
 
@@ -16,7 +18,7 @@ def push_image(
     aws_region: str = "",
     aws_account_id: str = "",
     environment: Mapping[str, str] | None = None,
-) -> aws.PushedImage:
+) -> PushedImage:
     """Pushes an image of the local engine, and reads back that the registry holds it.
 
     Args:
@@ -45,14 +47,14 @@ def push_image(
     local = image.inspect(engine, image_name)
     account = sign_in(run)
     # Under the build's own tag it is found again by `model-dockerize`, and kept when the version moves on.
-    tags = (version, *((aws.build_tag(local.build_id),) if local.build_id else ()))
+    tags = (version, *((ecr.build_tag(local.build_id),) if local.build_id else ()))
     with run.recorder.stage("push") as stage:
-        there = aws.ensure_repository(account, repository, stage)
+        there = ecr.ensure_repository(account, repository, stage)
 
         def login() -> image.RegistryAuth:
-            fresh = aws.login(account)
+            fresh = ecr.login(account)
             return image.RegistryAuth(fresh.username, fresh.password, fresh.registry, fresh.expires_at)
 
         digest = image.push(engine, local.ref, f"{there.uri}:{tags[-1]}", login, stage)
-        aws.tag_image(account, repository, digest, tags)
-        return aws.verify(account, repository, digest, tags)
+        ecr.tag_image(account, repository, digest, tags)
+        return ecr.verify(account, repository, digest, tags)

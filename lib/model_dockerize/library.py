@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from model_dockerize import aws
+from model_dockerize.aws.client import Aws
 from model_dockerize.pipeline.account import connect
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder, StageResult
@@ -57,7 +57,7 @@ def session(logger: str, inputs: Mapping[str, str | Path | None], environment: M
     return Run(settings, surroundings, Recorder(LoggingDisplay(logging.getLogger(logger))))
 
 
-def sign_in(run: Run) -> aws.Aws:
+def sign_in(run: Run) -> Aws:
     """The account that the run's inputs mean.
 
     Raises:

@@ -10,7 +10,14 @@ from typing import Any
 import docker
 import pytest
 
-from model_dockerize import aws, sandbox
+from model_dockerize import sandbox
+from model_dockerize.aws import batch, destroy, ecr, ecs
+from model_dockerize.aws.batch import JobDefinition
+from model_dockerize.aws.batch.jobs import follow_jobs, log_of, send_jobs
+from model_dockerize.aws.client import Aws, Rehearsal, connect, is_read, rehearse
+from model_dockerize.aws.destroy import plan_destruction
+from model_dockerize.aws.ground import Model, Names, container_of, ensure_foundations, ensure_job_network
+from model_dockerize.aws.ground.names import log_group
 from model_dockerize.settings import AwsSettings, to_settings
 from tests.rig.homes import NewHome
 
@@ -20,7 +27,7 @@ from .conftest import Cli
 PLACE: dict[str, Any] = {"zones": 2, "assign_public_ip": False, "volume": "mdacct"}
 SERVICE = replace(to_settings([]).service, cluster="mdacct", cpu=256, memory=512, **PLACE)
 BATCH = to_settings([]).batch
-NAMES = aws.Names("mdacct", "mdacct", "mdacct", "mdacct", "mdacct", "mdacct", volume="mdacct")
+NAMES = Names("mdacct", "mdacct", "mdacct", "mdacct", "mdacct", "mdacct", volume="mdacct")
 DOCKERFILE = """
 FROM python:3.13-slim-trixie
 ENTRYPOINT ["python", "-u", "-c", "import sys; print('got', sys.argv[1:]); sys.exit('bad' in sys.argv[2])"]
@@ -45,28 +52,28 @@ class Said:
 
 @dataclass
 class World:
-    aws: aws.Aws
+    aws: Aws
     said: Said
     uri: str = ""
 
-    def everything(self, connection: aws.Aws) -> aws.JobDefinition:
+    def everything(self, connection: Aws) -> JobDefinition:
         """What a run makes, without the image."""
         uri = self.uri or f"mdacct@sha256:{'0' * 64}"
-        aws.ensure_repository(connection, "mdacct", self.said)
-        ground = aws.ensure_foundations(connection, SERVICE, aws.Model("mdacct", "mdacct"), self.said)
+        ecr.ensure_repository(connection, "mdacct", self.said)
+        ground = ensure_foundations(connection, SERVICE, Model("mdacct", "mdacct"), self.said)
         command = ("run", "Ref::input", "Ref::output")
-        container = aws.container_of(connection, SERVICE, uri, "linux/amd64", ground)
-        job = aws.ensure_job_definition(connection, BATCH, "mdacct", container, command, {}, self.said)
-        network = aws.ensure_job_network(connection, SERVICE, self.said)
-        aws.ensure_queue(connection, BATCH, "mdacct", network, "linux/amd64", self.said)
+        container = container_of(connection, SERVICE, uri, "linux/amd64", ground)
+        job = batch.ensure_job_definition(connection, BATCH, "mdacct", container, command, {}, self.said)
+        network = ensure_job_network(connection, SERVICE, self.said)
+        batch.ensure_queue(connection, BATCH, "mdacct", network, "linux/amd64", self.said)
         served = container.with_volume(ground.volume)
-        definition = aws.ensure_task_definition(connection, "mdacct", served, self.said)
-        aws.ensure_service(connection, replace(SERVICE, desired_count=0), "mdacct", definition, ground, self.said)
+        definition = ecs.ensure_task_definition(connection, "mdacct", served, self.said)
+        ecs.ensure_service(connection, replace(SERVICE, desired_count=0), "mdacct", definition, ground, self.said)
         return job
 
-    def planned(self) -> tuple[aws.Rehearsal, list[str]]:
+    def planned(self) -> tuple[Rehearsal, list[str]]:
         """The plan of it, and the operations that reached AWS."""
-        rehearsal, sent = aws.rehearse(self.aws), list[str]()
+        rehearsal, sent = rehearse(self.aws), list[str]()
         rehearsal.aws.listen("before-send", lambda event_name, **_: sent.append(event_name.rsplit(".", 1)[-1]))
         self.everything(rehearsal.aws)
         return rehearsal, sent
@@ -77,7 +84,7 @@ def world(new_home: NewHome) -> Iterator[World]:
     home, said = new_home("mdacct"), Said()
     box = sandbox.start(home, said)
     try:
-        yield World(aws.connect(AwsSettings("", ""), box.environment(), said), said)
+        yield World(connect(AwsSettings("", ""), box.environment(), said), said)
     finally:
         sandbox.stop(home, Said())  # With it go its containers and the images of its registry.
 
@@ -90,8 +97,8 @@ def pushed(world: World) -> str:
         entry.size = len(DOCKERFILE)
         tar.addfile(entry, io.BytesIO(DOCKERFILE.encode()))
     packed.seek(0)
-    engine, repository = docker.from_env(), aws.ensure_repository(world.aws, "mdacct", world.said)
-    login = aws.login(world.aws)
+    engine, repository = docker.from_env(), ecr.ensure_repository(world.aws, "mdacct", world.said)
+    login = ecr.login(world.aws)
     engine.images.build(fileobj=packed, custom_context=True, tag=f"{repository.uri}:one", rm=True)
     auth = {"username": login.username, "password": login.password}
     said = engine.images.push(repository.uri, tag="one", auth_config=auth, stream=True, decode=True)
@@ -106,7 +113,7 @@ def test_planned_made_used_and_taken_back(world: World) -> None:
     assert {change.action for change in first.changes} == {"make"}
     # A plan of a stack takes an empty one, which goes again.
     plans = {"CreateChangeSet", "DeleteStack"}
-    assert {operation for operation in sent if not aws.is_read(operation)} == plans
+    assert {operation for operation in sent if not is_read(operation)} == plans
     assert world.aws.client("cloudformation").describe_stacks()["Stacks"] == []
 
     world.uri = pushed(world)
@@ -118,17 +125,17 @@ def test_planned_made_used_and_taken_back(world: World) -> None:
     jobs = tuple(
         job
         for path in ("/data/good.csv", "/data/bad.csv")
-        for job in aws.send_jobs(world.aws, "mdacct", definition.arn, "mdacct", [path], "-", world.said)
+        for job in send_jobs(world.aws, "mdacct", definition.arn, "mdacct", [path], "-", world.said)
     )
-    ended = {job.inputs[0]: job for job in aws.follow_jobs(world.aws, "mdacct", jobs, world.said)}
+    ended = {job.inputs[0]: job for job in follow_jobs(world.aws, "mdacct", jobs, world.said)}
     good, bad = ended["/data/good.csv"], ended["/data/bad.csv"]
     assert (good.status, good.exit_code) == ("SUCCEEDED", 0)
     assert (bad.status, bad.exit_code) == ("FAILED", 1)
-    log = aws.log_of(world.aws, aws.log_group("mdacct", "mdacct"), good)
+    log = log_of(world.aws, log_group("mdacct", "mdacct"), good)
     assert log == ("got ['run', '/data/good.csv', '-']",)
 
-    aws.remove(aws.plan_destruction(world.aws, NAMES, world.said, delete_data=True), world.said)
-    assert aws.plan_destruction(world.aws, NAMES, world.said, delete_data=True).things == ()
+    destroy.remove(plan_destruction(world.aws, NAMES, world.said, delete_data=True), world.said)
+    assert plan_destruction(world.aws, NAMES, world.said, delete_data=True).things == ()
     assert world.aws.client("cloudformation").describe_stacks()["Stacks"] == []
     assert world.aws.ec2.describe_vpcs(VpcIds=[foreign])["Vpcs"]
 

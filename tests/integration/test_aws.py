@@ -14,7 +14,14 @@ from typing import Any
 import docker
 import pytest
 
-from model_dockerize import aws, sandbox
+from model_dockerize import sandbox
+from model_dockerize.aws import batch, ecr, ecs
+from model_dockerize.aws.batch import JobDefinition
+from model_dockerize.aws.client import Aws, connect
+from model_dockerize.aws.ecr import PushedImage
+from model_dockerize.aws.ecs import Verdict, endpoint
+from model_dockerize.aws.ground import Model, container_of, ensure_foundations, ensure_runtime
+from model_dockerize.aws.model import Foundations, Service, TaskDefinition
 from model_dockerize.errors import TimedOutError
 from model_dockerize.settings import to_settings
 from tests.rig.homes import NewHome
@@ -80,8 +87,8 @@ class World:
 
     said: Said
     calls: list[str]
-    images: dict[str, aws.PushedImage]
-    aws: aws.Aws
+    images: dict[str, PushedImage]
+    aws: Aws
 
     def changes(self) -> list[str]:
         reads = ("Describe", "List", "Get", "BatchGet")
@@ -114,11 +121,11 @@ def world(new_home: NewHome) -> Iterator[World]:
     box = sandbox.start(home, said)
     engine = docker.from_env()
     try:
-        connection = aws.connect(to_settings([]).aws, box.environment(), said)
+        connection = connect(to_settings([]).aws, box.environment(), said)
         calls: list[str] = []
         connection._session.events.register("before-call", lambda model, **_: calls.append(model.name))
-        repository = aws.ensure_repository(connection, "mdaws/app", said)
-        login = aws.login(connection)
+        repository = ecr.ensure_repository(connection, "mdaws/app", said)
+        login = ecr.login(connection)
         images = {}
         for mode in ("one", "two", "crash", "ill"):
             engine.images.build(
@@ -133,25 +140,25 @@ def world(new_home: NewHome) -> Iterator[World]:
             assert [line for line in pushed if "error" in line] == []
             tagged = connection.ecr.describe_images(repositoryName="mdaws/app", imageIds=[{"imageTag": mode}])
             digest = tagged["imageDetails"][0]["imageDigest"]
-            aws.tag_image(connection, "mdaws/app", digest, [aws.build_tag(mode)])
-            images[mode] = aws.verify(connection, "mdaws/app", digest, [mode, aws.build_tag(mode)])
+            ecr.tag_image(connection, "mdaws/app", digest, [ecr.build_tag(mode)])
+            images[mode] = ecr.verify(connection, "mdaws/app", digest, [mode, ecr.build_tag(mode)])
         yield World(said, calls, images, connection)
     finally:
         sandbox.stop(home, Said())  # With it go its containers and the images of its registry.
 
 
-def register(world: World, family: str, image: str, ground: aws.Foundations) -> aws.TaskDefinition:
-    container = aws.container_of(world.aws, SETTINGS, image, "linux/amd64", ground)
-    return aws.ensure_task_definition(world.aws, family, container, world.said)
+def register(world: World, family: str, image: str, ground: Foundations) -> TaskDefinition:
+    container = container_of(world.aws, SETTINGS, image, "linux/amd64", ground)
+    return ecs.ensure_task_definition(world.aws, family, container, world.said)
 
 
-def deploy(world: World, image: str, name: str = "mdaws-app", timeout: float = 90) -> tuple[aws.Service, aws.Verdict]:
-    ground = aws.ensure_foundations(world.aws, SETTINGS, aws.Model(name, "mdaws/app"), world.said)
+def deploy(world: World, image: str, name: str = "mdaws-app", timeout: float = 90) -> tuple[Service, Verdict]:
+    ground = ensure_foundations(world.aws, SETTINGS, Model(name, "mdaws/app"), world.said)
     definition = register(world, name, image, ground)
-    service = aws.ensure_service(world.aws, SETTINGS, name, definition, ground, world.said)
-    verdict = aws.follow(world.aws, service, timeout, world.said)
+    service = ecs.ensure_service(world.aws, SETTINGS, name, definition, ground, world.said)
+    verdict = ecs.follow(world.aws, service, timeout, world.said)
     if verdict.outcome == "deployed":
-        aws.mark_proved(world.aws, service)  # as the stage does once the smoke test was passed
+        ecs.mark_proved(world.aws, service)  # as the stage does once the smoke test was passed
     return service, verdict
 
 
@@ -165,7 +172,7 @@ def test_one_deploy_after_the_other(world: World) -> None:
     assert verdict.outcome == "deployed"
     assert verdict.running_task_definition_arn == first.task_definition_arn
     assert "steady state" in world.said.all()
-    assert answer(aws.address_of(world.aws, first, world.said).url) == "one"
+    assert answer(endpoint.address_of(world.aws, first, world.said).url) == "one"
 
     # The same again: nothing is changed, nothing is minted.
     world.calls.clear()
@@ -177,7 +184,7 @@ def test_one_deploy_after_the_other(world: World) -> None:
     rolled, verdict = deploy(world, world.images["two"].uri)
     assert (rolled.changed, verdict.outcome) == (True, "deployed")
     assert rolled.previous_task_definition_arn == first.task_definition_arn
-    assert answer(aws.address_of(world.aws, rolled, world.said).url) == "two"
+    assert answer(endpoint.address_of(world.aws, rolled, world.said).url) == "two"
 
     # One that crashes: its reason and its log are said at the first stopped task; the one before serves on.
     said = world.hear()
@@ -189,10 +196,10 @@ def test_one_deploy_after_the_other(world: World) -> None:
     assert "ImportError: no module named 'weights'" in said.outputs
     assert "ImportError: no module named 'weights'" in verdict.details()
     assert crashed.previous_task_definition_arn == rolled.task_definition_arn
-    assert answer(aws.address_of(world.aws, rolled, world.said).url) == "two"
+    assert answer(endpoint.address_of(world.aws, rolled, world.said).url) == "two"
 
     # What a failed smoke test asks for: back to an earlier one.
-    back = aws.rollback(world.aws, rolled, first.task_definition_arn, 90, world.said)
+    back = ecs.rollback(world.aws, rolled, first.task_definition_arn, 90, world.said)
     assert back
     assert back.outcome == "deployed"
     assert back.running_task_definition_arn == first.task_definition_arn
@@ -203,14 +210,14 @@ def test_a_first_deployment_that_crashes_leaves_nothing_running(world: World) ->
     service, verdict = deploy(world, world.images["crash"].uri, "mdaws-first")
     assert (verdict.outcome, verdict.running_task_definition_arn) == ("failed", None)
     assert "ImportError: no module named 'weights'" in said.outputs, said.lines
-    assert "0 tasks" in aws.settle_failed_first_deployment(world.aws, service, said)
+    assert "0 tasks" in ecs.settle_failed_first_deployment(world.aws, service, said)
     there = world.aws.ecs.describe_services(cluster="mdaws", services=["mdaws-first"])["services"][0]
     assert (there["desiredCount"], there["runningCount"]) == (0, 0)
 
     # Corrected, the same service comes up.
     fixed, verdict = deploy(world, world.images["one"].uri, "mdaws-first")
     assert (fixed.changed, verdict.outcome) == (True, "deployed")
-    assert answer(aws.address_of(world.aws, fixed, said).url) == "one"
+    assert answer(endpoint.address_of(world.aws, fixed, said).url) == "one"
 
 
 def test_an_image_that_is_not_there(world: World) -> None:
@@ -221,41 +228,41 @@ def test_an_image_that_is_not_there(world: World) -> None:
     assert verdict.stopped_tasks[0].exit_code is None
     assert "CannotPull" in verdict.stopped_tasks[0].reason
     assert "could not be pulled" in said.all()
-    aws.settle_failed_first_deployment(world.aws, service, said)
+    ecs.settle_failed_first_deployment(world.aws, service, said)
 
 
 def test_time_is_up_is_neither_green_nor_failed(world: World) -> None:
-    ground = aws.ensure_foundations(world.aws, SETTINGS, aws.Model("mdaws-slow", "mdaws/app"), world.said)
+    ground = ensure_foundations(world.aws, SETTINGS, Model("mdaws-slow", "mdaws/app"), world.said)
     uri = world.images["two"].uri
     definition = register(world, "mdaws-slow", uri, ground)
-    service = aws.ensure_service(world.aws, SETTINGS, "mdaws-slow", definition, ground, world.said)
+    service = ecs.ensure_service(world.aws, SETTINGS, "mdaws-slow", definition, ground, world.said)
     with pytest.raises(TimedOutError, match="neither deployed nor failed"):
-        aws.follow(world.aws, service, 0, world.said)
+        ecs.follow(world.aws, service, 0, world.said)
     # Killed or timed out: the next run follows the same deployment to its end.
-    again = aws.ensure_service(world.aws, SETTINGS, "mdaws-slow", definition, ground, world.said)
+    again = ecs.ensure_service(world.aws, SETTINGS, "mdaws-slow", definition, ground, world.said)
     assert (again.changed, again.deployment_id) == (False, service.deployment_id)
-    assert aws.follow(world.aws, again, 60, world.said).outcome == "deployed", world.said.lines
+    assert ecs.follow(world.aws, again, 60, world.said).outcome == "deployed", world.said.lines
 
 
 def test_a_newer_deployment_is_told_as_such(world: World) -> None:
     deploy(world, world.images["one"].uri, "mdaws-race")
-    ground = aws.ensure_foundations(world.aws, SETTINGS, aws.Model("mdaws-race", "mdaws/app"), world.said)
+    ground = ensure_foundations(world.aws, SETTINGS, Model("mdaws-race", "mdaws/app"), world.said)
     two, three = (
         register(world, "mdaws-race", uri, ground) for uri in (world.images["two"].uri, world.images["crash"].uri)
     )
-    ours = aws.ensure_service(world.aws, SETTINGS, "mdaws-race", two, ground, world.said)
-    theirs = aws.ensure_service(world.aws, SETTINGS, "mdaws-race", three, ground, world.said)
+    ours = ecs.ensure_service(world.aws, SETTINGS, "mdaws-race", two, ground, world.said)
+    theirs = ecs.ensure_service(world.aws, SETTINGS, "mdaws-race", three, ground, world.said)
     assert ours.deployment_id != theirs.deployment_id
-    assert aws.follow(world.aws, ours, 30, world.said).outcome == "superseded"
+    assert ecs.follow(world.aws, ours, 30, world.said).outcome == "superseded"
 
 
 def test_the_job_definition_gets_a_revision_only_for_a_change(world: World) -> None:
-    runtime = aws.ensure_runtime(world.aws, SETTINGS, aws.Model("mdaws-app", "mdaws/app"), world.said)
+    runtime = ensure_runtime(world.aws, SETTINGS, Model("mdaws-app", "mdaws/app"), world.said)
 
-    def job(image: str) -> aws.JobDefinition:
+    def job(image: str) -> JobDefinition:
         command = ("run", "Ref::input", "Ref::output")
-        container = aws.container_of(world.aws, SETTINGS, image, "linux/amd64", runtime)
-        return aws.ensure_job_definition(
+        container = container_of(world.aws, SETTINGS, image, "linux/amd64", runtime)
+        return batch.ensure_job_definition(
             world.aws, to_settings([]).batch, "mdaws-job", container, command, {}, world.said
         )
 
@@ -268,9 +275,9 @@ def test_the_job_definition_gets_a_revision_only_for_a_change(world: World) -> N
 
 
 def test_the_registry_finds_builds_again(world: World) -> None:
-    assert aws.find_build(world.aws, "mdaws/app", "one") == world.images["one"]
-    assert aws.find_build(world.aws, "mdaws/app", "never") is None
-    assert aws.find_build(world.aws, "mdaws/nowhere", "one") is None
+    assert ecr.find_build(world.aws, "mdaws/app", "one") == world.images["one"]
+    assert ecr.find_build(world.aws, "mdaws/app", "never") is None
+    assert ecr.find_build(world.aws, "mdaws/nowhere", "one") is None
 
 
 class TestLoadBalancer:
@@ -278,14 +285,14 @@ class TestLoadBalancer:
 
     BALANCED = replace(SETTINGS, load_balancer="true", zones=2, max_count=3)
 
-    def roll(self, world: World, image: str, settings: Any, timeout: float = 90) -> tuple[aws.Service, aws.Verdict]:
-        ground = aws.ensure_foundations(world.aws, settings, aws.Model("mdaws-lb", "mdaws/app"), world.said)
-        container = aws.container_of(world.aws, settings, image, "linux/amd64", ground)
-        definition = aws.ensure_task_definition(world.aws, "mdaws-lb", container, world.said)
-        service = aws.ensure_service(world.aws, settings, "mdaws-lb", definition, ground, world.said)
-        verdict = aws.follow(world.aws, service, timeout, world.said)
-        aws.mark_proved(world.aws, service)
-        aws.ensure_scaling(world.aws, settings, service, world.said)
+    def roll(self, world: World, image: str, settings: Any, timeout: float = 90) -> tuple[Service, Verdict]:
+        ground = ensure_foundations(world.aws, settings, Model("mdaws-lb", "mdaws/app"), world.said)
+        container = container_of(world.aws, settings, image, "linux/amd64", ground)
+        definition = ecs.ensure_task_definition(world.aws, "mdaws-lb", container, world.said)
+        service = ecs.ensure_service(world.aws, settings, "mdaws-lb", definition, ground, world.said)
+        verdict = ecs.follow(world.aws, service, timeout, world.said)
+        ecs.mark_proved(world.aws, service)
+        ecs.ensure_scaling(world.aws, settings, service, world.said)
         return service, verdict
 
     def test_it_is_put_before_a_service_that_runs_and_a_second_run_changes_nothing(self, world: World) -> None:
@@ -293,7 +300,7 @@ class TestLoadBalancer:
         self.roll(world, uri, replace(SETTINGS, zones=2))
         service, verdict = self.roll(world, uri, self.BALANCED)
         assert verdict.outcome == "deployed", world.said.all()
-        assert answer(aws.address_of(world.aws, service, world.said).url) == "one"
+        assert answer(endpoint.address_of(world.aws, service, world.said).url) == "one"
         world.calls.clear()
         _, verdict = self.roll(world, uri, self.BALANCED)
         assert (verdict.outcome, world.changes()) == ("deployed", [])
@@ -301,7 +308,7 @@ class TestLoadBalancer:
     def test_all_its_tasks_answer_and_a_rollout_is_not_seen_by_whoever_asks(self, world: World) -> None:
         two = replace(self.BALANCED, desired_count=2)
         service, _ = self.roll(world, world.images["one"].uri, two)
-        url, seen, stop = aws.address_of(world.aws, service, world.said).url, list[str](), threading.Event()
+        url, seen, stop = endpoint.address_of(world.aws, service, world.said).url, list[str](), threading.Event()
 
         def ask() -> None:
             while not stop.wait(0.1):

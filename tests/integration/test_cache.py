@@ -14,7 +14,9 @@ from typing import BinaryIO
 import docker
 import pytest
 
-from model_dockerize import aws, image, sandbox
+from model_dockerize import image, sandbox
+from model_dockerize.aws import ecr
+from model_dockerize.aws.client import Aws, connect
 from model_dockerize.progress import Silent
 from model_dockerize.settings import to_settings
 from tests.integration.conftest import Cli
@@ -37,9 +39,9 @@ class Heard(Silent):
 
 
 @pytest.fixture(scope="module")
-def account(cli: Cli) -> aws.Aws:
+def account(cli: Cli) -> Aws:
     started = sandbox.start(cli.home, Silent())
-    return aws.connect(to_settings([]).aws, started.applied_to(cli.environment), Silent())
+    return connect(to_settings([]).aws, started.applied_to(cli.environment), Silent())
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +88,13 @@ def forget(mark: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [pytest.param("registry", marks=pytest.mark.needs("containerd-store")), "inline"])
-def test_a_fresh_engine_takes_the_steps_from_ecr(kind: str, account: aws.Aws, engine: image.Engine, name: str) -> None:
+def test_a_fresh_engine_takes_the_steps_from_ecr(kind: str, account: Aws, engine: image.Engine, name: str) -> None:
     mark = secrets.token_hex(8)
     dockerfile = f"FROM python:3.13-slim-trixie\nRUN head -c 16 /dev/urandom > /random && echo {mark}\n"
     cache = image.choose_cache(kind, engine, True, {})
     assert cache == image.Cache(kind)
-    repository = aws.ensure_repository(account, name, Silent())
-    login = aws.login(account)
+    repository = ecr.ensure_repository(account, name, Silent())
+    login = ecr.login(account)
     auth = image.RegistryAuth(login.username, login.password, login.registry)
     options = image.cache_options(cache, repository.uri, name, {})
     first, second, uncached = Heard(), Heard(), Heard()
@@ -117,10 +119,8 @@ def test_a_fresh_engine_takes_the_steps_from_ecr(kind: str, account: aws.Aws, en
 
 
 @pytest.mark.needs("containerd-store")
-def test_a_cache_that_cannot_be_written_is_said_and_ends_nothing(
-    account: aws.Aws, engine: image.Engine, name: str
-) -> None:
-    login = aws.login(account)
+def test_a_cache_that_cannot_be_written_is_said_and_ends_nothing(account: Aws, engine: image.Engine, name: str) -> None:
+    login = ecr.login(account)
     auth = image.RegistryAuth(login.username, "not-the-password", login.registry)
     options = image.cache_options(image.Cache("registry"), f"{login.registry}/{name}", name, {})
     heard = Heard()

@@ -10,10 +10,17 @@ from typing import Any
 import docker
 import pytest
 
-from model_dockerize import aws, sandbox
-from model_dockerize.aws import ground
+from model_dockerize import sandbox
+from model_dockerize.aws import ecr
+from model_dockerize.aws.client import TAG, Aws, connect
+from model_dockerize.aws.destroy import Destruction, plan_destruction, remove
+from model_dockerize.aws.ground import Names, template
 from model_dockerize.aws.ground import names as stack_names
 from model_dockerize.aws.ground.events import Pace
+from model_dockerize.aws.ground.names import log_group
+from model_dockerize.aws.ground.stacks import ensure_stack
+from model_dockerize.aws.ground.template import MODEL, VOLUME, load
+from model_dockerize.aws.ground.values import Stack, Wanted
 from model_dockerize.progress import Silent
 from model_dockerize.settings import to_settings
 from tests.rig.homes import NewHome
@@ -29,14 +36,14 @@ FROM python:3.13-slim-trixie
 CMD ["python3", "-c", "{SERVER}"]
 """
 SHARED = stack_names.SHARED
-OURS: Any = [{"key": aws.TAG, "value": "test"}]
+OURS: Any = [{"key": TAG, "value": "test"}]
 
 
 @dataclass
 class World:
     """An account in a sandbox, and what the tests make in it."""
 
-    aws: aws.Aws
+    aws: Aws
     engine: Any
     said: Said = field(default_factory=Said)
 
@@ -44,29 +51,27 @@ class World:
     def pace(self) -> Pace:
         return Pace(limit=60, first=0.05, longest=0.2)
 
-    def names(self, model: str, cluster: str = SHARED, **more: str) -> aws.Names:
-        return aws.Names(*[model] * 5, cluster, **more)
+    def names(self, model: str, cluster: str = SHARED, **more: str) -> Names:
+        return Names(*[model] * 5, cluster, **more)
 
-    def ensure(self, name: str, template: str, **parameters: str) -> ground.Stack:
-        return ground.ensure_stack(
-            self.aws, ground.Wanted(name, ground.load(template), parameters), self.said, self.pace
-        )
+    def ensure(self, name: str, template: str, **parameters: str) -> Stack:
+        return ensure_stack(self.aws, Wanted(name, load(template), parameters), self.said, self.pace)
 
-    def shared(self) -> ground.Stack:
-        return self.ensure(SHARED, ground.SHARED, Network="true", ZoneA="us-east-1a", Cluster=SHARED)
+    def shared(self) -> Stack:
+        return self.ensure(SHARED, template.SHARED, Network="true", ZoneA="us-east-1a", Cluster=SHARED)
 
-    def model(self, names: aws.Names, **parameters: str) -> ground.Stack:
+    def model(self, names: Names, **parameters: str) -> Stack:
         wish = {
             "Model": names.model,
             "LogGroup": log_of(names),
             "Repository": names.repository,
         }
-        return self.ensure(names.stack, ground.MODEL, Shared=SHARED, **wish, **parameters)
+        return self.ensure(names.stack, MODEL, Shared=SHARED, **wish, **parameters)
 
     def push(self, repository: str) -> str:
         """The image in the repository, by its digest."""
-        uri = aws.ensure_repository(self.aws, repository, self.said).uri
-        login = aws.login(self.aws)
+        uri = ecr.ensure_repository(self.aws, repository, self.said).uri
+        login = ecr.login(self.aws)
         self.engine.images.build(fileobj=context(), custom_context=True, tag=f"{uri}:one", rm=True)
         auth = {"username": login.username, "password": login.password}
         for line in self.engine.images.push(uri, tag="one", auth_config=auth, stream=True, decode=True):
@@ -74,7 +79,7 @@ class World:
         found = self.aws.ecr.describe_images(repositoryName=repository)["imageDetails"][0]["imageDigest"]
         return f"{uri}@{found}"
 
-    def container(self, names: aws.Names, image: str) -> dict[str, Any]:
+    def container(self, names: Names, image: str) -> dict[str, Any]:
         options = {
             "awslogs-group": log_of(names),
             "awslogs-region": "us-east-1",
@@ -83,7 +88,7 @@ class World:
         log = {"logDriver": "awslogs", "options": options}
         return {"name": names.model, "image": image, "logConfiguration": log, "portMappings": [{"containerPort": 80}]}
 
-    def register(self, names: aws.Names, tags: Any = OURS) -> str:
+    def register(self, names: Names, tags: Any = OURS) -> str:
         """Another revision of the family, with what the model's stack made."""
         out = self.model(names).outputs
         definition = self.aws.ecs.register_task_definition(
@@ -98,7 +103,7 @@ class World:
         )
         return str(definition["taskDefinition"]["taskDefinitionArn"])
 
-    def deploy(self, names: aws.Names) -> str:
+    def deploy(self, names: Names) -> str:
         """What a run makes of a model: the ARN of the service, whose task answers."""
         place = self.shared().outputs
         out = self.model(names).outputs
@@ -118,11 +123,11 @@ class World:
                     "options": {"awslogs-group": log_of(names)},
                 },
             },
-            tags={aws.TAG: "batch"},
+            tags={TAG: "batch"},
         )
         return service
 
-    def serve(self, names: aws.Names, definition: str, group: str, subnet: str, tags: Any, service: str = "") -> str:
+    def serve(self, names: Names, definition: str, group: str, subnet: str, tags: Any, service: str = "") -> str:
         made = self.aws.ecs.create_service(
             cluster=names.cluster,
             serviceName=service or names.service,
@@ -162,7 +167,7 @@ class World:
                 return False
         return True
 
-    def goes_on(self, names: aws.Names, service: str) -> None:
+    def goes_on(self, names: Names, service: str) -> None:
         """The service answers, scales, restarts and deploys."""
         cluster = names.cluster
         assert self.answers(service)
@@ -176,12 +181,12 @@ class World:
         eventually(lambda: {t["taskDefinitionArn"] for t in self.tasks(service)} == {revision})
         assert self.answers(service)
 
-    def with_volume(self, names: aws.Names) -> str:
+    def with_volume(self, names: Names) -> str:
         """A service of the model whose jobs are on a volume: the id of its file system."""
         place = self.shared().outputs
         volume = self.ensure(
             stack_names.volume_stack(names.volume),
-            ground.VOLUME,
+            VOLUME,
             Shared=SHARED,
             Volume=names.volume,
             SubnetA=place["PublicA"],
@@ -192,7 +197,7 @@ class World:
         self.deploy(names)
         return system
 
-    def submit(self, names: aws.Names) -> str:
+    def submit(self, names: Names) -> str:
         """A job that runs, in a queue and an environment of ours: its id."""
         place, batch = self.shared().outputs, self.aws.batch
         resources: Any = {
@@ -201,7 +206,7 @@ class World:
             "subnets": [place["PublicA"]],
             "securityGroupIds": [place["JobGroup"]],
         }
-        tags = {aws.TAG: "batch"}
+        tags = {TAG: "batch"}
         environment = batch.create_compute_environment(
             computeEnvironmentName="fargate", type="MANAGED", computeResources=resources, tags=tags
         )["computeEnvironmentArn"]
@@ -215,7 +220,7 @@ class World:
         eventually(lambda: batch.describe_jobs(jobs=[job])["jobs"][0]["status"] == "RUNNING")
         return str(job)
 
-    def apart(self) -> aws.Aws:
+    def apart(self) -> Aws:
         return self.aws.apart()
 
     def addresses(self, service: str) -> list[str]:
@@ -226,12 +231,12 @@ class World:
         ids = [d["value"] for d in details if d["name"] == "networkInterfaceId"]
         return list(self.aws.ec2.describe_network_interfaces(NetworkInterfaceIds=ids)["NetworkInterfaces"])
 
-    def look(self, names: aws.Names, delete_data: bool = False) -> aws.Destruction:
-        return aws.plan_destruction(self.aws, names, self.said, delete_data)
+    def look(self, names: Names, delete_data: bool = False) -> Destruction:
+        return plan_destruction(self.aws, names, self.said, delete_data)
 
-    def destroy(self, names: aws.Names, delete_data: bool = False) -> aws.Destruction:
+    def destroy(self, names: Names, delete_data: bool = False) -> Destruction:
         found = self.look(names, delete_data)
-        aws.remove(found, self.said)
+        remove(found, self.said)
         return found
 
     def stacks(self) -> set[str]:
@@ -265,8 +270,8 @@ class World:
         return {kind: things for kind, things in found.items() if things}
 
 
-def log_of(names: aws.Names) -> str:
-    return ground.log_group(names.cluster, names.service)
+def log_of(names: Names) -> str:
+    return log_group(names.cluster, names.service)
 
 
 def context() -> io.BytesIO:
@@ -285,7 +290,7 @@ def world(new_home: NewHome) -> Iterator[World]:
     box = sandbox.start(home, Silent())
     said = Said()
     try:
-        yield World(aws.connect(to_settings([]).aws, box.environment(), said), docker.from_env(), said)
+        yield World(connect(to_settings([]).aws, box.environment(), said), docker.from_env(), said)
     finally:
         sandbox.stop(home, Silent())
 
@@ -296,7 +301,7 @@ def _empty_again(world: World) -> Iterator[None]:
     assert world.left() == {}
 
 
-def things(found: aws.Destruction) -> list[str]:
+def things(found: Destruction) -> list[str]:
     return [str(thing) for thing in found.things]
 
 
@@ -398,7 +403,7 @@ def test_wherever_it_is_killed_the_next_run_goes_on(world: World) -> None:
             own.client(service).meta.events.register(event, killer)
     for _ in range(60):
         try:
-            aws.remove(aws.plan_destruction(own, moss, world.said, delete_data=True), world.said)
+            remove(plan_destruction(own, moss, world.said, delete_data=True), world.said)
         except KilledError:
             continue
         break

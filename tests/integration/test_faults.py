@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from model_dockerize import aws
+from model_dockerize.aws.client import connect
 from model_dockerize.errors import AwsAccessError
 from model_dockerize.progress import Silent
 from model_dockerize.settings import to_settings
@@ -130,7 +131,7 @@ def test_a_denied_role_is_told_at_once_with_action_and_resource(rig: FaultRig, t
     rig.faults.calls.clear()
     rig.faults.let("sts:AssumeRole", "access denied", float("inf"))
     with pytest.raises(AwsAccessError, match="sts:AssumeRole on arn:aws:rig:::thing"):
-        aws.connect(to_settings([]).aws, environment, Silent())
+        connect(to_settings([]).aws, environment, Silent())
     assert rig.faults.calls.count("sts:AssumeRole") == 1
     rig.faults.none()
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws, sandbox
-from model_dockerize.aws import ground
+from model_dockerize import sandbox
+from model_dockerize.aws.client import Aws, connect
+from model_dockerize.aws.ground import template
 from model_dockerize.aws.ground.events import Pace
-from model_dockerize.aws.ground.template import Template
-from model_dockerize.aws.ground.values import TAG
+from model_dockerize.aws.ground.names import volume_stack
+from model_dockerize.aws.ground.stacks import delete_stack, describe_stack, ensure_stack, plan_stack
+from model_dockerize.aws.ground.template import MODEL, VOLUME, Template, load
+from model_dockerize.aws.ground.values import TAG, Stack, Wanted
 from model_dockerize.errors import AwsError, InputError, ModelDockerizeError, TimedOutError
 from model_dockerize.progress import Silent
 from model_dockerize.settings import AwsSettings
@@ -37,7 +40,7 @@ DATA = (
 class Account:
     """A connection to a sandbox, what it said, and its calls."""
 
-    aws: aws.Aws
+    aws: Aws
     said: Said
     calls: list[str]
 
@@ -45,20 +48,20 @@ class Account:
     def cfn(self) -> Any:
         return self.aws.client("cloudformation")
 
-    def wanted(self, name: str, *resources: str, **parameters: str) -> ground.Wanted:
-        return ground.Wanted(name, Template.of(HEAD + (LOG.format(name=name) + "".join(resources)) + END), parameters)
+    def wanted(self, name: str, *resources: str, **parameters: str) -> Wanted:
+        return Wanted(name, Template.of(HEAD + (LOG.format(name=name) + "".join(resources)) + END), parameters)
 
-    def ensure(self, wanted: ground.Wanted) -> ground.Stack:
-        return ground.ensure_stack(self.aws, wanted, self.said, Pace(limit=30, first=0.05, longest=0.2))
+    def ensure(self, wanted: Wanted) -> Stack:
+        return ensure_stack(self.aws, wanted, self.said, Pace(limit=30, first=0.05, longest=0.2))
 
-    def plan(self, wanted: ground.Wanted) -> list[str]:
-        return [str(change) for change in ground.plan_stack(self.aws, wanted, self.said, Pace(limit=30, first=0.05))]
+    def plan(self, wanted: Wanted) -> list[str]:
+        return [str(change) for change in plan_stack(self.aws, wanted, self.said, Pace(limit=30, first=0.05))]
 
     def delete(self, name: str) -> tuple[str, ...]:
-        return ground.delete_stack(self.aws, name, self.said, Pace(limit=30, first=0.05))
+        return delete_stack(self.aws, name, self.said, Pace(limit=30, first=0.05))
 
     def status(self, name: str) -> str:
-        stack = ground.describe_stack(self.aws, name)
+        stack = describe_stack(self.aws, name)
         return stack.status if stack else "absent"
 
     def settle(self, name: str) -> str:
@@ -76,7 +79,7 @@ def account(new_home: NewHome) -> Iterator[Account]:
     home = new_home("mdground")
     box = sandbox.start(home, Silent())
     said, calls = Said(), list[str]()
-    connection = aws.connect(AwsSettings("", ""), box.applied_to(os.environ), said)
+    connection = connect(AwsSettings("", ""), box.applied_to(os.environ), said)
     client = connection.client("cloudformation")
     client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     yield Account(connection, said, calls)
@@ -109,7 +112,7 @@ def check_public(account: Account, subnet: str) -> None:
 
 
 def test_the_life_of_both_stacks(account: Account) -> None:
-    shared = ground.Wanted("model-dockerize", ground.load(ground.SHARED), SHARED)
+    shared = Wanted("model-dockerize", load(template.SHARED), SHARED)
     assert "+ Vpc (AWS::EC2::VPC)" in account.plan(shared)
     assert account.status("model-dockerize") == "absent"
     made = account.ensure(shared)
@@ -133,10 +136,10 @@ def test_the_life_of_both_stacks(account: Account) -> None:
     assert len(account.aws.ec2.describe_nat_gateways()["NatGateways"]) == 1
 
     wish = {"Shared": "model-dockerize", "Model": "iris", "LogGroup": "/model-dockerize/iris", "Repository": "iris"}
-    iris = ground.Wanted("model-dockerize-iris", ground.load(ground.MODEL), wish)
+    iris = Wanted("model-dockerize-iris", load(MODEL), wish)
     assert account.ensure(iris).action == "make"
     mounted = {"Volume": "data", "Shared": "model-dockerize", "SubnetA": out["PrivateA"], "SubnetB": out["PrivateB"]}
-    data = ground.Wanted(ground.volume_stack("data"), ground.load(ground.VOLUME), mounted)
+    data = Wanted(volume_stack("data"), load(VOLUME), mounted)
     volume = account.ensure(data).outputs
     more = replace(
         iris,
@@ -169,11 +172,11 @@ def test_the_life_of_both_stacks(account: Account) -> None:
 
 
 def test_ecss_weights_survive_a_change_of_the_stack(account: Account) -> None:
-    shared = ground.Wanted("weights", ground.load(ground.SHARED), {**SHARED, "Cluster": ""})
+    shared = Wanted("weights", load(template.SHARED), {**SHARED, "Cluster": ""})
     out = account.ensure(shared).outputs
     wish = {"Shared": "weights", "Model": "w", "LogGroup": "/w", "Repository": "ww", "LoadBalancer": "own"}
     wish |= {"BalancerSubnets": f"{out['PublicA']},{out['PublicB']}", "Port": "8080"}
-    model = ground.Wanted("weights-w", ground.load(ground.MODEL), wish)
+    model = Wanted("weights-w", load(MODEL), wish)
     found, elb = account.ensure(model).outputs, account.aws.elbv2
     groups = [{"TargetGroupArn": found[name], "Weight": weight} for name, weight in (("Blue", 0), ("Green", 100))]
     elb.modify_rule(RuleArn=found["Rule"], Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}])
@@ -213,10 +216,10 @@ def test_a_run_that_was_killed_before_it_executed_is_continued(account: Account)
 def test_a_run_that_was_killed_after_it_executed_is_waited_for(account: Account) -> None:
     with pytest.raises(TimedOutError, match="not at its end") as caught:
         pace = Pace(limit=0, first=0.01)
-        ground.ensure_stack(account.aws, account.wanted("killed"), account.said, pace)
+        ensure_stack(account.aws, account.wanted("killed"), account.said, pace)
     assert caught.value.remedy
     assert account.ensure(account.wanted("killed")).status == "CREATE_COMPLETE"
-    stack = ground.describe_stack(account.aws, "killed")
+    stack = describe_stack(account.aws, "killed")
     assert stack
     assert stack.is_protected
 
@@ -282,14 +285,14 @@ def test_a_stack_of_somebody_else_is_refused_and_not_touched(account: Account) -
 
 
 def test_what_is_deleted_half_is_protected_again_and_goes_once_it_is_free(account: Account) -> None:
-    shared = ground.Wanted("half", ground.load(ground.SHARED), {**SHARED, "Cluster": ""})
+    shared = Wanted("half", load(template.SHARED), {**SHARED, "Cluster": ""})
     out, efs = account.ensure(shared).outputs, account.aws.efs
     system = efs.create_file_system(CreationToken="half")["FileSystemId"]
     target = efs.create_mount_target(FileSystemId=system, SubnetId=out["PublicA"])["MountTargetId"]
     error = refused(lambda: account.delete("half"))
     assert "Stack half could not be removed whole" in str(error)
     assert "network interface" in error.remedy
-    stack = ground.describe_stack(account.aws, "half")
+    stack = describe_stack(account.aws, "half")
     assert stack
     assert (stack.status, stack.is_protected) == ("DELETE_FAILED", True)
     efs.delete_mount_target(MountTargetId=target)
@@ -374,7 +377,7 @@ def test_whenever_a_run_is_killed_the_next_one_ends_well(account: Account, event
             except KilledError:
                 killed += 1
                 run(account)
-            stack = ground.describe_stack(account.aws, name)
+            stack = describe_stack(account.aws, name)
             assert (stack.parameters["Days"] if stack else "") == good
             assert stack is None or stack.is_protected
         if not killed:

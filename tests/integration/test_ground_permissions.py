@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from model_dockerize import aws, sandbox
-from model_dockerize.aws import ground
-from model_dockerize.aws.ground import permissions
+from model_dockerize import sandbox
+from model_dockerize.aws.client import Aws, connect
+from model_dockerize.aws.ground import permissions, template
 from model_dockerize.aws.ground.events import Pace
-from model_dockerize.aws.ground.template import Template
-from model_dockerize.aws.ground.values import TAG
+from model_dockerize.aws.ground.names import volume_stack
+from model_dockerize.aws.ground.stacks import delete_stack, describe_stack, ensure_stack
+from model_dockerize.aws.ground.template import MODEL, VOLUME, Template, load
+from model_dockerize.aws.ground.values import TAG, Stack, Wanted
 from model_dockerize.aws.iam.statement import Where
 from model_dockerize.errors import AwsAccessError, ModelDockerizeError
 from model_dockerize.progress import Silent
@@ -36,14 +38,14 @@ SHARED = {
 class Caller:
     """Somebody with credentials of one sandbox."""
 
-    aws: aws.Aws
+    aws: Aws
 
-    def ensure(self, name: str, template: Template, parameters: dict[str, str], role: str = ROLE) -> ground.Stack:
-        wanted = ground.Wanted(name, template, parameters, role=role)
-        return ground.ensure_stack(self.aws, wanted, Silent(), Pace(limit=60, first=0.05, longest=0.3))
+    def ensure(self, name: str, template: Template, parameters: dict[str, str], role: str = ROLE) -> Stack:
+        wanted = Wanted(name, template, parameters, role=role)
+        return ensure_stack(self.aws, wanted, Silent(), Pace(limit=60, first=0.05, longest=0.3))
 
     def delete(self, name: str) -> tuple[str, ...]:
-        return ground.delete_stack(self.aws, name, Silent(), Pace(limit=60, first=0.05, longest=0.3))
+        return delete_stack(self.aws, name, Silent(), Pace(limit=60, first=0.05, longest=0.3))
 
     def client(self, service: str) -> Any:
         return self.aws.client(service)
@@ -57,7 +59,7 @@ def box(new_home: NewHome) -> Iterator[Sandbox]:
 
 
 def signed_in(box: Sandbox, **keys: str) -> Caller:
-    return Caller(aws.connect(AwsSettings("", ""), box.applied_to(os.environ) | keys, Silent()))
+    return Caller(connect(AwsSettings("", ""), box.applied_to(os.environ) | keys, Silent()))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,7 @@ def administrator(box: Sandbox) -> Caller:
     iam.create_role(RoleName=permissions.SERVICE_ROLE, AssumeRolePolicyDocument=trust)
     document = json.dumps(permissions.service_role_policy(WHERE))
     iam.put_role_policy(RoleName=permissions.SERVICE_ROLE, PolicyName="ground", PolicyDocument=document)
-    owner.ensure("model-dockerize", ground.load(ground.SHARED), SHARED)
+    owner.ensure("model-dockerize", load(template.SHARED), SHARED)
     return owner
 
 
@@ -88,7 +90,7 @@ def ci(box: Sandbox, administrator: Caller) -> Caller:
 
 
 def shared_outputs(administrator: Caller) -> Mapping[str, str]:
-    stack = ground.describe_stack(administrator.aws, "model-dockerize")
+    stack = describe_stack(administrator.aws, "model-dockerize")
     assert stack
     return stack.outputs
 
@@ -104,7 +106,7 @@ def model(administrator: Caller, name: str = "iris", **changes: str) -> dict[str
 
 
 def test_they_suffice_for_the_whole_life_of_both_stacks(administrator: Caller, ci: Caller) -> None:
-    shared, own = ground.load(ground.SHARED), ground.load(ground.MODEL)
+    shared, own = load(template.SHARED), load(MODEL)
     assert ci.ensure("model-dockerize", shared, SHARED).action == "leave"
     assert ci.ensure("model-dockerize-iris", own, model(administrator)).action == "make"
     assert ci.ensure("model-dockerize-iris", own, model(administrator)).action == "leave"
@@ -112,7 +114,7 @@ def test_they_suffice_for_the_whole_life_of_both_stacks(administrator: Caller, c
     assert ci.ensure("model-dockerize-iris", own, model(administrator, Secrets=secret)).action == "change"
     out = shared_outputs(administrator)
     mounts = {"Volume": "data", "Shared": "model-dockerize", "SubnetA": out["PrivateA"], "SubnetB": out["PrivateB"]}
-    data, store = ground.volume_stack("data"), ground.load(ground.VOLUME)
+    data, store = volume_stack("data"), load(VOLUME)
     volume = ci.ensure(data, store, mounts).outputs
     on_it = {"Volume": volume["FileSystem"], "VolumeStack": data, "VolumeGroup": volume["Group"]}
     assert ci.ensure("model-dockerize-iris", own, model(administrator, **on_it)).action == "change"
@@ -136,7 +138,7 @@ def refused(call: Callable[[], object], action: str) -> None:
 
 
 def test_a_caller_changes_no_stack_but_those_of_models_and_only_by_the_role(administrator: Caller, ci: Caller) -> None:
-    shared, own = ground.load(ground.SHARED), ground.load(ground.MODEL)
+    shared, own = load(template.SHARED), load(MODEL)
     refused(lambda: ci.ensure("model-dockerize", shared, {"ZoneC": "us-east-1c"}), "cloudformation:CreateChangeSet")
     refused(lambda: ci.ensure("payroll", own, model(administrator, "pay")), "cloudformation:DescribeStacks")
     refused(

@@ -10,9 +10,12 @@ import jwt
 import pytest
 from botocore.exceptions import ClientError
 
-from model_dockerize import aws, sandbox
+from model_dockerize import sandbox
+from model_dockerize.aws import permissions
+from model_dockerize.aws.client import connect
+from model_dockerize.aws.iam import Where
 from model_dockerize.errors import AwsAccessError
-from model_dockerize.pipeline.destroy import names_of
+from model_dockerize.pipeline.release import names_of
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.settings import AwsSettings
@@ -89,7 +92,7 @@ def test_the_policy_for_destroy_takes_nothing_of_others(box: Sandbox) -> None:
     role.owner("iam").put_role_policy(RoleName="theirs", PolicyName="guard", PolicyDocument=everybody)
     vpc = role.owner("ec2").create_vpc(CidrBlock="10.78.0.0/16")["Vpc"]["VpcId"]
     group = role.owner("ec2").create_security_group(GroupName="theirs", Description="x", VpcId=vpc)["GroupId"]
-    acting = aws.connect(role.settings.aws, role.environment, Silent())
+    acting = connect(role.settings.aws, role.environment, Silent())
     calls: tuple[Callable[[], object], ...] = (
         lambda: acting.iam.delete_role_policy(RoleName="theirs", PolicyName="guard"),
         lambda: acting.iam.delete_role(RoleName="theirs"),
@@ -158,7 +161,7 @@ def test_a_denied_role_is_told_at_once_with_action_and_resource(box: Sandbox) ->
     other = replace(role.settings.aws, role_to_assume=role.settings.aws.role_to_assume + "-of-nobody")
     role.calls()  # those before
     with pytest.raises(AwsAccessError, match=r"sts:AssumeRole on arn:aws:iam::\d+:role/deployer-of-nobody is not"):
-        aws.connect(other, role.environment, Silent())
+        connect(other, role.environment, Silent())
     assert [(call["action"], call["outcome"]) for call in role.calls()] == [("AssumeRole", "AccessDenied")]
 
 
@@ -182,7 +185,7 @@ def test_the_printed_trust_admits_the_repository_in_both_of_its_spellings(
     box: Sandbox, sub: str, audience: str, allowed: bool
 ) -> None:
     owner = trial(box, "push only")
-    document = aws.trust("o/r", "7", "3", aws.Where(owner.account, box.region))
+    document = permissions.trust_policy("o/r", "7", "3", Where(owner.account, box.region))
     iam = owner.owner("iam")
     iam.create_open_id_connect_provider(Url=f"https://{PROVIDER}", ClientIDList=["sts.amazonaws.com"])
     iam.create_role(RoleName="by-github", AssumeRolePolicyDocument=json.dumps(document))
@@ -204,7 +207,7 @@ def test_a_wrong_secret_and_an_unknown_key_are_nobody(box: Sandbox) -> None:
     for key, secret in ((issued, "guessed"), ("AKIAUNKNOWN", box.secret_key)):
         environment = {**box.environment(), "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
         with pytest.raises(AwsAccessError, match="does not accept the credentials"):
-            aws.connect(AwsSettings("", ""), environment, Silent())
+            connect(AwsSettings("", ""), environment, Silent())
 
 
 def test_the_doctor_knows_beforehand_what_is_not_allowed(box: Sandbox) -> None:
@@ -238,5 +241,5 @@ def test_the_doctor_says_what_it_could_not_know(box: Sandbox) -> None:
     assert "ecs:CreateService" in found["permissions"].text
     role.allow(document_without(role, "ecs:DescribeClusters"), lacking="ecs:DescribeClusters")
     blind = role.do("doctor")
-    assert next(finding.name for finding in blind.findings if finding.status == "failed") == "ground"
+    assert next(finding.name for finding in blind.findings if finding.status == "failed") == "foundations"
     assert blind.failure and blind.failure.exit_code == 8

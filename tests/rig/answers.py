@@ -8,7 +8,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from tests.rig.leaks import planted
 
-from model_dockerize.aws import Aws, Identity
+from model_dockerize.aws.client import Aws
+from model_dockerize.aws.model import Identity
 from model_dockerize.progress import Progress, Silent
 
 ACCOUNT, REGION = "123456789012", "us-east-1"

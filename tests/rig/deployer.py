@@ -16,7 +16,8 @@ from unittest.mock import patch
 from tests.rig.fault_courses import COURSES, Course
 from tests.rig.leaks import planted
 
-from model_dockerize import aws
+from model_dockerize.aws import client, ecs
+from model_dockerize.aws.client import Aws
 from model_dockerize.aws.ecs.rollout.follow import follow, rollback
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.pipeline.context import Run
@@ -47,7 +48,7 @@ def environment(url: str) -> dict[str, str]:
     }
 
 
-def run_course(connect: Callable[[Run], aws.Aws], course: Course, there: Mapping[str, str]) -> Report:
+def run_course(connect: Callable[[Run], Aws], course: Course, there: Mapping[str, str]) -> Report:
     """One run of `course`, among what was `there` before. `connect` signs in."""
 
     def stages(run: Run) -> None:
@@ -69,7 +70,7 @@ def clocked(sleep: Callable[[float], None], monotonic: Callable[[], float]) -> I
     with ExitStack() as clocks:
         clocks.enter_context(patch.object(Pace, "wait", wait))
         for name, function in (("follow", follow), ("rollback", rollback)):
-            clocks.enter_context(patch.object(aws, name, partial(function, sleep=sleep, monotonic=monotonic)))
+            clocks.enter_context(patch.object(ecs, name, partial(function, sleep=sleep, monotonic=monotonic)))
         yield
 
 
@@ -87,7 +88,7 @@ def main() -> None:
 
     with clocked(sleep, lambda: tick(0)):
         report = run_course(
-            lambda run: aws.connect(run.settings.aws, environment(url), run.recorder.stage("check").__enter__()),
+            lambda run: client.connect(run.settings.aws, environment(url), run.recorder.stage("check").__enter__()),
             COURSES[course],
             json.loads(there),
         )

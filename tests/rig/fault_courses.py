@@ -1,15 +1,21 @@
 """The commands that the faults are let loose on: what has to be there before, what is done, and how it ends."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_dockerize import aws
-from model_dockerize.pipeline import operate, ship, steps
+from model_dockerize.aws import ecr
+from model_dockerize.aws.client import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.ecr import PushedImage
+from model_dockerize.pipeline import operate, steps
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.destroy import destroy
+from model_dockerize.pipeline.everything import carry_out
 from model_dockerize.pipeline.plan import plan
+from model_dockerize.pipeline.release import Release
+from model_dockerize.pipeline.stages import FOUNDATIONS, JOBS, SERVICE
 from model_dockerize.pipeline.submit import submit
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.smoke import Expectation
@@ -38,7 +44,7 @@ class Course:
     """One command. `before`: the courses that have to have been run for it."""
 
     name: str
-    act: Callable[[Run, aws.Aws], None]
+    act: Callable[[Run, Aws], None]
     inputs: Mapping[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()
     #: What has happened since then: the way back of a change has failed ("stuck"), the function has run ("invoked").
@@ -56,63 +62,61 @@ class Course:
         return to_settings([{name: Given(text, name, Path()) for name, text in given.items()}])
 
 
-def _deploy(run: Run, account: aws.Aws, image: str = BUILD) -> None:
-    pushed = _pushed(run, account, image)
-    ground, is_new = ship.foundations(run, _PREPARED, account)
-    assert isinstance(ground, aws.Foundations)
-    run.settings = replace(run.settings, service=ground.settings)
-    changed = is_new
-    changed |= run.settings.batch.create_job_def and ship.job_definition(run, _PREPARED, account, pushed, ground)
-    changed |= ship.service(run, _PREPARED, account, pushed, ground)
-    run.learn(outcome="deployed" if changed else "unchanged")
+def _deploy(run: Run, account: Aws, image: str = BUILD) -> None:
+    released = carry_out(_standing(run, account, _pushed(run, account, image)), (SERVICE, JOBS))
+    run.learn(outcome="deployed" if released.changed else "unchanged")
 
 
-def _jobs(run: Run, account: aws.Aws) -> None:
-    pushed = _pushed(run, account, BUILD)
-    ground, _ = ship.foundations(run, _PREPARED, account)
-    assert ground
-    ship.job_definition(run, _PREPARED, account, pushed, ground)
+def _jobs(run: Run, account: Aws) -> None:
+    JOBS.run(_standing(run, account, _pushed(run, account, BUILD)))
     with run.recorder.stage("again") as stage:
         changed = any(change.action != "leave" for change in account.changes)
         stage.info("changed" if changed else "left")
     run.learn(outcome="deployed" if changed else "unchanged")
 
 
-def _submit(run: Run, account: aws.Aws) -> None:
+def _submit(run: Run, account: Aws) -> None:
     submit(run, _PREPARED, account, ("/data/a.csv", "/data/b.csv", "/data/c.csv"), "/out/{name}")
 
 
-def _rollback(run: Run, account: aws.Aws) -> None:
+def _rollback(run: Run, account: Aws) -> None:
     operate.rollback(run, account, _PREPARED, "")
 
 
-def _bootstrap(run: Run, account: aws.Aws) -> None:
+def _bootstrap(run: Run, account: Aws) -> None:
     steps.bootstrap(run, account)
 
 
-def _plan(run: Run, account: aws.Aws) -> None:
-    plan(run, _PREPARED, account)
+def _plan(run: Run, account: Aws) -> None:
+    plan(Release(run, _PREPARED, account))
 
 
-def _destroy(run: Run, account: aws.Aws) -> None:
+def _destroy(run: Run, account: Aws) -> None:
     destroy(run, _PREPARED, account, lambda _: True, delete_data=True)
 
 
-def _pushed(run: Run, account: aws.Aws, build: str) -> aws.PushedImage:
+def _standing(run: Run, account: Aws, pushed: PushedImage) -> Release:
+    release = Release(run, _PREPARED, account, uri=pushed.uri)
+    made = FOUNDATIONS.run(release)
+    assert made.runtime
+    return release.standing_on(made.runtime, made.changed)
+
+
+def _pushed(run: Run, account: Aws, build: str) -> PushedImage:
     with run.recorder.stage("push") as stage:
-        aws.ensure_repository(account, "iris", stage)
-        aws.login(account)
-        found = aws.find_build(account, "iris", build)
+        ecr.ensure_repository(account, "iris", stage)
+        ecr.login(account)
+        found = ecr.find_build(account, "iris", build)
         # What docker would push; it retries on its own.
         digest = found.digest if found else _push(account, build)
-        aws.tag_image(account, "iris", digest, ("latest", aws.build_tag(build)))
-        aws.ensure_rules(account, "iris", run.settings.registry, stage)
-        return aws.verify(account, "iris", digest, ("latest", aws.build_tag(build)))
+        ecr.tag_image(account, "iris", digest, ("latest", ecr.build_tag(build)))
+        ecr.ensure_rules(account, "iris", run.settings.registry, stage)
+        return ecr.verify(account, "iris", digest, ("latest", ecr.build_tag(build)))
 
 
-def _push(account: aws.Aws, build: str) -> str:
+def _push(account: Aws, build: str) -> str:
     manifest = MANIFEST.replace('"layers"', f'"annotations": {{"build": "{build}"}}, "layers"')
-    with aws.translate("push"):
+    with translate("push"):
         try:
             said = account.ecr.put_image(repositoryName="iris", imageManifest=manifest, imageTag=f"pushed-{build}")
             return str(said["image"]["imageId"]["imageDigest"])

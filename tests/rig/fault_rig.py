@@ -31,8 +31,7 @@ from tests.rig.fault_proxy import LASTING, PASSING, Faults, Kind, fault_proxy
 from tests.rig.leaks import planted
 from tests.rig.moto_mended import mended
 
-from model_dockerize import aws
-from model_dockerize.aws.client import account
+from model_dockerize.aws.client import Aws, account, connect
 from model_dockerize.aws.ground.names import SHARED
 from model_dockerize.report import Report
 
@@ -53,7 +52,7 @@ class FaultRig:
     ecs: Simulator
     stacks: CloudFormation
     faults: Faults
-    connection: aws.Aws | None = None
+    connection: Aws | None = None
     there: dict[str, str] = field(default_factory=dict)  # what is none of ours, by the words of the courses
     # What a course leaves, by its name; "": what is there before.
     whole: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -105,11 +104,11 @@ class FaultRig:
         self.faults.settle()
         self.ecs.clock.sleep(seconds)
 
-    def _connect(self, run: Any) -> aws.Aws:
+    def _connect(self, run: Any) -> Aws:
         with run.recorder.stage("check") as stage:
-            return aws.connect(run.settings.aws, deployer.environment(self.faults.url), stage)
+            return connect(run.settings.aws, deployer.environment(self.faults.url), stage)
 
-    def _known(self, run: Any) -> aws.Aws:
+    def _known(self, run: Any) -> Aws:
         if self.connection is None:
             self.connection = self._connect(run)
         return replace(self.connection, changes=[])

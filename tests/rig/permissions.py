@@ -20,8 +20,10 @@ from tests.rig.deployer import Quiet
 from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED, Configuration, Step, destroyed
 from tests.rig.sandbox_calls import ask_sandbox
 
-from model_dockerize import aws, pipeline
-from model_dockerize.pipeline.destroy import names_of
+from model_dockerize import pipeline
+from model_dockerize.aws import permissions
+from model_dockerize.aws.iam import Where
+from model_dockerize.pipeline.release import names_of
 from model_dockerize.report import Recorder, Report
 from model_dockerize.sandbox import Sandbox
 from model_dockerize.settings import Given, Settings, to_settings
@@ -64,10 +66,10 @@ def without(document: dict[str, Any], action: str) -> dict[str, Any]:
     return {**document, "Statement": [s for s in kept if s["Action"]]}
 
 
-def documents(settings: Settings, where: aws.Where) -> list[dict[str, Any]]:
+def documents(settings: Settings, where: Where) -> list[dict[str, Any]]:
     """What `iam-policy` prints for a run, and for `destroy` besides."""
     names = names_of(settings, MODEL)
-    return [aws.permissions(settings, names, where), aws.removal(names, where)]
+    return [permissions.run_policy(settings, names, where), permissions.destroy_policy(names, where)]
 
 
 def actions(documents: Iterable[dict[str, Any]]) -> set[str]:
@@ -116,12 +118,12 @@ class Trial:
 
     def printed(self, destroy: bool = False) -> list[dict[str, Any]]:
         """The documents that `iam-policy` prints for this account."""
-        whole = documents(self.settings, aws.Where(self.account, self.box.region))
+        whole = documents(self.settings, Where(self.account, self.box.region))
         return whole if destroy else whole[:1]
 
     def stacks(self) -> dict[str, Any]:
         """The document for stacks, always whole: tests/integration/test_ground_permissions.py tries it."""
-        return aws.stacks(self.settings, aws.Where(self.account, self.box.region), after_bootstrap=False)
+        return permissions.stack_policy(self.settings, Where(self.account, self.box.region), after_bootstrap=False)
 
     def allow(self, documents: list[dict[str, Any]], lacking: str = "") -> None:
         """From now on the role may do this, and what stacks need but the action `lacking`, and nothing else."""

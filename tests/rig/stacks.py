@@ -11,8 +11,9 @@ from typing import Any
 
 from tests.rig.templates import document
 
-from model_dockerize.aws import Aws, ground
-from model_dockerize.aws.ground.values import LETTERS, ResourceChange
+from model_dockerize.aws.client import Aws
+from model_dockerize.aws.ground.names import SHARED
+from model_dockerize.aws.ground.values import LETTERS, ResourceChange, Stack, Wanted
 from model_dockerize.progress import Progress
 
 
@@ -20,19 +21,19 @@ from model_dockerize.progress import Progress
 class Stacks:
     """All stacks of an account, by name; what was wanted, in order."""
 
-    there: dict[str, ground.Stack] = field(default_factory=dict)
-    wanted: list[ground.Wanted] = field(default_factory=list)
+    there: dict[str, Stack] = field(default_factory=dict)
+    wanted: list[Wanted] = field(default_factory=list)
     looked: list[str] = field(default_factory=list)
     _ids: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
-    def describe(self, _aws: Aws, name: str) -> ground.Stack | None:
+    def describe(self, _aws: Aws, name: str) -> Stack | None:
         """Stand in for describe_stack."""
         self.looked.append(name)
         return self.there.get(name)
 
     def ensure(
-        self, aws: Aws, wanted: ground.Wanted, progress: Progress, _pace: Any = None, seen: ground.Stack | None = None
-    ) -> ground.Stack:
+        self, aws: Aws, wanted: Wanted, progress: Progress, _pace: Any = None, seen: Stack | None = None
+    ) -> Stack:
         """Stand in for ensure_stack."""
         former = seen or self.there.get(wanted.name)
         if former and former.suits(wanted):
@@ -44,9 +45,7 @@ class Stacks:
         aws.settled(progress, made.action, "stack", wanted.name)
         return made
 
-    def plan(
-        self, _aws: Aws, wanted: ground.Wanted, _progress: Progress, _pace: Any = None
-    ) -> tuple[ResourceChange, ...]:
+    def plan(self, _aws: Aws, wanted: Wanted, _progress: Progress, _pace: Any = None) -> tuple[ResourceChange, ...]:
         """Stand in for plan_stack: every resource of a new stack, one that differs of another."""
         if wanted.name in self.there:
             return (ResourceChange("Modify", "Log", "AWS::Logs::LogGroup"),)
@@ -58,7 +57,7 @@ class Stacks:
             if conditions(each.get("Condition")) and values
         )
 
-    def _made(self, aws: Aws, wanted: ground.Wanted, former: ground.Stack | None) -> ground.Stack:
+    def _made(self, aws: Aws, wanted: Wanted, former: Stack | None) -> Stack:
         template = document(wanted.template.body)
         given = {**(former.parameters if former else {}), **wanted.values()}
         values, is_so = _evaluated(template, given)
@@ -72,7 +71,7 @@ class Stacks:
             if is_so(each.get("Condition"))
         }
         tags = tuple(sorted((tag["Key"], tag["Value"]) for tag in wanted.tag_list()))
-        return ground.Stack(
+        return Stack(
             wanted.name,
             f"arn:{wanted.name}",
             "UPDATE_COMPLETE" if former else "CREATE_COMPLETE",
@@ -123,7 +122,7 @@ class _Maker:
     stack: str
     values: dict[str, str]
     ids: dict[tuple[str, str], dict[str, str]]
-    stacks: dict[str, ground.Stack]
+    stacks: dict[str, Stack]
 
     def make(self, logical: str, resource: dict[str, Any]) -> None:
         """Make one, if it is not there."""
@@ -161,7 +160,7 @@ class _Maker:
             )
             return {"Ref": str(subnet["Subnet"]["SubnetId"])}
         if kind == "AWS::EC2::SecurityGroup":
-            shared = self.stacks.get(ground.SHARED_STACK)
+            shared = self.stacks.get(SHARED)
             vpc = self.values.get("Vpc") or self._of("Vpc", "Ref") or (shared.outputs["Vpc"] if shared else "")
             made: Any = ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)
             return {"Ref": made["GroupId"], "GroupId": made["GroupId"]}

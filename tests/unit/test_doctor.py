@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from model_dockerize import aws, pipeline
+from model_dockerize import pipeline
+from model_dockerize.aws.client import Aws
+from model_dockerize.aws.model import Identity
 from model_dockerize.aws.preflight.account import similar_region
 from model_dockerize.aws.preflight.policy_simulation import Simulation, simulate
 from model_dockerize.report import Recorder, Report
@@ -116,8 +118,8 @@ class Iam:
 
 
 def simulated(iam: Iam, who: str, *statements: dict[str, object]) -> Simulation:
-    account = aws.Aws.__new__(aws.Aws)
-    object.__setattr__(account, "identity", aws.Identity("1", who, "us-east-1"))
+    account = Aws.__new__(Aws)
+    object.__setattr__(account, "identity", Identity("1", who, "us-east-1"))
     object.__setattr__(account, "_clients", {"iam": iam})
     object.__setattr__(account, "_lock", threading.Lock())
     return simulate(account, {"Statement": list(statements)})

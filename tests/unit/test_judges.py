@@ -9,10 +9,10 @@ import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
 
-from model_dockerize.aws import TO_COME
+from model_dockerize.aws.client import TO_COME
 from model_dockerize.aws.ground import permissions
 from model_dockerize.aws.iam.statement import Where
-from model_dockerize.aws.permissions.policy import stacks
+from model_dockerize.aws.permissions import stack_policy
 from model_dockerize.sandbox.server.definitions import is_fargate_size
 from model_dockerize.settings.fargate import memories
 from tests.rig import judges
@@ -193,7 +193,7 @@ def where(partition: str) -> Where:
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_a_printed_policy_says_what_aws_knows_and_fits(name: str, partition: str) -> None:
     settings = configured(Path("/tmp/model"), **CONFIGURATIONS[name].inputs)
-    own = [stacks(settings, where(partition), after_bootstrap) for after_bootstrap in (False, True)]
+    own = [stack_policy(settings, where(partition), after_bootstrap) for after_bootstrap in (False, True)]
     for document in (*documents(settings, where(partition)), *own):
         assert policies.findings(document, partition) == []
 

@@ -7,13 +7,15 @@ Report; it decides nothing that a stage could decide.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from model_dockerize import aws, image
-from model_dockerize.errors import DeployedSmokeError, EngineError, InputError
+from model_dockerize import image
+from model_dockerize.aws.client import Aws
+from model_dockerize.errors import DeployedSmokeError, InputError
 from model_dockerize.pipeline import account as sign_in
-from model_dockerize.pipeline import deployed, download, make, operate, policy, ship, steps
+from model_dockerize.pipeline import deployed, download, make, operate, policy, steps
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
 from model_dockerize.pipeline import environment as places
+from model_dockerize.pipeline import everything as full
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import serve as local
@@ -53,7 +55,7 @@ def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) 
 
     Never raises a ModelDockerizeError: `report.failure` holds it, beside what was found out before.
     """
-    return Run(settings, environment, recorder).report_of(_planned if settings.run.dry_run else _everything)
+    return Run(settings, environment, recorder).report_of(_planned if settings.run.dry_run else full.everything)
 
 
 def plan(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -167,7 +169,7 @@ def network(settings: Settings, environment: Mapping[str, str], recorder: Record
 
 def task_definition(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
     """The image is pushed and has a task definition."""
-    return Run(settings, environment, recorder).report_of(_defined)
+    return Run(settings, environment, recorder).report_of(full.task_definition)
 
 
 def serve(settings: Settings, environment: Mapping[str, str], recorder: Recorder, place: image.Place) -> Report:
@@ -191,63 +193,14 @@ def _written(run: Run) -> None:
     make.prepare(run)
 
 
-def _everything(run: Run) -> None:
-    """All stages that the settings ask for."""
-    prepared = make.prepare(run)
-    run.learn(outcome="failed")
-    engine, account = _check(run, prepared)
-    if account is None:
-        make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
-        run.learn(outcome="loaded" if run.settings.image.from_archive else "built")
-        return
-    try:
-        _in_aws(run, prepared, engine, account)
-    finally:
-        run.learn(changes=tuple(map(str, account.changes)))
-
-
-def _in_aws(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> None:
-    """The stages from the registry to the proved service."""
-    settings = run.settings
-    if not settings.registry.push_to_ecr:
-        changed = _definition_alone(run, prepared, engine, account)
-        run.learn(outcome="registered" if changed else "unchanged")
-        return
-    ship.take_turn(run, prepared, account)
-    pushed, changed, runtime = ship.ground(run, prepared, engine, account)
-    if isinstance(runtime, aws.Foundations):
-        changed |= ship.service(run, prepared, account, pushed, runtime)
-    if ship.wants_jobs(run, prepared) and runtime:
-        # After the service's verdict: jobs must not run a build that the service was put back from.
-        changed |= ship.job_definition(run, prepared, account, pushed, runtime)
-    run.learn(outcome=ship.outcome(settings.service, changed))
-
-
-def _defined(run: Run) -> None:
-    """The stages up to the task definition."""
-    prepared = make.prepare(run)
-    run.learn(outcome="failed")
-    engine, account = _check(run, prepared)
-    if account is None:
-        raise InputError("Without push-to-ecr there is no image for a task definition.", "Leave push-to-ecr out.")
-    steps.task_definition(run, prepared, engine, account)
-
-
-def _definition_alone(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> bool:
-    """The image for this computer, and a job definition of one uploaded before. Whether the latter changed."""
-    make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
-    runtime, changed = ship.foundations(run, prepared, account)
-    return bool(runtime and ship.job_definition(run, prepared, account, None, runtime)) or changed
-
-
 def _planned(run: Run) -> None:
     """Only the questions of all stages, against AWS as it is."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
-    _, account = _check(run, prepared)
-    if account is None:
+    _, release = full.check(run, prepared)
+    if release is None:
         raise InputError("Without push-to-ecr nothing is made in AWS.", "There is nothing to plan: see push-to-ecr.")
-    planning.plan(run, prepared, account)
+    planning.plan(release)
 
 
 def _examined(run: Run) -> None:
@@ -255,7 +208,7 @@ def _examined(run: Run) -> None:
     doctoring.examine(run)
 
 
-def _service(run: Run) -> tuple[aws.Aws, Prepared]:
+def _service(run: Run) -> tuple[Aws, Prepared]:
     """What it takes to look at a service that is there: the account, and what the folder calls it."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
@@ -278,25 +231,7 @@ def _submitted(run: Run, inputs: tuple[str, ...], output: str) -> None:
     jobs.submit(run, prepared, _account(run), inputs, output)
 
 
-def _check(run: Run, prepared: Prepared) -> tuple[image.Engine, aws.Aws | None]:
-    """Stage `check`: everything that would stop the run later, before anything long begins."""
-    sign_in.start_sandbox(run)
-    with run.recorder.stage("check") as stage:
-        engine = image.probe(run.environment)
-        stage.info(f"Docker Engine {engine.version}, buildx {engine.buildx_version}")
-        make.check(run, prepared, engine)
-        if run.settings.image.provenance and not engine.containerd_store:
-            raise EngineError(
-                "provenance: this Docker Engine keeps images in its classic store, which drops attestations.",
-                "Leave provenance out, or turn the engine's containerd image store on: "
-                "https://docs.docker.com/engine/storage/containerd/",
-            )
-        if not (run.settings.registry.push_to_ecr or run.settings.batch.create_job_def):
-            return engine, None
-        return engine, sign_in.connect(run, stage)
-
-
-def _account(run: Run) -> aws.Aws:
+def _account(run: Run) -> Aws:
     """Stage `check` of what needs AWS only."""
     sign_in.start_sandbox(run)
     with run.recorder.stage("check") as stage:

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
-from model_dockerize import aws, sandbox
+from model_dockerize import sandbox
+from model_dockerize.aws import client
+from model_dockerize.aws.client import Aws
 from model_dockerize.errors import AwsAccessError
 from model_dockerize.pipeline.context import Run
 from model_dockerize.progress import Progress
 from model_dockerize.settings import BatchFile, read_aws_config
 
 
-def connect(run: Run, progress: Progress) -> aws.Aws:
+def connect(run: Run, progress: Progress) -> Aws:
     """The account and region that the settings mean.
 
     Raises:
@@ -20,16 +22,16 @@ def connect(run: Run, progress: Progress) -> aws.Aws:
     if path is None:
         file = run.settings.batch.file
         settings = replace(run.settings.aws, aws_region=run.settings.aws.aws_region or (file.region if file else ""))
-        return aws.connect(settings, run.environment, progress)
+        return client.connect(settings, run.environment, progress)
     said = read_aws_config(path)
     settings = replace(run.settings.aws, aws_region=run.settings.aws.aws_region or said.region)
     if run.settings.run.sandbox:
         progress.info(f"{path.name}: only its region counts in the sandbox, which has an account of its own.")
-        return aws.connect(settings, run.environment, progress)
+        return client.connect(settings, run.environment, progress)
     for secret in (said.secret_key, said.token):
         if secret:
             progress.secret(secret)
-    account = aws.connect(settings, said.applied_to(run.environment), progress)
+    account = client.connect(settings, said.applied_to(run.environment), progress)
     if said.account != account.identity.account:
         raise AwsAccessError(
             f"The credentials belong to account {account.identity.account}, not to {said.account} "
@@ -39,7 +41,7 @@ def connect(run: Run, progress: Progress) -> aws.Aws:
     return account
 
 
-def tell_of_other_region(file: BatchFile, account: aws.Aws, progress: Progress) -> None:
+def tell_of_other_region(file: BatchFile, account: Aws, progress: Progress) -> None:
     """One run has one region: a BatchConfig.yml that names another one is overruled, and its author told."""
     if file.region and file.region != account.identity.region:
         progress.warning(

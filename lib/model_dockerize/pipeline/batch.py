@@ -2,7 +2,12 @@
 
 from dataclasses import replace
 
-from model_dockerize import aws
+from model_dockerize.aws import batch, ecr, ground
+from model_dockerize.aws.batch import JobDefinition, JobQueue
+from model_dockerize.aws.client import Aws
+from model_dockerize.aws.function import ensure_function
+from model_dockerize.aws.ground import Model, Pace
+from model_dockerize.aws.model import Runtime
 from model_dockerize.pipeline.account import tell_of_other_region
 from model_dockerize.pipeline.context import Run
 from model_dockerize.progress import Progress
@@ -15,8 +20,8 @@ ANY_PLATFORM = "linux/amd64"
 
 
 def ensure_jobs(
-    run: Run, account: aws.Aws, model: str, image_uri: str, platform: str, runtime: aws.Runtime, progress: Progress
-) -> tuple[aws.JobDefinition, bool]:
+    run: Run, account: Aws, model: str, image_uri: str, platform: str, runtime: Runtime, progress: Progress
+) -> tuple[JobDefinition, bool]:
     """All that the settings want of AWS Batch: definition, queue, function. Whether any of it changed."""
     jobs = run.settings.batch
     made = ensure_definition(run, account, model, image_uri, platform, runtime, progress)
@@ -24,7 +29,7 @@ def ensure_jobs(
     if jobs.job_queue:
         changed |= ensure_queue(run, account, jobs.job_queue, platform, progress).changed
     if jobs.update_function:
-        function = aws.ensure_function(
+        function = ensure_function(
             account,
             jobs.update_function,
             jobs.job_queue,
@@ -37,37 +42,37 @@ def ensure_jobs(
     return made, changed
 
 
-def ensure_queue(run: Run, account: aws.Aws, queue: str, platform: str, progress: Progress) -> aws.JobQueue:
+def ensure_queue(run: Run, account: Aws, queue: str, platform: str, progress: Progress) -> JobQueue:
     """The queue of that name: somebody else's as it is, else ours with its environment and network."""
-    if theirs := aws.others_queue(account, queue, progress):
+    if theirs := batch.others_queue(account, queue, progress):
         return theirs
-    network = aws.ensure_job_network(account, run.settings.service, progress)
-    return aws.ensure_queue(account, run.settings.batch, queue, network, platform, progress)
+    network = ground.ensure_job_network(account, run.settings.service, progress)
+    return batch.ensure_queue(account, run.settings.batch, queue, network, platform, progress)
 
 
 def ensure_definition(
-    run: Run, account: aws.Aws, model: str, image_uri: str, platform: str, runtime: aws.Runtime, progress: Progress
-) -> aws.JobDefinition:
+    run: Run, account: Aws, model: str, image_uri: str, platform: str, runtime: Runtime, progress: Progress
+) -> JobDefinition:
     """The job definition of `model`, whose image is `image_uri` (repository@sha256:...)."""
-    batch = run.settings.batch
-    if batch.file and batch.file.job_definition:
-        return ensure_written(run, account, batch.file.job_definition, image_uri, runtime, progress)
-    name, batch = batch.definition(model), aws.place_of_jobs(account, batch)
-    batch, service, runtime = aws.as_defined(account, name, batch, run.settings.service, runtime)
-    container = aws.container_of(account, service, image_uri, platform, runtime)
-    return aws.ensure_job_definition(account, batch, name, container, BATCH_COMMAND, {}, progress)
+    jobs = run.settings.batch
+    if jobs.file and jobs.file.job_definition:
+        return ensure_written(run, account, jobs.file.job_definition, image_uri, runtime, progress)
+    name, jobs = jobs.definition(model), batch.place_of_jobs(account, jobs)
+    jobs, service, runtime = batch.as_defined(account, name, jobs, run.settings.service, runtime)
+    container = ground.container_of(account, service, image_uri, platform, runtime)
+    return batch.ensure_job_definition(account, jobs, name, container, BATCH_COMMAND, {}, progress)
 
 
 def ensure_written(
     run: Run,
-    account: aws.Aws,
+    account: Aws,
     written: JobDefinitionConfig,
     image_uri: str,
-    runtime: aws.Runtime,
+    runtime: Runtime,
     progress: Progress,
-) -> aws.JobDefinition:
+) -> JobDefinition:
     """The job definition that section job_def of a BatchConfig.yml describes, for EC2 instances as in that file."""
-    service, batch = run.settings.service, run.settings.batch
+    service, jobs = run.settings.service, run.settings.batch
     sized = replace(
         service,
         cpu=written.vcpus * 1024 if written.vcpus else service.cpu,
@@ -76,33 +81,31 @@ def ensure_written(
         given=service.given | written.given,
     )
     # Without a role of its own a job has the rights of the instance, on which programs of these files rely.
-    ground = runtime if service.task_role else replace(runtime, task_role_arn="")
-    on_instances = replace(batch, compute_type="EC2", given=batch.given | {"compute_type"})
-    name = batch.job_definition_name or written.name
-    jobs, sized, ground = aws.as_defined(account, name, on_instances, sized, ground)
-    container = aws.container_of(account, sized, image_uri, ANY_PLATFORM, ground)
+    stands_on = runtime if service.task_role else replace(runtime, task_role_arn="")
+    on_instances = replace(jobs, compute_type="EC2", given=jobs.given | {"compute_type"})
+    name = jobs.job_definition_name or written.name
+    jobs, sized, stands_on = batch.as_defined(account, name, on_instances, sized, stands_on)
+    container = ground.container_of(account, sized, image_uri, ANY_PLATFORM, stands_on)
     command = BATCH_COMMAND if written.command is None else written.command
-    return aws.ensure_job_definition(account, jobs, name, container, command, dict(written.parameters), progress)
+    return batch.ensure_job_definition(account, jobs, name, container, command, dict(written.parameters), progress)
 
 
-def ensure_runtime(
-    run: Run, account: aws.Aws, model: str, progress: Progress, pace: aws.Pace | None = None
-) -> aws.Runtime:
+def ensure_runtime(run: Run, account: Aws, model: str, progress: Progress, pace: Pace | None = None) -> Runtime:
     """Roles and log group of a job, where no service stands on them too."""
-    batch, service = run.settings.batch, run.settings.service
-    if batch.file and (written := batch.file.job_definition):
+    jobs, service = run.settings.batch, run.settings.service
+    if jobs.file and (written := jobs.file.job_definition):
         repository = run.settings.registry.repository or model
         if not run.settings.registry.push_to_ecr:
-            repository = aws.repository_of(written.image) or repository
+            repository = ecr.repository_of(written.image) or repository
         # The log is named as where the same file is used without a model.
-        name = aws.Model(batch.definition(model), repository)
-        return aws.ensure_runtime(account, service, name, progress, pace, role_of_instance=True)
-    name = aws.Model(service.service or model, run.settings.registry.repository or model)
-    return aws.ensure_runtime(account, service, name, progress, pace)
+        name = Model(jobs.definition(model), repository)
+        return ground.ensure_runtime(account, service, name, progress, pace, role_of_instance=True)
+    name = Model(service.service or model, run.settings.registry.repository or model)
+    return ground.ensure_runtime(account, service, name, progress, pace)
 
 
-def image_of(run: Run, account: aws.Aws, pushed: aws.PushedImage | None, progress: Progress) -> str:
-    """What the definition runs: the image pushed by this run, else the one that job_def names.
+def image_of(run: Run, account: Aws, pushed: str, progress: Progress) -> str:
+    """What the definition runs: the image `pushed` by this run, else (it is empty) the one that job_def names.
 
     Raises:
         InputError: our registry should hold the named one, and does not.
@@ -111,9 +114,9 @@ def image_of(run: Run, account: aws.Aws, pushed: aws.PushedImage | None, progres
     named = file.job_definition.image if file and file.job_definition else ""
     if file:
         tell_of_other_region(file, account, progress)
-    if pushed is None:
-        return aws.pinned(account, named, progress)
-    repository = pushed.uri.partition("@")[0]
+    if not pushed:
+        return ecr.pinned(account, named, progress)
+    repository = pushed.partition("@")[0]
     if file and named and named != repository and not named.startswith((f"{repository}:", f"{repository}@")):
         progress.warning(f"job_def.image {named} is not used: the definition runs what was just pushed.", file.path)
-    return pushed.uri
+    return pushed

@@ -5,7 +5,12 @@ import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from model_dockerize import aws, smoke
+from model_dockerize import smoke
+from model_dockerize.aws.client import Aws
+from model_dockerize.aws.ecs import endpoint
+from model_dockerize.aws.ecs.endpoint import Address
+from model_dockerize.aws.ecs.run_task import MOST_OVERRIDES, run_once
+from model_dockerize.aws.model import Service
 from model_dockerize.errors import AwsError, InputError
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.access import who_can_reach
@@ -19,16 +24,16 @@ _AROUND = 500
 _LAUNCH_SECONDS = 180.0
 
 
-def address(run: Run, account: aws.Aws, service: aws.Service, stage: StageProgress) -> aws.Address:
+def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> Address:
     """Where the service answers, by the user's word (smoke-url) or AWS's."""
     said = run.settings.smoke.smoke_url
-    found = aws.Address(said, said, START_TIMEOUT) if said else aws.address_of(account, service, stage)
+    found = Address(said, said, START_TIMEOUT) if said else endpoint.address_of(account, service, stage)
     run.learn(url=found.url, access=who_can_reach(run.settings.service))
     return found
 
 
 def smoke_deployed(
-    run: Run, prepared: Prepared, account: aws.Aws, service: aws.Service, where: aws.Address, stage: StageProgress
+    run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
 ) -> tuple[str, ...]:
     """The lines of the checks that failed; none when the model is right."""
     if is_asked_from_here(run, prepared, where):
@@ -41,7 +46,7 @@ def smoke_deployed(
     return result.failures
 
 
-def smoke_again(run: Run, prepared: Prepared, where: aws.Address, stage: StageProgress) -> tuple[str, ...]:
+def smoke_again(run: Run, prepared: Prepared, where: Address, stage: StageProgress) -> tuple[str, ...]:
     """As `smoke_deployed`, of a service that nothing was changed of since it proved itself: no task is started."""
     if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
@@ -59,17 +64,17 @@ def smoke_from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress
 
 
 def _inside(
-    run: Run, prepared: Prepared, account: aws.Aws, service: aws.Service, where: aws.Address, stage: StageProgress
+    run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
 ) -> smoke.SmokeResult:
     timeout = float(run.settings.smoke.smoke_timeout)
     try:
-        asked, without = smoke.question(prepared.expectation, START_TIMEOUT, timeout, aws.MOST_OVERRIDES - _AROUND)
+        asked, without = smoke.question(prepared.expectation, START_TIMEOUT, timeout, MOST_OVERRIDES - _AROUND)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The smoke sample cannot be read: {error}", "Correct its path.") from error
     if without:
         stage.warning(f"No job is tried inside of the network: {without}.")
     try:
-        ended = aws.run_once(
+        ended = run_once(
             account,
             service,
             ("probe", where.inside),
@@ -93,7 +98,7 @@ def _inside(
     return result
 
 
-def _refusal(run: Run, where: aws.Address) -> str:
+def _refusal(run: Run, where: Address) -> str:
     """Say why the model, as it is set up, would not answer us; empty where it would."""
     service = run.settings.service
     if service.api_key and not run.settings.smoke.smoke_api_key:
@@ -104,7 +109,7 @@ def _refusal(run: Run, where: aws.Address) -> str:
     return ""
 
 
-def is_asked_from_here(run: Run, prepared: Prepared, where: aws.Address) -> bool:
+def is_asked_from_here(run: Run, prepared: Prepared, where: Address) -> bool:
     """Only our own server can test another one, and only at an address of a task."""
     if not prepared.made_here or not where.inside:
         return True

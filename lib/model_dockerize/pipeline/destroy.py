@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from model_dockerize import aws
+from model_dockerize.aws.client import Aws
+from model_dockerize.aws.destroy import plan_destruction, remove
 from model_dockerize.pipeline.context import Prepared, Run
-from model_dockerize.settings import Settings
+from model_dockerize.pipeline.release import names_of
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class Question:
 
 
 def destroy(
-    run: Run, prepared: Prepared, account: aws.Aws, agreed: Callable[[Question], bool], delete_data: bool = False
+    run: Run, prepared: Prepared, account: Aws, agreed: Callable[[Question], bool], delete_data: bool = False
 ) -> None:
     """Stages `look` and `destroy`, with the question between them."""
     model = prepared.program.name
     with run.recorder.stage("look") as stage:
-        found = aws.plan_destruction(account, names_of(run.settings, model), stage, delete_data)
+        found = plan_destruction(account, names_of(run.settings, model), stage, delete_data)
         going, staying = tuple(map(str, found.things)), tuple(map(str, found.kept))
         if found.data:
             staying += (f"{found.data}: the data of jobs. destroy --delete-data removes it",)
@@ -46,20 +47,5 @@ def destroy(
         return
     run.learn(outcome="failed")
     with run.recorder.stage("destroy") as stage:
-        aws.remove(found, stage)
+        remove(found, stage)
     run.learn(outcome="destroyed", plan=(*(f"- {line}" for line in going), *stays))
-
-
-def names_of(settings: Settings, model: str) -> aws.Names:
-    """What the things of the model are called."""
-    volume = settings.service.volume
-    return aws.Names(
-        model=model,
-        repository=settings.registry.repository or model,
-        job_definition=settings.batch.definition(model),
-        service=settings.service.service or model,
-        task_definition=settings.service.task_definition or model,
-        cluster=settings.service.cluster,
-        function=settings.batch.update_function,
-        volume="" if volume.startswith("fs-") else volume,
-    )

@@ -89,12 +89,7 @@ def _build(run: Run, prepared: Prepared, engine: image.Engine) -> Said[None]:
 
 
 def _engine(run: Run) -> Said[image.Engine]:
-    engine = image.probe(run.environment)
-    if run.settings.image.provenance and not engine.containerd_store:
-        raise EngineError(
-            "provenance: this Docker Engine keeps images in its classic store, which drops attestations.",
-            "Leave provenance out, or turn the engine's containerd image store on.",
-        )
+    engine = make.engine_for(run)
     return Said(f"Docker Engine {engine.version} ({engine.platform}), buildx {engine.buildx_version}", engine)
 
 

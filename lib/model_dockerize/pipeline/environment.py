@@ -4,7 +4,19 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
-from model_dockerize import aws
+from model_dockerize.aws import ecr, ground
+from model_dockerize.aws.batch import (
+    ComputeEnvironment,
+    JobDefinition,
+    JobQueue,
+    ensure_compute_environment,
+    existing_environment,
+    feed,
+)
+from model_dockerize.aws.batch.one_job import submit_one
+from model_dockerize.aws.client import Aws, rehearse
+from model_dockerize.aws.function import ensure_function
+from model_dockerize.aws.ground import Model
 from model_dockerize.errors import InputError
 from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.account import connect, start_sandbox, tell_of_other_region
@@ -53,13 +65,13 @@ def update(run: Run, file: BatchFile) -> None:
         changed |= _lead_function(run, account, file, renamed, stage)
     if file.job:
         with run.recorder.stage("job") as stage:
-            aws.submit_one(account, file.job, stage)
+            submit_one(account, file.job, stage)
         run.learn(outcome="submitted")
         return
     run.learn(outcome="updated" if changed else "unchanged")
 
 
-def ensure_places(run: Run, account: aws.Aws, file: BatchFile, progress: Progress) -> bool:
+def ensure_places(run: Run, account: Aws, file: BatchFile, progress: Progress) -> bool:
     """The compute environment and the queue of the file. Whether one of them was made or changed."""
     changed, made = False, None
     if file.compute_environment:
@@ -71,33 +83,31 @@ def ensure_places(run: Run, account: aws.Aws, file: BatchFile, progress: Progres
 
 
 def ensure_environment(
-    run: Run, account: aws.Aws, written: ComputeEnvironmentConfig, progress: Progress
-) -> aws.ComputeEnvironment:
+    run: Run, account: Aws, written: ComputeEnvironmentConfig, progress: Progress
+) -> ComputeEnvironment:
     """The compute environment of section comp_env: managed, on EC2 instances that AWS chooses, none when idle."""
     service, settings = _as_inputs(run, written)
-    network = aws.ensure_job_network(account, service, progress)
-    return aws.ensure_compute_environment(account, settings, network, batch.ANY_PLATFORM, progress)
+    network = ground.ensure_job_network(account, service, progress)
+    return ensure_compute_environment(account, settings, network, batch.ANY_PLATFORM, progress)
 
 
 def ensure_queue(
-    account: aws.Aws, written: JobQueueConfig, environment: aws.ComputeEnvironment | None, progress: Progress
-) -> aws.JobQueue:
+    account: Aws, written: JobQueueConfig, environment: ComputeEnvironment | None, progress: Progress
+) -> JobQueue:
     """The queue of section job_queue. `environment`: made before it; another one of its name must be there."""
     if environment is None or environment.name != written.compute_environment:
-        environment = aws.existing_environment(account, written.compute_environment)
+        environment = existing_environment(account, written.compute_environment)
     # The file names the environment; of a queue that is there, a priority that it does not say stays.
     said = frozenset(("compute_environment", *(("queue_priority",) if written.priority is not None else ())))
     priority = _PRIORITY if written.priority is None else written.priority
-    return aws.feed(account, written.name, environment.arn, priority, progress, given=said)
+    return feed(account, written.name, environment.arn, priority, progress, given=said)
 
 
-def ensure_definition(
-    run: Run, account: aws.Aws, written: JobDefinitionConfig, progress: Progress
-) -> aws.JobDefinition:
+def ensure_definition(run: Run, account: Aws, written: JobDefinitionConfig, progress: Progress) -> JobDefinition:
     """The job definition of section job_def, with the roles and the log that it needs."""
-    uri = aws.pinned(account, written.image, progress)
-    model = aws.Model(written.name, aws.repository_of(written.image) or written.name)
-    runtime = aws.ensure_runtime(account, run.settings.service, model, progress, role_of_instance=True)
+    uri = ecr.pinned(account, written.image, progress)
+    model = Model(written.name, ecr.repository_of(written.image) or written.name)
+    runtime = ground.ensure_runtime(account, run.settings.service, model, progress, role_of_instance=True)
     # Whose image it is nobody knows here: without a command it does what it does by itself.
     written = replace(written, command=written.command or ())
     return batch.ensure_written(run, account, written, uri, runtime, progress)
@@ -123,7 +133,7 @@ def _as_inputs(run: Run, written: ComputeEnvironmentConfig) -> tuple[ServiceSett
     return service, settings
 
 
-def _lead_function(run: Run, account: aws.Aws, file: BatchFile, renamed: bool, stage: Progress) -> bool:
+def _lead_function(run: Run, account: Aws, file: BatchFile, renamed: bool, stage: Progress) -> bool:
     """The function that sends jobs has to know the queue and the definition: it is told, or somebody how to do that.
 
     `renamed`: there are others than before this run.
@@ -145,17 +155,17 @@ def _lead_function(run: Run, account: aws.Aws, file: BatchFile, renamed: bool, s
     return False
 
 
-def _tell_function(settings: BatchSettings, account: aws.Aws, queue: str, definition: str, stage: Progress) -> bool:
+def _tell_function(settings: BatchSettings, account: Aws, queue: str, definition: str, stage: Progress) -> bool:
     output, source = settings.function_output, settings.function_source
-    function = aws.ensure_function(
+    function = ensure_function(
         account, settings.update_function, queue, definition, stage, output=output, source=source
     )
     return function.changed
 
 
-def _plan(run: Run, file: BatchFile, account: aws.Aws) -> None:
+def _plan(run: Run, file: BatchFile, account: Aws) -> None:
     """The same questions, with a connection that changes nothing."""
-    rehearsal = aws.rehearse(account)
+    rehearsal = rehearse(account)
     steps: list[Callable[[], object]] = [lambda: ensure_places(run, rehearsal.aws, file, Silent())]
     if definition := file.job_definition:
         steps.append(lambda: ensure_definition(run, rehearsal.aws, definition, Silent()))

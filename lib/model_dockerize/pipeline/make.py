@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from model_dockerize import image, program, smoke
-from model_dockerize.errors import BuildError, InputError, SmokeError
+from model_dockerize.errors import BuildError, EngineError, InputError, SmokeError
 from model_dockerize.pipeline import download
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress
@@ -53,6 +53,22 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
         license_key=settings.smoke.license_key,
     )
     return FromFolder(found, identity, platform, expectation, text, version)
+
+
+def engine_for(run: Run) -> image.Engine:
+    """Return the Docker Engine, if it can do what is asked for.
+
+    Raises:
+        EngineError: there is none, it is too old, or it would drop the attestations.
+    """
+    engine = image.probe(run.environment)
+    if run.settings.image.provenance and not engine.containerd_store:
+        raise EngineError(
+            "provenance: this Docker Engine keeps images in its classic store, which drops attestations.",
+            "Leave provenance out, or turn the engine's containerd image store on: "
+            "https://docs.docker.com/engine/storage/containerd/",
+        )
+    return engine
 
 
 def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:

@@ -3,40 +3,43 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from model_dockerize import aws
+from model_dockerize.aws import ecr, ecs, ground
+from model_dockerize.aws.client import TAG, Aws, short_arn
+from model_dockerize.aws.ecs import endpoint, history
+from model_dockerize.aws.ecs.endpoint import Address
+from model_dockerize.aws.ecs.history import Running
+from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Prepared, Run
 
 
-def status(run: Run, account: aws.Aws, prepared: Prepared) -> None:
+def status(run: Run, account: Aws, prepared: Prepared) -> None:
     """Stage `status`: revision, image, build, since when, how many tasks, where it answers."""
     with run.recorder.stage("status") as stage:
         now = _running(run, account, prepared)
         _learn(run, account, now)
         since = f" since {now.since:%Y-%m-%d %H:%M:%S %Z}" if now.since else ""
-        stage.info(
-            f"task definition {aws.short_arn(now.service.task_definition_arn)}{since}, rollout {now.state.lower()}"
-        )
+        stage.info(f"task definition {short_arn(now.service.task_definition_arn)}{since}, rollout {now.state.lower()}")
         stage.info(f"{now.running} of {now.desired} tasks run")
         for name, value in sorted(now.tags.items()):
-            if name.startswith(f"{aws.TAG}:"):
-                stage.info(f"{name.removeprefix(f'{aws.TAG}:')} {value}")
+            if name.startswith(f"{TAG}:"):
+                stage.info(f"{name.removeprefix(f'{TAG}:')} {value}")
         if now.running and not run.settings.smoke.smoke_url:
-            run.learn(url=aws.address_of(account, now.service, stage).url)
+            run.learn(url=endpoint.address_of(account, now.service, stage).url)
     run.learn(outcome="running" if now.running else "stopped")
 
 
-def logs(run: Run, account: aws.Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> None:
+def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> None:
     """The last `lines` lines of the service's log to `show`; with `follow` those that come, until interrupted."""
     service = _running(run, account, prepared).service
-    read = aws.follow_log if follow else aws.log_lines
+    read = follow_log if follow else log_lines
     for line in read(account, service, lines):
         show(line)
     run.learn(outcome="read")
 
 
-def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
+def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
     """Stages `rollback` and `smoke-deployed`: the service runs a former task definition again, and it answers.
 
     Args:
@@ -45,16 +48,16 @@ def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
     with run.recorder.stage("rollback") as stage:
         now = _running(run, account, prepared)
         target = _target(account, now, to)
-        verdict = aws.rollback(account, now.service, target, run.settings.service.wait_timeout, stage)
+        verdict = ecs.rollback(account, now.service, target, run.settings.service.wait_timeout, stage)
         if verdict and verdict.outcome != "deployed":
             raise RolloutError(
-                f"Going back to {aws.short_arn(target)} ended as {verdict.outcome}: {verdict.reason}",
+                f"Going back to {short_arn(target)} ended as {verdict.outcome}: {verdict.reason}",
                 "Read why above; model-dockerize status says what runs now.",
                 verdict.details(),
             )
         former = _running(run, account, prepared)
         name = run.settings.service.service or prepared.program.name
-        run.settings = replace(run.settings, service=aws.as_deployed(account, run.settings.service, name))
+        run.settings = replace(run.settings, service=ground.as_deployed(account, run.settings.service, name))
         _learn(run, account, former)
         if former.desired == 0:
             run.learn(outcome="deployed")
@@ -67,9 +70,9 @@ def rollback(run: Run, account: aws.Aws, prepared: Prepared, to: str) -> None:
     run.learn(outcome="deployed")
 
 
-def _prove(run: Run, account: aws.Aws, prepared: Prepared, former: aws.Running, address: aws.Address) -> None:
+def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address: Address) -> None:
     # The folder's expected result is that of its present program, which is not what runs now.
-    build = aws.build_of(account, former.image)
+    build = ecr.build_of(account, former.image)
     expectation = replace(prepared.expectation, build_id=build, sample_expected=None)
     with run.recorder.stage("smoke-deployed") as stage:
         failed = deployed.smoke_deployed(
@@ -77,37 +80,37 @@ def _prove(run: Run, account: aws.Aws, prepared: Prepared, former: aws.Running, 
         )
         if failed:
             raise DeployedSmokeError(
-                f"The service is back at {aws.short_arn(former.service.task_definition_arn)}, but it does not answer "
+                f"The service is back at {short_arn(former.service.task_definition_arn)}, but it does not answer "
                 "as a model must.",
                 "Go further back with model-dockerize rollback, or deploy a corrected program.",
                 failed,
             )
 
 
-def _running(run: Run, account: aws.Aws, prepared: Prepared) -> aws.Running:
+def _running(run: Run, account: Aws, prepared: Prepared) -> Running:
     settings = run.settings.service
-    return aws.running(account, settings.cluster, settings.service or prepared.program.name)
+    return history.running(account, settings.cluster, settings.service or prepared.program.name)
 
 
-def _target(account: aws.Aws, now: aws.Running, to: str) -> str:
+def _target(account: Aws, now: Running, to: str) -> str:
     here = now.service.task_definition_arn
     if to:
         return f"{here.rpartition(':')[0]}:{to}"
-    target = aws.previous(account, now)
+    target = history.previous(account, now)
     if target is None:
         raise InputError(
-            f"Service {now.service.name} has nothing to go back to: {aws.short_arn(here)} is the first that it ran.",
+            f"Service {now.service.name} has nothing to go back to: {short_arn(here)} is the first that it ran.",
             "Deploy a corrected program, or name a revision: model-dockerize rollback --to N",
         )
     return target
 
 
-def _learn(run: Run, account: aws.Aws, now: aws.Running) -> None:
+def _learn(run: Run, account: Aws, now: Running) -> None:
     run.learn(
         service_arn=now.service.arn,
         task_definition_arn=now.service.task_definition_arn,
         image_uri=now.image,
-        image=aws.short_arn(now.service.task_definition_arn),
+        image=short_arn(now.service.task_definition_arn),
         digest=now.digest,
-        build_id=aws.build_of(account, now.image),
+        build_id=ecr.build_of(account, now.image),
     )

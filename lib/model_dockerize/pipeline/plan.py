@@ -3,10 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from model_dockerize import aws
-from model_dockerize.pipeline import batch
-from model_dockerize.pipeline.context import Prepared, Run
-from model_dockerize.pipeline.ship import serving, stand, wants_jobs
+from model_dockerize.aws.client import rehearse
+from model_dockerize.pipeline.release import Release
+from model_dockerize.pipeline.stages import STAGES
 from model_dockerize.progress import Progress, Silent
 
 
@@ -23,49 +22,17 @@ class _WarningsOnly(Silent):
         self._stage.secret(value)
 
 
-def plan(run: Run, prepared: Prepared, account: aws.Aws) -> None:
+def plan(release: Release) -> None:
     """Stage `plan`: every resource with what would happen to it, in the order of the run."""
-    settings, model = run.settings, prepared.program
-    rehearsal = aws.rehearse(account)
-    only_asking = rehearsal.aws
-    with run.recorder.stage("plan") as stage:
-        quiet = _WarningsOnly(stage)
-        if settings.registry.push_to_ecr:
-            image_line, uri = _image(run, prepared, only_asking, quiet)
-        else:
-            uri = batch.image_of(run, only_asking, None, quiet)
-            image_line = f"= image {uri}"
-        ground: aws.Runtime | None = None
-        if settings.service.deploy_service or settings.batch.create_job_def:
-            ground = stand(run, prepared, only_asking, quiet)
-        if wants_jobs(run, prepared) and ground:
-            batch.ensure_jobs(run, only_asking, model.name, uri, prepared.platform, ground, quiet)
-        if isinstance(ground, aws.Foundations):
-            run.settings = settings = replace(settings, service=ground.settings)
-            family, name = settings.service.task_definition or model.name, settings.service.service or model.name
-            served = serving(run, prepared, only_asking, uri, ground)
-            definition = aws.ensure_task_definition(only_asking, family, served, quiet)
-            service = aws.ensure_service(only_asking, settings.service, name, definition, ground, quiet)
-            aws.ensure_scaling(only_asking, settings.service, service, quiet)
+    run, rehearsal = release.run, rehearse(release.account)
+    with run.recorder.stage("plan") as progress:
+        asked = replace(release, account=rehearsal.aws)
+        for stage in STAGES:
+            if stage.is_wanted(asked):
+                asked = stage.ask(asked, _WarningsOnly(progress))
         lines = tuple(map(str, rehearsal.changes))
         changes = sum(change.action != "leave" for change in rehearsal.changes)
-        stage.info(f"{changes} things would be made or changed.")
-        if not changes and image_line.startswith("="):
-            stage.unchanged("Everything is as it should be.")
-    run.learn(outcome="planned", plan=(image_line, *lines))
-
-
-def _image(run: Run, prepared: Prepared, account: aws.Aws, quiet: Silent) -> tuple[str, str]:
-    """The image's line of the plan, and the address under which definitions would name it."""
-    registry, model = run.settings.registry, prepared.program
-    name, version = registry.repository or model.name, registry.version or model.version
-    found = aws.find_build(account, name, prepared.build_id)
-    if found:
-        aws.ensure_rules(account, name, registry, quiet)
-        missing = aws.tag_image(account, name, found.digest, (version, aws.build_tag(prepared.build_id)))
-        tagged = f"~ image {name} (tag {', '.join(missing)})" if missing else f"= image {name}:{version}"
-        return tagged, found.uri
-    aws.check_tag(account, name, version)
-    repository = aws.ensure_repository(account, name, quiet)
-    aws.ensure_rules(account, name, registry, quiet)
-    return f"+ image {name}:{version} (build, smoke test, push)", f"{repository.uri}@{aws.TO_COME}"
+        progress.info(f"{changes} things would be made or changed.")
+        if not changes and asked.image_line.startswith("="):
+            progress.unchanged("Everything is as it should be.")
+    run.learn(outcome="planned", plan=(asked.image_line, *lines))

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 
-from model_dockerize import aws
+from model_dockerize.aws import permissions
+from model_dockerize.aws.iam import Where
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import Run
-from model_dockerize.pipeline.destroy import names_of
+from model_dockerize.pipeline.release import names_of
 
 
 def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
@@ -17,13 +18,13 @@ def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
     settings, known = run.settings, run.environment
     with run.recorder.stage("program") as stage:
         model = make.inspect(run, stage).program.name
-    where = aws.Where(settings.aws.aws_account_id or "ACCOUNT", settings.aws.aws_region or "*")
+    where = Where(settings.aws.aws_account_id or "ACCOUNT", settings.aws.aws_region or "*")
     names = names_of(settings, model)
     documents = {
-        "policy": aws.permissions(settings, names, where, after_bootstrap),
-        "policy-for-stacks": aws.stacks(settings, where, after_bootstrap),
-        "policy-for-destroy": aws.removal(names, where),
-        "trust": aws.trust(
+        "policy": permissions.run_policy(settings, names, where, after_bootstrap),
+        "policy-for-stacks": permissions.stack_policy(settings, where, after_bootstrap),
+        "policy-for-destroy": permissions.destroy_policy(names, where),
+        "trust": permissions.trust_policy(
             known.get("GITHUB_REPOSITORY", "OWNER/REPO"),
             known.get("GITHUB_REPOSITORY_ID", "REPO-ID"),
             known.get("GITHUB_REPOSITORY_OWNER_ID", "OWNER-ID"),

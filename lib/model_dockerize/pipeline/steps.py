@@ -1,55 +1,42 @@
 """Single steps on the way to a service, for people who walk it one by one. `run` and `deploy` contain them."""
 
-from model_dockerize import aws, image
-from model_dockerize.pipeline import ship
-from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize import image
+from model_dockerize.aws import ecr, ground
+from model_dockerize.aws.client import Aws
+from model_dockerize.pipeline.context import Run
 from model_dockerize.report import StageProgress
 
 
-def login(run: Run, account: aws.Aws) -> None:
+def login(run: Run, account: Aws) -> None:
     """Stage `login`: Docker's command line may use the account's registry, for the twelve hours of ECR's token."""
     with run.recorder.stage("login") as stage:
         engine = image.probe(run.environment)
-        found = aws.login(account)
+        found = ecr.login(account)
         image.log_in(engine, image.RegistryAuth(found.username, found.password, found.registry))
         stage.info(f"docker is signed in to {found.registry} until {found.expires_at:%Y-%m-%d %H:%M %Z}")
     run.learn(outcome="signed-in")
 
 
-def network(run: Run, account: aws.Aws) -> None:
+def network(run: Run, account: Aws) -> None:
     """Stage `network`: the VPC of the services with its subnets and security groups, as given or ours."""
     with run.recorder.stage("network") as stage:
-        made = aws.ensure_network(account, run.settings.service, stage)
+        made = ground.ensure_network(account, run.settings.service, stage)
         stage.info(f"vpc {made.vpc_id}, subnets {', '.join(made.subnet_ids)}")
         if made.security_group_ids:
             stage.info(f"security groups {', '.join(made.security_group_ids)}")
         _conclude(run, account, stage)
 
 
-def bootstrap(run: Run, account: aws.Aws) -> None:
+def bootstrap(run: Run, account: Aws) -> None:
     """Stage `bootstrap`: the role that CloudFormation acts by, the bound of all roles, and the shared stack."""
     with run.recorder.stage("bootstrap") as stage:
-        role = aws.bootstrap(account, run.settings.service, stage)
+        role = ground.bootstrap(account, run.settings.service, stage)
         stage.info(f"From now on stacks of models are made by {role}.")
         stage.info("The policy for whoever deploys: model-dockerize iam-policy --after-bootstrap")
         _conclude(run, account, stage)
 
 
-def task_definition(run: Run, prepared: Prepared, engine: image.Engine, account: aws.Aws) -> None:
-    """Stages of the push, `foundations` and `task-definition`: a revision of the pushed image, which nothing runs."""
-    pushed, _, ground = ship.ground(run, prepared, engine, account)
-    assert isinstance(ground, aws.Foundations)  # noqa: S101 - deploy-service is what this command asks for
-    with run.recorder.stage("task-definition") as stage:
-        family = run.settings.service.task_definition or prepared.program.name
-        container = ship.serving(run, prepared, account, pushed.uri, ground)
-        made = aws.ensure_task_definition(account, family, container, stage)
-        stage.info(f"{made.short} runs {pushed.uri}")
-        if not made.changed:
-            stage.unchanged("It means the same already.")
-    run.learn(outcome="registered" if made.changed else "unchanged", task_definition_arn=made.arn)
-
-
-def _conclude(run: Run, account: aws.Aws, stage: StageProgress) -> None:
+def _conclude(run: Run, account: Aws, stage: StageProgress) -> None:
     if all(change.action == "leave" for change in account.changes):
         stage.unchanged("All of it is there.")
         run.learn(outcome="unchanged")

@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from model_dockerize import aws
+from model_dockerize.aws.batch import array_jobs, latest_job_definition
+from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, log_of, send_jobs, underway
+from model_dockerize.aws.client import Aws
 from model_dockerize.errors import BatchError, InputError
 from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.context import Prepared, Run
@@ -16,23 +18,23 @@ _LOGS = 5  # of how many failures of a list the log is shown: the others fail fo
 _LISTED = 20
 
 
-def submit(run: Run, prepared: Prepared, account: aws.Aws, inputs: tuple[str, ...], output: str) -> None:
+def submit(run: Run, prepared: Prepared, account: Aws, inputs: tuple[str, ...], output: str) -> None:
     """Stages `submit` and `jobs`: a job for every input, many of them as array jobs. Red unless all succeeded."""
     settings, model = run.settings, prepared.program.name
     _check(inputs, output)
     queue = settings.batch.job_queue or QUEUE
-    sent: list[aws.Job] = []
-    over: list[aws.Job] = []
+    sent: list[Job] = []
+    over: list[Job] = []
     with _cancelled(run, account, sent):
         with run.recorder.stage("submit") as stage:
-            definition = aws.latest_job_definition(account, settings.batch.definition(model))
+            definition = latest_job_definition(account, settings.batch.definition(model))
             batch.ensure_queue(run, account, queue, prepared.platform, stage)
-            for job in aws.send_jobs(account, queue, definition.arn, model, inputs, output, stage):
+            for job in send_jobs(account, queue, definition.arn, model, inputs, output, stage):
                 sent.append(job)  # one by one: what is sent must be known if the next cannot be
         run.learn(job_definition_arn=definition.arn, job_definition_revision=definition.revision)
         with run.recorder.stage("jobs") as stage:
             group = definition.log_group
-            for job in aws.follow_jobs(account, queue, sent, stage):
+            for job in follow_jobs(account, queue, sent, stage):
                 failures = sum(told.status == "FAILED" for told in over)
                 if job.status == "SUCCEEDED" or failures < _LOGS:
                     _show(account, group, job, stage)
@@ -48,10 +50,12 @@ def submit(run: Run, prepared: Prepared, account: aws.Aws, inputs: tuple[str, ..
 
 def _check(inputs: tuple[str, ...], output: str) -> None:
     """Raises InputError before anything is sent: all that is wrong with the list at once."""
-    problems = [f"{path[:80]}...: longer than a job can be told" for path in inputs if aws.too_long(path, output)]
+    problems = [
+        f"{path[:80]}...: longer than a job can be told" for path in inputs if array_jobs.too_long(path, output)
+    ]
     problems += [f"{path!r}: a path of one line" for path in inputs if "\n" in path]
     if output != "-":
-        times = Counter(aws.place(output, path) for path in inputs)
+        times = Counter(array_jobs.place(output, path) for path in inputs)
         problems += [f"{place}: the output of {n} inputs" for place, n in times.items() if n > 1]
     if problems:
         raise InputError(
@@ -61,14 +65,14 @@ def _check(inputs: tuple[str, ...], output: str) -> None:
         )
 
 
-def _show(account: aws.Aws, group: str, job: aws.Job, stage: Progress) -> None:
+def _show(account: Aws, group: str, job: Job, stage: Progress) -> None:
     if job.status == "FAILED":
         stage.warning(_line(job))
-    for line in aws.log_of(account, group, job):
+    for line in log_of(account, group, job):
         stage.output(f"{job.inputs[0]}: {line}")
 
 
-def _failure(failed: list[aws.Job], total: int) -> BatchError:
+def _failure(failed: list[Job], total: int) -> BatchError:
     lines = [_line(job) for job in failed[:_LISTED]]
     more = len(failed) - len(lines)
     logs = "Their logs are above." if len(failed) <= _LOGS else f"The logs of the first {_LOGS} are above."
@@ -79,13 +83,13 @@ def _failure(failed: list[aws.Job], total: int) -> BatchError:
     )
 
 
-def _line(job: aws.Job) -> str:
+def _line(job: Job) -> str:
     code = "" if job.exit_code is None else f", exit code {job.exit_code}"
     return f"{job.inputs[0]}: {job.reason or 'no reason given'}{code} (job {job.id})"
 
 
 @contextmanager
-def _cancelled(run: Run, account: aws.Aws, sent: list[aws.Job]) -> Iterator[None]:
+def _cancelled(run: Run, account: Aws, sent: list[Job]) -> Iterator[None]:
     """Whatever ends us while jobs are under way: they are ended too, or it is said that they go on without us."""
     try:
         yield
@@ -98,10 +102,10 @@ def _cancelled(run: Run, account: aws.Aws, sent: list[aws.Job]) -> Iterator[None
         raise
 
 
-def _leave_or_end(account: aws.Aws, sent: list[aws.Job], on_cancel: str, stage: Progress) -> None:
-    left = going = aws.underway(account, sent)
+def _leave_or_end(account: Aws, sent: list[Job], on_cancel: str, stage: Progress) -> None:
+    left = going = underway(account, sent)
     if on_cancel == "rollback":
-        left = aws.end_jobs(account, going, "model-dockerize submit was cancelled")
+        left = end_jobs(account, going, "model-dockerize submit was cancelled")
         stage.info(f"{len(going) - len(left)} of {len(going)} jobs that were under way were told to end.")
     for job in left:
         many = f" for {len(job.inputs)} inputs" if len(job.inputs) > 1 else ""

@@ -19,7 +19,7 @@ from botocore.loaders import create_loader
 from botocore.model import ServiceModel
 from tests.rig.judges import ec2_text, limits, resources
 
-from model_dockerize.aws import TO_COME
+from model_dockerize.aws.client import TO_COME
 
 _OURS = "model-dockerize"  # in the user agent of the product's clients
 

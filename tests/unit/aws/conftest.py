@@ -25,7 +25,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.server import ThreadedMotoServer
 from werkzeug.test import Client
 
-from model_dockerize import aws
+from model_dockerize.aws.client import Aws, connect
+from model_dockerize.aws.ground import Model, Names
 from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, to_settings
 from tests.rig.leaks import planted
 from tests.rig.progress import Said
@@ -36,8 +37,8 @@ DIGEST = "sha256:" + "ab" * 32
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@{DIGEST}"
 
 
-IRIS = aws.Model("iris", "iris")
-NAMES = aws.Names("iris", "iris", "iris", "iris", "iris", "model-dockerize")
+IRIS = Model("iris", "iris")
+NAMES = Names("iris", "iris", "iris", "iris", "iris", "model-dockerize")
 _FORGOTTEN = ("deploymentConfiguration", "healthCheckGracePeriodSeconds")
 
 
@@ -45,7 +46,7 @@ _FORGOTTEN = ("deploymentConfiguration", "healthCheckGracePeriodSeconds")
 class Hooks:
     """Functions that botocore calls before every call of ours; they may raise what AWS would."""
 
-    aws: aws.Aws
+    aws: Aws
     added: list[tuple[str, str, Any]]
     services: tuple[str, ...] = ("ec2", "ecs", "ecr", "efs", "iam", "logs", "batch", "elbv2", "application-autoscaling")
 
@@ -102,7 +103,7 @@ class Hooks:
 class Account:
     """A connection, what it said, and every call that it made."""
 
-    aws: aws.Aws
+    aws: Aws
     said: Said
     calls: list[str]
     hooks: Hooks
@@ -199,9 +200,9 @@ def environment(moto_url: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def connection(environment: dict[str, str]) -> aws.Aws:
+def connection(environment: dict[str, str]) -> Aws:
     """One for all tests: botocore takes half a second to read what EC2 can do."""
-    return aws.connect(AwsSettings("", ""), environment, Said())
+    return connect(AwsSettings("", ""), environment, Said())
 
 
 @pytest.fixture
@@ -216,7 +217,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
 
 
 @pytest.fixture
-def account(connection: aws.Aws, stacks: Stacks) -> Iterator[Account]:
+def account(connection: Aws, stacks: Stacks) -> Iterator[Account]:
     """An empty account, and fresh ears. Hooks that a test puts on a client end with it."""
     for service in ("ec2", "ecs", "ecr", "efs", "logs", "batch", "elbv2", "applicationautoscaling", "cloudformation"):
         get_backend(service)[ACCOUNT].pop("us-east-1", None)

@@ -7,36 +7,37 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from model_dockerize import aws
+from model_dockerize.aws import batch, ecr, ecs
+from model_dockerize.aws.batch import JobDefinition
+from model_dockerize.aws.ground import container_of, ensure_foundations
+from model_dockerize.aws.model import Container, Foundations, Runtime, Service, TaskDefinition
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, PushError
 
 from .conftest import DIGEST, IMAGE, IRIS, Account, batch_settings, settings
 
 
-def foundations(account: Account, **changes: Any) -> aws.Foundations:
-    return aws.ensure_foundations(account.aws, settings(**changes), IRIS, account.said)
+def foundations(account: Account, **changes: Any) -> Foundations:
+    return ensure_foundations(account.aws, settings(**changes), IRIS, account.said)
 
 
-def everything(account: Account) -> tuple[aws.Foundations, aws.JobDefinition, aws.TaskDefinition, aws.Service]:
+def everything(account: Account) -> tuple[Foundations, JobDefinition, TaskDefinition, Service]:
     ground = foundations(account)
     job = job_definition(account, ground)
     definition = task_definition(account, ground)
-    service = aws.ensure_service(account.aws, settings(), "iris", definition, ground, account.said)
+    service = ecs.ensure_service(account.aws, settings(), "iris", definition, ground, account.said)
     return ground, job, definition, service
 
 
-def container(account: Account, ground: aws.Runtime, image: str = IMAGE, **changes: Any) -> aws.Container:
-    return aws.container_of(account.aws, settings(**changes), image, "linux/amd64", ground)
+def container(account: Account, ground: Runtime, image: str = IMAGE, **changes: Any) -> Container:
+    return container_of(account.aws, settings(**changes), image, "linux/amd64", ground)
 
 
-def task_definition(
-    account: Account, ground: aws.Foundations, image: str = IMAGE, **changes: Any
-) -> aws.TaskDefinition:
-    return aws.ensure_task_definition(account.aws, "iris", container(account, ground, image, **changes), account.said)
+def task_definition(account: Account, ground: Foundations, image: str = IMAGE, **changes: Any) -> TaskDefinition:
+    return ecs.ensure_task_definition(account.aws, "iris", container(account, ground, image, **changes), account.said)
 
 
-def job_definition(account: Account, ground: aws.Foundations, image: str = IMAGE) -> aws.JobDefinition:
-    return aws.ensure_job_definition(
+def job_definition(account: Account, ground: Foundations, image: str = IMAGE) -> JobDefinition:
+    return batch.ensure_job_definition(
         account.aws,
         batch_settings(),
         "iris",
@@ -87,7 +88,7 @@ class TestDefinitions:
         account.hooks.add(refuse)
         assert task_definition(account, ground).revision == 1
         refusals = iter([1])
-        old = aws.Foundations(**{**ground.__dict__, "fresh_roles": False})
+        old = Foundations(**{**ground.__dict__, "fresh_roles": False})
         with pytest.raises((AwsError, AwsAccessError)):
             task_definition(account, old, memory=4096)
 
@@ -121,33 +122,33 @@ class TestService:
 
     def test_only_what_differs_is_said(self, account: Account) -> None:
         ground, _, definition, _ = everything(account)
-        scaled = aws.ensure_service(account.aws, settings(desired_count=2), "iris", definition, ground, account.said)
+        scaled = ecs.ensure_service(account.aws, settings(desired_count=2), "iris", definition, ground, account.said)
         assert scaled.changed
         assert account.said.infos[-1] == "service iris: changing desiredCount 1 -> 2"
         new = task_definition(account, ground, IMAGE.replace("ab" * 32, "cd" * 32))
-        aws.ensure_service(account.aws, settings(desired_count=2), "iris", new, ground, account.said)
+        ecs.ensure_service(account.aws, settings(desired_count=2), "iris", new, ground, account.said)
         assert account.said.infos[-1] == "service iris: rolling iris:1 -> iris:2"
 
     def test_a_deleted_service_is_made_again(self, account: Account) -> None:
         ground, _, definition, _ = everything(account)
         account.aws.ecs.delete_service(cluster=ground.cluster, service="iris", force=True)
-        made = aws.ensure_service(account.aws, settings(), "iris", definition, ground, account.said)
+        made = ecs.ensure_service(account.aws, settings(), "iris", definition, ground, account.said)
         assert made.changed
 
     def test_nothing_stays_after_a_failed_first_deployment(self, account: Account) -> None:
         *_, service = everything(account)
         account.calls.clear()
-        said = aws.settle_failed_first_deployment(account.aws, service, account.said)
+        said = ecs.settle_failed_first_deployment(account.aws, service, account.said)
         assert "0 tasks" in said
         assert account.changes() == ["ecs:UpdateService"]
         account.calls.clear()
-        assert aws.rollback(account.aws, service, None, 5, account.said) is None
+        assert ecs.rollback(account.aws, service, None, 5, account.said) is None
         assert account.changes() == []
 
 
 class TestRegistry:
     def test_made_as_the_console_makes_it(self, account: Account) -> None:
-        made = aws.ensure_repository(account.aws, "models/iris", account.said)
+        made = ecr.ensure_repository(account.aws, "models/iris", account.said)
         assert made.created
         assert made.uri.endswith("/models/iris")
         (there,) = account.aws.ecr.describe_repositories(repositoryNames=["models/iris"])["repositories"]
@@ -155,17 +156,17 @@ class TestRegistry:
         assert there["imageScanningConfiguration"]["scanOnPush"] is False
         assert there["encryptionConfiguration"]["encryptionType"] == "AES256"
         account.calls.clear()
-        assert not aws.ensure_repository(account.aws, "models/iris", account.said).created
+        assert not ecr.ensure_repository(account.aws, "models/iris", account.said).created
         assert account.changes() == []
 
     @pytest.mark.parametrize("name", ["", "a", "Iris", "a//b", "-a", "a b", "iris:1", "a" * 257])
     def test_names_that_ecr_does_not_take(self, account: Account, name: str) -> None:
         with pytest.raises(InputError, match="cannot be the name of an ECR repository"):
-            aws.ensure_repository(account.aws, name, account.said)
+            ecr.ensure_repository(account.aws, name, account.said)
         assert account.calls == []
 
     def test_login_shows_no_password(self, account: Account) -> None:
-        login = aws.login(account.aws)
+        login = ecr.login(account.aws)
         assert login.username == "AWS"
         assert login.password in account.said.secrets
         assert login.password not in repr(login)
@@ -188,29 +189,29 @@ class TestRegistry:
         return image["imageId"]["imageDigest"]
 
     def test_one_push_many_tags_verified(self, account: Account) -> None:
-        aws.ensure_repository(account.aws, "iris", account.said)
+        ecr.ensure_repository(account.aws, "iris", account.said)
         digest = self.push(account, "1.0", "a")
-        assert aws.find_build(account.aws, "iris", "0123") is None
-        assert aws.find_build(account.aws, "nowhere", "0123") is None
-        assert aws.tag_image(account.aws, "iris", digest, ["1.0", "build-0123"]) == ("build-0123",)
+        assert ecr.find_build(account.aws, "iris", "0123") is None
+        assert ecr.find_build(account.aws, "nowhere", "0123") is None
+        assert ecr.tag_image(account.aws, "iris", digest, ["1.0", "build-0123"]) == ("build-0123",)
         account.calls.clear()
-        assert aws.tag_image(account.aws, "iris", digest, ["1.0", "build-0123"]) == ()
+        assert ecr.tag_image(account.aws, "iris", digest, ["1.0", "build-0123"]) == ()
         assert account.changes() == []
-        found = aws.find_build(account.aws, "iris", "0123")
-        assert found == aws.verify(account.aws, "iris", digest, ["1.0", "build-0123"])
+        found = ecr.find_build(account.aws, "iris", "0123")
+        assert found == ecr.verify(account.aws, "iris", digest, ["1.0", "build-0123"])
         assert found
         assert found.uri.endswith(f"/iris@{digest}")
         assert found.tags == ("1.0", "build-0123")
 
     def test_another_image_under_the_tag_is_seen(self, account: Account) -> None:
-        aws.ensure_repository(account.aws, "iris", account.said)
+        ecr.ensure_repository(account.aws, "iris", account.said)
         digest = self.push(account, "1.0", "a")
-        aws.tag_image(account.aws, "iris", digest, ["keep"])
+        ecr.tag_image(account.aws, "iris", digest, ["keep"])
         other = self.push(account, "1.0", "b")
         with pytest.raises(PushError, match=r"under 1\.0") as caught:
-            aws.verify(account.aws, "iris", digest, ["1.0", "keep"])
+            ecr.verify(account.aws, "iris", digest, ["1.0", "keep"])
         assert caught.value.details == (f"1.0: {other}",)
         with pytest.raises(PushError, match="although it was pushed"):
-            aws.verify(account.aws, "iris", DIGEST, [])
+            ecr.verify(account.aws, "iris", DIGEST, [])
         with pytest.raises(PushError, match="does not hold"):
-            aws.tag_image(account.aws, "iris", DIGEST, ["x"])
+            ecr.tag_image(account.aws, "iris", DIGEST, ["x"])

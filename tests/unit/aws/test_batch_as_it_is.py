@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws import batch, ground
+from model_dockerize.aws.batch import ComputeEnvironment, JobQueue
 from model_dockerize.aws.batch.compute_environment import compute_resources
 from model_dockerize.aws.batch.job_definition import job_definition
 from model_dockerize.aws.batch.runnable import why_runnable
+from model_dockerize.aws.client import Aws
 from model_dockerize.aws.existing import carried
+from model_dockerize.aws.model import Container, Network, Runtime, Subnet
 from model_dockerize.errors import BatchError, InputError
 from model_dockerize.progress import Progress
 from tests.rig.answers import answering
@@ -19,7 +22,7 @@ from tests.rig.progress import Said
 from .conftest import IMAGE, batch_settings, settings
 
 SUBNET, GROUP = "subnet-0123456789abcdef0", "sg-0123456789abcdef0"
-NETWORK = aws.Network("vpc-0123456789abcdef0", (aws.Subnet(SUBNET, "us-east-1a"),), (GROUP,))
+NETWORK = Network("vpc-0123456789abcdef0", (Subnet(SUBNET, "us-east-1a"),), (GROUP,))
 ARN = "arn:aws:batch:us-east-1:123456789012"
 OURS = {"model-dockerize": "batch"}
 AMD = "linux/amd64"
@@ -64,7 +67,7 @@ class Places:
     looks: int = 0
     gone_after: int = 0  # looks until what is DELETING is gone
 
-    def account(self, progress: Progress | None = None) -> tuple[aws.Aws, list[tuple[str, Any]]]:
+    def account(self, progress: Progress | None = None) -> tuple[Aws, list[tuple[str, Any]]]:
         return answering(
             {
                 "DescribeComputeEnvironments": self._environments,
@@ -98,11 +101,9 @@ def changes(asked: list[tuple[str, Any]]) -> list[str]:
 def no_sleep(_: float) -> None: ...
 
 
-def ensured(
-    account: aws.Aws, platform: str = AMD, said: Progress | None = None, **inputs: Any
-) -> aws.ComputeEnvironment:
+def ensured(account: Aws, platform: str = AMD, said: Progress | None = None, **inputs: Any) -> ComputeEnvironment:
     wanted = batch_settings(**{"compute_environment": "e", **inputs})
-    return aws.ensure_compute_environment(account, wanted, NETWORK, platform, said or Said(), no_sleep)
+    return batch.ensure_compute_environment(account, wanted, NETWORK, platform, said or Said(), no_sleep)
 
 
 class TestOfOthers:
@@ -118,7 +119,7 @@ class TestOfOthers:
     def test_an_environment_is_used_and_not_changed(self, there: dict[str, Any]) -> None:
         said = Said()
         account, asked = Places(environment=there).account()
-        assert ensured(account, said=said, max_vcpus=16, compute_type="SPOT") == aws.ComputeEnvironment(
+        assert ensured(account, said=said, max_vcpus=16, compute_type="SPOT") == ComputeEnvironment(
             there["computeEnvironmentArn"], "e", changed=False
         )
         assert changes(asked) == []
@@ -130,11 +131,11 @@ class TestOfOthers:
         theirs = queue(tags={}, priority=300, state="DISABLED", computeEnvironmentOrder=order)
         said = Said()
         account, asked = Places(queue=theirs).account()
-        used = aws.feed(account, "q", f"{ARN}:compute-environment/e", 1, said, no_sleep)
-        assert used == aws.others_queue(account, "q", said) == aws.JobQueue(theirs["jobQueueArn"], "q", changed=False)
+        used = batch.feed(account, "q", f"{ARN}:compute-environment/e", 1, said, no_sleep)
+        assert used == batch.others_queue(account, "q", said) == JobQueue(theirs["jobQueueArn"], "q", changed=False)
         assert changes(asked) == []
         assert "DISABLED" in said.warnings[0]
-        assert aws.others_queue(Places().account()[0], "q", said) is None
+        assert batch.others_queue(Places().account()[0], "q", said) is None
 
 
 class TestStates:
@@ -191,10 +192,10 @@ class TestInstances:
         job_definition(batch_settings(compute_type="EC2"), "j", a_container(cpu=2048), (), {})
 
 
-def a_container(**inputs: Any) -> aws.Container:
+def a_container(**inputs: Any) -> Container:
     role = "arn:aws:iam::123456789012:role/r"
-    runtime = aws.Runtime(execution_role_arn=role, task_role_arn="", log_group="/m", fresh_roles=False)
-    return aws.container_of(answering({})[0], settings(**{"memory": 4096, **inputs}), IMAGE, AMD, runtime)
+    runtime = Runtime(execution_role_arn=role, task_role_arn="", log_group="/m", fresh_roles=False)
+    return ground.container_of(answering({})[0], settings(**{"memory": 4096, **inputs}), IMAGE, AMD, runtime)
 
 
 class TestDefinitions:
@@ -235,11 +236,11 @@ class TestDefinitions:
     def test_what_inputs_could_say_and_do_not_stays(self) -> None:
         account, _ = answering({"DescribeJobDefinitions": lambda _: {"jobDefinitions": [{**self.LATEST, "revision": 1}]}})
         runtime = a_container().runtime
-        jobs, service, ground = aws.as_defined(account, "j", batch_settings(), settings(memory=4096), runtime)
-        assert (jobs.compute_type, ground.task_role_arn, service.memory) == ("EC2", "theirs", 4096)
-        assert (service.secrets, ground.execution_role_arn) == ((("K", "arn"),), runtime.execution_role_arn)
+        jobs, service, stands_on = batch.as_defined(account, "j", batch_settings(), settings(memory=4096), runtime)
+        assert (jobs.compute_type, stands_on.task_role_arn, service.memory) == ("EC2", "theirs", 4096)
+        assert (service.secrets, stands_on.execution_role_arn) == ((("K", "arn"),), runtime.execution_role_arn)
         given = settings(task_role="arn:aws:iam::1:role/other")
-        assert aws.as_defined(account, "j", batch_settings(), given, runtime)[2] == runtime
+        assert batch.as_defined(account, "j", batch_settings(), given, runtime)[2] == runtime
 
     def test_what_only_instances_take_does_not_come_to_fargate(self) -> None:
         assert "ulimits" not in self.carried("FARGATE")["containerProperties"]
@@ -250,7 +251,7 @@ class TestDefinitions:
         definition["containerProperties"] = {**kept, **self.wanted()["containerProperties"]}
         return {**definition, **changes}
 
-    def ensured(self, latest: dict[str, Any], **inputs: Any) -> tuple[aws.JobDefinition, list[tuple[str, Any]]]:
+    def ensured(self, latest: dict[str, Any], **inputs: Any) -> tuple[batch.JobDefinition, list[tuple[str, Any]]]:
         account, asked = answering(
             {
                 "DescribeJobDefinitions": lambda _: {"jobDefinitions": [latest]},
@@ -258,7 +259,7 @@ class TestDefinitions:
             }
         )
         wanted = batch_settings(compute_type="EC2")
-        made = aws.ensure_job_definition(account, wanted, "j", a_container(cpu=1024, **inputs), ("run",), {}, Said())
+        made = batch.ensure_job_definition(account, wanted, "j", a_container(cpu=1024, **inputs), ("run",), {}, Said())
         return made, asked
 
     def test_a_revision_that_says_the_same_is_the_latest(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws import ground
 from model_dockerize.aws.ground.permissions import BOUNDARY, SERVICE_ROLE, boundary_policy
 from model_dockerize.errors import AwsError
 
@@ -27,7 +27,7 @@ def _no_policies(account: Account) -> None:
 
 
 def bootstrap(account: Account, **changes: Any) -> str:
-    return aws.bootstrap(account.aws, settings(**changes), account.said, sleep=lambda _: None)
+    return ground.bootstrap(account.aws, settings(**changes), account.said, sleep=lambda _: None)
 
 
 def test_everything_that_models_share_is_there_and_models_go_by_its_role_and_bound(account: Account) -> None:
@@ -38,7 +38,7 @@ def test_everything_that_models_share_is_there_and_models_go_by_its_role_and_bou
     assert (shared.parameters["Cluster"], shared.parameters["Instances"]) == ("model-dockerize", "true")
     assert len(shared.filled("Zone")) == 2
     account.calls.clear()
-    aws.ensure_foundations(account.aws, settings(load_balancer="true"), IRIS, account.said)
+    ground.ensure_foundations(account.aws, settings(load_balancer="true"), IRIS, account.said)
     assert account.stacks.wanted[-1].role == role
     assert account.stacks.there["model-dockerize-iris"].parameters["PermissionsBoundary"] == BOUND
     assert account.stacks.there["model-dockerize"] == shared

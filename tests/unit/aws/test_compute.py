@@ -5,24 +5,26 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws import batch, ground
 from model_dockerize.aws.batch.compute_environment import _check_changes, _differing, compute_resources
 from model_dockerize.aws.batch.runnable import why_runnable
+from model_dockerize.aws.client import rehearse
 from model_dockerize.aws.ground.foundations import ensure_instance_profile
+from model_dockerize.aws.model import Network, Subnet
 from model_dockerize.errors import BatchError, InputError
 
 from .conftest import Account, batch_settings, settings
 from .test_network import Given
 
-NETWORK = aws.Network("vpc-1", (aws.Subnet("subnet-b", "us-east-1b"), aws.Subnet("subnet-a", "us-east-1a")), ("sg-1",))
+NETWORK = Network("vpc-1", (Subnet("subnet-b", "us-east-1b"), Subnet("subnet-a", "us-east-1a")), ("sg-1",))
 
 
 def no_sleep(_: float) -> None: ...
 
 
 def queue(account: Account, **changes: Any) -> str:
-    network = aws.ensure_job_network(account.aws, settings(), account.said)
-    return aws.ensure_queue(
+    network = ground.ensure_job_network(account.aws, settings(), account.said)
+    return batch.ensure_queue(
         account.aws, batch_settings(**changes), "q", network, "linux/amd64", account.said, no_sleep
     ).arn
 
@@ -47,9 +49,9 @@ class TestQueue:
         assert said(account) == ["= compute environment model-dockerize", "= job queue q"]
 
     def test_a_plan_of_it_asks_only(self, account: Account) -> None:
-        rehearsal = aws.rehearse(account.aws)
-        network = aws.ensure_job_network(rehearsal.aws, settings(), account.said)
-        aws.ensure_queue(rehearsal.aws, batch_settings(), "q", network, "linux/amd64", account.said, no_sleep)
+        rehearsal = rehearse(account.aws)
+        network = ground.ensure_job_network(rehearsal.aws, settings(), account.said)
+        batch.ensure_queue(rehearsal.aws, batch_settings(), "q", network, "linux/amd64", account.said, no_sleep)
         assert [str(change) for change in rehearsal.changes][-2:] == [
             "+ compute environment model-dockerize",
             "+ job queue q",
@@ -145,19 +147,19 @@ class TestInPlace:
         vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
         group = ec2.create_security_group(VpcId=vpc, GroupName="g", Description="g")["GroupId"]
-        network = aws.Network(vpc, (aws.Subnet(subnet, "us-east-1a"),), (group,))
+        network = Network(vpc, (Subnet(subnet, "us-east-1a"),), (group,))
         account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument="{}")
         given = batch_settings(compute_type="EC2", service_role="mine", queue_priority=100)
         for _ in range(2):
             account.calls.clear()
-            aws.ensure_queue(account.aws, given, "q", network, "linux/amd64", account.said, no_sleep)
+            batch.ensure_queue(account.aws, given, "q", network, "linux/amd64", account.said, no_sleep)
         assert account.changes() == []
         (there,) = account.aws.batch.describe_job_queues()["jobQueues"]
         assert there["priority"] == 100
         (environment,) = account.aws.batch.describe_compute_environments()["computeEnvironments"]
         assert environment["serviceRole"].endswith(":role/mine")
         assert environment["computeResources"]["subnets"] == [subnet]
-        aws.ensure_queue(
+        batch.ensure_queue(
             account.aws, replace(given, queue_priority=7), "q", network, "linux/amd64", account.said, no_sleep
         )
         assert said(account)[-1] == "~ job queue q (priority 100 -> 7)"
@@ -197,10 +199,10 @@ class TestInstances:
     def test_a_given_vpc_lends_its_default_group_to_jobs(self, account: Account) -> None:
         given = Given(account)
         subnet = given.subnet("a", given.public)
-        network = aws.ensure_job_network(account.aws, settings(subnets=(subnet,)), account.said)
+        network = ground.ensure_job_network(account.aws, settings(subnets=(subnet,)), account.said)
         (group,) = account.aws.ec2.describe_security_groups(GroupIds=list(network.security_group_ids))["SecurityGroups"]
         assert (group["GroupName"], group["VpcId"]) == ("default", given.vpc)
-        ours = aws.ensure_job_network(account.aws, settings(), account.said)
+        ours = ground.ensure_job_network(account.aws, settings(), account.said)
         assert ours.security_group_ids == (account.stacks.there["model-dockerize"].outputs["JobGroup"],)
 
 

@@ -7,16 +7,18 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from model_dockerize import aws
+from model_dockerize.aws import destroy
 from model_dockerize.aws.client.eventual import once_free
 from model_dockerize.aws.client.gone import gone_is_well
+from model_dockerize.aws.destroy import Destruction, plan_destruction
 from model_dockerize.aws.destroy.stacks import Held, network_users
 from model_dockerize.aws.destroy.uses import User, divide, named_in
+from model_dockerize.aws.function import ensure_function
+from model_dockerize.aws.ground import Names
 from model_dockerize.aws.ground.values import TAG as STACK_TAG
 from model_dockerize.aws.iam.statement import Where
 from model_dockerize.aws.model import Thing
-from model_dockerize.aws.permissions.policy import stacks
-from model_dockerize.aws.permissions.removal import removal
+from model_dockerize.aws.permissions import destroy_policy, stack_policy
 from model_dockerize.errors import AwsError
 from model_dockerize.settings import to_settings
 
@@ -77,16 +79,16 @@ class TestRemove:
         )
         users = (user("function", "stack"), user("service", "stack"))
         with pytest.raises(AwsError, match="2 of 4 things") as caught:
-            aws.remove(aws.Destruction((), things, (), "", users), account.said)
+            destroy.remove(Destruction((), things, (), "", users), account.said)
         assert gone == ["function", "repository"]
         assert caught.value.details == ("thing service: by somebody", "thing stack: used by service")
 
 
-def plan(account: Account, names: aws.Names = NAMES) -> aws.Destruction:
-    return aws.plan_destruction(account.aws, names, account.said)
+def plan(account: Account, names: Names = NAMES) -> Destruction:
+    return plan_destruction(account.aws, names, account.said)
 
 
-def kept_of(found: aws.Destruction) -> dict[str, tuple[str, ...]]:
+def kept_of(found: Destruction) -> dict[str, tuple[str, ...]]:
     return {str(kept.thing): kept.users for kept in found.kept}
 
 
@@ -124,7 +126,7 @@ class TestPlan:
             *("service iris", "task definition iris:1", "job definition iris:1", "repository iris, with its images"),
         ]
         assert found.running == ("service iris in cluster model-dockerize: 0 of 1 tasks run iris:1",)
-        aws.remove(found, account.said)
+        destroy.remove(found, account.said)
         account.calls.clear()
         again = plan(account)
         assert (again.things, again.kept, again.running) == ((), (), ())
@@ -201,19 +203,19 @@ class TestPlan:
         account.with_function()
         account.hooks.listen_to("cloudformation", calls=account.calls)
         everything(account.aws, account.said, volume="data", max_count=3)
-        names = aws.Names(*["iris"] * 5, "model-dockerize", "on-upload", "data")
-        aws.ensure_function(account.aws, "on-upload", "q", "iris", account.said)
+        names = Names(*["iris"] * 5, "model-dockerize", "on-upload", "data")
+        ensure_function(account.aws, "on-upload", "q", "iris", account.said)
         account.calls.clear()
-        aws.remove(plan(account, names), account.said)
+        destroy.remove(plan(account, names), account.said)
         where = Where("123456789012", "us-east-1")
-        documents = (removal(names, where), stacks(to_settings([]), where, after_bootstrap=False))
+        documents = (destroy_policy(names, where), stack_policy(to_settings([]), where, after_bootstrap=False))
         allowed = {a for document in documents for statement in document["Statement"] for a in statement["Action"]}
         called = {call.replace("elbv2:", "elasticloadbalancing:") for call in account.calls}
         assert {call.replace("efs:", "elasticfilesystem:") for call in called} - allowed == set()
 
 
 def test_whatever_is_deleted_bears_our_tag_where_aws_knows_one() -> None:
-    document = removal(aws.Names(*["iris"] * 5, "model-dockerize"), Where("123456789012", "us-east-1"))
+    document = destroy_policy(Names(*["iris"] * 5, "model-dockerize"), Where("123456789012", "us-east-1"))
     free = {
         action
         for statement in document["Statement"]

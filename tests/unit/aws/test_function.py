@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from model_dockerize import aws
-from model_dockerize.aws.function.function import archive, ensure_function
+from model_dockerize.aws import destroy
+from model_dockerize.aws.client import is_read, rehearse
+from model_dockerize.aws.destroy import Destruction, plan_destruction
+from model_dockerize.aws.function.function import Function, archive, ensure_function
 from model_dockerize.aws.function.role import function_role_name
+from model_dockerize.aws.ground import Names
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
 
 from .conftest import ACCOUNT, Account
 
-NAMES = aws.Names(*["iris"] * 5, "c", function="on-upload")
+NAMES = Names(*["iris"] * 5, "c", function="on-upload")
 ROLE = function_role_name("on-upload", "us-east-1")
 
 
@@ -27,7 +30,7 @@ def account(account: Account) -> Iterator[Account]:
     yield account
 
 
-def ensure(account: Account, **given: Any) -> aws.Function:
+def ensure(account: Account, **given: Any) -> Function:
     given = {"queue": "q", "definition": "iris", **given}
     return ensure_function(account.aws, "on-upload", progress=account.said, sleep=lambda _: None, **given)
 
@@ -66,7 +69,7 @@ class TestMade:
         }
         account.calls.clear()
         again = ensure(account, output="s3://results/{name}.csv", source="data/in/")
-        assert again == aws.Function("on-upload", made.arn, changed=False)
+        assert again == Function("on-upload", made.arn, changed=False)
         assert account.changes() == []
 
     def test_its_role_may_submit_this_definition_to_this_queue(self, account: Account) -> None:
@@ -108,7 +111,7 @@ class TestMade:
             ensure(account, source="nowhere")
 
     def test_a_plan_of_it_asks_only(self, account: Account) -> None:
-        rehearsal = aws.rehearse(account.aws)
+        rehearsal = rehearse(account.aws)
         sent: list[str] = []
         rehearsal.aws.listen("before-send", lambda event_name, **_: sent.append(event_name.rsplit(".", 1)[-1]))
         ensure_function(rehearsal.aws, "on-upload", "q", "iris", account.said, source="data")
@@ -116,7 +119,7 @@ class TestMade:
             *(f"+ role {ROLE}", "+ function on-upload", "+ notification data"),
         ]
         assert sent
-        assert [operation for operation in sent if not aws.is_read(operation)] == []
+        assert [operation for operation in sent if not is_read(operation)] == []
 
     def test_the_archive_depends_on_the_code_alone(self) -> None:
         assert archive() == archive()
@@ -209,7 +212,7 @@ class TestTheirs:
 
 
 def ours(account: Account) -> list[Any]:
-    found = aws.plan_destruction(account.aws, NAMES, account.said)
+    found = plan_destruction(account.aws, NAMES, account.said)
     return [thing for thing in found.things if "on-upload" in thing.name]
 
 
@@ -218,7 +221,7 @@ class TestGone:
         ensure(account, source="data/in/")
         things = ours(account)
         assert [str(thing) for thing in things] == ["function on-upload", f"role {ROLE}"]
-        aws.remove(aws.Destruction((), tuple(things), ()), account.said)
+        destroy.remove(Destruction((), tuple(things), ()), account.said)
         held = account.aws.s3.get_bucket_notification_configuration(Bucket="data")
         assert "LambdaFunctionConfigurations" not in held
         assert ours(account) == []
@@ -229,7 +232,7 @@ class TestGone:
         account.aws.functions.delete_function(FunctionName="on-upload")
         things = ours(account)
         assert [str(thing) for thing in things] == ["log group /aws/lambda/on-upload", f"role {ROLE}"]
-        aws.remove(aws.Destruction((), tuple(things), ()), account.said)
+        destroy.remove(Destruction((), tuple(things), ()), account.said)
         assert account.aws.logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"] == []
 
     def test_roles_of_the_same_function_in_two_regions_and_of_long_names_are_different(self) -> None:

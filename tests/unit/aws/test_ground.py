@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from model_dockerize.aws import ground
 from model_dockerize.aws.ground import stacks
 from model_dockerize.aws.ground.change_set import create_change_set
 from model_dockerize.aws.ground.events import End, Pace, follow
-from model_dockerize.aws.ground.template import LONGEST, Template
+from model_dockerize.aws.ground.template import LONGEST, MODEL, SHARED, VOLUME, Template, load
 from model_dockerize.aws.ground.values import TAG, ResourceChange, Stack, Wanted
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, TimedOutError
 from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
@@ -19,20 +18,20 @@ from tests.rig import templates
 from tests.rig.progress import Said
 from tests.rig.templates import REGIONS
 
-EVERY = (ground.SHARED, ground.MODEL, ground.VOLUME)
+EVERY = (SHARED, MODEL, VOLUME)
 EACH = pytest.mark.parametrize("name", EVERY)
 
 
 @EACH
 def test_a_template_passes_all_judges(name: str) -> None:
-    template = ground.load(name)
+    template = load(name)
     assert templates.findings(template.body) == []
     assert templates.is_yaml_without_anchors(template.body)
     assert len(template.body.encode()) < LONGEST
 
 
 def test_the_judges_find_what_is_wrong() -> None:
-    body = ground.load(ground.MODEL).body
+    body = load(MODEL).body
     for right, wrong in (
         ("Description: HTTP of the model", "Description: the model's HTTP"),
         ("RetentionInDays: 30", "RetentionInDays: 2"),
@@ -47,7 +46,7 @@ def test_the_judges_find_what_is_wrong() -> None:
 
 @EACH
 def test_the_sandbox_knows_every_type_and_property(name: str) -> None:
-    for resource in templates.resources(ground.load(name).body).values():
+    for resource in templates.resources(load(name).body).values():
         kind = RESOURCE_TYPES[resource["Type"]]
         assert set(resource.get("Properties", {})) <= set(kind.properties)
 
@@ -56,24 +55,24 @@ def test_the_sandbox_knows_every_type_and_property(name: str) -> None:
 def test_only_what_needs_a_name_has_one(name: str) -> None:
     named = {
         (logical, key)
-        for logical, resource in templates.resources(ground.load(name).body).items()
+        for logical, resource in templates.resources(load(name).body).items()
         for key in resource.get("Properties", {})
         if key.endswith("Name") and key != "ServiceName"
     }
-    own = {ground.SHARED: {("EcsCluster", "ClusterName")}, ground.MODEL: {("Log", "LogGroupName")}}
+    own = {SHARED: {("EcsCluster", "ClusterName")}, MODEL: {("Log", "LogGroupName")}}
     assert named == own.get(name, set())
 
 
 @EACH
 def test_no_template_has_a_tag_of_the_stacks_own_key(name: str) -> None:
-    assert TAG["Key"] not in ground.load(name).body  # a resource with two tags of one key is refused
+    assert TAG["Key"] not in load(name).body  # a resource with two tags of one key is refused
 
 
 def test_data_outlives_the_stack_and_nothing_else_does() -> None:
     kept = {
         logical: (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
         for name in EVERY
-        for logical, resource in templates.resources(ground.load(name).body).items()
+        for logical, resource in templates.resources(load(name).body).items()
         if resource.get("DeletionPolicy", "Delete") != "Delete"
     }
     assert kept == {"FileSystem": ("RetainExceptOnCreate", "Retain")}
@@ -83,7 +82,7 @@ def test_every_role_can_be_bounded() -> None:
     roles = [
         resource
         for name in EVERY
-        for resource in templates.resources(ground.load(name).body).values()
+        for resource in templates.resources(load(name).body).values()
         if resource["Type"] == "AWS::IAM::Role"
     ]
     assert len(roles) == 3
@@ -326,7 +325,7 @@ def test_a_value_that_is_too_long_is_refused_before_it_is_sent() -> None:
 
 def rules(group: str, **parameters: str) -> list[tuple[str, Any]]:
     """The addresses, and ports, that a security group of a model's stack admits with these parameters."""
-    told = templates.document(ground.load(ground.MODEL).body)
+    told = templates.document(load(MODEL).body)
     given = {**{name: each.get("Default", "") for name, each in told["Parameters"].items()}, **parameters}
 
     def value(said: Any) -> Any:
@@ -365,7 +364,7 @@ def test_only_the_addresses_that_are_named_may_connect(given: dict[str, str]) ->
 
 
 def test_a_task_in_the_group_of_the_tasks_may_connect_to_test_them() -> None:
-    rule = templates.resources(ground.load(ground.MODEL).body)["TaskGroupItself"]
+    rule = templates.resources(load(MODEL).body)["TaskGroupItself"]
     assert rule["Condition"] == "AdmitsUsers"
     assert rule["Properties"]["GroupId"] == rule["Properties"]["SourceSecurityGroupId"]
 

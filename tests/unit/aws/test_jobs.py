@@ -10,11 +10,15 @@ from botocore.exceptions import ConnectionClosedError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_dockerize import aws
+from model_dockerize.aws import batch, ground
 from model_dockerize.aws.batch import array_jobs as job_list
 from model_dockerize.aws.batch import jobs
+from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, send_jobs, underway
+from model_dockerize.aws.batch.one_job import submit_one
 from model_dockerize.aws.client.lost import AnswerLostError
-from model_dockerize.aws.permissions.policy import Where, permissions
+from model_dockerize.aws.ground import Names
+from model_dockerize.aws.iam import Where
+from model_dockerize.aws.permissions import run_policy
 from model_dockerize.errors import AwsAccessError, AwsError
 from model_dockerize.settings import JobConfig
 from model_server.array import pick
@@ -24,8 +28,8 @@ from .test_policy import actions, configured
 
 
 def prepare(account: Account) -> str:
-    network = aws.ensure_job_network(account.aws, settings(), account.said)
-    aws.ensure_queue(account.aws, batch_settings(), "q", network, "linux/amd64", account.said, lambda _: None)
+    network = ground.ensure_job_network(account.aws, settings(), account.said)
+    batch.ensure_queue(account.aws, batch_settings(), "q", network, "linux/amd64", account.said, lambda _: None)
     made = account.aws.batch.register_job_definition(
         jobDefinitionName="iris",
         type="container",
@@ -35,9 +39,9 @@ def prepare(account: Account) -> str:
     return made["jobDefinitionArn"]
 
 
-def send(account: Account, inputs: list[str], output: str = "-") -> tuple[aws.Job, ...]:
+def send(account: Account, inputs: list[str], output: str = "-") -> tuple[Job, ...]:
     definition = account.aws.batch.describe_job_definitions(status="ACTIVE")["jobDefinitions"][0]["jobDefinitionArn"]
-    return tuple(aws.send_jobs(account.aws, "q", definition, "iris", inputs, output, account.said))
+    return tuple(send_jobs(account.aws, "q", definition, "iris", inputs, output, account.said))
 
 
 class TestSending:
@@ -61,9 +65,9 @@ class TestSending:
     def test_every_call_of_submit_is_allowed(self, account: Account) -> None:
         prepare(account)
         sent = send(account, ["/a.csv", "/b.csv"])
-        assert list(aws.follow_jobs(account.aws, "q", sent, account.said, lambda _: None)) == []
-        aws.end_jobs(account.aws, sent, "over")
-        document = permissions(configured(job_queue="q"), NAMES, Where(ACCOUNT, "us-east-1"))
+        assert list(follow_jobs(account.aws, "q", sent, account.said, lambda _: None)) == []
+        end_jobs(account.aws, sent, "over")
+        document = run_policy(configured(job_queue="q"), NAMES, Where(ACCOUNT, "us-east-1"))
         assert set(account.calls) - actions(document) == set()
 
     def test_when_the_answer_is_lost_nothing_is_sent_twice(
@@ -92,7 +96,7 @@ class TestOneJob:
 
     def test_needs_no_look_at_other_jobs(self, account: Account) -> None:
         prepare(account)
-        aws.submit_one(account.aws, self.JOB, account.said)
+        submit_one(account.aws, self.JOB, account.said)
         assert "batch:ListJobs" not in account.calls
 
     @pytest.mark.parametrize("carried_out", [True, False])
@@ -101,7 +105,7 @@ class TestOneJob:
     ) -> None:
         monkeypatch.setattr("time.sleep", lambda _: None)
         prepare(account)
-        former = aws.submit_one(account.aws, self.JOB, account.said)
+        former = submit_one(account.aws, self.JOB, account.said)
         lost: list[str] = []
 
         def lose(model: Any, **_: Any) -> None:
@@ -110,7 +114,7 @@ class TestOneJob:
                 raise AnswerLostError("nobody knows")
 
         account.hooks.add(lose, "after-call" if carried_out else "before-call")
-        sent = aws.submit_one(account.aws, self.JOB, account.said)
+        sent = submit_one(account.aws, self.JOB, account.said)
         assert lost
         found: Any = account.aws.batch.list_jobs(jobQueue="q", filters=[{"name": "JOB_NAME", "values": ["nightly"]}])
         assert {j["jobId"] for j in found["jobSummaryList"]} == {former.id, sent.id}
@@ -182,7 +186,7 @@ class TestFollowing:
     ) -> None:
         sent = send(account, ["/a.csv", "/b.csv", "/c.csv"])
         story += [{"RUNNABLE": 3}, {"RUNNING": 2, "FAILED": 1}, {"SUCCEEDED": 2, "FAILED": 1}]
-        over = list(aws.follow_jobs(account.aws, "q", sent, account.said, lambda _: None))
+        over = list(follow_jobs(account.aws, "q", sent, account.said, lambda _: None))
         assert [(job.inputs, job.reason, job.exit_code, job.stream) for job in over] == [
             (("/b.csv",), "Essential", 3, "s"),
         ]
@@ -198,7 +202,7 @@ class TestFollowing:
         def sleep(seconds: float) -> None:
             now[0] += seconds * 20
 
-        over = list(aws.follow_jobs(account.aws, "q", sent, account.said, sleep, lambda: now[0]))
+        over = list(follow_jobs(account.aws, "q", sent, account.said, sleep, lambda: now[0]))
         assert over == []
         assert len([line for line in account.said.warnings if "waits for capacity" in line]) == 1
 
@@ -217,15 +221,15 @@ class TestEnding:
                 raise ConnectionClosedError(endpoint_url="https://batch")
 
         account.hooks.add(refuse, "provide-client-params")
-        assert aws.end_jobs(account.aws, sent, "cancelled") == (sent[1],)
+        assert end_jobs(account.aws, sent, "cancelled") == (sent[1],)
 
     def test_where_aws_cannot_be_asked_all_count_as_under_way(
         self, account: Account, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        sent = (aws.Job("1", ("/a",), "RUNNING"), replace(aws.Job("2", ("/b",), "RUNNING"), reason="r"))
+        sent = (Job("1", ("/a",), "RUNNING"), replace(Job("2", ("/b",), "RUNNING"), reason="r"))
         for error in (AwsError("no"), AwsAccessError("no")):
             monkeypatch.setattr(jobs, "_look", raising(error))
-            assert aws.underway(account.aws, sent) == sent
+            assert underway(account.aws, sent) == sent
 
 
 def raising(error: Exception) -> Any:
@@ -235,4 +239,4 @@ def raising(error: Exception) -> Any:
     return look
 
 
-NAMES = aws.Names(*["iris"] * 5, "model-dockerize")
+NAMES = Names(*["iris"] * 5, "model-dockerize")

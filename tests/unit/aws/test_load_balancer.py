@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws.client import is_read
+from model_dockerize.aws.ground import ensure_foundations
+from model_dockerize.aws.model import Foundations
 from model_dockerize.errors import InputError
 
 from .conftest import IRIS, Account, settings
@@ -14,8 +16,8 @@ BALANCED = {"load_balancer": "true", "zones": 2}
 SCALED = {"desired_count": 1, "max_count": 4, "scale_on_cpu": 50}
 
 
-def foundations(account: Account, **changes: Any) -> aws.Foundations:
-    return aws.ensure_foundations(account.aws, settings(**changes), IRIS, account.said)
+def foundations(account: Account, **changes: Any) -> Foundations:
+    return ensure_foundations(account.aws, settings(**changes), IRIS, account.said)
 
 
 def had(account: Account) -> dict[str, str]:
@@ -69,7 +71,7 @@ class TestOfOurOwn:
 
     def test_the_plan_asks_only(self, account: Account) -> None:
         rehearsal, sent = rehearsed(account, **BALANCED, **SCALED)
-        assert [operation for operation in sent if not aws.is_read(operation)] == []
+        assert [operation for operation in sent if not is_read(operation)] == []
         made = [str(change) for change in rehearsal.changes if change.action == "make"]
         assert "+ stack model-dockerize-iris: Balancer (AWS::ElasticLoadBalancingV2::LoadBalancer)" in made
         assert "+ scaling iris" in made

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws.ground import ensure_foundations, ensure_network
+from model_dockerize.aws.model import Network
 from model_dockerize.aws.network import subnets as rules
 from model_dockerize.errors import AwsError, InputError
 
@@ -14,8 +15,8 @@ from .conftest import IRIS, Account, settings
 SHARED = "model-dockerize"
 
 
-def network(account: Account, **changes: Any) -> aws.Network:
-    return aws.ensure_network(account.aws, settings(**changes), account.said)
+def network(account: Account, **changes: Any) -> Network:
+    return ensure_network(account.aws, settings(**changes), account.said)
 
 
 def asked(account: Account) -> dict[str, str]:
@@ -51,7 +52,7 @@ class TestZones:
         account.hooks.add(lambda parsed, model, **_: _zones(parsed, model, zones), "after-call")
         there = replace(account.aws, identity=replace(account.aws.identity, region="ap-southeast-1"))
         with pytest.raises(InputError, match="zones is 6, but Fargate runs in 2 zones of ap-southeast-1"):
-            aws.ensure_network(there, settings(zones=6), account.said)
+            ensure_network(there, settings(zones=6), account.said)
         assert account.stacks.there == {}
 
     def test_zones_without_fargate_are_left_out(self) -> None:
@@ -88,7 +89,7 @@ class TestPrivate:
 
 class TestCluster:
     def test_the_shared_one_is_the_stacks_and_its_role_is_made_before(self, account: Account) -> None:
-        aws.ensure_foundations(account.aws, settings(), IRIS, account.said)
+        ensure_foundations(account.aws, settings(), IRIS, account.said)
         assert "iam:CreateServiceLinkedRole" in account.calls
         assert "ecs:CreateCluster" not in account.calls
         assert account.stacks.there[SHARED].parameters["Cluster"] == "model-dockerize"
@@ -96,24 +97,24 @@ class TestCluster:
     def test_one_of_that_name_that_is_there_is_used_as_it_is(self, account: Account) -> None:
         account.aws.ecs.create_cluster(clusterName="model-dockerize")
         for _ in range(2):
-            assert aws.ensure_foundations(account.aws, settings(), IRIS, account.said).cluster == "model-dockerize"
+            assert ensure_foundations(account.aws, settings(), IRIS, account.said).cluster == "model-dockerize"
         assert account.stacks.there[SHARED].parameters["Cluster"] == ""
 
     def test_another_one_is_made_directly_with_the_tags(self, account: Account) -> None:
         tagged = replace(account.aws, tags={"team": "a"})
-        ground = aws.ensure_foundations(tagged, settings(cluster="other"), IRIS, account.said)
+        ground = ensure_foundations(tagged, settings(cluster="other"), IRIS, account.said)
         assert ground.log_group == "/model-dockerize/other/iris"
         (cluster,) = account.aws.ecs.describe_clusters(clusters=["other"], include=["TAGS"])["clusters"]
         assert {"key": "team", "value": "a"} in cluster["tags"]
         assert account.stacks.there[SHARED].parameters["Cluster"] == ""
         account.calls.clear()
-        aws.ensure_foundations(tagged, settings(cluster="other"), IRIS, account.said)
+        ensure_foundations(tagged, settings(cluster="other"), IRIS, account.said)
         assert account.changes() == []
 
     def test_one_that_is_going_away_is_told(self, account: Account) -> None:
         account.hooks.add(_deprovisioning, "after-call")
         with pytest.raises(AwsError, match="Cluster other is DEPROVISIONING"):
-            aws.ensure_foundations(account.aws, settings(cluster="other"), IRIS, account.said)
+            ensure_foundations(account.aws, settings(cluster="other"), IRIS, account.said)
 
 
 def _deprovisioning(parsed: Any, model: Any, **_: Any) -> None:

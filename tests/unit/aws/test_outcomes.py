@@ -11,11 +11,19 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws import ecs
+from model_dockerize.aws.client import Aws, connect
+from model_dockerize.aws.ecs import history
+from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.aws.ecs.rollout import follow as rollout
+from model_dockerize.aws.ecs.service_log import follow_log, log_lines
+from model_dockerize.aws.model import Foundations
 from model_dockerize.cancel import Cancelled
-from model_dockerize.pipeline import deployed, ship
+from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Named, Prepared, Run
+from model_dockerize.pipeline.everything import outcome as outcome_of
+from model_dockerize.pipeline.release import Release
+from model_dockerize.pipeline.stages import SERVICE
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import to_settings
 from model_dockerize.smoke import Expectation
@@ -23,7 +31,7 @@ from tests.rig.ecs_simulator import Refusal, Simulator, simulator
 from tests.rig.ecs_world import Story
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@sha256:" + "ab" * 32
-GROUND = aws.Foundations(
+GROUND = Foundations(
     execution_role_arn="arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
     task_role_arn="arn:aws:iam::123456789012:role/model-dockerize-task",
     log_group="/model-dockerize/iris",
@@ -92,7 +100,7 @@ CASES = {
 @pytest.fixture(scope="module")
 def rig() -> Any:
     with simulator() as told:
-        connection = aws.connect(to_settings([]).aws, told.environment(), Ears())
+        connection = connect(to_settings([]).aws, told.environment(), Ears())
         yield told, connection
 
 
@@ -126,7 +134,7 @@ class Stage:
     """The deploy stage against the simulator; `run` is one run of it."""
 
     told: Simulator
-    connection: aws.Aws
+    connection: Aws
     ears: Ears
 
     def run(self, smoke_test: Any = False, **changes: Any) -> Report:
@@ -138,9 +146,8 @@ class Stage:
 
     def _deploy(self, run: Run) -> None:
         prepared = Prepared(Named("iris", "latest"), "", "linux/amd64", Expectation(""))
-        pushed = aws.PushedImage("iris", ("latest",), IMAGE.split("@")[1], IMAGE)
         run.learn(outcome="failed")
-        ship.service(run, prepared, self.connection, pushed, GROUND)
+        SERVICE.run(Release(run, prepared, self.connection, uri=IMAGE, runtime=GROUND))
         run.learn(outcome="deployed")
 
 
@@ -155,7 +162,7 @@ def stage(rig: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
         clock = {"sleep": told.clock.sleep, "monotonic": told.clock.monotonic}
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=told.clock.sleep, time=time.time))
         for name in ("follow", "rollback"):
-            monkeypatch.setattr(aws, name, partial(getattr(rollout, name), **clock))
+            monkeypatch.setattr(ecs, name, partial(getattr(rollout, name), **clock))
         return Stage(told, connection, Ears(told.clock.monotonic))
 
     return begin
@@ -210,8 +217,9 @@ def test_without_wait_it_is_only_started(stage: Callable[..., Stage]) -> None:
 def test_what_nobody_waited_for_is_never_called_deployed(
     wait: bool, deploy_service: bool, changed: bool, outcome: str
 ) -> None:
-    settings = replace(to_settings([]).service, wait=wait, deploy_service=deploy_service)
-    assert ship.outcome(settings, changed) == outcome
+    settings = to_settings([])
+    service = replace(settings.service, wait=wait, deploy_service=deploy_service)
+    assert outcome_of(replace(settings, service=service), changed) == outcome
 
 
 def test_a_model_that_does_not_answer_is_rolled_back(
@@ -221,7 +229,7 @@ def test_a_model_that_does_not_answer_is_rolled_back(
     told: list[str] = []
 
     def answers_not(*given: Any) -> tuple[str, ...]:
-        told.extend(one.url for one in given if isinstance(one, aws.Address))
+        told.extend(one.url for one in given if isinstance(one, Address))
         return ("health: FAILED: 500",)
 
     monkeypatch.setattr(deployed, "smoke_deployed", answers_not)
@@ -346,7 +354,7 @@ def test_a_cancelled_run_says_what_goes_on(
         if deploying.told.clock.monotonic() > 20:
             raise SystemExit(143)
 
-    monkeypatch.setattr(aws, "follow", partial(rollout.follow, sleep=sleep, monotonic=deploying.told.clock.monotonic))
+    monkeypatch.setattr(ecs, "follow", partial(rollout.follow, sleep=sleep, monotonic=deploying.told.clock.monotonic))
     with pytest.raises(SystemExit):
         deploying.run(on_cancel=on_cancel)
     assert now_runs(deploying.told) == runs
@@ -360,33 +368,33 @@ def test_going_back_goes_to_what_was_deployed_before_and_twice_goes_two_steps(st
         deploying.run(memory=memory)
     assert deploying.run(memory=5120).outcome == "deployed"  # iris:5
     for expected in ("iris:3", "iris:2", "iris:1"):
-        now = aws.running(connection, "c", "iris")
-        target = aws.previous(connection, now)
+        now = history.running(connection, "c", "iris")
+        target = history.previous(connection, now)
         assert target and target.endswith(expected)
-        verdict = aws.rollback(connection, now.service, target, 60, Ears())
+        verdict = ecs.rollback(connection, now.service, target, 60, Ears())
         assert verdict and verdict.outcome == "deployed"
         assert now_runs(deploying.told) == expected
         clock.sleep(5)
-    assert aws.previous(connection, aws.running(connection, "c", "iris")) is None
+    assert history.previous(connection, history.running(connection, "c", "iris")) is None
 
 
 def test_without_a_history_going_back_goes_to_the_revision_before(stage: Callable[..., Stage]) -> None:
     deploying = stage(Story(steady=10), refuses=(DENIED,))
     deploying.run()
-    now = aws.running(deploying.connection, "c", "iris")
+    now = history.running(deploying.connection, "c", "iris")
     assert (now.state, now.running, now.desired) == ("COMPLETED", 1, 1)
-    assert str(aws.previous(deploying.connection, now)).endswith("iris:1")
+    assert str(history.previous(deploying.connection, now)).endswith("iris:1")
 
 
 def test_the_log_of_a_service_is_that_of_its_tasks(stage: Callable[..., Stage]) -> None:
     deploying = stage(Story(dies=(2, 4), fails=4), running=None)
     deploying.run()
-    now = aws.running(deploying.connection, "c", "iris")
-    lines = aws.log_lines(deploying.connection, now.service, 3)
+    now = history.running(deploying.connection, "c", "iris")
+    lines = log_lines(deploying.connection, now.service, 3)
     assert lines[-1] == "ImportError: no module named 'weights'"
     assert len(lines) == 3
     waits: list[float] = []
-    following = aws.follow_log(deploying.connection, now.service, 1, waits.append)
+    following = follow_log(deploying.connection, now.service, 1, waits.append)
     assert [next(following) for _ in range(4)].count("loading the model") == 2
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws.client import Aws
+from model_dockerize.aws.ecs.run_task import run_once
 from model_dockerize.aws.ecs.stopped_tasks import diagnose
 from model_dockerize.aws.existing.own_container import own_container
+from model_dockerize.aws.model import Service
 from model_dockerize.progress import Silent
 from tests.rig.answers import answering
 
@@ -20,7 +22,7 @@ AGENTS = (
 )
 PROXY = {"name": "ecs-service-connect-abc", "exitCode": 0}
 LOG = {"options": {"awslogs-group": "/g", "awslogs-stream-prefix": "service"}}
-SERVICE = aws.Service("arn", "iris", "c", True, "ecs-svc/1", DEFINITION, None)
+SERVICE = Service("arn", "iris", "c", True, "ecs-svc/1", DEFINITION, None)
 NETWORK = {"subnets": ["subnet-0123456789abcdef0"], "securityGroups": ["sg-0123456789abcdef0"]}
 
 
@@ -36,7 +38,7 @@ def task(containers: Any) -> dict[str, Any]:
     }
 
 
-def world(containers: Any) -> aws.Aws:
+def world(containers: Any) -> Aws:
     """An account in which a task of iris has ended, and its log has a line."""
     definitions = [{"name": "sidecar", "image": "s"}, {"name": "iris", "image": "i", "logConfiguration": LOG}]
     services = [{"networkConfiguration": {"awsvpcConfiguration": NETWORK}}]
@@ -58,7 +60,7 @@ def test_what_ends_and_why_is_the_models_whatever_stands_beside_it(agent: Any) -
         account = world(containers)
         stopped = diagnose(account, task(containers), Silent(), lambda _: None)
         assert (stopped.exit_code, stopped.log) == (1, ("service/iris/0123",))
-        ended = aws.run_once(account, SERVICE, ("probe",), {}, (), 60, lambda _: True, Silent(), lambda _: None)
+        ended = run_once(account, SERVICE, ("probe",), {}, (), 60, lambda _: True, Silent(), lambda _: None)
         assert (ended.exit_code, ended.lines) == (1, ("service/iris/0123",))
 
 

@@ -1,31 +1,38 @@
 """A plan is what a run does, and asks AWS nothing but questions."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws.client import Aws, Rehearsal, is_read, rehearse
+from model_dockerize.aws.model import Change, Foundations
+from model_dockerize.pipeline.context import Named, Prepared, Run
+from model_dockerize.pipeline.release import Release
+from model_dockerize.pipeline.stages import STAGES
+from model_dockerize.report import Recorder
+from model_dockerize.settings import to_settings
+from model_dockerize.smoke import Expectation
+from tests.rig.deployer import Quiet
 
-from .conftest import IMAGE, IRIS, Account, batch_settings, settings
-
-
-def everything(connection: aws.Aws, said: Any, image: str = IMAGE, **changes: Any) -> aws.Foundations:
-    """Every stage that makes something, in the order of a run."""
-    aws.ensure_repository(connection, "iris", said)
-    ground = aws.ensure_foundations(connection, settings(**changes), IRIS, said)
-    wanted = ground.settings
-    container = aws.container_of(connection, wanted, image, "linux/amd64", ground)
-    aws.ensure_job_definition(connection, batch_settings(), "iris", container, ("run",), {}, said)
-    served = container.with_queue(wanted.queue_url).with_volume(ground.volume)
-    definition = aws.ensure_task_definition(connection, "iris", served, said)
-    service = aws.ensure_service(connection, wanted, "iris", definition, ground, said)
-    aws.ensure_scaling(connection, wanted, service, said)
-    return ground
+from .conftest import IMAGE, Account, batch_settings, settings
 
 
-def rehearsed(account: Account, **changes: Any) -> tuple[aws.Rehearsal, list[str]]:
+def everything(connection: Aws, said: Any, image: str = IMAGE, **changes: Any) -> Foundations:
+    """Every stage of a run, without what it waits for; the image is there."""
+    asked = replace(to_settings([]), service=settings(**changes), batch=batch_settings())
+    prepared = Prepared(Named("iris", "latest"), "no such build", "linux/amd64", Expectation(""))
+    release = Release(Run(asked, {}, Recorder(Quiet())), prepared, connection, uri=image)
+    for stage in STAGES:
+        if stage.is_wanted(release):
+            release = replace(stage.ask(release, said), uri=image)
+    assert isinstance(release.runtime, Foundations)
+    return release.runtime
+
+
+def rehearsed(account: Account, **changes: Any) -> tuple[Rehearsal, list[str]]:
     """The plan, and the operations that left the process for it."""
-    rehearsal = aws.rehearse(account.aws)
+    rehearsal = rehearse(account.aws)
     sent: list[str] = []
     rehearsal.aws.listen("before-send", lambda event_name, **_: sent.append(event_name.rsplit(".", 1)[-1]))
     for event, function in {(e, f) for _, e, f in account.hooks.added if e == "after-call"}:
@@ -34,11 +41,11 @@ def rehearsed(account: Account, **changes: Any) -> tuple[aws.Rehearsal, list[str
     return rehearsal, sent
 
 
-def kinds(rehearsal: aws.Rehearsal, action: str) -> list[str]:
+def kinds(rehearsal: Rehearsal, action: str) -> list[str]:
     return [change.kind for change in rehearsal.changes if change.action == action]
 
 
-def called_directly(changes: list[aws.Change]) -> list[tuple[str, str, tuple[str, ...]]]:
+def called_directly(changes: list[Change]) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(change.action, change.kind, change.fields) for change in changes if change.kind != "stack"]
 
 
@@ -46,7 +53,7 @@ class TestPlan:
     def test_an_empty_account(self, account: Account) -> None:
         rehearsal, sent = rehearsed(account)
         assert sent
-        assert [operation for operation in sent if not aws.is_read(operation)] == []
+        assert [operation for operation in sent if not is_read(operation)] == []
         assert kinds(rehearsal, "leave") == []
         said = set(map(str, rehearsal.changes))
         assert {
@@ -73,7 +80,7 @@ class TestPlan:
         rehearsal, sent = rehearsed(account)
         assert rehearsal.calls == []
         assert {change.action for change in rehearsal.changes} == {"leave"}
-        assert [operation for operation in sent if not aws.is_read(operation)] == []
+        assert [operation for operation in sent if not is_read(operation)] == []
 
     def test_a_volume_is_planned_and_mounted(self, account: Account) -> None:
         rehearsal, _ = rehearsed(account, volume="data", zones=2)
@@ -98,4 +105,4 @@ class TestPlan:
         [("DescribeServices", True), ("BatchGetImage", True), ("CreateVpc", False), ("RegisterTaskDefinition", False)],
     )
     def test_what_is_not_known_to_be_a_read_is_a_change(self, operation: str, read: bool) -> None:
-        assert aws.is_read(operation) is read
+        assert is_read(operation) is read

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_dockerize import aws
+from model_dockerize.aws import batch, ecr, ground
+from model_dockerize.aws.function import ensure_function
 from model_dockerize.aws.ground.permissions import service_role_policy
 from model_dockerize.aws.iam.statement import Where
-from model_dockerize.aws.permissions.policy import permissions, stacks, trust
+from model_dockerize.aws.permissions import run_policy, stack_policy, trust_policy
 from model_dockerize.errors import InputError
 from model_dockerize.settings import Given, Settings, to_settings
 from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED
@@ -51,13 +52,13 @@ def use(account: Account, settings: Settings) -> None:
     service = settings.service
     where = {"zones": service.zones, "assign_public_ip": service.assign_public_ip, "volume": service.volume}
     everything(account.aws, account.said, **where)
-    aws.ensure_rules(account.aws, "iris", settings.registry, account.said)
+    ecr.ensure_rules(account.aws, "iris", settings.registry, account.said)
     if settings.batch.job_queue:
-        network = aws.ensure_job_network(account.aws, settings.service, account.said)
-        aws.ensure_queue(account.aws, settings.batch, "q", network, "linux/amd64", account.said, lambda _: None)
+        network = ground.ensure_job_network(account.aws, settings.service, account.said)
+        batch.ensure_queue(account.aws, settings.batch, "q", network, "linux/amd64", account.said, lambda _: None)
     if settings.batch.update_function:
         function, source = settings.batch.update_function, settings.batch.function_source
-        aws.ensure_function(account.aws, function, "q", "iris", account.said, source=source, sleep=lambda _: None)
+        ensure_function(account.aws, function, "q", "iris", account.said, source=source, sleep=lambda _: None)
 
 
 def test_every_call_of_a_run_is_allowed(account: Account) -> None:
@@ -66,15 +67,15 @@ def test_every_call_of_a_run_is_allowed(account: Account) -> None:
     settings = configured(job_queue="q", immutable_tags="true", scan="true", **own, **FUNCTION)
     use(account, settings)
     use(account, settings)
-    assert called(account.calls) - actions(permissions(settings, NAMES, WHERE)) == set()
+    assert called(account.calls) - actions(run_policy(settings, NAMES, WHERE)) == set()
 
 
 def test_what_is_not_asked_for_is_not_allowed() -> None:
-    everything_asked = actions(permissions(configured(job_queue="q", scan="true"), NAMES, WHERE))
-    only_pushed = actions(permissions(configured(create_job_def="false", deploy_service="false"), NAMES, WHERE))
+    everything_asked = actions(run_policy(configured(job_queue="q", scan="true"), NAMES, WHERE))
+    only_pushed = actions(run_policy(configured(create_job_def="false", deploy_service="false"), NAMES, WHERE))
     assert {"ecs:CreateService", "batch:CreateJobQueue", "ec2:DescribeAvailabilityZones"} <= everything_asked
     assert not [action for action in only_pushed if not action.startswith("ecr:")]
-    given = actions(permissions(configured(subnets="subnet-1", security_groups="sg-1"), NAMES, WHERE))
+    given = actions(run_policy(configured(subnets="subnet-1", security_groups="sg-1"), NAMES, WHERE))
     assert not [action for action in given if action.startswith("ec2:Create")]
     assert {action for action in given if action.startswith("ec2:Describe")} == {
         "ec2:DescribeSubnets",
@@ -82,7 +83,7 @@ def test_what_is_not_asked_for_is_not_allowed() -> None:
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeNetworkInterfaces",
     }
-    definition_alone = actions(permissions(configured(deploy_service="false", cache="none"), NAMES, WHERE))
+    definition_alone = actions(run_policy(configured(deploy_service="false", cache="none"), NAMES, WHERE))
     assert not {"logs:GetLogEvents", "ecr:GetDownloadUrlForLayer"} & definition_alone
 
 
@@ -91,7 +92,7 @@ def test_the_documents_fit_into_iam(configuration: str) -> None:
     # A managed policy takes 6144 characters without white space.
     settings = configured(**CONFIGURATIONS[configuration].inputs)
     for after_bootstrap in (False, True):
-        printed = [*documents(settings, WHERE), stacks(settings, WHERE, after_bootstrap)]
+        printed = [*documents(settings, WHERE), stack_policy(settings, WHERE, after_bootstrap)]
         assert max(len(json.dumps(document, separators=(",", ":"))) for document in printed) <= 6144
 
 
@@ -100,7 +101,7 @@ def job_definition(folder: Path, image: str, **inputs: str) -> dict[str, list[st
     file = folder / "BatchConfig.yml"
     file.write_text(f"job_def:\n  job_definition_name: iris\n  image: {image}\n", encoding="utf-8")
     nothing_pushed = {"push_to_ecr": "false", "create_job_def": "true", "deploy_service": "false"}
-    document = permissions(configured(**nothing_pushed, batch_config_file=str(file), **inputs), NAMES, WHERE)
+    document = run_policy(configured(**nothing_pushed, batch_config_file=str(file), **inputs), NAMES, WHERE)
     return {statement["Sid"]: statement["Resource"] for statement in document["Statement"]} | {
         "ecr": sorted(action for action in actions(document) if action.startswith("ecr:"))
     }
@@ -167,13 +168,13 @@ def test_every_action_of_the_policies_was_swept_and_fails_by_name_or_is_explaine
 
 
 def test_what_can_be_narrowed_is() -> None:
-    document = permissions(configured(), NAMES, WHERE)
+    document = run_policy(configured(), NAMES, WHERE)
     wide = {s["Sid"] for s in document["Statement"] if s["Resource"] == "*"}
     assert wide == {"Ask", "LookAtLoadBalancers", "Network"}
     (passing,) = [s for s in document["Statement"] if s["Sid"] == "PassRoles"]
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
     assert passing["Resource"] == ["arn:aws:iam::123456789012:role/model-dockerize-*"]
-    named = permissions(configured(execution_role="e", task_role="t"), NAMES, WHERE)
+    named = run_policy(configured(execution_role="e", task_role="t"), NAMES, WHERE)
     (passing,) = [s for s in named["Statement"] if s["Sid"] == "PassRoles"]
     assert passing["Resource"] == ["arn:aws:iam::123456789012:role/e", "arn:aws:iam::123456789012:role/t"]
 
@@ -185,8 +186,8 @@ BOUND = "arn:aws:iam::123456789012:policy/bound"
 def test_no_role_is_made_without_the_boundary_where_there_is_one(after_bootstrap: bool) -> None:
     given = configured(permissions_boundary=BOUND, job_queue="q", **FUNCTION)
     for document in (
-        permissions(given, NAMES, WHERE, after_bootstrap),
-        stacks(given, WHERE, after_bootstrap),
+        run_policy(given, NAMES, WHERE, after_bootstrap),
+        stack_policy(given, WHERE, after_bootstrap),
         service_role_policy(WHERE, BOUND),
     ):
         for statement in document["Statement"]:
@@ -199,7 +200,7 @@ def test_after_bootstrap_only_functions_need_a_role_made_and_that_within_its_bou
     given = configured(job_queue="q", **FUNCTION)
     makes = [
         statement
-        for document in (permissions(given, NAMES, WHERE, after_bootstrap=True), stacks(given, WHERE, True))
+        for document in (run_policy(given, NAMES, WHERE, after_bootstrap=True), stack_policy(given, WHERE, True))
         for statement in document["Statement"]
         if "iam:CreateRole" in statement["Action"]
     ]
@@ -211,7 +212,7 @@ def test_after_bootstrap_only_functions_need_a_role_made_and_that_within_its_bou
 
 
 def test_trust_holds_for_both_forms_of_the_subject_and_for_one_audience() -> None:
-    (statement,) = trust("o/r", "7", "3", WHERE)["Statement"]
+    (statement,) = trust_policy("o/r", "7", "3", WHERE)["Statement"]
     provider = "token.actions.githubusercontent.com"
     assert statement["Condition"]["StringEquals"] == {f"{provider}:aud": "sts.amazonaws.com"}
     assert statement["Condition"]["StringLike"][f"{provider}:sub"] == [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws import ecr
 from model_dockerize.errors import PushError
 from model_dockerize.settings import to_settings
 from tests.rig.answers import Refused, answering
@@ -23,27 +23,27 @@ def repository(account: Account) -> Any:
 
 class TestRules:
     def test_turned_on_once(self, account: Account) -> None:
-        aws.ensure_repository(account.aws, "iris", account.said)
+        ecr.ensure_repository(account.aws, "iris", account.said)
         wanted = replace(REGISTRY, immutable_tags=True, scan=True)
-        aws.ensure_rules(account.aws, "iris", wanted, account.said)
+        ecr.ensure_rules(account.aws, "iris", wanted, account.said)
         assert repository(account)["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
         assert repository(account)["imageScanningConfiguration"]["scanOnPush"] is True
         policy = account.aws.ecr.get_lifecycle_policy(repositoryName="iris")["lifecyclePolicyText"]
         assert '"untagged"' in policy
         account.calls.clear()
-        aws.ensure_rules(account.aws, "iris", wanted, account.said)
+        ecr.ensure_rules(account.aws, "iris", wanted, account.said)
         assert account.changes() == []
 
     def test_the_defaults_only_clean_up(self, account: Account) -> None:
-        aws.ensure_repository(account.aws, "iris", account.said)
-        aws.ensure_rules(account.aws, "iris", REGISTRY, account.said)
+        ecr.ensure_repository(account.aws, "iris", account.said)
+        ecr.ensure_rules(account.aws, "iris", REGISTRY, account.said)
         assert repository(account)["imageTagMutability"] == "MUTABLE"
         assert str(account.aws.changes[-1]) == "~ repository iris (lifecycle policy)"
 
     def test_a_repository_of_others_is_not_touched(self, account: Account) -> None:
         account.aws.ecr.create_repository(repositoryName="iris")
         account.calls.clear()
-        aws.ensure_rules(account.aws, "iris", replace(REGISTRY, scan=True), account.said)
+        ecr.ensure_rules(account.aws, "iris", replace(REGISTRY, scan=True), account.said)
         assert account.changes() == []
         assert "scan on push" in account.said.warnings[0]
 
@@ -78,7 +78,7 @@ def test_a_tag_that_cannot_be_moved_is_refused_before_anything_is_built(
     found = {"imageTagMutability": mode, "imageTagMutabilityExclusionFilters": filters}
     account, asked = answering(answers(**found))
     with pytest.raises(PushError, match=f"{tag} is taken by {DIGEST}") if is_taken else nullcontext():
-        aws.check_tag(account, "iris", tag)
+        ecr.check_tag(account, "iris", tag)
     assert [name for name, _ in asked if not name.startswith("Describe")] == []
 
 
@@ -102,7 +102,7 @@ class TestScan:
 
         account, asked = answering({"DescribeImageScanFindings": findings, "StartImageScan": start})
         try:
-            aws.check_findings(account, "iris", DIGEST, "HIGH", Said(), lambda _: None)
+            ecr.check_findings(account, "iris", DIGEST, "HIGH", Said(), lambda _: None)
         finally:
             self.asked = [name for name, _ in asked]
         return self.asked
@@ -123,7 +123,7 @@ class TestScan:
         answer = {"imageScanStatus": {"status": "ACTIVE"}, "imageScanFindings": found}
         account, _ = answering({"DescribeImageScanFindings": lambda _: answer})
         with pytest.raises(PushError) as caught:
-            aws.check_findings(account, "iris", DIGEST, "HIGH", Said(), lambda _: None)
+            ecr.check_findings(account, "iris", DIGEST, "HIGH", Said(), lambda _: None)
         assert caught.value.details == ("CRITICAL CVE-1 - openssl arn:f",)
 
     @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ class TestScan:
     def test_each_reason_for_no_result_has_its_own_remedy(self, status: str, remedy: str) -> None:
         account, _ = answering({"DescribeImageScanFindings": lambda _: {"imageScanStatus": {"status": status}}})
         with pytest.raises(PushError) as caught:
-            aws.check_findings(account, "iris", DIGEST, "HIGH", Said(), lambda _: None)
+            ecr.check_findings(account, "iris", DIGEST, "HIGH", Said(), lambda _: None)
         assert remedy in caught.value.remedy
 
 
@@ -152,17 +152,17 @@ class TestGate:
 
     def test_what_is_allowed_passes(self, account: Account) -> None:
         self.scanned(account, "COMPLETE", {"MEDIUM": 3})
-        aws.check_findings(account.aws, "iris", DIGEST, "HIGH", account.said, lambda _: None)
+        ecr.check_findings(account.aws, "iris", DIGEST, "HIGH", account.said, lambda _: None)
         assert account.said.infos[-1] == "the scan found 3 MEDIUM"
 
     def test_what_is_too_much_is_red_and_named(self, account: Account) -> None:
         self.scanned(account, "ACTIVE", {"CRITICAL": 1})
         with pytest.raises(PushError, match="1 CRITICAL; scan-gate allows nothing of HIGH or worse") as caught:
-            aws.check_findings(account.aws, "iris", DIGEST, "HIGH", account.said, lambda _: None)
+            ecr.check_findings(account.aws, "iris", DIGEST, "HIGH", account.said, lambda _: None)
         assert caught.value.details == ("CRITICAL CVE-CRITICAL",)
 
     @pytest.mark.parametrize("status", ["UNSUPPORTED_IMAGE", "FAILED", "PENDING"])
     def test_no_result_is_not_green(self, account: Account, status: str) -> None:
         self.scanned(account, status, {})
         with pytest.raises(PushError, match=f"it is {status}"):
-            aws.check_findings(account.aws, "iris", DIGEST, "LOW", account.said, lambda _: None)
+            ecr.check_findings(account.aws, "iris", DIGEST, "LOW", account.said, lambda _: None)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from model_dockerize import aws
-from model_dockerize.aws import ground
+from model_dockerize.aws import ecs
+from model_dockerize.aws.ground import Model, container_of, ensure_foundations
+from model_dockerize.aws.ground.template import SHARED, load
 from tests.rig import templates
 
 from .conftest import IMAGE, Account, settings
@@ -15,10 +16,10 @@ def asked(account: Account, name: str = "iris", family: str = "iris", **changes:
     requests: dict[str, Any] = {}
     account.hooks.add(lambda params, model, **_: requests.update({model.name: dict(params)}), "provide-client-params")
     wanted = settings(**changes)
-    made = aws.ensure_foundations(account.aws, wanted, aws.Model(name, name), account.said)
-    container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", made)
-    definition = aws.ensure_task_definition(account.aws, family, container, account.said)
-    aws.ensure_service(account.aws, wanted, name, definition, made, account.said)
+    made = ensure_foundations(account.aws, wanted, Model(name, name), account.said)
+    container = container_of(account.aws, wanted, IMAGE, "linux/amd64", made)
+    definition = ecs.ensure_task_definition(account.aws, family, container, account.said)
+    ecs.ensure_service(account.aws, wanted, name, definition, made, account.said)
     requests["made"] = {"ground": made, "definition": definition}
     return requests
 
@@ -41,7 +42,7 @@ class TestWithoutAnyInput:
 
     def test_the_cluster_has_no_instances(self, account: Account) -> None:
         asked(account)
-        cluster = templates.resources(ground.load(ground.SHARED).body)["EcsCluster"]["Properties"]
+        cluster = templates.resources(load(SHARED).body)["EcsCluster"]["Properties"]
 
         assert account.stacks.there["model-dockerize"].parameters["Cluster"] == "model-dockerize"
         assert "CapacityProviders" not in cluster  # only these could bring instances

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws.client import connect
 from model_dockerize.aws.client.assume_role import GitHubToken, trust_subjects
 from model_dockerize.errors import AwsAccessError
 from model_dockerize.settings import AwsSettings
@@ -26,7 +26,7 @@ def github() -> Iterator[GitHub]:
 
 def test_the_token_becomes_the_role_and_nothing_secret_is_said(github: GitHub, moto_url: str) -> None:
     said = Said()
-    connection = aws.connect(SETTINGS, github.environment(moto_url), said)
+    connection = connect(SETTINGS, github.environment(moto_url), said)
     assert ":assumed-role/deploy/" in connection.identity.arn
     assert github.asked == [("/token?api-version=2.0&audience=sts.amazonaws.com", f"bearer {BEARER}")]
     assert TOKEN in said.secrets
@@ -36,7 +36,7 @@ def test_the_token_becomes_the_role_and_nothing_secret_is_said(github: GitHub, m
 
 
 def test_it_is_renewed_with_a_fresh_token(github: GitHub, moto_url: str) -> None:
-    connection = aws.connect(SETTINGS, github.environment(moto_url), Said())
+    connection = connect(SETTINGS, github.environment(moto_url), Said())
     credentials: Any = connection.credentials
     assert len(github.asked) == 1
     credentials._expiry_time = datetime.now(UTC) + timedelta(seconds=60)
@@ -46,14 +46,14 @@ def test_it_is_renewed_with_a_fresh_token(github: GitHub, moto_url: str) -> None
 
 def test_a_passing_failure_of_github_is_tried_again(github: GitHub, moto_url: str) -> None:
     github.answers = [503]
-    aws.connect(SETTINGS, github.environment(moto_url), Said())
+    connect(SETTINGS, github.environment(moto_url), Said())
     assert len(github.asked) == 2
 
 
 def test_a_job_that_may_not_ask_is_told_at_once(github: GitHub, moto_url: str) -> None:
     github.answers = [403]
     with pytest.raises(AwsAccessError, match="it answered 403") as caught:
-        aws.connect(SETTINGS, github.environment(moto_url), Said())
+        connect(SETTINGS, github.environment(moto_url), Said())
     assert "id-token: write" in caught.value.remedy
     assert len(github.asked) == 1
     assert BEARER not in str(caught.value) + repr(GitHubToken("u", BEARER))
@@ -64,7 +64,7 @@ def test_a_refusal_names_both_forms_of_the_subject(github: GitHub) -> None:
     with pytest.raises(
         AwsAccessError, match=r"AssumeRoleWithWebIdentity on arn.*:role/deploy is not allowed"
     ) as caught:
-        aws.connect(SETTINGS, environment, Said())
+        connect(SETTINGS, environment, Said())
     assert "repo:o/r:*" in caught.value.remedy
     assert "repo:o@3/r@7:*" in caught.value.remedy
     assert caught.value.details[0] == "the job's sub: repo:o/r:ref:refs/heads/main"
@@ -72,12 +72,12 @@ def test_a_refusal_names_both_forms_of_the_subject(github: GitHub) -> None:
 
 
 def test_one_role_by_the_credentials_of_another(environment: dict[str, str]) -> None:
-    connection = aws.connect(SETTINGS, environment, Said())
+    connection = connect(SETTINGS, environment, Said())
     assert ":assumed-role/deploy/" in connection.identity.arn
 
 
 def test_a_chained_role_is_renewed_too(environment: dict[str, str]) -> None:
-    connection, calls = aws.connect(SETTINGS, environment, Said()), list[str]()
+    connection, calls = connect(SETTINGS, environment, Said()), list[str]()
     connection._session.events.register("before-call.sts", lambda model, **_: calls.append(model.name))
     credentials: Any = connection.credentials
     first = credentials.get_frozen_credentials()
@@ -90,7 +90,7 @@ def test_a_chained_role_is_renewed_too(environment: dict[str, str]) -> None:
 def test_nothing_to_assume_it_with(moto_url: str) -> None:
     without = {"AWS_ENDPOINT_URL": moto_url, "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
     with pytest.raises(AwsAccessError, match="nothing to assume"):
-        aws.connect(SETTINGS, {**without, "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}, Said())
+        connect(SETTINGS, {**without, "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}, Said())
 
 
 def test_subjects_of_a_token_that_says_nothing() -> None:

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from model_dockerize import aws
+from model_dockerize.aws import ecs
+from model_dockerize.aws.ecs import Verdict
+from model_dockerize.aws.model import Service
 from model_dockerize.errors import AwsAccessError, TimedOutError
 
 from .conftest import Account
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-SERVICE = aws.Service(
+SERVICE = Service(
     arn="arn:aws:ecs:us-east-1:1:service/c/iris",
     name="iris",
     cluster="c",
@@ -116,8 +118,8 @@ class Script:
         response = type("Response", (), {"status_code": 200})()
         return response, answers[model.name]
 
-    def follow(self, timeout: float = 600) -> aws.Verdict:
-        return aws.follow(self.account.aws, SERVICE, timeout, self.account.said, self.sleep, self.monotonic)
+    def follow(self, timeout: float = 600) -> Verdict:
+        return ecs.follow(self.account.aws, SERVICE, timeout, self.account.said, self.sleep, self.monotonic)
 
 
 @pytest.mark.parametrize("at", [3.0, 20.0, 47.0, 130.0, 290.0])

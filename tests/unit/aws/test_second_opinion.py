@@ -15,7 +15,13 @@ from botocore import xform_name
 from moto.backends import list_of_moto_modules
 
 from model_dockerize import aws
+from model_dockerize.aws import batch, destroy, ecs
+from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, log_of
+from model_dockerize.aws.destroy import plan_destruction
 from model_dockerize.aws.destroy.ends import end_data
+from model_dockerize.aws.ecr import build_tag, ensure_rules, login, tag_image, verify
+from model_dockerize.aws.function import ensure_function
+from model_dockerize.aws.ground import Names, bootstrap, container_of, ensure_foundations, ensure_job_network
 from model_dockerize.aws.ground.foundations import ensure_instance_profile
 from tests.rig.aws_calls import in_the_code
 from tests.rig.fault_courses import MANIFEST
@@ -69,7 +75,7 @@ ELSEWHERE = {
 }
 
 
-NAMES = aws.Names(*["iris"] * 5, "model-dockerize", "on-upload")
+NAMES = Names(*["iris"] * 5, "model-dockerize", "on-upload")
 
 
 def test_every_operation_is_accepted(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +96,7 @@ def test_every_operation_is_accepted(account: Account, monkeypatch: pytest.Monke
     named(account)
     administrator(account)
     for names in (NAMES, replace(NAMES, cluster="own")):
-        aws.remove(aws.plan_destruction(account.aws, names, account.said), account.said)
+        destroy.remove(plan_destruction(account.aws, names, account.said), account.said)
     called = in_the_code(Path(aws.__file__).parent)
     missing = {operation for operation in called if not in_moto(operation)}
     assert missing == NOT_IN_MOTO
@@ -114,57 +120,57 @@ def in_moto(operation: str) -> bool:
 def service(account: Account) -> None:
     everything(account.aws, account.said)
     wanted = settings(memory=4096, commit="abc", run_number=7)
-    ground = aws.ensure_foundations(account.aws, wanted, IRIS, account.said)
-    container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
-    definition = aws.ensure_task_definition(account.aws, "iris", container, account.said)
-    running = aws.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
-    aws.mark_proved(account.aws, running)
+    ground = ensure_foundations(account.aws, wanted, IRIS, account.said)
+    container = container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
+    definition = ecs.ensure_task_definition(account.aws, "iris", container, account.said)
+    running = ecs.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
+    ecs.mark_proved(account.aws, running)
     account.aws.ecs.list_tasks(cluster=running.cluster)
     account.aws.logs.create_log_stream(logGroupName=ground.log_group, logStreamName="s")
-    aws.log_of(account.aws, ground.log_group, aws.Job("1", ("/a",), "FAILED", stream="s"))
+    log_of(account.aws, ground.log_group, Job("1", ("/a",), "FAILED", stream="s"))
 
 
 def jobs(account: Account) -> None:
     prepare(account)
     sent = send(account, ["/a.csv", "/b.csv"])
-    assert list(aws.follow_jobs(account.aws, "q", sent, account.said, lambda _: None)) == []
-    aws.end_jobs(account.aws, sent, "over")
-    network = aws.ensure_job_network(account.aws, settings(), account.said)
+    assert list(follow_jobs(account.aws, "q", sent, account.said, lambda _: None)) == []
+    end_jobs(account.aws, sent, "over")
+    network = ensure_job_network(account.aws, settings(), account.said)
     for changed in (
         batch_settings(max_vcpus=7, queue_priority=3),
         batch_settings(compute_environment="instances", compute_type="EC2"),
     ):
-        aws.ensure_queue(account.aws, changed, "q", network, "linux/amd64", account.said, lambda _: None)
+        batch.ensure_queue(account.aws, changed, "q", network, "linux/amd64", account.said, lambda _: None)
 
 
 def image(account: Account) -> None:
     ecr = account.aws.ecr
     pushed = ecr.put_image(repositoryName="iris", imageManifest=MANIFEST, imageTag="pushed")["image"]
     digest = pushed["imageId"]["imageDigest"]
-    aws.login(account.aws)
-    aws.tag_image(account.aws, "iris", digest, ("one", aws.build_tag("0123456789ab")))
-    aws.verify(account.aws, "iris", digest, ("one",))
+    login(account.aws)
+    tag_image(account.aws, "iris", digest, ("one", build_tag("0123456789ab")))
+    verify(account.aws, "iris", digest, ("one",))
     rules = configured(immutable_tags="true", scan="true").registry
     for _ in range(2):
-        aws.ensure_rules(account.aws, "iris", rules, account.said)
+        ensure_rules(account.aws, "iris", rules, account.said)
 
 
 def function(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.aws.s3.create_bucket(Bucket="other")
     for queue, source in (("q", "data/in/"), ("other", "other/in/")):
-        aws.ensure_function(account.aws, "on-upload", queue, "iris", account.said, source=source)
+        ensure_function(account.aws, "on-upload", queue, "iris", account.said, source=source)
     monkeypatch.setattr("model_dockerize.aws.function.function._CODE", Path(__file__))
-    aws.ensure_function(account.aws, "on-upload", "other", "iris", account.said)
+    ensure_function(account.aws, "on-upload", "other", "iris", account.said)
 
 
 def lasting(account: Account) -> None:
     for more in ({}, {"zones": 3, "load_balancer_port": 8080, "max_count": 0}):
         wanted = settings(**{"volume": "data", "load_balancer": "true", "zones": 2, "max_count": 4, **more})
-        ground = aws.ensure_foundations(account.aws, wanted, IRIS, account.said)
-        container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
-        definition = aws.ensure_task_definition(account.aws, "iris", container, account.said)
-        running = aws.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
-        aws.ensure_scaling(account.aws, wanted, running, account.said)
+        ground = ensure_foundations(account.aws, wanted, IRIS, account.said)
+        container = container_of(account.aws, wanted, IMAGE, "linux/amd64", ground)
+        definition = ecs.ensure_task_definition(account.aws, "iris", container, account.said)
+        running = ecs.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
+        ecs.ensure_scaling(account.aws, wanted, running, account.said)
 
 
 def named(account: Account) -> None:
@@ -178,16 +184,16 @@ def named(account: Account) -> None:
         account.aws.efs.create_mount_target(FileSystemId=system, SubnetId=subnet)
     account.aws.iam.create_instance_profile(InstanceProfileName="theirs")
     place = {"subnets": tuple(subnets), "security_groups": (group,), "load_balancer": "theirs", "volume": system}
-    aws.ensure_foundations(account.aws, settings(cluster="own", **place), IRIS, account.said)
+    ensure_foundations(account.aws, settings(cluster="own", **place), IRIS, account.said)
     ensure_instance_profile(account.aws, "theirs", account.said)
     account.aws.efs.create_access_point(ClientToken="theirs", FileSystemId=system)
     end_data(account.aws, system)
 
 
 def administrator(account: Account) -> None:
-    aws.bootstrap(account.aws, settings(), account.said)
+    bootstrap(account.aws, settings(), account.said)
     bound = f"arn:aws:iam::{ACCOUNT}:policy/ModelDockerizeBoundary"
     denied = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
     for _ in range(4):
         account.aws.iam.create_policy_version(PolicyArn=bound, PolicyDocument=denied, SetAsDefault=True)
-    aws.bootstrap(account.aws, settings(), account.said)
+    bootstrap(account.aws, settings(), account.said)

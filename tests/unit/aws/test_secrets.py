@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws import ground
+from model_dockerize.aws.ground import Model
 from model_dockerize.errors import InputError
 
 from .conftest import IRIS, Account, settings
@@ -43,25 +44,23 @@ class TestTheExecutionRole:
         assert len(account.stacks.wanted) == changes
 
     def test_keeps_what_an_older_revision_needs_and_other_models_have_their_own(self, account: Account) -> None:
-        aws.ensure_runtime(account.aws, settings(secrets=SECRETS), IRIS, account.said)
-        aws.ensure_runtime(account.aws, settings(secrets=(("K", f"{SECRET}2"),)), IRIS, account.said)
+        ground.ensure_runtime(account.aws, settings(secrets=SECRETS), IRIS, account.said)
+        ground.ensure_runtime(account.aws, settings(secrets=(("K", f"{SECRET}2"),)), IRIS, account.said)
         assert readable(account) == (f"{SECRET},{SECRET}2", PARAMETER)
-        aws.ensure_runtime(
-            account.aws, settings(secrets=(("K", PARAMETER),)), aws.Model("other", "other"), account.said
-        )
+        ground.ensure_runtime(account.aws, settings(secrets=(("K", PARAMETER),)), Model("other", "other"), account.said)
         assert readable(account, "other") == ("", PARAMETER)
 
     def test_forgets_old_ones_where_cloudformation_has_no_room_for_them(self, account: Account) -> None:
         many = tuple((f"K{number}", f"{SECRET}{number:04}") for number in range(60))
-        aws.ensure_runtime(account.aws, settings(secrets=many[:40]), IRIS, account.said)
-        aws.ensure_runtime(account.aws, settings(secrets=many[40:]), IRIS, account.said)
+        ground.ensure_runtime(account.aws, settings(secrets=many[:40]), IRIS, account.said)
+        ground.ensure_runtime(account.aws, settings(secrets=many[40:]), IRIS, account.said)
         assert readable(account)[0].split(",") == [arn for _, arn in many[40:]]
 
     def test_of_somebody_else_is_not_touched(self, account: Account) -> None:
         theirs = account.aws.iam.create_role(RoleName="ecsTaskExecutionRole", AssumeRolePolicyDocument=json.dumps({}))
         account.calls.clear()
         named = settings(secrets=SECRETS, execution_role="ecsTaskExecutionRole")
-        runtime = aws.ensure_runtime(account.aws, named, IRIS, account.said)
+        runtime = ground.ensure_runtime(account.aws, named, IRIS, account.said)
         assert runtime.execution_role_arn == theirs["Role"]["Arn"]
         assert account.changes() == []
         assert account.stacks.there["model-dockerize-iris"].parameters["OwnExecutionRole"] == "false"
@@ -71,18 +70,18 @@ class TestTheExecutionRole:
 def test_roles_that_are_given(account: Account) -> None:
     account.aws.iam.create_role(RoleName="mine", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
     given = settings(task_role="mine", execution_role="arn:aws:iam::1:role/e")
-    runtime = aws.ensure_runtime(account.aws, given, IRIS, account.said)
+    runtime = ground.ensure_runtime(account.aws, given, IRIS, account.said)
     assert runtime.task_role_arn.endswith(":role/mine")
     assert runtime.execution_role_arn == "arn:aws:iam::1:role/e"
     for wrong in ({"task_role": "nobody"}, {"execution_role": "nobody"}):
         with pytest.raises(InputError, match="no role nobody"):
-            aws.ensure_runtime(account.aws, settings(**wrong), IRIS, account.said)
+            ground.ensure_runtime(account.aws, settings(**wrong), IRIS, account.said)
 
 
 def test_a_job_of_a_batch_file_has_its_instances_rights_unless_a_role_is_named(account: Account) -> None:
-    runtime = aws.ensure_runtime(account.aws, settings(), IRIS, account.said, role_of_instance=True)
+    runtime = ground.ensure_runtime(account.aws, settings(), IRIS, account.said, role_of_instance=True)
     assert (runtime.task_role_arn, bool(runtime.execution_role_arn)) == ("", True)
     named = settings(task_role="arn:aws:iam::1:role/t")
-    assert aws.ensure_runtime(account.aws, named, IRIS, account.said, role_of_instance=True).task_role_arn == (
+    assert ground.ensure_runtime(account.aws, named, IRIS, account.said, role_of_instance=True).task_role_arn == (
         "arn:aws:iam::1:role/t"
     )

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws import ecs
+from model_dockerize.aws.ecs import history
 from model_dockerize.aws.ecs.service_fit import check_fit
 from model_dockerize.aws.ecs.service_request import count, request
+from model_dockerize.aws.ground import container_of, ensure_foundations
+from model_dockerize.aws.model import Service, TaskDefinition
 from model_dockerize.errors import InputError
 
 from .conftest import IMAGE, IRIS, Account, settings
@@ -63,9 +66,9 @@ def test_the_controller_is_looked_at_before_anything_is_built_and_by_those_who_o
     )
     account.calls.clear()
     with pytest.raises(InputError, match="deployed by EXTERNAL"):
-        aws.check_service(account.aws, settings(cluster="c"), "iris", "iris")
+        ecs.check_service(account.aws, settings(cluster="c"), "iris", "iris")
     with pytest.raises(InputError, match="deployed by EXTERNAL"):
-        aws.running(account.aws, "c", "iris")
+        history.running(account.aws, "c", "iris")
     assert account.changes() == []
 
 
@@ -87,13 +90,13 @@ def test_a_number_that_no_input_says_is_left_as_it_is(inputs: dict[str, Any], no
     assert count(settings(**inputs), now) == wanted
 
 
-def deployed(account: Account, family: str = "iris", **inputs: Any) -> aws.Service:
+def deployed(account: Account, family: str = "iris", **inputs: Any) -> Service:
     """The service iris, deployed with these inputs."""
     wanted = settings(**inputs)
-    ground = aws.ensure_foundations(account.aws, wanted, IRIS, account.said)
-    container = aws.container_of(account.aws, wanted, IMAGE, "linux/amd64", ground).with_volume(ground.volume)
-    definition = aws.ensure_task_definition(account.aws, family, container, account.said)
-    return aws.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
+    ground = ensure_foundations(account.aws, wanted, IRIS, account.said)
+    container = container_of(account.aws, wanted, IMAGE, "linux/amd64", ground).with_volume(ground.volume)
+    definition = ecs.ensure_task_definition(account.aws, family, container, account.said)
+    return ecs.ensure_service(account.aws, wanted, "iris", definition, ground, account.said)
 
 
 def tasks(account: Account) -> int:
@@ -103,7 +106,7 @@ def tasks(account: Account) -> int:
 
 
 def test_somebodys_scaling_is_not_undone_by_a_run_that_says_no_number(account: Account) -> None:
-    aws.mark_proved(account.aws, deployed(account))
+    ecs.mark_proved(account.aws, deployed(account))
     account.aws.ecs.update_service(cluster="model-dockerize", service="iris", desiredCount=4)
     account.calls.clear()
     assert deployed(account).desired == 4
@@ -114,23 +117,23 @@ def test_somebodys_scaling_is_not_undone_by_a_run_that_says_no_number(account: A
 
 def test_a_service_whose_first_version_failed_gets_a_task_again(account: Account) -> None:
     failed = deployed(account)
-    aws.settle_failed_first_deployment(account.aws, failed, account.said)
+    ecs.settle_failed_first_deployment(account.aws, failed, account.said)
     assert tasks(account) == 0
     assert deployed(account, memory=4096).desired == tasks(account) == 1
 
 
 def test_the_least_that_scaling_keeps_is_left_where_no_input_says_it(account: Account) -> None:
     made = deployed(account, max_count=5, desired_count=3)
-    aws.ensure_scaling(account.aws, settings(max_count=5, desired_count=3), made, account.said)
+    ecs.ensure_scaling(account.aws, settings(max_count=5, desired_count=3), made, account.said)
     account.calls.clear()
-    aws.ensure_scaling(account.aws, settings(max_count=5), replace(made, scaled=True), account.said)
+    ecs.ensure_scaling(account.aws, settings(max_count=5), replace(made, scaled=True), account.said)
     assert account.changes() == []
 
 
 def test_a_service_that_is_alone_is_not_moved_between_zones(account: Account) -> None:
     wanted = settings(volume="data")
-    ground = aws.ensure_foundations(account.aws, wanted, IRIS, account.said)
-    definition = aws.TaskDefinition("arn", "iris", 1, changed=True)
+    ground = ensure_foundations(account.aws, wanted, IRIS, account.said)
+    definition = TaskDefinition("arn", "iris", 1, changed=True)
     asked = request(account.aws, wanted, definition, ground)
     assert (asked["availabilityZoneRebalancing"], asked["deploymentConfiguration"]["maximumPercent"]) == (
         "DISABLED",

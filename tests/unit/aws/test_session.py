@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws.client import connect
 from model_dockerize.aws.client.credentials import session_of
 from model_dockerize.errors import AwsAccessError, AwsError, InputError
 from model_dockerize.settings import AwsSettings
@@ -24,7 +24,7 @@ def test_reads_keys_region_and_endpoint_from_the_mapping_only(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-process")
     monkeypatch.setenv("AWS_PROFILE", "of-the-process")
     said = Said()
-    connection = aws.connect(ANY, {**environment, "AWS_REGION": "eu-central-1"}, said)
+    connection = connect(ANY, {**environment, "AWS_REGION": "eu-central-1"}, said)
     assert connection.identity.region == "eu-central-1"
     assert connection.identity.partition == "aws"
     assert connection.ecs.meta.endpoint_url == environment["AWS_ENDPOINT_URL"]
@@ -67,7 +67,7 @@ def test_endpoints(variables: dict[str, str], endpoint: str, monkeypatch: pytest
 )
 def test_region(environment: dict[str, str], variables: dict[str, str], setting: str, region: str) -> None:
     without = {k: v for k, v in environment.items() if k != "AWS_REGION"}
-    assert aws.connect(AwsSettings(setting, ""), {**without, **variables}, Said()).identity.region == region
+    assert connect(AwsSettings(setting, ""), {**without, **variables}, Said()).identity.region == region
 
 
 def test_profile(environment: dict[str, str], tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_profile(environment: dict[str, str], tmp_path: Path) -> None:
     secret = planted("of-a-profile")
     planted_file(credentials, f"[work]\naws_access_key_id = from-file\naws_secret_access_key = {secret}\n")
     said = Said()
-    connection = aws.connect(
+    connection = connect(
         ANY,
         {
             "AWS_ENDPOINT_URL": environment["AWS_ENDPOINT_URL"],
@@ -93,7 +93,7 @@ def test_profile(environment: dict[str, str], tmp_path: Path) -> None:
 def test_web_identity(environment: dict[str, str], tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("header.payload.signature")
-    connection = aws.connect(
+    connection = connect(
         ANY,
         {
             "AWS_ENDPOINT_URL": environment["AWS_ENDPOINT_URL"],
@@ -108,7 +108,7 @@ def test_web_identity(environment: dict[str, str], tmp_path: Path) -> None:
 
 def test_no_region_is_said_before_anything_is_called() -> None:
     with pytest.raises(InputError, match="No AWS region") as caught:
-        aws.connect(ANY, {"AWS_CONFIG_FILE": "/nonexistent"}, Said())
+        connect(ANY, {"AWS_CONFIG_FILE": "/nonexistent"}, Said())
     assert "aws-region" in caught.value.remedy
 
 
@@ -120,7 +120,7 @@ def test_no_region_is_said_before_anything_is_called() -> None:
 def test_no_credentials_are_said_at_once(variables: dict[str, str]) -> None:
     began = time.monotonic()
     with pytest.raises(AwsAccessError) as caught:
-        aws.connect(
+        connect(
             AwsSettings("us-east-1", ""),
             {
                 "AWS_EC2_METADATA_DISABLED": "true",
@@ -136,15 +136,15 @@ def test_no_credentials_are_said_at_once(variables: dict[str, str]) -> None:
 
 def test_another_account_is_refused(environment: dict[str, str]) -> None:
     with pytest.raises(AwsAccessError, match="belong to account 123456789012, not to 999999999999"):
-        aws.connect(AwsSettings("", "999999999999"), environment, Said())
-    assert aws.connect(AwsSettings("", "123456789012"), environment, Said()).identity.account == "123456789012"
+        connect(AwsSettings("", "999999999999"), environment, Said())
+    assert connect(AwsSettings("", "123456789012"), environment, Said()).identity.account == "123456789012"
 
 
 def test_nobody_answers() -> None:
     # No retries: what is tested is the sentence, and a closed port stays closed.
     with pytest.raises(AwsError, match="did not answer"), pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
-        aws.connect(
+        connect(
             ANY,
             {
                 "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -159,7 +159,7 @@ def test_nobody_answers() -> None:
 @pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_certificates_that_are_not_there_are_told_and_ignored(name: str, environment: dict[str, str]) -> None:
     said = Said()
-    connection = aws.connect(ANY, {**environment, name: "/nowhere/ca.pem", "AWS_REGION": "eu-central-1"}, said)
+    connection = connect(ANY, {**environment, name: "/nowhere/ca.pem", "AWS_REGION": "eu-central-1"}, said)
     assert connection.identity.account
     assert said.warnings == [
         f"{name} names /nowhere/ca.pem, which does not exist, so it is ignored. Correct the variable, or unset it."
@@ -173,7 +173,7 @@ def test_in_the_action_the_files_of_the_runner_are_elsewhere(environment: dict[s
         "GITHUB_WORKSPACE": "/github/workspace",
         "AWS_REGION": "eu-west-1",
     }
-    aws.connect(ANY, environment | given, said)
+    connect(ANY, environment | given, said)
     (warning,) = said.warnings
     assert "The Action sees the files of the workspace only: copy it there in a step before" in warning
 
@@ -207,5 +207,5 @@ def test_certificates(variables: dict[str, str], verify: bool | str, monkeypatch
 )
 def test_a_token_that_is_not_there_is_no_defect(variables: dict[str, str]) -> None:
     with pytest.raises(AwsAccessError, match="/nowhere/token") as caught:
-        aws.connect(ANY, {"AWS_REGION": "us-east-1", **variables}, Said())
+        connect(ANY, {"AWS_REGION": "us-east-1", **variables}, Said())
     assert "AWS_WEB_IDENTITY_TOKEN_FILE" in caught.value.remedy

@@ -8,25 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_dockerize import aws
+from model_dockerize.aws import ground
 from model_dockerize.aws.batch.job_definition import job_definition
 from model_dockerize.aws.client.canonical import differences
+from model_dockerize.aws.client.names import legal_name
 from model_dockerize.aws.ecs.endpoint import newest_interface
 from model_dockerize.aws.ecs.stopped_tasks import hint
 from model_dockerize.aws.ecs.task_definition import task_definition
+from model_dockerize.aws.model import Container, Runtime
 from model_dockerize.errors import InputError
 from model_dockerize.settings.fargate import check_size, memories, nearest
 
 from .conftest import IMAGE, batch_settings, settings
 
-RUNTIME = aws.Runtime("arn:aws:iam::1:role/e", "arn:aws:iam::1:role/t", "/model-dockerize/iris", fresh_roles=False)
+RUNTIME = Runtime("arn:aws:iam::1:role/e", "arn:aws:iam::1:role/t", "/model-dockerize/iris", fresh_roles=False)
 ECS = botocore.session.get_session().get_service_model("ecs").operation_model("RegisterTaskDefinition")
 BATCH = botocore.session.get_session().get_service_model("batch").operation_model("RegisterJobDefinition")
 
 
-def container(platform: str = "linux/amd64", **changes: Any) -> aws.Container:
+def container(platform: str = "linux/amd64", **changes: Any) -> Container:
     identity: Any = SimpleNamespace(identity=SimpleNamespace(region="us-east-1"))
-    return aws.container_of(identity, settings(**changes), IMAGE, platform, RUNTIME)
+    return ground.container_of(identity, settings(**changes), IMAGE, platform, RUNTIME)
 
 
 def wanted(**changes: Any) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def test_the_nearest_size_is_legal_and_large_enough_where_anything_is(cpu: int, 
     [("iris-classifier", "iris-classifier"), ("Iris Classifier/ä", "Iris-Classifier"), ("--", "model"), ("a.b", "a-b")],
 )
 def test_legal_names(text: str, name: str) -> None:
-    assert aws.legal_name(text) == name
+    assert legal_name(text) == name
 
 
 def test_platforms() -> None:

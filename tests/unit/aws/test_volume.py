@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
-from model_dockerize.aws import ground
 from model_dockerize.aws.ecs.task_definition import task_definition
+from model_dockerize.aws.ground import Model, container_of, ensure_foundations
+from model_dockerize.aws.ground.template import MODEL, load
+from model_dockerize.aws.model import Foundations
 from model_dockerize.errors import InputError
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_USER
 from tests.rig import templates
@@ -18,9 +19,9 @@ from .test_plan import everything
 VOLUME = "model-dockerize-volume-data"
 
 
-def foundations(account: Account, model: str = "iris", **changes: Any) -> aws.Foundations:
+def foundations(account: Account, model: str = "iris", **changes: Any) -> Foundations:
     wanted = settings(**{"volume": "data", **changes})
-    return aws.ensure_foundations(account.aws, wanted, aws.Model(model, model), account.said)
+    return ensure_foundations(account.aws, wanted, Model(model, model), account.said)
 
 
 class TestMade:
@@ -34,7 +35,7 @@ class TestMade:
         assert model.parameters["VolumeGroup"] == volume.outputs["Group"]
 
     def test_the_user_is_the_one_that_the_server_becomes(self) -> None:
-        point = templates.resources(ground.load(ground.MODEL).body)["AccessPoint"]["Properties"]
+        point = templates.resources(load(MODEL).body)["AccessPoint"]["Properties"]
         user, made = point["PosixUser"], point["RootDirectory"]["CreationInfo"]
         assert f"{user['Uid']}:{user['Gid']}" == DEFAULT_USER
         assert (made["OwnerUid"], made["OwnerGid"]) == (user["Uid"], user["Gid"])
@@ -139,7 +140,7 @@ class TestGiven:
 class TestMounted:
     def definition(self, account: Account, **changes: Any) -> dict[str, Any]:
         ground = foundations(account, **changes)
-        container = aws.container_of(account.aws, settings(**changes), IMAGE, "linux/amd64", ground)
+        container = container_of(account.aws, settings(**changes), IMAGE, "linux/amd64", ground)
         return task_definition("iris", container.with_volume(ground.volume))
 
     def test_where_the_server_keeps_its_jobs_encrypted_and_through_the_access_point(self, account: Account) -> None:

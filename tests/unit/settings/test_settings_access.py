@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_dockerize import aws
+from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.errors import InputError
 from model_dockerize.image.serve import Place
 from model_dockerize.pipeline import access, deployed, make
@@ -146,7 +146,7 @@ def run_of(**texts: str) -> Run:
 
 def test_a_service_with_a_key_is_tested_with_it_or_by_a_task_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared: Any = SimpleNamespace(made_here=True)
-    where = aws.Address("http://203.0.113.1", "http://203.0.113.1", 1, "http://10.0.0.1")
+    where = Address("http://203.0.113.1", "http://203.0.113.1", 1, "http://10.0.0.1")
     monkeypatch.setattr(deployed, "_is_reached", lambda *_: True)
     for given, from_here in (
         ({}, True),

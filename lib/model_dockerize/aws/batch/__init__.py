@@ -1,1 +1,31 @@
 """AWS Batch: where jobs run, what they run, and the jobs."""
+
+from model_dockerize.aws.batch.compute_environment import (
+    ComputeEnvironment,
+    ensure_compute_environment,
+    existing_environment,
+)
+from model_dockerize.aws.batch.job_definition import (
+    JobDefinition,
+    as_defined,
+    check_job_definition,
+    ensure_job_definition,
+    latest_job_definition,
+)
+from model_dockerize.aws.batch.job_queue import JobQueue, ensure_queue, feed, others_queue, place_of_jobs
+
+__all__ = [
+    "ComputeEnvironment",
+    "JobDefinition",
+    "JobQueue",
+    "as_defined",
+    "check_job_definition",
+    "ensure_compute_environment",
+    "ensure_job_definition",
+    "ensure_queue",
+    "existing_environment",
+    "feed",
+    "latest_job_definition",
+    "others_queue",
+    "place_of_jobs",
+]

@@ -1,1 +1,16 @@
 """Talks to AWS: who we are, what an error means, when a call is repeated, what a plan only asks."""
+
+from model_dockerize.aws.client.account import Aws, connect
+from model_dockerize.aws.client.names import TAG, short_arn
+from model_dockerize.aws.client.rehearsal import TO_COME, Rehearsal, is_read, rehearse
+
+__all__ = [
+    "TAG",
+    "TO_COME",
+    "Aws",
+    "Rehearsal",
+    "connect",
+    "is_read",
+    "rehearse",
+    "short_arn",
+]

@@ -12,7 +12,7 @@ from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import message_of
 from model_dockerize.aws.client.names import tagged
 from model_dockerize.aws.destroy.uses import User, named_in
-from model_dockerize.aws.ground import Stack
+from model_dockerize.aws.ground.values import Stack
 from model_dockerize.aws.iam.statement import Where
 from model_dockerize.aws.network.queries import found, within
 

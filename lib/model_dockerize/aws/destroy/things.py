@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from model_dockerize.aws import ground
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.eventual import once_settled
 from model_dockerize.aws.client.names import TAG, legal_name, tagged
@@ -16,6 +15,7 @@ from model_dockerize.aws.destroy.uses import named_in
 from model_dockerize.aws.destroy.volume import Volume
 from model_dockerize.aws.function.function import function_things
 from model_dockerize.aws.ground.names import SHARED, Names
+from model_dockerize.aws.ground.stacks import delete_stack
 from model_dockerize.aws.model import Thing
 from model_dockerize.progress import Progress
 
@@ -156,5 +156,5 @@ def _end_stack(aws: Aws, held: Held, progress: Progress) -> None:
     """Delete the stack, once the interfaces of the tasks are gone: half a deletion takes the roles first."""
     name = held.stack.name
     once_settled(f"The end of the interfaces in stack {name}", lingering(aws, held), lambda: lingering(aws, held), bool)
-    for kept in ground.delete_stack(aws, name, progress):
+    for kept in delete_stack(aws, name, progress):
         progress.warning(f"Stack {name} keeps {kept}.")

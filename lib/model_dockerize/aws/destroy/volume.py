@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from model_dockerize.aws import ground
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.destroy import ends
 from model_dockerize.aws.destroy.stacks import Held, look_into
 from model_dockerize.aws.destroy.uses import User
-from model_dockerize.aws.ground import Stack
 from model_dockerize.aws.ground import names as stack_names
 from model_dockerize.aws.ground.names import Names
+from model_dockerize.aws.ground.stacks import delete_stack
 from model_dockerize.aws.ground.values import TAG as OURS
+from model_dockerize.aws.ground.values import Stack
 from model_dockerize.aws.model import Thing
 from model_dockerize.aws.network.queries import name_of
 from model_dockerize.progress import Progress
@@ -81,7 +81,7 @@ def volume_users(aws: Aws, volume: Volume) -> Iterator[User]:
 
 def _end(aws: Aws, volume: Volume, progress: Progress) -> None:
     if volume.held:
-        ground.delete_stack(aws, volume.held.stack.name, progress)
+        delete_stack(aws, volume.held.stack.name, progress)
     ends.end_data(aws, volume.file_system)
 
 

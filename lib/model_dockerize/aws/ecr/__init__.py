@@ -1,1 +1,32 @@
 """The registry: the repository, what it holds, what it demands of its images."""
+
+from model_dockerize.aws.ecr.registry import (
+    PushedImage,
+    build_of,
+    build_tag,
+    check_tag,
+    ensure_repository,
+    find_build,
+    login,
+    pinned,
+    repository_of,
+    tag_image,
+    verify,
+)
+from model_dockerize.aws.ecr.rules import check_findings, ensure_rules
+
+__all__ = [
+    "PushedImage",
+    "build_of",
+    "build_tag",
+    "check_findings",
+    "check_tag",
+    "ensure_repository",
+    "ensure_rules",
+    "find_build",
+    "login",
+    "pinned",
+    "repository_of",
+    "tag_image",
+    "verify",
+]

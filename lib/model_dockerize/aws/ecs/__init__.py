@@ -1,1 +1,25 @@
 """The service and its tasks: defined, rolled out, followed, looked at."""
+
+from model_dockerize.aws.ecs.autoscaling import ensure_scaling
+from model_dockerize.aws.ecs.rollout.follow import (
+    Verdict,
+    follow,
+    leave_or_put_back,
+    rollback,
+    settle_failed_first_deployment,
+)
+from model_dockerize.aws.ecs.service import check_service, ensure_service, mark_proved
+from model_dockerize.aws.ecs.task_definition import ensure_task_definition
+
+__all__ = [
+    "Verdict",
+    "check_service",
+    "ensure_scaling",
+    "ensure_service",
+    "ensure_task_definition",
+    "follow",
+    "leave_or_put_back",
+    "mark_proved",
+    "rollback",
+    "settle_failed_first_deployment",
+]

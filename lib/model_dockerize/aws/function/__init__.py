@@ -1,1 +1,7 @@
 """The function that sends a Batch job for every file that arrives in S3."""
+
+from model_dockerize.aws.function.function import ensure_function
+
+__all__ = [
+    "ensure_function",
+]

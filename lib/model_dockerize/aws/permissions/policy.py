@@ -16,8 +16,8 @@ from model_dockerize.aws.permissions.traffic import traffic
 from model_dockerize.settings import BatchSettings, Settings
 
 
-def permissions(settings: Settings, names: Names, where: Where, after_bootstrap: bool = False) -> dict[str, Any]:
-    """The policy document for what a run of `settings` calls directly. Stacks need `stacks`, `destroy` `removal`."""
+def run_policy(settings: Settings, names: Names, where: Where, after_bootstrap: bool = False) -> dict[str, Any]:
+    """Return what a run of `settings` calls directly. Stacks take `stack_policy`, `destroy` takes `destroy_policy`."""
     bound = settings.aws.permissions_boundary
     if after_bootstrap and not bound:
         bound = where.arn("iam", f"policy/{BOUNDARY}", regional=False)
@@ -38,14 +38,14 @@ def permissions(settings: Settings, names: Names, where: Where, after_bootstrap:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def stacks(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
+def stack_policy(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
     """The policy document for making, changing and deleting stacks: by the role of `bootstrap`, or as whoever runs."""
     if after_bootstrap:
         return caller_policy(where)
     return own_policy(where, settings.aws.permissions_boundary)
 
 
-def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
+def trust_policy(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
     """Who may assume the role: jobs of the GitHub repository `OWNER/REPO` for its branch main and its tags v*.
 
     By either form of GitHub's subject. A job with an `environment` has another one, of that environment.

@@ -13,7 +13,7 @@ from model_dockerize.aws.iam.statement import Statement, Where, allow
 _OURS = {"Null": {f"aws:ResourceTag/{TAG}": "false"}}
 
 
-def removal(names: Names, where: Where) -> dict[str, Any]:
+def destroy_policy(names: Names, where: Where) -> dict[str, Any]:
     """The policy document that `destroy` needs besides that for stacks, whatever inputs a run may have had."""
     definitions = where.arn("batch", f"job-definition/{legal_name(names.job_definition, 128)}:*")
     statements = [

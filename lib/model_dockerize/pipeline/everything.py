@@ -1,0 +1,100 @@
+"""Does everything that the settings ask for, from the folder to the service that has proved itself."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from model_dockerize import image
+from model_dockerize.errors import InputError
+from model_dockerize.pipeline import account as sign_in
+from model_dockerize.pipeline import make
+from model_dockerize.pipeline.aside import Aside
+from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.release import Release, Stage
+from model_dockerize.pipeline.stages import FOUNDATIONS, PUSHED, STAGES, service
+from model_dockerize.settings import Settings
+
+
+def everything(run: Run) -> None:
+    """All stages: of the model, and of its release where there is to be one."""
+    prepared = make.prepare(run)
+    run.learn(outcome="failed")
+    engine, release = check(run, prepared)
+    if release is None:
+        make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
+        run.learn(outcome="loaded" if run.settings.image.from_archive else "built")
+        return
+    try:
+        changed = carry_out(release, STAGES).changed
+    finally:
+        run.learn(changes=tuple(map(str, release.account.changes)))
+    run.learn(outcome=outcome(run.settings, changed))
+
+
+def task_definition(run: Run) -> None:
+    """The stages up to `task-definition`: a revision of the pushed image, which nothing runs."""
+    prepared = make.prepare(run)
+    run.learn(outcome="failed")
+    _, release = check(run, prepared)
+    if release is None:
+        raise InputError("Without push-to-ecr there is no image for a task definition.", "Leave push-to-ecr out.")
+    release = carry_out(release, (FOUNDATIONS, PUSHED))
+    with run.recorder.stage("task-definition") as stage:
+        made = service.define(release, stage)
+        stage.info(f"{made.short} runs {release.uri}")
+        if not made.changed:
+            stage.unchanged("It means the same already.")
+    run.learn(outcome="registered" if made.changed else "unchanged", task_definition_arn=made.arn)
+
+
+def check(run: Run, prepared: Prepared) -> tuple[image.Engine, Release | None]:
+    """Stage `check`: what would stop the run later, before anything long begins. None: nothing is released."""
+    sign_in.start_sandbox(run)
+    with run.recorder.stage("check") as stage:
+        engine = make.engine_for(run)
+        stage.info(f"Docker Engine {engine.version}, buildx {engine.buildx_version}")
+        make.check(run, prepared, engine)
+        if not (run.settings.registry.push_to_ecr or run.settings.batch.create_job_def):
+            return engine, None
+        return engine, Release(run, prepared, sign_in.connect(run, stage), engine)
+
+
+def carry_out(release: Release, stages: Sequence[Stage]) -> Release:
+    """Run those of the stages that are wanted; one that `is_beside` while the next one runs, which waits for it.
+
+    Where one fails, nothing is waited for.
+    """
+    beside: Aside[Release] | None = None
+    try:
+        for stage in stages:
+            if not stage.is_wanted(release):
+                continue
+            if stage.is_beside:
+                beside = _begin(stage, release)
+                release = replace(release, check_beside=beside.check)
+                continue
+            release = stage.run(release)
+            if beside:
+                made = beside.result()
+                beside = None
+                if made.runtime:
+                    release = release.standing_on(made.runtime, made.changed)
+    except BaseException:
+        if beside:
+            beside.leave()
+        raise
+    return release
+
+
+def _begin(stage: Stage, release: Release) -> Aside[Release]:
+    return Aside(lambda pause: stage.run(replace(release, pause=pause)))
+
+
+def outcome(settings: Settings, changed: bool) -> str:
+    """How a run that nothing stopped has ended. Without `wait`, whether it changed anything or not, nobody knows."""
+    if settings.service.deploy_service and not settings.service.wait:
+        return "started"
+    if not changed:
+        return "unchanged"
+    if not settings.registry.push_to_ecr:
+        return "registered"
+    return "deployed" if settings.service.deploy_service else "pushed"

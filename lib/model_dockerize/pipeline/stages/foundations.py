@@ -1,0 +1,66 @@
+"""Makes what the service and the jobs stand on. That needs nothing of the image, which is built meanwhile."""
+
+from dataclasses import replace
+
+from model_dockerize.aws import ground, preflight
+from model_dockerize.aws.ground import Model, Pace
+from model_dockerize.aws.model import Runtime
+from model_dockerize.errors import InputError, ModelDockerizeError
+from model_dockerize.pipeline import access, batch
+from model_dockerize.pipeline.aside import LeftError
+from model_dockerize.pipeline.release import Release, Stage
+from model_dockerize.progress import Progress
+
+
+def _is_wanted(release: Release) -> bool:
+    return release.settings.service.deploy_service or release.settings.batch.create_job_def
+
+
+def make(release: Release) -> Release:
+    """Stage `foundations`: all of it is there."""
+    with release.run.recorder.stage("foundations") as stage:
+        own = release.account.apart()  # the push beside us makes changes of its own
+        try:
+            made = _stand(replace(release, account=own), stage, Pace(sleep=release.pause))
+        except LeftError:
+            stage.info("The run ends. CloudFormation goes on by itself; the next run finds what it makes.")
+            raise
+        except ModelDockerizeError as error:
+            stage.warning(f"{error} This ends the run, when the build beside it is over.")
+            raise
+        finally:
+            release.account.changes.extend(own.changes)
+        is_new = any(change.action != "leave" for change in own.changes)
+        if not is_new:
+            stage.unchanged("All of it is there.")
+        return replace(release, runtime=made, changed=is_new)
+
+
+def _stand(release: Release, progress: Progress, pace: Pace | None = None) -> Runtime:
+    """Return what the service stands on, else what a job alone does."""
+    settings, account, names = release.settings, release.account, release.names
+    if not settings.service.deploy_service:
+        return batch.ensure_runtime(release.run, account, names.model, progress, pace)
+    model = Model(names.service, names.repository)
+    made = ground.ensure_foundations(account, settings.service, model, progress, pace)
+    access.warn_of_the_internet(made.settings, progress)
+    return made
+
+
+def _ask(release: Release, progress: Progress) -> Release:
+    return release.standing_on(_stand(release, progress), is_new=False)
+
+
+def _finding(release: Release) -> str:
+    service = release.settings.service
+    given = tuple(role for role in (service.execution_role, service.task_role) if role)
+    distrusting = preflight.distrusting(release.account, given)
+    if distrusting:
+        raise InputError(
+            f"{', '.join(distrusting)} cannot be handed to a task.",
+            "Let its trust policy name the service ecs-tasks.amazonaws.com, or name another role.",
+        )
+    return ""
+
+
+FOUNDATIONS = Stage("foundations", _is_wanted, make, _ask, _finding, is_beside=True)

@@ -1,0 +1,180 @@
+"""Rolls the service to the image, proves that it answers, and puts back what does not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from model_dockerize.aws import ecs, ground
+from model_dockerize.aws.client import Aws, short_arn
+from model_dockerize.aws.ecs import Verdict
+from model_dockerize.aws.model import Container, Foundations, Service, TaskDefinition
+from model_dockerize.errors import DeployedSmokeError, ModelDockerizeError, PausedError, RolloutError, SupersededError
+from model_dockerize.pipeline import deployed
+from model_dockerize.pipeline.release import Release, Stage
+from model_dockerize.pipeline.stages.order import take_turn
+from model_dockerize.progress import Progress
+from model_dockerize.report import StageProgress
+
+
+def _is_wanted(release: Release) -> bool:
+    return isinstance(release.runtime, Foundations) and release.settings.registry.push_to_ecr
+
+
+def deploy(release: Release) -> Release:
+    """Stages `deploy`, `smoke-deployed` and `scaling`: the service runs this image, and it answers.
+
+    Without `wait` it is only told to.
+    """
+    run, account, settings = release.run, release.account, release.settings.service
+    with run.recorder.stage("deploy") as stage:
+        take_turn(release)  # the build may have taken long
+        definition, service = _ensure(release, stage)
+        run.learn(service_arn=service.arn, task_definition_arn=definition.arn)
+        if not settings.wait:
+            stage.info("wait is false: ECS goes on by itself, and this run does not know how it ends.")
+            ecs.ensure_scaling(account, settings, service, stage)
+            return _with(release, service)
+        with _cancelled(settings.on_cancel, account, service, stage):
+            verdict = ecs.follow(account, service, settings.wait_timeout, stage)
+        if verdict.outcome != "deployed":
+            raise _not_deployed(release, service, verdict, stage)
+        if not service.changed:
+            stage.unchanged(f"The service runs {definition.short} already.")
+        if service.desired == 0:
+            stage.info("No task is wanted (desired-count is 0), so there is nothing to test.")
+            ecs.mark_proved(account, service)
+            ecs.ensure_scaling(account, settings, service, stage)
+            return _with(release, service)
+        where = deployed.address(run, account, service, stage)
+    with run.recorder.stage("smoke-deployed") as stage:
+        if run.settings.smoke.of_service:
+            if service.changed or service.proving:
+                failed_checks = deployed.smoke_deployed(run, release.prepared, account, service, where, stage)
+            else:
+                failed_checks = deployed.smoke_again(run, release.prepared, where, stage)
+            if failed_checks:
+                raise _put_back(release, service, failed_checks, stage)
+        else:
+            stage.skipped(f"{run.settings.smoke.left_out}: nobody has seen the service answer.")
+            run.learn(untested=(*run.report.untested, "service"))
+        ecs.mark_proved(account, service)
+    if settings.max_count or service.scaled:
+        with run.recorder.stage("scaling") as stage:
+            before = len(account.changes)
+            ecs.ensure_scaling(account, settings, service, stage)
+            if all(change.action == "leave" for change in account.changes[before:]):
+                stage.unchanged("It is as asked for.")
+    return _with(release, service)
+
+
+def _ask(release: Release, progress: Progress) -> Release:
+    _, service = _ensure(release, progress)
+    ecs.ensure_scaling(release.account, release.settings.service, service, progress)
+    return release
+
+
+def define(release: Release, progress: Progress) -> TaskDefinition:
+    """Return the task definition of the image, which nothing runs yet."""
+    return ecs.ensure_task_definition(release.account, release.names.task_definition, _container(release), progress)
+
+
+def _ensure(release: Release, progress: Progress) -> tuple[TaskDefinition, Service]:
+    definition, settings = define(release, progress), release.settings.service
+    service = ecs.ensure_service(
+        release.account, settings, release.names.service, definition, _foundations(release), progress
+    )
+    return definition, service
+
+
+def _container(release: Release) -> Container:
+    """The container of the service's tasks. Only our server has a command that asks for its health."""
+    settings, foundations, prepared = release.settings.service, _foundations(release), release.prepared
+    container = ground.container_of(release.account, settings, release.uri, prepared.platform, foundations)
+    container = container.with_queue(settings.queue_url).with_volume(foundations.volume)
+    return container.with_access(settings) if prepared.made_here else replace(container, health_command=())
+
+
+def _foundations(release: Release) -> Foundations:
+    assert isinstance(release.runtime, Foundations)  # noqa: S101 - else no service is wanted
+    return release.runtime
+
+
+def _with(release: Release, service: Service) -> Release:
+    return replace(release, changed=release.changed or service.changed)
+
+
+@contextmanager
+def _cancelled(on_cancel: str, account: Aws, service: Service, stage: StageProgress) -> Iterator[None]:
+    """Ctrl-C or SIGTERM while this run's rollout is under way: told what goes on without us, or put back."""
+    try:
+        yield
+    except ModelDockerizeError:
+        raise
+    except BaseException:
+        if service.changed:
+            ecs.leave_or_put_back(account, service, on_cancel, stage)
+        raise
+
+
+def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> ModelDockerizeError:
+    """The error of this outcome, after putting right what would stay wrong; it says what runs now."""
+    rollout, reason = f"The rollout of {_short(service.task_definition_arn)}", verdict.reason
+    runs = f"The service runs {_short(verdict.running_task_definition_arn)}."
+    if verdict.outcome == "superseded":
+        remedy = "Nothing to do if the newer deployment was meant; its own run tells how it ends."
+        return SupersededError(f"{rollout} was superseded: {reason} {runs}", remedy)
+    if verdict.outcome == "paused":
+        remedy = "Continue or roll back the deployment (ecs:ContinueServiceDeployment, or the console), then run again."
+        return PausedError(f"{rollout} is paused: {reason} {runs}", remedy)
+    outcome, after = str(verdict.outcome), runs
+    if outcome == "failed" and verdict.stuck:
+        outcome, after = _put_right(release, service, verdict, stage)
+    release.run.learn(outcome=outcome)
+    remedy = "Correct what the stopped task says and run again."
+    return RolloutError(f"{rollout} failed: {reason} {after}", remedy, verdict.details())
+
+
+def _put_right(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> tuple[str, str]:
+    """ECS gave up and leaves it there: back to what ran before, or to no task. The outcome, and what runs now."""
+    account, former = release.account, service.previous_task_definition_arn
+    if former is None:
+        if verdict.running_task_definition_arn is None:
+            return "failed", ecs.settle_failed_first_deployment(account, service, stage)
+        return "failed", f"The service runs {_short(verdict.running_task_definition_arn)}."
+    back = ecs.rollback(account, service, former, release.settings.service.wait_timeout, stage)
+    if back and back.outcome == "deployed":
+        return "rolled-back", f"The service was put back to {_short(former)}."
+    return "failed", f"Putting it back to {_short(former)} did not work: {back.reason if back else 'nothing runs.'}"
+
+
+def _put_back(
+    release: Release, service: Service, evidence: tuple[str, ...], stage: StageProgress
+) -> DeployedSmokeError:
+    """The service runs again what proved itself last, or nothing; what has proved itself before is left alone."""
+    run, account, former = release.run, release.account, service.previous_task_definition_arn
+    if not service.proving or former == service.task_definition_arn:
+        after = "It did when it was deployed, so the service is left as it is."
+    else:
+        verdict = ecs.rollback(account, service, former, run.settings.service.wait_timeout, stage)
+        if verdict and verdict.outcome != "deployed":
+            after = f"Putting it back to {_short(former)} {verdict.outcome}: {verdict.reason}"
+        else:
+            after = f"The service was put back to {_short(former)}." if former else "It was the first: no task is left."
+            run.learn(outcome="smoke-failed-rolled-back")
+            if former:
+                deployed.address(run, account, replace(service, task_definition_arn=former), stage)
+                run.learn(task_definition_arn=former)
+    remedy = (
+        "Where the same image passed on this computer, what differs is the environment of the service."
+        if run.settings.smoke.of_image
+        else f"{run.settings.smoke.left_out}: the image was not tested before, so the program itself may be wrong."
+    )
+    return DeployedSmokeError(f"The deployed model does not answer as it must. {after}", remedy, evidence)
+
+
+def _short(arn: str | None) -> str:
+    """`iris:3` of a task definition's ARN, for a sentence."""
+    return short_arn(arn) if arn else "nothing"
+
+
+SERVICE = Stage("service", _is_wanted, deploy, _ask)
