@@ -58,8 +58,8 @@ def ensure_definition(
     if jobs.file and jobs.file.job_definition:
         return ensure_written(run, account, jobs.file.job_definition, image_uri, runtime, progress)
     name, jobs = jobs.definition(model), batch.place_of_jobs(account, jobs)
-    jobs, service, runtime = batch.as_defined(account, name, jobs, run.settings.service, runtime)
-    container = ground.container_of(account, service, image_uri, platform, runtime)
+    jobs, service = batch.as_defined(account, name, jobs, run.settings.service)
+    container = ground.container_of(account, service, image_uri, platform, batch.with_roles(runtime, service))
     return batch.ensure_job_definition(account, jobs, name, container, BATCH_COMMAND, {}, progress)
 
 
@@ -84,21 +84,22 @@ def ensure_written(
     stands_on = runtime if service.task_role else replace(runtime, task_role_arn="")
     on_instances = replace(jobs, compute_type="EC2", given=jobs.given | {"compute_type"})
     name = jobs.job_definition_name or written.name
-    jobs, sized, stands_on = batch.as_defined(account, name, on_instances, sized, stands_on)
-    container = ground.container_of(account, sized, image_uri, ANY_PLATFORM, stands_on)
+    jobs, sized = batch.as_defined(account, name, on_instances, sized)
+    container = ground.container_of(account, sized, image_uri, ANY_PLATFORM, batch.with_roles(stands_on, sized))
     command = BATCH_COMMAND if written.command is None else written.command
     return batch.ensure_job_definition(account, jobs, name, container, command, dict(written.parameters), progress)
 
 
 def ensure_runtime(run: Run, account: Aws, model: str, progress: Progress, pace: Pace | None = None) -> Runtime:
     """Roles and log group of a job, where no service stands on them too."""
-    jobs, service = run.settings.batch, run.settings.service
+    definition = run.settings.batch.definition(model)
+    jobs, service = batch.as_defined(account, definition, run.settings.batch, run.settings.service)
     if jobs.file and (written := jobs.file.job_definition):
         repository = run.settings.registry.repository or model
         if not run.settings.registry.push_to_ecr:
             repository = ecr.repository_of(written.image) or repository
         # The log is named as where the same file is used without a model.
-        name = Model(jobs.definition(model), repository)
+        name = Model(definition, repository)
         return ground.ensure_runtime(account, service, name, progress, pace, role_of_instance=True)
     name = Model(service.service or model, run.settings.registry.repository or model)
     return ground.ensure_runtime(account, service, name, progress, pace)

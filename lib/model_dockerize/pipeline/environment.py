@@ -9,6 +9,7 @@ from model_dockerize.aws.batch import (
     ComputeEnvironment,
     JobDefinition,
     JobQueue,
+    as_defined,
     ensure_compute_environment,
     existing_environment,
     feed,
@@ -107,7 +108,8 @@ def ensure_definition(run: Run, account: Aws, written: JobDefinitionConfig, prog
     """The job definition of section job_def, with the roles and the log that it needs."""
     uri = ecr.pinned(account, written.image, progress)
     model = Model(written.name, ecr.repository_of(written.image) or written.name)
-    runtime = ground.ensure_runtime(account, run.settings.service, model, progress, role_of_instance=True)
+    _, service = as_defined(account, written.name, run.settings.batch, run.settings.service)
+    runtime = ground.ensure_runtime(account, service, model, progress, role_of_instance=True)
     # Whose image it is nobody knows here: without a command it does what it does by itself.
     written = replace(written, command=written.command or ())
     return batch.ensure_written(run, account, written, uri, runtime, progress)

@@ -26,6 +26,7 @@ NETWORK = Network("vpc-0123456789abcdef0", (Subnet(SUBNET, "us-east-1a"),), (GRO
 ARN = "arn:aws:batch:us-east-1:123456789012"
 OURS = {"model-dockerize": "batch"}
 AMD = "linux/amd64"
+ROLE = "arn:aws:iam::123456789012:role/other"
 
 
 def environment(**changes: Any) -> dict[str, Any]:
@@ -234,13 +235,15 @@ class TestDefinitions:
         assert found["parameters"] == {"mode": "full"}
 
     def test_what_inputs_could_say_and_do_not_stays(self) -> None:
-        account, _ = answering({"DescribeJobDefinitions": lambda _: {"jobDefinitions": [{**self.LATEST, "revision": 1}]}})
+        latest = {**self.LATEST, "revision": 1}
+        account, _ = answering({"DescribeJobDefinitions": lambda _: {"jobDefinitions": [latest]}})
         runtime = a_container().runtime
-        jobs, service, stands_on = batch.as_defined(account, "j", batch_settings(), settings(memory=4096), runtime)
-        assert (jobs.compute_type, stands_on.task_role_arn, service.memory) == ("EC2", "theirs", 4096)
-        assert (service.secrets, stands_on.execution_role_arn) == ((("K", "arn"),), runtime.execution_role_arn)
-        given = settings(task_role="arn:aws:iam::1:role/other")
-        assert batch.as_defined(account, "j", batch_settings(), given, runtime)[2] == runtime
+        jobs, service = batch.as_defined(account, "j", batch_settings(), settings(memory=4096))
+        assert (jobs.compute_type, service.task_role, service.memory) == ("EC2", "theirs", 4096)
+        assert service.secrets == (("K", "arn"),)
+        assert batch.with_roles(runtime, service) == runtime  # no ARN
+        given = batch.as_defined(account, "j", batch_settings(), settings(task_role=ROLE))[1]
+        assert batch.with_roles(runtime, given).task_role_arn == ROLE
 
     def test_what_only_instances_take_does_not_come_to_fargate(self) -> None:
         assert "ulimits" not in self.carried("FARGATE")["containerProperties"]

@@ -33,6 +33,10 @@ def said(account: Account) -> list[str]:
     return [str(change) for change in account.aws.changes if change.kind in ("compute environment", "job queue")]
 
 
+def order(name: str) -> str:
+    return f"order 1, computeEnvironment {name}"
+
+
 class TestQueue:
     def test_made_then_left(self, account: Account) -> None:
         arn = queue(account)
@@ -62,7 +66,10 @@ class TestQueue:
         queue(account)
         account.aws.changes.clear()
         queue(account, compute_environment="second")
-        assert said(account) == ["+ compute environment second", "~ job queue q (computeEnvironmentOrder order 1, computeEnvironment model-dockerize -> order 1, computeEnvironment second)"]
+        assert said(account) == [
+            "+ compute environment second",
+            f"~ job queue q (computeEnvironmentOrder {order('model-dockerize')} -> {order('second')})",
+        ]
 
     def test_only_what_differs_is_changed(self, account: Account) -> None:
         queue(account)

@@ -11,6 +11,7 @@ from model_dockerize.aws.batch.job_definition import (
     check_job_definition,
     ensure_job_definition,
     latest_job_definition,
+    with_roles,
 )
 from model_dockerize.aws.batch.job_queue import JobQueue, ensure_queue, feed, others_queue, place_of_jobs
 
@@ -28,4 +29,5 @@ __all__ = [
     "latest_job_definition",
     "others_queue",
     "place_of_jobs",
+    "with_roles",
 ]

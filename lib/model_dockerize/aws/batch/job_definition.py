@@ -88,23 +88,27 @@ def ensure_job_definition(
 
 
 def as_defined(
-    aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings, runtime: Runtime
-) -> tuple[BatchSettings, ServiceSettings, Runtime]:
+    aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings
+) -> tuple[BatchSettings, ServiceSettings]:
     """Return what a definition is made by, with what no input says as the latest revision of `name` has it."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = _latest(aws, name)
     if latest is None:
-        return batch, service, runtime
-    found = of_job_definition(latest)
-    roles = {"execution_role_arn": "execution_role", "task_role_arn": "task_role"}
-    kept: Any = {ours: found[named] for ours, named in roles.items() if named in found.keys() - service.given}
-    jobs = {key: found[key] for key in ("compute_type", "gpus")}
+        return batch, service
+    shared = of_job_definition(latest)
+    jobs = {key: shared.pop(key) for key in ("compute_type", "gpus")}
     # Whether they are spot ones, only their environment knows.
-    if found["compute_type"] == ("FARGATE" if batch.compute_type.startswith("FARGATE") else "EC2"):
+    if jobs["compute_type"] == ("FARGATE" if batch.compute_type.startswith("FARGATE") else "EC2"):
         jobs.pop("compute_type")
-    shared = {key: value for key, value in found.items() if key not in ("compute_type", "gpus")}
-    return as_found(batch, jobs), as_found(service, shared), replace(runtime, **kept)
+    return as_found(batch, jobs), as_found(service, shared)
+
+
+def with_roles(runtime: Runtime, service: ServiceSettings) -> Runtime:
+    """Return the runtime with the roles that a definition has."""
+    roles = {"execution_role_arn": service.execution_role, "task_role_arn": service.task_role}
+    kept: Any = {name: role for name, role in roles.items() if role.startswith("arn:")}
+    return replace(runtime, **kept)
 
 
 def check_job_definition(aws: Aws, name: str, adopt: bool) -> None:

@@ -132,9 +132,9 @@ def _found(there: Any) -> dict[str, object]:
     """What DescribeJobQueues shows of the inputs; None: there is no queue, or soon none."""
     if there is None or there["status"] in ("DELETING", "DELETED"):
         return {}
-    first = sorted(there["computeEnvironmentOrder"], key=lambda each: each["order"])[:1]
-    found: dict[str, object] = {"queue_priority": there["priority"]}
-    return found | {"compute_environment": each["computeEnvironment"].rpartition("/")[2] for each in first}
+    first = min(there["computeEnvironmentOrder"], key=lambda each: each["order"])
+    name = first["computeEnvironment"].rpartition("/")[2]
+    return {"queue_priority": there["priority"], "compute_environment": name}
 
 
 def _queue(aws: Aws, name: str) -> Any:
