@@ -56,8 +56,9 @@ def _parts(name: str, value: Any) -> Iterator[str]:
     """What may be shown of the value: of a structure its fields, by name."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            for part in _parts(str(key).replace("-", "_"), inner):
-                yield part if isinstance(inner, dict) else f"{key} {part}"
+            parts = list(_parts(str(key).replace("-", "_"), inner))
+            if parts:
+                yield f"{key} ({', '.join(parts)})" if isinstance(inner, dict) else f"{key} {' '.join(parts)}"
     elif isinstance(value, list | tuple):
         for each in value:
             yield from _parts(name, each)
