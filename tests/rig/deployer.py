@@ -18,7 +18,8 @@ from tests.rig.leaks import planted
 
 from model_dockerize.aws import client, ecs
 from model_dockerize.aws.client import Aws
-from model_dockerize.aws.ecs.rollout.follow import follow, rollback
+from model_dockerize.aws.ecs.rollout.follow import follow
+from model_dockerize.aws.ecs.rollout.rollback import rollback
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder, Report

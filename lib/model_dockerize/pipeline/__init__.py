@@ -1,7 +1,6 @@
-"""The stages in order, and which of them run side by side; nothing else.
+"""What can be done with a model, a function each: it walks stages, and what they learn becomes the Report.
 
-A stage takes values and gives values. This package hands what one makes to the next and turns what they return into the
-Report; it decides nothing that a stage could decide.
+A stage takes values and gives values. The order of those that take a model into AWS is in `stages`.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,11 +10,10 @@ from model_dockerize import image
 from model_dockerize.aws.client import Aws
 from model_dockerize.errors import DeployedSmokeError, InputError
 from model_dockerize.pipeline import account as sign_in
-from model_dockerize.pipeline import deployed, download, make, operate, policy, steps
+from model_dockerize.pipeline import deployed, download, everything, make, operate, policy, steps
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
 from model_dockerize.pipeline import environment as places
-from model_dockerize.pipeline import everything as full
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import serve as local
@@ -55,7 +53,9 @@ def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) 
 
     Never raises a ModelDockerizeError: `report.failure` holds it, beside what was found out before.
     """
-    return Run(settings, environment, recorder).report_of(_planned if settings.run.dry_run else full.everything)
+    return Run(settings, environment, recorder).report_of(
+        _planned if settings.run.dry_run else everything.from_folder_to_service
+    )
 
 
 def plan(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -169,7 +169,7 @@ def network(settings: Settings, environment: Mapping[str, str], recorder: Record
 
 def task_definition(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
     """The image is pushed and has a task definition."""
-    return Run(settings, environment, recorder).report_of(full.task_definition)
+    return Run(settings, environment, recorder).report_of(everything.task_definition)
 
 
 def serve(settings: Settings, environment: Mapping[str, str], recorder: Recorder, place: image.Place) -> Report:
@@ -197,7 +197,7 @@ def _planned(run: Run) -> None:
     """Only the questions of all stages, against AWS as it is."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
-    _, release = full.check(run, prepared)
+    _, release = everything.check(run, prepared)
     if release is None:
         raise InputError("Without push-to-ecr nothing is made in AWS.", "There is nothing to plan: see push-to-ecr.")
     planning.plan(release)

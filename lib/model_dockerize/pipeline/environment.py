@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from model_dockerize.aws import ecr, ground
@@ -52,24 +53,33 @@ def update(run: Run, file: BatchFile) -> None:
     if run.settings.run.dry_run:
         _plan(run, file, account)
         return
-    changed = renamed = False
-    if file.compute_environment or file.job_queue:
-        with run.recorder.stage("environment") as stage:
-            changed = renamed = ensure_places(run, account, file, stage)
-    if file.job_definition:
-        with run.recorder.stage("batch") as stage:
-            made = ensure_definition(run, account, file.job_definition, stage)
-            renamed |= not made.existed
-            changed |= made.changed
+    changed, made = _ensure(run, account, file, run.recorder.stage)
+    if made:
         run.learn(job_definition_arn=made.arn, job_definition_revision=made.revision)
-    with run.recorder.stage("function") as stage:
-        changed |= _lead_function(run, account, file, renamed, stage)
     if file.job:
         with run.recorder.stage("job") as stage:
             submit_one(account, file.job, stage)
         run.learn(outcome="submitted")
         return
     run.learn(outcome="updated" if changed else "unchanged")
+
+
+def _ensure(
+    run: Run, account: Aws, file: BatchFile, section: Callable[[str], AbstractContextManager[Progress]]
+) -> tuple[bool, JobDefinition | None]:
+    """Go through the sections of the file; return whether anything changed, and the job definition."""
+    changed, renamed, made = False, False, None
+    if file.compute_environment or file.job_queue:
+        with section("environment") as progress:
+            changed = renamed = ensure_places(run, account, file, progress)
+    if file.job_definition:
+        with section("batch") as progress:
+            made = ensure_definition(run, account, file.job_definition, progress)
+            renamed |= not made.existed
+            changed |= made.changed
+    with section("function") as progress:
+        changed |= _lead_function(run, account, file, renamed, progress)
+    return changed, made
 
 
 def ensure_places(run: Run, account: Aws, file: BatchFile, progress: Progress) -> bool:
@@ -168,13 +178,8 @@ def _tell_function(settings: BatchSettings, account: Aws, queue: str, definition
 def _plan(run: Run, file: BatchFile, account: Aws) -> None:
     """The same questions, with a connection that changes nothing."""
     rehearsal = rehearse(account)
-    steps: list[Callable[[], object]] = [lambda: ensure_places(run, rehearsal.aws, file, Silent())]
-    if definition := file.job_definition:
-        steps.append(lambda: ensure_definition(run, rehearsal.aws, definition, Silent()))
-    steps.append(lambda: _lead_function(run, rehearsal.aws, file, False, Silent()))
     with run.recorder.stage("plan") as stage:
-        for step in steps:
-            step()
+        _ensure(run, rehearsal.aws, file, lambda _: nullcontext(Silent()))
         changes = sum(change.action != "leave" for change in rehearsal.changes)
         stage.info(f"{changes} things would be made or changed.")
     job = (f"+ job {file.job.name} in {file.job.queue}",) if file.job else ()

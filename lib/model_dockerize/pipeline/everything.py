@@ -14,7 +14,7 @@ from model_dockerize.pipeline.stages import FOUNDATIONS, PUSHED, STAGES, service
 from model_dockerize.settings import Settings
 
 
-def everything(run: Run) -> None:
+def from_folder_to_service(run: Run) -> None:
     """All stages: of the model, and of its release where there is to be one."""
     prepared = make.prepare(run)
     run.learn(outcome="failed")

@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws import destroy
-from model_dockerize.aws.client.eventual import once_free
-from model_dockerize.aws.client.gone import gone_is_well
+from model_dockerize.aws.client.retries import gone_is_well, once_free
 from model_dockerize.aws.destroy import Destruction, plan_destruction
 from model_dockerize.aws.destroy.stacks import Held, network_users
 from model_dockerize.aws.destroy.uses import User, divide, named_in

@@ -15,7 +15,7 @@ from model_dockerize.aws.batch import array_jobs as job_list
 from model_dockerize.aws.batch import jobs
 from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, send_jobs, underway
 from model_dockerize.aws.batch.one_job import submit_one
-from model_dockerize.aws.client.lost import AnswerLostError
+from model_dockerize.aws.client.retries import AnswerLostError
 from model_dockerize.aws.ground import Names
 from model_dockerize.aws.iam import Where
 from model_dockerize.aws.permissions import run_policy

@@ -15,7 +15,8 @@ from model_dockerize.aws import ecs
 from model_dockerize.aws.client import Aws, connect
 from model_dockerize.aws.ecs import history
 from model_dockerize.aws.ecs.endpoint import Address
-from model_dockerize.aws.ecs.rollout import follow as rollout
+from model_dockerize.aws.ecs.rollout.follow import follow
+from model_dockerize.aws.ecs.rollout.rollback import rollback
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.aws.model import Foundations
 from model_dockerize.cancel import Cancelled
@@ -161,8 +162,8 @@ def stage(rig: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
             told.world, told.clock, told.refusals, told.calls = fresh.world, fresh.clock, list(refuses), []
         clock = {"sleep": told.clock.sleep, "monotonic": told.clock.monotonic}
         monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=told.clock.sleep, time=time.time))
-        for name in ("follow", "rollback"):
-            monkeypatch.setattr(ecs, name, partial(getattr(rollout, name), **clock))
+        for name, function in (("follow", follow), ("rollback", rollback)):
+            monkeypatch.setattr(ecs, name, partial(function, **clock))
         return Stage(told, connection, Ears(told.clock.monotonic))
 
     return begin
@@ -354,7 +355,7 @@ def test_a_cancelled_run_says_what_goes_on(
         if deploying.told.clock.monotonic() > 20:
             raise SystemExit(143)
 
-    monkeypatch.setattr(ecs, "follow", partial(rollout.follow, sleep=sleep, monotonic=deploying.told.clock.monotonic))
+    monkeypatch.setattr(ecs, "follow", partial(follow, sleep=sleep, monotonic=deploying.told.clock.monotonic))
     with pytest.raises(SystemExit):
         deploying.run(on_cancel=on_cancel)
     assert now_runs(deploying.told) == runs

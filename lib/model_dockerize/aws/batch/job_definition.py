@@ -7,9 +7,8 @@ from typing import Any
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.canonical import differences
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.eventual import once_assumable
-from model_dockerize.aws.client.lost import finds_what_was_lost
 from model_dockerize.aws.client.names import BATCH, TAG, legal_name
+from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
 from model_dockerize.aws.client.shown import told
 from model_dockerize.aws.existing import carried
 from model_dockerize.aws.existing.inputs import of_job_definition

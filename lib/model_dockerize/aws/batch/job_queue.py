@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize.aws.batch.compute_environment import ensure_compute_environment, environment_of
-from model_dockerize.aws.batch.settling import Sleep, once_gone, until_valid, warn_if_idle
+from model_dockerize.aws.batch.settling import once_gone, until_valid, warn_if_idle
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.lost import finds_what_was_lost
 from model_dockerize.aws.client.names import BATCH, TAG
+from model_dockerize.aws.client.retries import finds_what_was_lost
 from model_dockerize.aws.client.shown import shown
+from model_dockerize.aws.client.waiting import Sleep
 from model_dockerize.aws.existing.inputs import of_environment
 from model_dockerize.aws.model import Network
 from model_dockerize.progress import Progress

@@ -10,8 +10,8 @@ from model_dockerize.aws.batch import array_jobs as job_list
 from model_dockerize.aws.batch.runnable import why_runnable
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.lost import finds_what_was_lost
 from model_dockerize.aws.client.names import BATCH, TAG, legal_name
+from model_dockerize.aws.client.retries import finds_what_was_lost
 from model_dockerize.aws.logs import last_lines
 from model_dockerize.errors import AwsAccessError, AwsError
 from model_dockerize.progress import Progress

@@ -7,8 +7,8 @@ from typing import Any
 from model_dockerize.aws.batch.job_definition import latest_job_definition
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.lost import finds_what_was_lost
 from model_dockerize.aws.client.names import BATCH, TAG
+from model_dockerize.aws.client.retries import finds_what_was_lost
 from model_dockerize.progress import Progress
 from model_dockerize.settings import JobConfig
 

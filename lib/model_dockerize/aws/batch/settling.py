@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.waiting import Sleep, wait_until
 from model_dockerize.errors import BatchError
 from model_dockerize.progress import Progress
 
-Sleep = Callable[[float], None]
 _SECONDS = 300.0
-#: For how long Batch may still show the INVALID that a change has just mended.
-_STALE = 10.0
+#: Looks, ten seconds long, at which Batch may still show the INVALID that a change has just mended.
+_STALE = 7
 
 
 def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, sleep: Sleep) -> Any:
@@ -19,16 +19,18 @@ def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, 
     Raises:
         BatchError: it stays.
     """
-    waited, now = 0.0, look()
-    while now is not None and now["status"] == "DELETING" and not aws.only_asks:
-        if not waited:
-            progress.info(f"{what}: waiting until the old one of that name is gone")
-        if waited >= _SECONDS:
-            raise BatchError(
-                f"{what} is still being deleted after {waited:.0f} s.", "Run again, or choose another name."
-            )
-        sleep(2.0)
-        waited, now = waited + 2.0, look()
+
+    def late(_: Any, waited: float) -> BatchError:
+        return BatchError(f"{what} is still being deleted after {waited:.0f} s.", "Run again, or choose another name.")
+
+    now = wait_until(
+        look,
+        lambda seen: seen is None or seen["status"] != "DELETING" or aws.only_asks,
+        _SECONDS,
+        late,
+        sleep,
+        begin=lambda: progress.info(f"{what}: waiting until the old one of that name is gone"),
+    )
     return None if now is None or now["status"] in ("DELETING", "DELETED") else now
 
 
@@ -40,21 +42,26 @@ def until_valid(aws: Aws, what: str, look: Callable[[], Any], former: str, sleep
     """
     if aws.only_asks:
         return
-    waited, pause, is_new = 0.0, 1.0, former != "INVALID"
-    while (now := look()) is not None and now["status"] != "VALID":
-        is_new |= now["status"] != "INVALID" or waited >= _STALE
-        if now["status"] == "INVALID" and is_new:
-            raise BatchError(
-                f"{what} is INVALID: {now.get('statusReason', 'AWS gives no reason')}",
-                "Correct what the reason names (often a role, subnet or security group that is gone) and run again.",
-            )
-        if waited >= _SECONDS:
-            raise BatchError(
-                f"{what} is still {now['status']} after {waited:.0f} s: {now.get('statusReason', '')}",
-                "Run again: it is found and waited for.",
-            )
-        sleep(pause)
-        waited, pause = waited + pause, min(pause * 1.3, 5.0)
+    seen = [former]
+
+    def is_over(now: Any) -> bool:
+        if now is None or now["status"] == "VALID":
+            return True
+        seen.append(now["status"])
+        return now["status"] == "INVALID" and (set(seen) != {"INVALID"} or len(seen) > _STALE)
+
+    def late(now: Any, waited: float) -> BatchError:
+        return BatchError(
+            f"{what} is still {now['status']} after {waited:.0f} s: {now.get('statusReason', '')}",
+            "Run again: it is found and waited for.",
+        )
+
+    now = wait_until(look, is_over, _SECONDS, late, sleep)
+    if now is not None and now["status"] == "INVALID":
+        raise BatchError(
+            f"{what} is INVALID: {now.get('statusReason', 'AWS gives no reason')}",
+            "Correct what the reason names (often a role, subnet or security group that is gone) and run again.",
+        )
 
 
 def warn_if_idle(what: str, there: Any, progress: Progress) -> None:

@@ -11,7 +11,7 @@ from botocore.credentials import Credentials
 
 from model_dockerize.aws.client.credentials import sign_in
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.lost import never_repeat
+from model_dockerize.aws.client.retries import never_repeat
 from model_dockerize.aws.model import Action, Change, Identity
 from model_dockerize.errors import AwsAccessError
 from model_dockerize.progress import Progress

@@ -8,8 +8,7 @@ from functools import partial
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.eventual import once_free
-from model_dockerize.aws.client.gone import gone_is_well
+from model_dockerize.aws.client.retries import gone_is_well, once_free
 from model_dockerize.aws.destroy.running import running_now
 from model_dockerize.aws.destroy.stacks import (
     balancer_users,

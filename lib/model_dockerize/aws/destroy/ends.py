@@ -9,13 +9,11 @@ from contextlib import suppress
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.eventual import once_settled
+from model_dockerize.aws.client.waiting import Sleep, not_ready, wait_until
 from model_dockerize.aws.ecs.autoscaling import end_scaling
 from model_dockerize.aws.ecs.service import SCALED
 from model_dockerize.aws.existing.service import describe_with_tags
 from model_dockerize.errors import AwsError, TimedOutError
-
-Sleep = Callable[[float], None]
 
 _GONE_SECONDS = 300.0
 #: Of queues and environments.
@@ -102,7 +100,8 @@ def end_data(aws: Aws, file_system: str) -> None:
         shown = aws.efs.describe_file_systems(FileSystemId=file_system)["FileSystems"][0]
         return int(shown["NumberOfMountTargets"])
 
-    once_settled(f"The end of the mount targets of {file_system}", left(), left, lambda number: number > 0)
+    what = f"The end of the mount targets of {file_system}"
+    wait_until(left, lambda number: number == 0, _GONE_SECONDS, not_ready(what))
     aws.efs.delete_file_system(FileSystemId=file_system)
 
 
@@ -134,9 +133,5 @@ def _end_of_batch(
 
 
 def _wait(what: str, done: Callable[[], bool], sleep: Sleep) -> None:
-    waited = 0.0
-    while not done():
-        if waited > _GONE_SECONDS:
-            raise TimedOutError(f"{what} is still being deleted.", "Run again in some minutes.")
-        sleep(2)
-        waited += 2
+    late = TimedOutError(f"{what} is still being deleted.", "Run again in some minutes.")
+    wait_until(done, bool, _GONE_SECONDS, lambda *_: late, sleep)

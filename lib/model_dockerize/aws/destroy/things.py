@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.eventual import once_settled
 from model_dockerize.aws.client.names import TAG, legal_name, tagged
+from model_dockerize.aws.client.waiting import not_ready, wait_until
 from model_dockerize.aws.destroy import ends
 from model_dockerize.aws.destroy.stacks import EVERY_MODEL, Held, lingering, logs_id, repository_id
 from model_dockerize.aws.destroy.users import Region, family_of, last
@@ -19,6 +19,8 @@ from model_dockerize.aws.ground.stacks import delete_stack
 from model_dockerize.aws.model import Thing
 from model_dockerize.progress import Progress
 
+#: For which the interfaces of tasks may stay after them.
+_LINGER_SECONDS = 600.0
 _CLUSTER = "AWS::ECS::Cluster"
 
 
@@ -155,6 +157,7 @@ class Deployment:
 def _end_stack(aws: Aws, held: Held, progress: Progress) -> None:
     """Delete the stack, once the interfaces of the tasks are gone: half a deletion takes the roles first."""
     name = held.stack.name
-    once_settled(f"The end of the interfaces in stack {name}", lingering(aws, held), lambda: lingering(aws, held), bool)
+    late = not_ready(f"The end of the interfaces in stack {name}")
+    wait_until(lambda: lingering(aws, held), lambda left: not left, _LINGER_SECONDS, late)
     for kept in delete_stack(aws, name, progress):
         progress.warning(f"Stack {name} keeps {kept}.")

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.gone import says_gone
+from model_dockerize.aws.client.retries import says_gone
 from model_dockerize.aws.destroy.uses import User, named_in
 
 #: Of a job that is not over.

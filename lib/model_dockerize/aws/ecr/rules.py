@@ -11,6 +11,7 @@ from typing import Any
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import message_of, translate
 from model_dockerize.aws.client.names import tagged
+from model_dockerize.aws.client.waiting import wait_until
 from model_dockerize.errors import PushError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import RegistrySettings
@@ -106,25 +107,37 @@ def check_findings(
 def _scan(aws: Aws, repository: str, digest: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
     """The answer of DescribeImageScanFindings once there is a result."""
     image: Any = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
-    waited, is_begun = 0.0, False
-    while True:
+    is_begun = False
+
+    def look() -> Any:
+        nonlocal is_begun
         try:
-            found: Any = aws.ecr.describe_image_scan_findings(**image)
-            status = found.get("imageScanStatus", {}).get("status", "PENDING")
+            return aws.ecr.describe_image_scan_findings(**image)
         except aws.ecr.exceptions.ScanNotFoundException:
-            found, status = {}, "PENDING"
             if not is_begun:
                 is_begun = True
                 _begin_scan(aws, image, progress)
-        if status in ("COMPLETE", "ACTIVE"):
-            return found
-        if status not in ("PENDING", "IN_PROGRESS") or waited >= _SCAN_SECONDS:
-            raise PushError(
-                f"There is no scan to judge the image by: it is {status} after {waited:.0f} s.",
-                _NO_RESULT.get(status, "Turn scanning on (scan: true), or leave scan-gate out."),
-            )
-        sleep(2)
-        waited += 2
+            return {}
+
+    def late(scan: Any, waited: float) -> PushError:
+        return _no_result(scan, f" after {waited:.0f} s")
+
+    found = wait_until(look, lambda scan: _status(scan) not in ("PENDING", "IN_PROGRESS"), _SCAN_SECONDS, late, sleep)
+    if _status(found) not in ("COMPLETE", "ACTIVE"):
+        raise _no_result(found, "")
+    return found
+
+
+def _no_result(scan: Any, waited: str) -> PushError:
+    status = _status(scan)
+    return PushError(
+        f"There is no scan to judge the image by: it is {status}{waited}.",
+        _NO_RESULT.get(status, "Turn scanning on (scan: true), or leave scan-gate out."),
+    )
+
+
+def _status(scan: Any) -> str:
+    return str(scan.get("imageScanStatus", {}).get("status", "PENDING"))
 
 
 def _begin_scan(aws: Aws, image: Any, progress: Progress) -> None:

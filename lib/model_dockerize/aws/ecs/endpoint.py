@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.eventual import once_visible
+from model_dockerize.aws.client.retries import once_visible
+from model_dockerize.aws.client.waiting import wait_until
 from model_dockerize.aws.model import Service
 from model_dockerize.errors import AwsError
 from model_dockerize.progress import Progress
@@ -35,17 +34,15 @@ def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = 
     Raises:
         AwsError: no such task got an address within `seconds`.
     """
-    retrying = Retrying(
-        stop=stop_after_delay(seconds), wait=wait_fixed(1), retry=retry_if_result(lambda address: address is None)
-    )
+
+    def late(_: object, waited: float) -> AwsError:
+        return AwsError(
+            f"No running task of service {service.name} got an address within {waited:.0f} s.",
+            remedy="Run again; if it stays, look at the service's events in the ECS console.",
+        )
+
     with translate(f"address of service {service.name}"):
-        try:
-            task: Any = retrying(_task_address, aws, service)
-        except RetryError as error:
-            raise AwsError(
-                f"No running task of service {service.name} got an address within {seconds:.0f} s.",
-                remedy="Run again; if it stays, look at the service's events in the ECS console.",
-            ) from error
+        task: Any = wait_until(lambda: _task_address(aws, service), lambda found: found is not None, seconds, late)
         public, private = task
         balancer = next((found for group in service.target_groups if (found := _balancer(aws, group))), None)
     inside = f"http://{private}"

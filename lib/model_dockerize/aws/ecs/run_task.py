@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import short_arn
+from model_dockerize.aws.client.waiting import wait_until
 from model_dockerize.aws.ecs.service import describe
 from model_dockerize.aws.ecs.stopped_tasks import hint, log_place
 from model_dockerize.aws.existing.own_container import own_container
@@ -19,7 +21,6 @@ from model_dockerize.progress import Progress
 #: What ECS takes for all overrides of a task together, JSON and all. Source: RunTask, `overrides`.
 MOST_OVERRIDES = 8192
 _STARTED_BY = "model-dockerize-smoke"
-_LOOK_SECONDS = 2.0
 #: CloudWatch shows a line a moment after it was written.
 _LOG_SECONDS = 15.0
 _LINES = 2000
@@ -87,28 +88,22 @@ def run_once(
 
 
 def _end_of(aws: Aws, cluster: str, arn: str, timeout: float, sleep: Callable[[float], None]) -> Any:
-    waited = 0.0
-    while True:
-        found = aws.ecs.describe_tasks(cluster=cluster, tasks=[arn])["tasks"]
-        if found and found[0]["lastStatus"] == "STOPPED":
-            return found[0]
-        if waited >= timeout:
-            aws.ecs.stop_task(cluster=cluster, task=arn, reason="model-dockerize: it takes too long")
-            raise AwsError(
-                f"Task {short_arn(arn)} did not end within {waited:.0f} s and was stopped.",
-                remedy="Raise smoke-timeout where the sample's job takes that long.",
-            )
-        sleep(_LOOK_SECONDS)
-        waited += _LOOK_SECONDS
+    def look() -> Any:
+        return next(iter(aws.ecs.describe_tasks(cluster=cluster, tasks=[arn])["tasks"]), None)
+
+    def late(_: object, waited: float) -> AwsError:
+        aws.ecs.stop_task(cluster=cluster, task=arn, reason="model-dockerize: it takes too long")
+        return AwsError(
+            f"Task {short_arn(arn)} did not end within {waited:.0f} s and was stopped.",
+            remedy="Raise smoke-timeout where the sample's job takes that long.",
+        )
+
+    return wait_until(look, lambda task: task and task["lastStatus"] == "STOPPED", timeout, late, sleep)
 
 
 def _log(aws: Aws, task: Any, last_line: Callable[[str], bool], sleep: Callable[[float], None]) -> tuple[str, ...]:
-    place, waited = log_place(aws, task), 0.0
+    place = log_place(aws, task)
     if place is None:
         return ()
-    while True:
-        lines = last_lines(aws, *place, _LINES)
-        if any(map(last_line, lines)) or waited >= _LOG_SECONDS:
-            return lines
-        sleep(1)
-        waited += 1
+    look = partial(last_lines, aws, *place, _LINES)
+    return wait_until(look, lambda lines: any(map(last_line, lines)), _LOG_SECONDS, None, sleep)

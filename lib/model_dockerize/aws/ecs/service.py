@@ -8,8 +8,9 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import code_of, translate
-from model_dockerize.aws.client.eventual import once_assumable
 from model_dockerize.aws.client.names import SERVICE, TAG, legal_name, short_arn, tagged
+from model_dockerize.aws.client.retries import once_assumable
+from model_dockerize.aws.client.waiting import wait_until
 from model_dockerize.aws.ecs.deploy_order import RunOrder, check_order, tags_of
 from model_dockerize.aws.ecs.service_fit import check_controller, check_fit
 from model_dockerize.aws.ecs.service_request import comparable, count, differing, request, update
@@ -217,22 +218,22 @@ def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -
 
 def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
     """The ACTIVE service; None when there is none (any more)."""
-    waited = 0.0
-    while True:
-        there = describe_with_tags(aws, cluster, name)
-        if there is None or there["status"] == "INACTIVE":
-            return None
-        if there["status"] == "ACTIVE":
-            return there
-        if waited == 0:
-            progress.info(f"service {name}: waiting until the old one of that name is gone")
-        if waited >= _DRAIN_SECONDS:
-            raise TimedOutError(
-                f"Service {name} is still {there['status']} after {waited:.0f} s.",
-                remedy="Stop its tasks, or choose another name (service).",
-            )
-        sleep(2)
-        waited += 2
+
+    def late(there: Any, waited: float) -> TimedOutError:
+        return TimedOutError(
+            f"Service {name} is still {there['status']} after {waited:.0f} s.",
+            remedy="Stop its tasks, or choose another name (service).",
+        )
+
+    there = wait_until(
+        lambda: describe_with_tags(aws, cluster, name),
+        lambda seen: seen is None or seen["status"] in ("ACTIVE", "INACTIVE"),
+        _DRAIN_SECONDS,
+        late,
+        sleep,
+        begin=lambda: progress.info(f"service {name}: waiting until the old one of that name is gone"),
+    )
+    return there if there and there["status"] == "ACTIVE" else None
 
 
 def _gave_up(service: Any) -> bool:

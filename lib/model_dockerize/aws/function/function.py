@@ -11,7 +11,7 @@ import json
 import shlex
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +22,9 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import DENIED, code_of, translate
-from model_dockerize.aws.client.eventual import once_assumable
-from model_dockerize.aws.client.lost import finds_what_was_lost
 from model_dockerize.aws.client.names import FUNCTION, TAG, legal_name, tagged
+from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
+from model_dockerize.aws.client.waiting import Sleep, wait_until
 from model_dockerize.aws.function.notification import end_source, ensure_source
 from model_dockerize.aws.function.role import ensure_function_role, function_role_name
 from model_dockerize.aws.iam.roles import get_role
@@ -40,8 +40,6 @@ _RUNTIME: Final = "python3.13"
 _TIMEOUT = 60  # seconds: a few questions to Batch, and a job
 _SETTLE_SECONDS = 120.0
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # of ZIP: the archive must depend on the code alone
-
-Sleep = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -200,22 +198,26 @@ def _look(aws: Aws, name: str) -> Any:
         return None
 
 
+def _state(there: Any) -> Mapping[str, Any]:
+    return there["Configuration"] if there else {}
+
+
+def _is_at_rest(there: Any) -> bool:
+    now = _state(there)
+    return now.get("State") != "Pending" and now.get("LastUpdateStatus") != "InProgress"
+
+
 def _settled(aws: Aws, name: str, sleep: Sleep, after_us: bool = False) -> Any:
     """The function, when Lambda works on it no longer: until then it refuses every change. None: there is none."""
-    waited = 0.0
-    while True:
-        there = _look(aws, name)
-        now: Mapping[str, Any] = there["Configuration"] if there else {}
-        busy = now.get("State") == "Pending" or now.get("LastUpdateStatus") == "InProgress"
-        if not busy:
-            break
-        if waited >= _SETTLE_SECONDS:
-            raise AwsError(
-                f"Function {name} is still being changed after {waited:.0f} s: {now.get('StateReason', '')}",
-                "Run again: it is found and waited for.",
-            )
-        sleep(1.0)
-        waited += 1.0
+
+    def late(there: Any, waited: float) -> AwsError:
+        return AwsError(
+            f"Function {name} is still being changed after {waited:.0f} s: {_state(there).get('StateReason', '')}",
+            "Run again: it is found and waited for.",
+        )
+
+    there = wait_until(lambda: _look(aws, name), _is_at_rest, _SETTLE_SECONDS, late, sleep)
+    now = _state(there)
     if now.get("State") == "Failed":
         raise AwsError(f"Function {name} failed: {now.get('StateReason', '')}", "Delete the function and run again.")
     if after_us and now.get("LastUpdateStatus") == "Failed":

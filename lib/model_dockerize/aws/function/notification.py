@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import code_of
-from model_dockerize.aws.client.eventual import once_invocable
+from model_dockerize.aws.client.retries import once_invocable
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.lost import finds_what_was_lost
+from model_dockerize.aws.client.retries import finds_what_was_lost
 from model_dockerize.aws.ground.permissions import BOUNDARY, SERVICE_ROLE, boundary_policy, service_role_policy
 from model_dockerize.aws.ground.shared import Needs, ensure_shared
 from model_dockerize.aws.ground.values import TAG

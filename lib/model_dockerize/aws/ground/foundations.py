@@ -6,8 +6,8 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.eventual import lacks_service_linked_role, once_linked
 from model_dockerize.aws.client.names import CLUSTER, TAG
+from model_dockerize.aws.client.retries import lacks_service_linked_role, once_linked
 from model_dockerize.aws.existing.adoption import check_ours
 from model_dockerize.aws.existing.service import as_running, current_service
 from model_dockerize.aws.ground.events import Pace

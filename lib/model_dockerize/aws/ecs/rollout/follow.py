@@ -1,4 +1,4 @@
-"""Follows a deployment to its end, saying what happens while it happens, and takes back what did not work."""
+"""Follows a deployment to its end, saying what happens while it happens."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from model_dockerize.aws.ecs.rollout.judge import (
     rolls_back,
 )
 from model_dockerize.aws.ecs.rollout.target_health import TargetWatch
-from model_dockerize.aws.ecs.service import describe, mark_proved, put_back, scale_to_zero
+from model_dockerize.aws.ecs.service import describe
 from model_dockerize.aws.ecs.stopped_tasks import StoppedTask, diagnose, stopped_tasks
 from model_dockerize.aws.model import Service
 from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
@@ -73,69 +73,6 @@ def follow(
     """
     with translate(f"follow service {service.name}"):
         return _Follower(aws, service, progress, sleep, monotonic).to_the_end(timeout_seconds)
-
-
-def settle_failed_first_deployment(aws: Aws, service: Service, progress: Progress) -> str:
-    """After a deployment that failed with nothing to go back to: no task stays. Returns what was done, for people.
-
-    The service is kept at zero tasks, which costs nothing: its events and log stay readable, and the next run rolls it.
-    """
-    with translate(f"service {service.name}"):
-        now: Any = describe(aws, service.cluster, service.name)
-        idle = now is None or now["status"] != "ACTIVE" or now["desiredCount"] == 0
-    if not idle:
-        scale_to_zero(aws, service)
-    done = f"service {service.name}: at 0 tasks, nothing runs that did not answer"
-    progress.info(done)
-    return done
-
-
-def rollback(
-    aws: Aws,
-    service: Service,
-    to_task_definition_arn: str | None,
-    timeout_seconds: float,
-    progress: Progress,
-    sleep: Callable[[float], None] = time.sleep,
-    monotonic: Callable[[], float] = time.monotonic,
-) -> Verdict | None:
-    """Puts the service back to `to_task_definition_arn`, which proved itself, and follows that; None: to no task.
-
-    Returns:
-        The verdict on going back; None if the service was brought to zero tasks instead.
-
-    Raises:
-        TimedOutError: going back was not over in time.
-    """
-    if to_task_definition_arn is None:
-        settle_failed_first_deployment(aws, service, progress)
-        return None
-    here, there = short_arn(service.task_definition_arn), short_arn(to_task_definition_arn)
-    progress.info(f"service {service.name}: rolling back {here} -> {there}")
-    verdict = follow(aws, put_back(aws, service, to_task_definition_arn), timeout_seconds, progress, sleep, monotonic)
-    if verdict.outcome == "deployed":
-        mark_proved(aws, service)
-    return verdict
-
-
-def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Progress) -> None:
-    """A cancelled run's last act, in one call because little time is left: says what goes on, or goes back.
-
-    Args:
-        on_cancel: `leave` or `rollback`.
-    """
-    here, former = short_arn(service.task_definition_arn), service.previous_task_definition_arn
-    if on_cancel == "rollback" and former:
-        put_back(aws, service, former)
-        progress.warning(f"Cancelled: service {service.name} goes back from {here} to {short_arn(former)}, unwatched.")
-    elif on_cancel == "rollback":
-        settle_failed_first_deployment(aws, service, progress)
-        progress.warning(f"Cancelled: service {service.name} ran nothing before {here}, so it is brought to no task.")
-    else:
-        progress.warning(
-            f"Cancelled: service {service.name} goes on to {here} by itself. Run again to follow it, or go back with: "
-            "model-dockerize rollback"
-        )
 
 
 class _Follower:

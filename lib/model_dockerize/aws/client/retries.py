@@ -1,0 +1,197 @@
+"""The one place where calls are made again. botocore repeats what was throttled or lost; here is what it cannot know.
+
+- What AWS has made but does not show everywhere yet is asked for again (`once_...`). Real refusals pass at once.
+- A call that makes a second thing when it is repeated, and whose answer got lost, is not repeated: for a few
+  operations AWS takes no token by which it would know the second call for the first. The `ensure_` around it, which
+  reads before it makes, runs again (`finds_what_was_lost`).
+- What is to be removed and is gone already, by such a call, a former try or somebody else, is well (`gone_is_well`).
+"""
+
+import functools
+import re
+import time
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from botocore.exceptions import ClientError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+from model_dockerize.aws.client.errors import THROTTLED, code_of, message_of
+from model_dockerize.errors import AwsError, ModelDockerizeError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Not iam:PassRole: policies are asked for the role's ARN, which they know whether or not there is such a role yet.
+_NEW_ROLE = re.compile(r"role is not valid|role .*(is|are) not valid|unable to assume|cannot be assumed", re.IGNORECASE)
+_HELD = {
+    "ClusterContainsTasksException",
+    "DependencyViolation",
+    "FileSystemInUse",
+    "InvalidGroup.InUse",
+    "InvalidIPAddress.InUse",
+    "ResourceInUse",
+    "ResourceInUseException",
+    # Another call works on it: often the former one of ours, whose answer was lost.
+    "ConcurrentModification",
+    "ConcurrentUpdateException",
+    "OperationAbortedException",
+    "ResourceConflictException",
+}
+#: Batch has one code for all that a caller did wrong; the queue of an environment stays its own for a moment longer.
+_HELD_BY_BATCH = re.compile(r"resource is being modified|existing JobQueue relationship", re.IGNORECASE)
+_SERVICE_LINKED_ROLE = re.compile(r"service.linked role", re.IGNORECASE)
+#: Operations that make another one when they are called again.
+NOT_REPEATED = {
+    "ecs": ("RegisterTaskDefinition",),
+    "batch": ("RegisterJobDefinition", "SubmitJob"),
+}
+_TRIES_AFTER_LOSS = 5
+# Two are Lambda's (there, or changed since we looked). The last are Batch's words, which have no code of their own.
+_THERE = re.compile(r"AlreadyExists|ResourceConflict|PreconditionFailed|[Aa]lready exists")
+#: The errors by which the services say that a thing is not there, as their models and EC2's list of codes name them:
+#: ...NotFound of EC2, EFS and ELB, ...NotFoundException of ECS, ECR, Lambda, CloudWatch Logs and Application Auto
+#: Scaling, IAM's, and EC2's for an internet gateway that was taken off its VPC.
+_GONE = re.compile(r"\w*\.?NotFound(Exception)?|NoSuchEntity|Gateway\.NotAttached")
+#: Batch, and ECS of task definitions, have one code for all that a caller did wrong.
+_GONE_BY_WORDS = re.compile(r"does not exist|Unable to describe task definition")
+#: More than any removal has steps; each step may lose its answer once.
+_MOST_STEPS = 10
+
+
+def once_visible(call: Callable[[], T], seconds: float = 30) -> T:
+    """`call`, again while EC2 does not know a thing that it has just made (`Invalid...NotFound`)."""
+    return _again(call, lambda e: re.fullmatch(r"Invalid\w+\.NotFound", code_of(e)) is not None, seconds)
+
+
+def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T:
+    """`call`, again while a role made moments ago (`fresh`) cannot be assumed yet."""
+    return _again(call, lambda e: fresh and _NEW_ROLE.search(message_of(e)) is not None, seconds)
+
+
+def lacks_service_linked_role(error: ClientError) -> bool:
+    """ECS could not use its own role: it is missing, or was made by this very call and is not there yet."""
+    return _SERVICE_LINKED_ROLE.search(message_of(error)) is not None
+
+
+def once_linked(call: Callable[[], T], seconds: float = 60) -> T:
+    """`call`, again while ECS's service-linked role is being made."""
+    return _again(call, lacks_service_linked_role, seconds)
+
+
+def once_free(call: Callable[[], T], seconds: float = 120) -> T:
+    """`call`, again while what is being removed is held by something that is just going away (a task's interface)."""
+    return _again(call, _is_held, seconds)
+
+
+def once_invocable(call: Callable[[], T], seconds: float = 30) -> T:
+    """`call`, again while S3 does not know yet that it may invoke a function."""
+    return _again(call, lambda e: "Unable to validate the following destination" in message_of(e), seconds)
+
+
+def _is_held(error: ClientError) -> bool:
+    if code_of(error) == "ClientException":
+        return _HELD_BY_BATCH.search(message_of(error)) is not None
+    return code_of(error) in _HELD
+
+
+def _again(call: Callable[[], T], worth_it: Callable[[ClientError], bool], seconds: float) -> T:
+    retrying = Retrying(
+        stop=stop_after_delay(seconds),
+        wait=wait_exponential(multiplier=0.5, max=5),
+        retry=retry_if_exception(lambda e: isinstance(e, ClientError) and worth_it(e)),
+        reraise=True,
+    )
+    return retrying(call)
+
+
+class AnswerLostError(AwsError):
+    """Nobody knows whether the call was carried out."""
+
+
+def never_repeat(client: Any) -> None:
+    """Has `client` raise AnswerLostError where botocore would repeat one of NOT_REPEATED."""
+    service = client.meta.service_model.service_name
+    for operation in NOT_REPEATED.get(service, ()):
+        client.meta.events.register(f"needs-retry.{service}.{operation}", _lost)
+
+
+def finds_what_was_lost(ensure: Callable[P, T]) -> Callable[P, T]:
+    """`ensure` reads, compares and makes what is missing: after a lost answer it does so again, up to five times.
+
+    Also when AWS says that a thing is there already which was not when `ensure` looked: made by a call that botocore
+    repeated, or by another run.
+    """
+
+    @functools.wraps(ensure)
+    def again(*args: P.args, **kwargs: P.kwargs) -> T:
+        for wait in range(1, _TRIES_AFTER_LOSS):
+            try:
+                return ensure(*args, **kwargs)
+            except ModelDockerizeError as error:
+                if not _may_be_there(error):
+                    raise
+                # What was made may take a moment until it is shown.
+                time.sleep(wait)
+        return ensure(*args, **kwargs)
+
+    return again
+
+
+def _may_be_there(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, AnswerLostError):
+            return True
+        if isinstance(error, ClientError) and _THERE.search(f"{code_of(error)}: {message_of(error)}"):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _lost(operation: Any, response: Any, caught_exception: Any, **_: Any) -> None:
+    """botocore's question whether to repeat: never answered with yes, and with an error where the answer is lost."""
+    if caught_exception is not None:
+        raise _error(operation, str(caught_exception)) from caught_exception
+    http, parsed = response
+    if http.status_code >= 500:
+        error = ClientError(parsed, operation.name)
+        if code_of(error) not in THROTTLED:
+            raise _error(operation, message_of(error))
+
+
+def _error(operation: Any, why: str) -> AnswerLostError:
+    return AnswerLostError(
+        f"{operation.service_model.service_name}:{operation.name}: AWS did not answer: {why}",
+        remedy="Check the network; then run again: what was made is found again.",
+    )
+
+
+def gone_is_well(remove: Callable[[], object]) -> None:
+    """`remove`, which looks at what is left each time, until it ends or AWS says twice that the same is not there.
+
+    botocore sends a call whose answer was lost again, and the second one finds the work of the first done. What comes
+    after it in `remove` is still to be done then.
+
+    Raises:
+        ClientError: every other refusal.
+    """
+    said: tuple[str, str] | None = None
+    for _ in range(_MOST_STEPS):
+        try:
+            remove()
+        except ClientError as error:
+            if not says_gone(error):
+                raise
+            now = (error.operation_name, message_of(error))
+            if now == said:
+                return
+            said = now
+        else:
+            return
+
+
+def says_gone(error: ClientError) -> bool:
+    """Whether AWS refused the call because what it names is not there."""
+    if code_of(error) == "ClientException":
+        return _GONE_BY_WORDS.search(message_of(error)) is not None
+    return _GONE.fullmatch(code_of(error)) is not None

@@ -1,0 +1,132 @@
+"""The one list of stages: who walks it, in which order, and what becomes of the stage beside another."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model_dockerize.aws.client import TO_COME
+from model_dockerize.aws.model import Runtime
+from model_dockerize.errors import AwsError, BuildError
+from model_dockerize.pipeline import doctor_aws, everything
+from model_dockerize.pipeline.checks import Checks
+from model_dockerize.pipeline.context import Named, Prepared, Run
+from model_dockerize.pipeline.everything import carry_out
+from model_dockerize.pipeline.plan import STAGES as OF_PLAN
+from model_dockerize.pipeline.release import Release, Stage
+from model_dockerize.pipeline.stages import FOUNDATIONS, JOBS, PUSHED, SERVICE, STAGES
+from model_dockerize.report import Recorder
+from model_dockerize.settings import to_settings
+from model_dockerize.smoke import Expectation
+from tests.rig.deployer import Quiet
+
+RUNTIME = Runtime("arn:execution", "arn:task", "/log", fresh_roles=False)
+
+
+def release(uri: str = "") -> Release:
+    prepared = Prepared(Named("iris", "1"), "b", "linux/amd64", Expectation(""))
+    nothing: Any = None
+    return Release(Run(to_settings([]), {}, Recorder(Quiet())), prepared, nothing, uri=uri)
+
+
+def stage(name: str, does: Callable[[Release], Release], wanted: bool = True, **more: Any) -> Stage:
+    return Stage(name, lambda _: wanted, does, lambda given, _: does(given), **more)
+
+
+def adds(name: str) -> Stage:
+    return stage(name, lambda given: replace(given, uri=f"{given.uri}{name}"))
+
+
+def test_run_plan_and_doctor_walk_one_list() -> None:
+    assert everything.STAGES is OF_PLAN is doctor_aws.STAGES is STAGES
+
+
+def test_jobs_come_after_the_service_and_both_after_what_they_need() -> None:
+    places = [STAGES.index(each) for each in (FOUNDATIONS, PUSHED, SERVICE, JOBS)]
+    assert places == sorted(places)
+
+
+def test_one_hands_on_to_the_next_and_what_is_not_wanted_is_left_out() -> None:
+    never = stage("never", lambda _: pytest.fail("it is not wanted"), wanted=False)
+    assert carry_out(release(), (adds("a"), never, adds("b"))).uri == "ab"
+
+
+def test_one_beside_runs_while_the_next_one_does_and_is_waited_for() -> None:
+    met = threading.Barrier(2, timeout=30)
+
+    def beside(given: Release) -> Release:
+        met.wait()
+        return replace(given, runtime=RUNTIME, changed=True)
+
+    def meanwhile(given: Release) -> Release:
+        assert given.runtime is None
+        met.wait()
+        return replace(given, uri="built")
+
+    def after(given: Release) -> Release:
+        assert given.runtime == RUNTIME
+        return given
+
+    stages = (stage("f", beside, is_beside=True), stage("p", meanwhile), stage("s", after))
+    done = carry_out(release(), stages)
+    assert (done.uri, done.runtime, done.changed) == ("built", RUNTIME, True)
+
+
+def test_one_that_fails_has_the_one_beside_it_end_at_its_next_pause() -> None:
+    ended = threading.Event()
+
+    def beside(given: Release) -> Release:
+        try:
+            given.pause(60)
+        finally:
+            ended.set()
+        return given
+
+    def fails(_: Release) -> Release:
+        raise BuildError("it does not build")
+
+    with pytest.raises(BuildError):
+        carry_out(release(), (stage("f", beside, is_beside=True), stage("p", fails)))
+    assert ended.wait(5)
+
+
+def test_one_beside_that_has_failed_is_met_before_the_push() -> None:
+    failed = threading.Event()
+
+    def beside(_: Release) -> Release:
+        failed.set()
+        raise AwsError("no VPC")
+
+    def pushes(given: Release) -> Release:
+        assert failed.wait(30)
+        while True:  # what it raised is there a moment after it was raised
+            given.check_beside()
+
+    with pytest.raises(AwsError, match="no VPC"):
+        carry_out(release(), (stage("f", beside, is_beside=True), stage("p", pushes)))
+
+
+def test_doctor_goes_on_after_a_failure_and_leaves_out_what_needs_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Release) -> Release:
+        raise AwsError("no VPC")
+
+    asked: list[str] = []
+
+    def look(given: Release) -> Release:
+        asked.append(given.uri)
+        return given
+
+    needs = Stage("service", lambda given: given.runtime is not None, look, lambda given, _: look(given))
+    stages = (stage("foundations", fails), stage("repository", look, finding=lambda _: "it is there"), needs)
+    monkeypatch.setattr(doctor_aws, "STAGES", stages)
+    checks, given = Checks(), release()
+    rehearsal: Any = SimpleNamespace(aws=None, changes=[])
+    doctor_aws._check_stages(checks, given.run, given.prepared, rehearsal)
+    assert [(found.name, found.status, found.text) for found in checks.findings] == [
+        ("foundations", "failed", "no VPC"),
+        ("repository", "ok", "it is there"),
+    ]
+    assert asked == [f"iris@{TO_COME}"]
