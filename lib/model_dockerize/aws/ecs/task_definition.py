@@ -9,7 +9,6 @@ from model_dockerize.aws.client.canonical import differences
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import TAG, TASK_DEFINITION, legal_name, tagged
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
-from model_dockerize.aws.ecs.newer_fields import saying
 from model_dockerize.aws.existing import carried
 from model_dockerize.aws.existing.adoption import check_family
 from model_dockerize.aws.existing.newer_fields import saying

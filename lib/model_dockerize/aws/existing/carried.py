@@ -24,7 +24,7 @@ def task_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any, 
     kept = _said(former, shape)
     (model,) = asked["containerDefinitions"]
     others = [each for each in former["containerDefinitions"] if each["name"] != container]
-    there = next((each for each in former["containerDefinitions"] if each["name"] == container), {})
+    there: Any = next((each for each in former["containerDefinitions"] if each["name"] == container), {})
     together = {**kept, **asked, "containerDefinitions": [_container(model, there), *others]}
     if "FARGATE" in former.get("requiresCompatibilities", []):
         together["requiresCompatibilities"] = former["requiresCompatibilities"]
