@@ -83,8 +83,10 @@ class World:
     def __post_init__(self) -> None:
         for name in ("iris:1", "iris:99"):
             self._define({"family": "iris", "containerDefinitions": [_container()]}, name)
+            self.definition_tags[name] = [{"key": "model-dockerize", "value": "task-definition"}]
         if self.running:
             self.deployments.append(_Deployment(1, self.running, -1000, Story(steady=0, runs=0)))
+            self.tags["model-dockerize"] = "service"
 
     def answer(self, operation: str, asked: dict[str, Any], now: float) -> dict[str, Any]:
         """The parsed answer of AWS to one call."""

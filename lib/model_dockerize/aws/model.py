@@ -11,8 +11,12 @@ from model_dockerize.settings.access import key_variables
 Action = Literal["make", "change", "leave", "remove"]
 _SIGNS = {"make": "+", "change": "~", "leave": "=", "remove": "-"}
 _ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}
-#: Where the server of the image looks for its job queue.
-_QUEUE = "MODEL_QUEUE_URL"
+#: Variables by which the server of the image knows what inputs say.
+QUEUE = "MODEL_QUEUE_URL"
+OPEN_PATHS, HOSTS, JOB_LIST = "MODEL_OPEN_PATHS", "MODEL_ALLOWED_HOSTS", "MODEL_JOB_LIST"
+RETENTION = "MODEL_RETENTION_DAYS"
+#: Stands in a plan for what AWS would have given: an id, an ARN.
+TO_COME = "(known after the run)"
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -32,7 +36,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Change:
-    """One resource. `fields` are the names of what differs, never the values: those may be secret."""
+    """One resource. `fields` say what differs, with the values of what is no secret."""
 
     action: Action
     kind: str  # e.g. "log group"
@@ -103,6 +107,17 @@ class Volume:
 
 
 @dataclass(frozen=True)
+class Current:
+    """A service as it is, and what it runs."""
+
+    service: Any  # as DescribeServices shows it, with its tags
+    definition: Any  # as DescribeTaskDefinition shows it, with its tags; None: it is gone
+    newer: Any  # what of that this botocore does not know, as `newer_fields.unknown` gives it
+    container: str  # name of the one in whose place the model runs; empty: there is none
+    is_ours: bool
+
+
+@dataclass(frozen=True)
 class Runtime:
     """What any container of a model needs, as a service or as a Batch job."""
 
@@ -122,6 +137,8 @@ class Foundations(Runtime):
     cluster: str  # name
     assign_public_ip: bool
     settings: ServiceSettings  # with what no input said, as it is
+    is_new: bool = False  # this run made the model's stack
+    current: Current | None = None  # None: there is no service yet
     load_balancer: LoadBalancer | None = None
     volume: Volume | None = None  # None: jobs end with their task
 
@@ -141,6 +158,8 @@ class Container:
     runtime: Runtime
     health_command: tuple[str, ...] = ("/opt/model-server/model-server", "health")  # in it; empty: nobody asks
     volume: Volume | None = None  # where the server keeps its jobs; None: in the container
+    current: Current | None = None  # the service that is to run it, as it is
+    adopt: bool = False  # a definition of somebody else is taken over
 
     @property
     def architecture(self) -> str:
@@ -162,7 +181,7 @@ class Container:
         """The container as a server whose job queue is `queue_url`: a URL without password, or the ARN of a secret."""
         if not queue_url:
             return self
-        queue = ((_QUEUE, queue_url),)
+        queue = ((QUEUE, queue_url),)
         if queue_url.startswith("arn:"):
             return replace(self, secrets=self.secrets + queue)
         return replace(self, environment=self.environment + queue)
@@ -170,10 +189,10 @@ class Container:
     def with_access(self, settings: ServiceSettings) -> "Container":
         """The container as a server that lets in, shows and keeps what `settings` say."""
         told = {
-            "MODEL_OPEN_PATHS": ",".join(settings.open_paths),
-            "MODEL_ALLOWED_HOSTS": ",".join(settings.allowed_hosts),
-            "MODEL_JOB_LIST": "" if settings.job_list else "false",
-            "MODEL_RETENTION_DAYS": str(settings.retention_days or ""),
+            OPEN_PATHS: ",".join(settings.open_paths),
+            HOSTS: ",".join(settings.allowed_hosts),
+            JOB_LIST: "" if settings.job_list else "false",
+            RETENTION: str(settings.retention_days or ""),
         }
         environment = tuple((name, value) for name, value in told.items() if value)
         keys = key_variables(settings.api_key)
@@ -208,6 +227,7 @@ class TaskDefinition:
     family: str
     revision: int
     changed: bool  # this run registered it
+    container: str = ""  # name of the model's; empty: as the family
 
     @property
     def short(self) -> str:

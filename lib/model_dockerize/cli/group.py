@@ -97,7 +97,7 @@ def takes(*names: str) -> Callable[[Command], Command]:
 
 def _click(option: Option) -> dict[str, Any]:
     default = f" [default: {option.default}]" if option.default else ""
-    shown: dict[str, Any] = {"metavar": option.hint, "help": option.help + default}
+    shown: dict[str, Any] = {"metavar": option.hint, "help": option.meaning + default}
     if option.kind is Kind.PAIRS:
         # The flag is repeated where a file has lines.
         shown |= {"multiple": True, "callback": lambda _context, _parameter, given: "\n".join(given) or None}

@@ -57,8 +57,10 @@ def ensure_definition(
     jobs = run.settings.batch
     if jobs.file and jobs.file.job_definition:
         return ensure_written(run, account, jobs.file.job_definition, image_uri, runtime, progress)
-    container = ground.container_of(account, run.settings.service, image_uri, platform, runtime)
-    return batch.ensure_job_definition(account, jobs, jobs.definition(model), container, BATCH_COMMAND, {}, progress)
+    name, jobs = jobs.definition(model), batch.place_of_jobs(account, jobs)
+    jobs, service = batch.as_defined(account, name, jobs, run.settings.service)
+    container = ground.container_of(account, service, image_uri, platform, batch.with_roles(runtime, service))
+    return batch.ensure_job_definition(account, jobs, name, container, BATCH_COMMAND, {}, progress)
 
 
 def ensure_written(
@@ -76,28 +78,28 @@ def ensure_written(
         cpu=written.vcpus * 1024 if written.vcpus else service.cpu,
         memory=written.memory or service.memory,
         environment=tuple({**dict(service.environment), **dict(written.environment)}.items()),
+        given=service.given | written.given,
     )
     # Without a role of its own a job has the rights of the instance, on which programs of these files rely.
     stands_on = runtime if service.task_role else replace(runtime, task_role_arn="")
-    container = ground.container_of(account, sized, image_uri, ANY_PLATFORM, stands_on)
-    on_instances = replace(jobs, compute_type="EC2")
-    command = BATCH_COMMAND if written.command is None else written.command
-    parameters = dict(written.parameters)
+    on_instances = replace(jobs, compute_type="EC2", given=jobs.given | {"compute_type"})
     name = jobs.job_definition_name or written.name
-    return batch.ensure_job_definition(
-        account, on_instances, name, container, command, parameters, progress, is_written=True
-    )
+    jobs, sized = batch.as_defined(account, name, on_instances, sized)
+    container = ground.container_of(account, sized, image_uri, ANY_PLATFORM, batch.with_roles(stands_on, sized))
+    command = BATCH_COMMAND if written.command is None else written.command
+    return batch.ensure_job_definition(account, jobs, name, container, command, dict(written.parameters), progress)
 
 
 def ensure_runtime(run: Run, account: Aws, model: str, progress: Progress, pace: Pace | None = None) -> Runtime:
     """Roles and log group of a job, where no service stands on them too."""
-    jobs, service = run.settings.batch, run.settings.service
+    definition = run.settings.batch.definition(model)
+    jobs, service = batch.as_defined(account, definition, run.settings.batch, run.settings.service)
     if jobs.file and (written := jobs.file.job_definition):
         repository = run.settings.registry.repository or model
         if not run.settings.registry.push_to_ecr:
             repository = ecr.repository_of(written.image) or repository
         # The log is named as where the same file is used without a model.
-        name = Model(jobs.definition(model), repository)
+        name = Model(definition, repository)
         return ground.ensure_runtime(account, service, name, progress, pace, role_of_instance=True)
     name = Model(service.service or model, run.settings.registry.repository or model)
     return ground.ensure_runtime(account, service, name, progress, pace)

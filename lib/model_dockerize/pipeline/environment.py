@@ -10,6 +10,7 @@ from model_dockerize.aws.batch import (
     ComputeEnvironment,
     JobDefinition,
     JobQueue,
+    as_defined,
     ensure_compute_environment,
     existing_environment,
     feed,
@@ -33,6 +34,9 @@ from model_dockerize.settings import (
     ServiceSettings,
     read_batch_file,
 )
+
+#: Of what is made without the file saying more.
+_PRIORITY, _VCPUS = 100, 128
 
 
 def update(run: Run, file: BatchFile) -> None:
@@ -104,14 +108,18 @@ def ensure_queue(
     """The queue of section job_queue. `environment`: made before it; another one of its name must be there."""
     if environment is None or environment.name != written.compute_environment:
         environment = existing_environment(account, written.compute_environment)
-    return feed(account, written.name, environment.arn, written.priority, progress)
+    # The file names the environment; of a queue that is there, a priority that it does not say stays.
+    said = frozenset(("compute_environment", *(("queue_priority",) if written.priority is not None else ())))
+    priority = _PRIORITY if written.priority is None else written.priority
+    return feed(account, written.name, environment.arn, priority, progress, given=said)
 
 
 def ensure_definition(run: Run, account: Aws, written: JobDefinitionConfig, progress: Progress) -> JobDefinition:
     """The job definition of section job_def, with the roles and the log that it needs."""
     uri = ecr.pinned(account, written.image, progress)
     model = Model(written.name, ecr.repository_of(written.image) or written.name)
-    runtime = ground.ensure_runtime(account, run.settings.service, model, progress, role_of_instance=True)
+    _, service = as_defined(account, written.name, run.settings.batch, run.settings.service)
+    runtime = ground.ensure_runtime(account, service, model, progress, role_of_instance=True)
     # Whose image it is nobody knows here: without a command it does what it does by itself.
     written = replace(written, command=written.command or ())
     return batch.ensure_written(run, account, written, uri, runtime, progress)
@@ -119,12 +127,18 @@ def ensure_definition(run: Run, account: Aws, written: JobDefinitionConfig, prog
 
 def _as_inputs(run: Run, written: ComputeEnvironmentConfig) -> tuple[ServiceSettings, BatchSettings]:
     service = replace(run.settings.service, vpc="", subnets=written.subnets, security_groups=written.security_group_ids)
+    said = {
+        "max_vcpus": written.max_vcpus,
+        "instance_role": written.instance_role,
+        "service_role": written.service_role,
+    }
     settings = replace(
         run.settings.batch,
+        given=frozenset(("compute_type", "subnets", *(name for name, value in said.items() if value))),
         compute_environment=written.name,
         compute_type="EC2",
         instance_types=(),
-        max_vcpus=written.max_vcpus,
+        max_vcpus=written.max_vcpus or _VCPUS,
         instance_role=written.instance_role,
         service_role=written.service_role,
     )

@@ -25,6 +25,7 @@ from model_dockerize.settings.tree import (
     ServiceSettings,
     Settings,
     SmokeSettings,
+    as_found,
 )
 from model_dockerize.settings.values import feeds_itself, to_settings
 
@@ -52,6 +53,7 @@ __all__ = [
     "Settings",
     "SmokeSettings",
     "Source",
+    "as_found",
     "feeds_itself",
     "in_action",
     "is_batch_file",

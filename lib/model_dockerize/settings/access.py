@@ -8,7 +8,7 @@ from typing import Any
 ANYWHERE = "0.0.0.0/0"
 OPEN_PATHS = ("/health", "/ready", "/metrics")
 #: Variable of the server: the key without a name, and the beginning of the others.
-_KEY = "MODEL_API_KEY"
+KEY = "MODEL_API_KEY"
 #: Rules of a security group that one template has room for.
 _MOST_BLOCKS = 5
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,39}", re.ASCII)
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,39}", re.ASCII)
 
 def key_variables(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Reads `ARN` or `NAME=ARN`, one for each key: the variable that the server knows it by, and the ARN."""
-    return tuple((f"{_KEY}_{name.upper()}" if name else _KEY, arn) for name, arn in map(_split, words))
+    return tuple((f"{KEY}_{name.upper()}" if name else KEY, arn) for name, arn in map(_split, words))
 
 
 def problems(parsed: Mapping[str, Any], given: Collection[str]) -> Iterable[tuple[str, str]]:

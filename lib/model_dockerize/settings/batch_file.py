@@ -78,7 +78,7 @@ class ComputeEnvironmentConfig:
     security_group_ids: tuple[str, ...]
     service_role: str = ""  # name or ARN; empty: Batch's own for a new one, else as it is
     instance_role: str = ""  # instance profile: name or ARN; empty: one of our own
-    max_vcpus: int = 128
+    max_vcpus: int | None = None  # None: 128 of a new one, else as it is
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class JobQueueConfig:
 
     name: str
     compute_environment: str
-    priority: int = 100
+    priority: int | None = None  # None: 100 of a new one, else as it is
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,12 @@ class JobDefinitionConfig:
     vcpus: int | None = None
     parameters: tuple[tuple[str, str], ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Return the inputs that the section says instead."""
+        said = {"cpu": self.vcpus, "memory": self.memory, "environment": self.environment}
+        return frozenset(name for name, value in said.items() if value)
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ def _environment(section: Section) -> ComputeEnvironmentConfig:
         security_group_ids=section.words("security_group_ids", *_GROUP),
         service_role=section.text("service_role", *_ROLE),
         instance_role=section.text("instance_role", *_ROLE),
-        max_vcpus=_or(section.number("max_vcpus", 1), 128),
+        max_vcpus=section.number("max_vcpus", 1),
     )
 
 
@@ -180,7 +186,7 @@ def _queue(section: Section, environment: Section | None) -> JobQueueConfig:
     return JobQueueConfig(
         name=section.text("job_queue_name", *_NAME),
         compute_environment=_named(section, "compute_environment_name", environment),
-        priority=_or(section.number("job_queue_priority", 0), 100),
+        priority=section.number("job_queue_priority", 0),
     )
 
 
@@ -232,7 +238,3 @@ def _command(section: Section, key: str) -> tuple[str, ...] | None:
     except ValueError as error:
         section.wrong(key, f"it cannot be split into words: {error}")
         return None
-
-
-def _or(number: int | None, default: int) -> int:
-    return default if number is None else number

@@ -54,11 +54,17 @@ class Option:
     caller_only: bool = False  # model-dockerize.yml may not set it
     variable: str = ""  # of the environment, that sets it where nothing else does
     config_ini: str = ""  # what of a Config.ini sets it
+    may_end: bool = False  # the word none takes away what it once said
 
     @property
     def hint(self) -> str:
         """Names the values in help texts."""
         return "|".join((self.kind.value, *self.words))
+
+    @property
+    def meaning(self) -> str:
+        """Return the help, with what ends what it says."""
+        return f"{self.help} none takes away what is there." if self.may_end else self.help
 
     @property
     def sources(self) -> Mapping[Source, str]:
@@ -350,6 +356,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.LIST,
         "",
         "EC2 instance types or families of the compute environment, e.g. g5.xlarge. AWS chooses when empty.",
+        may_end=True,
     ),
     Option(
         "instance-role",
@@ -401,7 +408,22 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("cluster", "service", Kind.TEXT, "model-dockerize", "ECS cluster, made if missing."),
     Option("service", "service", Kind.TEXT, "", "ECS service, made or rolled. The image's name when empty."),
-    Option("task-definition", "service", Kind.TEXT, "", "Task definition family. The image's name when empty."),
+    Option(
+        "adopt",
+        "service",
+        Kind.FLAG,
+        "false",
+        "Take over a service, task definition family or job definition that somebody else made, which is refused "
+        "otherwise. What no input says of it stays, and destroy leaves it.",
+        caller_only=True,
+    ),
+    Option(
+        "task-definition",
+        "service",
+        Kind.TEXT,
+        "",
+        "Task definition family. Empty: the image's name for a new service, and others keep theirs.",
+    ),
     Option("cpu", "service", Kind.INTEGER, "1024", "Fargate CPU units of a task (1024 = 1 vCPU)."),
     Option("memory", "service", Kind.INTEGER, "2048", "Fargate memory of a task in MiB."),
     Option(
@@ -417,6 +439,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.TEXT,
         "",
         "IAM role (name or ARN) of the model's program. A role without any permission is made when empty.",
+        may_end=True,
     ),
     Option(
         "execution-role",
@@ -425,6 +448,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "IAM role (name or ARN) that lets ECS pull the image, write logs and read secrets. Each model gets one of its "
         "own when empty.",
+        may_end=True,
     ),
     Option(
         "environment",
@@ -433,6 +457,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Variables of the container, one NAME=VALUE a line. Everybody who may read the definition reads them: what is "
         "secret belongs in secrets.",
+        may_end=True,
     ),
     Option(
         "secrets",
@@ -441,6 +466,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Variables whose value AWS puts in when a container starts, one NAME=ARN a line: ARN of a Secrets Manager "
         "secret or of an SSM parameter.",
+        may_end=True,
     ),
     Option(
         "queue-url",
@@ -449,6 +475,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "PostgreSQL for the job queue of several tasks: ARN of the secret that holds its postgresql:// URL, or a URL "
         "without password. Each task keeps a queue of its own when empty.",
+        may_end=True,
     ),
     Option("vpc", "service", Kind.TEXT, "", "VPC to run in. One of our own is made when empty."),
     Option(
@@ -479,6 +506,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.LIST,
         "",
         "Security groups of the tasks. Each model gets one of its own when empty.",
+        may_end=True,
     ),
     Option(
         "allow-from",
@@ -496,6 +524,7 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "Who may ask the model: ARN of the secret that holds an API key, which sees all jobs; NAME=ARN for a client "
         "that sees only its own. Anybody who can connect when empty.",
+        may_end=True,
     ),
     Option(
         "open-paths",
@@ -510,6 +539,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.LIST,
         "",
         "Host names that the model answers for, e.g. models.example.com. Any when empty.",
+        may_end=True,
     ),
     Option("job-list", "service", Kind.FLAG, "true", "Show the list of jobs, in the API and on the pages."),
     Option(
@@ -556,6 +586,7 @@ OPTIONS: tuple[Option, ...] = (
         Kind.TEXT,
         "",
         "ARN of the ACM certificate with which the load balancer answers by HTTPS.",
+        may_end=True,
     ),
     Option(
         "max-count",

@@ -69,6 +69,8 @@ def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
         "The same word is an input of the Action (`with: image-name: iris`), a flag of the command line "
         "(`--image-name iris`) and a key in model-dockerize.yml (`image-name: iris`). A flag or an input of the Action "
         "wins over the file, and the file over the default. An empty value counts as not given. "
+        "**Defaults of services, definitions, environments and queues are for making them:** what no input says of one "
+        "that is there stays as it is. "
         f"[Not every source may set every input](#{_SOURCES_HEADING.lower().replace(' ', '-')}).",
         "Paths are relative to the file that names them: to the workspace in the Action, to the current folder on the "
         "command line, to the folder of model-dockerize.yml in that file. A list is written `A,B`, one word a line, or "
@@ -78,7 +80,7 @@ def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
     ]
     for group, members in groupby(options, key=lambda option: option.group):
         rows = [
-            f"| `{option.name}` | {_cell(option.hint)} | {_default(option)} | {_cell(option.help)} |"
+            f"| `{option.name}` | {_cell(option.hint)} | {_default(option)} | {_cell(option.meaning)} |"
             for option in members
         ]
         head = "| name | value | default | meaning |\n| --- | --- | --- | --- |"
@@ -139,7 +141,7 @@ def _schema(option: Option) -> dict[str, Any]:
 
 
 def _description(option: Option) -> str:
-    return f"{option.help} Default: {option.default}" if option.default else option.help
+    return f"{option.meaning} Default: {option.default}" if option.default else option.meaning
 
 
 def _default(option: Option) -> str:

@@ -20,6 +20,11 @@ def memories(cpu: int) -> tuple[int, ...]:
     return _SIZES.get(cpu, ())
 
 
+def is_sold(memory: int) -> bool:
+    """Tell whether there is a size with so much memory (MiB)."""
+    return any(memory in sizes for sizes in _SIZES.values())
+
+
 def check_size(cpu: int, memory: int) -> None:
     """Raises InputError, naming the nearest pair large enough, if Fargate does not sell `cpu` with `memory` MiB."""
     if memory in memories(cpu):

@@ -1,8 +1,9 @@
 """What a run was asked to do: one frozen tree, whatever the source (inputs, flags, model-dockerize.yml, Config.ini)."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from model_dockerize.settings.access import key_variables
 from model_dockerize.settings.batch_file import BatchFile
@@ -85,6 +86,7 @@ class BatchSettings:
     function_source: str  # BUCKET or BUCKET/PREFIX; empty: what invokes the function is left alone
     function_output: str  # may hold {name}; empty: left as it is
     file: BatchFile | None = None  # what batch_config_file says; None: not given, or no definition is asked for
+    given: frozenset[str] = frozenset()  # the fields that an input says; the others are for making only
 
     def definition(self, model: str) -> str:
         """What the job definition of `model` is called."""
@@ -99,6 +101,7 @@ class ServiceSettings:
     deploy_service: bool
     cluster: str
     service: str  # empty: as the image
+    adopt: bool  # what somebody else made is taken over
     task_definition: str  # family; empty: as the image
     cpu: int  # CPU units, 1024 = one vCPU
     memory: int  # MiB
@@ -132,6 +135,7 @@ class ServiceSettings:
     commit: str
     run_number: int  # 0: runs are not ordered
     workflow: str  # whose run_number it is
+    given: frozenset[str] = frozenset()  # the fields that an input says; the others are for making only
 
     @property
     def is_alone(self) -> bool:
@@ -153,6 +157,15 @@ class ServiceSettings:
         """What the container's execution role must be allowed to read."""
         queue = (self.queue_url,) if self.queue_url.startswith("arn:") else ()
         return (*(arn for _, arn in self.secrets), *(arn for _, arn in key_variables(self.api_key)), *queue)
+
+
+_S = TypeVar("_S", BatchSettings, ServiceSettings)
+
+
+def as_found(settings: _S, found: Mapping[str, object]) -> _S:
+    """Return the settings, with every field that no input says as it was found: a default is for making only."""
+    kept: Any = {name: value for name, value in found.items() if name not in settings.given}
+    return replace(settings, **kept)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ A source (flags, Action inputs, a YAML file) only has to say what was given and 
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from model_dockerize.settings import access, placement, precedence, tags, traffi
 from model_dockerize.settings.aws_config import REGION
 from model_dockerize.settings.batch_file import FOR_DEFINITION, BatchFile, read_batch_file
 from model_dockerize.settings.declaration import BY_NAME, OPTIONS, Kind, Option
-from model_dockerize.settings.fargate import memories, nearest
+from model_dockerize.settings.fargate import is_sold, memories, nearest
 from model_dockerize.settings.given import Given
 from model_dockerize.settings.keys import read_key
 from model_dockerize.settings.nearest import did_you_mean
@@ -41,6 +41,8 @@ _MAY_BE_ZERO = (
 )
 #: Checked elsewhere, because a message would repeat what may be a secret.
 _NOT_REPEATED = ("queue-url", "api-key")
+#: The word that takes away what an input once said. An empty value counts as not given.
+ENDS = "none"
 #: May hold what is nobody else's business, so notes name them without their value.
 _NOT_NOTED = ("queue-url", "api-key", "license-key", "smoke-api-key", "environment", "secrets")
 _log = logging.getLogger(__name__)
@@ -76,7 +78,7 @@ def to_settings(layers: Iterable[Mapping[str, Given]]) -> Settings:
     if problems:
         count = "One input is" if len(problems) == 1 else f"{len(problems)} inputs are"
         raise InputError(f"{count} wrong.", "Correct what is listed and run again.", tuple(problems))
-    return _tree(parsed, file, notes)
+    return _tree(parsed, given, file, notes)
 
 
 def _overrule(
@@ -118,6 +120,8 @@ def _parse(option: Option, value: Given) -> Any:
     if value.source not in option.sources:
         raise _InvalidValueError("a file of the folder may not set it; use the flag, or the input of the step")
     text = value.text.strip()
+    if option.may_end and text == ENDS:
+        text = ""
     match option.kind:
         case Kind.FLAG:
             return _flag(text, option.words) if text else None
@@ -321,7 +325,7 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given], file:
         problems.append(f"{where}: one run makes the image for one platform; run once for each (docs/action.md)")
     problems += _finished(parsed, given)
     cpu, memory = parsed["cpu"], parsed["memory"]
-    if cpu and memory and memory not in memories(cpu):
+    if cpu and memory and memory not in memories(cpu) and not _may_fit(parsed, given):
         where = next((given[name].where for name in ("cpu", "memory") if name in given), "the defaults")
         fits = nearest(cpu, memory)
         problems.append(
@@ -329,6 +333,13 @@ def _contradictions(parsed: Mapping[str, Any], given: Mapping[str, Given], file:
             f"The nearest that is large enough: cpu {fits[0]}, memory {fits[1]}."
         )
     return problems
+
+
+def _may_fit(parsed: Mapping[str, Any], given: Collection[str]) -> bool:
+    """Tell whether a size of which one half is said may fit the other half of what is there."""
+    if "cpu" in given:
+        return "memory" not in given and bool(memories(parsed["cpu"]))
+    return "memory" in given and is_sold(parsed["memory"])
 
 
 def _function_problems(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
@@ -351,7 +362,9 @@ def _function_problems(parsed: Mapping[str, Any], given: Mapping[str, Given]) ->
     return problems
 
 
-def _tree(parsed: Mapping[str, Any], file: BatchFile | None, notes: tuple[str, ...]) -> Settings:
+def _tree(
+    parsed: Mapping[str, Any], given: Mapping[str, Given], file: BatchFile | None, notes: tuple[str, ...]
+) -> Settings:
     follow = {
         name: parsed["push-to-ecr"] if parsed[name] is None else parsed[name]
         for name in ("create-job-def", "deploy-service")
@@ -359,13 +372,14 @@ def _tree(parsed: Mapping[str, Any], file: BatchFile | None, notes: tuple[str, .
     groups: dict[str, dict[str, Any]] = {}
     for option in OPTIONS:
         groups.setdefault(option.group, {})[option.field] = follow.get(option.name, parsed[option.name])
+    said = frozenset(BY_NAME[name].field for name, value in given.items() if value.text.strip())
     return Settings(
         program=ProgramSettings(**groups["program"]),
         image=ImageSettings(**groups["image"]),
         registry=RegistrySettings(**groups["registry"]),
         aws=AwsSettings(**groups["aws"]),
-        batch=BatchSettings(**groups["batch"], file=file),
-        service=ServiceSettings(**groups["service"]),
+        batch=BatchSettings(**groups["batch"], file=file, given=said),
+        service=ServiceSettings(**groups["service"], given=said),
         smoke=SmokeSettings(**groups["smoke"]),
         run=RunSettings(**groups["run"]),
         notes=notes,

@@ -123,13 +123,13 @@ class Account:
 
 
 def settings(**changes: Any) -> ServiceSettings:
-    """The defaults of the declaration."""
-    return replace(to_settings([]).service, **{"wait_timeout": 600, **changes})
+    """The defaults of the declaration, and what inputs say."""
+    return replace(to_settings([]).service, **{"wait_timeout": 600, "given": frozenset(changes), **changes})
 
 
 def batch_settings(**changes: Any) -> BatchSettings:
-    """The defaults of the declaration."""
-    return replace(to_settings([]).batch, **changes)
+    """The defaults of the declaration, and what inputs say."""
+    return replace(to_settings([]).batch, **{"given": frozenset(changes), **changes})
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws import batch, ecr, ecs
 from model_dockerize.aws.batch import JobDefinition
-from model_dockerize.aws.ecs.service_request import comparable, means, request
+from model_dockerize.aws.ecs.service_request import comparable, means, request, update
 from model_dockerize.aws.ground import container_of, ensure_foundations
 from model_dockerize.aws.model import Container, Foundations, Runtime, Service, TaskDefinition, Volume
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, PushError
@@ -137,6 +137,11 @@ class TestService:
         there = {**asked, "deploymentConfiguration": {**asked["deploymentConfiguration"]}}
         later = request(account.aws, settings(), definition, replace(made, fresh_roles=False))
         assert means(there, comparable(later, there))
+        # With the next rollout it is as low as it is for all that has run, of a service that nobody else made.
+        for is_ours, left in ((True, 2), (False, deaths)):
+            next_one = update(account.aws, settings(), there, definition, replace(made, fresh_roles=False), is_ours)
+            kept = next_one.get("deploymentConfiguration", there["deploymentConfiguration"])
+            assert kept["deploymentCircuitBreaker"]["thresholdConfiguration"]["value"] == left
 
     def test_as_asked(self, account: Account) -> None:
         ground, _, definition, service = everything(account)
@@ -153,7 +158,7 @@ class TestService:
         ground, _, definition, _ = everything(account)
         scaled = ecs.ensure_service(account.aws, settings(desired_count=2), "iris", definition, ground, account.said)
         assert scaled.changed
-        assert account.said.infos[-1] == "service iris: changing desiredCount"
+        assert account.said.infos[-1] == "service iris: changing desiredCount 1 -> 2"
         new = task_definition(account, ground, IMAGE.replace("ab" * 32, "cd" * 32))
         ecs.ensure_service(account.aws, settings(desired_count=2), "iris", new, ground, account.said)
         assert account.said.infos[-1] == "service iris: rolling iris:1 -> iris:2"

@@ -9,9 +9,10 @@ import pytest
 from model_dockerize.aws import batch, ground
 from model_dockerize.aws.batch import ComputeEnvironment, JobQueue
 from model_dockerize.aws.batch.compute_environment import compute_resources
-from model_dockerize.aws.batch.job_definition import job_definition, kept
+from model_dockerize.aws.batch.job_definition import job_definition
 from model_dockerize.aws.batch.runnable import why_runnable
 from model_dockerize.aws.client import Aws
+from model_dockerize.aws.existing import carried
 from model_dockerize.aws.model import Container, Network, Runtime, Subnet
 from model_dockerize.errors import BatchError, InputError
 from model_dockerize.progress import Progress
@@ -25,6 +26,7 @@ NETWORK = Network("vpc-0123456789abcdef0", (Subnet(SUBNET, "us-east-1a"),), (GRO
 ARN = "arn:aws:batch:us-east-1:123456789012"
 OURS = {"model-dockerize": "batch"}
 AMD = "linux/amd64"
+ROLE = "arn:aws:iam::123456789012:role/other"
 
 
 def environment(**changes: Any) -> dict[str, Any]:
@@ -215,8 +217,13 @@ class TestDefinitions:
     def wanted(self, kind: str = "EC2") -> dict[str, Any]:
         return job_definition(batch_settings(compute_type=kind), "j", a_container(cpu=1024), ("run",), {})
 
+    def carried(self, kind: str = "EC2") -> dict[str, Any]:
+        wanted = self.wanted(kind)
+        shape = answering({})[0].batch.meta.service_model.operation_model("RegisterJobDefinition").input_shape
+        return carried.job_definition(shape, wanted, self.LATEST)
+
     def test_what_no_input_says_stays(self) -> None:
-        found = kept(self.wanted(), self.LATEST, is_written=False)
+        found = self.carried()
         container = found["containerProperties"]
         assert (found["retryStrategy"], found["timeout"], found["schedulingPriority"]) == (
             {"attempts": 5},
@@ -225,35 +232,62 @@ class TestDefinitions:
         )
         assert container["ulimits"][0]["name"] == "nofile"
         assert container["volumes"][0]["name"] == "v"
-        assert (found["parameters"], container["secrets"], container.get("jobRoleArn")) == ({}, [], None)
-
-    def test_what_a_file_has_no_words_for_stays_too(self) -> None:
-        found = kept(self.wanted(), self.LATEST, is_written=True)
         assert found["parameters"] == {"mode": "full"}
-        assert found["containerProperties"]["jobRoleArn"] == "theirs"
-        assert found["containerProperties"]["secrets"] == [{"name": "K", "valueFrom": "arn"}]
+
+    def test_what_inputs_could_say_and_do_not_stays(self) -> None:
+        latest = {**self.LATEST, "revision": 1}
+        account, _ = answering({"DescribeJobDefinitions": lambda _: {"jobDefinitions": [latest]}})
+        runtime = a_container().runtime
+        jobs, service = batch.as_defined(account, "j", batch_settings(), settings(memory=4096))
+        assert (jobs.compute_type, service.task_role, service.memory) == ("EC2", "theirs", 4096)
+        assert service.secrets == (("K", "arn"),)
+        assert batch.with_roles(runtime, service) == runtime  # no ARN
+        given = batch.as_defined(account, "j", batch_settings(), settings(task_role=ROLE))[1]
+        assert batch.with_roles(runtime, given).task_role_arn == ROLE
 
     def test_what_only_instances_take_does_not_come_to_fargate(self) -> None:
-        assert "ulimits" not in kept(self.wanted("FARGATE"), self.LATEST, is_written=False)["containerProperties"]
+        assert "ulimits" not in self.carried("FARGATE")["containerProperties"]
+
+    def latest(self, **changes: Any) -> dict[str, Any]:
+        definition = {**self.wanted(), **self.LATEST, "jobDefinitionArn": f"{ARN}:job-definition/j:3", "revision": 3}
+        kept = {key: self.LATEST["containerProperties"][key] for key in ("ulimits", "volumes")}
+        definition["containerProperties"] = {**kept, **self.wanted()["containerProperties"]}
+        return {**definition, **changes}
+
+    def ensured(self, latest: dict[str, Any], **inputs: Any) -> tuple[batch.JobDefinition, list[tuple[str, Any]]]:
+        account, asked = answering(
+            {
+                "DescribeJobDefinitions": lambda _: {"jobDefinitions": [latest]},
+                "RegisterJobDefinition": lambda _: {"jobDefinitionName": "j", "jobDefinitionArn": "a", "revision": 4},
+            }
+        )
+        wanted = batch_settings(compute_type="EC2")
+        made = batch.ensure_job_definition(account, wanted, "j", a_container(cpu=1024, **inputs), ("run",), {}, Said())
+        return made, asked
 
     def test_a_revision_that_says_the_same_is_the_latest(self) -> None:
-        definition = {**self.wanted(), **self.LATEST, "jobDefinitionArn": f"{ARN}:job-definition/j:3", "revision": 3}
-        definition["containerProperties"] = {
-            **self.wanted()["containerProperties"],
-            **self.LATEST["containerProperties"],
-        }
-        account, asked = answering({"DescribeJobDefinitions": lambda _: {"jobDefinitions": [definition]}})
-        made = batch.ensure_job_definition(
-            account,
-            batch_settings(compute_type="EC2"),
-            "j",
-            a_container(cpu=1024),
-            ("run",),
-            {},
-            Said(),
-            is_written=True,
-        )
+        made, asked = self.ensured(self.latest(tags=OURS))
         assert (made.revision, made.changed, changes(asked)) == (3, False, [])
+
+    def test_one_of_somebody_else_is_refused_by_name_with_what_it_has(self) -> None:
+        theirs = self.latest(tags={"owner": "data"}, timeout={"attemptDurationSeconds": 60})
+        with pytest.raises(InputError, match="Job definition j was made by somebody else") as caught:
+            self.ensured(theirs)
+        assert "stays: timeout attemptDurationSeconds 60" in caught.value.details
+        assert "adopt: true" in caught.value.remedy
+
+    def test_one_that_is_taken_over_keeps_what_no_input_says_and_its_tags(self) -> None:
+        made, asked = self.ensured(self.latest(tags={"owner": "data"}, propagateTags=False), adopt=True)
+        (request,) = [asked for name, asked in asked if name == "RegisterJobDefinition"]
+        assert made.revision == 4
+        assert request["tags"] == {"owner": "data", **OURS}
+        assert (request["propagateTags"], request["retryStrategy"]) == (False, {"attempts": 5})
+
+    def test_one_that_is_no_single_container_is_refused_even_then(self) -> None:
+        several = self.latest(type="multinode")
+        del several["containerProperties"]
+        with pytest.raises(InputError, match="runs no single container"):
+            self.ensured(several, adopt=True)
 
 
 REASONS = {

@@ -33,6 +33,10 @@ def said(account: Account) -> list[str]:
     return [str(change) for change in account.aws.changes if change.kind in ("compute environment", "job queue")]
 
 
+def order(name: str) -> str:
+    return f"order 1, computeEnvironment {name}"
+
+
 class TestQueue:
     def test_made_then_left(self, account: Account) -> None:
         arn = queue(account)
@@ -62,7 +66,10 @@ class TestQueue:
         queue(account)
         account.aws.changes.clear()
         queue(account, compute_environment="second")
-        assert said(account) == ["+ compute environment second", "~ job queue q (computeEnvironmentOrder)"]
+        assert said(account) == [
+            "+ compute environment second",
+            f"~ job queue q (computeEnvironmentOrder {order('model-dockerize')} -> {order('second')})",
+        ]
 
     def test_only_what_differs_is_changed(self, account: Account) -> None:
         queue(account)
@@ -74,7 +81,7 @@ class TestQueue:
             "provide-client-params",
         )
         queue(account, max_vcpus=16)
-        assert said(account)[0] == "~ compute environment model-dockerize (maxvCpus)"
+        assert said(account)[0] == "~ compute environment model-dockerize (maxvCpus 128 -> 16)"
         assert [call["computeResources"] for call in sent] == [{"maxvCpus": 16}]
 
     def test_a_kind_that_it_cannot_become(self, account: Account) -> None:
@@ -162,7 +169,7 @@ class TestInPlace:
         batch.ensure_queue(
             account.aws, replace(given, queue_priority=7), "q", network, "linux/amd64", account.said, no_sleep
         )
-        assert said(account)[-1] == "~ job queue q (priority)"
+        assert said(account)[-1] == "~ job queue q (priority 100 -> 7)"
 
 
 class TestResources:

@@ -143,9 +143,12 @@ class TestScaling:
         (target,) = account.aws.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
         assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 3)
 
-    def test_it_ends_when_it_is_not_asked_for_any_more(self, account: Account) -> None:
+    def test_it_ends_when_max_count_says_so(self, account: Account) -> None:
         everything(account.aws, account.said, **SCALED)
+        account.calls.clear()
         everything(account.aws, account.said)
+        assert account.changes() == []
+        everything(account.aws, account.said, max_count=0)
         assert account.aws.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == []
         account.calls.clear()
         everything(account.aws, account.said)

@@ -314,7 +314,7 @@ def test_an_older_run_never_overwrites_a_newer_one(stage: Callable[..., Stage]) 
     assert (older.outcome, older.exit_code) == ("superseded", 14)
     assert older.failure
     assert "run 8 (c0ffee)" in older.failure.message
-    assert [call for _, call in deploying.told.calls] == ["DescribeServices"]
+    assert [call for _, call in deploying.told.calls] == ["DescribeServices", "DescribeTaskDefinition"]
     # The numbers of another workflow, and runs without a number, are not in this order.
     assert deploying.run(run_number=1, workflow="me/it/other.yml", memory=4096).outcome == "deployed"
     assert deploying.run(memory=8192, cpu=2048).outcome == "deployed"
@@ -323,7 +323,7 @@ def test_an_older_run_never_overwrites_a_newer_one(stage: Callable[..., Stage]) 
 def test_an_endpoint_without_thresholds_gets_the_breaker_without_them(
     stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deploying = stage(Story(steady=20))
+    deploying = stage(Story(steady=20), running=None)
     update = deploying.told.world._update
 
     def old(asked: dict[str, Any], now: float) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from model_dockerize.aws.client import Aws
-from model_dockerize.aws.ecs.own_container import own_container
 from model_dockerize.aws.ecs.run_task import run_once
 from model_dockerize.aws.ecs.stopped_tasks import diagnose
+from model_dockerize.aws.existing.own_container import own_container
 from model_dockerize.aws.model import Service
 from model_dockerize.progress import Silent
 from tests.rig.answers import answering

@@ -91,13 +91,13 @@ class TestPlan:
         again, _ = rehearsed(account, volume="data", zones=2)
         assert again.calls == []
 
-    def test_fields_that_differ_are_named_and_no_value_is(self, account: Account) -> None:
+    def test_fields_that_differ_are_named_with_what_is_no_secret(self, account: Account) -> None:
         everything(account.aws, account.said)
         rehearsal, _ = rehearsed(account, memory=4096, desired_count=3, image=IMAGE.replace("ab" * 32, "cd" * 32))
         changed = {change.kind: change for change in rehearsal.changes if change.action == "change"}
         assert set(changed) == {"job definition", "task definition", "service"}
-        assert changed["task definition"].fields == ("containerDefinitions.0.image", "memory")
-        assert str(changed["service"]) == "~ service iris (taskDefinition, desiredCount)"
+        assert changed["task definition"].fields == ("containerDefinitions.0.image", "memory 2048 -> 4096")
+        assert str(changed["service"]) == "~ service iris (taskDefinition, desiredCount 1 -> 3)"
         assert "cdcd" not in "".join(map(str, rehearsal.changes))
 
     @pytest.mark.parametrize(

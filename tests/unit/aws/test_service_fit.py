@@ -23,7 +23,13 @@ def service(**changes: Any) -> dict[str, Any]:
     return {"serviceName": "iris", "serviceArn": ARN, "schedulingStrategy": "REPLICA", "loadBalancers": [], **changes}
 
 
-BALANCED = service(loadBalancers=[{"targetGroupArn": "t", "containerName": "web", "containerPort": 80}])
+def balanced(*containers: tuple[str, int]) -> dict[str, Any]:
+    """One that load balancers send requests to."""
+    targets = [{"targetGroupArn": "t", "containerName": name, "containerPort": port} for name, port in containers]
+    return service(loadBalancers=targets)
+
+
+AWSVPC = {"networkMode": "awsvpc"}
 
 
 @pytest.mark.parametrize(
@@ -33,19 +39,21 @@ BALANCED = service(loadBalancers=[{"targetGroupArn": "t", "containerName": "web"
         (service(deploymentController={"type": "EXTERNAL"}), "deployed by EXTERNAL", "controller ECS"),
         (service(schedulingStrategy="DAEMON"), "is a DAEMON", "REPLICA"),
         (service(serviceArn="arn:aws:ecs:us-east-1:123456789012:service/iris"), "old, short form", "long ARN"),
-        (BALANCED, "to the container web, and the model's is called iris", "Set task-definition to web"),
+        (balanced(("web", 80), ("proxy", 80)), "to the containers proxy, web, and the model is one", "load-balancer"),
+        (balanced(("web", 8080)), "to port 8080, and the model answers on 80", "load-balancer"),
+        (service(launchType="EC2"), r"runs on instances \(EC2\), and the model on Fargate", "on Fargate"),
     ],
 )
 def test_what_cannot_be_rolled_is_refused_with_a_way_on(there: Any, says: str, remedy: str) -> None:
     with pytest.raises(InputError, match=says) as caught:
-        check_fit(there, settings(), "iris")
+        check_fit(there, AWSVPC, settings())
     assert remedy in caught.value.remedy
 
 
 def test_what_can_be_rolled_passes() -> None:
-    check_fit(service(deploymentController={"type": "ECS"}), settings(), "iris")
-    check_fit(BALANCED, settings(), "web")
-    check_fit(BALANCED, settings(load_balancer="true"), "iris")  # another one comes in its place
+    check_fit(service(deploymentController={"type": "ECS"}, launchType="FARGATE"), AWSVPC, settings())
+    check_fit(balanced(("web", 80)), None, settings())
+    check_fit(balanced(("web", 8080)), AWSVPC, settings(load_balancer="true"))  # another one comes in its place
 
 
 def test_the_controller_is_looked_at_before_anything_is_built_and_by_those_who_only_look(account: Account) -> None:

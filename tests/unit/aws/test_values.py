@@ -32,7 +32,7 @@ def container(platform: str = "linux/amd64", **changes: Any) -> Container:
 
 
 def wanted(**changes: Any) -> dict[str, Any]:
-    return task_definition("iris", container(**changes))
+    return task_definition("iris", container(**changes), "iris")
 
 
 def as_aws_answers(request: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,8 @@ def test_what_somebody_changed_is_a_difference(change: dict[str, Any], path: str
     for key, value in change.items():
         target = found["containerDefinitions"][0] if key.startswith("containerDefinitions.0.") else found
         target[key.removeprefix("containerDefinitions.0.")] = value
-    assert differences(ECS, wanted(), found) == [path]
+    (told,) = differences(ECS, wanted(), found)
+    assert told.partition(" ")[0] == path
 
 
 def test_the_order_of_named_lists_is_no_difference_but_that_of_a_command_is() -> None:

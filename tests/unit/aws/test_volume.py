@@ -141,7 +141,7 @@ class TestMounted:
     def definition(self, account: Account, **changes: Any) -> dict[str, Any]:
         ground = foundations(account, **changes)
         container = container_of(account.aws, settings(**changes), IMAGE, "linux/amd64", ground)
-        return task_definition("iris", container.with_volume(ground.volume))
+        return task_definition("iris", container.with_volume(ground.volume), "iris")
 
     def test_where_the_server_keeps_its_jobs_encrypted_and_through_the_access_point(self, account: Account) -> None:
         definition = self.definition(account)

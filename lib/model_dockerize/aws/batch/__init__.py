@@ -5,13 +5,22 @@ from model_dockerize.aws.batch.compute_environment import (
     ensure_compute_environment,
     existing_environment,
 )
-from model_dockerize.aws.batch.job_definition import JobDefinition, ensure_job_definition, latest_job_definition
-from model_dockerize.aws.batch.job_queue import JobQueue, ensure_queue, feed, others_queue
+from model_dockerize.aws.batch.job_definition import (
+    JobDefinition,
+    as_defined,
+    check_job_definition,
+    ensure_job_definition,
+    latest_job_definition,
+    with_roles,
+)
+from model_dockerize.aws.batch.job_queue import JobQueue, ensure_queue, feed, others_queue, place_of_jobs
 
 __all__ = [
     "ComputeEnvironment",
     "JobDefinition",
     "JobQueue",
+    "as_defined",
+    "check_job_definition",
     "ensure_compute_environment",
     "ensure_job_definition",
     "ensure_queue",
@@ -19,4 +28,6 @@ __all__ = [
     "feed",
     "latest_job_definition",
     "others_queue",
+    "place_of_jobs",
+    "with_roles",
 ]

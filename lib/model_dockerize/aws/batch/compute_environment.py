@@ -10,14 +10,18 @@ from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import BATCH, TAG
 from model_dockerize.aws.client.retries import finds_what_was_lost
+from model_dockerize.aws.client.shown import shown
 from model_dockerize.aws.client.waiting import Sleep
+from model_dockerize.aws.existing.inputs import of_environment
 from model_dockerize.aws.ground.foundations import ensure_instance_profile
 from model_dockerize.aws.ground.given import given_role
 from model_dockerize.aws.model import Action, Network
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
-from model_dockerize.settings import BatchSettings
+from model_dockerize.settings import BatchSettings, as_found
 
+#: Inputs that say where jobs run, and what of an environment they say.
+_PLACE, _NETWORK = frozenset(("security_groups", "subnets", "vpc", "zones")), ("subnets", "securityGroupIds")
 _LINKED_ROLE = "AWSServiceRoleForBatch"
 #: What Batch changes without replacing instances.
 _SCALING = ("maxvCpus", "minvCpus", "serviceRole", "state", "status")
@@ -39,7 +43,7 @@ def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
         InputError: there is none.
     """
     with translate(f"compute environment {name}"):
-        there = _environment(aws, name)
+        there = environment_of(aws, name)
     if there is None or there["status"] in ("DELETING", "DELETED"):
         raise InputError(
             f"There is no compute environment {name} in {aws.identity.region}.",
@@ -71,14 +75,18 @@ def ensure_compute_environment(
     name = settings.compute_environment
     what = f"compute environment {name}"
     with translate(what):
-        there = once_gone(aws, what, lambda: _environment(aws, name), progress, sleep)
+        there = once_gone(aws, what, lambda: environment_of(aws, name), progress, sleep)
     if there and TAG not in there.get("tags", {}):
         return _others(aws, name, there, progress)
+    if there:
+        settings = as_found(settings, of_environment(there))
     wanted = compute_resources(settings, network, platform)
     if not wanted["type"].startswith("FARGATE"):
         wanted["instanceRole"] = ensure_instance_profile(aws, settings.instance_role, progress)
     role = given_role(aws, settings.service_role, "service-role") if settings.service_role else ""
     with translate(what):
+        if there and not settings.given & _PLACE:
+            wanted |= {key: there["computeResources"][key] for key in _NETWORK if key in there["computeResources"]}
         differing = _differing(there, wanted, role) if there else ()
         if there:
             _check_changes(name, there, wanted, differing)
@@ -99,10 +107,14 @@ def ensure_compute_environment(
             changes |= {"serviceRole": role} if "serviceRole" in differing else {}
             aws.batch.update_compute_environment(computeEnvironment=name, state="ENABLED", **changes)
         if there is None or differing or there["status"] != "VALID":
-            until_valid(aws, what, lambda: _environment(aws, name), there["status"] if there else "", sleep)
-        arn: str = (_environment(aws, name) or {"computeEnvironmentArn": name})["computeEnvironmentArn"]
+            until_valid(aws, what, lambda: environment_of(aws, name), there["status"] if there else "", sleep)
+        arn: str = (environment_of(aws, name) or {"computeEnvironmentArn": name})["computeEnvironmentArn"]
     action: Action = "change" if differing else "leave" if there else "make"
-    aws.settled(progress, action, "compute environment", name, *differing)
+    now = {**there, **there.get("computeResources", {})} if there else {}
+    fields = [
+        shown(key, now.get(key), {**wanted, "serviceRole": role, "state": "ENABLED"}.get(key)) for key in differing
+    ]
+    aws.settled(progress, action, "compute environment", name, *fields)
     return ComputeEnvironment(arn, name, changed=there is None or bool(differing))
 
 
@@ -190,7 +202,8 @@ def compute_resources(settings: BatchSettings, network: Network, platform: str) 
     return resources
 
 
-def _environment(aws: Aws, name: str) -> Any:
+def environment_of(aws: Aws, name: str) -> Any:
+    """Return the environment as Batch shows it; None: there is none."""
     return next(iter(aws.batch.describe_compute_environments(computeEnvironments=[name])["computeEnvironments"]), None)
 
 

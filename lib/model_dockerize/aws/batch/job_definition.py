@@ -1,7 +1,7 @@
 """AWS Batch: the job definition. A new revision only when something that matters changed; old ones are kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
@@ -9,21 +9,22 @@ from model_dockerize.aws.client.canonical import differences
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import BATCH, TAG, legal_name
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
-from model_dockerize.aws.model import Container
+from model_dockerize.aws.client.shown import told
+from model_dockerize.aws.existing import carried
+from model_dockerize.aws.existing.inputs import of_job_definition
+from model_dockerize.aws.model import Container, Runtime
 from model_dockerize.errors import AwsError, BatchError, InputError
 from model_dockerize.progress import Progress
-from model_dockerize.settings import BatchSettings
+from model_dockerize.settings import BatchSettings, ServiceSettings, as_found
 from model_dockerize.settings.fargate import check_size
 
-#: What no input says: somebody chose it, and it stays from revision to revision.
-_NO_INPUT = ("retryStrategy", "schedulingPriority", "timeout")
-_NO_INPUT_OF_CONTAINER = (
-    *("ephemeralStorage", "linuxParameters", "mountPoints", "privileged", "readonlyRootFilesystem"),
-    *("repositoryCredentials", "ulimits", "user", "volumes"),
-)
-#: What inputs may say, and a BatchConfig.yml has no words for.
-_NOT_IN_FILE, _NOT_IN_FILE_OF_CONTAINER = ("parameters",), ("jobRoleArn", "secrets")
 _BATCHS_LOG = "/aws/batch/job"
+#: What of another's definition is told before it is taken over.
+_TOLD = ("retryStrategy", "timeout", "schedulingPriority", "parameters", "propagateTags", "platformCapabilities")
+_TOLD_OF_CONTAINER = (
+    *("resourceRequirements", "jobRoleArn", "executionRoleArn", "environment", "secrets", "volumes", "mountPoints"),
+    *("ulimits", "linuxParameters", "logConfiguration", "privileged", "user", "networkConfiguration"),
+)
 _WHOLE = 1024  # CPU units of a vCPU
 
 
@@ -48,7 +49,6 @@ def ensure_job_definition(
     command: tuple[str, ...],
     parameters: Mapping[str, str],
     progress: Progress,
-    is_written: bool = False,
 ) -> JobDefinition:
     """The definition `name` runs `command` in `container`, on what `batch` says.
 
@@ -57,21 +57,22 @@ def ensure_job_definition(
     Args:
         command: argv; `Ref::input` is replaced by the job's parameter `input`.
         parameters: defaults for those.
-        is_written: a BatchConfig.yml says what is wanted, which has no words for all that inputs can say.
 
     Raises:
-        InputError: Fargate has no such size, or not this architecture.
+        InputError: Fargate has no such size, or not this architecture; or the definition is somebody else's.
         BatchError: Batch did not take it.
     """
     name = legal_name(name, 128)
     wanted = job_definition(batch, name, container, command, parameters)
-    wanted["tags"] = {**wanted["tags"], **aws.tags}
     operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
     with translate(f"job definition {name}"):
         latest = _latest(aws, name)
-        wanted = kept(wanted, latest, is_written) if latest else wanted
+        _check_ours(name, latest, container.adopt)
+        if latest:
+            wanted = carried.job_definition(operation.input_shape, wanted, latest)
+        wanted["tags"] = {**(latest or {}).get("tags", {}), TAG: BATCH, **aws.tags}
         differing = differences(operation, wanted, latest) if latest else []
-        if latest and not differing:
+        if latest and not differing and TAG in latest.get("tags", {}):
             aws.settled(progress, "leave", "job definition", f"{name}:{latest['revision']}")
             return JobDefinition(latest["jobDefinitionArn"], name, latest["revision"], existed=True, changed=False)
     try:
@@ -85,16 +86,63 @@ def ensure_job_definition(
     return JobDefinition(made["jobDefinitionArn"], name, made["revision"], existed=latest is not None, changed=True)
 
 
-def kept(wanted: dict[str, Any], latest: Any, is_written: bool) -> dict[str, Any]:
-    """Return the request with what it does not say from the revision `latest`. Pure."""
-    outer = (*_NO_INPUT, *(_NOT_IN_FILE if is_written else ()))
-    inner = (*_NO_INPUT_OF_CONTAINER, *(_NOT_IN_FILE_OF_CONTAINER if is_written else ()))
-    found = {key: latest[key] for key in outer if latest.get(key) and not wanted.get(key)}
-    container, former = wanted["containerProperties"], latest.get("containerProperties", {})
-    # On Fargate half of it is refused.
-    if latest.get("platformCapabilities", ["EC2"]) == wanted["platformCapabilities"]:
-        container = container | {key: former[key] for key in inner if former.get(key) and not container.get(key)}
-    return {**wanted, **found, "containerProperties": container}
+def as_defined(
+    aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings
+) -> tuple[BatchSettings, ServiceSettings]:
+    """Return what a definition is made by, with what no input says as the latest revision of `name` has it."""
+    name = legal_name(name, 128)
+    with translate(f"job definition {name}"):
+        latest = _latest(aws, name)
+    if latest is None:
+        return batch, service
+    shared = of_job_definition(latest)
+    jobs = {key: shared.pop(key) for key in ("compute_type", "gpus")}
+    # Whether they are spot ones, only their environment knows.
+    if jobs["compute_type"] == ("FARGATE" if batch.compute_type.startswith("FARGATE") else "EC2"):
+        jobs.pop("compute_type")
+    return as_found(batch, jobs), as_found(service, shared)
+
+
+def with_roles(runtime: Runtime, service: ServiceSettings) -> Runtime:
+    """Return the runtime with the roles that a definition has."""
+    roles = {"execution_role_arn": service.execution_role, "task_role_arn": service.task_role}
+    kept: Any = {name: role for name, role in roles.items() if role.startswith("arn:")}
+    return replace(runtime, **kept)
+
+
+def check_job_definition(aws: Aws, name: str, adopt: bool) -> None:
+    """Refuse a job definition of somebody else, unless it is to be taken over.
+
+    Raises:
+        InputError: with what its latest revision runs.
+    """
+    name = legal_name(name, 128)
+    with translate(f"job definition {name}"):
+        _check_ours(name, _latest(aws, name), adopt)
+
+
+def _check_ours(name: str, latest: Any, adopt: bool) -> None:
+    if latest is None:
+        return
+    if "containerProperties" not in latest:
+        raise InputError(
+            f"Job definition {name} is of another kind (type {latest.get('type')}): it runs no single container.",
+            "Choose another name (job-definition-name).",
+        )
+    if TAG in latest.get("tags", {}) or adopt:
+        return
+    container = latest["containerProperties"]
+    stays = [told(key, latest[key]) for key in _TOLD if latest.get(key)]
+    inside = [told(key, container[key]) for key in _TOLD_OF_CONTAINER if container.get(key)]
+    raise InputError(
+        f"Job definition {name} was made by somebody else: whoever sends jobs by its name would run the model.",
+        "Choose another name (job-definition-name), or take this one over (adopt: true): then its next revision has "
+        "what inputs say, and the rest stays.",
+        (
+            f"changes: image {container.get('image')} -> the model's, command",
+            *(f"stays: {each}" for each in (*stays, *inside)),
+        ),
+    )
 
 
 def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
@@ -164,7 +212,6 @@ def job_definition(
         "parameters": dict(parameters),
         "containerProperties": properties,
         "propagateTags": True,
-        "tags": {TAG: BATCH},
     }
 
 

@@ -4,16 +4,21 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model_dockerize.aws.batch.compute_environment import ensure_compute_environment
+from model_dockerize.aws.batch.compute_environment import ensure_compute_environment, environment_of
 from model_dockerize.aws.batch.settling import once_gone, until_valid, warn_if_idle
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import BATCH, TAG
 from model_dockerize.aws.client.retries import finds_what_was_lost
+from model_dockerize.aws.client.shown import shown
 from model_dockerize.aws.client.waiting import Sleep
+from model_dockerize.aws.existing.inputs import of_environment
 from model_dockerize.aws.model import Network
 from model_dockerize.progress import Progress
-from model_dockerize.settings import BatchSettings
+from model_dockerize.settings import BatchSettings, as_found
+
+#: Inputs of a queue.
+_SAID = frozenset(("compute_environment", "queue_priority"))
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,16 @@ class JobQueue:
     arn: str
     name: str
     changed: bool  # made or changed by this call
+
+
+def place_of_jobs(aws: Aws, settings: BatchSettings) -> BatchSettings:
+    """Return the settings, with what no input says of the environment as the queue that they name has it."""
+    if not settings.job_queue:
+        return settings
+    with translate(f"job queue {settings.job_queue}"):
+        found = as_found(settings, _found(_queue(aws, settings.job_queue)))
+        there = environment_of(aws, found.compute_environment)
+    return as_found(found, of_environment(there)) if there else found
 
 
 def others_queue(aws: Aws, queue: str, progress: Progress) -> JobQueue | None:
@@ -57,16 +72,27 @@ def ensure_queue(
         InputError: an environment of that name exists, of a kind that cannot become the wanted one.
         BatchError: AWS says INVALID; the reason is in it.
     """
+    with translate(f"job queue {queue}"):
+        settings = as_found(settings, _found(_queue(aws, queue)))
     environment = ensure_compute_environment(aws, settings, network, platform, progress, sleep)
-    fed = feed(aws, queue, environment.arn, settings.queue_priority, progress, sleep)
+    fed = feed(aws, queue, environment.arn, settings.queue_priority, progress, sleep, settings.given & _SAID)
     return replace(fed, changed=fed.changed or environment.changed)
 
 
 @finds_what_was_lost
 def feed(
-    aws: Aws, queue: str, environment: str, priority: int, progress: Progress, sleep: Sleep = time.sleep
+    aws: Aws,
+    queue: str,
+    environment: str,
+    priority: int,
+    progress: Progress,
+    sleep: Sleep = time.sleep,
+    given: frozenset[str] = _SAID,
 ) -> JobQueue:
     """The queue `queue`, made or changed so that its jobs run in `environment` (ARN), and VALID.
+
+    Args:
+        given: which of its inputs somebody said: of a queue that is there, the rest stays.
 
     Raises:
         BatchError: AWS says INVALID; the reason is in it.
@@ -85,6 +111,10 @@ def feed(
                 computeEnvironmentOrder=order,
                 tags={TAG: BATCH, **aws.tags},
             )
+        if there and "compute_environment" not in given:
+            order = there["computeEnvironmentOrder"]
+        if there and "queue_priority" not in given:
+            priority = there["priority"]
         differing = _differing(there, order, priority) if there else ()
         if differing:
             aws.batch.update_job_queue(
@@ -93,8 +123,19 @@ def feed(
         if there is None or differing or there["status"] != "VALID":
             until_valid(aws, what, lambda: _queue(aws, queue), there["status"] if there else "", sleep)
         arn: str = (_queue(aws, queue) or {"jobQueueArn": queue})["jobQueueArn"]
-    aws.settled(progress, "change" if differing else "leave" if there else "make", "job queue", queue, *differing)
+    asked = {"computeEnvironmentOrder": order, "priority": priority, "state": "ENABLED"}
+    fields = [shown(key, there[key], asked[key]) if key in asked else key for key in differing]
+    aws.settled(progress, "change" if differing else "leave" if there else "make", "job queue", queue, *fields)
     return JobQueue(arn, queue, changed=there is None or bool(differing))
+
+
+def _found(there: Any) -> dict[str, object]:
+    """What DescribeJobQueues shows of the inputs; None: there is no queue, or soon none."""
+    if there is None or there["status"] in ("DELETING", "DELETED"):
+        return {}
+    first = min(there["computeEnvironmentOrder"], key=lambda each: each["order"])
+    name = first["computeEnvironment"].rpartition("/")[2]
+    return {"queue_priority": there["priority"], "compute_environment": name}
 
 
 def _queue(aws: Aws, name: str) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
+from model_dockerize.aws.client.shown import shown
+
 
 def canonical(shape: Shape | None, value: Any) -> Any:
     """`value` reduced to what `shape` can express, without empty values, its lists of structures sorted."""
@@ -25,22 +27,23 @@ def canonical(shape: Shape | None, value: Any) -> Any:
 
 
 def differences(operation: OperationModel, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Paths (`containerDefinitions.0.image`) where `found` does not mean the request `wanted` of `operation`.
+    """Where `found` does not mean the request `wanted` of `operation`: `cpu 256 -> 1024`.
 
-    Tags are left out: they are not part of what runs. Paths only, never values: a definition may hold secrets.
+    Tags are left out: they are not part of what runs. Of what may be secret the path alone is said.
     """
     shape = operation.input_shape
     left, right = ({**canonical(shape, value), "tags": None} for value in (wanted, found))
-    return _paths(left, right, "")
+    return _differing(left, right, "")
 
 
-def _paths(left: Any, right: Any, at: str) -> list[str]:
+def _differing(left: Any, right: Any, at: str) -> list[str]:
     if isinstance(left, dict) and isinstance(right, dict):
         names = sorted(left.keys() | right.keys())
-        return [path for n in names for path in _paths(left.get(n), right.get(n), f"{at}.{n}" if at else n)]
+        return [each for n in names for each in _differing(left.get(n), right.get(n), f"{at}.{n}" if at else n)]
     if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        return [path for i, pair in enumerate(zip(left, right, strict=True)) for path in _paths(*pair, f"{at}.{i}")]
-    return [] if left == right else [at]
+        pairs = enumerate(zip(left, right, strict=True))
+        return [each for i, pair in pairs for each in _differing(*pair, f"{at}.{i}")]
+    return [] if left == right else [shown(at, right, left)]
 
 
 def _empty(value: Any) -> bool:

@@ -15,10 +15,8 @@ from botocore.compat import HTTPHeaders
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.model import Change
+from model_dockerize.aws.model import TO_COME, Change
 
-#: Stands for what AWS would have given: an id, an ARN.
-TO_COME = "(known after the run)"
 #: What a plan of a stack takes: CloudFormation itself says what it would do, and nothing of that is done.
 _PLANS = ("CreateChangeSet", "DeleteChangeSet")
 _READS = ("Describe", "List", "Get", "BatchGet", "Simulate")

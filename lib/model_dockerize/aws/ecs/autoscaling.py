@@ -5,17 +5,20 @@ from typing import Any
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import SERVICE, TAG
+from model_dockerize.aws.client.shown import shown
 from model_dockerize.aws.ecs.service import SCALED
 from model_dockerize.aws.model import Service
 from model_dockerize.progress import Progress
-from model_dockerize.settings import ServiceSettings
+from model_dockerize.settings import ServiceSettings, as_found
 
 _DIMENSION = "ecs:service:DesiredCount"
+#: Inputs that say something of a scaling that is there.
+_SAID_ALONE = frozenset(("desired_count", "scale_on_cpu"))
 _POLICY = "model-dockerize-cpu"
 
 
 def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progress: Progress) -> None:
-    """The service scales as `settings` say; one that is not to, does not any more.
+    """The service scales as `settings` say; one that is not to (max-count 0), does not any more.
 
     Call it when the service has proved itself: scaling would start tasks of a deployment that was given up.
 
@@ -23,7 +26,9 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
         AwsAccessError, AwsError: as AWS says.
     """
     name, place = service.name, _place(service.cluster, service.name)
-    if not settings.max_count:
+    if "max_count" not in settings.given and not (service.scaled and settings.given & _SAID_ALONE):
+        return
+    if "max_count" in settings.given and not settings.max_count:
         if service.scaled:
             with translate(f"scaling of service {name}"):
                 end_scaling(aws, service.cluster, name)
@@ -35,15 +40,17 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
             # First of all: a run that is killed in between leaves nothing that is not known.
             tags: Any = [{"key": SCALED, "value": "cpu"}]
             aws.ecs.tag_resource(resourceArn=service.arn, tags=tags)
-        there = _target(aws, place)
+        there, policy = _target(aws, place), _policy(aws, place)
+        settings = as_found(settings, _found(there, policy))
         least = settings.desired_count if settings.desired_count is not None else (there or {}).get("MinCapacity", 1)
         wanted = {"MinCapacity": min(least, settings.max_count), "MaxCapacity": settings.max_count}
-        differing = [key for key, value in wanted.items() if (there or {}).get(key) != value]
+        former = there or {}
+        differing = [shown(key, former.get(key), value) for key, value in wanted.items() if former.get(key) != value]
         if differing:
             # Tags may be given to a new target only.
             own = {} if there else {"Tags": {TAG: SERVICE, **aws.tags}}
             aws.scaling.register_scalable_target(**place, **wanted, **own)
-        if _policy(aws, place).get("TargetValue") != settings.scale_on_cpu:
+        if policy.get("TargetValue") != settings.scale_on_cpu:
             aws.scaling.put_scaling_policy(
                 PolicyName=_POLICY,
                 PolicyType="TargetTrackingScaling",
@@ -53,7 +60,7 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
                 },
                 **place,
             )
-            differing.append("TargetValue")
+            differing.append(shown("TargetValue", policy.get("TargetValue"), settings.scale_on_cpu))
     if there is None:
         count = f"{wanted['MinCapacity']} to {settings.max_count} tasks"
         aws.settled(progress, "make", "scaling", name, text=f"scaling {name}: {count} at {settings.scale_on_cpu} % CPU")
@@ -81,6 +88,12 @@ def _target(aws: Aws, place: Any) -> Any:
         ServiceNamespace="ecs", ResourceIds=[place["ResourceId"]], ScalableDimension=_DIMENSION
     )["ScalableTargets"]
     return found[0] if found else None
+
+
+def _found(target: Any, policy: Any) -> dict[str, object]:
+    """What the target and our policy show of the inputs."""
+    found = {"max_count": target["MaxCapacity"]} if target else {}
+    return found | ({"scale_on_cpu": int(policy["TargetValue"])} if policy else {})
 
 
 def _policy(aws: Aws, place: Any) -> Any:

@@ -8,16 +8,26 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import code_of, translate
-from model_dockerize.aws.client.names import SERVICE, TAG, legal_name, short_arn
+from model_dockerize.aws.client.names import SERVICE, TAG, legal_name, short_arn, tagged
 from model_dockerize.aws.client.retries import once_assumable
 from model_dockerize.aws.client.waiting import wait_until
 from model_dockerize.aws.ecs.deploy_order import RunOrder, check_order, tags_of
 from model_dockerize.aws.ecs.service_fit import check_controller, check_fit
-from model_dockerize.aws.ecs.service_request import comparable, count, means, request
-from model_dockerize.aws.model import Foundations, Service, TaskDefinition
+from model_dockerize.aws.ecs.service_request import comparable, count, differing, request, update
+from model_dockerize.aws.existing.adoption import ADOPTED, check_family, check_ours
+from model_dockerize.aws.existing.service import (
+    as_running,
+    current_service,
+    describe_definition,
+    describe_with_tags,
+    first,
+    is_batchs,
+)
+from model_dockerize.aws.model import Current, Foundations, Service, TaskDefinition
 from model_dockerize.errors import TimedOutError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
+from model_dockerize.settings.fargate import check_size
 
 _DRAIN_SECONDS = 300.0
 #: While a service has this tag, what it runs has not proved itself. The value is what did last: `iris:3`, or `none`.
@@ -57,7 +67,6 @@ def ensure_service(
     """
     name = legal_name(name)
     order = RunOrder.of(settings)
-    asked = request(aws, settings, task_definition, foundations)
     cluster = foundations.cluster
     if settings.is_alone:
         progress.warning(
@@ -67,28 +76,30 @@ def ensure_service(
     with translate(f"service {name}"):
         there = _gone(aws, cluster, name, progress, sleep)
         if there is None:
-            made = once_assumable(
-                lambda: _create(aws, cluster, name, {**asked, "desiredCount": count(settings, None)}, order),
-                foundations.fresh_roles,
-            )
+            whole = request(aws, settings, task_definition, foundations) | {"desiredCount": count(settings, None)}
+            made = once_assumable(lambda: _create(aws, cluster, name, whole, order), foundations.fresh_roles)
             text = f"service {name}: made, {task_definition.short}"
             aws.settled(progress, "make", "service", name, text=text)
             return service_of(made, task_definition.arn, changed=True, previous=None, proving=True)
-        check_fit(there, settings, task_definition.family)
-        _take_turn(aws, name, order, there)
+        current = foundations.current
+        _check(there, current.definition if current else None, settings)
+        _take_turn(aws, name, order, there, progress)
         proving = tags_of(there).get(PROVING)
         previous = (
             _named(proving, there) if proving else _previous(there, task_definition.arn) or there["taskDefinition"]
         )
         # Brought to no task because its first version failed: nobody wanted that number.
         is_given_up = proving == _NOTHING and there["desiredCount"] == 0
-        asked["desiredCount"] = count(settings, None if is_given_up else there["desiredCount"])
-        differing = [key for key, value in comparable(asked, there).items() if not means(there.get(key), value)]
+        is_ours = TAG in tags_of(there) and ADOPTED not in tags_of(there)
+        asked = update(aws, settings, there, task_definition, foundations, is_ours)
+        now = None if is_given_up else there["desiredCount"]
+        asked["desiredCount"] = count(settings, now, SCALED in tags_of(there))
+        fields = differing(asked, there)
         if _gave_up(there):
             # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
             asked["forceNewDeployment"] = True
-            differing.append("the last deployment failed")
-        if not differing:
+            fields.append("the last deployment failed")
+        if not fields:
             text = f"service {name}: there, {task_definition.short}"
             aws.settled(progress, "leave", "service", name, text=text)
             return service_of(there, task_definition.arn, changed=False, previous=previous, proving=bool(proving))
@@ -100,9 +111,9 @@ def ensure_service(
     text = (
         f"service {name}: rolling {before} -> {task_definition.short}"
         if before != task_definition.short
-        else f"service {name}: changing {', '.join(differing)}"
+        else f"service {name}: changing {', '.join(fields)}"
     )
-    aws.settled(progress, "change", "service", name, *differing, text=text)
+    aws.settled(progress, "change", "service", name, *fields, text=text)
     updated["tags"] = there.get("tags", [])  # UpdateService does not show them
     return service_of(updated, task_definition.arn, changed=True, previous=previous, proving=True)
 
@@ -116,22 +127,38 @@ def mark_proved(aws: Aws, service: Service) -> None:
 
 def describe(aws: Aws, cluster: str, name: str) -> Any:
     """The service as ECS has it, whatever its status; None if there never was one."""
-    return _first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name]))
+    return first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name]))
 
 
 def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -> None:
-    """Refuse at once what `ensure_service` would refuse later, or AWS.
+    """Refuse at once what `ensure_service` and `ensure_task_definition` would refuse later, or AWS.
+
+    Args:
+        family: of the task definition, where no input says another and no service runs one.
 
     Raises:
-        InputError: the service is of a kind that we cannot roll.
+        InputError: service or family are somebody else's, or of a kind that we cannot roll; or nobody sells the size.
         SupersededError: a newer run deployed it.
     """
     name = legal_name(name)
-    with translate(f"service {name}"):
-        there = describe_with_tags(aws, settings.cluster, name)
-    if there and there["status"] == "ACTIVE":
-        check_fit(there, settings, legal_name(family))
-        check_order(name, RunOrder.of(settings), tags_of(there))
+    current = current_service(aws, settings.cluster, name)
+    if current:
+        _check(current.service, current.definition, settings)
+        check_order(name, RunOrder.of(settings), tags_of(current.service))
+    known = as_running(settings, current, is_placed=False)
+    check_size(known.cpu, known.memory)
+    family = legal_name(known.task_definition or family)
+    if current is None or current.definition is None or current.definition["family"] != family:
+        with translate(f"task definition {family}"):
+            latest, _ = describe_definition(aws, family)
+        if latest and not is_batchs(latest):
+            check_family(latest, family, settings.adopt)
+
+
+def _check(there: Any, definition: Any, settings: ServiceSettings) -> None:
+    """Refuse the service `there`, which runs `definition`, where it cannot be rolled or is not ours."""
+    check_fit(there, definition, settings)
+    check_ours(Current(there, definition, {}, "", tagged(there.get("tags", []))), settings)
 
 
 def scale_to_zero(aws: Aws, service: Service) -> None:
@@ -166,11 +193,16 @@ def _update(aws: Aws, cluster: str, name: str, wanted: dict[str, Any]) -> Any:
     return _understood(lambda w: aws.ecs.update_service(cluster=cluster, service=name, **w)["service"], wanted)
 
 
-def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any) -> None:
+def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progress) -> None:
     """Tags the service as this run's. Before the update: a run killed in between is finished by itself or a newer."""
     check_order(name, order, tags_of(there))
-    missing: Any = [{"key": k, "value": v} for k, v in order.tags().items() if tags_of(there).get(k) != v]
-    if missing and order.number:
+    has = tags_of(there)
+    wanted = order.tags() if order.number else {}
+    if TAG not in has:
+        wanted |= {TAG: SERVICE, ADOPTED: "true"}
+        progress.info(f"service {name}: taken over. The tag {ADOPTED} says that destroy leaves it.")
+    missing: Any = [{"key": key, "value": value} for key, value in wanted.items() if has.get(key) != value]
+    if missing:
         aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=missing)
 
 
@@ -183,22 +215,6 @@ def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -
         if code_of(error) not in _NOT_UNDERSTOOD or lesser == wanted:
             raise
         return call(lesser)
-
-
-def describe_with_tags(aws: Aws, cluster: str, name: str) -> Any:
-    """As `describe`, with the service's tags."""
-    return _first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name], include=["TAGS"]))
-
-
-def _first(describe_services: Callable[[], Any]) -> Any:
-    """The only service of the answer; None where it or its cluster never was."""
-    try:
-        found = describe_services()["services"]
-    except ClientError as error:
-        if code_of(error) == "ClusterNotFoundException":
-            return None
-        raise
-    return found[0] if found else None
 
 
 def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable[[float], None]) -> Any:

@@ -2,14 +2,18 @@
 
 from typing import Any
 
+from model_dockerize.aws.existing.own_container import PORT
 from model_dockerize.errors import InputError
 from model_dockerize.settings import ServiceSettings
 
 _OTHERS = "Choose another name (service), or make this one anew"
 
 
-def check_fit(there: Any, settings: ServiceSettings, container: str) -> None:
-    """Refuse a service, as DescribeServices shows it, that no request of ours would roll to `container`.
+def check_fit(there: Any, definition: Any, settings: ServiceSettings) -> None:
+    """Refuse a service, as DescribeServices shows it, that no request of ours would roll.
+
+    Args:
+        definition: what it runs; None where that is gone.
 
     Source: Amazon ECS API reference, `UpdateService`, `TagResource`; "Amazon Resource Names (ARNs) and IDs".
 
@@ -30,13 +34,14 @@ def check_fit(there: Any, settings: ServiceSettings, container: str) -> None:
             "run deployed it and whether it proved itself.",
             f"{_OTHERS}: a new service gets a long ARN.",
         )
-    balanced = () if settings.balanced else there.get("loadBalancers", [])
-    for container_name in sorted({b["containerName"] for b in balanced if "containerName" in b} - {container}):
+    mode = (definition or {}).get("networkMode", "awsvpc")
+    if there.get("launchType") in ("EC2", "EXTERNAL") or mode != "awsvpc":
+        where = f"instances ({there['launchType']})" if there.get("launchType") != "FARGATE" else f"the network {mode}"
         raise InputError(
-            f"Service {name} sends its load balancer's requests to the container {container_name}, and the model's is "
-            f"called {container}, as its task definition.",
-            f"Set task-definition to {container_name}, or load-balancer to have another one in its place.",
+            f"Service {name} runs on {where}, and the model on Fargate, where each task has an address of its own.",
+            f"{_OTHERS} on Fargate.",
         )
+    _check_balancers(name, () if settings.balanced else there.get("loadBalancers", []))
 
 
 def check_controller(there: Any) -> None:
@@ -50,4 +55,21 @@ def check_controller(there: Any) -> None:
         raise InputError(
             f"Service {there['serviceName']} is deployed by {controller}, and model-dockerize rolls what ECS deploys.",
             f"{_OTHERS} with the deployment controller ECS.",
+        )
+
+
+def _check_balancers(name: str, balancers: Any) -> None:
+    """Refuse what requests would not reach the model by: it is one container, and answers on one port."""
+    containers = sorted({each["containerName"] for each in balancers if "containerName" in each})
+    if len(containers) > 1:
+        raise InputError(
+            f"Service {name} sends its load balancers' requests to the containers {', '.join(containers)}, and the "
+            "model is one.",
+            f"{_OTHERS}, or set load-balancer to have another one in their place.",
+        )
+    ports = sorted({each["containerPort"] for each in balancers} - {PORT})
+    if ports:
+        raise InputError(
+            f"Service {name} sends its load balancer's requests to port {ports[0]}, and the model answers on {PORT}.",
+            f"{_OTHERS}, or set load-balancer to have another one in its place.",
         )

@@ -3,17 +3,25 @@
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.shown import shown
+from model_dockerize.aws.existing.own_container import PORT
 from model_dockerize.aws.model import Foundations, TaskDefinition
 from model_dockerize.settings import ServiceSettings
 
 #: Dead tasks in a row that are enough: AWS's own default waits for three at least, and half of all for many. Of what is
 #: new some die without the model's fault: a role that ECS does not see yet, a volume whose name does not resolve yet.
 _ENOUGH, _ENOUGH_OF_NEW_ROLES, _ENOUGH_OF_NEW_VOLUME = 2, 3, 5
+_OF_NEW = [{"type": "COUNT", "value": value} for value in (_ENOUGH_OF_NEW_ROLES, _ENOUGH_OF_NEW_VOLUME)]
 _THRESHOLD = "thresholdConfiguration"
 #: Done when all new tasks are healthy, not minutes later when the last old one has drained.
 _EARLY = {
     "earlySuccessCriteria": {"enable": True, "healthyPercent": 100, "sourceServiceRevisionCleanup": "DEFERRED"},
 }
+#: How many tasks may run during a rollout: of a service that is alone on its volume, the old one ends first.
+_ALONE = {"minimumHealthyPercent": 0, "maximumPercent": 100}
+_BOUNDS = tuple(_ALONE)
+#: Inputs that say where tasks run.
+_PLACE = frozenset(("assign_public_ip", "security_groups", "subnets", "vpc", "zones"))
 _ONE_ZONE = {"availabilityZoneRebalancing": "DISABLED"}
 #: A task may be slow to be well, and is not stopped for it in the meantime. Seconds.
 _GRACE = 30
@@ -22,7 +30,7 @@ _GRACE = 30
 def request(
     aws: Aws, settings: ServiceSettings, task_definition: TaskDefinition, foundations: Foundations
 ) -> dict[str, Any]:
-    """What CreateService and UpdateService have in common, without the number of tasks."""
+    """What CreateService is asked, without the number of tasks."""
     return {
         "taskDefinition": task_definition.arn,
         "networkConfiguration": {
@@ -34,8 +42,7 @@ def request(
         },
         "deploymentConfiguration": {
             # SQLite on a shared volume takes one server: the old task ends before the new one begins.
-            "minimumHealthyPercent": 0 if settings.is_alone else 100,
-            "maximumPercent": 100 if settings.is_alone else 200,
+            **(_ALONE if settings.is_alone else {"minimumHealthyPercent": 100, "maximumPercent": 200}),
             "deploymentCircuitBreaker": {
                 "enable": True,
                 "rollback": True,
@@ -51,20 +58,59 @@ def request(
     }
 
 
+def update(
+    aws: Aws,
+    settings: ServiceSettings,
+    there: Any,
+    task_definition: TaskDefinition,
+    foundations: Foundations,
+    is_ours: bool,
+) -> dict[str, Any]:
+    """What UpdateService is asked of the service `there`, without the number of tasks: no more than inputs say.
+
+    Beside the revision only what the model cannot do without: alone on its volume it stops before it starts.
+    """
+    whole = request(aws, settings, task_definition, foundations)
+    asked: dict[str, Any] = {"taskDefinition": whole["taskDefinition"]}
+    if foundations.is_new or settings.given & _PLACE:
+        asked["networkConfiguration"] = whole["networkConfiguration"]
+    configuration = there.get("deploymentConfiguration", {})
+    bounds = {name: whole["deploymentConfiguration"][name] for name in _BOUNDS}
+    was_alone = {name: configuration.get(name) for name in _BOUNDS} == _ALONE
+    changed: dict[str, Any] = {}
+    if settings.is_alone or (was_alone and "queue_url" in settings.given):
+        changed |= bounds
+    if is_ours and configuration.get("deploymentCircuitBreaker", {}).get(_THRESHOLD) in _OF_NEW:
+        changed["deploymentCircuitBreaker"] = whole["deploymentConfiguration"]["deploymentCircuitBreaker"]
+    if changed:
+        asked["deploymentConfiguration"] = {**configuration, **changed}
+    if settings.is_alone:
+        asked |= _known(aws, "UpdateServiceRequest", _ONE_ZONE)
+    balancing = _balanced(task_definition, foundations)
+    targets = {each.get("targetGroupArn") for each in there.get("loadBalancers", [])}
+    if balancing and balancing["loadBalancers"][0]["targetGroupArn"] not in targets:
+        grace = there.get("healthCheckGracePeriodSeconds") or _GRACE
+        asked |= {**balancing, "healthCheckGracePeriodSeconds": grace}
+    return asked
+
+
 def _threshold(foundations: Foundations) -> dict[str, Any]:
     enough = _ENOUGH_OF_NEW_VOLUME if foundations.volume else _ENOUGH_OF_NEW_ROLES
     return {"type": "COUNT", "value": enough if foundations.fresh_roles else _ENOUGH}
 
 
-def count(settings: ServiceSettings, now: int | None) -> int:
+def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -> int:
     """Return how many tasks to ask for while `now` are wanted (None: by nobody yet).
+
+    Args:
+        is_scaled: a scalable target of ours chooses among as many as it may.
 
     What no input says is left as it is: somebody's scaling may have chosen it. Within its bounds, ours decides.
     """
     least, most = settings.desired_count, 1 if settings.is_alone else settings.max_count
     if now is None:
         return 1 if least is None else least
-    wanted = now if least is None else max(now, least) if settings.max_count else least
+    wanted = now if least is None else max(now, least) if settings.max_count or is_scaled else least
     return min(wanted, most) if most else wanted
 
 
@@ -74,8 +120,8 @@ def _balanced(task_definition: TaskDefinition, foundations: Foundations) -> dict
         return {}
     target = {
         "targetGroupArn": foundations.load_balancer.target_group_arn,
-        "containerName": task_definition.family,
-        "containerPort": 80,
+        "containerName": task_definition.container or task_definition.family,
+        "containerPort": PORT,
     }
     return {"loadBalancers": [target], "healthCheckGracePeriodSeconds": _GRACE}
 
@@ -88,13 +134,21 @@ def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
 
 def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
     """`wanted` without what alone is no reason for a rollout, or newer than an endpoint: the faster rollout, zones."""
-    asked = dict(wanted["deploymentConfiguration"])
-    shown = there.get("deploymentConfiguration", {})
-    breaker = asked["deploymentCircuitBreaker"]
-    asked["deploymentCircuitBreaker"] = {k: v for k, v in breaker.items() if k != _THRESHOLD}
-    asked = {k: v for k, v in asked.items() if k not in _EARLY or k in shown}
     known = {k: v for k, v in wanted.items() if k not in _ONE_ZONE or k in there}
+    if "deploymentConfiguration" not in wanted:
+        return known
+    asked = dict(wanted["deploymentConfiguration"])
+    if breaker := asked.get("deploymentCircuitBreaker"):
+        asked["deploymentCircuitBreaker"] = {k: v for k, v in breaker.items() if k != _THRESHOLD}
+    has = there.get("deploymentConfiguration", {})
+    asked = {k: v for k, v in asked.items() if k not in _EARLY or k in has}
     return {**known, "deploymentConfiguration": asked}
+
+
+def differing(asked: dict[str, Any], there: Any) -> list[str]:
+    """Where the service `there` is not as asked: `desiredCount 1 -> 2`."""
+    wanted = comparable(asked, there)
+    return [shown(key, there.get(key), value) for key, value in wanted.items() if not means(there.get(key), value)]
 
 
 def means(found: Any, wanted: Any) -> bool:

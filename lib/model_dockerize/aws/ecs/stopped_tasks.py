@@ -8,7 +8,7 @@ from typing import Any
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import short_arn
-from model_dockerize.aws.ecs.own_container import own_container
+from model_dockerize.aws.existing.own_container import own_container
 from model_dockerize.aws.logs import last_lines
 from model_dockerize.aws.model import Service
 from model_dockerize.errors import AwsAccessError, AwsError

@@ -2,14 +2,18 @@
 
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.model import OperationModel
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.canonical import differences
 from model_dockerize.aws.client.errors import translate
-from model_dockerize.aws.client.names import TAG, TASK_DEFINITION, legal_name
+from model_dockerize.aws.client.names import TAG, TASK_DEFINITION, legal_name, tagged
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
-from model_dockerize.aws.ecs.newer_fields import heard, saying, unknown
+from model_dockerize.aws.existing import carried
+from model_dockerize.aws.existing.adoption import check_family
+from model_dockerize.aws.existing.newer_fields import saying
+from model_dockerize.aws.existing.own_container import replaced_container
+from model_dockerize.aws.existing.service import describe_definition, is_batchs
 from model_dockerize.aws.model import Container, TaskDefinition, Volume
 from model_dockerize.progress import Progress
 from model_dockerize.settings.fargate import check_size
@@ -21,24 +25,36 @@ _MOUNT = {"sourceVolume": _DATA, "containerPath": "/var/gai_data", "readOnly": F
 
 @finds_what_was_lost
 def ensure_task_definition(aws: Aws, family: str, container: Container, progress: Progress) -> TaskDefinition:
-    """The latest ACTIVE revision of `family` if it means the same, else a new one.
+    """Return the revision of `family` that means the same: the one that runs, the latest, else a new one.
+
+    What no input says of the one that runs is carried over.
 
     Raises:
-        InputError: Fargate has no such size, or not this architecture.
+        InputError: Fargate has no such size, or not this architecture; or the family is somebody else's.
     """
     family = legal_name(family)
-    wanted = task_definition(family, container)
-    wanted["tags"] += [{"key": key, "value": value} for key, value in aws.tags.items()]
+    current = container.current
+    former, newer, name = (current.definition, current.newer, current.container) if current else (None, {}, "")
     operation = aws.ecs.meta.service_model.operation_model("RegisterTaskDefinition")
     with translate(f"task definition {family}"):
-        with heard(aws.ecs, "DescribeTaskDefinition") as said:
-            latest = _latest(aws, family)
-        differing = differences(operation, wanted, latest) if latest else []
-        if latest and not differing:
-            aws.settled(progress, "leave", "task definition", f"{family}:{latest['revision']}")
-            return TaskDefinition(latest["taskDefinitionArn"], family, latest["revision"], changed=False)
-        shape = operation.service_model.shape_for("TaskDefinition")
-        with saying(aws.ecs, "RegisterTaskDefinition", unknown(shape, said.get("taskDefinition", {}))) as kept:
+        wanted = _request(aws, operation, family, container, former, name or family)
+        if former and former["family"] == family and _is_it(operation, wanted, former):
+            return _left(aws, former, name, progress)
+        latest, unknown = describe_definition(aws, family)
+        if latest and is_batchs(latest):
+            latest = None
+        if latest and (former is None or former["family"] != family):
+            check_family(latest, family, container.adopt)
+        if former is None:
+            newer = unknown
+            if latest and not tagged(latest["tags"]):
+                former, name = latest, replaced_container(latest, {}).get("name", "")
+                wanted = _request(aws, operation, family, container, former, name or family)
+        if latest and _is_it(operation, wanted, latest):
+            return _left(aws, latest, name, progress)
+        before = former if former and former["family"] == family else latest
+        differing = differences(operation, wanted, before) if before else []
+        with saying(aws.ecs, "RegisterTaskDefinition", newer) as kept:
             made = once_assumable(lambda: aws.ecs.register_task_definition(**wanted), container.runtime.fresh_roles)[
                 "taskDefinition"
             ]
@@ -46,12 +62,34 @@ def ensure_task_definition(aws: Aws, family: str, container: Container, progress
         progress.info(f"task definition {family}: kept what is newer than this program: {', '.join(sorted(kept))}")
     why = f" ({', '.join(differing)})" if differing else ""
     text = f"task definition {family}:{made['revision']}: registered{why}"
-    aws.settled(progress, "change" if latest else "make", "task definition", family, *differing, text=text)
-    return TaskDefinition(made["taskDefinitionArn"], family, made["revision"], changed=True)
+    aws.settled(progress, "change" if before else "make", "task definition", family, *differing, text=text)
+    return TaskDefinition(made["taskDefinitionArn"], family, made["revision"], True, name or family)
 
 
-def task_definition(family: str, container: Container) -> dict[str, Any]:
-    """The RegisterTaskDefinition request. Pure.
+def _request(
+    aws: Aws, operation: OperationModel, family: str, container: Container, former: Any, name: str
+) -> dict[str, Any]:
+    """The whole request: what inputs say, and of the definition `former` what they do not."""
+    wanted = task_definition(family, container, name)
+    tags = {TAG: TASK_DEFINITION, **aws.tags}
+    if former:
+        wanted = carried.task_definition(operation.input_shape, wanted, former, name)
+        tags = {tag["key"]: tag.get("value", "") for tag in former["tags"]} | tags
+    return {**wanted, "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+
+
+def _is_it(operation: OperationModel, wanted: dict[str, Any], there: Any) -> bool:
+    return there["status"] == "ACTIVE" and tagged(there["tags"]) and not differences(operation, wanted, there)
+
+
+def _left(aws: Aws, there: Any, container: str, progress: Progress) -> TaskDefinition:
+    family, revision = there["family"], there["revision"]
+    aws.settled(progress, "leave", "task definition", f"{family}:{revision}")
+    return TaskDefinition(there["taskDefinitionArn"], family, revision, False, container or family)
+
+
+def task_definition(family: str, container: Container, name: str) -> dict[str, Any]:
+    """The RegisterTaskDefinition request, of one container that is called `name`. Pure.
 
     Raises:
         InputError: Fargate has no such size, or not this architecture.
@@ -68,7 +106,7 @@ def task_definition(family: str, container: Container) -> dict[str, Any]:
         "taskRoleArn": container.runtime.task_role_arn,
         "containerDefinitions": [
             {
-                "name": family,
+                "name": name,
                 "image": container.image_uri,
                 "essential": True,
                 "portMappings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}],
@@ -80,7 +118,6 @@ def task_definition(family: str, container: Container) -> dict[str, Any]:
             }
         ],
         **({"volumes": [_shared(container.volume)]} if container.volume else {}),
-        "tags": [{"key": TAG, "value": TASK_DEFINITION}],
     }
 
 
@@ -101,13 +138,3 @@ def _shared(volume: Volume) -> dict[str, Any]:
             "authorizationConfig": {"accessPointId": volume.access_point_id, "iam": "DISABLED"},
         },
     }
-
-
-def _latest(aws: Aws, family: str) -> Any:
-    try:
-        return aws.ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
-    except ClientError as error:
-        # ECS has no error code of its own for a family without ACTIVE revisions.
-        if "Unable to describe task definition" in str(error):
-            return None
-        raise

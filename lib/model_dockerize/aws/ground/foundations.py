@@ -8,6 +8,8 @@ from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import CLUSTER, TAG
 from model_dockerize.aws.client.retries import lacks_service_linked_role, once_linked
+from model_dockerize.aws.existing.adoption import check_ours
+from model_dockerize.aws.existing.service import as_running, current_service
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.given import (
     check_file_system,
@@ -18,7 +20,7 @@ from model_dockerize.aws.ground.given import (
     given_profile,
     given_role,
 )
-from model_dockerize.aws.ground.model import Model, Place, as_it_is, ensure_model
+from model_dockerize.aws.ground.model import Model, Place, as_it_is, ensure_model, is_placed
 from model_dockerize.aws.ground.names import SHARED, model_stack
 from model_dockerize.aws.ground.shared import Needs, ensure_shared, is_cluster, link_ecs, network_of
 from model_dockerize.aws.ground.stacks import describe_stack
@@ -27,6 +29,7 @@ from model_dockerize.aws.ground.volume import ensure_volume
 from model_dockerize.aws.model import Container, Foundations, LoadBalancer, Network, Runtime, Volume
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
+from model_dockerize.settings.fargate import check_size
 
 _ZONES, _ZONES_OF_BALANCER = 1, 2
 
@@ -66,6 +69,11 @@ def ensure_foundations(
         AwsAccessError, AwsError: as AWS says.
     """
     there = describe_stack(aws, model_stack(settings.cluster, model.name))
+    current = current_service(aws, settings.cluster, model.name)
+    if current:
+        check_ours(current, settings)
+    settings = as_running(settings, current, is_placed(there))
+    check_size(settings.cpu, settings.memory)
     known = as_it_is(settings, there)
     network, shared = _network(aws, known, Needs(cluster=settings.cluster == SHARED), progress, pace)
     place = _place(aws, settings, network, shared, there, progress, pace)
@@ -87,6 +95,8 @@ def ensure_foundations(
         cluster=settings.cluster,
         assign_public_ip=settings.assign_public_ip,
         settings=now,
+        is_new=stack.action == "make",
+        current=current,
         load_balancer=LoadBalancer(stack.outputs["Blue"]) if now.balanced else None,
         volume=Volume(stack.outputs["Volume"], stack.outputs["AccessPoint"]) if now.volume else None,
     )
@@ -127,8 +137,9 @@ def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
 
 
 def as_deployed(aws: Aws, settings: ServiceSettings, name: str) -> ServiceSettings:
-    """Return the settings, with what no input says as the stack of the model `name` has it."""
-    return as_it_is(settings, describe_stack(aws, model_stack(settings.cluster, name)))
+    """Return the settings, with what no input says as the service `name` and its stack have it."""
+    there = describe_stack(aws, model_stack(settings.cluster, name))
+    return as_it_is(as_running(settings, current_service(aws, settings.cluster, name), is_placed(there)), there)
 
 
 def container_of(aws: Aws, settings: ServiceSettings, image_uri: str, platform: str, runtime: Runtime) -> Container:
@@ -143,6 +154,8 @@ def container_of(aws: Aws, settings: ServiceSettings, image_uri: str, platform: 
         public_address=settings.assign_public_ip,
         region=aws.identity.region,
         runtime=runtime,
+        current=runtime.current if isinstance(runtime, Foundations) else None,
+        adopt=settings.adopt,
     )
 
 

@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.rehearsal import TO_COME
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.names import SHARED, log_group, model_stack
 from model_dockerize.aws.ground.planned import make_stack
 from model_dockerize.aws.ground.template import MODEL, load
 from model_dockerize.aws.ground.values import Stack, Wanted, lettered
-from model_dockerize.aws.model import Network
+from model_dockerize.aws.model import TO_COME, Network
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
@@ -87,6 +86,11 @@ def ensure_model(
     return make_stack(aws, Wanted(name, load(MODEL), parameters, tags, shared.role), there, progress, pace)
 
 
+def is_placed(stack: Stack | None) -> bool:
+    """Tell whether the stack knows where the service runs. That of jobs alone does not."""
+    return bool(stack and stack.parameters.get("Subnets"))
+
+
 def as_it_is(settings: ServiceSettings, stack: Stack | None) -> ServiceSettings:
     """Return the settings, with what no input says of the network, volume, balancer and callers as the stack has it."""
     if stack is None:
@@ -100,13 +104,14 @@ def as_it_is(settings: ServiceSettings, stack: Stack | None) -> ServiceSettings:
         kept["zones"] = len(had["Subnets"].split(","))
     if not settings.volume and had.get("Volume"):
         kept["volume"] = had["Volume"]
-    if not settings.balanced and had.get("LoadBalancer", _NO_BALANCER) != _NO_BALANCER:
-        balancer = had["LoadBalancer"]
-        kept |= {
-            "load_balancer": "true" if balancer == "own" else balancer,
-            "load_balancer_port": int(had.get("Port", "0")),
-            "certificate": had.get("Certificate", ""),
-        }
+    if (balancer := had.get("LoadBalancer", _NO_BALANCER)) != _NO_BALANCER:
+        if not settings.balanced:
+            kept["load_balancer"] = "true" if balancer == "own" else balancer
+        if "certificate" not in settings.given:
+            kept["certificate"] = had.get("Certificate", "")
+            # Where it is given, the port is that of HTTPS.
+            if "load_balancer_port" not in settings.given:
+                kept["load_balancer_port"] = int(had.get("Port", "0"))
     if not settings.allow_from and had.get("OwnTaskGroup") == "true":
         kept["allow_from"] = stack.filled("AllowFrom")
     return replace(settings, **kept)  # type: ignore[arg-type]

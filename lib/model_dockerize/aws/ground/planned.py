@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.rehearsal import TO_COME
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.stacks import ensure_stack, plan_stack
 from model_dockerize.aws.ground.values import ResourceChange, Stack, Wanted
-from model_dockerize.aws.model import Action
+from model_dockerize.aws.model import TO_COME, Action
 from model_dockerize.progress import Progress
 
 _ACTIONS: Mapping[str, Action] = {"Add": "make", "Modify": "change", "Remove": "remove"}

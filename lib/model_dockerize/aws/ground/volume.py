@@ -1,14 +1,13 @@
 """Makes the stack of a named volume: a file system that all models of a VPC may share, and that outlives them."""
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.rehearsal import TO_COME
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.names import volume_stack
 from model_dockerize.aws.ground.planned import make_stack
 from model_dockerize.aws.ground.stacks import describe_stack
 from model_dockerize.aws.ground.template import VOLUME, load
 from model_dockerize.aws.ground.values import LETTERS, Stack, Wanted, lettered
-from model_dockerize.aws.model import Network, Subnet
+from model_dockerize.aws.model import TO_COME, Network, Subnet
 from model_dockerize.aws.network.queries import found
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress

@@ -268,7 +268,7 @@ def _network(settings: Settings) -> Statement:
     looking: tuple[str, ...] = ()
     if service.deploy_service:
         looking += ("ec2:DescribeNetworkInterfaces",)  # where its tasks answer
-    if service.vpc or service.subnets:
+    if service.vpc or service.subnets or service.adopt:
         looking += ("ec2:DescribeSubnets", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups")
     else:
         looking += ("ec2:DescribeAvailabilityZones",)

@@ -1,28 +1,41 @@
-"""Ends a run, before anything is built, for a service that cannot be rolled or that a newer run has rolled."""
+"""Ends a run, before anything is built, for what cannot be rolled, is somebody else's, or is a newer run's."""
 
-from model_dockerize.aws import ecs
+from model_dockerize.aws import batch, ecs
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.progress import Progress
 
 
 def _is_wanted(release: Release) -> bool:
-    return release.settings.service.deploy_service and release.settings.registry.push_to_ecr
+    return release.settings.registry.push_to_ecr
 
 
 def take_turn(release: Release) -> Release:
     """Return the release, whose turn it is.
 
     Raises:
-        InputError: the service is of a kind that we cannot roll.
+        InputError: service or task definition are somebody else's, or of a kind that we cannot roll.
         SupersededError: a newer run deployed it.
     """
-    names = release.names
-    ecs.check_service(release.account, release.settings.service, names.service, names.task_definition)
+    names, service = release.names, release.settings.service
+    if service.deploy_service:
+        ecs.check_service(release.account, service, names.service, names.task_definition)
     return release
 
 
-def _ask(release: Release, _: Progress) -> Release:
+def check(release: Release) -> Release:
+    """Return the release, which changes nothing that is somebody else's.
+
+    Raises:
+        InputError: a thing that it would change is.
+        SupersededError: a newer run deployed the service.
+    """
+    if release.settings.batch.create_job_def:
+        batch.check_job_definition(release.account, release.names.job_definition, release.settings.service.adopt)
     return take_turn(release)
+
+
+def _ask(release: Release, _: Progress) -> Release:
+    return check(release)
 
 
 def _finding(release: Release) -> str:
@@ -30,4 +43,4 @@ def _finding(release: Release) -> str:
     return f"no newer run than {number} has deployed" if number else "runs are not ordered here"
 
 
-ORDER = Stage("order", _is_wanted, take_turn, _ask, _finding)
+ORDER = Stage("order", _is_wanted, check, _ask, _finding)

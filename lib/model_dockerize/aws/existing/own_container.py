@@ -6,6 +6,8 @@ from typing import Any
 #: Beginnings of the names of containers that AWS adds. Source: GuardDuty user guide, "Runtime Monitoring: coverage";
 #: Amazon ECS developer guide, "Service Connect".
 _ADDED = ("aws-guardduty-agent", "ecs-service-connect")
+#: Where the model's server answers in its container.
+PORT = 80
 
 
 def own_container(containers: Iterable[Any], task_definition_arn: str) -> Any:
@@ -18,3 +20,24 @@ def own_container(containers: Iterable[Any], task_definition_arn: str) -> Any:
     named = [each for each in theirs if each["name"] == family]
     ended = [each for each in theirs if each.get("exitCode") is not None]
     return next(iter((*named, *ended, *theirs)), {})
+
+
+def replaced_container(definition: Any, service: Any) -> Any:
+    """Return the container of the definition in whose place the model runs, of the service that runs it.
+
+    It is the one that requests come to: by the service's load balancer, by its name, by its port; else the first that
+    the task cannot do without.
+    """
+    containers = [each for each in definition["containerDefinitions"] if not each["name"].startswith(_ADDED)]
+    balanced = {each.get("containerName") for each in service.get("loadBalancers", [])}
+    questions = (
+        lambda each: each["name"] in balanced,
+        lambda each: each["name"] == definition["family"],
+        lambda each: any(port.get("containerPort") == PORT for port in each.get("portMappings", [])),
+        lambda each: each.get("essential", True),
+    )
+    for is_meant in questions:
+        for each in containers:
+            if is_meant(each):
+                return each
+    return {}

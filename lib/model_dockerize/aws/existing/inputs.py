@@ -1,0 +1,115 @@
+"""Reads from what is there the inputs that would make it: `as_found` keeps those that nobody says. Pure.
+
+A default is for making, never for changing. So everything that inputs say has its reader here or beside its request,
+and tests/unit/aws/test_as_it_is.py makes a thing by every input and finds it unchanged by a run without.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from model_dockerize.aws.existing.own_container import replaced_container
+from model_dockerize.aws.model import HOSTS, JOB_LIST, OPEN_PATHS, QUEUE, RETENTION
+from model_dockerize.settings.access import KEY
+
+#: Roles of stacks of ours begin so: their names are CloudFormation's, and another stack has another one.
+_OWN_ROLE = "role/model-dockerize-"
+_SERVERS = (QUEUE, OPEN_PATHS, HOSTS, JOB_LIST, RETENTION, KEY)
+_UNIT = 1024  # CPU units of a vCPU
+
+Found = dict[str, object]
+
+
+def of_service(there: Any, is_placed: bool) -> Found:
+    """Return what DescribeServices shows of the inputs.
+
+    Args:
+        is_placed: the model's stack knows where the service runs, and which of its groups are ours.
+    """
+    place = there.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+    found: Found = {"task_definition": there["taskDefinition"].rpartition("/")[2].partition(":")[0]}
+    if place:
+        found["assign_public_ip"] = place.get("assignPublicIp") == "ENABLED"
+        if not is_placed:
+            found["subnets"] = tuple(sorted(place["subnets"]))
+            found["security_groups"] = tuple(sorted(place.get("securityGroups", ())))
+    return found
+
+
+def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:
+    """Return what DescribeTaskDefinition shows of the inputs, of the definition that the service `there` runs.
+
+    Args:
+        is_ours: what a server of ours is not told there, it was not to be told.
+    """
+    container = replaced_container(definition, there)
+    found = {
+        **_variables(container),
+        **_roles(definition.get("taskRoleArn"), definition.get("executionRoleArn")),
+        **{name: int(definition[name]) for name in ("cpu", "memory") if str(definition.get(name, "")).isdigit()},
+    }
+    told, secret = _pairs(container, "environment", "value"), _pairs(container, "secrets", "valueFrom")
+    if is_ours or told.keys() & {OPEN_PATHS, RETENTION}:
+        found |= {
+            "allowed_hosts": _words(told.get(HOSTS, "")),
+            "job_list": told.get(JOB_LIST) != "false",
+            "retention_days": int(told.get(RETENTION, "0")),
+            "api_key": tuple(_key(name, arn) for name, arn in secret.items() if name.startswith(KEY)),
+            "queue_url": told.get(QUEUE, secret.get(QUEUE, "")),
+        }
+        if OPEN_PATHS in told:
+            found["open_paths"] = _words(told[OPEN_PATHS])
+    return found
+
+
+def of_job_definition(there: Any) -> Found:
+    """Return what DescribeJobDefinitions shows of the inputs."""
+    container = there.get("containerProperties", {})
+    needs = {each["type"]: each["value"] for each in container.get("resourceRequirements", [])}
+    found: Found = {**_variables(container), **_roles(container.get("jobRoleArn"), container.get("executionRoleArn"))}
+    if "VCPU" in needs:
+        found["cpu"] = int(float(needs["VCPU"]) * _UNIT)
+    if "MEMORY" in needs:
+        found["memory"] = int(needs["MEMORY"])
+    found["gpus"] = int(needs.get("GPU", "0"))
+    capabilities = there.get("platformCapabilities") or ["EC2"]
+    found["compute_type"] = capabilities[0]
+    if network := container.get("networkConfiguration"):
+        found["assign_public_ip"] = network.get("assignPublicIp") == "ENABLED"
+    return found
+
+
+def of_environment(there: Any) -> Found:
+    """Return what DescribeComputeEnvironments shows of the inputs."""
+    resources = there.get("computeResources", {})
+    names = {"type": "compute_type", "maxvCpus": "max_vcpus", "instanceRole": "instance_role"}
+    found: Found = {ours: resources[theirs] for theirs, ours in names.items() if theirs in resources}
+    if "instanceTypes" in resources:
+        found["instance_types"] = tuple(resources["instanceTypes"])
+    return found
+
+
+def _variables(container: Any) -> Found:
+    told, secret = _pairs(container, "environment", "value"), _pairs(container, "secrets", "valueFrom")
+    return {
+        "environment": tuple((name, value) for name, value in told.items() if not name.startswith(_SERVERS)),
+        "secrets": tuple((name, arn) for name, arn in secret.items() if not name.startswith(_SERVERS)),
+    }
+
+
+def _roles(task: str | None, execution: str | None) -> Found:
+    named = {"task_role": task, "execution_role": execution}
+    return {name: arn for name, arn in named.items() if arn and _OWN_ROLE not in arn}
+
+
+def _pairs(container: Any, kind: str, value: str) -> Mapping[str, str]:
+    entries: Iterable[Any] = container.get(kind, [])
+    return {entry["name"]: entry.get(value, "") for entry in entries}
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
+
+
+def _key(variable: str, arn: str) -> str:
+    name = variable.removeprefix(KEY).removeprefix("_")
+    return f"{name}={arn}" if name else arn
