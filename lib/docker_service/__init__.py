@@ -1,8 +1,14 @@
 """From a program's folder to an image in Amazon ECR, as calls. docs/library.md shows them at work."""
 
-from docker_service.create_docker import Dockerfile, create_dockerfile, create_image
-from docker_service.ecr_push import push_image
-from model_dockerize.aws import PushedImage
-from model_dockerize.image import Image
+from docker_service.create_docker import create_docker_image, create_dockerfile
+from docker_service.ecr_push import connect_to_ecr, ecr_client, ecr_push, push_image, tag_image
 
-__all__ = ["Dockerfile", "Image", "PushedImage", "create_dockerfile", "create_image", "push_image"]
+__all__ = [
+    "connect_to_ecr",
+    "create_docker_image",
+    "create_dockerfile",
+    "ecr_client",
+    "ecr_push",
+    "push_image",
+    "tag_image",
+]

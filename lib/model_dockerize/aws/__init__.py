@@ -1,10 +1,15 @@
 """AWS, one module a service. Every `ensure_` reads, compares and changes only what differs, however often it runs."""
 
 from model_dockerize.aws.address import Address, address_of
-from model_dockerize.aws.batch import JobDefinition, ensure_job_definition, latest_job_definition
+from model_dockerize.aws.batch import JobDefinition, ensure_job_definition, latest_job_definition, register
 from model_dockerize.aws.bootstrap import bootstrap
 from model_dockerize.aws.change import Change
-from model_dockerize.aws.compute import ComputeEnvironment, ensure_compute_environment, existing_environment
+from model_dockerize.aws.compute import (
+    ComputeEnvironment,
+    converge_environment,
+    ensure_compute_environment,
+    existing_environment,
+)
 from model_dockerize.aws.container import Container, container_of
 from model_dockerize.aws.destroy import Destruction, Names, plan_destruction, remove
 from model_dockerize.aws.diagnosis import StoppedTask
@@ -110,6 +115,7 @@ __all__ = [
     "check_tag",
     "connect",
     "container_of",
+    "converge_environment",
     "distrusting",
     "end_jobs",
     "ensure_compute_environment",
@@ -149,6 +155,7 @@ __all__ = [
     "plan_destruction",
     "previous",
     "quotas",
+    "register",
     "rehearse",
     "removal",
     "remove",

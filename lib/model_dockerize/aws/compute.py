@@ -48,7 +48,6 @@ def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
     return ComputeEnvironment(there["computeEnvironmentArn"], name, changed=False)
 
 
-@finds_what_was_lost
 def ensure_compute_environment(
     aws: Aws,
     settings: BatchSettings,
@@ -69,15 +68,33 @@ def ensure_compute_environment(
         BatchError: AWS says INVALID; the reason is in it.
     """
     name = settings.compute_environment
-    what = f"compute environment {name}"
-    with translate(what):
-        there = once_gone(aws, what, lambda: _environment(aws, name), progress, sleep)
+    there = _found(aws, name, progress, sleep)
     if there and TAG not in there.get("tags", {}):
         return _others(aws, name, there, progress)
     wanted = compute_resources(settings, network, platform)
     if not wanted["type"].startswith("FARGATE"):
         wanted["instanceRole"] = ensure_instance_profile(aws, settings.instance_role, progress)
     role = given_role(aws, settings.service_role, "service-role") if settings.service_role else ""
+    return converge_environment(aws, name, wanted, role, progress, sleep)
+
+
+@finds_what_was_lost
+def converge_environment(
+    aws: Aws, name: str, wanted: dict[str, Any], role: str, progress: Progress, sleep: Sleep = time.sleep
+) -> ComputeEnvironment:
+    """The compute environment `name` with the `computeResources` that are wanted. Asks nobody but Batch.
+
+    Args:
+        role: by which Batch acts; empty: its own of a new one, else as it is.
+
+    Raises:
+        InputError: one of that name exists, of a kind that cannot become the wanted one.
+        BatchError: AWS says INVALID; the reason is in it.
+    """
+    what = f"compute environment {name}"
+    there = _found(aws, name, progress, sleep)
+    if there and TAG not in there.get("tags", {}):
+        return _others(aws, name, there, progress)
     with translate(what):
         differing = _differing(there, wanted, role) if there else ()
         if there:
@@ -104,6 +121,12 @@ def ensure_compute_environment(
     action: Action = "change" if differing else "leave" if there else "make"
     aws.settled(progress, action, "compute environment", name, *differing)
     return ComputeEnvironment(arn, name, changed=there is None or bool(differing))
+
+
+def _found(aws: Aws, name: str, progress: Progress, sleep: Sleep) -> Any:
+    what = f"compute environment {name}"
+    with translate(what):
+        return once_gone(aws, what, lambda: _environment(aws, name), progress, sleep)
 
 
 def _others(aws: Aws, name: str, there: Any, progress: Progress) -> ComputeEnvironment:

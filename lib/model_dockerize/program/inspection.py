@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
-from model_dockerize.inside import MOST_TEXT, open_file
+from model_dockerize.inside import MOST_TEXT, oddly_written, open_file
 from model_dockerize.program import command, formats, gravityai_build, init_script, lfs, python_version, reading, sample
 from model_dockerize.program.files import Listing, list_files
 from model_dockerize.program.ignore import CREDENTIAL
@@ -37,7 +37,7 @@ def inspect(
         ProgramError: the folder cannot become an image; `details` names every problem, of settings too.
         InputError: only settings are wrong; `details` names every one.
     """
-    root = _folder(program.program_path)
+    root = folder_at(program.program_path)
     problems = Problems()
     listing = list_files(root, tuple(path for path in (program.pip_config, *private) if path), problems)
     if not listing.files:
@@ -57,7 +57,7 @@ def inspect(
     packages = _system_packages((*program.system_packages, *said.system_packages), needs, program.base_image, progress)
     _check_packages(packages, problems)
     proof = sample.find(smoke, root, problems)
-    _check_pointers(root, listing, proof.sample, problems)
+    check_pointers(root, listing, proof.sample, problems)
     input_types = (said.input_type,) if said.input_type else proof.input_types
     output_types = (said.output_type,) if said.output_type else proof.output_types
     _check_schema(said.schema, input_types[0], output_types[0], problems)
@@ -94,11 +94,18 @@ def inspect(
     )
 
 
-def _folder(path: Path) -> Path:
+def folder_at(path: Path) -> Path:
+    """Return the folder with every link followed.
+
+    Raises:
+        ProgramError: there is none.
+    """
     try:
         path.stat()
     except (OSError, ValueError) as error:  # absent, or no path at all, e.g. too long
-        raise ProgramError(f"The program folder {path} does not exist.", "Correct program-path.") from error
+        odd = oddly_written(str(path))
+        remedy = f"{odd}: correct program-path." if odd else "Correct program-path."
+        raise ProgramError(f"The program folder {path} does not exist.", remedy) from error
     if not path.is_dir():
         raise ProgramError(f"The program path {path} is not a folder.", "Give the folder that holds the program.")
     return path.resolve()
@@ -190,7 +197,7 @@ def _check_packages(names: tuple[str, ...], problems: Problems) -> None:
             problems.wrong_input(f"system-packages: {name!r} is no name of a Debian package.")
 
 
-def _check_pointers(root: Path, listing: Listing, proof: Sample | None, problems: Problems) -> None:
+def check_pointers(root: Path, listing: Listing, proof: Sample | None, problems: Problems) -> None:
     """Refuse Git LFS pointers; in the sample, too, which may lie elsewhere or be left out of the image."""
     files = [path for path in (proof.input, proof.expected, proof.mapping) if path] if proof else []
     names = [
