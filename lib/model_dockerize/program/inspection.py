@@ -1,5 +1,6 @@
 """Looks at a program folder once and says everything that is known, or everything that is wrong."""
 
+import codecs
 import re
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -79,6 +80,7 @@ def inspect(
         init_reads=init_reads,
         torch_index=program.torch_index,
         init_lacks_lists=_lacks_lists(script.decode("utf-8", "replace")),
+        init_calls_sudo=b"sudo" in script,
         system_packages=packages,
         input_types=input_types,
         output_types=output_types,
@@ -137,6 +139,11 @@ def _init_file(setting: str, listing: Listing, problems: Problems) -> str:
 
 
 def _init_shell(name: str, script: bytes, problems: Problems) -> str:
+    if script.startswith(codecs.BOM_UTF8):
+        problems.wrong_folder(
+            f"{PurePosixPath(name).name} begins with a byte order mark, which no shell takes. "
+            "Save it as UTF-8 without one."
+        )
     first_line, _, rest = script.partition(b"\n")
     if first_line.endswith(b"\r") or b"\r\n" in rest:
         problems.wrong_folder(
