@@ -192,8 +192,8 @@ def _update(aws: Aws, cluster: str, name: str, wanted: dict[str, Any]) -> Any:
 def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any) -> None:
     """Tags the service as this run's. Before the update: a run killed in between is finished by itself or a newer."""
     check_order(name, order, tags_of(there))
-    missing: Any = [{"key": k, "value": v} for k, v in order.tags().items() if tags_of(there).get(k) != v]
-    if missing and order.number:
+    missing: Any = [{"key": key, "value": value} for key, value in order.missing(tags_of(there)).items()]
+    if missing:
         aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=missing)
 
 

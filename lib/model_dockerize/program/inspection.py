@@ -18,6 +18,8 @@ from model_dockerize.progress import Progress
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 
 _INIT_NAMES = ("init.sh", "setup.sh")
+#: Programs of other languages, and images that have them.
+_NOT_PYTHON = {"Rscript": "rocker/r-ver:4", "R": "rocker/r-ver:4", "julia": "julia:1", "node": "node:22-slim"}
 _APT = re.compile(r"\b(apt|apt-get)\b[ \t]+(?:[-\w:=./]+[ \t]+)*?(install|update)\b")
 _DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+~:-]+)?")
 
@@ -43,7 +45,7 @@ def inspect(
     listing = list_files(root, tuple(path for path in (program.pip_config, *private) if path), problems)
     if not listing.files:
         problems.wrong_folder("there is nothing in it to ship.")
-    name = image_name(image.image_name, root.name, problems)
+    name = image_name(image.image_name, root.name, problems, progress)
     version = image_version(image.image_version, problems)
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
     init_file = _init_file(program.init_file, listing, problems)
@@ -57,6 +59,11 @@ def inspect(
     said = gravityai_build.read(root, listing, problems)
     packages = _system_packages((*program.system_packages, *said.system_packages), needs, program.base_image, progress)
     _check_packages(packages, problems)
+    if python and not (packages or init_file) and argv and argv[0] in _NOT_PYTHON:
+        problems.wrong_input(
+            f"command calls {argv[0]}, which {base} does not have. Name an image that has it with base-image "
+            f"({_NOT_PYTHON[argv[0]]}), or install it by system-packages or an init script."
+        )
     proof = sample.find(smoke, root, problems)
     check_pointers(root, listing, proof.sample, problems)
     input_types = (said.input_type,) if said.input_type else proof.input_types

@@ -386,6 +386,15 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("cluster", "service", Kind.TEXT, "model-dockerize", "ECS cluster, made if missing."),
     Option("service", "service", Kind.TEXT, "", "ECS service, made or rolled. The image's name when empty."),
+    Option(
+        "adopt",
+        "service",
+        Kind.FLAG,
+        "false",
+        "Take over a service that another program deployed (another folder, or one of another repository), which is "
+        "refused otherwise.",
+        caller_only=True,
+    ),
     Option("task-definition", "service", Kind.TEXT, "", "Task definition family. The image's name when empty."),
     Option("cpu", "service", Kind.INTEGER, "1024", "Fargate CPU units of a task (1024 = 1 vCPU)."),
     Option("memory", "service", Kind.INTEGER, "2048", "Fargate memory of a task in MiB."),

@@ -97,6 +97,7 @@ class ServiceSettings:
     deploy_service: bool
     cluster: str
     service: str  # empty: as the image
+    adopt: bool  # what somebody else made is taken over
     task_definition: str  # family; empty: as the image
     cpu: int  # CPU units, 1024 = one vCPU
     memory: int  # MiB
@@ -130,6 +131,7 @@ class ServiceSettings:
     commit: str
     run_number: int  # 0: runs are not ordered
     workflow: str  # whose run_number it is
+    source: str = ""  # which program it is: repository and folder; empty: nobody knows
 
     @property
     def is_alone(self) -> bool:
