@@ -25,10 +25,10 @@ _PIP_CACHE = "/root/.cache/pip"
 #: HOME of the init script; model_runner/room.py shows it to the program.
 _HOME = "/home/model"
 #: What stands in for sudo, which images lack: it runs what follows its options. The script is root's already.
-_SUDO_SCRIPT = r'#!/bin/sh\nwhile case "$1" in -u|-g) shift;; -*) ;; *) false;; esac; do shift; done\nexec env "$@"\n'
+SUDO_SCRIPT = r'#!/bin/sh\nwhile case "$1" in -u|-g) shift;; -*) ;; *) false;; esac; do shift; done\nexec env "$@"\n'
 _SUDO = (
     "if ! command -v sudo > /dev/null; then mkdir /tmp/sudo;"
-    f" printf '{_SUDO_SCRIPT}' > /tmp/sudo/sudo;"
+    f" printf '{SUDO_SCRIPT}' > /tmp/sudo/sudo;"
     ' chmod +x /tmp/sudo/sudo; export PATH="$PATH:/tmp/sudo"; fi;'
 )
 # Old engines know these without a `# syntax=` line, which would have to be pulled from a registry.
