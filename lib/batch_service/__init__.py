@@ -1,5 +1,1 @@
-"""An AWS Batch environment, as calls. docs/library.md shows them at work."""
-
-from batch_service.batch_util import Batch
-
-__all__ = ["Batch"]
+"""An AWS Batch environment, as calls: batch_util. docs/library.md shows them at work."""

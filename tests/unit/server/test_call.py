@@ -51,7 +51,7 @@ def run(folder: Path, mode: str, code: str, *arguments: str) -> tuple[Outcome, P
         (SAVE.format("", "asked"), ("{input}", "{output}.png"), "asked"),
         (SAVE.format(".zip", "twice"), ("{input}", "{output}.tar"), "twice"),
         ("open(sys.argv[1][6:], 'w').write('inside a word')", ("--out={output}.csv", "{input}"), "inside a word"),
-        (SAVE.format("", "png") + "open(sys.argv[3], 'w').write('log')", ("{input}", "{output}.png", "{output}.log"), "png"),
+        (SAVE.format("", "1") + "open(sys.argv[3], 'w').write('2')", ("{input}", "{output}.png", "{output}.log"), "1"),
         ("open(sys.argv[3], 'w').write('table')", ("{input}", "{output}.png", "{output}"), "table"),
         ("open(sys.argv[2], 'w').write(open(sys.argv[1]).read() + os.path.splitext(sys.argv[1])[1])",
          ("{input}.csv", "{output}"), "a,b\n.csv"),
