@@ -9,9 +9,11 @@ from model_dockerize.inside import OutsideError, read_text
 
 _SECTION = re.compile(r"\s*\[\s*(?P<name>[^\]]*?)\s*\]")
 _URL = re.compile(r"\s*url\s*=\s*(?P<url>\S+)\s*", re.IGNORECASE)
-#: Both `https://host:443/path` and `user@host:path`; what stands before an @ may be a token.
-_PLACE = re.compile(
-    r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/\s]*@)?(?P<host>[\w.-]+)(?::\d+(?=/))?[:/]+(?P<path>\S+?)(?:\.git)?/*"
+_HOST, _PATH = r"(?P<host>\w[\w.-]*)", r"/*(?P<path>\S+?)(?:\.git)?/*"
+#: `https://host:443/path`, and `user@host:path`. What stands before an @ may be a token.
+_PLACES = (
+    re.compile(rf"[a-z][a-z0-9+.-]*://(?:[^/\s]*@)?{_HOST}(?::\d+)?/{_PATH}"),
+    re.compile(rf"(?:[^/:\s]*@)?{_HOST}:(?!//){_PATH}"),
 )
 
 
@@ -45,6 +47,6 @@ def _of_git(root: Path) -> str:
         if heading := _SECTION.match(line):
             section = heading["name"]
         elif section == 'remote "origin"' and (found := _URL.fullmatch(line)):
-            place = _PLACE.fullmatch(found["url"])
+            place = next(filter(None, (pattern.fullmatch(found["url"]) for pattern in _PLACES)), None)
             return f"{place['host']}/{place['path']}".lower() if place else ""
     return ""
