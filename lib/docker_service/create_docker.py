@@ -88,8 +88,6 @@ def create_docker_image(
     given = {"image-name": image_name, "image-version": image_version, "program-path": folder_of(str(program_path))}
     run = session(_LOGGER, given, environment)
     name = f"{image_name}:{image_version}"
-    if not program.is_reference(name):
-        raise InputError(f"{name!r} is no image name.", "Lower-case letters, digits, single . _ - between them.")
     with run.recorder.stage("build") as stage:
         context = program.read_context(run.settings.program.program_path)
         engine = image.probe(run.environment)

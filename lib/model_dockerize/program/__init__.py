@@ -7,7 +7,7 @@ from model_dockerize.program.identity import build_id
 from model_dockerize.program.inspection import inspect
 from model_dockerize.program.lfs import is_pointer
 from model_dockerize.program.lfs import sentence as pointers_sentence
-from model_dockerize.program.naming import is_reference, legal_name
+from model_dockerize.program.naming import legal_name
 from model_dockerize.program.sample import mime_type
 from model_dockerize.program.types import Excluded, Program, ProgramFile, Sample
 from model_dockerize.program.writing import write_dockerfile
@@ -21,7 +21,6 @@ __all__ = [
     "build_id",
     "inspect",
     "is_pointer",
-    "is_reference",
     "legal_name",
     "mime_type",
     "pointers_sentence",
