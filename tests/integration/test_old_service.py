@@ -440,7 +440,7 @@ def test_the_calls_make_the_image_and_push_it_by_position_and_by_keyword(old: Ol
     assert pushed == f"{login['registry']}/{name}:v"
     assert tagged == f"{login['registry']}/{name}:w"
     assert old.tags(name) == {"v": digest, "w": digest}
-    looks = ["docker", "run", "--rm", f"{name}:1", "sh", "-c", "ls /made-by-init; command -v sudo; ls -A"]
+    looks = ["docker", "run", "--rm", f"{name}:1", "sh", "-c", "ls /made-by-init; command -v sudo; ls *.*"]
     ran = subprocess.run(looks, capture_output=True, text=True, check=False)
     assert ran.stdout.split() == ["/made-by-init", "first.sh", "needs.txt", "sampleProgram.py"]
     # A Dockerfile of the caller's own is built as it is.
