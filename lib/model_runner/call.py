@@ -40,7 +40,8 @@ class Call:
 
         def path(mark: "re.Match[str]") -> str:
             name, ending = mark.groups()
-            return (request["output"] if name == "output" else linked if ending else request["input"]) + ending
+            base = request["output"] if name == "output" else linked if ending else request["input"]
+            return "{}{}".format(base, ending)
 
         return [_MARK.sub(path, word) for word in self._command]
 

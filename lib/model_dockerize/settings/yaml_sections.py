@@ -45,7 +45,7 @@ class Section:
 
     def give(self, key: str, text: str) -> None:
         """Let the key have this value, whatever it has."""
-        mark = yaml.Mark("", 0, 0, 0, None, None)
+        mark = yaml.Mark("", 0, 0, 0, "", 0)
         self.nodes[key] = (key, yaml.ScalarNode("tag:yaml.org,2002:str", text, mark, mark))
 
     def wrong(self, key: str, problem: str) -> None:
