@@ -1,158 +1,198 @@
 """What a Batch environment consists of: compute environment, queue, job definition, job."""
 
-import shlex
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from model_dockerize.aws import batch
-from model_dockerize.aws.batch import ComputeEnvironment, JobDefinition, JobQueue
-from model_dockerize.aws.batch.one_job import SubmittedJob, submit_one
-from model_dockerize.aws.client import Aws
-from model_dockerize.library import session, sign_in
-from model_dockerize.pipeline import environment as places
-from model_dockerize.settings import ComputeEnvironmentConfig, JobConfig, JobDefinitionConfig, JobQueueConfig
+import boto3
+
+from model_dockerize.aws.batch import latest_job_definition
+from model_dockerize.aws.batch.compute_environment import converge_environment
+from model_dockerize.aws.batch.job_definition import register
+from model_dockerize.aws.batch.one_job import submit_one
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.aws.client.names import TAG
+from model_dockerize.errors import AwsError, InputError
+from model_dockerize.library import account_of, stage
+from model_dockerize.pipeline.environment import ensure_queue
+from model_dockerize.settings import BatchFile, read_section
+
+if TYPE_CHECKING:
+    from mypy_boto3_batch import BatchClient
+
+_LOGGER = "batch_service"
+_VCPUS, _MEMORY = 1, 2048  # of a job definition that says nothing
+_RETRY_SECONDS = 5.0
 
 
 class Batch:
-    """One account and region. Every `create_` makes what is missing and changes what differs, however often it runs.
+    """One Batch environment, as a BatchConfig.yml or dictionaries describe it. Every call may be repeated.
 
-    Args:
-        aws_config_file: AwsConfig.ini. Without one: credentials and region as for every AWS tool.
-        aws_region: wins over the file's.
-        inputs: any other input of docs/inputs.md, by its name, e.g. {"task-role": "reads-s3"}.
-        environment: instead of the process's own.
-
-    Raises:
-        InputError: an argument is wrong. AwsConfig.ini is read at the first call.
+    Nothing but Batch is asked, by the client that is given. Roles are taken as they are written.
     """
 
     def __init__(
         self,
-        aws_config_file: str | Path | None = None,
-        aws_region: str = "",
-        *,
-        inputs: Mapping[str, str] | None = None,
-        environment: Mapping[str, str] | None = None,
+        client: "BatchClient | None" = None,
+        config_file: str | Path | None = None,
+        comp_env_dict: Mapping[str, Any] | None = None,
+        job_queue_dict: Mapping[str, Any] | None = None,
+        job_def_dict: Mapping[str, Any] | None = None,
+        job_dict: Mapping[str, Any] | None = None,
     ) -> None:
-        given = {**(inputs or {}), "aws-config-file": aws_config_file, "aws-region": aws_region}
-        self._run = session("batch_service", given, environment)
-
-    @cached_property
-    def _account(self) -> Aws:
-        return sign_in(self._run)
-
-    def create_compute_environment(
-        self,
-        name: str,
-        subnets: Sequence[str],
-        security_group_ids: Sequence[str],
-        service_role: str = "",
-        instance_role: str = "",
-        max_vcpus: int = 128,
-    ) -> ComputeEnvironment:
-        """A managed environment of EC2 instances that AWS chooses, none of them when nothing runs. It is VALID.
+        """Ask nobody anything yet.
 
         Args:
-            service_role: name or ARN; empty: as it is, and Batch's own of a new one.
-            instance_role: instance profile, name or ARN; empty: one of our own, made if missing.
+            client: a boto3 client of Batch; None: one as for every AWS tool.
+            config_file: BatchConfig.yml. It wins over the dictionaries.
+            comp_env_dict: keys and values of the file's section comp_env.
+            job_queue_dict: the same of job_queue.
+            job_def_dict: the same of job_def.
+            job_dict: the same of job.
 
         Raises:
-            InputError: a role, subnet or group is not there, or the environment cannot be changed in place.
-            BatchError: AWS says INVALID.
+            InputError: boto3 is told no region.
         """
-        account = self._account
-        written = ComputeEnvironmentConfig(
-            name, tuple(subnets), tuple(security_group_ids), service_role, instance_role, max_vcpus
+        sections = {"comp_env": comp_env_dict, "job_queue": job_queue_dict, "job_def": job_def_dict, "job": job_dict}
+        self._source: Path | Mapping[str, Any] = (
+            Path(config_file) if config_file else {name: dict(values) for name, values in sections.items() if values}
         )
-        with self._run.recorder.stage("environment") as stage:
-            return places.ensure_environment(self._run, account, written, stage)
+        self._account = account_of("batch", client or _own_client(), _LOGGER)
 
-    def create_job_queue(self, name: str, compute_environment: str, priority: int = 100) -> JobQueue:
-        """A queue that feeds this one environment; VALID when this returns.
+    def create_compute_environment(self) -> dict[str, str]:
+        """Make the environment: managed, of EC2 instances that AWS chooses, none when idle. One of ours is updated.
+
+        Returns:
+            computeEnvironmentName and computeEnvironmentArn, as boto3 does; it is VALID.
 
         Raises:
-            InputError: there is no such environment.
+            InputError: the description is wrong, or the environment cannot become what it says.
             BatchError: AWS says INVALID.
         """
-        account = self._account
-        with self._run.recorder.stage("queue") as stage:
-            return places.ensure_queue(account, JobQueueConfig(name, compute_environment, priority), None, stage)
+        written = self._read("comp_env").compute_environment
+        assert written  # noqa: S101 - it was just read
+        wanted: dict[str, Any] = {
+            "type": "EC2",
+            "allocationStrategy": "BEST_FIT_PROGRESSIVE",  # with which an environment can be changed in place
+            "minvCpus": 0,
+            **({"maxvCpus": written.max_vcpus} if written.max_vcpus else {}),
+            "instanceTypes": ["optimal"],
+            "subnets": sorted(written.subnets),
+            "securityGroupIds": sorted(written.security_group_ids),
+            "instanceRole": written.instance_role or "ecsInstanceRole",
+        }
+        with stage(_LOGGER, "environment") as progress:
+            made = converge_environment(self._account, written.name, wanted, written.service_role, progress)
+        return {"computeEnvironmentName": made.name, "computeEnvironmentArn": made.arn}
 
-    def create_job_definition(
-        self,
-        name: str,
-        image: str,
-        command: str | Sequence[str] = (),
-        memory: int = 2048,
-        vcpus: int = 1,
-        parameters: Mapping[str, str] | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> JobDefinition:
-        """The definition, in a new revision if something differs from the latest. `existed` says whether there was one.
+    def create_job_queue(self, comp_env: str | None = None, retry: int = 1) -> dict[str, str]:
+        """Make the queue that feeds this one environment. One of ours is updated.
 
         Args:
-            image: pinned to its digest where it is in the account's own registry.
-            command: a text is split as a shell would; `Ref::NAME` stands for the job's parameter NAME.
-            memory: MiB.
-            parameters: defaults for those of the command.
+            comp_env: name of the environment; None: as described.
+            retry: how many times more it is tried if Batch refuses.
+
+        Returns:
+            jobQueueName and jobQueueArn, as boto3 does; it is VALID.
 
         Raises:
-            InputError: the registry does not hold the image.
+            InputError: the description is wrong, or there is no such environment.
+            BatchError: AWS says INVALID.
+            AwsError: Batch refuses.
+        """
+        given = {"compute_environment_name": comp_env} if comp_env else {}
+        written = self._read("job_queue", **given).job_queue
+        assert written  # noqa: S101 - it was just read
+        with stage(_LOGGER, "queue") as progress:
+            for left in range(max(retry, 0), -1, -1):
+                try:
+                    made = ensure_queue(self._account, written, None, progress)
+                except AwsError as error:
+                    if not left:
+                        raise
+                    progress.warning(f"{error} It is tried again.")
+                    time.sleep(_RETRY_SECONDS)
+                else:
+                    break
+        return {"jobQueueName": made.name, "jobQueueArn": made.arn}
+
+    def create_job_definition(self, job_def_name: str | None = None, image: str | None = None) -> dict[str, Any]:
+        """Register the definition; a new revision only if something differs from the latest.
+
+        Args:
+            job_def_name: None: as described. The same of `image`.
+
+        Returns:
+            jobDefinitionName, jobDefinitionArn and revision, as boto3 does.
+
+        Raises:
+            InputError: the description is wrong.
             BatchError: Batch did not take it.
         """
-        account = self._account
-        written = JobDefinitionConfig(
-            name, image, _argv(command), memory, vcpus, _pairs(parameters), _pairs(environment)
-        )
-        with self._run.recorder.stage("batch") as stage:
-            return places.ensure_definition(self._run, account, written, stage)
+        given = {"job_definition_name": job_def_name, "image": image}
+        written = self._read("job_def", **{key: text for key, text in given.items() if text}).job_definition
+        assert written  # noqa: S101 - it was just read
+        sizes = {"VCPU": written.vcpus or _VCPUS, "MEMORY": written.memory or _MEMORY}
+        wanted = {
+            "jobDefinitionName": written.name,
+            "type": "container",
+            "platformCapabilities": ["EC2"],
+            "parameters": dict(written.parameters),
+            "containerProperties": {
+                "image": written.image,
+                "command": list(written.command or ()),
+                "resourceRequirements": [{"type": kind, "value": str(size)} for kind, size in sizes.items()],
+                "environment": [{"name": name, "value": value} for name, value in written.environment],
+            },
+            "tags": {TAG: "batch"},
+        }
+        with stage(_LOGGER, "definition") as progress:
+            made = register(self._account, wanted, progress, adopt=True)
+        return {"jobDefinitionName": made.name, "jobDefinitionArn": made.arn, "revision": made.revision}
 
     def create_job(
-        self,
-        name: str,
-        job_queue: str,
-        job_definition: str,
-        parameters: Mapping[str, str] | None = None,
-        command: str | Sequence[str] = (),
-        vcpus: int | None = None,
-        memory: int | None = None,
-        retry_attempts: int | None = None,
-        environment: Mapping[str, str] | None = None,
-    ) -> SubmittedJob:
-        """Sends one job, by the highest active revision of the definition. What is not given is the definition's.
+        self, job_name: str | None = None, job_def_name: str | None = None, job_queue: str | None = None
+    ) -> dict[str, str]:
+        """Send one job by the highest active revision of the definition, with what the description has besides.
+
+        Args:
+            job_name: None: as described. The same of the others.
+
+        Returns:
+            jobName and jobId, as boto3 does.
 
         Raises:
-            InputError: there is no such definition.
+            InputError: the description is wrong, or there is no such definition.
             AwsError: Batch did not take it, e.g. because there is no such queue.
         """
-        account = self._account
-        job = JobConfig(
-            name=name,
-            queue=job_queue,
-            definition=job_definition,
-            parameters=_pairs(parameters),
-            command=_argv(command) or None,
-            vcpus=vcpus,
-            memory=memory,
-            retry_attempts=retry_attempts,
-            environment=_pairs(environment),
-        )
-        with self._run.recorder.stage("job") as stage:
-            return submit_one(account, job, stage)
+        given = {"job_name": job_name, "job_definition_name": job_def_name, "job_queue_name": job_queue}
+        written = self._read("job", **{key: text for key, text in given.items() if text}).job
+        assert written  # noqa: S101 - it was just read
+        with stage(_LOGGER, "job") as progress:
+            sent = submit_one(self._account, written, progress)
+        return {"jobName": sent.name, "jobId": sent.id}
 
-    def latest_version_job_definition(self, name: str) -> JobDefinition:
-        """The highest active revision, of however many there are.
+    def latest_version_job_definition(self, job_def_name: str | None = None) -> int:
+        """Return the highest active revision, of however many there are; 0 if there is none.
 
-        Raises:
-            InputError: there is none.
+        Args:
+            job_def_name: None: as described.
         """
-        return batch.latest_job_definition(self._account, name)
+        name = job_def_name
+        if not name:
+            written = self._read("job_def", image="none").job_definition
+            assert written  # noqa: S101 - it was just read
+            name = written.name
+        try:
+            return latest_job_definition(self._account, name).revision
+        except InputError:
+            return 0
+
+    def _read(self, section: str, **given: str) -> BatchFile:
+        return read_section(self._source, section, given)
 
 
-def _argv(command: str | Sequence[str]) -> tuple[str, ...]:
-    return tuple(shlex.split(command) if isinstance(command, str) else command)
-
-
-def _pairs(mapping: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
-    return tuple((mapping or {}).items())
+def _own_client() -> "BatchClient":
+    with translate("sign in to AWS"):
+        return boto3.client("batch")

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from model_dockerize import image
+from model_dockerize import image, program
 from model_dockerize.errors import InputError
 from model_dockerize.library import session
 from model_dockerize.pipeline import make
-from model_dockerize.pipeline.context import FromFolder, Run
+from model_dockerize.pipeline.context import FromFolder
+from model_dockerize.settings import folder_of
 
+_LOGGER = "docker_service"
 #: As in a Config.ini that names none. It gets no security fixes any more, which a warning says.
 BASE_IMAGE = "python:3.6"
 
@@ -20,26 +23,25 @@ class Dockerfile:
 
     path: Path
     text: str
-    image: str  # NAME:VERSION of the image that is to be built from it
     base_image: str
-    build_id: str  # equal inputs, equal id
 
 
 def create_dockerfile(
     program_path: str | Path,
-    requirements_file: str = "",
-    init_file: str = "",
+    init_file: str | None = None,
+    requirements_file: str | None = None,
     *,
     base_image: str = BASE_IMAGE,
     inputs: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Dockerfile:
-    """Writes the Dockerfile of the program into its folder. Needs no Docker Engine.
+    """Write the Dockerfile of the program into its folder. Needs no Docker Engine.
 
     Args:
-        program_path: the folder.
-        requirements_file: relative to the folder; nothing is installed when empty.
+        program_path: the folder, or the Dockerfile in it.
         init_file: shell script, relative to the folder; none is run when empty.
+        requirements_file: relative to the folder; nothing is installed when empty.
+        base_image: that it begins with.
         inputs: any other input of docs/inputs.md, by its name.
         environment: instead of the process's own.
 
@@ -47,59 +49,49 @@ def create_dockerfile(
         InputError: an argument is wrong.
         ProgramError: the folder cannot become an image; `details` names every problem.
     """
-    given = _given(program_path, requirements_file, init_file, base_image)
-    run, prepared = _prepared({**given, **(inputs or {})}, environment)
-    return Dockerfile(
-        path=Path(run.report.dockerfile),
-        text=prepared.dockerfile,
-        image=run.report.image,
-        base_image=prepared.program.base_image,
-        build_id=prepared.build_id,
-    )
-
-
-def create_image(
-    program_path: str | Path,
-    image_name: str,
-    image_version: str = "latest",
-    requirements_file: str = "",
-    init_file: str = "",
-    *,
-    base_image: str = BASE_IMAGE,
-    inputs: Mapping[str, str] | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> image.Image:
-    """Writes the Dockerfile, builds the image NAME:VERSION from it, and has the image prove that it answers.
-
-    The other arguments are those of `create_dockerfile`; `inputs={"smoke-test": "false"}` leaves the proof out.
-
-    Raises:
-        InputError, ProgramError: as `create_dockerfile`.
-        EngineError: Docker Engine or buildx is missing, not permitted, or too old.
-        BuildError: the image did not build; `details` holds the failing step's last lines.
-        SmokeError: it does not answer as a model must.
-    """
-    given = _given(program_path, requirements_file, init_file, base_image)
-    named = {"image-name": image_name, "image-version": image_version}
-    run, prepared = _prepared({**given, **named, **(inputs or {})}, environment)
-    engine = image.probe(run.environment)
-    make.check(run, prepared, engine)
-    return make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
-
-
-def _given(program_path: str | Path, requirements_file: str, init_file: str, base_image: str) -> dict[str, str]:
-    return {
-        "program-path": str(program_path),
-        "requirements-file": requirements_file or "none",
+    given = {
+        "program-path": folder_of(str(program_path)),
         "init-file": init_file or "none",
+        "requirements-file": requirements_file or "none",
         "base-image": base_image,
+        **(inputs or {}),
     }
-
-
-def _prepared(given: Mapping[str, str], environment: Mapping[str, str] | None) -> tuple[Run, FromFolder]:
     nothing_of_aws = {"push-to-ecr": "false", "create-job-def": "false", "deploy-service": "false"}
-    run = session("docker_service", {**given, **nothing_of_aws}, environment)
+    run = session(_LOGGER, {**given, **nothing_of_aws}, environment)
     prepared = make.prepare(run)
     if not isinstance(prepared, FromFolder):
         raise InputError("A Dockerfile is made of a program's folder, not of an archive.", "Leave from-archive out.")
-    return run, prepared
+    return Dockerfile(Path(run.report.dockerfile), prepared.dockerfile, prepared.program.base_image)
+
+
+def create_docker_image(
+    program_path: str | Path,
+    image_name: str,
+    image_version: str = "latest",
+    *,
+    environment: Mapping[str, str] | None = None,
+) -> image.Image:
+    """Build the image NAME:VERSION as the Dockerfile in the folder says, whoever wrote it.
+
+    Args:
+        program_path: the folder, or the Dockerfile in it.
+        image_name: without the version.
+        image_version: its tag.
+        environment: instead of the process's own.
+
+    Raises:
+        InputError: the name is no image's.
+        ProgramError: there is no Dockerfile, or the folder cannot be read.
+        EngineError: Docker Engine or buildx is missing, not permitted, or too old.
+        BuildError: the image did not build; `details` holds the failing step's last lines.
+    """
+    given = {"image-name": image_name, "image-version": image_version, "program-path": folder_of(str(program_path))}
+    run = session(_LOGGER, given, environment)
+    name = f"{image_name}:{image_version}"
+    with run.recorder.stage("build") as stage:
+        context = program.read_context(run.settings.program.program_path)
+        engine = image.probe(run.environment)
+        if context.is_ours:
+            sources = image.find_sources()
+            image.server_image(engine, image.server_version(sources), engine.platform, sources, stage)
+        return image.build(engine, partial(program.write_folder, context), image.BuildRequest(tags=(name,)), stage)

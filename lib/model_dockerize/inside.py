@@ -110,6 +110,14 @@ def write_text(path: Path, text: str) -> None:
 
 def why_unread(error: OSError | ValueError) -> str:
     """Say in a few words why `read_text` could not, without quoting the file."""
+    if isinstance(error, FileNotFoundError) and (odd := oddly_written(str(error.filename))):
+        return f"{error.strerror}. {odd}"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return str(error) if isinstance(error, OutsideError) else "it is not UTF-8 text"
+
+
+def oddly_written(path: str) -> str:
+    """Say, of a path that leads nowhere, how it is written here, without a full stop; empty: it is written so."""
+    odd = "\\" in path or any(mark in path for mark in "\"'")
+    return "Paths are written with / and without quotes" if odd else ""

@@ -2,13 +2,17 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import boto3
 
 from model_dockerize.aws.client import Aws
-from model_dockerize.pipeline.account import connect
+from model_dockerize.aws.model import Identity
 from model_dockerize.pipeline.context import Run
-from model_dockerize.report import Recorder, StageResult
+from model_dockerize.report import Recorder, StageProgress, StageResult
 from model_dockerize.report.recorder import Level
 from model_dockerize.settings import Given, to_settings
 from model_dockerize.settings.sources import from_environment
@@ -39,7 +43,7 @@ class LoggingDisplay:
 
 
 def session(logger: str, inputs: Mapping[str, str | Path | None], environment: Mapping[str, str] | None = None) -> Run:
-    """A run whose stages can be called one by one.
+    """Return a run whose stages can be called one by one.
 
     Args:
         logger: name of the logger that the stages speak to.
@@ -54,15 +58,25 @@ def session(logger: str, inputs: Mapping[str, str | Path | None], environment: M
     }
     surroundings = dict(os.environ if environment is None else environment)
     settings = to_settings([from_environment(surroundings), given])
-    return Run(settings, surroundings, Recorder(LoggingDisplay(logging.getLogger(logger))))
+    return Run(settings, surroundings, _recorder(logger))
 
 
-def sign_in(run: Run) -> Aws:
-    """The account that the run's inputs mean.
+@contextmanager
+def stage(logger: str, name: str) -> Iterator[StageProgress]:
+    """Open one stage, which speaks to a logger of the standard library."""
+    with _recorder(logger).stage(name) as progress:
+        yield progress
 
-    Raises:
-        InputError: an AwsConfig.ini is wrong, or no region is given.
-        AwsAccessError: no credentials, refused ones, or another account than the one that is meant.
-    """
-    with run.recorder.stage("check") as stage:
-        return connect(run, stage)
+
+def account_of(service: str, client: Any, logger: str) -> Aws:
+    """Return what stages need that ask nothing but this one client of boto3. Whose account it is they do not know."""
+    return Aws(
+        Identity(account="", arn="", region=client.meta.region_name),
+        StageProgress(_recorder(logger), service),
+        boto3.Session(region_name=client.meta.region_name),
+        {service: client},
+    )
+
+
+def _recorder(logger: str) -> Recorder:
+    return Recorder(LoggingDisplay(logging.getLogger(logger)))

@@ -1,12 +1,12 @@
 """Mode `command`: a new process for each job. Always right; the fall-back of the other modes."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
+from model_runner.call import Call, settle
 from model_runner.job import Limits, Streams, follow
 from model_runner.logs import JobLog
 from model_runner.processes import death_signal_setter, failure_text, has_ended, kill_group, kill_orphans, read_some
@@ -14,21 +14,16 @@ from model_runner.processes import death_signal_setter, failure_text, has_ended,
 Ended = Tuple[Optional[int], Optional[str]]  # exit code, error text
 
 
-def fill(command: Sequence[str], input_path: str, output_path: str) -> List[str]:
-    """Returns the argv of a job: `command` with every {input} and {output} replaced, also inside words."""
-    paths = {"{input}": input_path, "{output}": output_path}
-    return [re.sub(r"\{input\}|\{output\}", lambda match: paths[match.group()], word) for word in command]
-
-
-def verdict(request: Dict[str, Any], limits: Limits, breach: Optional[str], code: int, stderr_tail: bytes) -> Ended:
+def verdict(
+    call: Call, request: Dict[str, Any], limits: Limits, breach: Optional[str], code: int, stderr_tail: bytes
+) -> Ended:
     """What has become of a job whose program has ended with `code` (negative: signal)."""
     if breach is not None:
         return code, breach
     if code != 0:
         return code, failure_text(code, stderr_tail)
-    if not os.path.isfile(request["output"]):
-        return code, "The program ended without an error but wrote no output file."
-    return code, limits.output_breach()
+    output = request["output"]
+    return code, settle(output, call.place(output)) or limits.output_breach(output)
 
 
 class CommandMode:
@@ -37,7 +32,7 @@ class CommandMode:
     name = "command"
 
     def __init__(self, command: Sequence[str], directory: str, connection: socket.socket) -> None:
-        self._command = command
+        self._call = Call(command)
         self._directory = directory
         self._connection = connection
         self._die_with_parent = death_signal_setter(signal.SIGKILL, os.getpid())
@@ -58,7 +53,7 @@ class CommandMode:
         """
         try:
             child = self._child = subprocess.Popen(
-                fill(self._command, request["input"], request["output"]),
+                self._call.fill(request),
                 cwd=self._directory,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -68,7 +63,7 @@ class CommandMode:
             )
         except OSError as error:
             return None, "The program could not be started: {}: {}".format(error.filename, error.strerror)
-        limits = Limits(request)
+        limits = Limits(request, self._call.place(request["output"]))
         job_log = JobLog("job {}".format(request["job"]))
         streams = Streams(child.stdout.fileno(), child.stderr.fileno())  # type: ignore[union-attr]
         breach = follow(
@@ -82,7 +77,7 @@ class CommandMode:
         child.stdout.close()  # type: ignore[union-attr]
         child.stderr.close()  # type: ignore[union-attr]
         job_log.finish()
-        return verdict(request, limits, breach, code, job_log.error_tail)
+        return verdict(self._call, request, limits, breach, code, job_log.error_tail)
 
     def attend(self) -> None:
         """Between jobs there is nothing to look after."""

@@ -28,14 +28,18 @@ decode = json.JSONDecoder().raw_decode
 class Limits:
     """What one job may use, from its request; 0 is no limit."""
 
-    def __init__(self, request: Dict[str, Any], known: Collection[int] = ()) -> None:
-        """Takes the limits of `request`; `known` are children of the runner that are not the job's."""
+    def __init__(self, request: Dict[str, Any], output: str, known: Collection[int] = ()) -> None:
+        """Takes the limits of `request`, whose program writes to `output`.
+
+        Args:
+            known: children of the runner that are not the job's.
+        """
         self._known = known
         self._seconds = float(request["timeout"])
         self._deadline = time.monotonic() + self._seconds
         self._memory_mib = request.get("memory_mib", 0)
         self._output_bytes = request.get("output_bytes", 0)
-        self._output = request["output"]
+        self._output = output
         self._longest = MEASURE_SECONDS if self._memory_mib or self._output_bytes else LOOK_SECONDS
         self._next = 0.0
 
@@ -54,13 +58,13 @@ class Limits:
         self._next = now + MEASURE_SECONDS / 2
         if self._memory_mib and job_memory(session, self._known) > self._memory_mib * MIB:
             return "memory limit of {} MiB exceeded: the program was stopped.".format(self._memory_mib)
-        return self.output_breach()
+        return self.output_breach(self._output)
 
-    def output_breach(self) -> Optional[str]:
+    def output_breach(self, output: str) -> Optional[str]:
         """The error text if the output is larger than it may be; None while it is not."""
         if self._output_bytes:
             try:
-                if os.stat(self._output).st_size > self._output_bytes:
+                if os.stat(output).st_size > self._output_bytes:
                     return "output limit of {} bytes exceeded.".format(self._output_bytes)
             except OSError:
                 pass  # not there yet

@@ -14,6 +14,7 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from model_runner.call import settle
 from model_runner.command import Ended
 from model_runner.imports import Script
 from model_runner.job import LOOK_SECONDS, Limits, Streams, decode, encode
@@ -143,7 +144,7 @@ class ResidentMode:
         if program is None:
             return None, "The program could not be started; the log says why."
         program.job_log = JobLog("job {}".format(request["job"]))
-        limits = Limits(request)
+        limits = Limits(request, request["output"])
         message = '{{"requestId": {}, "inputFile": {}, "outputFile": {}}}'.format(
             *map(encode, (request["job"], request["input"], request["output"]))
         )
@@ -160,9 +161,7 @@ class ResidentMode:
             return code, failure_text(code, program.job_log.error_tail) if code else "The program ended by itself."
         if error is not None:
             return None, error
-        if not os.path.isfile(request["output"]):
-            return None, "The program reported success but wrote no output file."
-        return None, limits.output_breach()
+        return None, settle(request["output"], request["output"]) or limits.output_breach(request["output"])
 
     def attend(self) -> None:
         """Copies the program's output and answers its pings, until the server has something to say.

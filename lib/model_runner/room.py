@@ -5,12 +5,14 @@ import shutil
 import stat
 import tempfile
 import time
-from typing import Any, Dict, Optional, Set
+from typing import Any, Dict, List, Optional, Set
 
 from model_runner.data import remove
 
 #: Where every user may write.
 SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - nothing is made there under a name that others could know
+#: HOME of the image's init script. What it left there, each job finds in its own.
+IMAGE_HOME = "/home/model"
 #: Of the clock of file systems, with room to spare: it ticks at least a hundred times a second.
 TICK_SECONDS = 0.05
 
@@ -40,6 +42,7 @@ class Room:
         self._remove_ours()
         # Not in the folder of the job: that may lie on a network, where each change takes milliseconds.
         self.home = tempfile.mkdtemp(prefix="model-home-", dir="/tmp")
+        furnish(self.home, IMAGE_HOME)
         self.settle()
 
     def settle(self) -> None:
@@ -64,6 +67,7 @@ class Room:
         if not is_empty(self.home):
             remove(self.home)
             os.mkdir(self.home, 0o700)
+            furnish(self.home, IMAGE_HOME)
         self._remove_ours()
 
     def leave(self) -> None:
@@ -84,6 +88,29 @@ class Room:
                 changed = change_of(place)
                 is_long_ago = changed is not None and changed < (time.time() - TICK_SECONDS) * 1e9
                 self._quiet[place] = changed if is_long_ago else 0
+
+
+def furnish(home: str, source: str) -> None:
+    """Lets a job find in its HOME what lies in the image's, by links: it can read that, and write beside it.
+
+    A folder such as ~/.cache is its own, for many write there; what is in it are links again.
+    """
+    for name in names(source):
+        path, place = os.path.join(source, name), os.path.join(home, name)
+        if name.startswith(".") and os.path.isdir(path) and not os.path.islink(path):
+            os.mkdir(place, 0o700)
+            for inner in names(path):
+                os.symlink(os.path.join(path, inner), os.path.join(place, inner))
+        else:
+            os.symlink(path, place)
+
+
+def names(folder: str) -> List[str]:
+    """Returns what is in a folder; nothing if there is none."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def make(folder: str) -> None:

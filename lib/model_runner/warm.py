@@ -10,7 +10,8 @@ import subprocess
 import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from model_runner.command import Ended, fill, verdict
+from model_runner.call import Call
+from model_runner.command import Ended, verdict
 from model_runner.imports import Script
 from model_runner.job import Limits, Streams, follow
 from model_runner.logs import JobLog, log
@@ -133,6 +134,7 @@ class WarmMode:
             UnfitError: this mode is not for this program.
         """
         self._script = script
+        self._call = Call(script.arguments)
         self._directory = directory
         self._connection = connection
         self._check = check
@@ -152,14 +154,17 @@ class WarmMode:
         Raises:
             EOFError: the server is gone.
         """
-        limits = Limits(request, self._own())
+        limits = Limits(request, self._call.place(request["output"]), self._own())
+        try:
+            argv = self._call.fill(request)
+        except OSError as error:
+            return None, "The program could not be started: {}: {}".format(error.filename, error.strerror)
         job_log = JobLog("job {}".format(request["job"]))
         out_read, out_write = os.pipe()
         error_read, error_write = os.pipe()
         streams = Streams(out_read, error_read)
         server = self._server
         try:
-            argv = fill(self._script.arguments, request["input"], request["output"])
             server.send([out_write, error_write], argv=argv, tell=self._lessons > 0)
         finally:
             os.close(out_write)
@@ -185,7 +190,7 @@ class WarmMode:
         job_log.finish()
         if breach is None:
             self._lesson = ended["imports"]
-        return verdict(request, limits, breach, ended["exit"], job_log.error_tail)
+        return verdict(self._call, request, limits, breach, ended["exit"], job_log.error_tail)
 
     def attend(self) -> None:
         """Lets a better prepared process take over when it is ready, until the server has something to say."""

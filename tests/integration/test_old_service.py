@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import docker
 import pytest
 
+from docker_service.create_docker import create_docker_image, create_dockerfile
+from docker_service.ecr_push import connect_to_ecr, ecr_client, ecr_push, push_image, tag_image
+from model_dockerize.errors import ProgramError
 from tests.integration.conftest import ROOT, Cli
 from tests.integration.test_main_path import journal
 from tests.rig import existing_files
 from tests.rig.waiting import eventually
 
+BASE = "python:3.13-slim-trixie"
 REGION = "eu-central-1"  # not the sandbox's own: AwsConfig.ini decides
 # As the journal names them, in small letters.
 WRITES = {"createrepository", "putimage", "registerjobdefinition", "createcomputeenvironment", "submitjob"}
@@ -391,25 +396,86 @@ def test_push_to_ecr_sh_refuses_what_it_cannot_do(
     assert (nowhere.returncode, "no region" in nowhere.stderr) == (2, True)
 
 
-def test_the_examples_of_the_library_run(old: OldService, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def credentials(old: OldService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sandbox's, in this process's environment, and its folder as the current one."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", old.environment["AWS_ENDPOINT_URL"])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "123456789012")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", old.secret)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.chdir(old.folder)
+
+
+@pytest.mark.usefixtures("credentials")
+def test_the_examples_of_the_library_run(old: OldService) -> None:
     """Every example of docs/library.md, one after the other, as it stands there."""
     text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
     examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(examples) >= 3
-    ec2 = old.client("ec2")
-    subnet = ec2.describe_subnets(Filters=[{"Name": "cidr-block", "Values": ["10.77.1.0/24"]}])["Subnets"][0]
-    group = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["jobs"]}])["SecurityGroups"][0]
-    monkeypatch.setenv("AWS_ENDPOINT_URL", old.environment["AWS_ENDPOINT_URL"])
-    monkeypatch.chdir(old.folder)
     names: dict[str, Any] = {}
     for example in examples:
-        ours = example.replace("subnet-0123abcd", subnet["SubnetId"]).replace("sg-0123abcd", group["GroupId"])
-        exec(ours, names)  # noqa: S102 - our own documentation
-    assert names["definition"].revision >= 1
-    assert names["pushed"].digest.startswith("sha256:")
-    job = old.client("batch").describe_jobs(jobs=[names["job"].id])["jobs"][0]
+        exec(example, names)  # noqa: S102 - our own documentation
+    assert names["definition"]["revision"] >= 1
+    assert names["name"].endswith("/counter:1.0")
+    assert "1.0" in old.tags("counter")
+    job = old.client("batch").describe_jobs(jobs=[names["job"]["jobId"]])["jobs"][0]
     assert job["jobName"] == "count-one"
-    subprocess.run(["docker", "image", "rm", "--force", "counter:1.0"], capture_output=True, check=False)
+    subprocess.run(["docker", "image", "rm", "--force", "counter:1.0", names["name"]], capture_output=True, check=False)
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("by_keyword", [False, True])
+def test_the_calls_make_the_image_and_push_it_by_position_and_by_keyword(old: OldService, by_keyword: bool) -> None:
+    name = f"old-calls-{by_keyword}".lower()
+    folder = old.folder / name
+    folder.mkdir()
+    (folder / "sampleProgram.py").write_text(existing_files.PROGRAM, encoding="utf-8")
+    (folder / "first.sh").write_text("sudo -E touch /made-by-init\n", encoding="utf-8")
+    (folder / "needs.txt").write_text("", encoding="utf-8")
+    (folder / "AWSConfig.ini").write_text(f"[aws]\naws_secret_access_key = {old.secret}\n", encoding="utf-8")
+    engine = docker.from_env()
+    if by_keyword:
+        create_dockerfile(
+            program_path=f"{folder}/", init_file="first.sh", requirements_file="needs.txt", base_image=BASE
+        )
+        create_docker_image(program_path=f"{folder}/", image_name=name, image_version="1")
+        client = ecr_client(region=REGION, aws_access_key_id="123456789012", aws_secret_access_key=old.secret)
+        login = connect_to_ecr(ecr_client=client, aws_id="123456789012")
+        pushed = ecr_push(
+            ecr_client=client,
+            aws_id="123456789012",
+            docker_client=engine,
+            image=f"{name}:1",
+            repository=name,
+            version="v",
+        )
+        tagged = tag_image(
+            docker_client=engine, image=f"{name}:1", registry=login["registry"], repository=name, version="w"
+        )
+        digest = push_image(docker_client=engine, **login, upload_img=tagged, retry=2)
+    else:
+        create_dockerfile(str(folder / "Dockerfile"), "first.sh", "needs.txt", base_image=BASE)
+        create_docker_image(str(folder / "Dockerfile"), name, "1")
+        client = ecr_client(REGION, "123456789012", old.secret)
+        login = connect_to_ecr(client, "123456789012")
+        pushed = ecr_push(client, "123456789012", engine, f"{name}:1", name, "v")
+        tagged = tag_image(engine, engine.images.get(f"{name}:1"), login["registry"], name, "w")
+        digest = push_image(engine, login["username"], login["password"], login["registry"], tagged, 2)
+    assert pushed == f"{login['registry']}/{name}:v"
+    assert tagged == f"{login['registry']}/{name}:w"
+    assert old.tags(name) == {"v": digest, "w": digest}
+    looks = ["docker", "run", "--rm", f"{name}:1", "sh", "-c", "ls /made-by-init; command -v sudo; ls *.*"]
+    ran = subprocess.run(looks, capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == ["/made-by-init", "first.sh", "needs.txt", "sampleProgram.py"]
+    # A Dockerfile of the caller's own is built as it is.
+    (folder / "Dockerfile").write_text('FROM scratch\nCOPY . /all/\nCMD ["x"]\n', encoding="utf-8")
+    mine = create_docker_image(folder, name, "2")
+    assert engine.images.get(mine.ref).attrs["Config"]["Cmd"] == ["x"]
+    with pytest.raises(ProgramError, match="There is no Dockerfile"):
+        create_docker_image(old.folder, name)
+    engine.close()
+    for made in (f"{name}:1", f"{name}:2", pushed, tagged):
+        subprocess.run(["docker", "image", "rm", "--force", made], capture_output=True, check=False)
 
 
 def _ended(batch: Any, queue: str) -> Any:

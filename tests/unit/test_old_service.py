@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-import batch_service
-import docker_service
-from docker_service.create_docker import create_dockerfile
+from docker_service.create_docker import create_docker_image, create_dockerfile
 from model_dockerize.cli import cli
 from model_dockerize.errors import InputError, ProgramError
 from tests.rig.existing_files import AWS_CONFIG, BATCH_CONFIG, CONFIG, write
@@ -65,7 +63,7 @@ class TestDockerfile:
         text = (files / "program" / "Dockerfile").read_text(encoding="utf-8")
         assert ("model_installer" in text) == bool(requirements)
         assert (f"-r ./{requirements}\n" in text) == bool(requirements)
-        scripts = [line for line in text.splitlines() if line.startswith("    sh ")]
+        scripts = [line for line in text.splitlines() if "&& sh " in line]
         assert len(scripts) == bool(init)
         assert not init or init in scripts[0]
         assert ("requirements.txt is not installed from" in done.output) == (not requirements)
@@ -76,6 +74,18 @@ class TestDockerfile:
         (files / "program" / "Dockerfile").unlink()
         dockerfile(files)
         assert (files / "program" / "Dockerfile").read_bytes() == first
+
+    def test_the_path_may_be_the_dockerfiles(self, files: Path) -> None:
+        assert dockerfile(files, ("program_path = program", "program_path = program/Dockerfile")).exit_code == 0
+
+    def test_a_path_of_windows_is_told(self, files: Path) -> None:
+        done = dockerfile(files, ("program_path = program", "program_path = .\\program"))
+        assert (done.exit_code, "Paths are written with / and without quotes" in done.output) == (3, True)
+
+    def test_a_file_in_utf_16_is_told(self, files: Path) -> None:
+        (files / "Config.ini").write_text(CONFIG, encoding="utf-16")
+        done = CliRunner().invoke(cli, ["dockerfile", str(files / "Config.ini")])
+        assert (done.exit_code, "Save it as UTF-8." in done.output) == (2, True)
 
     @pytest.mark.parametrize(("path", "code"), [("", 2), ("nowhere", 3), ("Config.ini", 3)])
     def test_a_program_path_that_is_missing_or_no_folder_is_refused(self, files: Path, path: str, code: int) -> None:
@@ -90,7 +100,7 @@ class TestDockerfile:
 
 
 class TestScripts:
-    @pytest.mark.parametrize("name", ["main.py", "main_b.py", "main2.py"])
+    @pytest.mark.parametrize("name", ["main.py", "main_b.py", "main2.py", "main_docker.py", "main_batch.py"])
     def test_a_script_without_its_packages_says_how_to_get_them(self, tmp_path: Path, name: str) -> None:
         shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
         # -S: none of the packages that are installed for this Python.
@@ -122,19 +132,15 @@ class TestLibrary:
     def test_the_modules_have_the_names_of_the_old_service(self, name: str) -> None:
         assert importlib.import_module(name).__doc__
 
-    def test_the_packages_offer_what_the_old_service_did(self) -> None:
-        assert {"create_dockerfile", "create_image", "push_image"} <= set(docker_service.__all__)
-        methods = (
-            "create_compute_environment", "create_job_queue", "create_job_definition", "create_job",
-            "latest_version_job_definition",
-        )  # fmt: skip
-        assert all(callable(getattr(batch_service.Batch, name)) for name in methods)
-
     def test_a_dockerfile_is_made_by_a_call(self, files: Path) -> None:
-        made = create_dockerfile(files / "program", "requirements.txt", base_image="python:3.13-slim-trixie")
+        (files / "program/first.sh").write_text("true\n", encoding="utf-8")
+        made = create_dockerfile(
+            f"{files}/program/Dockerfile", "first.sh", "requirements.txt", base_image="python:3.13-slim-trixie"
+        )
         assert made.path == files / "program" / "Dockerfile"
         assert made.path.read_text(encoding="utf-8") == made.text
-        assert (made.base_image, made.image) == ("python:3.13-slim-trixie", "program:latest")
+        assert made.base_image == "python:3.13-slim-trixie"
+        assert "sh ./first.sh" in made.text and "-r ./requirements.txt" in made.text
         assert create_dockerfile(files / "program").base_image == "python:3.6"
 
     def test_errors_are_raised(self, files: Path) -> None:
@@ -142,8 +148,8 @@ class TestLibrary:
             create_dockerfile(files / "nowhere")
         with pytest.raises(InputError):
             create_dockerfile(files / "program", inputs={"image-name": "NO"})
-        with pytest.raises(InputError, match="AwsConfig"):
-            batch_service.Batch(files / "no" / "AwsConfig.ini").latest_version_job_definition("x")
+        with pytest.raises(InputError, match="One input is wrong"):
+            create_docker_image(files / "program", "NO")
 
 
 class TestPushScript:

@@ -14,7 +14,7 @@ from model_dockerize.image.login import log_in, signed_in
 from model_dockerize.image.platform import check_platform, own_platform, runs
 from model_dockerize.image.proxies import passwords as proxy_passwords
 from model_dockerize.image.proxies import unreachable as unreachable_proxies
-from model_dockerize.image.push import RegistryAuth, push
+from model_dockerize.image.push import RegistryAuth, name_image, push, push_named
 from model_dockerize.image.readiness import find_base, free_disk, sign_in
 from model_dockerize.image.serve import Place, serve, serves, stop
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
@@ -52,10 +52,12 @@ __all__ = [
     "load",
     "log_in",
     "look",
+    "name_image",
     "own_platform",
     "probe",
     "proxy_passwords",
     "push",
+    "push_named",
     "recall",
     "run",
     "runs",

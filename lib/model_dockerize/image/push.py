@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
+import docker
 import requests
 import tenacity
 from docker.errors import APIError, ImageNotFound
@@ -94,9 +95,6 @@ class _TransientError(PushError):
 def push(engine: Engine, image_ref: str, target: str, login: Callable[[], RegistryAuth], progress: Progress) -> str:
     """Names the image `target` (registry/repository:tag) and pushes it; the digest ("sha256:...") of its manifest.
 
-    A broken connection, a fault of the registry, or a login that expired while layers were sent is tried again, up to
-    `ATTEMPTS` times in all. Layers that have arrived are not sent again.
-
     Args:
         login: gives fresh credentials; called for every attempt.
 
@@ -104,57 +102,94 @@ def push(engine: Engine, image_ref: str, target: str, login: Callable[[], Regist
         PushError: the registry refused; the remedy depends on why. Also for a target in another registry than login's.
         EngineError: the engine holds no such image.
     """
-    repository, tag = parse_repository_tag(target)
     auth = login()
-    if not repository.startswith(f"{auth.registry}/"):
+    _check_place(target, auth)
+    with closing(connect(engine)) as client:
+        name_image(client, image_ref, target)
+        return push_named(client, target, chain((auth,), iter(login, None)), progress)
+
+
+def name_image(client: docker.DockerClient, image_ref: str, target: str) -> None:
+    """Name an image of the engine `target` (registry/repository:tag), too.
+
+    Raises:
+        PushError: the engine does not take the name.
+        EngineError: it holds no such image.
+    """
+    repository, tag = parse_repository_tag(target)
+    try:
+        client.api.tag(image_ref, repository, tag or "latest")
+    except ImageNotFound as error:
+        raise EngineError(f"The engine holds no image {image_ref}.", "Build it first.") from error
+    except APIError as error:
+        raise PushError(f"The image cannot be named {target}: {error.explanation}") from error
+
+
+def push_named(
+    client: docker.DockerClient,
+    target: str,
+    logins: Iterable[RegistryAuth],
+    progress: Progress,
+    attempts: int = ATTEMPTS,
+) -> str:
+    """Push the image that the engine knows as `target`; return the digest ("sha256:...") of its manifest.
+
+    A broken connection, a fault of the registry, or a login that expired while layers were sent is tried again, up to
+    `attempts` times in all. Layers that have arrived are not sent again.
+
+    Args:
+        logins: credentials, one for each attempt.
+
+    Raises:
+        PushError: the registry refused; the remedy depends on why. Also for a target in another registry.
+    """
+    repository, tag = parse_repository_tag(target)
+    fresh = iter(logins)
+
+    def attempt() -> str:
+        auth = next(fresh)
+        _check_place(target, auth)
+        try:
+            events = client.api.push(
+                repository,
+                tag=tag or "latest",
+                stream=True,
+                decode=True,
+                auth_config={
+                    "username": auth.username,
+                    "password": auth.password,
+                    "serveraddress": auth.registry,
+                },
+            )
+            return _follow(events, target, progress)
+        except PushError as error:
+            # Engines pass on only that it was refused, which reads like a missing permission.
+            if auth.expires and auth.expires <= datetime.now(UTC):
+                raise failure(target, f"authorization token has expired ({error})") from error
+            raise
+        except APIError as error:
+            raise failure(target, str(error.explanation)) from error
+        except requests.ConnectionError as error:
+            raise failure(target, f"connection reset: {error}") from error
+
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(_TransientError),
+        stop=tenacity.stop_after_attempt(attempts),
+        wait=tenacity.wait_exponential_jitter(initial=1, max=10),
+        before_sleep=lambda state: progress.warning(
+            f"Attempt {state.attempt_number} of {attempts} to push failed and is repeated: {_raised(state)}"
+        ),
+        reraise=True,
+    )(attempt)
+
+
+def _check_place(target: str, auth: RegistryAuth) -> None:
+    """Refuse to send credentials of one registry to another."""
+    if not target.startswith(f"{auth.registry}/"):
         raise PushError(
             f"The name {target} does not belong to the registry {auth.registry}.",
             "Name the image registry/repository:tag, of the registry that the credentials are for.",
         )
-    with closing(connect(engine)) as client:
-        try:
-            client.api.tag(image_ref, repository, tag or "latest")
-        except ImageNotFound as error:
-            raise EngineError(f"The engine holds no image {image_ref}.", "Build it first.") from error
-        except APIError as error:
-            raise PushError(f"The image cannot be named {target}: {error.explanation}") from error
-
-        logins = chain((auth,), iter(login, None))
-
-        def attempt() -> str:
-            auth = next(logins)
-            try:
-                events = client.api.push(
-                    repository,
-                    tag=tag or "latest",
-                    stream=True,
-                    decode=True,
-                    auth_config={
-                        "username": auth.username,
-                        "password": auth.password,
-                        "serveraddress": auth.registry,
-                    },
-                )
-                return _follow(events, target, progress)
-            except PushError as error:
-                # Engines pass on only that it was refused, which reads like a missing permission.
-                if auth.expires and auth.expires <= datetime.now(UTC):
-                    raise failure(target, f"authorization token has expired ({error})") from error
-                raise
-            except APIError as error:
-                raise failure(target, str(error.explanation)) from error
-            except requests.ConnectionError as error:
-                raise failure(target, f"connection reset: {error}") from error
-
-        return tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_TransientError),
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
-            wait=tenacity.wait_exponential_jitter(initial=1, max=10),
-            before_sleep=lambda state: progress.warning(
-                f"Attempt {state.attempt_number} of {ATTEMPTS} to push failed and is repeated: {_raised(state)}"
-            ),
-            reraise=True,
-        )(attempt)
 
 
 def failure(target: str, message: str) -> PushError:

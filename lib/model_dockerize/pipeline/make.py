@@ -9,6 +9,7 @@ from model_dockerize import image, program, smoke
 from model_dockerize.errors import BuildError, EngineError, InputError, SmokeError
 from model_dockerize.pipeline import download
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
+from model_dockerize.pipeline.origin import origin
 from model_dockerize.report import StageProgress
 from model_dockerize.settings import in_action, is_file, warn_of_missing_files
 
@@ -36,6 +37,8 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
     platform = next(iter(settings.program.platforms), image.own_platform())
     private = (settings.aws.aws_config_file,)
     found = program.inspect(settings.program, settings.image, settings.smoke, stage, private)
+    source = origin(found.path, run.environment)
+    run.settings = replace(settings, service=replace(settings.service, source=source))
     text = program.render_dockerfile(found, image.server_ref(version, platform))
     identity = program.build_id(found, text, version)
     for line in _findings(found, platform):

@@ -1,5 +1,6 @@
 """The model's folder: what is in it, the Dockerfile that packs it, and the build context."""
 
+from model_dockerize.program.by_hand import HandContext, read_context, write_folder
 from model_dockerize.program.context import write_context
 from model_dockerize.program.dockerfile import render_dockerfile
 from model_dockerize.program.identity import build_id
@@ -13,6 +14,7 @@ from model_dockerize.program.writing import write_dockerfile
 
 __all__ = [
     "Excluded",
+    "HandContext",
     "Program",
     "ProgramFile",
     "Sample",
@@ -22,7 +24,9 @@ __all__ = [
     "legal_name",
     "mime_type",
     "pointers_sentence",
+    "read_context",
     "render_dockerfile",
     "write_context",
     "write_dockerfile",
+    "write_folder",
 ]

@@ -2,15 +2,27 @@
 
 import re
 import shlex
+from pathlib import PurePosixPath
 
 from model_dockerize.program import notebook
-from model_dockerize.program.files import Listing
+from model_dockerize.program.files import IGNORED, Listing
 from model_dockerize.program.problems import Problems
 
 _USUAL = ("main.py", "model.py", "predict.py", "inference.py", "run.py", "app.py")
-_NOT_A_PROGRAM = re.compile(r"setup\.py|conftest\.py|test_.*\.py|.*_test\.py|__init__\.py|noxfile\.py")
+_NOT_A_PROGRAM = re.compile(r"setup\.py|hubconf\.py|conftest\.py|test_.*\.py|.*_test\.py|__init__\.py|noxfile\.py")
 _GUARD = re.compile(r"^if\s+__name__\s*==\s*[\"']__main__[\"']", re.M)
 _IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.M)
+#: What a service imports that waits for requests, and a program that takes two files does not.
+_WEB = re.compile(
+    r"^(?:import|from)\s+(aiohttp|bottle|cherrypy|dash|django|fastapi|flask|gradio|panel|quart|sanic|shiny|starlette|"
+    r"streamlit|tornado)\b",
+    re.M,
+)
+#: How programs are called that are not Python's.
+_CALLED = {".sh": "bash {}", ".R": "Rscript {}", ".r": "Rscript {}", ".jl": "julia {}"}
+_IN_A_FOLDER = re.compile(r"\{(?:input|output)\}(?:\.\w+)*/")
+_SET_UP = ("init.", "setup.", "install.")
+_MOST_NAMES = 5
 INPUT, OUTPUT = "{input}", "{output}"
 
 
@@ -22,7 +34,7 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
         sources: text of the folder's top-level Python files by name.
     """
     if not setting.strip():
-        entry = _entry(sources, listing, problems)
+        entry = _entry(listing, sources, problems)
         return entry, notebook.command(entry) if entry.endswith(notebook.SUFFIX) else ("python", entry, INPUT, OUTPUT)
     try:
         words = shlex.split(setting)
@@ -33,6 +45,8 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
         problems.wrong_input("command holds a line break; write it in one line.")
     if not words[0].strip():
         problems.wrong_input(f"command {setting!r} begins with an empty word.")
+    if any(_IN_A_FOLDER.search(word) for word in words):
+        problems.wrong_input(f"command {setting!r} names files in {INPUT} or {OUTPUT}; each is one file.")
     placeholders = [name for name in (INPUT, OUTPUT) if any(name in word for word in words)]
     is_notebook = words[0].endswith(notebook.SUFFIX)
     if not placeholders and not is_notebook:
@@ -41,7 +55,7 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
         missing = " and ".join(name for name in (INPUT, OUTPUT) if name not in placeholders)
         problems.wrong_input(f"command {setting!r} does not name {missing}; a model needs both files.")
     if words[0].startswith("-") or INPUT in words[0]:
-        words = ["python", _entry(sources, listing, problems), *words]
+        words = ["python", _entry(listing, sources, problems), *words]
     elif words[0].endswith(".py"):
         words = ["python", *words]
     elif is_notebook:
@@ -55,15 +69,16 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
     return entry.removeprefix("./"), tuple(words)
 
 
-def _entry(sources: dict[str, str], listing: Listing, problems: Problems) -> str:
+def _entry(listing: Listing, sources: dict[str, str], problems: Problems) -> str:
     """The first usual name, else the only script with a __main__ guard, else the only one that no other imports.
 
     Where there is no script, the only notebook.
     """
+    services = {name: found[1] for name, text in sources.items() if (found := _WEB.search(text))}
     for name in _USUAL:
-        if name in sources:
+        if name in sources and name not in services:
             return name
-    scripts = [name for name in sources if not _NOT_A_PROGRAM.fullmatch(name)]
+    scripts = [name for name in sources if not _NOT_A_PROGRAM.fullmatch(name) and name not in services]
     guarded = [name for name in scripts if _GUARD.search(sources[name])]
     imported = {module for name in scripts for module in _IMPORT.findall(sources[name])}
     for candidates in (guarded, [name for name in scripts if name.removesuffix(".py") not in imported]):
@@ -73,10 +88,11 @@ def _entry(sources: dict[str, str], listing: Listing, problems: Problems) -> str
     notebooks = [file.path for file in listing.files if "/" not in file.path and file.path.endswith(notebook.SUFFIX)]
     if not scripts and len(notebooks) == 1:
         return notebooks[0]
+    others = _others(listing, services)
     if scripts:
         problems.wrong_folder(
             f"no entry point: none of {looked_for}, and several scripts could be it: {', '.join(guarded or scripts)}. "
-            "Say how to call yours with command, e.g. --command 'python score.py {input} {output}'."
+            f"Say how to call yours with command, e.g. --command 'python score.py {INPUT} {OUTPUT}'.{others}"
         )
     elif notebooks:
         problems.wrong_folder(
@@ -85,7 +101,23 @@ def _entry(sources: dict[str, str], listing: Listing, problems: Problems) -> str
         )
     else:
         problems.wrong_folder(
-            f"no entry point: none of {looked_for}, and no other Python file at the top of the folder. "
-            "Say how to call your program with command, e.g. --command 'Rscript score.R {input} {output}'."
+            f"no entry point: none of {looked_for}, and no other script of Python at the top of the folder. "
+            f"Say how to call your program with command, e.g. --command 'python -m package {INPUT} {OUTPUT}'.{others}"
         )
     return ""
+
+
+def _others(listing: Listing, services: dict[str, str]) -> str:
+    """Say what is there that could be meant, a sentence each, with a space before it."""
+    hidden = [item.path for item in listing.excluded if item.reason == IGNORED and item.path.endswith(".py")]
+    called = [
+        f"{file.path}: --command '{_CALLED[PurePosixPath(file.path).suffix].format(file.path)} {{input}} {{output}}'"
+        for file in listing.files
+        if "/" not in file.path and PurePosixPath(file.path).suffix in _CALLED and not file.path.startswith(_SET_UP)
+    ]
+    sentences = [
+        *(f"{name} is a web service (it imports {what})." for name, what in services.items()),
+        *([f"The .dockerignore leaves out {', '.join(hidden[:_MOST_NAMES])}."] if hidden else []),
+        *([f"There is {', or '.join(called[:_MOST_NAMES])}."] if called else []),
+    ]
+    return "".join(f" {sentence}" for sentence in sentences)

@@ -34,26 +34,31 @@ def write_context(program: Program, dockerfile: str, stream: BinaryIO) -> None:
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         # First, and with a short ASCII name: buildx tells a tar from a Dockerfile by the first header.
         content = text.encode()
-        archive.addfile(_header("Dockerfile", size=len(content)), io.BytesIO(content))
+        archive.addfile(header("Dockerfile", size=len(content)), io.BytesIO(content))
         for folder, files in groups.items():
-            for name in _folders(folder, files):
-                archive.addfile(_header(name, kind=tarfile.DIRTYPE, mode=0o755))
+            for name in folders(folder, files):
+                archive.addfile(header(name, kind=tarfile.DIRTYPE, mode=0o755))
         if program.packages.text:
             listed = program.packages.text.encode()
-            archive.addfile(_header(f"{_FOLDER}/{REQUIREMENTS}", size=len(listed)), io.BytesIO(listed))
+            archive.addfile(header(f"{_FOLDER}/{REQUIREMENTS}", size=len(listed)), io.BytesIO(listed))
         for folder, files in groups.items():
             for file in files:
-                _add(archive, program, f"{folder}/{file.path}", file)
+                add(archive, program.path, f"{folder}/{file.path}", file)
 
 
-def _add(archive: tarfile.TarFile, program: Program, name: str, file: ProgramFile) -> None:
+def add(archive: tarfile.TarFile, root: Path, name: str, file: ProgramFile) -> None:
+    """Add a file of the folder under a name.
+
+    Raises:
+        ProgramError: it is not any more what was inspected.
+    """
     if file.link_target:
-        archive.addfile(_header(name, kind=tarfile.SYMTYPE, mode=0o777, target=file.link_target))
+        archive.addfile(header(name, kind=tarfile.SYMTYPE, mode=0o777, target=file.link_target))
         return
-    content = _Checked(program.path / file.path, file)
+    content = _Checked(root / file.path, file)
     with content:
         # tarfile reads exactly `size` bytes.
-        archive.addfile(_header(name, size=file.size, mode=0o755 if file.executable else 0o644), content)  # type: ignore[arg-type]
+        archive.addfile(header(name, size=file.size, mode=0o755 if file.executable else 0o644), content)  # type: ignore[arg-type]
         content.finish()
 
 
@@ -95,17 +100,19 @@ class _Checked:
         )
 
 
-def _folders(folder: str, files: tuple[ProgramFile, ...]) -> list[str]:
-    """Every folder that holds something, parents first."""
-    names = {folder}
+def folders(folder: str, files: tuple[ProgramFile, ...]) -> list[str]:
+    """List every folder that holds something, `folder` and parents first."""
+    place = f"{folder}/" if folder else ""
+    names = {folder} if folder else set()
     for file in files:
-        names.update(f"{folder}/{parent}" for parent in PurePosixPath(file.path).parents if parent.name)
+        names.update(f"{place}{parent}" for parent in PurePosixPath(file.path).parents if parent.name)
     return sorted(names)
 
 
-def _header(
+def header(
     name: str, *, kind: bytes = tarfile.REGTYPE, size: int = 0, mode: int = 0o644, target: str = ""
 ) -> tarfile.TarInfo:
-    header = tarfile.TarInfo(name)
-    header.type, header.size, header.mode, header.linkname = kind, size, mode, target
-    return header
+    """Return the header of a member that says nothing of when and by whom it was made."""
+    made = tarfile.TarInfo(name)
+    made.type, made.size, made.mode, made.linkname = kind, size, mode, target
+    return made

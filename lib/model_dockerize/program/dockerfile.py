@@ -24,10 +24,20 @@ _INSTALLER = "/run/install"
 #: Of conda's packages; lib/model_installer/conda.py makes it. /opt/conda may be the base image's own.
 _ENVIRONMENT = "/opt/environment"
 _PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[0-9.]*")
+_PIP_CACHE = "/root/.cache/pip"
+#: HOME of the init script; model_runner/room.py shows it to the program.
+_HOME = "/home/model"
+#: What stands in for sudo, which images lack: it runs what follows its options. The script is root's already.
+SUDO_SCRIPT = r'#!/bin/sh\nwhile case "$1" in -u|-g) shift;; -*) ;; *) false;; esac; do shift; done\nexec env "$@"\n'
+_SUDO = (
+    "if ! command -v sudo > /dev/null; then mkdir /tmp/sudo;"
+    f" printf '{SUDO_SCRIPT}' > /tmp/sudo/sudo;"
+    ' chmod +x /tmp/sudo/sudo; export PATH="$PATH:/tmp/sudo"; fi;'
+)
 # Old engines know these without a `# syntax=` line, which would have to be pulled from a registry.
 _CA_BUNDLE = "--mount=type=secret,id=ca-bundle,required=false"
 _MOUNTS = (
-    "--mount=type=cache,target=/root/.cache/pip",
+    f"--mount=type=cache,target={_PIP_CACHE}",
     "--mount=type=secret,id=pip-config,required=false",
     _CA_BUNDLE,
 )
@@ -200,11 +210,19 @@ def _init(program: Program) -> str:
     if not program.init_file:
         return ""
     shell = '"$(command -v bash || command -v sh)"' if program.init_shell == "bash" else "sh"
-    script = f"{shell} {shlex.quote(_path(program.init_file))}"
-    if not program.init_lacks_lists:
-        return _run(*_MOUNTS, *_SECRETS, script)
-    update, clean = "apt-get update &&", "&& rm -rf /var/lib/apt/lists/* /tmp/apt.conf"
-    return _run(*_MOUNTS, *_SECRETS, _APT_CA_BUNDLE, update, script, clean)
+    script = f"mkdir -p {_HOME} && {shell} {shlex.quote(_path(program.init_file))} && chmod -R a+rX {_HOME}"
+    steps = [mount.replace(_PIP_CACHE, f"{_HOME}/.cache/pip") for mount in _MOUNTS]
+    steps += _SECRETS
+    left = []
+    if program.init_calls_sudo:
+        steps.append(_SUDO)
+        left.append("/tmp/sudo")  # noqa: S108  in the image
+    if program.init_lacks_lists:
+        steps += [_APT_CA_BUNDLE, "apt-get update &&"]
+        left += ["/var/lib/apt/lists/*", "/tmp/apt.conf"]  # noqa: S108  the same
+    steps += [script, f"&& rm -rf {' '.join(left)}"] if left else [script]
+    said = "# What the script leaves in HOME, such as fetched weights, the program finds in its own."
+    return f"{said}\nENV HOME={_HOME}\n{_run(*steps)}"
 
 
 def _server(program: Program, server_image: str) -> str:

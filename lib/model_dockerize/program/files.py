@@ -15,6 +15,9 @@ from model_dockerize.program.lfs import is_pointer
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Excluded, ProgramFile
 
+#: Why a file stays out that the folder's own file names.
+IGNORED = ".dockerignore"
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -78,7 +81,7 @@ class _Walk:
         reason = self._reason(path, file, ignored)
         if reason:
             self.excluded.append(Excluded(path, reason))
-            if stat.S_ISDIR(mode) and reason == _IGNORED and self.ignore.takes_back:
+            if stat.S_ISDIR(mode) and reason == IGNORED and self.ignore.takes_back:
                 yield from self.folder(path, matched)
         elif not _is_plain(path):
             self._problems.wrong_folder(
@@ -98,7 +101,7 @@ class _Walk:
         if reason:
             return reason
         if ignored:
-            return _IGNORED
+            return IGNORED
         if _real(file) in self._private:
             return CREDENTIAL
         if credentials.is_named_so(path) and not self.ignore.names(path):
@@ -141,7 +144,6 @@ class _Walk:
         yield ProgramFile(path, size, bool(mode & stat.S_IXUSR), digest)
 
 
-_IGNORED = ".dockerignore"
 _LINE_BREAKING = ("Cc", "Zl", "Zp")  # control characters, line and paragraph separators
 
 

@@ -1,11 +1,12 @@
 """Looks at a program folder once and says everything that is known, or everything that is wrong."""
 
+import codecs
 import re
 from datetime import date
 from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
-from model_dockerize.inside import MOST_TEXT, open_file
+from model_dockerize.inside import MOST_TEXT, oddly_written, open_file
 from model_dockerize.program import (
     command,
     formats,
@@ -28,6 +29,8 @@ from model_dockerize.progress import Progress
 from model_dockerize.settings import ImageSettings, ProgramSettings, SmokeSettings
 
 _INIT_NAMES = ("init.sh", "setup.sh")
+#: Programs of other languages, and images that have them.
+_NOT_PYTHON = {"Rscript": "rocker/r-ver:4", "R": "rocker/r-ver:4", "julia": "julia:1", "node": "node:22-slim"}
 _APT = re.compile(r"\b(apt|apt-get)\b[ \t]+(?:[-\w:=./]+[ \t]+)*?(install|update)\b")
 _DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+~:-]+)?")
 
@@ -48,12 +51,12 @@ def inspect(
         ProgramError: the folder cannot become an image; `details` names every problem, of settings too.
         InputError: only settings are wrong; `details` names every one.
     """
-    root = _folder(program.program_path)
+    root = folder_at(program.program_path)
     problems = Problems()
     listing = list_files(root, tuple(path for path in (program.pip_config, *private) if path), problems)
     if not listing.files:
         problems.wrong_folder("there is nothing in it to ship.")
-    name = image_name(image.image_name, root.name, problems)
+    name = image_name(image.image_name, root.name, problems, progress)
     version = image_version(image.image_version, problems)
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
     is_notebook = entry.endswith(notebook.SUFFIX)
@@ -70,8 +73,13 @@ def inspect(
     said = gravityai_build.read(root, listing, problems)
     packages = _system_packages((*program.system_packages, *said.system_packages), needs, program.base_image, progress)
     _check_packages(packages, problems)
+    if python and not (packages or init_file) and argv and argv[0] in _NOT_PYTHON:
+        problems.wrong_input(
+            f"command calls {argv[0]}, which {base} does not have. Name an image that has it with base-image "
+            f"({_NOT_PYTHON[argv[0]]}), or install it by system-packages or an init script."
+        )
     proof = sample.find(smoke, root, problems)
-    _check_pointers(root, listing, proof.sample, problems)
+    check_pointers(root, listing, proof.sample, problems)
     input_types = (said.input_type,) if said.input_type else proof.input_types
     output_types = (said.output_type,) if said.output_type else proof.output_types
     _check_schema(said.schema, input_types[0], output_types[0], problems)
@@ -95,6 +103,7 @@ def inspect(
         init_reads=init_reads,
         torch_index=program.torch_index,
         init_lacks_lists=_lacks_lists(script.decode("utf-8", "replace")),
+        init_calls_sudo=b"sudo" in script,
         system_packages=packages,
         input_types=input_types,
         output_types=output_types,
@@ -110,11 +119,18 @@ def inspect(
     )
 
 
-def _folder(path: Path) -> Path:
+def folder_at(path: Path) -> Path:
+    """Return the folder with every link followed.
+
+    Raises:
+        ProgramError: there is none.
+    """
     try:
         path.stat()
     except (OSError, ValueError) as error:  # absent, or no path at all, e.g. too long
-        raise ProgramError(f"The program folder {path} does not exist.", "Correct program-path.") from error
+        odd = oddly_written(str(path))
+        remedy = f"{odd}: correct program-path." if odd else "Correct program-path."
+        raise ProgramError(f"The program folder {path} does not exist.", remedy) from error
     if not path.is_dir():
         raise ProgramError(f"The program path {path} is not a folder.", "Give the folder that holds the program.")
     return path.resolve()
@@ -146,6 +162,11 @@ def _init_file(setting: str, listing: Listing, problems: Problems) -> str:
 
 
 def _init_shell(name: str, script: bytes, problems: Problems) -> str:
+    if script.startswith(codecs.BOM_UTF8):
+        problems.wrong_folder(
+            f"{PurePosixPath(name).name} begins with a byte order mark, which no shell takes. "
+            "Save it as UTF-8 without one."
+        )
     first_line, _, rest = script.partition(b"\n")
     if first_line.endswith(b"\r") or b"\r\n" in rest:
         problems.wrong_folder(
@@ -212,7 +233,7 @@ def _check_packages(names: tuple[str, ...], problems: Problems) -> None:
             problems.wrong_input(f"system-packages: {name!r} is no name of a Debian package.")
 
 
-def _check_pointers(root: Path, listing: Listing, proof: Sample | None, problems: Problems) -> None:
+def check_pointers(root: Path, listing: Listing, proof: Sample | None, problems: Problems) -> None:
     """Refuse Git LFS pointers; in the sample, too, which may lie elsewhere or be left out of the image."""
     files = [path for path in (proof.input, proof.expected, proof.mapping) if path] if proof else []
     names = [

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -45,7 +45,13 @@ _VERSIONS = {
 # What `requires-python` is answered from. A fixed list and not today's date: the same folder gives the same image.
 _MAINTAINED = ("3.11", "3.12", "3.13", "3.14")
 _VERSION = re.compile(r"(?:python-|cpython-|python)?(3\.\d{1,2})(?:\.\d{1,3})?")
+#: What pyenv and uv write besides: `3.11.4/envs/rows`, `3.12-dev`, `cpython-3.12.1-linux-x86_64-gnu`.
+_IN_A_FILE = re.compile(rf"{_VERSION.pattern}(?:/envs/\S+|-dev|\+?-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9]+)?")
+_NUMBER = re.compile(r"(?:python-?)?(?!3(?:\.|$))\d+(?:\.\d+)*")
 _IMAGE = re.compile(r"(?:docker\.io/)?(?:library/)?python:(?P<version>3\.\d{1,2})(?:\.\d+)?(?:-[\w.-]+)?(?:@\S+)?")
+#: A version, what says it, and the file of that.
+_Said = tuple[str, str, Path | None]
+_MEANT = "Python version like 3.13 or 3.13.1"
 _PATCHES = range(60)
 # Releases that Debian's mirrors no longer serve (November 2026).
 _GONE = re.compile(r"\b(?:jessie|stretch|buster)\b")
@@ -53,13 +59,7 @@ _GONE = re.compile(r"\b(?:jessie|stretch|buster)\b")
 
 def choose(setting: str, root: Path, packages: Packages, problems: Problems, progress: Progress) -> str:
     """The version as `X.Y`. Sources that say otherwise lose, and a warning names them."""
-    found: list[tuple[str, str, Path | None]] = []  # (version, source, file)
-    if setting:
-        _add(found, setting, "python-version", None, problems.wrong_input)
-    for name in (".python-version", "runtime.txt"):
-        text = _first_line(reading.text(root, name, problems, "replace") or "")
-        if text:
-            _add(found, text, name, root / name, problems.wrong_folder)
+    found = [*_set(setting, problems), *_in_files(root, bool(setting), problems, progress)]
     required, source = _required(root, packages, problems)
     if required is not None and not found:
         version = _answer(required)
@@ -107,18 +107,36 @@ def support_warning(image: str, today: date) -> str:
     return " ".join(sentences)
 
 
-def _add(
-    found: list[tuple[str, str, Path | None]],
-    text: str,
-    source: str,
-    file: Path | None,
-    complain: Callable[[str], None],
-) -> None:
-    match = _VERSION.fullmatch(text)
+def _set(setting: str, problems: Problems) -> Iterator[_Said]:
+    named = _VERSION.fullmatch(setting)
+    if setting and not named:
+        problems.wrong_input(f"python-version says {setting!r}, which is no {_MEANT}.")
+    if setting:
+        yield named[1] if named else DEFAULT, "python-version", None
+
+
+def _in_files(root: Path, is_set: bool, problems: Problems, progress: Progress) -> Iterator[_Said]:
+    """Yield what files say. Other tools read them too, so what is not understood is told, unless an input counts."""
+    for name in (".python-version", "runtime.txt"):
+        text = _first_line(reading.text(root, name, problems, "replace") or "")
+        version = _in_a_file(text)
+        if version:
+            yield version, name, root / name
+        elif text and not is_set and _NUMBER.fullmatch(text):
+            problems.wrong_folder(f"{name} says {text!r}, which is no {_MEANT}. The input python-version wins over it.")
+        elif text and not is_set:
+            progress.warning(f"{name} says {text!r}, which is no {_MEANT}, and is passed over.", root / name)
+
+
+def _in_a_file(text: str) -> str:
+    """Return the version that the line of a file asks for; empty: it names none."""
+    match = _IN_A_FILE.fullmatch(text)
     if match:
-        found.append((match[1], source, file))
-    else:
-        complain(f"{source} says {text!r}, which is no Python version like 3.13 or 3.13.1.")
+        return match[1]
+    try:
+        return _answer(SpecifierSet(text)) if text[:1] in ("<", ">", "=", "~", "!") else ""
+    except InvalidSpecifier:
+        return ""
 
 
 def _first_line(text: str) -> str:

@@ -114,6 +114,7 @@ class Program:
     schema: Schema | None = None
     tests: tuple[ModelTest, ...] = ()
     uses_library: bool = False  # written for the public `gravityai` library
+    init_calls_sudo: bool = False  # the old service's images had it
     torch_index: str = ""  # a further index for packages that are not locked
     init_reads: tuple[str, ...] | None = None  # all that the init script reads of the folder; None: nobody can tell
     license_public_key: str = ""  # whose license keys the model wants; empty: none

@@ -11,7 +11,9 @@ from model_dockerize.settings.batch_file import (
     JobQueueConfig,
     is_batch_file,
     read_batch_file,
+    read_section,
 )
+from model_dockerize.settings.config_ini import folder_of
 from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option, Source
 from model_dockerize.settings.environment import in_action, is_file, warn_of_missing_files
 from model_dockerize.settings.given import Given
@@ -55,11 +57,13 @@ __all__ = [
     "Source",
     "as_found",
     "feeds_itself",
+    "folder_of",
     "in_action",
     "is_batch_file",
     "is_file",
     "read_aws_config",
     "read_batch_file",
+    "read_section",
     "to_settings",
     "warn_of_missing_files",
 ]

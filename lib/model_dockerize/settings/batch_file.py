@@ -8,10 +8,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from model_dockerize.errors import InputError
 from model_dockerize.settings.aws_config import REGION
-from model_dockerize.settings.yaml_sections import Section, read_sections, section_names
+from model_dockerize.settings.yaml_sections import Section, read_sections, section_names, sections_of
 
 #: AWS Batch's own rule for the names of all its things.
 _NAME = (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)")
@@ -55,6 +56,9 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
         "job_queue_name",
     ),
 }
+
+#: Where something would stand if dictionaries were a file.
+_PLACE = re.compile(r"^\., line \d+, ")
 
 Wanted = Mapping[str, tuple[str, ...]]
 #: Sections that are read to register a job definition, and the keys that each must have where it stands in the file.
@@ -164,6 +168,40 @@ def read_batch_file(path: Path, wanted: Wanted) -> BatchFile:
     )
     if problems:
         raise InputError(f"{path} is not right.", "Correct what is listed and run again.", tuple(problems))
+    return made
+
+
+def read_section(source: Path | Mapping[str, Any], name: str, given: Mapping[str, str]) -> BatchFile:
+    """Read one section of a BatchConfig.yml, or of dictionaries with the same keys, for a call that gives some itself.
+
+    Raises:
+        InputError: as `read_batch_file`; or there is no such section.
+    """
+    problems: list[str] = []
+    is_file = isinstance(source, Path)
+    found = (
+        read_sections(source, _KEYS, _right_spelling, problems)
+        if isinstance(source, Path)
+        else sections_of(source, _KEYS, _right_spelling, problems)
+    )
+    what = str(source) if is_file else "The dictionaries"
+    if name not in found:
+        raise InputError(f"{what}: there is no section {name}.", "Describe it there: docs/existing-files.md.")
+    section = found[name]
+    for key, text in given.items():
+        section.give(key, text)
+    section.require(FOR_ENVIRONMENT[name])
+    environment, queue, definition = found.get("comp_env"), found.get("job_queue"), found.get("job_def")
+    made = BatchFile(
+        path=source if isinstance(source, Path) else Path(),
+        compute_environment=_environment(section) if name == "comp_env" else None,
+        job_queue=_queue(section, environment) if name == "job_queue" else None,
+        job_definition=_definition(section) if name == "job_def" else None,
+        job=_job(section, queue, definition) if name == "job" else None,
+    )
+    if problems:
+        told = problems if is_file else [_PLACE.sub("", problem) for problem in problems]
+        raise InputError(f"{what} {'is' if is_file else 'are'} not right.", "Correct what is listed.", tuple(told))
     return made
 
 

@@ -51,9 +51,17 @@ def from_config_ini(path: Path) -> dict[str, Given]:
     return {name: replace(value, source=Source.CONFIG_INI, folder=folder) for name, value in given.items()}
 
 
+def folder_of(program_path: str, base: Path = Path()) -> str:
+    """Return the folder that a program path means, which may also name the Dockerfile in it."""
+    path = Path(program_path)
+    return str(path.parent) if path.name == "Dockerfile" and not (base / path).is_dir() else program_path
+
+
 def _given(ini: Ini, section: str, key: str) -> Given:
     entry, base = ini.get(section, key), ini.path.parent
     text = entry.text.strip()
+    if text and key == "program_path":
+        text = folder_of(text, base)
     if not text and key in _ALWAYS:
         return Given("", entry.where, base, problem=f"it is missing or empty; it is {_ALWAYS[key]}")
     if not text and key in _FLAGS:

@@ -413,8 +413,9 @@ OPTIONS: tuple[Option, ...] = (
         "service",
         Kind.FLAG,
         "false",
-        "Take over a service, task definition family or job definition that somebody else made, which is refused "
-        "otherwise. What no input says of it stays, and destroy leaves it.",
+        "Take over a service, task definition family or job definition that somebody else made, or that runs another "
+        "program (another folder, or one of another repository): refused otherwise. What no input says of it stays, "
+        "and destroy leaves what others made.",
         caller_only=True,
     ),
     Option(

@@ -49,7 +49,8 @@ def read_ini(path: Path, known: Sections) -> Ini:
     try:
         text = read_text(path, workspace_of(path), "utf-8-sig")
     except (OSError, OutsideError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {why_unread(error)}.", "Check the path.") from error
+        remedy = "Save it as UTF-8." if isinstance(error, UnicodeDecodeError) else "Check the path."
+        raise InputError(f"{path} cannot be read: {why_unread(error)}.", remedy) from error
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         parser.read_string(text, source=str(path))

@@ -136,6 +136,7 @@ class ServiceSettings:
     run_number: int  # 0: runs are not ordered
     workflow: str  # whose run_number it is
     given: frozenset[str] = frozenset()  # the fields that an input says; the others are for making only
+    source: str = ""  # which program it is: repository and folder; empty: nobody knows
 
     @property
     def is_alone(self) -> bool:

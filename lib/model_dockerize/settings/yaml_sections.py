@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -41,6 +42,11 @@ class Section:
     def require(self, keys: Collection[str]) -> None:
         """Names every one of the keys that has no value."""
         self.problems += [f"{self.where}: {key} is missing or empty" for key in keys if not self.has(key)]
+
+    def give(self, key: str, text: str) -> None:
+        """Let the key have this value, whatever it has."""
+        mark = yaml.Mark("", 0, 0, 0, "", 0)
+        self.nodes[key] = (key, yaml.ScalarNode("tag:yaml.org,2002:str", text, mark, mark))
 
     def wrong(self, key: str, problem: str) -> None:
         """Names what is wrong with the key's value."""
@@ -116,7 +122,34 @@ def read_sections(
     Raises:
         InputError: the file cannot be read, is not YAML, or not one mapping.
     """
-    root = _mapping(path)
+    return _sections(_mapping(path), path, known, spelling, problems)
+
+
+def sections_of(
+    values: Mapping[str, Any], known: Mapping[str, Collection[str]], spelling: Callable[[str], str], problems: list[str]
+) -> dict[str, Section]:
+    """Return the sections of values that a program hands over, as if a file had them.
+
+    Raises:
+        InputError: one of them is nothing that such a file could hold.
+    """
+    try:
+        root = yaml.compose(yaml.safe_dump(dict(values)), Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(
+            "The dictionaries hold what no YAML can hold.", "Give texts, numbers, lists, mappings."
+        ) from error
+    assert isinstance(root, yaml.MappingNode)  # noqa: S101 - it was a dict
+    return _sections(root, Path(), known, spelling, problems)
+
+
+def _sections(
+    root: yaml.MappingNode | None,
+    path: Path,
+    known: Mapping[str, Collection[str]],
+    spelling: Callable[[str], str],
+    problems: list[str],
+) -> dict[str, Section]:
     sections: dict[str, Section] = {}
     for key, value in _entries(root) if root else ():
         name, line = _key(key), key.start_mark.line + 1

@@ -262,7 +262,7 @@ class Session:
                 raise NotYet(f"the job is still {job.status}")
             return job.status
 
-        return self.wait(look, self._job_timeout, "; a job may take longer with smoke-timeout")
+        return self.wait(look, self._job_timeout, "; if it is not stuck, smoke-timeout gives it longer")
 
     def result(self, expected: bytes | None) -> str:
         got = self.client.result(self._job)

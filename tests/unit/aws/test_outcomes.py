@@ -320,6 +320,38 @@ def test_an_older_run_never_overwrites_a_newer_one(stage: Callable[..., Stage]) 
     assert deploying.run(memory=8192, cpu=2048).outcome == "deployed"
 
 
+def test_another_program_never_takes_a_services_place_unless_that_is_meant(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(steady=20))
+    price, demand = "github.com/org/models//price/src", "github.com/org/models//demand/src"
+    assert deploying.run().outcome == "deployed"  # by a version that did not know what it deploys
+    assert deploying.run(source=price).outcome == "deployed"
+    assert deploying.told.world.tags["model-dockerize:source"] == price
+    del deploying.told.calls[:]
+    other = deploying.run(source=demand, memory=4096)
+    assert other.failure
+    assert other.failure.message == f"Service iris runs another program: {price}. This one is {demand}."
+    assert "image-name, or service" in other.failure.remedy
+    assert "adopt" in other.failure.remedy
+    assert [call for _, call in deploying.told.calls] == ["DescribeServices"]
+    assert deploying.run(memory=4096).outcome == "deployed"  # of an archive, nobody knows what it is
+    assert deploying.run(source=price, memory=8192, cpu=2048).outcome == "deployed"
+    assert deploying.run(source=demand, adopt=True, memory=4096).outcome == "deployed"
+    assert deploying.told.world.tags["model-dockerize:source"] == demand
+    assert deploying.run(source=demand, memory=8192, cpu=2048).outcome == "deployed"
+    del deploying.told.calls[:]
+    assert deploying.run(source=demand, memory=8192, cpu=2048).outcome == "deployed"
+    assert [call for _, call in deploying.told.calls if not call.startswith(("Describe", "List"))] == []
+
+
+def test_a_program_of_a_long_name_has_its_own_tag(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(steady=20))
+    long = "github.com/org/models//" + "ä" * 300
+    assert deploying.run(source=f"{long}/1").outcome == "deployed"
+    assert len(deploying.told.world.tags["model-dockerize:source"]) == 256
+    assert deploying.run(source=f"{long}/1", memory=4096).outcome == "deployed"
+    assert "runs another program" in getattr(deploying.run(source=f"{long}/2").failure, "message", "")
+
+
 def test_an_endpoint_without_thresholds_gets_the_breaker_without_them(
     stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
 ) -> None:

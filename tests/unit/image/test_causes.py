@@ -177,6 +177,21 @@ def test_a_program_is_not_advised_what_only_a_build_can_do(line: str, advice: st
     assert (found != Diagnosis()) == bool(advice)
 
 
+@pytest.mark.parametrize(
+    ("line", "thing"),
+    [
+        ("PermissionError: [Errno 13] Permission denied: 'logs'", "logs"),
+        ("OSError: [Errno 30] Read-only file system: '/program/cache'", "/program/cache"),
+        ("sqlite3.OperationalError: attempt to write a readonly database", "its database"),
+        ("sqlite3.OperationalError: unable to open database file", "its database"),
+    ],
+)
+def test_a_program_that_may_not_write_there_is_told_where_it_may(line: str, thing: str) -> None:
+    found = diagnose_program([line])
+    assert f"may not write {thing}" in found.sentence
+    assert "/tmp" in found.remedy and "mkdir -m 777" in found.remedy
+
+
 def test_a_crash_is_no_error_of_the_last_warning() -> None:
     lines = ("1 WARNING: Library user32 required via ctypes not found", "Segmentation fault")
     assert "crashed" in str(_error("m:1", Failure("[2/2] RUN x", "Segmentation fault (exit code 139)", lines), False))

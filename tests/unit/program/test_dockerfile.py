@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from model_dockerize.errors import InputError
 from model_dockerize.program import Program, render_dockerfile
+from model_dockerize.program.dockerfile import SUDO_SCRIPT
 from model_dockerize.program.types import MARKER, Packages
 
 from .folder import ROOT, SERVER, fill, look
@@ -138,8 +139,42 @@ def test_nothing_that_an_old_engine_does_not_know() -> None:
 def test_apts_lists_are_there_for_an_init_script_that_counts_on_them() -> None:
     with_lists = render_dockerfile(dataclasses.replace(PLAIN, init_lacks_lists=True), SERVER)
     (run,) = [rest for keyword, rest in instructions(with_lists) if keyword == "RUN" and "init.sh" in rest]
-    assert re.search(r"apt-get update && +sh \./init\.sh +&& rm -rf /var/lib/apt/lists", run)
+    assert re.search(r"apt-get update && .*&& sh \./init\.sh && .* +&& rm -rf /var/lib/apt/lists", run)
     assert "apt-get" not in render_dockerfile(PLAIN, SERVER)
+
+
+def test_the_init_script_has_the_home_that_the_program_sees_and_a_cache_of_pip_that_is_in_no_layer() -> None:
+    text = render_dockerfile(PLAIN, SERVER)
+    (run,) = [rest for keyword, rest in instructions(text) if keyword == "RUN" and "init.sh" in rest]
+    assert "\nENV HOME=/home/model\n" in text
+    assert "--mount=type=cache,target=/home/model/.cache/pip" in run
+    assert "mkdir -p /home/model && sh ./init.sh && chmod -R a+rX /home/model" in run
+    assert "HOME=" not in render_dockerfile(dataclasses.replace(PLAIN, init_file=""), SERVER)
+
+
+def test_sudo_is_there_for_an_init_script_that_calls_it_and_in_no_layer() -> None:
+    text = render_dockerfile(dataclasses.replace(PLAIN, init_calls_sudo=True), SERVER)
+    (run,) = [rest for keyword, rest in instructions(text) if keyword == "RUN" and "init.sh" in rest]
+    assert "command -v sudo" in run and run.endswith("&& rm -rf /tmp/sudo")
+    assert "sudo" not in render_dockerfile(PLAIN, SERVER)
+
+
+@pytest.mark.parametrize(
+    ("called", "printed"),
+    [
+        ("sudo echo a", "a\n"),
+        ("sudo -E -H echo 'a b'", "a b\n"),
+        ("sudo -u root -n echo a", "a\n"),
+        ("sudo X=1 sh -c 'echo $X'", "1\n"),
+    ],
+)
+def test_the_stand_in_for_sudo_runs_what_follows_its_options(tmp_path: Path, called: str, printed: str) -> None:
+    script = tmp_path / "sudo"
+    script.write_bytes(subprocess.run(["printf", SUDO_SCRIPT], capture_output=True, check=True).stdout)
+    script.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", called], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == printed
 
 
 def test_order_keeps_caches() -> None:
@@ -212,7 +247,7 @@ _text = _anything | _tricky
 _name = _text.map(lambda text: text.replace("/", "_")).filter(lambda text: text not in (".", ".."))
 _path = st.lists(_name, min_size=1, max_size=3).map("/".join)
 _requirements = _path.filter(lambda text: "\\" not in text)
-_EXPECTED = ["FROM", "USER", "ENV", "ENV", "WORKDIR", "ARG", "COPY", "RUN", "COPY", "RUN", "ARG", "ENV", "ENV"]
+_EXPECTED = ["FROM", "USER", "ENV", "ENV", "WORKDIR", "ARG", "COPY", "RUN", "COPY", "ENV", "RUN", "ARG", "ENV", "ENV"]
 _EXPECTED += ["COPY", "RUN", "ARG", "RUN", "ENV"]
 _EXPECTED += ["LABEL", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"]
 
@@ -235,9 +270,10 @@ def test_nothing_breaks_out(requirements: str, init: str, called: str, words: li
     assert copied(found[6][1]) == ([f"./{requirements}"], f"/program/{folder}/" if folder else "/program/")
     assert copied(found[8][1]) == (["./"], "/program/")
     assert shlex.split(found[7][1])[-2:] == ["-r", f"./{requirements}"]
-    assert shlex.split(found[9][1])[-2:] == ["sh", f"./{init}"]
-    assert shlex.split(found[14][1]) == ["/opt/model-server/model-server", "prepare", called]
-    server, verb, manifest = json.loads(found[16][1])
+    assert found[9] == ("ENV", "HOME=/home/model")
+    assert f"&& sh {shlex.quote(f'./{init}')} && chmod" in found[10][1]
+    assert shlex.split(found[15][1]) == ["/opt/model-server/model-server", "prepare", called]
+    server, verb, manifest = json.loads(found[17][1])
     assert (server, verb) == ("/opt/model-server/model-server", "manifest")
     assert json.loads(manifest)["command"] == list(program.command)
     assert json.loads(manifest)["input_types"] == [media]
@@ -275,7 +311,7 @@ def test_the_sample_of_the_image_proves_how_the_program_may_be_run(tmp_path: Pat
         "mapped": look(fill(tmp_path / "b", mapped)),
         "ignored": look(fill(tmp_path / "c", ignored)),
         "elsewhere": look(fill(tmp_path / "d", {"main.py": ""}), smoke_input=tmp_path / "input.txt"),
-        "R": look(fill(tmp_path / "e", files), command="Rscript x.R {input} {output}"),
+        "R": look(fill(tmp_path / "e", files), command="Rscript-4 x.R {input} {output}"),
         "forced": dataclasses.replace(proved, runner_mode="warm"),
     }
     found = {}

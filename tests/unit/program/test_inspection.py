@@ -39,7 +39,7 @@ def test_entry_point(tmp_path: Path, files: dict[str, str], entry: str) -> None:
         ("score.py --in={input} --out={output}", "score.py", "python|score.py|--in={input}|--out={output}"),
         ("-i {input} -o {output}", "main.py", "python|main.py|-i|{input}|-o|{output}"),
         ("{input} {output} --fast", "main.py", "python|main.py|{input}|{output}|--fast"),
-        ("Rscript 'my score.R'", "my score.R", "Rscript|my score.R|{input}|{output}"),
+        ("Rscript-4 'my score.R'", "my score.R", "Rscript-4|my score.R|{input}|{output}"),
         ("cp", "", "cp|{input}|{output}"),
         ("python -m package", "", "python|-m|package|{input}|{output}"),
     ],
@@ -47,6 +47,46 @@ def test_entry_point(tmp_path: Path, files: dict[str, str], entry: str) -> None:
 def test_command(tmp_path: Path, command: str, entry: str, argv: str) -> None:
     program = look(fill(tmp_path, {"main.py": "", "score.py": "", "my score.R": ""}), command=command)
     assert (program.entry, program.command) == (entry, tuple(argv.split("|")))
+
+
+@pytest.mark.parametrize(
+    ("files", "entry"),
+    [
+        ({"app.py": "from flask import Flask\n", "score.py": ""}, "score.py"),
+        ({"main.py": "import streamlit as st\n", "predict.py": ""}, "predict.py"),
+        ({"main.py": "def serve():\n    import fastapi\n"}, "main.py"),
+        ({"hubconf.py": "", "score.py": ""}, "score.py"),
+    ],
+)
+def test_what_is_no_program_of_two_files_is_not_taken_for_one(
+    tmp_path: Path, files: dict[str, str], entry: str
+) -> None:
+    assert look(fill(tmp_path, files)).entry == entry
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"app.py": "import gradio\n"}, "app.py is a web service (it imports gradio)."),
+        ({"main.py": "", ".dockerignore": "*\n!rows\n", "rows/x.py": ""}, "The .dockerignore leaves out main.py."),
+        ({"run.sh": "", "init.sh": ""}, "There is run.sh: --command 'bash run.sh {input} {output}'."),
+        ({"score.R": ""}, "There is score.R: --command 'Rscript score.R {input} {output}'."),
+        ({"hubconf.py": "", "rows/x.py": ""}, "python -m package {input} {output}"),
+    ],
+)
+def test_without_an_entry_point_what_is_there_is_named(tmp_path: Path, files: dict[str, str], said: str) -> None:
+    with pytest.raises(ProgramError, match="no entry point") as caught:
+        look(fill(tmp_path, files))
+    assert said in caught.value.details[0]
+    assert "init.sh:" not in caught.value.details[0]
+
+
+def test_a_command_of_another_language_needs_an_image_that_has_it(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"score.R": ""})
+    with pytest.raises(InputError, match=r"calls Rscript, which python:3\.13-slim-trixie does not have.*rocker/r-ver"):
+        look(folder, command="Rscript score.R")
+    assert look(folder, command="Rscript score.R", base_image="rocker/r-ver:4").command[0] == "Rscript"
+    assert look(folder, command="Rscript score.R", system_packages=("r-base-core",)).command[0] == "Rscript"
 
 
 def test_arguments_alone_need_an_entry_point(tmp_path: Path) -> None:
@@ -63,6 +103,7 @@ def test_arguments_alone_need_an_entry_point(tmp_path: Path) -> None:
         ("./nowhere.sh {input} {output}", "'nowhere.sh', which is not in the folder"),
         ("python 'main.py", "cannot be split"),
         ("python 'a\nb'", "line break"),
+        ("main.py {input} {output}/result.csv", "names files in {input} or {output}; each is one file"),
     ],
 )
 def test_wrong_command(tmp_path: Path, command: str, complaint: str) -> None:
@@ -193,6 +234,11 @@ def test_init_script_of_windows(tmp_path: Path) -> None:
         look(fill(tmp_path, {"main.py": "", "init.sh": "echo a\r\n"}))
 
 
+def test_an_init_script_with_a_byte_order_mark_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProgramError, match="byte order mark"):
+        look(fill(tmp_path, {"main.py": "", "init.sh": "\ufeff#!/bin/bash\n"}))
+
+
 @pytest.mark.parametrize(
     ("files", "setting", "version", "warnings"),
     [
@@ -270,11 +316,38 @@ def test_a_debian_release_that_left_the_mirrors_is_told(image: str, gone: bool) 
 
 @pytest.mark.parametrize("content", ["pypy3.9", "2.7", "3", "latest; rm -rf /"])
 def test_unreadable_python_version(tmp_path: Path, content: str) -> None:
-    with pytest.raises(ProgramError, match="no Python version"):
-        look(fill(tmp_path, {"main.py": "", ".python-version": content}))
-    (tmp_path / ".python-version").unlink()
     with pytest.raises(InputError, match="no Python version"):
-        look(tmp_path, python_version=content)
+        look(fill(tmp_path, {"main.py": ""}), python_version=content)
+
+
+@pytest.mark.parametrize("content", ["2.7", "python-2.7.18", "4.0"])
+def test_a_python_that_is_none_of_ours_is_refused_unless_an_input_says_another(tmp_path: Path, content: str) -> None:
+    folder = fill(tmp_path, {"main.py": "", "runtime.txt": content})
+    with pytest.raises(ProgramError, match="python-version wins over it"):
+        look(folder)
+    assert look(folder, python_version="3.12").python_version == "3.12"
+
+
+@pytest.mark.parametrize(
+    ("content", "version"),
+    [
+        ("3.11.4/envs/rows", "3.11"),
+        ("3.12-dev", "3.12"),
+        (">=3.11", "3.11"),
+        ("cpython-3.12.1-linux-x86_64-gnu", "3.12"),
+        ("cpython@3.12", ""),
+        *((name, "") for name in ("rows-env-3.11.4", "miniconda3-4.7.12", "system", "pypy3.10-7.3.15", "3.13t", "3")),
+        ("r-4.2-2022-10-01", ""),
+    ],
+)
+def test_what_other_tools_write_about_python(tmp_path: Path, content: str, version: str) -> None:
+    """Their file may hold the name of an environment, which says no version: the folder is not wrong for that."""
+    folder = fill(tmp_path, {"main.py": "", ".python-version": content})
+    heard, silent = Heard(), Heard()
+    assert look(folder, heard).python_version == (version or "3.13")
+    assert [f"{content!r}" in warning for warning in heard.warnings] == ([] if version else [True])
+    assert look(folder, silent, python_version="3.14").python_version == "3.14"
+    assert [warning for warning in silent.warnings if "passed over" in warning] == []
 
 
 @pytest.mark.parametrize(
@@ -302,7 +375,11 @@ def test_base_image_overrules(tmp_path: Path) -> None:
         ("ÄÖÜß", "aeoeuess"),
         ("Été_2024.final", "ete-2024-final"),
         ("__x__", "x"),
-        ("模型", "model"),
+        ("模型", "model-c98e118e"),
+        ("数据模型", "model-25813f5a"),
+        ("модель v2", "v2-47e28f15"),
+        ("___", "model-bda25155"),
+        ("x" * 200, f"{'x' * 119}-aa20c23e"),
     ],
 )
 def test_image_name_of_a_folder(tmp_path: Path, folder: str, name: str) -> None:
@@ -380,7 +457,7 @@ def test_mapping_files_that_cannot_be_meant(tmp_path: Path, names: list[str], sa
 def test_all_problems_at_once(tmp_path: Path) -> None:
     folder = fill(
         tmp_path,
-        {"a.py": "", "b.py": "", ".python-version": "x", "init.sh": "", "setup.sh": "", "smoke/expected.csv": ""},
+        {"a.py": "", "b.py": "", ".python-version": "2", "init.sh": "", "setup.sh": "", "smoke/expected.csv": ""},
     )
     with pytest.raises(ProgramError) as caught:
         look(

@@ -76,6 +76,31 @@ def test_a_job_gets_a_new_home_whatever_the_last_did_with_it(here: room.Room, tm
     assert tmp_path.is_dir()
 
 
+def test_what_the_init_script_left_in_its_home_is_in_that_of_each_job_to_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = tmp_path / "home"
+    for name in ("nltk_data/words", ".cache/hub/model", ".config"):
+        path = image / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name, encoding="utf-8")
+    monkeypatch.setattr(room, "IMAGE_HOME", str(image))
+    made = room.Room(place(tmp_path / "jobs"))
+    home = Path(made.home)
+    for _ in range(2):
+        assert names(home) == [".cache", ".config", "nltk_data"]
+        assert (home / "nltk_data/words").read_text(encoding="utf-8") == "nltk_data/words"
+        assert (home / ".cache/hub/model").read_text(encoding="utf-8") == ".cache/hub/model"
+        (home / ".cache/of this job").mkdir()
+        (home / "words").touch()
+        (home / "nltk_data").unlink()
+        made.renew()
+    made.leave()
+    assert not home.exists()
+    assert (image / "nltk_data/words").is_file()
+    assert names(image / ".cache") == ["hub"]
+
+
 def test_what_is_ours_in_shared_places_goes_but_what_was_there_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,8 @@ from model_dockerize.settings import BatchSettings, as_found
 _PLACE, _NETWORK = frozenset(("security_groups", "subnets", "vpc", "zones")), ("subnets", "securityGroupIds")
 _LINKED_ROLE = "AWSServiceRoleForBatch"
 #: What Batch changes without replacing instances.
+#: Of a new environment for which nobody says how many.
+_VCPUS = 128
 _SCALING = ("maxvCpus", "minvCpus", "serviceRole", "state", "status")
 
 
@@ -52,7 +54,6 @@ def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
     return ComputeEnvironment(there["computeEnvironmentArn"], name, changed=False)
 
 
-@finds_what_was_lost
 def ensure_compute_environment(
     aws: Aws,
     settings: BatchSettings,
@@ -73,20 +74,39 @@ def ensure_compute_environment(
         BatchError: AWS says INVALID; the reason is in it.
     """
     name = settings.compute_environment
-    what = f"compute environment {name}"
-    with translate(what):
-        there = once_gone(aws, what, lambda: environment_of(aws, name), progress, sleep)
+    there = _found(aws, name, progress, sleep)
     if there and TAG not in there.get("tags", {}):
         return _others(aws, name, there, progress)
     if there:
         settings = as_found(settings, of_environment(there))
     wanted = compute_resources(settings, network, platform)
+    if there and not settings.given & _PLACE:
+        wanted |= {key: there["computeResources"][key] for key in _NETWORK if key in there["computeResources"]}
     if not wanted["type"].startswith("FARGATE"):
         wanted["instanceRole"] = ensure_instance_profile(aws, settings.instance_role, progress)
     role = given_role(aws, settings.service_role, "service-role") if settings.service_role else ""
+    return converge_environment(aws, name, wanted, role, progress, sleep)
+
+
+@finds_what_was_lost
+def converge_environment(
+    aws: Aws, name: str, wanted: dict[str, Any], role: str, progress: Progress, sleep: Sleep = time.sleep
+) -> ComputeEnvironment:
+    """The compute environment `name` with the `computeResources` that are wanted. Asks nobody but Batch.
+
+    Args:
+        wanted: without maxvCpus, a new one may have 128, and others keep theirs.
+        role: by which Batch acts; empty: its own of a new one, else as it is.
+
+    Raises:
+        InputError: one of that name exists, of a kind that cannot become the wanted one.
+        BatchError: AWS says INVALID; the reason is in it.
+    """
+    what = f"compute environment {name}"
+    there = _found(aws, name, progress, sleep)
+    if there and TAG not in there.get("tags", {}):
+        return _others(aws, name, there, progress)
     with translate(what):
-        if there and not settings.given & _PLACE:
-            wanted |= {key: there["computeResources"][key] for key in _NETWORK if key in there["computeResources"]}
         differing = _differing(there, wanted, role) if there else ()
         if there:
             _check_changes(name, there, wanted, differing)
@@ -96,7 +116,7 @@ def ensure_compute_environment(
                 computeEnvironmentName=name,
                 type="MANAGED",
                 state="ENABLED",
-                computeResources=wanted,  # type: ignore[arg-type]
+                computeResources={"maxvCpus": _VCPUS, **wanted},  # type: ignore[arg-type]
                 tags={TAG: BATCH, **aws.tags},
                 **own,
             )
@@ -116,6 +136,12 @@ def ensure_compute_environment(
     ]
     aws.settled(progress, action, "compute environment", name, *fields)
     return ComputeEnvironment(arn, name, changed=there is None or bool(differing))
+
+
+def _found(aws: Aws, name: str, progress: Progress, sleep: Sleep) -> Any:
+    what = f"compute environment {name}"
+    with translate(what):
+        return once_gone(aws, what, lambda: environment_of(aws, name), progress, sleep)
 
 
 def _others(aws: Aws, name: str, there: Any, progress: Progress) -> ComputeEnvironment:

@@ -40,7 +40,6 @@ class JobDefinition:
     log_group: str = ""  # of its jobs, where it was there before
 
 
-@finds_what_was_lost
 def ensure_job_definition(
     aws: Aws,
     batch: BatchSettings,
@@ -62,12 +61,25 @@ def ensure_job_definition(
         InputError: Fargate has no such size, or not this architecture; or the definition is somebody else's.
         BatchError: Batch did not take it.
     """
-    name = legal_name(name, 128)
-    wanted = job_definition(batch, name, container, command, parameters)
+    wanted = job_definition(batch, legal_name(name, 128), container, command, parameters)
+    return register(aws, wanted, progress, container.adopt, container.runtime.fresh_roles)
+
+
+@finds_what_was_lost
+def register(
+    aws: Aws, wanted: dict[str, Any], progress: Progress, adopt: bool, fresh_roles: bool = False
+) -> JobDefinition:
+    """Have a revision that is as the RegisterJobDefinition request `wanted` says: the latest, or a new one.
+
+    Raises:
+        InputError: the definition is somebody else's.
+        BatchError: Batch did not take it.
+    """
+    name = wanted["jobDefinitionName"]
     operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
     with translate(f"job definition {name}"):
         latest = _latest(aws, name)
-        _check_ours(name, latest, container.adopt)
+        _check_ours(name, latest, adopt)
         if latest:
             wanted = carried.job_definition(operation.input_shape, wanted, latest)
         wanted["tags"] = {**(latest or {}).get("tags", {}), TAG: BATCH, **aws.tags}
@@ -77,7 +89,7 @@ def ensure_job_definition(
             return JobDefinition(latest["jobDefinitionArn"], name, latest["revision"], existed=True, changed=False)
     try:
         with translate(f"job definition {name}"):
-            made = once_assumable(lambda: aws.batch.register_job_definition(**wanted), container.runtime.fresh_roles)
+            made = once_assumable(lambda: aws.batch.register_job_definition(**wanted), fresh_roles)
     except AwsError as error:
         raise BatchError(str(error), error.remedy, error.details) from error
     why = f" ({', '.join(differing)})" if differing else ""

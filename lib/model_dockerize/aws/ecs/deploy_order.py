@@ -1,42 +1,59 @@
-"""Which run may deploy: an older one never overwrites a newer one. The service itself remembers, in its tags."""
+"""Which run may deploy: one of the same program, and no older one. The service itself remembers, in its tags."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from model_dockerize.aws.client.names import TAG
-from model_dockerize.errors import SupersededError
+from model_dockerize.errors import InputError, SupersededError
 from model_dockerize.settings import ServiceSettings
 
-_COMMIT, _RUN, _WORKFLOW = f"{TAG}:commit", f"{TAG}:run", f"{TAG}:workflow"
+_COMMIT, _RUN, _WORKFLOW, _SOURCE = f"{TAG}:commit", f"{TAG}:run", f"{TAG}:workflow", f"{TAG}:source"
+
+_LONGEST, _DIGITS = 256, 16  # characters of a tag's value, and of a hash at the end of one that is longer
 
 
 @dataclass(frozen=True)
 class RunOrder:
-    """Where a run stands among the others that deploy the same service."""
+    """Where a run stands among the others that deploy the same service, and what it deploys."""
 
     commit: str  # empty: not known
     number: int  # 0: runs are not ordered
     workflow: str  # only numbers of the same workflow can be compared
+    source: str = ""  # repository and folder of the program; empty: not known
+    adopts: bool = False  # the service may be another program's
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> "RunOrder":
         """As the inputs (in GitHub Actions: the runner) say."""
-        return cls(settings.commit, settings.run_number, settings.workflow)
+        return cls(settings.commit, settings.run_number, settings.workflow, settings.source, settings.adopt)
 
     def tags(self) -> dict[str, str]:
-        """What the service is tagged with; empty values are left out."""
-        values = {_COMMIT: self.commit, _RUN: str(self.number or ""), _WORKFLOW: self.workflow}
+        """Return what a new service is tagged with; empty values are left out."""
+        values = {_COMMIT: self.commit, _RUN: str(self.number or ""), _WORKFLOW: self.workflow, _SOURCE: self.source}
         return {key: _legal(value) for key, value in values.items() if value}
+
+    def missing(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """Return the tags that a service lacks; a run outside of the order leaves those of the order alone."""
+        own = self.tags() if self.number else {key: value for key, value in self.tags().items() if key == _SOURCE}
+        return {key: value for key, value in own.items() if tags.get(key) != value}
 
 
 def check_order(name: str, order: RunOrder, tags: Mapping[str, str]) -> None:
-    """Refuses an older run than the one that deployed the service `name`, whose tags are `tags`.
+    """Refuse another program than the one that the service `name`, whose tags are `tags`, has run, and an older run.
 
     Raises:
+        InputError: another program was deployed as this service.
         SupersededError: a run with a higher number of the same workflow deployed it.
     """
+    other = tags.get(_SOURCE, "")
+    if other and order.source and other != _legal(order.source) and not order.adopts:
+        raise InputError(
+            f"Service {name} runs another program: {other}. This one is {_legal(order.source)}.",
+            "Give this one a name of its own (image-name, or service). If it takes the other's place: adopt.",
+        )
     there = tags.get(_RUN, "")
     if not order.number or not there.isdigit() or tags.get(_WORKFLOW, "") != _legal(order.workflow):
         return
@@ -55,4 +72,9 @@ def tags_of(service: Any) -> dict[str, str]:
 
 
 def _legal(value: str) -> str:
-    return re.sub(r"[^\w\s+=.:/@-]", "_", value)[:256]
+    legal = re.sub(r"[^\w\s+=.:/@-]", "_", value)
+    return legal if len(legal) <= _LONGEST else f"{legal[: _LONGEST - _DIGITS]}{_digest(value)}"
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()[:_DIGITS]

@@ -197,11 +197,11 @@ def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progr
     """Tags the service as this run's. Before the update: a run killed in between is finished by itself or a newer."""
     check_order(name, order, tags_of(there))
     has = tags_of(there)
-    wanted = order.tags() if order.number else {}
+    wanted = order.missing(has)
     if TAG not in has:
         wanted |= {TAG: SERVICE, ADOPTED: "true"}
         progress.info(f"service {name}: taken over. The tag {ADOPTED} says that destroy leaves it.")
-    missing: Any = [{"key": key, "value": value} for key, value in wanted.items() if has.get(key) != value]
+    missing: Any = [{"key": key, "value": value} for key, value in wanted.items()]
     if missing:
         aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=missing)
 

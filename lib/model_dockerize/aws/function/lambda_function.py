@@ -38,7 +38,7 @@ def _job(source: Mapping[str, Any], output: str) -> tuple[str, dict[str, str]]:
     file = key.rsplit("/", 1)[-1]
     stem = file.rsplit(".", 1)[0] or file
     # A name of Batch begins with a letter or digit and has at most 128 characters.
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:128] or "job"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", file.strip(".").split(".", 1)[0]).strip("-_")[:128] or "job"
     return name, {
         "infile": file,
         "input": f"s3://{source['bucket']['name']}/{key}",

@@ -115,6 +115,11 @@ RUNNING = (
         "Write below /tmp, or make a folder for it in init-file: `mkdir -m 777 NAME`.",
     ),
     Cause(
+        "attempt to write a readonly database|unable to open database file",
+        "The program may not write its database: the folder of that is not its own.",
+        "Copy it below /tmp and open it there, or make a folder for it in init-file: `mkdir -m 777 NAME`.",
+    ),
+    Cause(
         r"FileNotFoundError: \[Errno 2\] No such file or directory: '(?P<thing>[\w.+-]+)'|"
         r"(?:sh|bash): (?:line )?\d+: (?P<thing2>[\w.+-]+): (?:command )?not found",
         "",

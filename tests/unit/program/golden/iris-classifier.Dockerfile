@@ -28,13 +28,15 @@ RUN --mount=type=bind,from=localhost/model-dockerize/model-server:1.2.3,source=/
 
 COPY ["${MODEL_CONTEXT}/", "/program/"]
 
-RUN --mount=type=cache,target=/root/.cache/pip \
+# What the script leaves in HOME, such as fetched weights, the program finds in its own.
+ENV HOME=/home/model
+RUN --mount=type=cache,target=/home/model/.cache/pip \
     --mount=type=secret,id=pip-config,required=false \
     --mount=type=secret,id=ca-bundle,required=false \
     if [ -f /run/secrets/pip-config ]; then export PIP_CONFIG_FILE=/run/secrets/pip-config; fi; \
     if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle REQUESTS_CA_BUNDLE=/run/secrets/ca-bundle; fi; \
     export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1; \
-    sh ./init.sh
+    mkdir -p /home/model && sh ./init.sh && chmod -R a+rX /home/model
 
 # The program keeps the base image's LD_PRELOAD; the server, with a C library of its own, goes without.
 ARG LD_PRELOAD

@@ -1,0 +1,52 @@
+"""Says which program a folder holds, in words that are the same on every computer that has its repository."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from model_dockerize.inside import OutsideError, read_text
+
+_SECTION = re.compile(r"\s*\[\s*(?P<name>[^\]]*?)\s*\]")
+_URL = re.compile(r"\s*url\s*=\s*(?P<url>\S+)\s*", re.IGNORECASE)
+_HOST, _PATH = r"(?P<host>\w[\w.-]*)", r"/*(?P<path>\S+?)(?:\.git)?/*"
+#: `https://host:443/path`, and `user@host:path`. What stands before an @ may be a token.
+_PLACES = (
+    re.compile(rf"[a-z][a-z0-9+.-]*://(?:[^/\s]*@)?{_HOST}(?::\d+)?/{_PATH}"),
+    re.compile(rf"(?:[^/:\s]*@)?{_HOST}:(?!//){_PATH}"),
+)
+
+
+def origin(folder: Path, environment: Mapping[str, str]) -> str:
+    """Return repository and folder, such as `github.com/org/models//iris`; without a repository, two folders' names.
+
+    Args:
+        folder: the program's, with every link followed.
+        environment: of the run; in GitHub Actions it knows the repository, too.
+    """
+    root = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
+    repository = _of_git(root) if root else ""
+    if not repository and (named := environment.get("GITHUB_REPOSITORY")):
+        host = urlsplit(environment.get("GITHUB_SERVER_URL", "")).hostname or "github.com"
+        repository = f"{host}/{named}".lower()
+        root = root or Path(environment.get("GITHUB_WORKSPACE") or folder).resolve()
+    if not (repository and root and folder.is_relative_to(root)):
+        return "/".join(folder.parts[-2:]).lstrip("/")
+    inside = folder.relative_to(root).as_posix()
+    return repository if inside == "." else f"{repository}//{inside}"
+
+
+def _of_git(root: Path) -> str:
+    """Return host and path of the checkout's remote `origin`; empty: it has none that could be read."""
+    try:
+        lines = read_text(root / ".git" / "config", root, errors="replace").splitlines()
+    except (OSError, OutsideError):
+        return ""
+    section = ""
+    for line in lines:
+        if heading := _SECTION.match(line):
+            section = heading["name"]
+        elif section == 'remote "origin"' and (found := _URL.fullmatch(line)):
+            place = next(filter(None, (pattern.fullmatch(found["url"]) for pattern in _PLACES)), None)
+            return f"{place['host']}/{place['path']}".lower() if place else ""
+    return ""

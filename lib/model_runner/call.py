@@ -1,0 +1,82 @@
+"""A command as a job calls it, and which of the files that it wrote is the result.
+
+Input and output have names without an ending. A word such as {output}.png says how the output's shall end, {input}.csv
+the input's: some programs read and write by it, and some libraries append one by themselves.
+"""
+
+import os
+import re
+from typing import Any, Dict, List, Optional, Sequence
+
+from model_runner.data import remove
+from model_runner.room import names
+
+_MARK = re.compile(r"\{(input|output)\}((?:\.\w+)*)", re.ASCII)
+_MOST_NAMES = 10
+NOTHING = "The program ended without an error but wrote no output file."
+
+
+class Call:
+    """The words of a command."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        """Looks for endings in them."""
+        self._command = command
+        found = [mark for word in command for mark in _MARK.findall(word)]
+        self._input_endings = sorted({ending for name, ending in found if name == "input" and ending})
+        outputs = [ending for name, ending in found if name == "output"]
+        self._output_ending = "" if "" in outputs else next(iter(outputs), "")
+
+    def fill(self, request: Dict[str, Any]) -> List[str]:
+        """Returns the argv of a job, and lets its input be found under every ending.
+
+        Raises:
+            OSError: there is no room for a link.
+        """
+        linked = request["output"] + "-input"
+        for ending in self._input_endings:
+            remove(linked + ending)
+            os.symlink(os.path.abspath(request["input"]), linked + ending)
+
+        def path(mark: "re.Match[str]") -> str:
+            name, ending = mark.groups()
+            base = request["output"] if name == "output" else linked if ending else request["input"]
+            return "{}{}".format(base, ending)
+
+        return [_MARK.sub(path, word) for word in self._command]
+
+    def place(self, output: str) -> str:
+        """Returns where the program is to write what will be at `output`."""
+        return output + self._output_ending
+
+
+def settle(output: str, place: str) -> Optional[str]:
+    """Puts the result at `output`, under whatever ending it was written; returns what is wrong, if anything is.
+
+    Args:
+        place: where the program was to write it.
+    """
+    written = next((path for path in (place, output) if os.path.isfile(path)), None)
+    if written is None:
+        folder, name = os.path.split(output)
+        others = sorted(other for other in names(folder) if other.startswith(name + "."))
+        others = [other for other in others if os.path.isfile(os.path.join(folder, other))]
+        if len(others) != 1:
+            return _problem(output, [other[len(name) :] for other in others])
+        written = os.path.join(folder, others[0])
+    if written != output:
+        remove(output)
+        os.rename(written, output)
+    return None
+
+
+def _problem(output: str, endings: List[str]) -> str:
+    if endings:
+        names = ", ".join("{output}" + ending for ending in endings[:_MOST_NAMES])
+        return (
+            "The program wrote no output file, but several beside it: {}. Name the one that is the result in the "
+            "command.".format(names)
+        )
+    if os.path.isdir(output):
+        return "The program made a folder at its output path. A result is one file: let the program pack the folder."
+    return NOTHING
