@@ -68,6 +68,15 @@ def test_a_lock_of_pixi(tmp_path: Path) -> None:
     assert text.index("--conda") < text.index(f"--no-deps -r ./{REQUIREMENTS}")
 
 
+def test_a_lock_of_pixi_is_for_the_platform_that_is_built(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"main.py": "", "pixi.lock": PIXI})
+    program = look(folder, platforms=("linux/arm64",))
+    assert program.packages.text.splitlines()[1:] == ["b @ https://e.org/b-2.zip \\", f"    --hash={HASH}"]
+    (folder / "pixi.lock").write_text(PIXI.replace("linux-aarch64", "osx-arm64"))
+    with pytest.raises(ProgramError, match="locked for linux-64, osx-arm64: add linux-aarch64 to the platforms"):
+        look(folder, platforms=("linux/arm64",))
+
+
 def test_packages_of_conda(tmp_path: Path) -> None:
     content = """name: x
 channels: [conda-forge, nodefaults, 'https://e.org/c']

@@ -94,7 +94,9 @@ def find(
     extras, groups = (
         frozenset(map(canonicalize_name, names)) for names in (settings.extras, settings.dependency_groups)
     )
-    folder = replace(_folder(root, listing, bool(init_file), problems), extras=extras, groups=groups)
+    platform = next(iter(settings.platforms), "")
+    found = _folder(root, listing, bool(init_file), problems)
+    folder = replace(found, extras=extras, groups=groups, platform=platform)
     packages: Packages | None = Packages()
     try:
         if setting and setting != NONE:

@@ -26,6 +26,7 @@ class Folder:
     has_init_script: bool = False
     extras: frozenset[str] = frozenset()  # of the project, that are installed besides; canonical names
     groups: frozenset[str] = frozenset()  # the same of dependency groups
+    platform: str = ""  # that the image is for; empty: no input says it
 
     def choose(self, file: str, extras: Iterable[str], groups: Iterable[str]) -> None:
         """Check that a file has what is chosen of its extras and groups.

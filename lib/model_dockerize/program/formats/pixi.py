@@ -17,6 +17,7 @@ LOCK, FILE = "pixi.lock", "pixi.toml"
 _VERSIONS = (6, 7)
 _REMEDY = "pixi lock"
 _MACHINES = {"linux-64": "x86_64", "linux-aarch64": "aarch64"}
+_PLATFORMS = {"linux/amd64": ("linux-64",), "linux/arm64": ("linux-aarch64",)}
 _PUBLIC = re.compile(r"files\.pythonhosted\.org")  # its files are on every mirror by name, version and hash
 
 
@@ -33,11 +34,12 @@ def read(folder: Folder) -> Packages | None:
     lock = _load(folder)
     environment = table(lock.get("environments", {}), LOCK, "environments").get("default", {})
     platforms = table(table(environment, LOCK, "its environment default").get("packages", {}), LOCK, "packages")
-    ours = {name: tables(platforms[name], LOCK, name) for name in _MACHINES if name in platforms}
+    wanted = _PLATFORMS.get(folder.platform, tuple(_MACHINES))
+    ours = {name: tables(platforms[name], LOCK, name) for name in wanted if name in platforms}
     if not ours:
         has = ", ".join(map(str, platforms)) or "nothing"
         raise UnusableError(
-            f"{LOCK} is locked for {has}: add linux-64 to the platforms of {FILE}, and run `{_REMEDY}`."
+            f"{LOCK} is locked for {has}: add {wanted[0]} to the platforms of {FILE}, and run `{_REMEDY}`."
         )
     known = {
         str(package.get("pypi") or package.get("conda")): package
