@@ -64,9 +64,12 @@ def new_home(tmp_path_factory: pytest.TempPathFactory) -> NewHome:
     return lambda name: furnish(tmp_path_factory.mktemp(name), shared)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cli(new_home: NewHome) -> Iterator[Cli]:
-    """The command line with a sandbox home of its own; what it started and built is removed."""
+    """The command line with a sandbox home of its own; what it started and built is removed.
+
+    One for each file: a service that nobody needs any more takes a thirtieth of a processor, for its health checks.
+    """
     home = new_home("home")
     command = Cli(home)
     yield command
