@@ -19,6 +19,7 @@ from tests.rig import judges
 from tests.rig.command import ROOT, Cli
 from tests.rig.homes import NewHome, furnish
 from tests.rig.leaks import pytest_configure, pytest_runtest_makereport, pytest_sessionfinish, search_sandbox
+from tests.rig.reaper import Reaper
 
 pytest_plugins = ("rig.needs",)
 
@@ -57,16 +58,27 @@ def _every_request_is_judged() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def new_home(tmp_path_factory: pytest.TempPathFactory) -> NewHome:
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewHome]:
     """Makes homes for sandboxes. Workers of one run are processes that share what lies above their folders."""
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sandbox-environment"
-    return lambda name: furnish(tmp_path_factory.mktemp(name), shared)
+    reaper = Reaper()
+
+    def make(name: str) -> Path:
+        home = tmp_path_factory.mktemp(name)
+        reaper.watch(home)
+        return furnish(home, shared)
+
+    yield make
+    reaper.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cli(new_home: NewHome) -> Iterator[Cli]:
-    """The command line with a sandbox home of its own; what it started and built is removed."""
+    """The command line with a sandbox home of its own; what it started and built is removed.
+
+    One for each file: a service that nobody needs any more takes a thirtieth of a processor, for its health checks.
+    """
     home = new_home("home")
     command = Cli(home)
     yield command

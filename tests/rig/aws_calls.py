@@ -6,10 +6,13 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import botocore.session
 from botocore import xform_name
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 _CREDENTIAL = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
+#: Of our own: clients change the models that they share.
+_LOADER = Loader()
 #: Properties of our connection whose service has another name.
 _SERVICES = {"functions": "lambda", "scaling": "application-autoscaling"}
 #: How services sign where that is not their client's name.
@@ -41,7 +44,7 @@ def _flag(query: str) -> str:
 
 @cache
 def _routes(service: str) -> list[tuple[str, re.Pattern[str], str, str]]:
-    model = botocore.session.get_session().get_service_model(service)
+    model = _model(service)
     found = []
     for name in model.operation_names:
         if model.operation_model(name).deprecated:
@@ -75,7 +78,7 @@ def in_the_code(folder: Path) -> set[str]:
 @cache
 def _methods(service: str) -> Mapping[str, str]:
     """Of a client, to the operations that they call."""
-    model = botocore.session.get_session().get_service_model(service)
+    model = _model(service)
     return {xform_name(name): name for name in model.operation_names}
 
 
@@ -85,4 +88,9 @@ def _clients(path: Path) -> set[str]:
 
 @cache
 def _available() -> frozenset[str]:
-    return frozenset(botocore.session.get_session().get_available_services())
+    return frozenset(_LOADER.list_available_services("service-2"))
+
+
+@cache
+def _model(service: str) -> ServiceModel:
+    return ServiceModel(_LOADER.load_service_model(service, "service-2"), service)

@@ -10,15 +10,18 @@ import struct
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import sleep  # the real one, also where a test has another clock put in its place
 from typing import Any, Literal
 
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from tests.rig import aws_calls
 from tests.rig.cloudformation import CloudFormation
+from werkzeug.test import Client, TestResponse
 
 Kind = Literal["throttle", "500", "timeout", "reset", "lost answer", "expired token", "access denied"]
 PASSING: tuple[Kind, ...] = ("throttle", "500", "timeout", "reset", "lost answer")
@@ -77,7 +80,7 @@ class Faults:
 
 class _Handler(BaseHTTPRequestHandler):
     faults: Faults
-    moto: str
+    moto: Callable[..., TestResponse]
     ecs: str
     stacks: CloudFormation
     protocol_version = "HTTP/1.1"
@@ -113,23 +116,28 @@ class _Handler(BaseHTTPRequestHandler):
             return self._reset()
         return self._refuse(kind, service, operation)
 
-    def _forward(self, service: str, operation: str, body: bytes) -> tuple[int, bytes, dict[str, str]]:
-        to = self.ecs if service == "ecs" or operation == "GetLogEvents" else self.moto
+    def _forward(self, service: str, operation: str, body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length", "connection")}
-        if not self.headers.get("Content-Type"):
-            headers["Content-Type"] = "application/octet-stream"  # else urllib would call it a form
-        request = urllib.request.Request(to + self.path, body or None, headers, method=self.command)
         work = object()
         self.faults.working.add(work)
         try:
             if service == "cloudformation":
                 return self.stacks.answer(operation, body)
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.read(), dict(answer.headers)
-        except urllib.error.HTTPError as error:
-            return error.code, error.read(), dict(error.headers)
+            if service == "ecs" or operation == "GetLogEvents":
+                return self._ask_simulator(headers, body)
+            # In this process: a connection for each call would take as long as the answer.
+            said = self.moto(self.path, method=self.command, headers=headers, data=body)
+            return said.status_code, said.get_data(), said.headers
         finally:
             self.faults.working.discard(work)
+
+    def _ask_simulator(self, headers: dict[str, str], body: bytes) -> tuple[int, bytes, Mapping[str, str]]:
+        request = urllib.request.Request(self.ecs + self.path, body, headers, method=self.command)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.read(), answer.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), error.headers
 
     def _refuse(self, kind: str, service: str, operation: str) -> None:
         status, code = _CODES[kind].get(service) or _CODES[kind][""]
@@ -149,9 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
         said = json.dumps({"__type": code, "message": message}).encode()
         return self._send(status, said, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": code})
 
-    def _send(self, status: int, data: bytes, headers: dict[str, str]) -> None:
+    def _send(self, status: int, data: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        for name in ("Content-Type", "x-amzn-ErrorType", "x-amzn-errortype"):
+        for name in ("Content-Type", "x-amzn-ErrorType"):
             if name in headers:
                 self.send_header(name, headers[name])
         self.send_header("Content-Length", str(len(data)))
@@ -176,9 +184,10 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def fault_proxy(moto: str, ecs: str, stacks: CloudFormation) -> Iterator[Faults]:
-    """Something that answers as AWS, and fails on demand."""
-    faults = Faults()
-    handler = type("Handler", (_Handler,), {"faults": faults, "moto": moto, "ecs": ecs, "stacks": stacks})
+    """Something that answers as AWS, and fails on demand. `moto`, `ecs`: the addresses of the stand-ins."""
+    faults, app = Faults(), DomainDispatcherApplication(create_backend_app)
+    answers = {"moto": partial(Client(app, use_cookies=False).open, base_url=moto), "ecs": ecs, "stacks": stacks}
+    handler = type("Handler", (_Handler,), {"faults": faults, **answers})
     server = _Server(("127.0.0.1", 0), handler)
     faults.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from moto.backends import list_of_moto_modules
 from moto.batch.models import BatchBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.utils import random_private_ip
@@ -103,10 +104,15 @@ def _mounted(self: Any, *args: Any, **kwargs: Any) -> Any:
     return made
 
 
+#: moto's own, which looks through its folder at each request.
+_MODULES = tuple(list_of_moto_modules())
+
+
 @contextmanager
 def mended() -> Iterator[None]:
     """moto, in this process, as AWS documents."""
     with ExitStack() as stack:
+        stack.enter_context(patch("moto.backends.list_of_moto_modules", lambda: _MODULES))
         for backend, operation, answer in (
             (BatchBackend, "update_compute_environment", _updated),
             (ELBv2Backend, "create_load_balancer", _balanced),

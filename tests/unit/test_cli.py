@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model_dockerize import cli as faces
+from model_dockerize import pipeline
 from model_dockerize.pipeline import Question
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import OPTIONS, Settings
@@ -25,7 +26,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
         settings.append(wanted)
         return Report("built", image="iris:1")
 
-    monkeypatch.setattr(faces.ship.pipeline, "run", run)
+    monkeypatch.setattr(pipeline, "run", run)
     return settings
 
 
@@ -127,7 +128,7 @@ def test_a_defect_is_a_sentence_and_a_report(monkeypatch: pytest.MonkeyPatch, tm
     def run(*_: object) -> Report:
         raise KeyError("surprise")
 
-    monkeypatch.setattr(faces.ship.pipeline, "run", run)
+    monkeypatch.setattr(pipeline, "run", run)
     report = tmp_path / "r.json"
     result = call("run", tmp_path, "--report", report)
     assert result.exit_code == 1
@@ -146,7 +147,7 @@ def test_destroy_asks_and_an_end_without_an_answer_is_no_defect(
         assert not delete_data
         return Report("gone" if agreed(asked) else "kept")
 
-    monkeypatch.setattr(faces.operate.pipeline, "destroy", destroy)
+    monkeypatch.setattr(pipeline, "destroy", destroy)
     result = CliRunner().invoke(faces.cli, ["destroy", str(tmp_path)], input=typed)
     assert result.exit_code == code
     assert said in result.stdout
@@ -165,7 +166,7 @@ def test_a_signal_is_an_end_with_words(
             os.kill(os.getpid(), number)
         return Report("built")
 
-    monkeypatch.setattr(faces.ship.pipeline, "run", run)
+    monkeypatch.setattr(pipeline, "run", run)
     report = tmp_path / "r.json"
     result = call("run", tmp_path, "--report", report)
     assert result.exit_code == code
@@ -193,5 +194,5 @@ def test_a_line_that_a_program_wrote_cannot_redraw_the_terminal(
         show("a\x1b[2J\rb\tc\x9b")
         return Report("read")
 
-    monkeypatch.setattr(faces.operate.pipeline, "logs", logs)
+    monkeypatch.setattr(pipeline, "logs", logs)
     assert "a[2Jb\tc\n" in call("logs", tmp_path).stdout

@@ -5,13 +5,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from model_dockerize.cancel import Cancelled, cancellable
 from model_dockerize.report import Recorder, Report, concluded, ended, noted, reserve, write
-from model_dockerize.report.console import ConsoleDisplay
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.settings.sources import folder_of, from_environment, from_flags, program_file
+
+if TYPE_CHECKING:
+    from model_dockerize.report.console import ConsoleDisplay
 
 
 def execute(
@@ -27,7 +29,7 @@ def execute(
         verdict: where the last words go, if not to standard output.
         read: what the command's argument means.
     """
-    display = ConsoleDisplay(sys.stderr, verdict or sys.stdout)
+    display = _display(verdict or sys.stdout)
     recorder = Recorder(display)
     folder = target or Path(flags.get("program_path") or ".")
     given = from_flags({name.replace("_", "-"): text for name, text in flags.items()}, folder_of(folder))
@@ -46,6 +48,12 @@ def execute(
     sys.exit(report.exit_code)
 
 
+def _display(verdict: TextIO) -> "ConsoleDisplay":
+    from model_dockerize.report.console import ConsoleDisplay
+
+    return ConsoleDisplay(sys.stderr, verdict)
+
+
 def _report_file(given: Given | None) -> Path | None:
     """Where the report goes also when the inputs are wrong; None where this one is."""
     try:
@@ -57,7 +65,7 @@ def _report_file(given: Given | None) -> Path | None:
 @contextlib.contextmanager
 def session() -> Iterator[Recorder]:
     """For what is no run: errors and signals become words and exit codes."""
-    display = ConsoleDisplay(sys.stderr, sys.stdout)
+    display = _display(sys.stdout)
     try:
         with display, cancellable():
             yield Recorder(display)

@@ -6,7 +6,6 @@ from typing import TextIO
 
 import click
 
-from model_dockerize import licenses
 from model_dockerize.cli.execute import session
 from model_dockerize.cli.group import cli
 
@@ -20,6 +19,8 @@ def license_group() -> None:
 @click.argument("private-key", type=click.Path(path_type=Path))
 def license_new_key(private_key: Path) -> None:
     """Make a pair of keys: the private one into a new file, the public one (for the image) is printed."""
+    from model_dockerize import licenses
+
     with session():
         click.echo(licenses.make_pair(private_key))
 
@@ -33,6 +34,8 @@ def license_new_key(private_key: Path) -> None:
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A new .gai_key file.")
 def license_issue(private_key: Path, model: str, name: str, email: str, days: int, output: Path) -> None:
     """Issue a license key for one customer of one model."""
+    from model_dockerize import licenses
+
     with session():
         text = licenses.issue(private_key, model, name, email, days)
         try:
@@ -47,6 +50,8 @@ def license_issue(private_key: Path, model: str, name: str, email: str, days: in
 @click.option("--public-key", help="Check that it is signed by this publisher and holds; else exit code 1.")
 def license_inspect(license_key: TextIO, public_key: str | None) -> None:
     """Show what a license key says."""
+    from model_dockerize import licenses
+
     with session():
         found = licenses.inspect(license_key.read(), public_key)
     click.echo(licenses.shown(found))

@@ -7,11 +7,9 @@ from typing import TextIO
 
 import click
 
-from model_dockerize import pipeline
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 from model_dockerize.errors import InputError
-from model_dockerize.report.console import printable
 from model_dockerize.settings import is_batch_file
 from model_dockerize.settings.sources import environment_inputs
 
@@ -21,6 +19,8 @@ from model_dockerize.settings.sources import environment_inputs
 @takes("program", "image", "aws", "service", "smoke", "run")
 def rollback(target: Path | None, *, to: str, **flags: str | None) -> None:
     """Let the service run a former task definition again, follow it to its end, and prove it."""
+    from model_dockerize import pipeline
+
     if to and not to.isdigit():
         raise click.BadParameter("a revision is a number, e.g. 3", param_hint="--to")
     execute(target, flags, partial(pipeline.rollback, to=to))
@@ -30,6 +30,8 @@ def rollback(target: Path | None, *, to: str, **flags: str | None) -> None:
 @takes("program", "image", "aws", "service", "smoke", "run")
 def status(target: Path | None, **flags: str | None) -> None:
     """Say what the service runs: revision, image, build, since when, and where it answers."""
+    from model_dockerize import pipeline
+
     execute(target, flags, pipeline.status)
 
 
@@ -39,6 +41,8 @@ def status(target: Path | None, **flags: str | None) -> None:
 @takes("program", "image", "aws", "service", "run")
 def logs(target: Path | None, *, lines: int, follow: bool, **flags: str | None) -> None:
     """Show the last lines that the service's tasks wrote."""
+    from model_dockerize import pipeline
+
     execute(target, flags, partial(pipeline.logs, lines=lines, follow=follow, show=_show))
 
 
@@ -51,6 +55,8 @@ def submit(
     target: Path | None, *, inputs: tuple[str, ...], inputs_from: TextIO | None, output: str, **flags: str | None
 ) -> None:
     """Run the model on AWS Batch, one job an input; follow the jobs and show their logs."""
+    from model_dockerize import pipeline
+
     listed = tuple(line.strip() for line in inputs_from or () if line.strip())
     execute(target, flags, partial(pipeline.submit, inputs=(*inputs, *listed), output=output))
 
@@ -59,6 +65,8 @@ def submit(
 @takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
 def doctor(target: Path | None, **flags: str | None) -> None:
     """Look in seconds at everything that could stop `run`: Docker, the folder, the account, permissions, quotas."""
+    from model_dockerize import pipeline
+
     execute(target, flags, pipeline.doctor)
 
 
@@ -67,6 +75,8 @@ def doctor(target: Path | None, **flags: str | None) -> None:
 @takes("program", "image", "registry", "aws", "batch", "service")
 def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | None) -> None:
     """Print the least IAM policy that this configuration needs, and who may assume its role. Asks AWS nothing."""
+    from model_dockerize import pipeline
+
     show = partial(pipeline.iam_policy, show=click.echo, after_bootstrap=after_bootstrap)
     execute(target, flags, show, verdict=sys.stderr)
 
@@ -81,6 +91,8 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
 
     Of a BatchConfig.yml: what was made for its job definition.
     """
+    from model_dockerize import pipeline
+    from model_dockerize.report.console import printable
 
     def agreed(question: pipeline.Question) -> bool:
         click.echo("\n".join(map(printable, question.lines())), err=True)
@@ -98,4 +110,6 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
 
 def _show(line: str) -> None:
     """Print a line that a program wrote."""
+    from model_dockerize.report.console import printable
+
     click.echo(printable(line))

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import click
 
-from model_dockerize import pipeline
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
-from model_dockerize.image import Place
 from model_dockerize.settings import is_batch_file
 from model_dockerize.settings.sources import environment_inputs
 
@@ -23,6 +21,8 @@ LOCAL = {"push_to_ecr": "false", "create_job_def": "false", "deploy_service": "f
 @takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
 def run(target: Path | None, **flags: str | None) -> None:
     """Everything: Dockerfile, image, smoke test, ECR, Batch job definition, ECS service, smoke test of the service."""
+    from model_dockerize import pipeline
+
     execute(target, flags, pipeline.run)
 
 
@@ -30,6 +30,8 @@ def run(target: Path | None, **flags: str | None) -> None:
 @takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
 def plan(target: Path | None, **flags: str | None) -> None:
     """Say what `run` would make, change or leave in AWS, and change nothing."""
+    from model_dockerize import pipeline
+
     execute(target, flags, pipeline.plan)
 
 
@@ -37,6 +39,8 @@ def plan(target: Path | None, **flags: str | None) -> None:
 @takes("program", "image")
 def dockerfile(target: Path | None, **flags: str | None) -> None:
     """Write the Dockerfile into the program's folder, and nothing else. Needs no Docker Engine."""
+    from model_dockerize import pipeline
+
     execute(target, {**flags, **LOCAL}, pipeline.dockerfile)
 
 
@@ -44,6 +48,8 @@ def dockerfile(target: Path | None, **flags: str | None) -> None:
 @takes(*PROGRAM)
 def build(target: Path | None, **flags: str | None) -> None:
     """Build the image and prove it by the smoke test."""
+    from model_dockerize import pipeline
+
     execute(target, {**flags, **LOCAL}, pipeline.run)
 
 
@@ -51,6 +57,8 @@ def build(target: Path | None, **flags: str | None) -> None:
 @takes(*PROGRAM)
 def save(target: Path | None, **flags: str | None) -> None:
     """Build the image and write it as an archive for `docker load -i` (to --archive, else here)."""
+    from model_dockerize import pipeline
+
     flags["archive"] = flags["archive"] or "."
     execute(target, {**flags, **LOCAL}, pipeline.run)
 
@@ -59,6 +67,8 @@ def save(target: Path | None, **flags: str | None) -> None:
 @click.argument("archive", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def load(archive: Path) -> None:
     """Load an image archive into Docker Engine and say its name."""
+    from model_dockerize import pipeline
+
     execute(None, {}, lambda _settings, environment, recorder: pipeline.load(archive, environment, recorder))
 
 
@@ -74,6 +84,9 @@ def serve(target: Path | None, *, port: int, address: str, data_volume: str, sto
     Builds the image of the folder, or loads that of --from-archive, if the engine does not hold it. Does nothing where
     the same image runs there already; another build of the model is replaced.
     """
+    from model_dockerize import pipeline
+    from model_dockerize.image import Place
+
     flags["push_to_ecr"] = "false"
     if stop:
         execute(target, flags, pipeline.stop_serving)
@@ -91,6 +104,8 @@ def serve(target: Path | None, *, port: int, address: str, data_volume: str, sto
 @takes("program", "image", "registry", "aws", "smoke", "run")
 def push(target: Path | None, **flags: str | None) -> None:
     """Build and prove the image, and push it to Amazon ECR."""
+    from model_dockerize import pipeline
+
     only = {"push_to_ecr": flags["push_to_ecr"] or "true", "create_job_def": "false", "deploy_service": "false"}
     execute(target, {**flags, **only}, pipeline.run)
 
@@ -104,6 +119,8 @@ def batch(target: Path | None, aws_config: Path | None, **flags: str | None) -> 
     Of a BatchConfig.yml: make or update the compute environment, the queue and the job definition that it describes,
     and send its job where it has one.
     """
+    from model_dockerize import pipeline
+
     if target and (aws_config or is_batch_file(target)):
         read = partial(environment_inputs, aws_config=aws_config)
         execute(target, flags, pipeline.batch_environment, read=read)
@@ -115,6 +132,8 @@ def batch(target: Path | None, aws_config: Path | None, **flags: str | None) -> 
 @takes("program", "image", "registry", "aws", "service", "smoke", "run")
 def deploy(target: Path | None, **flags: str | None) -> None:
     """Push the image if needed, make or roll its ECS service, and prove the service."""
+    from model_dockerize import pipeline
+
     execute(target, {**flags, "create_job_def": "false", "deploy_service": "true"}, pipeline.run)
 
 
@@ -128,6 +147,8 @@ def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **
 
     Asks the model at --smoke-url, else the image of the folder, which is built if the engine does not hold it.
     """
+    from model_dockerize import pipeline
+
     write = partial(pipeline.mapping, data=data, mime_type=mime_type, target=output)
     execute(target, {**flags, **LOCAL}, write)
 
@@ -136,4 +157,6 @@ def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **
 @takes("program", "image", "smoke", "run")
 def smoke(target: Path | None, **flags: str | None) -> None:
     """Run the smoke test against a model that is already running (--smoke-url)."""
+    from model_dockerize import pipeline
+
     execute(target, {**flags, **LOCAL}, pipeline.smoke_url)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from model_dockerize import pipeline
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 
@@ -11,6 +10,8 @@ from model_dockerize.cli.group import cli, takes
 @takes("aws", "run")
 def login(target: Path | None, **flags: str | None) -> None:
     """Sign the docker command in to the account's ECR registry. `push` needs no such login; `docker push` does."""
+    from model_dockerize import pipeline
+
     execute(target, flags, pipeline.login)
 
 
@@ -18,6 +19,8 @@ def login(target: Path | None, **flags: str | None) -> None:
 @takes("aws", "service", "run")
 def bootstrap(target: Path | None, **flags: str | None) -> None:
     """Make once, as an administrator, what all models of a region share, and the role by which others make models."""
+    from model_dockerize import pipeline
+
     execute(target, flags, pipeline.bootstrap)
 
 
@@ -25,6 +28,8 @@ def bootstrap(target: Path | None, **flags: str | None) -> None:
 @takes("aws", "service", "run")
 def network(target: Path | None, **flags: str | None) -> None:
     """Make the VPC and subnets of the services where they are missing, and say their ids."""
+    from model_dockerize import pipeline
+
     execute(target, flags, pipeline.network)
 
 
@@ -32,4 +37,6 @@ def network(target: Path | None, **flags: str | None) -> None:
 @takes("program", "image", "registry", "aws", "service", "smoke", "run")
 def task_definition(target: Path | None, **flags: str | None) -> None:
     """Push the image if needed, and register the ECS task definition that runs it. No service is made or rolled."""
+    from model_dockerize import pipeline
+
     execute(target, {**flags, "create_job_def": "false", "deploy_service": "true"}, pipeline.task_definition)

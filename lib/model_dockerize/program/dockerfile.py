@@ -70,20 +70,23 @@ def render_dockerfile(program: Program, server_image: str) -> str:
     code = _copy(("",), "")
     large = LARGE_FILES if large_files(program) else ""
     init = _init(program)
+    server = _copy_server(server_image)
     order: tuple[str, ...]
     if program.packages.need_code:
-        order = (large, code, install, _local(program, server_image), init)
+        order = (large, code, install, _local(program, server_image), init, server)
     elif program.init_reads is not None and not program.packages.local:
-        order = (install, large, *_copies(program.init_reads), init, code)
+        order = (install, large, *_copies(program.init_reads), init, server, code)
+    elif init or program.packages.local:
+        order = (install, large, code, _local(program, server_image), init, server)
     else:
-        order = (install, large, code, _local(program, server_image), init)
+        order = (install, large, server, code)
     blocks = (
         _head(program),
         _base(program),
         _system_packages(program),
         f"ARG {CONTEXT_ARGUMENT}=.",
         *order,
-        _server(program, server_image),
+        _server(program),
         _metadata(program, server_image),
     )
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -225,7 +228,17 @@ def _init(program: Program) -> str:
     return f"{said}\nENV HOME={_HOME}\n{_run(*steps)}"
 
 
-def _server(program: Program, server_image: str) -> str:
+def _copy_server(server_image: str) -> str:
+    return "\n".join(
+        (
+            "# A new server repeats no step above, new code no layer below it but its own.",
+            "# With these slashes the layer is the same in every build.",
+            f"COPY --from={server_image} /opt/ /opt/",
+        )
+    )
+
+
+def _server(program: Program) -> str:
     manifest = json.dumps(
         {
             "name": program.name,
@@ -247,8 +260,6 @@ def _server(program: Program, server_image: str) -> str:
             "ARG LD_PRELOAD",
             "ENV MODEL_LD_PRELOAD=$LD_PRELOAD",
             "ENV LD_PRELOAD=",
-            "# Last: a new server re-uses all layers above. With these slashes the layer is the same in every build.",
-            f"COPY --from={server_image} /opt/ /opt/",
             _prepare(program),
             "ARG MODEL_BUILD_ID=local",
             f"RUN {json.dumps([f'{_SERVER}/model-server', 'manifest', manifest])}",

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -186,6 +187,25 @@ def test_order_keeps_caches() -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_below"),
+    [
+        ({"init_file": ""}, True),
+        ({"init_reads": ()}, True),
+        ({}, False),
+        ({"init_file": "", "packages": Packages("requirements.txt", local=("./wheel.whl",))}, False),
+        ({"init_file": "", "packages": Packages("requirements.txt", need_code=True)}, False),
+    ],
+)
+def test_new_code_copies_no_server_and_a_new_server_repeats_no_installation(
+    changes: dict[str, Any], is_below: bool
+) -> None:
+    text = render_dockerfile(dataclasses.replace(PLAIN, **changes), SERVER)
+    server, code = text.index("COPY --from="), text.index('COPY ["${MODEL_CONTEXT}/", "/program/"]')
+    assert (server < code) == is_below
+    assert all(text.index(step) < server for step in ("model_installer -r", "init.sh", "wheel.whl") if step in text)
+
+
 def test_requirements_that_need_the_code_come_after_it() -> None:
     text = render_dockerfile(dataclasses.replace(PLAIN, packages=Packages("requirements.txt", need_code=True)), SERVER)
     assert text.index('COPY ["${MODEL_CONTEXT}/", "/program/"]') < text.index("model_installer -r")
@@ -247,8 +267,8 @@ _text = _anything | _tricky
 _name = _text.map(lambda text: text.replace("/", "_")).filter(lambda text: text not in (".", ".."))
 _path = st.lists(_name, min_size=1, max_size=3).map("/".join)
 _requirements = _path.filter(lambda text: "\\" not in text)
-_EXPECTED = ["FROM", "USER", "ENV", "ENV", "WORKDIR", "ARG", "COPY", "RUN", "COPY", "ENV", "RUN", "ARG", "ENV", "ENV"]
-_EXPECTED += ["COPY", "RUN", "ARG", "RUN", "ENV"]
+_EXPECTED = ["FROM", "USER", "ENV", "ENV", "WORKDIR", "ARG", "COPY", "RUN", "COPY", "ENV", "RUN", "COPY"]
+_EXPECTED += ["ARG", "ENV", "ENV", "RUN", "ARG", "RUN", "ENV"]
 _EXPECTED += ["LABEL", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"]
 
 

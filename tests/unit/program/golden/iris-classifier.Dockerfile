@@ -38,12 +38,14 @@ RUN --mount=type=cache,target=/home/model/.cache/pip \
     export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1; \
     mkdir -p /home/model && sh ./init.sh && chmod -R a+rX /home/model
 
+# A new server repeats no step above, new code no layer below it but its own.
+# With these slashes the layer is the same in every build.
+COPY --from=localhost/model-dockerize/model-server:1.2.3 /opt/ /opt/
+
 # The program keeps the base image's LD_PRELOAD; the server, with a C library of its own, goes without.
 ARG LD_PRELOAD
 ENV MODEL_LD_PRELOAD=$LD_PRELOAD
 ENV LD_PRELOAD=
-# Last: a new server re-uses all layers above. With these slashes the layer is the same in every build.
-COPY --from=localhost/model-dockerize/model-server:1.2.3 /opt/ /opt/
 RUN /opt/model-server/model-server prepare python
 ARG MODEL_BUILD_ID=local
 RUN ["/opt/model-server/model-server", "manifest", "{\"name\": \"iris-classifier\", \"version\": \"latest\", \"command\": [\"python\", \"main.py\", \"{input}\", \"{output}\"], \"working_directory\": \"/program\", \"input_types\": [\"text/csv; header=present\"], \"output_types\": [\"text/csv; header=present\"], \"limits\": {\"timeout_seconds\": 3600, \"upload_bytes\": 2147483648}, \"sample\": \"smoke/input.csv\"}"]
