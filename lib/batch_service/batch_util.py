@@ -48,7 +48,7 @@ class Batch:
         instance_role: str = "",
         max_vcpus: int = 128,
     ) -> aws.ComputeEnvironment:
-        """A managed environment of EC2 instances that AWS chooses, none of them when nothing runs. It is VALID.
+        """Create or update a managed environment of EC2 instances, which scales to none, and wait until it is VALID.
 
         Args:
             service_role: name or ARN; empty: as it is, and Batch's own of a new one.
@@ -66,7 +66,7 @@ class Batch:
             return places.ensure_environment(self._run, account, written, stage)
 
     def create_job_queue(self, name: str, compute_environment: str, priority: int = 100) -> aws.JobQueue:
-        """A queue that feeds this one environment; VALID when this returns.
+        """Create or update a queue for this one environment, and wait until it is VALID.
 
         Raises:
             InputError: there is no such environment.
@@ -86,7 +86,7 @@ class Batch:
         parameters: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> aws.JobDefinition:
-        """The definition, in a new revision if something differs from the latest. `existed` says whether there was one.
+        """Register a new revision if something differs from the latest; `existed` says whether there was one.
 
         Args:
             image: pinned to its digest where it is in the account's own registry.
@@ -117,7 +117,7 @@ class Batch:
         retry_attempts: int | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> aws.SubmittedJob:
-        """Sends one job, by the highest active revision of the definition. What is not given is the definition's.
+        """Send one job, by the highest active revision of the definition. What is not given is the definition's.
 
         Raises:
             InputError: there is no such definition.
@@ -139,7 +139,7 @@ class Batch:
             return aws.submit_one(account, job, stage)
 
     def latest_version_job_definition(self, name: str) -> aws.JobDefinition:
-        """The highest active revision, of however many there are.
+        """Return the highest active revision.
 
         Raises:
             InputError: there is none.

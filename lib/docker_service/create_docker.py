@@ -34,7 +34,7 @@ def create_dockerfile(
     inputs: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Dockerfile:
-    """Writes the Dockerfile of the program into its folder. Needs no Docker Engine.
+    """Write the Dockerfile of the program into its folder. Needs no Docker Engine.
 
     Args:
         program_path: the folder.
@@ -69,7 +69,7 @@ def create_image(
     inputs: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> image.Image:
-    """Writes the Dockerfile, builds the image NAME:VERSION from it, and has the image prove that it answers.
+    """Write the Dockerfile, build the image NAME:VERSION from it, and have the image prove that it answers.
 
     The other arguments are those of `create_dockerfile`; `inputs={"smoke-test": "false"}` leaves the proof out.
 

@@ -17,7 +17,7 @@ def push_image(
     aws_account_id: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> aws.PushedImage:
-    """Pushes an image of the local engine, and reads back that the registry holds it.
+    """Push an image of the local engine, and read back that the registry holds it.
 
     Args:
         image_name: NAME:VERSION, as the engine has it.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def folder(environment: Mapping[str, str]) -> Path:
-    """`$MODEL_DOCKERIZE_HOME`, else `model-dockerize` in the XDG state directory."""
+    """Return `$MODEL_DOCKERIZE_HOME`, else `model-dockerize` in the XDG state directory."""
     if chosen := environment.get("MODEL_DOCKERIZE_HOME"):
         return Path(chosen)
     home = environment.get("HOME")

@@ -15,13 +15,13 @@ Ended = Tuple[Optional[int], Optional[str]]  # exit code, error text
 
 
 def fill(command: Sequence[str], input_path: str, output_path: str) -> List[str]:
-    """Returns the argv of a job: `command` with every {input} and {output} replaced, also inside words."""
+    """Return the argv of a job: `command` with every {input} and {output} replaced, also inside words."""
     paths = {"{input}": input_path, "{output}": output_path}
     return [re.sub(r"\{input\}|\{output\}", lambda match: paths[match.group()], word) for word in command]
 
 
 def verdict(request: Dict[str, Any], limits: Limits, breach: Optional[str], code: int, stderr_tail: bytes) -> Ended:
-    """What has become of a job whose program has ended with `code` (negative: signal)."""
+    """Judge a job whose program ended with `code` (negative: signal)."""
     if breach is not None:
         return code, breach
     if code != 0:
@@ -51,7 +51,7 @@ class CommandMode:
         signal.set_wakeup_fd(wake_write)
 
     def run(self, request: Dict[str, Any]) -> Ended:
-        """Runs one job to its end; returns the exit code, if there was one, and the error text, if it failed.
+        """Run one job to its end; return the exit code, if there was one, and the error text, if it failed.
 
         Raises:
             EOFError: the server is gone.
@@ -85,15 +85,15 @@ class CommandMode:
         return verdict(request, limits, breach, code, job_log.error_tail)
 
     def attend(self) -> None:
-        """Between jobs there is nothing to look after."""
+        """Do nothing: between jobs no process runs."""
 
     def stop(self) -> None:
-        """Kills the running program and everything in its process group."""
+        """Kill the running program and everything in its process group."""
         if self._child is not None:
             kill_group(self._child.pid)
 
     def leave(self) -> None:
-        """Gives back what this mode has taken of the process, for good."""
+        """Give back what this mode has taken of the process, for good."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for descriptor in self._descriptors:

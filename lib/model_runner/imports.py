@@ -34,7 +34,7 @@ class Scan(NamedTuple):
 
 
 def find_script(command: Sequence[str]) -> Optional[Script]:
-    """Reads `command` as `python [options] script.py ...`; None if it is something else."""
+    """Read `command` as `python [options] script.py ...`; None if it is something else."""
     if not os.path.basename(command[0]).startswith("python"):
         return None
     at = 1
@@ -48,7 +48,7 @@ def find_script(command: Sequence[str]) -> Optional[Script]:
 
 
 def scan(path: str) -> Scan:
-    """Reads the script at `path` and every module of its folder that it imports.
+    """Read the script at `path` and every module of its folder that it imports.
 
     Raises:
         OSError, SyntaxError, ValueError: the script cannot be read.
@@ -87,7 +87,7 @@ def _imported(node: ast.AST) -> List[str]:
 
 
 def _changed(node: ast.AST) -> str:
-    """The setting that a statement or a call changes; "" if it does not."""
+    """Return the setting that a statement or a call changes; "" if it changes none."""
     if isinstance(node, (ast.Assign, ast.Delete)):
         return next(filter(None, map(_target, node.targets)), "")
     if isinstance(node, (ast.AugAssign, ast.AnnAssign)):
@@ -107,7 +107,7 @@ def _target(node: ast.AST) -> str:
 
 
 def _setting(node: ast.AST) -> str:
-    """The name of a setting; "" for anything else."""
+    """Return the name of a setting; "" for anything else."""
     if isinstance(node, ast.Attribute):
         in_sys = isinstance(node.value, ast.Name) and node.value.id == "sys" and node.attr in _SETTINGS_OF_SYS
         if in_sys or node.attr in _SETTINGS:

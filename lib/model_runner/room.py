@@ -19,7 +19,7 @@ class Room:
     """The places of one runner's jobs, one at a time: what a job left there is gone before the next begins."""
 
     def __init__(self, wanted: Dict[str, Any]) -> None:
-        """Makes them, without what an earlier runner of the same user left.
+        """Make them, without what an earlier runner of the same user left.
 
         Args:
             wanted: "folder", for input and output, or null if they lie elsewhere; "is_own_user": nobody else is who we
@@ -43,11 +43,11 @@ class Room:
         self.settle()
 
     def settle(self) -> None:
-        """Keeps from now on what lies in shared places: the runner is ready, and has done no job."""
+        """Keep from now on what lies in shared places: the runner is ready, and has done no job."""
         self._kept = {path for place in self._shared for path in ours(place)}
 
     def clear(self, output: Optional[str]) -> None:
-        """Removes what a job left beside its output, which is fetched by the server."""
+        """Remove what a job left beside its output, which is fetched by the server."""
         if self.folder is None:
             return
         for name in os.listdir(self.folder):
@@ -56,7 +56,7 @@ class Room:
                 remove(path)
 
     def renew(self) -> None:
-        """Gives the next job a new HOME, and removes what is ours in shared places.
+        """Give the next job a new HOME, and remove what is ours in shared places.
 
         Raises:
             OSError: another user has taken the name.
@@ -67,7 +67,7 @@ class Room:
         self._remove_ours()
 
     def leave(self) -> None:
-        """Removes everything."""
+        """Remove everything."""
         self._kept, self._quiet = set(), {}
         self.clear(None)
         remove(self.home)
@@ -87,7 +87,7 @@ class Room:
 
 
 def make(folder: str) -> None:
-    """Makes a folder that its group may use: the server's, by the set-group-ID bit of the one that it lies in.
+    """Make a folder that its group may use: the server's, by the set-group-ID bit of the one that it lies in.
 
     That of an earlier runner is as good: its name was told to nobody before it was there, so it cannot be another's.
     """
@@ -101,7 +101,7 @@ def make(folder: str) -> None:
 
 
 def change_of(place: str) -> Optional[int]:
-    """Returns when a folder was last changed; only root can forge it. None: this image has no such place."""
+    """Return when a folder was last changed; only root can forge it. None: this image has no such place."""
     try:
         return os.stat(place).st_ctime_ns
     except OSError:
@@ -109,7 +109,7 @@ def change_of(place: str) -> Optional[int]:
 
 
 def is_empty(folder: str) -> bool:
-    """Tells whether this is a folder, not a link to one, in which is nothing, and which its owner can use."""
+    """Tell whether this is a folder, not a link to one, in which is nothing, and which its owner can use."""
     try:
         status = os.lstat(folder)
         return status.st_mode == stat.S_IFDIR | 0o700 and not os.listdir(folder)
@@ -118,7 +118,7 @@ def is_empty(folder: str) -> bool:
 
 
 def is_file(path: str) -> bool:
-    """Tells whether this is a regular file, and no link to one."""
+    """Tell whether this is a regular file, and no link to one."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:
@@ -126,7 +126,7 @@ def is_file(path: str) -> bool:
 
 
 def ours(place: str) -> Set[str]:
-    """Returns the paths in a folder that belong to the user of this process."""
+    """Return the paths in a folder that belong to the user of this process."""
     user = os.geteuid()
     found = set()
     try:

@@ -49,7 +49,7 @@ class Keys:
     """The keys that open a server. Any thread may call any method."""
 
     def __init__(self, given: Mapping[str, str], model: str, clock: Callable[[], float] = time.time) -> None:
-        """Takes the keys that the environment gives.
+        """Take the keys that the environment gives.
 
         Args:
             given: variable -> its keys, separated by white space: an old and a new one while they change.
@@ -80,16 +80,16 @@ class Keys:
             raise StartError("wrong settings: " + "; ".join(problems))
 
     def holder_of(self, key: str) -> Holder | None:
-        """Returns whose key it is; how long that takes says nothing about the keys."""
+        """Return the holder of a key, in a time that says nothing about the keys."""
         return _same(_digest(key, b"key"), [(holder.digest, holder) for holder in self._holders])
 
     def session(self, holder: Holder) -> str:
-        """Makes what a browser shows instead of the key, for a while."""
+        """Make a session, which a browser shows for a while instead of the key."""
         expires = int(self._clock()) + SESSION_SECONDS
         return f"{expires}.{self._signature(holder, expires).hex()}"
 
     def holder_of_session(self, text: str) -> Holder | None:
-        """Returns who got this session; None if it is forged, over, or of a key that is no longer ours."""
+        """Return the holder of this session; None if it is forged, over, or of a key that is no longer ours."""
         parts = _SESSION.fullmatch(text)
         if parts is None:
             return None
@@ -111,7 +111,7 @@ def _digest(key: str, purpose: bytes) -> bytes:
 
 
 def _same(shown: bytes, known: list[tuple[bytes, Holder]]) -> Holder | None:
-    """Compares with all of them, also behind the right one."""
+    """Compare with all of them, even after a match: the time must say nothing."""
     found = None
     for digest, holder in known:
         if hmac.compare_digest(digest, shown):

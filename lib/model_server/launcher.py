@@ -32,12 +32,12 @@ class Launcher:
         self._guard = threading.Lock()
 
     def bury(self, instance_id: str) -> None:
-        """Removes the folder of an instance."""
+        """Remove the folder of an instance."""
         with suppress(OSError):  # as far as it can be
             self.ask(f"bury {instance_id}")
 
     def ask(self, message: str, descriptors: Sequence[int] = ()) -> None:
-        """Has something done.
+        """Have something done.
 
         Raises:
             OSError: it could not be done.
@@ -74,7 +74,7 @@ class LaunchedSeat:
 
 
 def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: Path) -> Launcher:
-    """Forks the process; it ends with this one. No thread may run yet.
+    """Fork the process; it ends with this one. No thread may run yet.
 
     Args:
         command: of every runner.
@@ -97,7 +97,7 @@ def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: 
 
 
 def _serve(channel: socket.socket, seats: Sequence[OwnSeat], instances: int) -> None:
-    """Does what it is asked for, until the server is gone; then ends all runners."""
+    """Do what is asked until the server is gone; then end all runners."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE_BYTES, 1)
         if not message:

@@ -50,7 +50,7 @@ class License:
         return f"Licensed To: {self.name} - {self.email}, Expires:{self._until()} (UTC)"
 
     def check(self, now: float) -> None:
-        """Raises LicenseError if it has expired."""
+        """Raise LicenseError if it has expired."""
         if now >= self.expires:
             raise LicenseError(f"the license key expired on {self._until()} (UTC)")
 
@@ -66,7 +66,7 @@ class Licensing:
     def __init__(
         self, public_key: str, model: str, folder: Path, given: str = "", clock: Callable[[], float] = time.time
     ) -> None:
-        """Switches licensing on.
+        """Switch licensing on.
 
         Args:
             public_key: of the publisher: 32 bytes, base64url without padding (the `x` of an RFC 8037 key).
@@ -85,7 +85,7 @@ class Licensing:
         self._clock = clock
 
     def apply(self, text: str) -> License:
-        """Accepts a new key and stores it for good.
+        """Accept a new key and store it for good.
 
         Raises:
             LicenseError: tampered with, expired, or for another model; what was stored stays.
@@ -100,7 +100,9 @@ class Licensing:
         return found
 
     def current(self) -> License | None:
-        """The key that is stored, else the one that was given, also an expired one; None when none is ours."""
+        """Return the stored key, else the given one, even if it has expired; None when neither is valid for this
+        model.
+        """
         with suppress(OSError, ValueError, LicenseError):
             return self._verify(self._path.read_text(encoding="ascii"))
         with suppress(LicenseError):
@@ -108,7 +110,7 @@ class Licensing:
         return None
 
     def problem(self) -> str | None:
-        """Why no data is processed now, or None."""
+        """Return why no data is processed now, or None."""
         found = self.current()
         if found is None:
             return "this model needs a license key"
@@ -165,7 +167,7 @@ class _Ed25519(Algorithm):
 
 
 def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) -> Licensing | None:
-    """Returns the licensing of this image; None: it needs no key.
+    """Return the licensing of this image; None: it needs no key.
 
     What was built into the image counts before all that the environment says, MODEL_MANIFEST too: whoever starts the
     server must not be able to switch licensing off.
@@ -186,7 +188,7 @@ def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) 
 
 
 def read_public_key(text: str) -> bytes:
-    """Reads a public key: 32 bytes, base64url without padding.
+    """Read a public key: 32 bytes, base64url without padding.
 
     Raises:
         StartError: it is none.

@@ -42,15 +42,15 @@ class Metrics:
             self._seconds.labels(outcome)
 
     def started(self) -> None:
-        """Counts an attempt."""
+        """Count an attempt."""
         self._attempts.inc()
 
     def ended(self, succeeded: bool, seconds: float) -> None:
-        """Counts a recorded job."""
+        """Count a recorded job."""
         self._seconds.labels("complete" if succeeded else "error").observe(seconds)
 
     def exposition(self, counts: Counts, now: float, room: int) -> bytes:
-        """All metrics as text, with the queue as it is at `now` and so many bytes of room on the volume."""
+        """Return all metrics as text, with the queue as of `now` and the volume's free bytes."""
         self._room.set(room)
         for state in State:
             self._jobs.labels(state).set(counts.by_state[state])

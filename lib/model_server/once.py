@@ -22,7 +22,7 @@ STANDARD_STREAM = "-"
 
 
 def run(settings: Settings, source: str, target: str) -> int:
-    """Has the program turn `source` into `target`; returns the exit code. The log goes to standard error.
+    """Have the program turn `source` into `target`; return the exit code. The log goes to standard error.
 
     The program runs as the user that it has in a server. Input and output are opened with the rights of the caller.
 
@@ -71,7 +71,7 @@ def run(settings: Settings, source: str, target: str) -> int:
 
 
 def _check_license(settings: Settings, model: Manifest) -> None:
-    """A model takes no data without a key, from whomever."""
+    """Refuse to process data without a license key, whoever sends it."""
     folder = settings.data_directory or DEFAULT_DATA_DIRECTORY
     licensing = license.of_image(model, DEFAULT_MANIFEST, settings, folder)
     problem = None if licensing is None else licensing.problem()
@@ -80,7 +80,7 @@ def _check_license(settings: Settings, model: Manifest) -> None:
 
 
 def _check(target: str) -> None:
-    """Whether a result may have a place there is asked before the program works for hours."""
+    """Check that the result can be written, before the program works for hours."""
     if target.startswith(s3.SCHEME):
         s3.check(target)
     elif target != STANDARD_STREAM and not Path(target).absolute().parent.is_dir():
@@ -88,7 +88,7 @@ def _check(target: str) -> None:
 
 
 def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
-    """Puts the data where the program finds it under a name that says nothing: a link if it may read the original."""
+    """Put the data where the program finds it under a name that says nothing: a link if it may read the original."""
     if source == STANDARD_STREAM:
         with given.open("xb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
@@ -110,7 +110,7 @@ def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
 
 
 def _deliver(made: Path, target: str) -> None:
-    """Takes the result to its place with the caller's rights; what is not a regular file there is written to."""
+    """Take the result to its place with the caller's rights; what is not a regular file there is written to."""
     # The program, another user, made this name: it must not lead to a file that only the caller may read.
     with os.fdopen(os.open(made, os.O_RDONLY | os.O_NOFOLLOW), "rb") as result:
         if target == STANDARD_STREAM:

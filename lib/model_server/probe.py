@@ -41,7 +41,7 @@ class Question:
 
     @classmethod
     def read(cls, text: str) -> "Question":
-        """The other end of what the smoke test writes: base64 of compressed JSON.
+        """Read what the smoke test wrote: base64 of compressed JSON.
 
         Raises:
             ValueError: it is something else.
@@ -63,7 +63,7 @@ class _NotYetError(_WrongError):
 
 
 def probe(url: str, question: Question, out: Callable[[str], object]) -> bool:
-    """Asks the model at `url` what `question` says; tells each check to `out`; whether all passed."""
+    """Ask the model at `url` what `question` says, and tell each check to `out`; return whether all passed."""
     passed = True
 
     def say(**facts: Any) -> None:
@@ -106,7 +106,7 @@ class _Test:
 
     @property
     def told(self) -> list[str]:
-        """Tells the results, each once, in base64; none if one is too large for that."""
+        """Return the results, each once, in base64; none if one is too large for that."""
         different = list(dict.fromkeys(self._results))
         is_small = max(map(len, different), default=0) <= MOST_BYTES
         return [base64.b64encode(result).decode() for result in different] if is_small else []

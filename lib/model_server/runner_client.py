@@ -55,7 +55,7 @@ class RunnerClient:
         folder: Path | None = None,
         hidden: Path | None = None,
     ) -> None:
-        """Starts nothing yet.
+        """Start nothing yet.
 
         Args:
             seat: where the runner is started.
@@ -87,7 +87,7 @@ class RunnerClient:
         self.record: dict[str, Any] | None = None
 
     def prepare(self) -> None:
-        """Starts the runner, so that the first job need not wait for it.
+        """Start the runner, so that the first job need not wait for it.
 
         Raises:
             RunnerDiedError: it did not start.
@@ -97,7 +97,7 @@ class RunnerClient:
             self._ready()
 
     def run(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome:
-        """Has the program turn `input_path` into `output_path`.
+        """Have the program turn `input_path` into `output_path`.
 
         Raises:
             RunnerDiedError: nothing is known about the job; it may be run again.
@@ -114,7 +114,7 @@ class RunnerClient:
                 raise RunnerDiedError(_DIED) from error
 
     async def ready(self) -> None:
-        """Makes sure that there is a runner, and with it the folder of its jobs, without what earlier ones left there.
+        """Make sure that there is a runner, and with it the folder of its jobs, without what earlier ones left there.
 
         Raises:
             RunnerDiedError, OSError: as `prepare`.
@@ -125,7 +125,7 @@ class RunnerClient:
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> Outcome:
-        """As `run`, for a coroutine: no thread waits while the program works. A small output comes with the outcome.
+        """Run a job in a coroutine, as `run` does in a thread; a small output comes with the outcome.
 
         Args:
             job_id: for the log.
@@ -161,7 +161,7 @@ class RunnerClient:
         return outcome
 
     async def _connect(self) -> Line:
-        """Starts the runner; its connection is the running loop's from now on.
+        """Start the runner; its connection is the running loop's from now on.
 
         Raises:
             RunnerDiedError, OSError: as `run`.
@@ -183,7 +183,7 @@ class RunnerClient:
         return f"{{{texts}, {numbers}}}\n".encode() + (content or b"")
 
     def stop(self) -> None:
-        """Ends the runner and the program that it runs, if any; may be called from any thread."""
+        """End the runner and the program that it runs, if any; may be called from any thread."""
         with self._guard:
             is_running, self._is_running = self._is_running, False
             line, self._line = self._line, None
@@ -199,13 +199,13 @@ class RunnerClient:
             self._seat.stop()
 
     def close(self) -> None:
-        """As `stop`, for good: no runner is started any more, and one that is just being started is ended."""
+        """Stop the runner for good, even one that is just starting."""
         self._closed = True
         self.stop()
 
     @contextmanager
     def _using(self) -> Iterator[None]:
-        """While the block runs, only its own thread closes the connection.
+        """Let only this block's thread close the connection.
 
         A thread that is about to read holds no more than the number of the descriptor. Closed by another thread, the
         number is at once that of another connection, and the reader waits for an answer on that one.
@@ -251,7 +251,7 @@ class RunnerClient:
         return connection
 
     def _start(self) -> socket.socket:
-        """Starts the runner; returns the connection to it.
+        """Start the runner; return the connection to it.
 
         Raises:
             RunnerDiedError: it cannot be started.
@@ -270,7 +270,7 @@ class RunnerClient:
 
 
 def _is_open(connection: socket.socket) -> bool:
-    """Tells whether the runner is still there; it says nothing between two jobs."""
+    """Tell whether the runner is still there; it says nothing between two jobs."""
     try:
         connection.settimeout(0)
         return connection.recv(1, socket.MSG_PEEK) != b""
@@ -289,7 +289,7 @@ def _outcome(reply: dict[str, Any], content: bytes | None, job_id: str) -> Outco
 def runner_command(
     program: Sequence[str], manifest: Path, which: Callable[[str], str | None] = shutil.which
 ) -> list[str]:
-    """Returns the argv of the runner, with "{connection}" where the descriptor of its connection goes.
+    """Return the argv of the runner, with "{connection}" where the descriptor of its connection goes.
 
     The interpreter is the model's own: that of its command if it is a Python one, else the image's `python3` or
     `python`. An image without any Python (a compiled model) gets the server's.

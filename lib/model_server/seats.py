@@ -23,14 +23,14 @@ class Seat(Protocol):
     is_own_user: bool
 
     def start(self, connection: int) -> None:
-        """Starts a runner, with this descriptor as its connection.
+        """Start a runner, with this descriptor as its connection.
 
         Raises:
             OSError: it cannot be started.
         """
 
     def stop(self) -> None:
-        """Ends the runner, if there is one, and whatever it leaves."""
+        """End the runner, if there is one, and whatever it left."""
 
 
 class OwnSeat:
@@ -44,7 +44,7 @@ class OwnSeat:
         environment: Mapping[str, str] | None = None,
         log: int | None = None,
     ) -> None:
-        """Starts nothing yet.
+        """Start nothing yet.
 
         Args:
             command: the runner's argv, as `runner_command` makes it; "{connection}" stands for the descriptor.
@@ -96,7 +96,7 @@ class OwnSeat:
 
 
 def end_all(user: tuple[int, int]) -> None:
-    """Kills every process of a user by one call of the kernel, so that none can start another; this process is root."""
+    """Kill every process of a user by one call of the kernel, so that none can start another; this process is root."""
     status = int(signal.SIGKILL)
     while os.WIFSIGNALED(status):  # one of them was faster
         child = os.fork()
@@ -110,7 +110,7 @@ def end_all(user: tuple[int, int]) -> None:
 
 
 def may(user: tuple[int, int], path: Path, right: int) -> bool:
-    """Tells whether a user, without any other group, has a right (os.R_OK, ...) there; this process is root."""
+    """Tell whether a user, without any other group, has a right (os.R_OK, ...) there; this process is root."""
     uid, gid = user
     groups = os.getgroups()
     os.setgroups([])
@@ -125,13 +125,13 @@ def may(user: tuple[int, int], path: Path, right: int) -> bool:
 
 
 def lend(folder: Path, user: tuple[int, int]) -> None:
-    """Lets a user write to a folder in /tmp, by its group; what it owned there would be taken for an old job's."""
+    """Let a user write to a folder in /tmp, by its group; what it owned there would be taken for an old job's."""
     os.chown(folder, -1, user[1])
     folder.chmod(0o770)
 
 
 def become(user: tuple[int, int]) -> None:
-    """Makes this process, which is root, uid and gid `user` for good, without any other group.
+    """Make this process, which is root, uid and gid `user` for good, without any other group.
 
     Raises:
         OSError: it may not, or this container has no such user.

@@ -35,7 +35,7 @@ class Test:
 
 
 def parse(text: str) -> tuple[Test, ...]:
-    """Reads the tests from JSON: a list of `{"input", "expected"}`.
+    """Read the tests from JSON: a list of `{"input", "expected"}`.
 
     Raises:
         StartError: they are not that.
@@ -47,7 +47,7 @@ def parse(text: str) -> tuple[Test, ...]:
 
 
 def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
-    """Runs all tests, by the user that the program will be, and returns what failed: a text each, by input."""
+    """Run all tests, by the user that the program will be, and return what failed: a text each, by input."""
     model = manifest.read(settings.manifest)
     user = settings.user_apart
     privileges.harden()
@@ -70,7 +70,7 @@ def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
 
 
 def _keep(runner: RunnerClient, manifest_path: Path) -> None:
-    """Writes what the runner's self-test has found.
+    """Write what the runner's self-test has found.
 
     Raises:
         StartError: it cannot be written.
@@ -104,7 +104,7 @@ def _run(model: Manifest, runner: RunnerClient, test: Test, output: Path) -> str
 
 
 def _difference(given: bytes, expected: bytes, name: str) -> str | None:
-    """Where the result leaves its reference, None if they are the same bytes."""
+    """Return where the result leaves its reference, None if they are the same bytes."""
     if given == expected:
         return None
     at = next((index for index, pair in enumerate(zip(given, expected, strict=False)) if pair[0] != pair[1]), None)

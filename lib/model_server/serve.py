@@ -52,7 +52,7 @@ _LAST_SECONDS = 3
 
 
 def serve(settings: Settings) -> int:
-    """Runs the server until it is told to stop; returns the exit code.
+    """Run the server until it is told to stop; return the exit code.
 
     Raises:
         StartError: it could not start; nothing was left behind.
@@ -82,7 +82,7 @@ def serve(settings: Settings) -> int:
 
 
 def _launcher(settings: Settings, command: Sequence[str], data: Volume) -> Launcher:
-    """Makes the program another user than the server.
+    """Start the launcher, which makes the program another user than the server.
 
     Raises:
         StartError: its folder would lie where it may not go.
@@ -203,7 +203,7 @@ def _run(
 
 
 def _whose(seats: Sequence[Seat], settings: Settings) -> str:
-    """Says whose user the program is."""
+    """Return the words for the program's user."""
     return f"user {settings.program_user[0]}" if seats[0].is_own_user else "the server's own user"
 
 
@@ -220,7 +220,7 @@ class _Server(uvicorn.Server):
             threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
     def stop_at_once(self) -> None:
-        """Stops without a drain: the data directory is another server's by now."""
+        """Stop without a drain: the data directory is another server's by now."""
         self._workers.drain(0)
         self.should_exit = True
 
@@ -271,7 +271,7 @@ def _data_directory(settings: Settings) -> Path:
 
 
 def _retention(settings: Settings, model: Manifest) -> Retention:
-    """The environment's word, else the manifest's."""
+    """Return the retention that the environment names, else the manifest's."""
     limits = model.limits
     days = limits.retention_days or None if settings.retention_days is None else settings.retention_days
     return Retention(

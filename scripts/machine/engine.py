@@ -66,7 +66,7 @@ class Step(enum.Enum):
 
 
 def plan(facts: Facts) -> tuple[Step, ...]:
-    """What brings this machine from these facts to an engine with buildx; nothing, if it has one.
+    """Return the steps from these facts to an engine with buildx; none if the machine has one.
 
     Raises:
         MachineError: it cannot be done from here; says the one thing to do.
@@ -104,7 +104,7 @@ class Origin(enum.Enum):
 
 
 def choose_origin(distribution: str, codename: str, candidates: dict[str, str]) -> Origin:
-    """Where to take the engine from.
+    """Choose where to take the engine from.
 
     Args:
         distribution: ID of os-release, such as debian.
@@ -151,7 +151,7 @@ def _os_release() -> dict[str, str]:
 
 
 def gather() -> Facts:
-    """Reads this machine. Changes nothing."""
+    """Read this machine. Change nothing."""
     has_cli = shutil.which("docker") is not None
     if has_cli:
         code, version, complaint = _docker("version", "--format", "{{.Server.Version}}")
@@ -196,7 +196,7 @@ def _client_complete() -> bool:
 
 
 def _get_client() -> None:
-    """Gets what is missing of the docker command and buildx: as packages, or unpacked and linked where Docker looks."""
+    """Get what is missing of the docker command and buildx: as packages, or unpacked and linked where Docker looks."""
     if _client_complete():
         return
     if not (CLI.exists() and BUILDX.exists()):
@@ -237,7 +237,7 @@ def _start() -> None:
 
 
 def ensure() -> str:
-    """Makes sure that an engine with buildx answers.
+    """Make sure that an engine with buildx answers.
 
     Returns:
         One line that says which.
@@ -264,7 +264,7 @@ def ensure() -> str:
 
 
 def status() -> str:
-    """What runs here, in a few lines."""
+    """Describe what runs here, in a few lines."""
     facts = gather()
     pid = daemon.running_pid()
     return "\n".join(
@@ -278,7 +278,7 @@ def status() -> str:
 
 
 def stop() -> str:
-    """Ends the engine if it is the one that `ensure` started.
+    """End the engine if it is the one that `ensure` started.
 
     Raises:
         MachineError: we may not, or it does not end.

@@ -180,7 +180,7 @@ class Seen:
 
     @property
     def difference(self) -> str:
-        """Says what differs; "" if nothing does. Outputs that by hand are all different must be so in the runner."""
+        """Return what differs, "" if nothing does; outputs that all differ by hand must do so in the runner."""
         if len(set(self.by_hand)) == 1:
             return "" if set(self.by_runner) == set(self.by_hand) else "another output"
         repeats = len(set(self.by_runner)) < len(self.by_runner)
@@ -188,7 +188,7 @@ class Seen:
 
 
 def write(folder: Path, text: str) -> Path:
-    """Makes the folder of a program of PROGRAMS, and beside it what is installed."""
+    """Make the folder of a program of PROGRAMS, and beside it what is installed."""
     folder.mkdir()
     folder.with_name(_INSTALLED).mkdir()
     main, *others = text.split("=== ")
@@ -200,7 +200,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def compare(folder: Path, python: str) -> Seen:
-    """Runs the program of a folder, with the input as its sample; what it is compared with comes first."""
+    """Run the program of a folder, with the input as its sample; what it is compared with comes first."""
     work = folder.parent
     (folder / "sample.csv").write_text(INPUT, encoding="utf-8")
     source, target, manifest = work / "in", work / "out", work / "model.json"
@@ -249,7 +249,7 @@ def _take(path: Path) -> bytes | None:
 
 
 def main() -> int:
-    """Prints a line for each program."""
+    """Print a line for each program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("programs", nargs="*", default=list(PROGRAMS))

@@ -36,7 +36,7 @@ class Quiet:
 
 
 def environment(url: str) -> dict[str, str]:
-    """What points the product at the stand-ins."""
+    """Return what points the product at the stand-ins."""
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "AKIARIG",
@@ -48,7 +48,7 @@ def environment(url: str) -> dict[str, str]:
 
 
 def run_course(connect: Callable[[Run], aws.Aws], course: Course, there: Mapping[str, str]) -> Report:
-    """One run of `course`, among what was `there` before. `connect` signs in."""
+    """Run `course` once, among what was `there` before. `connect` signs in."""
 
     def stages(run: Run) -> None:
         run.learn(outcome="failed")
@@ -59,7 +59,7 @@ def run_course(connect: Callable[[Run], aws.Aws], course: Course, there: Mapping
 
 @contextmanager
 def clocked(sleep: Callable[[float], None], monotonic: Callable[[], float]) -> Iterator[None]:
-    """The follower of this process and whoever waits for a stack look at that clock meanwhile."""
+    """Let the follower of this process, and whoever waits for a stack, read that clock meanwhile."""
     waits = Pace.wait
 
     def wait(pace: Pace, what: str) -> None:

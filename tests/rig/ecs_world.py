@@ -87,7 +87,7 @@ class World:
             self.deployments.append(_Deployment(1, self.running, -1000, Story(steady=0, runs=0)))
 
     def answer(self, operation: str, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        """The parsed answer of AWS to one call."""
+        """Return the parsed answer of AWS to one call."""
         self._pass(now)
         answers: dict[str, Callable[[dict[str, Any], float], dict[str, Any]]] = {
             "CreateService": self._update,
@@ -121,7 +121,7 @@ class World:
     # What happens by itself
 
     def _pass(self, now: float) -> None:
-        """Lets everything happen that the stories say for the time up to `now`."""
+        """Let everything happen that the stories say for the time up to `now`."""
         if not self.deployments:
             return
         last = self.deployments[-1]
@@ -146,7 +146,7 @@ class World:
         self.deployments.append(_Deployment(len(self.deployments) + 1, definition, now, story, kind, desired))
 
     def _former(self, of: _Deployment) -> _Deployment | None:
-        """The last one before `of` that was complete."""
+        """Return the last one before `of` that was complete."""
         good = [d for d in self.deployments if d.number < of.number and d.state(of.begun) == "COMPLETED"]
         return good[-1] if good else None
 
@@ -176,7 +176,7 @@ class World:
     # Services
 
     def _shown(self, now: float) -> list[_Deployment]:
-        """As DescribeServices lists them: newest first, the former until it is drained."""
+        """Return the deployments as DescribeServices lists them: newest first, the former until it is drained."""
         seen = [d for d in self.deployments if d.since(now) >= d.story.visible]
         if not seen:
             return []
@@ -431,7 +431,7 @@ class World:
         return {"taskDefinition": found}
 
     def _delete_definitions(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        """What is INACTIVE is DELETE_IN_PROGRESS at once, and can be described until nothing refers to it."""
+        """Turn INACTIVE into DELETE_IN_PROGRESS at once; it can be described until nothing refers to it."""
         found = {
             a: self._describe_definition({"taskDefinition": a}, now)["taskDefinition"] for a in asked["taskDefinitions"]
         }
@@ -453,7 +453,7 @@ class World:
         return {"taskDefinitionArns": [self._definition_arn(n) for n in ordered]}
 
     def _list_families(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        """Those with a revision that is ACTIVE and not somebody else's of a story."""
+        """Return the families with a revision that is ACTIVE and not somebody else's of a story."""
         active = (n for n, d in self.definitions.items() if d["status"] == "ACTIVE" and n != "iris:99")
         return {"families": sorted({name.partition(":")[0] for name in active})}
 

@@ -49,7 +49,7 @@ class Course:
     asked_twice: tuple[str, ...] = ()
 
     def settings(self, there: Mapping[str, str]) -> Settings:
-        """As the command line would read them. `there`: the ids of what was there before, by the words for them."""
+        """Load the settings as the command line would. `there`: the ids of what was there before, by their words."""
         given = {"cluster": "c", "wait-timeout": "300", "smoke-test": "false", **self.inputs}
         for word, identity in there.items():
             given = {name: text.replace(word, identity) for name, text in given.items()}

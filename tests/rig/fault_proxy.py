@@ -70,7 +70,7 @@ class Faults:
         self.left = 0
 
     def settle(self) -> None:
-        """Until the stand-ins have done what they were asked, also by somebody who waits for the answer no longer."""
+        """Wait until the stand-ins have done what they were asked, also by clients that no longer wait."""
         while self.working:
             sleep(0.005)
 
@@ -176,7 +176,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def fault_proxy(moto: str, ecs: str, stacks: CloudFormation) -> Iterator[Faults]:
-    """Something that answers as AWS, and fails on demand."""
+    """Answer as AWS, and fail on demand."""
     faults = Faults()
     handler = type("Handler", (_Handler,), {"faults": faults, "moto": moto, "ecs": ecs, "stacks": stacks})
     server = _Server(("127.0.0.1", 0), handler)

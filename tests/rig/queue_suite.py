@@ -50,12 +50,12 @@ def read(queue: Queue, job_id: str = "1") -> Job:
 
 
 def lapse(queue: Queue) -> int:
-    """Gives back the jobs of all workers, as if they were dead; returns how many."""
+    """Give back the jobs of all workers, as if they were dead; return how many."""
     return sum(queue.expire(lease) for lease in queue.leases())
 
 
 def done(queue: Queue, job_id: str, order: Order = CSV) -> Job:
-    """A job that is complete."""
+    """Return a job that is complete."""
     queue.put(job_id, order)
     assert queue.complete(taken(queue), f"{job_id}-1")
     return read(queue, job_id)
@@ -296,7 +296,7 @@ def test_a_change_that_fails_harms_no_other_in_its_group(queue: Queue) -> None:
 
 
 def in_threads(count: int, work: Callable[[int], object]) -> None:
-    """Runs `work(number)` in so many threads at once, to their end."""
+    """Run `work(number)` in so many threads at once, to their end."""
     threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()

@@ -21,7 +21,7 @@ def execute(
     verdict: TextIO | None = None,
     read: Callable[[Path], Mapping[str, Given]] = program_file,
 ) -> None:
-    """One run of a pipeline function, from flags to the exit code. Whatever ends it, the report is written.
+    """Run a pipeline function, from flags to the exit code; write the report whatever ends it.
 
     Args:
         verdict: where the last words go, if not to standard output.
@@ -47,7 +47,7 @@ def execute(
 
 
 def _report_file(given: Given | None) -> Path | None:
-    """Where the report goes also when the inputs are wrong; None where this one is."""
+    """Return where the report goes also when the inputs are wrong; None where this one is."""
     try:
         return given.path() if given and given.text.strip() else None
     except ValueError:
@@ -56,7 +56,7 @@ def _report_file(given: Given | None) -> Path | None:
 
 @contextlib.contextmanager
 def session() -> Iterator[Recorder]:
-    """For what is no run: errors and signals become words and exit codes."""
+    """Turn errors and signals into messages and exit codes, for commands that are no run."""
     display = ConsoleDisplay(sys.stderr, sys.stdout)
     try:
         with display, cancellable():

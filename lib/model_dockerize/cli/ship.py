@@ -22,7 +22,9 @@ LOCAL = {"push_to_ecr": "false", "create_job_def": "false", "deploy_service": "f
 @cli.command()
 @takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
 def run(target: Path | None, **flags: str | None) -> None:
-    """Everything: Dockerfile, image, smoke test, ECR, Batch job definition, ECS service, smoke test of the service."""
+    """Do everything: Dockerfile, image, smoke test, ECR, Batch job definition, ECS service, smoke test of the
+    service.
+    """
     execute(target, flags, pipeline.run)
 
 

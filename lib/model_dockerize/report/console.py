@@ -66,7 +66,7 @@ class ConsoleDisplay:
         """See Display. The recorder has masked it already; a terminal has nothing of its own to tell."""
 
     def finish(self, report: Report) -> None:
-        """The last words: outcome first, then what to open, or what to do."""
+        """Print the last lines: the outcome first, then what to open or what to do."""
         self._live.stop()
         self._print("")
         for finding in report.findings:
@@ -124,12 +124,12 @@ class ConsoleDisplay:
 
 
 def _safe(text: str) -> str:
-    """A text that somebody else wrote, for a line of markup."""
+    """Escape an untrusted text for a line of markup."""
     return escape(printable(text))
 
 
 def printable(text: str) -> str:
-    """A child's line without its control characters: they could redraw the user's terminal."""
+    """Remove control characters, which could redraw the user's terminal, from a child's line."""
     return "".join(char for char in text if char.isprintable() or char == "\t")
 
 

@@ -14,7 +14,7 @@ _MOST_READ = 16 << 20  # bytes; a report has some kB
 
 
 def reserve(path: Path | None) -> Path | None:
-    """Makes the report's file before the run, so that a place that cannot be written to fails at once.
+    """Make the report's file before the run, so that a place that cannot be written to fails at once.
 
     Raises:
         InputError: it cannot be written, or holds something else than a report.
@@ -29,7 +29,7 @@ def reserve(path: Path | None) -> Path | None:
 
 
 def write(report: Report, path: Path) -> None:
-    """Writes the report as JSON, and escapes what is not valid Unicode in its texts.
+    """Write the report as JSON, and escape what is not valid Unicode in its texts.
 
     Raises:
         OSError: the file cannot be written, or holds something else than a report.

@@ -60,7 +60,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: ModelDockerizeError) -> "Failure":
-        """The failure that an expected error stands for."""
+        """Return the failure for an expected error."""
         return cls(error.kind, error.exit_code, str(error), error.remedy, error.details)
 
 
@@ -93,12 +93,12 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 when everything that was asked for is done and proved."""
+        """Return 0 when everything that was asked for is done and verified."""
         return self.failure.exit_code if self.failure else 0
 
     @property
     def smoke(self) -> Literal["passed", "failed", "skipped", "no-sample", "unproved"]:
-        """The verdict of all smoke tests that ran. Without a sample the model's program itself never ran."""
+        """Return the verdict of all smoke tests that ran; without a sample the model's program never ran."""
         ran = [test for test in (self.smoke_local, self.smoke_deployed) if test]
         if not ran:
             return "skipped"
@@ -121,12 +121,12 @@ class Report:
         return (*found, *(tests[0].unproved if tests else ()))
 
     def with_(self, **changes: Any) -> "Report":
-        """A copy that knows more."""
+        """Return a copy with these changes."""
         return replace(self, **changes)
 
 
 def to_json(report: Report) -> str:
-    """The report file (`--report`). Keys are only ever added; docs/report.md describes them."""
+    """Return the report file (`--report`). Keys are only ever added; docs/report.md describes them."""
     smoke = {"local": report.smoke_local, "deployed": report.smoke_deployed}
     document = {
         "outcome": report.outcome,

@@ -39,7 +39,7 @@ class StopReport:
 
 
 def default_home() -> Path:
-    """Where the sandbox is kept where nobody says otherwise."""
+    """Return the sandbox's default folder."""
     return state.folder(os.environ)
 
 
@@ -75,7 +75,7 @@ def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:
 
 
 def status(home: Path) -> Sandbox | None:
-    """The sandbox of `home` if it is running and answers, else None."""
+    """Return the sandbox of `home` if it is running and answers, else None."""
     sandbox = record.load(home)
     return sandbox if sandbox and record.answers(sandbox) else None
 
@@ -108,7 +108,7 @@ def stop(home: Path, progress: Progress) -> StopReport:
 
 
 def instance_of(home: Path) -> str:
-    """The name that a home's containers carry: it outlives the process, so that orphans are found."""
+    """Return the name that a home's containers carry: it outlives the process, so that orphans are found."""
     return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
 
 

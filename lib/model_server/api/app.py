@@ -29,7 +29,7 @@ from model_server.jobs import database
 
 
 def create_app(room: Services, root_path: str = "") -> Starlette:
-    """Makes the ASGI application.
+    """Make the ASGI application.
 
     Args:
         room: what the routes stand on.

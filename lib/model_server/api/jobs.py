@@ -30,7 +30,7 @@ LOOK_SECONDS = 1.0
 
 
 async def accept(request: Request) -> Job:
-    """Makes a job of the form in `request`; on return it is stored for good.
+    """Make a job of the form in `request`; on return it is stored for good.
 
     Raises:
         ApiError: as `begin` and `recorded`.
@@ -39,7 +39,7 @@ async def accept(request: Request) -> Job:
 
 
 async def begin(request: Request, job_id: str, durable: bool = True) -> Future[Job]:
-    """Makes a job of the form in `request`, which is being recorded; it may run already.
+    """Make a job of the form in `request`, which is being recorded; it may run already.
 
     Args:
         request: with the form.
@@ -113,7 +113,7 @@ async def _add(
 
 
 async def recorded(job: Future[Job]) -> Job:
-    """Waits until a job is recorded.
+    """Wait until a job is recorded.
 
     Raises:
         ApiError: 507, the volume is full.
@@ -127,26 +127,26 @@ async def recorded(job: Future[Job]) -> Job:
 
 
 def _scoped(key: str | None, client: str | None) -> str | None:
-    """Returns the idempotency key, so that no client meets a job of another under it."""
+    """Return the idempotency key, so that no client meets a job of another under it."""
     if key is None or client is None:
         return key
     return hashlib.sha256(f"{client}\0{key}".encode()).hexdigest()
 
 
 def _check_same(job: Job, order: Order) -> None:
-    """Refuses an order that shares no more than its idempotency key with the job that was made under it."""
+    """Refuse an order that shares no more than its idempotency key with the job that was made under it."""
     if job.fingerprint not in (None, order.fingerprint):
         raise ApiError(422, f"this {_KEY_HEADER} was sent before, with other data: choose a new one for a new job")
 
 
 def _fingerprint(form: upload.Form) -> str:
-    """Returns what must be alike of two forms under the same idempotency key."""
+    """Return what must be alike of two forms under the same idempotency key."""
     texts = [form.digest, *(form.text(name) for name in ("MimeType", "Mappings", "OutputMappings", "CallbackUrl"))]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
-    """Makes the model's input of the form's data; returns it if it is small, else the form has a new file."""
+    """Make the model's input of the form's data; return it if it is small, else the form has a new file."""
     with form.as_file(room.uploads) as file:
         converted = data.to_model(file, plan, room.manifest.limits.upload_bytes, room.space.left, room.converters)
     form.content, form.file = None, converted
@@ -156,7 +156,7 @@ def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
 
 
 def find(request: Request) -> Job:
-    """The job that the path names; may wait for the database.
+    """Return the job that the path names; may wait for the database.
 
     Raises:
         ApiError: 404, there is none.
@@ -165,7 +165,7 @@ def find(request: Request) -> Job:
 
 
 async def look(request: Request, job_id: str) -> Job:
-    """The job of this id.
+    """Return the job with this id.
 
     Raises:
         ApiError: 404, there is none.
@@ -175,7 +175,7 @@ async def look(request: Request, job_id: str) -> Job:
 
 
 def id_of(request: Request) -> str:
-    """The id that the path names.
+    """Return the id that the path names.
 
     Raises:
         ApiError: 404, no job can have it.
@@ -187,7 +187,7 @@ def id_of(request: Request) -> str:
 
 
 def seen(job: Job | None, request: Request) -> Job:
-    """The job, if it is one that whoever asks may see.
+    """Return the job if the caller may see it.
 
     Raises:
         ApiError: 404, there is none, or it is another client's: nobody learns which.
@@ -199,7 +199,7 @@ def seen(job: Job | None, request: Request) -> Job:
 
 
 def no_job() -> ApiError:
-    """The refusal of an id that no job has."""
+    """Return the refusal of an unknown id."""
     return ApiError(404, "there is no job with this id")
 
 
@@ -209,7 +209,7 @@ async def add_job(request: Request) -> Response:
 
 
 async def status(request: Request) -> Response:
-    """At once, or with `?wait=` seconds as soon as the job is over."""
+    """Answer the job's status; with `?wait=` seconds, as soon as it is over."""
     seconds = min(number(request, "wait", 0, 0, 10**6), bounds.WAIT_SECONDS)
     room, job_id = services.of(request), id_of(request)
     with room.store.watchers.watch(job_id) as watch:
@@ -217,7 +217,7 @@ async def status(request: Request) -> Response:
 
 
 async def _wait_for_end(request: Request, job_id: str, seconds: float, watch: Watch) -> Job:
-    """Looks at the job until it is over; at once when this server records it, each second for others.
+    """Look at the job until it is over; at once when this server records it, each second for others.
 
     Raises:
         ApiError: 404, there is none, or none any more.
@@ -242,7 +242,7 @@ def delete(request: Request) -> Response:
 
 
 def _check(form: upload.Form, room: Services) -> data.Submission:
-    """Returns what the form asks for; refuses what cannot be done, all of it at once."""
+    """Return what the form asks for; refuse what cannot be done, all of it at once."""
     if form.content is None and form.file is None:
         raise upload.no_file()
     problems: list[str] = []
@@ -257,7 +257,7 @@ def _check(form: upload.Form, room: Services) -> data.Submission:
 
 
 def _check_license(licensing: Licensing) -> None:
-    """Refuses what must not be done, before its data is read.
+    """Refuse what must not be done, before its data is read.
 
     Raises:
         ApiError: 403 without a valid licence key where one is needed.
@@ -268,7 +268,7 @@ def _check_license(licensing: Licensing) -> None:
 
 
 def _key(request: Request) -> str | None:
-    """The idempotency key that the client chose, if it did."""
+    """Return the client's idempotency key, if there is one."""
     key = request.headers.get(_KEY_HEADER, "").strip()
     if len(key) > bounds.KEY_CHARACTERS or not key.isprintable():
         raise ApiError(400, f"{_KEY_HEADER} must be printable and at most {bounds.KEY_CHARACTERS} characters long")

@@ -16,7 +16,7 @@ from model_server.tabular.problems import DataError
 
 
 async def propose_mapping(request: Request) -> Response:
-    """The mapping file, as a download, for the data in the form of `request` (fields File and MimeType).
+    """Answer a proposed mapping file for the form's data (fields File and MimeType), as a download.
 
     Raises:
         ApiError: 400 or 413.

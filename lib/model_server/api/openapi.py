@@ -11,7 +11,7 @@ _FAILURE = {"$ref": "#/components/schemas/FailureEnvelope"}
 
 
 def document(manifest: Manifest, wants_key: bool = False) -> dict[str, Any]:
-    """Describes the API of the model's server, OpenAPI 3.0."""
+    """Describe the API of the model's server, OpenAPI 3.0."""
     described = _document(manifest)
     if wants_key:
         described["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
@@ -137,7 +137,7 @@ def _run_job(manifest: Manifest) -> dict[str, Any]:
 
 
 def _file_text(manifest: Manifest) -> str:
-    """What the data file must hold."""
+    """Describe what the data file must hold."""
     if not manifest.input_schema:
         return "The data file."
     fields = [f"{field.path} ({field.type}{', optional' if field.optional else ''})" for field in manifest.input_schema]
@@ -289,7 +289,7 @@ def _metrics() -> dict[str, Any]:
 
 
 def _number(name: str, text: str, default: int, low: int, high: int | None = None) -> dict[str, Any]:
-    """A whole number of the query string."""
+    """Describe a whole number of the query string."""
     schema = {"type": "integer", "minimum": low, "default": default, **({} if high is None else {"maximum": high})}
     return {"name": name, "in": "query", "description": text, "schema": schema}
 

@@ -19,7 +19,9 @@ _LONGEST_MODE = 400
 
 
 async def ready(request: Request) -> Response:
-    """200 when jobs are taken and done here, else 503 with the reason: for load balancers and orchestrators."""
+    """Answer 200 when this server takes and does jobs, else 503 with the reason; for load balancers and
+    orchestrators.
+    """
     room = services.of(request)
     problem = await room.probe(_problem, room)
     if problem is not None:
@@ -29,7 +31,7 @@ async def ready(request: Request) -> Response:
 
 
 def _in_header(text: str) -> str:
-    """Keeps what a header may hold: a reason may name files of the program, which may be called anything."""
+    """Keep what a header may hold: a reason may name files of the program, which may be called anything."""
     return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in text)[:_LONGEST_MODE]
 
 
@@ -49,7 +51,7 @@ def _problem(room: Services) -> str | None:
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus' text format."""
+    """Answer the metrics in Prometheus' text format."""
     room = services.of(request)
     counts = await room.probe(room.store.queue.counts)
     text = room.metrics.exposition(counts, time.time(), room.space.left)

@@ -39,7 +39,7 @@ async def result_csv(request: Request) -> Response:
 
 
 async def answer(room: Services, job: Job, name: str, content: bytes | None, form: Form | None, kind: str) -> Response:
-    """The result of a job that is complete: at once if it is in memory and wanted as it is.
+    """Answer with a complete job's result, from memory if it is there in the wanted form.
 
     Args:
         room: of the server.
@@ -81,12 +81,12 @@ def _of_content(room: Services, job: Job, content: bytes, form: Form | None, kin
 
 
 def _small(content: bytes, content_type: str) -> Response:
-    """A result that is in memory, as it is."""
+    """Answer with a result in memory, unconverted."""
     return Response(content, headers={"content-type": content_type, **_INERT})
 
 
 async def _answer(request: Request, form: Form | None, content_type: str) -> Response:
-    """The result in the form asked for; None: the model's own."""
+    """Answer with the result in `form`; None: the model's own."""
     room = services.of(request)
     found = await room.look(room.store.queue.get_result, id_of(request))
     if found is None:
@@ -100,7 +100,7 @@ async def _answer(request: Request, form: Form | None, content_type: str) -> Res
 
 
 def _once(made: Path, headers: Mapping[str, str]) -> Response:
-    """Sends a file that was made for this answer."""
+    """Send a file that was made for this answer."""
     size = made.stat().st_size
     file = made.open("rb")  # closed by the answer
     made.unlink()

@@ -21,7 +21,7 @@ _ID_HEADER = "X-Job-Id"
 
 
 async def run_job(request: Request) -> Response:
-    """The result; 202 with the job's triple if the wait runs out; 400 with it if the program fails."""
+    """Run a job and answer its result; 202 with its triple if the wait runs out; 400 with it if the program fails."""
     room = services.of(request)
     seconds = min(number(request, "wait", bounds.WAIT_SECONDS, 0, 10**6), bounds.WAIT_SECONDS)
     job_id = new_id()
@@ -41,7 +41,7 @@ async def run_job(request: Request) -> Response:
 
 
 async def _end(room: Services, added: Future[Job], watch: Watch, seconds: float) -> Ended | None:
-    """How the job ended: at once when this server records it, after a look each second else; None if it did not.
+    """Wait up to `seconds` for the job's end; None if it did not come. A job of another server is polled each second.
 
     Raises:
         ApiError: 404, it was deleted; 507, the volume is full.
@@ -71,7 +71,7 @@ async def _finished(room: Services, job: Job, ended: Ended) -> Response:
 
 
 async def _unfinished(request: Request, job_id: str) -> Response:
-    """From now on the client counts on the job: it is made durable, then named."""
+    """Make the job durable, then name it: from here on the client counts on it."""
     await asyncio.wrap_future(services.of(request).store.queue.settle(job_id))
     job = await look(request, job_id)
     response = envelope.job_status(job)

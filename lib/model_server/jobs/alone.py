@@ -33,11 +33,11 @@ class Alone:
         self._over = threading.Event()
 
     def keep(self, lost: Callable[[], None]) -> None:
-        """Beats in the background; calls `lost` once if another server has taken the place (we were frozen)."""
+        """Beat in the background; call `lost` once if another server has taken the place (we were frozen)."""
         threading.Thread(target=self._keep, args=(lost,), name="alone", daemon=True).start()
 
     def leave(self) -> None:
-        """Frees the place at once."""
+        """Free the place at once."""
         self._over.set()
         if _read(self._path).get("server") == self._id:
             self._path.unlink(missing_ok=True)
@@ -64,7 +64,7 @@ class Alone:
             Path(file.name).unlink(missing_ok=True)
 
     def take(self, sleep: Callable[[float], None]) -> None:
-        """Becomes it; see `claim`."""
+        """Become the only server; see `claim`."""
         try:
             self._write(os.link)  # fails if the file is there, on every file system
             return
@@ -83,7 +83,7 @@ class Alone:
 
 
 def claim(root: Path, beat_seconds: float = BEAT_SECONDS, sleep: Callable[[float], None] = time.sleep) -> Alone:
-    """Becomes the only server on `root`.
+    """Become the only server on `root`.
 
     Raises:
         VolumeError: there is one already.
@@ -103,7 +103,7 @@ def _refusal(other: dict[str, object]) -> VolumeError:
 
 
 def _read(path: Path) -> dict[str, object]:
-    """The file's content; {} when it is not there, or just being replaced."""
+    """Return the file's content; {} if it is missing or just being replaced."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -31,7 +31,7 @@ _RECEIVER = re.compile(r"(?:https?://)?[^/?#]*", re.IGNORECASE)
 
 
 def problem(url: str, hosts: tuple[str, ...]) -> str | None:
-    """Tells what is wrong with a CallbackUrl, or None.
+    """Return what is wrong with a CallbackUrl, or None.
 
     Args:
         url: as the client sent it.
@@ -54,7 +54,7 @@ def problem(url: str, hosts: tuple[str, ...]) -> str | None:
 
 
 def _is_own(host: str) -> bool:
-    """Tells whether it is an address of the server's own computer; names are looked up when they are called."""
+    """Tell whether it is an address of the server's own computer; names are looked up when they are called."""
     try:
         return receivers.is_own(host)
     except ValueError:
@@ -62,14 +62,14 @@ def _is_own(host: str) -> bool:
 
 
 def pause(attempts: int) -> float | None:
-    """Seconds until the next attempt after so many; None: it is given up."""
+    """Return the seconds until the next attempt after so many; None: no further one."""
     if attempts >= bounds.CALL_ATTEMPTS:
         return None
     return float(min(_FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), _LONGEST_PAUSE_SECONDS))
 
 
 def receiver(url: str) -> str:
-    """The part of a CallbackUrl that names its receiver: the beginning, up to the path."""
+    """Return a CallbackUrl up to its path: it names the receiver."""
     return _RECEIVER.match(url)[0].lower()  # type: ignore[index]  # it matches every text
 
 
@@ -77,7 +77,7 @@ class Courier(threading.Thread):
     """Makes the calls of a server, many at a time, and few of one receiver: one that is slow keeps no other waiting."""
 
     def __init__(self, store: Store, body: Callable[[Job], bytes], hosts: tuple[str, ...] = ()) -> None:
-        """Takes the calls of `store`; `body` makes what is sent, JSON; `hosts` may be called wherever they are."""
+        """Take the calls of `store`; `body` makes what is sent, JSON; `hosts` may be called wherever they are."""
         super().__init__(name="courier", daemon=True)
         self._store = store
         self._body = body
@@ -88,12 +88,12 @@ class Courier(threading.Thread):
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Breaks off the calls under way, which are due again after a while, and makes no more."""
+        """Break off the calls under way, which are due again after a while, and make no more."""
         self._stopping.set()
         self._store.called.ring()
 
     def run(self) -> None:
-        """Calls until it is stopped; whatever fault it meets, it tries again at the next look."""
+        """Call until it is stopped; after a fault, try again at the next look."""
         asyncio.run(self._run())
 
     async def _run(self) -> None:
@@ -115,7 +115,7 @@ class Courier(threading.Thread):
                 ringing = None
 
     async def _next(self) -> bool:
-        """Begins one call, if one is due."""
+        """Begin one call, if one is due."""
         counts = Counter(self._calls.values())
         busy = [name for name, count in counts.items() if count >= bounds.CALLS_OF_A_RECEIVER]
         seconds = _CLAIM_CALLS * bounds.CALL_SECONDS
@@ -127,7 +127,7 @@ class Courier(threading.Thread):
         return False
 
     async def _make(self, job: Job) -> None:
-        """Makes a call and records how it went."""
+        """Make a call and record how it went."""
         attempts = job.callback_attempts or 1
         try:
             # A server that ended in the midst of each attempt has recorded none.
@@ -142,7 +142,7 @@ class Courier(threading.Thread):
             database.tell("a callback could not be made or recorded, trying again", error)
 
     async def _call(self, job: Job) -> str | None:
-        """Sends the job's envelope; returns why it was not taken, or None. Never says the URL: it may hold a secret."""
+        """Send the job's envelope; return why it was not taken, or None. Never says the URL: it may hold a secret."""
         import httpx  # noqa: PLC0415 - most servers never call anybody, and it costs memory
 
         if self._client is None:
@@ -160,7 +160,7 @@ class Courier(threading.Thread):
             return f"it could not be reached ({type(error).__name__})"
 
     async def _request(self, job: Job) -> Any:
-        """Prepares the call of a job, to an address that may be called."""
+        """Prepare the call of a job, to an address that may be called."""
         import httpx  # noqa: PLC0415 - as above
 
         url = httpx.URL(job.callback_url or "")

@@ -28,7 +28,7 @@ class Heart(threading.Thread):
         self._seen: dict[Lease, float] = {}
 
     def beating(self, job: Job, stop: Callable[[], None]) -> "_Beat":
-        """Extends the job's lease in an `async with`; calls `stop` if the job is no longer ours, in another thread.
+        """Extend the job's lease in an `async with`; call `stop`, in another thread, if the job is no longer ours.
 
         And again at each look until the block ends: a runner that was just being started did not hear the first call.
         The block ends after a call that is going on.
@@ -36,7 +36,7 @@ class Heart(threading.Thread):
         return _Beat(self._beats, job, stop, self._lease / 3)
 
     def run(self) -> None:
-        """Beats for ever; whatever fault it meets, it tries again at the next beat."""
+        """Beat forever; after a fault, try again at the next beat."""
         while True:
             heard = self._store.deleted.rings
             try:
@@ -61,7 +61,9 @@ class Heart(threading.Thread):
                     beat.stop()
 
     def _listen(self) -> None:
-        """Behind our own beats: a server that was frozen must not take its silence for that of others."""
+        """Look for dead servers, but after beating: a frozen server must not take its own silence for that of
+        others.
+        """
         now = time.monotonic()
         self._seen = {lease: self._seen.get(lease, now) for lease in self._store.queue.leases()}
         for lease, since in self._seen.items():

@@ -32,7 +32,7 @@ class Housekeeper(threading.Thread):
     def __init__(
         self, store: Store, volume: Volume, retention: Retention, locks_reach: bool, remove: instance.Remove
     ) -> None:
-        """Keeps house on `volume`.
+        """Take the `volume` to maintain.
 
         Args:
             store: the jobs.
@@ -52,7 +52,7 @@ class Housekeeper(threading.Thread):
         self._orphans_due = time.monotonic()
 
     def run(self) -> None:
-        """Keeps house for ever; a fault is met again at the next round."""
+        """Maintain the volume forever; after a fault, try again at the next round."""
         while True:
             time.sleep(_EVERY_SECONDS)
             try:
@@ -61,7 +61,7 @@ class Housekeeper(threading.Thread):
                 database.tell("housekeeping met a fault and goes on", error)
 
     def once(self) -> None:
-        """One round."""
+        """Do one round of maintenance."""
         self.take_over()
         self._expire()
         if time.monotonic() >= self._orphans_due:
@@ -69,7 +69,7 @@ class Housekeeper(threading.Thread):
             self.remove_orphans(time.time() - _ORPHAN_SECONDS)
 
     def take_over(self) -> None:
-        """Gives back the jobs of servers that died on this volume, and removes what else they left."""
+        """Give back the jobs of servers that died on this volume, and remove what else they left."""
         if not self._locks_reach:
             return  # their leases end, which says the same later
         for name in set(instance.dead(self._volume.instances)) - self._kept:
@@ -87,7 +87,7 @@ class Housekeeper(threading.Thread):
             self._store.delete(job_id)
 
     def remove_orphans(self, before: float) -> None:
-        """Removes inputs and results that no job names and that were last changed before then: a crash left them."""
+        """Remove inputs and results that no job names and that were last changed before then: a crash left them."""
         for folder in (self._volume.inputs, self._volume.results):
             for path in folder.iterdir():
                 with suppress(FileNotFoundError):  # another server was faster

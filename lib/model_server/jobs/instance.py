@@ -36,17 +36,17 @@ class Instance:
 
     @property
     def work(self) -> Path:
-        """Holds a folder a runner."""
+        """Yield a folder for a runner."""
         return self.folder / "work"
 
     def leave(self, remove: Remove) -> None:
-        """Ends the record; the server must own no job any more."""
+        """End the record; the server must own no job any more."""
         remove(self.id)
         os.close(self._lock)
 
 
 def enter(instances: Path) -> Instance:
-    """Records a new instance in the folder `instances`."""
+    """Record a new instance in the folder `instances`."""
     instance_id = uuid.uuid4().hex
     folder = instances / instance_id
     with _turn(instances):
@@ -64,13 +64,13 @@ def enter(instances: Path) -> Instance:
 
 
 def dead(instances: Path) -> list[str]:
-    """Names the instances whose server is gone, for certain."""
+    """Return the names of the instances whose server is certainly dead."""
     with _turn(instances):
         return [folder.name for folder in sorted(instances.iterdir()) if folder.is_dir() and _is_free(folder / "lock")]
 
 
 def remover(instances: Path) -> Remove:
-    """Returns what removes the folder of an instance by its id, where all in it is ours."""
+    """Return a function that removes an instance's folder by its id, if all in it is ours."""
     return lambda instance_id: shutil.rmtree(instances / instance_id, ignore_errors=True)
 
 
@@ -90,7 +90,7 @@ def _is_free(path: Path) -> bool:
 
 @contextmanager
 def _turn(instances: Path) -> Iterator[None]:
-    """One server at a time: without it, a record could be judged between its making and its locking."""
+    """Hold the lock between servers: nobody may read a record between its writing and its locking."""
     turn = os.open(instances / ".turn", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with suppress(OSError):  # as in `enter`

@@ -21,7 +21,7 @@ class Bell:
 
     @property
     def rings(self) -> int:
-        """How often it rang: to be read before one looks, and handed to `wait`."""
+        """Return how often it rang: read this before looking, then hand it to `wait`."""
         return self._rings
 
     def ring(self) -> None:
@@ -30,7 +30,7 @@ class Bell:
             self._condition.notify_all()
 
     def wait(self, heard: int, seconds: float) -> None:
-        """Returns once it rang more often than `heard`, or after `seconds`."""
+        """Return once it rang more often than `heard`, or after `seconds`."""
         with self._condition:
             self._condition.wait_for(lambda: self._rings != heard, seconds)
 
@@ -43,7 +43,7 @@ class _Loop:
         self._thread = threading.get_ident()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Has the loop call `function`: at once if the caller is in it, which spares it a call of the kernel."""
+        """Have the loop call `function`: at once if the caller is in it, which spares it a call of the kernel."""
         if threading.get_ident() == self._thread:
             function()
         else:
@@ -62,7 +62,7 @@ class Seat:
         self.given: asyncio.Future[Job | None] = self.loop.running.create_future()
 
     def give(self, job: Job | None) -> None:
-        """Wakes the worker with a job of its own; None: to look for one. From any thread."""
+        """Wake the worker with a job of its own; None: to look for one. From any thread."""
         self.loop.call(partial(self._take, job))
 
     def _take(self, job: Job | None) -> None:
@@ -74,7 +74,7 @@ class Bench:
     """Where the workers of this server wait, so that a new job can be given to one of them as it is added."""
 
     def __init__(self, look_seconds: float) -> None:
-        """At least each `look_seconds` somebody looks into the queue: other servers do not ring here."""
+        """Look into the queue at least every `look_seconds`: other servers do not ring here."""
         self._guard = threading.Lock()
         self._seats: list[Seat] = []
         self._rings = 0
@@ -85,11 +85,11 @@ class Bench:
 
     @property
     def rings(self) -> int:
-        """How often it rang: to be read before one looks for a job, and handed to `wait`."""
+        """Return how often it rang: read this before looking for a job, then hand it to `wait`."""
         return self._rings
 
     def ring(self) -> None:
-        """There may be a job in the queue: whoever waits looks."""
+        """Wake a waiting worker: the queue may hold a job."""
         with self._guard:
             self._rings += 1
             seats, self._seats = self._seats, []
@@ -97,21 +97,21 @@ class Bench:
             seat.give(None)
 
     def found_nothing(self, heard: int) -> None:
-        """The queue was empty when it had rung `heard` times."""
+        """Note that the queue was empty when it had rung `heard` times."""
         self._empty_at, self._look_at = heard, time.monotonic() + self._look_seconds
 
     @property
     def pause(self) -> float:
-        """Seconds until it is worth looking, if it does not ring; 0: now."""
+        """Return the seconds until the next look if nobody rings; 0: now."""
         return max(0.0, self._look_at - time.monotonic()) if self._empty_at == self._rings else 0.0
 
     def take(self) -> Seat | None:
-        """A waiting worker, for the caller alone; None if all are busy."""
+        """Take a waiting worker for the caller alone; None if all are busy."""
         with self._guard:
             return self._seats.pop() if self._seats else None
 
     async def wait(self, claim: Claim, heard: int, seconds: float) -> Job | None:
-        """The job that a worker was given; None once it rang more often than `heard`, or after `seconds`."""
+        """Wait for the job that this worker is given; None after `seconds` or once it rang more than `heard` times."""
         seat = Seat(claim)
         with self._guard:
             if self._rings != heard:
@@ -124,7 +124,7 @@ class Bench:
             late.cancel()
 
     def _leave(self, seat: Seat) -> None:
-        """Ends a wait, unless the seat was taken: then it is about to be given something."""
+        """End a wait, unless the seat was taken: then it is about to be given something."""
         with self._guard:
             if seat not in self._seats:
                 return
@@ -142,17 +142,17 @@ class Watch:
         self.ended: Ended | None = None
 
     def tell(self, ended: Ended | None) -> None:
-        """Wakes the request; from any thread."""
+        """Wake the request; from any thread."""
         self.ended = ended
         self._loop.call(self.look)
 
     def look(self) -> None:
-        """Lets the next `wait` return at once."""
+        """Let the next `wait` return at once."""
         if not self._changed.done():
             self._changed.set_result(None)
 
     async def wait(self, seconds: float) -> None:
-        """Returns when something has changed, or after `seconds`."""
+        """Return when something has changed, or after `seconds`."""
         if not self._changed.done():
             late = self._loop.running.call_later(seconds, self.look)
             try:
@@ -172,12 +172,12 @@ class Watchers:
 
     @property
     def are_many(self) -> bool:
-        """So many requests wait that no other may."""
+        """Tell whether no further request may wait."""
         return self._count > bounds.WAITING
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Watch]:
-        """A watch of the running loop, for the job of this id."""
+        """Yield a watch on the job with this id, in the running loop."""
         watch = Watch()
         with self._guard:
             self._watches.setdefault(job_id, []).append(watch)
@@ -192,7 +192,7 @@ class Watchers:
                     del self._watches[job_id]
 
     def tell(self, job_id: str, ended: Ended | None = None) -> None:
-        """Wakes those who wait for this job; says how it ended, where that is known."""
+        """Wake those who wait for this job; say how it ended, where that is known."""
         with self._guard:
             for watch in self._watches.get(job_id, ()):
                 watch.tell(ended)

@@ -78,7 +78,7 @@ _owner = Table(
 
 
 def prepare(connection: Connection, model: str) -> None:
-    """Makes the tables, or brings older ones up to date, inside the caller's transaction.
+    """Make the tables, or bring older ones up to date, inside the caller's transaction.
 
     Raises:
         VolumeError: the database holds the jobs of another model; nothing was changed.

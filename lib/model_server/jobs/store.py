@@ -41,7 +41,7 @@ class Store:
         self.watchers = Watchers()
 
     def submit(self, upload: Path, order: Order, job_id: str, as_sent: bool = False) -> Future[Job]:
-        """Makes a job of the received file `upload`, which is moved; on return the job is there and survives a crash.
+        """Make a job of the received file `upload`, which is moved; on return the job is there and survives a crash.
 
         Args:
             upload: a file on the data volume.
@@ -70,7 +70,7 @@ class Store:
         return added
 
     def submit_small(self, content: bytes, order: Order, job_id: str, durable: bool = True) -> Future[Job]:
-        """Makes a job of small data; once the job is there, it survives a crash.
+        """Make a job of small data; once the job is there, it survives a crash.
 
         Args:
             content: at most SMALL_BYTES.
@@ -84,7 +84,7 @@ class Store:
     def _add(
         self, job_id: str, order: Order, size: int, content: bytes | None = None, durable: bool = True
     ) -> Future[Job]:
-        """Records a job and has it done: by a worker that waits, else by the next that is free.
+        """Record a job and have it done: by a worker that waits, else by the next that is free.
 
         A worker that waits begins while the job is being recorded: its end is posted behind, and finds no row if that
         failed. Only under an idempotency key must it be known first whether the job is a new one.
@@ -115,7 +115,7 @@ class Store:
         return future
 
     def delete(self, job_id: str) -> Job | None:
-        """Removes the job and its files, also while it runs; None when there is none."""
+        """Remove the job and its files, also while it runs; None when there is none."""
         job = self.queue.delete(job_id)
         if job is not None:
             self.deleted.ring()
@@ -128,7 +128,7 @@ class Store:
         return job
 
     def publish(self, job: Job, output: Path) -> str:
-        """Moves a finished output among the results and returns its name there; not yet recorded.
+        """Move a finished output among the results and return its name there; not yet recorded.
 
         Raises:
             OSError: it is not there, or no file: a link of the program may lead to what only this server may read.
@@ -144,40 +144,40 @@ class Store:
         return name
 
     def tell_over(self, job: Job, ended: Ended | None = None) -> None:
-        """Says that a job was recorded, to those who wait for it."""
+        """Tell those who wait for a job that it is recorded."""
         self.watchers.tell(job.id, ended)
         if job.callback_url is not None:
             self.called.ring()
 
     def is_ours(self, model: str) -> bool:
-        """Tells whether the volume is still that of `model`."""
+        """Tell whether the volume is still that of `model`."""
         return is_owned(self._volume.root, model)
 
     def input_of(self, job_id: str) -> Path:
-        """Where the job's data lies, if it is a file."""
+        """Return the path of the job's data, if it is a file."""
         return self._volume.inputs / job_id
 
     def sent_of(self, job_id: str) -> Path:
-        """Returns where the job's data lies, if it is a file that is still to be converted for the model."""
+        """Return where the job's data lies, if it is a file that is still to be converted for the model."""
         return self._volume.inputs / f"{job_id}{_SENT}"
 
     def result_path(self, name: str) -> Path:
-        """Where the result of that name lies, if it is a file."""
+        """Return the path of the result with this name, if it is a file."""
         return self._volume.results / name
 
 
 def new_id() -> str:
-    """An id for a new job."""
+    """Return an id for a new job."""
     return str(uuid.uuid4())
 
 
 def result_name(job_id: str, token: int) -> str:
-    """The name of a result: one for each claim, so that a late writer cannot touch a recorded one."""
+    """Return a result's name: one for each claim, so that a late writer cannot touch a recorded result."""
     return f"{job_id}-{token}"
 
 
 def sync(path: Path) -> None:
-    """Waits until a file's content, or a folder's entries, are on the disk."""
+    """Wait until a file's content, or a folder's entries, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -186,7 +186,7 @@ def sync(path: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Makes a new file with the same content; where the file system can, both share it until one is changed.
+    """Make a new file with the same content; where the file system can, both share it until one is changed.
 
     Raises:
         OSError: `source` is not there, or there is no room.

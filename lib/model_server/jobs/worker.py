@@ -66,7 +66,7 @@ class Worker:
         lease_seconds: float,
         prepare: Prepare,
     ) -> None:
-        """Takes what all workers share, and a runner of its own.
+        """Take what all workers share, and a runner of its own.
 
         Args:
             store: the jobs.
@@ -92,21 +92,21 @@ class Worker:
 
     @property
     def mode(self) -> str:
-        """How the program is run; "" as long as it is not known."""
+        """Return the runner mode; "" while it is unknown."""
         return self._runner.mode
 
     def stop_claiming(self) -> None:
-        """No further job is started."""
+        """Start no further job."""
         self._stopping.set()
         self._store.bench.ring()
 
     def give_up(self) -> None:
-        """The running job, if there is one, is stopped and given back."""
+        """Stop the running job, if there is one, and give it back."""
         self._giving_up.set()
         self._runner.close()
 
     async def run(self) -> None:
-        """Works until told to stop; a fault of one job, or of the database, never ends it."""
+        """Work until told to stop; a fault of one job, or of the database, never ends it."""
         try:
             await asyncio.to_thread(self._runner.prepare)
         except Exception as error:  # noqa: BLE001 - without its worker the queue would stand still
@@ -124,7 +124,7 @@ class Worker:
         await asyncio.to_thread(self._runner.stop)
 
     async def _next(self) -> Job | None:
-        """The next job of the queue, or one that just comes; None: to be asked again."""
+        """Return the next job, from the queue or handed over; None: ask again."""
         bench = self._store.bench
         heard = bench.rings
         if not bench.pause:
@@ -171,7 +171,7 @@ class Worker:
             raise
 
     def _bring(self, job: Job, source: str) -> str | None:
-        """Makes the file of this attempt's input: the program may change it, and the next attempt must not see that.
+        """Make the file of this attempt's input: the program may change it, and the next attempt must not see that.
 
         Returns:
             What is wrong with the data.
@@ -195,13 +195,13 @@ class Worker:
         return None
 
     async def _give_back(self, change: Callable[[Job], bool], job: Job) -> bool:
-        """Returns the job to the queue by `change`, and has somebody look there; False if it was no longer ours."""
+        """Return the job to the queue by `change`, and have somebody look there; False if it was no longer ours."""
         recorded = await asyncio.to_thread(change, job)
         self._store.bench.ring()
         return recorded
 
     def _record(self, job: Job, ended: Ended, outcome: Outcome) -> None:
-        """Has the end of the job recorded, and does not wait for it: the next job can begin."""
+        """Have the end of the job recorded, and do not wait for it: the next job can begin."""
         loop = asyncio.get_running_loop()
         told = self._recording = loop.create_future()
 
@@ -212,7 +212,7 @@ class Worker:
         self._store.queue.end(job, ended).add_done_callback(recorded)
 
     async def _end(self, job: Job, name: str, output: str, outcome: Outcome) -> Ended:
-        """How the job ended; its output, if it is a file still, is published."""
+        """Return the job's end, and publish its output if that is still a file."""
         if outcome.error is not None:
             return Ended(outcome.error, None, None)
         if outcome.content is not None:
@@ -247,7 +247,7 @@ class Worker:
 
 
 def _remove(*paths: str) -> None:
-    """What the program left, as far as it can be; it may even be a folder."""
+    """Remove what the program left, even a folder, as far as possible."""
     for path in map(Path, paths):
         try:
             path.unlink(missing_ok=True)
@@ -266,25 +266,25 @@ class Workers:
 
     @property
     def draining(self) -> bool:
-        """True once `drain` was called: the server is about to stop."""
+        """Tell whether `drain` was called: the server is about to stop."""
         return self._draining.is_set()
 
     @property
     def mode(self) -> str:
-        """How the program is run; "" as long as it is not known."""
+        """Return the runner mode; "" while it is unknown."""
         return next((worker.mode for worker in self._workers if worker.mode), "")
 
     @property
     def problem(self) -> str | None:
-        """Why no job would be done now, or None."""
+        """Return why no job would be done now, or None."""
         return "no worker runs" if all(running.done() for running in self._running) else None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Has them work in `loop`, once it runs."""
+        """Have them work in `loop`, once it runs."""
         self._running = [asyncio.run_coroutine_threadsafe(worker.run(), loop) for worker in self._workers]
 
     def drain(self, seconds: float) -> None:
-        """Starts no further job, lets running ones end within `seconds`, then stops them and gives them back.
+        """Start no further job, let running ones end within `seconds`, then stop them and give them back.
 
         For another thread than that of the loop.
         """

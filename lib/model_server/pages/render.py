@@ -28,7 +28,7 @@ _templates.filters.update(label=words.label, moment=words.moment, seconds=words.
 
 
 def page(request: Request, template: str, status: int = 200, *, up: str = "", **values: object) -> Response:
-    """Renders a template; `up` is the relative way from the page to the server's root."""
+    """Render a template; `up` is the relative way from the page to the server's root."""
     room = services.of(request)
     known = {
         "model": room.manifest,

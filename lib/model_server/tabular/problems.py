@@ -24,12 +24,12 @@ class Problems:
         self._found: list[str] = []
 
     def add(self, text: str) -> None:
-        """Notes a problem; raises DataError once there are MOST."""
+        """Add a problem; raise DataError once there are MOST."""
         self._found.append(text)
         if len(self._found) >= MOST:
             raise DataError(*self._found)
 
     def raise_if_any(self) -> None:
-        """Raises DataError if a problem was noted."""
+        """Raise DataError if a problem was noted."""
         if self._found:
             raise DataError(*self._found)

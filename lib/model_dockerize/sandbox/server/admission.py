@@ -45,7 +45,7 @@ class Admission:
     """Lets requests in."""
 
     def __init__(self, upstream: Upstream, secret: str, body_limit: int) -> None:
-        """`secret` is that of every account's root; web identity tokens are signed with it too.
+        """Take the `secret` of every account's root, which also signs web identity tokens.
 
         `body_limit` is for bodies that must be read before their signature can be checked.
         """

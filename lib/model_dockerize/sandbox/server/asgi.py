@@ -11,7 +11,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Request headers by lower-case name; repeats joined by comma, as docker sends several Accept lines."""
+    """Return request headers by lower-case name, repeats joined by comma: docker sends several Accept lines."""
     found: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")

@@ -70,7 +70,7 @@ class FileSystems:
         self._efs._fs_response = with_size  # type: ignore[attr-defined]
 
     def directory(self, configuration: dict[str, Any], place: AwsVpc | None) -> Directory:
-        """The directory that an `efsVolumeConfiguration` means, made if it is missing.
+        """Return the directory that an `efsVolumeConfiguration` means, made if it is missing.
 
         Raises:
             MountError: there is no such file system or access point, no mount target in the zone of `place`, none that

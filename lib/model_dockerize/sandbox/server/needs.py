@@ -32,7 +32,7 @@ class Need:
 
 
 def needs(call: Call) -> tuple[Need, ...]:
-    """Everything that must be allowed, in the order in which it is looked at."""
+    """Return everything that must be allowed, in the order of the checks."""
     resources = tuple(dict.fromkeys(RESOURCES[call.service](call))) or ("*",)
     return (
         *(Need(call.action, resource, _conditions(call)) for resource in resources),
@@ -43,7 +43,7 @@ def needs(call: Call) -> tuple[Need, ...]:
 
 
 def _conditions(call: Call) -> dict[str, str]:
-    """Condition keys whose values a request itself says."""
+    """Return the condition keys whose values a request itself says."""
     found = {
         "cloudformation:RoleArn": call.params.get("RoleARN") if call.service == "cloudformation" else None,
         "iam:PermissionsBoundary": call.params.get("PermissionsBoundary") if call.service == "iam" else None,
@@ -53,7 +53,7 @@ def _conditions(call: Call) -> dict[str, str]:
 
 
 def _tagging(call: Call, resources: tuple[str, ...]) -> Iterator[Need]:
-    """Tags that are given to a thing when it is made."""
+    """Yield the needs of tags that a resource is created with."""
     if "Tag" in call.operation:
         return
     if call.service == "ec2":
@@ -79,7 +79,7 @@ def _tagging_in_a_form(call: Call, resource: str) -> Need:
 
 
 def _passing(call: Call) -> Iterator[Need]:
-    """Roles that the request hands on to a service."""
+    """Yield the needs of roles that the request passes to a service."""
     given: list[tuple[object, str]] = []
     if call.action == "ecs:RegisterTaskDefinition":
         given = [(call.params.get(key), _TASKS) for key in ("taskRoleArn", "executionRoleArn")]
@@ -102,7 +102,7 @@ def _passing(call: Call) -> Iterator[Need]:
 
 
 def _elsewhere(call: Call) -> Iterator[Need]:
-    """What a service does in another one with the caller's permissions.
+    """Yield the needs of what a service does in another one with the caller's permissions.
 
     Source: CreateMountTarget and DeleteMountTarget in the API reference of EFS; "permissions for target resources" in
     the user guide of Application Auto Scaling.

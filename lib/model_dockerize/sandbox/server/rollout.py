@@ -123,7 +123,7 @@ def _must_break(service: Service) -> bool:
 
 
 def _break(service: Service, tasks: list[Task], now: float) -> None:
-    """The circuit breaker: the deployment has failed; go back to the last one that was completed, if allowed."""
+    """Fail the deployment, as the circuit breaker does, and go back to the last completed one if allowed."""
     failed = service.primary
     failed.state, failed.reason = "FAILED", "ECS deployment circuit breaker: tasks failed to start."
     failed.updated_at = now
@@ -157,7 +157,7 @@ def _break(service: Service, tasks: list[Task], now: float) -> None:
 
 
 def _spare(service: Service, new: list[Task], old: list[Task], now: float) -> list[Task]:
-    """The old tasks that may go: those that do not serve, and so many that enough healthy ones are left."""
+    """Return the old tasks that may stop: enough healthy ones remain."""
     serving = [task for task in old if task.is_healthy(now)]
     idle = [task for task in old if task not in serving]
     healthy = sum(task.is_healthy(now) for task in new) + len(serving)

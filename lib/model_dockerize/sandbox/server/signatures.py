@@ -75,7 +75,7 @@ class Signatures:
     """Checks signatures with the secrets of accounts, users and sessions."""
 
     def __init__(self, upstream: Upstream, secret: str) -> None:
-        """`secret` is that of every account's root, whose access key is the account."""
+        """Take the `secret` of every account's root, whose access key is the account."""
         self._sigv4, self._evaluator, self._upstream = upstream.sigv4, upstream.evaluator, upstream
         self._secret = secret
 

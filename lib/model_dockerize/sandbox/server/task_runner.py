@@ -89,7 +89,7 @@ class TaskRunner:
         self._set(task, "RUNNING", "startedAt")
 
     def _prepare(self, task: Task) -> list[tuple[dict[str, str], container_log.LogStream | None]]:
-        """All that can be refused before a container exists: roles, the way to the registry, secrets, logs."""
+        """Check what can fail before a container exists: roles, the way to the registry, secrets, logs."""
         prepared = []
         try:
             for role in ("executionRoleArn", "taskRoleArn"):
@@ -176,7 +176,7 @@ class TaskRunner:
         container.status = "RUNNING"
 
     def _mounts(self, task: Task) -> dict[str, Directory]:
-        """The directories of the task's EFS volumes, by the volumes' names: shared by all tasks that mount them."""
+        """Return the directories of the task's EFS volumes, by volume name; all tasks that mount them share them."""
         try:
             return {
                 volume["name"]: self._files.directory(volume["efsVolumeConfiguration"], task.network)

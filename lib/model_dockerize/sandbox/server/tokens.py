@@ -58,7 +58,7 @@ class Tokens:
             return len(self._issued)
 
     def check(self, authorization: str) -> Grant | Refusal:
-        """What an HTTP `Authorization` header opens, or why it opens nothing."""
+        """Return what an HTTP `Authorization` header opens, or why it opens nothing."""
         kind, _, encoded = authorization.partition(" ")
         if kind.lower() != "basic":
             return Refusal.UNKNOWN

@@ -242,11 +242,11 @@ class Upstream:
     cloudformation_stacks: ModuleType
 
     def scope(self) -> Scope:
-        """Account and region of the call that this thread is answering."""
+        """Return account and region of the call that this thread is answering."""
         return Scope(self.responses.get_account_id(), self.responses.get_region())
 
     def account_of(self, access_key: str) -> str:
-        """Whose an access key is. For a call that ministack does not answer: from now on it is of that account."""
+        """Return an access key's account, and make it the account of a call that ministack does not answer."""
         self.responses.set_request_account_id(access_key)
         return str(self.responses.get_account_id())
 

@@ -37,7 +37,7 @@ class Callers:
         self._lock = threading.Lock()
 
     def begin(self, role: str) -> None:
-        """From here on act for the request's caller, or by `role` where it is not empty."""
+        """Act from here on for the request's caller, or by `role` where it is not empty."""
         self._current.set(self._session(role) if role and self._access else self._own())
 
     def unfit(self, role: str) -> str:
