@@ -1,4 +1,4 @@
-"""An AWS Batch environment, as calls. docs/library.md shows them at work."""
+"""An AWS Batch environment, as calls; docs/library.md shows them."""
 
 from batch_service.batch_util import Batch
 from model_dockerize.aws import ComputeEnvironment, JobDefinition, JobQueue, SubmittedJob

@@ -1,4 +1,4 @@
-"""From a program's folder to an image in Amazon ECR, as calls. docs/library.md shows them at work."""
+"""The way from a program's folder to an image in Amazon ECR, as calls; docs/library.md shows them."""
 
 from docker_service.create_docker import Dockerfile, create_dockerfile, create_image
 from docker_service.ecr_push import push_image

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 class Cancelled(BaseException):
-    """Somebody wants us to end. Like KeyboardInterrupt no stage takes it for a failure of its own."""
+    """A signal asks this process to end. Like KeyboardInterrupt, no stage takes it for a failure of its own."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

@@ -1,4 +1,4 @@
-"""Licence keys, the publisher's side: a pair of keys, and signed keys for customers (docs/license-keys.md).
+"""License keys, the publisher's side: a pair of keys, and signed keys for customers (docs/license-keys.md).
 
 What a customer gets is a JSON Web Token signed with Ed25519. The model server checks it with the public key alone.
 """
@@ -22,7 +22,7 @@ _DAY_SECONDS = 86400
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a licence key says, and whether it holds."""
+    """A license key's content, and whether it is valid."""
 
     claims: dict[str, object]
     #: None: it holds, or (without a public key) nothing was checked but its form.

@@ -1,4 +1,4 @@
-"""The port through which a stage says what it is doing.
+"""The interface through which a stage reports what it is doing.
 
 Stages print nothing and read no environment; they are handed one of these. `report` implements it for the terminal and
 for GitHub; tests use `Silent`.
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Where a stage's words go. Every method may be called from any thread."""
+    """The messages of a stage. Every method may be called from any thread."""
 
     def info(self, text: str) -> None:
         """Report what was done or found, in one finished sentence."""

@@ -1,4 +1,4 @@
-"""What GitHub's runner says of the run that this is: the tag or commit it is for, and whether a fork asked for it."""
+"""GitHub's facts about the current run: its tag or commit, and whether a fork asked for it."""
 
 import json
 import re

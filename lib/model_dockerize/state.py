@@ -1,4 +1,4 @@
-"""Finds the folder in which this program keeps what it has to remember on this computer."""
+"""The folder in which this program keeps its state on this computer."""
 
 from collections.abc import Mapping
 from pathlib import Path

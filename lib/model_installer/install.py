@@ -17,7 +17,7 @@ _CACHE = "/root/.cache/uv"
 
 
 class Plan(NamedTuple):
-    """Hold how to call uv; `obstacles` is empty unless it cannot do what pip would."""
+    """A call of uv; `obstacles` is empty unless uv cannot do what pip would."""
 
     command: List[str]
     environment: Dict[str, str]

@@ -1,4 +1,4 @@
-"""Looks through requirements files for what uv reads in another way than pip."""
+"""Searches requirements files for what uv reads in another way than pip."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _OTHER_REPOSITORIES = re.compile(r"\b(?:hg|svn|bzr)\+")
 
 
 class Found(NamedTuple):
-    """Hold what the files say."""
+    """The findings in the files."""
 
     arguments: List[str]  # that uv takes on its command line only
     lacking: List[str]  # what uv cannot

@@ -1,4 +1,4 @@
-"""Which mode is right for a program, and fast."""
+"""The choice of a program's runner mode."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ Mode = Union[CommandMode, WarmMode, ResidentMode]
 
 
 class Choice(NamedTuple):
-    """A mode, started."""
+    """A started mode."""
 
     mode: Mode
     #: Why it is not a faster one; "": nothing is to be said.

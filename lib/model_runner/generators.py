@@ -1,4 +1,4 @@
-"""Generators of random numbers that imports have made: each job needs the seed that a new process would have."""
+"""Random number generators that imports made: each job needs the seed that a new process would have."""
 
 import gc
 import sys
@@ -9,7 +9,7 @@ CHOSEN_BELOW = 2**64
 
 
 class Generators:
-    """Those that are there when it is made."""
+    """The generators that exist when it is made."""
 
     def __init__(self) -> None:
         self._random = sys.modules.get("random")

@@ -1,4 +1,4 @@
-"""What can be seen in a process after its imports that makes a fork of it another thing than a new process."""
+"""Hazards of forking: what makes a fork of a process, after its imports, differ from a new process."""
 
 import atexit
 import gc

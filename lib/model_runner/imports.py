@@ -1,4 +1,4 @@
-"""A script: how it is called, what it imports, whether its text changes what imports depend on. Nothing is run."""
+"""A script's command, its imports, and whether its text changes what imports depend on. Nothing is run."""
 
 import ast
 import os

@@ -1,4 +1,4 @@
-"""What the runner and the model's program write to the container's log."""
+"""The container's log, as the runner and the model's program write to it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What an import may depend on besides its own code: the state of the process, when each module was imported."""
+"""The state of the process at each import: what an import may depend on besides its own code."""
 
 import _locale
 import os
@@ -16,7 +16,7 @@ Imports = Sequence[Union[str, State]]
 
 
 class Recorder:
-    """A finder that finds nothing, but hears of every module before it is imported."""
+    """A finder that finds nothing, but records the state before every import."""
 
     def __init__(self, folder: str) -> None:
         """Record nothing yet.

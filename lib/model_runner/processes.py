@@ -1,4 +1,4 @@
-"""Processes: their end, their memory, and what their end means."""
+"""Processes: their end, their memory, their exit codes."""
 
 import itertools
 import os
@@ -74,7 +74,7 @@ def kill_orphans(known: Collection[int]) -> None:
 
 
 class Strays:
-    """What a program that leads a session has let go: processes that lost their parent or left the session.
+    """Processes of a program that lost their parent or left its session.
 
     To look costs a trivial job 5 % of its time, so it is left out while there can be none: the last look found that the
     program has no process below it, and none has been made in this container since. The kernel tells the number of the

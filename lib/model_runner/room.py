@@ -1,4 +1,4 @@
-"""What a job may write to, and what becomes of it when the job is over."""
+"""The files and folders that a job may write to, and their removal when it is over."""
 
 import os
 import shutil

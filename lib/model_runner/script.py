@@ -1,4 +1,4 @@
-"""The life of a script in a process that was not started for it: what `python script.py` does, from `__main__` on."""
+"""A script's life in a process that was not started for it: all that `python script.py` does, from `__main__` on."""
 
 import atexit
 import gc

@@ -1,4 +1,4 @@
-"""The self-test: is `warm` right for this program? Its sample is run in new processes and in forks; all must agree."""
+"""The self-test of mode `warm`: the sample runs in new processes and in forks, and all must agree."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ RECORD = "self-test.json"
 
 
 class UnprovedError(UnfitError):
-    """Nothing was found out about this program; elsewhere, with a GPU or other settings, the self-test may succeed."""
+    """The self-test came to no result; elsewhere, with a GPU or other settings, it may succeed."""
 
 
 def read_record(manifest: str) -> Dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sees imports while they are done: what they make and ask, and then what they have left."""
+"""Observation of imports: what they create and ask, and what they leave."""
 
 import atexit
 import os
@@ -11,7 +11,7 @@ from model_runner import hazards
 
 
 class Watch:
-    """Sees what is done from its beginning on, until `hazard` is asked for."""
+    """Observes what is imported from its beginning on, until `hazard` is asked for."""
 
     def __init__(self, script: str) -> None:
         """Begin before anything is imported.

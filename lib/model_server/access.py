@@ -1,4 +1,4 @@
-"""API keys: who may use the server, and whose jobs are whose.
+"""API keys: who may use the server, and which jobs a client may see.
 
 A key is known by its digest alone. What a browser holds instead, after the login, is signed by a secret made of the
 key: it ends with its time or with the key, and every server that knows the key knows it.
@@ -33,7 +33,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Access:
-    """Who gets in, and to what."""
+    """Settings of access control: the keys, and the hosts that the server answers for."""
 
     #: None: no key is needed.
     keys: "Keys | None" = None

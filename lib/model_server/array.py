@@ -1,4 +1,4 @@
-"""The n-th of a list: which input a child of an AWS Batch array job takes, and where its result goes.
+"""Input and output of a child of an AWS Batch array job.
 
 `model-dockerize submit` writes the list into the job's parameter `input`, as `list:` and the lines, packed: LZMA (alone
 format) in URL-safe base64. Batch tells a child its place by AWS_BATCH_JOB_ARRAY_INDEX.

@@ -1,4 +1,4 @@
-"""What a request must show to a server that has the same environment. `health` uses it: it imports next to nothing."""
+"""The headers of a request to a server with the same environment. `health` uses it: it imports next to nothing."""
 
 from collections.abc import Mapping
 

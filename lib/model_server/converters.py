@@ -1,4 +1,4 @@
-"""Long work on structured data is done by processes of their own, so that no request waits for this one's interpreter.
+"""Worker processes for long conversions, so that no request waits for the server's interpreter.
 
 Python runs one thread of a process at a time, and to read one value of JSON is one step for it, however large the value
 is. A process of its own is also less urgent than the server, and one that takes too much memory is not the server.

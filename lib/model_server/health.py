@@ -1,4 +1,4 @@
-"""The probe of HEALTHCHECK. It runs every few seconds in every container, so it imports next to nothing."""
+"""The command of HEALTHCHECK. It runs every few seconds in every container, so it imports next to nothing."""
 
 import os
 import socket

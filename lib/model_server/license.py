@@ -1,4 +1,4 @@
-"""Licence keys: signed tokens that say who may use this model until when.
+"""License keys: signed tokens that say who may use this model until when.
 
 A key is a JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037, alg EdDSA). Its claims: `model` (name), `name` and
 `email` of the customer, `iat` and `exp`. The publisher's public key is in the image, or in the environment; the private
@@ -61,7 +61,7 @@ class License:
 
 
 class Licensing:
-    """The licence of one model on one data volume. Any thread may call any method."""
+    """The license of one model on one data volume. Any thread may call any method."""
 
     def __init__(
         self, public_key: str, model: str, folder: Path, given: str = "", clock: Callable[[], float] = time.time
@@ -142,7 +142,7 @@ class Licensing:
 
 
 class _Ed25519(Algorithm):
-    """PyJWT's own needs the package cryptography: 12 MB in every image, for one function of libsodium."""
+    """Verification by libsodium: PyJWT's own needs the package cryptography, 12 MB in every image for one function."""
 
     def prepare_key(self, key: bytes) -> VerifyKey:
         return VerifyKey(key)

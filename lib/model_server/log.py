@@ -1,4 +1,4 @@
-"""One line an event, on standard output: readable, or JSON. Never a user's file name, never a secret."""
+"""The log: one line for each event on standard output, as text or JSON; never a user's file name or a secret."""
 
 import json
 import logging

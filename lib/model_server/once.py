@@ -1,4 +1,4 @@
-"""One job without a server: no port is bound, no volume claimed. What an AWS Batch job of the image does."""
+"""One job without a server, as an AWS Batch job of the image runs it: no port is bound, no volume claimed."""
 
 import os
 import shutil

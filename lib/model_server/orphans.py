@@ -1,4 +1,4 @@
-"""Ends what a runner leaves that is killed itself: its processes become those of this server.
+"""The end of processes that a killed runner leaves: the server adopts and ends them.
 
 A runner that ends by itself does so before (model_runner/processes.py).
 """
@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 0.005
 
 
 class Orphans:
-    """Of a process whose only other children are runners, and what else it enters here."""
+    """Adopted children of a process whose own children are runners, and what else it enters here."""
 
     def __init__(self) -> None:
         #: To start and to end a child is one step each: one that is just being started is no orphan.

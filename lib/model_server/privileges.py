@@ -1,4 +1,4 @@
-"""From root to nobody in particular, once the port is bound and the volume is ours."""
+"""Drops root privileges, once the port is bound and the volume is ours."""
 
 import ctypes
 import os

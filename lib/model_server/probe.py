@@ -1,4 +1,4 @@
-"""`model-server probe URL`: is the model at URL right? For a task inside of a network that nobody outside can reach.
+"""`model-server probe URL`: tests the model at URL, for a task in a network that nobody outside can reach.
 
 What to ask comes in MODEL_PROBE, what was found goes to standard output, a JSON object a line after the word `probe`.
 """
@@ -29,7 +29,7 @@ _REPEATS = 2
 
 @dataclass(frozen=True)
 class Question:
-    """What the model must answer. Times in seconds; no `sample`: no job is tried."""
+    """Settings of a probe, and what the model must answer. Times in seconds; no `sample`: no job is tried."""
 
     build_id: str
     name: str = ""
@@ -55,11 +55,11 @@ class Question:
 
 
 class _WrongError(Exception):
-    """The text says what."""
+    """The model is wrong; the text says how."""
 
 
 class _NotYetError(_WrongError):
-    """It may still come right."""
+    """The model may still come right."""
 
 
 def probe(url: str, question: Question, out: Callable[[str], object]) -> bool:

@@ -1,4 +1,4 @@
-"""Seats: each is the place of one runner, which is started there, ended, and started again."""
+"""Runner slots: each starts and ends the processes of one runner."""
 
 import os
 import signal

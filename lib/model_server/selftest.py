@@ -1,4 +1,4 @@
-"""What is found out about the model while its image is built: whether it passes its tests, and how it may be run.
+"""Self-tests while the image is built: does the model pass its tests, and which runner mode is right?
 
 A model that fails a test of `gravityai-build.json` gets no image. The runner's self-test, whether forks give what new
 processes give, leaves a record in the image, so that its containers need not begin anew.

@@ -208,7 +208,7 @@ def _whose(seats: Sequence[Seat], settings: Settings) -> str:
 
 
 class _Server(uvicorn.Server):
-    """On SIGTERM: no new job is started, running ones are let end while status is still answered, then it stops."""
+    """On SIGTERM, starts no new job, lets running ones end while status is still answered, then stops."""
 
     def __init__(self, config: uvicorn.Config, workers: Workers, drain_seconds: float) -> None:
         super().__init__(config)

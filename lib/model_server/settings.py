@@ -1,4 +1,4 @@
-"""What the environment of the container may change."""
+"""The server's settings, from the container's environment."""
 
 import os
 import re
@@ -25,7 +25,7 @@ D = TypeVar("D", int, float, None)
 
 @dataclass(frozen=True)
 class Settings:
-    """How this server runs. Seconds where not said otherwise."""
+    """Settings of this server. Seconds where not said otherwise."""
 
     manifest: Path
     host: str

@@ -1,4 +1,4 @@
-"""The data directory: who owns it, what lies where in it."""
+"""The data directory: its owner and its layout."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Which operations of AWS there are: in an HTTP request, by botocore's models, and in our own code, by its text."""
+"""AWS operations: found in HTTP requests, in botocore's models, and in our own code's text."""
 
 import re
 from collections.abc import Mapping
@@ -55,9 +55,7 @@ def _routes(service: str) -> list[tuple[str, re.Pattern[str], str, str]]:
 
 
 def in_the_code(folder: Path) -> set[str]:
-    """Return every `service:Operation` that the code of `folder` calls, told from its text: words that name an
-    operation of a service that the same file speaks to, or a file beside it that hands its `client` on.
-    """
+    """Return every `service:Operation` that the code of `folder` calls, as far as its text shows."""
     found = set()
     for path in folder.rglob("*.py"):
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Small programs, run by hand and by the runner in its default mode: is there any difference?
+"""Small programs, run by hand and by the runner in its default mode, to find any difference.
 
     python -m tests.rig.both_modes [--python PYTHON] [NAME or FOLDER ...]
 
@@ -172,7 +172,7 @@ _HEAD = "import sys\nout = open(sys.argv[2], 'w')\ntext = open(sys.argv[1]).read
 
 @dataclass(frozen=True)
 class Seen:
-    """What came out, job after job; None: nothing."""
+    """The outputs, job after job; None: nothing."""
 
     by_hand: list[bytes | None]
     by_runner: list[bytes | None]

@@ -1,4 +1,4 @@
-"""One command, without an image to build: what its stages ask of AWS, in their order.
+"""The AWS stages of one command in their order, without an image to build.
 
 As a program: `python -m tests.rig.deployer PROXY_URL SIMULATOR_URL COURSE THERE`; the exit code is that of the run.
 """

@@ -21,7 +21,7 @@ class Refused(Exception):  # noqa: N818 - it is AWS that refuses, by script
 
 @dataclass(frozen=True)
 class Story:
-    """What becomes of a deployment; times in seconds after it was asked for."""
+    """The course of a deployment; times in seconds after it was asked for."""
 
     steady: float = NEVER  # ECS calls it complete
     runs: float = 2.0  # its tasks are RUNNING

@@ -1,4 +1,4 @@
-"""The commands that the faults are let loose on: what has to be there before, what is done, and how it ends."""
+"""The commands that are run with faults: what has to be there before, what is done, and how it ends."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace

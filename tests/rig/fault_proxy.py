@@ -54,7 +54,7 @@ _CODES: dict[str, dict[str, tuple[int, str]]] = {
 
 @dataclass
 class Faults:
-    """What fails now, and everything that was called."""
+    """The faults that are set now, and every call so far."""
 
     operation: str = ""  # service:Operation
     kind: Kind = "500"

@@ -1,4 +1,4 @@
-"""One deployment against everything that can go wrong with a call: what came of it; was anything made twice?"""
+"""A deployment run against every fault of a call: what came of it, and was anything made twice?"""
 
 import gc
 import json

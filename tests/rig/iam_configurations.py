@@ -1,4 +1,4 @@
-"""What a run may be configured as, so that together they print every action of the policy; and what is done in each.
+"""Configurations of a run that together print every action of the policy, and what is done in each.
 
 A step may begin with somebody else's doing: what is to be mended then, the run mends with actions of its own.
 """

@@ -1,4 +1,4 @@
-"""Where moto answers otherwise than AWS documents, and a repeated call shows it: as AWS says."""
+"""Corrections of moto where it answers otherwise than AWS documents and a repeated call shows it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

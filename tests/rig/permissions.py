@@ -174,7 +174,7 @@ def failed_stages(report: Report) -> list[str]:
 
 @dataclass(frozen=True)
 class Swept:
-    """What came of one action's trial. Without a `step` nothing fails, for the `reason`."""
+    """The result of one action's trial. Without a `step` nothing fails, for the `reason`."""
 
     action: str
     configuration: str = ""

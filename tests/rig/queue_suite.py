@@ -1,4 +1,6 @@
-"""What every database of the queue must do. Collected by a test module for each, which brings the fixture `queue`."""
+"""Tests that every database of the queue must pass. A test module for each collects it and brings the fixture
+`queue`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of the pipeline from flags to the exit code: whatever ends it becomes words, a report and a code."""
+"""One run of the pipeline, from flags to messages, report and exit code."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The command group and the flags of its commands: every flag is made from the one declaration."""
+"""The command group and the flags of its commands, all made from the one declaration."""
 
 from collections.abc import Callable
 from itertools import zip_longest

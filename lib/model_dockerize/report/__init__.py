@@ -1,4 +1,4 @@
-"""What a run did, and how it is shown."""
+"""The report of a run, and its display."""
 
 from model_dockerize.report.debug import noted
 from model_dockerize.report.ending import concluded, ended, masked

@@ -1,4 +1,4 @@
-"""Shows a run on a terminal: one line an event, and a last word that a person can act on.
+"""Shows a run on a terminal: one line for each event, and last lines that a person can act on.
 
 What happens goes to standard error, the verdict to standard output: `model-dockerize run … 2>log` shows only that.
 Plain text when the output is not a terminal, so that a log file or a CI system gets the same words without colours.

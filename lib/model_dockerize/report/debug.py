@@ -1,4 +1,4 @@
-"""Notes for those who look for a defect, with RUNNER_DEBUG=1 (GitHub's debug logging) or MODEL_DOCKERIZE_DEBUG=1.
+"""Debug logging, with RUNNER_DEBUG=1 (GitHub's debug logging) or MODEL_DOCKERIZE_DEBUG=1.
 
 Modules write them by Python's logging, each under its own name; nothing listens until somebody asks.
 """

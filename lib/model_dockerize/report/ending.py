@@ -1,4 +1,4 @@
-"""How a run ended, whatever ended it: an expected failure, a signal, or a defect of ours."""
+"""The end of a run in its report: an expected failure, a signal, or a defect of ours."""
 
 import traceback
 from collections.abc import Mapping

@@ -25,7 +25,7 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@
 
 @dataclass(frozen=True)
 class Annotation:
-    """What GitHub shows beside a file, or at the top of the run where there is no file. `line` is 1-based."""
+    """An annotation of GitHub, beside a file or at the top of the run. `line` is 1-based."""
 
     level: str  # "error" or "warning"
     title: str

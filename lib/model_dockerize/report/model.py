@@ -1,4 +1,4 @@
-"""What a run did, as values: the one source of the JSON report, the console's last words and the Action's outputs."""
+"""A run's results as values: the one source of the JSON report, the console's last lines and the Action's outputs."""
 
 import json
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why the run is red."""
+    """The reason why the run failed."""
 
     kind: str
     exit_code: int
@@ -66,7 +66,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a run found out. Empty text: the run did not get that far, or was not asked to."""
+    """Everything that a run found out. Empty text: the run did not get that far, or was not asked to."""
 
     outcome: str = "failed"
     build_id: str = ""

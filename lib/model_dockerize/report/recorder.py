@@ -1,4 +1,4 @@
-"""Records what the stages did and hands their words to a display, with every secret taken out."""
+"""Records what the stages did and passes it to a display, with every secret masked."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ Level = Literal["info", "warning", "output", "debug"]
 
 
 class Display(Protocol):
-    """What shows a run: the terminal, or GitHub's log. Called from one thread at a time."""
+    """A display of a run: the terminal, or GitHub's log. Called from one thread at a time."""
 
     def begin(self, stage: str) -> None:
         """Show that a stage starts."""

@@ -1,4 +1,4 @@
-"""What a running sandbox is, where it writes that down, and how to tell a living one from a stale file."""
+"""The record of a running sandbox: where it is kept, and how a stale one is recognized."""
 
 import hmac
 import http.client

@@ -1,4 +1,4 @@
-"""The smoke test: asks a model what its users will ask, in order, and keeps the evidence."""
+"""The smoke test's checks: asks a model what its users will ask, in order, and keeps the evidence."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between two looks
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the model must answer.
+    """The answers that the model must give.
 
     Attributes:
         build_id: of what was built; empty: whatever answers is accepted.
@@ -43,7 +43,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at. `detail` is the evidence, one line."""
+    """One check's result. `detail` is the evidence, one line."""
 
     name: str
     passed: bool
@@ -78,7 +78,7 @@ _NOT_RUN = "not run: "
 
 
 class NotYet(CheckFailed):
-    """An answer that may become the right one: worth another look."""
+    """A wrong answer that may still become right: ask again."""
 
 
 def check(
@@ -129,7 +129,7 @@ def check(
 
 
 class Session:
-    """The state of one smoke test: who answers, which job, and the checks so far."""
+    """The state of one smoke test: the address, the job, and the checks so far."""
 
     def __init__(
         self,

@@ -1,4 +1,6 @@
-"""The container API as a client sees it: a call returns what the checks look at, or says in one line what was wrong."""
+"""A client of the container API: a call returns what the checks look at, or raises one line that says what was
+wrong.
+"""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ _SHOWN = 200  # characters of an answer that an error quotes
 
 
 class CheckFailed(Exception):  # noqa: N818  it is no fault of the program but the outcome of a check
-    """The text is the evidence: one line, no secret."""
+    """A check failed. The text is the evidence: one line, no secret."""
 
 
 class Unanswered(CheckFailed):

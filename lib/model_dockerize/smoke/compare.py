@@ -1,4 +1,4 @@
-"""Is a model's result the one that was expected? Pure: text in, the first difference out.
+"""Comparison of a model's result with the expected one. Pure: text in, the first difference out.
 
 Numbers are equal within `TOLERANCE`, relative or absolute, since another processor may round the last digits
 otherwise. Two whole numbers have to be the same: 1000000 and 1000001 are two different customers.

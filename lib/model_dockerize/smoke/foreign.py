@@ -1,4 +1,4 @@
-"""The smoke test of an image that somebody else made: what its own specification offers, and no more.
+"""The smoke test of an image that we did not build: only what its own specification offers.
 
 What could not be proved is told, and kept in the result: nobody shall take it for proved.
 """
@@ -74,7 +74,7 @@ def check_foreign(
 
 
 class _Foreign(Session):
-    """A session with a server of which only its specification tells what it is."""
+    """A session with a server that is known only by its specification."""
 
     offer: _Offer | None = None
     healthy = False  # there is a /health: servers have one that their specification does not name

@@ -1,4 +1,4 @@
-"""The smoke test by a task inside of the model's network: what it is asked to do, and what its log says. Pure.
+"""The smoke test as a task inside the model's network: what the task is asked to do, and what its log says. Pure.
 
 The other end is `model-server probe` of the image.
 """

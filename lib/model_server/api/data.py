@@ -1,4 +1,4 @@
-"""Structured data on its way in and out: which form it has, which mapping applies, what it becomes."""
+"""Conversion of submitted data and of results: their form, their mapping, the result of both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

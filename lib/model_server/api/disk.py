@@ -1,4 +1,4 @@
-"""The room on the data volume, and its lack."""
+"""Reservation of space on the data volume."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ NO_ROOM = 507
 
 
 class Space:
-    """The room on the data volume; what uploads under way will still write is reserved."""
+    """The free space of the data volume, less what current uploads will still write."""
 
     def __init__(self, folder: Path, keep: int) -> None:
         """Look at the volume of `folder`, where `keep` bytes must stay free."""
@@ -59,7 +59,7 @@ class Space:
 
 
 class Part:
-    """The room of one upload."""
+    """The space of one upload."""
 
     def __init__(self, space: Space) -> None:
         self._space = space

@@ -1,4 +1,4 @@
-"""Who gets in: before any route, a request is asked for its host, its origin and its key."""
+"""Access control before any route: host, origin and API key of a request."""
 
 import re
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""The list of jobs, newest first, a page at a time."""
+"""The list of jobs, newest first, in pages."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Licence keys: what holds, and a new one."""
+"""License keys: show the current one, take a new one."""
 
 import json
 

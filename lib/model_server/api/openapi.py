@@ -1,4 +1,4 @@
-"""The OpenAPI document: what this server really answers, no more."""
+"""The OpenAPI document: exactly what this server answers."""
 
 from typing import Any
 

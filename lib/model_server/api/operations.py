@@ -1,4 +1,4 @@
-"""What operators ask: is it ready, and how is it doing."""
+"""Readiness and metrics, for operators."""
 
 import time
 

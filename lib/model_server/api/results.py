@@ -1,4 +1,4 @@
-"""Results: as the model wrote them, as JSON, as CSV; through the job's output mapping, if it has one."""
+"""Results: as the model wrote them, as JSON or as CSV, through the job's output mapping if it has one."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

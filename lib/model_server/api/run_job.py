@@ -1,4 +1,4 @@
-"""A job in one request: added, waited for, answered with its result."""
+"""A job in one request: add it, wait for it, answer its result."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What the routes stand on."""
+"""The services that every route uses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

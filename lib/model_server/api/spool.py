@@ -1,4 +1,4 @@
-"""A file that is written, and sent to the disk, while more of it arrives."""
+"""An upload's file, synced to the disk while more of it arrives."""
 
 import asyncio
 import os

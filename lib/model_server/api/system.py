@@ -1,4 +1,4 @@
-"""What the server says about itself: health, MIME types, its OpenAPI document."""
+"""The server's own endpoints: health, MIME types, OpenAPI document."""
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response

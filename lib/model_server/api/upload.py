@@ -1,4 +1,4 @@
-"""Receives the form of add-job: the data file straight to the disk if it is not small, the other fields in memory."""
+"""Reception of add-job's form: a data file that is not small goes to the disk, other fields stay in memory."""
 
 import asyncio
 import hashlib

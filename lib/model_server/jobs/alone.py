@@ -1,4 +1,4 @@
-"""Exactly one server, where SQLite's locks cannot be trusted: on a network file system.
+"""An exclusive lock on a data directory whose network file system makes SQLite's locks unreliable.
 
 A file names the server and changes every few seconds while it lives. A second server watches the file before it starts.
 No clock is compared and no lock is asked for: network file systems promise neither.

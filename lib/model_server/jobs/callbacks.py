@@ -1,4 +1,4 @@
-"""Callbacks: when a job is over, its CallbackUrl is called, again and again with growing pauses until it is taken.
+"""Callbacks: requests to the CallbackUrl of an ended job, retried with growing pauses.
 
 That a call is due is written in the same transaction as the end of the job, and a call is claimed like a job. So no
 call is lost by a crash, and none keeps a worker waiting. It may come twice: the receiver knows it by the job's id.
@@ -74,7 +74,7 @@ def receiver(url: str) -> str:
 
 
 class Courier(threading.Thread):
-    """Makes the calls of a server, many at a time, and few of one receiver: one that is slow keeps no other waiting."""
+    """Sends the callbacks of a server: many at a time, few to one receiver, so that a slow one delays no other."""
 
     def __init__(self, store: Store, body: Callable[[Job], bytes], hosts: tuple[str, ...] = ()) -> None:
         """Take the calls of `store`; `body` makes what is sent, JSON; `hosts` may be called wherever they are."""

@@ -1,4 +1,4 @@
-"""Group commit: changes that wait at the same time share one transaction, and so one wait for the disk."""
+"""Group commit: changes that wait at the same time share one transaction, and so one sync of the disk."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ _COMPANY_SECONDS = 0.005
 
 
 class Need(Enum):
-    """When the result of a change is there."""
+    """When a change's result is needed."""
 
     #: Once it is on the disk.
     DISK = "disk"

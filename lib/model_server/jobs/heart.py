@@ -1,5 +1,6 @@
-"""The heart of a server: it renews the leases of the jobs that run here, stops those that are no longer ours, and gives
-back the jobs of servers whose hearts have stopped."""
+"""The server's heartbeat: renews leases of jobs that run here, stops jobs that it lost, takes back jobs of dead
+servers.
+"""
 
 import asyncio
 import threading
@@ -73,7 +74,7 @@ class Heart(threading.Thread):
 
 
 class _Beat:
-    """A running job. Whoever is late to stop it must not stop the next one of the same worker."""
+    """A running job. A late stop must not hit the same worker's next job."""
 
     def __init__(self, beats: set["_Beat"], job: Job, stop: Callable[[], None], seconds: float) -> None:
         self.job = job

@@ -1,4 +1,4 @@
-"""What nobody waits for: the jobs of servers that died are given back, old ones and forgotten files removed."""
+"""Background maintenance: give back jobs of dead servers, expire old jobs, delete orphaned files."""
 
 import threading
 import time
@@ -20,14 +20,14 @@ _DAY_SECONDS = 86400.0
 
 @dataclass(frozen=True)
 class Retention:
-    """How long jobs are kept that are over. None: without end."""
+    """How long ended jobs are kept. None: forever."""
 
     days: float | None
     jobs: int | None
 
 
 class Housekeeper(threading.Thread):
-    """One thread a server."""
+    """One maintenance thread for each server."""
 
     def __init__(
         self, store: Store, volume: Volume, retention: Retention, locks_reach: bool, remove: instance.Remove

@@ -1,4 +1,4 @@
-"""The record of one running server on the volume: how others know, at once, that it is dead.
+"""The record of one running server on the volume: it shows others at once when the server is dead.
 
 An instance is a folder with a file that its server keeps locked for life. The kernel frees the lock when the process
 ends, however it ends. In the folder lies what is worth nothing without the server: half-received uploads and results

@@ -1,5 +1,6 @@
-"""How threads and requests of one server learn at once what happens to jobs. Nothing here is needed for correctness:
-whoever waits also looks again after a while, for other servers ring no bell of ours."""
+"""Notifications between threads and requests of one server. They only save time: whoever waits also polls, since other
+servers do not notify this one.
+"""
 
 import asyncio
 import threading
@@ -36,7 +37,7 @@ class Bell:
 
 
 class _Loop:
-    """The loop in which somebody waits, for those who wake it from this thread or another."""
+    """A waiting coroutine's event loop, for those who wake it from any thread."""
 
     def __init__(self) -> None:
         self.running = asyncio.get_running_loop()
@@ -52,7 +53,7 @@ class _Loop:
 
 
 class Seat:
-    """A worker that waits in the running loop. Who took it must give it a job, or None, whatever happens."""
+    """A worker that waits in the running loop. Whoever took it must give it a job or None, whatever happens."""
 
     def __init__(self, claim: Claim) -> None:
         #: Under which a job is added that is this worker's from the beginning.
@@ -71,7 +72,7 @@ class Seat:
 
 
 class Bench:
-    """Where the workers of this server wait, so that a new job can be given to one of them as it is added."""
+    """The idle workers of this server: a new job can be handed to one as it is added."""
 
     def __init__(self, look_seconds: float) -> None:
         """Look into the queue at least every `look_seconds`: other servers do not ring here."""
@@ -133,7 +134,7 @@ class Bench:
 
 
 class Watch:
-    """A request that waits for the end of a job."""
+    """A request that waits for a job's end."""
 
     def __init__(self) -> None:
         self._loop = _Loop()
@@ -163,7 +164,7 @@ class Watch:
 
 
 class Watchers:
-    """Requests that wait for the end of a job."""
+    """The requests that wait for a job's end."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()

@@ -1,4 +1,4 @@
-"""The queue: a table of jobs that are claimed under a lease and recorded behind a fence.
+"""The queue: a table of jobs, claimed under a lease and ended under a fencing token.
 
 A worker that claims a job gets a lease and a token (how often the job was claimed). It renews the lease while it works.
 A lease that stays as it is for long is that of a dead worker: the job is given back, and taken with the next token. How

@@ -1,4 +1,4 @@
-"""Whom a callback may call: nothing of the server's own computer, unless it is named."""
+"""The addresses that a callback may call: none of the server's own computer, unless they are named."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""The statements of a job's way through the queue, each compiled once.
+"""The SQL statements of the queue, each compiled once.
 
 SQLAlchemy writes them for the database at hand; the driver alone runs them. Its own work for a run costs three times as
 much as the database's (docs/adr/0015).
@@ -47,7 +47,7 @@ LISTED = [_short(column) for column in COLUMNS]
 
 
 class Prepared:
-    """A statement in the words of one database, for its driver."""
+    """A statement compiled for one database and its driver."""
 
     def __init__(self, statement: Executable, dialect: Dialect, columns: Sequence[str] | None = None) -> None:
         """Compile `statement`; `columns` are those that it sets, where it does not say."""
@@ -89,7 +89,7 @@ class Prepared:
 
 
 class Statements:
-    """All of them, for one database."""
+    """All statements, for one database."""
 
     def __init__(self, dialect: Dialect) -> None:
         insert = (postgresql if dialect.name == "postgresql" else sqlite).insert(jobs)

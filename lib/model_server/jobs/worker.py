@@ -1,4 +1,4 @@
-"""The workers: each takes one job at a time from the queue and has its runner do it."""
+"""The workers: each claims one job at a time and has its runner do it."""
 
 import asyncio
 import concurrent.futures

@@ -1,4 +1,4 @@
-"""The login: an API key for a session, which the browser shows from then on."""
+"""The login: exchanges an API key for a session of the browser."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response

@@ -1,4 +1,4 @@
-"""What the pages say for values that programs use."""
+"""Texts of the pages for values that programs use."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""From a file of structured data to another: read, map, make it fit the schema, write."""
+"""Conversion of a file of structured data: read, map, fit to the schema, write."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Step = Callable[[Any, Callable[[str], None]], Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with a file."""
+    """The conversion of a file."""
 
     source: Form
     target: Form

@@ -24,7 +24,7 @@ _ACCESS_KEY = re.compile(r"Credential=([^/]+)/")
 
 @dataclass
 class _Request:
-    """The request that is being answered, and what was not allowed of it."""
+    """The current request, and what was not allowed of it."""
 
     params: Mapping[str, Any]
     caller: str  # access key

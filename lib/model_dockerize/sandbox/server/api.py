@@ -1,4 +1,4 @@
-"""How our operations are answered in place of ministack's."""
+"""The answering of AWS operations in place of ministack's."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The few words of ASGI that the front and the registry speak."""
+"""The parts of ASGI that the front and the registry use."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping

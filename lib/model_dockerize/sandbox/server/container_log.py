@@ -1,4 +1,4 @@
-"""What containers print, into CloudWatch Logs (the `awslogs` driver)."""
+"""Copies containers' output into CloudWatch Logs, as the `awslogs` driver does."""
 
 import contextvars
 import threading

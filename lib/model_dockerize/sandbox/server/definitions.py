@@ -1,4 +1,4 @@
-"""What task and job definitions say about a container, resolved: secrets, roles, health, logs."""
+"""Task and job definitions resolved for a container: secrets, roles, health checks, logs."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What ministack's EC2 leaves out of the operations that a network with private subnets needs.
+"""EC2 operations for networks with private subnets that ministack lacks.
 
 Filters of some lists, addresses that a NAT gateway holds, the characters of descriptions, and AWS's refusals to delete
 what something else uses.

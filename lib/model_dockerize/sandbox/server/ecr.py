@@ -1,4 +1,4 @@
-"""ECR on top of our registry: what is asked about images is read from what was really pushed."""
+"""ECR on top of our registry: answers about images come from what was really pushed."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""How ECS shows services, their deployments and revisions: records in, JSON out."""
+"""ECS services, deployments and revisions as JSON: records in, JSON out."""
 
 from typing import Any
 

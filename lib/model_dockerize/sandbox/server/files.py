@@ -1,4 +1,4 @@
-"""EFS: what ministack leaves out of it, and a directory for every file system that is mounted in real containers.
+"""EFS: the operations that ministack lacks, and a directory for every file system that is mounted in real containers.
 
 The data of a file system is a directory; an access point is a directory in it. Who mounts it must be where AWS lets it:
 the checks are those that a mount fails on, and the messages are what the stopped task would say.

@@ -1,4 +1,4 @@
-"""Application load balancers: ministack keeps their records, and here they forward and check for real.
+"""Application load balancers that really forward and check; ministack only keeps their records.
 
 A listener is a socket on a loopback address of the load balancer's own. Connections are shared out among the tasks that
 answered their last health check, by the weights of the rule that comes first; there is no TLS.

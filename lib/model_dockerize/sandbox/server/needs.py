@@ -1,4 +1,4 @@
-"""What AWS asks of the caller's policies for one request: every (action, resource) that must be allowed. Pure.
+"""The IAM permissions that one request needs: every (action, resource) that must be allowed. Pure.
 
 Source: AWS's Service Authorization Reference, for what a run and `destroy` call. Beyond the operation itself: what is
 tagged when it is made needs the tagging action too, a role that is handed on needs `iam:PassRole`, and some services
@@ -24,7 +24,7 @@ _TAGGED = {
 
 @dataclass(frozen=True)
 class Need:
-    """One question to the policies. `context` are the condition keys that only this request has."""
+    """One question to the policies. `context` holds the condition keys that only this request has."""
 
     action: str  # ecs:CreateService
     resource: str  # an ARN, or * where AWS knows no resource

@@ -1,4 +1,4 @@
-"""The network of tasks: which subnets and groups exist, what is reachable, and a public address for every task.
+"""The network of tasks: existing subnets and groups, reachability, and a public address for every task.
 
 A public address is a loopback address of its own, so that what follows task -> interface -> address -> port 80 runs
 unchanged and nothing leaves the computer.

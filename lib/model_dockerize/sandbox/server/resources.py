@@ -1,4 +1,4 @@
-"""Which resources a request is about, by AWS's Service Authorization Reference. Pure; part of `needs`."""
+"""The resources that a request is about, by AWS's Service Authorization Reference. Pure; part of `needs`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How an ECS service gets from the tasks it has to the tasks it should have. Decides only; starts and stops nothing.
+"""The next step of an ECS service from its tasks to those it should have. Decides only; starts and stops nothing.
 
 Follows "Amazon ECS rolling updates" and "deployment circuit breaker" of the ECS developer guide.
 """
@@ -24,7 +24,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do now: how many tasks of the primary deployment to start, and which tasks to stop."""
+    """The next step: how many tasks of the primary deployment to start, and which tasks to stop."""
 
     start: int
     stop: tuple[Stop, ...]

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Check:
-    """How a target group checks; times in seconds."""
+    """A target group's health check; times in seconds."""
 
     path: str
     interval: float

@@ -23,14 +23,14 @@ class Scope:
 
 @dataclass(frozen=True)
 class Grant:
-    """What a password opens, and whose it is: the access key that asked for it; empty for the sandbox itself."""
+    """What a password opens, and the access key that asked for it; empty for the sandbox itself."""
 
     scope: Scope
     caller: str = ""
 
 
 class Refusal(Enum):
-    """Why credentials were not taken."""
+    """The reason why credentials were not accepted."""
 
     UNKNOWN = "unknown"
     EXPIRED = "expired"

@@ -1,4 +1,4 @@
-"""Whose credentials a stack is made with: the caller's, or a session of the stack's role."""
+"""The credentials that a stack is made with: the caller's, or a session of the stack's role."""
 
 import threading
 from contextvars import ContextVar
