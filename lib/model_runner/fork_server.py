@@ -76,7 +76,7 @@ def preload(imports: process_state.Imports) -> None:
 
 
 class ForkServer:
-    """What a job's process needs to know."""
+    """The state that a job's process needs."""
 
     def __init__(self, wanted: Dict[str, Any]) -> None:
         self._script = wanted["script"]

@@ -25,7 +25,7 @@ class Script(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What was found in a script and in the modules of its own folder."""
+    """The findings in a script and in the modules of its own folder."""
 
     #: First names of all imported modules, also inside functions.
     names: Set[str]

@@ -26,7 +26,7 @@ decode = json.JSONDecoder().raw_decode
 
 
 class Limits:
-    """What one job may use, from its request; 0 is no limit."""
+    """The limits of one job, from its request; 0 is no limit."""
 
     def __init__(self, request: Dict[str, Any], known: Collection[int] = ()) -> None:
         """Take the limits of `request`; `known` are children of the runner that are not the job's."""

@@ -32,7 +32,7 @@ class RunnerDiedError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. `error` is None for a success; `seconds` is the program's running time."""
+    """The end of a job. `error` is None for a success; `seconds` is the program's running time."""
 
     error: str | None
     seconds: float

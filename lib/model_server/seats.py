@@ -17,7 +17,7 @@ _UMASK = 0o077
 
 
 class Seat(Protocol):
-    """What a client needs to have a runner."""
+    """The methods that a client needs to have a runner."""
 
     #: No other process has the runner's user.
     is_own_user: bool

@@ -31,7 +31,7 @@ PROGRAM_DIRS = (PROGRAMS / "usr/sbin", PROGRAMS / "usr/bin")
 
 @dataclass(frozen=True)
 class Firewall:
-    """Which iptables the daemon shall use: `folder` goes first on its PATH; `works` is False when there is none."""
+    """The iptables for the daemon: `folder` goes first on its PATH; `works` is False when there is none."""
 
     works: bool
     folder: Path | None

@@ -34,7 +34,7 @@ BUILDX = daemon.PROGRAMS / "usr/libexec/docker/cli-plugins/docker-buildx"
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found on this machine.
+    """The facts about this machine.
 
     Attributes:
         engine: version of the engine that answers, or "".
@@ -58,7 +58,7 @@ class Facts:
 
 
 class Step(enum.Enum):
-    """What may have to be done, in this order."""
+    """A step of the setup, in this order."""
 
     GET_ENGINE = "get the engine"
     GET_CLIENT = "get the docker command and its buildx plugin"
@@ -97,7 +97,7 @@ def plan(facts: Facts) -> tuple[Step, ...]:
 
 
 class Origin(enum.Enum):
-    """Where the engine's packages come from."""
+    """The source of the engine's packages."""
 
     DISTRIBUTION = "this distribution"
     BESIDE = "the next Debian release, unpacked beside the system"

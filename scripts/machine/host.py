@@ -1,4 +1,4 @@
-"""What every machine command shares: talking to the user, running programs, reading /etc/os-release."""
+"""Shared parts of the machine commands: messages, running programs, reading /etc/os-release."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ _STACK = "AWS::CloudFormation::Stack"
 
 
 class RefusedError(Exception):
-    """What AWS does not do: a code and a message."""
+    """A refusal of AWS: a code and a message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -89,7 +89,7 @@ class Stack:
 
 @dataclass
 class ChangeSet:
-    """What a stack is to become."""
+    """A planned change of a stack."""
 
     name: str
     stack: Stack

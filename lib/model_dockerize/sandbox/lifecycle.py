@@ -30,7 +30,7 @@ _OTHER_HOME = "Name a folder of your own with MODEL_DOCKERIZE_HOME."
 
 @dataclass(frozen=True)
 class StopReport:
-    """What `stop` ended and removed. Empty where nothing was left of a sandbox."""
+    """The result of `stop`: what it ended and removed. Empty where nothing was left of a sandbox."""
 
     was_running: bool
     containers: tuple[str, ...]

@@ -21,7 +21,7 @@ _JOBS = {"status": "GET /data/status/{}", "result": "GET /data/result/{}", "dele
 
 @dataclass(frozen=True)
 class _Offer:
-    """What a specification offers: "GET /data/status/{}" in lower-case letters, and where it begins."""
+    """The operations of a specification, such as "GET /data/status/{}" in lower case, and the path they begin with."""
 
     place: str
     version: str

@@ -18,7 +18,7 @@ from model_server.tabular.problems import NOT_TAKEN, DataError, TooLargeError
 
 @dataclass(frozen=True)
 class Submission:
-    """What a form asks for."""
+    """The request in a form."""
 
     #: Of the data file, as it was sent.
     mime_type: str

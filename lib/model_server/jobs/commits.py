@@ -21,7 +21,7 @@ _COMPANY_SECONDS = 0.005
 
 
 class Need(Enum):
-    """When a change's result is needed."""
+    """The time at which a change's result is needed."""
 
     #: Once it is on the disk.
     DISK = "disk"

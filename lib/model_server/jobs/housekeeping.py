@@ -20,7 +20,7 @@ _DAY_SECONDS = 86400.0
 
 @dataclass(frozen=True)
 class Retention:
-    """How long ended jobs are kept. None: forever."""
+    """The time and number for which ended jobs are kept. None: forever."""
 
     days: float | None
     jobs: int | None

@@ -26,7 +26,7 @@ _TOO_LATE = "is no longer ours; nothing was recorded"
 
 
 class Runner(Protocol):
-    """What a worker needs of a runner (runner_client.RunnerClient)."""
+    """The methods of a runner that a worker calls (runner_client.RunnerClient)."""
 
     @property
     def mode(self) -> str: ...

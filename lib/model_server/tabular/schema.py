@@ -22,7 +22,7 @@ _KEYS = {"path", "datatype", "optional"}
 
 
 class DataType(StrEnum):
-    """What a field holds."""
+    """The type of a field."""
 
     STRING = "string"
     NUMBER = "number"

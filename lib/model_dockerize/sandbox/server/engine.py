@@ -75,7 +75,7 @@ class ContainerSpec:
 
 @dataclass(frozen=True)
 class ContainerState:
-    """What a container does now. `exit_code` is None while it runs; `health` as docker names it, or ""."""
+    """The state of a container. `exit_code` is None while it runs; `health` as docker names it, or ""."""
 
     exit_code: int | None
     out_of_memory: bool

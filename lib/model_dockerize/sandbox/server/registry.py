@@ -34,7 +34,7 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 @dataclass(frozen=True)
 class Rules:
-    """What the registry must know of a repository."""
+    """The facts about a repository that the registry needs."""
 
     mutability: str
     exclusions: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Grant:
-    """What a password opens, and the access key that asked for it; empty for the sandbox itself."""
+    """The scope of a password, and the access key that asked for it; empty for the sandbox itself."""
 
     scope: Scope
     caller: str = ""
