@@ -1,136 +1,140 @@
 #!/usr/bin/env python3
-"""Refuses habits of language that stop a reader: `scripts/lint_words.py` checks docstrings, docs/*.md and README.md.
+"""Refuses habits of language that stop a reader, in docstrings, docs/*.md and README.md: `scripts/lint_words.py`.
 
-The rules: a function's docstring begins with an imperative verb; a module's or class's is no question; a sentence of
-the docs has at most 35 words; the docs use the words of docs/glossary.md, in American spelling. Each finding is a line
-`FILE:LINE: what to write instead`, and the exit code is 1 if there is any.
+- A function's docstring begins with an imperative verb. A module's or class's does not begin with a question word.
+- A sentence of the docs has at most 35 words; in list items and table cells, semicolons end one, too.
+- The docs use the terms of docs/glossary.md, in American spelling.
+
+Each finding is a line `FILE:LINE: what to write instead`. The exit code is 1 if there is any.
 """
 
 import ast
-import os
+import contextlib
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Code whose docstrings are still to be rewritten. Rewrite one, then take its line out; the list has to become empty.
+# These are still to be rewritten. Rewrite one, then take its line out: the list has to become empty.
 TO_DO = (
-    "lib/model_dockerize/aws",
-    "lib/model_dockerize/image",
-    "lib/model_dockerize/pipeline",
-    "lib/model_dockerize/program",
-    "lib/model_dockerize/settings",
+    "lib/model_dockerize/aws/",
+    "lib/model_dockerize/image/",
+    "lib/model_dockerize/pipeline/",
+    "lib/model_dockerize/program/",
+    "lib/model_dockerize/settings/",
     "lib/model_dockerize/inside.py",
     "lib/model_dockerize/library.py",
     "docs/inputs.md",  # made from lib/model_dockerize/settings
 )
 
 CODE = ("lib", "scripts", "tests/rig")
-SCRIPTS = tuple(Path("scripts") / name for name in ("acceptance", "generate", "pictures"))
+PROGRAMS = frozenset({"acceptance", "generate", "pictures"})  # in scripts/, without .py
 MOST_WORDS = 35
-QUESTIONS = frozenset("How What Whatever When Where Whether Which Who Whoever Whom Whose Why".split())
-NO_VERBS = QUESTIONS | frozenset(
-    "A About After All Also An Any As At Because Before Behind Between Both By Each Every Everything For From If In Inside "
-    "Into It Just Like Many Most Much Never No Nobody None Not Nothing Of On Once One Only Other Several So Some Somebody "
-    "Something Straight Such That The Their Then There They Those Three To Two Under Until Up While With Without".split()
-)
 
-# What readers search for, instead of what they do not. A word is here only if the docs never need it in another sense.
-WORDS = {
+QUESTION = r"How|What(ever)?|When|Where|Whether|Which|Who(ever|m|se)?|Why"
+NO_VERB = rf"""
+    {QUESTION}
+    |An?|The|This|That|These|Those|Its?|They|Their|There|Such|No|Not|Never|Just|Only|So|Also|Straight|Then|While|Until|Once
+    |About|After|As|At|Because|Before|Behind|Between|By|For|From|If|In|Inside|Into|Of|On|To|Under|Up|With|Without
+    |All|Any|Both|Each|Every|Everything|Like|Many|Most|Much|Nobody|None|Nothing|One|Other|Several|Some|Somebody|Something
+    |Two|Three
+"""
+
+# Each word here is one that docs/*.md never needs in another sense.
+INSTEAD = {
     r"golden file": "expected result",
     r"parent image": "base image",
-    r"tarballs?": "archive",
-    r"webhooks?": "callback",
-    r"couriers?": "callback",
-    r"dry[- ]runs?": "plan",
-    r"judgements?": "verdict",
-    r"licences?": "license",
+    r"tarball": "archive",
+    r"webhook": "callback",
+    r"courier": "callback",
+    r"dry[- ]run": "plan",
+    r"judgement": "verdict",
+    r"licence": "license",
     r"for ever": "forever",
-    r"(behavi|col|fav|neighb)ours?": "the American -or",
-    r"(organi|reali|recogni|normali|initiali|seriali)s(e|es|ed|ing|ation|ations)": "the American -iz-",
+    r"(behavi|col|fav|neighb)our": "the spelling with -or",
+    r"(initial|normal|organ|real|recogn|serial)is(e|ed|ing|ation)": "the spelling with -iz-",
     r"grey": "gray",
     r"misspelt": "misspelled",
     r"labelled": "labeled",
 }
 
 
-def docstrings(path: Path) -> Iterator[str]:
-    """Yield the findings in the docstrings of a Python file."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def docstrings(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, what to write) of each finding in Python code."""
+    for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
-        text = ast.get_docstring(node)
-        if text is None:
+        docstring = ast.get_docstring(node)
+        if not docstring:
             continue
-        first = text.split()[0].rstrip(".,:;") if text.split() else ""
-        line = node.body[0].lineno
+        first = docstring.split()[0].rstrip(".,:;")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if not _is_imperative(first):
-                yield f"{path}:{line}: begin with an imperative verb (Return, Read, Tell whether ...), not {first!r}"
-        elif first in QUESTIONS:
-            yield f"{path}:{line}: say what it is or does, not {first!r}"
+            if not is_imperative(first):
+                yield node.body[0].lineno, f"begin with a verb (Return, Read, Tell whether ...), not {first!r}"
+        elif re.fullmatch(QUESTION, first):
+            yield node.body[0].lineno, f"say what it is or does, not {first!r}"
 
 
-def _is_imperative(word: str) -> bool:
-    plain = re.fullmatch(r"[A-Z][a-z]+", word) is not None
-    return plain and word not in NO_VERBS and (not word.endswith("s") or word.endswith("ss"))
+def is_imperative(word: str) -> bool:
+    """Tell whether a word may be an imperative verb: "Return", neither "Returns" nor "Whether"."""
+    is_word = re.fullmatch(r"[A-Z][a-z]+", word) is not None
+    return is_word and re.search(r"[^s]s$", word) is None and re.fullmatch(NO_VERB, word, re.VERBOSE) is None
 
 
-def prose(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, text) of each paragraph, list item and table cell, without code and the targets of links."""
-    text = re.sub(r"^```.*?^```$", lambda code: "\n" * code[0].count("\n"), text, flags=re.M | re.S)
-    text = re.sub(r"<!--.*?-->", lambda note: "\n" * note[0].count("\n"), text, flags=re.S)
+def page(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, what to write) of each finding in Markdown."""
+    for line, block in blocks(text):
+        for sentence in re.split(r"(?<=[.?!])['\")*]*\s+", block):
+            words = [word for word in sentence.split() if re.search(r"\w", word)]
+            if len(words) > MOST_WORDS:
+                yield line, f"{len(words)} words, at most {MOST_WORDS}: split '{' '.join(words[:6])} ...'"
+            for word, right in INSTEAD.items():
+                for found in re.finditer(rf"\b{word}s?\b", sentence, re.IGNORECASE):
+                    yield line, f"write {right}, not {found[0]!r}"
+
+
+def blocks(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, text) of each heading, paragraph, and part of a list item or cell; a run of code is one word."""
+    text = re.sub(r"^```.*?^```$|<!--.*?-->", lambda hidden: "\n" * hidden[0].count("\n"), text, flags=re.M | re.S)
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"`[^`]*`(?:[ ,]*\n?`[^`]*`)*", lambda code: "code" + "\n" * code[0].count("\n"), text)
     block: list[str] = []
     begin = 0
     for number, line in enumerate([*text.split("\n"), ""], 1):
-        is_code = not block and line.startswith("    ")
-        if not line.strip() or re.match(r"\s*([-*+]|\d+\.|\||#)", line):
-            yield from ((begin, item) for item in _items(" ".join(block)))
+        if block and (not line.strip() or re.match(r"\s*([-*+]|\d+\.)\s|[|#]", line)):
+            yield from ((begin, part) for part in parts(" ".join(block)))
             block = []
         if line.startswith(("|", "#")):
-            yield from ((number, item) for cell in re.split(r"(?<!\\)\|", line) for item in _items(cell))
-        elif line.strip() and not is_code:
+            yield from ((number, part) for cell in line.split("|") for part in parts(f"- {cell}"))
+        elif line.strip() and (block or not line.startswith("    ")):
             begin = begin if block else number
             block.append(line)
 
 
-def _items(block: str) -> list[str]:
-    """Split a list item or table cell at semicolons and line breaks, which divide lists there, and leave prose whole."""
-    is_prose = block.endswith((".", "?", "!", ":")) and not re.match(r"\s*([-*+]|\d+\.)\s", block)
-    return [block] if is_prose else re.split(r";|<br>", block)
-
-
-def sentences(text: str) -> list[str]:
-    """Split prose into sentences, with each run of code as one word."""
-    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"(`[^`]*`[\s,·]*)+", "`code` ", text))
-    return re.split(r"(?<=[.?!])['\")*]*\s+", text)
-
-
-def page(path: Path) -> Iterator[str]:
-    """Yield the findings in a Markdown file."""
-    for line, block in prose(path.read_text(encoding="utf-8")):
-        for sentence in sentences(block):
-            words = [word for word in sentence.split() if re.search(r"\w", word)]
-            if len(words) > MOST_WORDS:
-                yield f"{path}:{line}: {len(words)} words, at most {MOST_WORDS}: split '{' '.join(words[:6])} ...'"
-            for wrong, right in WORDS.items():
-                for found in re.finditer(rf"\b{wrong}\b", sentence, re.I):
-                    yield f"{path}:{line}: write {right}, not {found[0]!r}"
+def parts(block: str) -> list[str]:
+    """Split a list item or a list of terms at what divides such lists, and leave other prose whole."""
+    is_list = re.match(r"\s*([-*+]|\d+\.)\s", block) or " · " in block
+    return re.split(r";| · |<br>", block) if is_list else [block]
 
 
 def main() -> int:
     """Print the findings; return 1 if there are any."""
-    code = [path for room in CODE for path in Path(room).rglob("*") if path.suffix == ".py" or path in SCRIPTS]
+    with contextlib.chdir(Path(__file__).parent.parent):
+        found = list(findings())
+    print("\n".join(found), end="\n" if found else "")
+    return 1 if found else 0
+
+
+def findings() -> Iterator[str]:
+    """Yield the findings in the checkout that is the working directory."""
+    code = [path for room in CODE for path in Path(room).rglob("*") if path.suffix == ".py" or path.name in PROGRAMS]
     pages = [Path("README.md"), *Path("docs").glob("*.md")]
-    findings = []
-    for path in sorted(code + pages):
-        if not path.as_posix().startswith(TO_DO) and path.name != "glossary.md":
-            findings += page(path) if path.suffix == ".md" else docstrings(path)
-    for found in findings:
-        print(found)
-    return 1 if findings else 0
+    for path in sorted({*code, *pages} - {Path("docs/glossary.md")}):
+        if path.is_file() and not path.as_posix().startswith(TO_DO):
+            text = path.read_text(encoding="utf-8")
+            for line, instead in (page if path.suffix == ".md" else docstrings)(text):
+                yield f"{path}:{line}: {instead}"
 
 
 if __name__ == "__main__":
-    os.chdir(Path(__file__).parent.parent)
     sys.exit(main())

@@ -32,7 +32,7 @@ _BRANCH = "release/"
 _REMOTE = "origin"
 _VISIBILITY = """\
 Make the package public, once: https://github.com/{repository}, "Packages", the package, "Package settings",
-"Change visibility". Where that is greyed out, an owner of the organisation allows public packages first: "Settings",
+"Change visibility". Where that is grayed out, an owner of the organization allows public packages first: "Settings",
 "Packages". Then re-run the failed jobs of this run."""
 
 

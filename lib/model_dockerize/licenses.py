@@ -73,7 +73,7 @@ def inspect(text: str, public_key: str | None) -> Inspection:
     """Read a license key; check its signature and expiry if the publisher's public key is given.
 
     Raises:
-        InputError: it is no licence key, or the public key is none.
+        InputError: it is no license key, or the public key is none.
     """
     try:
         claims = jwt.decode(text.strip(), options={"verify_signature": False})

@@ -51,7 +51,7 @@ class Manifest:
     runner_mode: str = "auto"
     #: A data file in the working directory, which the program takes as it is; "": there is none.
     sample: str = ""
-    #: Of the publisher of licence keys, 32 bytes in base64url; "": no key is needed.
+    #: Of the publisher of license keys, 32 bytes in base64url; "": no key is needed.
     license_public_key: str = ""
 
 

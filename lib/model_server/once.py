@@ -32,7 +32,7 @@ def run(settings: Settings, source: str, target: str) -> int:
         target: a path or s3://BUCKET/KEY, replaced only by a whole result, or "-" for standard output.
 
     Raises:
-        StartError: the input or the output cannot be used; a licence key is needed.
+        StartError: the input or the output cannot be used; a license key is needed.
     """
     forget_secrets(os.environ)
     model = manifest.read(settings.manifest)

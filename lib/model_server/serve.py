@@ -191,7 +191,7 @@ def _run(
             only.keep(server.stop_at_once)
         runner.run(server.serve(sockets=[listener]))
     courier.stop()
-    courier.join(1)  # what it had recorded behind the end of the queue, it would wait for for ever
+    courier.join(1)  # what it had recorded behind the end of the queue, it would wait for forever
     left = store.queue.abandon_all(me.id)
     store.queue.close()
     me.leave(remove)

@@ -51,9 +51,9 @@ class Settings:
     #: Room that a new job must leave on the volume, bytes.
     free_bytes: int
     callback_hosts: tuple[str, ...]
-    #: Of the publisher of licence keys; "": the manifest's.
+    #: Of the publisher of license keys; "": the manifest's.
     license_public_key: str
-    #: A licence key that counts where the volume has none; "": none.
+    #: A license key that counts where the volume has none; "": none.
     license_key: str = field(repr=False)
     #: Variable -> its API keys; empty: no key is needed.
     api_keys: Mapping[str, str] = field(repr=False)

@@ -2,7 +2,7 @@
 """Puts base images into the engine: `base_image.py ensure python:3.13-slim-trixie [...]`.
 
 A registry is asked first. Where none can be reached, a stand-in is made (stand_in.py): the same Debian release and
-Python version, under the same name, labelled as what it is.
+Python version, under the same name, labeled as what it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Shows a run on a terminal: one line for each event, and last lines that a person can act on.
 
 What happens goes to standard error, the verdict to standard output: `model-dockerize run … 2>log` shows only that.
-Plain text when the output is not a terminal, so that a log file or a CI system gets the same words without colours.
+Plain text when the output is not a terminal, so that a log file or a CI system gets the same words without colors.
 """
 
 import time

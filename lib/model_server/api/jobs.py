@@ -260,7 +260,7 @@ def _check_license(licensing: Licensing) -> None:
     """Refuse what must not be done, before its data is read.
 
     Raises:
-        ApiError: 403 without a valid licence key where one is needed.
+        ApiError: 403 without a valid license key where one is needed.
     """
     problem = licensing.problem()
     if problem is not None:

@@ -149,7 +149,7 @@ class Courier(threading.Thread):
             # A redirect is not followed: it could lead where the client of the job must not reach.
             self._client = httpx.AsyncClient(timeout=bounds.CALL_SECONDS, follow_redirects=False)
         try:
-            # httpx counts the time of each read: a receiver could send a byte now and then for ever.
+            # httpx counts the time of each read: a receiver could send a byte now and then forever.
             async with asyncio.timeout(bounds.CALL_SECONDS), await self._request(job) as answer:
                 return None if answer.is_success else f"it answered with status {answer.status_code}"
         except (TimeoutError, httpx.TimeoutException):

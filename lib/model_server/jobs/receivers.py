@@ -12,7 +12,7 @@ class OwnAddressError(Exception):
 
 
 def is_own(address: str) -> bool:
-    """Tell whether an address leads to this computer or its link: the server, its neighbours, a cloud's metadata."""
+    """Tell whether an address leads to this computer or its link: the server, its neighbors, a cloud's metadata."""
     ip = ip_address(address.partition("%")[0])
     ip = getattr(ip, "ipv4_mapped", None) or ip
     return ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast

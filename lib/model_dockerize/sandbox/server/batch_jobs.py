@@ -208,7 +208,7 @@ class JobRunner:
                     self._run_children(job)
                 else:
                     self._run(job)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the job must not stay RUNNING for ever
+            except Exception as error:  # noqa: BLE001 - whatever it was, the job must not stay RUNNING forever
                 job.finish("FAILED", f"InternalError: {type(error).__name__}: {error}")
 
     def _wait_for_predecessors(self, job: Job) -> bool:

@@ -44,7 +44,7 @@ class TaskRunner:
                 self._watch(task)
             except LaunchError as error:
                 task.request_stop("TaskFailedToStart", str(error))
-            except Exception as error:  # noqa: BLE001 - whatever it was, the task must not stay RUNNING for ever
+            except Exception as error:  # noqa: BLE001 - whatever it was, the task must not stay RUNNING forever
                 task.request_stop("TaskFailedToStart", f"InternalError: {type(error).__name__}: {error}")
             finally:
                 self._tear_down(task)
