@@ -19,7 +19,7 @@ from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs import callbacks
 from model_server.jobs.job import Job, Order, State
-from model_server.jobs.news import Watch
+from model_server.jobs.notifications import Watch
 from model_server.jobs.store import SMALL_BYTES, new_id
 from model_server.license import Licensing
 from model_server.tabular.convert import Plan

@@ -14,7 +14,7 @@ from model_server.api.jobs import LOOK_SECONDS, begin, look, no_job, recorded
 from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs.job import Ended, Job
-from model_server.jobs.news import Watch
+from model_server.jobs.notifications import Watch
 from model_server.jobs.store import new_id
 
 _ID_HEADER = "X-Job-Id"

@@ -90,7 +90,7 @@ class Courier(threading.Thread):
     def stop(self) -> None:
         """Break off the calls under way, which are due again after a while, and make no more."""
         self._stopping.set()
-        self._store.called.ring()
+        self._store.called.notify()
 
     def run(self) -> None:
         """Call until it is stopped; after a fault, try again at the next look."""
@@ -101,7 +101,7 @@ class Courier(threading.Thread):
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(bounds.CALLS + 4, "courier"))
         ringing: asyncio.Future[None] | None = None
         while not self._stopping.is_set():
-            heard = self._store.called.rings
+            seen = self._store.called.count
             try:
                 while len(self._calls) < bounds.CALLS and await self._next():
                     pass
@@ -109,7 +109,7 @@ class Courier(threading.Thread):
                 database.tell("a callback could not be begun, trying again", error)
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
             if ringing is None:
-                ringing = asyncio.ensure_future(asyncio.to_thread(self._store.called.wait, heard, _POLL_SECONDS))
+                ringing = asyncio.ensure_future(asyncio.to_thread(self._store.called.wait, seen, _POLL_SECONDS))
             await asyncio.wait((ringing, *self._calls), return_when=asyncio.FIRST_COMPLETED)
             if ringing.done():
                 ringing = None

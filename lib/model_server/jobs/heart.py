@@ -39,13 +39,13 @@ class Heart(threading.Thread):
     def run(self) -> None:
         """Beat forever; after a fault, try again at the next beat."""
         while True:
-            heard = self._store.deleted.rings
+            seen = self._store.deleted.count
             try:
                 self._beat()
                 self._listen()
             except Exception as error:  # noqa: BLE001 - without the heart nobody would stop what was deleted
                 database.tell("the leases could not be extended, trying again", error)
-            self._store.deleted.wait(heard, min(_LOOK_SECONDS, self._lease / 3))
+            self._store.deleted.wait(seen, min(_LOOK_SECONDS, self._lease / 3))
 
     def _beat(self) -> None:
         beats = self._beats.copy()
@@ -70,7 +70,7 @@ class Heart(threading.Thread):
         for lease, since in self._seen.items():
             if now - since > self._lease and self._store.queue.expire(lease):
                 log_job(lease.id, "its worker gives no sign of life: given back")
-                self._store.bench.ring()
+                self._store.idle_workers.notify()
 
 
 class _Beat:

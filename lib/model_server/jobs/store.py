@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from model_server.jobs.job import Ended, Job, Order
-from model_server.jobs.news import Bell, Bench, Watchers
+from model_server.jobs.notifications import IdleWorkers, Notifier, Watchers
 from model_server.jobs.queue import Queue
 from model_server.log import log_job
 from model_server.volume import Volume, is_owned
@@ -32,12 +32,12 @@ class Store:
     def __init__(self, volume: Volume, queue: Queue) -> None:
         self._volume = volume
         self.queue = queue
-        #: Where workers wait; it rings when there may be a job to start.
-        self.bench = Bench(_LOOK_SECONDS)
+        #: Where workers wait; they are notified when there may be a job to start.
+        self.idle_workers = IdleWorkers(_LOOK_SECONDS)
         #: Rings when a job was deleted that may be running.
-        self.deleted = Bell()
+        self.deleted = Notifier()
         #: Rings when there may be a callback to make.
-        self.called = Bell()
+        self.called = Notifier()
         self.watchers = Watchers()
 
     def submit(self, upload: Path, order: Order, job_id: str, as_sent: bool = False) -> Future[Job]:
@@ -89,28 +89,28 @@ class Store:
         A worker that waits begins while the job is being recorded: its end is posted behind, and finds no row if that
         failed. Only under an idempotency key must it be known first whether the job is a new one.
         """
-        seat = self.bench.take()
-        job = self.queue.new(job_id, order, content, None if seat is None else seat.claim)
+        idle = self.idle_workers.take()
+        job = self.queue.new(job_id, order, content, None if idle is None else idle.claim)
 
         def added(future: Future[Job]) -> None:
             ours = not future.cancelled() and future.exception() is None and future.result().id == job_id
-            if seat is not None and order.idempotency_key is not None:
-                seat.give(job if ours else None)
+            if idle is not None and order.idempotency_key is not None:
+                idle.give(job if ours else None)
             if ours:
                 log_job(job_id, "created, %d bytes, %s", size, order.mime_type)
-                if seat is None:
-                    self.bench.ring()
+                if idle is None:
+                    self.idle_workers.notify()
             elif not future.cancelled() and future.exception() is None:
                 log_job(future.result().id, "was sent again under its idempotency key")
 
         try:
             future = self.queue.add(job, durable)
         except BaseException:
-            if seat is not None:
-                seat.give(None)
+            if idle is not None:
+                idle.give(None)
             raise
-        if seat is not None and order.idempotency_key is None:
-            seat.give(job)
+        if idle is not None and order.idempotency_key is None:
+            idle.give(job)
         future.add_done_callback(added)
         return future
 
@@ -118,7 +118,7 @@ class Store:
         """Remove the job and its files, also while it runs; None when there is none."""
         job = self.queue.delete(job_id)
         if job is not None:
-            self.deleted.ring()
+            self.deleted.notify()
             self.watchers.tell(job_id)
             self.input_of(job_id).unlink(missing_ok=True)
             self.sent_of(job_id).unlink(missing_ok=True)
@@ -147,7 +147,7 @@ class Store:
         """Tell those who wait for a job that it is recorded."""
         self.watchers.tell(job.id, ended)
         if job.callback_url is not None:
-            self.called.ring()
+            self.called.notify()
 
     def is_ours(self, model: str) -> bool:
         """Tell whether the volume is still that of `model`."""

@@ -98,7 +98,7 @@ class Worker:
     def stop_claiming(self) -> None:
         """Start no further job."""
         self._stopping.set()
-        self._store.bench.ring()
+        self._store.idle_workers.notify()
 
     def give_up(self) -> None:
         """Stop the running job, if there is one, and give it back."""
@@ -125,15 +125,15 @@ class Worker:
 
     async def _next(self) -> Job | None:
         """Return the next job, from the queue or handed over; None: ask again."""
-        bench = self._store.bench
-        heard = bench.rings
-        if not bench.pause:
+        idle_workers = self._store.idle_workers
+        seen = idle_workers.count
+        if not idle_workers.pause:
             claimed = self._store.queue.claim_next(self._claim.owner, self._claim.lease_seconds)
             job = await asyncio.wrap_future(claimed)
             if job is not None:
                 return job
-            bench.found_nothing(heard)
-        return await bench.wait(self._claim, heard, bench.pause)
+            idle_workers.found_nothing(seen)
+        return await idle_workers.wait(self._claim, seen, idle_workers.pause)
 
     async def _do(self, job: Job) -> None:
         log_job(job.id, "started, attempt %d", job.attempts)
@@ -197,7 +197,7 @@ class Worker:
     async def _give_back(self, change: Callable[[Job], bool], job: Job) -> bool:
         """Return the job to the queue by `change`, and have somebody look there; False if it was no longer ours."""
         recorded = await asyncio.to_thread(change, job)
-        self._store.bench.ring()
+        self._store.idle_workers.notify()
         return recorded
 
     def _record(self, job: Job, ended: Ended, outcome: Outcome) -> None:

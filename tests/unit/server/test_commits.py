@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, event, text
 from model_server.jobs import database
 from model_server.jobs.commits import Commits, Need
 from model_server.jobs.job import Claim, Job, Order
-from model_server.jobs.news import Bench
+from model_server.jobs.notifications import IdleWorkers
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store, new_id
 from model_server.volume import claim
@@ -71,8 +71,8 @@ def test_a_worker_that_waits_begins_while_its_job_is_recorded_but_not_under_a_ke
 
     async def check() -> None:
         async def sit() -> asyncio.Task[Job | None]:
-            waiting = asyncio.create_task(store.bench.wait(Claim("a", 60), store.bench.rings, 10))
-            while not store.bench._seats:
+            waiting = asyncio.create_task(store.idle_workers.wait(Claim("a", 60), store.idle_workers.count, 10))
+            while not store.idle_workers._idle:
                 await asyncio.sleep(0.01)
             return waiting
 
@@ -92,28 +92,28 @@ def test_a_worker_that_waits_begins_while_its_job_is_recorded_but_not_under_a_ke
 
 
 def test_a_seat_is_left_after_its_time_and_not_taken_at_all_after_a_ring() -> None:
-    bench = Bench(1)
-    assert asyncio.run(bench.wait(Claim("a", 60), bench.rings, 0.01)) is None
-    assert bench.take() is None
-    heard = bench.rings
-    bench.ring()
-    assert asyncio.run(bench.wait(Claim("a", 60), heard, 10)) is None
+    idle_workers = IdleWorkers(1)
+    assert asyncio.run(idle_workers.wait(Claim("a", 60), idle_workers.count, 0.01)) is None
+    assert idle_workers.take() is None
+    seen = idle_workers.count
+    idle_workers.notify()
+    assert asyncio.run(idle_workers.wait(Claim("a", 60), seen, 10)) is None
 
 
 def test_an_empty_queue_is_looked_at_again_after_a_ring_or_a_while_and_not_before() -> None:
-    bench = Bench(60)
-    assert bench.pause == 0
-    bench.found_nothing(bench.rings)
-    assert 0 < bench.pause <= 60
-    heard = bench.rings
-    bench.ring()
-    assert bench.pause == 0
-    bench.found_nothing(heard)  # what it rang for came after that look
-    assert bench.pause == 0
-    bench = Bench(0.01)
-    bench.found_nothing(bench.rings)
+    idle_workers = IdleWorkers(60)
+    assert idle_workers.pause == 0
+    idle_workers.found_nothing(idle_workers.count)
+    assert 0 < idle_workers.pause <= 60
+    seen = idle_workers.count
+    idle_workers.notify()
+    assert idle_workers.pause == 0
+    idle_workers.found_nothing(seen)  # what it was notified of came after that look
+    assert idle_workers.pause == 0
+    idle_workers = IdleWorkers(0.01)
+    idle_workers.found_nothing(idle_workers.count)
     time.sleep(0.02)
-    assert bench.pause == 0
+    assert idle_workers.pause == 0
 
 
 def test_of_a_job_that_could_not_be_recorded_no_end_is(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from model_server.jobs.commits import Commits
 from model_server.jobs.heart import Heart
 from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.job import Order
-from model_server.jobs.news import Bell
+from model_server.jobs.notifications import Notifier
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store, new_id
 from model_server.jobs.worker import Worker
@@ -623,9 +623,9 @@ def test_no_thread_and_no_worker_ends_by_a_fault_that_nobody_foresaw(
 
 
 def test_a_ring_between_looking_and_waiting_is_not_lost() -> None:
-    bell = Bell()
-    heard = bell.rings
-    bell.ring()
+    notifier = Notifier()
+    seen = notifier.count
+    notifier.notify()
     started = time.monotonic()
-    bell.wait(heard, 60)
+    notifier.wait(seen, 60)
     assert time.monotonic() - started < 30

@@ -12,7 +12,7 @@ import pytest
 from model_server.jobs import database, worker
 from model_server.jobs.heart import Heart
 from model_server.jobs.job import Ended, Job, Order, State
-from model_server.jobs.news import Bench
+from model_server.jobs.notifications import IdleWorkers
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store
 from model_server.jobs.worker import Worker
@@ -60,9 +60,9 @@ def volume(tmp_path: Path) -> Volume:
 
 @pytest.fixture
 def store(volume: Volume) -> Store:
-    """Its workers look into the queue only when it rings."""
+    """Its workers look into the queue only when they are notified."""
     store = Store(volume, Queue(database.open_sqlite(volume.database, on_network=False), "m", 3))
-    store.bench = Bench(3600)
+    store.idle_workers = IdleWorkers(3600)
     return store
 
 
@@ -94,7 +94,7 @@ async def one_job(store: Store, work: Path, does: Callable[[Path], Outcome], job
     """How a job ended, with a worker that knows that the queue is empty, and stops afterwards."""
     one = worker_of(store, work, does)
     working = asyncio.create_task(one.run())
-    while not store.bench._seats:
+    while not store.idle_workers._idle:
         await asyncio.sleep(0.01)
     await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), job_id))
     job = await end_of(store, job_id)

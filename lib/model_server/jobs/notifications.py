@@ -13,27 +13,27 @@ from model_server import bounds
 from model_server.jobs.job import Claim, Ended, Job
 
 
-class Bell:
-    """Wakes threads; a ring between looking and waiting is not lost."""
+class Notifier:
+    """Wakes threads; a notification between looking and waiting is not lost."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._rings = 0
+        self._count = 0
 
     @property
-    def rings(self) -> int:
-        """Return how often it rang: read this before looking, then hand it to `wait`."""
-        return self._rings
+    def count(self) -> int:
+        """Return the number of notifications: read this before looking, then hand it to `wait`."""
+        return self._count
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         with self._condition:
-            self._rings += 1
+            self._count += 1
             self._condition.notify_all()
 
-    def wait(self, heard: int, seconds: float) -> None:
-        """Return once it rang more often than `heard`, or after `seconds`."""
+    def wait(self, seen: int, seconds: float) -> None:
+        """Return once the count is no longer `seen`, or after `seconds`."""
         with self._condition:
-            self._condition.wait_for(lambda: self._rings != heard, seconds)
+            self._condition.wait_for(lambda: self._count != seen, seconds)
 
 
 class _Loop:
@@ -52,7 +52,7 @@ class _Loop:
                 self.running.call_soon_threadsafe(function)
 
 
-class Seat:
+class IdleWorker:
     """A worker that waits in the running loop. Whoever took it must give it a job or None, whatever happens."""
 
     def __init__(self, claim: Claim) -> None:
@@ -71,66 +71,66 @@ class Seat:
             self.given.set_result(job)
 
 
-class Bench:
+class IdleWorkers:
     """The idle workers of this server: a new job can be handed to one as it is added."""
 
     def __init__(self, look_seconds: float) -> None:
-        """Look into the queue at least every `look_seconds`: other servers do not ring here."""
+        """Look into the queue at least every `look_seconds`: other servers do not notify this one."""
         self._guard = threading.Lock()
-        self._seats: list[Seat] = []
-        self._rings = 0
+        self._idle: list[IdleWorker] = []
+        self._count = 0
         self._look_seconds = look_seconds
-        #: Before this ring and this time nobody need look again.
+        #: Until the next notification and this time nobody need look again.
         self._empty_at = -1
         self._look_at = 0.0
 
     @property
-    def rings(self) -> int:
-        """Return how often it rang: read this before looking for a job, then hand it to `wait`."""
-        return self._rings
+    def count(self) -> int:
+        """Return the number of notifications: read this before looking for a job, then hand it to `wait`."""
+        return self._count
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake a waiting worker: the queue may hold a job."""
         with self._guard:
-            self._rings += 1
-            seats, self._seats = self._seats, []
-        for seat in seats:
-            seat.give(None)
+            self._count += 1
+            workers, self._idle = self._idle, []
+        for worker in workers:
+            worker.give(None)
 
-    def found_nothing(self, heard: int) -> None:
-        """Note that the queue was empty when it had rung `heard` times."""
-        self._empty_at, self._look_at = heard, time.monotonic() + self._look_seconds
+    def found_nothing(self, seen: int) -> None:
+        """Note that the queue was empty when the count was `seen`."""
+        self._empty_at, self._look_at = seen, time.monotonic() + self._look_seconds
 
     @property
     def pause(self) -> float:
-        """Return the seconds until the next look if nobody rings; 0: now."""
-        return max(0.0, self._look_at - time.monotonic()) if self._empty_at == self._rings else 0.0
+        """Return the seconds until the next look without a notification; 0: now."""
+        return max(0.0, self._look_at - time.monotonic()) if self._empty_at == self._count else 0.0
 
-    def take(self) -> Seat | None:
+    def take(self) -> IdleWorker | None:
         """Take a waiting worker for the caller alone; None if all are busy."""
         with self._guard:
-            return self._seats.pop() if self._seats else None
+            return self._idle.pop() if self._idle else None
 
-    async def wait(self, claim: Claim, heard: int, seconds: float) -> Job | None:
-        """Wait for the job that this worker is given; None after `seconds` or once it rang more than `heard` times."""
-        seat = Seat(claim)
+    async def wait(self, claim: Claim, seen: int, seconds: float) -> Job | None:
+        """Wait for the job that this worker is given; None after `seconds`, or once the count is no longer `seen`."""
+        worker = IdleWorker(claim)
         with self._guard:
-            if self._rings != heard:
+            if self._count != seen:
                 return None
-            self._seats.append(seat)
-        late = seat.loop.running.call_later(seconds, self._leave, seat)
+            self._idle.append(worker)
+        late = worker.loop.running.call_later(seconds, self._leave, worker)
         try:
-            return await seat.given
+            return await worker.given
         finally:
             late.cancel()
 
-    def _leave(self, seat: Seat) -> None:
-        """End a wait, unless the seat was taken: then it is about to be given something."""
+    def _leave(self, worker: IdleWorker) -> None:
+        """End a wait, unless the worker was taken: then it is about to be given something."""
         with self._guard:
-            if seat not in self._seats:
+            if worker not in self._idle:
                 return
-            self._seats.remove(seat)
-        seat.give(None)
+            self._idle.remove(worker)
+        worker.give(None)
 
 
 class Watch:
