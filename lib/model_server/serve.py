@@ -27,7 +27,7 @@ from model_server.converters import Converters
 from model_server.errors import StartError
 from model_server.jobs import alone, database, instance
 from model_server.jobs.callbacks import Courier
-from model_server.jobs.heart import Heart
+from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
@@ -115,7 +115,7 @@ def _run(
         else database.open_sqlite(data.database, on_network)
     )
     store = Store(data, Queue(engine, model.name, settings.max_attempts))
-    heart = Heart(store, settings.lease_seconds)
+    heartbeat = Heartbeat(store, settings.lease_seconds)
     metrics = Metrics(model.name, model.version, model.build_id)
     me = instance.enter(data.instances)
     locks_reach = not on_network or only is not None
@@ -135,7 +135,7 @@ def _run(
                     folder=me.work / uuid.uuid4().hex,
                     hidden=data.root,
                 ),
-                heart,
+                heartbeat,
                 metrics,
                 owner=me.id,
                 timeout_seconds=limits.timeout_seconds,
@@ -180,7 +180,7 @@ def _run(
         *(data.root, database.journal_mode(engine), settings.workers, _whose(seats, settings)),
     )
     courier = Courier(store, envelope.of_job, settings.callback_hosts)
-    for thread in (heart, keeper, courier):
+    for thread in (heartbeat, keeper, courier):
         thread.start()
     server = _Server(config, workers, settings.drain_seconds)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

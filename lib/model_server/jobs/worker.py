@@ -12,7 +12,7 @@ from typing import Protocol
 
 from model_server.converters import ConverterDiedError, Converters
 from model_server.jobs import database
-from model_server.jobs.heart import Heart
+from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.job import Claim, Ended, Job
 from model_server.jobs.store import Store, copy, result_name
 from model_server.log import log_job, logger
@@ -58,7 +58,7 @@ class Worker:
         self,
         store: Store,
         runner: Runner,
-        heart: Heart,
+        heartbeat: Heartbeat,
         metrics: Metrics,
         *,
         owner: str,
@@ -71,7 +71,7 @@ class Worker:
         Args:
             store: the jobs.
             runner: for this worker alone.
-            heart: keeps the leases.
+            heartbeat: keeps the leases.
             metrics: count the jobs.
             owner: of the leases.
             timeout_seconds: of a job.
@@ -79,7 +79,7 @@ class Worker:
             prepare: makes the model's input, at the last path, of a job's data as it was sent.
         """
         self._store = store
-        self._heart = heart
+        self._heartbeat = heartbeat
         self._metrics = metrics
         self._runner = runner
         self._prepare = prepare
@@ -144,7 +144,7 @@ class Worker:
         is_clean = False
         try:
             try:
-                async with self._heart.beating(job, self._runner.stop):
+                async with self._heartbeat.keep_lease(job, self._runner.stop):
                     problem = None
                     if job.content is None:
                         await self._runner.ready()
@@ -158,7 +158,7 @@ class Worker:
             finally:
                 if not is_clean:
                     await asyncio.to_thread(_remove, output, source)  # there may be gigabytes, or a folder
-            # Behind the beat: a job that is recorded is no longer ours, and the heart would stop its runner.
+            # Behind the beat: a job that is recorded is no longer ours, and the heartbeat would stop its runner.
             self._record(job, ended, outcome)
         except RunnerDiedError as error:
             if self._giving_up.is_set():

@@ -28,7 +28,7 @@ from model_server.api.services import Services
 from model_server.converters import Converters
 from model_server.jobs import database, instance
 from model_server.jobs.callbacks import Courier
-from model_server.jobs.heart import Heart
+from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
 from model_server.jobs.worker import Worker, Workers
@@ -146,7 +146,7 @@ def running(
     claimed = volume.claim(data or path.with_suffix(""), model.name, None)
     store = Store(claimed, Queue(database.open_sqlite(claimed.database, on_network=False), model.name, max_attempts=3))
     me = instance.enter(claimed.instances)
-    heart = Heart(store, lease_seconds=2)
+    heartbeat = Heartbeat(store, lease_seconds=2)
     converters = Converters()
     metrics = Metrics(model.name, model.version, model.build_id)
     worker = Worker(
@@ -157,7 +157,7 @@ def running(
             folder=me.work / "jobs",
             hidden=claimed.root,
         ),
-        heart,
+        heartbeat,
         metrics,
         owner=me.id,
         timeout_seconds=model.limits.timeout_seconds,
@@ -192,7 +192,7 @@ def running(
             runner.run(server.serve(sockets=[listener]))
 
     thread = threading.Thread(target=serve, daemon=True)
-    heart.start()
+    heartbeat.start()
     courier = Courier(store, envelope.of_job, called)
     courier.start()
     thread.start()

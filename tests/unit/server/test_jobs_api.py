@@ -20,7 +20,7 @@ from model_server.api import disk, operations
 from model_server.jobs import callbacks, database, instance, worker
 from model_server.jobs.callbacks import Courier
 from model_server.jobs.commits import Commits
-from model_server.jobs.heart import Heart
+from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.job import Order
 from model_server.jobs.notifications import Notifier
@@ -603,9 +603,9 @@ def test_no_thread_and_no_worker_ends_by_a_fault_that_nobody_foresaw(
         monkeypatch.setattr(owner, name, faulty)
 
     monkeypatch.setattr(worker, "_AFTER_FAULT_SECONDS", 0.05)
-    names = {"heart", "commits", "courier"}
+    names = {"heartbeat", "commits", "courier"}
     threads = [thread for thread in threading.enumerate() if thread.name in names]
-    fault_once(Heart, "_beat")
+    fault_once(Heartbeat, "_beat")
     fault_once(Commits, "_commit")
     fault_once(Courier, "_next")
     fault_once(Worker, "_do")

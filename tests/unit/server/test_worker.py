@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from model_server.jobs import database, worker
-from model_server.jobs.heart import Heart
+from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.job import Ended, Job, Order, State
 from model_server.jobs.notifications import IdleWorkers
 from model_server.jobs.queue import Queue
@@ -70,7 +70,7 @@ def worker_of(store: Store, work: Path, does: Callable[[Path], Outcome]) -> Work
     return Worker(
         store,
         StandIn(does, work),
-        Heart(store, 60),
+        Heartbeat(store, 60),
         Metrics("m", "1", "b"),
         owner="me",
         timeout_seconds=10,
