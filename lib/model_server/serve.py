@@ -26,7 +26,7 @@ from model_server.api.services import Services
 from model_server.converters import Converters
 from model_server.errors import StartError
 from model_server.jobs import alone, database, instance
-from model_server.jobs.callbacks import Courier
+from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.queue import Queue
@@ -179,8 +179,8 @@ def _run(
         *(model.name, model.version, model.build_id, __version__, settings.port),
         *(data.root, database.journal_mode(engine), settings.workers, _whose(seats, settings)),
     )
-    courier = Courier(store, envelope.of_job, settings.callback_hosts)
-    for thread in (heartbeat, keeper, courier):
+    sender = CallbackSender(store, envelope.of_job, settings.callback_hosts)
+    for thread in (heartbeat, keeper, sender):
         thread.start()
     server = _Server(config, workers, settings.drain_seconds)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -190,8 +190,8 @@ def _run(
         if only is not None:
             only.keep(server.stop_at_once)
         runner.run(server.serve(sockets=[listener]))
-    courier.stop()
-    courier.join(1)  # what it had recorded behind the end of the queue, it would wait for forever
+    sender.stop()
+    sender.join(1)  # what it had recorded behind the end of the queue, it would wait for forever
     left = store.queue.abandon_all(me.id)
     store.queue.close()
     me.leave(remove)

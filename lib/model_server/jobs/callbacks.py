@@ -73,12 +73,12 @@ def receiver(url: str) -> str:
     return _RECEIVER.match(url)[0].lower()  # type: ignore[index]  # it matches every text
 
 
-class Courier(threading.Thread):
+class CallbackSender(threading.Thread):
     """Sends the callbacks of a server: many at a time, few to one receiver, so that a slow one delays no other."""
 
     def __init__(self, store: Store, body: Callable[[Job], bytes], hosts: tuple[str, ...] = ()) -> None:
         """Take the calls of `store`; `body` makes what is sent, JSON; `hosts` may be called wherever they are."""
-        super().__init__(name="courier", daemon=True)
+        super().__init__(name="callbacks", daemon=True)
         self._store = store
         self._body = body
         self._hosts = hosts
@@ -98,7 +98,7 @@ class Courier(threading.Thread):
 
     async def _run(self) -> None:
         # A thread each for the names to be looked up, which nothing can break off, and some for the queue.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(bounds.CALLS + 4, "courier"))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(bounds.CALLS + 4, "callbacks"))
         ringing: asyncio.Future[None] | None = None
         while not self._stopping.is_set():
             seen = self._store.called.count

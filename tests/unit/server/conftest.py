@@ -27,7 +27,7 @@ from model_server.api.disk import Space
 from model_server.api.services import Services
 from model_server.converters import Converters
 from model_server.jobs import database, instance
-from model_server.jobs.callbacks import Courier
+from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
@@ -193,15 +193,15 @@ def running(
 
     thread = threading.Thread(target=serve, daemon=True)
     heartbeat.start()
-    courier = Courier(store, envelope.of_job, called)
-    courier.start()
+    sender = CallbackSender(store, envelope.of_job, called)
+    sender.start()
     thread.start()
     while not server.started:
         time.sleep(0.005)
     try:
         yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", claimed.root, workers)
     finally:
-        courier.stop()
+        sender.stop()
         workers.drain(5)
         server.should_exit = True
         thread.join(5)

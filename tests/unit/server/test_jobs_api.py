@@ -18,7 +18,7 @@ import requests
 from model_server import bounds, log
 from model_server.api import disk, operations
 from model_server.jobs import callbacks, database, instance, worker
-from model_server.jobs.callbacks import Courier
+from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.commits import Commits
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
@@ -603,11 +603,11 @@ def test_no_thread_and_no_worker_ends_by_a_fault_that_nobody_foresaw(
         monkeypatch.setattr(owner, name, faulty)
 
     monkeypatch.setattr(worker, "_AFTER_FAULT_SECONDS", 0.05)
-    names = {"heartbeat", "commits", "courier"}
+    names = {"heartbeat", "commits", "callbacks"}
     threads = [thread for thread in threading.enumerate() if thread.name in names]
     fault_once(Heartbeat, "_beat")
     fault_once(Commits, "_commit")
-    fault_once(Courier, "_next")
+    fault_once(CallbackSender, "_next")
     fault_once(Worker, "_do")
     refused = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=10).status_code
     with receiving(200) as receiver:
