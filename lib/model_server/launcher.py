@@ -31,10 +31,10 @@ class Launcher:
         self._channel = channel
         self._guard = threading.Lock()
 
-    def bury(self, instance_id: str) -> None:
+    def remove_instance(self, instance_id: str) -> None:
         """Remove the folder of an instance."""
         with suppress(OSError):  # as far as it can be
-            self.ask(f"bury {instance_id}")
+            self.ask(f"remove {instance_id}")
 
     def ask(self, message: str, descriptors: Sequence[int] = ()) -> None:
         """Have something done.
@@ -120,7 +120,7 @@ def _do(message: str, descriptors: Sequence[int], seats: Sequence[OwnSeat], inst
             seats[int(number)].start(descriptors[0])
         case ["stop", number]:
             seats[int(number)].stop()
-        case ["bury", name] if _INSTANCE.fullmatch(name):
+        case ["remove", name] if _INSTANCE.fullmatch(name):
             shutil.rmtree(name, ignore_errors=True, dir_fd=instances)
         case _:
             raise OSError(errno.EINVAL, "this is not what a launcher does")

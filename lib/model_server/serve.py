@@ -75,7 +75,7 @@ def serve(settings: Settings) -> int:
     volume.check(data)
     if launcher is not None:
         seats: list[Seat] = [LaunchedSeat(launcher, number) for number in range(settings.workers)]
-        return _run(settings, model, access, data, listener, seats, launcher.bury)
+        return _run(settings, model, access, data, listener, seats, launcher.remove_instance)
     ORPHANS.adopt()
     own = [OwnSeat(command) for _ in range(settings.workers)]
     return _run(settings, model, access, data, listener, own, instance.remover(data.instances))
@@ -117,7 +117,7 @@ def _run(
     store = Store(data, Queue(engine, model.name, settings.max_attempts))
     heartbeat = Heartbeat(store, settings.lease_seconds)
     metrics = Metrics(model.name, model.version, model.build_id)
-    me = instance.enter(data.instances)
+    me = instance.register(data.instances)
     locks_reach = not on_network or only is not None
     keeper = Housekeeper(store, data, _retention(settings, model), locks_reach, remove)
     keeper.take_over()
@@ -194,7 +194,7 @@ def _run(
     sender.join(1)  # what it had recorded behind the end of the queue, it would wait for forever
     left = store.queue.abandon_all(me.id)
     store.queue.close()
-    me.leave(remove)
+    me.unregister(remove)
     engine.dispose()
     if only is not None:
         only.leave()

@@ -72,7 +72,7 @@ class Housekeeper(threading.Thread):
         """Give back the jobs of servers that died on this volume, and remove what else they left."""
         if not self._locks_reach:
             return  # their leases end, which says the same later
-        for name in set(instance.dead(self._volume.instances)) - self._kept:
+        for name in set(instance.find_dead(self._volume.instances)) - self._kept:
             count = self._store.queue.abandon_all(name)
             self._remove(name)
             if (self._volume.instances / name).exists():

@@ -36,16 +36,16 @@ class Instance:
 
     @property
     def work(self) -> Path:
-        """Yield a folder for a runner."""
+        """Return the folder of the runners' folders."""
         return self.folder / "work"
 
-    def leave(self, remove: Remove) -> None:
+    def unregister(self, remove: Remove) -> None:
         """End the record; the server must own no job any more."""
         remove(self.id)
         os.close(self._lock)
 
 
-def enter(instances: Path) -> Instance:
+def register(instances: Path) -> Instance:
     """Record a new instance in the folder `instances`."""
     instance_id = uuid.uuid4().hex
     folder = instances / instance_id
@@ -63,7 +63,7 @@ def enter(instances: Path) -> Instance:
     return instance
 
 
-def dead(instances: Path) -> list[str]:
+def find_dead(instances: Path) -> list[str]:
     """Return the names of the instances whose server is certainly dead."""
     with _turn(instances):
         return [folder.name for folder in sorted(instances.iterdir()) if folder.is_dir() and _is_free(folder / "lock")]

@@ -145,7 +145,7 @@ def running(
     model = manifest.read(path)
     claimed = volume.claim(data or path.with_suffix(""), model.name, None)
     store = Store(claimed, Queue(database.open_sqlite(claimed.database, on_network=False), model.name, max_attempts=3))
-    me = instance.enter(claimed.instances)
+    me = instance.register(claimed.instances)
     heartbeat = Heartbeat(store, lease_seconds=2)
     converters = Converters()
     metrics = Metrics(model.name, model.version, model.build_id)
