@@ -25,7 +25,7 @@ from model_server.api.disk import Space
 from model_server.api.services import Services
 from model_server.converters import Converters
 from model_server.errors import StartError
-from model_server.jobs import alone, database, instance
+from model_server.jobs import database, exclusive_lock, instance
 from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
@@ -108,7 +108,7 @@ def _run(
     on_network = _MOUNTS.exists() and volume.is_on_network(data.root, _MOUNTS.read_text(encoding="utf-8"))
     tempfile.tempdir = "/tmp"  # noqa: S108 - the only place that is promised to be writable
     licensing = license.of_image(model, DEFAULT_MANIFEST, settings, data.root)
-    only = alone.claim(data.root) if on_network and not settings.queue_url else None
+    lock = exclusive_lock.acquire(data.root) if on_network and not settings.queue_url else None
     engine = (
         database.open_postgres(settings.queue_url)
         if settings.queue_url
@@ -118,7 +118,7 @@ def _run(
     heartbeat = Heartbeat(store, settings.lease_seconds)
     metrics = Metrics(model.name, model.version, model.build_id)
     me = instance.register(data.instances)
-    locks_reach = not on_network or only is not None
+    locks_reach = not on_network or lock is not None
     keeper = Housekeeper(store, data, _retention(settings, model), locks_reach, remove)
     keeper.take_over()
     limits = settings.limits_of(model)
@@ -187,8 +187,8 @@ def _run(
         # Python's own has four more threads than there are processors: slow uploads would keep workers from theirs.
         runner.get_loop().set_default_executor(ThreadPoolExecutor(settings.workers + _THREADS))
         workers.start(runner.get_loop())
-        if only is not None:
-            only.keep(server.stop_at_once)
+        if lock is not None:
+            lock.keep(server.stop_at_once)
         runner.run(server.serve(sockets=[listener]))
     sender.stop()
     sender.join(1)  # what it had recorded behind the end of the queue, it would wait for forever
@@ -196,8 +196,8 @@ def _run(
     store.queue.close()
     me.unregister(remove)
     engine.dispose()
-    if only is not None:
-        only.leave()
+    if lock is not None:
+        lock.release()
     logger.info("stopped%s", f"; {left} job(s) given back unfinished" if left else "")
     return 0
 
