@@ -18,7 +18,7 @@ from model_server.api.envelope import ApiError
 from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs import callbacks
-from model_server.jobs.job import Job, Order, State
+from model_server.jobs.job import Job, JobRequest, State
 from model_server.jobs.notifications import Watch
 from model_server.jobs.store import SMALL_BYTES, new_id
 from model_server.license import Licensing
@@ -83,7 +83,7 @@ async def _add(
     try:
         has_mapping = form.text("Mappings") or form.text("OutputMappings")  # to read one takes a while
         submission = await room.convert(_check, form, room) if has_mapping else _check(form, room)
-        order = Order(
+        job_request = JobRequest(
             submission.mime_type,
             mappings=submission.mappings,
             output_mappings=submission.output_mappings,
@@ -98,11 +98,11 @@ async def _add(
         if form.content is None:
             with form.as_file(room.uploads) as file:
                 as_sent = submission.plan is not None and is_long
-                job = await run_in_threadpool(room.store.submit, file, order, job_id, as_sent=as_sent)
+                job = await run_in_threadpool(room.store.submit, file, job_request, job_id, as_sent=as_sent)
         else:
-            job = room.store.submit_small(form.content, order, job_id, durable=durable)
+            job = room.store.submit_small(form.content, job_request, job_id, durable=durable)
         if key is not None:
-            _check_same(await recorded(job), order)
+            _check_same(await recorded(job), job_request)
         return job
     except Exception as error:
         if disk.is_full(error):
@@ -133,9 +133,9 @@ def _scoped(key: str | None, client: str | None) -> str | None:
     return hashlib.sha256(f"{client}\0{key}".encode()).hexdigest()
 
 
-def _check_same(job: Job, order: Order) -> None:
-    """Refuse an order that shares no more than its idempotency key with the job that was made under it."""
-    if job.fingerprint not in (None, order.fingerprint):
+def _check_same(job: Job, job_request: JobRequest) -> None:
+    """Refuse a request that shares no more than its idempotency key with the job that was made under it."""
+    if job.fingerprint not in (None, job_request.fingerprint):
         raise ApiError(422, f"this {_KEY_HEADER} was sent before, with other data: choose a new one for a new job")
 
 

@@ -26,7 +26,7 @@ class CallbackState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Order:
+class JobRequest:
     """A client's request for a job, without the data. None: not asked for."""
 
     mime_type: str

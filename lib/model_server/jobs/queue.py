@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, delete, 
 from model_server import bounds
 from model_server.jobs.commits import Commits, Need
 from model_server.jobs.database import journal_mode
-from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Ended, Job, Lease, Order, State
+from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Ended, Job, JobRequest, Lease, State
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
 from model_server.jobs.statements import COLUMNS, LISTED, Prepared, Statements, held, read_job
@@ -52,12 +52,14 @@ class Queue:
         self._clock = clock
         self._commits.run(partial(prepare, model=model))
 
-    def new(self, job_id: str, order: Order, content: bytes | None = None, claim: Claim | None = None) -> Job:
+    def new(
+        self, job_id: str, job_request: JobRequest, content: bytes | None = None, claim: Claim | None = None
+    ) -> Job:
         """Return a new job, not yet in the queue.
 
         Args:
             job_id: of the new job.
-            order: what is asked for.
+            job_request: what is asked for.
             content: the input, to be kept in the queue; None: it is stored already.
             claim: of the worker that waits for the job, if there is one: it is its own from the beginning.
         """
@@ -67,12 +69,12 @@ class Queue:
             state=State.CREATED if claim is None else State.IN_PROGRESS,
             attempts=0 if claim is None else 1,
             token=0 if claim is None else 1,
-            mime_type=order.mime_type,
-            mappings=order.mappings,
-            output_mappings=order.output_mappings,
-            idempotency_key=order.idempotency_key,
-            fingerprint=order.fingerprint,
-            client=order.client,
+            mime_type=job_request.mime_type,
+            mappings=job_request.mappings,
+            output_mappings=job_request.output_mappings,
+            idempotency_key=job_request.idempotency_key,
+            fingerprint=job_request.fingerprint,
+            client=job_request.client,
             lease_owner=None if claim is None else claim.owner,
             lease_expires=None if claim is None else now + claim.lease_seconds,
             result=None,
@@ -80,7 +82,7 @@ class Queue:
             created=now,
             started=None if claim is None else now,
             finished=None,
-            callback_url=order.callback_url,
+            callback_url=job_request.callback_url,
             callback_state=None,
             callback_attempts=None,
             callback_due=None,
@@ -88,9 +90,9 @@ class Queue:
             content=content,
         )
 
-    def put(self, job_id: str, order: Order) -> Job:
+    def put(self, job_id: str, job_request: JobRequest) -> Job:
         """Add a job whose input is stored already, and wait for the commit."""
-        return self.add(self.new(job_id, order)).result()
+        return self.add(self.new(job_id, job_request)).result()
 
     def add(self, job: Job, durable: bool = True) -> Future[Job]:
         """Add a new job; return it, or the one that came under the same key before.

@@ -12,7 +12,7 @@ import uuid
 from concurrent.futures import Future
 from pathlib import Path
 
-from model_server.jobs.job import Ended, Job, Order
+from model_server.jobs.job import Ended, Job, JobRequest
 from model_server.jobs.notifications import IdleWorkers, Notifier, Watchers
 from model_server.jobs.queue import Queue
 from model_server.log import log_job
@@ -40,12 +40,12 @@ class Store:
         self.called = Notifier()
         self.watchers = Watchers()
 
-    def submit(self, upload: Path, order: Order, job_id: str, as_sent: bool = False) -> Future[Job]:
+    def submit(self, upload: Path, job_request: JobRequest, job_id: str, as_sent: bool = False) -> Future[Job]:
         """Make a job of the received file `upload`, which is moved; on return the job is there and survives a crash.
 
         Args:
             upload: a file on the data volume.
-            order: what is asked for.
+            job_request: what is asked for.
             job_id: of the new job.
             as_sent: it is still to be converted for the model, by the worker that does the job.
 
@@ -58,7 +58,7 @@ class Store:
         upload.rename(place)
         try:
             sync(self._volume.inputs)
-            added = self._add(job_id, order, size)
+            added = self._add(job_id, job_request, size)
             job = added.result()
         except Exception:
             # The answer of a database may be lost after its commit: then the job is there, and needs its file.
@@ -69,20 +69,20 @@ class Store:
             place.unlink()
         return added
 
-    def submit_small(self, content: bytes, order: Order, job_id: str, durable: bool = True) -> Future[Job]:
+    def submit_small(self, content: bytes, job_request: JobRequest, job_id: str, durable: bool = True) -> Future[Job]:
         """Make a job of small data; once the job is there, it survives a crash.
 
         Args:
             content: at most SMALL_BYTES.
-            order: what is asked for.
+            job_request: what is asked for.
             job_id: of the new job.
             durable: false: until its end is recorded, or it is settled, the job may be lost with the host, and in its
                 first milliseconds with this server.
         """
-        return self._add(job_id, order, len(content), content, durable)
+        return self._add(job_id, job_request, len(content), content, durable)
 
     def _add(
-        self, job_id: str, order: Order, size: int, content: bytes | None = None, durable: bool = True
+        self, job_id: str, job_request: JobRequest, size: int, content: bytes | None = None, durable: bool = True
     ) -> Future[Job]:
         """Record a job and have it done: by a worker that waits, else by the next that is free.
 
@@ -90,14 +90,14 @@ class Store:
         failed. Only under an idempotency key must it be known first whether the job is a new one.
         """
         idle = self.idle_workers.take()
-        job = self.queue.new(job_id, order, content, None if idle is None else idle.claim)
+        job = self.queue.new(job_id, job_request, content, None if idle is None else idle.claim)
 
         def added(future: Future[Job]) -> None:
             ours = not future.cancelled() and future.exception() is None and future.result().id == job_id
-            if idle is not None and order.idempotency_key is not None:
+            if idle is not None and job_request.idempotency_key is not None:
                 idle.give(job if ours else None)
             if ours:
-                log_job(job_id, "created, %d bytes, %s", size, order.mime_type)
+                log_job(job_id, "created, %d bytes, %s", size, job_request.mime_type)
                 if idle is None:
                     self.idle_workers.notify()
             elif not future.cancelled() and future.exception() is None:
@@ -109,7 +109,7 @@ class Store:
             if idle is not None:
                 idle.give(None)
             raise
-        if idle is not None and order.idempotency_key is None:
+        if idle is not None and job_request.idempotency_key is None:
             idle.give(job)
         future.add_done_callback(added)
         return future

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, event, text
 
 from model_server.jobs import database
 from model_server.jobs.commits import Commits, Need
-from model_server.jobs.job import Claim, Job, Order
+from model_server.jobs.job import Claim, Job, JobRequest
 from model_server.jobs.notifications import IdleWorkers
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store, new_id
@@ -77,12 +77,12 @@ def test_a_worker_that_waits_begins_while_its_job_is_recorded_but_not_under_a_ke
             return waiting
 
         waiting = await sit()
-        store.submit_small(b"1", Order("text/csv"), "first")
+        store.submit_small(b"1", JobRequest("text/csv"), "first")
         begun = await waiting
         assert begun is not None
         assert (begun.id, begun.attempts, begun.token, begun.lease_owner, begun.content) == ("first", 1, 1, "a", b"1")
         waiting = await sit()
-        store.submit_small(b"1", Order("text/csv", idempotency_key="k"), "second")
+        store.submit_small(b"1", JobRequest("text/csv", idempotency_key="k"), "second")
         await asyncio.sleep(0.1)
         assert not waiting.done()
         held.set_result(begun)  # it is another one, which was sent before
@@ -118,13 +118,13 @@ def test_an_empty_queue_is_looked_at_again_after_a_ring_or_a_while_and_not_befor
 
 def test_of_a_job_that_could_not_be_recorded_no_end_is(tmp_path: Path) -> None:
     queue = Queue(database.open_sqlite(tmp_path / "jobs.sqlite3", on_network=False), "m", 3)
-    queue.put("taken", Order("text/csv"))
-    twin = queue.new("taken", Order("text/csv"), b"1", Claim("a", 60))
+    queue.put("taken", JobRequest("text/csv"))
+    twin = queue.new("taken", JobRequest("text/csv"), b"1", Claim("a", 60))
     refused = queue.add(twin)
     assert not queue.complete(twin, "taken-1")
     assert refused.exception() is not None
     assert queue.not_held([twin]) == [twin]
-    job = queue.new(new_id(), Order("text/csv"), b"1", Claim("a", 60))
+    job = queue.new(new_id(), JobRequest("text/csv"), b"1", Claim("a", 60))
     queue.add(job, durable=False)
     assert queue.not_held([job]) == []  # asked behind what was posted before
     assert queue.complete(job, "x")

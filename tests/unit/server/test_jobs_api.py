@@ -22,7 +22,7 @@ from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.commits import Commits
 from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
-from model_server.jobs.job import Order
+from model_server.jobs.job import JobRequest
 from model_server.jobs.notifications import Notifier
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store, new_id
@@ -519,7 +519,7 @@ def place(tmp_path: Path) -> tuple[Volume, Store]:
 def finished(volume: Volume, store: Store, text: str) -> str:
     upload = volume.root / "upload"
     upload.write_text(text, encoding="utf-8")
-    job_id = store.submit(upload, Order("text/csv"), new_id()).result().id
+    job_id = store.submit(upload, JobRequest("text/csv"), new_id()).result().id
     job = store.queue.claim("a", 60)
     assert job is not None
     upload.write_text(text, encoding="utf-8")
@@ -582,7 +582,7 @@ def test_a_submission_that_the_queue_refuses_leaves_no_file(
 
     monkeypatch.setattr(store.queue, "add", refuse)
     with pytest.raises(OSError, match="No space"):
-        store.submit(upload, Order("text/csv"), new_id())
+        store.submit(upload, JobRequest("text/csv"), new_id())
     assert list(volume.inputs.iterdir()) == []
 
 

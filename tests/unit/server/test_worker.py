@@ -11,7 +11,7 @@ import pytest
 
 from model_server.jobs import database, worker
 from model_server.jobs.heartbeat import Heartbeat
-from model_server.jobs.job import Ended, Job, Order, State
+from model_server.jobs.job import Ended, Job, JobRequest, State
 from model_server.jobs.notifications import IdleWorkers
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store
@@ -96,7 +96,7 @@ async def one_job(store: Store, work: Path, does: Callable[[Path], Outcome], job
     working = asyncio.create_task(one.run())
     while not store.idle_workers._idle:
         await asyncio.sleep(0.01)
-    await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), job_id))
+    await asyncio.wrap_future(store.submit_small(b"1", JobRequest("text/plain"), job_id))
     job = await end_of(store, job_id)
     one.stop_claiming()
     await working
@@ -136,7 +136,7 @@ def test_a_worker_that_stops_waits_until_its_last_end_is_recorded(
     async def check() -> None:
         one = worker_of(store, tmp_path, writes)
         working = asyncio.create_task(one.run())
-        await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), "it"))
+        await asyncio.wrap_future(store.submit_small(b"1", JobRequest("text/plain"), "it"))
         await asyncio.to_thread(asked.wait, 10)
         one.stop_claiming()
         await asyncio.sleep(0.1)
