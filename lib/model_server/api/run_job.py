@@ -13,7 +13,7 @@ from model_server.api import envelope, results, services
 from model_server.api.jobs import LOOK_SECONDS, begin, look, no_job, recorded
 from model_server.api.query import number
 from model_server.api.services import Services
-from model_server.jobs.job import Ended, Job
+from model_server.jobs.job import Job, JobResult
 from model_server.jobs.notifications import Watch
 from model_server.jobs.store import new_id
 
@@ -40,7 +40,7 @@ async def run_job(request: Request) -> Response:
     return response
 
 
-async def _end(room: Services, added: Future[Job], watch: Watch, seconds: float) -> Ended | None:
+async def _end(room: Services, added: Future[Job], watch: Watch, seconds: float) -> JobResult | None:
     """Wait up to `seconds` for the job's end; None if it did not come. A job of another server is polled each second.
 
     Raises:
@@ -58,11 +58,11 @@ async def _end(room: Services, added: Future[Job], watch: Watch, seconds: float)
             raise no_job()
         job, content = found
         if job.is_over:
-            return Ended(job.error, job.result, content)
+            return JobResult(job.error, job.result, content)
     return None
 
 
-async def _finished(room: Services, job: Job, ended: Ended) -> Response:
+async def _finished(room: Services, job: Job, ended: JobResult) -> Response:
     kind = room.manifest.output_types[0]
     if ended.error is not None or ended.result is None:
         error = ended.error or ""

@@ -99,7 +99,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Ended:
+class JobResult:
     """A job's end: its error, or where its result is."""
 
     #: Why it failed; None if it is complete.

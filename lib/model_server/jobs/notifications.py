@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from model_server import bounds
-from model_server.jobs.job import Claim, Ended, Job
+from model_server.jobs.job import Claim, Job, JobResult
 
 
 class Notifier:
@@ -140,9 +140,9 @@ class Watch:
         self._loop = _Loop()
         self._changed: asyncio.Future[None] = self._loop.running.create_future()
         #: None: it is not over, or somebody else knows how it ended.
-        self.ended: Ended | None = None
+        self.ended: JobResult | None = None
 
-    def tell(self, ended: Ended | None) -> None:
+    def tell(self, ended: JobResult | None) -> None:
         """Wake the request; from any thread."""
         self.ended = ended
         self._loop.call(self.look)
@@ -192,7 +192,7 @@ class Watchers:
                 if not self._watches[job_id]:
                     del self._watches[job_id]
 
-    def tell(self, job_id: str, ended: Ended | None = None) -> None:
+    def tell(self, job_id: str, ended: JobResult | None = None) -> None:
         """Wake those who wait for this job; say how it ended, where that is known."""
         with self._guard:
             for watch in self._watches.get(job_id, ()):

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, delete, 
 from model_server import bounds
 from model_server.jobs.commits import Commits, Need
 from model_server.jobs.database import journal_mode
-from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Ended, Job, JobRequest, Lease, State
+from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Job, JobRequest, JobResult, Lease, State
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
 from model_server.jobs.statements import COLUMNS, LISTED, Prepared, Statements, held, read_job
@@ -140,7 +140,7 @@ class Queue:
                 return job
             error = f"The job was given up: its worker died in each of {self._max_attempts} attempts."
             connection.execute(held(job).values(attempts=self._max_attempts))
-            self._end(job, Ended(error, None, None), now, connection)
+            self._end(job, JobResult(error, None, None), now, connection)
 
     def leases(self) -> list[Lease]:
         """Return the leases of all running jobs."""
@@ -161,17 +161,17 @@ class Queue:
 
     def complete(self, job: Job, result: str) -> bool:
         """End a job with the result file of this name, and wait for the commit."""
-        return self.end(job, Ended(None, result, None)).result()
+        return self.end(job, JobResult(None, result, None)).result()
 
     def fail(self, job: Job, error: str) -> bool:
         """End a job with a failure, and wait for the commit."""
-        return self.end(job, Ended(error, None, None)).result()
+        return self.end(job, JobResult(error, None, None)).result()
 
-    def end(self, job: Job, ended: Ended) -> Future[bool]:
+    def end(self, job: Job, ended: JobResult) -> Future[bool]:
         """Record how a job ended; False when it is no longer the caller's (nothing is recorded)."""
         return self._commits.post(partial(self._end, job, ended, self._clock()))
 
-    def _end(self, job: Job, ended: Ended, now: float, connection: Connection) -> bool:
+    def _end(self, job: Job, ended: JobResult, now: float, connection: Connection) -> bool:
         values = {
             "p_id": job.id,
             "p_token": job.token,

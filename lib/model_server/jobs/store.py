@@ -12,7 +12,7 @@ import uuid
 from concurrent.futures import Future
 from pathlib import Path
 
-from model_server.jobs.job import Ended, Job, JobRequest
+from model_server.jobs.job import Job, JobRequest, JobResult
 from model_server.jobs.notifications import IdleWorkers, Notifier, Watchers
 from model_server.jobs.queue import Queue
 from model_server.log import log_job
@@ -143,7 +143,7 @@ class Store:
         sync(self._volume.results)
         return name
 
-    def tell_over(self, job: Job, ended: Ended | None = None) -> None:
+    def tell_over(self, job: Job, ended: JobResult | None = None) -> None:
         """Tell those who wait for a job that it is recorded."""
         self.watchers.tell(job.id, ended)
         if job.callback_url is not None:

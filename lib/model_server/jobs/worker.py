@@ -13,7 +13,7 @@ from typing import Protocol
 from model_server.converters import ConverterDiedError, Converters
 from model_server.jobs import database
 from model_server.jobs.heartbeat import Heartbeat
-from model_server.jobs.job import Claim, Ended, Job
+from model_server.jobs.job import Claim, Job, JobResult
 from model_server.jobs.store import Store, copy, result_name
 from model_server.log import log_job, logger
 from model_server.metrics import Metrics
@@ -200,7 +200,7 @@ class Worker:
         self._store.idle_workers.notify()
         return recorded
 
-    def _record(self, job: Job, ended: Ended, outcome: Outcome) -> None:
+    def _record(self, job: Job, ended: JobResult, outcome: Outcome) -> None:
         """Have the end of the job recorded, and do not wait for it: the next job can begin."""
         loop = asyncio.get_running_loop()
         told = self._recording = loop.create_future()
@@ -211,21 +211,21 @@ class Worker:
 
         self._store.queue.end(job, ended).add_done_callback(recorded)
 
-    async def _end(self, job: Job, name: str, output: str, outcome: Outcome) -> Ended:
+    async def _end(self, job: Job, name: str, output: str, outcome: Outcome) -> JobResult:
         """Return the job's end, and publish its output if that is still a file."""
         if outcome.error is not None:
-            return Ended(outcome.error, None, None)
+            return JobResult(outcome.error, None, None)
         if outcome.content is not None:
-            return Ended(None, name, outcome.content)
+            return JobResult(None, name, outcome.content)
         try:
-            return Ended(None, await asyncio.to_thread(self._store.publish, job, Path(output)), None)
+            return JobResult(None, await asyncio.to_thread(self._store.publish, job, Path(output)), None)
         except OSError as error:
-            return Ended(f"The program's output cannot be kept: {error.strerror}.", None, None)
+            return JobResult(f"The program's output cannot be kept: {error.strerror}.", None, None)
 
     def _recorded(
         self,
         job: Job,
-        ended: Ended,
+        ended: JobResult,
         outcome: Outcome,
         future: concurrent.futures.Future[bool],
         told: asyncio.Future[None],

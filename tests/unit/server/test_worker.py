@@ -11,7 +11,7 @@ import pytest
 
 from model_server.jobs import database, worker
 from model_server.jobs.heartbeat import Heartbeat
-from model_server.jobs.job import Ended, Job, JobRequest, State
+from model_server.jobs.job import Job, JobRequest, JobResult, State
 from model_server.jobs.notifications import IdleWorkers
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store
@@ -125,7 +125,7 @@ def test_a_worker_that_stops_waits_until_its_last_end_is_recorded(
     recorded: Future[bool] = Future()
     asked = threading.Event()
 
-    def end(_job: Job, _ended: Ended) -> Future[bool]:
+    def end(_job: Job, _ended: JobResult) -> Future[bool]:
         asked.set()
         return recorded
 
