@@ -70,14 +70,14 @@ def _serve() -> int:
 
 
 def _run(source: str, target: str) -> int:
-    from model_server import array, once, settings  # noqa: PLC0415
+    from model_server import array, settings, single_job  # noqa: PLC0415
     from model_server.errors import StartError  # noqa: PLC0415
 
     try:
         chosen, place = array.pick(source, target, os.environ)
         if chosen != source:
             sys.stderr.write(f"model-server: the input is {chosen}\n")
-        return once.run(settings.current(), chosen, place)
+        return single_job.run(settings.current(), chosen, place)
     except StartError as error:
         return _failed(str(error))
 
