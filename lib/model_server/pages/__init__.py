@@ -13,7 +13,7 @@ from model_server.api.envelope import ApiError
 from model_server.api.query import number
 from model_server.jobs.job import Job
 from model_server.license import NO_KEY
-from model_server.pages import login, words
+from model_server.pages import formatting, login
 from model_server.pages.render import page as _page
 from model_server.tabular import mime
 
@@ -34,7 +34,7 @@ async def dashboard(request: Request) -> Response:
         inputs=mime.convertible(manifest.input_types),
         outputs=mime.convertible(manifest.output_types),
         runner=services.of(request).runner_mode() or "starting",
-        jobs=words.jobs(counts.by_state),
+        jobs=formatting.jobs(counts.by_state),
         base=doors.removed_prefix(request),
     )
 
