@@ -10,7 +10,7 @@ import uuid
 from typing import Optional
 
 
-def bring(path: str, content: bytes) -> None:
+def write_input(path: str, content: bytes) -> None:
     """Make the file of a job's input, for the program; it is not synced.
 
     Raises:
@@ -24,7 +24,7 @@ def bring(path: str, content: bytes) -> None:
         os.close(descriptor)
 
 
-def take(path: str, limit: int) -> Optional[bytes]:
+def take_output(path: str, limit: int) -> Optional[bytes]:
     """Take a job's output away and return it; if it has more than `limit` bytes it stays, and None is returned.
 
     Raises:

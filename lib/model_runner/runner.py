@@ -46,7 +46,7 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from model_runner.choice import MODES, Mode, choose
-from model_runner.data import bring, remove, show, take
+from model_runner.data import remove, show, take_output, write_input
 from model_runner.job import decode, encode
 from model_runner.landlock import confine
 from model_runner.logs import log
@@ -68,7 +68,7 @@ def answer(mode: Mode, room: Room, request: Dict[str, Any], given: Optional[byte
     started = time.monotonic()
     if given is not None:
         try:
-            bring(request["input"], given)
+            write_input(request["input"], given)
         except OSError as failure:
             remove(request["input"])
             return reply(request, "refused", started, number=failure.errno or errno.EIO)
@@ -79,7 +79,7 @@ def answer(mode: Mode, room: Room, request: Dict[str, Any], given: Optional[byte
     if error is None:
         try:
             if request.get("small_bytes"):
-                content = take(request["output"], request["small_bytes"])
+                content = take_output(request["output"], request["small_bytes"])
             if content is None:
                 show(request["output"])
         except OSError as failure:
@@ -159,7 +159,7 @@ def serve(connection: socket.socket, mode: Mode, room: Room) -> None:
     room.leave()
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Lower the priority of this process and of the program."""
     try:
         os.nice(NICENESS)
@@ -183,7 +183,7 @@ def main(arguments: Sequence[str]) -> int:
         wanted = "auto"
     # Ctrl+C goes to the server, which drains. Not ignored: the program would inherit that.
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
-    give_way()
+    lower_priority()
     adopt_orphans()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, int(arguments[0])) as connection:
         connection.set_inheritable(False)

@@ -9,7 +9,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 from model_runner.command import CommandMode
-from model_runner.data import bring, remove
+from model_runner.data import remove, write_input
 from model_runner.logs import log
 from model_runner.process_state import Imports
 from model_runner.room import Room
@@ -81,7 +81,7 @@ class Sample:
         source, target = os.path.join(self._folder, "sample-input"), os.path.join(self._folder, "sample")
         started = time.monotonic()
         try:
-            bring(source, self._content)
+            write_input(source, self._content)
             request = {"job": "self-test", "input": source, "output": target, "timeout": min(seconds, self.left())}
             _, error = mode.run(request)
             output = None if error is not None else digest(target)

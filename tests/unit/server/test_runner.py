@@ -24,7 +24,7 @@ import pytest
 import uvloop
 
 from model_runner.logs import JobLog
-from model_runner.runner import give_way
+from model_runner.runner import lower_priority
 from model_server import runner_client
 from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError, runner_command
 from model_server.runner_line import Message
@@ -383,7 +383,7 @@ def test_a_priority_that_may_not_be_changed_stays(monkeypatch: pytest.MonkeyPatc
         raise PermissionError
 
     monkeypatch.setattr(os, "nice", refuse)
-    give_way()
+    lower_priority()
     assert asked == [10]
 
 
