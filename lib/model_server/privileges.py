@@ -6,7 +6,7 @@ import signal
 import sys
 
 from model_server.errors import StartError
-from model_server.seats import become
+from model_server.slots import become
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4

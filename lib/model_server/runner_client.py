@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from model_server.runner_line import Line, receive
-from model_server.seats import Seat
+from model_server.slots import Slot
 
 #: Until the runner's self-test is over (model_runner/self_test.py), with time to spare.
 _PREPARE_SECONDS = 240.0
@@ -47,7 +47,7 @@ class RunnerClient:
 
     def __init__(
         self,
-        seat: Seat,
+        slot: Slot,
         *,
         memory_mib: int = 0,
         output_bytes: int = 0,
@@ -58,20 +58,20 @@ class RunnerClient:
         """Start nothing yet.
 
         Args:
-            seat: where the runner is started.
+            slot: where the runner is started.
             memory_mib: what a job's processes may hold in memory; 0 is no limit.
             output_bytes: how large a job's output may be; 0 is no limit.
             small_bytes: an output up to this size comes with the outcome of its job.
             folder: the runner makes it, for input and output of its jobs; None: they lie elsewhere.
             hidden: a folder in which the program must see nothing but that one.
         """
-        self._seat = seat
+        self._slot = slot
         #: Where input and output of the jobs lie.
         self.folder = "" if folder is None else str(folder)
         self._place: dict[str, Any] = {
             "folder": self.folder or None,
             "hidden": None if hidden is None else str(hidden),
-            "is_own_user": seat.is_own_user,
+            "is_own_user": slot.is_own_user,
         }
         self._limits = f'"memory_mib": {memory_mib}, "output_bytes": {output_bytes}, "small_bytes": {small_bytes}'
         self._guard = threading.RLock()  # `stop` may come from a signal handler in the midst of `run`
@@ -196,7 +196,7 @@ class RunnerClient:
         if line is not None:
             line.hang_up()
         if is_running:
-            self._seat.stop()
+            self._slot.stop()
 
     def close(self) -> None:
         """Stop the runner for good, even one that is just starting."""
@@ -260,7 +260,7 @@ class RunnerClient:
         connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             try:
-                self._seat.start(theirs.fileno())
+                self._slot.start(theirs.fileno())
             except OSError as error:
                 connection.close()
                 raise RunnerDiedError(f"the runner could not be started: {error}") from error

@@ -15,8 +15,8 @@ from model_server import manifest, privileges
 from model_server.errors import StartError
 from model_server.manifest import Manifest
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
-from model_server.seats import OwnSeat, lend
 from model_server.settings import Settings
+from model_server.slots import OwnSlot, lend
 from model_server.tabular import convert, mime
 from model_server.tabular.problems import DataError
 
@@ -51,7 +51,7 @@ def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
     model = manifest.read(settings.manifest)
     user = settings.user_apart
     privileges.harden()
-    runner = RunnerClient(OwnSeat(runner_command(model.command, settings.manifest), user=user))
+    runner = RunnerClient(OwnSlot(runner_command(model.command, settings.manifest), user=user))
     failures: list[str] = []
     with tempfile.TemporaryDirectory(prefix="selftest-", dir="/tmp") as folder:
         if user is not None:

@@ -32,15 +32,15 @@ from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
 from model_server.jobs.worker import Worker, Workers
-from model_server.launcher import LaunchedSeat, Launcher, launch
+from model_server.launcher import LaunchedSlot, Launcher, launch
 from model_server.log import logger
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
 from model_server.orphans import ORPHANS
 from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.seats import OwnSeat, Seat, may
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
+from model_server.slots import OwnSlot, Slot, may
 from model_server.volume import Volume
 
 _BACKLOG = 2048
@@ -74,10 +74,10 @@ def serve(settings: Settings) -> int:
     privileges.drop(settings.user)
     volume.check(data)
     if launcher is not None:
-        seats: list[Seat] = [LaunchedSeat(launcher, number) for number in range(settings.workers)]
-        return _run(settings, model, access, data, listener, seats, launcher.remove_instance)
+        slots: list[Slot] = [LaunchedSlot(launcher, number) for number in range(settings.workers)]
+        return _run(settings, model, access, data, listener, slots, launcher.remove_instance)
     ORPHANS.adopt()
-    own = [OwnSeat(command) for _ in range(settings.workers)]
+    own = [OwnSlot(command) for _ in range(settings.workers)]
     return _run(settings, model, access, data, listener, own, instance.remover(data.instances))
 
 
@@ -102,7 +102,7 @@ def _run(
     access: Access,
     data: Volume,
     listener: socket.socket,
-    seats: Sequence[Seat],
+    slots: Sequence[Slot],
     remove: instance.Remove,
 ) -> int:
     on_network = _MOUNTS.exists() and volume.is_on_network(data.root, _MOUNTS.read_text(encoding="utf-8"))
@@ -128,7 +128,7 @@ def _run(
             Worker(
                 store,
                 RunnerClient(
-                    seat,
+                    slot,
                     memory_mib=limits.memory_mib,
                     output_bytes=limits.output_bytes,
                     small_bytes=SMALL_BYTES,
@@ -142,7 +142,7 @@ def _run(
                 lease_seconds=settings.lease_seconds,
                 prepare=partial(data_of_jobs.prepare, manifest=model, converters=converters),
             )
-            for seat in seats
+            for slot in slots
         ],
         converters,
     )
@@ -177,7 +177,7 @@ def _run(
     logger.info(
         "%s %s (build %s, server %s) on port %d; data in %s, journal %s; workers: %d; program: %s",
         *(model.name, model.version, model.build_id, __version__, settings.port),
-        *(data.root, database.journal_mode(engine), settings.workers, _whose(seats, settings)),
+        *(data.root, database.journal_mode(engine), settings.workers, _whose(slots, settings)),
     )
     sender = CallbackSender(store, envelope.of_job, settings.callback_hosts)
     for thread in (heartbeat, keeper, sender):
@@ -202,9 +202,9 @@ def _run(
     return 0
 
 
-def _whose(seats: Sequence[Seat], settings: Settings) -> str:
+def _whose(slots: Sequence[Slot], settings: Settings) -> str:
     """Return the words for the program's user."""
-    return f"user {settings.program_user[0]}" if seats[0].is_own_user else "the server's own user"
+    return f"user {settings.program_user[0]}" if slots[0].is_own_user else "the server's own user"
 
 
 class _Server(uvicorn.Server):

@@ -15,8 +15,8 @@ from model_server import license, manifest, privileges, s3  # noqa: A004 - ours
 from model_server.errors import StartError
 from model_server.manifest import Manifest
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
-from model_server.seats import OwnSeat, lend, may
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
+from model_server.slots import OwnSlot, lend, may
 
 STANDARD_STREAM = "-"
 
@@ -47,7 +47,7 @@ def run(settings: Settings, source: str, target: str) -> int:
             lend(Path(folder), user)
         limits = settings.limits_of(model)
         client = RunnerClient(
-            OwnSeat(
+            OwnSlot(
                 runner_command(model.command, settings.manifest),
                 user=user,
                 environment={"MODEL_RUNNER_MODE": "command"},

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 
 JOBS = 4
 SECONDS = 60.0
@@ -228,8 +228,8 @@ def compare(folder: Path, python: str) -> Seen:
         by_hand.append(_take(target))
     log = work / "log"
     with log.open("wb") as file:
-        seat = OwnSeat(runner_command(command, manifest), environment=environment, log=file.fileno())
-        client = RunnerClient(seat)
+        slot = OwnSlot(runner_command(command, manifest), environment=environment, log=file.fileno())
+        client = RunnerClient(slot)
         try:
             client.prepare()
             by_runner = []

@@ -36,7 +36,7 @@ from model_server.license import Licensing
 from model_server.metrics import Metrics
 from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 from tests.rig.waiting import eventually
 
 #: Upper-cases its input; an input that starts with "!" makes it fail in the way named.
@@ -152,7 +152,7 @@ def running(
     worker = Worker(
         store,
         RunnerClient(
-            OwnSeat(runner_command(model.command, path)),
+            OwnSlot(runner_command(model.command, path)),
             small_bytes=SMALL_BYTES,
             folder=me.work / "jobs",
             hidden=claimed.root,

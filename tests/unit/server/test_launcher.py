@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model_server import launcher
-from model_server.launcher import LaunchedSeat, Launcher
+from model_server.launcher import LaunchedSlot, Launcher
 from model_server.runner_client import RunnerClient, RunnerDiedError
 
 
@@ -35,7 +35,7 @@ def test_a_server_without_its_launcher_stops(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(os, "kill", lambda _pid, number: ended.append(number))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     theirs.close()
-    client = RunnerClient(LaunchedSeat(Launcher(ours), 0))
+    client = RunnerClient(LaunchedSlot(Launcher(ours), 0))
     with pytest.raises(RunnerDiedError, match="could not be started"):
         client.prepare()
     assert ended == [15]

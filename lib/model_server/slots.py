@@ -16,7 +16,7 @@ _STOP_SECONDS = 3.0
 _UMASK = 0o077
 
 
-class Seat(Protocol):
+class Slot(Protocol):
     """The methods that a client needs to have a runner."""
 
     #: No other process has the runner's user.
@@ -33,8 +33,8 @@ class Seat(Protocol):
         """End the runner, if there is one, and whatever it left."""
 
 
-class OwnSeat:
-    """A seat whose runners are children of this process."""
+class OwnSlot:
+    """A slot whose runners are children of this process."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class OwnSeat:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, connection: int) -> None:
-        """See `Seat`."""
+        """See `Slot`."""
         uid, gid = self._user if self._user is not None else (None, None)
         environment = {**os.environ, **self._environment}
         if self._command[0] == sys.executable:
@@ -80,7 +80,7 @@ class OwnSeat:
             ORPHANS.enter(self.process.pid)
 
     def stop(self) -> None:
-        """See `Seat`."""
+        """See `Slot`."""
         process, self.process = self.process, None
         if process is None:
             return
