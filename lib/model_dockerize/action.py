@@ -102,7 +102,7 @@ def _written(folder: Given) -> dict[str, Given]:
 
 @contextmanager
 def _own_environment(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Return the job's environment with the docker of this image and a docker configuration of its own.
+    """Yield the job's environment with the docker of this image and a docker configuration of its own.
 
     The engine is that of the runner's socket, whichever the job's own steps use. A login to a registry must not stay
     behind in the HOME that the job's actions share, so the configuration lives as long as this block.

@@ -25,7 +25,7 @@ class Plan(NamedTuple):
 
 
 def plan(arguments: Sequence[str], environment: Mapping[str, str], version: Sequence[int], uv: str) -> Plan:
-    """Say how uv does what `pip install ARGUMENTS` would.
+    """Return the call of uv that does what `pip install ARGUMENTS` would.
 
     Args:
         arguments: of `pip install`.
@@ -62,7 +62,7 @@ def plan(arguments: Sequence[str], environment: Mapping[str, str], version: Sequ
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Install like `pip install ARGUMENTS`; the exit code is the tool's."""
+    """Install like `pip install ARGUMENTS`; return the tool's exit code."""
     chosen = plan(arguments, environment, sys.version_info[:2], UV)
     if not chosen.obstacles:
         _say("Installing by uv.")

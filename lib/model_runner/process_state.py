@@ -78,7 +78,7 @@ def difference(imports: Imports, recorder: Recorder) -> Optional[str]:
 
 
 def state(folder: str) -> State:
-    """Check sums of all that a program may set before an import."""
+    """Return check sums of all that a program may set before an import."""
     path = sys.path[1:] if sys.path[:1] == [folder] else sys.path
     facts = {
         "the environment": sorted(os.environ.items()),

@@ -111,7 +111,7 @@ class Report:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Say what a green run has not proved, one sentence each."""
+        """Return what a green run has not tested, one sentence each."""
         tests = [test for test in (self.smoke_deployed, self.smoke_local) if test]
         found = [f"nobody has seen the {what} answer (smoke-test)" for what in self.untested]
         if self.untested == ("image",) and self.smoke_deployed:

@@ -115,7 +115,7 @@ class CallbackSender(threading.Thread):
                 ringing = None
 
     async def _next(self) -> bool:
-        """Begin one call, if one is due."""
+        """Begin one call, if one is due; tell whether one was."""
         counts = Counter(self._calls.values())
         busy = [name for name, count in counts.items() if count >= bounds.CALLS_OF_A_RECEIVER]
         seconds = _CLAIM_CALLS * bounds.CALL_SECONDS

@@ -214,7 +214,7 @@ class _Scanner:
                 return ""
 
     def take(self, character: str) -> bool:
-        """Pass `character` if it is next."""
+        """Pass `character` if it is next; tell whether it was."""
         if self.next_character() != character:
             return False
         self._at += 1

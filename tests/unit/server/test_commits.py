@@ -91,7 +91,7 @@ def test_a_worker_that_waits_begins_while_its_job_is_recorded_but_not_under_a_ke
     asyncio.run(check())
 
 
-def test_a_seat_is_left_after_its_time_and_not_taken_at_all_after_a_ring() -> None:
+def test_an_idle_worker_leaves_after_its_time_and_does_not_wait_after_a_notification() -> None:
     idle_workers = IdleWorkers(1)
     assert asyncio.run(idle_workers.wait(Claim("a", 60), idle_workers.count, 0.01)) is None
     assert idle_workers.take() is None

@@ -53,7 +53,7 @@ class Admission:
         self._signatures, self._actions, self._secret = Signatures(upstream, secret), upstream.actions, secret
 
     async def admit(self, scope: asgi.Scope, receive: asgi.Receive) -> Admitted:
-        """Let a request in.
+        """Let a request in, or refuse it.
 
         Raises:
             RefusedError: it is not signed, not by anybody known here, or its body is another one.

@@ -47,7 +47,7 @@ class Capacity:
             self._total = vcpus
 
     def take(self, vcpus: float) -> bool:
-        """Take so many if they are free."""
+        """Take so many if they are free; tell whether they were."""
         with self._lock:
             if self._used + vcpus > self._total:
                 return False
@@ -55,7 +55,7 @@ class Capacity:
             return True
 
     def give_back(self, vcpus: float) -> None:
-        """Return what was taken."""
+        """Free what was taken."""
         with self._lock:
             self._used -= vcpus
 

@@ -47,7 +47,7 @@ def _kept(opened: ExitStack, place: int) -> int:
 
 
 def _step(place: int, name: str) -> tuple[int, bool]:
-    """Open a directory in an open one. Whether it had to be made."""
+    """Open a directory in an open one; tell whether it had to be made."""
     with suppress(FileNotFoundError):
         return os.open(name, _TO_NAME, dir_fd=place), False
     os.mkdir(name, dir_fd=place)

@@ -187,7 +187,7 @@ class Storage:
         return sorted((m for m in found if m), key=lambda m: m.pushed_at, reverse=True)
 
     def tags(self, repository: str) -> dict[str, str]:
-        """Tag to digest."""
+        """Return the digest of each tag."""
         folder = self._folder(repository, "tags")
         return {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.iterdir())}
 
