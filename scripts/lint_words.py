@@ -94,7 +94,7 @@ def page(text: str) -> Iterator[tuple[int, str]]:
 
 
 def blocks(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, text) of each heading, paragraph, and part of a list item or cell; a run of code is one word."""
+    """Yield (line, text) of each heading, paragraph and part of a list or table; a run of code is one word."""
     text = re.sub(r"^```.*?^```$|<!--.*?-->", lambda hidden: "\n" * hidden[0].count("\n"), text, flags=re.M | re.S)
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"`[^`]*`(?:[ ,]*\n?`[^`]*`)*", lambda code: "code" + "\n" * code[0].count("\n"), text)
@@ -112,7 +112,7 @@ def blocks(text: str) -> Iterator[tuple[int, str]]:
 
 
 def parts(block: str) -> list[str]:
-    """Split a list item or a list of terms at what divides such lists, and leave other prose whole."""
+    """Split a list item or list of terms at its separators, and leave other prose whole."""
     is_list = re.match(r"\s*([-*+]|\d+\.)\s", block) or " · " in block
     return re.split(r";| · |<br>", block) if is_list else [block]
 

@@ -48,7 +48,7 @@ class Batch:
         instance_role: str = "",
         max_vcpus: int = 128,
     ) -> aws.ComputeEnvironment:
-        """Create or update a managed environment of EC2 instances, which scales to none, and wait until it is VALID.
+        """Create or update a managed EC2 environment that scales to none; wait until it is VALID.
 
         Args:
             service_role: name or ARN; empty: as it is, and Batch's own of a new one.

@@ -135,9 +135,7 @@ def _where_to_report(environment: Mapping[str, str]) -> str:
 def _write(
     report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str], recorder: Recorder
 ) -> Path | None:
-    """Write the report to `file`, else into the runner's temporary folder; if neither works, say why and return
-    None.
-    """
+    """Write the report to `file`, else to the runner's temporary folder; else say why and return None."""
     temporary = environment.get("RUNNER_TEMP")
     try:
         if file is None and temporary:

@@ -30,7 +30,7 @@ class Inspection:
 
 
 def make_pair(private_key: Path) -> str:
-    """Make a pair of keys: write the private one to a new file that only its owner can read, return the public one.
+    """Make a pair of keys: write the private one to a new file for its owner only, return the public one.
 
     Raises:
         InputError: the file is there already, or cannot be written.

@@ -58,7 +58,7 @@ def _name(line: str) -> str:
 
 
 def _read(path: str, lines: List[str], seen: Set[str]) -> None:
-    """Collect the lines of a file, and of those that it includes; what is not there, uv and pip will miss."""
+    """Collect the lines of a file and of those that it includes; uv and pip report a missing one."""
     path = os.path.normpath(path)
     if path in seen or "://" in path or not os.path.isfile(path):
         return

@@ -51,7 +51,7 @@ class CommandMode:
         signal.set_wakeup_fd(wake_write)
 
     def run(self, request: Dict[str, Any]) -> Ended:
-        """Run one job to its end; return the exit code, if there was one, and the error text, if it failed.
+        """Run one job to its end; return the exit code, if any, and the error text, if it failed.
 
         Raises:
             EOFError: the server is gone.

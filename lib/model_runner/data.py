@@ -25,7 +25,7 @@ def write_input(path: str, content: bytes) -> None:
 
 
 def take_output(path: str, limit: int) -> Optional[bytes]:
-    """Take a job's output away and return it; if it has more than `limit` bytes it stays, and None is returned.
+    """Remove a job's output and return it; None, and it stays, if it has more than `limit` bytes.
 
     Raises:
         OSError: it is no file that can be read.

@@ -88,7 +88,7 @@ class ForkServer:
         self._generators = generators.Generators()
 
     def prepare(self, imports: process_state.Imports, is_checked: bool) -> Optional[str]:
-        """Import what the script will import; return why a fork of this process is not safe, if that is asked."""
+        """Import what the script will import; return, if asked, why a fork of this process is not safe."""
         watch = Watch(self._script)
         recorder = process_state.Recorder(self._folder)
         sys.meta_path.insert(0, recorder)

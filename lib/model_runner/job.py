@@ -107,7 +107,7 @@ def follow(
     wake: int,
     over: Callable[[], bool],
 ) -> Optional[str]:
-    """Copy the program's output until the job is over; return the error text of the limit that it broke, if any.
+    """Copy the program's output until the job is over; return the error text of a broken limit.
 
     Args:
         connection: to the server, which has nothing to say while a job runs.

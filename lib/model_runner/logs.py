@@ -14,7 +14,7 @@ LOG_JOB_BYTES = 256 * 1024  # of output copied to the log per job; a chatty prog
 
 
 def log(text: str, label: str = "") -> None:
-    """Write one line to the container's log, in the server's format; `label` says whose it is, e.g. "job 1a2b"."""
+    """Write one line to the container's log in the server's format; `label` is e.g. "job 1a2b"."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     line = "{} {}".format(stamp, _CONTROLS.sub(" ", text))
     if os.environ.get("MODEL_LOG_FORMAT", "").strip().lower() == "json":

@@ -34,7 +34,7 @@ def death_signal_setter(signal_number: int, parent: int) -> Callable[[], object]
 
 
 def find_prctl() -> Callable[..., object]:
-    """Return the system call; where there is none, a function that does nothing: the socket's end still tells us."""
+    """Return the system call, or a function that does nothing: then the socket's end tells us."""
     try:
         import ctypes  # noqa: PLC0415 - some small Pythons lack it
 
@@ -44,7 +44,7 @@ def find_prctl() -> Callable[..., object]:
 
 
 def hide_memory() -> None:
-    """Close memory, environment and descriptors of this process to all others of its user, until it runs a program."""
+    """Hide memory, environment and descriptors of this process from its user's others, until it runs a program."""
     find_prctl()(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
@@ -103,7 +103,7 @@ class Strays:
 
 
 def newest_process() -> Callable[[], bytes]:
-    """Return a function that reads the number of the newest process; one that always differs where none is told."""
+    """Return a function that reads the newest process's number; where none is told, one that always differs."""
     try:
         descriptor = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
         if os.fstat(descriptor).st_dev == os.stat("/proc/self").st_dev:  # not another's idea of it (lxcfs)
@@ -137,7 +137,7 @@ def kill_strays(program: int) -> bool:
 
 
 def children(parent: int) -> List[int]:
-    """Return the children of a process, also ended ones that are not reaped; none if it is over itself."""
+    """Return the children of a process, also ended ones not yet reaped; none if it is over."""
     found = []  # type: List[int]
     tasks = "/proc/{}/task".format(parent)
     try:
@@ -178,7 +178,7 @@ def kill_group(pid: int) -> None:
 
 
 def read_some(descriptor: int) -> Optional[bytes]:
-    """Return bytes that are there now, b"" at the end of the stream, None when there are none yet."""
+    """Return the bytes that are there, b"" at the end of the stream, None when none are there yet."""
     try:
         return os.read(descriptor, READ_BYTES)
     except BlockingIOError:

@@ -84,7 +84,7 @@ class Program:
             time.sleep(KNOCK_MILLISECONDS / 1000)
 
     def listen(self, milliseconds: Optional[int]) -> Tuple[List[Dict[str, Any]], bool]:
-        """Wait until it or the server has something to say, or for so long, and take what the program said.
+        """Wait for the program or the server, or for so long; take what the program said.
 
         Returns:
             Its statuses, and whether the server has something to say.
@@ -104,7 +104,7 @@ class Program:
         return statuses, is_called
 
     def stop(self) -> int:
-        """Kill it and what it started; return its exit code (negative: signal), its own if it had ended before."""
+        """Kill it and what it started; return its exit code (negative: signal)."""
         kill_group(self.pid)
         code = self._process.wait()
         kill_orphans(())
@@ -131,7 +131,7 @@ class ResidentMode:
         self._start()
 
     def run(self, request: Dict[str, Any]) -> Ended:
-        """Have the program do one job; return its exit code if it ended, and the error text if the job failed.
+        """Have the program do one job; return its exit code if it ended, and the error text of a failure.
 
         Raises:
             EOFError: the server is gone.

@@ -16,7 +16,7 @@ TICK_SECONDS = 0.05
 
 
 class Room:
-    """The places of one runner's jobs, one at a time: what a job left there is gone before the next begins."""
+    """The places of one runner's jobs; what a job left is removed before the next begins."""
 
     def __init__(self, wanted: Dict[str, Any]) -> None:
         """Make them, without what an earlier runner of the same user left.
@@ -87,7 +87,7 @@ class Room:
 
 
 def make(folder: str) -> None:
-    """Make a folder that its group may use: the server's, by the set-group-ID bit of the one that it lies in.
+    """Make a folder for its group, the server's: the folder that it lies in has the set-group-ID bit.
 
     That of an earlier runner is as good: its name was told to nobody before it was there, so it cannot be another's.
     """
@@ -101,7 +101,7 @@ def make(folder: str) -> None:
 
 
 def change_of(place: str) -> Optional[int]:
-    """Return when a folder was last changed; only root can forge it. None: this image has no such place."""
+    """Return when a folder was last changed, which only root can forge. None: there is no such place."""
     try:
         return os.stat(place).st_ctime_ns
     except OSError:
@@ -109,7 +109,7 @@ def change_of(place: str) -> Optional[int]:
 
 
 def is_empty(folder: str) -> bool:
-    """Tell whether this is a folder, not a link to one, in which is nothing, and which its owner can use."""
+    """Tell whether this is an empty folder, no link to one, which its owner can use."""
     try:
         status = os.lstat(folder)
         return status.st_mode == stat.S_IFDIR | 0o700 and not os.listdir(folder)

@@ -60,7 +60,7 @@ NICENESS = 10
 
 
 def answer(mode: Mode, room: Room, request: Dict[str, Any], given: Optional[bytes]) -> bytes:
-    """Have one job done and return the reply to its request; leave nothing but its output in its folder.
+    """Have one job done and return the reply; leave nothing but its output in its folder.
 
     Args:
         given: the input, if it came with the request.

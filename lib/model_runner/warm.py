@@ -31,7 +31,7 @@ class Preloaded:
     """One fork server process."""
 
     def __init__(self, script: Script, directory: str, imports: Imports, check: bool) -> None:
-        """Start it, and wait until no job can write into its memory; `wait` tells when it can be used.
+        """Start it, and wait until no job can write into its memory; `wait` waits until it can be used.
 
         Raises:
             UnfitError: it cannot be used; it was stopped.
@@ -147,7 +147,7 @@ class WarmMode:
         self._running: Optional[int] = None
 
     def run(self, request: Dict[str, Any]) -> Ended:
-        """Run one job to its end; return the exit code, if there was one, and the error text, if it failed.
+        """Run one job to its end; return the exit code, if any, and the error text, if it failed.
 
         Raises:
             EOFError: the server is gone.
@@ -204,7 +204,7 @@ class WarmMode:
             log("runner: goes on without the modules that the last job imported: {}".format(error))
 
     def improve(self, seconds: float) -> bool:
-        """Have a process take over that imported what the last job did; False if there was nothing to learn from it.
+        """Let a process take over that imported what the last job did; False if nothing was new.
 
         Raises:
             UnfitError: that process cannot be used.

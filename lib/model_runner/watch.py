@@ -44,7 +44,7 @@ class Watch:
         sys.argv = [self._script]
 
     def hazard(self) -> Optional[str]:
-        """Return why a fork of this process would differ from a new process; None if nothing speaks against it."""
+        """Return why a fork of this process would differ from a new one; None if nothing says so."""
         return next(filter(None, self._hazards()), None)
 
     def _hazards(self) -> Iterator[Optional[str]]:

@@ -24,7 +24,7 @@ _SESSION = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
 
 @dataclass(frozen=True)
 class Holder:
-    """Somebody who has a key. `client` owns the jobs that are sent with it; None: it sees all jobs."""
+    """The holder of a key. `client` owns the jobs sent with it; None: it sees all jobs."""
 
     client: str | None
     digest: bytes = field(repr=False)
@@ -89,7 +89,7 @@ class Keys:
         return f"{expires}.{self._signature(holder, expires).hex()}"
 
     def holder_of_session(self, text: str) -> Holder | None:
-        """Return the holder of this session; None if it is forged, over, or of a key that is no longer ours."""
+        """Return the session's holder; None if it is forged, over, or its key was removed."""
         parts = _SESSION.fullmatch(text)
         if parts is None:
             return None

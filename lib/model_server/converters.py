@@ -41,7 +41,7 @@ class Converters:
     def do(
         self, function: Callable[Concatenate[Path, P], T], source: Path, /, *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """Call a function of a module with a file: here if the file is short, else in a process of its own.
+        """Call a function of a module with a file, in a process of its own unless the file is short.
 
         Args:
             function: gives what JSON can hold.

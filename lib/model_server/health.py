@@ -12,7 +12,7 @@ _EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - 
 
 
 def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
-    """Ask the server that is bound to `host` for /health; return None when it is well, else what is wrong."""
+    """Ask the server at `host` for /health; return None when it is well, else what is wrong."""
     host = host.strip("[]")
     headers = {"Host": "localhost", "Connection": "close", **asking.headers(os.environ)}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

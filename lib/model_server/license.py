@@ -100,9 +100,7 @@ class Licensing:
         return found
 
     def current(self) -> License | None:
-        """Return the stored key, else the given one, even if it has expired; None when neither is valid for this
-        model.
-        """
+        """Return the stored key, else the given one, expired or not; None if neither is for this model."""
         with suppress(OSError, ValueError, LicenseError):
             return self._verify(self._path.read_text(encoding="ascii"))
         with suppress(LicenseError):

@@ -120,9 +120,7 @@ def write(manifest: Manifest, path: Path) -> None:
 
 
 def found_file(path: Path) -> Path:
-    """Return the file in which `prepare` notes the program's path for the manifest at `path`, which is written
-    later.
-    """
+    """Return the file in which `prepare` notes the program's path, before the manifest at `path` exists."""
     return path.with_name("found.json")
 
 

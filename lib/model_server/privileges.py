@@ -14,7 +14,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def harden() -> None:
-    """Hide this process's memory and environment from others of its user; deny new privileges to all that it starts.
+    """Hide this process's memory and environment from its user's others; deny new privileges to its children.
 
     No program of ours, or of the model, gets more rights by a file with the set-user-ID bit.
     """
@@ -29,7 +29,7 @@ def die_with_parent() -> None:
 
 
 def drop(user: tuple[int, int]) -> None:
-    """Make this process, and all that it starts, uid and gid `user` for good; do nothing unless it is root.
+    """Give this process and its children uid and gid `user` for good; do nothing unless it is root.
 
     Must run before any thread is started. No entry in /etc/passwd is needed.
 

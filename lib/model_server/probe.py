@@ -29,7 +29,7 @@ _REPEATS = 2
 
 @dataclass(frozen=True)
 class Question:
-    """Settings of a probe, and what the model must answer. Times in seconds; no `sample`: no job is tried."""
+    """The request to the model and the answer that it must give. Times in seconds; no `sample`: no job is tried."""
 
     build_id: str
     name: str = ""

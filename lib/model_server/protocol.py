@@ -39,7 +39,7 @@ class Connections:
         return Protocol(self, config, server_state, app_state, _loop)
 
     def enter(self, connection: "Protocol") -> bool:
-        """Take a new connection, for which another may have to go; False if there is no place for it."""
+        """Take a new connection, perhaps in place of another; False if there is no place for it."""
         while len(self._open) >= self._most and self._waiting:
             victim = next(iter(self._waiting))
             self.leave(victim)
@@ -249,7 +249,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _without_offer(self) -> bytes:
-        """Return the head of a request without its offer, for a new parser: the old one expects no body."""
+        """Return a request's head without its offer, for a new parser: the old one expects no body."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         lines = [method + b" " + self.url + b" HTTP/" + version]
         for name, value in self.headers:

@@ -43,7 +43,7 @@ class Outcome:
 
 
 class RunnerClient:
-    """One runner process, started when it is needed and again after it died, for one job at a time."""
+    """One runner process for one job at a time, started when needed and after it died."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class RunnerClient:
                 raise RunnerDiedError(_DIED) from error
 
     async def ready(self) -> None:
-        """Make sure that there is a runner, and with it the folder of its jobs, without what earlier ones left there.
+        """Make sure of a runner and its jobs' folder, empty of earlier files.
 
         Raises:
             RunnerDiedError, OSError: as `prepare`.
@@ -125,7 +125,7 @@ class RunnerClient:
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> Outcome:
-        """Run a job in a coroutine, as `run` does in a thread; a small output comes with the outcome.
+        """Do what `run` does, in a coroutine; a small output comes with the outcome.
 
         Args:
             job_id: for the log.

@@ -47,7 +47,7 @@ def parse(text: str) -> tuple[Test, ...]:
 
 
 def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
-    """Run all tests, by the user that the program will be, and return what failed: a text each, by input."""
+    """Run all tests as the program's user, and return a text for each that failed, by input."""
     model = manifest.read(settings.manifest)
     user = settings.user_apart
     privileges.harden()

@@ -88,7 +88,7 @@ def _check(target: str) -> None:
 
 
 def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
-    """Put the data where the program finds it under a name that says nothing: a link if it may read the original."""
+    """Put the data under a neutral name for the program: a link if it may read the original."""
     if source == STANDARD_STREAM:
         with given.open("xb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
@@ -110,7 +110,7 @@ def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
 
 
 def _deliver(made: Path, target: str) -> None:
-    """Take the result to its place with the caller's rights; what is not a regular file there is written to."""
+    """Write the result to its place with the caller's rights; a place that is no regular file is written into."""
     # The program, another user, made this name: it must not lead to a file that only the caller may read.
     with os.fdopen(os.open(made, os.O_RDONLY | os.O_NOFOLLOW), "rb") as result:
         if target == STANDARD_STREAM:

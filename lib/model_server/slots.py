@@ -96,7 +96,7 @@ class OwnSlot:
 
 
 def end_all(user: tuple[int, int]) -> None:
-    """Kill every process of a user by one call of the kernel, so that none can start another; this process is root."""
+    """Kill every process of a user by one system call, so that none can start another; needs root."""
     status = int(signal.SIGKILL)
     while os.WIFSIGNALED(status):  # one of them was faster
         child = os.fork()
@@ -125,7 +125,7 @@ def may(user: tuple[int, int], path: Path, right: int) -> bool:
 
 
 def lend(folder: Path, user: tuple[int, int]) -> None:
-    """Let a user write to a folder in /tmp, by its group; what it owned there would be taken for an old job's."""
+    """Let a user write to a folder in /tmp by its group: what the user owned would be taken for an old job's."""
     os.chown(folder, -1, user[1])
     folder.chmod(0o770)
 

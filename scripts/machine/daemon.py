@@ -65,7 +65,7 @@ def config(*, data: Path, runtime: Path, pid_file: Path, proxy: Path | None, ipt
 
 
 def running_pid() -> int | None:
-    """Return the pid of the daemon that we started, if it lives; not one that now belongs to another program."""
+    """Return the pid of the daemon that we started, if that process still is the daemon."""
     try:
         pid = int(PID_FILE.read_text())
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -75,7 +75,7 @@ def running_pid() -> int | None:
 
 
 def _nat_works(iptables: Path) -> bool:
-    """Tell whether this iptables can write the kinds of rules that Docker needs, tried on a chain of our own."""
+    """Tell whether this iptables can write Docker's kinds of rules, tried on a chain of our own."""
     chain = "MODEL-DOCKERIZE-PROBE"
     nat = [str(iptables), "--wait", "10", "--table", "nat"]
     rules = (["-m", "addrtype", "--dst-type", "LOCAL", "-j", "RETURN"], ["-j", "MASQUERADE"])
@@ -95,7 +95,7 @@ def _nat_works(iptables: Path) -> bool:
 
 
 def choose_firewall(default_works: bool, legacy_works: bool, legacy_folder: Path) -> Firewall:
-    """Return the machine's own iptables if it can do NAT on this kernel, else the legacy one, else none."""
+    """Return the machine's iptables if it can do NAT on this kernel, else the legacy one, else none."""
     if default_works:
         return Firewall(works=True, folder=None, note="")
     if legacy_works:

@@ -87,7 +87,7 @@ def parse_candidates(policy: str) -> dict[str, str]:
 
 
 def major(version: str) -> int:
-    """Return the first number of a Debian or Docker version: 27 of `5:27.1-1~x` and `v27.1`; 0 of an unreadable one."""
+    """Return the first number of a Debian or Docker version: 27 of `5:27.1-1~x`; 0 of an unreadable one."""
     match = re.match(r"(?:\d+:)?v?(\d+)", version.strip())
     return int(match[1]) if match else 0
 

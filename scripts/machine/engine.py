@@ -196,7 +196,7 @@ def _client_complete() -> bool:
 
 
 def _get_client() -> None:
-    """Get what is missing of the docker command and buildx: as packages, or unpacked and linked where Docker looks."""
+    """Get a missing docker command or buildx, as a package, or unpacked and linked where Docker looks."""
     if _client_complete():
         return
     if not (CLI.exists() and BUILDX.exists()):

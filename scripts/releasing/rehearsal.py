@@ -49,7 +49,7 @@ def rehearse(registry: str) -> None:
 
 @contextlib.contextmanager
 def rehearsed(folder: Path, registry: str) -> Iterator[Rehearsal]:
-    """Make the next release in an empty folder. Its images are in the engine, and removed, when the block ends."""
+    """Make the next release in an empty folder; remove its images when the block ends."""
     remote = _remote(folder)
     tag = _prepare(folder, remote)
     checkout = folder / "job"

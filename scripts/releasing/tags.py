@@ -38,7 +38,7 @@ def must_be_held(branch: str, commit: str, found: dict[str, str]) -> None:
 
 
 def commit_image(root: Path, image: str, tag: str) -> str:
-    """Commit an action.yml that names the image. The same image gives the same commit, however often this is run."""
+    """Commit an action.yml that names the image. The same image always gives the same commit."""
     action = root / ACTION
     action.write_text(pinned(action.read_text(encoding="utf-8"), image), encoding="utf-8")
     said = {**_BOT, "DATE": run("git", "show", "--no-patch", "--format=%cI", "HEAD", cwd=root)}
@@ -49,7 +49,7 @@ def commit_image(root: Path, image: str, tag: str) -> str:
 
 
 def push(root: Path, remote: str, commit: str, tag: str, found: dict[str, str]) -> list[str]:
-    """Push the release's tag, and move the major version's to it unless a later release has it. Return both."""
+    """Push the release's tag, and move the major version's unless a later release has it. Return both."""
     names = [tag]
     existing = [name.removeprefix("refs/tags/") for name in found if name.startswith("refs/tags/")]
     if versions.is_newest(tag, existing):

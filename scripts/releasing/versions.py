@@ -26,7 +26,7 @@ def major_of(tag: str) -> str:
 
 
 def is_newest(tag: str, tags: list[str]) -> bool:
-    """Tell whether no tag is a later release of the same major version: a fix of 1.2 leaves `v1` at 1.3."""
+    """Tell whether no tag is a later release of the same major version."""
     same = [other for other in tags if _TAG.fullmatch(other) and major_of(other) == major_of(tag)]
     return all(_numbers(other) <= _numbers(tag) for other in same)
 

@@ -180,7 +180,7 @@ class Seen:
 
     @property
     def difference(self) -> str:
-        """Return what differs, "" if nothing does; outputs that all differ by hand must do so in the runner."""
+        """Return what differs, or ""; outputs that differ by hand must do so in the runner."""
         if len(set(self.by_hand)) == 1:
             return "" if set(self.by_runner) == set(self.by_hand) else "another output"
         repeats = len(set(self.by_runner)) < len(self.by_runner)
@@ -200,7 +200,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def compare(folder: Path, python: str) -> Seen:
-    """Run the program of a folder, with the input as its sample; what it is compared with comes first."""
+    """Run a folder's program with the input as its sample; the reference comes first."""
     work = folder.parent
     (folder / "sample.csv").write_text(INPUT, encoding="utf-8")
     source, target, manifest = work / "in", work / "out", work / "model.json"

@@ -39,9 +39,7 @@ class Cli:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return what a user's shell would hand over: nothing of AWS, and no CI, which would choose a cache by
-        itself.
-        """
+        """Return what a user's shell would hand over: nothing of AWS or CI."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "CI"}
         return {
             **kept,

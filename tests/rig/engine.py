@@ -58,7 +58,7 @@ class Engine:
     def build(
         self, context: Path, *options: str, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run `docker buildx build` of a folder, with the host's network, the only one that every engine here has."""
+        """Run `docker buildx build` of a folder with the host's network, which every engine here has."""
         return self.docker("buildx", "build", "--progress=plain", "--network=host", *options, str(context), env=env)
 
 
@@ -83,7 +83,7 @@ def install_floor() -> Path:
 
 @contextlib.contextmanager
 def floor_engine(images: Sequence[str] = ()) -> Iterator[Engine]:
-    """Start the floor engine with these images of the default engine; at the end, stop it and remove all it made.
+    """Run the floor engine with these images of the default engine; at the end, remove all it made.
 
     Args:
         images: names in the default engine, such as python:3.11-slim-bookworm.

@@ -49,7 +49,7 @@ class Course:
     asked_twice: tuple[str, ...] = ()
 
     def settings(self, there: Mapping[str, str]) -> Settings:
-        """Load the settings as the command line would. `there`: the ids of what was there before, by their words."""
+        """Load the settings as the command line would. `there`: ids of what existed before, by their words."""
         given = {"cluster": "c", "wait-timeout": "300", "smoke-test": "false", **self.inputs}
         for word, identity in there.items():
             given = {name: text.replace(word, identity) for name, text in given.items()}

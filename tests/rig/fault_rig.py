@@ -46,7 +46,7 @@ _OURS = [{"Name": "tag:model-dockerize", "Values": ["network"]}]
 
 @dataclass
 class FaultRig:
-    """The stand-ins behind the proxy, and a connection to them that is used again: to make one takes a second."""
+    """The stand-ins behind the proxy, with one reused connection, which takes a second to make."""
 
     moto: str
     ecs: Simulator
@@ -195,7 +195,7 @@ class FaultRig:
         return called
 
     def cell(self, course: Course, operation: str, kind: Kind) -> str:
-        """Return what came of one fault: `converged`, or `stopped` with the right error and finished by the next run.
+        """Return `converged`, or `stopped` if the right error came and the next run finished.
 
         Raises:
             AssertionError: neither.

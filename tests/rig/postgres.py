@@ -145,7 +145,7 @@ def _programs() -> Path | None:
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
-    """Return the user that the server runs as, since PostgreSQL refuses root. None: we are an ordinary user already."""
+    """Return the user for the server, since PostgreSQL refuses root. None: we are an ordinary user already."""
     if not is_root():
         return None
     with contextlib.suppress(KeyError):

@@ -23,7 +23,7 @@ _SYMBOL = {"done": "[green]âœ“[/]", "unchanged": "[cyan]=[/]", "failed": "[red]â
 
 
 class ConsoleDisplay:
-    """A Display for people. Use as a context manager, so that the line with the running stages goes away at the end."""
+    """A Display for people; as a context manager it removes the line of running stages at the end."""
 
     def __init__(self, log: TextIO, verdict: TextIO) -> None:
         self._console = Console(file=log, highlight=False, soft_wrap=True)

@@ -133,7 +133,7 @@ class GitHubDisplay:
 
 
 def annotations(failure: Failure) -> list[Annotation]:
-    """Return at most ten annotations: one for each wrong input, at its file and line; one for any other failure."""
+    """Return at most ten annotations: one for each wrong input at its line, one for any other failure."""
     title = f"model-dockerize: {failure.kind}"
     if failure.kind != "input" or not failure.details:
         evidence = "\n".join(failure.details[-_MOST_EVIDENCE:])

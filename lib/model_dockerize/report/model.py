@@ -66,7 +66,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a run found out. Empty text: the run did not get that far, or was not asked to."""
+    """The findings of a run. Empty text: the run did not get that far, or was not asked to."""
 
     outcome: str = "failed"
     build_id: str = ""

@@ -98,7 +98,7 @@ def _facts(report: Report) -> str:
 
 
 def _changes(report: Report) -> str:
-    """Return what there was to do in AWS; of a run that did not get there, the stages that changed something."""
+    """Return the changes in AWS; of a run that did not get there, the stages that changed something."""
     if report.changes:
         done = [f"- {words} {plain(line[2:])}" for line in report.changes if (words := _DONE.get(line[0]))]
         left = sum(line[0] == "=" for line in report.changes)

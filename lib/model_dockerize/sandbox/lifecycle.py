@@ -44,7 +44,7 @@ def default_home() -> Path:
 
 
 def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:
-    """Return the running sandbox of `home`, starting it first if there is none. Two callers at once get the same one.
+    """Return the running sandbox of `home`, started if need be; two callers at once get the same.
 
     The child survives its caller. It starts with nothing in it: state of an earlier one is removed. `iam` is "enforced"
     or "off"; empty is whichever runs, and off where none does.

@@ -297,7 +297,7 @@ class Session:
         return self.client.get("/ready").headers.get("X-Model-Runner-Mode") or "the server does not say it"
 
     def wait(self, look: Callable[[], str], timeout: float, hint: str = "") -> str:
-        """Repeat `look` while it gets no answer or raises NotYet; fail when the time is up or the container gone."""
+        """Repeat `look` until it answers without NotYet; fail when the time is up or the container gone."""
         end, pause = time.monotonic() + timeout, _FIRST_PAUSE
         while True:
             try:
@@ -318,7 +318,7 @@ def _one_line(text: str) -> str:
 
 
 def read_sample(path: Path | None) -> bytes | None:
-    """Return the content of a sample's file; None where there is none. Raises InputError where it cannot be read."""
+    """Return a sample file's content; None if there is none. Raises InputError if it cannot be read."""
     try:
         return path.read_bytes() if path else None
     except OSError as error:

@@ -22,7 +22,7 @@ _SHOWN = 80  # characters of a value that a difference quotes
 
 
 def kind_of(name: str) -> Kind:
-    """Choose how to compare a file of this name: .csv by cell, .json by structure, anything else as text."""
+    """Choose how to compare a file of this name: .csv by cell, .json by structure, others as text."""
     lower = name.lower()
     if lower.endswith(".csv"):
         return "csv"

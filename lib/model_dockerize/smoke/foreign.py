@@ -145,7 +145,7 @@ def _spec(client: ModelClient, place: str) -> dict[str, Any] | None:
 
 
 def _read(place: str, spec: dict[str, Any]) -> _Offer:
-    """Read a specification; Swagger 2 and OpenAPI 3 differ in where they name the version and where paths start."""
+    """Read a specification: Swagger 2 or OpenAPI 3, which name version and base path differently."""
     servers = spec.get("servers")
     first = servers[0] if isinstance(servers, list) and servers and isinstance(servers[0], dict) else {}
     start = _path_of(str(spec.get("basePath") or first.get("url") or ""))

@@ -50,7 +50,7 @@ def is_last(line: str) -> bool:
 
 
 def answer(url: str, lines: Iterable[str], expectation: Expectation) -> SmokeResult:
-    """Return what the probe found out about the model at `url`, and whether its result is the expected one."""
+    """Return the probe's findings about the model at `url`, with the result compared."""
     facts = [found for line in lines if (found := _read(line))]
     checks = [Check(f["check"], f["passed"], f["seconds"], f["detail"]) for f in facts if "check" in f]
     pieces: dict[int, str] = {}

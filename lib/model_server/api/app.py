@@ -65,7 +65,7 @@ def create_app(room: Services, root_path: str = "") -> Starlette:
 
 
 class PathPrefix:
-    """Removes a path prefix that the proxy left in place, so that the server answers with and without it."""
+    """Removes a path prefix that the proxy left in place; the server answers with and without it."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app

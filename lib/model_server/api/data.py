@@ -89,7 +89,7 @@ def _not_taken(error: DataError) -> ApiError:
 def of_model(
     job: Job, file: Path, target: mime.Form | None, manifest: Manifest, folder: Path, converters: Converters
 ) -> Path | None:
-    """Make what the client gets of a job's result, as a new file in `folder` that the caller owns.
+    """Convert a job's result for the client, into a new file in `folder` that the caller owns.
 
     Args:
         file: what the model wrote.

@@ -106,7 +106,7 @@ def free(folder: Path) -> int:
 
 
 def is_full(error: BaseException) -> bool:
-    """Tell whether `error` is the lack of room: of the file system, of a quota, or in the database's words."""
+    """Tell whether `error` says that the file system, quota or database is full."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return isinstance(error, DBAPIError) and database.is_full(error)

@@ -105,7 +105,7 @@ def _are_ours(given: list[str], hosts: tuple[str, ...]) -> bool:
 
 
 def _name(host: str) -> str:
-    """Return the name in `NAME:PORT`, in lower case, without the dot of the root or the brackets of IPv6."""
+    """Return the name in `NAME:PORT`, in lower case, without a final dot or IPv6's brackets."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -149,7 +149,7 @@ def _refusal(scope: Scope, error: ApiError) -> Response:
 
 
 def root_of(request: Request) -> str:
-    """Return the path from the requested page to the server's root, relative where the proxy does not name it."""
+    """Return the path to the server's root, relative where the proxy does not name it."""
     return removed_prefix(request) or "../" * (request.scope["path"].count("/") - 1)
 
 

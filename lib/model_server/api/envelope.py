@@ -54,9 +54,7 @@ def failure(status: int, message: str) -> Response:
 
 
 def job_status(job: Job) -> Response:
-    """Answer 200 with the job's triple; a failed job is also an error of the envelope, or clients would poll
-    forever.
-    """
+    """Answer 200 with the job's triple; a failed job is also the envelope's error, or clients would poll forever."""
     return _envelope(triple(job.id, job.state, job.error), job.error if job.state is State.ERROR else None, 200)
 
 

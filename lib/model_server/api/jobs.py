@@ -134,7 +134,7 @@ def _scoped(key: str | None, client: str | None) -> str | None:
 
 
 def _check_same(job: Job, job_request: JobRequest) -> None:
-    """Refuse a request that shares no more than its idempotency key with the job that was made under it."""
+    """Refuse a request that has a known job's idempotency key but other content."""
     if job.fingerprint not in (None, job_request.fingerprint):
         raise ApiError(422, f"this {_KEY_HEADER} was sent before, with other data: choose a new one for a new job")
 
@@ -146,7 +146,7 @@ def _fingerprint(form: upload.Form) -> str:
 
 
 def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
-    """Make the model's input of the form's data; return it if it is small, else the form has a new file."""
+    """Convert the form's data for the model; return it if it is small, else put it into a new file."""
     with form.as_file(room.uploads) as file:
         converted = data.to_model(file, plan, room.manifest.limits.upload_bytes, room.space.left, room.converters)
     form.content, form.file = None, converted
@@ -217,7 +217,7 @@ async def status(request: Request) -> Response:
 
 
 async def _wait_for_end(request: Request, job_id: str, seconds: float, watch: Watch) -> Job:
-    """Look at the job until it is over; at once when this server records it, each second for others.
+    """Wait until the job is over: this server notifies at once, others are polled each second.
 
     Raises:
         ApiError: 404, there is none, or none any more.

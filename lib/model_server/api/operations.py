@@ -19,9 +19,7 @@ _LONGEST_MODE = 400
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 when this server takes and does jobs, else 503 with the reason; for load balancers and
-    orchestrators.
-    """
+    """Answer 200 when this server takes and does jobs, else 503 with the reason."""
     room = services.of(request)
     problem = await room.probe(_problem, room)
     if problem is not None:
@@ -31,7 +29,7 @@ async def ready(request: Request) -> Response:
 
 
 def _in_header(text: str) -> str:
-    """Keep what a header may hold: a reason may name files of the program, which may be called anything."""
+    """Keep what a header may hold: a reason may name the program's files, with any characters."""
     return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in text)[:_LONGEST_MODE]
 
 

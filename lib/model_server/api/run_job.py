@@ -21,7 +21,7 @@ _ID_HEADER = "X-Job-Id"
 
 
 async def run_job(request: Request) -> Response:
-    """Run a job and answer its result; 202 with its triple if the wait runs out; 400 with it if the program fails."""
+    """Run a job and answer its result; with its triple 202 if the wait runs out, 400 if the program fails."""
     room = services.of(request)
     seconds = min(number(request, "wait", bounds.WAIT_SECONDS, 0, 10**6), bounds.WAIT_SECONDS)
     job_id = new_id()
@@ -41,7 +41,7 @@ async def run_job(request: Request) -> Response:
 
 
 async def _end(room: Services, added: Future[Job], watch: Watch, seconds: float) -> JobResult | None:
-    """Wait up to `seconds` for the job's end; None if it did not come. A job of another server is polled each second.
+    """Wait up to `seconds` for the job's end, else return None; other servers' jobs are polled each second.
 
     Raises:
         ApiError: 404, it was deleted; 507, the volume is full.

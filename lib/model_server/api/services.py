@@ -54,7 +54,7 @@ class Services:
     probes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PROBES))
 
     async def look(self, function: Callable[[str], T], job_id: str) -> T:
-        """Ask the queue about a job, by one of its methods; in a thread only where its database makes one wait."""
+        """Ask the queue about a job by one of its methods, in a thread only if the database makes one wait."""
         if self.store.queue.answers_at_once:
             return function(job_id)
         return await run_in_threadpool(function, job_id)

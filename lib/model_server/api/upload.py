@@ -29,7 +29,7 @@ _FIELDS = {
 
 @dataclass
 class Form:
-    """A received form. Its data file is `content` if it is small, else `file`; neither when there was none."""
+    """A received form. Its data file is `content` if it is small, else `file`; neither if there was none."""
 
     content: bytes | None = None
     file: Path | None = None
@@ -45,7 +45,7 @@ class Form:
 
     @contextmanager
     def as_file(self, folder: Path) -> Iterator[Path]:
-        """Yield the data as a file, written to `folder` if need be and deleted afterwards unless it was moved.
+        """Yield the data as a file, written to `folder` if need be; delete it afterwards unless it was moved.
 
         Raises:
             ApiError: 400, there was no data file.
@@ -73,7 +73,7 @@ def no_file() -> ApiError:
 
 
 async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool = False) -> Form:
-    """Read the multipart form of `request`, its data file into a new file in `folder` if it is not small.
+    """Read the multipart form of `request`; a data file that is not small goes to a new file in `folder`.
 
     The caller owns the file that is named in the answer. After an error nothing is left.
 
@@ -275,7 +275,7 @@ def declared_length(request: Request) -> int:
 
 
 async def linger(request: Request) -> None:
-    """Read on for a while, storing nothing: a client that still sends would meet a reset, not our answer."""
+    """Read on for a while, storing nothing: else a client that still sends would meet a reset, not our answer."""
     if "expect" in request.headers:
         return  # it waits for us before it sends
     try:

@@ -54,7 +54,7 @@ def problem(url: str, hosts: tuple[str, ...]) -> str | None:
 
 
 def _is_own(host: str) -> bool:
-    """Tell whether it is an address of the server's own computer; names are looked up when they are called."""
+    """Tell whether it is an address of the server's own computer; names are resolved when they are called."""
     try:
         return receivers.is_own(host)
     except ValueError:
@@ -74,7 +74,7 @@ def receiver(url: str) -> str:
 
 
 class CallbackSender(threading.Thread):
-    """Sends the callbacks of a server: many at a time, few to one receiver, so that a slow one delays no other."""
+    """Sends a server's callbacks: many at a time, few to one receiver, so that a slow one delays no other."""
 
     def __init__(self, store: Store, body: Callable[[Job], bytes], hosts: tuple[str, ...] = ()) -> None:
         """Take the calls of `store`; `body` makes what is sent, JSON; `hosts` may be called wherever they are."""
@@ -142,7 +142,7 @@ class CallbackSender(threading.Thread):
             database.tell("a callback could not be made or recorded, trying again", error)
 
     async def _call(self, job: Job) -> str | None:
-        """Send the job's envelope; return why it was not taken, or None. Never says the URL: it may hold a secret."""
+        """Send the job's envelope; return why it was refused, or None. Never names the URL: it may hold a secret."""
         import httpx  # noqa: PLC0415 - most servers never call anybody, and it costs memory
 
         if self._client is None:

@@ -32,7 +32,7 @@ class Need(Enum):
 
 
 class Commits:
-    """Runs changes of a database for any number of threads, in one thread of its own; a lone one without any delay.
+    """Runs database changes of any number of threads in one thread; a lone change without delay.
 
     Nobody has to wait: neither the thread that answers requests nor a worker stands still while a disk is written.
     """

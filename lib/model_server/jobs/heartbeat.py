@@ -27,7 +27,7 @@ class Heartbeat(threading.Thread):
         self._seen: dict[Lease, float] = {}
 
     def keep_lease(self, job: Job, stop: Callable[[], None]) -> "_KeptLease":
-        """Extend the job's lease in an `async with`; call `stop`, in another thread, if the job is no longer ours.
+        """Extend the job's lease in an `async with`; call `stop` in another thread if the lease is lost.
 
         And again at each look until the block ends: a runner that was just being started did not hear the first call.
         The block ends after a call that is going on.

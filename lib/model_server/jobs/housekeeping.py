@@ -87,7 +87,7 @@ class Housekeeper(threading.Thread):
             self._store.delete(job_id)
 
     def remove_orphans(self, before: float) -> None:
-        """Remove inputs and results that no job names and that were last changed before then: a crash left them."""
+        """Remove inputs and results that no job names and that are older than `before`: a crash left them."""
         for folder in (self._volume.inputs, self._volume.results):
             for path in folder.iterdir():
                 with suppress(FileNotFoundError):  # another server was faster

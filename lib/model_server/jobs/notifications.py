@@ -44,7 +44,7 @@ class _Loop:
         self._thread = threading.get_ident()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Have the loop call `function`: at once if the caller is in it, which spares it a call of the kernel."""
+        """Have the loop call `function`: at once if the caller is in it, which spares a system call."""
         if threading.get_ident() == self._thread:
             function()
         else:
@@ -53,7 +53,7 @@ class _Loop:
 
 
 class IdleWorker:
-    """A worker that waits in the running loop. Whoever took it must give it a job or None, whatever happens."""
+    """A worker that waits in the running loop. Whoever takes it must give it a job or None."""
 
     def __init__(self, claim: Claim) -> None:
         #: Under which a job is added that is this worker's from the beginning.
@@ -112,7 +112,7 @@ class IdleWorkers:
             return self._idle.pop() if self._idle else None
 
     async def wait(self, claim: Claim, seen: int, seconds: float) -> Job | None:
-        """Wait for the job that this worker is given; None after `seconds`, or once the count is no longer `seen`."""
+        """Wait for a job for this worker; None after `seconds`, or once the count is not `seen`."""
         worker = IdleWorker(claim)
         with self._guard:
             if self._count != seen:

@@ -205,7 +205,7 @@ class Queue:
         return None if row is None else read_job(row)
 
     def claim_callbacks(self, limit: int, seconds: float, busy: Sequence[str] = ()) -> list[Job]:
-        """Take up to `limit` jobs whose callback is due, for `seconds`; they are due again if nothing is recorded.
+        """Take up to `limit` jobs with a due callback; without a record in `seconds` they are due again.
 
         Args:
             limit: of their number.
@@ -230,7 +230,7 @@ class Queue:
         return [read_job(row) for row in connection.execute(statement)]
 
     def record_callback(self, job: Job, state: CallbackState, error: str | None, next_in: float | None) -> bool:
-        """Record how a claimed callback went, and in how many seconds it is tried again; False if it was too late."""
+        """Record how a claimed callback went, and the seconds until the next attempt; False if too late."""
         fence = and_(_jobs.c.id == job.id, _jobs.c.callback_attempts == job.callback_attempts)
         due = None if next_in is None else self._clock() + next_in
         values = {"callback_state": state, "callback_error": error and _storable(error), "callback_due": due}

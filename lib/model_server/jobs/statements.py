@@ -145,7 +145,7 @@ def _claim() -> Any:
 
 
 def _end() -> Update:
-    """Return the update that ends a job and makes its callback due at once, so that no crash comes between."""
+    """Return the update that ends a job and, in the same commit, makes its callback due."""
     called = jobs.c.callback_url.is_not(None)
     fence = (jobs.c.id == bindparam("p_id"), jobs.c.token == bindparam("p_token"))
     return (

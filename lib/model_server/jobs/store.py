@@ -41,7 +41,7 @@ class Store:
         self.watchers = Watchers()
 
     def submit(self, upload: Path, job_request: JobRequest, job_id: str, as_sent: bool = False) -> Future[Job]:
-        """Make a job of the received file `upload`, which is moved; on return the job is there and survives a crash.
+        """Make a job of the file `upload`, which is moved; on return the job survives a crash.
 
         Args:
             upload: a file on the data volume.
@@ -84,7 +84,7 @@ class Store:
     def _add(
         self, job_id: str, job_request: JobRequest, size: int, content: bytes | None = None, durable: bool = True
     ) -> Future[Job]:
-        """Record a job and have it done: by a worker that waits, else by the next that is free.
+        """Record a job and give it to an idle worker, else to the next that is free.
 
         A worker that waits begins while the job is being recorded: its end is posted behind, and finds no row if that
         failed. Only under an idempotency key must it be known first whether the job is a new one.
@@ -158,7 +158,7 @@ class Store:
         return self._volume.inputs / job_id
 
     def sent_of(self, job_id: str) -> Path:
-        """Return where the job's data lies, if it is a file that is still to be converted for the model."""
+        """Return where the job's data lies, if it is a file that is not converted yet."""
         return self._volume.inputs / f"{job_id}{_SENT}"
 
     def result_path(self, name: str) -> Path:
@@ -186,7 +186,7 @@ def sync(path: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Make a new file with the same content; where the file system can, both share it until one is changed.
+    """Make a new file with the same content; some file systems share it until one is changed.
 
     Raises:
         OSError: `source` is not there, or there is no room.

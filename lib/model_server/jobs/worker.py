@@ -171,7 +171,7 @@ class Worker:
             raise
 
     def _bring(self, job: Job, source: str) -> str | None:
-        """Make the file of this attempt's input: the program may change it, and the next attempt must not see that.
+        """Make a file of the input for this attempt alone: the program may change it.
 
         Returns:
             What is wrong with the data.
@@ -195,7 +195,7 @@ class Worker:
         return None
 
     async def _give_back(self, change: Callable[[Job], bool], job: Job) -> bool:
-        """Return the job to the queue by `change`, and have somebody look there; False if it was no longer ours."""
+        """Return the job to the queue by `change`, and notify workers; False if it was no longer ours."""
         recorded = await asyncio.to_thread(change, job)
         self._store.idle_workers.notify()
         return recorded

@@ -176,7 +176,7 @@ def _license(request: Request) -> tuple[str, str | None]:
 
 
 def _forms(request: Request) -> list[tuple[str, str]]:
-    """Return the other forms in which a result can be had: the word in the address, and the name."""
+    """Return the other forms of a result: the word in the address, and the name."""
     manifest = services.of(request).manifest
     if mime.form(manifest.output_types[0]) is None:
         return []

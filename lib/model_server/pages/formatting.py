@@ -32,7 +32,7 @@ def moment(seconds: float) -> str:
 
 
 def seconds(duration: float) -> str:
-    """Return a duration as a person reads it; clocks of two hosts may differ, so it may be a little below zero."""
+    """Return a duration as a person reads it; two hosts' clocks may make it a little negative."""
     if duration < 1:
         return f"{max(duration, 0) * 1000:.0f} ms"
     if duration < 60:

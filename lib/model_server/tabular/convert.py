@@ -88,7 +88,7 @@ def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
 
 
 def is_json(source: Path) -> bool:
-    """Tell whether a result that should be JSON is; False if it is but for NaN or Infinity, which are not.
+    """Tell whether a result that should be JSON is; NaN and Infinity are not.
 
     Raises:
         DataError: it is none at all.
@@ -163,9 +163,7 @@ class _Flow:
         problems.raise_if_any()
 
     def columns(self) -> dict[str, int]:
-        """Return the columns of a CSV with these records; a table's rows all have the same, so its records are not
-        read.
-        """
+        """Return the columns of a CSV with these records; all rows have the same, so none is read."""
         if self._table is not None:
             return records.columns_of([(1, self._through(self._table.blank(), _ignore))])
         return records.columns_of(self.records())

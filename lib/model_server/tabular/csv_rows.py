@@ -31,7 +31,7 @@ def rows_of(file: IO[str], path: Path) -> Iterator[list[str]]:
 
 
 class _Lines:
-    """The lines of a CSV file; a row, which may have several, is refused before it takes much memory."""
+    """The lines of a CSV file; a row of several lines is refused before it takes much memory."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file

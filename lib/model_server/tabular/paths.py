@@ -36,14 +36,14 @@ class PlaceError(ValueError):
 
 
 class Keys:
-    """The keys of a record's objects, found in any letter case; each object is gone through once, not once a name."""
+    """The keys of a record's objects, found in any letter case; each object is read through once."""
 
     def __init__(self) -> None:
         #: By the identity of an object, which is kept alive by being here.
         self._known: dict[int, tuple[dict[str, Any], dict[str, str | None]]] = {}
 
     def of(self, fields: dict[str, Any], name: str) -> str | None:
-        """Return the key of `fields` that `name` means: in its exact spelling, else the only one that is alike."""
+        """Return the key of `fields` that `name` means: exactly spelled, else the only one alike."""
         if name in fields:
             return name
         if id(fields) not in self._known:

@@ -61,7 +61,7 @@ class Table:
         self._repeated = {name for name, count in Counter(self.columns).items() if count > 1}
 
     def records(self, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield number (from 1) and content of every data row; a row of another length than the first is a problem."""
+        """Yield number (from 1) and content of every data row; other lengths than the first row's are problems."""
         kind = "header" if self._has_header else "first row"
         with _text(self._path) as file:
             rows = rows_of(file, self._path)

@@ -81,7 +81,7 @@ def _meet(one: str, other: str) -> bool:
 
 
 def _keys(prefix: str, privilege: Any) -> set[str]:
-    """Return the condition keys of an action: its own, and those of the resources that it may be on."""
+    """Return the condition keys of an action and of the resources that it may be on."""
     kinds = get_service_prefix_data(prefix)["resources"]
     own = {key for kind in privilege["resource_types"].values() for key in kind["condition_keys"]}
     return own | {key for kind in privilege["resource_types"] if kind for key in kinds[kind]["condition_keys"]}

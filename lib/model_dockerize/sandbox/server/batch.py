@@ -325,7 +325,7 @@ class Batch:
 
 
 def _is_named(job: Job, names: set[str]) -> bool:
-    """Tell whether a filter names it: letter case does not count, a star at the end stands for the rest."""
+    """Tell whether a filter names it, in any letter case; a final star stands for the rest."""
     own = str(job.record["jobName"]).lower()
     return any(own.startswith(n[:-1].lower()) if n.endswith("*") else own == n.lower() for n in names)
 

@@ -17,7 +17,7 @@ class OutsideError(Exception):
 
 
 def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: None) -> str:
-    """Return `path` in plain form; what is missing of it beneath `root` is made, and `settle` gets the last one open.
+    """Return `path` in plain form; make what is missing beneath `root`, and hand the last one, open, to `settle`.
 
     Raises:
         OutsideError: something on the way is no directory.

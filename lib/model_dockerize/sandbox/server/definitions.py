@@ -26,7 +26,7 @@ class DefinitionError(Exception):
 
 
 def is_fargate_size(cpu: object, memory: object) -> bool:
-    """Tell whether Fargate has machines with this much CPU (units, or `1 vCPU`) and memory (MiB, or `2 GB`)."""
+    """Tell whether Fargate has this CPU (units, or `1 vCPU`) with this memory (MiB, or `2 GB`)."""
     try:
         return _amount(memory, "gb") in _FARGATE_MEMORY.get(_amount(cpu, "vcpu"), ())
     except ValueError:

@@ -399,7 +399,7 @@ class Ecs:
 
 
 def _check_rebalancing(settings: dict[str, Any], configuration: dict[str, Any]) -> None:
-    """Refuse what AWS does, in its words: tasks cannot move to another zone where none may start before one ends."""
+    """Refuse in AWS's words: tasks cannot change the zone where none may start before one ends."""
     is_tight = int(configuration.get("maximumPercent", 200)) <= _WHOLE
     if is_tight and settings.get("availabilityZoneRebalancing") == "ENABLED":
         raise ApiError(

@@ -202,7 +202,7 @@ class Engine:
             _log.warning("the output of container %s ends here: %s", container[:12], error)
 
     def read(self, container: str, path: str, limit: int) -> bytes:
-        """Return a file of a container, ended or not; empty where there is none, or a larger one than `limit`."""
+        """Return a file of a container, ended or not; empty if there is none or it is above `limit`."""
         try:
             pieces, _ = self._client.api.get_archive(container, path)
             content = bounded(pieces, limit + _TAR_OVERHEAD)

@@ -41,7 +41,7 @@ class FileSystems:
         self._efs, self._network, self._root = upstream.efs, network, root
 
     def install(self) -> None:
-        """Refuse a creation token that is taken, show how much is stored, and let data go with its file system."""
+        """Refuse used creation tokens, show the stored size, and delete data with its file system."""
         create, delete, show = self._efs._create_file_system, self._efs._delete_file_system, self._efs._fs_response
 
         def create_once(body: dict[str, Any]) -> Answer:

@@ -83,7 +83,7 @@ class Front:
 
 
 class Calls:
-    """Answers AWS's calls that were let in, and writes them down. `scaling` answers for its service, `aws` the rest."""
+    """Answers admitted AWS calls and records them; `scaling` answers for its service, `aws` the rest."""
 
     def __init__(self, aws: asgi.App, scaling: asgi.App, calls: Journal, access: Access | None) -> None:
         self.aws, self.journal = aws, calls

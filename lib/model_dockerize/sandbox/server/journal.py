@@ -77,7 +77,7 @@ def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
 
 
 def outcome(status: int, body: bytes) -> str:
-    """Return "ok", or the error code of an AWS or registry answer, or the HTTP status where the body names none."""
+    """Return "ok", or the error code of the answer, or the HTTP status where the body names none."""
     if status < 400:
         return "ok"
     found = _ERROR_CODE.search(body[:4096].decode("utf-8", "replace"))

@@ -8,7 +8,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class ListenerRules:
-    """The rules of all listeners. Connections are shared out, not requests: what a rule looks for is not looked at."""
+    """The rules of all listeners. They distribute connections, not requests, so conditions do not count."""
 
     def __init__(self, elb: Any) -> None:
         self._elb = elb

@@ -146,7 +146,7 @@ class Registry:
 
 
 def _needed(method: str, kind: str, headers: dict[str, str]) -> tuple[str, ...]:
-    """Return what ECR asks the caller's policies; an engine may send a layer with the request that completes it."""
+    """Return what ECR asks the caller's policies; one request may both send and complete a layer."""
     action = _ACTIONS.get((method, kind))
     if action == "ecr:CompleteLayerUpload" and headers.get("content-length") != "0":
         return ("ecr:UploadLayerPart", action)

@@ -136,7 +136,7 @@ def _ecr(call: Call) -> Iterator[str]:
 
 
 def _elasticfilesystem(call: Call) -> Iterator[str]:
-    """Yield the resources of EFS, whose requests name them in their paths, but for what is made in a file system."""
+    """Yield the resources of EFS; most requests name them in their paths."""
     if call.operation in ("CreateMountTarget", "CreateAccessPoint"):
         yield call.named("file-system", call.params.get("FileSystemId"))
     elif not call.operation.startswith("Describe") or call.operation == "DescribeMountTargetSecurityGroups":

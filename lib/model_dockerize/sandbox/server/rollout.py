@@ -193,7 +193,7 @@ def _finish(service: Service, tasks: list[Task], now: float) -> None:
 
 
 def run(service: Service, tasks: list[Task], now: float, start: Callable[[Deployment], Task]) -> list[Task]:
-    """Do one `step`: stop what is to be stopped; returns the tasks made by `start`, which are to be run."""
+    """Do one `step`: stop tasks, and return those made by `start`, which are to be run."""
     decision = step(service, tasks, now)
     for stop in decision.stop:
         if not stop.task.stopping.is_set():

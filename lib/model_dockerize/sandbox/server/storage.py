@@ -50,7 +50,7 @@ class Manifest:
 
 @dataclass
 class Upload:
-    """A blob on its way in. Its hash is kept as bytes arrive: nothing is read twice and nothing is held in memory."""
+    """A blob on its way in, hashed as bytes arrive: nothing is read twice or held in memory."""
 
     identity: str
     path: Path

@@ -83,7 +83,7 @@ class Task:
         return next((h for h in ("UNHEALTHY", "UNKNOWN") if h in checked), "HEALTHY" if checked else "UNKNOWN")
 
     def is_healthy(self, now: float) -> bool:
-        """Tell whether a rollout may count on this task: it is HEALTHY, or has run without a check for long enough."""
+        """Tell whether a rollout may count on this task: HEALTHY, or running long enough without a check."""
         if self.last_status != "RUNNING" or self.desired_status != "RUNNING":
             return False
         if self.target_state not in ("", "healthy"):

@@ -52,7 +52,7 @@ class Tokens:
         return token, expires
 
     def expire_all(self) -> int:
-        """Let every password issued so far expire now; returns how many. For rehearsing a push that takes too long."""
+        """Expire every password issued so far and return how many, to try a push that takes too long."""
         with self._lock:
             self._issued = {token: (grant, 0.0) for token, (grant, _) in self._issued.items()}
             return len(self._issued)

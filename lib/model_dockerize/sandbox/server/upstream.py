@@ -257,7 +257,7 @@ class Upstream:
 
 
 def load(port: int, account: str, region: str, state: Path, secret_key: str, iam: str) -> Upstream:
-    """Import ministack for this port and account, check it, and switch off what a loopback sandbox must not do.
+    """Import ministack for this port and account, check it, and switch off what loopback must not do.
 
     `secret_key` is that of every account's root; policies count only where `iam` is "enforced".
 

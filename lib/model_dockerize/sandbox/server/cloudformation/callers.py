@@ -76,5 +76,5 @@ class Callers:
 
 
 def _alone(request: Any, **_: Any) -> None:
-    """Have a connection serve one call: a kept one may be closed at the very moment of the next, which has one try."""
+    """Have a connection serve one call: a kept one may close just as the next call, which has one attempt, comes."""
     request.headers["Connection"] = "close"

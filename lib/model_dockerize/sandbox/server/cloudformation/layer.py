@@ -136,7 +136,7 @@ class CloudFormation:
         return stack_rules.refusal(operation, stack, kind, _text(params, "ChangeSetName"))
 
     def _role_of(self, operation: str, params: Params, stack: Any) -> str:
-        """Return the role that the change set or the stack was given: it is used without anybody passing it again."""
+        """Return the role of the change set or stack, which later calls use without passing it again."""
         if operation == "ExecuteChangeSet":
             name, owner = _text(params, "ChangeSetName"), _text(params, "StackName")
             _, change_set = self._changesets._find_change_set(name, owner)

@@ -7,7 +7,7 @@ _STACK = "AWS::CloudFormation::Stack"
 
 
 class UpdateEvents:
-    """Holds back that a resource is being updated until it is known whether it is, and whether it is being made."""
+    """Holds back a resource's update event until it is known whether it was updated or created."""
 
     def __init__(self, record: Callable[..., None], is_there: Callable[[str, str], bool]) -> None:
         """Take ministack's function that adds an event, and a test for a stack's resource by their names."""
