@@ -50,25 +50,25 @@ async def begin(request: Request, job_id: str, durable: bool = True) -> Future[J
     Raises:
         ApiError: 400, 413, 415, 422, 507, or 503 while the server stops.
     """
-    room = services.of(request)
-    if room.draining():
+    server = services.of(request)
+    if server.draining():
         raise _stopping()
-    limit = room.manifest.limits.upload_bytes
-    space = room.space.part()
+    limit = server.manifest.limits.upload_bytes
+    space = server.space.part()
     try:
         try:
             key = _key(request)
-            if room.licensing is not None:
-                await run_in_threadpool(_check_license, room.licensing)
+            if server.licensing is not None:
+                await run_in_threadpool(_check_license, server.licensing)
             space.reserve(min(upload.declared_length(request), limit))
         except ApiError:
             await upload.linger(request)
             raise
         try:
-            form = await upload.receive(request, room.uploads, limit, space, with_digest=key is not None)
+            form = await upload.receive(request, server.uploads, limit, space, with_digest=key is not None)
         except asyncio.CancelledError:  # the server's last seconds are over
             raise _stopping() from None
-        return await _add(form, room, key, doors.client_of(request), job_id, durable)
+        return await _add(form, server, key, doors.client_of(request), job_id, durable)
     finally:
         space.give_back()
 
@@ -78,11 +78,11 @@ def _stopping() -> ApiError:
 
 
 async def _add(
-    form: upload.Form, room: Services, key: str | None, client: str | None, job_id: str, durable: bool
+    form: upload.Form, server: Services, key: str | None, client: str | None, job_id: str, durable: bool
 ) -> Future[Job]:
     try:
         has_mapping = form.text("Mappings") or form.text("OutputMappings")  # to read one takes a while
-        submission = await room.convert(_check, form, room) if has_mapping else _check(form, room)
+        submission = await server.convert(_check, form, server) if has_mapping else _check(form, server)
         job_request = JobRequest(
             submission.mime_type,
             mappings=submission.mappings,
@@ -94,13 +94,13 @@ async def _add(
         )
         is_long = form.file is not None and form.file.stat().st_size > bounds.CHECKED_BYTES
         if submission.plan is not None and not is_long:
-            form.content = await room.convert(_convert, form, submission.plan, room)
+            form.content = await server.convert(_convert, form, submission.plan, server)
         if form.content is None:
-            with form.as_file(room.uploads) as file:
+            with form.as_file(server.uploads) as file:
                 as_sent = submission.plan is not None and is_long
-                job = await run_in_threadpool(room.store.submit, file, job_request, job_id, as_sent=as_sent)
+                job = await run_in_threadpool(server.store.submit, file, job_request, job_id, as_sent=as_sent)
         else:
-            job = room.store.submit_small(form.content, job_request, job_id, durable=durable)
+            job = server.store.submit_small(form.content, job_request, job_id, durable=durable)
         if key is not None:
             _check_same(await recorded(job), job_request)
         return job
@@ -145,10 +145,10 @@ def _fingerprint(form: upload.Form) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
+def _convert(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
     """Convert the form's data for the model; return it if it is small, else put it into a new file."""
-    with form.as_file(room.uploads) as file:
-        converted = data.to_model(file, plan, room.manifest.limits.upload_bytes, room.space.left, room.converters)
+    with form.as_file(server.uploads) as file:
+        converted = data.to_model(file, plan, server.manifest.limits.upload_bytes, server.space.left, server.converters)
     form.content, form.file = None, converted
     if converted.stat().st_size > SMALL_BYTES:
         return None
@@ -170,8 +170,8 @@ async def look(request: Request, job_id: str) -> Job:
     Raises:
         ApiError: 404, there is none.
     """
-    room = services.of(request)
-    return seen(await room.look(room.store.queue.get, job_id), request)
+    server = services.of(request)
+    return seen(await server.look(server.store.queue.get, job_id), request)
 
 
 def id_of(request: Request) -> str:
@@ -211,8 +211,8 @@ async def add_job(request: Request) -> Response:
 async def status(request: Request) -> Response:
     """Answer the job's status; with `?wait=` seconds, as soon as it is over."""
     seconds = min(number(request, "wait", 0, 0, 10**6), bounds.WAIT_SECONDS)
-    room, job_id = services.of(request), id_of(request)
-    with room.store.watchers.watch(job_id) as watch:
+    server, job_id = services.of(request), id_of(request)
+    with server.store.watchers.watch(job_id) as watch:
         return envelope.job_status(await _wait_for_end(request, job_id, seconds, watch))
 
 
@@ -222,12 +222,12 @@ async def _wait_for_end(request: Request, job_id: str, seconds: float, watch: Wa
     Raises:
         ApiError: 404, there is none, or none any more.
     """
-    room = services.of(request)
-    deadline = time.monotonic() + (0 if room.store.watchers.are_many else seconds)
+    server = services.of(request)
+    deadline = time.monotonic() + (0 if server.store.watchers.are_many else seconds)
     while True:
         job = await look(request, job_id)
         left = deadline - time.monotonic()
-        if job.is_over or left <= 0 or room.draining():
+        if job.is_over or left <= 0 or server.draining():
             return job
         await watch.wait(min(left, LOOK_SECONDS))
         if watch.ended is not None:
@@ -241,16 +241,16 @@ def delete(request: Request) -> Response:
     return envelope.success(envelope.triple(job.id, envelope.DELETED))
 
 
-def _check(form: upload.Form, room: Services) -> data.Submission:
+def _check(form: upload.Form, server: Services) -> data.Submission:
     """Return what the form asks for; refuse what cannot be done, all of it at once."""
     if form.content is None and form.file is None:
         raise upload.no_file()
     problems: list[str] = []
     url = form.text("CallbackUrl")
-    wrong = callbacks.problem(url, room.callback_hosts) if url else None
+    wrong = callbacks.problem(url, server.callback_hosts) if url else None
     if wrong is not None:
         problems.append(wrong)
-    submission = data.understand(form, room.manifest, problems)
+    submission = data.understand(form, server.manifest, problems)
     if problems:
         raise ApiError(400, "; ".join(problems))
     return submission

@@ -20,11 +20,11 @@ _LONGEST_MODE = 400
 
 async def ready(request: Request) -> Response:
     """Answer 200 when this server takes and does jobs, else 503 with the reason."""
-    room = services.of(request)
-    problem = await room.probe(_problem, room)
+    server = services.of(request)
+    problem = await server.probe(_problem, server)
     if problem is not None:
         return PlainTextResponse(f"Not ready: {problem}", 503)
-    mode = room.runner_mode()
+    mode = server.runner_mode()
     return PlainTextResponse("Ready", headers={RUNNER_MODE_HEADER: _in_header(mode)} if mode else None)
 
 
@@ -33,26 +33,26 @@ def _in_header(text: str) -> str:
     return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in text)[:_LONGEST_MODE]
 
 
-def _problem(room: Services) -> str | None:
-    if room.draining():
+def _problem(server: Services) -> str | None:
+    if server.draining():
         return "the server is about to stop"
     try:
-        room.store.queue.ping()
+        server.store.queue.ping()
     except SQLAlchemyError:
         return "the job queue does not answer"
     problems = {
-        "the job queue takes no changes": room.store.queue.stalled_seconds > _STALLED_SECONDS,
-        "the data volume is not that of this model any more": not room.store.is_ours(room.manifest.name),
-        "the data volume has no room for a job": room.space.left < 0,
+        "the job queue takes no changes": server.store.queue.stalled_seconds > _STALLED_SECONDS,
+        "the data volume is not that of this model any more": not server.store.is_ours(server.manifest.name),
+        "the data volume has no server for a job": server.space.left < 0,
     }
-    return next((text for text, there in problems.items() if there), room.worker_problem())
+    return next((text for text, there in problems.items() if there), server.worker_problem())
 
 
 async def metrics(request: Request) -> Response:
     """Answer the metrics in Prometheus' text format."""
-    room = services.of(request)
-    counts = await room.probe(room.store.queue.counts)
-    text = room.metrics.exposition(counts, time.time(), room.space.left)
+    server = services.of(request)
+    counts = await server.probe(server.store.queue.counts)
+    text = server.metrics.exposition(counts, time.time(), server.space.left)
     return Response(text, headers={"content-type": CONTENT_TYPE})
 
 

@@ -24,8 +24,8 @@ async def supported_mime_types(request: Request) -> Response:
 
 
 async def specification(request: Request) -> Response:
-    room = services.of(request)
-    return json_response(json_bytes(openapi.document(room.manifest, wants_key=room.access.keys is not None)))
+    server = services.of(request)
+    return json_response(json_bytes(openapi.document(server.manifest, wants_key=server.access.keys is not None)))
 
 
 ROUTES = [

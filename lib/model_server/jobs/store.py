@@ -34,9 +34,9 @@ class Store:
         self.queue = queue
         #: Where workers wait; they are notified when there may be a job to start.
         self.idle_workers = IdleWorkers(_LOOK_SECONDS)
-        #: Rings when a job was deleted that may be running.
+        #: Notifies when a job was deleted that may be running.
         self.deleted = Notifier()
-        #: Rings when there may be a callback to make.
+        #: Notifies when there may be a callback to make.
         self.called = Notifier()
         self.watchers = Watchers()
 

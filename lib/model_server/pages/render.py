@@ -31,12 +31,12 @@ _templates.filters.update(
 
 def page(request: Request, template: str, status: int = 200, *, up: str = "", **values: object) -> Response:
     """Render a template; `up` is the relative way from the page to the server's root."""
-    room = services.of(request)
+    server = services.of(request)
     known = {
-        "model": room.manifest,
+        "model": server.manifest,
         "up": up,
         "base": "",
-        "is_listed": room.access.job_list,
+        "is_listed": server.access.job_list,
         "is_logged_in": doors.holder_of(request) is not None,
     }
     values = {**known, **values}
