@@ -12,7 +12,7 @@ from typing import TextIO
 from model_dockerize import pipeline, runner
 from model_dockerize.cancel import Cancelled, cancellable
 from model_dockerize.errors import InputError
-from model_dockerize.report import Failure, Recorder, Report, concluded, masked, noted, reserve, write
+from model_dockerize.report import Failure, Recorder, Report, concluded, debug_logging, masked, reserve, write
 from model_dockerize.report.github import GitHubDisplay, outputs
 from model_dockerize.report.summary import markdown
 from model_dockerize.settings import Given, Settings, is_file, to_settings
@@ -56,7 +56,7 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
     file = None
     report = Report()
     try:
-        with noted(recorder, environment):
+        with debug_logging(recorder, environment):
             settings = _settings(environment, workspace, argv)
             file = reserve(settings.run.report)
             with cancellable(), _own_environment(environment) as own:

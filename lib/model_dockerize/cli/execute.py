@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from model_dockerize.cancel import Cancelled, cancellable
-from model_dockerize.report import Recorder, Report, concluded, ended, noted, reserve, write
+from model_dockerize.report import Recorder, Report, concluded, debug_logging, ended, reserve, write
 from model_dockerize.report.console import ConsoleDisplay
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.settings.sources import folder_of, from_environment, from_flags, program_file
@@ -33,7 +33,7 @@ def execute(
     given = from_flags({name.replace("_", "-"): text for name, text in flags.items()}, folder_of(folder))
     report, file = Report(), _report_file(given.get("report"))
     try:
-        with display, cancellable(), noted(recorder, os.environ):
+        with display, cancellable(), debug_logging(recorder, os.environ):
             settings = to_settings([from_environment(os.environ), read(folder), given])
             file = reserve(settings.run.report)
             report = function(settings, dict(os.environ), recorder)

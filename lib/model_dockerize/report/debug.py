@@ -20,7 +20,7 @@ def wanted(environment: Mapping[str, str]) -> bool:
 
 
 @contextmanager
-def noted(recorder: Recorder, environment: Mapping[str, str]) -> Iterator[None]:
+def debug_logging(recorder: Recorder, environment: Mapping[str, str]) -> Iterator[None]:
     """Send debug logs, if they are wanted, to the recorder, which masks secrets, while this block runs.
 
     Only this program's own: the notes of the AWS library hold whole requests, signatures and answers included.
