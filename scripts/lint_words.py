@@ -3,7 +3,7 @@
 
 - A function's docstring begins with an imperative verb. A module's or class's does not begin with a question word.
 - A sentence of the docs has at most 35 words; in list items and table cells, semicolons end one, too.
-- The docs use the terms of docs/glossary.md, in American spelling.
+- Both use the terms of docs/glossary.md, in American spelling.
 
 Each finding is a line `FILE:LINE: what to write instead`. The exit code is 1 if there is any.
 """
@@ -40,8 +40,10 @@ NO_VERB = rf"""
     |Two|Three
 """
 
-# Each word here is one that docs/*.md never needs in another sense.
+# Each word here is one that is never needed in another sense.
 INSTEAD = {
+    r"backlog": "queue",
+    r"mock": "sandbox",
     r"golden file": "expected result",
     r"parent image": "base image",
     r"tarball": "archive",
@@ -73,6 +75,7 @@ def docstrings(text: str) -> Iterator[tuple[int, str]]:
                 yield node.body[0].lineno, f"begin with a verb (Return, Read, Tell whether ...), not {first!r}"
         elif re.fullmatch(QUESTION, first):
             yield node.body[0].lineno, f"say what it is or does, not {first!r}"
+        yield from ((node.body[0].lineno, instead) for instead in other_words(docstring))
 
 
 def is_imperative(word: str) -> bool:
@@ -88,9 +91,14 @@ def page(text: str) -> Iterator[tuple[int, str]]:
             words = [word for word in sentence.split() if re.search(r"\w", word)]
             if len(words) > MOST_WORDS:
                 yield line, f"{len(words)} words, at most {MOST_WORDS}: split '{' '.join(words[:6])} ...'"
-            for word, right in INSTEAD.items():
-                for found in re.finditer(rf"\b{word}s?\b", sentence, re.IGNORECASE):
-                    yield line, f"write {right}, not {found[0]!r}"
+            yield from ((line, instead) for instead in other_words(sentence))
+
+
+def other_words(text: str) -> Iterator[str]:
+    """Yield what to write instead of each word of INSTEAD."""
+    for word, right in INSTEAD.items():
+        for found in re.finditer(rf"\b{word}s?\b", text, re.IGNORECASE):
+            yield f"write {right}, not {found[0]!r}"
 
 
 def blocks(text: str) -> Iterator[tuple[int, str]]:

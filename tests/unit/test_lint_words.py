@@ -62,6 +62,7 @@ def test_code_and_targets_of_links_are_not_prose(text: str) -> None:
 @pytest.mark.parametrize("word", ["Licences", "tarballs", "dry run", "organisation", "behaviour", "recognised"])
 def test_a_word_of_another_language_is_refused(word: str) -> None:
     assert list(lint_words.page(f"It has a {word} of its own."))
+    assert list(lint_words.docstrings(f'def f():\n    """Return the {word} of it."""'))
 
 
 def test_the_checkout_has_no_findings(capsys: pytest.CaptureFixture[str]) -> None:
