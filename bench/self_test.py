@@ -17,7 +17,7 @@ import warm
 from throughput import CACHE
 
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 
 PLAIN = "import sys, json, csv\nopen(sys.argv[2], 'w').write(open(sys.argv[1]).read().upper())\n"
 
@@ -29,8 +29,8 @@ def seconds(folder: Path, python: str, mode: str, keep: bool) -> float:
     document = {"command": command, "working_directory": str(folder), "sample": "smoke/input.csv"}
     manifest.write_text(json.dumps(document), encoding="utf-8")
     with (folder / "log").open("wb") as log:
-        seat = OwnSeat(runner_command(command, manifest), environment={"MODEL_RUNNER_MODE": mode}, log=log.fileno())
-        client = RunnerClient(seat)
+        slot = OwnSlot(runner_command(command, manifest), environment={"MODEL_RUNNER_MODE": mode}, log=log.fileno())
+        client = RunnerClient(slot)
         started = time.perf_counter()
         client.prepare()
         taken = time.perf_counter() - started

@@ -9,7 +9,7 @@ _OWN = _ROOT / ".venv" / "bin" / "python"
 
 
 def command_line(*arguments):  # type: ignore[no-untyped-def] # old Pythons read this too, to be told what to do
-    """Runs `model-dockerize` with these arguments, by the checkout's own Python where this one lacks the packages."""
+    """Run `model-dockerize` with these arguments, by the checkout's own Python where this one lacks the packages."""
     sys.path.insert(0, str(_ROOT / "lib"))
     try:
         from model_dockerize.cli import cli  # noqa: PLC0415 - it may not be there

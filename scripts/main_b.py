@@ -7,7 +7,7 @@ from entry import command_line
 
 
 def main():  # type: ignore[no-untyped-def] # old Pythons read this too
-    """The files are named, or stand in the folder that this is called from."""
+    """Run with the named files, or with those of the current folder."""
     command_line("batch", *(sys.argv[1:] or ["BatchConfig.yml", "AwsConfig.ini"]))
 
 

@@ -32,7 +32,7 @@ _BRANCH = "release/"
 _REMOTE = "origin"
 _VISIBILITY = """\
 Make the package public, once: https://github.com/{repository}, "Packages", the package, "Package settings",
-"Change visibility". Where that is greyed out, an owner of the organisation allows public packages first: "Settings",
+"Change visibility". Where that is grayed out, an owner of the organization allows public packages first: "Settings",
 "Packages". Then re-run the failed jobs of this run."""
 
 
@@ -46,17 +46,17 @@ class Release:
 
     @property
     def branch(self) -> str:
-        """Names the branch that started it, and holds its commit until it is over."""
+        """Return the branch that started it, and holds its commit until it is over."""
         return f"{_BRANCH}{self.tag}"
 
     @property
     def image(self) -> str:
-        """Names the image. Owners may have capitals, images may not."""
+        """Return the image's name; owners may have capitals, images may not."""
         return f"{self.registry}/{self.repository.lower()}:{self.tag}"
 
 
 def release() -> Release:
-    """Reads the release from the job's environment."""
+    """Read the release from the job's environment."""
     ref = os.environ.get("GITHUB_REF_NAME", "")
     if not ref.startswith(_BRANCH):
         raise ReleaseError(f"GITHUB_REF_NAME is {ref!r}: a release runs on a branch like release/v1.2.3.")
@@ -68,7 +68,7 @@ def release() -> Release:
 
 
 def prepare(version: str, repository: str) -> None:
-    """Writes a version and the repository's name into this checkout."""
+    """Write a version and the repository's name into this checkout."""
     tag = f"v{version}"
     day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     new = {name: versions.restated(name, _read(name), versions.version_of(tag)) for name in versions.STATED}
@@ -79,7 +79,7 @@ def prepare(version: str, repository: str) -> None:
 
 
 def problems(this: Release) -> list[str]:
-    """Finds what this release needs otherwise in the checkout; each a sentence."""
+    """Find what this release needs otherwise in the checkout; each a sentence."""
     version = versions.version_of(this.tag)
     stated = {name: versions.stated(name, _read(name)) for name in versions.STATED}
     found = [f"{name} says {other}, the branch {version}." for name, other in stated.items() if other != version]
@@ -92,7 +92,7 @@ def problems(this: Release) -> list[str]:
 
 
 def check() -> None:
-    """Fails before anything is built if the release could not be finished."""
+    """Fail before anything is built if the release could not be finished."""
     this = release()
     found = tags.refs(_REMOTE, ROOT)
     tags.must_be_new(this.tag, found)
@@ -103,7 +103,7 @@ def check() -> None:
 
 
 def image(machine: str) -> None:
-    """Builds and pushes the image for one processor."""
+    """Build and push the image for one processor."""
     this = release()
     server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
     # The source is how GitHub knows whose package it is, and that this repository's token may write to it.
@@ -112,7 +112,7 @@ def image(machine: str) -> None:
 
 
 def index(*machines: str) -> None:
-    """Joins the images of several processors, and gives the workflow the result's name."""
+    """Join the images of several processors, and give the workflow the result's name."""
     this = release()
     joined = images.join(this.image, [f"{this.image}-{machine}" for machine in machines])
     name, _, digest = joined.partition("@")
@@ -120,12 +120,12 @@ def index(*machines: str) -> None:
 
 
 def wheel() -> None:
-    """Builds the wheel into dist."""
+    """Build the wheel into dist."""
     print(wheels.build(ROOT, ROOT / "dist"))
 
 
 def publish(built: str) -> None:
-    """Publishes the release: pulls the image as users will, then commits, then moves the tags."""
+    """Publish the release: pull the image as users will, then commit, then move the tags."""
     this = release()
     source = _commit()
     found = tags.refs(_REMOTE, ROOT)
@@ -146,7 +146,7 @@ def publish(built: str) -> None:
 
 
 def notes() -> None:
-    """Prints this version's part of the changelog."""
+    """Print this version's part of the changelog."""
     print(versions.notes_of(release().tag, _read("CHANGELOG.md")), end="")
 
 
@@ -164,7 +164,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], int, int]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit code: 0 done, 1 the release cannot be made, 2 wrong usage."""
+    """Return the exit code: 0 done, 1 the release cannot be made, 2 wrong usage."""
     name, *given = arguments or [""]
     command, fewest, most = COMMANDS.get(name, (None, 0, 0))
     if command is None or not fewest <= len(given) <= most:

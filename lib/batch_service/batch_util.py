@@ -1,4 +1,4 @@
-"""What a Batch environment consists of: compute environment, queue, job definition, job."""
+"""The parts of a Batch environment: compute environment, queue, job definition, job."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The push of an image to Amazon ECR, read back from there."""
+"""Pushes an image to Amazon ECR and verifies that the registry holds it."""
 
 import base64
 import re

@@ -12,7 +12,7 @@ from typing import TextIO
 from model_dockerize import pipeline, runner
 from model_dockerize.cancel import Cancelled, cancellable
 from model_dockerize.errors import InputError
-from model_dockerize.report import Failure, Recorder, Report, concluded, masked, noted, reserve, write
+from model_dockerize.report import Failure, Recorder, Report, concluded, debug_logging, masked, reserve, write
 from model_dockerize.report.github import GitHubDisplay, outputs
 from model_dockerize.report.summary import markdown
 from model_dockerize.settings import Given, Settings, is_file, to_settings
@@ -28,7 +28,7 @@ _SHORTEST_SECRET = 20
 
 
 def main(environment: Mapping[str, str], stdout: TextIO, argv: list[str]) -> int:
-    """One run of the Action, in the container that GitHub's runner starts.
+    """Run the Action once, in the container that GitHub's runner starts.
 
     Args:
         environment: as the runner gives it: INPUT_*, GITHUB_*, RUNNER_*, AWS_*.
@@ -49,14 +49,14 @@ def main(environment: Mapping[str, str], stdout: TextIO, argv: list[str]) -> int
 
 
 def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorder, argv: list[str]) -> Report:
-    """The report of the run, whatever ended it, after the runner was handed everything but the last words."""
+    """Return the run's report, whatever ended it, after handing the runner everything but the last lines."""
     for name in _SECRETS:
         if len(environment.get(name, "")) >= _SHORTEST_SECRET:
             recorder.secret(environment[name])
     file = None
     report = Report()
     try:
-        with noted(recorder, environment):
+        with debug_logging(recorder, environment):
             settings = _settings(environment, workspace, argv)
             file = reserve(settings.run.report)
             with cancellable(), _own_environment(environment) as own:
@@ -73,7 +73,7 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
 
 
 def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) -> Settings:
-    """Inputs of the step over the folder's model-dockerize.yml, over what the run and the environment say."""
+    """Load the settings: the step's inputs over model-dockerize.yml over what the run and the environment say."""
     if argv:
         raise InputError(
             f"The Action takes no arguments, but was given {len(argv)}.",
@@ -102,7 +102,7 @@ def _written(folder: Given) -> dict[str, Given]:
 
 @contextmanager
 def _own_environment(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Gives the job's environment, but with the docker of this image and a docker configuration of its own.
+    """Yield the job's environment with the docker of this image and a docker configuration of its own.
 
     The engine is that of the runner's socket, whichever the job's own steps use. A login to a registry must not stay
     behind in the HOME that the job's actions share, so the configuration lives as long as this block.
@@ -113,7 +113,7 @@ def _own_environment(environment: Mapping[str, str]) -> Iterator[dict[str, str]]
 
 
 def _explained(report: Report, environment: Mapping[str, str]) -> Report:
-    """What only the runner knows: why there are no credentials, where a defect is reported."""
+    """Add what only the runner knows: why there are no credentials, where to report a defect."""
     failure, source = report.failure, runner.fork(environment)
     if failure and failure.kind == "internal":
         return report.with_(failure=replace(failure, remedy=_where_to_report(environment)))
@@ -135,7 +135,7 @@ def _where_to_report(environment: Mapping[str, str]) -> str:
 def _write(
     report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str], recorder: Recorder
 ) -> Path | None:
-    """Writes the report to `file`, else into the runner's temporary folder; if it cannot, says why and returns None."""
+    """Write the report to `file`, else to the runner's temporary folder; else say why and return None."""
     temporary = environment.get("RUNNER_TEMP")
     try:
         if file is None and temporary:
@@ -157,7 +157,7 @@ def _write(
 def _publish(
     report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str], recorder: Recorder
 ) -> None:
-    """Writes outputs and summary, each only where the runner names a file for it.
+    """Write outputs and summary, each only where the runner names a file for it.
 
     A path that holds a secret is shown masked: GitHub itself hands no output with a secret in it to another job.
     """
@@ -191,7 +191,7 @@ def _append(file: str | None, text: str) -> None:
 
 
 def _for_later_steps(path: Path, workspace: Path, environment: Mapping[str, str]) -> str:
-    """A path that steps on the runner itself can open: our /github/... exist in this container only.
+    """Return a path that steps on the runner itself can open: our /github/... exist in this container only.
 
     Files of the workspace are given relative to it, where steps start. The runner's _temp stands beside its folder of
     the repository, whose path on the runner we are told. Source: actions/runner, ContainerActionHandler.cs,
@@ -206,7 +206,7 @@ def _for_later_steps(path: Path, workspace: Path, environment: Mapping[str, str]
 
 
 def _hand_over(workspace: Path, since: float) -> None:
-    """What this process made in the workspace belongs to whom the workspace belongs to; the container runs as root.
+    """Give what this process, which is root, made in the workspace to the workspace's owner.
 
     `since`: seconds since the epoch; what did not change after it is left alone.
     """

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 class Cancelled(BaseException):
-    """Somebody wants us to end. Like KeyboardInterrupt no stage takes it for a failure of its own."""
+    """A signal asks this process to end. Like KeyboardInterrupt, no stage takes it for a failure of its own."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -16,13 +16,13 @@ class Cancelled(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a program that a signal ended: 130 for SIGINT, 143 for SIGTERM."""
+        """Return what a shell expects of a program that a signal ended: 130 for SIGINT, 143 for SIGTERM."""
         return 128 + self.signal
 
 
 @contextmanager
 def cancellable() -> Iterator[None]:
-    """The first SIGTERM or SIGINT unwinds this block; later ones must not disturb its cleaning up."""
+    """Unwind this block at the first SIGTERM or SIGINT; later ones must not disturb its cleaning up."""
 
     def cancel(number: int, _frame: FrameType | None) -> NoReturn:
         for other in (signal.SIGTERM, signal.SIGINT):

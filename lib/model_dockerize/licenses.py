@@ -1,4 +1,4 @@
-"""Licence keys, the publisher's side: a pair of keys, and signed keys for customers (docs/license-keys.md).
+"""License keys, the publisher's side: a pair of keys, and signed keys for customers (docs/license-keys.md).
 
 What a customer gets is a JSON Web Token signed with Ed25519. The model server checks it with the public key alone.
 """
@@ -22,7 +22,7 @@ _DAY_SECONDS = 86400
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a licence key says, and whether it holds."""
+    """A license key's content, and whether it is valid."""
 
     claims: dict[str, object]
     #: None: it holds, or (without a public key) nothing was checked but its form.
@@ -30,7 +30,7 @@ class Inspection:
 
 
 def make_pair(private_key: Path) -> str:
-    """Makes a pair of keys; writes the private one to a new file that only its owner can read, returns the public one.
+    """Make a pair of keys: write the private one to a new file for its owner only, return the public one.
 
     Raises:
         InputError: the file is there already, or cannot be written.
@@ -50,7 +50,7 @@ def make_pair(private_key: Path) -> str:
 
 
 def issue(private_key: Path, model: str, name: str, email: str, days: int, now: float | None = None) -> str:
-    """Returns a licence key for one customer of one model.
+    """Return a license key for one customer of one model.
 
     Args:
         private_key: the publisher's, a PEM file as `make_pair` writes it.
@@ -70,10 +70,10 @@ def issue(private_key: Path, model: str, name: str, email: str, days: int, now: 
 
 
 def inspect(text: str, public_key: str | None) -> Inspection:
-    """Reads a licence key; checks its signature and expiry if the publisher's public key is given.
+    """Read a license key; check its signature and expiry if the publisher's public key is given.
 
     Raises:
-        InputError: it is no licence key, or the public key is none.
+        InputError: it is no license key, or the public key is none.
     """
     try:
         claims = jwt.decode(text.strip(), options={"verify_signature": False})
@@ -91,13 +91,13 @@ def inspect(text: str, public_key: str | None) -> Inspection:
 
 
 def public_text(key: Ed25519PublicKey) -> str:
-    """The public key as the image and the environment have it: 32 bytes, base64url without padding."""
+    """Return the public key as the image and the environment have it: 32 bytes, base64url without padding."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def shown(inspection: Inspection) -> str:
-    """The inspection as JSON for people: times in UTC."""
+    """Return the inspection as JSON for people: times in UTC."""
     times = {
         key: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value))
         for key, value in inspection.claims.items()

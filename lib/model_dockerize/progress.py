@@ -1,4 +1,4 @@
-"""The port through which a stage says what it is doing.
+"""The interface through which a stage reports what it is doing.
 
 Stages print nothing and read no environment; they are handed one of these. `report` implements it for the terminal and
 for GitHub; tests use `Silent`.
@@ -9,19 +9,19 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Where a stage's words go. Every method may be called from any thread."""
+    """The messages of a stage. Every method may be called from any thread."""
 
     def info(self, text: str) -> None:
-        """One finished sentence about what was done or found."""
+        """Report what was done or found, in one finished sentence."""
 
     def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """Something the user should change; `file` and `line` (1-based) where there are any."""
+        """Report what the user should change; `file` and `line` (1-based) where there are any."""
 
     def output(self, text: str) -> None:
-        """One line printed by a child (a build step, a model). Untrusted: never parsed as a command."""
+        """Pass on one line of a child (a build step, a model). Untrusted: never parsed as a command."""
 
     def secret(self, value: str) -> None:
-        """From now on `value` must not appear in anything that is shown."""
+        """Hide `value` in everything that is shown from now on."""
 
 
 class Silent:

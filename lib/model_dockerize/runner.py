@@ -1,4 +1,4 @@
-"""What GitHub's runner says of the run that this is: the tag or commit it is for, and whether a fork asked for it."""
+"""GitHub's facts about the current run: its tag or commit, and whether a fork asked for it."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _LONGEST_TAG = 128  # of Docker's grammar for tags
 
 
 def from_run(environment: Mapping[str, str], workspace: Path) -> dict[str, Given]:
-    """The image's version where nobody gave one: the git tag that started the run, else the commit.
+    """Return the image's version if nobody gave one: the git tag that started the run, else the commit.
 
     Of a tag such as `iris/v1.2` only what stands after the last slash counts: the part before it names the model. What
     Docker does not allow in a tag becomes a hyphen, so `v1.2+gpu` is `v1.2-gpu`. A commit is its first 12 digits.
@@ -30,7 +30,7 @@ def from_run(environment: Mapping[str, str], workspace: Path) -> dict[str, Given
 
 
 def fork(environment: Mapping[str, str]) -> str:
-    """The repository that a pull request comes from, where that is a fork ("somebody/iris"); else empty."""
+    """Return the repository that a pull request comes from if that is a fork ("somebody/iris"); else empty."""
     try:
         event = json.loads(Path(environment.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
         head, base = (event["pull_request"][side]["repo"] for side in ("head", "base"))

@@ -1,11 +1,11 @@
-"""Finds the folder in which this program keeps what it has to remember on this computer."""
+"""The folder in which this program keeps its state on this computer."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 
 def folder(environment: Mapping[str, str]) -> Path:
-    """`$MODEL_DOCKERIZE_HOME`, else `model-dockerize` in the XDG state directory."""
+    """Return `$MODEL_DOCKERIZE_HOME`, else `model-dockerize` in the XDG state directory."""
     if chosen := environment.get("MODEL_DOCKERIZE_HOME"):
         return Path(chosen)
     home = environment.get("HOME")

@@ -1,4 +1,4 @@
-"""Measures what PyTorch's build for GPUs brings along."""
+"""Measures the CUDA packages that PyTorch's build for GPUs brings along."""
 
 import csv
 import os

@@ -20,7 +20,7 @@ _CACHE = "/root/.cache/uv"
 
 
 class Plan(NamedTuple):
-    """Hold how to call uv; `obstacles` is empty unless it cannot do what pip would."""
+    """A call of uv; `obstacles` is empty unless uv cannot do what pip would."""
 
     command: List[str]
     environment: Dict[str, str]
@@ -28,7 +28,7 @@ class Plan(NamedTuple):
 
 
 def plan(arguments: Sequence[str], environment: Mapping[str, str], version: Sequence[int], uv: str) -> Plan:
-    """Say how uv does what `pip install ARGUMENTS` would.
+    """Return the call of uv that does what `pip install ARGUMENTS` would.
 
     Args:
         arguments: of `pip install`.

@@ -1,4 +1,4 @@
-"""Reads what pip is told besides its command line: by its configuration files and by PIP_... in the environment.
+"""Reads pip's settings besides its command line: configuration files and PIP_... in the environment.
 
 Source: https://pip.pypa.io/en/stable/topics/configuration/
 """

@@ -1,4 +1,4 @@
-"""Looks through requirements files for what uv reads in another way than pip."""
+"""Searches requirements files for what uv reads in another way than pip."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _OTHER_REPOSITORIES = re.compile(r"\b(?:hg|svn|bzr)\+")
 
 
 class Found(NamedTuple):
-    """Hold what the files say."""
+    """The findings in the files."""
 
     arguments: List[str]  # that uv takes on its command line only
     lacking: List[str]  # what uv cannot
@@ -58,7 +58,7 @@ def _name(line: str) -> str:
 
 
 def _read(path: str, lines: List[str], seen: Set[str]) -> None:
-    """Collect the lines of a file, and of those that it includes; what is not there, uv and pip will miss."""
+    """Collect the lines of a file and of those that it includes; uv and pip report a missing one."""
     path = os.path.normpath(path)
     if path in seen or "://" in path or not os.path.isfile(path):
         return

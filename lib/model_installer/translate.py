@@ -1,4 +1,4 @@
-"""Says to uv what pip was told.
+"""Translates pip's options for uv.
 
 Source: https://docs.astral.sh/uv/pip/compatibility/ and https://docs.astral.sh/uv/reference/cli/#uv-pip-install
 """
@@ -39,7 +39,7 @@ _NO = frozenset(("", "0", "n", "no", "f", "false", "off"))
 
 
 class Told(NamedTuple):
-    """Hold arguments and environment for uv, and of pip's options those that uv lacks."""
+    """Arguments and environment for uv, and the options of pip that uv lacks."""
 
     arguments: List[str]
     environment: Dict[str, str]

@@ -1,4 +1,4 @@
-"""Which mode is right for a program, and fast."""
+"""The choice of a program's runner mode."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ Mode = Union[CommandMode, WarmMode, ResidentMode]
 
 
 class Choice(NamedTuple):
-    """A mode, started."""
+    """A started mode."""
 
     mode: Mode
     #: Why it is not a faster one; "": nothing is to be said.
@@ -35,7 +35,7 @@ def choose(
     record: Dict[str, Any],
     is_proved: bool = False,
 ) -> Choice:
-    """Returns the mode for this program.
+    """Return the mode for this program.
 
     Args:
         wanted: one of MODES.
@@ -82,7 +82,7 @@ def earn(
     record: Dict[str, Any],
     is_proved: bool,
 ) -> Choice:
-    """Returns mode `warm`, proved by the sample.
+    """Return mode `warm` if the sample proves it.
 
     Raises:
         UnfitError: it is not right for this program, or that cannot be shown.
@@ -109,7 +109,7 @@ def earn(
 
 
 def read(script: Optional[Script]) -> Tuple[Optional[Scan], str]:
-    """What the script imports; None, and why, if it cannot be read."""
+    """Return what the script imports; None, and why, if it cannot be read."""
     if script is None:
         return None, ""
     try:

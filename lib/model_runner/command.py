@@ -46,7 +46,7 @@ class CommandMode:
         signal.set_wakeup_fd(wake_write)
 
     def run(self, request: Dict[str, Any]) -> Ended:
-        """Runs one job to its end; returns the exit code, if there was one, and the error text, if it failed.
+        """Run one job to its end; return the exit code, if any, and the error text, if it failed.
 
         Raises:
             EOFError: the server is gone.
@@ -80,15 +80,15 @@ class CommandMode:
         return verdict(self._call, request, limits, breach, code, job_log.error_tail)
 
     def attend(self) -> None:
-        """Between jobs there is nothing to look after."""
+        """Do nothing: between jobs no process runs."""
 
     def stop(self) -> None:
-        """Kills the running program and everything in its process group."""
+        """Kill the running program and everything in its process group."""
         if self._child is not None:
             kill_group(self._child.pid)
 
     def leave(self) -> None:
-        """Gives back what this mode has taken of the process, for good."""
+        """Give back what this mode has taken of the process, for good."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for descriptor in self._descriptors:

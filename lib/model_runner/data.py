@@ -10,8 +10,8 @@ import uuid
 from typing import Optional
 
 
-def bring(path: str, content: bytes) -> None:
-    """Makes the file of a job's input, for the program; it is not synced.
+def write_input(path: str, content: bytes) -> None:
+    """Make the file of a job's input, for the program; it is not synced.
 
     Raises:
         OSError: there is no room for it; what was written stays.
@@ -24,8 +24,8 @@ def bring(path: str, content: bytes) -> None:
         os.close(descriptor)
 
 
-def take(path: str, limit: int) -> Optional[bytes]:
-    """Takes a job's output away and returns it; if it has more than `limit` bytes it stays, and None is returned.
+def take_output(path: str, limit: int) -> Optional[bytes]:
+    """Remove a job's output and return it; None, and it stays, if it has more than `limit` bytes.
 
     Raises:
         OSError: it is no file that can be read.
@@ -45,7 +45,7 @@ def take(path: str, limit: int) -> Optional[bytes]:
 
 
 def show(path: str) -> None:
-    """Lets the server read a job's output, which it takes away.
+    """Let the server read a job's output, which it takes away.
 
     Raises:
         OSError: it is no file.
@@ -56,7 +56,7 @@ def show(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Removes what is there, as far as it can be; a program may have left a folder."""
+    """Remove what is there, as far as it can be; a program may have left a folder."""
     try:
         os.unlink(path)
     except FileNotFoundError:
@@ -69,7 +69,7 @@ def remove(path: str) -> None:
 
 
 def remove_folder(path: str) -> None:
-    """Removes a folder, however deep it is and whatever its owner took from himself.
+    """Remove a folder, however deep it is and whatever its owner took from himself.
 
     What lies deeper is moved up: a path of it may be too long for the kernel, and a recursion too deep for Python.
 

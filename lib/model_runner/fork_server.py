@@ -46,7 +46,7 @@ TOLD_BYTES = 60000  # what a pipe holds: the job must not wait for a reader
 
 
 def receive(channel: socket.socket) -> Tuple[Dict[str, Any], List[int]]:
-    """The next message and the descriptors that came with it.
+    """Return the next message and the descriptors that came with it.
 
     Raises:
         EOFError: the other end is gone.
@@ -62,12 +62,12 @@ def receive(channel: socket.socket) -> Tuple[Dict[str, Any], List[int]]:
 
 
 def send(channel: socket.socket, **message: Any) -> None:
-    """Sends a message."""
+    """Send a message."""
     channel.sendall(json.dumps(message).encode("utf-8"))
 
 
 def preload(imports: process_state.Imports) -> None:
-    """Imports what can be imported. What fails is left to the script, which will say so itself."""
+    """Import what can be imported. What fails is left to the script, which will say so itself."""
     for name, _ in process_state.by_name(imports):
         try:
             importlib.import_module(name)
@@ -76,7 +76,7 @@ def preload(imports: process_state.Imports) -> None:
 
 
 class ForkServer:
-    """What a job's process needs to know."""
+    """The state that a job's process needs."""
 
     def __init__(self, wanted: Dict[str, Any]) -> None:
         self._script = wanted["script"]
@@ -88,7 +88,7 @@ class ForkServer:
         self._generators = generators.Generators()
 
     def prepare(self, imports: process_state.Imports, is_checked: bool) -> Optional[str]:
-        """Imports what the script will import; returns why a fork of this process is not safe, if that is asked."""
+        """Import what the script will import; return, if asked, why a fork of this process is not safe."""
         watch = Watch(self._script)
         recorder = process_state.Recorder(self._folder)
         sys.meta_path.insert(0, recorder)
@@ -108,7 +108,7 @@ class ForkServer:
         tie: Callable[[], object],
         channel: socket.socket,
     ) -> None:
-        """Runs one job in a fork and tells the runner about it."""
+        """Run one job in a fork and tell the runner about it."""
         read_end, write_end = os.pipe()
         script.flush(sys.stdout)
         script.flush(sys.stderr)
@@ -166,7 +166,7 @@ class ForkServer:
 
 
 def read_all(descriptor: int) -> bytes:
-    """What a pipe holds."""
+    """Return what a pipe holds."""
     data = b""
     try:
         while True:
@@ -179,7 +179,7 @@ def read_all(descriptor: int) -> bytes:
 
 
 def read_imports(told: bytes) -> List[Any]:
-    """What a job has told of its imports; nothing if its program wrote something else."""
+    """Return a job's report of its imports; nothing if its program wrote something else."""
     try:
         found = json.loads(told.decode("utf-8"))
     except ValueError:
@@ -188,7 +188,7 @@ def read_imports(told: bytes) -> List[Any]:
 
 
 def hide() -> Callable[[], object]:
-    """Closes this process to others of its user: its memory is that of all later jobs.
+    """Close this process to others of its user: its memory is that of all later jobs.
 
     Returns:
         A function for a child: it dies with this process, also if that is dead already, and is as open as any program.
@@ -213,7 +213,7 @@ def hide() -> Callable[[], object]:
 
 
 def main(channel: socket.socket) -> None:
-    """Serves jobs until the runner is gone.
+    """Serve jobs until the runner is gone.
 
     Raises:
         EOFError, ConnectionError: it is. That this process dies with the runner was arranged before it was started.

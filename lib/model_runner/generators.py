@@ -1,4 +1,4 @@
-"""Generators of random numbers that imports have made: each job needs the seed that a new process would have."""
+"""Random number generators that imports made: each job needs the seed that a new process would have."""
 
 import gc
 import sys
@@ -9,7 +9,7 @@ CHOSEN_BELOW = 2**64
 
 
 class Generators:
-    """Those that are there when it is made."""
+    """The generators that exist when it is made."""
 
     def __init__(self) -> None:
         self._random = sys.modules.get("random")
@@ -19,7 +19,7 @@ class Generators:
         self._seeded_by_system = [found for found in self._all("numpy", "BitGenerator") if is_seeded_by_system(found)]
 
     def hazard(self) -> Optional[str]:
-        """One whose seed cannot be told; None if there is none."""
+        """Describe a generator whose seed cannot be told; None if there is none."""
         system = getattr(self._random, "SystemRandom", ())
         known = [getattr(self._random, "_inst", None), *of_tempfile()]
         for found in self._all("random", "Random"):
@@ -32,7 +32,7 @@ class Generators:
         return None
 
     def reseed(self) -> None:
-        """Gives each the seed that it would have in a new process."""
+        """Give each the seed that it would have in a new process."""
         if self._random is not None:
             self._random.seed()
         for found in self._seeded_by_system:
@@ -48,18 +48,18 @@ class Generators:
 
 
 def instances(kind: type) -> Iterator[Any]:
-    """Every object of a type that the collector knows."""
+    """Yield every object of a type that the collector knows."""
     return (found for found in gc.get_objects() if issubclass(type(found), kind))
 
 
 def of_tempfile() -> Iterator[Any]:
-    """Those that make names of temporary files, anew in every process."""
+    """Yield the generators of temporary names, which are new in every process."""
     kind = getattr(sys.modules.get("tempfile"), "_RandomNameSequence", None)
     return (getattr(found, "_rng", None) for found in instances(kind)) if isinstance(kind, type) else iter(())
 
 
 def is_seeded_by_system(generator: Any) -> bool:
-    """Tells whether nobody has chosen the seed of a BitGenerator."""
+    """Tell whether nobody has chosen the seed of a BitGenerator."""
     # The attribute has no underscore since numpy 1.25.
     entropy = getattr(getattr(generator, "seed_seq", None) or getattr(generator, "_seed_seq", None), "entropy", None)
     return isinstance(entropy, int) and entropy >= CHOSEN_BELOW

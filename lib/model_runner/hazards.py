@@ -1,4 +1,4 @@
-"""What can be seen in a process after its imports that makes a fork of it another thing than a new process."""
+"""Hazards of forking: what makes a fork of a process, after its imports, differ from a new process."""
 
 import atexit
 import gc
@@ -27,13 +27,13 @@ MAPPED = re.compile(r"^\S+ .w.s \S+ \S+ \S+ *(.*)$", re.MULTILINE)
 
 
 def descriptors() -> Set[int]:
-    """The open descriptors of this process."""
+    """Return the open descriptors of this process."""
     listed = os.listdir("/proc/self/fd")
     return {int(name) for name in listed if os.path.lexists("/proc/self/fd/" + name)}  # not that of the listing
 
 
 def entries(folder: str) -> Set[str]:
-    """The names in a folder; none if it cannot be read."""
+    """Return the names in a folder; none if it cannot be read."""
     try:
         return set(os.listdir(folder))
     except OSError:
@@ -41,7 +41,7 @@ def entries(folder: str) -> Set[str]:
 
 
 def unsafe_module() -> Optional[str]:
-    """A package that is known not to survive."""
+    """Describe a package that is known not to survive a fork."""
     for name in UNSAFE:
         if name in sys.modules:
             return "{} does not survive a fork".format(name)
@@ -52,7 +52,7 @@ def unsafe_module() -> Optional[str]:
 
 
 def hidden_module(folder: str) -> Optional[str]:
-    """A module that was imported from elsewhere, although the script would find its own."""
+    """Describe a module that was imported from elsewhere, although the script would find its own."""
     for name in sorted({name.partition(".")[0] for name in sys.modules} - {"__main__", "__mp_main__"}):
         path = os.path.join(folder, name)
         if os.path.isfile(path + ".py") or os.path.isfile(os.path.join(path, "__init__.py")):
@@ -61,7 +61,7 @@ def hidden_module(folder: str) -> Optional[str]:
 
 
 def opened_file(before: Set[int]) -> Optional[str]:
-    """A file, a connection or a device that an import opened: jobs would share it, and the place in it."""
+    """Describe a file, connection or device that an import opened: jobs would share its position."""
     for descriptor in sorted(descriptors() - before):
         try:
             target = os.readlink("/proc/self/fd/{}".format(descriptor))
@@ -73,7 +73,7 @@ def opened_file(before: Set[int]) -> Optional[str]:
 
 
 def shared_memory() -> Optional[str]:
-    """Memory that jobs would share."""
+    """Describe memory that jobs would share."""
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
             found = MAPPED.search(file.read())
@@ -83,13 +83,13 @@ def shared_memory() -> Optional[str]:
 
 
 def handler_count() -> int:
-    """How many exit handlers there are."""
+    """Count the exit handlers."""
     count = getattr(atexit, "_ncallbacks", None)
     return int(count()) if count is not None else 0
 
 
 def module_of(function: Any) -> str:
-    """The module that a function, a method or a partial comes from."""
+    """Return the module of a function, method or partial."""
     while hasattr(function, "func"):
         function = function.func
     return str(
@@ -98,12 +98,12 @@ def module_of(function: Any) -> str:
 
 
 def is_harmless(name: str) -> bool:
-    """Tells whether the clean-up of a module may be done in every job."""
+    """Tell whether the clean-up of a module may be done in every job."""
     return any(name == known or name.startswith(known + ".") for known in HARMLESS)
 
 
 def left_finalizer() -> Optional[str]:
-    """Something that would be cleaned up at the end of every job, though all share it."""
+    """Describe a shared object that the end of every job would clean up."""
     finalize = getattr(sys.modules.get("weakref"), "finalize", None)
     for entry in list(getattr(finalize, "_registry", ())):
         kept = entry.peek()
@@ -113,18 +113,18 @@ def left_finalizer() -> Optional[str]:
 
 
 def configured_logging() -> Optional[str]:
-    """A logger that the program cannot configure any more."""
+    """Describe a logger that the program can no longer configure."""
     root = getattr(sys.modules.get("logging"), "root", None)
     return "an import configures logging" if getattr(root, "handlers", None) else None
 
 
 def timer() -> Optional[str]:
-    """An alarm, which a fork does not inherit."""
+    """Describe an alarm: a fork does not inherit it."""
     return "an import sets a timer" if any(signal.getitimer(signal.ITIMER_REAL)) else None
 
 
 def kept_time(started: float, now: float) -> Optional[str]:
-    """The time of the imports, which a module keeps for the time of the job."""
+    """Describe a module that keeps the time of its import for the time of the job."""
     datetime = sys.modules.get("datetime")
     today = time.strftime("%Y-%m-%d", time.localtime(started))
 
@@ -144,13 +144,13 @@ def kept_time(started: float, now: float) -> Optional[str]:
 
 
 def is_standard(module: Any) -> bool:
-    """Tells whether a module belongs to Python, or has no file of its own."""
+    """Tell whether a module belongs to Python, or has no file of its own."""
     file = getattr(module, "__file__", None)
     return not isinstance(file, str) or ("-packages" not in file and file.startswith(os.path.dirname(os.__file__)))
 
 
 def left_object() -> Optional[str]:
-    """An object with an end of its own, which a job does not come to: not all that was imported is let go of."""
+    """Describe an imported object whose finalizer would not run at a job's end."""
     for kind in {type(found) for found in gc.get_objects()}:
         if any(has_end(base) for base in kind.__mro__):
             return "an import keeps an object with a finalizer ({})".format(type_name(kind))
@@ -158,18 +158,18 @@ def left_object() -> Optional[str]:
 
 
 def has_end(kind: type) -> bool:
-    """Tells whether a class, not of Python itself, defines what is done when its objects go."""
+    """Tell whether a class, not of Python itself, defines what is done when its objects go."""
     name = str(kind.__module__)
     return "__del__" in kind.__dict__ and not is_standard(sys.modules.get(name)) and not is_harmless(name)
 
 
 def type_name(kind: type) -> str:
-    """How a type is called."""
+    """Return a type's name."""
     return "{}.{}".format(kind.__module__, kind.__qualname__)
 
 
 def child() -> Optional[str]:
-    """A process that an import started, which is no job's child."""
+    """Describe a process that an import started: it is no job's child."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -178,7 +178,7 @@ def child() -> Optional[str]:
 
 
 def left_thread() -> Optional[str]:
-    """A thread that a fork would not bring along.
+    """Describe a thread that a fork would lose.
 
     Libraries that know of forks (OpenBLAS) end their threads for one: only what is still there after one counts.
     """

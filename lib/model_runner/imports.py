@@ -1,4 +1,4 @@
-"""A script: how it is called, what it imports, whether its text changes what imports depend on. Nothing is run."""
+"""A script's command, its imports, and whether its text changes what imports depend on. Nothing is run."""
 
 import ast
 import os
@@ -25,7 +25,7 @@ class Script(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What was found in a script and in the modules of its own folder."""
+    """The findings in a script and in the modules of its own folder."""
 
     #: First names of all imported modules, also inside functions.
     names: Set[str]
@@ -34,7 +34,7 @@ class Scan(NamedTuple):
 
 
 def find_script(command: Sequence[str]) -> Optional[Script]:
-    """Reads `command` as `python [options] script.py ...`; None if it is something else."""
+    """Read `command` as `python [options] script.py ...`; None if it is something else."""
     if not os.path.basename(command[0]).startswith("python"):
         return None
     at = 1
@@ -48,7 +48,7 @@ def find_script(command: Sequence[str]) -> Optional[Script]:
 
 
 def scan(path: str) -> Scan:
-    """Reads the script at `path` and every module of its folder that it imports.
+    """Read the script at `path` and every module of its folder that it imports.
 
     Raises:
         OSError, SyntaxError, ValueError: the script cannot be read.
@@ -87,7 +87,7 @@ def _imported(node: ast.AST) -> List[str]:
 
 
 def _changed(node: ast.AST) -> str:
-    """The setting that a statement or a call changes; "" if it does not."""
+    """Return the setting that a statement or a call changes; "" if it changes none."""
     if isinstance(node, (ast.Assign, ast.Delete)):
         return next(filter(None, map(_target, node.targets)), "")
     if isinstance(node, (ast.AugAssign, ast.AnnAssign)):
@@ -107,7 +107,7 @@ def _target(node: ast.AST) -> str:
 
 
 def _setting(node: ast.AST) -> str:
-    """The name of a setting; "" for anything else."""
+    """Return the name of a setting; "" for anything else."""
     if isinstance(node, ast.Attribute):
         in_sys = isinstance(node.value, ast.Name) and node.value.id == "sys" and node.attr in _SETTINGS_OF_SYS
         if in_sys or node.attr in _SETTINGS:

@@ -26,7 +26,7 @@ decode = json.JSONDecoder().raw_decode
 
 
 class Limits:
-    """What one job may use, from its request; 0 is no limit."""
+    """The limits of one job, from its request; 0 is no limit."""
 
     def __init__(self, request: Dict[str, Any], output: str, known: Collection[int] = ()) -> None:
         """Takes the limits of `request`, whose program writes to `output`.
@@ -44,12 +44,12 @@ class Limits:
         self._next = 0.0
 
     def pause(self) -> int:
-        """Milliseconds until the next look."""
+        """Return the milliseconds until the next look."""
         left = min(self._deadline - time.monotonic(), self._longest)
         return int(left * 1000) + 1 if left > 0 else 0
 
     def breach(self, session: int) -> Optional[str]:
-        """The error text if the job, running in `session`, broke a limit; None while all is well."""
+        """Return the error text if the job, running in `session`, broke a limit; None while all is well."""
         now = time.monotonic()
         if now >= self._deadline:
             return "The program ran longer than {:g} s and was stopped.".format(self._seconds)
@@ -75,21 +75,21 @@ class Streams:
     """A program's standard output and error, read without waiting."""
 
     def __init__(self, stdout: int, stderr: int) -> None:
-        """Takes the reading ends of two pipes; `close` closes them."""
+        """Take the reading ends of two pipes; `close` closes them."""
         self._names = {stdout: "stdout", stderr: "stderr"}
         self.descriptors = (stdout, stderr)
         for descriptor in self.descriptors:
             os.set_blocking(descriptor, False)
 
     def read(self, descriptor: int, job_log: JobLog) -> bool:
-        """Takes what there is on one of them; tells whether more may come."""
+        """Take what there is on one of them; tell whether more may come."""
         data = read_some(descriptor)
         if data:
             job_log.feed(self._names[descriptor], data)
         return data != b""
 
     def drain(self, job_log: JobLog) -> None:
-        """Takes all that there is."""
+        """Take all that there is."""
         for descriptor, name in self._names.items():
             data = read_some(descriptor)
             while data:
@@ -97,7 +97,7 @@ class Streams:
                 data = read_some(descriptor)
 
     def close(self) -> None:
-        """Closes both."""
+        """Close both."""
         for descriptor in self.descriptors:
             os.close(descriptor)
 
@@ -111,7 +111,7 @@ def follow(
     wake: int,
     over: Callable[[], bool],
 ) -> Optional[str]:
-    """Copies the program's output until the job is over; returns the error text of the limit that it broke, if any.
+    """Copy the program's output until the job is over; return the error text of a broken limit.
 
     Args:
         connection: to the server, which has nothing to say while a job runs.

@@ -16,7 +16,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def confine(hidden: str, *shown: str) -> str:
-    """Takes from this process every right to files below the folder `hidden`, but not below those `shown` in it.
+    """Deny this process all files below the folder `hidden`, except those below `shown` in it.
 
     What lies outside stays as it was. The memory of processes outside is closed to it too, and they cannot be signalled
     where the kernel knows how to prevent it.
@@ -86,7 +86,7 @@ def confine(hidden: str, *shown: str) -> str:
 
 
 def outside(hidden: str) -> Iterator[str]:
-    """Holds the largest files and folders of this file system that have nothing to do with `hidden`; no links."""
+    """Yield the largest files and folders of this file system outside of `hidden`; no links."""
     place = "/"
     for name in hidden.strip("/").split("/"):
         for entry in real(place):
@@ -96,7 +96,7 @@ def outside(hidden: str) -> Iterator[str]:
 
 
 def real(folder: str) -> Sequence[str]:
-    """Lists what is in a folder and no symbolic link: its target has a place of its own."""
+    """List what is in a folder and no symbolic link: its target has a place of its own."""
     found = []  # type: List[str]
     with os.scandir(folder) as entries:
         found.extend(entry.path for entry in entries if not entry.is_symlink())

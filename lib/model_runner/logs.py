@@ -1,4 +1,4 @@
-"""What the runner and the model's program write to the container's log."""
+"""The container's log, as the runner and the model's program write to it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ LOG_JOB_BYTES = 256 * 1024  # of output copied to the log per job; a chatty prog
 
 
 def log(text: str, label: str = "") -> None:
-    """Writes one line to the container's log, in the server's format; `label` says whose it is, e.g. "job 1a2b"."""
+    """Write one line to the container's log in the server's format; `label` is e.g. "job 1a2b"."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     line = "{} {}".format(stamp, _CONTROLS.sub(" ", text))
     if os.environ.get("MODEL_LOG_FORMAT", "").strip().lower() == "json":
@@ -39,7 +39,7 @@ class JobLog:
         self.error_tail = b""
 
     def feed(self, stream: str, data: bytes) -> None:
-        """Takes bytes that the program wrote to `stream` ("stdout" or "stderr")."""
+        """Take bytes that the program wrote to `stream` ("stdout" or "stderr")."""
         if stream == "stderr":
             self.error_tail = (self.error_tail + data)[-ERROR_BYTES:]
         lines = (self._pending.get(stream, b"") + data).split(b"\n")
@@ -52,7 +52,7 @@ class JobLog:
             self._write(line)
 
     def finish(self) -> None:
-        """Writes what came without a line end."""
+        """Write what came without a line end."""
         for line in self._pending.values():
             if line:
                 self._write(line)

@@ -1,4 +1,4 @@
-"""What an import may depend on besides its own code: the state of the process, when each module was imported."""
+"""The state of the process at each import: what an import may depend on besides its own code."""
 
 import _locale
 import os
@@ -16,10 +16,10 @@ Imports = Sequence[Union[str, State]]
 
 
 class Recorder:
-    """A finder that finds nothing, but hears of every module before it is imported."""
+    """A finder that finds nothing, but records the state before every import."""
 
     def __init__(self, folder: str) -> None:
-        """Hears nothing yet.
+        """Record nothing yet.
 
         Args:
             folder: of the script; at the head of sys.path it is no change.
@@ -35,7 +35,7 @@ class Recorder:
 
 
 def tell(names: Iterable[str], recorder: Recorder, most_bytes: int) -> List[Union[str, State]]:
-    """What `names` were imported, in what order and what states; as JSON it takes fewer bytes than that."""
+    """Return which of `names` were imported, in what order and state, as few bytes of JSON."""
     told = []  # type: List[Union[str, State]]
     last = {}  # type: State
     left = most_bytes
@@ -56,7 +56,7 @@ def tell(names: Iterable[str], recorder: Recorder, most_bytes: int) -> List[Unio
 
 
 def by_name(imports: Imports) -> List[Tuple[str, State]]:
-    """The other end of `tell`; an empty state is not known."""
+    """Read what `tell` wrote; an empty state is unknown."""
     found = []
     last = {}  # type: State
     for item in imports:
@@ -68,7 +68,7 @@ def by_name(imports: Imports) -> List[Tuple[str, State]]:
 
 
 def difference(imports: Imports, recorder: Recorder) -> Optional[str]:
-    """Why these imports, done as `recorder` has heard, are not those of the script; None if nothing says so."""
+    """Return why these imports, as `recorder` saw them, differ from the script's; None if nothing says so."""
     for name, then in by_name(imports):
         now = recorder.states.get(name, {})
         for setting in sorted(then.keys() & now.keys()):
@@ -78,7 +78,7 @@ def difference(imports: Imports, recorder: Recorder) -> Optional[str]:
 
 
 def state(folder: str) -> State:
-    """Check sums of all that a program may set before an import."""
+    """Return check sums of all that a program may set before an import."""
     path = sys.path[1:] if sys.path[:1] == [folder] else sys.path
     facts = {
         "the environment": sorted(os.environ.items()),
@@ -100,7 +100,7 @@ def state(folder: str) -> State:
 
 
 def _name(value: Any) -> str:
-    """A text for it that is the same in every process."""
+    """Return a text for it that is the same in every process."""
     if value is None or isinstance(value, (int, str)):
         return str(value)
     named = value if hasattr(value, "__qualname__") else type(value)

@@ -1,4 +1,4 @@
-"""Processes: their end, their memory, and what their end means."""
+"""Processes: their end, their memory, their exit codes."""
 
 import itertools
 import os
@@ -18,7 +18,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def death_signal_setter(signal_number: int, parent: int) -> Callable[[], object]:
-    """Returns a function that asks the kernel to send `signal_number` to the caller when its parent dies.
+    """Return a function that asks the kernel to send `signal_number` to the caller when its parent dies.
 
     Args:
         parent: process number of the parent. If it is dead already, the signal is sent at once.
@@ -34,7 +34,7 @@ def death_signal_setter(signal_number: int, parent: int) -> Callable[[], object]
 
 
 def find_prctl() -> Callable[..., object]:
-    """The system call; where there is none, a function that does nothing: the end of the socket still tells us."""
+    """Return the system call, or a function that does nothing: then the socket's end tells us."""
     try:
         import ctypes  # noqa: PLC0415 - some small Pythons lack it
 
@@ -44,17 +44,17 @@ def find_prctl() -> Callable[..., object]:
 
 
 def hide_memory() -> None:
-    """Closes memory, environment and descriptors of this process to all others of its user, until it runs a program."""
+    """Hide memory, environment and descriptors of this process from its user's others, until it runs a program."""
     find_prctl()(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of all its descendants whose own parent dies."""
+    """Make this process the parent of all its descendants whose own parent dies."""
     find_prctl()(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def kill_orphans(known: Collection[int]) -> None:
-    """Kills and reaps the children of this process but `known`, and what they had started, in whatever session."""
+    """Kill and reap the children of this process but `known`, and what they had started, in whatever session."""
     deadline = time.monotonic() + ORPHANS_SECONDS
     pause = 0.0005
     own = os.getpid()
@@ -74,7 +74,7 @@ def kill_orphans(known: Collection[int]) -> None:
 
 
 class Strays:
-    """What a program that leads a session has let go: processes that lost their parent or left the session.
+    """Processes of a program that lost their parent or left its session.
 
     To look costs a trivial job 5 % of its time, so it is left out while there can be none: the last look found that the
     program has no process below it, and none has been made in this container since. The kernel tells the number of the
@@ -82,14 +82,14 @@ class Strays:
     """
 
     def __init__(self, number: Callable[[], bytes]) -> None:
-        """Is to be made before the program; `number` reads that of the newest process."""
+        """Make this before the program starts; `number` reads the number of the newest process."""
         self._number = number
         self._before = number()
         self._newest = b""
         self._fresh_until = 0.0
 
     def kill(self, program: int) -> bool:
-        """Kills them; tells whether it had to look."""
+        """Kill them; tell whether it had to look."""
         newest = self._number()
         now = time.monotonic()
         if now < self._fresh_until and newest == self._newest:
@@ -103,7 +103,7 @@ class Strays:
 
 
 def newest_process() -> Callable[[], bytes]:
-    """Returns a function that reads the number of the newest process; one that always differs where none is told."""
+    """Return a function that reads the newest process's number; where none is told, one that always differs."""
     try:
         descriptor = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
         if os.fstat(descriptor).st_dev == os.stat("/proc/self").st_dev:  # not another's idea of it (lxcfs)
@@ -116,7 +116,7 @@ def newest_process() -> Callable[[], bytes]:
 
 
 def kill_strays(program: int) -> bool:
-    """Kills what `program`, which leads a session, has let go; tells whether there is any process below it."""
+    """Kill what `program`, which leads a session, has let go; tell whether there is any process below it."""
     kill_orphans((program,))
     strays = []
     found = False
@@ -137,7 +137,7 @@ def kill_strays(program: int) -> bool:
 
 
 def children(parent: int) -> List[int]:
-    """The children of a process, also those that have ended and are not reaped; none if it is over itself."""
+    """Return the children of a process, also ended ones not yet reaped; none if it is over."""
     found = []  # type: List[int]
     tasks = "/proc/{}/task".format(parent)
     try:
@@ -151,7 +151,7 @@ def children(parent: int) -> List[int]:
 
 
 def processes() -> Dict[int, Tuple[int, int, int]]:
-    """Parent, session and resident memory in pages, of all processes (man 5 proc: ppid, session, rss)."""
+    """Return parent, session and resident memory in pages of all processes (man 5 proc: ppid, session, rss)."""
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -165,12 +165,12 @@ def processes() -> Dict[int, Tuple[int, int, int]]:
 
 
 def has_ended(pid: int) -> bool:
-    """Tells whether the child `pid` has ended, without reaping it."""
+    """Tell whether the child `pid` has ended, without reaping it."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def kill_group(pid: int) -> None:
-    """Kills the process group `pid`; does nothing if there is none left."""
+    """Kill the process group `pid`; do nothing if there is none left."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -178,7 +178,7 @@ def kill_group(pid: int) -> None:
 
 
 def read_some(descriptor: int) -> Optional[bytes]:
-    """Returns bytes that are there now, b"" at the end of the stream, None when there are none yet."""
+    """Return the bytes that are there, b"" at the end of the stream, None when none are there yet."""
     try:
         return os.read(descriptor, READ_BYTES)
     except BlockingIOError:
@@ -186,7 +186,7 @@ def read_some(descriptor: int) -> Optional[bytes]:
 
 
 def job_memory(leader: int, known: Collection[int]) -> int:
-    """The resident memory of a job, in bytes: its session, its descendants, and orphans that this process has adopted.
+    """Return a job's resident memory in bytes: its session, its descendants, and orphans that this process adopted.
 
     Args:
         leader: of the job's session.
@@ -209,7 +209,7 @@ def job_memory(leader: int, known: Collection[int]) -> int:
 
 
 def failure_text(code: int, stderr_tail: bytes) -> str:
-    """Returns the error text of a program that ended with `code` (negative: signal)."""
+    """Return the error text of a program that ended with `code` (negative: signal)."""
     text = stderr_tail.decode("utf-8", "replace").strip().replace("\x00", "")
     if code < 0:
         try:

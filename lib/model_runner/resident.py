@@ -39,7 +39,7 @@ class Program:
     """One process of the program."""
 
     def __init__(self, entry: Sequence[str], directory: str, connection: socket.socket, strays: Strays) -> None:
-        """Starts it.
+        """Start it.
 
         Args:
             connection: to the server, which is watched together with it.
@@ -69,7 +69,7 @@ class Program:
             self._poll.register(descriptor, select.POLLIN)
 
     def knock(self) -> bool:
-        """Connects, if the program listens yet; tells whether there is a connection."""
+        """Connect, if the program listens yet; tell whether there is a connection."""
         if self.websocket is None:
             try:
                 self.websocket = WebSocket(self._port, HANDSHAKE_SECONDS)
@@ -79,13 +79,13 @@ class Program:
         return True
 
     def wait_for_end(self, seconds: float) -> None:
-        """Waits until the process is over, at most for so long."""
+        """Wait until the process is over, at most for so long."""
         deadline = time.monotonic() + seconds
         while not has_ended(self.pid) and time.monotonic() < deadline:
             time.sleep(KNOCK_MILLISECONDS / 1000)
 
     def listen(self, milliseconds: Optional[int]) -> Tuple[List[Dict[str, Any]], bool]:
-        """Waits until it or the server has something to say, or for so long, and takes what the program said.
+        """Wait for the program or the server, or for so long; take what the program said.
 
         Returns:
             Its statuses, and whether the server has something to say.
@@ -105,7 +105,7 @@ class Program:
         return statuses, is_called
 
     def stop(self) -> int:
-        """Kills it and what it started; returns its exit code (negative: signal), its own if it had ended before."""
+        """Kill it and what it started; return its exit code (negative: signal)."""
         kill_group(self.pid)
         code = self._process.wait()
         kill_orphans(())
@@ -132,7 +132,7 @@ class ResidentMode:
         self._start()
 
     def run(self, request: Dict[str, Any]) -> Ended:
-        """Has the program do one job; returns its exit code if it ended, and the error text if the job failed.
+        """Have the program do one job; return its exit code if it ended, and the error text of a failure.
 
         Raises:
             EOFError: the server is gone.
@@ -164,7 +164,7 @@ class ResidentMode:
         return None, settle(request["output"], request["output"]) or limits.output_breach(request["output"])
 
     def attend(self) -> None:
-        """Copies the program's output and answers its pings, until the server has something to say.
+        """Copy the program's output and answer its pings, until the server has something to say.
 
         What the last job had the program start and let go ends before.
         """
@@ -181,7 +181,7 @@ class ResidentMode:
                 self._start()
 
     def stop(self) -> None:
-        """Kills the program and everything in its process group."""
+        """Kill the program and everything in its process group."""
         if self._program is not None:
             self._program.stop()
             self._program = None
@@ -193,7 +193,7 @@ class ResidentMode:
             log("runner: the program could not be started: {}: {}".format(error.filename, error.strerror))
 
     def _converse(self, program: Program, job: str, message: str, limits: Limits) -> Optional[str]:
-        """Sends the job, once the program listens, and waits for its end; returns the error text."""
+        """Send the job, once the program listens, and wait for its end; return the error text."""
         sent = False
         while True:
             if not sent and program.knock():
@@ -220,7 +220,7 @@ class ResidentMode:
 
 
 def status_of(text: str) -> Dict[str, Any]:
-    """Reads what the program sent.
+    """Read what the program sent.
 
     Raises:
         ValueError: it is no status.
@@ -236,7 +236,7 @@ class GoneError(Exception):
 
 
 def free_port() -> int:
-    """A port of the loopback interface on which nobody listens."""
+    """Return a free port of the loopback interface."""
     chance = random.SystemRandom()
     while True:
         port = chance.randrange(*PORTS)

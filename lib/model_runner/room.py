@@ -1,4 +1,4 @@
-"""What a job may write to, and what becomes of it when the job is over."""
+"""The files and folders that a job may write to, and their removal when it is over."""
 
 import os
 import shutil
@@ -18,10 +18,10 @@ TICK_SECONDS = 0.05
 
 
 class Room:
-    """The places of one runner's jobs, one at a time: what a job left there is gone before the next begins."""
+    """The places of one runner's jobs; what a job left is removed before the next begins."""
 
     def __init__(self, wanted: Dict[str, Any]) -> None:
-        """Makes them, without what an earlier runner of the same user left.
+        """Make them, without what an earlier runner of the same user left.
 
         Args:
             wanted: "folder", for input and output, or null if they lie elsewhere; "is_own_user": nobody else is who we
@@ -46,11 +46,11 @@ class Room:
         self.settle()
 
     def settle(self) -> None:
-        """Keeps from now on what lies in shared places: the runner is ready, and has done no job."""
+        """Keep from now on what lies in shared places: the runner is ready, and has done no job."""
         self._kept = {path for place in self._shared for path in ours(place)}
 
     def clear(self, output: Optional[str]) -> None:
-        """Removes what a job left beside its output, which is fetched by the server."""
+        """Remove what a job left beside its output, which is fetched by the server."""
         if self.folder is None:
             return
         for name in os.listdir(self.folder):
@@ -59,7 +59,7 @@ class Room:
                 remove(path)
 
     def renew(self) -> None:
-        """Gives the next job a new HOME, and removes what is ours in shared places.
+        """Give the next job a new HOME, and remove what is ours in shared places.
 
         Raises:
             OSError: another user has taken the name.
@@ -71,7 +71,7 @@ class Room:
         self._remove_ours()
 
     def leave(self) -> None:
-        """Removes everything."""
+        """Remove everything."""
         self._kept, self._quiet = set(), {}
         self.clear(None)
         remove(self.home)
@@ -114,7 +114,7 @@ def names(folder: str) -> List[str]:
 
 
 def make(folder: str) -> None:
-    """Makes a folder that its group may use: the server's, by the set-group-ID bit of the one that it lies in.
+    """Make a folder for its group, the server's: the folder that it lies in has the set-group-ID bit.
 
     That of an earlier runner is as good: its name was told to nobody before it was there, so it cannot be another's.
     """
@@ -128,7 +128,7 @@ def make(folder: str) -> None:
 
 
 def change_of(place: str) -> Optional[int]:
-    """Returns when a folder was last changed; only root can forge it. None: this image has no such place."""
+    """Return when a folder was last changed, which only root can forge. None: there is no such place."""
     try:
         return os.stat(place).st_ctime_ns
     except OSError:
@@ -136,7 +136,7 @@ def change_of(place: str) -> Optional[int]:
 
 
 def is_empty(folder: str) -> bool:
-    """Tells whether this is a folder, not a link to one, in which is nothing, and which its owner can use."""
+    """Tell whether this is an empty folder, no link to one, which its owner can use."""
     try:
         status = os.lstat(folder)
         return status.st_mode == stat.S_IFDIR | 0o700 and not os.listdir(folder)
@@ -145,7 +145,7 @@ def is_empty(folder: str) -> bool:
 
 
 def is_file(path: str) -> bool:
-    """Tells whether this is a regular file, and no link to one."""
+    """Tell whether this is a regular file, and no link to one."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except OSError:
@@ -153,7 +153,7 @@ def is_file(path: str) -> bool:
 
 
 def ours(place: str) -> Set[str]:
-    """Returns the paths in a folder that belong to the user of this process."""
+    """Return the paths in a folder that belong to the user of this process."""
     user = os.geteuid()
     found = set()
     try:

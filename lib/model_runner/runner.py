@@ -46,7 +46,7 @@ if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from model_runner.choice import MODES, Mode, choose
-from model_runner.data import bring, remove, show, take
+from model_runner.data import remove, show, take_output, write_input
 from model_runner.job import decode, encode
 from model_runner.landlock import confine
 from model_runner.logs import log
@@ -60,7 +60,7 @@ NICENESS = 10
 
 
 def answer(mode: Mode, room: Room, request: Dict[str, Any], given: Optional[bytes]) -> bytes:
-    """Has one job done and returns the reply to its request; beside its output, nothing is left in its folder.
+    """Have one job done and return the reply; leave nothing but its output in its folder.
 
     Args:
         given: the input, if it came with the request.
@@ -68,7 +68,7 @@ def answer(mode: Mode, room: Room, request: Dict[str, Any], given: Optional[byte
     started = time.monotonic()
     if given is not None:
         try:
-            bring(request["input"], given)
+            write_input(request["input"], given)
         except OSError as failure:
             remove(request["input"])
             return reply(request, "refused", started, number=failure.errno or errno.EIO)
@@ -79,7 +79,7 @@ def answer(mode: Mode, room: Room, request: Dict[str, Any], given: Optional[byte
     if error is None:
         try:
             if request.get("small_bytes"):
-                content = take(request["output"], request["small_bytes"])
+                content = take_output(request["output"], request["small_bytes"])
             if content is None:
                 show(request["output"])
         except OSError as failure:
@@ -97,7 +97,7 @@ def reply(
     number: Optional[int] = None,
     content: Optional[bytes] = None,
 ) -> bytes:
-    """The message to the server about the end of a job that was `started` then."""
+    """Return the message that tells the server the end of a job that was `started` then."""
     line = (
         '{{"job": {}, "status": "{}", "exit": {}, "error": {}, "seconds": {:.6f}, "errno": {}, "content": {}}}'.format(
             encode(request["job"]),
@@ -113,7 +113,7 @@ def reply(
 
 
 def receive(connection: socket.socket) -> Tuple[Dict[str, Any], Optional[bytes]]:
-    """The next request, and the input that came with it; it is the last that was sent: there is nothing behind it.
+    """Return the next request and its input; nothing follows it, as the server waits for the reply.
 
     Raises:
         EOFError, ConnectionError: the server is gone.
@@ -132,7 +132,7 @@ def receive(connection: socket.socket) -> Tuple[Dict[str, Any], Optional[bytes]]
 
 
 def more(connection: socket.socket) -> bytes:
-    """The next bytes from the server.
+    """Return the next bytes from the server.
 
     Raises:
         EOFError, ConnectionError: it is gone.
@@ -144,7 +144,7 @@ def more(connection: socket.socket) -> bytes:
 
 
 def serve(connection: socket.socket, mode: Mode, room: Room) -> None:
-    """Answers requests until the server is gone."""
+    """Answer requests until the server is gone."""
     try:
         while True:
             mode.attend()
@@ -159,8 +159,8 @@ def serve(connection: socket.socket, mode: Mode, room: Room) -> None:
     room.leave()
 
 
-def give_way() -> None:
-    """Lowers the priority of this process and of the program."""
+def lower_priority() -> None:
+    """Lower the priority of this process and of the program."""
     try:
         os.nice(NICENESS)
     except OSError:
@@ -168,7 +168,7 @@ def give_way() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serves jobs until the connection ends; returns the exit code."""
+    """Serve jobs until the connection ends; return the exit code."""
     if len(arguments) != 2:
         sys.stderr.write("usage: runner.py DESCRIPTOR MANIFEST\n")
         return 2
@@ -183,7 +183,7 @@ def main(arguments: Sequence[str]) -> int:
         wanted = "auto"
     # Ctrl+C goes to the server, which drains. Not ignored: the program would inherit that.
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
-    give_way()
+    lower_priority()
     adopt_orphans()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, int(arguments[0])) as connection:
         connection.set_inheritable(False)
@@ -227,7 +227,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def hide(place: Dict[str, Any]) -> None:
-    """Hides what the server keeps; where that cannot be done, says so."""
+    """Hide what the server keeps; log where that cannot be done."""
     if place["hidden"] is None:
         return
     problem = confine(place["hidden"], *filter(None, [place["folder"]]))

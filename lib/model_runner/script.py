@@ -1,4 +1,4 @@
-"""The life of a script in a process that was not started for it: what `python script.py` does, from `__main__` on."""
+"""A script's life in a process that was not started for it: all that `python script.py` does, from `__main__` on."""
 
 import atexit
 import gc
@@ -11,7 +11,7 @@ from typing import Any, List, Sequence, Set, Tuple
 
 
 def load(script: str) -> types.CodeType:
-    """Makes the script's `__main__`, before anything is imported that may look for it, and returns its code.
+    """Make the script's `__main__`, before anything is imported that may look for it, and return its code.
 
     Raises:
         OSError, SyntaxError, ValueError: it cannot be run.
@@ -34,7 +34,7 @@ def load(script: str) -> types.CodeType:
 
 
 def run(code: types.CodeType) -> int:
-    """Runs the code as `__main__` and returns its exit code; an exception was printed."""
+    """Run the code as `__main__` and return its exit code; an exception was printed."""
     try:
         exec(code, sys.modules["__main__"].__dict__)  # noqa: S102 - it is the model's program  # nosec B102
     except SystemExit as error:
@@ -49,7 +49,7 @@ def run(code: types.CodeType) -> int:
 
 
 def exit_code(value: Any) -> int:
-    """What `sys.exit(value)` ends a process with; a text is printed."""
+    """Return the exit code of `sys.exit(value)`, and print a text."""
     if value is None:
         return 0
     if isinstance(value, int):
@@ -63,7 +63,7 @@ def exit_code(value: Any) -> int:
 
 
 def flush(stream: Any) -> bool:
-    """Flushes a standard stream; False if what was written is lost."""
+    """Flush a standard stream; False if what was written is lost."""
     try:
         stream.flush()
     except (OSError, ValueError, AttributeError):
@@ -72,7 +72,7 @@ def flush(stream: Any) -> bool:
 
 
 def finish(local: Sequence[Any]) -> bool:
-    """What Python does before a process ends; False if output was lost.
+    """Do what Python does before a process ends; False if output was lost.
 
     Args:
         local: the modules of the program's own folder, in the order of their import.
@@ -94,7 +94,7 @@ def finish(local: Sequence[Any]) -> bool:
 
 
 def clear(module: Any) -> None:
-    """Lets go of what a module holds, in the order in which Python does: private names first."""
+    """Let go of what a module holds, in the order in which Python does: private names first."""
     names = [name for name in getattr(module, "__dict__", ()) if name != "__builtins__"]
     private = [name for name in names if name.startswith("_") and not name.startswith("__")]
     for name in (*private, *(name for name in names if name not in private)):
@@ -102,7 +102,7 @@ def clear(module: Any) -> None:
 
 
 def imported(preloaded: Set[str], folder: str) -> Tuple[List[Any], List[str]]:
-    """What the job imported beyond `preloaded`: modules of the program's folder, and names of installed ones."""
+    """Return what the job imported beyond `preloaded`: modules of the program's folder, and names of installed ones."""
     local = []
     installed = []
     for name, module in list(sys.modules.items()):

@@ -1,4 +1,4 @@
-"""The self-test: is `warm` right for this program? Its sample is run in new processes and in forks; all must agree."""
+"""The self-test of mode `warm`: the sample runs in new processes and in forks, and all must agree."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 from model_runner.command import CommandMode
-from model_runner.data import bring, remove
+from model_runner.data import remove, write_input
 from model_runner.logs import log
 from model_runner.process_state import Imports
 from model_runner.room import Room
@@ -28,11 +28,11 @@ RECORD = "self-test.json"
 
 
 class UnprovedError(UnfitError):
-    """Nothing was found out about this program; elsewhere, with a GPU or other settings, the self-test may succeed."""
+    """The self-test came to no result; elsewhere, with a GPU or other settings, it may succeed."""
 
 
 def read_record(manifest: str) -> Dict[str, Any]:
-    """What the self-test in the build has left beside the manifest: "reason", or "imports"; nothing: there was none."""
+    """Read what the build's self-test left beside the manifest: "reason" or "imports"; {} if there was none."""
     try:
         with open(os.path.join(os.path.dirname(manifest), RECORD), encoding="utf-8") as file:
             found = json.load(file)
@@ -45,7 +45,7 @@ class Sample:
     """The sample of the image, run as a job is."""
 
     def __init__(self, path: str, room: Room) -> None:
-        """Runs nothing yet.
+        """Run nothing yet.
 
         Raises:
             UnprovedError: it cannot be read.
@@ -63,16 +63,16 @@ class Sample:
         self._first = None  # type: Optional[bytes]
 
     def left(self) -> float:
-        """Seconds until the self-test must be over."""
+        """Return the seconds until the self-test must be over."""
         return max(0.0, self._deadline - time.monotonic())
 
     def close(self) -> None:
-        """Removes what was made for it."""
+        """Remove what was made for it."""
         if self._own_folder is not None:
             remove(self._own_folder)
 
     def run(self, mode: Any, what: str, seconds: float) -> None:
-        """Runs it once; `what` is how.
+        """Run it once; `what` is how.
 
         Raises:
             UnfitError: the output is not that of the first run.
@@ -81,7 +81,7 @@ class Sample:
         source, target = os.path.join(self._folder, "sample-input"), os.path.join(self._folder, "sample")
         started = time.monotonic()
         try:
-            bring(source, self._content)
+            write_input(source, self._content)
             request = {"job": "self-test", "input": source, "output": target, "timeout": min(seconds, self.left())}
             _, error = mode.run(request)
             output = None if error is not None else digest(target)
@@ -110,7 +110,7 @@ class Sample:
 def prove(
     sample: Sample, cold: CommandMode, start: Callable[[Imports, float], WarmMode], known: Optional[List[str]]
 ) -> WarmMode:
-    """Returns mode `warm`, which gives what new processes give.
+    """Return mode `warm` if it gives what new processes give.
 
     Args:
         start: makes it, of what is to be imported before the first job, within so many seconds.
@@ -138,7 +138,7 @@ def prove(
 
 
 def digest(path: str) -> Optional[bytes]:
-    """A hash of the file that a program wrote; None if it wrote something else."""
+    """Return a hash of the file that a program wrote; None if it wrote something else."""
     found = hashlib.sha256()
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:

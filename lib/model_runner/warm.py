@@ -32,7 +32,7 @@ class Preloaded:
     """One fork server process."""
 
     def __init__(self, script: Script, directory: str, imports: Imports, check: bool) -> None:
-        """Starts it, and waits until no job can write into its memory; `wait` tells when it can be used.
+        """Start it, and wait until no job can write into its memory; `wait` waits until it can be used.
 
         Raises:
             UnfitError: it cannot be used; it was stopped.
@@ -61,7 +61,7 @@ class Preloaded:
         self.send(script=script.path, words=words, imports=imports, check=check)
 
     def wait(self, seconds: float) -> None:
-        """Waits until it can be used.
+        """Wait until it can be used.
 
         Raises:
             UnfitError: it cannot be used; it was stopped.
@@ -86,12 +86,12 @@ class Preloaded:
         return answer
 
     def send(self, descriptors: Sequence[int] = (), **message: Any) -> None:
-        """Sends a message, and descriptors with it."""
+        """Send a message, and descriptors with it."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         self.channel.sendmsg([json.dumps(message).encode("utf-8")], rights)
 
     def receive(self) -> Dict[str, Any]:
-        """The next message.
+        """Return the next message.
 
         Raises:
             EOFError: the process is gone.
@@ -102,7 +102,7 @@ class Preloaded:
         return dict(json.loads(data.decode("utf-8")))
 
     def stop(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self.channel.close()
         kill_group(self._process.pid)
         self._process.wait()
@@ -123,7 +123,7 @@ class WarmMode:
         check: bool,
         seconds: float = START_SECONDS,
     ) -> None:
-        """Prepares the process.
+        """Prepare the process.
 
         Args:
             imports: what the script is known to import; the rest is learned from its first jobs.
@@ -149,7 +149,7 @@ class WarmMode:
         self._running: Optional[int] = None
 
     def run(self, request: Dict[str, Any]) -> Ended:
-        """Runs one job to its end; returns the exit code, if there was one, and the error text, if it failed.
+        """Run one job to its end; return the exit code, if any, and the error text, if it failed.
 
         Raises:
             EOFError: the server is gone.
@@ -193,7 +193,7 @@ class WarmMode:
         return verdict(self._call, request, limits, breach, ended["exit"], job_log.error_tail)
 
     def attend(self) -> None:
-        """Lets a better prepared process take over when it is ready, until the server has something to say."""
+        """Let a better prepared process take over when it is ready, until the server has something to say."""
         self._learn()
         if self._next is None:
             return
@@ -209,7 +209,7 @@ class WarmMode:
             log("runner: goes on without the modules that the last job imported: {}".format(error))
 
     def improve(self, seconds: float) -> bool:
-        """Has a process take over that imported what the last job did; False if there was nothing to learn from it.
+        """Let a process take over that imported what the last job did; False if nothing was new.
 
         Raises:
             UnfitError: that process cannot be used.
@@ -221,26 +221,26 @@ class WarmMode:
         return True
 
     def stop_learning(self) -> None:
-        """From now on the process stays as it is."""
+        """Keep the process as it is from now on."""
         self._lessons = 0
 
     def stop(self) -> None:
-        """Kills the running program and everything in its process group."""
+        """Kill the running program and everything in its process group."""
         if self._running is not None:
             kill_group(self._running)
 
     def leave(self) -> None:
-        """Ends the processes of this mode, for good."""
+        """End the processes of this mode, for good."""
         for pid in self._own():
             kill_group(pid)
         kill_orphans(())
 
     def _own(self) -> List[int]:
-        """The processes of this mode that are no job's."""
+        """Return the processes of this mode that are no job's."""
         return [self._server.pid, *([] if self._next is None else [self._next[0].pid])]
 
     def _learn(self) -> None:
-        """Prepares a process that has imported what the last job did; it takes over when it is ready."""
+        """Prepare a process that has imported what the last job did; it takes over when it is ready."""
         lesson, self._lesson = self._lesson, ()
         if not lesson or self._lessons == 0 or self._next is not None:
             return
@@ -260,7 +260,7 @@ class WarmMode:
 
 
 def has_message(channel: socket.socket) -> bool:
-    """Tells whether something can be received at once."""
+    """Tell whether something can be received at once."""
     try:
         channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:

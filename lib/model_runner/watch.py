@@ -1,4 +1,4 @@
-"""Sees imports while they are done: what they make and ask, and then what they have left."""
+"""Observation of imports: what they create and ask, and what they leave."""
 
 import atexit
 import os
@@ -11,10 +11,10 @@ from model_runner import hazards
 
 
 class Watch:
-    """Sees what is done from its beginning on, until `hazard` is asked for."""
+    """Observes what is imported from its beginning on, until `hazard` is asked for."""
 
     def __init__(self, script: str) -> None:
-        """Begins before anything is imported.
+        """Begin before anything is imported.
 
         Args:
             script: the program's; it is sys.argv, as much as is known of it.
@@ -36,7 +36,7 @@ class Watch:
         sys.argv = self._arguments = Arguments([script])
 
     def stop(self) -> None:
-        """Sees no more; everything is as it was."""
+        """Watch no more, and leave everything as it was."""
         for restore in self._restore:
             restore()
         # By sys, by this object, by the call.
@@ -44,7 +44,7 @@ class Watch:
         sys.argv = [self._script]
 
     def hazard(self) -> Optional[str]:
-        """Why a fork of this process would not be as good as a new process; None if nothing speaks against it."""
+        """Return why a fork of this process would differ from a new one; None if nothing says so."""
         return next(filter(None, self._hazards()), None)
 
     def _hazards(self) -> Iterator[Optional[str]]:

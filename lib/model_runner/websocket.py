@@ -26,7 +26,7 @@ class WebSocket:
     """An open connection."""
 
     def __init__(self, port: int, timeout: float) -> None:
-        """Connects to 127.0.0.1:`port`.
+        """Connect to 127.0.0.1:`port`.
 
         Args:
             timeout: of the opening handshake and of every `send`, seconds.
@@ -46,11 +46,11 @@ class WebSocket:
             raise
 
     def fileno(self) -> int:
-        """The descriptor, for select."""
+        """Return the descriptor, for select."""
         return self._socket.fileno()
 
     def send(self, payload: bytes, kind: int = _TEXT) -> None:
-        """Sends a message: a text in UTF-8, if no other kind is named."""
+        """Send a message: a text in UTF-8, if no other kind is named."""
         size = len(payload)
         if size < 126:
             head = struct.pack("!BB", _FINAL | kind, 0x80 | size)
@@ -61,7 +61,7 @@ class WebSocket:
         self._socket.sendall(head + _MASK + payload)
 
     def receive(self) -> List[str]:
-        """Reads once, without waiting, and returns the messages that are complete; pings are answered.
+        """Read once, without waiting, and return the messages that are complete; pings are answered.
 
         Raises:
             EOFError: the other end closed the connection.
@@ -100,7 +100,7 @@ class WebSocket:
             raise EOFError("the connection was reset") from error
 
     def close(self) -> None:
-        """Closes the connection without ceremony."""
+        """Close the connection without ceremony."""
         self._socket.close()
 
     def _open(self, port: int) -> None:
@@ -120,7 +120,7 @@ class WebSocket:
             raise WebSocketError("it refused the connection")
 
     def _frame(self) -> Optional[Tuple[int, bytes]]:
-        """Takes a frame from the buffer: its first byte and its content; None if there is none."""
+        """Take a frame from the buffer: its first byte and its content; None if there is none."""
         data = self._buffer
         if len(data) < 2:
             return None

@@ -25,7 +25,7 @@ _USAGE = """usage: model-server               serve the model on port 80
 
 
 def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one a command
-    """Runs a command; returns the exit code: 0 well, 1 failed, 2 wrong usage."""
+    """Run a command; return the exit code: 0 well, 1 failed, 2 wrong usage."""
     _restore_environment()
     match arguments:
         case []:
@@ -70,14 +70,14 @@ def _serve() -> int:
 
 
 def _run(source: str, target: str) -> int:
-    from model_server import array, once, settings  # noqa: PLC0415
+    from model_server import array, settings, single_job  # noqa: PLC0415
     from model_server.errors import StartError  # noqa: PLC0415
 
     try:
         chosen, place = array.pick(source, target, os.environ)
         if chosen != source:
             sys.stderr.write(f"model-server: the input is {chosen}\n")
-        return once.run(settings.current(), chosen, place)
+        return single_job.run(settings.current(), chosen, place)
     except StartError as error:
         return _failed(str(error))
 
@@ -146,7 +146,7 @@ def _probe(url: str) -> int:
 
 
 def _runner(arguments: Sequence[str]) -> int:
-    """Runs the runner under this bundle's own Python, in an image that has none."""
+    """Run the runner under this bundle's own Python, in an image that has none."""
     import runpy  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
@@ -156,14 +156,14 @@ def _runner(arguments: Sequence[str]) -> int:
 
 
 def _convert() -> int:
-    """Does a long conversion for the server, which says on standard input what."""
+    """Do a long conversion for the server, which says on standard input what."""
     from model_server import converters  # noqa: PLC0415
 
     return converters.main(sys.stdin.buffer, sys.stdout)
 
 
 def _be(program: str, arguments: Sequence[str]) -> int:
-    """What a container of an image without this server would do with the command that it is given."""
+    """Do what a container without this server would do with its command."""
     try:
         os.execvp(program, list(arguments))  # noqa: S606 - no shell is wanted
     except OSError as error:
@@ -172,7 +172,7 @@ def _be(program: str, arguments: Sequence[str]) -> int:
 
 
 def _restore_environment() -> None:
-    """Undoes what the image and the bundle's boot loader changed in the environment, before the program inherits it."""
+    """Undo what the image and the bundle's boot loader changed in the environment, before the program inherits it."""
     preload.release(os.environ)
     if not getattr(sys, "frozen", False):
         return

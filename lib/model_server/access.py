@@ -1,4 +1,4 @@
-"""API keys: who may use the server, and whose jobs are whose.
+"""API keys: who may use the server, and which jobs a client may see.
 
 A key is known by its digest alone. What a browser holds instead, after the login, is signed by a secret made of the
 key: it ends with its time or with the key, and every server that knows the key knows it.
@@ -24,7 +24,7 @@ _SESSION = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})", re.ASCII)
 
 @dataclass(frozen=True)
 class Holder:
-    """Somebody who has a key. `client` owns the jobs that are sent with it; None: it sees all jobs."""
+    """The holder of a key. `client` owns the jobs sent with it; None: it sees all jobs."""
 
     client: str | None
     digest: bytes = field(repr=False)
@@ -33,7 +33,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Access:
-    """Who gets in, and to what."""
+    """Settings of access control: the keys, and the hosts that the server answers for."""
 
     #: None: no key is needed.
     keys: "Keys | None" = None
@@ -49,7 +49,7 @@ class Keys:
     """The keys that open a server. Any thread may call any method."""
 
     def __init__(self, given: Mapping[str, str], model: str, clock: Callable[[], float] = time.time) -> None:
-        """Takes the keys that the environment gives.
+        """Take the keys that the environment gives.
 
         Args:
             given: variable -> its keys, separated by white space: an old and a new one while they change.
@@ -80,16 +80,16 @@ class Keys:
             raise StartError("wrong settings: " + "; ".join(problems))
 
     def holder_of(self, key: str) -> Holder | None:
-        """Returns whose key it is; how long that takes says nothing about the keys."""
+        """Return the holder of a key, in a time that says nothing about the keys."""
         return _same(_digest(key, b"key"), [(holder.digest, holder) for holder in self._holders])
 
     def session(self, holder: Holder) -> str:
-        """Makes what a browser shows instead of the key, for a while."""
+        """Make a session, which a browser shows for a while instead of the key."""
         expires = int(self._clock()) + SESSION_SECONDS
         return f"{expires}.{self._signature(holder, expires).hex()}"
 
     def holder_of_session(self, text: str) -> Holder | None:
-        """Returns who got this session; None if it is forged, over, or of a key that is no longer ours."""
+        """Return the session's holder; None if it is forged, over, or its key was removed."""
         parts = _SESSION.fullmatch(text)
         if parts is None:
             return None
@@ -111,7 +111,7 @@ def _digest(key: str, purpose: bytes) -> bytes:
 
 
 def _same(shown: bytes, known: list[tuple[bytes, Holder]]) -> Holder | None:
-    """Compares with all of them, also behind the right one."""
+    """Compare with all of them, even after a match: the time must say nothing."""
     found = None
     for digest, holder in known:
         if hmac.compare_digest(digest, shown):

@@ -1,4 +1,4 @@
-"""The n-th of a list: which input a child of an AWS Batch array job takes, and where its result goes.
+"""Input and output of a child of an AWS Batch array job.
 
 `model-dockerize submit` writes the list into the job's parameter `input`, as `list:` and the lines, packed: LZMA (alone
 format) in URL-safe base64. Batch tells a child its place by AWS_BATCH_JOB_ARRAY_INDEX.
@@ -16,7 +16,7 @@ _INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
 
 
 def pick(source: str, target: str, environment: Mapping[str, str]) -> tuple[str, str]:
-    """Input and output of this child; what they are already where `source` is no list.
+    """Return input and output of this child of an array job; unchanged where `source` is no list.
 
     Args:
         target: where `{name}` stands for the input's file name without its suffix.

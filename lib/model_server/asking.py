@@ -1,10 +1,10 @@
-"""What a request must show to a server that has the same environment. `health` uses it: it imports next to nothing."""
+"""The headers of a request to a server with the same environment. `health` uses it: it imports next to nothing."""
 
 from collections.abc import Mapping
 
 
 def headers(environment: Mapping[str, str]) -> dict[str, str]:
-    """Returns an API key, and a host name that the server answers for, where it wants them."""
+    """Return an API key, and a host name that the server answers for, where it wants them."""
     found = {}
     keys = next((value.split() for name, value in sorted(environment.items()) if name.startswith("MODEL_API_KEY")), [])
     if keys and keys[0].isascii():

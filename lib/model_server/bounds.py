@@ -1,4 +1,4 @@
-"""Every bound of what a client may send, hold open or have done; docs/limits.md tells them to users.
+"""Every limit on what a client may send, keep open or have done; docs/limits.md lists them for users.
 
 A request that goes beyond one is refused before the work is done. So no client takes memory, time or room from others.
 """

@@ -1,4 +1,4 @@
-"""Long work on structured data is done by processes of their own, so that no request waits for this one's interpreter.
+"""Worker processes for long conversions, so that no request waits for the server's interpreter.
 
 Python runs one thread of a process at a time, and to read one value of JSON is one step for it, however large the value
 is. A process of its own is also less urgent than the server, and one that takes too much memory is not the server.
@@ -41,7 +41,7 @@ class Converters:
     def do(
         self, function: Callable[Concatenate[Path, P], T], source: Path, /, *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """Calls a function of a module with a file: here if the file is short, else in a process of its own.
+        """Call a function of a module with a file, in a process of its own unless the file is short.
 
         Args:
             function: gives what JSON can hold.
@@ -71,7 +71,7 @@ class Converters:
         return result
 
     def stop(self) -> None:
-        """Ends all of them for good."""
+        """End all of them for good."""
         with self._guard:
             self._is_stopped = True
             for process in self._running:
@@ -103,7 +103,7 @@ def _result(answer: dict[str, Any]) -> Any:
 
 
 def main(request: IO[bytes], answer: IO[str]) -> int:
-    """Does in this process what `Converters.do` asks for; returns the exit code."""
+    """Do in this process what `Converters.do` asks for; return the exit code."""
     os.nice(_NICENESS)
     privileges.harden()
     privileges.die_with_parent()

@@ -1,4 +1,4 @@
-"""The probe of HEALTHCHECK. It runs every few seconds in every container, so it imports next to nothing."""
+"""The command of HEALTHCHECK. It runs every few seconds in every container, so it imports next to nothing."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ _EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - 
 
 
 def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
-    """Asks the server that is bound to `host` for /health; returns None when it is well, else what is wrong."""
+    """Ask the server at `host` for /health; return None when it is well, else what is wrong."""
     host = host.strip("[]")
     headers = {"Host": "localhost", "Connection": "close", **asking.headers(os.environ)}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -1,7 +1,7 @@
 """The one process that stays root: it starts and ends the runners, each as a user of its own.
 
 It is forked off the server before that has heard of anybody and becomes an ordinary user. All that the server can ask
-for is to start the command that was given before at one of its seats, to end all processes of that seat's user, and
+for is to start the command that was given before at one of its slots, to end all processes of that slot's user, and
 to remove the folder of a server that is dead: programs leave things there that only they, or root, can remove.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from model_server import privileges
 from model_server.log import logger
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 
 _MESSAGE_BYTES = 256
 _INSTANCE = re.compile(r"[0-9a-f]{32}")
@@ -31,13 +31,13 @@ class Launcher:
         self._channel = channel
         self._guard = threading.Lock()
 
-    def bury(self, instance_id: str) -> None:
-        """Removes the folder of an instance."""
+    def remove_instance(self, instance_id: str) -> None:
+        """Remove the folder of an instance."""
         with suppress(OSError):  # as far as it can be
-            self.ask(f"bury {instance_id}")
+            self.ask(f"remove {instance_id}")
 
     def ask(self, message: str, descriptors: Sequence[int] = ()) -> None:
-        """Has something done.
+        """Have something done.
 
         Raises:
             OSError: it could not be done.
@@ -54,8 +54,8 @@ class Launcher:
             raise OSError(number, os.strerror(number))
 
 
-class LaunchedSeat:
-    """A seat whose runners are children of the launcher (see `Seat`)."""
+class LaunchedSlot:
+    """A slot whose runners are children of the launcher (see `Slot`)."""
 
     is_own_user = True
 
@@ -64,21 +64,21 @@ class LaunchedSeat:
         self._number = number
 
     def start(self, connection: int) -> None:
-        """See `Seat`."""
+        """See `Slot`."""
         self._launcher.ask(f"start {self._number}", [connection])
 
     def stop(self) -> None:
-        """See `Seat`."""
+        """See `Slot`."""
         with suppress(OSError):  # the launcher is gone, and all that it had started with it
             self._launcher.ask(f"stop {self._number}")
 
 
 def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: Path) -> Launcher:
-    """Forks the process; it ends with this one. No thread may run yet.
+    """Fork the process; it ends with this one. No thread may run yet.
 
     Args:
         command: of every runner.
-        users: of the runners, a seat each.
+        users: of the runners, a slot each.
         instances: where the folders of instances are.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -89,38 +89,38 @@ def launch(command: Sequence[str], users: Sequence[tuple[int, int]], instances: 
                     os.close(descriptor)
             privileges.harden()
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to the server, which drains
-            _serve(theirs, [OwnSeat(command, user=user) for user in users], os.open(instances, os.O_RDONLY))
+            _serve(theirs, [OwnSlot(command, user=user) for user in users], os.open(instances, os.O_RDONLY))
         finally:
             os._exit(0)
     theirs.close()
     return Launcher(ours)
 
 
-def _serve(channel: socket.socket, seats: Sequence[OwnSeat], instances: int) -> None:
-    """Does what it is asked for, until the server is gone; then ends all runners."""
+def _serve(channel: socket.socket, slots: Sequence[OwnSlot], instances: int) -> None:
+    """Do what is asked until the server is gone; then end all runners."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, _MESSAGE_BYTES, 1)
         if not message:
             break
         number = 0
         try:
-            _do(message.decode(), descriptors, seats, instances)
+            _do(message.decode(), descriptors, slots, instances)
         except OSError as error:
             number = error.errno or errno.EIO
         for descriptor in descriptors:
             os.close(descriptor)
         channel.send(str(number).encode())
-    for seat in seats:
-        seat.stop()
+    for slot in slots:
+        slot.stop()
 
 
-def _do(message: str, descriptors: Sequence[int], seats: Sequence[OwnSeat], instances: int) -> None:
+def _do(message: str, descriptors: Sequence[int], slots: Sequence[OwnSlot], instances: int) -> None:
     match message.split():
         case ["start", number]:
-            seats[int(number)].start(descriptors[0])
+            slots[int(number)].start(descriptors[0])
         case ["stop", number]:
-            seats[int(number)].stop()
-        case ["bury", name] if _INSTANCE.fullmatch(name):
+            slots[int(number)].stop()
+        case ["remove", name] if _INSTANCE.fullmatch(name):
             shutil.rmtree(name, ignore_errors=True, dir_fd=instances)
         case _:
             raise OSError(errno.EINVAL, "this is not what a launcher does")

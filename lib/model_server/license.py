@@ -1,4 +1,4 @@
-"""Licence keys: signed tokens that say who may use this model until when.
+"""License keys: signed tokens that say who may use this model until when.
 
 A key is a JSON Web Token (RFC 7519) signed with Ed25519 (RFC 8037, alg EdDSA). Its claims: `model` (name), `name` and
 `email` of the customer, `iat` and `exp`. The publisher's public key is in the image, or in the environment; the private
@@ -50,7 +50,7 @@ class License:
         return f"Licensed To: {self.name} - {self.email}, Expires:{self._until()} (UTC)"
 
     def check(self, now: float) -> None:
-        """Raises LicenseError if it has expired."""
+        """Raise LicenseError if it has expired."""
         if now >= self.expires:
             raise LicenseError(f"the license key expired on {self._until()} (UTC)")
 
@@ -61,12 +61,12 @@ class License:
 
 
 class Licensing:
-    """The licence of one model on one data volume. Any thread may call any method."""
+    """The license of one model on one data volume. Any thread may call any method."""
 
     def __init__(
         self, public_key: str, model: str, folder: Path, given: str = "", clock: Callable[[], float] = time.time
     ) -> None:
-        """Switches licensing on.
+        """Switch licensing on.
 
         Args:
             public_key: of the publisher: 32 bytes, base64url without padding (the `x` of an RFC 8037 key).
@@ -85,7 +85,7 @@ class Licensing:
         self._clock = clock
 
     def apply(self, text: str) -> License:
-        """Accepts a new key and stores it for good.
+        """Accept a new key and store it for good.
 
         Raises:
             LicenseError: tampered with, expired, or for another model; what was stored stays.
@@ -100,7 +100,7 @@ class Licensing:
         return found
 
     def current(self) -> License | None:
-        """The key that is stored, else the one that was given, also an expired one; None when none is ours."""
+        """Return the stored key, else the given one, expired or not; None if neither is for this model."""
         with suppress(OSError, ValueError, LicenseError):
             return self._verify(self._path.read_text(encoding="ascii"))
         with suppress(LicenseError):
@@ -108,7 +108,7 @@ class Licensing:
         return None
 
     def problem(self) -> str | None:
-        """Why no data is processed now, or None."""
+        """Return why no data is processed now, or None."""
         found = self.current()
         if found is None:
             return "this model needs a license key"
@@ -140,7 +140,7 @@ class Licensing:
 
 
 class _Ed25519(Algorithm):
-    """PyJWT's own needs the package cryptography: 12 MB in every image, for one function of libsodium."""
+    """Verification by libsodium: PyJWT's own needs the package cryptography, 12 MB in every image for one function."""
 
     def prepare_key(self, key: bytes) -> VerifyKey:
         return VerifyKey(key)
@@ -165,7 +165,7 @@ class _Ed25519(Algorithm):
 
 
 def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) -> Licensing | None:
-    """Returns the licensing of this image; None: it needs no key.
+    """Return the licensing of this image; None: it needs no key.
 
     What was built into the image counts before all that the environment says, MODEL_MANIFEST too: whoever starts the
     server must not be able to switch licensing off.
@@ -186,7 +186,7 @@ def of_image(model: Manifest, built_in: Path, settings: Settings, folder: Path) 
 
 
 def read_public_key(text: str) -> bytes:
-    """Reads a public key: 32 bytes, base64url without padding.
+    """Read a public key: 32 bytes, base64url without padding.
 
     Raises:
         StartError: it is none.

@@ -1,4 +1,4 @@
-"""One line an event, on standard output: readable, or JSON. Never a user's file name, never a secret."""
+"""The log: one line for each event on standard output, as text or JSON; never a user's file name or a secret."""
 
 import json
 import logging
@@ -9,12 +9,12 @@ logger = logging.getLogger("model_server")
 
 
 def log_job(job_id: str, text: str, *arguments: object) -> None:
-    """Logs what happened to a job."""
+    """Log what happened to a job."""
     logger.info(f"job %s {text}", job_id, *arguments, extra={"job": job_id})
 
 
 def configure(as_json: bool) -> None:
-    """Sends our events, and warnings of the libraries, to standard output."""
+    """Send our events, and warnings of the libraries, to standard output."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonFormatter() if as_json else _Formatter("%(asctime)sZ %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

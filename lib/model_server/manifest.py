@@ -51,7 +51,7 @@ class Manifest:
     runner_mode: str = "auto"
     #: A data file in the working directory, which the program takes as it is; "": there is none.
     sample: str = ""
-    #: Of the publisher of licence keys, 32 bytes in base64url; "": no key is needed.
+    #: Of the publisher of license keys, 32 bytes in base64url; "": no key is needed.
     license_public_key: str = ""
 
 
@@ -61,7 +61,7 @@ _KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode", "sample"
 
 
 def parse(text: str, build_id: str | None = None) -> Manifest:
-    """Reads a manifest from JSON text; `build_id` overrides (and may stand in for) the one in the text.
+    """Read a manifest from JSON text; `build_id` overrides (and may stand in for) the one in the text.
 
     Raises:
         ManifestError: with every problem found.
@@ -96,7 +96,7 @@ def parse(text: str, build_id: str | None = None) -> Manifest:
 
 
 def read(path: Path) -> Manifest:
-    """Reads the manifest file of the image.
+    """Read the manifest file of the image.
 
     Raises:
         ManifestError: it is missing, unreadable or wrong.
@@ -111,7 +111,7 @@ def read(path: Path) -> Manifest:
 
 
 def write(manifest: Manifest, path: Path) -> None:
-    """Writes the manifest file, readable for everyone (the server drops its privileges before a job runs)."""
+    """Write the manifest file, readable for everyone (the server drops its privileges before a job runs)."""
     try:
         path.write_text(json.dumps(_document(manifest), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         path.chmod(0o644)
@@ -120,12 +120,12 @@ def write(manifest: Manifest, path: Path) -> None:
 
 
 def found_file(path: Path) -> Path:
-    """Names the file in which `prepare` notes the program's path for the manifest at `path`, which is written later."""
+    """Return the file in which `prepare` notes the program's path, before the manifest at `path` exists."""
     return path.with_name("found.json")
 
 
 def with_found(manifest: Manifest, path: Path) -> Manifest:
-    """Replaces the command's program by the path that `prepare` noted for the manifest at `path`, if it did.
+    """Replace the command's program by the path that `prepare` noted for the manifest at `path`, if it did.
 
     So the container runs the program that the image was built with, whatever its PATH is.
     """
@@ -136,7 +136,7 @@ def with_found(manifest: Manifest, path: Path) -> Manifest:
 
 
 def _document(manifest: Manifest) -> dict[str, Any]:
-    """The manifest as `parse` reads it."""
+    """Return the manifest as `parse` reads it."""
     document = asdict(manifest)
     del document["input_schema"], document["output_schema"]
     document["schema"] = {
@@ -147,7 +147,7 @@ def _document(manifest: Manifest) -> dict[str, Any]:
 
 
 def _fields(document: Mapping[str, Any], side: str) -> tuple[Field, ...]:
-    """The schema's fields of one side, "input" or "output".
+    """Return the schema's fields of one side, "input" or "output".
 
     Raises:
         ValueError: with every problem found.
@@ -191,7 +191,7 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
 
 
 def _schema_problems(document: Mapping[str, Any]) -> list[str]:
-    """Problems of the schema, in a manifest that is right otherwise."""
+    """Return the schema's problems, in a manifest that is right otherwise."""
     value = document.get("schema", {})
     if not isinstance(value, dict) or not set(value) <= {"input", "output"}:
         return ["'schema' must be an object with 'input' and 'output'"]

@@ -1,4 +1,4 @@
-"""Ends what a runner leaves that is killed itself: its processes become those of this server.
+"""The end of processes that a killed runner leaves: the server adopts and ends them.
 
 A runner that ends by itself does so before (model_runner/processes.py).
 """
@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 0.005
 
 
 class Orphans:
-    """Of a process whose only other children are runners, and what else it enters here."""
+    """Adopted children of a process whose own children are runners, and what else it enters here."""
 
     def __init__(self) -> None:
         #: To start and to end a child is one step each: one that is just being started is no orphan.
@@ -26,15 +26,15 @@ class Orphans:
         self._adopts = False
 
     def adopt(self) -> None:
-        """From now on a descendant whose parent dies becomes a child of this process."""
+        """Make this process the parent of descendants whose parent dies."""
         self._adopts = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
     def enter(self, child: int) -> None:
-        """Knows a child for no orphan; the guard must be held since before it was started."""
+        """Know a child for no orphan; the guard must be held since before it was started."""
         self._known.add(child)
 
     def leave(self, child: int) -> None:
-        """Ends what a child that is over has left."""
+        """End what a child that is over has left."""
         with self.guard:
             self._known.discard(child)
             deadline = time.monotonic() + _SECONDS

@@ -21,7 +21,7 @@ _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
 
 
 def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path) -> None:
-    """Compiles the folder's Python files, lets everyone read the folder, and notes in `found` where the program is.
+    """Compile the folder's Python files, let everyone read the folder, and note in `found` where the program is.
 
     A file that does not compile is no error until the program runs it. What is made or changed keeps its time or takes
     the folder's, so the same folder gives the same layer, also with a new server.
@@ -59,7 +59,7 @@ def prepare(program: str, folder: Path, temporary: Path, found: Path, etc: Path)
 
 
 def find(program: str) -> str | None:
-    """Finds the program on PATH; `python3` if there is no `python`."""
+    """Find the program on PATH; `python3` if there is no `python`."""
     names = ("python", "python3") if program == "python" else (program,)
     return next(filter(None, map(shutil.which, names)), None)
 
@@ -89,7 +89,7 @@ def _compile(python: str, folder: Path) -> None:
 
 
 def _let_read(folder: Path) -> None:
-    """Changes only what others cannot read or run: a changed mode puts the whole file into the layer."""
+    """Change only what others cannot read or run: a changed mode puts the whole file into the layer."""
     for path in _walk(folder):
         mode = path.lstat().st_mode
         is_folder = stat.S_ISDIR(mode)

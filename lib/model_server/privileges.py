@@ -1,4 +1,4 @@
-"""From root to nobody in particular, once the port is bound and the volume is ours."""
+"""Drops root privileges, once the port is bound and the volume is ours."""
 
 import ctypes
 import os
@@ -6,7 +6,7 @@ import signal
 import sys
 
 from model_server.errors import StartError
-from model_server.seats import become
+from model_server.slots import become
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -14,7 +14,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 
 def harden() -> None:
-    """Keeps this process's memory and environment from others of its user, and from all that it starts new privileges.
+    """Hide this process's memory and environment from its user's others; deny new privileges to its children.
 
     No program of ours, or of the model, gets more rights by a file with the set-user-ID bit.
     """
@@ -24,12 +24,12 @@ def harden() -> None:
 
 
 def die_with_parent() -> None:
-    """Has the kernel kill this process when the thread that started it ends."""
+    """Have the kernel kill this process when the thread that started it ends."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def drop(user: tuple[int, int]) -> None:
-    """Makes this process, and all that it starts, uid and gid `user` for good; does nothing unless it is root.
+    """Give this process and its children uid and gid `user` for good; do nothing unless it is root.
 
     Must run before any thread is started. No entry in /etc/passwd is needed.
 

@@ -1,4 +1,4 @@
-"""`model-server probe URL`: is the model at URL right? For a task inside of a network that nobody outside can reach.
+"""`model-server probe URL`: tests the model at URL, for a task in a network that nobody outside can reach.
 
 What to ask comes in MODEL_PROBE, what was found goes to standard output, a JSON object a line after the word `probe`.
 """
@@ -29,7 +29,7 @@ _REPEATS = 2
 
 @dataclass(frozen=True)
 class Question:
-    """What the model must answer. Times in seconds; no `sample`: no job is tried."""
+    """The request to the model and the answer that it must give. Times in seconds; no `sample`: no job is tried."""
 
     build_id: str
     name: str = ""
@@ -41,7 +41,7 @@ class Question:
 
     @classmethod
     def read(cls, text: str) -> "Question":
-        """The other end of what the smoke test writes: base64 of compressed JSON.
+        """Read what the smoke test wrote: base64 of compressed JSON.
 
         Raises:
             ValueError: it is something else.
@@ -55,15 +55,15 @@ class Question:
 
 
 class _WrongError(Exception):
-    """The text says what."""
+    """The model is wrong; the text says how."""
 
 
 class _NotYetError(_WrongError):
-    """It may still come right."""
+    """The model may still come right."""
 
 
 def probe(url: str, question: Question, out: Callable[[str], object]) -> bool:
-    """Asks the model at `url` what `question` says; tells each check to `out`; whether all passed."""
+    """Ask the model at `url` what `question` says, and tell each check to `out`; return whether all passed."""
     passed = True
 
     def say(**facts: Any) -> None:
@@ -106,7 +106,7 @@ class _Test:
 
     @property
     def told(self) -> list[str]:
-        """Tells the results, each once, in base64; none if one is too large for that."""
+        """Return the results, each once, in base64; none if one is too large for that."""
         different = list(dict.fromkeys(self._results))
         is_small = max(map(len, different), default=0) <= MOST_BYTES
         return [base64.b64encode(result).decode() for result in different] if is_small else []

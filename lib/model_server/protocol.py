@@ -21,7 +21,7 @@ class Connections:
     """Makes a Protocol for each connection, and ends those that take more than their share."""
 
     def __init__(self, most: int | None = None) -> None:
-        """At most `most` connections are open at a time; None: as many as the process may have."""
+        """Allow at most `most` open connections; None: as many as the process may have."""
         own = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - bounds.OWN_DESCRIPTORS
         self._most = max(1, min(bounds.CONNECTIONS, own)) if most is None else most
         self._open: set[Protocol] = set()
@@ -39,7 +39,7 @@ class Connections:
         return Protocol(self, config, server_state, app_state, _loop)
 
     def enter(self, connection: "Protocol") -> bool:
-        """Takes a new connection, for which another may have to go; False if there is no place for it."""
+        """Take a new connection, perhaps in place of another; False if there is no place for it."""
         while len(self._open) >= self._most and self._waiting:
             victim = next(iter(self._waiting))
             self.leave(victim)
@@ -53,17 +53,17 @@ class Connections:
         return True
 
     def leave(self, connection: "Protocol") -> None:
-        """Forgets a connection that is closed."""
+        """Forget a connection that is closed."""
         self._open.discard(connection)
         self._waiting.pop(connection, None)
 
     def wait(self, connection: "Protocol") -> None:
-        """From now on it waits for its client."""
+        """Note that the server waits for this connection's client."""
         self._waiting.pop(connection, None)
         self._waiting[connection] = None
 
     def work(self, connection: "Protocol") -> None:
-        """From now on its client waits for us."""
+        """Note that this connection's client waits for the server."""
         self._waiting.pop(connection, None)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -140,7 +140,7 @@ class Protocol(HttpToolsProtocol):
                 self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Keeps our end open as long as an answer is due: the client has said all and listens."""
+        """Keep our end open as long as an answer is due: the client has said all and listens."""
         if self.cycle is None or self.cycle.response_complete or self._in_head or self._in_body:
             return False
         self.cycle.keep_alive = False
@@ -213,7 +213,7 @@ class Protocol(HttpToolsProtocol):
         super().resume_writing()
 
     def look(self, now: float) -> None:
-        """Ends the connection if its client is too slow."""
+        """End the connection if its client is too slow."""
         if self._unread_due == math.inf and self.transport.is_closing():
             self._unread_due = now + bounds.UNREAD_SECONDS  # something of the answer is still to be read
         answered = self.cycle is not None and self.cycle.response_complete
@@ -232,7 +232,7 @@ class Protocol(HttpToolsProtocol):
                 self.transport.close()
 
     def refuse(self, status: HTTPStatus) -> None:
-        """Answers what is no request for the application, behind the answers that are still due, and hangs up."""
+        """Answer what is no request for the application, behind the answers that are still due, and hang up."""
         if self._is_over:
             return
         self._is_over = True
@@ -249,7 +249,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _without_offer(self) -> bytes:
-        """The head of the request that made an offer, without it, for a new parser: the old one knows of no body."""
+        """Return a request's head without its offer, for a new parser: the old one expects no body."""
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         lines = [method + b" " + self.url + b" HTTP/" + version]
         for name, value in self.headers:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from model_server.runner_line import Line, receive
-from model_server.seats import Seat
+from model_server.slots import Slot
 
 #: Until the runner's self-test is over (model_runner/self_test.py), with time to spare.
 _PREPARE_SECONDS = 240.0
@@ -32,7 +32,7 @@ class RunnerDiedError(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. `error` is None for a success; `seconds` is the program's running time."""
+    """The end of a job. `error` is None for a success; `seconds` is the program's running time."""
 
     error: str | None
     seconds: float
@@ -43,11 +43,11 @@ class Outcome:
 
 
 class RunnerClient:
-    """One runner process, started when it is needed and again after it died, for one job at a time."""
+    """One runner process for one job at a time, started when needed and after it died."""
 
     def __init__(
         self,
-        seat: Seat,
+        slot: Slot,
         *,
         memory_mib: int = 0,
         output_bytes: int = 0,
@@ -55,23 +55,23 @@ class RunnerClient:
         folder: Path | None = None,
         hidden: Path | None = None,
     ) -> None:
-        """Starts nothing yet.
+        """Start nothing yet.
 
         Args:
-            seat: where the runner is started.
+            slot: where the runner is started.
             memory_mib: what a job's processes may hold in memory; 0 is no limit.
             output_bytes: how large a job's output may be; 0 is no limit.
             small_bytes: an output up to this size comes with the outcome of its job.
             folder: the runner makes it, for input and output of its jobs; None: they lie elsewhere.
             hidden: a folder in which the program must see nothing but that one.
         """
-        self._seat = seat
+        self._slot = slot
         #: Where input and output of the jobs lie.
         self.folder = "" if folder is None else str(folder)
         self._place: dict[str, Any] = {
             "folder": self.folder or None,
             "hidden": None if hidden is None else str(hidden),
-            "is_own_user": seat.is_own_user,
+            "is_own_user": slot.is_own_user,
         }
         self._limits = f'"memory_mib": {memory_mib}, "output_bytes": {output_bytes}, "small_bytes": {small_bytes}'
         self._guard = threading.RLock()  # `stop` may come from a signal handler in the midst of `run`
@@ -87,7 +87,7 @@ class RunnerClient:
         self.record: dict[str, Any] | None = None
 
     def prepare(self) -> None:
-        """Starts the runner, so that the first job need not wait for it.
+        """Start the runner, so that the first job need not wait for it.
 
         Raises:
             RunnerDiedError: it did not start.
@@ -97,7 +97,7 @@ class RunnerClient:
             self._ready()
 
     def run(self, job_id: str, input_path: Path, output_path: Path, timeout: float) -> Outcome:
-        """Has the program turn `input_path` into `output_path`.
+        """Have the program turn `input_path` into `output_path`.
 
         Raises:
             RunnerDiedError: nothing is known about the job; it may be run again.
@@ -114,7 +114,7 @@ class RunnerClient:
                 raise RunnerDiedError(_DIED) from error
 
     async def ready(self) -> None:
-        """Makes sure that there is a runner, and with it the folder of its jobs, without what earlier ones left there.
+        """Make sure of a runner and its jobs' folder, empty of earlier files.
 
         Raises:
             RunnerDiedError, OSError: as `prepare`.
@@ -125,7 +125,7 @@ class RunnerClient:
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> Outcome:
-        """As `run`, for a coroutine: no thread waits while the program works. A small output comes with the outcome.
+        """Do what `run` does, in a coroutine; a small output comes with the outcome.
 
         Args:
             job_id: for the log.
@@ -161,7 +161,7 @@ class RunnerClient:
         return outcome
 
     async def _connect(self) -> Line:
-        """Starts the runner; its connection is the running loop's from now on.
+        """Start the runner; its connection is the running loop's from now on.
 
         Raises:
             RunnerDiedError, OSError: as `run`.
@@ -183,7 +183,7 @@ class RunnerClient:
         return f"{{{texts}, {numbers}}}\n".encode() + (content or b"")
 
     def stop(self) -> None:
-        """Ends the runner and the program that it runs, if any; may be called from any thread."""
+        """End the runner and the program that it runs, if any; may be called from any thread."""
         with self._guard:
             is_running, self._is_running = self._is_running, False
             line, self._line = self._line, None
@@ -196,16 +196,16 @@ class RunnerClient:
         if line is not None:
             line.hang_up()
         if is_running:
-            self._seat.stop()
+            self._slot.stop()
 
     def close(self) -> None:
-        """As `stop`, for good: no runner is started any more, and one that is just being started is ended."""
+        """Stop the runner for good, even one that is just starting."""
         self._closed = True
         self.stop()
 
     @contextmanager
     def _using(self) -> Iterator[None]:
-        """While the block runs, only its own thread closes the connection.
+        """Let only this block's thread close the connection.
 
         A thread that is about to read holds no more than the number of the descriptor. Closed by another thread, the
         number is at once that of another connection, and the reader waits for an answer on that one.
@@ -251,7 +251,7 @@ class RunnerClient:
         return connection
 
     def _start(self) -> socket.socket:
-        """Starts the runner; returns the connection to it.
+        """Start the runner; return the connection to it.
 
         Raises:
             RunnerDiedError: it cannot be started.
@@ -260,7 +260,7 @@ class RunnerClient:
         connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             try:
-                self._seat.start(theirs.fileno())
+                self._slot.start(theirs.fileno())
             except OSError as error:
                 connection.close()
                 raise RunnerDiedError(f"the runner could not be started: {error}") from error
@@ -270,7 +270,7 @@ class RunnerClient:
 
 
 def _is_open(connection: socket.socket) -> bool:
-    """Tells whether the runner is still there; it says nothing between two jobs."""
+    """Tell whether the runner is still there; it says nothing between two jobs."""
     try:
         connection.settimeout(0)
         return connection.recv(1, socket.MSG_PEEK) != b""
@@ -289,7 +289,7 @@ def _outcome(reply: dict[str, Any], content: bytes | None, job_id: str) -> Outco
 def runner_command(
     program: Sequence[str], manifest: Path, which: Callable[[str], str | None] = shutil.which
 ) -> list[str]:
-    """Returns the argv of the runner, with "{connection}" where the descriptor of its connection goes.
+    """Return the argv of the runner, with "{connection}" where the descriptor of its connection goes.
 
     The interpreter is the model's own: that of its command if it is a Python one, else the image's `python3` or
     `python`. An image without any Python (a compiled model) gets the server's.

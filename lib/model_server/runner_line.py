@@ -20,7 +20,7 @@ class Line:
     """
 
     def __init__(self, connection: socket.socket) -> None:
-        """Takes the connection over.
+        """Take the connection over.
 
         Raises:
             OSError: it is closed.
@@ -36,7 +36,7 @@ class Line:
         self._loop.add_reader(connection, self._listen)
 
     async def ask(self, request: bytes, seconds: float) -> Message:
-        """Sends a request and waits for the answer to it.
+        """Send a request and wait for the answer to it.
 
         Raises:
             OSError, ValueError: there is none.
@@ -55,7 +55,7 @@ class Line:
             self._answer = None
 
     def hang_up(self) -> None:
-        """Ends the connection; who waits for an answer gets none. From any thread."""
+        """End the connection; who waits for an answer gets none. From any thread."""
         with self._guard, suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
 
@@ -86,7 +86,7 @@ class Line:
 
 
 def receive(connection: socket.socket) -> Message:
-    """The next message of the runner, which sends one at a time.
+    """Return the runner's next message.
 
     Raises:
         OSError, ValueError: there is none.
@@ -101,7 +101,7 @@ def receive(connection: socket.socket) -> Message:
 
 
 def whole(data: bytes) -> Message | None:
-    """The message that `data` is, and the content that came with it; None as long as it is not whole.
+    """Return the message in `data` and its content; None while it is incomplete.
 
     Raises:
         ValueError: it is none.

@@ -48,7 +48,7 @@ class Keys:
 
 
 def fetch(url: str, to: Path, environment: Mapping[str, str] = os.environ, sleep: Sleep = time.sleep) -> None:
-    """Writes the object `url` (s3://BUCKET/KEY) to the new file `to`.
+    """Write the object `url` (s3://BUCKET/KEY) to the new file `to`.
 
     Raises:
         StartError: it is not there, not allowed, or S3 cannot be reached.
@@ -65,7 +65,7 @@ def fetch(url: str, to: Path, environment: Mapping[str, str] = os.environ, sleep
 def store(
     file: BufferedReader, url: str, environment: Mapping[str, str] = os.environ, sleep: Sleep = time.sleep
 ) -> None:
-    """Makes the rest of `file` the object `url`, whole or not at all.
+    """Make the rest of `file` the object `url`, whole or not at all.
 
     Raises:
         StartError: it is too large, not allowed, or S3 cannot be reached.
@@ -77,14 +77,14 @@ def store(
 
 
 def check(url: str) -> None:
-    """Raises StartError unless `url` is s3://BUCKET/KEY."""
+    """Raise StartError unless `url` is s3://BUCKET/KEY."""
     _split(url)
 
 
 def signed(
     method: str, url: httpx.URL, region: str, keys: Keys, digest: str, now: datetime, size: int | None = None
 ) -> dict[str, str]:
-    """The headers of a request for `url` whose body has the SHA-256 `digest`. Pure."""
+    """Return the headers of a request for `url` whose body has the SHA-256 `digest`. Pure."""
     stamp, day = f"{now:%Y%m%dT%H%M%SZ}", f"{now:%Y%m%d}"
     headers = {"host": url.netloc.decode(), "x-amz-content-sha256": digest, "x-amz-date": stamp}
     if keys.token:
@@ -104,7 +104,7 @@ def signed(
 
 
 def address(bucket: str, key: str, region: str, environment: Mapping[str, str]) -> httpx.URL:
-    """Where the object is asked for. Pure."""
+    """Return the object's URL. Pure."""
     path = quote(key, safe="/-_.~")
     endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
     if endpoint:
@@ -203,7 +203,7 @@ def _token(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _local(url: str, headers: Mapping[str, str]) -> dict[str, str]:
-    """What the container's own agent says; no proxy stands between."""
+    """Ask the container's own agent, past any proxy."""
     with httpx.Client(trust_env=False, timeout=5) as client:
         found: dict[str, str] = client.get(url, headers=headers).raise_for_status().json()
         return found

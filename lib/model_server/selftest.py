@@ -1,4 +1,4 @@
-"""What is found out about the model while its image is built: whether it passes its tests, and how it may be run.
+"""Self-tests while the image is built: does the model pass its tests, and which runner mode is right?
 
 A model that fails a test of `gravityai-build.json` gets no image. The runner's self-test, whether forks give what new
 processes give, leaves a record in the image, so that its containers need not begin anew.
@@ -15,8 +15,8 @@ from model_server import manifest, privileges
 from model_server.errors import StartError
 from model_server.manifest import Manifest
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
-from model_server.seats import OwnSeat, lend
 from model_server.settings import Settings
+from model_server.slots import OwnSlot, lend
 from model_server.tabular import convert, mime
 from model_server.tabular.problems import DataError
 
@@ -35,7 +35,7 @@ class Test:
 
 
 def parse(text: str) -> tuple[Test, ...]:
-    """Reads the tests from JSON: a list of `{"input", "expected"}`.
+    """Read the tests from JSON: a list of `{"input", "expected"}`.
 
     Raises:
         StartError: they are not that.
@@ -47,11 +47,11 @@ def parse(text: str) -> tuple[Test, ...]:
 
 
 def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
-    """Runs all tests, by the user that the program will be, and returns what failed: a text each, by input."""
+    """Run all tests as the program's user, and return a text for each that failed, by input."""
     model = manifest.read(settings.manifest)
     user = settings.user_apart
     privileges.harden()
-    runner = RunnerClient(OwnSeat(runner_command(model.command, settings.manifest), user=user))
+    runner = RunnerClient(OwnSlot(runner_command(model.command, settings.manifest), user=user))
     failures: list[str] = []
     with tempfile.TemporaryDirectory(prefix="selftest-", dir="/tmp") as folder:
         if user is not None:
@@ -70,7 +70,7 @@ def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
 
 
 def _keep(runner: RunnerClient, manifest_path: Path) -> None:
-    """Writes what the runner's self-test has found.
+    """Write what the runner's self-test has found.
 
     Raises:
         StartError: it cannot be written.
@@ -104,7 +104,7 @@ def _run(model: Manifest, runner: RunnerClient, test: Test, output: Path) -> str
 
 
 def _difference(given: bytes, expected: bytes, name: str) -> str | None:
-    """Where the result leaves its reference, None if they are the same bytes."""
+    """Return where the result leaves its reference, None if they are the same bytes."""
     if given == expected:
         return None
     at = next((index for index, pair in enumerate(zip(given, expected, strict=False)) if pair[0] != pair[1]), None)

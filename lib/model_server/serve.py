@@ -25,22 +25,22 @@ from model_server.api.disk import Space
 from model_server.api.services import Services
 from model_server.converters import Converters
 from model_server.errors import StartError
-from model_server.jobs import alone, database, instance
-from model_server.jobs.callbacks import Courier
-from model_server.jobs.heart import Heart
+from model_server.jobs import database, exclusive_lock, instance
+from model_server.jobs.callbacks import CallbackSender
+from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
 from model_server.jobs.worker import Worker, Workers
-from model_server.launcher import LaunchedSeat, Launcher, launch
+from model_server.launcher import LaunchedSlot, Launcher, launch
 from model_server.log import logger
 from model_server.manifest import Manifest
 from model_server.metrics import Metrics
 from model_server.orphans import ORPHANS
 from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.seats import OwnSeat, Seat, may
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
+from model_server.slots import OwnSlot, Slot, may
 from model_server.volume import Volume
 
 _BACKLOG = 2048
@@ -52,7 +52,7 @@ _LAST_SECONDS = 3
 
 
 def serve(settings: Settings) -> int:
-    """Runs the server until it is told to stop; returns the exit code.
+    """Run the server until it is told to stop; return the exit code.
 
     Raises:
         StartError: it could not start; nothing was left behind.
@@ -74,15 +74,15 @@ def serve(settings: Settings) -> int:
     privileges.drop(settings.user)
     volume.check(data)
     if launcher is not None:
-        seats: list[Seat] = [LaunchedSeat(launcher, number) for number in range(settings.workers)]
-        return _run(settings, model, access, data, listener, seats, launcher.bury)
+        slots: list[Slot] = [LaunchedSlot(launcher, number) for number in range(settings.workers)]
+        return _run(settings, model, access, data, listener, slots, launcher.remove_instance)
     ORPHANS.adopt()
-    own = [OwnSeat(command) for _ in range(settings.workers)]
+    own = [OwnSlot(command) for _ in range(settings.workers)]
     return _run(settings, model, access, data, listener, own, instance.remover(data.instances))
 
 
 def _launcher(settings: Settings, command: Sequence[str], data: Volume) -> Launcher:
-    """Makes the program another user than the server.
+    """Start the launcher, which makes the program another user than the server.
 
     Raises:
         StartError: its folder would lie where it may not go.
@@ -102,23 +102,23 @@ def _run(
     access: Access,
     data: Volume,
     listener: socket.socket,
-    seats: Sequence[Seat],
+    slots: Sequence[Slot],
     remove: instance.Remove,
 ) -> int:
     on_network = _MOUNTS.exists() and volume.is_on_network(data.root, _MOUNTS.read_text(encoding="utf-8"))
     tempfile.tempdir = "/tmp"  # noqa: S108 - the only place that is promised to be writable
     licensing = license.of_image(model, DEFAULT_MANIFEST, settings, data.root)
-    only = alone.claim(data.root) if on_network and not settings.queue_url else None
+    lock = exclusive_lock.acquire(data.root) if on_network and not settings.queue_url else None
     engine = (
         database.open_postgres(settings.queue_url)
         if settings.queue_url
         else database.open_sqlite(data.database, on_network)
     )
     store = Store(data, Queue(engine, model.name, settings.max_attempts))
-    heart = Heart(store, settings.lease_seconds)
+    heartbeat = Heartbeat(store, settings.lease_seconds)
     metrics = Metrics(model.name, model.version, model.build_id)
-    me = instance.enter(data.instances)
-    locks_reach = not on_network or only is not None
+    me = instance.register(data.instances)
+    locks_reach = not on_network or lock is not None
     keeper = Housekeeper(store, data, _retention(settings, model), locks_reach, remove)
     keeper.take_over()
     limits = settings.limits_of(model)
@@ -128,21 +128,21 @@ def _run(
             Worker(
                 store,
                 RunnerClient(
-                    seat,
+                    slot,
                     memory_mib=limits.memory_mib,
                     output_bytes=limits.output_bytes,
                     small_bytes=SMALL_BYTES,
                     folder=me.work / uuid.uuid4().hex,
                     hidden=data.root,
                 ),
-                heart,
+                heartbeat,
                 metrics,
                 owner=me.id,
                 timeout_seconds=limits.timeout_seconds,
                 lease_seconds=settings.lease_seconds,
                 prepare=partial(data_of_jobs.prepare, manifest=model, converters=converters),
             )
-            for seat in seats
+            for slot in slots
         ],
         converters,
     )
@@ -177,38 +177,38 @@ def _run(
     logger.info(
         "%s %s (build %s, server %s) on port %d; data in %s, journal %s; workers: %d; program: %s",
         *(model.name, model.version, model.build_id, __version__, settings.port),
-        *(data.root, database.journal_mode(engine), settings.workers, _whose(seats, settings)),
+        *(data.root, database.journal_mode(engine), settings.workers, _whose(slots, settings)),
     )
-    courier = Courier(store, envelope.of_job, settings.callback_hosts)
-    for thread in (heart, keeper, courier):
+    sender = CallbackSender(store, envelope.of_job, settings.callback_hosts)
+    for thread in (heartbeat, keeper, sender):
         thread.start()
     server = _Server(config, workers, settings.drain_seconds)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # Python's own has four more threads than there are processors: slow uploads would keep workers from theirs.
         runner.get_loop().set_default_executor(ThreadPoolExecutor(settings.workers + _THREADS))
         workers.start(runner.get_loop())
-        if only is not None:
-            only.keep(server.stop_at_once)
+        if lock is not None:
+            lock.keep(server.stop_at_once)
         runner.run(server.serve(sockets=[listener]))
-    courier.stop()
-    courier.join(1)  # what it had recorded behind the end of the queue, it would wait for for ever
+    sender.stop()
+    sender.join(1)  # what it had recorded behind the end of the queue, it would wait for forever
     left = store.queue.abandon_all(me.id)
     store.queue.close()
-    me.leave(remove)
+    me.unregister(remove)
     engine.dispose()
-    if only is not None:
-        only.leave()
+    if lock is not None:
+        lock.release()
     logger.info("stopped%s", f"; {left} job(s) given back unfinished" if left else "")
     return 0
 
 
-def _whose(seats: Sequence[Seat], settings: Settings) -> str:
-    """Says whose user the program is."""
-    return f"user {settings.program_user[0]}" if seats[0].is_own_user else "the server's own user"
+def _whose(slots: Sequence[Slot], settings: Settings) -> str:
+    """Return the words for the program's user."""
+    return f"user {settings.program_user[0]}" if slots[0].is_own_user else "the server's own user"
 
 
 class _Server(uvicorn.Server):
-    """On SIGTERM: no new job is started, running ones are let end while status is still answered, then it stops."""
+    """On SIGTERM, starts no new job, lets running ones end while status is still answered, then stops."""
 
     def __init__(self, config: uvicorn.Config, workers: Workers, drain_seconds: float) -> None:
         super().__init__(config)
@@ -220,7 +220,7 @@ class _Server(uvicorn.Server):
             threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
     def stop_at_once(self) -> None:
-        """Stops without a drain: the data directory is another server's by now."""
+        """Stop without a drain: the data directory is another server's by now."""
         self._workers.drain(0)
         self.should_exit = True
 
@@ -271,7 +271,7 @@ def _data_directory(settings: Settings) -> Path:
 
 
 def _retention(settings: Settings, model: Manifest) -> Retention:
-    """The environment's word, else the manifest's."""
+    """Return the retention that the environment names, else the manifest's."""
     limits = model.limits
     days = limits.retention_days or None if settings.retention_days is None else settings.retention_days
     return Retention(

@@ -1,4 +1,4 @@
-"""What the environment of the container may change."""
+"""The server's settings, from the container's environment."""
 
 import os
 import re
@@ -25,7 +25,7 @@ D = TypeVar("D", int, float, None)
 
 @dataclass(frozen=True)
 class Settings:
-    """How this server runs. Seconds where not said otherwise."""
+    """Settings of this server. Seconds where not said otherwise."""
 
     manifest: Path
     host: str
@@ -51,9 +51,9 @@ class Settings:
     #: Room that a new job must leave on the volume, bytes.
     free_bytes: int
     callback_hosts: tuple[str, ...]
-    #: Of the publisher of licence keys; "": the manifest's.
+    #: Of the publisher of license keys; "": the manifest's.
     license_public_key: str
-    #: A licence key that counts where the volume has none; "": none.
+    #: A license key that counts where the volume has none; "": none.
     license_key: str = field(repr=False)
     #: Variable -> its API keys; empty: no key is needed.
     api_keys: Mapping[str, str] = field(repr=False)
@@ -69,17 +69,17 @@ class Settings:
 
     @property
     def program_users(self) -> list[tuple[int, int]]:
-        """Of each worker's program, where this container is started as root."""
+        """Return the users of the workers' programs, where this container is started as root."""
         uid, gid = self.program_user
         return [(uid + number, gid) for number in range(self.workers)]
 
     @property
     def user_apart(self) -> tuple[int, int] | None:
-        """Of the first program's, where it is another user than this process; root alone can arrange that."""
+        """Return the first program's user where it is not this process's; only root can arrange that."""
         return self.program_user if os.geteuid() == 0 and self.user[0] != 0 else None
 
     def limits_of(self, model: Manifest) -> Limits:
-        """The limits of this model's jobs."""
+        """Return the limits of this model's jobs."""
         own = {
             "timeout_seconds": self.job_seconds,
             "memory_mib": self.job_memory_mib,
@@ -89,7 +89,7 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Reads the settings; an empty variable counts as absent.
+    """Read the settings; an empty variable counts as absent.
 
     Raises:
         StartError: names every variable that is wrong.
@@ -168,12 +168,12 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def current() -> Settings:
-    """The settings of this process."""
+    """Return the settings of this process."""
     return from_environment(os.environ)
 
 
 def forget_secrets(environment: MutableMapping[str, str]) -> None:
-    """Takes out what is none of the program's business: it inherits the rest."""
+    """Take out what is none of the program's business: it inherits the rest."""
     for name in list(environment):
         if name in _SECRETS or name.startswith(access.PREFIX):
             del environment[name]

@@ -1,4 +1,4 @@
-"""The data directory: who owns it, what lies where in it."""
+"""The data directory: its owner and its layout."""
 
 import errno
 import json
@@ -32,22 +32,22 @@ class Volume:
 
     @property
     def inputs(self) -> Path:
-        """Data files as they were sent, one a job, named by its id."""
+        """Return the folder of data files as they were sent, one for each job, named by its id."""
         return self.root / "inputs"
 
     @property
     def results(self) -> Path:
-        """Published results, named `<job id>-<fencing token>`."""
+        """Return the folder of published results, named `<job id>-<fencing token>`."""
         return self.root / "results"
 
     @property
     def instances(self) -> Path:
-        """One folder a running server: what dies with it."""
+        """Return the folder that holds one folder for each running server, with what dies with it."""
         return self.root / "instances"
 
 
 def prepare(root: Path) -> None:
-    """Makes the data directory of an image, open to any user that the container may be run as.
+    """Make the data directory of an image, open to any user that the container may be run as.
 
     A new named volume takes over the owner and the mode of this directory.
     """
@@ -59,7 +59,7 @@ def prepare(root: Path) -> None:
 
 
 def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
-    """Makes the directory `root` the volume of `model`, or finds that it is already.
+    """Make the directory `root` the volume of `model`, or find that it is already.
 
     A volume of another model is refused before anything in it is touched.
 
@@ -86,7 +86,7 @@ def claim(root: Path, model: str, owner: tuple[int, int] | None) -> Volume:
 
 
 def is_read_only(root: Path) -> bool:
-    """Tells whether `root` lies on a file system that is mounted read-only."""
+    """Tell whether `root` lies on a file system that is mounted read-only."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=root):
@@ -96,7 +96,7 @@ def is_read_only(root: Path) -> bool:
 
 
 def check(volume: Volume) -> None:
-    """Finds out whether this process can keep jobs on the volume.
+    """Find out whether this process can keep jobs on the volume.
 
     Raises:
         VolumeError: it cannot; the text says where.
@@ -114,7 +114,7 @@ def check(volume: Volume) -> None:
 
 
 def is_owned(root: Path, model: str) -> bool:
-    """Tells whether the volume is still that of `model`: another may be mounted there by now."""
+    """Tell whether the volume is still that of `model`: another may be mounted there by now."""
     try:
         return bool(json.loads((root / _MARKER).read_text(encoding="utf-8"))["model"] == model)
     except (OSError, ValueError, KeyError, TypeError):
@@ -122,12 +122,12 @@ def is_owned(root: Path, model: str) -> bool:
 
 
 def is_mounted(path: Path, mountinfo: str) -> bool:
-    """Tells whether a volume is mounted at `path`, by the text of /proc/self/mountinfo (man 5 proc)."""
+    """Tell whether a volume is mounted at `path`, by the text of /proc/self/mountinfo (man 5 proc)."""
     return any(point == path.resolve() for point, _ in _mounts(mountinfo))
 
 
 def is_on_network(path: Path, mountinfo: str) -> bool:
-    """Tells whether `path` lies on a network file system, by the text of /proc/self/mountinfo (man 5 proc)."""
+    """Tell whether `path` lies on a network file system, by the text of /proc/self/mountinfo (man 5 proc)."""
     resolved = path.resolve()
     best, kind = -1, ""
     for point, found in _mounts(mountinfo):
@@ -137,7 +137,7 @@ def is_on_network(path: Path, mountinfo: str) -> bool:
 
 
 def _mounts(mountinfo: str) -> Iterator[tuple[Path, str]]:
-    """Holds where something is mounted, and the kind of its file system."""
+    """Yield the mount points, each with its kind of file system."""
     for line in mountinfo.splitlines():
         left, separator, right = line.partition(" - ")
         fields = left.split()
@@ -151,7 +151,7 @@ def _unusable(place: Path, error: OSError) -> VolumeError:
 
 
 def _mark(root: Path, model: str) -> None:
-    """Leaves the marker file, or compares the one that is there."""
+    """Leave the marker file, or compare the one that is there."""
     marker = root / _MARKER
     if not marker.exists():
         with tempfile.NamedTemporaryFile("w", dir=root, encoding="utf-8", delete=False) as file:
@@ -181,7 +181,7 @@ def _mark(root: Path, model: str) -> None:
 
 
 def _shut(volume: Volume) -> None:
-    """Closes to others what is ours: programs are other users, who only pass by to their own folders."""
+    """Close to others what is ours: programs are other users, who only pass by to their own folders."""
     modes = {volume.root: 0o711, volume.inputs: 0o700, volume.results: 0o700, volume.instances: 0o711}
     modes |= {path: 0o600 for path in volume.root.iterdir() if path.name != _MARKER and _is_file(path)}
     for path, mode in modes.items():
@@ -197,7 +197,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _give(root: Path, owner: tuple[int, int]) -> None:
-    """Gives what lies in `root` to `owner`; the marker last, so that an interrupted start does it again."""
+    """Give what lies in `root` to `owner`; the marker last, so that an interrupted start does it again."""
     uid, gid = owner
     marker = root / _MARKER
     status = marker.stat()

@@ -2,7 +2,7 @@
 """Puts base images into the engine: `base_image.py ensure python:3.13-slim-trixie [...]`.
 
 A registry is asked first. Where none can be reached, a stand-in is made (stand_in.py): the same Debian release and
-Python version, under the same name, labelled as what it is.
+Python version, under the same name, labeled as what it is.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def present(image: str) -> bool:
 
 
 def ensure(image: str) -> str:
-    """Makes sure that the engine has this image: it is there, or pulled, or a stand-in is made.
+    """Make sure that the engine has this image: it is there, or pulled, or a stand-in is made.
 
     Args:
         image: such as python:3.13-slim-trixie.
@@ -102,7 +102,7 @@ def ensure(image: str) -> str:
 
 
 def make_stand_in(image: str, recipe: Recipe, machine: str = "") -> None:
-    """Makes `image` of a Debian release's own packages.
+    """Make `image` of a Debian release's own packages.
 
     Args:
         image: the name that the engine then knows it by.

@@ -31,7 +31,7 @@ PROGRAM_DIRS = (PROGRAMS / "usr/sbin", PROGRAMS / "usr/bin")
 
 @dataclass(frozen=True)
 class Firewall:
-    """Which iptables the daemon shall use: `folder` goes first on its PATH; `works` is False when there is none."""
+    """The iptables for the daemon: `folder` goes first on its PATH; `works` is False when there is none."""
 
     works: bool
     folder: Path | None
@@ -39,19 +39,19 @@ class Firewall:
 
 
 def search_path() -> str:
-    """PATH with the unpacked programs first, and the sbin folders that a plain user's PATH leaves out."""
+    """Return PATH with the unpacked programs first, and the sbin folders that a plain user's PATH leaves out."""
     system = [*os.environ.get("PATH", "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"]
     return ":".join(dict.fromkeys([*map(str, PROGRAM_DIRS), *filter(None, system)]))
 
 
 def find(program: str) -> Path | None:
-    """Where the daemon would find a program, its own folder first."""
+    """Return where the daemon would find a program, its own folder first."""
     path = shutil.which(program, path=search_path())
     return Path(path) if path else None
 
 
 def config(*, data: Path, runtime: Path, pid_file: Path, proxy: Path | None, iptables: bool) -> dict[str, object]:
-    """The daemon.json of an engine whose image store is containerd's (the one that can export caches and indexes)."""
+    """Return the daemon.json of an engine with containerd's image store, which can export caches and indexes."""
     settings: dict[str, object] = {
         "data-root": str(data),
         "exec-root": str(runtime),
@@ -65,7 +65,7 @@ def config(*, data: Path, runtime: Path, pid_file: Path, proxy: Path | None, ipt
 
 
 def running_pid() -> int | None:
-    """The pid of the daemon that we started, if it lives; a pid that now belongs to another program does not count."""
+    """Return the pid of the daemon that we started, if that process still is the daemon."""
     try:
         pid = int(PID_FILE.read_text())
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -75,7 +75,7 @@ def running_pid() -> int | None:
 
 
 def _nat_works(iptables: Path) -> bool:
-    """Whether this iptables can write the kinds of rules that Docker needs, tried on a chain of our own."""
+    """Tell whether this iptables can write Docker's kinds of rules, tried on a chain of our own."""
     chain = "MODEL-DOCKERIZE-PROBE"
     nat = [str(iptables), "--wait", "10", "--table", "nat"]
     rules = (["-m", "addrtype", "--dst-type", "LOCAL", "-j", "RETURN"], ["-j", "MASQUERADE"])
@@ -95,7 +95,7 @@ def _nat_works(iptables: Path) -> bool:
 
 
 def choose_firewall(default_works: bool, legacy_works: bool, legacy_folder: Path) -> Firewall:
-    """The machine's own iptables if it can do NAT on this kernel, else the legacy one, else none."""
+    """Return the machine's iptables if it can do NAT on this kernel, else the legacy one, else none."""
     if default_works:
         return Firewall(works=True, folder=None, note="")
     if legacy_works:
@@ -124,7 +124,7 @@ def _probe_firewall() -> Firewall:
 
 
 def start(dockerd: Path) -> None:
-    """Starts the daemon on the default socket, detached from this process, and waits until it answers.
+    """Start the daemon on the default socket, detached from this process, and wait until it answers.
 
     Raises:
         MachineError: it ended, or did not answer within 60 seconds; names its log.
@@ -164,7 +164,7 @@ def start(dockerd: Path) -> None:
 
 
 def answers(socket_path: Path) -> bool:
-    """Whether a Docker daemon answers `GET /_ping` on this socket."""
+    """Tell whether a Docker daemon answers `GET /_ping` on this socket."""
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(3)
@@ -176,7 +176,7 @@ def answers(socket_path: Path) -> bool:
 
 
 def wait_for_packaged(seconds: float) -> bool:
-    """Whether a daemon that somebody else started (a package, at its installation) answers on the default socket.
+    """Tell whether a daemon that somebody else started (a package does) answers on the default socket.
 
     A daemon takes the socket away from another that listens there, so one that is still starting is waited for.
 
@@ -196,7 +196,7 @@ def wait_for_packaged(seconds: float) -> bool:
 
 
 def stop() -> int | None:
-    """Ends the daemon that we started, containers included, and returns its pid; None when none of ours runs.
+    """End the daemon that we started, containers included, and return its pid; None when none of ours runs.
 
     Raises:
         MachineError: it is still there after 60 seconds.

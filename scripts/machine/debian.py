@@ -29,7 +29,7 @@ class Source:
 
 
 def parse_debian_sources(targets: str, codename: str) -> list[Source]:
-    """Debian's own sources among everything that apt knows.
+    """Return Debian's own sources among all that apt knows.
 
     Args:
         targets: output of `apt-get indextargets` in TARGET_FORMAT.
@@ -52,12 +52,12 @@ def parse_debian_sources(targets: str, codename: str) -> list[Source]:
 
 
 def for_release(sources: list[Source], codename: str, wanted: str) -> list[Source]:
-    """The same mirrors, for another release: bookworm-security becomes trixie-security."""
+    """Return the same mirrors for another release: bookworm-security becomes trixie-security."""
     return [Source(source.uri, wanted + source.suite[len(codename) :]) for source in sources]
 
 
 def source_lines(sources: list[Source], keyring: Path | None) -> str:
-    """The text of a sources.list."""
+    """Return the text of a sources.list."""
     option = f"[signed-by={keyring}] " if keyring else ""
     return "".join(f"deb {option}{source.uri} {source.suite} main\n" for source in sources)
 
@@ -74,7 +74,7 @@ def source_stanzas(sources: list[Source]) -> str:
 
 
 def parse_candidates(policy: str) -> dict[str, str]:
-    """Package -> version that apt would install, from the output of `apt-cache policy`; absent ones are left out."""
+    """Return package -> version that apt would install, from the output of `apt-cache policy`."""
     found: dict[str, str] = {}
     name = ""
     for line in policy.splitlines():
@@ -87,13 +87,13 @@ def parse_candidates(policy: str) -> dict[str, str]:
 
 
 def major(version: str) -> int:
-    """First number of a Debian or Docker version: `5:27.1-1~x` and `v27.1` are 27; unreadable ones are 0."""
+    """Return the first number of a Debian or Docker version: 27 of `5:27.1-1~x`; 0 of an unreadable one."""
     match = re.match(r"(?:\d+:)?v?(\d+)", version.strip())
     return int(match[1]) if match else 0
 
 
 def refresh() -> None:
-    """Brings apt's lists up to date. A broken third-party source does not matter here, so it is only reported."""
+    """Bring apt's lists up to date, and only report a broken third-party source, which does not matter here."""
     try:
         run(["apt-get", "update", "-o", "DPkg::Lock::Timeout=120"], timeout=180, env=NONINTERACTIVE)
     except MachineError as error:
@@ -101,18 +101,18 @@ def refresh() -> None:
 
 
 def candidates(*packages: str) -> dict[str, str]:
-    """What apt would install of these packages, by its present lists."""
+    """Return the versions of these packages that apt would install by its present lists."""
     return parse_candidates(run(["apt-cache", "policy", *packages], timeout=60, env=NONINTERACTIVE))
 
 
 def install(*packages: str) -> None:
-    """apt-get install, without recommended packages and without questions."""
+    """Install packages with apt-get, without recommended ones and without questions."""
     say(f"apt: installing {' '.join(packages)}")
     run([*APT_INSTALL, *packages], timeout=580, env=NONINTERACTIVE)
 
 
 def debian_sources(codename: str) -> list[Source]:
-    """This machine's own Debian mirrors for the release it runs.
+    """Return this machine's own Debian mirrors for the release it runs.
 
     Raises:
         MachineError: apt knows none (its lists are empty, or only third-party sources are configured).
@@ -127,7 +127,7 @@ def debian_sources(codename: str) -> list[Source]:
 
 
 def unpack(packages: list[str], sources: list[Source], target: Path, *, machine: str = "", source: str = "") -> None:
-    """Downloads packages from the given sources and unpacks them into a private folder.
+    """Download packages from the given sources and unpack them into a private folder.
 
     Args:
         packages: names, without their dependencies.
@@ -181,7 +181,7 @@ def _private_apt(root: Path, sources: list[Source], machine: str, *, with_source
 
 
 def _move_files(unpacked: Path, target: Path) -> None:
-    """Renames each file into place, so that a run killed half-way leaves no half-written program."""
+    """Rename each file into place, so that a run killed half-way leaves no half-written program."""
     for folder, folders, names in os.walk(unpacked):
         destination = target / Path(folder).relative_to(unpacked)
         destination.mkdir(exist_ok=True)

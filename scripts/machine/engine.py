@@ -34,7 +34,7 @@ BUILDX = daemon.PROGRAMS / "usr/libexec/docker/cli-plugins/docker-buildx"
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found on this machine.
+    """The facts about this machine.
 
     Attributes:
         engine: version of the engine that answers, or "".
@@ -58,7 +58,7 @@ class Facts:
 
 
 class Step(enum.Enum):
-    """What may have to be done, in this order."""
+    """A step of the setup, in this order."""
 
     GET_ENGINE = "get the engine"
     GET_CLIENT = "get the docker command and its buildx plugin"
@@ -66,7 +66,7 @@ class Step(enum.Enum):
 
 
 def plan(facts: Facts) -> tuple[Step, ...]:
-    """What brings this machine from these facts to an engine with buildx; nothing, if it has one.
+    """Return the steps from these facts to an engine with buildx; none if the machine has one.
 
     Raises:
         MachineError: it cannot be done from here; says the one thing to do.
@@ -97,14 +97,14 @@ def plan(facts: Facts) -> tuple[Step, ...]:
 
 
 class Origin(enum.Enum):
-    """Where the engine's packages come from."""
+    """The source of the engine's packages."""
 
     DISTRIBUTION = "this distribution"
     BESIDE = "the next Debian release, unpacked beside the system"
 
 
 def choose_origin(distribution: str, codename: str, candidates: dict[str, str]) -> Origin:
-    """Where to take the engine from.
+    """Choose where to take the engine from.
 
     Args:
         distribution: ID of os-release, such as debian.
@@ -151,7 +151,7 @@ def _os_release() -> dict[str, str]:
 
 
 def gather() -> Facts:
-    """Reads this machine. Changes nothing."""
+    """Read this machine. Change nothing."""
     has_cli = shutil.which("docker") is not None
     if has_cli:
         code, version, complaint = _docker("version", "--format", "{{.Server.Version}}")
@@ -196,7 +196,7 @@ def _client_complete() -> bool:
 
 
 def _get_client() -> None:
-    """Gets what is missing of the docker command and buildx: as packages, or unpacked and linked where Docker looks."""
+    """Get a missing docker command or buildx, as a package, or unpacked and linked where Docker looks."""
     if _client_complete():
         return
     if not (CLI.exists() and BUILDX.exists()):
@@ -237,7 +237,7 @@ def _start() -> None:
 
 
 def ensure() -> str:
-    """Makes sure that an engine with buildx answers.
+    """Make sure that an engine with buildx answers.
 
     Returns:
         One line that says which.
@@ -264,7 +264,7 @@ def ensure() -> str:
 
 
 def status() -> str:
-    """What runs here, in a few lines."""
+    """Describe what runs here, in a few lines."""
     facts = gather()
     pid = daemon.running_pid()
     return "\n".join(
@@ -278,7 +278,7 @@ def status() -> str:
 
 
 def stop() -> str:
-    """Ends the engine if it is the one that `ensure` started.
+    """End the engine if it is the one that `ensure` started.
 
     Raises:
         MachineError: we may not, or it does not end.

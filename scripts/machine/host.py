@@ -1,4 +1,4 @@
-"""What every machine command shares: talking to the user, running programs, reading /etc/os-release."""
+"""Shared parts of the machine commands: messages, running programs, reading /etc/os-release."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class MachineError(Exception):
 
 
 def say(text: str) -> None:
-    """One line of progress, on stderr: stdout belongs to results."""
+    """Print one line of progress on stderr: stdout belongs to results."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -30,7 +30,7 @@ def is_root() -> bool:
 def run(
     argv: Sequence[str], *, timeout: float = 600, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> str:
-    """Runs a program to its end and returns its stdout.
+    """Run a program to its end and return its stdout.
 
     Args:
         argv: program and arguments.
@@ -65,6 +65,6 @@ def run(
 
 
 def parse_os_release(text: str) -> dict[str, str]:
-    """KEY=value lines of os-release(5), quotes taken off."""
+    """Parse the KEY=value lines of os-release(5), without quotes."""
     pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
     return {key.strip(): value.strip().strip("\"'") for key, value in pairs}

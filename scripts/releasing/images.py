@@ -19,7 +19,7 @@ class NotPublicError(ReleaseError):
 
 
 def build_and_push(context: Path, name: str, labels: dict[str, str]) -> None:
-    """Builds the top-level Dockerfile and pushes it under this name.
+    """Build the top-level Dockerfile and push it under this name.
 
     The CA bundle that this computer's TLS needs goes in as a build secret; attestations are GitHub's, beside the image.
     """
@@ -32,7 +32,7 @@ def build_and_push(context: Path, name: str, labels: dict[str, str]) -> None:
 
 
 def join(name: str, parts: list[str]) -> str:
-    """Gives the images of several processors one name; returns it with its digest."""
+    """Give the images of several processors one name; return it with its digest."""
     with _login(name) as env:
         run("docker", "buildx", "imagetools", "create", "--tag", name, *parts, env=env)
         # `{{.Manifest.Digest}}` prints a whole page in some versions.
@@ -41,7 +41,7 @@ def join(name: str, parts: list[str]) -> str:
 
 
 def pull_as_anybody(image: str) -> None:
-    """Pulls the image without any login, as a runner does for an Action.
+    """Pull the image without any login, as a runner does for an Action.
 
     Raises:
         NotPublicError: the registry wants a login.
@@ -58,7 +58,7 @@ def pull_as_anybody(image: str) -> None:
 
 @contextlib.contextmanager
 def _login(name: str) -> Iterator[dict[str, str]]:
-    """Logs in with TOKEN, if it is set, in a temporary configuration; yields the variables that select it."""
+    """Log in with TOKEN, if it is set, in a temporary configuration; yield the variables that select it."""
     token = os.environ.get("TOKEN", "")
     if not token:
         yield {}

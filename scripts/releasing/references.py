@@ -16,20 +16,20 @@ _PINNED = re.compile(r"[a-z0-9.-]+(?::\d+)?(?:/[a-z0-9._-]+)+@sha256:[0-9a-f]{64
 
 
 def read_all(root: Path) -> dict[str, str]:
-    """Reads the files that name the repository: what a reader copies from, and the reusable workflow."""
+    """Read the files that name the repository: what a reader copies from, and the reusable workflow."""
     found = [root / "README.md", root / "SECURITY.md", root / WORKFLOW]
     found += [*sorted((root / "docs").glob("*.md")), *sorted((root / "docs/workflows").glob("*.yml"))]
     return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
 
 
 def check(repository: str) -> None:
-    """Raises ReleaseError unless this is the name of a repository."""
+    """Raise ReleaseError unless this is the name of a repository."""
     if not _REPOSITORY.fullmatch(repository):
         raise ReleaseError(f"{repository!r} is no repository: it must be like OWNER/REPO.")
 
 
 def named(workflow: str) -> str:
-    """Finds OWNER/REPO in the reusable workflow; the other files use the same name."""
+    """Find OWNER/REPO in the reusable workflow; the other files use the same name."""
     found = _OWN_STEP.search(workflow)
     if found is None:
         raise ReleaseError(f"{WORKFLOW} has no step `uses: OWNER/REPO@vX.Y.Z`.")
@@ -37,7 +37,7 @@ def named(workflow: str) -> str:
 
 
 def renamed(files: Mapping[str, str], repository: str, tag: str) -> dict[str, str]:
-    """Writes this repository's name into the files. Pages name the tag that moves, the workflow its own release."""
+    """Write this repository's name into the files. Pages name the tag that moves, the workflow its own release."""
     check(repository)
     old = re.escape(named(files[WORKFLOW]))
 
@@ -52,7 +52,7 @@ def renamed(files: Mapping[str, str], repository: str, tag: str) -> dict[str, st
 
 
 def problems(files: Mapping[str, str], repository: str, tag: str) -> list[str]:
-    """Finds the files that name another repository or tag than this release."""
+    """Find the files that name another repository or tag than this release."""
     wanted = renamed(files, repository, tag)
     return [
         f"{name} names {_first_difference(text, wanted[name])}." for name, text in files.items() if text != wanted[name]
@@ -60,7 +60,7 @@ def problems(files: Mapping[str, str], repository: str, tag: str) -> list[str]:
 
 
 def pinned(action: str, image: str) -> str:
-    """Replaces the Dockerfile in action.yml by the image that was built, by digest."""
+    """Replace the Dockerfile in action.yml by the image that was built, by digest."""
     if not _PINNED.fullmatch(image):
         raise ReleaseError(f"{image!r} is not pinned: it must be registry/name@sha256:DIGEST.")
     text, count = re.subn(r"^  image: Dockerfile$", f"  image: docker://{image}", action, flags=re.MULTILINE)

@@ -38,7 +38,7 @@ class Rehearsal:
 
 
 def rehearse(registry: str) -> None:
-    """Makes the next release and throws it away.
+    """Make the next release and throw it away.
 
     Args:
         registry: HOST:PORT of a registry on this computer that takes and gives images without a login.
@@ -49,7 +49,7 @@ def rehearse(registry: str) -> None:
 
 @contextlib.contextmanager
 def rehearsed(folder: Path, registry: str) -> Iterator[Rehearsal]:
-    """Makes the next release in an empty folder. Its images are in the engine, and removed, when the block ends."""
+    """Make the next release in an empty folder; remove its images when the block ends."""
     remote = _remote(folder)
     tag = _prepare(folder, remote)
     checkout = folder / "job"
@@ -70,7 +70,7 @@ def rehearsed(folder: Path, registry: str) -> Iterator[Rehearsal]:
 
 
 def take(checkout: Path, registry: str, tag: str, *step: str, **env: str) -> dict[str, str]:
-    """Runs one step as the workflow does, in a job's checkout; returns its outputs."""
+    """Run one step as the workflow does, in a job's checkout; return its outputs."""
     print(f"release.py {' '.join(step)}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "output")
@@ -86,7 +86,7 @@ def take(checkout: Path, registry: str, tag: str, *step: str, **env: str) -> dic
 
 
 def _remote(folder: Path) -> Path:
-    """Makes a bare repository whose main is this checkout's last commit."""
+    """Make a bare repository whose main is this checkout's last commit."""
     remote = folder / "remote.git"
     run("git", "init", "--quiet", "--bare", "--initial-branch=main", str(remote))
     run("git", "fetch", "--quiet", "--no-tags", "--update-shallow", str(ROOT), "HEAD:refs/heads/main", cwd=remote)
@@ -94,7 +94,7 @@ def _remote(folder: Path) -> Path:
 
 
 def _prepare(folder: Path, remote: Path) -> str:
-    """Does what a person does: prepare, commit, push the release's branch. Returns the tag."""
+    """Do what a person does: prepare, commit, push the release's branch. Return the tag."""
     clone = folder / "clone"
     run("git", "clone", "--quiet", str(remote), str(clone))
     pyproject, changelog = ((clone / name).read_text(encoding="utf-8") for name in ("pyproject.toml", "CHANGELOG.md"))

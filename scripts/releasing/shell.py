@@ -11,7 +11,7 @@ from releasing import ReleaseError
 def run(
     *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, stdin: str = "", seconds: float = 1800
 ) -> str:
-    """Runs a program and returns what it prints. `env` is added to the environment.
+    """Run a program and return what it prints. `env` is added to the environment.
 
     Raises:
         ReleaseError: it cannot be run, does not end, or failed; with the last lines of its output.

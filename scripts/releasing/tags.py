@@ -10,13 +10,13 @@ _BOT = {"NAME": "github-actions[bot]", "EMAIL": "41898282+github-actions[bot]@us
 
 
 def refs(remote: str, root: Path) -> dict[str, str]:
-    """Lists every branch and tag of the remote with its commit."""
+    """List every branch and tag of the remote with its commit."""
     lines = run("git", "ls-remote", "--heads", "--tags", remote, cwd=root).splitlines()
     return {name: commit for commit, name in (line.split("\t") for line in lines)}
 
 
 def must_be_new(tag: str, found: dict[str, str]) -> None:
-    """Raises ReleaseError if the tag exists: nobody's `v1.2.3` ever changes."""
+    """Raise ReleaseError if the tag exists: nobody's `v1.2.3` ever changes."""
     if f"refs/tags/{tag}" in found:
         raise ReleaseError(
             f"{tag} exists already, and a release is never moved. If its run ended late, re-run only the failed jobs; "
@@ -25,7 +25,7 @@ def must_be_new(tag: str, found: dict[str, str]) -> None:
 
 
 def must_be_held(branch: str, commit: str, found: dict[str, str]) -> None:
-    """Raises ReleaseError unless the release's branch is at this commit.
+    """Raise ReleaseError unless the release's branch is at this commit.
 
     GitHub takes a tag from a workflow's token only if some branch has the same workflow files as the tagged commit.
     main moves on while a release is tested and waits for its approval; this branch does not.
@@ -38,7 +38,7 @@ def must_be_held(branch: str, commit: str, found: dict[str, str]) -> None:
 
 
 def commit_image(root: Path, image: str, tag: str) -> str:
-    """Commits an action.yml that names the image. The same image gives the same commit, however often this is run."""
+    """Commit an action.yml that names the image. The same image always gives the same commit."""
     action = root / ACTION
     action.write_text(pinned(action.read_text(encoding="utf-8"), image), encoding="utf-8")
     said = {**_BOT, "DATE": run("git", "show", "--no-patch", "--format=%cI", "HEAD", cwd=root)}
@@ -49,7 +49,7 @@ def commit_image(root: Path, image: str, tag: str) -> str:
 
 
 def push(root: Path, remote: str, commit: str, tag: str, found: dict[str, str]) -> list[str]:
-    """Pushes the release's tag, and moves the major version's to it unless a later release has it. Returns both."""
+    """Push the release's tag, and move the major version's unless a later release has it. Return both."""
     names = [tag]
     existing = [name.removeprefix("refs/tags/") for name in found if name.startswith("refs/tags/")]
     if versions.is_newest(tag, existing):

@@ -14,25 +14,25 @@ STATED = {
 
 
 def version_of(tag: str) -> str:
-    """Returns `1.2.3` for `v1.2.3`."""
+    """Return `1.2.3` for `v1.2.3`."""
     if not _TAG.fullmatch(tag):
         raise ReleaseError(f"{tag!r} is no release tag: it must be like v1.2.3.")
     return tag[1:]
 
 
 def major_of(tag: str) -> str:
-    """Returns the tag that moves with every release: `v1` for `v1.2.3`."""
+    """Return the tag that moves with every release: `v1` for `v1.2.3`."""
     return f"v{version_of(tag).split('.')[0]}"
 
 
 def is_newest(tag: str, tags: list[str]) -> bool:
-    """Tells whether no tag is a later release of the same major version: a fix of 1.2 leaves `v1` at 1.3."""
+    """Tell whether no tag is a later release of the same major version."""
     same = [other for other in tags if _TAG.fullmatch(other) and major_of(other) == major_of(tag)]
     return all(_numbers(other) <= _numbers(tag) for other in same)
 
 
 def stated(name: str, text: str) -> str:
-    """Finds the version that this file states."""
+    """Find the version that this file states."""
     found = STATED[name].search(text)
     if found is None:
         raise ReleaseError(f"{name} states no version.")
@@ -40,13 +40,13 @@ def stated(name: str, text: str) -> str:
 
 
 def restated(name: str, text: str, version: str) -> str:
-    """Replaces the version in the file's text."""
+    """Replace the version in the file's text."""
     stated(name, text)
     return STATED[name].sub(rf"\g<1>{version}\g<3>", text)
 
 
 def section_of(heading: str, changelog: str) -> str:
-    """Returns the text under `## HEADING`, which a date may follow; empty if there is none."""
+    """Return the text under `## HEADING`, which a date may follow; empty if there is none."""
     for part in re.split(r"^## ", changelog, flags=re.MULTILINE)[1:]:
         first, _, text = part.partition("\n")
         if first.split()[:1] == [heading]:
@@ -55,7 +55,7 @@ def section_of(heading: str, changelog: str) -> str:
 
 
 def notes_of(tag: str, changelog: str) -> str:
-    """Returns this version's part of CHANGELOG.md."""
+    """Return this version's part of CHANGELOG.md."""
     version = version_of(tag)
     text = section_of(version, changelog)
     if not text:
@@ -64,7 +64,7 @@ def notes_of(tag: str, changelog: str) -> str:
 
 
 def dated(changelog: str, version: str, day: str) -> str:
-    """Moves what is under *Unreleased* under this version; leaves a changelog that was moved already."""
+    """Move what is under *Unreleased* under this version; leave a changelog that was moved already."""
     unreleased, own = section_of("Unreleased", changelog), section_of(version, changelog)
     if own and not unreleased:
         return changelog
@@ -78,7 +78,7 @@ def dated(changelog: str, version: str, day: str) -> str:
 
 
 def next_version(version: str, changelog: str) -> str:
-    """Returns the version of the next release: this one, until the changelog has news above its section."""
+    """Return the version of the next release: this one, until the changelog has news above its section."""
     if not section_of(version, changelog) or not section_of("Unreleased", changelog):
         return version
     major, minor, patch = _numbers(f"v{version}")

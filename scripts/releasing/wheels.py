@@ -7,7 +7,7 @@ from releasing.shell import run
 
 
 def build(root: Path, target: Path) -> Path:
-    """Builds the wheel into this folder; the same commit gives the same bytes.
+    """Build the wheel into this folder; the same commit gives the same bytes.
 
     Build isolation would fetch whatever setuptools is newest, so the build's own environment has it, by hash.
     """

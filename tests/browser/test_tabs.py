@@ -423,7 +423,7 @@ def test_without_javascript_all_of_it_works(page: Page, url: str, data: Callable
     assert_only_from(page, url)
 
 
-def test_a_licence_key_is_refused_then_accepted(page: Page, tmp_path: Path, data: Callable[[str], Path]) -> None:
+def test_a_license_key_is_refused_then_accepted(page: Page, tmp_path: Path, data: Callable[[str], Path]) -> None:
     private = tmp_path / "publisher.pem"
     public = licenses.make_pair(private)
     with server(tmp_path / "model", MODEL_LICENSE_PUBLIC_KEY=public) as url:

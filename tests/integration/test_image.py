@@ -119,7 +119,7 @@ def test_an_engine_that_is_not_there() -> None:
         probe({**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"})
 
 
-def test_a_build_is_listed_labelled_and_told_step_by_step(engine: Engine) -> None:
+def test_a_build_is_listed_labeled_and_told_step_by_step(engine: Engine) -> None:
     build_id, nonce = secrets.token_hex(16), secrets.token_hex(4)
     text = f"FROM {BASE}\nARG WORD\nRUN echo {nonce} $WORD\nRUN echo again\n"
     request = BuildRequest(

@@ -1,4 +1,4 @@
-"""Which operations of AWS there are: in an HTTP request, by botocore's models, and in our own code, by its text."""
+"""AWS operations: found in HTTP requests, in botocore's models, and in our own code's text."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _NAMES = {"elasticloadbalancing": "elbv2", "elasticfilesystem": "efs"}
 
 
 def operation(method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
-    """(service, Operation) of a request for the path `target`. Header names in any letter case."""
+    """Return (service, Operation) of a request for the path `target`. Header names in any letter case."""
     lower = {name.lower(): value for name, value in headers.items()}
     signed = _CREDENTIAL.search(lower.get("authorization", ""))
     signer = signed.group(1) if signed else "sts"  # only that answers strangers
@@ -38,7 +38,7 @@ def operation(method: str, target: str, headers: Mapping[str, str], body: bytes)
 
 
 def _flag(query: str) -> str:
-    """The word by which S3 tells its operations apart (?notification); others have none."""
+    """Return the word by which S3 tells its operations apart (?notification); others have none."""
     return query if re.fullmatch(r"[a-z-]+", query) else ""
 
 
@@ -58,8 +58,7 @@ def _routes(service: str) -> list[tuple[str, re.Pattern[str], str, str]]:
 
 
 def in_the_code(folder: Path) -> set[str]:
-    """Every `service:Operation` that the code of `folder` calls, told from its text: words that name an operation of a
-    service that the same file speaks to, or a file beside it that hands its `client` on."""
+    """Return every `service:Operation` that the code of `folder` calls, as far as its text shows."""
     found = set()
     for path in folder.rglob("*.py"):
         text = path.read_text(encoding="utf-8")

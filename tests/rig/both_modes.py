@@ -1,4 +1,4 @@
-"""Small programs, run by hand and by the runner in its default mode: is there any difference?
+"""Small programs, run by hand and by the runner in its default mode, to find any difference.
 
     python -m tests.rig.both_modes [--python PYTHON] [NAME or FOLDER ...]
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 
 JOBS = 4
 SECONDS = 60.0
@@ -172,7 +172,7 @@ _HEAD = "import sys\nout = open(sys.argv[2], 'w')\ntext = open(sys.argv[1]).read
 
 @dataclass(frozen=True)
 class Seen:
-    """What came out, job after job; None: nothing."""
+    """The outputs, job after job; None: nothing."""
 
     by_hand: list[bytes | None]
     by_runner: list[bytes | None]
@@ -180,7 +180,7 @@ class Seen:
 
     @property
     def difference(self) -> str:
-        """Says what differs; "" if nothing does. Outputs that by hand are all different must be so in the runner."""
+        """Return what differs, or ""; outputs that differ by hand must do so in the runner."""
         if len(set(self.by_hand)) == 1:
             return "" if set(self.by_runner) == set(self.by_hand) else "another output"
         repeats = len(set(self.by_runner)) < len(self.by_runner)
@@ -188,7 +188,7 @@ class Seen:
 
 
 def write(folder: Path, text: str) -> Path:
-    """Makes the folder of a program of PROGRAMS, and beside it what is installed."""
+    """Make the folder of a program of PROGRAMS, and beside it what is installed."""
     folder.mkdir()
     folder.with_name(_INSTALLED).mkdir()
     main, *others = text.split("=== ")
@@ -200,7 +200,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def compare(folder: Path, python: str) -> Seen:
-    """Runs the program of a folder, with the input as its sample; what it is compared with comes first."""
+    """Run a folder's program with the input as its sample; the reference comes first."""
     work = folder.parent
     (folder / "sample.csv").write_text(INPUT, encoding="utf-8")
     source, target, manifest = work / "in", work / "out", work / "model.json"
@@ -228,8 +228,8 @@ def compare(folder: Path, python: str) -> Seen:
         by_hand.append(_take(target))
     log = work / "log"
     with log.open("wb") as file:
-        seat = OwnSeat(runner_command(command, manifest), environment=environment, log=file.fileno())
-        client = RunnerClient(seat)
+        slot = OwnSlot(runner_command(command, manifest), environment=environment, log=file.fileno())
+        client = RunnerClient(slot)
         try:
             client.prepare()
             by_runner = []
@@ -249,7 +249,7 @@ def _take(path: Path) -> bytes | None:
 
 
 def main() -> int:
-    """Prints a line for each program."""
+    """Print a line for each program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("programs", nargs="*", default=list(PROGRAMS))

@@ -67,7 +67,7 @@ _PLACE = """async (selector) => {
 
 
 def ensure_chromium() -> str:
-    """The path of Chromium, installed from Debian's packages when absent.
+    """Return the path of Chromium, installed from Debian's packages when absent.
 
     Raises:
         MachineError: this machine cannot have it; says what to do.
@@ -99,7 +99,7 @@ class Page:
             self.send(f"{domain}.enable")
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Sends one command and returns its result.
+        """Send one command and return its result.
 
         Raises:
             RuntimeError: the browser refused it.
@@ -116,38 +116,38 @@ class Page:
             self._note(message.get("method", ""), message.get("params", {}))
 
     def press(self, key: str) -> None:
-        """Presses a key of the keyboard and lets it go: a name in KEYS, or one character."""
+        """Press a key of the keyboard and let it go: a name in KEYS, or one character."""
         code, text = KEYS.get(key, (0, key))
         known = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **known)
         self.send("Input.dispatchKeyEvent", type="keyUp", **known)
 
     def dark(self) -> None:
-        """Sets the dark theme."""
+        """Set the dark theme."""
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
 
     def size(self, width: int, height: int, dots: float = 1) -> None:
-        """Sets the window's inner size in CSS pixels, how many dots each is wide, and the light theme."""
+        """Set the window's inner size in CSS pixels, how many dots each is wide, and the light theme."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": dots, "mobile": False}
         self.send("Emulation.setDeviceMetricsOverride", **metrics)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "light"}])
 
     def open(self, url: str) -> None:
-        """Goes to an address and waits until the page and what it embeds are loaded."""
+        """Go to an address and wait until the page and what it embeds are loaded."""
         failed = self.send("Page.navigate", url=url).get("errorText")
         if failed:
             raise RuntimeError(f"{url}: {failed}")
         self.wait(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 
     def value(self, expression: str) -> Any:
-        """What a JavaScript expression is in the page, as JSON can carry it."""
+        """Return a JavaScript expression's value in the page, as JSON can carry it."""
         answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']['exception'].get('description')}")
         return answer["result"].get("value")
 
     def wait(self, condition: str, seconds: float = 20) -> None:
-        """Until a JavaScript expression is true.
+        """Wait until a JavaScript expression is true.
 
         Raises:
             TimeoutError: it did not become so; tells what the page shows.
@@ -160,18 +160,18 @@ class Page:
             time.sleep(0.05)
 
     def text(self, selector: str) -> str:
-        """What a person reads in an element: nothing where it is hidden."""
+        """Return what a person reads in an element: nothing where it is hidden."""
         found = f"document.querySelector({json.dumps(selector)})"
         return str(self.value(f"{found}.checkVisibility() ? {found}.innerText : ''"))
 
     def choose_file(self, selector: str, path: Path) -> None:
-        """Chooses a file in an <input type=file>, as the file dialogue would."""
+        """Choose a file in an <input type=file>, as the file dialogue would."""
         root = self.send("DOM.getDocument")["root"]["nodeId"]
         node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
 
     def click(self, selector: str) -> None:
-        """Clicks in the middle of an element with the mouse, once it stands still.
+        """Click in the middle of an element with the mouse, once it stands still.
 
         Raises:
             RuntimeError: it is not there, or something else lies over it.
@@ -182,7 +182,7 @@ class Page:
             self.send("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
 
     def picture(self, path: Path) -> None:
-        """Writes what the window shows as PNG."""
+        """Write what the window shows as PNG."""
         path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))
 
     def _note(self, method: str, said: dict[str, Any]) -> None:
@@ -198,7 +198,7 @@ class Page:
 
 @contextlib.contextmanager
 def open_page(width: int = 1100, height: int = 800) -> Iterator[Page]:
-    """A tab of a Chromium of its own, with an empty profile; the browser ends with it.
+    """Open a tab of a Chromium of its own, with an empty profile; the browser ends with it.
 
     Raises:
         MachineError: there is no Chromium, or it does not start.
@@ -233,7 +233,7 @@ def _find() -> str | None:
 
 
 def _page_address(process: subprocess.Popen[bytes], profile: Path) -> str:
-    """The WebSocket of the first tab, once Chromium has written which port it took."""
+    """Return the WebSocket of the first tab, once Chromium has written which port it took."""
     note = profile / "profile" / "DevToolsActivePort"
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:

@@ -57,11 +57,11 @@ class CloudFormation:
 
     @property
     def there(self) -> list[Stack]:
-        """The stacks that are not deleted."""
+        """Return the stacks that are not deleted."""
         return [stack for stack in self.stacks.values() if stack.status != "DELETE_COMPLETE"]
 
     def answer(self, name: str, body: bytes) -> tuple[int, bytes, dict[str, str]]:
-        """Status, body and headers for a request."""
+        """Return status, body and headers for a request."""
         operation, kind = _MODEL.operation_model(name), {"Content-Type": "text/xml"}
         asked = query_protocol.asked(operation.input_shape, body)
         with self._lock:
@@ -72,7 +72,7 @@ class CloudFormation:
         return 200, query_protocol.answer(operation, said), kind
 
     def _once(self, name: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """A call that is repeated with its token is the first one."""
+        """Treat a call that is repeated with its token as the first one."""
         token = (name, asked.get("ClientToken") or asked.get("ClientRequestToken") or "")
         if not token[1]:
             return self._operations()[name](asked)
@@ -312,7 +312,7 @@ class CloudFormation:
         stack.become("DELETE_COMPLETE")
 
     def _removed(self, stack: Stack, logical: str, made: Made) -> Iterator[None]:
-        """CloudFormation goes on for minutes where something is still used: so many looks, here."""
+        """Keep retrying, so many looks here, where CloudFormation takes minutes while a resource is still used."""
         identity = made.attributes["Ref"]
         if made.policy.startswith("Retain"):
             return stack.tell(logical, made.type, identity, "DELETE_SKIPPED")
@@ -334,7 +334,7 @@ class CloudFormation:
     # ---- what it knows
 
     def _wish(self, evaluation: Evaluation, logical: str, tags: list[dict[str, str]]) -> tuple[str, Properties]:
-        """The type of a resource, and its properties with the stack's tags."""
+        """Return the type of a resource, and its properties with the stack's tags."""
         kind, properties = evaluation.template["Resources"][logical]["Type"], evaluation.properties(logical)
         if name := self._kinds[kind].tags:
             properties[name] = [*properties.get(name, []), *tags]
@@ -366,7 +366,7 @@ class CloudFormation:
             raise RefusedError(*refused)
 
     def _find(self, name: str) -> Stack | None:
-        """By its id, or by its name where it is not deleted."""
+        """Return a stack by its id, or by its name where it is not deleted."""
         return self.stacks.get(name) or next((stack for stack in self.there if stack.name == name), None)
 
     def _known(self, name: str) -> Stack:

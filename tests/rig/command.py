@@ -26,7 +26,7 @@ class Completed:
 
     @property
     def stages(self) -> dict[str, str]:
-        """Stage name -> status."""
+        """Return stage name -> status."""
         return {stage["name"]: stage["status"] for stage in self.report["stages"]}
 
 
@@ -39,7 +39,7 @@ class Cli:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a user's shell would hand over: nothing of AWS, and no CI, where a cache is chosen by itself."""
+        """Return what a user's shell would hand over: nothing of AWS or CI."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_") and name != "CI"}
         return {
             **kept,
@@ -50,12 +50,12 @@ class Cli:
 
     @property
     def requests(self) -> Path:
-        """Where the runs note what they asked of AWS, for the judges."""
+        """Return the file in which the runs note what they asked of AWS, for the judges."""
         return self.home / "requests.jsonl"
 
     @property
     def container_filter(self) -> str:
-        """What `docker ps --filter` finds the containers of this run's sandbox by: others may run beside it."""
+        """Return the `docker ps --filter` of this run's sandbox: others may run beside it."""
         running = sandbox.status(self.home)
         assert running, "the sandbox does not run"
         return f"label={CONTAINER_LABEL}={running.instance}"
@@ -72,7 +72,7 @@ class Cli:
         )
 
     def run(self, folder: Path, *arguments: str | Path, command: str = "run") -> Completed:
-        """A command that writes a report, against the sandbox where it can be."""
+        """Run a command that writes a report, against the sandbox where it can be."""
         report = self.home / "reports" / f"{folder.name}-{os.urandom(4).hex()}.json"
         where = () if command in ("build", "save", "serve", "dockerfile", "smoke") else ("--sandbox",)
         done = self(command, folder, *where, "--report", report, *arguments)

@@ -1,4 +1,4 @@
-"""One command, without an image to build: what its stages ask of AWS, in their order.
+"""The AWS stages of one command in their order, without an image to build.
 
 As a program: `python -m tests.rig.deployer PROXY_URL SIMULATOR_URL COURSE THERE`; the exit code is that of the run.
 """
@@ -38,7 +38,7 @@ class Quiet:
 
 
 def environment(url: str) -> dict[str, str]:
-    """What points the product at the stand-ins."""
+    """Return what points the product at the stand-ins."""
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "AKIARIG",
@@ -61,7 +61,7 @@ def run_course(connect: Callable[[Run], Aws], course: Course, there: Mapping[str
 
 @contextmanager
 def clocked(sleep: Callable[[float], None], monotonic: Callable[[], float]) -> Iterator[None]:
-    """The follower of this process and whoever waits for a stack look at that clock meanwhile."""
+    """Let the follower of this process, and whoever waits for a stack, read that clock meanwhile."""
     waits = Pace.wait
 
     def wait(pace: Pace, what: str) -> None:

@@ -67,7 +67,7 @@ class Simulator:
     tomorrow: set[str] = field(default_factory=set)  # fields that AWS has and its model here does not
 
     def environment(self) -> dict[str, str]:
-        """What points an AWS SDK here."""
+        """Return what points an AWS SDK here."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "AKIARIG",
@@ -79,7 +79,7 @@ class Simulator:
         }
 
     def answer(self, service: str, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """What AWS would say now. Raises Refused for an error of AWS."""
+        """Return what AWS would say now. Raises Refused for an error of AWS."""
         self.clock.sleep(ROUND_TRIP)
         now = self.clock.monotonic()
         self.calls.append((now, operation))
@@ -95,14 +95,14 @@ class Simulator:
         return said
 
     def _today(self, value: Any) -> Any:
-        """Without the fields of `tomorrow`."""
+        """Remove the fields of `tomorrow`."""
         if isinstance(value, dict):
             return {k: self._today(v) for k, v in value.items() if k not in self.tomorrow}
         return [self._today(v) for v in value] if isinstance(value, list) else value
 
 
 def _check(shape: Any, value: Any, at: str) -> None:
-    """The rig's own honesty: nothing that AWS's model does not have."""
+    """Check the rig itself: it may answer nothing that AWS's model does not have."""
     kinds = {"string": str, "integer": int, "long": int, "boolean": bool, "timestamp": float, "double": float}
     if shape.type_name == "structure":
         unknown = value.keys() - shape.members.keys()
@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def simulator(*stories: Story, running: str | None = "iris:1") -> Iterator[Simulator]:
-    """A service `iris` in the cluster `c` that runs `running` (None: there is no service yet); `stories` come next."""
+    """Simulate a service `iris` in the cluster `c` that runs `running` (None: no service yet); `stories` come next."""
     told = Simulator(World(list(stories), BEGIN, running))
     handler = type("Handler", (_Handler,), {"simulator": told})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -166,5 +166,5 @@ def simulator(*stories: Story, running: str | None = "iris:1") -> Iterator[Simul
 
 
 def moment(seconds: float) -> datetime:
-    """The wall clock's time at this virtual second."""
+    """Return the wall clock's time at this virtual second."""
     return BEGIN + timedelta(seconds=seconds)

@@ -21,7 +21,7 @@ class Refused(Exception):  # noqa: N818 - it is AWS that refuses, by script
 
 @dataclass(frozen=True)
 class Story:
-    """What becomes of a deployment; times in seconds after it was asked for."""
+    """The course of a deployment; times in seconds after it was asked for."""
 
     steady: float = NEVER  # ECS calls it complete
     runs: float = 2.0  # its tasks are RUNNING
@@ -89,7 +89,7 @@ class World:
             self.tags["model-dockerize"] = "service"
 
     def answer(self, operation: str, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        """The parsed answer of AWS to one call."""
+        """Return the parsed answer of AWS to one call."""
         self._pass(now)
         answers: dict[str, Callable[[dict[str, Any], float], dict[str, Any]]] = {
             "CreateService": self._update,
@@ -123,7 +123,7 @@ class World:
     # What happens by itself
 
     def _pass(self, now: float) -> None:
-        """Lets everything happen that the stories say for the time up to `now`."""
+        """Let everything happen that the stories say for the time up to `now`."""
         if not self.deployments:
             return
         last = self.deployments[-1]
@@ -148,7 +148,7 @@ class World:
         self.deployments.append(_Deployment(len(self.deployments) + 1, definition, now, story, kind, desired))
 
     def _former(self, of: _Deployment) -> _Deployment | None:
-        """The last one before `of` that was complete."""
+        """Return the last one before `of` that was complete."""
         good = [d for d in self.deployments if d.number < of.number and d.state(of.begun) == "COMPLETED"]
         return good[-1] if good else None
 
@@ -178,7 +178,7 @@ class World:
     # Services
 
     def _shown(self, now: float) -> list[_Deployment]:
-        """As DescribeServices lists them: newest first, the former until it is drained."""
+        """Return the deployments as DescribeServices lists them: newest first, the former until it is drained."""
         seen = [d for d in self.deployments if d.since(now) >= d.story.visible]
         if not seen:
             return []
@@ -433,7 +433,7 @@ class World:
         return {"taskDefinition": found}
 
     def _delete_definitions(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        """What is INACTIVE is DELETE_IN_PROGRESS at once, and can be described until nothing refers to it."""
+        """Turn INACTIVE into DELETE_IN_PROGRESS at once; it can be described until nothing refers to it."""
         found = {
             a: self._describe_definition({"taskDefinition": a}, now)["taskDefinition"] for a in asked["taskDefinitions"]
         }
@@ -455,7 +455,7 @@ class World:
         return {"taskDefinitionArns": [self._definition_arn(n) for n in ordered]}
 
     def _list_families(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        """Those with a revision that is ACTIVE and not somebody else's of a story."""
+        """Return the families with a revision that is ACTIVE and not somebody else's of a story."""
         active = (n for n, d in self.definitions.items() if d["status"] == "ACTIVE" and n != "iris:99")
         return {"families": sorted({name.partition(":")[0] for name in active})}
 

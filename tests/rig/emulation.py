@@ -19,7 +19,7 @@ _RULE = (
 
 @contextmanager
 def arm64() -> Iterator[None]:
-    """While the block runs, this computer runs programs for arm64. The whole computer does: containers, too.
+    """Let this whole computer, containers included, run programs for arm64 while the block runs.
 
     Raises:
         MachineError: it cannot be taught to.
@@ -43,7 +43,7 @@ def arm64() -> Iterator[None]:
 
 
 def arm64_base(name: str) -> None:
-    """Makes sure that the engine has `name`: Python 3.11 for arm64, a stand-in made of Debian's packages."""
+    """Make sure that the engine has `name`: Python 3.11 for arm64, a stand-in made of Debian's packages."""
     if not base_image.present(name):
         say(f"{name}: making a stand-in of Debian bookworm for arm64, emulated (some minutes)")
         base_image.make_stand_in(name, base_image.STAND_INS["python:3.11-slim-bookworm"], "arm64")

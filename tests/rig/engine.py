@@ -43,7 +43,7 @@ class Engine:
     def docker(
         self, *arguments: str, stdin: str | None = None, env: dict[str, str] | None = None, timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a docker command against this engine, without raising for its exit code."""
+        """Run a docker command against this engine, without raising for its exit code."""
         return subprocess.run(
             ["docker", *arguments],
             input=stdin,
@@ -58,12 +58,12 @@ class Engine:
     def build(
         self, context: Path, *options: str, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """`docker buildx build` of a folder, with the host's network, the only one that every engine here has."""
+        """Run `docker buildx build` of a folder with the host's network, which every engine here has."""
         return self.docker("buildx", "build", "--progress=plain", "--network=host", *options, str(context), env=env)
 
 
 def install_floor() -> Path:
-    """The folder with the floor engine's programs, unpacked when absent.
+    """Return the folder of the floor engine's programs, unpacked when absent.
 
     Raises:
         MachineError: this machine cannot have it; says why.
@@ -83,7 +83,7 @@ def install_floor() -> Path:
 
 @contextlib.contextmanager
 def floor_engine(images: Sequence[str] = ()) -> Iterator[Engine]:
-    """Starts the floor engine with these images of the default engine in it; ends it and removes all it made.
+    """Run the floor engine with these images of the default engine; at the end, remove all it made.
 
     Args:
         images: names in the default engine, such as python:3.11-slim-bookworm.
@@ -114,7 +114,7 @@ def floor_engine(images: Sequence[str] = ()) -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Tests run in several processes: one at a time installs, or takes a subnet."""
+    """Let one process at a time install or take a subnet, when tests run in several."""
     with (Path(tempfile.gettempdir()) / "model-dockerize-floor.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -91,7 +91,7 @@ with open(sys.argv[1]) as lines:
 
 
 def write(folder: Path) -> Path:
-    """All of it in a new folder, whose path would break careless quoting."""
+    """Write all of it to a new folder, whose path would break careless quoting."""
     place = folder / "old service für Köln"
     (place / "program").mkdir(parents=True)
     (place / "program" / "sampleProgram.py").write_text(PROGRAM, encoding="utf-8")

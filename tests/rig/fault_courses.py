@@ -1,4 +1,4 @@
-"""The commands that the faults are let loose on: what has to be there before, what is done, and how it ends."""
+"""The commands that are run with faults: what has to be there before, what is done, and how it ends."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class Course:
     asked_twice: tuple[str, ...] = ()
 
     def settings(self, there: Mapping[str, str]) -> Settings:
-        """As the command line would read them. `there`: the ids of what was there before, by the words for them."""
+        """Load the settings as the command line would. `there`: ids of what existed before, by their words."""
         given = {"cluster": "c", "wait-timeout": "300", "smoke-test": "false", **self.inputs}
         for word, identity in there.items():
             given = {name: text.replace(word, identity) for name, text in given.items()}

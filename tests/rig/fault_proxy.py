@@ -57,7 +57,7 @@ _CODES: dict[str, dict[str, tuple[int, str]]] = {
 
 @dataclass
 class Faults:
-    """What fails now, and everything that was called."""
+    """The faults that are set now, and every call so far."""
 
     operation: str = ""  # service:Operation
     kind: Kind = "500"
@@ -73,7 +73,7 @@ class Faults:
         self.left = 0
 
     def settle(self) -> None:
-        """Until the stand-ins have done what they were asked, also by somebody who waits for the answer no longer."""
+        """Wait until the stand-ins have done what they were asked, also by clients that no longer wait."""
         while self.working:
             sleep(0.005)
 

@@ -1,4 +1,4 @@
-"""One deployment against everything that can go wrong with a call: what came of it; was anything made twice?"""
+"""A deployment run against every fault of a call: what came of it, and was anything made twice?"""
 
 import gc
 import json
@@ -47,7 +47,7 @@ _OURS = [{"Name": "tag:model-dockerize", "Values": ["network"]}]
 
 @dataclass
 class FaultRig:
-    """The stand-ins behind the proxy, and a connection to them that is used again: to make one takes a second."""
+    """The stand-ins behind the proxy, with one reused connection, which takes a second to make."""
 
     moto: str
     ecs: Simulator
@@ -59,7 +59,7 @@ class FaultRig:
     whole: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def empty(self) -> None:
-        """Nothing of ours is there; a public address, two subnets, a group, and a bucket are somebody else's."""
+        """Start with nothing of ours; a public address, two subnets, a group and a bucket are somebody else's."""
         for service in ("ec2", "ecr", "logs", "batch", "lambda", "efs", "elbv2", "applicationautoscaling"):
             get_backend(service)[ACCOUNT].pop("us-east-1", None)
         get_backend("s3")[ACCOUNT]["aws"].reset()
@@ -91,17 +91,17 @@ class FaultRig:
             self.client("s3").create_bucket(Bucket=bucket)
 
     def client(self, service: str) -> Any:
-        """Straight to moto, past the proxy."""
+        """Return a client that talks to moto directly, past the proxy."""
         return _client(service, self.moto)
 
     def run(self, course: Course, fresh_connection: bool = False) -> Report:
-        """One run, with every clock the simulator's."""
+        """Run once, with every clock the simulator's."""
         clock = self.ecs.clock
         with deployer.clocked(clock.sleep, clock.monotonic), patch("time.sleep", self._sleep):
             return deployer.run_course(self._connect if fresh_connection else self._known, course, self.there)
 
     def _sleep(self, seconds: float) -> None:
-        """What AWS did when a client lost patience is done seconds later. Here none pass, so it is waited for."""
+        """Wait for what AWS still does when a client lost patience: here no seconds pass."""
         self.faults.settle()
         self.ecs.clock.sleep(seconds)
 
@@ -115,7 +115,7 @@ class FaultRig:
         return replace(self.connection, changes=[])
 
     def made(self) -> dict[str, int]:
-        """How many there are of everything that a run makes."""
+        """Count everything that a run makes."""
         ec2, ecr, iam, batch, efs = (self.client(name) for name in ("ec2", "ecr", "iam", "batch", "efs"))
         endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
         elb = self.client("elbv2")
@@ -167,7 +167,7 @@ class FaultRig:
         }
 
     def before(self, course: Course) -> None:
-        """An account in which `course` can be run."""
+        """Prepare an account in which `course` can be run."""
         self.faults.none()
         self.faults.settle()
         self.empty()
@@ -182,7 +182,7 @@ class FaultRig:
             self.client("logs").create_log_group(logGroupName="/aws/lambda/on-upload")
 
     def operations(self, course: Course) -> list[str]:
-        """Every operation that `course` calls, in the order of the first call. Learns what it leaves."""
+        """Return every operation that `course` calls, in the order of the first call. Learns what it leaves."""
         self.before(course)
         self.faults.calls.clear()
         report = self.run(course, fresh_connection=True)
@@ -197,7 +197,7 @@ class FaultRig:
         return called
 
     def cell(self, course: Course, operation: str, kind: Kind) -> str:
-        """What came of one fault: `converged`, or `stopped` with the right error and finished by the next run.
+        """Return `converged`, or `stopped` if the right error came and the next run finished.
 
         Raises:
             AssertionError: neither.
@@ -228,7 +228,7 @@ class FaultRig:
         return "converged" if converged else "stopped"
 
     def killed(self, course: Course, moments: Random, kills: int) -> int:
-        """A command as a process of its own, killed with SIGKILL at a random moment; the next run finishes it.
+        """Kill a command's process at random moments; the next run must finish its work.
 
         Returns:
             How many of the kills came before the run was over.
@@ -263,7 +263,7 @@ class FaultRig:
         return killed
 
     def _check(self, course: Course, told: str, but: tuple[str, ...] = ()) -> None:
-        """Everything `but` those is there as often as a run without faults leaves it."""
+        """Check that everything `but` those is there as often as a run without faults leaves it."""
         made, whole = self.made(), self.whole[course.name]
         wrong = {name: n for name, n in made.items() if n != whole[name] and name not in but}
         assert not wrong, f"{told}; made: {wrong}"
@@ -282,7 +282,7 @@ def _client(service: str, url: str) -> Any:
 
 @contextmanager
 def fault_rig() -> Iterator[FaultRig]:
-    """An account behind a proxy; a client's patience is half a second."""
+    """Yield an account behind a proxy, with a client's patience of half a second."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     impatient = account._CONFIG.merge(Config(read_timeout=0.5))
     with ExitStack() as stack:
@@ -310,7 +310,7 @@ def fault_rig() -> Iterator[FaultRig]:
 
 @contextmanager
 def _seldom_collected() -> Iterator[None]:
-    """botocore's models are millions of objects that stay: to look through them again and again takes a third."""
+    """Collect garbage seldom: botocore's models are millions of objects that stay, which takes a third of the time."""
     usual = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(50_000)

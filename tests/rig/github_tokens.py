@@ -67,7 +67,7 @@ class GitHub:
         return f"http://127.0.0.1:{self.server.server_port}"
 
     def environment(self, endpoint: str) -> dict[str, str]:
-        """Of a job that may ask for tokens, with AWS at `endpoint`."""
+        """Return the environment of a job that may ask for tokens, with AWS at `endpoint`."""
         return {
             "AWS_ENDPOINT_URL": endpoint,
             "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/token?api-version=2.0",

@@ -12,7 +12,7 @@ NewHome = Callable[[str], Path]
 
 
 def furnish(home: Path, shared: Path) -> Path:
-    """`home`, with the environment that lies in `shared`; it is made there by whoever comes first, in any process."""
+    """Give `home` the environment in `shared`, which the first process to come makes there."""
     shared.mkdir(parents=True, exist_ok=True)
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -61,7 +61,7 @@ NETWORK = ("PIP_", "UV_", "SSL_CERT_", "NODE_EXTRA_CA_CERTS")
 
 
 def environment(given: dict[str, str], head: str) -> dict[str, str]:
-    """Makes the variables of a step, in place of the caller's."""
+    """Make the variables of a step, in place of the caller's."""
     kept = {name: value for name, value in given.items() if name.startswith(NETWORK)}
     facts = {
         "ACTION": "__run",
@@ -110,7 +110,7 @@ def environment(given: dict[str, str], head: str) -> dict[str, str]:
 
 
 def install() -> None:
-    """Installs what the runner is made of.
+    """Install what the runner is made of.
 
     Raises:
         MachineError: this machine cannot have it; says why.
@@ -126,7 +126,7 @@ def install() -> None:
 
 
 def furnish(work: Path) -> None:
-    """Makes the files that replace this machine's: a layer over /usr, users, home, and the base images."""
+    """Make the files that replace this machine's: a layer over /usr, users, home, and the base images."""
     usr = work / "usr"
     for folder in ("lib", "sbin", "bin", "local/bin", "local/lib/docker/cli-plugins"):
         (usr / folder).mkdir(parents=True)
@@ -157,7 +157,7 @@ def furnish(work: Path) -> None:
 
 @contextlib.contextmanager
 def network() -> Iterator[str]:
-    """Makes a network namespace that reaches what this machine reaches; yields its name."""
+    """Make a network namespace that reaches what this machine reaches; yield its name."""
     name = f"mdhost{secrets.token_hex(3)}"
     outer, inner = f"{name}o", f"{name}i"
     with contextlib.ExitStack() as stack:
@@ -185,7 +185,7 @@ def network() -> Iterator[str]:
 
 
 def outside(command: Sequence[str]) -> int:
-    """Makes the runner, runs the command in it, removes the runner; returns the command's exit code."""
+    """Make the runner, run the command in it, remove the runner; return the command's exit code."""
     install()
     head = run(["git", "-C", str(ROOT), "rev-parse", "HEAD"]).strip()
     with tempfile.TemporaryDirectory(prefix="hosted-runner-", dir="/var/tmp") as folder, network() as name:
@@ -200,7 +200,7 @@ def outside(command: Sequence[str]) -> int:
 
 
 def inside(work: Path, command: Sequence[str]) -> int:
-    """Mounts the runner's files in the new namespaces, starts its engine, and runs the command as its user."""
+    """Mount the runner's files in the new namespaces, start its engine, and run the command as its user."""
     layers = f"{work}/usr:{PROGRAMS}/usr:/usr"
     _mount("-t", "overlay", "-o", f"lowerdir={layers}", "overlay", "/usr")
     for name in ("passwd", "group"):
@@ -226,7 +226,7 @@ def _mount(*arguments: str) -> None:
 
 @contextlib.contextmanager
 def _engine(work: Path) -> Iterator[None]:
-    """Runs Docker with the classic image store, as a hosted runner does."""
+    """Run Docker with the classic image store, as a hosted runner does."""
     settings = {"data-root": str(work / "docker"), "mtu": 1400, "features": {"containerd-snapshotter": False}}
     (work / "daemon.json").write_text(json.dumps(settings))
     log = work / "dockerd.log"
@@ -251,7 +251,7 @@ def _engine(work: Path) -> Iterator[None]:
 
 
 def main(argv: list[str]) -> int:
-    """Returns the exit code of the command."""
+    """Return the exit code of the command."""
     if not argv:
         say("usage: python tests/rig/hosted_runner.py COMMAND...")
         return 2

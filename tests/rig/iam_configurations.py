@@ -1,4 +1,4 @@
-"""What a run may be configured as, so that together they print every action of the policy; and what is done in each.
+"""Configurations of a run that together print every action of the policy, and what is done in each.
 
 A step may begin with somebody else's doing: what is to be mended then, the run mends with actions of its own.
 """
@@ -28,7 +28,7 @@ _SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:iam-AbCdEf"
 
 
 def nothing(_: Trial) -> None:
-    """Nobody did anything meanwhile."""
+    """Change nothing meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -49,38 +49,38 @@ class Configuration:
 
 
 def _changed(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
-    """A run that has something to change."""
+    """Run with something to change."""
     service = settings.service
     changed = replace(service, cpu=service.cpu * 2, memory=service.memory * 2, run_number=2)
     return pipeline.run(replace(settings, service=changed), environment, recorder)
 
 
 def _unscaled(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
-    """A run that takes max-count back."""
+    """Run without max-count again."""
     return pipeline.run(replace(settings, service=replace(settings.service, max_count=0)), environment, recorder)
 
 
 def destroyed(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
-    """`destroy`, agreed to."""
+    """Run `destroy`, agreed to."""
     return pipeline.destroy(settings, environment, recorder, agreed=lambda _: True, delete_data=True)
 
 
 def _ignored(_: object) -> None:
-    """For what a step would print."""
+    """Print nothing, in place of a step."""
 
 
 # ---- what somebody else does
 
 
 def _other_places(trial: Trial) -> None:
-    """Queue and compute environment are switched off."""
+    """Switch off queue and compute environment."""
     batch = trial.owner("batch")
     batch.update_job_queue(jobQueue="q", state="DISABLED")
     batch.update_compute_environment(computeEnvironment=trial.settings.batch.compute_environment, state="DISABLED")
 
 
 def _other_function(trial: Trial) -> None:
-    """The function has other code and variables, and another bucket invokes it."""
+    """Change the function's code and variables, and let another bucket invoke it."""
     functions, name = trial.owner("lambda"), trial.settings.batch.update_function
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
@@ -133,7 +133,7 @@ def _secret(trial: Trial) -> Inputs:
 
 
 def _others_network(trial: Trial) -> Inputs:
-    """Two public subnets, a file system that is mounted in them, and a load balancer."""
+    """Make two public subnets, a file system that is mounted in them, and a load balancer."""
     ec2: Any = trial.owner("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]

@@ -35,36 +35,36 @@ _lock = threading.Lock()
 
 
 def planted(kind: str) -> str:
-    """A secret of this test run, e.g. `planted("session-token")`. The same for the same word."""
+    """Return a secret of this test run, e.g. `planted("session-token")`. The same for the same word."""
     return f"{_MARK}x{kind}"
 
 
 def planted_file(path: Path, text: str) -> Path:
-    """Writes a file that is meant to hold planted secrets."""
+    """Write a file that is meant to hold planted secrets."""
     path.write_text(text, encoding="utf-8")
     return belongs(path)
 
 
 def belongs(path: Path) -> Path:
-    """The file is meant to hold secrets."""
+    """Allow the file to hold secrets."""
     _homes.add(path.resolve())
     return path
 
 
 def learn(secret: str) -> None:
-    """From now on `secret` is looked for too."""
+    """Look for `secret`, too, from now on."""
     if len(secret) >= _SHORTEST:
         with _lock:
             _learned.add(secret)
 
 
 def leaks(text: str) -> list[str]:
-    """The secrets in `text`, shortened so that telling of them is no leak again."""
+    """Return the secrets in `text`, shortened so that telling of them is no leak again."""
     return sorted(_shortened(secret) for secret in _known() if secret in text)
 
 
 def leaks_in(stream: IO[bytes]) -> list[str]:
-    """The same of something large, e.g. `docker save`."""
+    """Return the secrets in something large, e.g. `docker save`."""
     known = {secret.encode() for secret in _known()}
     longest, found, kept = max(map(len, known)), set[bytes](), b""
     while piece := stream.read(1 << 20):
@@ -83,14 +83,14 @@ def _shortened(secret: str) -> str:
 
 
 def look(place: str, text: str) -> None:
-    """Searches `text`; what is found fails the test that is running."""
+    """Search `text`; what is found fails the test that is running."""
     if found := leaks(text):
         with _lock:
             _found.append(f"{place} holds {', '.join(found)}")
 
 
 def search_sandbox(home: Path) -> None:
-    """Searches what goes with the sandbox of `home` when it is stopped. Nothing where none runs."""
+    """Search what goes with the sandbox of `home` when it is stopped. Nothing where none runs."""
     running = sandbox.status(home)
     if running is None:
         return
@@ -108,7 +108,7 @@ def search_sandbox(home: Path) -> None:
 
 
 def logged(running: Sandbox) -> Iterator[tuple[str, str]]:
-    """Every line of the CloudWatch logs of a sandbox's own account, with its group."""
+    """Yield every line of the CloudWatch logs of a sandbox's own account, with its group."""
     import boto3  # here: every test session loads this module, and few have a sandbox
 
     logs = boto3.client(
@@ -134,7 +134,7 @@ def _searched_first(stop: Callable[..., StopReport]) -> Callable[..., StopReport
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Inside, the arguments of all processes of this computer are searched, whoever started them."""
+    """Search the arguments of all processes of this computer, whoever started them, while the block runs."""
     over = threading.Event()
 
     def watch() -> None:
@@ -189,7 +189,7 @@ class _Popen(subprocess.Popen[Any]):
 
 
 def pytest_configure() -> None:
-    """Starts to listen."""
+    """Start to listen."""
     sys.addaudithook(_on_event)
     subprocess.Popen = _Popen  # type: ignore[misc]
     sandbox.stop = _searched_first(sandbox.stop)
@@ -197,7 +197,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A phase of a test that let a secret out has failed."""
+    """Fail the phase of a test that let a secret out."""
     report = yield
     for name, text in report.sections:
         look(name, text)
@@ -209,7 +209,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Searches the files that are left."""
+    """Search the files that are left."""
     factory = getattr(session.config, "_tmp_path_factory", None)
     base = getattr(factory, "_basetemp", None)
     for path in sorted(Path(base).rglob("*")) if base else ():

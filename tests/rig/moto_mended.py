@@ -1,4 +1,4 @@
-"""Where moto answers otherwise than AWS documents, and a repeated call shows it: as AWS says."""
+"""Corrections of moto where it answers otherwise than AWS documents and a repeated call shows it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +19,7 @@ _moto_updates = BatchBackend.update_compute_environment
 
 
 def _updated(self: Any, compute_environment_name: str, state: Any, compute_resources: Any, service_role: Any) -> Any:
-    """moto takes a change of the resources of instances and forgets it; AWS keeps it."""
+    """Keep a change of the resources of instances: moto takes it and forgets it."""
     answer = _moto_updates(self, compute_environment_name, state, compute_resources, service_role)
     self.get_compute_environment(compute_environment_name).compute_resources.update(compute_resources or {})
     return answer
@@ -29,7 +29,7 @@ _moto_removes = IAMBackend.remove_role_from_instance_profile
 
 
 def _removed(self: Any, profile_name: str, role_name: str) -> None:
-    """moto fails where the profile has no such role; AWS says NoSuchEntity."""
+    """Answer NoSuchEntity, as AWS does, where the profile has no such role: moto fails."""
     if self.get_role(role_name) not in self.get_instance_profile(profile_name).roles:
         raise NotFoundException(f"Role {role_name} cannot be found.")
     _moto_removes(self, profile_name, role_name)
@@ -40,7 +40,7 @@ _moto_ends_balancer = ELBv2Backend.delete_load_balancer
 
 
 def _balanced(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-    """moto makes another one of the same name; to AWS a second call with the same settings is the first.
+    """Return the first one for a second call of the same name and settings: moto makes another.
 
     It makes no network interfaces either.
     """
@@ -55,7 +55,7 @@ def _balanced(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def _balancer_ended(self: Any, arn: str) -> None:
-    """With its network interfaces."""
+    """End it with its network interfaces."""
     _moto_ends_balancer(self, arn)
     said = f"ELB {arn.rpartition(':loadbalancer/')[2]}"
     for interface in [each for each in self.ec2_backend.enis.values() if each.description == said]:
@@ -66,7 +66,7 @@ _moto_points = EFSBackend.create_access_point
 
 
 def _pointed(self: Any, client_token: str, *args: Any, **kwargs: Any) -> Any:
-    """moto makes another one by the same token; AWS says that it is there already."""
+    """Refuse a repeated token, as AWS does: moto makes another one."""
     if any(point.client_token == client_token for point in self.access_points.values()):
         raise EFSError("AccessPointAlreadyExists", "There is an access point by this creation token.")
     return _moto_points(self, client_token, *args, **kwargs)
@@ -77,14 +77,14 @@ _moto_ends_gateway = NatGatewayBackend.delete_nat_gateway
 
 
 def _led_out(self: Any, *args: Any, **kwargs: Any) -> Any:
-    """moto says of no network interface what it is of; AWS does."""
+    """Say of each network interface what it is of, as AWS does."""
     made = _moto_leads_out(self, *args, **kwargs)
     made._eni.description = f"Interface for NAT Gateway {made.id}"
     return made
 
 
 def _gateway_ended(self: Any, nat_gateway_id: str) -> Any:
-    """moto leaves the network interface; AWS takes it away, and the address is free."""
+    """Take the network interface away and free the address, as AWS does."""
     gone = _moto_ends_gateway(self, nat_gateway_id)
     for address in self.addresses:
         if address.eni is gone._eni:
@@ -97,7 +97,7 @@ _moto_mounts = EFSBackend.create_mount_target
 
 
 def _mounted(self: Any, *args: Any, **kwargs: Any) -> Any:
-    """The same as with NAT gateways."""
+    """Do for mount targets what is done for NAT gateways."""
     made = _moto_mounts(self, *args, **kwargs)
     interface = self.ec2_backend.enis[made.network_interface_id]
     interface.description = f"EFS mount target for {made.file_system_id} ({made.mount_target_id})"
@@ -110,7 +110,7 @@ _MODULES = tuple(list_of_moto_modules())
 
 @contextmanager
 def mended() -> Iterator[None]:
-    """moto, in this process, as AWS documents."""
+    """Mend moto, in this process, to what AWS documents."""
     with ExitStack() as stack:
         stack.enter_context(patch("moto.backends.list_of_moto_modules", lambda: _MODULES))
         for backend, operation, answer in (

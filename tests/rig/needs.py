@@ -47,7 +47,7 @@ NEEDS: dict[str, Callable[[], str]] = {
 
 
 def missing(reason: str) -> bool:
-    """Tells whether this is the reason of a test that needs what this machine really lacks."""
+    """Tell whether this is the reason of a test that needs what this machine really lacks."""
     words = reason.removeprefix(f"{LEFT_OUT}: needs ").split(":")
     return reason.startswith(LEFT_OUT) and words[0] in NEEDS and bool(NEEDS[words[0]]())
 
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skips the test before any fixture is made."""
+    """Skip the test before any fixture is made."""
     for name in (name for marker in item.iter_markers("needs") for name in marker.args):
         if lack := NEEDS[name]():
             pytest.skip(f"{LEFT_OUT}: needs {name}: {lack}")

@@ -47,7 +47,7 @@ STEPS = {
 
 
 def configured(folder: Path, **inputs: str) -> Settings:
-    """The settings of a run of `folder`; smoke tests ask AWS nothing and are left out."""
+    """Return the settings of a run of `folder`; smoke tests ask AWS nothing and are left out."""
     given = {
         "program-path": str(folder),
         "image-name": MODEL,
@@ -61,7 +61,7 @@ def configured(folder: Path, **inputs: str) -> Settings:
 
 
 def without(document: dict[str, Any], action: str) -> dict[str, Any]:
-    """The policy document with `action` in none of its statements."""
+    """Return the policy document with `action` in none of its statements."""
     kept = [{**s, "Action": [a for a in s["Action"] if a != action]} for s in document["Statement"]]
     return {**document, "Statement": [s for s in kept if s["Action"]]}
 
@@ -73,7 +73,7 @@ def documents(settings: Settings, where: Where) -> list[dict[str, Any]]:
 
 
 def actions(documents: Iterable[dict[str, Any]]) -> set[str]:
-    """Every action that the documents allow."""
+    """Return every action that the documents allow."""
     return {a for d in documents for s in d["Statement"] for a in s["Action"]}
 
 
@@ -99,7 +99,7 @@ class Trial:
         self.settings = replace(settings, aws=assumed)
 
     def owner(self, service: str) -> Any:
-        """A client that may do everything."""
+        """Return a client that may do everything."""
         return boto3.client(
             service,
             endpoint_url=self.box.endpoint_url,
@@ -110,7 +110,7 @@ class Trial:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a shell of that account's owner would hold."""
+        """Return what a shell of that account's owner would hold."""
         path = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent"}
         # Nothing of AWS is found there, but buildx needs a folder that it can write.
         docker = {"DOCKER_CONFIG": str(Path.home() / ".docker")}
@@ -126,35 +126,35 @@ class Trial:
         return permissions.stack_policy(self.settings, Where(self.account, self.box.region), after_bootstrap=False)
 
     def allow(self, documents: list[dict[str, Any]], lacking: str = "") -> None:
-        """From now on the role may do this, and what stacks need but the action `lacking`, and nothing else."""
+        """Let the role do only this, and what stacks need but the action `lacking`."""
         merged = {"Version": "2012-10-17", "Statement": [s for d in documents for s in d["Statement"]]}
         for name, document in (("run", merged), ("stacks", without(self.stacks(), lacking))):
             self.owner("iam").put_role_policy(RoleName=ROLE, PolicyName=name, PolicyDocument=json.dumps(document))
 
     def do(self, step: str) -> Report:
-        """One command, as the role."""
+        """Run one command as the role."""
         wanted = (STEPS | dict(self.configuration.steps))[step]
         wanted.before(self)
         return wanted.do(self.settings, self.environment, Recorder(Quiet()))
 
     def without(self, action: str, step: str) -> Report:
-        """One command, as the role with the whole policy but for one action."""
+        """Run one command as the role with the whole policy but for one action."""
         self.allow([without(document, action) for document in self.printed(destroy=True)], lacking=action)
         return self.do(step)
 
     def calls(self) -> list[dict[str, Any]]:
-        """The sandbox's journal since the last time, oldest call first. It is empty afterwards."""
+        """Return the sandbox's journal since the last time, oldest call first, and empty it."""
         calls: list[dict[str, Any]] = ask_sandbox(self.box, "GET", "/_sandbox/journal")["calls"]
         ask_sandbox(self.box, "DELETE", "/_sandbox/journal")
         return calls
 
     def asked(self) -> set[str]:
-        """Every action that the policies were asked for since the last time."""
+        """Return every action that the policies were asked for since the last time."""
         return {question.partition(" ")[0] for call in self.calls() for question in call["asked"]}
 
 
 def remove_images() -> None:
-    """What the trials built, from the engine."""
+    """Remove what the trials built from the engine."""
     names = subprocess.run(
         ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", MODEL],
         capture_output=True,
@@ -165,18 +165,18 @@ def remove_images() -> None:
 
 
 def named(action: str, report: Report) -> bool:
-    """Whether the failure tells which action was not allowed."""
+    """Tell whether the failure names the action that was not allowed."""
     return report.failure is not None and action in " ".join((report.failure.message, *report.failure.details))
 
 
 def failed_stages(report: Report) -> list[str]:
-    """The names of the stages that failed."""
+    """Return the names of the stages that failed."""
     return [stage.name for stage in report.stages if stage.status == "failed"]
 
 
 @dataclass(frozen=True)
 class Swept:
-    """What came of one action's trial. Without a `step` nothing fails, for the `reason`."""
+    """The result of one action's trial. Without a `step` nothing fails, for the `reason`."""
 
     action: str
     configuration: str = ""
@@ -187,7 +187,7 @@ class Swept:
 
 
 def read_swept(path: Path = SWEPT) -> list[Swept]:
-    """The last sweep; empty where there was none."""
+    """Return the last sweep; empty where there was none."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -195,7 +195,7 @@ def read_swept(path: Path = SWEPT) -> list[Swept]:
 
 
 def write_swept(rows: Iterable[Swept], path: Path = SWEPT) -> None:
-    """In the order of the actions' names, so that two sweeps can be compared."""
+    """Write a sweep in the order of the actions' names, so that two can be compared."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(Swept.__dataclass_fields__), lineterminator="\n")
         writer.writeheader()
@@ -203,7 +203,7 @@ def write_swept(rows: Iterable[Swept], path: Path = SWEPT) -> None:
 
 
 def summary(rows: Iterable[Swept]) -> str:
-    """The table of docs/iam.md: how many actions each stage of each command fails without."""
+    """Return the table of docs/iam.md: how many actions each stage of each command fails without."""
     counts = Counter((row.step, row.stage, row.exit_code) for row in rows if row.step)
     steps = ("run", *dict.fromkeys(s for c in CONFIGURATIONS.values() for s in c.steps), "destroy")
     lines = ["| without it fails | at the stage | exit code | actions |", "|---|---|---|---|"]
@@ -223,15 +223,15 @@ class Sweep:
 
     @property
     def configuration(self) -> Configuration:
-        """Of that name."""
+        """Return the configuration of that name."""
         return CONFIGURATIONS[self.name]
 
     def steps(self) -> tuple[str, ...]:
-        """The commands that this configuration is for."""
+        """Return the commands that this configuration is for."""
         return ("run", *self.configuration.steps, "destroy")
 
     def rows(self) -> Iterator[Swept]:
-        """First all steps with the whole policy, then the trial of each action that they need."""
+        """Yield all steps with the whole policy, then the trial of each action that they need."""
         trial = self.fresh()
         trial.asked()
         for step in self.steps():
@@ -248,7 +248,7 @@ class Sweep:
             yield from self.trials(shared, step)
 
     def trials(self, shared: Trial, step: str) -> Iterator[Swept]:
-        """Those of one step; before each, what it needs first is taken away and given back.
+        """Yield the trials of one step; before each, what it needs first is taken away and given back.
 
         What makes everything or removes everything has an account for each trial.
         """
@@ -267,13 +267,13 @@ class Sweep:
             assert report.failure is None, f"{step}: {report.failure}"
 
     def fresh(self) -> Trial:
-        """An account in which everything is to be made, by a role with the whole policy."""
+        """Return an account in which everything is to be made, by a role with the whole policy."""
         trial = Trial(self.box, self.configuration)
         trial.allow(trial.printed(destroy=True))
         return trial
 
     def judged(self, action: str, step: str, report: Report) -> Swept:
-        """What came of a trial without `action`."""
+        """Return what came of a trial without `action`."""
         if report.failure is None:
             return Swept(action, self.name, reason=EXPLAINED.get(action, f"WITHOUT A REASON: {step} {report.outcome}"))
         if not named(action, report):

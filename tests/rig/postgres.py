@@ -36,13 +36,13 @@ class Postgres:
     address: str
 
     def make_database(self) -> str:
-        """Makes an empty database and returns its URL, for whoever reaches `address`."""
+        """Make an empty database and return its URL, for whoever reaches `address`."""
         name = f"jobs_{secrets.token_hex(4)}"
         self.execute("postgres", f"CREATE DATABASE {name}")
         return f"postgresql://tester:{self.password}@{self.address}:{self.port}/{name}"
 
     def execute(self, database: str, statement: str) -> str:
-        """Runs a statement with psql and returns what it prints, a row a line."""
+        """Run a statement with psql and return what it prints, one line for each row."""
         done = subprocess.run(
             [self.programs / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tester", "-d", database, "-Atq"],
             input=statement,
@@ -57,7 +57,7 @@ class Postgres:
 
 
 def install() -> Path:
-    """The folder of the server's programs, installed when absent.
+    """Return the folder of the server's programs, installed when absent.
 
     Raises:
         MachineError: this machine cannot have it; says why.
@@ -78,7 +78,7 @@ def install() -> Path:
 
 @contextlib.contextmanager
 def running(address: str = "127.0.0.1") -> Iterator[Postgres]:
-    """A server until the block ends; then it is stopped and its data removed.
+    """Run a server until the block ends; then remove its data.
 
     Args:
         address: of this host, at which it is to be reached too: that of the engine's bridge, for containers.
@@ -127,7 +127,7 @@ def running(address: str = "127.0.0.1") -> Iterator[Postgres]:
 
 
 def _wait(programs: Path, port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Until it takes connections: its port is open before."""
+    """Wait until it takes connections: its port is open before."""
     deadline = time.monotonic() + START_SECONDS
     asking = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
     while subprocess.run(asking, timeout=START_SECONDS, check=False).returncode != 0:
@@ -145,7 +145,7 @@ def _programs() -> Path | None:
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
-    """Who the server runs as: PostgreSQL refuses root. None: we are an ordinary user already."""
+    """Return the user for the server, since PostgreSQL refuses root. None: we are an ordinary user already."""
     if not is_root():
         return None
     with contextlib.suppress(KeyError):

@@ -1,4 +1,4 @@
-"""Processes of this computer as tests look at them: any of them may end while it is read."""
+"""Processes of this computer; any of them may end while it is read."""
 
 from __future__ import annotations
 

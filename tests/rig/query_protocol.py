@@ -7,12 +7,12 @@ from xml.sax.saxutils import escape
 
 
 def asked(shape: Any, body: bytes) -> dict[str, Any]:
-    """The values of a request."""
+    """Return the values of a request."""
     return dict(_read(shape, "", dict(parse_qsl(body.decode(), keep_blank_values=True))) or {})
 
 
 def answer(operation: Any, said: Mapping[str, Any]) -> bytes:
-    """The XML of an answer."""
+    """Return the XML of an answer."""
     name, shape = operation.name, operation.output_shape
     result = f"<{name}Result>{_written(shape, said)}</{name}Result>" if shape else ""
     told = "<ResponseMetadata><RequestId>rig</RequestId></ResponseMetadata>"
@@ -20,7 +20,7 @@ def answer(operation: Any, said: Mapping[str, Any]) -> bytes:
 
 
 def error(code: str, message: str) -> bytes:
-    """The XML of a refusal."""
+    """Return the XML of a refusal."""
     told = f"<Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
     return f"<ErrorResponse><Error>{told}</Error><RequestId>rig</RequestId></ErrorResponse>".encode()
 

@@ -1,4 +1,6 @@
-"""What every database of the queue must do. Collected by a test module for each, which brings the fixture `queue`."""
+"""Tests that every database of the queue must pass. A test module for each collects it and brings the fixture
+`queue`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from model_server import bounds
-from model_server.jobs.job import CallbackState, Job, Order, State
+from model_server.jobs.job import CallbackState, Job, JobRequest, State
 from model_server.jobs.queue import Queue
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 
 LEASE = 15.0
 MAX_ATTEMPTS = 3
-CSV = Order("text/csv")
-CALLED = Order("text/csv", callback_url="http://localhost/x")
+CSV = JobRequest("text/csv")
+CALLED = JobRequest("text/csv", callback_url="http://localhost/x")
 
 
 class Clock:
@@ -50,27 +52,27 @@ def read(queue: Queue, job_id: str = "1") -> Job:
 
 
 def lapse(queue: Queue) -> int:
-    """Gives back the jobs of all workers, as if they were dead; returns how many."""
+    """Give back the jobs of all workers, as if they were dead; return how many."""
     return sum(queue.expire(lease) for lease in queue.leases())
 
 
-def done(queue: Queue, job_id: str, order: Order = CSV) -> Job:
-    """A job that is complete."""
-    queue.put(job_id, order)
+def done(queue: Queue, job_id: str, job_request: JobRequest = CSV) -> Job:
+    """Return a job that is complete."""
+    queue.put(job_id, job_request)
     assert queue.complete(taken(queue), f"{job_id}-1")
     return read(queue, job_id)
 
 
 def test_what_is_put_is_what_is_read(queue: Queue) -> None:
-    order = Order("text/csv; header=present", '[{"source":"ä"}]', "[]", "https://x/y?z=1", "key", "f" * 64)
-    put = queue.put("1", order)
+    job_request = JobRequest("text/csv; header=present", '[{"source":"ä"}]', "[]", "https://x/y?z=1", "key", "f" * 64)
+    put = queue.put("1", job_request)
     job = read(queue)
     assert job == replace(put, mappings=None, output_mappings=None)  # they may be large, and nobody shows them
     assert (job.state, job.attempts, job.token, job.created) == (State.CREATED, 0, 0, 1000.0)
     assert queue.get("2") is None
     for known in (put, taken(queue)):
         given = (known.mappings, known.output_mappings, known.callback_url, known.idempotency_key, known.fingerprint)
-        assert Order(known.mime_type, *given) == order
+        assert JobRequest(known.mime_type, *given) == job_request
     found = queue.get_result("1")
     assert found and found[0].output_mappings == "[]"
 
@@ -182,20 +184,20 @@ def test_a_deleted_job_is_gone_also_for_its_worker(queue: Queue) -> None:
 
 
 def test_the_same_key_is_the_same_job_in_every_state(queue: Queue) -> None:
-    order = replace(CSV, idempotency_key="k")
-    assert queue.put("1", order).id == "1"
-    assert queue.put("2", order).id == "1"
+    job_request = replace(CSV, idempotency_key="k")
+    assert queue.put("1", job_request).id == "1"
+    assert queue.put("2", job_request).id == "1"
     queue.complete(taken(queue), "1-1")
-    assert queue.put("3", order) == read(queue)
+    assert queue.put("3", job_request) == read(queue)
     assert queue.count() == 1
     queue.delete("1")
-    assert queue.put("4", order).id == "4"
+    assert queue.put("4", job_request).id == "4"
 
 
 def test_many_threads_with_one_key_make_one_job(queue: Queue) -> None:
     found: list[str] = []
-    order = replace(CSV, idempotency_key="k")
-    in_threads(8, lambda number: found.append(queue.put(str(number), order).id))
+    job_request = replace(CSV, idempotency_key="k")
+    in_threads(8, lambda number: found.append(queue.put(str(number), job_request).id))
     assert (len(found), len(set(found)), queue.count()) == (8, 1, 1)
 
 
@@ -296,7 +298,7 @@ def test_a_change_that_fails_harms_no_other_in_its_group(queue: Queue) -> None:
 
 
 def in_threads(count: int, work: Callable[[int], object]) -> None:
-    """Runs `work(number)` in so many threads at once, to their end."""
+    """Run `work(number)` in so many threads at once, to their end."""
     threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()

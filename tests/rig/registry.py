@@ -24,7 +24,7 @@ _HTPASSWD = "tester:$2b$04$xzr0MWyonFR5C85.vVk2v.GdTl8LxcjoBQ/7M/CgRJNTeu.AzecbG
 
 
 def program(folder: Path) -> Path:
-    """Finds the registry's program, installed; else unpacks it into this folder, which needs no root.
+    """Find the registry's program, installed; else unpack it into this folder, which needs no root.
 
     Raises:
         MachineError: apt has no such package; says why.
@@ -41,7 +41,7 @@ def program(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def running(folder: Path, private: bool = False) -> Iterator[str]:
-    """Runs a registry, its data in this folder, until the block ends. Yields HOST:PORT.
+    """Run a registry, its data in this folder, until the block ends. Yield HOST:PORT.
 
     Args:
         private: it wants USER and PASSWORD for everything.

@@ -12,7 +12,7 @@ _STACK = "AWS::CloudFormation::Stack"
 
 
 class RefusedError(Exception):
-    """What AWS does not do: a code and a message."""
+    """A refusal of AWS: a code and a message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -83,13 +83,13 @@ class Stack:
         self.tell(self.name, _STACK, self.id, status, reason)
 
     def record(self) -> dict[str, str]:
-        """Itself as stack_rules know it."""
+        """Return it as stack_rules know it."""
         return {"StackName": self.name, "StackId": self.id, "StackStatus": self.status}
 
 
 @dataclass
 class ChangeSet:
-    """What a stack is to become."""
+    """A planned change of a stack."""
 
     name: str
     stack: Stack
@@ -104,7 +104,7 @@ class ChangeSet:
 
 
 def shown(stack: Stack) -> dict[str, Any]:
-    """As DescribeStacks shows it."""
+    """Return it as DescribeStacks shows it."""
     return {
         "StackName": stack.name,
         "StackId": stack.id,
@@ -124,7 +124,7 @@ def shown(stack: Stack) -> dict[str, Any]:
 def change(
     action: str, logical: str, kind: str, replacement: str = "", properties: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """As DescribeChangeSet shows it."""
+    """Return it as DescribeChangeSet shows it."""
     return {
         "Type": "Resource",
         "ResourceChange": {
@@ -138,10 +138,10 @@ def change(
 
 
 def different(old: Properties, new: Properties) -> tuple[str, ...]:
-    """Names of the properties that are not the same."""
+    """Return the names of the properties that are not the same."""
     return tuple(sorted(name for name in {*old, *new} if old.get(name) != new.get(name)))
 
 
 def arn(change_set: ChangeSet) -> str:
-    """Of a change set."""
+    """Return the ARN of a change set."""
     return f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:changeSet/{change_set.name}/{change_set.stack.name}"

@@ -27,19 +27,19 @@ class Evaluation:
 
     @cached_property
     def parameters(self) -> dict[str, str]:
-        """The values of all parameters."""
+        """Return the values of all parameters."""
         defaults = {name: str(each["Default"]) for name, each in self._declared.items() if "Default" in each}
         return {**defaults, **self.given}
 
     def order(self) -> list[str]:
-        """The resources whose condition holds, each after what it refers to."""
+        """Return the resources whose condition holds, each after what it refers to."""
         every = self.template["Resources"].items()
         there = {name: resource for name, resource in every if self._is(resource.get("Condition"))}
         graph = {name: _named(resource) & there.keys() for name, resource in there.items()}
         return list(TopologicalSorter(graph).static_order())
 
     def properties(self, logical: str) -> dict[str, Any]:
-        """What the resource is to be made with."""
+        """Return what the resource is to be made with."""
         found = self.value(self.template["Resources"][logical].get("Properties", {}))
         assert isinstance(found, dict)
         return found
@@ -52,7 +52,7 @@ class Evaluation:
                 yield name, str(self.value(each["Value"])), str(self.value(export))
 
     def value(self, node: Any) -> Any:
-        """A part of the template, with what its functions say."""
+        """Return a part of the template, with what its functions say."""
         if isinstance(node, list):
             return [each for each in map(self.value, node) if each is not _NOTHING]
         if not isinstance(node, dict):
@@ -117,7 +117,7 @@ class Evaluation:
 
 
 def _named(node: Any) -> set[str]:
-    """Every word that a resource could refer to another one by."""
+    """Return every word that a resource could refer to another one by."""
     if isinstance(node, str):
         return {node, node.partition(".")[0], *_PLACE.findall(node)}
     parts = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()

@@ -8,7 +8,7 @@ from machine.host import MachineError
 
 
 def free_subnet(routes: str) -> str:
-    """Returns the first three numbers of a /24 network that no route of `ip -4 route` mentions.
+    """Return the first three numbers of a /24 network that no route of `ip -4 route` mentions.
 
     Raises:
         MachineError: all 256 are taken.

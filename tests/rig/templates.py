@@ -37,6 +37,6 @@ def document(body: str) -> dict[str, Any]:
 
 
 def is_yaml_without_anchors(body: str) -> bool:
-    """Whether CloudFormation reads it: it knows no anchors and aliases."""
+    """Tell whether CloudFormation reads it: it knows no anchors and aliases."""
     events = yaml.parse(body, Loader=yaml.SafeLoader)
     return not any(isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) for event in events)

@@ -12,7 +12,7 @@ T = TypeVar("T")
 def eventually(
     look: Callable[[], T], seconds: float = 120, *, tell: Callable[[], object] | None = None, pause: float = 0.05
 ) -> T:
-    """Returns the first true answer of `look`. A generous `seconds` costs nothing where all is well.
+    """Return the first true answer of `look`. A generous `seconds` costs nothing where all is well.
 
     Args:
         look: called until it returns something true; what it raises ends the wait.

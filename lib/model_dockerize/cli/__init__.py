@@ -8,5 +8,5 @@ __all__ = ["cli", "license", "main", "operate", "sandbox", "ship", "steps"]
 
 
 def main() -> None:
-    """Entry point of the `model-dockerize` command."""
+    """Run the command `model-dockerize`."""
     cli(prog_name="model-dockerize")

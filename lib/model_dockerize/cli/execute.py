@@ -1,4 +1,4 @@
-"""One run of the pipeline from flags to the exit code: whatever ends it becomes words, a report and a code."""
+"""One run of the pipeline, from flags to messages, report and exit code."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from model_dockerize.cancel import Cancelled, cancellable
-from model_dockerize.report import Recorder, Report, concluded, ended, noted, reserve, write
+from model_dockerize.report import Recorder, Report, concluded, debug_logging, ended, reserve, write
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.settings.sources import folder_of, from_environment, from_flags, program_file
 
@@ -23,7 +23,7 @@ def execute(
     verdict: TextIO | None = None,
     read: Callable[[Path], Mapping[str, Given]] = program_file,
 ) -> None:
-    """One run of a pipeline function, from flags to the exit code. Whatever ends it, the report is written.
+    """Run a pipeline function, from flags to the exit code; write the report whatever ends it.
 
     Args:
         verdict: where the last words go, if not to standard output.
@@ -35,7 +35,7 @@ def execute(
     given = from_flags({name.replace("_", "-"): text for name, text in flags.items()}, folder_of(folder))
     report, file = Report(), _report_file(given.get("report"))
     try:
-        with display, cancellable(), noted(recorder, os.environ):
+        with display, cancellable(), debug_logging(recorder, os.environ):
             settings = to_settings([from_environment(os.environ), read(folder), given])
             file = reserve(settings.run.report)
             report = function(settings, dict(os.environ), recorder)
@@ -55,7 +55,7 @@ def _display(verdict: TextIO) -> "ConsoleDisplay":
 
 
 def _report_file(given: Given | None) -> Path | None:
-    """Where the report goes also when the inputs are wrong; None where this one is."""
+    """Return where the report goes also when the inputs are wrong; None where this one is."""
     try:
         return given.path() if given and given.text.strip() else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""The command group and the flags of its commands: every flag is made from the one declaration."""
+"""The command group and the flags of its commands, all made from the one declaration."""
 
 from collections.abc import Callable
 from itertools import zip_longest
@@ -30,7 +30,7 @@ class _Stage(click.Command):
     """A command whose help shows the flags under the headings of the declaration's groups."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Adds `=true` to a flag that no value, not even an empty one, follows: `--sandbox FOLDER`."""
+        """Add `=true` to a flag that no value, not even an empty one, follows: `--sandbox FOLDER`."""
         flags = {
             f"--{option.name}": ("true", "false", "", *option.words) for option in OPTIONS if option.kind is Kind.FLAG
         }
@@ -60,7 +60,7 @@ class Commands(click.Group):
     command_class = _Stage
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """As click does, but with whole sentences."""
+        """List the commands as click does, but with whole sentences."""
         rows = [(name, self.commands[name].get_short_help_str(limit=300)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
@@ -72,7 +72,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="model-dockerize")
 def cli() -> None:
-    """Takes a model's program folder to a container in production that has proved it works.
+    """Take a model's program folder to a container in production that has proved it works.
 
     \b
     Try it without an AWS account:
@@ -83,7 +83,7 @@ def cli() -> None:
 
 
 def takes(*names: str) -> Callable[[Command], Command]:
-    """Adds the flags of these groups and inputs of the declaration, and the argument."""
+    """Add the flags of these groups and inputs of the declaration, and the argument."""
 
     def decorate(command: Command) -> Command:
         for option in reversed(OPTIONS):

@@ -12,7 +12,7 @@ from model_dockerize.cli.group import cli
 
 @cli.group("license")
 def license_group() -> None:
-    """License keys for your customers: make your pair of keys, issue keys, look into one."""
+    """Make a pair of keys, issue license keys for your customers, or look into one."""
 
 
 @license_group.command("new-key")

@@ -11,7 +11,7 @@ from model_dockerize.cli.group import cli
 
 @cli.group("sandbox")
 def sandbox_group() -> None:
-    """AWS on this computer, with real containers: for trying without an account, and for tests."""
+    """Run AWS on this computer, with real containers: for trying without an account, and for tests."""
 
 
 @sandbox_group.command("start")

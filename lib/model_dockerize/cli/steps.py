@@ -1,4 +1,4 @@
-"""Commands for single steps on AWS, on the way that `deploy` goes as one."""
+"""Commands for the single AWS steps of `deploy`."""
 
 from pathlib import Path
 

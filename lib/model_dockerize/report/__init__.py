@@ -1,6 +1,6 @@
-"""What a run did, and how it is shown."""
+"""The report of a run, and its display."""
 
-from model_dockerize.report.debug import noted
+from model_dockerize.report.debug import debug_logging
 from model_dockerize.report.ending import concluded, ended, masked
 from model_dockerize.report.file import reserve, write
 from model_dockerize.report.model import (
@@ -27,9 +27,9 @@ __all__ = [
     "StageProgress",
     "StageResult",
     "concluded",
+    "debug_logging",
     "ended",
     "masked",
-    "noted",
     "reserve",
     "write",
 ]

@@ -1,7 +1,7 @@
-"""Shows a run on a terminal: one line an event, and a last word that a person can act on.
+"""Shows a run on a terminal: one line for each event, and last lines that a person can act on.
 
 What happens goes to standard error, the verdict to standard output: `model-dockerize run … 2>log` shows only that.
-Plain text when the output is not a terminal, so that a log file or a CI system gets the same words without colours.
+Plain text when the output is not a terminal, so that a log file or a CI system gets the same words without colors.
 """
 
 import time
@@ -23,7 +23,7 @@ _SYMBOL = {"done": "[green]✓[/]", "unchanged": "[cyan]=[/]", "failed": "[red]�
 
 
 class ConsoleDisplay:
-    """A Display for people. Use as a context manager, so that the line with the running stages goes away at the end."""
+    """A Display for people; as a context manager it removes the line of running stages at the end."""
 
     def __init__(self, log: TextIO, verdict: TextIO) -> None:
         self._console = Console(file=log, highlight=False, soft_wrap=True)
@@ -66,7 +66,7 @@ class ConsoleDisplay:
         """See Display. The recorder has masked it already; a terminal has nothing of its own to tell."""
 
     def finish(self, report: Report) -> None:
-        """The last words: outcome first, then what to open, or what to do."""
+        """Print the last lines: the outcome first, then what to open or what to do."""
         self._live.stop()
         self._print("")
         for finding in report.findings:
@@ -124,12 +124,12 @@ class ConsoleDisplay:
 
 
 def _safe(text: str) -> str:
-    """A text that somebody else wrote, for a line of markup."""
+    """Escape an untrusted text for a line of markup."""
     return escape(printable(text))
 
 
 def printable(text: str) -> str:
-    """A child's line without its control characters: they could redraw the user's terminal."""
+    """Remove control characters, which could redraw the user's terminal, from a child's line."""
     return "".join(char for char in text if char.isprintable() or char == "\t")
 
 

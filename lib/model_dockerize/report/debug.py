@@ -1,4 +1,4 @@
-"""Notes for those who look for a defect, with RUNNER_DEBUG=1 (GitHub's debug logging) or MODEL_DOCKERIZE_DEBUG=1.
+"""Debug logging, with RUNNER_DEBUG=1 (GitHub's debug logging) or MODEL_DOCKERIZE_DEBUG=1.
 
 Modules write them by Python's logging, each under its own name; nothing listens until somebody asks.
 """
@@ -15,13 +15,13 @@ _ROOT = "model_dockerize"
 
 
 def wanted(environment: Mapping[str, str]) -> bool:
-    """Whether the environment asks for notes."""
+    """Tell whether the environment asks for debug logging."""
     return "1" in (environment.get("MODEL_DOCKERIZE_DEBUG"), environment.get("RUNNER_DEBUG"))
 
 
 @contextmanager
-def noted(recorder: Recorder, environment: Mapping[str, str]) -> Iterator[None]:
-    """While this block runs, notes go to the recorder, which takes the secrets out, if they are wanted.
+def debug_logging(recorder: Recorder, environment: Mapping[str, str]) -> Iterator[None]:
+    """Send debug logs, if they are wanted, to the recorder, which masks secrets, while this block runs.
 
     Only this program's own: the notes of the AWS library hold whole requests, signatures and answers included.
     """

@@ -1,4 +1,4 @@
-"""How a run ended, whatever ended it: an expected failure, a signal, or a defect of ours."""
+"""The end of a run in its report: an expected failure, a signal, or a defect of ours."""
 
 import traceback
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _OUTCOMES = ("timed-out", "superseded", "paused")
 
 
 def ended(report: Report, error: Exception | Cancelled) -> Report:
-    """`report`, red because of `error`. An outcome that says more than "failed" is kept."""
+    """Return `report` as failed by `error`; keep an outcome that says more than "failed"."""
     if isinstance(error, ModelDockerizeError):
         outcome = error.kind if error.kind in _OUTCOMES else report.outcome
         return replace(report, outcome=outcome, failure=Failure.of(error))
@@ -27,7 +27,7 @@ def ended(report: Report, error: Exception | Cancelled) -> Report:
 def concluded(
     report: Report, recorder: Recorder, environment: Mapping[str, str], error: Exception | Cancelled
 ) -> Report:
-    """`ended`, with what the recorder knows and no secret in it. Where it came from is for those who ask for it."""
+    """Return `ended` with what the recorder knows, masked; with debug logging, log the traceback."""
     if wanted(environment):
         recorder.line("error", "debug", "".join(traceback.format_exception(error)))
     report = ended(report, error)
@@ -35,7 +35,7 @@ def concluded(
 
 
 def masked(report: Report, recorder: Recorder) -> Report:
-    """Errors quote what others said: no secret in them may reach a verdict, a summary, an output or a file."""
+    """Mask secrets in the whole report: errors may quote others."""
 
     def smoke(test: SmokeReport | None) -> SmokeReport | None:
         return test and replace(

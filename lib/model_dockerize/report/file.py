@@ -14,7 +14,7 @@ _MOST_READ = 16 << 20  # bytes; a report has some kB
 
 
 def reserve(path: Path | None) -> Path | None:
-    """Makes the report's file before the run, so that a place that cannot be written to fails at once.
+    """Make the report's file before the run, so that an unwritable place fails at once.
 
     Raises:
         InputError: it cannot be written, or holds something else than a report.
@@ -29,7 +29,7 @@ def reserve(path: Path | None) -> Path | None:
 
 
 def write(report: Report, path: Path) -> None:
-    """Writes the report as JSON, and escapes what is not valid Unicode in its texts.
+    """Write the report as JSON, and escape what is not valid Unicode in its texts.
 
     Raises:
         OSError: the file cannot be written, or holds something else than a report.
@@ -40,7 +40,7 @@ def write(report: Report, path: Path) -> None:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open a new file, an empty one or an earlier report for writing: never what a link leads to, or anything else."""
+    """Open a new file, an empty one or an earlier report for writing; never follow a link."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     with ExitStack() as opened:
         file = opened.enter_context(os.fdopen(descriptor, "r+b"))

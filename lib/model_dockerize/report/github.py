@@ -25,7 +25,7 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@
 
 @dataclass(frozen=True)
 class Annotation:
-    """What GitHub shows beside a file, or at the top of the run where there is no file. `line` is 1-based."""
+    """An annotation of GitHub, beside a file or at the top of the run. `line` is 1-based."""
 
     level: str  # "error" or "warning"
     title: str
@@ -34,7 +34,7 @@ class Annotation:
     line: int | None = None
 
     def command(self) -> str:
-        """The workflow command, escaped so that nothing in the texts can become a command or a property."""
+        """Return the workflow command, escaped so that no text can become a command or a property."""
         properties = {"title": self.title, "file": self.file, "line": str(self.line or "")}
         given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
         return f"::{self.level} {given}::{_data(_shortened(self.message))}"
@@ -99,7 +99,7 @@ class GitHubDisplay:
             self._commands([f"::add-mask::{_data(value)}"])
 
     def finish(self, report: Report) -> None:
-        """The last words: how it ended, and what to do about it."""
+        """Print the last lines: how it ended, and what to do about it."""
         if report.failure is None:
             self._print(f"{report.outcome}: {printable(report.image)}{f' at {report.url}' if report.url else ''}")
             for doubt in report.doubts:
@@ -133,7 +133,7 @@ class GitHubDisplay:
 
 
 def annotations(failure: Failure) -> list[Annotation]:
-    """At most ten: wrong inputs one a problem, at its file and line where it has one; other failures in one."""
+    """Return at most ten annotations: one for each wrong input at its line, one for any other failure."""
     title = f"model-dockerize: {failure.kind}"
     if failure.kind != "input" or not failure.details:
         evidence = "\n".join(failure.details[-_MOST_EVIDENCE:])
@@ -147,7 +147,7 @@ def annotations(failure: Failure) -> list[Annotation]:
 
 
 def outputs(values: Mapping[str, str]) -> str:
-    """Lines for the file that GITHUB_OUTPUT names.
+    """Return the lines for the file that GITHUB_OUTPUT names.
 
     Raises:
         ValueError: a name that the grammar cannot carry, or a value that holds its own (random) delimiter.
@@ -156,7 +156,7 @@ def outputs(values: Mapping[str, str]) -> str:
 
 
 def printable(text: str) -> str:
-    """A line without colours and control characters: they would redraw or split it in the log."""
+    """Remove colors and control characters, which would redraw or split a line of the log."""
     return "".join(char for char in _ANSI.sub("", text) if char.isprintable() or char == "\t")
 
 

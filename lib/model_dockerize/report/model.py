@@ -1,4 +1,4 @@
-"""What a run did, as values: the one source of the JSON report, the console's last words and the Action's outputs."""
+"""A run's results as values: the one source of the JSON report, the console's last lines and the Action's outputs."""
 
 import json
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why the run is red."""
+    """The reason why the run failed."""
 
     kind: str
     exit_code: int
@@ -60,13 +60,13 @@ class Failure:
 
     @classmethod
     def of(cls, error: ModelDockerizeError) -> "Failure":
-        """The failure that an expected error stands for."""
+        """Return the failure for an expected error."""
         return cls(error.kind, error.exit_code, str(error), error.remedy, error.details)
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a run found out. Empty text: the run did not get that far, or was not asked to."""
+    """The findings of a run. Empty text: the run did not get that far, or was not asked to."""
 
     outcome: str = "failed"
     build_id: str = ""
@@ -93,12 +93,12 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 when everything that was asked for is done and proved."""
+        """Return 0 when everything that was asked for is done and verified."""
         return self.failure.exit_code if self.failure else 0
 
     @property
     def smoke(self) -> Literal["passed", "failed", "skipped", "no-sample", "unproved"]:
-        """The verdict of all smoke tests that ran. Without a sample the model's program itself never ran."""
+        """Return the verdict of all smoke tests that ran; without a sample the model's program never ran."""
         ran = [test for test in (self.smoke_local, self.smoke_deployed) if test]
         if not ran:
             return "skipped"
@@ -111,7 +111,7 @@ class Report:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Say what a green run has not proved, one sentence each."""
+        """Return what a green run has not tested, one sentence each."""
         tests = [test for test in (self.smoke_deployed, self.smoke_local) if test]
         found = [f"nobody has seen the {what} answer (smoke-test)" for what in self.untested]
         if self.untested == ("image",) and self.smoke_deployed:
@@ -121,12 +121,12 @@ class Report:
         return (*found, *(tests[0].unproved if tests else ()))
 
     def with_(self, **changes: Any) -> "Report":
-        """A copy that knows more."""
+        """Return a copy with these changes."""
         return replace(self, **changes)
 
 
 def to_json(report: Report) -> str:
-    """The report file (`--report`). Keys are only ever added; docs/report.md describes them."""
+    """Return the report file (`--report`). Keys are only ever added; docs/report.md describes them."""
     smoke = {"local": report.smoke_local, "deployed": report.smoke_deployed}
     document = {
         "outcome": report.outcome,

@@ -1,4 +1,4 @@
-"""Records what the stages did and hands their words to a display, with every secret taken out."""
+"""Records what the stages did and passes it to a display, with every secret masked."""
 
 import threading
 import time
@@ -13,19 +13,19 @@ Level = Literal["info", "warning", "output", "debug"]
 
 
 class Display(Protocol):
-    """What shows a run: the terminal, or GitHub's log. Called from one thread at a time."""
+    """A display of a run: the terminal, or GitHub's log. Called from one thread at a time."""
 
     def begin(self, stage: str) -> None:
-        """A stage starts."""
+        """Show that a stage starts."""
 
     def end(self, result: StageResult) -> None:
-        """A stage is over."""
+        """Show that a stage is over."""
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """One line of a stage. `output` is a child's and untrusted; the others are ours. `debug`: see `noted`."""
+        """Show one line of a stage; `output` is a child's and untrusted, the other kinds are ours."""
 
     def secret(self, value: str) -> None:
-        """`value` is to be masked wherever the display's surroundings can do that."""
+        """Mask `value` wherever the display's surroundings can do that."""
 
 
 class StageProgress:
@@ -53,12 +53,12 @@ class StageProgress:
         self._recorder.secret(value)
 
     def unchanged(self, text: str) -> None:
-        """There was nothing to do, and `text` says why."""
+        """Note that there was nothing to do; `text` says why."""
         self.status = "unchanged"
         self.info(text)
 
     def skipped(self, text: str) -> None:
-        """The stage was not asked for, or cannot be done here; `text` says why."""
+        """Note that the stage was not asked for or cannot run here; `text` says why."""
         self.status = "skipped"
         self.info(text)
 
@@ -75,19 +75,19 @@ class Recorder:
 
     @property
     def stages(self) -> tuple[StageResult, ...]:
-        """The stages that are over, in the order in which they ended."""
+        """Return the stages that are over, in the order in which they ended."""
         with self._lock:
             return tuple(self._stages)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Every warning so far."""
+        """Return every warning so far."""
         with self._lock:
             return tuple(self._warnings)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:
-        """Runs one stage; an exception marks it failed and goes on its way."""
+        """Run one stage; an exception marks it failed and goes on its way."""
         progress = StageProgress(self, name)
         started = time.monotonic()
         with self._lock:
@@ -104,7 +104,7 @@ class Recorder:
                 self._display.end(result)
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """One line of a stage, masked, to the display."""
+        """Pass one line of a stage, masked, to the display."""
         with self._lock:
             clean = self.masked(text)
             if level == "warning":
@@ -113,7 +113,7 @@ class Recorder:
                 self._display.line(stage, level, part, file, line)
 
     def secret(self, value: str) -> None:
-        """Masks `value`, and each of its lines, from now on."""
+        """Mask `value`, and each of its lines, from now on."""
         with self._lock:
             for part in {value, *value.splitlines()}:
                 # A very short secret would blank out half of the log and protect nobody.
@@ -122,7 +122,7 @@ class Recorder:
                     self._display.secret(part.strip())
 
     def masked(self, text: str) -> str:
-        """`text` with every known secret replaced."""
+        """Return `text` with every known secret replaced."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text

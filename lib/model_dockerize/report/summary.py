@@ -23,7 +23,7 @@ _BAR = 20  # characters of the longest bar in the table of seconds
 
 
 def markdown(report: Report) -> str:
-    """The whole summary, at most `LARGEST` bytes: what does not fit is left out at the end, by whole paragraphs."""
+    """Return the summary, at most `LARGEST` bytes; whole paragraphs at the end are left out."""
     blocks = [
         _headline(report),
         _failure(report.failure) if report.failure else _success(report),
@@ -43,7 +43,7 @@ def markdown(report: Report) -> str:
 
 
 def plain(text: str) -> str:
-    """Any text as one line of Markdown that shows exactly that text."""
+    """Return any text as one line of Markdown that shows exactly that text."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     if len(line) > _LONGEST_TEXT:
         line = line[:_LONGEST_TEXT] + " ..."
@@ -66,7 +66,7 @@ def _failure(failure: Failure) -> str:
 
 
 def _success(report: Report) -> str:
-    """What people want first: where it answers. And what nobody has seen, where that is so."""
+    """Return what people want first: where the model answers, and what no test has covered."""
     lines = [f"The model answers at {_links(report.url)}"] if report.url else []
     lines += [f"Who can reach it: **{plain(report.access)}**"] if report.url and report.access else []
     lines += [f"⚠️ Not proved: {plain(doubt)}" for doubt in report.doubts]
@@ -98,7 +98,7 @@ def _facts(report: Report) -> str:
 
 
 def _changes(report: Report) -> str:
-    """What there was to do in AWS, by its names; of a run that did not get there, the stages that did something."""
+    """Return the changes in AWS; of a run that did not get there, the stages that changed something."""
     if report.changes:
         done = [f"- {words} {plain(line[2:])}" for line in report.changes if (words := _DONE.get(line[0]))]
         left = sum(line[0] == "=" for line in report.changes)

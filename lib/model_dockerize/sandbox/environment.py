@@ -21,13 +21,13 @@ _PIP_TAIL_LINES = 15
 
 
 def environment_path(home: Path, requirements: Path = REQUIREMENTS) -> Path:
-    """Where the environment for these requirements and this interpreter lives under `home`."""
+    """Return the path under `home` of the environment for these requirements and this interpreter."""
     facts = requirements.read_bytes() + f"{sys.executable} {platform.python_version()}".encode()
     return home / f"sandbox-env-{hashlib.sha256(facts).hexdigest()[:12]}"
 
 
 def python_of(environment: Path) -> Path:
-    """The interpreter of an environment."""
+    """Return the interpreter of an environment."""
     return environment / "bin" / "python"
 
 

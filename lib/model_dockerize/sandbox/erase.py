@@ -29,7 +29,7 @@ def erase(folder: Path) -> None:
 
 
 def erase_by_engine(folder: Path) -> None:
-    """Remove a folder by this computer's own `rm`, as root of a container that has the folder's parent and no network.
+    """Remove a folder by `rm` as root of a container that has its parent and no network.
 
     Raises:
         DockerException: no engine answers, or `rm` failed.

@@ -30,7 +30,7 @@ _OTHER_HOME = "Name a folder of your own with MODEL_DOCKERIZE_HOME."
 
 @dataclass(frozen=True)
 class StopReport:
-    """What `stop` ended and removed. Empty where nothing was left of a sandbox."""
+    """The result of `stop`: what it ended and removed. Empty where nothing was left of a sandbox."""
 
     was_running: bool
     containers: tuple[str, ...]
@@ -39,12 +39,12 @@ class StopReport:
 
 
 def default_home() -> Path:
-    """Where the sandbox is kept where nobody says otherwise."""
+    """Return the sandbox's default folder."""
     return state.folder(os.environ)
 
 
 def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:
-    """Return the running sandbox of `home`, starting it first if there is none. Two callers at once get the same one.
+    """Return the running sandbox of `home`, started if need be; two callers at once get the same.
 
     The child survives its caller. It starts with nothing in it: state of an earlier one is removed. `iam` is "enforced"
     or "off"; empty is whichever runs, and off where none does.
@@ -75,7 +75,7 @@ def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:
 
 
 def status(home: Path) -> Sandbox | None:
-    """The sandbox of `home` if it is running and answers, else None."""
+    """Return the sandbox of `home` if it is running and answers, else None."""
     sandbox = record.load(home)
     return sandbox if sandbox and record.answers(sandbox) else None
 
@@ -108,7 +108,7 @@ def stop(home: Path, progress: Progress) -> StopReport:
 
 
 def instance_of(home: Path) -> str:
-    """The name that a home's containers carry: it outlives the process, so that orphans are found."""
+    """Return the name that a home's containers carry: it outlives the process, so that orphans are found."""
     return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
 
 

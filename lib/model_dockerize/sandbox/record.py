@@ -1,4 +1,4 @@
-"""What a running sandbox is, where it writes that down, and how to tell a living one from a stale file."""
+"""The record of a running sandbox: where it is kept, and how a stale one is recognized."""
 
 import hmac
 import http.client
@@ -37,7 +37,7 @@ class Sandbox:
     iam: str = "off"
 
     def environment(self) -> dict[str, str]:
-        """The variables that point any AWS SDK or AWS CLI at the sandbox."""
+        """Return the variables that point any AWS SDK or AWS CLI at the sandbox."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": self.account_id,
@@ -47,11 +47,11 @@ class Sandbox:
         }
 
     def unset(self) -> tuple[str, ...]:
-        """The variables that must not be set beside those of `environment()`."""
+        """Return the variables that must not be set beside those of `environment()`."""
         return UNSET_VARIABLES
 
     def applied_to(self, environ: dict[str, str]) -> dict[str, str]:
-        """A copy of `environ` in which every AWS client talks to the sandbox and to nothing else."""
+        """Return a copy of `environ` in which every AWS client uses the sandbox and nothing else."""
         kept = {key: value for key, value in environ.items() if key not in UNSET_VARIABLES}
         # AWS_ENDPOINT_URL_ECS and the like would win over AWS_ENDPOINT_URL.
         kept = {key: value for key, value in kept.items() if not key.startswith("AWS_ENDPOINT_URL_")}
@@ -72,7 +72,7 @@ def save(home: Path, sandbox: Sandbox) -> None:
 
 
 def load(home: Path) -> Sandbox | None:
-    """The record in `home`, or None where there is none that can be read."""
+    """Return the record in `home`, or None where none can be read."""
     try:
         return Sandbox(**json.loads((home / RECORD_NAME).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -98,7 +98,7 @@ def health_proof(secret: str, nonce: str) -> str:
 
 
 def answers(sandbox: Sandbox, timeout: float = 5.0) -> bool:
-    """Whether the process that wrote this record is the one that listens now. `timeout` in seconds."""
+    """Tell whether the process that wrote this record is the one that listens now. `timeout` in seconds."""
     nonce = secrets.token_hex(16)
     host, _, port = sandbox.endpoint_url.removeprefix("http://").partition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=timeout)

@@ -1,4 +1,4 @@
-"""Proves that a model answers: the checks of the container API, against any address."""
+"""The smoke test: checks of the container API, at any address."""
 
 from model_dockerize.smoke.check import Check, Expectation, SmokeResult, check
 from model_dockerize.smoke.foreign import check_foreign

@@ -1,4 +1,4 @@
-"""The smoke test: asks a model what its users will ask, in order, and keeps the evidence."""
+"""The smoke test's checks: asks a model what its users will ask, in order, and keeps the evidence."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between two looks
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the model must answer.
+    """The answers that the model must give.
 
     Attributes:
         build_id: of what was built; empty: whatever answers is accepted.
@@ -43,7 +43,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at. `detail` is the evidence, one line."""
+    """One check's result. `detail` is the evidence, one line."""
 
     name: str
     passed: bool
@@ -61,12 +61,12 @@ class SmokeResult:
 
     @property
     def passed(self) -> bool:
-        """All checks passed."""
+        """Tell whether all checks passed."""
         return all(check.passed for check in self.checks)
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """A line for each check that was run and failed: the details of a SmokeError."""
+        """Return a line for each failed check: the details of a SmokeError."""
         return tuple(
             f"{check.name}: {check.detail}"
             for check in self.checks
@@ -78,7 +78,7 @@ _NOT_RUN = "not run: "
 
 
 class NotYet(CheckFailed):
-    """An answer that may become the right one: worth another look."""
+    """A wrong answer that may still become right: ask again."""
 
 
 def check(
@@ -89,7 +89,7 @@ def check(
     progress: Progress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> SmokeResult:
-    """Runs all checks against the first of `urls` that answers.
+    """Run all checks against the first of `urls` that answers.
 
     Args:
         urls: addresses of the same model, best first.
@@ -129,7 +129,7 @@ def check(
 
 
 class Session:
-    """The state of one smoke test: who answers, which job, and the checks so far."""
+    """The state of one smoke test: the address, the job, and the checks so far."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class Session:
         return self._client
 
     def use(self, client: ModelClient) -> None:
-        """From now on `client` asks, e.g. at a path below the address that answered."""
+        """Ask `client` from now on, e.g. at a path below the address that answered."""
         self.close()
         self._client = client
 
@@ -165,7 +165,7 @@ class Session:
             self._client.close()
 
     def run(self, name: str, needs: tuple[str, ...], look: Callable[[], str]) -> None:
-        """Runs one check, unless one that it needs has failed."""
+        """Run one check, unless one that it needs has failed."""
         broken = next((done.name for done in self.checks if done.name in needs and not done.passed), None)
         started = time.monotonic()
         if broken:
@@ -183,7 +183,7 @@ class Session:
             self._progress.info(f"{name}: {'ok' if passed else 'FAILED'} ({done.seconds:.2f} s): {detail}")
 
     def reach(self, urls: Sequence[str]) -> str:
-        """Whatever a model answers to /health, it answers. A proxy before it may accept connections long before."""
+        """Wait for an answer to /health; a proxy before the model may accept connections long before."""
 
         def look() -> str:
             problem = Unanswered("there is no address to try")
@@ -236,7 +236,7 @@ class Session:
         return f"OpenAPI {version}, {len(paths)} paths"
 
     def license(self) -> str:
-        """Leaves a good key in place: on a volume, it is the customer's."""
+        """Leave a good key in place: on a volume, it is the customer's."""
         if self.client.licensed():
             return "a good key is there already"
         problem = self.client.apply_license(self._expectation.license_key)
@@ -281,7 +281,7 @@ class Session:
         return "the smoke job is gone"
 
     def repeat(self, sample: bytes, mapping: str, expected: bytes | None) -> str:
-        """Sends the sample again and again, and compares what comes."""
+        """Send the sample repeatedly and compare the results."""
         for _ in range(_REPEATS):
             self.add_job(sample, mapping)
             try:
@@ -293,11 +293,11 @@ class Session:
         return f"{_REPEATS} more jobs, {'the same bytes' if are_equal else 'the bytes differ from job to job'}"
 
     def runner_mode(self) -> str:
-        """Tells how the program is run, and why not in a faster way: nothing that could be wrong."""
+        """Tell how the program is run, and why not in a faster way; this never fails."""
         return self.client.get("/ready").headers.get("X-Model-Runner-Mode") or "the server does not say it"
 
     def wait(self, look: Callable[[], str], timeout: float, hint: str = "") -> str:
-        """Repeats `look` while it gets no answer or raises NotYet; fails when the time is up or the container gone."""
+        """Repeat `look` until it answers without NotYet; fail when the time is up or the container gone."""
         end, pause = time.monotonic() + timeout, _FIRST_PAUSE
         while True:
             try:
@@ -312,13 +312,13 @@ class Session:
 
 
 def _one_line(text: str) -> str:
-    """The last line of a model's message: of a traceback, the one that says what happened."""
+    """Return the last line of a model's message: of a traceback, the one that says what happened."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     return quote(lines[-1]) if lines else "no message"
 
 
 def read_sample(path: Path | None) -> bytes | None:
-    """The content of a sample's file; None where there is none. Raises InputError where it cannot be read."""
+    """Return a sample file's content; None if there is none. Raises InputError if it cannot be read."""
     try:
         return path.read_bytes() if path else None
     except OSError as error:

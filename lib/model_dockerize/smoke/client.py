@@ -1,4 +1,6 @@
-"""The container API as a client sees it: a call returns what the checks look at, or says in one line what was wrong."""
+"""A client of the container API: a call returns what the checks look at, or raises one line that says what was
+wrong.
+"""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ _SHOWN = 200  # characters of an answer that an error quotes
 
 
 class CheckFailed(Exception):  # noqa: N818  it is no fault of the program but the outcome of a check
-    """The text is the evidence: one line, no secret."""
+    """A check failed. The text is the evidence: one line, no secret."""
 
 
 class Unanswered(CheckFailed):
@@ -42,19 +44,19 @@ class ModelClient:
         self._session.trust_env = False  # neither a proxy nor a .netrc stands between us and our own container
 
     def close(self) -> None:
-        """Ends the connections."""
+        """End the connections."""
         self._session.close()
 
     def probe(self) -> None:
-        """Returns when anything answers in HTTP; raises Unanswered else."""
+        """Return when anything answers in HTTP; raise Unanswered else."""
         self._request("GET", "/health", timeout=_PROBE_TIMEOUT)
 
     def get(self, path: str) -> requests.Response:
-        """Any answer to a GET, whatever its status."""
+        """Return any answer to a GET, whatever its status."""
         return self._request("GET", path)
 
     def spec(self) -> dict[str, Any]:
-        """The API's specification."""
+        """Return the API's specification."""
         answer = self.get("/swagger/v1/swagger.json")
         _expect(answer, 200, "/swagger/v1/swagger.json")
         try:
@@ -66,7 +68,7 @@ class ModelClient:
         return spec
 
     def licensed(self) -> bool:
-        """Whether the model holds a license key that is good."""
+        """Tell whether the model holds a valid license key."""
         answer = self.get("/api/license")
         _expect(answer, 200, "/api/license")
         try:
@@ -76,32 +78,32 @@ class ModelClient:
             raise CheckFailed(f"/api/license answered without the envelope: {quote(answer.text)}") from error
 
     def apply_license(self, key: str) -> str:
-        """Applies a license key; why the model refused it, empty where it did not."""
+        """Apply a license key; return why the model refused it, empty where it did not."""
         answer = self._request("POST", "/api/license", json={"license": key})
         return "" if answer.status_code == 200 else _message(answer)
 
     def add_job(self, name: str, content: bytes, mime_type: str, mapping: str = "") -> Job:
-        """Submits a file. An empty `mime_type` leaves the choice to the model; `mapping` is a mapping file's text."""
+        """Submit a file. An empty `mime_type` leaves the choice to the model; `mapping` is a mapping file's text."""
         data = {"MimeType": mime_type, **({"Mappings": mapping} if mapping else {})}
         answer = self._request("POST", "/data/add-job", files={"File": (name, content)}, data=data)
         return _job(answer, "/data/add-job")
 
     def status(self, job: str) -> Job:
-        """The job as it stands; an `Error` is a state, not an exception."""
+        """Return the job as it stands; an `Error` is a state, not an exception."""
         return _job(self.get(f"/data/status/{job}"), "/data/status", failed_job_is_answer=True)
 
     def result(self, job: str) -> bytes:
-        """What the model wrote."""
+        """Return what the model wrote."""
         answer = self.get(f"/data/result/{job}")
         _expect(answer, 200, "/data/result")
         return answer.content
 
     def delete(self, job: str) -> Job:
-        """Removes the job and its files."""
+        """Remove the job and its files."""
         return _job(self._request("DELETE", f"/data/delete/{job}"), "/data/delete")
 
     def mapping(self, name: str, content: bytes, mime_type: str) -> str:
-        """The text of the mapping file that is proposed for a data file."""
+        """Return the text of the mapping file that is proposed for a data file."""
         files, data = {"File": (name, content)}, {"MimeType": mime_type}
         answer = self._request("POST", "/data/mapping", files=files, data=data)
         if answer.status_code != 200:
@@ -126,7 +128,7 @@ class ModelClient:
 
 
 def _target(url: str, answer: requests.Response) -> str:
-    """Where an answer sends us on; empty where it does not."""
+    """Return where an answer redirects to; empty where it does not."""
     try:
         return urljoin(url, answer.headers["Location"]) if answer.is_redirect else ""
     except ValueError:
@@ -134,7 +136,7 @@ def _target(url: str, answer: requests.Response) -> str:
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port; nothing of an address that names a user."""
+    """Return scheme, host and port, without the user that an address may name."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
@@ -164,7 +166,7 @@ def _job(answer: requests.Response, path: str, failed_job_is_answer: bool = Fals
 
 
 def _message(answer: requests.Response) -> str:
-    """Why a request was refused."""
+    """Return why a request was refused."""
     try:
         return str(answer.json()["errorMessage"])
     except (ValueError, KeyError, TypeError):
@@ -172,12 +174,12 @@ def _message(answer: requests.Response) -> str:
 
 
 def quote(text: str) -> str:
-    """A short form of an answer, on one line."""
+    """Return a short form of an answer, on one line."""
     return json.dumps(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…", ensure_ascii=False)
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason: the wrapping layers only repeat the address."""
+    """Return the innermost reason: the wrapping layers only repeat the address."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Is a model's result the one that was expected? Pure: text in, the first difference out.
+"""Comparison of a model's result with the expected one. Pure: text in, the first difference out.
 
 Numbers are equal within `TOLERANCE`, relative or absolute, since another processor may round the last digits
 otherwise. Two whole numbers have to be the same: 1000000 and 1000001 are two different customers.
@@ -22,7 +22,7 @@ _SHOWN = 80  # characters of a value that a difference quotes
 
 
 def kind_of(name: str) -> Kind:
-    """How to compare a file of this name: .csv by cell, .json by structure, anything else as text."""
+    """Choose how to compare a file of this name: .csv by cell, .json by structure, others as text."""
     lower = name.lower()
     if lower.endswith(".csv"):
         return "csv"
@@ -30,7 +30,7 @@ def kind_of(name: str) -> Kind:
 
 
 def difference(expected: bytes, got: bytes, kind: Kind) -> str | None:
-    """The first place where `got` is not `expected`, as one line for a person; None where they are equal."""
+    """Return the first place where `got` is not `expected`, in one line; None where they are equal."""
     try:
         want = expected.decode("utf-8-sig")
         have = got.decode("utf-8-sig")
@@ -94,7 +94,7 @@ def _cells_equal(expected: str, got: str) -> bool:
 
 
 def _whole(text: str) -> str:
-    """A whole number as text of one form: Python refuses to convert very long ones."""
+    """Return a whole number in one spelling: Python refuses to convert very long ones."""
     digits = text.lstrip("+-").lstrip("0") or "0"
     return f"-{digits}" if text.startswith("-") and digits != "0" else digits
 

@@ -1,4 +1,4 @@
-"""The smoke test of an image that somebody else made: what its own specification offers, and no more.
+"""The smoke test of an image that we did not build: only what its own specification offers.
 
 What could not be proved is told, and kept in the result: nobody shall take it for proved.
 """
@@ -21,7 +21,7 @@ _JOBS = {"status": "GET /data/status/{}", "result": "GET /data/result/{}", "dele
 
 @dataclass(frozen=True)
 class _Offer:
-    """What a specification offers: "GET /data/status/{}" in lower-case letters, and where it begins."""
+    """The operations of a specification, such as "GET /data/status/{}" in lower case, and the path they begin with."""
 
     place: str
     version: str
@@ -30,7 +30,7 @@ class _Offer:
     plain: tuple[str, ...]  # paths of GETs that need nothing
 
     def has(self, operation: str) -> bool:
-        """Whether it offers an operation of the container API."""
+        """Tell whether it offers an operation of the container API."""
         return operation.lower() in self.operations
 
 
@@ -42,7 +42,7 @@ def check_foreign(
     progress: Progress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> SmokeResult:
-    """Runs the checks that the specification of what answers gives reason to. Arguments and errors as of `check`."""
+    """Run the checks that an image's own specification allows. Arguments and errors as of `check`."""
     sample, expected = read_sample(expectation.sample_input), read_sample(expectation.sample_expected)
     mapping = (read_sample(expectation.sample_mapping) or b"").decode("utf-8", "replace")
     test = _Foreign(expectation, start_timeout, job_timeout, progress, alive)
@@ -74,14 +74,14 @@ def check_foreign(
 
 
 class _Foreign(Session):
-    """A session with a server of which only its specification tells what it is."""
+    """A session with a server that is known only by its specification."""
 
     offer: _Offer | None = None
     healthy = False  # there is a /health: servers have one that their specification does not name
 
     @property
     def answers(self) -> bool:
-        """All checks so far passed."""
+        """Tell whether all checks so far passed."""
         return all(check.passed for check in self.checks)
 
     def page(self) -> str:
@@ -94,7 +94,7 @@ class _Foreign(Session):
         return self.wait(look, self.start_timeout)
 
     def survey(self) -> str:
-        """Finds the specification; none is no failure, but leaves much unproved."""
+        """Find the specification; its absence is no failure, but leaves much unverified."""
         for place in self._places():
             spec = _spec(self.client, place)
             if spec:
@@ -107,7 +107,7 @@ class _Foreign(Session):
         return f"there is no specification at {', '.join(_PLACES)}"
 
     def _places(self) -> tuple[str, ...]:
-        """The usual places, and what the page of Swagger UI names."""
+        """Return the usual places of a specification, and the one that the page of Swagger UI names."""
         page = self.client.get("/swagger")
         named = re.findall(r"[\"']([^\"'<>\s]+\.json)[\"']", page.text) if page.status_code == 200 else []
         here = urlsplit(self.client.base)
@@ -116,7 +116,7 @@ class _Foreign(Session):
         return (*_PLACES, *(path for path in paths if path.startswith("/")))
 
     def endpoints(self) -> str:
-        """Every GET that needs nothing must not break."""
+        """Check that no GET without required parameters fails."""
         assert self.offer  # noqa: S101  only with one
         paths = self.offer.plain[:_TRIED]
         broken = []
@@ -145,7 +145,7 @@ def _spec(client: ModelClient, place: str) -> dict[str, Any] | None:
 
 
 def _read(place: str, spec: dict[str, Any]) -> _Offer:
-    """Swagger 2 and OpenAPI 3 differ here in how they name the version and where the paths start."""
+    """Read a specification: Swagger 2 or OpenAPI 3, which name version and base path differently."""
     servers = spec.get("servers")
     first = servers[0] if isinstance(servers, list) and servers and isinstance(servers[0], dict) else {}
     start = _path_of(str(spec.get("basePath") or first.get("url") or ""))
@@ -167,7 +167,7 @@ def _read(place: str, spec: dict[str, Any]) -> _Offer:
 
 
 def _path_of(url: str) -> str:
-    """Where paths begin; nowhere else than at the root for what is no path of this server."""
+    """Return the path below which a specification's paths are; "" where it names another server."""
     try:
         path = urlsplit(url).path
     except ValueError:
@@ -176,7 +176,7 @@ def _path_of(url: str) -> str:
 
 
 def _unproved(offer: _Offer | None, healthy: bool, sampled: bool) -> tuple[str, ...]:
-    """What nobody has seen work, one sentence each."""
+    """Return what no test has covered, one sentence each."""
     if not offer:
         return ("what the image does: it answers, but has no specification that says what could be asked.",)
     lines = []

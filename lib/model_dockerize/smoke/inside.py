@@ -1,4 +1,4 @@
-"""The smoke test by a task inside of the model's network: what it is asked to do, and what its log says. Pure.
+"""The smoke test as a task inside the model's network: what the task is asked to do, and what its log says. Pure.
 
 The other end is `model-server probe` of the image.
 """
@@ -16,7 +16,7 @@ _MARK = "probe "
 
 
 def question(expectation: Expectation, start_timeout: float, job_timeout: float, most: int) -> tuple[str, str]:
-    """What MODEL_PROBE is to say, in at most `most` characters; and why no job is tried, empty where one is.
+    """Return MODEL_PROBE's value of at most `most` characters; and why no job is tried, empty where one is.
 
     Raises:
         OSError: a sample file cannot be read.
@@ -45,12 +45,12 @@ def question(expectation: Expectation, start_timeout: float, job_timeout: float,
 
 
 def is_last(line: str) -> bool:
-    """Whether this is the last line that the probe writes."""
+    """Tell whether this is the probe's last line."""
     return "end" in (_read(line) or {})
 
 
 def answer(url: str, lines: Iterable[str], expectation: Expectation) -> SmokeResult:
-    """What the probe found out about the model at `url`, and whether its result is the expected one."""
+    """Return the probe's findings about the model at `url`, with the result compared."""
     facts = [found for line in lines if (found := _read(line))]
     checks = [Check(f["check"], f["passed"], f["seconds"], f["detail"]) for f in facts if "check" in f]
     pieces: dict[int, str] = {}
@@ -66,7 +66,7 @@ def answer(url: str, lines: Iterable[str], expectation: Expectation) -> SmokeRes
 
 
 def _compared(check: Check, told: Sequence[str], expected: bytes, name: str) -> Check:
-    """The check, with what comparing says; `told` are the results, the first job's first, the others only if new."""
+    """Return the check with the comparison's result; `told` holds the first job's result, and others that differ."""
     if check.name not in {"result", "repeat"} or not check.passed:
         return check
     if not told:

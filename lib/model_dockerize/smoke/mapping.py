@@ -20,7 +20,7 @@ def propose_mapping(
     timeout: float,
     alive: Callable[[], str | None] = lambda: None,
 ) -> list[dict[str, Any]]:
-    """The entries of the mapping that the model proposes for the file `data`.
+    """Return the entries of the mapping that the model proposes for the file `data`.
 
     Args:
         urls: addresses of the same model, best first.

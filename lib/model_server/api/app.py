@@ -28,11 +28,11 @@ from model_server.api.services import Services
 from model_server.jobs import database
 
 
-def create_app(room: Services, root_path: str = "") -> Starlette:
-    """Makes the ASGI application.
+def create_app(server: Services, root_path: str = "") -> Starlette:
+    """Make the ASGI application.
 
     Args:
-        room: what the routes stand on.
+        server: the services that the routes use.
         root_path: a path prefix that a proxy may or may not have removed, e.g. "/models/iris"; "" for none.
     """
     app = Starlette(
@@ -49,7 +49,7 @@ def create_app(room: Services, root_path: str = "") -> Starlette:
         ],
         middleware=[
             *([Middleware(PathPrefix, prefix=root_path)] if root_path else []),
-            Middleware(Doors, access=room.access),
+            Middleware(Doors, access=server.access),
         ],
         exception_handlers={
             ApiError: _api_error,
@@ -59,13 +59,13 @@ def create_app(room: Services, root_path: str = "") -> Starlette:
             Exception: _fault,
         },
     )
-    app.state.services = room
+    app.state.services = server
     app.router.redirect_slashes = False  # its redirects would carry an absolute address
     return app
 
 
 class PathPrefix:
-    """Removes a path prefix that the proxy left in place, so that the server answers with and without it."""
+    """Removes a path prefix that the proxy left in place; the server answers with and without it."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app

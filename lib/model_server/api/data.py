@@ -1,4 +1,4 @@
-"""Structured data on its way in and out: which form it has, which mapping applies, what it becomes."""
+"""Conversion of submitted data and of results: their form, their mapping, the result of both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from model_server.tabular.problems import NOT_TAKEN, DataError, TooLargeError
 
 @dataclass(frozen=True)
 class Submission:
-    """What a form asks for."""
+    """The request in a form."""
 
     #: Of the data file, as it was sent.
     mime_type: str
@@ -30,7 +30,7 @@ class Submission:
 
 
 def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submission:
-    """Reads the fields MimeType, Mappings and OutputMappings of `form`.
+    """Read the fields MimeType, Mappings and OutputMappings of `form`.
 
     Args:
         problems: everything that is wrong is added here, a text each.
@@ -52,7 +52,7 @@ def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submissio
 
 
 def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converters) -> Path:
-    """Makes the model's input of a received file, beside it; the caller owns the new file.
+    """Make the model's input of a received file, beside it; the caller owns the new file.
 
     Args:
         limit: of the new file, bytes.
@@ -70,7 +70,7 @@ def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converte
 
 
 def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: Converters) -> None:
-    """Makes the model's input of data that was too large to be checked while its client waited.
+    """Make the model's input of data that was too large to be checked while its client waited.
 
     Raises:
         DataError: with every problem of the data by row and path.
@@ -89,7 +89,7 @@ def _not_taken(error: DataError) -> ApiError:
 def of_model(
     job: Job, file: Path, target: mime.Form | None, manifest: Manifest, folder: Path, converters: Converters
 ) -> Path | None:
-    """Makes what the client gets of a job's result, as a new file in `folder` that the caller owns.
+    """Convert a job's result for the client, into a new file in `folder` that the caller owns.
 
     Args:
         file: what the model wrote.

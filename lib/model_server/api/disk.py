@@ -1,4 +1,4 @@
-"""The room on the data volume, and its lack."""
+"""Reservation of space on the data volume."""
 
 import errno
 import os
@@ -20,10 +20,10 @@ NO_ROOM = 507
 
 
 class Space:
-    """The room on the data volume; what uploads under way will still write is reserved."""
+    """The free space of the data volume, less what current uploads will still write."""
 
     def __init__(self, folder: Path, keep: int) -> None:
-        """Looks at the volume of `folder`, where `keep` bytes must stay free."""
+        """Look at the volume of `folder`, where `keep` bytes must stay free."""
         self._folder = folder
         self._keep = keep
         self._reserved = 0
@@ -32,22 +32,22 @@ class Space:
 
     @property
     def left(self) -> int:
-        """Bytes that may still be taken, by whoever asks first; below 0: there is less than must stay free."""
+        """Return the free bytes that no job has reserved; below 0: less than must stay free."""
         return free(self._folder) - self._keep - self._reserved
 
     def tell(self) -> None:
-        """Logs that something was refused for want of room, in a line now and then."""
+        """Log a refusal for want of room, at most one line now and then."""
         now = time.monotonic()
         if now >= self._tell_from:
             self._tell_from = now + _TELL_SECONDS
             logger.warning("the data volume has no room: %d bytes may still be taken; jobs are refused", self.left)
 
     def part(self) -> "Part":
-        """Counts what one upload takes; nothing yet."""
+        """Count what one upload takes; nothing yet."""
         return Part(self)
 
     def reserve(self, size: int) -> None:
-        """Keeps `size` bytes from others, or gives them back if it is negative.
+        """Keep `size` bytes from others, or give them back if it is negative.
 
         Raises:
             ApiError: 507, there are not so many.
@@ -59,14 +59,14 @@ class Space:
 
 
 class Part:
-    """The room of one upload."""
+    """The space of one upload."""
 
     def __init__(self, space: Space) -> None:
         self._space = space
         self._reserved = 0
 
     def reserve(self, size: int) -> None:
-        """Makes sure of `size` further bytes.
+        """Make sure of `size` further bytes.
 
         Raises:
             ApiError: 507.
@@ -75,7 +75,7 @@ class Part:
         self._reserved += size
 
     def take(self, size: int) -> None:
-        """Uses `size` bytes, which are written from now on.
+        """Use `size` bytes, which are written from now on.
 
         Raises:
             ApiError: 507.
@@ -86,13 +86,13 @@ class Part:
         self._space.reserve(-size)
 
     def give_back(self) -> None:
-        """Frees what was not used."""
+        """Free what was not used."""
         self._space.reserve(-self._reserved)
         self._reserved = 0
 
 
 def no_room() -> ApiError:
-    """The refusal of a job that cannot be kept."""
+    """Return the refusal of a job for which there is no space."""
     return ApiError(
         NO_ROOM,
         "the data volume has no room for this job; nothing was stored: delete old jobs, or send it again later",
@@ -100,13 +100,13 @@ def no_room() -> ApiError:
 
 
 def free(folder: Path) -> int:
-    """Bytes that may still be written there."""
+    """Return the free bytes of the volume."""
     room = os.statvfs(folder)
     return room.f_bavail * room.f_frsize
 
 
 def is_full(error: BaseException) -> bool:
-    """Tells whether `error` is the lack of room: of the file system, of a quota, or in the database's words."""
+    """Tell whether `error` says that the file system, quota or database is full."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return isinstance(error, DBAPIError) and database.is_full(error)

@@ -1,4 +1,4 @@
-"""Who gets in: before any route, a request is asked for its host, its origin and its key."""
+"""Access control before any route: host, origin and API key of a request."""
 
 import re
 from urllib.parse import urlsplit
@@ -42,7 +42,7 @@ class Doors:
         await self._app(scope, receive, send)
 
     def _holder(self, scope: Scope, headers: dict[str, list[str]]) -> Holder | None:
-        """Returns who asks; None where nobody is asked for a key.
+        """Return the caller; None where no key is needed.
 
         Raises:
             ApiError: 401, 403 or 421.
@@ -70,29 +70,29 @@ class Doors:
 
 
 def holder_of(request: Request) -> Holder | None:
-    """Returns who asks; None where no key is needed, or none was shown."""
+    """Return the caller; None where no key is needed, or none was shown."""
     holder = request.scope.get(_HOLDER)
     return holder if isinstance(holder, Holder) else None
 
 
 def client_of(request: Request) -> str | None:
-    """Returns whose jobs alone may be seen; None: all."""
+    """Return the client whose jobs alone may be seen; None: all."""
     holder = holder_of(request)
     return None if holder is None else holder.client
 
 
 def _is_browser(scope: Scope) -> bool:
-    """Tells whether a browser says on what page the request was made."""
+    """Tell whether a browser says on what page the request was made."""
     return any(name in _TOLD_BY_BROWSERS for name, _ in scope["headers"])
 
 
 def _is_for_strangers(path: str) -> bool:
-    """Tells whether it takes part in the login."""
+    """Tell whether it takes part in the login."""
     return path == LOGIN or path.startswith("/static/")
 
 
 def _headers(scope: Scope) -> dict[str, list[str]]:
-    """The headers that are asked for, by name in lower case."""
+    """Return the wanted headers, by name in lower case."""
     found: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
         if name in _ASKED_FOR:
@@ -105,7 +105,7 @@ def _are_ours(given: list[str], hosts: tuple[str, ...]) -> bool:
 
 
 def _name(host: str) -> str:
-    """The name in `NAME:PORT`, in lower case and without the dot of the root; of IPv6 without its brackets."""
+    """Return the name in `NAME:PORT`, in lower case, without a final dot or IPv6's brackets."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -113,7 +113,7 @@ def _name(host: str) -> str:
 
 
 def _is_of_others(headers: dict[str, list[str]], hosts: tuple[str, ...]) -> bool:
-    """Tells whether a browser says that a page of another site makes this request; other clients say nothing."""
+    """Tell whether a browser says that a page of another site makes this request; other clients say nothing."""
     sites = headers.get("sec-fetch-site", [])
     if sites:
         return any(site not in ("same-origin", "none") for site in sites)
@@ -128,18 +128,18 @@ def _is_of_others(headers: dict[str, list[str]], hosts: tuple[str, ...]) -> bool
 
 
 def _place(host: str) -> str:
-    """`NAME:PORT` without a port that goes without saying."""
+    """Return `NAME:PORT` without a default port."""
     return host.strip().lower().removesuffix(":80").removesuffix(":443")
 
 
 def _sessions(headers: dict[str, list[str]]) -> list[str]:
-    """The sessions that a browser shows: of two models on one host it may show both."""
+    """Return the session cookies; a browser may send those of two models on one host."""
     pairs = (pair.strip().partition("=") for text in headers.get("cookie", []) for pair in text.split(";"))
     return [value for name, _, value in pairs if name == COOKIE]
 
 
 def _refusal(scope: Scope, error: ApiError) -> Response:
-    """To the login for a person, an envelope for a program."""
+    """Send a person to the login page and a program an envelope."""
     request = Request(scope)
     if error.status == 401 and "text/html" in request.headers.get("accept", ""):
         return RedirectResponse(root_of(request) + LOGIN[1:], 303, {"cache-control": "no-store"})
@@ -149,12 +149,12 @@ def _refusal(scope: Scope, error: ApiError) -> Response:
 
 
 def root_of(request: Request) -> str:
-    """The way from the path that was asked for to the server's root, relative where the proxy does not say it."""
+    """Return the path to the server's root, relative where the proxy does not name it."""
     return removed_prefix(request) or "../" * (request.scope["path"].count("/") - 1)
 
 
 def removed_prefix(request: Request) -> str:
-    """The path prefix that a proxy says it has removed, as Traefik does; "" if it is none.
+    """Return the path prefix that a proxy such as Traefik says it removed; "" if there is none.
 
     Whether the address that it was removed from ended with a slash is not known, and relative links depend on that.
     """

@@ -24,47 +24,47 @@ class ApiError(Exception):
 
 
 def json_bytes(value: Any) -> bytes:
-    """Compact JSON, UTF-8. Half of a surrogate pair, which a client may send in an escape, becomes a question mark."""
+    """Return compact JSON in UTF-8; half a surrogate pair, which an escape may hold, becomes a question mark."""
     return _encode(value).encode("utf-8", "replace")
 
 
 def json_response(content: bytes, status: int = 200) -> Response:
-    """An answer that is JSON already; no cache on its way may keep what is one client's."""
+    """Answer with finished JSON that no cache may keep."""
     return Response(content, status, _HEADERS)
 
 
 def success(data: Any) -> Response:
-    """200 with `data` in an envelope."""
+    """Answer 200 with `data` in an envelope."""
     return _envelope(data, None, 200)
 
 
 def flawed(data: Any, error: str) -> Response:
-    """200 with `data` and what is wrong with it."""
+    """Answer 200 with `data` and its errors."""
     return _envelope(data, error, 200)
 
 
 def refused(data: Any, error: str) -> Response:
-    """400 with `data` and what is wrong with it."""
+    """Answer 400 with `data` and its errors."""
     return _envelope(data, error, 400)
 
 
 def failure(status: int, message: str) -> Response:
-    """`status` with an envelope that says why."""
+    """Answer `status` with an envelope that says why."""
     return _envelope(None, message, status)
 
 
 def job_status(job: Job) -> Response:
-    """200 with the job's triple. A failed job is an error of the envelope too, or clients would poll for ever."""
+    """Answer 200 with the job's triple; a failed job is also the envelope's error, or clients would poll forever."""
     return _envelope(triple(job.id, job.state, job.error), job.error if job.state is State.ERROR else None, 200)
 
 
 def of_job(job: Job) -> bytes:
-    """The bytes that the status endpoint answers for this job."""
+    """Return the bytes that the status endpoint answers for this job."""
     return bytes(job_status(job).body)
 
 
 def triple(job_id: str, status: str, error: str | None = None) -> dict[str, str | None]:
-    """The job triple."""
+    """Return the job's triple: id, state and error."""
     return {"id": job_id, "status": status, "errorMessage": error}
 
 

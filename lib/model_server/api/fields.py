@@ -8,7 +8,7 @@ from model_server.api.envelope import ApiError
 
 
 async def of_form(request: Request, field: str, most: int) -> str:
-    """The text of the part `field`, of a form of at most `most` bytes.
+    """Return the text of the part `field` of a form of at most `most` bytes.
 
     Raises:
         ApiError: 400, there is none; 413, 415.
@@ -30,7 +30,7 @@ async def of_form(request: Request, field: str, most: int) -> str:
 
 
 async def body_of(request: Request, most: int) -> bytes:
-    """The body.
+    """Return the body.
 
     Raises:
         ApiError: 413, it is larger than `most` bytes; 415, it is in a content coding.

@@ -1,4 +1,4 @@
-"""The list of jobs, newest first, a page at a time."""
+"""The list of jobs, newest first, in pages."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +27,7 @@ def jobs(request: Request) -> Response:
 
 
 def readable(request: Request) -> str | None:
-    """Returns whose jobs alone are listed; None: all.
+    """Return the client whose jobs alone are listed; None: all.
 
     Raises:
         ApiError: 403, there is no list here.
@@ -38,7 +38,7 @@ def readable(request: Request) -> str | None:
 
 
 def entry(job: Job) -> dict[str, Any]:
-    """A job for the list: the triple, and what else is known of it. Never the callback's URL: it may hold a secret."""
+    """Return a job's list entry, without the callback's URL, which may hold a secret."""
     callback = None
     if job.callback_url is not None:
         callback = {"state": job.callback_state, "attempts": job.callback_attempts or 0, "error": job.callback_error}
@@ -54,7 +54,7 @@ def entry(job: Job) -> dict[str, Any]:
 
 
 def _moment(seconds: float | None) -> str | None:
-    """ISO 8601 in UTC, to the millisecond."""
+    """Return a time as ISO 8601 in UTC, to the millisecond."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -18,8 +18,8 @@ from model_server.api.envelope import ApiError
 from model_server.api.query import number
 from model_server.api.services import Services
 from model_server.jobs import callbacks
-from model_server.jobs.job import Job, Order, State
-from model_server.jobs.news import Watch
+from model_server.jobs.job import Job, JobRequest, State
+from model_server.jobs.notifications import Watch
 from model_server.jobs.store import SMALL_BYTES, new_id
 from model_server.license import Licensing
 from model_server.tabular.convert import Plan
@@ -30,7 +30,7 @@ LOOK_SECONDS = 1.0
 
 
 async def accept(request: Request) -> Job:
-    """Makes a job of the form in `request`; on return it is stored for good.
+    """Make a job of the form in `request`; on return it is stored for good.
 
     Raises:
         ApiError: as `begin` and `recorded`.
@@ -39,7 +39,7 @@ async def accept(request: Request) -> Job:
 
 
 async def begin(request: Request, job_id: str, durable: bool = True) -> Future[Job]:
-    """Makes a job of the form in `request`, which is being recorded; it may run already.
+    """Make a job of the form in `request`, which is being recorded; it may run already.
 
     Args:
         request: with the form.
@@ -50,25 +50,25 @@ async def begin(request: Request, job_id: str, durable: bool = True) -> Future[J
     Raises:
         ApiError: 400, 413, 415, 422, 507, or 503 while the server stops.
     """
-    room = services.of(request)
-    if room.draining():
+    server = services.of(request)
+    if server.draining():
         raise _stopping()
-    limit = room.manifest.limits.upload_bytes
-    space = room.space.part()
+    limit = server.manifest.limits.upload_bytes
+    space = server.space.part()
     try:
         try:
             key = _key(request)
-            if room.licensing is not None:
-                await run_in_threadpool(_check_license, room.licensing)
+            if server.licensing is not None:
+                await run_in_threadpool(_check_license, server.licensing)
             space.reserve(min(upload.declared_length(request), limit))
         except ApiError:
             await upload.linger(request)
             raise
         try:
-            form = await upload.receive(request, room.uploads, limit, space, with_digest=key is not None)
+            form = await upload.receive(request, server.uploads, limit, space, with_digest=key is not None)
         except asyncio.CancelledError:  # the server's last seconds are over
             raise _stopping() from None
-        return await _add(form, room, key, doors.client_of(request), job_id, durable)
+        return await _add(form, server, key, doors.client_of(request), job_id, durable)
     finally:
         space.give_back()
 
@@ -78,12 +78,12 @@ def _stopping() -> ApiError:
 
 
 async def _add(
-    form: upload.Form, room: Services, key: str | None, client: str | None, job_id: str, durable: bool
+    form: upload.Form, server: Services, key: str | None, client: str | None, job_id: str, durable: bool
 ) -> Future[Job]:
     try:
         has_mapping = form.text("Mappings") or form.text("OutputMappings")  # to read one takes a while
-        submission = await room.convert(_check, form, room) if has_mapping else _check(form, room)
-        order = Order(
+        submission = await server.convert(_check, form, server) if has_mapping else _check(form, server)
+        job_request = JobRequest(
             submission.mime_type,
             mappings=submission.mappings,
             output_mappings=submission.output_mappings,
@@ -94,15 +94,15 @@ async def _add(
         )
         is_long = form.file is not None and form.file.stat().st_size > bounds.CHECKED_BYTES
         if submission.plan is not None and not is_long:
-            form.content = await room.convert(_convert, form, submission.plan, room)
+            form.content = await server.convert(_convert, form, submission.plan, server)
         if form.content is None:
-            with form.as_file(room.uploads) as file:
+            with form.as_file(server.uploads) as file:
                 as_sent = submission.plan is not None and is_long
-                job = await run_in_threadpool(room.store.submit, file, order, job_id, as_sent=as_sent)
+                job = await run_in_threadpool(server.store.submit, file, job_request, job_id, as_sent=as_sent)
         else:
-            job = room.store.submit_small(form.content, order, job_id, durable=durable)
+            job = server.store.submit_small(form.content, job_request, job_id, durable=durable)
         if key is not None:
-            _check_same(await recorded(job), order)
+            _check_same(await recorded(job), job_request)
         return job
     except Exception as error:
         if disk.is_full(error):
@@ -113,7 +113,7 @@ async def _add(
 
 
 async def recorded(job: Future[Job]) -> Job:
-    """Waits until a job is recorded.
+    """Wait until a job is recorded.
 
     Raises:
         ApiError: 507, the volume is full.
@@ -127,28 +127,28 @@ async def recorded(job: Future[Job]) -> Job:
 
 
 def _scoped(key: str | None, client: str | None) -> str | None:
-    """Returns the idempotency key, so that no client meets a job of another under it."""
+    """Return the idempotency key, so that no client meets a job of another under it."""
     if key is None or client is None:
         return key
     return hashlib.sha256(f"{client}\0{key}".encode()).hexdigest()
 
 
-def _check_same(job: Job, order: Order) -> None:
-    """Refuses an order that shares no more than its idempotency key with the job that was made under it."""
-    if job.fingerprint not in (None, order.fingerprint):
+def _check_same(job: Job, job_request: JobRequest) -> None:
+    """Refuse a request that has a known job's idempotency key but other content."""
+    if job.fingerprint not in (None, job_request.fingerprint):
         raise ApiError(422, f"this {_KEY_HEADER} was sent before, with other data: choose a new one for a new job")
 
 
 def _fingerprint(form: upload.Form) -> str:
-    """Returns what must be alike of two forms under the same idempotency key."""
+    """Return what must be alike of two forms under the same idempotency key."""
     texts = [form.digest, *(form.text(name) for name in ("MimeType", "Mappings", "OutputMappings", "CallbackUrl"))]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
-    """Makes the model's input of the form's data; returns it if it is small, else the form has a new file."""
-    with form.as_file(room.uploads) as file:
-        converted = data.to_model(file, plan, room.manifest.limits.upload_bytes, room.space.left, room.converters)
+def _convert(form: upload.Form, plan: Plan, server: Services) -> bytes | None:
+    """Convert the form's data for the model; return it if it is small, else put it into a new file."""
+    with form.as_file(server.uploads) as file:
+        converted = data.to_model(file, plan, server.manifest.limits.upload_bytes, server.space.left, server.converters)
     form.content, form.file = None, converted
     if converted.stat().st_size > SMALL_BYTES:
         return None
@@ -156,7 +156,7 @@ def _convert(form: upload.Form, plan: Plan, room: Services) -> bytes | None:
 
 
 def find(request: Request) -> Job:
-    """The job that the path names; may wait for the database.
+    """Return the job that the path names; may wait for the database.
 
     Raises:
         ApiError: 404, there is none.
@@ -165,17 +165,17 @@ def find(request: Request) -> Job:
 
 
 async def look(request: Request, job_id: str) -> Job:
-    """The job of this id.
+    """Return the job with this id.
 
     Raises:
         ApiError: 404, there is none.
     """
-    room = services.of(request)
-    return seen(await room.look(room.store.queue.get, job_id), request)
+    server = services.of(request)
+    return seen(await server.look(server.store.queue.get, job_id), request)
 
 
 def id_of(request: Request) -> str:
-    """The id that the path names.
+    """Return the id that the path names.
 
     Raises:
         ApiError: 404, no job can have it.
@@ -187,7 +187,7 @@ def id_of(request: Request) -> str:
 
 
 def seen(job: Job | None, request: Request) -> Job:
-    """The job, if it is one that whoever asks may see.
+    """Return the job if the caller may see it.
 
     Raises:
         ApiError: 404, there is none, or it is another client's: nobody learns which.
@@ -199,7 +199,7 @@ def seen(job: Job | None, request: Request) -> Job:
 
 
 def no_job() -> ApiError:
-    """The refusal of an id that no job has."""
+    """Return the refusal of an unknown id."""
     return ApiError(404, "there is no job with this id")
 
 
@@ -209,25 +209,25 @@ async def add_job(request: Request) -> Response:
 
 
 async def status(request: Request) -> Response:
-    """At once, or with `?wait=` seconds as soon as the job is over."""
+    """Answer the job's status; with `?wait=` seconds, as soon as it is over."""
     seconds = min(number(request, "wait", 0, 0, 10**6), bounds.WAIT_SECONDS)
-    room, job_id = services.of(request), id_of(request)
-    with room.store.watchers.watch(job_id) as watch:
+    server, job_id = services.of(request), id_of(request)
+    with server.store.watchers.watch(job_id) as watch:
         return envelope.job_status(await _wait_for_end(request, job_id, seconds, watch))
 
 
 async def _wait_for_end(request: Request, job_id: str, seconds: float, watch: Watch) -> Job:
-    """Looks at the job until it is over; at once when this server records it, each second for others.
+    """Wait until the job is over: this server notifies at once, others are polled each second.
 
     Raises:
         ApiError: 404, there is none, or none any more.
     """
-    room = services.of(request)
-    deadline = time.monotonic() + (0 if room.store.watchers.are_many else seconds)
+    server = services.of(request)
+    deadline = time.monotonic() + (0 if server.store.watchers.are_many else seconds)
     while True:
         job = await look(request, job_id)
         left = deadline - time.monotonic()
-        if job.is_over or left <= 0 or room.draining():
+        if job.is_over or left <= 0 or server.draining():
             return job
         await watch.wait(min(left, LOOK_SECONDS))
         if watch.ended is not None:
@@ -241,26 +241,26 @@ def delete(request: Request) -> Response:
     return envelope.success(envelope.triple(job.id, envelope.DELETED))
 
 
-def _check(form: upload.Form, room: Services) -> data.Submission:
-    """Returns what the form asks for; refuses what cannot be done, all of it at once."""
+def _check(form: upload.Form, server: Services) -> data.Submission:
+    """Return what the form asks for; refuse what cannot be done, all of it at once."""
     if form.content is None and form.file is None:
         raise upload.no_file()
     problems: list[str] = []
     url = form.text("CallbackUrl")
-    wrong = callbacks.problem(url, room.callback_hosts) if url else None
+    wrong = callbacks.problem(url, server.callback_hosts) if url else None
     if wrong is not None:
         problems.append(wrong)
-    submission = data.understand(form, room.manifest, problems)
+    submission = data.understand(form, server.manifest, problems)
     if problems:
         raise ApiError(400, "; ".join(problems))
     return submission
 
 
 def _check_license(licensing: Licensing) -> None:
-    """Refuses what must not be done, before its data is read.
+    """Refuse what must not be done, before its data is read.
 
     Raises:
-        ApiError: 403 without a valid licence key where one is needed.
+        ApiError: 403 without a valid license key where one is needed.
     """
     problem = licensing.problem()
     if problem is not None:
@@ -268,7 +268,7 @@ def _check_license(licensing: Licensing) -> None:
 
 
 def _key(request: Request) -> str | None:
-    """The idempotency key that the client chose, if it did."""
+    """Return the client's idempotency key, if there is one."""
     key = request.headers.get(_KEY_HEADER, "").strip()
     if len(key) > bounds.KEY_CHARACTERS or not key.isprintable():
         raise ApiError(400, f"{_KEY_HEADER} must be printable and at most {bounds.KEY_CHARACTERS} characters long")

@@ -1,4 +1,4 @@
-"""Licence keys: what holds, and a new one."""
+"""License keys: show the current one, take a new one."""
 
 import json
 
@@ -14,7 +14,7 @@ from model_server.license import NO_KEY, LicenseError
 
 
 async def shown(request: Request) -> Response:
-    """One text for people; never null, or clients of the original would take it for an answer of another kind."""
+    """Answer with a text, never null: clients of the original API would misread that."""
     licensing = services.of(request).licensing
     found = None if licensing is None else await run_in_threadpool(licensing.current)
     if licensing is None or found is None:
@@ -24,7 +24,7 @@ async def shown(request: Request) -> Response:
 
 
 async def applied(request: Request) -> Response:
-    """Takes {"license": "<key>"}, whatever the content type says."""
+    """Take {"license": "<key>"}, whatever the content type says."""
     try:
         document = json.loads(await fields.body_of(request, bounds.LICENSE_BYTES))
     except (ValueError, RecursionError) as error:
@@ -37,12 +37,12 @@ async def applied(request: Request) -> Response:
 
 
 async def uploaded(request: Request) -> Response:
-    """Takes the key as a file, in a part named License."""
+    """Take the key as a file, in a part named License."""
     return await _apply(request, await key_of_form(request))
 
 
 async def key_of_form(request: Request) -> str:
-    """The text of the part License of a form.
+    """Return the form's part License.
 
     Raises:
         ApiError: 400, there is none; 413.
@@ -51,7 +51,7 @@ async def key_of_form(request: Request) -> str:
 
 
 async def apply_key(request: Request, text: str) -> None:
-    """Has the server take the key from now on.
+    """Have the server take the key from now on.
 
     Raises:
         ApiError: 400 with the reason.

@@ -16,18 +16,18 @@ from model_server.tabular.problems import DataError
 
 
 async def propose_mapping(request: Request) -> Response:
-    """The mapping file, as a download, for the data in the form of `request` (fields File and MimeType).
+    """Answer a proposed mapping file for the form's data (fields File and MimeType), as a download.
 
     Raises:
         ApiError: 400 or 413.
     """
-    room = services.of(request)
-    space = room.space.part()
+    server = services.of(request)
+    space = server.space.part()
     try:
-        form = await upload.receive(request, room.uploads, room.manifest.limits.upload_bytes, space)
-        with form.as_file(room.uploads) as file:
-            kind = _form(form, room.manifest)
-            content = await room.convert(_proposed, file, kind, room)
+        form = await upload.receive(request, server.uploads, server.manifest.limits.upload_bytes, space)
+        with form.as_file(server.uploads) as file:
+            kind = _form(form, server.manifest)
+            content = await server.convert(_proposed, file, kind, server)
     finally:
         space.give_back()
     headers = {
@@ -50,12 +50,12 @@ def _form(form: upload.Form, manifest: Manifest) -> Form:
     return kind
 
 
-def _proposed(file: Path, kind: Form, room: Services) -> bytes:
+def _proposed(file: Path, kind: Form, server: Services) -> bytes:
     try:
-        sources = room.converters.do(propose.sources_of, file, kind)
+        sources = server.converters.do(propose.sources_of, file, kind)
     except DataError as error:
         raise ApiError(400, f"the data cannot be read: {error}") from error
-    return propose.document(propose.propose(sources, room.manifest.input_schema, kind is Form.BARE_CSV))
+    return propose.document(propose.propose(sources, server.manifest.input_schema, kind is Form.BARE_CSV))
 
 
 ROUTES = [Route("/data/mapping", propose_mapping, methods=["POST"])]

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what this server really answers, no more."""
+"""The OpenAPI document: exactly what this server answers."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _FAILURE = {"$ref": "#/components/schemas/FailureEnvelope"}
 
 
 def document(manifest: Manifest, wants_key: bool = False) -> dict[str, Any]:
-    """Describes the API of the model's server, OpenAPI 3.0."""
+    """Describe the API of the model's server, OpenAPI 3.0."""
     described = _document(manifest)
     if wants_key:
         described["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
@@ -94,7 +94,7 @@ def _add_job(manifest: Manifest) -> dict[str, Any]:
     answers = {
         "200": _answer("The job is stored; its status is always Created", _json(_TRIPLE)),
         "400": _answer("The form, a mapping or the data is wrong: every problem, by row and path", _json(_FAILURE)),
-        "403": _answer("A valid licence key is needed first", _json(_FAILURE)),
+        "403": _answer("A valid license key is needed first", _json(_FAILURE)),
         "413": _answer(f"The file is larger than {manifest.limits.upload_bytes} bytes", _json(_FAILURE)),
         "415": _answer("The body is compressed; it must come as it is", _json(_FAILURE)),
         "422": _answer("The idempotency key was sent before, with other data", _json(_FAILURE)),
@@ -137,7 +137,7 @@ def _run_job(manifest: Manifest) -> dict[str, Any]:
 
 
 def _file_text(manifest: Manifest) -> str:
-    """What the data file must hold."""
+    """Describe what the data file must hold."""
     if not manifest.input_schema:
         return "The data file."
     fields = [f"{field.path} ({field.type}{', optional' if field.optional else ''})" for field in manifest.input_schema]
@@ -244,20 +244,20 @@ def _license() -> dict[str, Any]:
         },
     }
     text = "Who the model is licensed to and until when; isError is true when that is over"
-    return _operation("license", "The licence", "Licence", {"200": _answer(text, _json(schema))})
+    return _operation("license", "The license", "License", {"200": _answer(text, _json(schema))})
 
 
 def _apply_license() -> dict[str, Any]:
     schema = {"type": "object", "required": ["license"], "properties": {"license": {"type": "string"}}}
     content = {kind: {"schema": schema} for kind in ("application/json", "application/json-patch+json")}
-    operation = _operation("applyLicense", "Applies a licence key", "Licence", _license_answers())
+    operation = _operation("applyLicense", "Applies a license key", "License", _license_answers())
     return {**operation, "requestBody": {"required": True, "content": content}}
 
 
 def _upload_license() -> dict[str, Any]:
     part = {"type": "string", "format": "binary", "description": "The .gai_key file."}
     schema = {"type": "object", "required": ["License"], "properties": {"License": part}}
-    operation = _operation("uploadLicense", "Applies a licence key from a file", "Licence", _license_answers())
+    operation = _operation("uploadLicense", "Applies a license key from a file", "License", _license_answers())
     return {**operation, "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
@@ -289,7 +289,7 @@ def _metrics() -> dict[str, Any]:
 
 
 def _number(name: str, text: str, default: int, low: int, high: int | None = None) -> dict[str, Any]:
-    """A whole number of the query string."""
+    """Describe a whole number of the query string."""
     schema = {"type": "integer", "minimum": low, "default": default, **({} if high is None else {"maximum": high})}
     return {"name": name, "in": "query", "description": text, "schema": schema}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 
 def schemas() -> dict[str, Any]:
-    """By name, for `#/components/schemas`."""
+    """Return the schemas of `#/components/schemas`, by name."""
     nullable = {"type": "string", "nullable": True}
     status = {"type": "string", "enum": ["Created", "InProgress", "Complete", "Error", "Deleted"]}
     job = {

@@ -1,4 +1,4 @@
-"""What operators ask: is it ready, and how is it doing."""
+"""Readiness and metrics, for operators."""
 
 import time
 
@@ -19,40 +19,40 @@ _LONGEST_MODE = 400
 
 
 async def ready(request: Request) -> Response:
-    """200 when jobs are taken and done here, else 503 with the reason: for load balancers and orchestrators."""
-    room = services.of(request)
-    problem = await room.probe(_problem, room)
+    """Answer 200 when this server takes and does jobs, else 503 with the reason."""
+    server = services.of(request)
+    problem = await server.probe(_problem, server)
     if problem is not None:
         return PlainTextResponse(f"Not ready: {problem}", 503)
-    mode = room.runner_mode()
+    mode = server.runner_mode()
     return PlainTextResponse("Ready", headers={RUNNER_MODE_HEADER: _in_header(mode)} if mode else None)
 
 
 def _in_header(text: str) -> str:
-    """Keeps what a header may hold: a reason may name files of the program, which may be called anything."""
+    """Keep what a header may hold: a reason may name the program's files, with any characters."""
     return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in text)[:_LONGEST_MODE]
 
 
-def _problem(room: Services) -> str | None:
-    if room.draining():
+def _problem(server: Services) -> str | None:
+    if server.draining():
         return "the server is about to stop"
     try:
-        room.store.queue.ping()
+        server.store.queue.ping()
     except SQLAlchemyError:
         return "the job queue does not answer"
     problems = {
-        "the job queue takes no changes": room.store.queue.stalled_seconds > _STALLED_SECONDS,
-        "the data volume is not that of this model any more": not room.store.is_ours(room.manifest.name),
-        "the data volume has no room for a job": room.space.left < 0,
+        "the job queue takes no changes": server.store.queue.stalled_seconds > _STALLED_SECONDS,
+        "the data volume is not that of this model any more": not server.store.is_ours(server.manifest.name),
+        "the data volume has no server for a job": server.space.left < 0,
     }
-    return next((text for text, there in problems.items() if there), room.worker_problem())
+    return next((text for text, there in problems.items() if there), server.worker_problem())
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus' text format."""
-    room = services.of(request)
-    counts = await room.probe(room.store.queue.counts)
-    text = room.metrics.exposition(counts, time.time(), room.space.left)
+    """Answer the metrics in Prometheus' text format."""
+    server = services.of(request)
+    counts = await server.probe(server.store.queue.counts)
+    text = server.metrics.exposition(counts, time.time(), server.space.left)
     return Response(text, headers={"content-type": CONTENT_TYPE})
 
 

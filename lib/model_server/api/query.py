@@ -8,7 +8,7 @@ from model_server.api.envelope import ApiError
 
 
 def number(request: Request, name: str, default: int, low: int, high: int) -> int:
-    """A whole number of the query string; `default` when it is absent or empty.
+    """Return a whole number of the query string; `default` when it is absent or empty.
 
     Raises:
         ApiError: 400, it is none, or out of range.

@@ -1,4 +1,4 @@
-"""Results: as the model wrote them, as JSON, as CSV; through the job's output mapping, if it has one."""
+"""Results: as the model wrote them, as JSON or as CSV, through the job's output mapping if it has one."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,11 +38,13 @@ async def result_csv(request: Request) -> Response:
     return await _answer(request, Form.CSV, "text/csv; charset=utf-8")
 
 
-async def answer(room: Services, job: Job, name: str, content: bytes | None, form: Form | None, kind: str) -> Response:
-    """The result of a job that is complete: at once if it is in memory and wanted as it is.
+async def answer(
+    server: Services, job: Job, name: str, content: bytes | None, form: Form | None, kind: str
+) -> Response:
+    """Answer with a complete job's result, from memory if it is there in the wanted form.
 
     Args:
-        room: of the server.
+        server: its services.
         job: whose output mapping applies.
         name: of the result.
         content: the result itself; None: it is the file of that name.
@@ -54,17 +56,17 @@ async def answer(room: Services, job: Job, name: str, content: bytes | None, for
     """
     converts = form is not None or job.output_mappings is not None
     if content is None:
-        return await (room.convert if converts else run_in_threadpool)(_of_file, room, job, name, form, kind)
+        return await (server.convert if converts else run_in_threadpool)(_of_file, server, job, name, form, kind)
     if not converts:
         return _small(content, kind)
-    return await room.convert(_of_content, room, job, content, form, kind)
+    return await server.convert(_of_content, server, job, content, form, kind)
 
 
-def _of_file(room: Services, job: Job, name: str, form: Form | None, kind: str) -> Response:
+def _of_file(server: Services, job: Job, name: str, form: Form | None, kind: str) -> Response:
     headers = {"content-type": kind, **_INERT}
-    path = room.store.result_path(name)
+    path = server.store.result_path(name)
     try:
-        made = data.of_model(job, path, form, room.manifest, room.uploads, room.converters)
+        made = data.of_model(job, path, form, server.manifest, server.uploads, server.converters)
     except FileNotFoundError as error:
         raise no_job() from error
     if made is None and not path.is_file():
@@ -72,23 +74,23 @@ def _of_file(room: Services, job: Job, name: str, form: Form | None, kind: str) 
     return FileResponse(path, headers=headers) if made is None else _once(made, headers)
 
 
-def _of_content(room: Services, job: Job, content: bytes, form: Form | None, kind: str) -> Response:
-    with NamedTemporaryFile(dir=room.uploads) as file:
+def _of_content(server: Services, job: Job, content: bytes, form: Form | None, kind: str) -> Response:
+    with NamedTemporaryFile(dir=server.uploads) as file:
         file.write(content)
         file.flush()
-        made = data.of_model(job, Path(file.name), form, room.manifest, room.uploads, room.converters)
+        made = data.of_model(job, Path(file.name), form, server.manifest, server.uploads, server.converters)
     return _small(content, kind) if made is None else _once(made, {"content-type": kind, **_INERT})
 
 
 def _small(content: bytes, content_type: str) -> Response:
-    """A result that is in memory, as it is."""
+    """Answer with a result in memory, unconverted."""
     return Response(content, headers={"content-type": content_type, **_INERT})
 
 
 async def _answer(request: Request, form: Form | None, content_type: str) -> Response:
-    """The result in the form asked for; None: the model's own."""
-    room = services.of(request)
-    found = await room.look(room.store.queue.get_result, id_of(request))
+    """Answer with the result in `form`; None: the model's own."""
+    server = services.of(request)
+    found = await server.look(server.store.queue.get_result, id_of(request))
     if found is None:
         raise no_job()
     job, content = seen(found[0], request), found[1]
@@ -96,11 +98,11 @@ async def _answer(request: Request, form: Form | None, content_type: str) -> Res
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:
         raise ApiError(409, f"the result is not ready: the job is {job.state}")
-    return await answer(room, job, job.result, content, form, content_type)
+    return await answer(server, job, job.result, content, form, content_type)
 
 
 def _once(made: Path, headers: Mapping[str, str]) -> Response:
-    """Sends a file that was made for this answer."""
+    """Send a file that was made for this answer."""
     size = made.stat().st_size
     file = made.open("rb")  # closed by the answer
     made.unlink()

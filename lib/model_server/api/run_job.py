@@ -1,4 +1,4 @@
-"""A job in one request: added, waited for, answered with its result."""
+"""A job in one request: add it, wait for it, answer its result."""
 
 import asyncio
 import time
@@ -13,65 +13,65 @@ from model_server.api import envelope, results, services
 from model_server.api.jobs import LOOK_SECONDS, begin, look, no_job, recorded
 from model_server.api.query import number
 from model_server.api.services import Services
-from model_server.jobs.job import Ended, Job
-from model_server.jobs.news import Watch
+from model_server.jobs.job import Job, JobResult
+from model_server.jobs.notifications import Watch
 from model_server.jobs.store import new_id
 
 _ID_HEADER = "X-Job-Id"
 
 
 async def run_job(request: Request) -> Response:
-    """The result; 202 with the job's triple if the wait runs out; 400 with it if the program fails."""
-    room = services.of(request)
+    """Run a job and answer its result; with its triple 202 if the wait runs out, 400 if the program fails."""
+    server = services.of(request)
     seconds = min(number(request, "wait", bounds.WAIT_SECONDS, 0, 10**6), bounds.WAIT_SECONDS)
     job_id = new_id()
-    with room.store.watchers.watch(job_id) as watch:
+    with server.store.watchers.watch(job_id) as watch:
         # Not durable: nobody counts on the job before it is answered, and then its end is durable, or it is settled.
         added = await begin(request, job_id, durable=False)
         is_new = not added.done() or (await recorded(added)).id == job_id
-        ended = await _end(room, added, watch, seconds) if is_new else None
+        ended = await _end(server, added, watch, seconds) if is_new else None
     job = await recorded(added)
     if job.id != job_id:  # it was sent before, under the same idempotency key
-        with room.store.watchers.watch(job.id) as watch:
+        with server.store.watchers.watch(job.id) as watch:
             watch.look()
-            ended = await _end(room, added, watch, seconds)
-    response = await _unfinished(request, job.id) if ended is None else await _finished(room, job, ended)
+            ended = await _end(server, added, watch, seconds)
+    response = await _unfinished(request, job.id) if ended is None else await _finished(server, job, ended)
     response.headers[_ID_HEADER] = job.id
     return response
 
 
-async def _end(room: Services, added: Future[Job], watch: Watch, seconds: float) -> Ended | None:
-    """How the job ended: at once when this server records it, after a look each second else; None if it did not.
+async def _end(server: Services, added: Future[Job], watch: Watch, seconds: float) -> JobResult | None:
+    """Wait up to `seconds` for the job's end, else return None; other servers' jobs are polled each second.
 
     Raises:
         ApiError: 404, it was deleted; 507, the volume is full.
     """
-    deadline = time.monotonic() + (0 if room.store.watchers.are_many else seconds)
-    while (left := deadline - time.monotonic()) > 0 and not room.draining():
+    deadline = time.monotonic() + (0 if server.store.watchers.are_many else seconds)
+    while (left := deadline - time.monotonic()) > 0 and not server.draining():
         await watch.wait(min(left, LOOK_SECONDS))
         if watch.ended is not None:
             return watch.ended
         if not added.done():
             continue
-        found = await room.look(room.store.queue.get_result, (await recorded(added)).id)
+        found = await server.look(server.store.queue.get_result, (await recorded(added)).id)
         if found is None:
             raise no_job()
         job, content = found
         if job.is_over:
-            return Ended(job.error, job.result, content)
+            return JobResult(job.error, job.result, content)
     return None
 
 
-async def _finished(room: Services, job: Job, ended: Ended) -> Response:
-    kind = room.manifest.output_types[0]
+async def _finished(server: Services, job: Job, ended: JobResult) -> Response:
+    kind = server.manifest.output_types[0]
     if ended.error is not None or ended.result is None:
         error = ended.error or ""
         return envelope.refused(envelope.triple(job.id, "Error", error), error)
-    return await results.answer(room, job, ended.result, ended.content, None, kind)
+    return await results.answer(server, job, ended.result, ended.content, None, kind)
 
 
 async def _unfinished(request: Request, job_id: str) -> Response:
-    """From now on the client counts on the job: it is made durable, then named."""
+    """Make the job durable, then name it: from here on the client counts on it."""
     await asyncio.wrap_future(services.of(request).store.queue.settle(job_id))
     job = await look(request, job_id)
     response = envelope.job_status(job)

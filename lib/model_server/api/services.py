@@ -1,4 +1,4 @@
-"""What the routes stand on."""
+"""The services that every route uses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -54,17 +54,17 @@ class Services:
     probes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_PROBES))
 
     async def look(self, function: Callable[[str], T], job_id: str) -> T:
-        """Asks the queue about a job, by one of its methods; in a thread only where its database makes one wait."""
+        """Ask the queue about a job by one of its methods, in a thread only if the database makes one wait."""
         if self.store.queue.answers_at_once:
             return function(job_id)
         return await run_in_threadpool(function, job_id)
 
     async def probe(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Runs what an operator asks."""
+        """Run what an operator asks."""
         return await to_thread.run_sync(function, *arguments, limiter=self.probes)
 
     async def convert(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Runs what may take long, when it is its turn.
+        """Run what may take long, when it is its turn.
 
         Raises:
             ApiError: 503, it was killed.
@@ -76,7 +76,7 @@ class Services:
 
 
 def of(request: Request) -> Services:
-    """The services of the application that got `request`."""
+    """Return the services of the application that received `request`."""
     services = request.scope["app"].state["services"]  # as an attribute it would cost a request 4 µs
     if not isinstance(services, Services):
         raise TypeError("the application was not made by create_app")

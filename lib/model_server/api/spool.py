@@ -1,4 +1,4 @@
-"""A file that is written, and sent to the disk, while more of it arrives."""
+"""An upload's file, synced to the disk while more of it arrives."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ class Spool:
     held = 0
 
     def __init__(self, folder: Path) -> None:
-        """Makes the file in `folder`.
+        """Make the file in `folder`.
 
         Raises:
             OSError: it cannot be made.
@@ -38,13 +38,13 @@ class Spool:
         self._syncing: asyncio.Future[None] | None = None
 
     def add(self, data: bytes) -> None:
-        """Takes the next bytes, without a copy; they are kept in memory until `keep_up`."""
+        """Take the next bytes, without a copy; they are kept in memory until `keep_up`."""
         self._pieces.append(data)
         self._kept += len(data)
         Spool.held += len(data)
 
     async def keep_up(self) -> None:
-        """Waits as long as the disk is behind.
+        """Wait as long as the disk is behind.
 
         Raises:
             OSError: what was added before could not be written.
@@ -56,7 +56,7 @@ class Spool:
                 await _end_of(self._writing)
 
     async def close(self) -> None:
-        """Writes what is left. The file is whole, but not all of it is on the disk.
+        """Write what is left. The file is whole, but not all of it is on the disk.
 
         Raises:
             OSError: it could not be written.
@@ -67,7 +67,7 @@ class Spool:
         self._file.close()
 
     def discard(self) -> None:
-        """Removes the file, also in the midst of `keep_up`."""
+        """Remove the file, also in the midst of `keep_up`."""
         self.path.unlink(missing_ok=True)
         self._forget(self._kept)
         busy = [work for work in (self._writing, self._syncing) if work is not None]

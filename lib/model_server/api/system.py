@@ -1,4 +1,4 @@
-"""What the server says about itself: health, MIME types, its OpenAPI document."""
+"""The server's own endpoints: health, MIME types, OpenAPI document."""
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -24,8 +24,8 @@ async def supported_mime_types(request: Request) -> Response:
 
 
 async def specification(request: Request) -> Response:
-    room = services.of(request)
-    return json_response(json_bytes(openapi.document(room.manifest, wants_key=room.access.keys is not None)))
+    server = services.of(request)
+    return json_response(json_bytes(openapi.document(server.manifest, wants_key=server.access.keys is not None)))
 
 
 ROUTES = [

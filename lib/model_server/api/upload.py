@@ -1,4 +1,4 @@
-"""Receives the form of add-job: the data file straight to the disk if it is not small, the other fields in memory."""
+"""Reception of add-job's form: a data file that is not small goes to the disk, other fields stay in memory."""
 
 import asyncio
 import hashlib
@@ -29,7 +29,7 @@ _FIELDS = {
 
 @dataclass
 class Form:
-    """A received form. Its data file is `content` if it is small, else `file`; neither when there was none."""
+    """A received form. Its data file is `content` if it is small, else `file`; neither if there was none."""
 
     content: bytes | None = None
     file: Path | None = None
@@ -40,12 +40,12 @@ class Form:
     fields: dict[str, str] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """The field's value, "" when it is absent."""
+        """Return the field's value, "" when it is absent."""
         return self.fields.get(name.lower(), "").strip()
 
     @contextmanager
     def as_file(self, folder: Path) -> Iterator[Path]:
-        """The data file as a file, in `folder` if it is none yet; gone afterwards, unless it was moved.
+        """Yield the data as a file, written to `folder` if need be; delete it afterwards unless it was moved.
 
         Raises:
             ApiError: 400, there was no data file.
@@ -62,18 +62,18 @@ class Form:
             self.discard()
 
     def discard(self) -> None:
-        """Removes the file, if there is one."""
+        """Remove the file, if there is one."""
         if self.file is not None:
             self.file.unlink(missing_ok=True)
 
 
 def no_file() -> ApiError:
-    """The refusal of a form without data."""
+    """Return the refusal of a form without data."""
     return ApiError(400, "the form has no data file: send it in a part named File")
 
 
 async def receive(request: Request, folder: Path, limit: int, space: Part, with_digest: bool = False) -> Form:
-    """Reads the multipart form of `request`, its data file into a new file in `folder` if it is not small.
+    """Read the multipart form of `request`; a data file that is not small goes to a new file in `folder`.
 
     The caller owns the file that is named in the answer. After an error nothing is left.
 
@@ -114,7 +114,7 @@ async def receive(request: Request, folder: Path, limit: int, space: Part, with_
 
 
 def parser_of(request: Request) -> PushMultipartParser:
-    """A parser for the form of `request`.
+    """Return a parser for the form of `request`.
 
     Raises:
         ApiError: 400, it is no multipart form; 415, it is in a content coding.
@@ -137,7 +137,7 @@ def parser_of(request: Request) -> PushMultipartParser:
 
 
 def name_of(segment: MultipartSegment) -> str:
-    """The name of a part, in lower case."""
+    """Return a part's name, in lower case."""
     return (segment.name or "").encode("latin-1", "replace").decode("utf-8", "replace").lower()
 
 
@@ -162,7 +162,7 @@ class _Reader:
         self._held = bytearray()
 
     def feed(self, chunk: bytes) -> None:
-        """Takes the next bytes of the body."""
+        """Take the next bytes of the body."""
         try:
             for event in self._parser.parse(chunk):
                 if event is None:
@@ -177,12 +177,12 @@ class _Reader:
             raise ApiError(400, f"the body is not a valid multipart form: {_reason(error)}") from error
 
     async def keep_up(self) -> None:
-        """Waits as long as the disk is behind."""
+        """Wait as long as the disk is behind."""
         if self._spool is not None:
             await self._spool.keep_up()
 
     async def finish(self) -> Form:
-        """Ends the form."""
+        """End the form."""
         try:
             self._parser.close()
         except MultipartError as error:
@@ -195,12 +195,12 @@ class _Reader:
         return self._form
 
     def discard(self) -> None:
-        """Removes what was stored."""
+        """Remove what was stored."""
         if self._spool is not None:
             self._spool.discard()
 
     def too_large(self) -> ApiError:
-        """The refusal of a file above the limit."""
+        """Return the refusal of a file above the limit."""
         return ApiError(413, f"the data file is larger than the {self._limit} bytes that this model takes")
 
     def _begin(self, segment: MultipartSegment) -> None:
@@ -252,12 +252,12 @@ class _Reader:
 
 
 def _reason(error: MultipartError) -> str:
-    """The parser's own words; they hold nothing of the body."""
+    """Return the parser's own message, which quotes nothing of the body."""
     return str(error.args[0])[:1].lower() + str(error.args[0])[1:]
 
 
 def refuse_coding(request: Request) -> None:
-    """Refuses a body that is compressed.
+    """Refuse a body that is compressed.
 
     Raises:
         ApiError: 415.
@@ -269,13 +269,13 @@ def refuse_coding(request: Request) -> None:
 
 
 def declared_length(request: Request) -> int:
-    """The body's size as the client declares it, bytes; 0 when it does not."""
+    """Return the declared size of the body in bytes; 0 if there is none."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isdecimal() else 0
 
 
 async def linger(request: Request) -> None:
-    """Reads on for a while, storing nothing: a client that still sends would meet a reset, not our answer."""
+    """Read on for a while, storing nothing: else a client that still sends would meet a reset, not our answer."""
     if "expect" in request.headers:
         return  # it waits for us before it sends
     try:

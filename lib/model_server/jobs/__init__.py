@@ -1,1 +1,1 @@
-"""Jobs: a durable queue with leases and fences, the files that belong to a job, and the workers."""
+"""Jobs: a durable queue with leases and fencing tokens, the jobs' files, and the workers."""

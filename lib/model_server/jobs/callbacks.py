@@ -1,4 +1,4 @@
-"""Callbacks: when a job is over, its CallbackUrl is called, again and again with growing pauses until it is taken.
+"""Callbacks: requests to the CallbackUrl of an ended job, retried with growing pauses.
 
 That a call is due is written in the same transaction as the end of the job, and a call is claimed like a job. So no
 call is lost by a crash, and none keeps a worker waiting. It may come twice: the receiver knows it by the job's id.
@@ -31,7 +31,7 @@ _RECEIVER = re.compile(r"(?:https?://)?[^/?#]*", re.IGNORECASE)
 
 
 def problem(url: str, hosts: tuple[str, ...]) -> str | None:
-    """Tells what is wrong with a CallbackUrl, or None.
+    """Return what is wrong with a CallbackUrl, or None.
 
     Args:
         url: as the client sent it.
@@ -54,7 +54,7 @@ def problem(url: str, hosts: tuple[str, ...]) -> str | None:
 
 
 def _is_own(host: str) -> bool:
-    """Tells whether it is an address of the server's own computer; names are looked up when they are called."""
+    """Tell whether it is an address of the server's own computer; names are resolved when they are called."""
     try:
         return receivers.is_own(host)
     except ValueError:
@@ -62,23 +62,23 @@ def _is_own(host: str) -> bool:
 
 
 def pause(attempts: int) -> float | None:
-    """Seconds until the next attempt after so many; None: it is given up."""
+    """Return the seconds until the next attempt after so many; None: no further one."""
     if attempts >= bounds.CALL_ATTEMPTS:
         return None
     return float(min(_FIRST_PAUSE_SECONDS * 3 ** (attempts - 1), _LONGEST_PAUSE_SECONDS))
 
 
 def receiver(url: str) -> str:
-    """The part of a CallbackUrl that names its receiver: the beginning, up to the path."""
+    """Return a CallbackUrl up to its path: it names the receiver."""
     return _RECEIVER.match(url)[0].lower()  # type: ignore[index]  # it matches every text
 
 
-class Courier(threading.Thread):
-    """Makes the calls of a server, many at a time, and few of one receiver: one that is slow keeps no other waiting."""
+class CallbackSender(threading.Thread):
+    """Sends a server's callbacks: many at a time, few to one receiver, so that a slow one delays no other."""
 
     def __init__(self, store: Store, body: Callable[[Job], bytes], hosts: tuple[str, ...] = ()) -> None:
-        """Takes the calls of `store`; `body` makes what is sent, JSON; `hosts` may be called wherever they are."""
-        super().__init__(name="courier", daemon=True)
+        """Take the calls of `store`; `body` makes what is sent, JSON; `hosts` may be called wherever they are."""
+        super().__init__(name="callbacks", daemon=True)
         self._store = store
         self._body = body
         self._hosts = hosts
@@ -88,20 +88,20 @@ class Courier(threading.Thread):
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Breaks off the calls under way, which are due again after a while, and makes no more."""
+        """Break off the calls under way, which are due again after a while, and make no more."""
         self._stopping.set()
-        self._store.called.ring()
+        self._store.called.notify()
 
     def run(self) -> None:
-        """Calls until it is stopped; whatever fault it meets, it tries again at the next look."""
+        """Call until it is stopped; after a fault, try again at the next look."""
         asyncio.run(self._run())
 
     async def _run(self) -> None:
         # A thread each for the names to be looked up, which nothing can break off, and some for the queue.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(bounds.CALLS + 4, "courier"))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(bounds.CALLS + 4, "callbacks"))
         ringing: asyncio.Future[None] | None = None
         while not self._stopping.is_set():
-            heard = self._store.called.rings
+            seen = self._store.called.count
             try:
                 while len(self._calls) < bounds.CALLS and await self._next():
                     pass
@@ -109,13 +109,13 @@ class Courier(threading.Thread):
                 database.tell("a callback could not be begun, trying again", error)
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
             if ringing is None:
-                ringing = asyncio.ensure_future(asyncio.to_thread(self._store.called.wait, heard, _POLL_SECONDS))
+                ringing = asyncio.ensure_future(asyncio.to_thread(self._store.called.wait, seen, _POLL_SECONDS))
             await asyncio.wait((ringing, *self._calls), return_when=asyncio.FIRST_COMPLETED)
             if ringing.done():
                 ringing = None
 
     async def _next(self) -> bool:
-        """Begins one call, if one is due."""
+        """Begin one call, if one is due; tell whether one was."""
         counts = Counter(self._calls.values())
         busy = [name for name, count in counts.items() if count >= bounds.CALLS_OF_A_RECEIVER]
         seconds = _CLAIM_CALLS * bounds.CALL_SECONDS
@@ -127,7 +127,7 @@ class Courier(threading.Thread):
         return False
 
     async def _make(self, job: Job) -> None:
-        """Makes a call and records how it went."""
+        """Make a call and record how it went."""
         attempts = job.callback_attempts or 1
         try:
             # A server that ended in the midst of each attempt has recorded none.
@@ -142,14 +142,14 @@ class Courier(threading.Thread):
             database.tell("a callback could not be made or recorded, trying again", error)
 
     async def _call(self, job: Job) -> str | None:
-        """Sends the job's envelope; returns why it was not taken, or None. Never says the URL: it may hold a secret."""
+        """Send the job's envelope; return why it was refused, or None. Never names the URL: it may hold a secret."""
         import httpx  # noqa: PLC0415 - most servers never call anybody, and it costs memory
 
         if self._client is None:
             # A redirect is not followed: it could lead where the client of the job must not reach.
             self._client = httpx.AsyncClient(timeout=bounds.CALL_SECONDS, follow_redirects=False)
         try:
-            # httpx counts the time of each read: a receiver could send a byte now and then for ever.
+            # httpx counts the time of each read: a receiver could send a byte now and then forever.
             async with asyncio.timeout(bounds.CALL_SECONDS), await self._request(job) as answer:
                 return None if answer.is_success else f"it answered with status {answer.status_code}"
         except (TimeoutError, httpx.TimeoutException):
@@ -160,7 +160,7 @@ class Courier(threading.Thread):
             return f"it could not be reached ({type(error).__name__})"
 
     async def _request(self, job: Job) -> Any:
-        """Prepares the call of a job, to an address that may be called."""
+        """Prepare the call of a job, to an address that may be called."""
         import httpx  # noqa: PLC0415 - as above
 
         url = httpx.URL(job.callback_url or "")

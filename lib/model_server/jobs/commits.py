@@ -1,4 +1,4 @@
-"""Group commit: changes that wait at the same time share one transaction, and so one wait for the disk."""
+"""Group commit: changes that wait at the same time share one transaction, and so one sync of the disk."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ _COMPANY_SECONDS = 0.005
 
 
 class Need(Enum):
-    """When the result of a change is there."""
+    """The time at which a change's result is needed."""
 
     #: Once it is on the disk.
     DISK = "disk"
@@ -32,7 +32,7 @@ class Need(Enum):
 
 
 class Commits:
-    """Runs changes of a database for any number of threads, in one thread of its own; a lone one without any delay.
+    """Runs database changes of any number of threads in one thread; a lone change without delay.
 
     Nobody has to wait: neither the thread that answers requests nor a worker stands still while a disk is written.
     """
@@ -44,7 +44,7 @@ class Commits:
         threading.Thread(target=self._serve, name="commits", daemon=True).start()
 
     def post(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> Future[R]:
-        """Has `change` run in a transaction; its result is there once that is committed.
+        """Have `change` run in a transaction; its result is there once that is committed.
 
         What waits for the result is called in the thread of this object: it must be quick.
 
@@ -57,7 +57,7 @@ class Commits:
         return mine.future
 
     def run(self, change: Callable[[Connection], R], need: Need = Need.DISK) -> R:
-        """As `post`, and waits for the result.
+        """Post a change and wait for its result.
 
         Raises:
             SQLAlchemyError: nothing of this change was recorded.
@@ -66,12 +66,12 @@ class Commits:
 
     @property
     def stalled_seconds(self) -> float:
-        """Tells how long the transaction under way has taken so far; 0: there is none."""
+        """Return how long the transaction under way has taken so far; 0: there is none."""
         began = self._began
         return 0.0 if began is None else time.monotonic() - began
 
     def close(self) -> None:
-        """Ends the thread after what was posted; nothing may be posted any more."""
+        """End the thread after what was posted; nothing may be posted any more."""
         self._changes.put(None)
 
     def _serve(self) -> None:
@@ -98,7 +98,7 @@ class Commits:
             self._began = None
 
     def _more(self, seconds: float = 0.0) -> list["_Change[Any] | None"]:
-        """Those that wait by now; waits for one for up to `seconds`."""
+        """Return the waiting changes; wait for the first up to `seconds`."""
         group: list[_Change[Any] | None] = []
         with suppress(Empty):
             if seconds:
@@ -108,7 +108,7 @@ class Commits:
         return group
 
     def _wait_for_company(self, group: list["_Change[Any] | None"]) -> None:
-        """Adds to `group` what comes within a moment, if all of it can wait for that."""
+        """Add to `group` what comes within a moment, if all of it can wait for that."""
         end = time.monotonic() + _COMPANY_SECONDS
         while all(change is not None and change.need is Need.COMPANY for change in group):
             left = end - time.monotonic()
@@ -117,7 +117,7 @@ class Commits:
             group.extend(self._more(left))
 
     def _commit(self, connection: Connection, group: list["_Change[Any]"]) -> None:
-        """In the order in which they were posted."""
+        """Commit changes in the order in which they were posted."""
         if not group:
             return
         try:
@@ -142,5 +142,5 @@ class _Change(Generic[R]):
         self.future: Future[R] = Future()
 
     def begins(self) -> bool:
-        """False if nobody wants it any more."""
+        """Claim the change for the commit; False if nobody wants it any more."""
         return self.future.set_running_or_notify_cancel()

@@ -31,7 +31,7 @@ _NOT_NOW = ("08", "25006", "28", "40", "53", "55", "57", "58")
 
 
 def is_away(error: SQLAlchemyError) -> bool:
-    """Tells whether the database does not answer, or not now; else the fault is ours."""
+    """Tell whether the database does not answer, or not now; else the fault is ours."""
     if not isinstance(error, DBAPIError):
         return type(error) in (SQLAlchemyError, DisconnectionError, TimeoutError)  # the first is from below
     cause = error.orig
@@ -42,7 +42,7 @@ def is_away(error: SQLAlchemyError) -> bool:
 
 
 def tell(fault: str, error: BaseException) -> None:
-    """Logs a fault; if it is only that the database does not answer, in a line now and then."""
+    """Log a fault; a database that does not answer, at most one line now and then."""
     if not isinstance(error, SQLAlchemyError) or not is_away(error):
         logger.error("%s", fault, exc_info=error)
         return
@@ -53,18 +53,18 @@ def tell(fault: str, error: BaseException) -> None:
 
 
 def is_full(error: DBAPIError) -> bool:
-    """Tells whether the database has no room left, in its own words."""
+    """Tell whether the database has no room left, in its own words."""
     return "database or disk is full" in str(error.orig) or _code_of(error) == "53100"
 
 
 def _code_of(error: DBAPIError) -> str:
-    """PostgreSQL's code of an error; "" for others."""
+    """Return PostgreSQL's code of an error; "" for others."""
     detail = error.orig.args[0] if error.orig is not None and error.orig.args else None
     return str(detail.get("C", "")) if isinstance(detail, dict) else ""
 
 
 def open_sqlite(path: Path, on_network: bool) -> Engine:
-    """Opens (and makes) the database file `path`.
+    """Open the database file `path`, and make it if need be.
 
     Args:
         path: the file, on the data volume.
@@ -101,7 +101,7 @@ def open_sqlite(path: Path, on_network: bool) -> Engine:
 
 
 def open_postgres(text: str) -> Engine:
-    """Opens the database at `text`, e.g. "postgresql://user:password@host:5432/name?sslmode=verify-full".
+    """Open the database at `text`, e.g. "postgresql://user:password@host:5432/name?sslmode=verify-full".
 
     `sslmode` is as libpq knows it: disable, require (encrypted, whoever answers), verify-full (and it is that host).
 
@@ -136,7 +136,7 @@ def open_postgres(text: str) -> Engine:
 
 
 def _mind_lost_connections(engine: Engine) -> None:
-    """The driver lets the network's errors through as they are: here they become the database's."""
+    """Make the network's errors, which the driver passes on as they are, errors of the database."""
 
     @event.listens_for(engine, "handle_error")
     def name(context: ExceptionContext) -> None:
@@ -160,7 +160,7 @@ def _mind_lost_connections(engine: Engine) -> None:
 
 
 def journal_mode(engine: Engine) -> str:
-    """The journal mode in use, for the log."""
+    """Return the journal mode, for the log."""
     if engine.dialect.name != "sqlite":
         return "of the database server"
     with engine.execution_options(read_only=True).connect() as connection:
@@ -168,7 +168,7 @@ def journal_mode(engine: Engine) -> str:
 
 
 def _journal_mode(folder: Path, on_network: bool) -> str:
-    """WAL where it works, else DELETE. Some file systems accept the mode and fail at the first write: so write."""
+    """Set and return WAL where a write proves that it works, else DELETE."""
     if on_network:
         return "DELETE"
     scratch = folder / ".journal-probe"
@@ -191,7 +191,7 @@ def _journal_mode(folder: Path, on_network: bool) -> str:
 
 
 def _tls(url: URL) -> ssl.SSLContext | None:
-    """What `sslmode` means; without one, no encryption (a network of one's own).
+    """Return the TLS context that `sslmode` asks for; without one, connections are not encrypted.
 
     Raises:
         ValueError: the URL is not PostgreSQL's, or the mode is none of ours.
@@ -211,7 +211,7 @@ def _tls(url: URL) -> ssl.SSLContext | None:
 
 
 def _reason(error: Exception) -> str:
-    """The database's own words, without the driver's wrapping."""
+    """Return the database's own message, without the driver's wrapping."""
     cause = getattr(error, "orig", None) or error
     detail = cause.args[0] if cause.args else ""
     return str(detail.get("M", detail)) if isinstance(detail, dict) else str(cause.__cause__ or detail)

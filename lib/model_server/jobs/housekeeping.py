@@ -1,4 +1,4 @@
-"""What nobody waits for: the jobs of servers that died are given back, old ones and forgotten files removed."""
+"""Background maintenance: give back jobs of dead servers, expire old jobs, delete orphaned files."""
 
 import threading
 import time
@@ -20,19 +20,19 @@ _DAY_SECONDS = 86400.0
 
 @dataclass(frozen=True)
 class Retention:
-    """How long jobs are kept that are over. None: without end."""
+    """The time and number for which ended jobs are kept. None: forever."""
 
     days: float | None
     jobs: int | None
 
 
 class Housekeeper(threading.Thread):
-    """One thread a server."""
+    """One maintenance thread for each server."""
 
     def __init__(
         self, store: Store, volume: Volume, retention: Retention, locks_reach: bool, remove: instance.Remove
     ) -> None:
-        """Keeps house on `volume`.
+        """Take the `volume` to maintain.
 
         Args:
             store: the jobs.
@@ -52,7 +52,7 @@ class Housekeeper(threading.Thread):
         self._orphans_due = time.monotonic()
 
     def run(self) -> None:
-        """Keeps house for ever; a fault is met again at the next round."""
+        """Maintain the volume forever; after a fault, try again at the next round."""
         while True:
             time.sleep(_EVERY_SECONDS)
             try:
@@ -61,7 +61,7 @@ class Housekeeper(threading.Thread):
                 database.tell("housekeeping met a fault and goes on", error)
 
     def once(self) -> None:
-        """One round."""
+        """Do one round of maintenance."""
         self.take_over()
         self._expire()
         if time.monotonic() >= self._orphans_due:
@@ -69,16 +69,16 @@ class Housekeeper(threading.Thread):
             self.remove_orphans(time.time() - _ORPHAN_SECONDS)
 
     def take_over(self) -> None:
-        """Gives back the jobs of servers that died on this volume, and removes what else they left."""
+        """Give back the jobs of servers that died on this volume, and remove what else they left."""
         if not self._locks_reach:
             return  # their leases end, which says the same later
-        for name in set(instance.dead(self._volume.instances)) - self._kept:
+        for name in set(instance.find_dead(self._volume.instances)) - self._kept:
             count = self._store.queue.abandon_all(name)
             self._remove(name)
             if (self._volume.instances / name).exists():
                 self._kept.add(name)
             logger.info("found a server that had died: %d job(s) given back", count)
-            self._store.bench.ring()
+            self._store.idle_workers.notify()
 
     def _expire(self) -> None:
         days, jobs = self._retention.days, self._retention.jobs
@@ -87,7 +87,7 @@ class Housekeeper(threading.Thread):
             self._store.delete(job_id)
 
     def remove_orphans(self, before: float) -> None:
-        """Removes inputs and results that no job names and that were last changed before then: a crash left them."""
+        """Remove inputs and results that no job names and that are older than `before`: a crash left them."""
         for folder in (self._volume.inputs, self._volume.results):
             for path in folder.iterdir():
                 with suppress(FileNotFoundError):  # another server was faster

@@ -1,4 +1,4 @@
-"""The record of one running server on the volume: how others know, at once, that it is dead.
+"""The record of one running server on the volume: it shows others at once when the server is dead.
 
 An instance is a folder with a file that its server keeps locked for life. The kernel frees the lock when the process
 ends, however it ends. In the folder lies what is worth nothing without the server: half-received uploads and results
@@ -36,17 +36,17 @@ class Instance:
 
     @property
     def work(self) -> Path:
-        """Holds a folder a runner."""
+        """Return the folder of the runners' folders."""
         return self.folder / "work"
 
-    def leave(self, remove: Remove) -> None:
-        """Ends the record; the server must own no job any more."""
+    def unregister(self, remove: Remove) -> None:
+        """End the record; the server must own no job any more."""
         remove(self.id)
         os.close(self._lock)
 
 
-def enter(instances: Path) -> Instance:
-    """Records a new instance in the folder `instances`."""
+def register(instances: Path) -> Instance:
+    """Record a new instance in the folder `instances`."""
     instance_id = uuid.uuid4().hex
     folder = instances / instance_id
     with _turn(instances):
@@ -63,14 +63,14 @@ def enter(instances: Path) -> Instance:
     return instance
 
 
-def dead(instances: Path) -> list[str]:
-    """Names the instances whose server is gone, for certain."""
+def find_dead(instances: Path) -> list[str]:
+    """Return the names of the instances whose server is certainly dead."""
     with _turn(instances):
         return [folder.name for folder in sorted(instances.iterdir()) if folder.is_dir() and _is_free(folder / "lock")]
 
 
 def remover(instances: Path) -> Remove:
-    """Returns what removes the folder of an instance by its id, where all in it is ours."""
+    """Return a function that removes an instance's folder by its id, if all in it is ours."""
     return lambda instance_id: shutil.rmtree(instances / instance_id, ignore_errors=True)
 
 
@@ -90,7 +90,7 @@ def _is_free(path: Path) -> bool:
 
 @contextmanager
 def _turn(instances: Path) -> Iterator[None]:
-    """One server at a time: without it, a record could be judged between its making and its locking."""
+    """Hold the lock between servers: nobody may read a record between its writing and its locking."""
     turn = os.open(instances / ".turn", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         with suppress(OSError):  # as in `enter`

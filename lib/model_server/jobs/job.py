@@ -1,11 +1,11 @@
-"""A job, and what is said about one: the values that queue, workers and requests hand to each other."""
+"""A job and its parts: the values that queue, workers and requests exchange."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a job stands; the values are those of the container API."""
+    """A job's state; the values are those of the container API."""
 
     CREATED = "Created"
     IN_PROGRESS = "InProgress"
@@ -18,7 +18,7 @@ OVER = (State.COMPLETE, State.ERROR)
 
 
 class CallbackState(StrEnum):
-    """Where the call of a job's CallbackUrl stands, once the job is over."""
+    """The state of an ended job's callback."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -26,8 +26,8 @@ class CallbackState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a client asks for, beside the data. None: not asked for."""
+class JobRequest:
+    """A client's request for a job, without the data. None: not asked for."""
 
     mime_type: str
     #: JSON text of the input and the output mapping.
@@ -83,7 +83,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Claim:
-    """Who takes a job, and for how long without a sign of life."""
+    """The worker that takes a job, and the lease in seconds."""
 
     owner: str
     lease_seconds: float
@@ -91,7 +91,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Lease:
-    """A running job as others see it: whatever changes in it is a sign of life."""
+    """A running job as other servers see it: any change in it is a sign of life."""
 
     id: str
     token: int
@@ -99,8 +99,8 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a job ended."""
+class JobResult:
+    """A job's end: its error, or where its result is."""
 
     #: Why it failed; None if it is complete.
     error: str | None
@@ -115,7 +115,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Counts:
-    """The queue at a glance."""
+    """The number of jobs in each state."""
 
     by_state: dict[State, int]
     #: When the oldest job that waits was made.

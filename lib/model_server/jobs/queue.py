@@ -1,4 +1,4 @@
-"""The queue: a table of jobs that are claimed under a lease and recorded behind a fence.
+"""The queue: a table of jobs, claimed under a lease and ended under a fencing token.
 
 A worker that claims a job gets a lease and a token (how often the job was claimed). It renews the lease while it works.
 A lease that stays as it is for long is that of a dead worker: the job is given back, and taken with the next token. How
@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, delete, 
 from model_server import bounds
 from model_server.jobs.commits import Commits, Need
 from model_server.jobs.database import journal_mode
-from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Ended, Job, Lease, Order, State
+from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Job, JobRequest, JobResult, Lease, State
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
 from model_server.jobs.statements import COLUMNS, LISTED, Prepared, Statements, held, read_job
@@ -33,7 +33,7 @@ class Queue:
     """The jobs of one model. Every method is one transaction; any thread may call any of them."""
 
     def __init__(self, engine: Engine, model: str, max_attempts: int, clock: Callable[[], float] = time.time) -> None:
-        """Opens the queue on `engine`, making its table, or bringing it up to date.
+        """Open the queue on `engine`, making its table, or bringing it up to date.
 
         Raises:
             VolumeError: it is the queue of another model than `model`.
@@ -52,12 +52,14 @@ class Queue:
         self._clock = clock
         self._commits.run(partial(prepare, model=model))
 
-    def new(self, job_id: str, order: Order, content: bytes | None = None, claim: Claim | None = None) -> Job:
-        """A job that is not yet in the queue.
+    def new(
+        self, job_id: str, job_request: JobRequest, content: bytes | None = None, claim: Claim | None = None
+    ) -> Job:
+        """Return a new job, not yet in the queue.
 
         Args:
             job_id: of the new job.
-            order: what is asked for.
+            job_request: what is asked for.
             content: the input, to be kept in the queue; None: it is stored already.
             claim: of the worker that waits for the job, if there is one: it is its own from the beginning.
         """
@@ -67,12 +69,12 @@ class Queue:
             state=State.CREATED if claim is None else State.IN_PROGRESS,
             attempts=0 if claim is None else 1,
             token=0 if claim is None else 1,
-            mime_type=order.mime_type,
-            mappings=order.mappings,
-            output_mappings=order.output_mappings,
-            idempotency_key=order.idempotency_key,
-            fingerprint=order.fingerprint,
-            client=order.client,
+            mime_type=job_request.mime_type,
+            mappings=job_request.mappings,
+            output_mappings=job_request.output_mappings,
+            idempotency_key=job_request.idempotency_key,
+            fingerprint=job_request.fingerprint,
+            client=job_request.client,
             lease_owner=None if claim is None else claim.owner,
             lease_expires=None if claim is None else now + claim.lease_seconds,
             result=None,
@@ -80,7 +82,7 @@ class Queue:
             created=now,
             started=None if claim is None else now,
             finished=None,
-            callback_url=order.callback_url,
+            callback_url=job_request.callback_url,
             callback_state=None,
             callback_attempts=None,
             callback_due=None,
@@ -88,12 +90,12 @@ class Queue:
             content=content,
         )
 
-    def put(self, job_id: str, order: Order) -> Job:
-        """As `add`, for a new job whose input is stored already; waits for the end."""
-        return self.add(self.new(job_id, order)).result()
+    def put(self, job_id: str, job_request: JobRequest) -> Job:
+        """Add a job whose input is stored already, and wait for the commit."""
+        return self.add(self.new(job_id, job_request)).result()
 
     def add(self, job: Job, durable: bool = True) -> Future[Job]:
-        """Adds a new job; gives it, or the one that came under the same key before.
+        """Add a new job; return it, or the one that came under the same key before.
 
         Args:
             job: made by `new`.
@@ -110,15 +112,15 @@ class Queue:
         return read_job(connection.execute(select(*COLUMNS).where(same)).one())
 
     def settle(self, job_id: str) -> Future[bool]:
-        """Makes a job durable that was not yet; false when there is none."""
+        """Make a job durable that was not yet; False when there is none."""
         return self._post(update(_jobs).where(_jobs.c.id == job_id).values(attempts=_jobs.c.attempts))
 
     def claim(self, owner: str, lease_seconds: float) -> Job | None:
-        """As `claim_next`; waits for it."""
+        """Claim the next job, and wait for the commit."""
         return self.claim_next(owner, lease_seconds).result()
 
     def claim_next(self, owner: str, lease_seconds: float) -> Future[Job | None]:
-        """Takes the oldest job that waits; None when there is none.
+        """Take the oldest job that waits; None when there is none.
 
         A job that was started `max_attempts` times without an end is recorded as failed instead: it may be what kills
         the workers.
@@ -138,38 +140,38 @@ class Queue:
                 return job
             error = f"The job was given up: its worker died in each of {self._max_attempts} attempts."
             connection.execute(held(job).values(attempts=self._max_attempts))
-            self._end(job, Ended(error, None, None), now, connection)
+            self._end(job, JobResult(error, None, None), now, connection)
 
     def leases(self) -> list[Lease]:
-        """All running jobs."""
+        """Return the leases of all running jobs."""
         query = select(_jobs.c.id, _jobs.c.token, _jobs.c.lease_expires).where(_jobs.c.state == State.IN_PROGRESS)
         with self._reader.connect() as connection:
             return [Lease(*row) for row in connection.execute(query)]
 
     def expire(self, lease: Lease) -> bool:
-        """Gives the job back unless its worker has given a sign of life; the attempt counts."""
+        """Give the job back unless its worker has given a sign of life; the attempt counts."""
         same = (_jobs.c.id == lease.id, _jobs.c.token == lease.token, _jobs.c.state == State.IN_PROGRESS)
         expires = _jobs.c.lease_expires
         unchanged = expires.is_(None) if lease.expires is None else expires == lease.expires
         return self._change(update(_jobs).where(*same, unchanged).values(**_FREE))
 
     def heartbeat(self, job: Job, lease_seconds: float) -> bool:
-        """Extends the lease; False when the job is no longer the caller's."""
+        """Extend the lease; False when the job is no longer the caller's."""
         return self._change(held(job).values(lease_expires=self._clock() + lease_seconds))
 
     def complete(self, job: Job, result: str) -> bool:
-        """As `end` for a result that is a file of this name; waits for it."""
-        return self.end(job, Ended(None, result, None)).result()
+        """End a job with the result file of this name, and wait for the commit."""
+        return self.end(job, JobResult(None, result, None)).result()
 
     def fail(self, job: Job, error: str) -> bool:
-        """As `end` for a failure; waits for it."""
-        return self.end(job, Ended(error, None, None)).result()
+        """End a job with a failure, and wait for the commit."""
+        return self.end(job, JobResult(error, None, None)).result()
 
-    def end(self, job: Job, ended: Ended) -> Future[bool]:
-        """Records how a job ended; false when it is no longer the caller's (nothing is recorded)."""
+    def end(self, job: Job, ended: JobResult) -> Future[bool]:
+        """Record how a job ended; False when it is no longer the caller's (nothing is recorded)."""
         return self._commits.post(partial(self._end, job, ended, self._clock()))
 
-    def _end(self, job: Job, ended: Ended, now: float, connection: Connection) -> bool:
+    def _end(self, job: Job, ended: JobResult, now: float, connection: Connection) -> bool:
         values = {
             "p_id": job.id,
             "p_token": job.token,
@@ -182,28 +184,28 @@ class Queue:
         return self._statements.end.changes(connection, values)
 
     def release(self, job: Job) -> bool:
-        """Gives the job back of the worker's own will (it stops); the attempt does not count."""
+        """Give the job back of the worker's own will (it stops); the attempt does not count."""
         return self._change(held(job).values(**_FREE, attempts=_jobs.c.attempts - 1))
 
     def abandon(self, job: Job) -> bool:
-        """Gives the job back because running it broke something; the attempt counts."""
+        """Give the job back because running it broke something; the attempt counts."""
         return self._change(held(job).values(**_FREE))
 
     def abandon_all(self, owner: str) -> int:
-        """Gives back all jobs of an owner that is known to be dead; returns how many."""
+        """Give back all jobs of an owner that is known to be dead; return how many."""
         held = and_(_jobs.c.state == State.IN_PROGRESS, _jobs.c.lease_owner == owner)
         return self._commits.run(
             lambda connection: connection.execute(update(_jobs).where(held).values(**_FREE)).rowcount
         )
 
     def delete(self, job_id: str) -> Job | None:
-        """Removes the job in any state and returns what it was; None when there is none."""
+        """Remove the job in any state and return what it was; None when there is none."""
         statement = delete(_jobs).where(_jobs.c.id == job_id).returning(*COLUMNS)
         row = self._commits.run(lambda connection: connection.execute(statement).first())
         return None if row is None else read_job(row)
 
     def claim_callbacks(self, limit: int, seconds: float, busy: Sequence[str] = ()) -> list[Job]:
-        """Takes up to `limit` jobs whose callback is due, for `seconds`; they are due again if nothing is recorded.
+        """Take up to `limit` jobs with a due callback; without a record in `seconds` they are due again.
 
         Args:
             limit: of their number.
@@ -228,14 +230,14 @@ class Queue:
         return [read_job(row) for row in connection.execute(statement)]
 
     def record_callback(self, job: Job, state: CallbackState, error: str | None, next_in: float | None) -> bool:
-        """Records how a claimed callback went, and in how many seconds it is tried again; False if it was too late."""
+        """Record how a claimed callback went, and the seconds until the next attempt; False if too late."""
         fence = and_(_jobs.c.id == job.id, _jobs.c.callback_attempts == job.callback_attempts)
         due = None if next_in is None else self._clock() + next_in
         values = {"callback_state": state, "callback_error": error and _storable(error), "callback_due": due}
         return self._change(update(_jobs).where(fence).values(**values))
 
     def expired(self, finished_before: float | None, keep: int | None, limit: int) -> list[str]:
-        """Names up to `limit` jobs that are over and need not be kept: too old, or not among the newest `keep`.
+        """Return up to `limit` ids of ended jobs that are too old, or not among the newest `keep`.
 
         A job whose callback is still to be made is never named.
         """
@@ -253,12 +255,12 @@ class Queue:
             return list(connection.execute(query.limit(limit)).scalars())
 
     def get(self, job_id: str) -> Job | None:
-        """The job, or None."""
+        """Return the job, or None."""
         row = self._ask(self._statements.get, job_id)
         return None if row is None else read_job(row)
 
     def get_result(self, job_id: str) -> tuple[Job, bytes | None] | None:
-        """The job, and its result where it is kept in the queue; None when there is no such job."""
+        """Return the job, and its result if the queue keeps it; None when there is no such job."""
         row = self._ask(self._statements.get_result, job_id)
         return None if row is None else (read_job(row), row[-1])
 
@@ -280,7 +282,7 @@ class Queue:
         return row
 
     def not_held(self, claims: Iterable[Job]) -> list[Job]:
-        """Those of `claims` that are no longer their worker's: deleted, or taken by another.
+        """Return those of `claims` that lost their job: it was deleted, or another worker took it.
 
         Asked behind whatever was posted before: a worker may have begun a job whose row is still to be written.
         """
@@ -293,18 +295,18 @@ class Queue:
         return [job for job in claims if (job.id, job.token) not in mine]
 
     def list(self, limit: int, offset: int = 0, client: str | None = None) -> list[Job]:
-        """Up to `limit` jobs, newest first; of one client, if it is named."""
+        """Return up to `limit` jobs, newest first; of one client, if it is named."""
         query = select(*LISTED).where(*_of(client)).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
         with self._reader.connect() as connection:
             return [read_job(row) for row in connection.execute(query)]
 
     def count(self, client: str | None = None) -> int:
-        """How many jobs there are; of one client, if it is named."""
+        """Count the jobs; of one client, if it is named."""
         with self._reader.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(_jobs).where(*_of(client))).scalar_one())
 
     def counts(self, client: str | None = None) -> Counts:
-        """How many jobs are where; of one client, if it is named. Reads the whole index."""
+        """Count the jobs by state; of one client, if it is named. Reads the whole index."""
         mine = _of(client)
         by_state = select(_jobs.c.state, func.count()).where(*mine).group_by(_jobs.c.state)
         waiting = (_jobs.c.state == State.CREATED, *mine)
@@ -320,11 +322,11 @@ class Queue:
 
     @property
     def stalled_seconds(self) -> float:
-        """Tells how long the database has been at the change that it is at; 0: at none."""
+        """Return how long the database has been at its current change; 0: at none."""
         return self._commits.stalled_seconds
 
     def ping(self) -> None:
-        """Returns if the database answers.
+        """Return if the database answers.
 
         Raises:
             SQLAlchemyError: it does not.
@@ -333,7 +335,7 @@ class Queue:
             connection.execute(select(_jobs.c.number).limit(1)).first()
 
     def close(self) -> None:
-        """Ends the queue after what was posted."""
+        """End the queue after what was posted."""
         self._commits.close()
         while self._kept:
             self._kept.pop().close()
@@ -346,12 +348,12 @@ class Queue:
 
 
 def _of(client: str | None) -> tuple[ColumnElement[bool], ...]:
-    """Conditions for jobs of one client; none for all."""
+    """Return the conditions for one client's jobs; none for all."""
     return () if client is None else (_jobs.c.client == client,)
 
 
 def _storable(error: str) -> str:
-    """The text as every database takes it: no zero character, no half of a surrogate pair, and not without end."""
+    """Return the text as every database takes it: bounded, without zero characters and halves of surrogate pairs."""
     text = error.replace("\x00", "").encode("utf-8", "backslashreplace").decode()
     most = bounds.ERROR_CHARACTERS
     return text if len(text) <= most else f"{text[: most - 2]} …"

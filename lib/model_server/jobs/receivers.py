@@ -1,4 +1,4 @@
-"""Whom a callback may call: nothing of the server's own computer, unless it is named."""
+"""The addresses that a callback may call: none of the server's own computer, unless they are named."""
 
 import asyncio
 import socket
@@ -12,14 +12,14 @@ class OwnAddressError(Exception):
 
 
 def is_own(address: str) -> bool:
-    """Tells whether an address leads to this computer or its link: the server, its neighbours, a cloud's metadata."""
+    """Tell whether an address leads to this computer or its link: the server, its neighbors, a cloud's metadata."""
     ip = ip_address(address.partition("%")[0])
     ip = getattr(ip, "ipv4_mapped", None) or ip
     return ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast
 
 
 async def address_of(url: str) -> str | None:
-    """Looks up the receiver once: what is checked is what is called. None: a proxy looks it up.
+    """Look up the receiver once: what is checked is what is called. None: a proxy looks it up.
 
     Raises:
         OwnAddressError: it leads to this computer.

@@ -1,4 +1,4 @@
-"""The table of jobs, and how a database that an older server made becomes one of today's.
+"""The table of jobs, and its upgrade from older servers.
 
 Changes only ever add: a column that may be empty, an index. So an older image can be rolled back to on the same data.
 """
@@ -78,7 +78,7 @@ _owner = Table(
 
 
 def prepare(connection: Connection, model: str) -> None:
-    """Makes the tables, or brings older ones up to date, inside the caller's transaction.
+    """Make the tables, or bring older ones up to date, inside the caller's transaction.
 
     Raises:
         VolumeError: the database holds the jobs of another model; nothing was changed.

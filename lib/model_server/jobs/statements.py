@@ -1,4 +1,4 @@
-"""The statements of a job's way through the queue, each compiled once.
+"""The SQL statements of the queue, each compiled once.
 
 SQLAlchemy writes them for the database at hand; the driver alone runs them. Its own work for a run costs three times as
 much as the database's (docs/adr/0015).
@@ -47,10 +47,10 @@ LISTED = [_short(column) for column in COLUMNS]
 
 
 class Prepared:
-    """A statement in the words of one database, for its driver."""
+    """A statement compiled for one database and its driver."""
 
     def __init__(self, statement: Executable, dialect: Dialect, columns: Sequence[str] | None = None) -> None:
-        """Compiles `statement`; `columns` are those that it sets, where it does not say."""
+        """Compile `statement`; `columns` are those that it sets, where it does not say."""
         compiled: Any = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]
         self._dialect = dialect
         self._text = str(compiled)
@@ -58,7 +58,7 @@ class Prepared:
         self._own: dict[str, Any] = compiled.params
 
     def changes(self, connection: Connection, values: Mapping[str, Any]) -> bool:
-        """Runs it with `values` by their names; tells whether it changed a row.
+        """Run it with `values` by their names; tell whether it changed a row.
 
         Raises:
             SQLAlchemyError: it failed.
@@ -66,7 +66,7 @@ class Prepared:
         return int(self._run(connection, values)[0]) == 1
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """As `changes`, for one that gives rows; returns the first."""
+        """Run the statement as `changes` does and return its first row."""
         return self._run(connection, values)[1]
 
     def _run(self, connection: Connection, values: Mapping[str, Any]) -> tuple[int, tuple[Any, ...] | None]:
@@ -89,7 +89,7 @@ class Prepared:
 
 
 class Statements:
-    """All of them, for one database."""
+    """All statements, for one database."""
 
     def __init__(self, dialect: Dialect) -> None:
         insert = (postgresql if dialect.name == "postgresql" else sqlite).insert(jobs)
@@ -108,12 +108,12 @@ class Statements:
 
 
 def held(job: Job) -> Update:
-    """The fence: a change of only the row that still carries this claim's token."""
+    """Return an update of only the row that still has this claim's token: the fence against late writers."""
     return update(jobs).where(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == State.IN_PROGRESS)
 
 
 def read_job(row: Sequence[Any], content: bytes | None = None) -> Job:
-    """The job in a row of COLUMNS, whatever follows them."""
+    """Return the job in a row of COLUMNS; what follows them is ignored."""
     fields: Any = row[: len(COLUMNS)]
     state = fields[_CALLBACK_STATE]
     if state is not None:
@@ -145,7 +145,7 @@ def _claim() -> Any:
 
 
 def _end() -> Update:
-    """The end of a job; in the same breath its callback becomes due, so that no crash can come between."""
+    """Return the update that ends a job and, in the same commit, makes its callback due."""
     called = jobs.c.callback_url.is_not(None)
     fence = (jobs.c.id == bindparam("p_id"), jobs.c.token == bindparam("p_token"))
     return (

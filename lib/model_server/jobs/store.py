@@ -12,8 +12,8 @@ import uuid
 from concurrent.futures import Future
 from pathlib import Path
 
-from model_server.jobs.job import Ended, Job, Order
-from model_server.jobs.news import Bell, Bench, Watchers
+from model_server.jobs.job import Job, JobRequest, JobResult
+from model_server.jobs.notifications import IdleWorkers, Notifier, Watchers
 from model_server.jobs.queue import Queue
 from model_server.log import log_job
 from model_server.volume import Volume, is_owned
@@ -32,20 +32,20 @@ class Store:
     def __init__(self, volume: Volume, queue: Queue) -> None:
         self._volume = volume
         self.queue = queue
-        #: Where workers wait; it rings when there may be a job to start.
-        self.bench = Bench(_LOOK_SECONDS)
-        #: Rings when a job was deleted that may be running.
-        self.deleted = Bell()
-        #: Rings when there may be a callback to make.
-        self.called = Bell()
+        #: Where workers wait; they are notified when there may be a job to start.
+        self.idle_workers = IdleWorkers(_LOOK_SECONDS)
+        #: Notifies when a job was deleted that may be running.
+        self.deleted = Notifier()
+        #: Notifies when there may be a callback to make.
+        self.called = Notifier()
         self.watchers = Watchers()
 
-    def submit(self, upload: Path, order: Order, job_id: str, as_sent: bool = False) -> Future[Job]:
-        """Makes a job of the received file `upload`, which is moved; on return the job is there and survives a crash.
+    def submit(self, upload: Path, job_request: JobRequest, job_id: str, as_sent: bool = False) -> Future[Job]:
+        """Make a job of the file `upload`, which is moved; on return the job survives a crash.
 
         Args:
             upload: a file on the data volume.
-            order: what is asked for.
+            job_request: what is asked for.
             job_id: of the new job.
             as_sent: it is still to be converted for the model, by the worker that does the job.
 
@@ -58,7 +58,7 @@ class Store:
         upload.rename(place)
         try:
             sync(self._volume.inputs)
-            added = self._add(job_id, order, size)
+            added = self._add(job_id, job_request, size)
             job = added.result()
         except Exception:
             # The answer of a database may be lost after its commit: then the job is there, and needs its file.
@@ -69,56 +69,56 @@ class Store:
             place.unlink()
         return added
 
-    def submit_small(self, content: bytes, order: Order, job_id: str, durable: bool = True) -> Future[Job]:
-        """Makes a job of small data; once the job is there, it survives a crash.
+    def submit_small(self, content: bytes, job_request: JobRequest, job_id: str, durable: bool = True) -> Future[Job]:
+        """Make a job of small data; once the job is there, it survives a crash.
 
         Args:
             content: at most SMALL_BYTES.
-            order: what is asked for.
+            job_request: what is asked for.
             job_id: of the new job.
             durable: false: until its end is recorded, or it is settled, the job may be lost with the host, and in its
                 first milliseconds with this server.
         """
-        return self._add(job_id, order, len(content), content, durable)
+        return self._add(job_id, job_request, len(content), content, durable)
 
     def _add(
-        self, job_id: str, order: Order, size: int, content: bytes | None = None, durable: bool = True
+        self, job_id: str, job_request: JobRequest, size: int, content: bytes | None = None, durable: bool = True
     ) -> Future[Job]:
-        """Records a job and has it done: by a worker that waits, else by the next that is free.
+        """Record a job and give it to an idle worker, else to the next that is free.
 
         A worker that waits begins while the job is being recorded: its end is posted behind, and finds no row if that
         failed. Only under an idempotency key must it be known first whether the job is a new one.
         """
-        seat = self.bench.take()
-        job = self.queue.new(job_id, order, content, None if seat is None else seat.claim)
+        idle = self.idle_workers.take()
+        job = self.queue.new(job_id, job_request, content, None if idle is None else idle.claim)
 
         def added(future: Future[Job]) -> None:
             ours = not future.cancelled() and future.exception() is None and future.result().id == job_id
-            if seat is not None and order.idempotency_key is not None:
-                seat.give(job if ours else None)
+            if idle is not None and job_request.idempotency_key is not None:
+                idle.give(job if ours else None)
             if ours:
-                log_job(job_id, "created, %d bytes, %s", size, order.mime_type)
-                if seat is None:
-                    self.bench.ring()
+                log_job(job_id, "created, %d bytes, %s", size, job_request.mime_type)
+                if idle is None:
+                    self.idle_workers.notify()
             elif not future.cancelled() and future.exception() is None:
                 log_job(future.result().id, "was sent again under its idempotency key")
 
         try:
             future = self.queue.add(job, durable)
         except BaseException:
-            if seat is not None:
-                seat.give(None)
+            if idle is not None:
+                idle.give(None)
             raise
-        if seat is not None and order.idempotency_key is None:
-            seat.give(job)
+        if idle is not None and job_request.idempotency_key is None:
+            idle.give(job)
         future.add_done_callback(added)
         return future
 
     def delete(self, job_id: str) -> Job | None:
-        """Removes the job and its files, also while it runs; None when there is none."""
+        """Remove the job and its files, also while it runs; None when there is none."""
         job = self.queue.delete(job_id)
         if job is not None:
-            self.deleted.ring()
+            self.deleted.notify()
             self.watchers.tell(job_id)
             self.input_of(job_id).unlink(missing_ok=True)
             self.sent_of(job_id).unlink(missing_ok=True)
@@ -128,7 +128,7 @@ class Store:
         return job
 
     def publish(self, job: Job, output: Path) -> str:
-        """Moves a finished output among the results and returns its name there; not yet recorded.
+        """Move a finished output among the results and return its name there; not yet recorded.
 
         Raises:
             OSError: it is not there, or no file: a link of the program may lead to what only this server may read.
@@ -143,41 +143,41 @@ class Store:
         sync(self._volume.results)
         return name
 
-    def tell_over(self, job: Job, ended: Ended | None = None) -> None:
-        """Says that a job was recorded, to those who wait for it."""
+    def tell_over(self, job: Job, ended: JobResult | None = None) -> None:
+        """Tell those who wait for a job that it is recorded."""
         self.watchers.tell(job.id, ended)
         if job.callback_url is not None:
-            self.called.ring()
+            self.called.notify()
 
     def is_ours(self, model: str) -> bool:
-        """Tells whether the volume is still that of `model`."""
+        """Tell whether the volume is still that of `model`."""
         return is_owned(self._volume.root, model)
 
     def input_of(self, job_id: str) -> Path:
-        """Where the job's data lies, if it is a file."""
+        """Return the path of the job's data, if it is a file."""
         return self._volume.inputs / job_id
 
     def sent_of(self, job_id: str) -> Path:
-        """Returns where the job's data lies, if it is a file that is still to be converted for the model."""
+        """Return where the job's data lies, if it is a file that is not converted yet."""
         return self._volume.inputs / f"{job_id}{_SENT}"
 
     def result_path(self, name: str) -> Path:
-        """Where the result of that name lies, if it is a file."""
+        """Return the path of the result with this name, if it is a file."""
         return self._volume.results / name
 
 
 def new_id() -> str:
-    """An id for a new job."""
+    """Return an id for a new job."""
     return str(uuid.uuid4())
 
 
 def result_name(job_id: str, token: int) -> str:
-    """The name of a result: one for each claim, so that a late writer cannot touch a recorded one."""
+    """Return a result's name: one for each claim, so that a late writer cannot touch a recorded result."""
     return f"{job_id}-{token}"
 
 
 def sync(path: Path) -> None:
-    """Waits until a file's content, or a folder's entries, are on the disk."""
+    """Wait until a file's content, or a folder's entries, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -186,7 +186,7 @@ def sync(path: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Makes a new file with the same content; where the file system can, both share it until one is changed.
+    """Make a new file with the same content; some file systems share it until one is changed.
 
     Raises:
         OSError: `source` is not there, or there is no room.

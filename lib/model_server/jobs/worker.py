@@ -1,4 +1,4 @@
-"""The workers: each takes one job at a time from the queue and has its runner do it."""
+"""The workers: each claims one job at a time and has its runner do it."""
 
 import asyncio
 import concurrent.futures
@@ -12,8 +12,8 @@ from typing import Protocol
 
 from model_server.converters import ConverterDiedError, Converters
 from model_server.jobs import database
-from model_server.jobs.heart import Heart
-from model_server.jobs.job import Claim, Ended, Job
+from model_server.jobs.heartbeat import Heartbeat
+from model_server.jobs.job import Claim, Job, JobResult
 from model_server.jobs.store import Store, copy, result_name
 from model_server.log import log_job, logger
 from model_server.metrics import Metrics
@@ -26,7 +26,7 @@ _TOO_LATE = "is no longer ours; nothing was recorded"
 
 
 class Runner(Protocol):
-    """What a worker needs of a runner (runner_client.RunnerClient)."""
+    """The methods of a runner that a worker calls (runner_client.RunnerClient)."""
 
     @property
     def mode(self) -> str: ...
@@ -58,7 +58,7 @@ class Worker:
         self,
         store: Store,
         runner: Runner,
-        heart: Heart,
+        heartbeat: Heartbeat,
         metrics: Metrics,
         *,
         owner: str,
@@ -66,12 +66,12 @@ class Worker:
         lease_seconds: float,
         prepare: Prepare,
     ) -> None:
-        """Takes what all workers share, and a runner of its own.
+        """Take what all workers share, and a runner of its own.
 
         Args:
             store: the jobs.
             runner: for this worker alone.
-            heart: keeps the leases.
+            heartbeat: keeps the leases.
             metrics: count the jobs.
             owner: of the leases.
             timeout_seconds: of a job.
@@ -79,7 +79,7 @@ class Worker:
             prepare: makes the model's input, at the last path, of a job's data as it was sent.
         """
         self._store = store
-        self._heart = heart
+        self._heartbeat = heartbeat
         self._metrics = metrics
         self._runner = runner
         self._prepare = prepare
@@ -92,21 +92,21 @@ class Worker:
 
     @property
     def mode(self) -> str:
-        """How the program is run; "" as long as it is not known."""
+        """Return the runner mode; "" while it is unknown."""
         return self._runner.mode
 
     def stop_claiming(self) -> None:
-        """No further job is started."""
+        """Start no further job."""
         self._stopping.set()
-        self._store.bench.ring()
+        self._store.idle_workers.notify()
 
     def give_up(self) -> None:
-        """The running job, if there is one, is stopped and given back."""
+        """Stop the running job, if there is one, and give it back."""
         self._giving_up.set()
         self._runner.close()
 
     async def run(self) -> None:
-        """Works until told to stop; a fault of one job, or of the database, never ends it."""
+        """Work until told to stop; a fault of one job, or of the database, never ends it."""
         try:
             await asyncio.to_thread(self._runner.prepare)
         except Exception as error:  # noqa: BLE001 - without its worker the queue would stand still
@@ -124,16 +124,16 @@ class Worker:
         await asyncio.to_thread(self._runner.stop)
 
     async def _next(self) -> Job | None:
-        """The next job of the queue, or one that just comes; None: to be asked again."""
-        bench = self._store.bench
-        heard = bench.rings
-        if not bench.pause:
+        """Return the next job, from the queue or handed over; None: ask again."""
+        idle_workers = self._store.idle_workers
+        seen = idle_workers.count
+        if not idle_workers.pause:
             claimed = self._store.queue.claim_next(self._claim.owner, self._claim.lease_seconds)
             job = await asyncio.wrap_future(claimed)
             if job is not None:
                 return job
-            bench.found_nothing(heard)
-        return await bench.wait(self._claim, heard, bench.pause)
+            idle_workers.found_nothing(seen)
+        return await idle_workers.wait(self._claim, seen, idle_workers.pause)
 
     async def _do(self, job: Job) -> None:
         log_job(job.id, "started, attempt %d", job.attempts)
@@ -144,7 +144,7 @@ class Worker:
         is_clean = False
         try:
             try:
-                async with self._heart.beating(job, self._runner.stop):
+                async with self._heartbeat.keep_lease(job, self._runner.stop):
                     problem = None
                     if job.content is None:
                         await self._runner.ready()
@@ -158,7 +158,7 @@ class Worker:
             finally:
                 if not is_clean:
                     await asyncio.to_thread(_remove, output, source)  # there may be gigabytes, or a folder
-            # Behind the beat: a job that is recorded is no longer ours, and the heart would stop its runner.
+            # Behind the beat: a job that is recorded is no longer ours, and the heartbeat would stop its runner.
             self._record(job, ended, outcome)
         except RunnerDiedError as error:
             if self._giving_up.is_set():
@@ -171,7 +171,7 @@ class Worker:
             raise
 
     def _bring(self, job: Job, source: str) -> str | None:
-        """Makes the file of this attempt's input: the program may change it, and the next attempt must not see that.
+        """Make a file of the input for this attempt alone: the program may change it.
 
         Returns:
             What is wrong with the data.
@@ -195,13 +195,13 @@ class Worker:
         return None
 
     async def _give_back(self, change: Callable[[Job], bool], job: Job) -> bool:
-        """Returns the job to the queue by `change`, and has somebody look there; False if it was no longer ours."""
+        """Return the job to the queue by `change`, and notify workers; False if it was no longer ours."""
         recorded = await asyncio.to_thread(change, job)
-        self._store.bench.ring()
+        self._store.idle_workers.notify()
         return recorded
 
-    def _record(self, job: Job, ended: Ended, outcome: Outcome) -> None:
-        """Has the end of the job recorded, and does not wait for it: the next job can begin."""
+    def _record(self, job: Job, ended: JobResult, outcome: Outcome) -> None:
+        """Have the end of the job recorded, and do not wait for it: the next job can begin."""
         loop = asyncio.get_running_loop()
         told = self._recording = loop.create_future()
 
@@ -211,21 +211,21 @@ class Worker:
 
         self._store.queue.end(job, ended).add_done_callback(recorded)
 
-    async def _end(self, job: Job, name: str, output: str, outcome: Outcome) -> Ended:
-        """How the job ended; its output, if it is a file still, is published."""
+    async def _end(self, job: Job, name: str, output: str, outcome: Outcome) -> JobResult:
+        """Return the job's end, and publish its output if that is still a file."""
         if outcome.error is not None:
-            return Ended(outcome.error, None, None)
+            return JobResult(outcome.error, None, None)
         if outcome.content is not None:
-            return Ended(None, name, outcome.content)
+            return JobResult(None, name, outcome.content)
         try:
-            return Ended(None, await asyncio.to_thread(self._store.publish, job, Path(output)), None)
+            return JobResult(None, await asyncio.to_thread(self._store.publish, job, Path(output)), None)
         except OSError as error:
-            return Ended(f"The program's output cannot be kept: {error.strerror}.", None, None)
+            return JobResult(f"The program's output cannot be kept: {error.strerror}.", None, None)
 
     def _recorded(
         self,
         job: Job,
-        ended: Ended,
+        ended: JobResult,
         outcome: Outcome,
         future: concurrent.futures.Future[bool],
         told: asyncio.Future[None],
@@ -247,7 +247,7 @@ class Worker:
 
 
 def _remove(*paths: str) -> None:
-    """What the program left, as far as it can be; it may even be a folder."""
+    """Remove what the program left, even a folder, as far as possible."""
     for path in map(Path, paths):
         try:
             path.unlink(missing_ok=True)
@@ -266,25 +266,25 @@ class Workers:
 
     @property
     def draining(self) -> bool:
-        """True once `drain` was called: the server is about to stop."""
+        """Tell whether `drain` was called: the server is about to stop."""
         return self._draining.is_set()
 
     @property
     def mode(self) -> str:
-        """How the program is run; "" as long as it is not known."""
+        """Return the runner mode; "" while it is unknown."""
         return next((worker.mode for worker in self._workers if worker.mode), "")
 
     @property
     def problem(self) -> str | None:
-        """Why no job would be done now, or None."""
+        """Return why no job would be done now, or None."""
         return "no worker runs" if all(running.done() for running in self._running) else None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Has them work in `loop`, once it runs."""
+        """Have them work in `loop`, once it runs."""
         self._running = [asyncio.run_coroutine_threadsafe(worker.run(), loop) for worker in self._workers]
 
     def drain(self, seconds: float) -> None:
-        """Starts no further job, lets running ones end within `seconds`, then stops them and gives them back.
+        """Start no further job, let running ones end within `seconds`, then stop them and give them back.
 
         For another thread than that of the loop.
         """

@@ -13,7 +13,7 @@ from model_server.api.envelope import ApiError
 from model_server.api.query import number
 from model_server.jobs.job import Job
 from model_server.license import NO_KEY
-from model_server.pages import login, words
+from model_server.pages import formatting, login
 from model_server.pages.render import page as _page
 from model_server.tabular import mime
 
@@ -34,7 +34,7 @@ async def dashboard(request: Request) -> Response:
         inputs=mime.convertible(manifest.input_types),
         outputs=mime.convertible(manifest.output_types),
         runner=services.of(request).runner_mode() or "starting",
-        jobs=words.jobs(counts.by_state),
+        jobs=formatting.jobs(counts.by_state),
         base=doors.removed_prefix(request),
     )
 
@@ -44,7 +44,7 @@ async def license_form(request: Request) -> Response:
 
 
 async def license_key(request: Request) -> Response:
-    """Takes a key; the page says what came of it."""
+    """Take a key; answer a page that says what came of it."""
     try:
         await licenses.apply_key(request, await licenses.key_of_form(request))
     except ApiError as error:
@@ -57,7 +57,7 @@ async def add_job_form(request: Request) -> Response:
 
 
 async def add_job(request: Request) -> Response:
-    """The form without JavaScript: a page instead of JSON."""
+    """Take the form of a browser without JavaScript and answer a page."""
     try:
         job = await jobs.accept(request)
     except ApiError as error:
@@ -70,7 +70,7 @@ async def mapping_form(request: Request) -> Response:
 
 
 async def mapping(request: Request) -> Response:
-    """The mapping file as a download, or the form again with what is wrong."""
+    """Answer the mapping file as a download, or the form again with its errors."""
     try:
         return await mapping_file.propose_mapping(request)
     except ApiError as error:
@@ -78,7 +78,7 @@ async def mapping(request: Request) -> Response:
 
 
 def current_jobs(request: Request) -> Response:
-    """A page of jobs, newest first; a number beyond the last page is the last page."""
+    """Answer a page of jobs, newest first; a number beyond the last page is the last page."""
     try:
         client = job_list.readable(request)
         asked = number(request, "page", 1, 1, _LAST_PAGE)
@@ -99,7 +99,7 @@ def job(request: Request) -> Response:
 
 
 def delete_form(request: Request) -> Response:
-    """The question before a job is deleted."""
+    """Ask before a job is deleted."""
     return _job_page(request, "delete.html", "../../")
 
 
@@ -167,7 +167,7 @@ async def _license_page(request: Request, status: int, error: str | None, accept
 
 
 def _license(request: Request) -> tuple[str, str | None]:
-    """The licence in words, and why no data is processed under it, if so."""
+    """Return the license in words and, if so, why no data is processed under it."""
     licensing = services.of(request).licensing
     if licensing is None:
         return NO_KEY, None
@@ -176,7 +176,7 @@ def _license(request: Request) -> tuple[str, str | None]:
 
 
 def _forms(request: Request) -> list[tuple[str, str]]:
-    """The forms beside its own that a result may be had in: the word in the address, and the name."""
+    """Return the other forms of a result: the word in the address, and the name."""
     manifest = services.of(request).manifest
     if mime.form(manifest.output_types[0]) is None:
         return []
@@ -185,7 +185,7 @@ def _forms(request: Request) -> list[tuple[str, str]]:
 
 
 def _page_number(request: Request) -> int:
-    """Of the list that a person came from; 1 if the address does not say it."""
+    """Return the list's page that a person came from; 1 if the address does not say it."""
     try:
         return number(request, "page", 1, 1, _LAST_PAGE)
     except ApiError:

@@ -1,4 +1,4 @@
-"""The login: an API key for a session, which the browser shows from then on."""
+"""The login: exchanges an API key for a session of the browser."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,7 +17,7 @@ async def form(request: Request) -> Response:
 
 
 async def log_in(request: Request) -> Response:
-    """Takes a key; the page again if it is none of ours."""
+    """Take a key; answer the page again if it is none of ours."""
     keys = services.of(request).access.keys
     try:
         text = await fields.of_form(request, "Key", bounds.API_KEY_BYTES)
@@ -34,7 +34,7 @@ async def log_out(request: Request) -> Response:
 
 
 def _with_cookie(request: Request, value: str, seconds: int, to: str) -> Response:
-    """A redirect that sets the session: no script reads it, no page of another site has it sent.
+    """Redirect and set the session, out of reach of scripts and other sites.
 
     It has no path: the browser then takes the one that this page is at, which a proxy may have made longer.
     """

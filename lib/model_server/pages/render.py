@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from model_server.api import doors, services
-from model_server.pages import words
+from model_server.pages import formatting
 
 #: What a page may load, and from where: from this server alone, and no script that stands in the page itself.
 HEADERS = {
@@ -24,17 +24,19 @@ _templates = Environment(
     autoescape=select_autoescape(),
     undefined=StrictUndefined,
 )
-_templates.filters.update(label=words.label, moment=words.moment, seconds=words.seconds, state=words.state)
+_templates.filters.update(
+    label=formatting.label, moment=formatting.moment, seconds=formatting.seconds, state=formatting.state
+)
 
 
 def page(request: Request, template: str, status: int = 200, *, up: str = "", **values: object) -> Response:
-    """Renders a template; `up` is the relative way from the page to the server's root."""
-    room = services.of(request)
+    """Render a template; `up` is the relative way from the page to the server's root."""
+    server = services.of(request)
     known = {
-        "model": room.manifest,
+        "model": server.manifest,
         "up": up,
         "base": "",
-        "is_listed": room.access.job_list,
+        "is_listed": server.access.job_list,
         "is_logged_in": doors.holder_of(request) is not None,
     }
     values = {**known, **values}

@@ -1,4 +1,4 @@
-"""From a file of structured data to another: read, map, make it fit the schema, write."""
+"""Conversion of a file of structured data: read, map, fit to the schema, write."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Step = Callable[[Any, Callable[[str], None]], Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with a file."""
+    """The conversion of a file."""
 
     source: Form
     target: Form
@@ -29,12 +29,12 @@ class Plan:
 
     @property
     def changes_nothing(self) -> bool:
-        """The file would stay what it is."""
+        """Tell whether the file would stay what it is."""
         return self.source is self.target and not self.rules and not self.fields
 
 
 def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
-    """Makes the model's input of submitted data: mapped, then checked against the schema.
+    """Make the model's input of submitted data: mapped, then checked against the schema.
 
     Args:
         limit: of the new file, bytes.
@@ -54,7 +54,7 @@ def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
 
 
 def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
-    """Makes of a model's result what the client asked for: typed by the schema, then mapped.
+    """Make of a model's result what the client asked for: typed by the schema, then mapped.
 
     A value that does not fit the schema stays as the model wrote it: it is the model's result all the same.
 
@@ -76,7 +76,7 @@ def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
 
 
 def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
-    """Checks a file against a schema.
+    """Check a file against a schema.
 
     Raises:
         DataError: with all of the first problems, by row and path.
@@ -88,7 +88,7 @@ def check(source: Path, form: Form, fields: Sequence[Field]) -> None:
 
 
 def is_json(source: Path) -> bool:
-    """Tells whether a result that should be JSON is; False if it is but for NaN or Infinity, which are not.
+    """Tell whether a result that should be JSON is; NaN and Infinity are not.
 
     Raises:
         DataError: it is none at all.
@@ -146,7 +146,7 @@ class _Flow:
             self.is_array = self._document.is_array
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        """Numbered records, after all steps. Problems are raised at the end, or when there are many."""
+        """Yield numbered records after all steps; raise their problems at the end, or when there are many."""
         problems = Problems()
         if self._table is not None:
             source: Iterator[tuple[int, Any]] = self._table.records(problems)
@@ -163,7 +163,7 @@ class _Flow:
         problems.raise_if_any()
 
     def columns(self) -> dict[str, int]:
-        """The columns of a CSV with these records; all rows of a table have the same, so it is not read for it."""
+        """Return the columns of a CSV with these records; all rows have the same, so none is read."""
         if self._table is not None:
             return records.columns_of([(1, self._through(self._table.blank(), _ignore))])
         return records.columns_of(self.records())

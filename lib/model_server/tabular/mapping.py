@@ -28,7 +28,7 @@ class Rule:
 def parse(
     text: str, *, source_is_table: bool, destination_is_table: bool, fields: Sequence[Field] = ()
 ) -> tuple[Rule, ...]:
-    """Reads the JSON text of a mapping.
+    """Read the JSON text of a mapping.
 
     Args:
         source_is_table: source paths are names of columns.
@@ -72,7 +72,7 @@ def parse(
 
 
 def apply(record: Any, rules: Sequence[Rule], fields: Sequence[Field], complain: Callable[[str], None]) -> Any:
-    """The record that `rules` make of `record`; fields of the schema that no rule names are taken by their name.
+    """Return what `rules` make of `record`; schema fields that no rule names are taken by their name.
 
     Args:
         complain: called with every problem, which names its path.
@@ -101,7 +101,7 @@ def apply(record: Any, rules: Sequence[Rule], fields: Sequence[Field], complain:
 
 
 def by_position(rules: Sequence[Rule], sources: Sequence[str], destinations: Sequence[str]) -> tuple[Rule, ...]:
-    """Rules whose 1-based column numbers are turned into names, where names are known."""
+    """Return the rules with 1-based column numbers turned into names, where names are known."""
     return tuple(
         Rule(
             None if rule.source is None else _named(rule.source, sources),

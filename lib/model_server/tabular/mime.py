@@ -21,7 +21,7 @@ class Form(StrEnum):
 
     @property
     def is_table(self) -> bool:
-        """CSV: columns instead of nested fields."""
+        """Tell whether it is CSV: columns instead of nested fields."""
         return self is not Form.JSON
 
 
@@ -43,7 +43,7 @@ class MimeType:
 
 
 def parse(text: str) -> MimeType | None:
-    """Reads a MIME type; None when the text is not one."""
+    """Read a MIME type; None when the text is not one."""
     return _parse(text) if len(text) <= 255 else None  # clients send it: what is kept must be short
 
 
@@ -57,7 +57,7 @@ def _parse(text: str) -> MimeType | None:
 
 
 def form(text: str, declared: Sequence[str] = ()) -> Form | None:
-    """The form of data of type `text`; None when it is not structured.
+    """Return the form of data of type `text`; None when it is not structured.
 
     Args:
         declared: types of the model; the first CSV one says whether a CSV that does not say it has a header line.
@@ -76,13 +76,13 @@ def form(text: str, declared: Sequence[str] = ()) -> Form | None:
 
 
 def convertible(declared: Sequence[str]) -> tuple[str, ...]:
-    """The declared types and, if one of them is structured, those that are converted to or from it."""
+    """Return the declared types and, if one is structured, those convertible to or from it."""
     forms = {form(text) for text in declared} - {None}
     return (*declared, *(str(item) for item in Form if forms and item not in forms))
 
 
 def choose(declared: str, of_part: str, supported: Sequence[str]) -> str | None:
-    """The MIME type of a data file.
+    """Choose the MIME type of a data file.
 
     Args:
         declared: the form's MimeType; empty when absent. If given, it must be supported.

@@ -36,14 +36,14 @@ class PlaceError(ValueError):
 
 
 class Keys:
-    """The keys of a record's objects, found in any letter case; each object is gone through once, not once a name."""
+    """The keys of a record's objects, found in any letter case; each object is read through once."""
 
     def __init__(self) -> None:
         #: By the identity of an object, which is kept alive by being here.
         self._known: dict[int, tuple[dict[str, Any], dict[str, str | None]]] = {}
 
     def of(self, fields: dict[str, Any], name: str) -> str | None:
-        """The key of `fields` that is meant by `name`: in its exact spelling, else in another if only one is alike."""
+        """Return the key of `fields` that `name` means: exactly spelled, else the only one alike."""
         if name in fields:
             return name
         if id(fields) not in self._known:
@@ -63,7 +63,7 @@ class Room:
         self.left = bounds.RECORD_VALUES
 
     def take(self, values: int) -> None:
-        """Takes room for `values`.
+        """Take room for `values`.
 
         Raises:
             PlaceError: there is none left.
@@ -73,7 +73,7 @@ class Room:
             raise PlaceError(f"the record would have more than {bounds.RECORD_VALUES} values")
 
     def take_for(self, value: Any) -> None:
-        """As `take`, for `value` and all that is in it."""
+        """Take the room for `value` and all that is in it."""
         rest = [value]
         while rest:
             item = rest.pop()
@@ -93,12 +93,12 @@ class Vector:
     single: bool = False
 
     def indices(self, length: int) -> range:
-        """The indices that an array of `length` elements has."""
+        """Return the indices into an array of `length` elements."""
         end = length if self.count is None else min(length, self.start + self.step * self.count)
         return range(self.start, end, self.step)
 
     def endless(self) -> Iterator[int]:
-        """The indices, whatever the array's length."""
+        """Yield the indices, whatever the array's length."""
         index = self.start
         while self.count is None or index < self.start + self.step * self.count:
             yield index
@@ -121,7 +121,7 @@ class Path:
 
     @property
     def name(self) -> str:
-        """The first field's name; "" if the path begins with a vector."""
+        """Return the first field's name; "" if the path begins with a vector."""
         return self.steps[0] if isinstance(self.steps[0], str) else ""
 
     def __str__(self) -> str:
@@ -129,7 +129,7 @@ class Path:
 
 
 def parse(text: str) -> Path:
-    """Reads a path into nested data.
+    """Read a path into nested data.
 
     Raises:
         PathError: with the position of what is wrong.
@@ -153,7 +153,7 @@ def parse(text: str) -> Path:
 
 
 def parse_column(text: str) -> Path:
-    """Reads a path into a table: a column's name, whatever characters it has, then perhaps vectors.
+    """Read a path into a table: a column's name, whatever characters it has, then perhaps vectors.
 
     Raises:
         PathError: with the position of what is wrong.
@@ -172,7 +172,7 @@ def parse_column(text: str) -> Path:
 
 
 def select(value: Any, path: Path, keys: Keys) -> Any:
-    """What `path` finds in `value`: one value, or a list for each vector that names several elements.
+    """Return what `path` finds in `value`: one value, or a list for each vector that names several elements.
 
     A field's name counts in its exact spelling, else in any letter case and without the spaces around it, if that is
     unambiguous.
@@ -187,7 +187,7 @@ def select(value: Any, path: Path, keys: Keys) -> Any:
 
 
 def place(root: Any, path: Path, value: Any, room: Room) -> Any:
-    """Puts `value` where `path` points in `root` (None: nothing yet), making objects and arrays on the way.
+    """Put `value` where `path` points in `root` (None: nothing yet), making objects and arrays on the way.
 
     Args:
         room: of this record.
@@ -217,7 +217,7 @@ def _folded(name: str) -> str:
 
 
 def _vectors(text: str, at: int, brackets: str) -> list[Vector]:
-    """The vectors of one level, which begin at index `at` of `text`."""
+    """Return the vectors of one level, from index `at` of `text`."""
     vectors: list[Vector] = []
     while brackets:
         body, closed, rest = brackets[1:].partition("]")

@@ -1,11 +1,11 @@
-"""What is wrong with data, gathered so that the user hears of all of it at once, or of the first of very many."""
+"""Problems with data, collected so that the user sees all of them, or the first of very many, at once."""
 
 MOST = 20
 NOT_TAKEN = "the data is not what the model takes"
 
 
 class DataError(ValueError):
-    """The data, or what was said about it, is wrong; the text names every problem that was looked for."""
+    """The data, or what was said about it, is wrong; the text names every problem found."""
 
     def __init__(self, *problems: str) -> None:
         more = f"; only the first {MOST} problems are named" if len(problems) >= MOST else ""
@@ -24,12 +24,12 @@ class Problems:
         self._found: list[str] = []
 
     def add(self, text: str) -> None:
-        """Notes a problem; raises DataError once there are MOST."""
+        """Add a problem; raise DataError once there are MOST."""
         self._found.append(text)
         if len(self._found) >= MOST:
             raise DataError(*self._found)
 
     def raise_if_any(self) -> None:
-        """Raises DataError if a problem was noted."""
+        """Raise DataError if a problem was noted."""
         if self._found:
             raise DataError(*self._found)

@@ -22,7 +22,7 @@ _LONGEST_COMPARED = 200
 
 
 def propose(sources: Sequence[str], fields: Sequence[Field], by_position: bool) -> list[dict[str, Any]]:
-    """A mapping document, in the schema's order.
+    """Propose a mapping document, in the schema's order.
 
     The same name is taken first, then the same in another letter case or with other punctuation, then a close one; a
     field that nothing is like gets an entry without a source, whose default a person must fill in. Without a schema
@@ -49,13 +49,13 @@ def propose(sources: Sequence[str], fields: Sequence[Field], by_position: bool) 
 
 
 def document(entries: Sequence[dict[str, Any]]) -> bytes:
-    """The mapping file's content."""
+    """Return the mapping file's content."""
     lines = ",\n".join(f"  {json.dumps(entry, ensure_ascii=False)}" for entry in entries)
     return f"[\n{lines}\n]\n".encode("utf-8", "replace")
 
 
 def sources_of(path: Path, form: Form) -> list[str]:
-    """The paths of all values that a data file holds.
+    """Return the paths of all values in a data file.
 
     Raises:
         DataError: the file cannot be read.

@@ -30,7 +30,7 @@ class Table:
     """A CSV file."""
 
     def __init__(self, path: Path, has_header: bool, names: Sequence[str] = ()) -> None:
-        """Looks at the first line.
+        """Look at the first line.
 
         Args:
             names: of the columns, where the file has no header line; further ones are refused.
@@ -61,7 +61,7 @@ class Table:
         self._repeated = {name for name, count in Counter(self.columns).items() if count > 1}
 
     def records(self, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Number (from 1) and content of every data row; a row of another length than the first is a problem."""
+        """Yield number (from 1) and content of every data row; other lengths than the first row's are problems."""
         kind = "header" if self._has_header else "first row"
         with _text(self._path) as file:
             rows = rows_of(file, self._path)
@@ -74,7 +74,7 @@ class Table:
                     yield number, self._gathered(row) if self._repeated else dict(zip(self.columns, row, strict=True))
 
     def blank(self) -> dict[str, Any]:
-        """A record with the columns of this table, all empty."""
+        """Return a record with the columns of this table, all empty."""
         return self._gathered([""] * len(self.columns))
 
     def _gathered(self, row: Sequence[str]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Document:
     """A JSON file."""
 
     def __init__(self, path: Path, *, is_result: bool = False) -> None:
-        """Looks at the first character.
+        """Look at the first character.
 
         Args:
             is_result: NaN and Infinity, which are not JSON though many programs write them, are read as null.
@@ -107,7 +107,7 @@ class Document:
             self.is_array = self._scanner(file).next_character() == "["
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        """Number (from 1) and value of every element, or of the whole document.
+        """Yield number (from 1) and value of every element, or of the whole document.
 
         Raises:
             DataError: it is not JSON (NaN and Infinity are not), or one record is too large.
@@ -135,7 +135,7 @@ class Document:
 
 
 def write_json(records: Iterable[Any], is_array: bool, target: Path, limit: int) -> None:
-    """Writes records as one JSON array, or the only one as it is; compact.
+    """Write records as one JSON array, or the only one as it is; compact.
 
     Raises:
         DataError: more than `limit` bytes, or a text that is no Unicode.
@@ -151,7 +151,7 @@ def write_json(records: Iterable[Any], is_array: bool, target: Path, limit: int)
 def write_csv(
     records: Iterable[tuple[int, Any]], columns: dict[str, int], with_header: bool, target: Path, limit: int
 ) -> None:
-    """Writes flat records as CSV; null and absent are empty.
+    """Write flat records as CSV; null and absent are empty.
 
     Args:
         records: with their numbers, for messages.
@@ -177,7 +177,7 @@ def write_csv(
 
 
 def columns_of(records: Iterable[tuple[int, Any]]) -> dict[str, int]:
-    """The columns that flat records need, in order of first appearance, and how often each is there.
+    """Return the columns that flat records need, in order of first appearance, and how often each is there.
 
     Raises:
         DataError: a record is not an object.
@@ -204,7 +204,7 @@ class _Scanner:
         self._ended = False
 
     def next_character(self) -> str:
-        """The next character that is no white space, not taken; "" at the end."""
+        """Return the next character that is no white space, without taking it; "" at the end."""
         while True:
             while self._at < len(self._text) and self._text[self._at] in " \t\r\n":
                 self._at += 1
@@ -214,14 +214,14 @@ class _Scanner:
                 return ""
 
     def take(self, character: str) -> bool:
-        """Passes `character` if it is next."""
+        """Pass `character` if it is next; tell whether it was."""
         if self.next_character() != character:
             return False
         self._at += 1
         return True
 
     def value(self, number: int) -> Any:
-        """Takes the next value, which is record `number`."""
+        """Take the next value, which is record `number`."""
         if not self.next_character():
             raise DataError("the JSON is empty" if number == 1 else f"the JSON ends before record {number}")
         while True:
@@ -242,7 +242,7 @@ class _Scanner:
             return value
 
     def _more(self) -> bool:
-        """Reads on, at least as much again as is not yet taken; False at the end."""
+        """Read on, at least as much again as is not yet taken; False at the end."""
         if self._ended:
             return False
         rest = self._text[self._at :]

@@ -22,7 +22,7 @@ _KEYS = {"path", "datatype", "optional"}
 
 
 class DataType(StrEnum):
-    """What a field holds."""
+    """The type of a field."""
 
     STRING = "string"
     NUMBER = "number"
@@ -44,7 +44,7 @@ class Field:
 
 
 def parse_fields(entries: object, is_table: bool) -> tuple[Field, ...]:
-    """Reads a schema's list of `{"Path","DataType","Optional"}`; keys and types in any letter case.
+    """Read a schema's list of `{"Path","DataType","Optional"}`; keys and types in any letter case.
 
     Args:
         entries: the list, from JSON.
@@ -70,12 +70,12 @@ def parse_fields(entries: object, is_table: bool) -> tuple[Field, ...]:
 
 
 def document(fields: Sequence[Field]) -> list[dict[str, Any]]:
-    """The fields as `parse_fields` reads them."""
+    """Return the fields as `parse_fields` reads them."""
     return [{"Path": str(field.path), "DataType": field.type.value, "Optional": field.optional} for field in fields]
 
 
 def coerce(value: Any, kind: DataType) -> Any:
-    """Makes `value` one of type `kind`: a number of its text, a text of its number.
+    """Make `value` one of type `kind`: a number of its text, a text of its number.
 
     Raises:
         TypeProblem: it is none.
@@ -87,14 +87,14 @@ class Fitter:
     """Makes records fit a schema: types coerced, absent optional fields null, the schema's fields first."""
 
     def __init__(self, fields: Sequence[Field], *, as_text: bool) -> None:
-        """Takes the schema; `as_text`: texts stay as they were written (the model reads CSV)."""
+        """Take the schema; `as_text`: texts stay as they were written (the model reads CSV)."""
         #: With the column's name, where the path is no more than that.
         self._fields = tuple((field, field.path.name if len(field.path.steps) == 1 else "") for field in fields)
         self._as_text = as_text
         self._names = tuple(name for name in dict.fromkeys(field.path.name for field in fields) if name)
 
     def __call__(self, record: Any, complain: Callable[[str], None]) -> Any:
-        """The record that fits; `record` is changed, too. `complain` gets every problem, with its path."""
+        """Return the fitted record; changes `record` too, and passes every problem with its path to `complain`."""
         keys = Keys()
         if isinstance(record, dict):
             record = self._ordered(record, keys)
@@ -106,7 +106,7 @@ class Fitter:
         return record
 
     def _ordered(self, record: dict[str, Any], keys: Keys) -> dict[str, Any]:
-        """The record with the schema's fields first, in the schema's spelling; null if absent."""
+        """Return the record with the schema's fields first, in the schema's spelling; null if absent."""
         found = {name: keys.of(record, name) for name in self._names}
         ordered = {name: None if key is None else record[key] for name, key in found.items()}
         taken = set(found.values())
@@ -117,7 +117,7 @@ class Fitter:
 def _fit(
     node: Any, steps: tuple[str | Vector, ...], field: Field, as_text: bool, complain: Callable[[str], None], keys: Keys
 ) -> Any:
-    """`node` with everything that `steps` lead to made to fit."""
+    """Return `node` with everything that `steps` lead to made to fit."""
     if not steps:
         return _leaf(node, field, as_text, complain)
     step, rest = steps[0], steps[1:]
@@ -236,7 +236,7 @@ _COERCIONS: Final[Mapping[DataType, Callable[[Any], Any]]] = {
 
 
 def _shown(value: Any) -> str:
-    """A value in a message, cut short."""
+    """Return a value cut short for a message."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
     if value is None:

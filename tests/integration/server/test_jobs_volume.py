@@ -19,7 +19,7 @@ from machine import debian
 from model_dockerize import licenses
 from model_server import volume
 from model_server.errors import VolumeError
-from model_server.jobs import alone
+from model_server.jobs import exclusive_lock
 from tests.rig.waiting import eventually
 
 
@@ -94,19 +94,19 @@ def test_a_network_file_system_is_known_and_bears_one_server(
 
 def test_a_frozen_server_whose_place_was_taken_stops(tmp_path: Path) -> None:
     beat = 0.05
-    first = alone.claim(tmp_path, beat)
+    first = exclusive_lock.acquire(tmp_path, beat)
     with pytest.raises(VolumeError, match="exactly one server"):
         first.keep(lambda: None)
-        alone.claim(tmp_path, beat)
-    first.leave()
-    frozen = alone.claim(tmp_path, beat)
-    second = alone.claim(tmp_path, beat)  # the first has not beaten
+        exclusive_lock.acquire(tmp_path, beat)
+    first.release()
+    frozen = exclusive_lock.acquire(tmp_path, beat)
+    second = exclusive_lock.acquire(tmp_path, beat)  # the first has not beaten
     lost: list[bool] = []
     frozen.keep(lambda: lost.append(True))
     eventually(lambda: lost)
-    frozen.leave()
+    frozen.release()
     assert (tmp_path / "only-server.json").exists()  # the second's, untouched
-    second.leave()
+    second.release()
     assert not (tmp_path / "only-server.json").exists()
 
 

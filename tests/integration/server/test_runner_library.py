@@ -14,7 +14,7 @@ import pytest
 
 from model_runner.websocket import WebSocket
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 from tests.rig.waiting import eventually
 
 #: What the library's users write.
@@ -102,7 +102,7 @@ def program(python: str, folder: Path, code: str, mode: str = "auto", **limits: 
     manifest = folder / "model.json"
     command = [python, "main.py", "{input}", "{output}"]
     manifest.write_text(json.dumps({"command": command, "working_directory": str(folder)}), encoding="utf-8")
-    client = RunnerClient(OwnSeat(runner_command(command, manifest), environment={"MODEL_RUNNER_MODE": mode}), **limits)
+    client = RunnerClient(OwnSlot(runner_command(command, manifest), environment={"MODEL_RUNNER_MODE": mode}), **limits)
     client.prepare()
     try:
         yield Program(client, folder)

@@ -71,7 +71,7 @@ def judge_noted(requests: Path) -> None:
 
 
 def _verdict(service: str, operation: str, parameters: Any) -> str:
-    """Nothing is said of what only a plan asks for: it is never sent."""
+    """Return the verdict; what only a plan asks for is never sent and has none."""
     said = [] if _is_rehearsed(parameters) else refusals(service, operation, parameters)
     return f"AWS would refuse {service}:{operation}: {'; '.join(said)}" if said else ""
 

@@ -1,4 +1,4 @@
-"""What botocore's models say of values and botocore does not check: length, number, range, pattern, enumeration."""
+"""Limits in botocore's models that botocore does not check: length, number, range, pattern, enumeration."""
 
 from collections.abc import Iterator
 from functools import cache

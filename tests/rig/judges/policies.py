@@ -70,7 +70,7 @@ def _arn(prefix: str, kind: str) -> str:
 
 @cache
 def _meet(one: str, other: str) -> bool:
-    """Whether there is a text that both match; each may have wildcards."""
+    """Tell whether there is a text that both match; each may have wildcards."""
     if not one or not other:
         return not (one + other).strip(_ALL)
     if one[0] == _ALL:
@@ -81,14 +81,14 @@ def _meet(one: str, other: str) -> bool:
 
 
 def _keys(prefix: str, privilege: Any) -> set[str]:
-    """Return the condition keys of an action: its own, and those of the resources that it may be on."""
+    """Return the condition keys of an action and of the resources that it may be on."""
     kinds = get_service_prefix_data(prefix)["resources"]
     own = {key for kind in privilege["resource_types"].values() for key in kind["condition_keys"]}
     return own | {key for kind in privilege["resource_types"] if kind for key in kinds[kind]["condition_keys"]}
 
 
 def _is_known(key: str, known: set[str]) -> bool:
-    """Whether a key is one of `known`; those of tags end with the tag's."""
+    """Tell whether a key is one of `known`; those of tags end with the tag's."""
     return any(
         key.lower() == each.lower() or ("${" in each and key.startswith(each.partition("${")[0])) for each in known
     )

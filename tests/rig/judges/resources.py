@@ -78,7 +78,7 @@ def _properties(made: _Resource, asked: Mapping[str, Any]) -> Any:
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(_REGION, made.type).schema
 
     def translated(shape: Any, value: Any) -> Any:
-        """`value` with the names of `shape`."""
+        """Return `value` with the names of `shape`."""
         while "$ref" in shape:
             shape = schema["definitions"][shape["$ref"].rpartition("/")[2]]
         if isinstance(value, bytes):

@@ -27,8 +27,8 @@ from model_server.api.disk import Space
 from model_server.api.services import Services
 from model_server.converters import Converters
 from model_server.jobs import database, instance
-from model_server.jobs.callbacks import Courier
-from model_server.jobs.heart import Heart
+from model_server.jobs.callbacks import CallbackSender
+from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
 from model_server.jobs.worker import Worker, Workers
@@ -36,7 +36,7 @@ from model_server.license import Licensing
 from model_server.metrics import Metrics
 from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 from tests.rig.waiting import eventually
 
 #: Upper-cases its input; an input that starts with "!" makes it fail in the way named.
@@ -145,19 +145,19 @@ def running(
     model = manifest.read(path)
     claimed = volume.claim(data or path.with_suffix(""), model.name, None)
     store = Store(claimed, Queue(database.open_sqlite(claimed.database, on_network=False), model.name, max_attempts=3))
-    me = instance.enter(claimed.instances)
-    heart = Heart(store, lease_seconds=2)
+    me = instance.register(claimed.instances)
+    heartbeat = Heartbeat(store, lease_seconds=2)
     converters = Converters()
     metrics = Metrics(model.name, model.version, model.build_id)
     worker = Worker(
         store,
         RunnerClient(
-            OwnSeat(runner_command(model.command, path)),
+            OwnSlot(runner_command(model.command, path)),
             small_bytes=SMALL_BYTES,
             folder=me.work / "jobs",
             hidden=claimed.root,
         ),
-        heart,
+        heartbeat,
         metrics,
         owner=me.id,
         timeout_seconds=model.limits.timeout_seconds,
@@ -192,16 +192,16 @@ def running(
             runner.run(server.serve(sockets=[listener]))
 
     thread = threading.Thread(target=serve, daemon=True)
-    heart.start()
-    courier = Courier(store, envelope.of_job, called)
-    courier.start()
+    heartbeat.start()
+    sender = CallbackSender(store, envelope.of_job, called)
+    sender.start()
     thread.start()
     while not server.started:
         time.sleep(0.005)
     try:
         yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", claimed.root, workers)
     finally:
-        courier.stop()
+        sender.stop()
         workers.drain(5)
         server.should_exit = True
         thread.join(5)

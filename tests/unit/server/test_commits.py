@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, event, text
 
 from model_server.jobs import database
 from model_server.jobs.commits import Commits, Need
-from model_server.jobs.job import Claim, Job, Order
-from model_server.jobs.news import Bench
+from model_server.jobs.job import Claim, Job, JobRequest
+from model_server.jobs.notifications import IdleWorkers
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store, new_id
 from model_server.volume import claim
@@ -71,18 +71,18 @@ def test_a_worker_that_waits_begins_while_its_job_is_recorded_but_not_under_a_ke
 
     async def check() -> None:
         async def sit() -> asyncio.Task[Job | None]:
-            waiting = asyncio.create_task(store.bench.wait(Claim("a", 60), store.bench.rings, 10))
-            while not store.bench._seats:
+            waiting = asyncio.create_task(store.idle_workers.wait(Claim("a", 60), store.idle_workers.count, 10))
+            while not store.idle_workers._idle:
                 await asyncio.sleep(0.01)
             return waiting
 
         waiting = await sit()
-        store.submit_small(b"1", Order("text/csv"), "first")
+        store.submit_small(b"1", JobRequest("text/csv"), "first")
         begun = await waiting
         assert begun is not None
         assert (begun.id, begun.attempts, begun.token, begun.lease_owner, begun.content) == ("first", 1, 1, "a", b"1")
         waiting = await sit()
-        store.submit_small(b"1", Order("text/csv", idempotency_key="k"), "second")
+        store.submit_small(b"1", JobRequest("text/csv", idempotency_key="k"), "second")
         await asyncio.sleep(0.1)
         assert not waiting.done()
         held.set_result(begun)  # it is another one, which was sent before
@@ -91,40 +91,40 @@ def test_a_worker_that_waits_begins_while_its_job_is_recorded_but_not_under_a_ke
     asyncio.run(check())
 
 
-def test_a_seat_is_left_after_its_time_and_not_taken_at_all_after_a_ring() -> None:
-    bench = Bench(1)
-    assert asyncio.run(bench.wait(Claim("a", 60), bench.rings, 0.01)) is None
-    assert bench.take() is None
-    heard = bench.rings
-    bench.ring()
-    assert asyncio.run(bench.wait(Claim("a", 60), heard, 10)) is None
+def test_an_idle_worker_leaves_after_its_time_and_does_not_wait_after_a_notification() -> None:
+    idle_workers = IdleWorkers(1)
+    assert asyncio.run(idle_workers.wait(Claim("a", 60), idle_workers.count, 0.01)) is None
+    assert idle_workers.take() is None
+    seen = idle_workers.count
+    idle_workers.notify()
+    assert asyncio.run(idle_workers.wait(Claim("a", 60), seen, 10)) is None
 
 
 def test_an_empty_queue_is_looked_at_again_after_a_ring_or_a_while_and_not_before() -> None:
-    bench = Bench(60)
-    assert bench.pause == 0
-    bench.found_nothing(bench.rings)
-    assert 0 < bench.pause <= 60
-    heard = bench.rings
-    bench.ring()
-    assert bench.pause == 0
-    bench.found_nothing(heard)  # what it rang for came after that look
-    assert bench.pause == 0
-    bench = Bench(0.01)
-    bench.found_nothing(bench.rings)
+    idle_workers = IdleWorkers(60)
+    assert idle_workers.pause == 0
+    idle_workers.found_nothing(idle_workers.count)
+    assert 0 < idle_workers.pause <= 60
+    seen = idle_workers.count
+    idle_workers.notify()
+    assert idle_workers.pause == 0
+    idle_workers.found_nothing(seen)  # what it was notified of came after that look
+    assert idle_workers.pause == 0
+    idle_workers = IdleWorkers(0.01)
+    idle_workers.found_nothing(idle_workers.count)
     time.sleep(0.02)
-    assert bench.pause == 0
+    assert idle_workers.pause == 0
 
 
 def test_of_a_job_that_could_not_be_recorded_no_end_is(tmp_path: Path) -> None:
     queue = Queue(database.open_sqlite(tmp_path / "jobs.sqlite3", on_network=False), "m", 3)
-    queue.put("taken", Order("text/csv"))
-    twin = queue.new("taken", Order("text/csv"), b"1", Claim("a", 60))
+    queue.put("taken", JobRequest("text/csv"))
+    twin = queue.new("taken", JobRequest("text/csv"), b"1", Claim("a", 60))
     refused = queue.add(twin)
     assert not queue.complete(twin, "taken-1")
     assert refused.exception() is not None
     assert queue.not_held([twin]) == [twin]
-    job = queue.new(new_id(), Order("text/csv"), b"1", Claim("a", 60))
+    job = queue.new(new_id(), JobRequest("text/csv"), b"1", Claim("a", 60))
     queue.add(job, durable=False)
     assert queue.not_held([job]) == []  # asked behind what was posted before
     assert queue.complete(job, "x")

@@ -18,12 +18,12 @@ import requests
 from model_server import bounds, log
 from model_server.api import disk, operations
 from model_server.jobs import callbacks, database, instance, worker
-from model_server.jobs.callbacks import Courier
+from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.commits import Commits
-from model_server.jobs.heart import Heart
+from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.housekeeping import Housekeeper, Retention
-from model_server.jobs.job import Order
-from model_server.jobs.news import Bell
+from model_server.jobs.job import JobRequest
+from model_server.jobs.notifications import Notifier
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store, new_id
 from model_server.jobs.worker import Worker
@@ -519,7 +519,7 @@ def place(tmp_path: Path) -> tuple[Volume, Store]:
 def finished(volume: Volume, store: Store, text: str) -> str:
     upload = volume.root / "upload"
     upload.write_text(text, encoding="utf-8")
-    job_id = store.submit(upload, Order("text/csv"), new_id()).result().id
+    job_id = store.submit(upload, JobRequest("text/csv"), new_id()).result().id
     job = store.queue.claim("a", 60)
     assert job is not None
     upload.write_text(text, encoding="utf-8")
@@ -582,7 +582,7 @@ def test_a_submission_that_the_queue_refuses_leaves_no_file(
 
     monkeypatch.setattr(store.queue, "add", refuse)
     with pytest.raises(OSError, match="No space"):
-        store.submit(upload, Order("text/csv"), new_id())
+        store.submit(upload, JobRequest("text/csv"), new_id())
     assert list(volume.inputs.iterdir()) == []
 
 
@@ -603,11 +603,11 @@ def test_no_thread_and_no_worker_ends_by_a_fault_that_nobody_foresaw(
         monkeypatch.setattr(owner, name, faulty)
 
     monkeypatch.setattr(worker, "_AFTER_FAULT_SECONDS", 0.05)
-    names = {"heart", "commits", "courier"}
+    names = {"heartbeat", "commits", "callbacks"}
     threads = [thread for thread in threading.enumerate() if thread.name in names]
-    fault_once(Heart, "_beat")
+    fault_once(Heartbeat, "_beat")
     fault_once(Commits, "_commit")
-    fault_once(Courier, "_next")
+    fault_once(CallbackSender, "_next")
     fault_once(Worker, "_do")
     refused = requests.post(f"{server.url}/data/add-job", files={"File": b"a\n"}, timeout=10).status_code
     with receiving(200) as receiver:
@@ -623,9 +623,9 @@ def test_no_thread_and_no_worker_ends_by_a_fault_that_nobody_foresaw(
 
 
 def test_a_ring_between_looking_and_waiting_is_not_lost() -> None:
-    bell = Bell()
-    heard = bell.rings
-    bell.ring()
+    notifier = Notifier()
+    seen = notifier.count
+    notifier.notify()
     started = time.monotonic()
-    bell.wait(heard, 60)
+    notifier.wait(seen, 60)
     assert time.monotonic() - started < 30

@@ -14,19 +14,19 @@ import os, signal, sys, time
 from pathlib import Path
 from model_server import privileges
 from model_server.orphans import ORPHANS
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
 manifest, pids, out = sys.argv[1:]
 ORPHANS.adopt()
 privileges.drop((os.getuid(), os.getgid()))
-other, client = (RunnerClient(OwnSeat(runner_command(["none"], Path(manifest)))) for _ in range(2))
+other, client = (RunnerClient(OwnSlot(runner_command(["none"], Path(manifest)))) for _ in range(2))
 other.prepare()
 try:
     client.run("1", Path(pids), Path(out), 20)
 except RunnerDiedError:
     print("died", flush=True)
 print(Path("/proc/self/status").read_text().partition("NoNewPrivs:")[2].split()[0], flush=True)
-print(other._seat.process.poll(), flush=True)
+print(other._slot.process.poll(), flush=True)
 other.stop()
 """
 LEAVES = "import os,signal,subprocess,sys; p=subprocess.Popen(['sleep','300'],start_new_session=True);"

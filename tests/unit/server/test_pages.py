@@ -8,7 +8,7 @@ import requests
 
 from model_dockerize import licenses
 from model_server.jobs.job import State
-from model_server.pages import words
+from model_server.pages import formatting
 
 from .conftest import Server, StartServer
 
@@ -119,14 +119,15 @@ def test_where_no_license_is_needed_an_upload_says_so(server: Server) -> None:
 
 def test_values_in_words() -> None:
     assert (
-        words.label("text/csv; header=absent") == "comma separated values file, no header row (text/csv; header=absent)"
+        formatting.label("text/csv; header=absent")
+        == "comma separated values file, no header row (text/csv; header=absent)"
     )
-    assert words.label("image/png") == "image/png"
-    assert words.label("APPLICATION/JSON") == "JSON file (APPLICATION/JSON)"
-    assert [words.seconds(value) for value in (-0.2, 0.25, 5.94, 61, 3725)] == [
+    assert formatting.label("image/png") == "image/png"
+    assert formatting.label("APPLICATION/JSON") == "JSON file (APPLICATION/JSON)"
+    assert [formatting.seconds(value) for value in (-0.2, 0.25, 5.94, 61, 3725)] == [
         *("0 ms", "250 ms", "5.9 s", "1 min 1 s", "1 h 2 min")
     ]
-    assert [words.state(state) for state in State] == ["Created", "In progress", "Complete", "Error"]
-    assert words.jobs({}) == "none"
-    assert words.jobs({State.ERROR: 1, State.CREATED: 0, State.COMPLETE: 12}) == "12 complete, 1 failed"
-    assert words.moment(0) == "1970-01-01 00:00:00 UTC"
+    assert [formatting.state(state) for state in State] == ["Created", "In progress", "Complete", "Error"]
+    assert formatting.jobs({}) == "none"
+    assert formatting.jobs({State.ERROR: 1, State.CREATED: 0, State.COMPLETE: 12}) == "12 complete, 1 failed"
+    assert formatting.moment(0) == "1970-01-01 00:00:00 UTC"

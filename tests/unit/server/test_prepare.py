@@ -13,7 +13,7 @@ from model_server.__main__ import main
 from model_server.errors import StartError
 from model_server.prepare import find, prepare
 from model_server.runner_client import RunnerClient, runner_command
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 
 from .conftest import manifest_text
 
@@ -196,7 +196,7 @@ def test_only_a_runner_of_our_own_python_goes_without(
     monkeypatch.setenv("LD_PRELOAD", "libm.so.6")
     command = runner_command(["no-python"], path, which=lambda name: None)
     assert command[0] == sys.executable
-    client = RunnerClient(OwnSeat(command if own else [python, *command[1:]]))
+    client = RunnerClient(OwnSlot(command if own else [python, *command[1:]]))
     client.run("1", tmp_path / "i", tmp_path / "o", 20)
     client.stop()
     assert (tmp_path / "o").read_text(encoding="utf-8") == expected

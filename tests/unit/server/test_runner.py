@@ -24,11 +24,11 @@ import pytest
 import uvloop
 
 from model_runner.logs import JobLog
-from model_runner.runner import give_way
+from model_runner.runner import lower_priority
 from model_server import runner_client
 from model_server.runner_client import Outcome, RunnerClient, RunnerDiedError, runner_command
 from model_server.runner_line import Message
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 from tests.rig.processes import is_over
 from tests.rig.waiting import eventually
 
@@ -143,7 +143,7 @@ def test_the_program_yields_to_its_server(tmp_path: Path, program_folder: Path) 
     code = "import os, sys; open(sys.argv[2], 'w').write(str(os.nice(0)))"
     text = manifest_text(program_folder, command=[sys.executable, "-c", code, "{input}", "{output}"])
     path.write_text(text, encoding="utf-8")
-    client = RunnerClient(OwnSeat(runner_command([sys.executable], path)))
+    client = RunnerClient(OwnSlot(runner_command([sys.executable], path)))
     client.run("1", tmp_path / "i", tmp_path / "o", 20)
     client.stop()
     assert int((tmp_path / "o").read_text(encoding="utf-8")) == min(19, os.nice(0) + 10)
@@ -183,7 +183,7 @@ def test_what_the_program_leaves_behind_is_killed_and_does_not_hold_up_the_job(
     path = tmp_path / "model.json"
     text = manifest_text(program_folder, command=[sys.executable, "-c", code, "{input}", "{output}"])
     path.write_text(text, encoding="utf-8")
-    client = RunnerClient(OwnSeat(runner_command([sys.executable], path)))
+    client = RunnerClient(OwnSlot(runner_command([sys.executable], path)))
     outcome = client.run("1", tmp_path / "i", tmp_path / "o", 20)
     client.stop()
     assert outcome.error is None
@@ -236,7 +236,7 @@ both_ways = pytest.mark.parametrize("do", [by_thread, by_coroutine])
 def test_a_runner_that_died_is_reported_and_started_again(tmp_path: Path, manifest_path: Path, do: Do) -> None:
     command = ["sh", "-c", 'test -e "$1" || { touch "$1"; exit 3; }; exec "$2" "$3" "$0" "$4"', "{connection}",
                str(tmp_path / "once"), sys.executable, str(RUNNER), str(manifest_path)]  # fmt: skip
-    client = RunnerClient(OwnSeat(command))
+    client = RunnerClient(OwnSlot(command))
     source = tmp_path / "in"
     source.write_text("a", encoding="utf-8")
     with pytest.raises(RunnerDiedError):
@@ -252,7 +252,7 @@ call = socket.socket(fileno=int(sys.argv[1])); call.recv(65536)
 say = lambda **words: call.sendall(json.dumps(words).encode() + b"\\n")
 ask = lambda: call.recv(65536)
 {words}"""
-    return RunnerClient(OwnSeat([sys.executable, "-c", code, "{connection}"]))
+    return RunnerClient(OwnSlot([sys.executable, "-c", code, "{connection}"]))
 
 
 @both_ways
@@ -291,7 +291,7 @@ def work(client: RunnerClient, folder: Path, content: bytes) -> Outcome:
 
 
 def test_small_data_goes_with_the_job_and_comes_with_its_end(tmp_path: Path, manifest_path: Path) -> None:
-    client = RunnerClient(OwnSeat(runner_command([sys.executable], manifest_path)), small_bytes=16)
+    client = RunnerClient(OwnSlot(runner_command([sys.executable], manifest_path)), small_bytes=16)
     for content, expected in ((b"a" * 16, b"A" * 16), (b"", b""), (b"a" * 17, None), (b"\n{}\n", b"\n{}\n")):
         outcome = work(client, tmp_path, content)
         assert (outcome.error, outcome.content) == (None, expected)
@@ -310,7 +310,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, program_folder: Path, made:
     path = tmp_path / "model.json"
     command = [sys.executable, "-c", f"import os, sys; {made}", "{input}", "{output}"]
     path.write_text(manifest_text(program_folder, command=command), encoding="utf-8")
-    client = RunnerClient(OwnSeat(runner_command([sys.executable], path)), small_bytes=16)
+    client = RunnerClient(OwnSlot(runner_command([sys.executable], path)), small_bytes=16)
     outcome = work(client, tmp_path, b"a")
     client.stop()
     assert outcome.content is None
@@ -319,8 +319,8 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, program_folder: Path, made:
 
 def process_of(client: RunnerClient) -> "subprocess.Popen[bytes] | None":
     """The runner."""
-    assert isinstance(client._seat, OwnSeat)
-    return client._seat.process
+    assert isinstance(client._slot, OwnSlot)
+    return client._slot.process
 
 
 def descriptors() -> int:
@@ -331,7 +331,7 @@ def descriptors() -> int:
 
 def test_a_runner_that_ends_between_two_jobs_costs_none_an_attempt(tmp_path: Path, manifest_path: Path) -> None:
     before = descriptors()
-    client = RunnerClient(OwnSeat(runner_command([sys.executable], manifest_path)), small_bytes=16)
+    client = RunnerClient(OwnSlot(runner_command([sys.executable], manifest_path)), small_bytes=16)
     assert work(client, tmp_path, b"a").content == b"A"
     process = process_of(client)
     assert process
@@ -347,7 +347,7 @@ def test_a_runner_that_ends_between_two_jobs_costs_none_an_attempt(tmp_path: Pat
 
 
 def test_one_that_ended_a_moment_ago_costs_no_attempt_and_says_nothing(tmp_path: Path, manifest_path: Path) -> None:
-    client = RunnerClient(OwnSeat(runner_command([sys.executable], manifest_path)), small_bytes=16)
+    client = RunnerClient(OwnSlot(runner_command([sys.executable], manifest_path)), small_bytes=16)
     assert work(client, tmp_path, b"a").content == b"A"
     process = process_of(client)
     assert process
@@ -383,7 +383,7 @@ def test_a_priority_that_may_not_be_changed_stays(monkeypatch: pytest.MonkeyPatc
         raise PermissionError
 
     monkeypatch.setattr(os, "nice", refuse)
-    give_way()
+    lower_priority()
     assert asked == [10]
 
 
@@ -398,7 +398,7 @@ def test_a_job_is_stopped_by_another_thread(tmp_path: Path, do: Do) -> None:
 
 
 @pytest.mark.parametrize(
-    "client", [stub("time.sleep(600)"), RunnerClient(OwnSeat(["sleep", "600"]))], ids=["mute", "absent"]
+    "client", [stub("time.sleep(600)"), RunnerClient(OwnSlot(["sleep", "600"]))], ids=["mute", "absent"]
 )
 def test_one_that_is_closed_while_it_starts_ends_and_is_not_started_again(client: RunnerClient) -> None:
     with ThreadPoolExecutor() as pool:
@@ -414,7 +414,7 @@ def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads
     tmp_path: Path, program_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, pid_file = sleeping(tmp_path, program_folder)
-    client = RunnerClient(OwnSeat(runner_command([sys.executable], path)))
+    client = RunnerClient(OwnSlot(runner_command([sys.executable], path)))
     client.prepare()
     receive = runner_client.receive
     others: list[socket.socket] = []
@@ -445,7 +445,7 @@ def test_a_runner_that_is_stopped_leaves_its_descriptor_to_the_thread_that_reads
 def test_a_host_without_room_for_a_runner_is_no_fault_of_the_job(
     tmp_path: Path, manifest_path: Path, monkeypatch: pytest.MonkeyPatch, do: Do
 ) -> None:
-    client = RunnerClient(OwnSeat(runner_command([sys.executable], manifest_path)))
+    client = RunnerClient(OwnSlot(runner_command([sys.executable], manifest_path)))
 
     def full(*_options: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
@@ -475,7 +475,7 @@ def test_which_python_runs_the_runner(tmp_path: Path) -> None:
 def logged_client(manifest_path: Path, log: Path) -> RunnerClient:
     _, *rest = runner_command([sys.executable], manifest_path)
     command = ["sh", "-c", 'exec "$0" "$@" > "$LOG"'.replace("$LOG", str(log)), sys.executable, *rest]
-    return RunnerClient(OwnSeat(command))
+    return RunnerClient(OwnSlot(command))
 
 
 def wait_until_gone(pid: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from model_server.runner_client import Outcome, RunnerClient, runner_command
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 from tests.rig.waiting import eventually
 
 from .test_runner import oldest_and_newest, wait_until_gone
@@ -101,7 +101,7 @@ def client(
     document = {"command": command, "working_directory": str(folder), "sample": "sample.txt", **(changes or {})}
     manifest.write_text(json.dumps(document), encoding="utf-8")
     started = RunnerClient(
-        OwnSeat(runner_command(command, manifest), environment={"MODEL_RUNNER_MODE": mode}), **limits
+        OwnSlot(runner_command(command, manifest), environment={"MODEL_RUNNER_MODE": mode}), **limits
     )
     try:
         started.prepare()
@@ -204,7 +204,7 @@ def test_other_commands_than_a_script_are_new_processes(tmp_path: Path) -> None:
     command = ["sh", "-c", 'cp "$0" "$1"', "{input}", "{output}"]
     manifest.write_text(json.dumps({"command": command, "working_directory": "/"}), encoding="utf-8")
     (tmp_path / "in").write_text("x", encoding="utf-8")
-    started = RunnerClient(OwnSeat(runner_command(command, manifest)))
+    started = RunnerClient(OwnSlot(runner_command(command, manifest)))
     assert started.run("1", tmp_path / "in", tmp_path / "out", 20).error is None
     assert started.mode == "command (because the command is not `python script ...`)"
     started.stop()

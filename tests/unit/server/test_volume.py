@@ -76,17 +76,17 @@ def test_network_file_systems_are_known_by_the_mount_table(path: str, expected: 
 
 
 def test_a_dead_instance_is_known_and_a_living_one_is_left_alone(tmp_path: Path) -> None:
-    living = instance.enter(tmp_path)
+    living = instance.register(tmp_path)
     if (child := os.fork()) == 0:
-        instance.enter(tmp_path)
+        instance.register(tmp_path)
         os._exit(0)
     os.waitpid(child, 0)
-    (gone,) = instance.dead(tmp_path)
+    (gone,) = instance.find_dead(tmp_path)
     assert gone != living.id
     instance.remover(tmp_path)(gone)
-    assert instance.dead(tmp_path) == []
-    living.leave(instance.remover(tmp_path))
-    assert instance.dead(tmp_path) == []
+    assert instance.find_dead(tmp_path) == []
+    living.unregister(instance.remover(tmp_path))
+    assert instance.find_dead(tmp_path) == []
 
 
 def test_the_manifest_command_writes_what_the_server_reads(
@@ -283,9 +283,9 @@ def test_what_is_the_servers_is_closed_to_others_also_where_it_was_not(tmp_path:
     }
     before = os.umask(0o077)
     try:
-        me = instance.enter(claimed.instances)
+        me = instance.register(claimed.instances)
     finally:
         os.umask(before)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (me.folder, me.uploads, me.work)}
     assert modes == {me.id: 0o711, "uploads": 0o700, "work": 0o3733}
-    me.leave(instance.remover(claimed.instances))
+    me.unregister(instance.remover(claimed.instances))

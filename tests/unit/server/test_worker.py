@@ -10,9 +10,9 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from model_server.jobs import database, worker
-from model_server.jobs.heart import Heart
-from model_server.jobs.job import Ended, Job, Order, State
-from model_server.jobs.news import Bench
+from model_server.jobs.heartbeat import Heartbeat
+from model_server.jobs.job import Job, JobRequest, JobResult, State
+from model_server.jobs.notifications import IdleWorkers
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store
 from model_server.jobs.worker import Worker
@@ -60,9 +60,9 @@ def volume(tmp_path: Path) -> Volume:
 
 @pytest.fixture
 def store(volume: Volume) -> Store:
-    """Its workers look into the queue only when it rings."""
+    """Its workers look into the queue only when they are notified."""
     store = Store(volume, Queue(database.open_sqlite(volume.database, on_network=False), "m", 3))
-    store.bench = Bench(3600)
+    store.idle_workers = IdleWorkers(3600)
     return store
 
 
@@ -70,7 +70,7 @@ def worker_of(store: Store, work: Path, does: Callable[[Path], Outcome]) -> Work
     return Worker(
         store,
         StandIn(does, work),
-        Heart(store, 60),
+        Heartbeat(store, 60),
         Metrics("m", "1", "b"),
         owner="me",
         timeout_seconds=10,
@@ -94,9 +94,9 @@ async def one_job(store: Store, work: Path, does: Callable[[Path], Outcome], job
     """How a job ended, with a worker that knows that the queue is empty, and stops afterwards."""
     one = worker_of(store, work, does)
     working = asyncio.create_task(one.run())
-    while not store.bench._seats:
+    while not store.idle_workers._idle:
         await asyncio.sleep(0.01)
-    await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), job_id))
+    await asyncio.wrap_future(store.submit_small(b"1", JobRequest("text/plain"), job_id))
     job = await end_of(store, job_id)
     one.stop_claiming()
     await working
@@ -125,7 +125,7 @@ def test_a_worker_that_stops_waits_until_its_last_end_is_recorded(
     recorded: Future[bool] = Future()
     asked = threading.Event()
 
-    def end(_job: Job, _ended: Ended) -> Future[bool]:
+    def end(_job: Job, _ended: JobResult) -> Future[bool]:
         asked.set()
         return recorded
 
@@ -136,7 +136,7 @@ def test_a_worker_that_stops_waits_until_its_last_end_is_recorded(
     async def check() -> None:
         one = worker_of(store, tmp_path, writes)
         working = asyncio.create_task(one.run())
-        await asyncio.wrap_future(store.submit_small(b"1", Order("text/plain"), "it"))
+        await asyncio.wrap_future(store.submit_small(b"1", JobRequest("text/plain"), "it"))
         await asyncio.to_thread(asked.wait, 10)
         one.stop_claiming()
         await asyncio.sleep(0.1)

@@ -103,7 +103,7 @@ def _config(listener: socket.socket) -> Config:
 
 
 def _for_containers(engine: Engine, port: int) -> socket.socket | None:
-    """The same port on the engine's bridge, which only this computer and its containers reach. None: there is none."""
+    """Listen on the engine's bridge, which only this computer and its containers reach; None without one."""
     listener = socket.socket()
     try:
         listener.bind((engine.gateway() or "invalid", port))

@@ -24,7 +24,7 @@ _ACCESS_KEY = re.compile(r"Credential=([^/]+)/")
 
 @dataclass
 class _Request:
-    """The request that is being answered, and what was not allowed of it."""
+    """The current request, and what was not allowed of it."""
 
     params: Mapping[str, Any]
     caller: str  # access key
@@ -45,28 +45,28 @@ class Access:
         self._current: ContextVar[_Request | None] = ContextVar("request", default=None)
 
     def install(self) -> None:
-        """From now on every request is judged."""
+        """Check every request from now on."""
         self._upstream.evaluator.enforce = self._enforce  # type: ignore[attr-defined]
         self._upstream.actions.access_denied_response = self._denied  # type: ignore[attr-defined]
         self._upstream.iam._build_simulate_results_real = self._simulated  # type: ignore[attr-defined]
 
     def begin(self, headers: Mapping[str, str], body: bytes, path: str) -> None:
-        """What is judged next in this context is this request."""
+        """Apply what is checked next in this context to this request."""
         signed = _ACCESS_KEY.search(headers.get("authorization", ""))
         self._current.set(_Request(_params(headers, body), signed[1] if signed else "", path))
 
     def caller(self) -> str:
-        """The access key of the request that is being answered."""
+        """Return the access key of the current request."""
         request = self._current.get()
         return request.caller if request else ""
 
     def asked(self) -> tuple[str, ...]:
-        """What the caller's policies were asked for that request: ACTION RESOURCE."""
+        """Return what the caller's policies were asked for that request: ACTION RESOURCE."""
         request = self._current.get()
         return tuple(request.asked) if request else ()
 
     def judged(self, action: str, scope: Scope) -> str | None:
-        """Why the request that is being answered, which ministack does not see, may not be; None if it may."""
+        """Return why the current request, which ministack does not see, is denied; None if it is allowed."""
         request = self._current.get()
         if request is None:
             return None
@@ -85,7 +85,7 @@ class Access:
         return self.refusal(request.caller, self._upstream.scope(), action, resource)
 
     def refusal(self, access_key: str, scope: Scope, action: str, resource: str) -> str | None:
-        """Why the caller may not do this one thing, in AWS's words; None if it may."""
+        """Return in AWS's words why the caller may not do this; None if it may."""
         with self._upstream.within(scope):
             principal = self._upstream.evaluator.resolve_principal(access_key, scope.account)
             if isinstance(principal, self._upstream.evaluator.AuthError):
@@ -115,7 +115,7 @@ class Access:
         resource_arn: str = "*",
         service_context: dict[str, Any] | None = None,
     ) -> Any:
-        """In place of ministack's: every need of the request, until one is not met."""
+        """Replace ministack's check: test every need of the request until one is not met."""
         request = self._current.get()
         if request is None or action.partition(":")[0] not in SERVICES:
             return self._evaluate(access_key, action, service, region, resource_arn, service_context)
@@ -138,7 +138,7 @@ class Access:
         return None
 
     def _boundary(self, action: str, params: Mapping[str, Any]) -> dict[str, str]:
-        """The permissions boundary of the role that a request is about, as the condition key has it."""
+        """Return the permissions boundary of the role that a request is about, under the condition key."""
         if not action.startswith("iam:"):
             return {}
         role = self._upstream.iam._roles.get(str(params.get("RoleName", ""))) or {}
@@ -147,7 +147,7 @@ class Access:
         return {"iam:PermissionsBoundary": arn} if arn else {}
 
     def _denied(self, service: str, action: str, principal_arn: str, request_id: str, **more: Any) -> Any:
-        """In place of ministack's: names the need that was not met, and the resource, as AWS does."""
+        """Replace ministack's refusal: name the unmet need and the resource, as AWS does."""
         request = self._current.get()
         need = request.refused if request else None
         if need is None or more.get("error_code"):
@@ -161,7 +161,7 @@ class Access:
         return 400 if (more.get("headers") or {}).get("x-amz-target") else status, headers, body
 
     def _simulated(self, actions: list[str], resource: str, principal: str, account: str, policies: Any) -> str:
-        """In place of ministack's: the results of SimulatePrincipalPolicy, by the condition keys of its request."""
+        """Replace ministack's answer of SimulatePrincipalPolicy: apply the condition keys of its request."""
         decisions = {"Allow": "allowed", "Deny": "explicitDeny"}
         request, found = self._current.get(), ""
         context = _context_entries(request.params if request else {})
@@ -187,7 +187,7 @@ class Access:
 
 
 def _context_entries(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The condition keys that a simulation is to assume."""
+    """Return the condition keys that a simulation is to assume."""
     found: dict[str, list[str]] = {}
     for field_, value in params.items():
         entry, _, _ = field_.partition(".ContextKeyValues.member.")

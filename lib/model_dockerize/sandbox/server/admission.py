@@ -25,7 +25,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Admitted:
-    """Holds a request that is let in, as it is to be answered. A body that nobody signed is not read: it is empty."""
+    """An admitted request, as it is to be answered. A body that nobody signed is not read: it is empty."""
 
     signer: Signer
     body: bytes
@@ -34,7 +34,7 @@ class Admitted:
 
 
 def check_sender(headers: dict[str, str], hosts: Collection[str]) -> None:
-    """Raise RefusedError for what a web page sends: a foreign name that was made to lead here, or an Origin."""
+    """Raise RefusedError for what a web page sends: an Origin, or a foreign name that leads here."""
     if headers.get("host", "") not in hosts:
         raise RefusedError("AccessDenied", "The Host header does not name this sandbox.")
     if "origin" in headers:
@@ -45,7 +45,7 @@ class Admission:
     """Lets requests in."""
 
     def __init__(self, upstream: Upstream, secret: str, body_limit: int) -> None:
-        """`secret` is that of every account's root; web identity tokens are signed with it too.
+        """Take the `secret` of every account's root, which also signs web identity tokens.
 
         `body_limit` is for bodies that must be read before their signature can be checked.
         """
@@ -53,7 +53,7 @@ class Admission:
         self._signatures, self._actions, self._secret = Signatures(upstream, secret), upstream.actions, secret
 
     async def admit(self, scope: asgi.Scope, receive: asgi.Receive) -> Admitted:
-        """Let a request in.
+        """Let a request in, or refuse it.
 
         Raises:
             RefusedError: it is not signed, not by anybody known here, or its body is another one.
@@ -110,7 +110,7 @@ def _admitted(signer: Signer, body: bytes, scope: asgi.Scope, receive: asgi.Rece
 
 
 def _straight(scope: asgi.Scope, signer: Signer) -> asgi.Scope:
-    """Take from a request what nobody signed and what could lead it to another service than the one it is signed for.
+    """Remove from a request what nobody signed and what could lead it to another service.
 
     Whoever was handed a presigned URL can add headers and a body.
     """

@@ -1,4 +1,4 @@
-"""How our operations are answered in place of ministack's."""
+"""The answering of AWS operations in place of ministack's."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ class ApiError(Exception):
 
 
 def by_target(_path: str, headers: Mapping[str, str]) -> str:
-    """The operation of a JSON 1.x request."""
+    """Return the operation of a JSON 1.x request."""
     return headers.get("x-amz-target", "").rsplit(".", 1)[-1]
 
 
 def by_path(path: str, _headers: Mapping[str, str]) -> str:
-    """The operation of a Batch request, in lower case."""
+    """Return the operation of a Batch request, in lower case."""
     return path.rstrip("/").rsplit("/", 1)[-1].lower()
 
 
@@ -74,7 +74,7 @@ def check_first(
 
 
 def ask(answer: Any) -> dict[str, Any]:
-    """The content of an answer made by one of ministack's own operations. Raises ApiError if it is an error."""
+    """Return the answer of one of ministack's own operations. Raises ApiError if it is an error."""
     status, _headers, body = answer
     content: dict[str, Any] = json.loads(body)
     if status >= 400:

@@ -1,4 +1,4 @@
-"""The few words of ASGI that the front and the registry speak."""
+"""The parts of ASGI that the front and the registry use."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _SIGNED = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Request headers by lower-case name; repeats joined by comma, as docker sends several Accept lines."""
+    """Return request headers by lower-case name, repeats joined by comma: docker sends several Accept lines."""
     found: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")

@@ -62,7 +62,7 @@ class Batch:
         api.serve(self._upstream.batch, operations, api.by_path)
 
     def tags_of(self, arn: str) -> dict[str, str]:
-        """The tags of an environment, queue or definition, for policies."""
+        """Return the tags of an environment, queue or definition, for policies."""
         with self._lock:
             found = self._environments.get(arn) or self._queues.get(arn) or self._definitions.get(arn) or {}
             return dict(found.get("tags", {}))
@@ -112,7 +112,7 @@ class Batch:
         return {key: environment[key] for key in ("computeEnvironmentName", "computeEnvironmentArn")}
 
     def delete_compute_environment(self, request: Record) -> Record:
-        """DeleteComputeEnvironment: only a disabled one that no queue uses."""
+        """Answer DeleteComputeEnvironment: only a disabled one that no queue uses."""
         with self._lock:
             arn = self._resolve("compute-environment", request.get("computeEnvironment", ""))
             environment = self._environments.get(arn)
@@ -167,7 +167,7 @@ class Batch:
     # ---- queues
 
     def create_job_queue(self, request: Record) -> Record:
-        """CreateJobQueue: VALID at once."""
+        """Answer CreateJobQueue: VALID at once."""
         name, arn = _named(request, "jobQueueName"), self._arn("job-queue", request.get("jobQueueName", ""))
         with self._lock:
             self._forget_gone()
@@ -186,7 +186,7 @@ class Batch:
         return {"jobQueueName": name, "jobQueueArn": arn}
 
     def update_job_queue(self, request: Record) -> Record:
-        """UpdateJobQueue."""
+        """Answer UpdateJobQueue."""
         queue = self._one(self._queues, "job-queue", request.get("jobQueue", ""))
         with self._lock:
             queue.update({key: request[key] for key in ("state", "priority") if key in request})
@@ -195,7 +195,7 @@ class Batch:
         return {key: queue[key] for key in ("jobQueueName", "jobQueueArn")}
 
     def delete_job_queue(self, request: Record) -> Record:
-        """DeleteJobQueue: only a disabled one; its jobs are terminated."""
+        """Answer DeleteJobQueue: only a disabled one; its jobs are terminated."""
         with self._lock:
             arn = self._resolve("job-queue", request.get("jobQueue", ""))
             queue = self._queues.get(arn)
@@ -218,7 +218,7 @@ class Batch:
     # ---- job definitions
 
     def register_job_definition(self, request: Record) -> Record:
-        """RegisterJobDefinition: a new revision, always."""
+        """Answer RegisterJobDefinition: a new revision, always."""
         name = _named(request, "jobDefinitionName")
         if request.get("type") != "container":
             raise _refuse("The sandbox runs job definitions of type container only")
@@ -247,13 +247,13 @@ class Batch:
         return {"jobDefinitionName": name, "jobDefinitionArn": f"{prefix}{revision}", "revision": revision}
 
     def deregister_job_definition(self, request: Record) -> Record:
-        """DeregisterJobDefinition."""
+        """Answer DeregisterJobDefinition."""
         if found := self._definition(request.get("jobDefinition", "")):
             found["status"] = "INACTIVE"
         return {}
 
     def describe_job_definitions(self, request: Record) -> Record:
-        """DescribeJobDefinitions, newest revision first."""
+        """Answer DescribeJobDefinitions, newest revision first."""
         wanted, name, status = request.get("jobDefinitions"), request.get("jobDefinitionName"), request.get("status")
         with self._lock:
             prefix = self._arn("job-definition", "")
@@ -267,7 +267,7 @@ class Batch:
         return {"jobDefinitions": sorted(mine, key=lambda d: int(d["revision"]), reverse=True)}
 
     def _definition(self, reference: str) -> Record | None:
-        """The definition named by ARN, name:revision, or name (then its newest active revision)."""
+        """Return the definition named by ARN, name:revision, or name (then its newest active revision)."""
         tail = reference.rsplit("/", 1)[-1]
         with self._lock:
             mine = [d for a, d in self._definitions.items() if a.startswith(self._arn("job-definition", ""))]
@@ -277,7 +277,7 @@ class Batch:
     # ---- jobs
 
     def submit_job(self, request: Record) -> Record:
-        """SubmitJob: one job, or an array of them."""
+        """Answer SubmitJob: one job, or an array of them."""
         name = _named(request, "jobName")
         definition = self._definition(request.get("jobDefinition", ""))
         if definition is None:
@@ -301,13 +301,13 @@ class Batch:
         return {"jobId": identity, "jobName": name, "jobArn": arn}
 
     def describe_jobs(self, request: Record) -> Record:
-        """DescribeJobs."""
+        """Answer DescribeJobs."""
         with self._lock:
             wanted = [self._jobs.get(reference.rsplit("/", 1)[-1]) for reference in request.get("jobs", [])]
         return {"jobs": [job.describe() for job in wanted if job]}
 
     def list_jobs(self, request: Record) -> Record:
-        """ListJobs of a queue (RUNNING ones unless told otherwise) or of an array job."""
+        """Answer ListJobs of a queue (RUNNING ones unless told otherwise) or of an array job."""
         with self._lock:
             jobs = list(self._jobs.values())
         if parent := request.get("arrayJobId"):
@@ -321,14 +321,14 @@ class Batch:
         return {"jobSummaryList": shown}
 
     def terminate_job(self, request: Record) -> Record:
-        """TerminateJob: whatever it is doing."""
+        """Answer TerminateJob: whatever it is doing."""
         with self._lock:
             if job := self._jobs.get(request.get("jobId", "")):
                 job.terminate(request.get("reason", "Terminated"))
         return {}
 
     def cancel_job(self, request: Record) -> Record:
-        """CancelJob: only one that has not started."""
+        """Answer CancelJob: only one that has not started."""
         with self._lock:
             job = self._jobs.get(request.get("jobId", ""))
             if job and job.status not in ("STARTING", "RUNNING", *_FINAL):
@@ -360,7 +360,7 @@ class Batch:
 
 
 def _is_named(job: Job, names: set[str]) -> bool:
-    """Letter case does not count, and a star at the end stands for the rest."""
+    """Tell whether a filter names it, in any letter case; a final star stands for the rest."""
     own = str(job.record["jobName"]).lower()
     return any(own.startswith(n[:-1].lower()) if n.endswith("*") else own == n.lower() for n in names)
 
@@ -377,7 +377,7 @@ def _short(definition: Record) -> str:
 
 
 def _with_defaults(container: Record) -> Record:
-    """AWS shows these even if they were not given."""
+    """Add what AWS shows even if it was not given."""
     empty: Record = {
         "command": [],
         "volumes": [],

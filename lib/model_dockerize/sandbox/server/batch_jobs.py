@@ -30,7 +30,7 @@ _STOP_SECONDS = 30
 
 
 def milliseconds() -> int:
-    """Now, as Batch tells time."""
+    """Return the current time as Batch has it."""
     return int(time.time() * 1000)
 
 
@@ -47,7 +47,7 @@ class Capacity:
             self._total = vcpus
 
     def take(self, vcpus: float) -> bool:
-        """Take so many if they are free."""
+        """Take so many if they are free; tell whether they were."""
         with self._lock:
             if self._used + vcpus > self._total:
                 return False
@@ -55,7 +55,7 @@ class Capacity:
             return True
 
     def give_back(self, vcpus: float) -> None:
-        """Return what was taken."""
+        """Free what was taken."""
         with self._lock:
             self._used -= vcpus
 
@@ -90,7 +90,7 @@ class Job:
         capacity: Capacity,
         predecessors: list["Job"],
     ) -> "Job":
-        """A job as SubmitJob `request` and `definition` together describe it; overrides win."""
+        """Make a job from SubmitJob's `request` and `definition`; overrides win."""
         overrides = request.get("containerOverrides") or {}
         container = copy.deepcopy(definition["containerProperties"])
         if overrides.get("command"):
@@ -127,7 +127,7 @@ class Job:
         return cls(scope, identity, record, request, capacity, environment, attempts, timeout, predecessors)
 
     def child(self, index: int) -> "Job":
-        """The job at `index` of this array."""
+        """Return the job at `index` of this array."""
         identity = f"{self.identity}:{index}"
         record = copy.deepcopy(self.record)
         record |= {"jobId": identity, "jobArn": f"{record['jobArn']}:{index}", "arrayProperties": {"index": index}}
@@ -166,7 +166,7 @@ class Job:
                 job.terminated.set()
 
     def finish(self, status: str, reason: str) -> None:
-        """SUCCEEDED or FAILED."""
+        """End the job as SUCCEEDED or FAILED."""
         if self.terminated.is_set():
             status, reason = "FAILED", self.record["statusReason"]
         self.record |= {"statusReason": reason, "stoppedAt": milliseconds(), "isTerminated": self.terminated.is_set()}
@@ -174,14 +174,14 @@ class Job:
         self.finished.set()
 
     def describe(self) -> dict[str, Any]:
-        """The job as DescribeJobs shows it."""
+        """Return the job as DescribeJobs shows it."""
         if not self.children:
             return self.record
         counts = Counter(child.status for child in self.children)
         return {**self.record, "arrayProperties": {"size": len(self.children), "statusSummary": dict(counts)}}
 
     def summary(self) -> dict[str, Any]:
-        """The job as ListJobs shows it."""
+        """Return the job as ListJobs shows it."""
         keys = ("jobId", "jobArn", "jobName", "jobDefinition", "createdAt", "status", "statusReason", "startedAt")
         shown = {key: self.record[key] for key in (*keys, "stoppedAt", "arrayProperties") if key in self.record}
         if "exitCode" in self.record["container"]:
@@ -212,7 +212,7 @@ class JobRunner:
                     self._run_children(job)
                 else:
                     self._run(job)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the job must not stay RUNNING for ever
+            except Exception as error:  # noqa: BLE001 - whatever it was, the job must not stay RUNNING forever
                 job.finish("FAILED", f"InternalError: {type(error).__name__}: {error}")
 
     def _wait_for_predecessors(self, job: Job) -> bool:
@@ -253,7 +253,7 @@ class JobRunner:
         job.finish("SUCCEEDED" if code == 0 else "FAILED", reason)
 
     def _attempt(self, job: Job, number: int) -> tuple[int | None, str]:
-        """One try; returns its exit code (None: it never started) and the reason why it ended."""
+        """Try once; return the exit code (None: it never started) and the reason of the end."""
         task, container = uuid.uuid4().hex, job.record["container"]
         name = job.record["jobDefinition"].rsplit("/", 1)[-1].rsplit(":", 1)[0]
         stream = _stream(container, name, task)
@@ -279,7 +279,7 @@ class JobRunner:
         return code, reason
 
     def _credentials(self, job: Job, container: dict[str, Any], task: str) -> AbstractContextManager[Mapping[str, str]]:
-        """Those of this attempt, by which a job that has a role reaches this AWS."""
+        """Provide this attempt's credentials, by which a job with a role reaches this AWS."""
         role = container.get("jobRoleArn")
         return self._sessions.lent(job.scope, role, task, OF_JOBS) if role else nullcontext({})
 
@@ -344,7 +344,7 @@ def _merged(key: str, base: list[dict[str, str]], changes: list[dict[str, str]])
 
 
 def _stream(container: dict[str, Any], name: str, task: str) -> LogStream:
-    """Where the job writes: as its log configuration says, else into Batch's own group."""
+    """Return the log stream that the job's log configuration names, else one in Batch's own group."""
     options = (container.get("logConfiguration") or {}).get("options") or {}
     prefix = options.get("awslogs-stream-prefix", name)
     return LogStream(options.get("awslogs-group", LOG_GROUP), f"{prefix}/default/{task}")

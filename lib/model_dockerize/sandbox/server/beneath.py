@@ -17,7 +17,7 @@ class OutsideError(Exception):
 
 
 def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: None) -> str:
-    """Return `path` in plain form; what is missing of it beneath `root` is made, and `settle` gets the last one open.
+    """Return `path` in plain form; make what is missing beneath `root`, and hand the last one, open, to `settle`.
 
     Raises:
         OutsideError: something on the way is no directory.
@@ -47,7 +47,7 @@ def _kept(opened: ExitStack, place: int) -> int:
 
 
 def _step(place: int, name: str) -> tuple[int, bool]:
-    """Open a directory in an open one. Whether it had to be made."""
+    """Open a directory in an open one; tell whether it had to be made."""
     with suppress(FileNotFoundError):
         return os.open(name, _TO_NAME, dir_fd=place), False
     os.mkdir(name, dir_fd=place)

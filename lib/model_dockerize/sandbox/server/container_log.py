@@ -1,4 +1,4 @@
-"""What containers print, into CloudWatch Logs (the `awslogs` driver)."""
+"""Copies containers' output into CloudWatch Logs, as the `awslogs` driver does."""
 
 import contextvars
 import threading
@@ -64,7 +64,7 @@ class Forwarder:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cut a stream of bytes into lines, whatever the pieces it comes in; the last needs no line end."""
+    """Cut a stream of bytes into lines, however it comes in pieces; the last needs no line end."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

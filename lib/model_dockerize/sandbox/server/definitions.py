@@ -1,4 +1,4 @@
-"""What task and job definitions say about a container, resolved: secrets, roles, health, logs."""
+"""Task and job definitions resolved for a container: secrets, roles, health checks, logs."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ class DefinitionError(Exception):
 
 
 def is_fargate_size(cpu: object, memory: object) -> bool:
-    """Whether Fargate has machines with this much CPU (units, or `1 vCPU`) and memory (MiB, or `2 GB`)."""
+    """Tell whether Fargate has this CPU (units, or `1 vCPU`) with this memory (MiB, or `2 GB`)."""
     try:
         return _amount(memory, "gb") in _FARGATE_MEMORY.get(_amount(cpu, "vcpu"), ())
     except ValueError:
@@ -50,13 +50,13 @@ def check_fargate_task(request: dict[str, Any]) -> None:
 
 
 def environment(container: dict[str, Any], override: dict[str, Any]) -> dict[str, str]:
-    """Plain variables, those of the override last."""
+    """Return the plain variables, those of the override last."""
     entries = [*container.get("environment", []), *override.get("environment", [])]
     return {entry["name"]: entry.get("value", "") for entry in entries}
 
 
 def secrets(upstream: Upstream, container: dict[str, Any]) -> dict[str, str]:
-    """The values of `secrets`. Raises DefinitionError; it names the secret and never its value."""
+    """Return the values of `secrets`. Raises DefinitionError, which names the secret and never its value."""
     found = {}
     for entry in container.get("secrets", []):
         reference, key = entry["valueFrom"], ""
@@ -87,7 +87,7 @@ def check_role(upstream: Upstream, arn: str) -> None:
 
 
 def health(container: dict[str, Any]) -> Health | None:
-    """The `healthCheck` of a container definition."""
+    """Return the `healthCheck` of a container definition."""
     check = container.get("healthCheck")
     if not check:
         return None
@@ -101,7 +101,7 @@ def health(container: dict[str, Any]) -> Health | None:
 
 
 def log_stream(container: dict[str, Any], task: str) -> tuple[LogStream, bool] | None:
-    """Where the `awslogs` driver writes, and whether it may make the group."""
+    """Return where the `awslogs` driver writes, and whether it may make the group."""
     configuration = container.get("logConfiguration") or {}
     options = configuration.get("options") or {}
     if configuration.get("logDriver") != "awslogs" or "awslogs-group" not in options:

@@ -1,4 +1,4 @@
-"""What ministack's EC2 leaves out of the operations that a network with private subnets needs.
+"""EC2 operations for networks with private subnets that ministack lacks.
 
 Filters of some lists, addresses that a NAT gateway holds, the characters of descriptions, and AWS's refusals to delete
 what something else uses.
@@ -28,7 +28,7 @@ class Ec2Gaps:
         self._efs: Any = upstream.efs
 
     def install(self) -> None:
-        """Step into ministack's table of operations."""
+        """Add these operations to ministack's table."""
         actions: dict[str, Handler] = self._ec2._ACTION_MAP
         actions["DescribeAddresses"] = self.describe_addresses
         actions["DescribeNetworkInterfaces"] = self.describe_network_interfaces
@@ -50,7 +50,7 @@ class Ec2Gaps:
             actions[action] = partial(_checked, actions[action], check)
 
     def describe_addresses(self, params: Params) -> Answer:
-        """DescribeAddresses, with filters by tag."""
+        """Answer DescribeAddresses, with filters by tag."""
         filters, ids = self._ec2._parse_filters(params), self._ec2._parse_member_list(params, "AllocationId")
         items = ""
         for identity, address in self._ec2._addresses.items():
@@ -65,7 +65,7 @@ class Ec2Gaps:
         return self._xml("DescribeAddressesResponse", f"<addressesSet>{items}</addressesSet>")
 
     def describe_network_interfaces(self, params: Params) -> Answer:
-        """DescribeNetworkInterfaces, with filters by VPC, subnet, security group and id."""
+        """Answer DescribeNetworkInterfaces, with filters by VPC, subnet, security group and id."""
         filters, ids = self._ec2._parse_filters(params), self._ec2._parse_member_list(params, "NetworkInterfaceId")
         fields = {"vpc-id": "VpcId", "subnet-id": "SubnetId", "network-interface-id": "NetworkInterfaceId"}
         items = "".join(
@@ -78,7 +78,7 @@ class Ec2Gaps:
         return self._xml("DescribeNetworkInterfacesResponse", f"<networkInterfaceSet>{items}</networkInterfaceSet>")
 
     def describe_security_groups(self, describe: Handler, params: Params) -> Answer:
-        """DescribeSecurityGroups, with filters by the groups that rules name."""
+        """Answer DescribeSecurityGroups, with filters by the groups that rules name."""
         filters = self._ec2._parse_filters(params)
         for name, key in (
             ("ip-permission.group-id", "IpPermissions"),
@@ -95,7 +95,7 @@ class Ec2Gaps:
         return describe(params)
 
     def describe_vpc_endpoints(self, params: Params) -> Answer:
-        """DescribeVpcEndpoints, with filters by tag, VPC and service."""
+        """Answer DescribeVpcEndpoints, with filters by tag, VPC and service."""
         filters, ids = self._ec2._parse_filters(params), self._ec2._parse_member_list(params, "VpcEndpointId")
         fields = {"vpc-id": "VpcId", "service-name": "ServiceName", "vpc-endpoint-type": "VpcEndpointType"}
         items = "".join(
@@ -108,7 +108,7 @@ class Ec2Gaps:
         return self._xml("DescribeVpcEndpointsResponse", f"<vpcEndpointSet>{items}</vpcEndpointSet>")
 
     def create_nat_gateway(self, create: Handler, params: Params) -> Answer:
-        """CreateNatGateway: in a subnet that exists, with an address that is free and is not any more afterwards."""
+        """Answer CreateNatGateway: in an existing subnet, with a free address, which it takes."""
         subnet, allocation = self._ec2._p(params, "SubnetId"), self._ec2._p(params, "AllocationId")
         if subnet not in self._ec2._subnets:
             return self._error("InvalidSubnetID.NotFound", f"The subnet ID '{subnet}' does not exist")
@@ -122,7 +122,7 @@ class Ec2Gaps:
         return answer
 
     def delete_nat_gateway(self, delete: Handler, params: Params) -> Answer:
-        """DeleteNatGateway: its address is free again."""
+        """Answer DeleteNatGateway: its address is free again."""
         gateway = self._ec2._nat_gateways.get(self._ec2._p(params, "NatGatewayId")) or {}
         answer = delete(params)
         if address := self._ec2._addresses.get(gateway.get("AllocationId")):

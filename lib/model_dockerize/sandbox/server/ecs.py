@@ -137,7 +137,7 @@ class Ecs:
     # ---- services
 
     def create_service(self, request: dict[str, Any]) -> dict[str, Any]:
-        """CreateService."""
+        """Answer CreateService."""
         cluster, name = self._cluster(request), request.get("serviceName", "")
         if not name:
             raise ApiError("InvalidParameterException", "Service name cannot be empty.")
@@ -166,7 +166,7 @@ class Ecs:
         return {"service": self._show(service, ("TAGS",))}
 
     def update_service(self, request: dict[str, Any]) -> dict[str, Any]:
-        """UpdateService: a new deployment if what tasks are made of changes or is forced, else only new numbers."""
+        """Answer UpdateService: a new deployment if it is forced or tasks change, else only new numbers."""
         service, now = self._service(request), time.time()
         if service.status != "ACTIVE":
             raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
@@ -199,7 +199,7 @@ class Ecs:
         return {"service": self._show(service, ("TAGS",))}
 
     def delete_service(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DeleteService: DRAINING until its tasks have stopped, then INACTIVE."""
+        """Answer DeleteService: DRAINING until its tasks have stopped, then INACTIVE."""
         service = self._service(request)
         with self._lock:
             if service.desired > 0 and not request.get("force"):
@@ -211,7 +211,7 @@ class Ecs:
         return {"service": self._show(service)}
 
     def describe_services(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DescribeServices."""
+        """Answer DescribeServices."""
         cluster = self._cluster(request)
         found, failures = [], []
         with self._lock:
@@ -224,7 +224,7 @@ class Ecs:
         return {"services": found, "failures": failures}
 
     def list_services(self, request: dict[str, Any]) -> dict[str, Any]:
-        """ListServices: those that are not deleted."""
+        """Answer ListServices: those that are not deleted."""
         cluster = self._cluster(request)["clusterArn"]
         with self._lock:
             mine = [s for s in self._services.values() if s.cluster_arn == cluster and s.status != "INACTIVE"]
@@ -233,7 +233,7 @@ class Ecs:
     # ---- service deployments
 
     def list_service_deployments(self, request: dict[str, Any]) -> dict[str, Any]:
-        """ListServiceDeployments, newest first."""
+        """Answer ListServiceDeployments, newest first."""
         service, wanted = self._service(request), request.get("status") or []
         with self._lock:
             shown = [
@@ -242,7 +242,7 @@ class Ecs:
         return shapes.page(shown, "serviceDeployments", request, 20)
 
     def describe_service_deployments(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DescribeServiceDeployments."""
+        """Answer DescribeServiceDeployments."""
         with self._lock:
             known = {r.arn: (s, r) for s in self._services.values() for r in s.records}
             wanted = request.get("serviceDeploymentArns", [])
@@ -254,7 +254,7 @@ class Ecs:
         }
 
     def describe_service_revisions(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DescribeServiceRevisions."""
+        """Answer DescribeServiceRevisions."""
         with self._lock:
             known = {r.arn: (s, r) for s in self._services.values() for r in s.revisions}
         wanted = request.get("serviceRevisionArns", [])
@@ -264,7 +264,7 @@ class Ecs:
     # ---- tasks
 
     def run_task(self, request: dict[str, Any]) -> dict[str, Any]:
-        """RunTask."""
+        """Answer RunTask."""
         cluster = self._cluster(request)
         definition = self._task_definition(request.get("taskDefinition", ""))
         network = self._checked_network(request, definition, request.get("launchType", "EC2"))
@@ -291,7 +291,7 @@ class Ecs:
         return {"tasks": shown, "failures": []}
 
     def stop_task(self, request: dict[str, Any]) -> dict[str, Any]:
-        """StopTask."""
+        """Answer StopTask."""
         task = self._find_task(self._cluster(request), request.get("task", ""))
         if task is None:
             raise ApiError("InvalidParameterException", "The referenced task was not found.")
@@ -299,7 +299,7 @@ class Ecs:
         return {"task": task.describe()}
 
     def describe_tasks(self, request: dict[str, Any]) -> dict[str, Any]:
-        """DescribeTasks."""
+        """Answer DescribeTasks."""
         cluster = self._cluster(request)
         wanted = request.get("tasks", [])
         found = {reference: self._find_task(cluster, reference) for reference in wanted}
@@ -307,7 +307,7 @@ class Ecs:
         return {"tasks": shown, "failures": [{"arn": r, **_MISSING} for r, task in found.items() if not task]}
 
     def list_tasks(self, request: dict[str, Any]) -> dict[str, Any]:
-        """ListTasks: those that should run, or with desiredStatus STOPPED those that should not."""
+        """Answer ListTasks: those that should run, or with desiredStatus STOPPED those that should not."""
         cluster = self._cluster(request)["clusterArn"]
         with self._lock:
             tasks = [t for t in self._tasks.values() if t.cluster_arn == cluster]
@@ -391,7 +391,7 @@ class Ecs:
         return Revision(arn, definition, request.get("networkConfiguration") or {}, launch_type, now, balancers)
 
     def at_least(self, account: str, resource: str, count: int) -> None:
-        """`service/CLUSTER/NAME` runs that many tasks or more: what a scalable target enforces."""
+        """Let `service/CLUSTER/NAME` run that many tasks or more: what a scalable target enforces."""
         _, cluster, name = resource.split("/")
         with self._lock:
             for service in self._services.values():

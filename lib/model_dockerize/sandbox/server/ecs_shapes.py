@@ -1,4 +1,4 @@
-"""How ECS shows services, their deployments and revisions: records in, JSON out."""
+"""ECS services, deployments and revisions as JSON: records in, JSON out."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from model_dockerize.sandbox.server.task import Task
 
 
 def running(tasks: list[Task]) -> int:
-    """How many run."""
+    """Count the running tasks."""
     return sum(task.last_status == "RUNNING" for task in tasks)
 
 
 def pending(tasks: list[Task]) -> int:
-    """How many are on their way up."""
+    """Count the tasks on their way up."""
     return sum(task.last_status in ("PROVISIONING", "PENDING", "ACTIVATING") for task in tasks)
 
 
 def service(shown: Service, tasks: list[Task], tags: list[dict[str, str]] | None) -> dict[str, Any]:
-    """A service as DescribeServices shows it; `tags` None: not asked for."""
+    """Return a service as DescribeServices shows it; `tags` None: not asked for."""
     revision = shown.primary.revision
     is_of_ecs = controller_of(shown.settings) == "ECS"
     return {
@@ -60,7 +60,7 @@ def _task_set(of: Service, revision: Revision) -> dict[str, Any]:
 
 
 def deployment(of: Service, shown: Deployment, tasks: list[Task]) -> dict[str, Any]:
-    """A deployment as DescribeServices shows it."""
+    """Return a deployment as DescribeServices shows it."""
     mine = [task for task in tasks if task.deployment == shown.identity]
     is_wanted = shown.status == "PRIMARY" and shown.state != "FAILED"
     return {
@@ -82,7 +82,7 @@ def deployment(of: Service, shown: Deployment, tasks: list[Task]) -> dict[str, A
 
 
 def service_deployment_brief(of: Service, shown: ServiceDeployment) -> dict[str, Any]:
-    """A service deployment as ListServiceDeployments shows it."""
+    """Return a service deployment as ListServiceDeployments shows it."""
     return _without_empty(
         {
             "serviceDeploymentArn": shown.arn,
@@ -99,7 +99,7 @@ def service_deployment_brief(of: Service, shown: ServiceDeployment) -> dict[str,
 
 
 def service_deployment(of: Service, shown: ServiceDeployment, tasks: list[Task]) -> dict[str, Any]:
-    """A service deployment as DescribeServiceDeployments shows it."""
+    """Return a service deployment as DescribeServiceDeployments shows it."""
     brief = service_deployment_brief(of, shown)
     del brief["targetServiceRevisionArn"]
     breaker = {"status": shown.breaker, "failureCount": shown.failures, "threshold": of.threshold()}
@@ -116,7 +116,7 @@ def service_deployment(of: Service, shown: ServiceDeployment, tasks: list[Task])
 
 
 def revision_brief(of: Service, shown: Revision, tasks: list[Task]) -> dict[str, Any]:
-    """A service revision with the tasks that it has now."""
+    """Return a service revision with its current number of tasks."""
     identities = {one.identity for one in of.deployments if one.revision is shown}
     mine = [task for task in tasks if task.deployment in identities]
     return {
@@ -128,7 +128,7 @@ def revision_brief(of: Service, shown: Revision, tasks: list[Task]) -> dict[str,
 
 
 def service_revision(of: Service, shown: Revision) -> dict[str, Any]:
-    """A service revision as DescribeServiceRevisions shows it."""
+    """Return a service revision as DescribeServiceRevisions shows it."""
     containers = shown.task_definition["containerDefinitions"]
     return {
         "serviceRevisionArn": shown.arn,
@@ -144,7 +144,7 @@ def service_revision(of: Service, shown: Revision) -> dict[str, Any]:
 
 
 def page(items: list[Any], name: str, request: dict[str, Any], size: int) -> dict[str, Any]:
-    """One page of a list, `size` long unless the request says otherwise."""
+    """Return one page of a list, `size` long unless the request says otherwise."""
     start, count = int(request.get("nextToken") or 0), int(request.get("maxResults") or size)
     rest = {"nextToken": str(start + count)} if start + count < len(items) else {}
     return {name: items[start : start + count], **rest}

@@ -75,7 +75,7 @@ class ContainerSpec:
 
 @dataclass(frozen=True)
 class ContainerState:
-    """What a container does now. `exit_code` is None while it runs; `health` as docker names it, or ""."""
+    """The state of a container. `exit_code` is None while it runs; `health` as docker names it, or ""."""
 
     exit_code: int | None
     out_of_memory: bool
@@ -95,7 +95,7 @@ class Engine:
     """Starts, watches and removes the containers of one sandbox. Safe to use from many threads."""
 
     def __init__(self, instance: str, registry: str, password: Callable[[Scope], str]) -> None:
-        """`password` gives a registry password for an account; raises DockerException if no engine answers."""
+        """Take what gives an account's registry password; raise DockerException if no engine answers."""
         self._client = docker.from_env(timeout=_API_SECONDS, max_pool_size=64)
         self._client.ping()
         self._instance, self._registry, self._password = instance, registry, password
@@ -103,7 +103,7 @@ class Engine:
         self._closed = threading.Event()
 
     def gateway(self) -> str:
-        """The address by which containers reach this computer; "" where the engine does not say."""
+        """Return the address by which containers reach this computer; "" where the engine does not say."""
         try:
             configured = self._client.api.inspect_network("bridge")["IPAM"]["Config"]
             return str(configured[0].get("Gateway", ""))
@@ -185,7 +185,7 @@ class Engine:
         )
 
     def stop(self, container: str, seconds: int) -> None:
-        """SIGTERM, and SIGKILL after `seconds`. Nothing to stop is fine."""
+        """Send SIGTERM, and SIGKILL after `seconds`; a missing container is fine."""
         with contextlib.suppress(DockerException, OSError):
             self._client.api.stop(container, timeout=seconds)
 
@@ -195,14 +195,14 @@ class Engine:
             self._client.api.remove_container(container, force=True, v=True)
 
     def output(self, container: str, follow: bool) -> Iterator[bytes]:
-        """What a container printed, from its beginning; with `follow` also what it will print until it ends."""
+        """Yield what a container printed, from its beginning; with `follow` also what it will print until it ends."""
         try:
             yield from self._client.api.logs(container, stream=True, follow=follow, stdout=True, stderr=True)
         except (DockerException, OSError) as error:
             _log.warning("the output of container %s ends here: %s", container[:12], error)
 
     def read(self, container: str, path: str, limit: int) -> bytes:
-        """Return a file of a container, ended or not; empty where there is none, or a larger one than `limit`."""
+        """Return a file of a container, ended or not; empty if there is none or it is above `limit`."""
         try:
             pieces, _ = self._client.api.get_archive(container, path)
             content = bounded(pieces, limit + _TAR_OVERHEAD)
@@ -235,7 +235,7 @@ class Engine:
         return len(found)
 
     def container_name(self, *parts: str) -> str:
-        """A name that nobody takes for a container of the user."""
+        """Return a name that nobody takes for a container of the user."""
         words = "-".join(re.sub(r"[^A-Za-z0-9_.-]+", "-", part) for part in parts)
         return f"mdsbx-{self._instance[:6]}-{words}"
 
@@ -251,7 +251,7 @@ def bounded(pieces: Iterable[bytes], limit: int) -> bytes:
 
 
 def _config(api: docker.APIClient, spec: ContainerSpec, mounts: list[Any], labels: dict[str, str]) -> dict[str, Any]:
-    """What the engine's API takes to create the container."""
+    """Return what the engine's API takes to create the container."""
     host = api.create_host_config(
         binds=list(spec.binds),
         mounts=mounts,

@@ -1,4 +1,4 @@
-"""EFS: what ministack leaves out of it, and a directory for every file system that is mounted in real containers.
+"""EFS: the operations that ministack lacks, and a directory for every file system that is mounted in real containers.
 
 The data of a file system is a directory; an access point is a directory in it. Who mounts it must be where AWS lets it:
 the checks are those that a mount fails on, and the messages are what the stopped task would say.
@@ -46,7 +46,7 @@ class FileSystems:
         self._made: dict[str, float] = {}  # mount targets
 
     def install(self) -> None:
-        """Refuse a creation token that is taken, show how much is stored, and let data go with its file system."""
+        """Refuse used creation tokens, show the stored size, and delete data with its file system."""
         create, delete, show = self._efs._create_file_system, self._efs._delete_file_system, self._efs._fs_response
 
         def create_once(body: dict[str, Any]) -> Answer:
@@ -85,7 +85,7 @@ class FileSystems:
         self._efs._fs_response = with_size  # type: ignore[attr-defined]
 
     def directory(self, configuration: dict[str, Any], place: AwsVpc | None) -> Directory:
-        """The directory that an `efsVolumeConfiguration` means, made if it is missing.
+        """Return the directory that an `efsVolumeConfiguration` means, made if it is missing.
 
         Raises:
             MountError: there is no such file system or access point, no mount target in the zone of `place`, none that

@@ -13,7 +13,7 @@ _BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: cl
 
 
 def bindable(address: str, port: int) -> int:
-    """`port` if this process may listen on it at `address`, else 0: whichever is free."""
+    """Return `port` if this process may listen on it at `address`, else 0: whichever is free."""
     with socket.socket() as trial:
         try:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -33,7 +33,7 @@ class Forwarder:
         threading.Thread(target=self._accept, daemon=True, name=f"listener-{self.port}").start()
 
     def close(self) -> None:
-        """No new connections; those that are open end by themselves."""
+        """Accept no new connections; open ones end by themselves."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -63,7 +63,7 @@ class Forwarder:
 
 
 def _refuse(client: socket.socket, answer: bytes) -> None:
-    """After what was asked has been read: an answer to a request that is still on its way would be lost."""
+    """Refuse after reading what was asked: an answer to an unfinished request would be lost."""
     with contextlib.suppress(OSError):
         client.settimeout(_CONNECT_SECONDS)
         client.recv(_PIECE)
@@ -71,7 +71,7 @@ def _refuse(client: socket.socket, answer: bytes) -> None:
 
 
 def _splice(one: socket.socket, other: socket.socket) -> None:
-    """Everything that either says to the other, until one of them has nothing more to say."""
+    """Pass on everything in both directions until one side has ended."""
     with selectors.DefaultSelector() as selector:
         selector.register(one, selectors.EVENT_READ, other)
         selector.register(other, selectors.EVENT_READ, one)

@@ -34,7 +34,7 @@ Function = Mapping[str, Any]
 
 
 class FunctionError(Exception):
-    """Says why a function could not answer; the message is what its caller is told, `kind` Lambda's name for it."""
+    """The reason why a function could not answer, as its caller gets it; `kind` is Lambda's name for it."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -205,7 +205,7 @@ def _told(configuration: Function, event: Any, request: str, seconds: float) -> 
 
 
 def _archive(code: bytes, told: bytes) -> bytes:
-    """Return a function's code, the bootstrap and the event as a tar file. The engine lays it out in the container."""
+    """Return a function's code, the bootstrap and the event as a tar file, which the engine unpacks."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:
         _add(archive, "var/runtime/function_bootstrap.py", _BOOTSTRAP.read_bytes())

@@ -52,7 +52,7 @@ class Journal:
             self._calls.clear()
 
     def as_json(self) -> dict[str, Any]:
-        """All calls, oldest first, as `GET /_sandbox/journal` shows them."""
+        """Return all calls, oldest first, as `GET /_sandbox/journal` shows them."""
         with self._lock:
             return {"calls": [asdict(call) for call in self._calls]}
 
@@ -77,7 +77,7 @@ def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
 
 
 def outcome(status: int, body: bytes) -> str:
-    """ "ok", or the error code in an AWS or registry answer, or the HTTP status where the body names none."""
+    """Return "ok", or the error code of the answer, or the HTTP status where the body names none."""
     if status < 400:
         return "ok"
     found = _ERROR_CODE.search(body[:4096].decode("utf-8", "replace"))

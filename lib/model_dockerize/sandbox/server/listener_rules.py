@@ -8,7 +8,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class ListenerRules:
-    """The rules of all listeners. Connections are shared out, not requests: what a rule looks for is not looked at."""
+    """The rules of all listeners. They distribute connections, not requests, so conditions do not count."""
 
     def __init__(self, elb: Any) -> None:
         self._elb = elb
@@ -25,14 +25,16 @@ class ListenerRules:
             actions[name] = self._noting(actions[name])
 
     def forwards(self, listener: str) -> list[tuple[str, int]]:
-        """The target groups, with weights, of the listener's first rule; of its default actions where it has none."""
+        """Return the target groups, with weights, of the listener's first rule; without rules, of its default
+        actions.
+        """
         rules = [r for r in self._elb._rules.values() if r["ListenerArn"] == listener and not r.get("IsDefault")]
         first = min(rules, key=lambda rule: int(rule["Priority"])) if rules else None
         actions = first["Actions"] if first else self._elb._listeners.get(listener, {}).get("DefaultActions", [])
         return [group for action in actions for group in target_groups(action)]
 
     def listeners_to(self, group: str) -> list[dict[str, Any]]:
-        """The listeners that forward to a target group, by default or by a rule."""
+        """Return the listeners that forward to a target group, by default or by a rule."""
         by_rule: dict[str, list[dict[str, Any]]] = {}
         for rule in list(self._elb._rules.values()):
             by_rule.setdefault(rule["ListenerArn"], []).extend(rule["Actions"])
@@ -44,7 +46,7 @@ class ListenerRules:
         ]
 
     def note_load_balancers(self) -> None:
-        """Each target group names the load balancers that forward to it."""
+        """Write into each target group the load balancers that forward to it."""
         for arn, group in self._elb._tgs.items():
             group["LoadBalancerArns"] = sorted({each["LoadBalancerArn"] for each in self.listeners_to(arn)})
 
@@ -70,7 +72,7 @@ class ListenerRules:
 
 
 def target_groups(action: dict[str, Any]) -> list[tuple[str, int]]:
-    """The target groups that an action forwards to, with their weights."""
+    """Return the target groups that an action forwards to, with their weights."""
     if groups := action.get("ForwardConfig", {}).get("TargetGroups"):
         return [(group["TargetGroupArn"], group["Weight"]) for group in groups]
     return [(action["TargetGroupArn"], 1)] if action.get("TargetGroupArn") else []

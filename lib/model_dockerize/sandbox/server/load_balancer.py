@@ -1,4 +1,4 @@
-"""Application load balancers: ministack keeps their records, and here they forward and check for real.
+"""Application load balancers that really forward and check; ministack only keeps their records.
 
 A listener is a socket on a loopback address of the load balancer's own. Connections are shared out among the tasks that
 answered their last health check, by the weights of the rule that comes first; there is no TLS.
@@ -48,11 +48,11 @@ class LoadBalancers:
     # ---- for ECS
 
     def is_used(self, target_group: str) -> bool:
-        """Whether a listener forwards to the group: ECS takes no other."""
+        """Tell whether a listener forwards to the group: ECS takes no other."""
         return bool(self._rules.listeners_to(target_group))
 
     def register(self, target_group: str, tasks: dict[str, tuple[AwsVpc, int]]) -> None:
-        """The group's targets are from now on these: address -> network and port of the task."""
+        """Replace the group's targets: address -> network and port of the task."""
         record = self._elb._tgs.get(target_group)
         if record is None:
             return
@@ -66,12 +66,12 @@ class LoadBalancers:
                     known[address] = Target(address, port, Check.of(record), admits)
 
     def target(self, target_group: str, address: str) -> Target | None:
-        """How that target is doing."""
+        """Return the target and its health."""
         with self._lock:
             return self._targets.get(target_group, {}).get(address)
 
     def _admission(self, group: str, network: AwsVpc, port: int, scope: Scope) -> Callable[[], bool]:
-        """Whether the task's security groups let the load balancer in; asked anew for every check."""
+        """Return a check, made anew each time, that the task's security groups let the load balancer in."""
 
         def admits() -> bool:
             with self._upstream.within(scope):
@@ -175,7 +175,7 @@ class LoadBalancers:
             forwarder.close()
 
     def _next_target(self, listener: str) -> tuple[str, int] | None:
-        """A target of the listener's groups, in turn by their weights; None where there is none."""
+        """Return a target of the listener's groups, in turn by their weights; None where there is none."""
         groups = [(arn, weight) for arn, weight in self._rules.forwards(listener) if weight > 0]
         if not groups:
             return None
@@ -188,7 +188,7 @@ class LoadBalancers:
         return None
 
     def _choose(self, group: str) -> tuple[str, int] | None:
-        """The next target: of those that are healthy, of all where none is (as ELB does), None where none is there."""
+        """Return the next healthy target; if none is healthy, any (as ELB does); None where there is none."""
         with self._lock:
             every = list(self._targets.get(group, {}).values())
             targets = [target for target in every if target.state == "healthy"] or every

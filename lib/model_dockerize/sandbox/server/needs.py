@@ -1,4 +1,4 @@
-"""What AWS asks of the caller's policies for one request: every (action, resource) that must be allowed. Pure.
+"""The IAM permissions that one request needs: every (action, resource) that must be allowed. Pure.
 
 Source: AWS's Service Authorization Reference, for what a run and `destroy` call. Beyond the operation itself: what is
 tagged when it is made needs the tagging action too, a role that is handed on needs `iam:PassRole`, and some services
@@ -28,7 +28,7 @@ _TAGGED = {
 
 @dataclass(frozen=True)
 class Need:
-    """One question to the policies. `context` are the condition keys that only this request has."""
+    """One question to the policies. `context` holds the condition keys that only this request has."""
 
     action: str  # ecs:CreateService
     resource: str  # an ARN, or * where AWS knows no resource
@@ -36,7 +36,7 @@ class Need:
 
 
 def needs(call: Call) -> tuple[Need, ...]:
-    """Everything that must be allowed, in the order in which it is looked at."""
+    """Return everything that must be allowed, in the order of the checks."""
     resources = tuple(dict.fromkeys(RESOURCES[call.service](call))) or ("*",)
     return (
         *(Need(call.action, resource, _conditions(call)) for resource in resources),
@@ -68,7 +68,7 @@ def _tag_keys(call: Call) -> list[str]:
 
 
 def _tagging(call: Call, resources: tuple[str, ...]) -> Iterator[Need]:
-    """Tags that are given to a thing when it is made."""
+    """Yield the needs of tags that a resource is created with."""
     if "Tag" in call.operation:
         return
     if call.service == "ec2":
@@ -95,7 +95,7 @@ def _tagging_in_a_form(call: Call, resource: str) -> Need:
 
 
 def _passing(call: Call) -> Iterator[Need]:
-    """Roles that the request hands on to a service."""
+    """Yield the needs of roles that the request passes to a service."""
     given: list[tuple[object, str]] = []
     if call.action == "ecs:RegisterTaskDefinition":
         given = [(call.params.get(key), _TASKS) for key in ("taskRoleArn", "executionRoleArn")]
@@ -118,7 +118,7 @@ def _passing(call: Call) -> Iterator[Need]:
 
 
 def _elsewhere(call: Call) -> Iterator[Need]:
-    """What a service does in another one with the caller's permissions.
+    """Yield the needs of what a service does in another one with the caller's permissions.
 
     Source: CreateMountTarget and DeleteMountTarget in the API reference of EFS; "API permissions" in the user guide of
     Elastic Load Balancing; "permissions for target resources" in that of Application Auto Scaling.

@@ -1,4 +1,4 @@
-"""The network of tasks: which subnets and groups exist, what is reachable, and a public address for every task.
+"""The network of tasks: existing subnets and groups, reachability, and a public address for every task.
 
 A public address is a loopback address of its own, so that what follows task -> interface -> address -> port 80 runs
 unchanged and nothing leaves the computer.
@@ -33,7 +33,7 @@ class AwsVpc:
         return cls(tuple(found.get("subnets", [])), tuple(found.get("securityGroups", [])), enabled)
 
     def placed(self, used: Iterable[str]) -> "AwsVpc":
-        """The same for one task: of its subnets the one that occurs least among the `used`, as ECS spreads tasks."""
+        """Return the configuration with the one subnet that occurs least among the `used`, as ECS spreads tasks."""
         often = Counter(used)
         return replace(self, subnets=(min(self.subnets, key=lambda subnet: often[subnet]),)) if self.subnets else self
 
@@ -42,13 +42,13 @@ class Addresses:
     """Hands out `127.x.y.1` to `127.x.y.254`, least recently used first; x.y is the sandbox's own port."""
 
     def __init__(self, port: int) -> None:
-        """`port`: the port that this sandbox listens on. No other can have it, hence none has these addresses."""
+        """Use addresses on which `port`, which this sandbox listens on, is free: nobody else has those."""
         prefix = f"127.{port >> 8}.{port & 255}"
         self._free = [f"{prefix}.{n}" for n in range(1, 255)]
         self._lock = threading.Lock()
 
     def take(self) -> str | None:
-        """An address that is free, None if there is none."""
+        """Take a free address; None if there is none."""
         with self._lock:
             return self._free.pop(0) if self._free else None
 
@@ -92,7 +92,7 @@ class Network:
             raise ApiError(code, f"Subnets and security groups must be in one VPC, these are in {sorted(networks)}")
 
     def reaches_internet(self, subnet: str) -> bool:
-        """Whether the subnet's route table (its own, else the VPC's main one) has a default route out."""
+        """Tell whether the subnet's route table (its own, else the VPC's main one) has a default route out."""
         ec2 = self._ec2()
         if ec2._subnets.get(subnet, {}).get("VpcId") == ec2._DEFAULT_VPC_ID:
             return True
@@ -125,7 +125,7 @@ class Network:
         return str(self._ec2()._subnets.get(subnet, {}).get("VpcId", ""))
 
     def zone_of(self, subnet: str) -> str:
-        """The availability zone of a subnet."""
+        """Return the availability zone of a subnet."""
         return str(self._ec2()._subnets.get(subnet, {}).get("AvailabilityZone", ""))
 
     def _is_live_nat(self, identity: str | None) -> bool:
@@ -133,7 +133,7 @@ class Network:
         return gateway is not None and gateway["State"] == "available"
 
     def is_open(self, network: AwsVpc, port: int) -> bool:
-        """Whether somebody outside may connect to `port`: a group admits it from an address range."""
+        """Tell whether somebody outside may connect to `port`: a group admits it from an address range."""
         ec2 = self._ec2()
         vpc = ec2._subnets.get(network.subnets[0], {}).get("VpcId") if network.subnets else None
         groups = [ec2._security_groups.get(name) or {} for name in network.security_groups] or [
@@ -145,7 +145,7 @@ class Network:
         return any(_admits(rule, port) for rule in rules)
 
     def admits_group(self, network: AwsVpc, port: int, sources: set[str]) -> bool:
-        """Whether one of the security groups `sources` may connect to `port`."""
+        """Tell whether one of the security groups `sources` may connect to `port`."""
         ec2 = self._ec2()
         rules = [
             r for g in network.security_groups for r in (ec2._security_groups.get(g) or {}).get("IpPermissions", [])
@@ -156,7 +156,7 @@ class Network:
         )
 
     def subnet(self, identity: str) -> dict[str, Any] | None:
-        """A subnet as EC2 keeps it; None if there is none."""
+        """Return a subnet as EC2 keeps it; None if there is none."""
         found: dict[str, Any] | None = self._ec2()._subnets.get(identity)
         return found
 

@@ -1,4 +1,4 @@
-"""The tasks of a service at its load balancers: those that run are targets, and what is said of them comes back."""
+"""Registers a service's running tasks as load balancer targets and brings back their health."""
 
 from model_dockerize.sandbox.server.load_balancer import LoadBalancers
 from model_dockerize.sandbox.server.network import AwsVpc

@@ -34,14 +34,14 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 @dataclass(frozen=True)
 class Rules:
-    """What the registry must know of a repository."""
+    """The facts about a repository that the registry needs."""
 
     mutability: str
     exclusions: tuple[str, ...] = ()
     scans: bool = False  # what is pushed
 
     def fixes(self, tag: str) -> bool:
-        """Whether the tag cannot be moved to another image."""
+        """Tell whether the tag cannot be moved to another image."""
         excluded = any(fnmatchcase(tag, each) for each in self.exclusions)
         if self.mutability == "MUTABLE_WITH_EXCLUSION":
             return excluded
@@ -84,7 +84,7 @@ class Registry:
         self.scanned: set[tuple[tokens.Scope, str, str]] = set()
 
     def storage(self, scope: tokens.Scope) -> Storage:
-        """The images of an account and region."""
+        """Return the images of an account and region."""
         if scope not in self._storages:
             self._storages[scope] = Storage(self._root / scope.account / scope.region)
         return self._storages[scope]
@@ -146,7 +146,7 @@ class Registry:
 
 
 def _needed(method: str, kind: str, headers: dict[str, str]) -> tuple[str, ...]:
-    """What ECR asks the caller's policies. An engine may send a layer with the request that completes it."""
+    """Return what ECR asks the caller's policies; one request may both send and complete a layer."""
     action = _ACTIONS.get((method, kind))
     if action == "ecr:CompleteLayerUpload" and headers.get("content-length") != "0":
         return ("ecr:UploadLayerPart", action)

@@ -7,7 +7,7 @@ from model_dockerize.sandbox.server.upstream import Upstream
 
 
 def tags_of(upstream: Upstream, arn: str) -> dict[str, str]:
-    """Return the tags of the thing with this ARN as condition keys have them; empty where it has none."""
+    """Return the tags of the resource with this ARN as condition keys have them; empty where it has none."""
     service, _, rest = arn.removeprefix("arn:aws:").partition(":")
     identity = rest.rpartition("/")[2]
     found: Any = []
@@ -34,7 +34,7 @@ def keys_of(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def resource_of(upstream: Upstream, service: str, params: Mapping[str, Any], path: str) -> str:
-    """Return TYPE/ID of what a request names in a way that ministack does not read; empty where it does not."""
+    """Return TYPE/ID of a resource that ministack cannot read from the request; empty if there is none."""
     if service == "elasticfilesystem" and "/mount-targets/" in path:
         target = upstream.efs._mount_targets.get(path.split("/mount-targets/")[1].split("/", maxsplit=1)[0]) or {}
         return f"file-system/{target['FileSystemId']}" if target else ""

@@ -1,4 +1,4 @@
-"""Which resources a request is about, by AWS's Service Authorization Reference. Pure; part of `needs`."""
+"""The resources that a request is about, by AWS's Service Authorization Reference. Pure; part of `needs`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,21 +29,21 @@ class Call:
 
     @property
     def service(self) -> str:
-        """The part of the action before the colon."""
+        """Return the part of the action before the colon."""
         return self.action.partition(":")[0]
 
     @property
     def operation(self) -> str:
-        """The part after it."""
+        """Return the part of the action after the colon."""
         return self.action.partition(":")[2]
 
     def arn(self, rest: str, service: str = "") -> str:
-        """An ARN of this account; IAM's have no region."""
+        """Return an ARN of this account; IAM's have no region."""
         service = service or self.service
         return f"arn:aws:{service}:{'' if service == 'iam' else self.region}:{self.account}:{rest}"
 
     def named(self, kind: str, value: object) -> str:
-        """The ARN of a thing that may be given by its name or its ARN."""
+        """Return the ARN of a resource that is given by its name or its ARN."""
         text = str(value)
         return text if text.startswith("arn:") else self.arn(f"{kind}/{text}")
 
@@ -139,7 +139,7 @@ def _ecr(call: Call) -> Iterator[str]:
 
 
 def _elasticfilesystem(call: Call) -> Iterator[str]:
-    """Its requests name what they are about in their paths, but for what is made in a file system."""
+    """Yield the resources of EFS; most requests name them in their paths."""
     if call.operation in ("CreateMountTarget", "CreateAccessPoint"):
         yield call.named("file-system", call.params.get("FileSystemId"))
     elif not call.operation.startswith("Describe") or call.operation == "DescribeMountTargetSecurityGroups":
@@ -188,7 +188,7 @@ def _as_read(call: Call) -> Iterator[str]:
 
 
 def _members(call: Call, field: str) -> Iterator[str]:
-    """A list in a form: FIELD.member.1, FIELD.member.2."""
+    """Yield a form's list: FIELD.member.1, FIELD.member.2."""
     yield from (str(v) for k, v in call.params.items() if k.startswith(f"{field}.member."))
 
 
@@ -210,5 +210,5 @@ RESOURCES: Mapping[str, Callable[[Call], Iterable[str]]] = {
 
 
 def last(name: object) -> str:
-    """The name in an ARN, or the name itself."""
+    """Return the name in an ARN, or the name itself."""
     return str(name).rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""How an ECS service gets from the tasks it has to the tasks it should have. Decides only; starts and stops nothing.
+"""The next step of an ECS service from its tasks to those it should have. Decides only; starts and stops nothing.
 
 Follows "Amazon ECS rolling updates" and "deployment circuit breaker" of the ECS developer guide.
 """
@@ -24,7 +24,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do now: how many tasks of the primary deployment to start, and which tasks to stop."""
+    """The next step: how many tasks of the primary deployment to start, and which tasks to stop."""
 
     start: int
     stop: tuple[Stop, ...]
@@ -123,7 +123,7 @@ def _must_break(service: Service) -> bool:
 
 
 def _break(service: Service, tasks: list[Task], now: float) -> None:
-    """The circuit breaker: the deployment has failed; go back to the last one that was completed, if allowed."""
+    """Fail the deployment, as the circuit breaker does, and go back to the last completed one if allowed."""
     failed = service.primary
     failed.state, failed.reason = "FAILED", "ECS deployment circuit breaker: tasks failed to start."
     failed.updated_at = now
@@ -157,7 +157,7 @@ def _break(service: Service, tasks: list[Task], now: float) -> None:
 
 
 def _spare(service: Service, new: list[Task], old: list[Task], now: float) -> list[Task]:
-    """The old tasks that may go: those that do not serve, and so many that enough healthy ones are left."""
+    """Return the old tasks that may stop: enough healthy ones remain."""
     serving = [task for task in old if task.is_healthy(now)]
     idle = [task for task in old if task not in serving]
     healthy = sum(task.is_healthy(now) for task in new) + len(serving)
@@ -193,7 +193,7 @@ def _finish(service: Service, tasks: list[Task], now: float) -> None:
 
 
 def run(service: Service, tasks: list[Task], now: float, start: Callable[[Deployment], Task]) -> list[Task]:
-    """Do one `step`: stop what is to be stopped; returns the tasks made by `start`, which are to be run."""
+    """Do one `step`: stop tasks, and return those made by `start`, which are to be run."""
     decision = step(service, tasks, now)
     for stop in decision.stop:
         if not stop.task.stopping.is_set():

@@ -44,7 +44,7 @@ class ServiceDeployment:
     rollback: dict[str, Any] = field(default_factory=dict)
 
     def finish(self, status: str, reason: str, now: float) -> None:
-        """It is over."""
+        """End the deployment."""
         self.status, self.status_reason, self.finished_at, self.updated_at = status, reason, now, now
 
 
@@ -137,15 +137,15 @@ class Service:
         return deployment
 
     def grace_is_over(self, started_at: float, now: float) -> bool:
-        """Whether a task that started then is stopped for being unhealthy."""
+        """Tell whether a task that started then is stopped for being unhealthy."""
         return now - started_at >= int(self.settings.get("healthCheckGracePeriodSeconds") or 0)
 
     def breaker(self) -> dict[str, Any]:
-        """The `deploymentCircuitBreaker` of the deployment configuration."""
+        """Return the `deploymentCircuitBreaker` of the deployment configuration."""
         return dict(self.configuration.get("deploymentCircuitBreaker") or {})
 
     def threshold(self) -> int:
-        """How many consecutive failures trigger the circuit breaker."""
+        """Return how many consecutive failures trigger the circuit breaker."""
         wanted = self.breaker().get("thresholdConfiguration") or {}
         kind, value = wanted.get("type", "BOUNDED_PERCENT"), wanted.get("value", 50)
         if kind == "COUNT":

@@ -26,7 +26,7 @@ class Sessions:
     """Issues sessions and ends them. Any thread may call."""
 
     def __init__(self, upstream: Upstream, endpoint: str) -> None:
-        """`endpoint` is where containers reach this sandbox; empty where they cannot."""
+        """Take the `endpoint` where containers reach this sandbox; empty where they cannot."""
         self._upstream, self._endpoint = upstream, endpoint
         self._reach: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()

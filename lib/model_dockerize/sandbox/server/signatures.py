@@ -38,7 +38,7 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """Holds a request without its body, as it was sent: the path encoded, the values of a repeated header joined."""
+    """A request without its body, as sent: the path encoded, repeated headers joined."""
 
     method: str
     path: str
@@ -75,7 +75,7 @@ class Signatures:
     """Checks signatures with the secrets of accounts, users and sessions."""
 
     def __init__(self, upstream: Upstream, secret: str) -> None:
-        """`secret` is that of every account's root, whose access key is the account."""
+        """Take the `secret` of every account's root, whose access key is the account."""
         self._sigv4, self._evaluator, self._upstream = upstream.sigv4, upstream.evaluator, upstream
         self._secret = secret
 
@@ -117,7 +117,7 @@ class Signatures:
         return self._check_version_2(head) if "AWSAccessKeyId" in head.query else self._check_version_4(head)
 
     def _check_version_4(self, head: Head) -> Signer:
-        """Check a presigned address of S3, which signs no body. Other services know them too; nobody here uses them."""
+        """Check a presigned address of S3, which signs no body. Nobody here uses other services' ones."""
         names = [name for name in head.query if name.lower() in {known.lower() for known in _PRESIGNED}]
         if sorted(names) != sorted(_PRESIGNED) or any(len(head.query[name]) != 1 for name in names):
             raise SignatureError("AuthorizationQueryParametersError", f"A presigned URL has {', '.join(_PRESIGNED)}.")
@@ -181,7 +181,7 @@ class Signatures:
 
 
 def is_signed_token(token: str, secret: str) -> bool:
-    """Tell whether a web identity token is signed with the sandbox's secret: HS256, as nobody else can sign it."""
+    """Tell whether a web identity token is signed with the sandbox's secret (HS256)."""
     said, _, signature = token.rpartition(".")
     if not _TOKEN.fullmatch(token):
         return False

@@ -50,7 +50,7 @@ class Manifest:
 
 @dataclass
 class Upload:
-    """A blob on its way in. Its hash is kept as bytes arrive: nothing is read twice and nothing is held in memory."""
+    """A blob on its way in, hashed as bytes arrive: nothing is read twice or held in memory."""
 
     identity: str
     path: Path
@@ -59,7 +59,7 @@ class Upload:
 
 
 def hex_of(digest: str) -> str:
-    """The 64 hexadecimal digits of `sha256:...`. Raises StorageError for anything else."""
+    """Return the 64 hexadecimal digits of `sha256:...`. Raises StorageError for anything else."""
     if match := _DIGEST.fullmatch(digest):
         return match.group(1)
     raise StorageError(400, "DIGEST_INVALID", f"{digest!r} is not a sha256 digest")
@@ -78,7 +78,7 @@ class Storage:
     # ---- blobs
 
     def blob(self, repository: str, digest: str) -> Path | None:
-        """The file of a blob that this repository has, or None."""
+        """Return the file of a blob that this repository has, or None."""
         name = hex_of(digest)
         return self._root / "blobs" / name if (self._folder(repository, "blobs") / name).exists() else None
 
@@ -99,7 +99,7 @@ class Storage:
         return upload
 
     def upload(self, identity: str) -> Upload:
-        """An open upload. Raises StorageError where there is none."""
+        """Return an open upload. Raises StorageError where there is none."""
         with self._lock:
             if upload := self._uploads.get(identity):
                 return upload
@@ -170,7 +170,7 @@ class Storage:
         return digest
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
-        """The manifest that a tag or digest names, or None."""
+        """Return the manifest that a tag or digest names, or None."""
         digest = reference if reference.startswith("sha256:") else self.tags(repository).get(reference)
         if not digest:
             return None
@@ -181,18 +181,18 @@ class Storage:
         return Manifest(digest, facts["media_type"], file.read_bytes(), facts["pushed_at"])
 
     def manifests(self, repository: str) -> list[Manifest]:
-        """All manifests, newest first."""
+        """Return all manifests, newest first."""
         names = [f.name for f in self._folder(repository, "manifests").iterdir() if not f.suffix]
         found = [self.manifest(repository, f"sha256:{name}") for name in names]
         return sorted((m for m in found if m), key=lambda m: m.pushed_at, reverse=True)
 
     def tags(self, repository: str) -> dict[str, str]:
-        """Tag to digest."""
+        """Return the digest of each tag."""
         folder = self._folder(repository, "tags")
         return {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.iterdir())}
 
     def tags_of(self, repository: str, digest: str) -> list[str]:
-        """The tags that name a digest."""
+        """Return the tags that name a digest."""
         return [tag for tag, named in self.tags(repository).items() if named == digest]
 
     def untag(self, repository: str, tag: str) -> None:
@@ -214,7 +214,7 @@ class Storage:
         shutil.rmtree(self._root / "repositories" / quote(repository, safe=""), ignore_errors=True)
 
     def size(self, repository: str, manifest: Manifest) -> int:
-        """Compressed bytes of an image: its configuration and layers; of an index, those of its images."""
+        """Return the compressed bytes of an image: its configuration and layers; of an index, those of its images."""
         body = _parse(manifest.content)
         children = [self.manifest(repository, part["digest"]) for part in body.get("manifests", [])]
         own: list[int] = [part["size"] for part in [body.get("config"), *body.get("layers", [])] if part]

@@ -81,12 +81,12 @@ class Task:
 
     @property
     def health(self) -> str:
-        """HEALTHY, UNHEALTHY or UNKNOWN, as ECS sums up the essential containers that have a health check."""
+        """Return HEALTHY, UNHEALTHY or UNKNOWN, as ECS sums up the essential containers that have a health check."""
         checked = [c.health for c in self.containers if c.is_essential and c.definition.get("healthCheck")]
         return next((h for h in ("UNHEALTHY", "UNKNOWN") if h in checked), "HEALTHY" if checked else "UNKNOWN")
 
     def is_healthy(self, now: float) -> bool:
-        """Whether a rollout may count on this task: it runs, and it is HEALTHY or has run without a check for long."""
+        """Tell whether a rollout may count on this task: HEALTHY, or running long enough without a check."""
         if self.last_status != "RUNNING" or self.desired_status != "RUNNING":
             return False
         if self.target_state not in ("", "healthy"):
@@ -103,7 +103,7 @@ class Task:
             self.stopping.set()
 
     def describe(self) -> dict[str, Any]:
-        """The task as DescribeTasks shows it."""
+        """Return the task as DescribeTasks shows it."""
         shown = {
             "taskArn": self.arn,
             "clusterArn": self.cluster_arn,

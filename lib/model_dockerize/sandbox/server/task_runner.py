@@ -51,7 +51,7 @@ class TaskRunner:
                 self._watch(task)
             except LaunchError as error:
                 task.request_stop("TaskFailedToStart", str(error))
-            except Exception as error:  # noqa: BLE001 - whatever it was, the task must not stay RUNNING for ever
+            except Exception as error:  # noqa: BLE001 - whatever it was, the task must not stay RUNNING forever
                 task.request_stop("TaskFailedToStart", f"InternalError: {type(error).__name__}: {error}")
             finally:
                 self._tear_down(task)
@@ -98,7 +98,7 @@ class TaskRunner:
         self._set(task, "RUNNING", "startedAt")
 
     def _prepare(self, task: Task) -> list[tuple[dict[str, str], container_log.LogStream | None]]:
-        """All that can be refused before a container exists: roles, the way to the registry, secrets, logs."""
+        """Check what can fail before a container exists: roles, the way to the registry, secrets, logs."""
         prepared = []
         try:
             for role in ("executionRoleArn", "taskRoleArn"):
@@ -185,7 +185,7 @@ class TaskRunner:
         container.status = "RUNNING"
 
     def _mounts(self, task: Task) -> dict[str, Directory]:
-        """The directories of the task's EFS volumes, by the volumes' names: shared by all tasks that mount them."""
+        """Return the directories of the task's EFS volumes, by volume name; all tasks that mount them share them."""
         try:
             return {
                 volume["name"]: self._files.directory(volume["efsVolumeConfiguration"], task.network)

@@ -23,14 +23,14 @@ class Scope:
 
 @dataclass(frozen=True)
 class Grant:
-    """What a password opens, and whose it is: the access key that asked for it; empty for the sandbox itself."""
+    """The scope of a password, and the access key that asked for it; empty for the sandbox itself."""
 
     scope: Scope
     caller: str = ""
 
 
 class Refusal(Enum):
-    """Why credentials were not taken."""
+    """The reason why credentials were not accepted."""
 
     UNKNOWN = "unknown"
     EXPIRED = "expired"
@@ -52,13 +52,13 @@ class Tokens:
         return token, expires
 
     def expire_all(self) -> int:
-        """Let every password issued so far expire now; returns how many. For rehearsing a push that takes too long."""
+        """Expire every password issued so far and return how many, to try a push that takes too long."""
         with self._lock:
             self._issued = {token: (grant, 0.0) for token, (grant, _) in self._issued.items()}
             return len(self._issued)
 
     def check(self, authorization: str) -> Grant | Refusal:
-        """What an HTTP `Authorization` header opens, or why it opens nothing."""
+        """Return what an HTTP `Authorization` header opens, or why it opens nothing."""
         kind, _, encoded = authorization.partition(" ")
         if kind.lower() != "basic":
             return Refusal.UNKNOWN

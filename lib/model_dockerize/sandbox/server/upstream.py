@@ -249,11 +249,11 @@ class Upstream:
     cloudformation_stacks: ModuleType
 
     def scope(self) -> Scope:
-        """Account and region of the call that this thread is answering."""
+        """Return account and region of the call that this thread is answering."""
         return Scope(self.responses.get_account_id(), self.responses.get_region())
 
     def account_of(self, access_key: str) -> str:
-        """Whose an access key is. For a call that ministack does not answer: from now on it is of that account."""
+        """Return an access key's account, and make it the account of a call that ministack does not answer."""
         self.responses.set_request_account_id(access_key)
         return str(self.responses.get_account_id())
 
@@ -264,7 +264,7 @@ class Upstream:
 
 
 def load(port: int, account: str, region: str, state: Path, secret_key: str, iam: str) -> Upstream:
-    """Import ministack for this port and account, check it, and switch off what a loopback sandbox must not do.
+    """Import ministack for this port and account, check it, and switch off what loopback must not do.
 
     `secret_key` is that of every account's root; policies count only where `iam` is "enforced".
 

@@ -1,4 +1,4 @@
-"""Whose credentials a stack is made with: the caller's, or a session of the stack's role."""
+"""The credentials that a stack is made with: the caller's, or a session of the stack's role."""
 
 import threading
 from contextvars import ContextVar
@@ -37,7 +37,7 @@ class Callers:
         self._lock = threading.Lock()
 
     def begin(self, role: str) -> None:
-        """From here on act for the request's caller, or by `role` where it is not empty."""
+        """Act from here on for the request's caller, or by `role` where it is not empty."""
         self._current.set(self._session(role) if role and self._access else self._own())
 
     def unfit(self, role: str) -> str:
@@ -76,5 +76,5 @@ class Callers:
 
 
 def _alone(request: Any, **_: Any) -> None:
-    """Have a connection serve one call: a kept one may be closed at the very moment of the next, which has one try."""
+    """Have a connection serve one call: a kept one may close just as the next call, which has one attempt, comes."""
     request.headers["Connection"] = "close"

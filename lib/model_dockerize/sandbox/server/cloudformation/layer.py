@@ -48,7 +48,7 @@ class CloudFormation:
     def __init__(
         self, upstream: Upstream, sessions: Sessions, access: Access | None, endpoint: str, secret: str
     ) -> None:
-        """`secret` is that of every account's root; `access` is None where policies do not count."""
+        """Take the `secret` of every account's root; `access` is None where policies do not count."""
         self._state, self._handlers = upstream.cloudformation, upstream.cloudformation_handlers
         self._changesets, self._engine = upstream.cloudformation_changesets, upstream.cloudformation_engine
         self._provisioners, self._stacks = upstream.cloudformation_provisioners, upstream.cloudformation_stacks
@@ -136,7 +136,7 @@ class CloudFormation:
         return stack_rules.refusal(operation, stack, kind, _text(params, "ChangeSetName"))
 
     def _role_of(self, operation: str, params: Params, stack: Any) -> str:
-        """Return the role that the change set or the stack was given: it is used without anybody passing it again."""
+        """Return the role of the change set or stack, which later calls use without passing it again."""
         if operation == "ExecuteChangeSet":
             name, owner = _text(params, "ChangeSetName"), _text(params, "StackName")
             _, change_set = self._changesets._find_change_set(name, owner)
@@ -144,7 +144,7 @@ class CloudFormation:
         return str((stack or {}).get("_role", ""))
 
     def _for_the_same_stack(self, stack: Any, before: set[str], answered: Answer) -> Answer:
-        """A second change set for a stack that is still to be made is that stack's; ministack makes another stack."""
+        """Add a second change set to the stack that is still to be made; ministack makes another stack."""
         status, headers, body = answered
         other = (self._state._stacks.get(stack["StackName"]) or stack)["StackId"]
         self._state._stacks[stack["StackName"]] = stack
@@ -165,7 +165,7 @@ class CloudFormation:
             self._count_outputs(change_set, stack)
 
     def _count_outputs(self, change_set: Any, stack: Any) -> None:
-        """A change set that only changes outputs can be executed."""
+        """Let a change set that only changes outputs be executed."""
         if change_set["ChangeSetType"] != "UPDATE" or "didn't contain changes" not in change_set["StatusReason"]:
             return
         old, new = (stack.get("_template") or {}).get("Outputs"), change_set["_template"].get("Outputs")
@@ -190,7 +190,7 @@ class CloudFormation:
     # ---- the engine
 
     def _without_false_conditions(self, plain: Callable[..., Any], template: Any, params: Any, *more: Any) -> Any:
-        """A resource whose condition is false is not there, hence no change."""
+        """Leave out resources whose condition is false: they do not exist, hence do not change."""
         resolved = plain(template, params, *more)
         if not resolved:
             return resolved

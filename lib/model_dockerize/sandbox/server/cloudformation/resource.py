@@ -27,7 +27,7 @@ class Resource(ABC):
         self._client = client
 
     def create(self, name: str, properties: Properties) -> tuple[str, dict[str, str]]:
-        """Make it; returns its physical id and its attributes. `name` is for what was given none. All or nothing."""
+        """Make it, all or nothing; return its physical id and attributes. `name` is for what was given none."""
         self._check(properties)
         made = self._make(name, properties)
         try:

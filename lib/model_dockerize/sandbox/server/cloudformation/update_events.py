@@ -7,10 +7,10 @@ _STACK = "AWS::CloudFormation::Stack"
 
 
 class UpdateEvents:
-    """Holds back that a resource is being updated until it is known whether it is, and whether it is being made."""
+    """Holds back a resource's update event until it is known whether it was updated or created."""
 
     def __init__(self, record: Callable[..., None], is_there: Callable[[str, str], bool]) -> None:
-        """`record` is ministack's way to add an event; `is_there` asks for a resource of a stack, by their names."""
+        """Take ministack's function that adds an event, and a test for a stack's resource by their names."""
         self._record, self._is_there = record, is_there
         self._held: dict[tuple[str, str], tuple[str, tuple[Any, ...]]] = {}  # -> UPDATE or CREATE, and the event
         self._touched: set[tuple[str, str]] = set()

@@ -1,4 +1,4 @@
-"""One job without a server: no port is bound, no volume claimed. What an AWS Batch job of the image does."""
+"""One job without a server, as an AWS Batch job of the image runs it: no port is bound, no volume claimed."""
 
 import os
 import shutil
@@ -15,14 +15,14 @@ from model_server import license, manifest, privileges, s3  # noqa: A004 - ours
 from model_server.errors import StartError
 from model_server.manifest import Manifest
 from model_server.runner_client import RunnerClient, RunnerDiedError, runner_command
-from model_server.seats import OwnSeat, lend, may
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
+from model_server.slots import OwnSlot, lend, may
 
 STANDARD_STREAM = "-"
 
 
 def run(settings: Settings, source: str, target: str) -> int:
-    """Has the program turn `source` into `target`; returns the exit code. The log goes to standard error.
+    """Have the program turn `source` into `target`; return the exit code. The log goes to standard error.
 
     The program runs as the user that it has in a server. Input and output are opened with the rights of the caller.
 
@@ -32,7 +32,7 @@ def run(settings: Settings, source: str, target: str) -> int:
         target: a path or s3://BUCKET/KEY, replaced only by a whole result, or "-" for standard output.
 
     Raises:
-        StartError: the input or the output cannot be used; a licence key is needed.
+        StartError: the input or the output cannot be used; a license key is needed.
     """
     forget_secrets(os.environ)
     model = manifest.read(settings.manifest)
@@ -47,7 +47,7 @@ def run(settings: Settings, source: str, target: str) -> int:
             lend(Path(folder), user)
         limits = settings.limits_of(model)
         client = RunnerClient(
-            OwnSeat(
+            OwnSlot(
                 runner_command(model.command, settings.manifest),
                 user=user,
                 environment={"MODEL_RUNNER_MODE": "command"},
@@ -71,7 +71,7 @@ def run(settings: Settings, source: str, target: str) -> int:
 
 
 def _check_license(settings: Settings, model: Manifest) -> None:
-    """A model takes no data without a key, from whomever."""
+    """Refuse to process data without a license key, whoever sends it."""
     folder = settings.data_directory or DEFAULT_DATA_DIRECTORY
     licensing = license.of_image(model, DEFAULT_MANIFEST, settings, folder)
     problem = None if licensing is None else licensing.problem()
@@ -80,7 +80,7 @@ def _check_license(settings: Settings, model: Manifest) -> None:
 
 
 def _check(target: str) -> None:
-    """Whether a result may have a place there is asked before the program works for hours."""
+    """Check that the result can be written, before the program works for hours."""
     if target.startswith(s3.SCHEME):
         s3.check(target)
     elif target != STANDARD_STREAM and not Path(target).absolute().parent.is_dir():
@@ -88,7 +88,7 @@ def _check(target: str) -> None:
 
 
 def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
-    """Puts the data where the program finds it under a name that says nothing: a link if it may read the original."""
+    """Put the data under a neutral name for the program: a link if it may read the original."""
     if source == STANDARD_STREAM:
         with given.open("xb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
@@ -110,7 +110,7 @@ def _bring(source: str, given: Path, user: tuple[int, int] | None) -> None:
 
 
 def _deliver(made: Path, target: str) -> None:
-    """Takes the result to its place with the caller's rights; what is not a regular file there is written to."""
+    """Write the result to its place with the caller's rights; a place that is no regular file is written into."""
     # The program, another user, made this name: it must not lead to a file that only the caller may read.
     with os.fdopen(os.open(made, os.O_RDONLY | os.O_NOFOLLOW), "rb") as result:
         if target == STANDARD_STREAM:

@@ -1,4 +1,4 @@
-"""Seats: each is the place of one runner, which is started there, ended, and started again."""
+"""Runner slots: each starts and ends the processes of one runner."""
 
 import os
 import signal
@@ -16,25 +16,25 @@ _STOP_SECONDS = 3.0
 _UMASK = 0o077
 
 
-class Seat(Protocol):
-    """What a client needs to have a runner."""
+class Slot(Protocol):
+    """The methods that a client needs to have a runner."""
 
     #: No other process has the runner's user.
     is_own_user: bool
 
     def start(self, connection: int) -> None:
-        """Starts a runner, with this descriptor as its connection.
+        """Start a runner, with this descriptor as its connection.
 
         Raises:
             OSError: it cannot be started.
         """
 
     def stop(self) -> None:
-        """Ends the runner, if there is one, and whatever it leaves."""
+        """End the runner, if there is one, and whatever it left."""
 
 
-class OwnSeat:
-    """A seat whose runners are children of this process."""
+class OwnSlot:
+    """A slot whose runners are children of this process."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class OwnSeat:
         environment: Mapping[str, str] | None = None,
         log: int | None = None,
     ) -> None:
-        """Starts nothing yet.
+        """Start nothing yet.
 
         Args:
             command: the runner's argv, as `runner_command` makes it; "{connection}" stands for the descriptor.
@@ -60,7 +60,7 @@ class OwnSeat:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, connection: int) -> None:
-        """See `Seat`."""
+        """See `Slot`."""
         uid, gid = self._user if self._user is not None else (None, None)
         environment = {**os.environ, **self._environment}
         if self._command[0] == sys.executable:
@@ -80,7 +80,7 @@ class OwnSeat:
             ORPHANS.enter(self.process.pid)
 
     def stop(self) -> None:
-        """See `Seat`."""
+        """See `Slot`."""
         process, self.process = self.process, None
         if process is None:
             return
@@ -96,7 +96,7 @@ class OwnSeat:
 
 
 def end_all(user: tuple[int, int]) -> None:
-    """Kills every process of a user by one call of the kernel, so that none can start another; this process is root."""
+    """Kill every process of a user by one system call, so that none can start another; needs root."""
     status = int(signal.SIGKILL)
     while os.WIFSIGNALED(status):  # one of them was faster
         child = os.fork()
@@ -110,7 +110,7 @@ def end_all(user: tuple[int, int]) -> None:
 
 
 def may(user: tuple[int, int], path: Path, right: int) -> bool:
-    """Tells whether a user, without any other group, has a right (os.R_OK, ...) there; this process is root."""
+    """Tell whether a user, without any other group, has a right (os.R_OK, ...) there; this process is root."""
     uid, gid = user
     groups = os.getgroups()
     os.setgroups([])
@@ -125,13 +125,13 @@ def may(user: tuple[int, int], path: Path, right: int) -> bool:
 
 
 def lend(folder: Path, user: tuple[int, int]) -> None:
-    """Lets a user write to a folder in /tmp, by its group; what it owned there would be taken for an old job's."""
+    """Let a user write to a folder in /tmp by its group: what the user owned would be taken for an old job's."""
     os.chown(folder, -1, user[1])
     folder.chmod(0o770)
 
 
 def become(user: tuple[int, int]) -> None:
-    """Makes this process, which is root, uid and gid `user` for good, without any other group.
+    """Make this process, which is root, uid and gid `user` for good, without any other group.
 
     Raises:
         OSError: it may not, or this container has no such user.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model_server.jobs import database
-from model_server.jobs.heart import Heart
+from model_server.jobs.heartbeat import Heartbeat
 from model_server.jobs.job import State
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import Store
@@ -29,16 +29,16 @@ def test_a_silent_worker_loses_its_job_and_one_that_beats_keeps_it_whatever_the_
     silent, alive = taken(store.queue, "silent"), taken(store.queue, "alive")
     stopped: list[str] = []
 
-    async def work(heart: Heart) -> None:
-        async with heart.beating(alive, lambda: stopped.append(alive.id)):
+    async def work(heartbeat: Heartbeat) -> None:
+        async with heartbeat.keep_lease(alive, lambda: stopped.append(alive.id)):
             for _ in range(10):
                 clock.now += jump
                 await asyncio.sleep(LEASE / 3)
 
-    mine, other = Heart(store, LEASE), Heart(store, LEASE)
+    mine, other = Heartbeat(store, LEASE), Heartbeat(store, LEASE)
     began = time.monotonic()
-    for heart in (mine, other):
-        heart.start()
+    for heartbeat in (mine, other):
+        heartbeat.start()
     asyncio.run(work(mine))
     assert stopped == []
     assert (read(store.queue, "2").state, read(store.queue, "2").token) == (State.IN_PROGRESS, alive.token)

@@ -1,4 +1,4 @@
-"""What the pages say for values that programs use."""
+"""Texts of the pages for values that programs use."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ _STATES = {
 
 
 def label(text: str) -> str:
-    """A MIME type in words, and as it is where the words do not say it."""
+    """Return a MIME type in words, or as it is where there are none."""
     parsed = mime.parse(text)
     if parsed is None:
         return text
@@ -27,12 +27,12 @@ def label(text: str) -> str:
 
 
 def moment(seconds: float) -> str:
-    """A time, seconds since the epoch, to the second in UTC."""
+    """Return a time, seconds since the epoch, to the second in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def seconds(duration: float) -> str:
-    """A duration as a person reads it; clocks of two hosts may differ, so it may be a little below zero."""
+    """Return a duration as a person reads it; two hosts' clocks may make it a little negative."""
     if duration < 1:
         return f"{max(duration, 0) * 1000:.0f} ms"
     if duration < 60:
@@ -43,11 +43,11 @@ def seconds(duration: float) -> str:
 
 
 def state(value: State) -> str:
-    """The state of a job."""
+    """Return the state of a job in words."""
     return "In progress" if value == State.IN_PROGRESS else str(value)
 
 
 def jobs(by_state: Mapping[State, int]) -> str:
-    """How many jobs are where; those of which there are none are left out."""
+    """Return the number of jobs in each state that has any."""
     there = [f"{by_state[state]} {word}" for state, word in _STATES.items() if by_state.get(state)]
     return ", ".join(there) or "none"

@@ -1,5 +1,4 @@
-"""The heart of a server: it renews the leases of the jobs that run here, stops those that are no longer ours, and gives
-back the jobs of servers whose hearts have stopped."""
+"""The server's heartbeat: renews the leases of its jobs, stops jobs that it lost, takes back those of dead servers."""
 
 import asyncio
 import threading
@@ -15,77 +14,77 @@ from model_server.log import log_job
 _LOOK_SECONDS = 1.0
 
 
-class Heart(threading.Thread):
+class Heartbeat(threading.Thread):
     """One thread for all workers of a server."""
 
     def __init__(self, store: Store, lease_seconds: float) -> None:
-        super().__init__(name="heart", daemon=True)
+        super().__init__(name="heartbeat", daemon=True)
         self._store = store
         self._lease = lease_seconds
         #: To add, to discard and to copy are one step each for all threads.
-        self._beats: set[_Beat] = set()
+        self._kept: set[_KeptLease] = set()
         #: All leases, and since when each has been as it is, by our own clock.
         self._seen: dict[Lease, float] = {}
 
-    def beating(self, job: Job, stop: Callable[[], None]) -> "_Beat":
-        """Extends the job's lease in an `async with`; calls `stop` if the job is no longer ours, in another thread.
+    def keep_lease(self, job: Job, stop: Callable[[], None]) -> "_KeptLease":
+        """Extend the job's lease in an `async with`; call `stop` in another thread if the lease is lost.
 
         And again at each look until the block ends: a runner that was just being started did not hear the first call.
         The block ends after a call that is going on.
         """
-        return _Beat(self._beats, job, stop, self._lease / 3)
+        return _KeptLease(self._kept, job, stop, self._lease / 3)
 
     def run(self) -> None:
-        """Beats for ever; whatever fault it meets, it tries again at the next beat."""
+        """Beat forever; after a fault, try again at the next beat."""
         while True:
-            heard = self._store.deleted.rings
+            seen = self._store.deleted.count
             try:
                 self._beat()
                 self._listen()
-            except Exception as error:  # noqa: BLE001 - without the heart nobody would stop what was deleted
+            except Exception as error:  # noqa: BLE001 - without the heartbeat nobody would stop what was deleted
                 database.tell("the leases could not be extended, trying again", error)
-            self._store.deleted.wait(heard, min(_LOOK_SECONDS, self._lease / 3))
+            self._store.deleted.wait(seen, min(_LOOK_SECONDS, self._lease / 3))
 
     def _beat(self) -> None:
-        beats = self._beats.copy()
-        if not beats:
+        kept = self._kept.copy()
+        if not kept:
             return
-        lost = {(job.id, job.token) for job in self._store.queue.not_held(beat.job for beat in beats)}
+        lost = {(job.id, job.token) for job in self._store.queue.not_held(held.job for held in kept)}
         now = time.monotonic()
-        for beat in beats:
-            if (beat.job.id, beat.job.token) in lost:
-                beat.stop()
-            elif now >= beat.due:
-                beat.due = now + self._lease / 3
-                if not self._store.queue.heartbeat(beat.job, self._lease):
-                    beat.stop()
+        for held in kept:
+            if (held.job.id, held.job.token) in lost:
+                held.stop()
+            elif now >= held.due:
+                held.due = now + self._lease / 3
+                if not self._store.queue.heartbeat(held.job, self._lease):
+                    held.stop()
 
     def _listen(self) -> None:
-        """Behind our own beats: a server that was frozen must not take its silence for that of others."""
+        """Give back jobs of dead servers; only after beating, as a frozen server must not blame the others."""
         now = time.monotonic()
         self._seen = {lease: self._seen.get(lease, now) for lease in self._store.queue.leases()}
         for lease, since in self._seen.items():
             if now - since > self._lease and self._store.queue.expire(lease):
                 log_job(lease.id, "its worker gives no sign of life: given back")
-                self._store.bench.ring()
+                self._store.idle_workers.notify()
 
 
-class _Beat:
-    """A running job. Whoever is late to stop it must not stop the next one of the same worker."""
+class _KeptLease:
+    """The lease of a running job. A late stop must not hit the same worker's next job."""
 
-    def __init__(self, beats: set["_Beat"], job: Job, stop: Callable[[], None], seconds: float) -> None:
+    def __init__(self, kept: set["_KeptLease"], job: Job, stop: Callable[[], None], seconds: float) -> None:
         self.job = job
         self.due = time.monotonic() + seconds
-        self._beats = beats
+        self._kept = kept
         self._stop = stop
         self._guard = threading.Lock()
         self._over = False
 
     async def __aenter__(self) -> None:
-        self._beats.add(self)
+        self._kept.add(self)
 
     async def __aexit__(self, *_: object) -> None:
-        self._beats.discard(self)
+        self._kept.discard(self)
         if not self._guard.acquire(blocking=False):  # it is being stopped, which may take seconds
             await asyncio.to_thread(self._guard.acquire)
         self._over = True

@@ -1,4 +1,4 @@
-"""Exactly one server, where SQLite's locks cannot be trusted: on a network file system.
+"""An exclusive lock on a data directory whose network file system makes SQLite's locks unreliable.
 
 A file names the server and changes every few seconds while it lives. A second server watches the file before it starts.
 No clock is compared and no lock is asked for: network file systems promise neither.
@@ -22,8 +22,8 @@ BEAT_SECONDS = 2.0
 _WATCH_BEATS = 4
 
 
-class Alone:
-    """The only server on a data directory, until `leave`."""
+class ExclusiveLock:
+    """The only server on a data directory, until `release`."""
 
     def __init__(self, root: Path, beat_seconds: float) -> None:
         self._path = root / _NAME
@@ -33,11 +33,11 @@ class Alone:
         self._over = threading.Event()
 
     def keep(self, lost: Callable[[], None]) -> None:
-        """Beats in the background; calls `lost` once if another server has taken the place (we were frozen)."""
-        threading.Thread(target=self._keep, args=(lost,), name="alone", daemon=True).start()
+        """Beat in the background; call `lost` once if another server has taken the place (we were frozen)."""
+        threading.Thread(target=self._keep, args=(lost,), name="exclusive-lock", daemon=True).start()
 
-    def leave(self) -> None:
-        """Frees the place at once."""
+    def release(self) -> None:
+        """Free the place at once."""
         self._over.set()
         if _read(self._path).get("server") == self._id:
             self._path.unlink(missing_ok=True)
@@ -63,8 +63,8 @@ class Alone:
         finally:
             Path(file.name).unlink(missing_ok=True)
 
-    def take(self, sleep: Callable[[float], None]) -> None:
-        """Becomes it; see `claim`."""
+    def acquire(self, sleep: Callable[[float], None]) -> None:
+        """Become the only server; see the function `acquire`."""
         try:
             self._write(os.link)  # fails if the file is there, on every file system
             return
@@ -82,15 +82,17 @@ class Alone:
             raise _refusal(_read(self._path))
 
 
-def claim(root: Path, beat_seconds: float = BEAT_SECONDS, sleep: Callable[[float], None] = time.sleep) -> Alone:
-    """Becomes the only server on `root`.
+def acquire(
+    root: Path, beat_seconds: float = BEAT_SECONDS, sleep: Callable[[float], None] = time.sleep
+) -> ExclusiveLock:
+    """Become the only server on `root`.
 
     Raises:
         VolumeError: there is one already.
     """
-    alone = Alone(root, beat_seconds)
-    alone.take(sleep)
-    return alone
+    lock = ExclusiveLock(root, beat_seconds)
+    lock.acquire(sleep)
+    return lock
 
 
 def _refusal(other: dict[str, object]) -> VolumeError:
@@ -103,7 +105,7 @@ def _refusal(other: dict[str, object]) -> VolumeError:
 
 
 def _read(path: Path) -> dict[str, object]:
-    """The file's content; {} when it is not there, or just being replaced."""
+    """Return the file's content; {} if it is missing or just being replaced."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,0 +1,199 @@
+"""Notifications between threads and requests of one server. They only save time: whoever waits also polls, since other
+servers do not notify this one.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+
+from model_server import bounds
+from model_server.jobs.job import Claim, Job, JobResult
+
+
+class Notifier:
+    """Wakes threads; a notification between looking and waiting is not lost."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Return the number of notifications: read this before looking, then hand it to `wait`."""
+        return self._count
+
+    def notify(self) -> None:
+        with self._condition:
+            self._count += 1
+            self._condition.notify_all()
+
+    def wait(self, seen: int, seconds: float) -> None:
+        """Return once the count is no longer `seen`, or after `seconds`."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._count != seen, seconds)
+
+
+class _Loop:
+    """A waiting coroutine's event loop, for those who wake it from any thread."""
+
+    def __init__(self) -> None:
+        self.running = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have the loop call `function`: at once if the caller is in it, which spares a system call."""
+        if threading.get_ident() == self._thread:
+            function()
+        else:
+            with suppress(RuntimeError):  # the loop has ended
+                self.running.call_soon_threadsafe(function)
+
+
+class IdleWorker:
+    """A worker that waits in the running loop. Whoever takes it must give it a job or None."""
+
+    def __init__(self, claim: Claim) -> None:
+        #: Under which a job is added that is this worker's from the beginning.
+        self.claim = claim
+        self.loop = _Loop()
+        #: What it was given.
+        self.given: asyncio.Future[Job | None] = self.loop.running.create_future()
+
+    def give(self, job: Job | None) -> None:
+        """Wake the worker with a job of its own; None: to look for one. From any thread."""
+        self.loop.call(partial(self._take, job))
+
+    def _take(self, job: Job | None) -> None:
+        if not self.given.done():  # else the worker was cancelled: its loop ends
+            self.given.set_result(job)
+
+
+class IdleWorkers:
+    """The idle workers of this server: a new job can be handed to one as it is added."""
+
+    def __init__(self, look_seconds: float) -> None:
+        """Look into the queue at least every `look_seconds`: other servers do not notify this one."""
+        self._guard = threading.Lock()
+        self._idle: list[IdleWorker] = []
+        self._count = 0
+        self._look_seconds = look_seconds
+        #: Until the next notification and this time nobody need look again.
+        self._empty_at = -1
+        self._look_at = 0.0
+
+    @property
+    def count(self) -> int:
+        """Return the number of notifications: read this before looking for a job, then hand it to `wait`."""
+        return self._count
+
+    def notify(self) -> None:
+        """Wake a waiting worker: the queue may hold a job."""
+        with self._guard:
+            self._count += 1
+            workers, self._idle = self._idle, []
+        for worker in workers:
+            worker.give(None)
+
+    def found_nothing(self, seen: int) -> None:
+        """Note that the queue was empty when the count was `seen`."""
+        self._empty_at, self._look_at = seen, time.monotonic() + self._look_seconds
+
+    @property
+    def pause(self) -> float:
+        """Return the seconds until the next look without a notification; 0: now."""
+        return max(0.0, self._look_at - time.monotonic()) if self._empty_at == self._count else 0.0
+
+    def take(self) -> IdleWorker | None:
+        """Take a waiting worker for the caller alone; None if all are busy."""
+        with self._guard:
+            return self._idle.pop() if self._idle else None
+
+    async def wait(self, claim: Claim, seen: int, seconds: float) -> Job | None:
+        """Wait for a job for this worker; None after `seconds`, or once the count is not `seen`."""
+        worker = IdleWorker(claim)
+        with self._guard:
+            if self._count != seen:
+                return None
+            self._idle.append(worker)
+        late = worker.loop.running.call_later(seconds, self._leave, worker)
+        try:
+            return await worker.given
+        finally:
+            late.cancel()
+
+    def _leave(self, worker: IdleWorker) -> None:
+        """End a wait, unless the worker was taken: then it is about to be given something."""
+        with self._guard:
+            if worker not in self._idle:
+                return
+            self._idle.remove(worker)
+        worker.give(None)
+
+
+class Watch:
+    """A request that waits for a job's end."""
+
+    def __init__(self) -> None:
+        self._loop = _Loop()
+        self._changed: asyncio.Future[None] = self._loop.running.create_future()
+        #: None: it is not over, or somebody else knows how it ended.
+        self.ended: JobResult | None = None
+
+    def tell(self, ended: JobResult | None) -> None:
+        """Wake the request; from any thread."""
+        self.ended = ended
+        self._loop.call(self.look)
+
+    def look(self) -> None:
+        """Let the next `wait` return at once."""
+        if not self._changed.done():
+            self._changed.set_result(None)
+
+    async def wait(self, seconds: float) -> None:
+        """Return when something has changed, or after `seconds`."""
+        if not self._changed.done():
+            late = self._loop.running.call_later(seconds, self.look)
+            try:
+                await self._changed
+            finally:
+                late.cancel()
+        self._changed = self._loop.running.create_future()
+
+
+class Watchers:
+    """The requests that wait for a job's end."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._watches: dict[str, list[Watch]] = {}
+        self._count = 0
+
+    @property
+    def are_many(self) -> bool:
+        """Tell whether no further request may wait."""
+        return self._count > bounds.WAITING
+
+    @contextmanager
+    def watch(self, job_id: str) -> Iterator[Watch]:
+        """Yield a watch on the job with this id, in the running loop."""
+        watch = Watch()
+        with self._guard:
+            self._watches.setdefault(job_id, []).append(watch)
+            self._count += 1
+        try:
+            yield watch
+        finally:
+            with self._guard:
+                self._watches[job_id].remove(watch)
+                self._count -= 1
+                if not self._watches[job_id]:
+                    del self._watches[job_id]
+
+    def tell(self, job_id: str, ended: JobResult | None = None) -> None:
+        """Wake those who wait for this job; say how it ended, where that is known."""
+        with self._guard:
+            for watch in self._watches.get(job_id, ()):
+                watch.tell(ended)

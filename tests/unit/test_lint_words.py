@@ -1,0 +1,69 @@
+"""The lint of docstrings and docs: what it refuses, and what it must leave alone."""
+
+import pytest
+
+import lint_words
+
+
+@pytest.mark.parametrize(
+    ("code", "refused"),
+    [
+        ('def f():\n    """Return it."""', False),
+        ('def f():\n    """Pass it on."""', False),
+        ('def f():\n    """Returns it."""', True),
+        ('def f():\n    """Bytes of it."""', True),
+        ('def f():\n    """The job."""', True),
+        ('async def f():\n    """Whether it is."""', True),
+        ('class C:\n    def f(self):\n        """`name` of it."""', True),
+        ('class C:\n    """What is done."""', True),
+        ('class C:\n    """A job."""', False),
+        ('"""How it works."""', True),
+        ('"""The queue."""', False),
+        ('def f():\n    return "The job."', False),
+    ],
+)
+def test_a_docstring_begins_with_a_verb_or_names_a_thing(code: str, refused: bool) -> None:
+    assert bool(list(lint_words.docstrings(code))) is refused
+
+
+def test_a_finding_names_its_line_and_what_to_write() -> None:
+    code = 'x = 1\n\n\ndef f():\n    """Whether it is."""'
+    assert list(lint_words.docstrings(code)) == [
+        (5, "begin with a verb (Return, Read, Tell whether ...), not 'Whether'")
+    ]
+    assert list(lint_words.page("# Keys\n\nA licence\nis here.\n")) == [(3, "write license, not 'licence'")]
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("word " * 35 + "end.", True),
+        ("word " * 34 + "end.", False),
+        ("word " * 20 + "end. " + "word " * 20 + "end.", False),
+        ("word " * 20 + "one;\n" + "word " * 20 + "end.", True),
+        ("- " + "word " * 20 + "one;\n  " + "word " * 20 + "end.", False),
+        ("| " + "word " * 20 + "| " + "word " * 20 + "|", False),
+        ("```\n" + "word " * 40 + "\n```", False),
+        ("    " + "word " * 40, False),
+        ("It needs " + "`a:B` " * 40 + "for that.", False),
+        ("[one](" + "w " * 40 + ") is two.", False),
+        ("## " + "word " * 20 + "\n" + "word " * 20, False),
+    ],
+)
+def test_a_sentence_has_at_most_35_words(text: str, refused: bool) -> None:
+    assert bool(list(lint_words.page(text))) is refused
+
+
+@pytest.mark.parametrize("text", ["`licence` is a field", "<!-- licence -->", "[a](licence.md)", "the license"])
+def test_code_and_targets_of_links_are_not_prose(text: str) -> None:
+    assert list(lint_words.page(text)) == []
+
+
+@pytest.mark.parametrize("word", ["Licences", "tarballs", "dry run", "organisation", "behaviour", "recognised"])
+def test_a_word_of_another_language_is_refused(word: str) -> None:
+    assert list(lint_words.page(f"It has a {word} of its own."))
+    assert list(lint_words.docstrings(f'def f():\n    """Return the {word} of it."""'))
+
+
+def test_the_checkout_has_no_findings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lint_words.main() == 0, capsys.readouterr().out
