@@ -237,7 +237,7 @@ def test_a_plan_of_it_says_what_changes_and_changes_nothing(theirs: Theirs) -> N
     theirs.account = replace(account, aws=rehearsal.aws)
     theirs.run(adopt=True, desired_count=1)
     said = list(map(str, rehearsal.changes))
-    assert "~ service iris (taskDefinition, desiredCount 3 -> 1)" in said
+    assert "~ service iris (taskDefinition, desiredCount 3 -> 1, adopted)" in said
     (definition,) = [line for line in said if line.startswith("~ task definition theirs (")]
     assert "very secret" not in definition
     assert account.changes() == []
