@@ -245,7 +245,7 @@ def test_a_plan_of_it_says_what_changes_and_changes_nothing(theirs: Theirs) -> N
 
 def test_destroy_leaves_what_was_adopted_and_all_that_it_runs_on(theirs: Theirs) -> None:
     theirs.run(adopt=True)
-    names = replace(NAMES, cluster="prod", task_definition="theirs")
+    names = replace(NAMES, cluster="prod")  # its family is that which it runs
     found = plan_destruction(theirs.account.aws, names, theirs.account.said)
     kept = {f"{each.thing.kind} {each.thing.name}": each.users for each in found.kept}
     assert "service iris" in kept
