@@ -11,6 +11,7 @@ from model_dockerize.aws.batch import (
     JobDefinition,
     JobQueue,
     as_defined,
+    check_job_definition,
     ensure_compute_environment,
     existing_environment,
     feed,
@@ -50,6 +51,8 @@ def update(run: Run, file: BatchFile) -> None:
     with run.recorder.stage("check") as stage:
         account = connect(run, stage)
         tell_of_other_region(file, account, stage)
+        if file.job_definition:
+            check_job_definition(account, file.job_definition.name, run.settings.service.adopt)
     if run.settings.run.dry_run:
         _plan(run, file, account)
         return

@@ -133,9 +133,12 @@ def _found(there: Any) -> dict[str, object]:
     """What DescribeJobQueues shows of the inputs; None: there is no queue, or soon none."""
     if there is None or there["status"] in ("DELETING", "DELETED"):
         return {}
-    first = min(there["computeEnvironmentOrder"], key=lambda each: each["order"])
-    name = first["computeEnvironment"].rpartition("/")[2]
-    return {"queue_priority": there["priority"], "compute_environment": name}
+    found: dict[str, object] = {"queue_priority": there["priority"]}
+    # A queue of SageMaker's jobs has none.
+    first = min(there.get("computeEnvironmentOrder", []), key=lambda each: each["order"], default=None)
+    if first:
+        found["compute_environment"] = first["computeEnvironment"].rpartition("/")[2]
+    return found
 
 
 def _queue(aws: Aws, name: str) -> Any:

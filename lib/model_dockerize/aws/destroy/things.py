@@ -103,10 +103,14 @@ class Deployment:
             yield Thing("stack", held.stack.name, partial(_end_stack, self.aws, held, progress), held.ids)
 
     def _task_definitions(self) -> Iterator[Thing]:
-        """Of our family. One that is inactive was left by a run that ended between taking it back and deleting it."""
-        if not self.names.task_definition:
-            return
-        family = legal_name(self.names.task_definition)
+        """Yield those of the service's family, and of the one that is named; a killed run may have left inactive ones."""
+        families = [legal_name(self.names.task_definition)] if self.names.task_definition else []
+        if self.service:
+            families.append(last(self.service["taskDefinition"]).partition(":")[0])
+        for family in dict.fromkeys(families):
+            yield from self._revisions(family)
+
+    def _revisions(self, family: str) -> Iterator[Thing]:
         pages = self.aws.ecs.get_paginator("list_task_definitions")
         found = [p for status in ("ACTIVE", "INACTIVE") for p in pages.paginate(familyPrefix=family, status=status)]
         for arn in (a for page in found for a in page["taskDefinitionArns"]):

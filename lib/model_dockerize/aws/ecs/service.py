@@ -94,7 +94,7 @@ def ensure_service(
         asked = update(aws, settings, there, task_definition, foundations, is_ours)
         now = None if is_given_up else there["desiredCount"]
         asked["desiredCount"] = count(settings, now, SCALED in tags_of(there))
-        fields = differing(asked, there)
+        fields = [*differing(asked, there), *(() if TAG in tags_of(there) else ("adopted",))]
         if _gave_up(there):
             # ECS starts nothing more for a deployment that failed; only a new one gets its tasks.
             asked["forceNewDeployment"] = True

@@ -20,6 +20,7 @@ _EARLY = {
 #: How many tasks may run during a rollout: of a service that is alone on its volume, the old one ends first.
 _ALONE = {"minimumHealthyPercent": 0, "maximumPercent": 100}
 _BOUNDS = tuple(_ALONE)
+_SAID_AGAIN = ("monitoring", "platformVersion")
 #: Inputs that say where tasks run.
 _PLACE = frozenset(("assign_public_ip", "security_groups", "subnets", "vpc", "zones"))
 _ONE_ZONE = {"availabilityZoneRebalancing": "DISABLED"}
@@ -72,6 +73,8 @@ def update(
     """
     whole = request(aws, settings, task_definition, foundations)
     asked: dict[str, Any] = {"taskDefinition": whole["taskDefinition"]}
+    # By its documentation AWS takes a default of its own in place of these two where a request does not say them.
+    asked |= _known(aws, "UpdateServiceRequest", {name: there[name] for name in _SAID_AGAIN if there.get(name)})
     if foundations.is_new or settings.given & _PLACE:
         asked["networkConfiguration"] = whole["networkConfiguration"]
     configuration = there.get("deploymentConfiguration", {})

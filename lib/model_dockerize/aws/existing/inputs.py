@@ -64,7 +64,9 @@ def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:
 def of_job_definition(there: Any) -> Found:
     """Return what DescribeJobDefinitions shows of the inputs."""
     container = there.get("containerProperties", {})
-    needs = {each["type"]: each["value"] for each in container.get("resourceRequirements", [])}
+    old = {"VCPU": container.get("vcpus"), "MEMORY": container.get("memory")}  # as definitions said it until 2020
+    needs = {kind: value for kind, value in old.items() if value}
+    needs |= {each["type"]: each["value"] for each in container.get("resourceRequirements", [])}
     found: Found = {**_variables(container), **_roles(container.get("jobRoleArn"), container.get("executionRoleArn"))}
     if "VCPU" in needs:
         found["cpu"] = int(float(needs["VCPU"]) * _UNIT)
