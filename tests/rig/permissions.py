@@ -67,7 +67,8 @@ def without(document: dict[str, Any], action: str) -> dict[str, Any]:
 def documents(settings: Settings, where: aws.Where) -> list[dict[str, Any]]:
     """What `iam-policy` prints for a run, and for `destroy` besides."""
     names = names_of(settings, MODEL)
-    return [aws.permissions(settings, names, where), aws.removal(names, where)]
+    function = aws.of_function(settings, where)
+    return [aws.permissions(settings, names, where), *([function] if function else []), aws.removal(names, where)]
 
 
 def actions(documents: Iterable[dict[str, Any]]) -> set[str]:
@@ -117,17 +118,24 @@ class Trial:
     def printed(self, destroy: bool = False) -> list[dict[str, Any]]:
         """The documents that `iam-policy` prints for this account."""
         whole = documents(self.settings, aws.Where(self.account, self.box.region))
-        return whole if destroy else whole[:1]
+        return whole if destroy else whole[:-1]
 
     def stacks(self) -> dict[str, Any]:
         """The document for stacks, always whole: tests/integration/test_ground_permissions.py tries it."""
         return aws.stacks(self.settings, aws.Where(self.account, self.box.region), after_bootstrap=False)
 
     def allow(self, documents: list[dict[str, Any]], lacking: str = "") -> None:
-        """From now on the role may do this, and what stacks need but the action `lacking`, and nothing else."""
-        merged = {"Version": "2012-10-17", "Statement": [s for d in documents for s in d["Statement"]]}
-        for name, document in (("run", merged), ("stacks", without(self.stacks(), lacking))):
-            self.owner("iam").put_role_policy(RoleName=ROLE, PolicyName=name, PolicyDocument=json.dumps(document))
+        """From now on the role may do this, and what stacks need but the action `lacking`, and nothing else.
+
+        A policy for each document: together they are too long for inline ones.
+        """
+        iam = self.owner("iam")
+        for policy in iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy["PolicyArn"])
+            iam.delete_policy(PolicyArn=policy["PolicyArn"])
+        for number, document in enumerate((*documents, without(self.stacks(), lacking))):
+            made = iam.create_policy(PolicyName=f"{ROLE}-{number}", PolicyDocument=json.dumps(document))["Policy"]
+            iam.attach_role_policy(RoleName=ROLE, PolicyArn=made["Arn"])
 
     def do(self, step: str) -> Report:
         """One command, as the role."""

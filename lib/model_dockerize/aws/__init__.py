@@ -41,7 +41,7 @@ from model_dockerize.aws.jobs import Job, end_jobs, follow_jobs, log_of, send_jo
 from model_dockerize.aws.names import TAG, legal_name
 from model_dockerize.aws.one_job import SubmittedJob, submit_one
 from model_dockerize.aws.one_off import MOST_OVERRIDES, Ended, run_once
-from model_dockerize.aws.policy import permissions, stacks, trust, unbound
+from model_dockerize.aws.policy import of_function, permissions, stacks, trust, unbound
 from model_dockerize.aws.policy_removal import removal
 from model_dockerize.aws.registry_rules import check_findings, ensure_rules
 from model_dockerize.aws.rehearsal import TO_COME, Rehearsal, is_read, rehearse
@@ -142,6 +142,7 @@ __all__ = [
     "log_of",
     "login",
     "mark_proved",
+    "of_function",
     "others_queue",
     "permissions",
     "pinned",

@@ -17,11 +17,11 @@ from model_dockerize.aws.statement import allow as _allow
 from model_dockerize.settings import BatchSettings, Settings
 
 
-def permissions(settings: Settings, names: Names, where: Where, after_bootstrap: bool = False) -> dict[str, Any]:
-    """The policy document for what a run of `settings` calls directly. Stacks need `stacks`, `destroy` `removal`."""
-    bound = settings.aws.permissions_boundary
-    if after_bootstrap and not bound:
-        bound = where.arn("iam", f"policy/{BOUNDARY}", regional=False)
+def permissions(settings: Settings, names: Names, where: Where) -> dict[str, Any]:
+    """The policy document for what a run of `settings` calls directly.
+
+    Stacks need `stacks` besides, a function `of_function`, `destroy` `removal`.
+    """
     asking = _asking(settings)
     statements = [*([asking] if asking["Action"] else []), *_registry(settings, names, where)]
     if settings.service.deploy_service or settings.batch.create_job_def:
@@ -32,11 +32,19 @@ def permissions(settings: Settings, names: Names, where: Where, after_bootstrap:
             statements += _volume(settings, where)
     if settings.batch.create_job_def:
         statements += _batch(settings, names, where)
-        if settings.batch.update_function:
-            statements += _function(settings.batch, bound, where)
     if settings.service.deploy_service or settings.batch.job_queue:
         statements.append(_network(settings))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def of_function(settings: Settings, where: Where, after_bootstrap: bool = False) -> dict[str, Any] | None:
+    """The policy document for the function that sends jobs, and its role; None where none is asked for."""
+    if not (settings.batch.create_job_def and settings.batch.update_function):
+        return None
+    bound = settings.aws.permissions_boundary
+    if after_bootstrap and not bound:
+        bound = where.arn("iam", f"policy/{BOUNDARY}", regional=False)
+    return {"Version": "2012-10-17", "Statement": _function(settings.batch, bound, where)}
 
 
 def stacks(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
@@ -90,8 +98,6 @@ def trust(repository: str, repository_id: str, owner_id: str, where: Where) -> d
 def _asking(settings: Settings) -> Statement:
     """Reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
     actions = ["ecr:GetAuthorizationToken"] if settings.registry.push_to_ecr or _named_image(settings) else []
-    if settings.batch.update_function:
-        actions.append("logs:DescribeLogGroups")
     if settings.registry.scan_gate:
         actions += ["inspector2:ListCoverage", "inspector2:ListFindings"]  # whose findings ECR shows
     if settings.batch.create_job_def:
@@ -159,6 +165,7 @@ def _service(names: Names, where: Where) -> list[Statement]:
     name = f"{names.cluster}/{legal_name(names.service)}"
     cluster, service = where.arn("ecs", f"cluster/{names.cluster}"), where.arn("ecs", f"service/{name}")
     definitions = where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*")
+    # Which of them, the actions that make them say.
     made = {"StringEquals": {"ecs:CreateAction": ["CreateCluster", "CreateService", "RegisterTaskDefinition"]}}
     other_tags = {"ForAllValues:StringNotEquals": {"aws:TagKeys": TAG}}
     return [
@@ -176,7 +183,7 @@ def _service(names: Names, where: Where) -> list[Statement]:
             where.arn("ecs", f"service-revision/{name}/*"),
             definitions,
         ),
-        only_if(made, _allow("TagWhatIsMade", ("ecs:TagResource",), cluster, service, definitions)),
+        only_if(made, _allow("TagWhatIsMade", ("ecs:TagResource",))),
         only_if(other_tags, _allow("MarkRollouts", ("ecs:TagResource", "ecs:UntagResource"), service)),
     ]
 

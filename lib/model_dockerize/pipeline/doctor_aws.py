@@ -70,6 +70,8 @@ def _credentials(run: Run, stage: Progress) -> Said[aws.Aws]:
 def _permissions(run: Run, prepared: Prepared, account: aws.Aws) -> Said[None]:
     where = aws.Where(account.identity.account, account.identity.region, account.identity.partition)
     document = aws.permissions(run.settings, names_of(run.settings, prepared.program.name), where)
+    if function := aws.of_function(run.settings, where):
+        document["Statement"] += function["Statement"]
     answer = aws.simulate(account, document)
     if answer.reason:
         changing = sorted(
