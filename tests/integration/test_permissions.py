@@ -182,7 +182,6 @@ def test_whoever_makes_the_role_of_a_function_becomes_no_more_than_its_boundary(
         lambda: iam.attach_role_policy(RoleName=name, PolicyArn=administrator),
         lambda: iam.delete_role_permissions_boundary(RoleName=name),
         lambda: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=administrator),
-        lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust),
     )
     given = role.owner("sts").assume_role(RoleArn=f"arn:aws:iam::{role.account}:role/{name}", RoleSessionName="thief")[
         "Credentials"
