@@ -9,6 +9,7 @@ from typing import Any
 
 import docker
 import pytest
+from botocore.exceptions import ClientError
 
 from model_dockerize import sandbox
 from model_dockerize.aws import ecr
@@ -91,17 +92,33 @@ class World:
     def register(self, names: Names, tags: Any = OURS) -> str:
         """Another revision of the family, with what the model's stack made."""
         out = self.model(names).outputs
+        image, role = self.push(names.repository), out["ExecutionRole"]
+        eventually(lambda: self._is_known(role))
         definition = self.aws.ecs.register_task_definition(
             family=names.task_definition,
-            containerDefinitions=[self.container(names, self.push(names.repository))],  # type: ignore[list-item]
+            containerDefinitions=[self.container(names, image)],  # type: ignore[list-item]
             requiresCompatibilities=["FARGATE"],
             networkMode="awsvpc",
             cpu="256",
             memory="512",
-            executionRoleArn=out["ExecutionRole"],
+            executionRoleArn=role,
             tags=tags,
         )
         return str(definition["taskDefinition"]["taskDefinitionArn"])
+
+    def _is_known(self, role: str) -> bool:
+        """Whether a role, which may be new, can be passed on."""
+        container: Any = {"name": "c", "image": "i", "memory": 64}
+        try:
+            made = self.aws.ecs.register_task_definition(
+                family="probe", containerDefinitions=[container], executionRoleArn=role
+            )
+        except ClientError:
+            return False
+        arn = made["taskDefinition"]["taskDefinitionArn"]
+        self.aws.ecs.deregister_task_definition(taskDefinition=arn)
+        self.aws.ecs.delete_task_definitions(taskDefinitions=[arn])
+        return True
 
     def deploy(self, names: Names) -> str:
         """What a run makes of a model: the ARN of the service, whose task answers."""

@@ -209,7 +209,9 @@ def test_the_role_touches_nothing_that_is_not_ours(box: Sandbox, administrator: 
     iam = administrator.client("iam")
     iam.create_user(UserName="as-role")
     document = json.dumps(permissions.service_role_policy(WHERE))
-    iam.put_user_policy(UserName="as-role", PolicyName="p", PolicyDocument=document)
+    # Too long for an inline one of a user.
+    policy = iam.create_policy(PolicyName="as-role", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="as-role", PolicyArn=policy)
     key = iam.create_access_key(UserName="as-role")["AccessKey"]
     taken = signed_in(box, AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"])
     tag = [TAG]

@@ -2,17 +2,20 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import boto3
 import jwt
 import pytest
 from botocore.exceptions import ClientError
 
 from model_dockerize import sandbox
 from model_dockerize.aws import permissions
-from model_dockerize.aws.client import connect
+from model_dockerize.aws.client import TAG, connect
+from model_dockerize.aws.function.role import function_role_name
+from model_dockerize.aws.ground.permissions import boundary_policy
 from model_dockerize.aws.iam import Where
 from model_dockerize.errors import AwsAccessError
 from model_dockerize.pipeline.release import names_of
@@ -54,7 +57,7 @@ def test_the_printed_policy_suffices_for_a_whole_run_and_what_follows(box: Sandb
     role.asked()  # that was the account's owner
     came = {step: role.do(step) for step in ("run", "run again", "status", "logs", "submit")}
     asked = role.asked()
-    role.allow(role.printed(destroy=True)[1:])  # by itself
+    role.allow(role.printed(destroy=True)[-1:])  # by itself
     came["destroy"] = role.do("destroy")
     assert {step: report.failure for step, report in came.items() if report.failure} == {}
     assert {step: report.outcome for step, report in came.items()} == {
@@ -71,7 +74,7 @@ def test_the_printed_policy_suffices_for_a_whole_run_and_what_follows(box: Sandb
 
 def test_the_policy_for_destroy_takes_nothing_of_others(box: Sandbox) -> None:
     role = trial(box)
-    role.allow(role.printed(destroy=True)[1:])
+    role.allow(role.printed(destroy=True)[-1:])
     names = names_of(role.settings, MODEL)
     role.owner("ecr").create_repository(repositoryName=names.repository)
     role.owner("ecs").create_cluster(clusterName=names.cluster)
@@ -106,6 +109,91 @@ def test_the_policy_for_destroy_takes_nothing_of_others(box: Sandbox) -> None:
     for number, call in enumerate(calls):
         with pytest.raises(ClientError, match=r"AccessDenied|not authorized|UnauthorizedOperation"):
             print(number, call())
+
+
+def refused(*calls: Callable[[], object]) -> None:
+    for number, call in enumerate(calls):
+        with pytest.raises(ClientError, match=r"AccessDenied|not authorized|UnauthorizedOperation"):
+            print(number, call())
+
+
+def test_nobody_tags_what_others_made_and_then_deletes_it(box: Sandbox) -> None:
+    """With all three documents at once."""
+    role = trial(box)
+    role.allow(role.printed(destroy=True))
+    names, ecs = names_of(role.settings, MODEL), role.owner("ecs")
+    cluster = ecs.create_cluster(clusterName=names.cluster)["cluster"]["clusterArn"]
+    payroll = ecs.create_cluster(clusterName="payroll")["cluster"]["clusterArn"]
+    container = {"name": "c", "image": "i", "memory": 64}
+    definition = ecs.register_task_definition(family=names.task_definition, containerDefinitions=[container])
+    arn = definition["taskDefinition"]["taskDefinitionArn"]
+    service = ecs.create_service(
+        cluster=cluster, serviceName=names.service, taskDefinition=arn, desiredCount=0, launchType="EC2"
+    )["service"]["serviceArn"]
+    acting = connect(role.settings.aws, role.environment, Silent())
+    ours: Any = [{"key": TAG, "value": "cluster"}, {"key": "model-dockerize-stack", "value": "ground"}]
+    other: Any = [{"key": f"{TAG}:run", "value": "7"}]
+    acting.ecs.create_cluster(clusterName=names.cluster, tags=ours)  # which is there, and stays as it is
+    acting.ecs.tag_resource(resourceArn=service, tags=other)  # what runs are told apart by
+    acting.ecs.untag_resource(resourceArn=service, tagKeys=[f"{TAG}:run"])
+    refused(
+        *(
+            lambda thing=thing: acting.ecs.tag_resource(resourceArn=thing, tags=ours)  # type: ignore[misc]
+            for thing in (cluster, payroll, service, arn)
+        ),
+        lambda: acting.ecs.tag_resource(resourceArn=service, tags=[*other, *ours]),
+        lambda: acting.ecs.delete_cluster(cluster=cluster),
+        lambda: acting.ecs.delete_cluster(cluster=payroll),
+        lambda: acting.ecs.delete_service(cluster=cluster, service=service),
+        lambda: acting.ecs.delete_task_definitions(taskDefinitions=[arn]),
+    )
+
+
+def test_whoever_makes_the_role_of_a_function_becomes_no_more_than_its_boundary(box: Sandbox) -> None:
+    of_functions = CONFIGURATIONS["S3-triggered function"]
+
+    def bound(trial: Trial) -> Mapping[str, str]:
+        document = json.dumps(boundary_policy())
+        made = trial.owner("iam").create_policy(PolicyName="bound", PolicyDocument=document)["Policy"]
+        return {**of_functions.prepare(trial), "permissions_boundary": made["Arn"]}
+
+    role = Trial(box, replace(of_functions, prepare=bound))
+    role.allow(role.printed(destroy=True))
+    name = function_role_name("on-upload", box.region)
+    everybody = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{role.account}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [everybody]})
+    everything = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    )
+    administrator, iam = (
+        "arn:aws:iam::aws:policy/AdministratorAccess",
+        connect(role.settings.aws, role.environment, Silent()).iam,
+    )
+    limit = role.settings.aws.permissions_boundary
+    refused(
+        lambda: iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust),
+        lambda: iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, PermissionsBoundary=administrator),
+        lambda: iam.create_role(RoleName="another", AssumeRolePolicyDocument=trust, PermissionsBoundary=limit),
+    )
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, PermissionsBoundary=limit)
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=everything)
+    refused(
+        lambda: iam.attach_role_policy(RoleName=name, PolicyArn=administrator),
+        lambda: iam.delete_role_permissions_boundary(RoleName=name),
+        lambda: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=administrator),
+    )
+    given = role.owner("sts").assume_role(RoleArn=f"arn:aws:iam::{role.account}:role/{name}", RoleSessionName="thief")[
+        "Credentials"
+    ]
+    thief = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], box.region)
+    refused(
+        lambda: thief.client("iam", endpoint_url=box.endpoint_url).create_user(UserName="thief"),
+        lambda: thief.client("ec2", endpoint_url=box.endpoint_url).describe_vpcs(),
+    )
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from model_dockerize.sandbox.erase import erase_by_engine
 from model_dockerize.sandbox.record import CONTAINER_LABEL
 from tests.rig.homes import NewHome
 from tests.rig.sandbox_calls import ask_sandbox
+from tests.rig.settled import role_for
 from tests.rig.waiting import eventually
 
 BASE = "python:3.13-slim-trixie"
@@ -42,14 +43,6 @@ SERVER = (
 )
 #: What the test image adds to its base. Engine 20.10 knows no other changes in a commit.
 CHANGES = ["ENV PYTHONUNBUFFERED=1", "WORKDIR /srv", "EXPOSE 80", f"CMD {json.dumps(['python3', '-c', SERVER])}"]
-TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        ],
-    }
-)
 CHECK = "python3 -c \"import urllib.request; urllib.request.urlopen('http://127.0.0.1:80/', timeout=2)\""
 
 
@@ -145,7 +138,7 @@ class Cloud:
 
     @cached_property
     def role(self) -> str:
-        return str(self.iam.create_role(RoleName="tasks", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"])
+        return role_for(self.iam, self.client("lambda"), "tasks", "ecs-tasks")
 
     @cached_property
     def vpc(self) -> str:
@@ -549,7 +542,7 @@ def test_a_file_system_is_mounted_where_aws_lets_it_be(cloud: Cloud) -> None:
     tasks, files = cloud.group(80), cloud.group(None)
     assert "has an EFS mount target" in run("true")["stoppedReason"]
     target = cloud.efs.create_mount_target(FileSystemId=system, SubnetId=cloud.subnet, SecurityGroups=[files])
-    assert "Connection timed out" in run("true")["stoppedReason"]
+    eventually(lambda: "Connection timed out" in run("true")["stoppedReason"])  # once its name resolves
     rule = {"IpProtocol": "tcp", "FromPort": 2049, "ToPort": 2049, "UserIdGroupPairs": [{"GroupId": tasks}]}
     cloud.ec2.authorize_security_group_ingress(GroupId=files, IpPermissions=[rule])
     assert run("echo kept > /data/file")["containers"][0]["exitCode"] == 0

@@ -30,6 +30,7 @@ from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, Mount, 
 from tests.rig.homes import NewHome
 from tests.rig.processes import command_lines
 from tests.rig.sandbox_calls import signed
+from tests.rig.settled import wait_for_role
 from tests.rig.waiting import eventually
 
 BASE = "python:3.13-slim-trixie"
@@ -388,6 +389,7 @@ def a_role(box: Sandbox, name: str) -> str:
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(everything))
+    wait_for_role(client(box, "lambda"), arn)
     return str(arn)
 
 
@@ -640,6 +642,8 @@ def test_a_guest_of_a_file_system_does_not_get_out_of_it(box: Sandbox) -> None:
 
         return eventually(stopped)
 
+    # Its name resolves only after a while.
+    eventually(lambda: "Failed to resolve" not in run("true")["stoppedReason"])
     planted = run("mkdir /efs/in && ln -s / /efs/way-out && ln -s ../../.. /efs/in/up && touch /efs/in/kept")
     assert planted["containers"][0]["exitCode"] == 0, planted
     for path in ("/way-out", "/way-out/etc", "/in/up", "/in/../..", "/in/kept"):

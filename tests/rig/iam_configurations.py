@@ -210,9 +210,12 @@ CONFIGURATIONS: dict[str, Configuration] = {
     ),
 }
 _FALL_BACK = "without it the service as a whole is followed"
+_ENHANCED = "shows what enhanced scanning found, which is Amazon Inspector's"
 #: Actions that nothing fails without, and why they are in the policy all the same.
 EXPLAINED = {
     "ecr:StartImageScan": "scans an image that was pushed before scanning was on; others are scanned when pushed",
+    "inspector2:ListCoverage": f"{_ENHANCED}; with basic scanning nobody asks for it",
+    "inspector2:ListFindings": f"{_ENHANCED}; with basic scanning nobody asks for it",
     "batch:TerminateJob": "ends the jobs of a submit that is cancelled (on-cancel)",
     "ecs:StopTask": "ends the test from inside of the network where it takes too long",
     "elasticloadbalancing:DescribeRules": "finds where a load balancer answers; the policy for stacks may hold it too",

@@ -69,7 +69,12 @@ def without(document: dict[str, Any], action: str) -> dict[str, Any]:
 def documents(settings: Settings, where: Where) -> list[dict[str, Any]]:
     """What `iam-policy` prints for a run, and for `destroy` besides."""
     names = names_of(settings, MODEL)
-    return [permissions.run_policy(settings, names, where), permissions.destroy_policy(names, where)]
+    function = permissions.function_policy(settings, where)
+    return [
+        permissions.run_policy(settings, names, where),
+        *([function] if function else []),
+        permissions.destroy_policy(names, where),
+    ]
 
 
 def actions(documents: Iterable[dict[str, Any]]) -> set[str]:
@@ -119,17 +124,24 @@ class Trial:
     def printed(self, destroy: bool = False) -> list[dict[str, Any]]:
         """The documents that `iam-policy` prints for this account."""
         whole = documents(self.settings, Where(self.account, self.box.region))
-        return whole if destroy else whole[:1]
+        return whole if destroy else whole[:-1]
 
     def stacks(self) -> dict[str, Any]:
         """The document for stacks, always whole: tests/integration/test_ground_permissions.py tries it."""
         return permissions.stack_policy(self.settings, Where(self.account, self.box.region), after_bootstrap=False)
 
     def allow(self, documents: list[dict[str, Any]], lacking: str = "") -> None:
-        """Let the role do only this, and what stacks need but the action `lacking`."""
-        merged = {"Version": "2012-10-17", "Statement": [s for d in documents for s in d["Statement"]]}
-        for name, document in (("run", merged), ("stacks", without(self.stacks(), lacking))):
-            self.owner("iam").put_role_policy(RoleName=ROLE, PolicyName=name, PolicyDocument=json.dumps(document))
+        """Let the role do only this, and what stacks need but the action `lacking`.
+
+        A policy for each document: together they are too long for inline ones.
+        """
+        iam = self.owner("iam")
+        for policy in iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy["PolicyArn"])
+            iam.delete_policy(PolicyArn=policy["PolicyArn"])
+        for number, document in enumerate((*documents, without(self.stacks(), lacking))):
+            made = iam.create_policy(PolicyName=f"{ROLE}-{number}", PolicyDocument=json.dumps(document))["Policy"]
+            iam.attach_role_policy(RoleName=ROLE, PolicyArn=made["Arn"])
 
     def do(self, step: str) -> Report:
         """Run one command as the role."""

@@ -71,6 +71,8 @@ def _credentials(run: Run, stage: Progress) -> Said[Aws]:
 def _permissions(run: Run, prepared: Prepared, account: Aws) -> Said[None]:
     where = Where(account.identity.account, account.identity.region, account.identity.partition)
     document = permissions.run_policy(run.settings, names_of(run.settings, prepared.program.name), where)
+    if function := permissions.function_policy(run.settings, where):
+        document["Statement"] += function["Statement"]
     answer = preflight.simulate(account, document)
     if answer.reason:
         changing = sorted({a for s in document["Statement"] for a in s["Action"] if not is_read(a.partition(":")[2])})

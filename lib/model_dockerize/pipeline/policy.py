@@ -9,9 +9,12 @@ from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import Run
 from model_dockerize.pipeline.release import names_of
 
+#: Characters of a managed policy. Source: IAM user guide, "IAM and AWS STS quotas". A role takes 10,240 inline.
+_MANAGED = 6144
+
 
 def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
-    """Four documents: for a run, for its stacks, for `destroy`, and who may assume the role (whose workflow).
+    """A document each for a run, its function, its stacks and `destroy`, and who may assume the role (whose workflow).
 
     After `bootstrap`, stacks are made by the role that it made, and whoever runs needs no more than to say so.
     """
@@ -20,8 +23,10 @@ def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
         model = make.inspect(run, stage).program.name
         where = Where.of(settings.aws.aws_account_id or "ACCOUNT", settings.aws.aws_region or "*")
         names = names_of(settings, model)
+        function = permissions.function_policy(settings, where, after_bootstrap)
         policies = {
-            "policy": permissions.run_policy(settings, names, where, after_bootstrap),
+            "policy": permissions.run_policy(settings, names, where),
+            **({"policy-for-function": function} if function else {}),
             "policy-for-stacks": permissions.stack_policy(settings, where, after_bootstrap),
             "policy-for-destroy": permissions.destroy_policy(names, where),
         }
@@ -35,6 +40,11 @@ def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
                 "an administrator run model-dockerize bootstrap once, then print them with --after-bootstrap; or name "
                 "a policy that bounds every role (permissions-boundary)."
             )
+        for name, document in policies.items():
+            if (size := len(json.dumps(document, separators=(",", ":")))) > _MANAGED:
+                stage.warning(
+                    f"{name} has {size} characters, of {_MANAGED} in a managed policy: give it to a role inline."
+                )
     trust = permissions.trust_policy(
         known.get("GITHUB_REPOSITORY", "OWNER/REPO"),
         known.get("GITHUB_REPOSITORY_ID", "REPO-ID"),

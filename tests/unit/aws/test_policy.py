@@ -9,15 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_dockerize import pipeline
 from model_dockerize.aws import batch, ecr, ground
 from model_dockerize.aws.function import ensure_function
 from model_dockerize.aws.ground.permissions import service_role_policy
 from model_dockerize.aws.iam.statement import Where
-from model_dockerize.aws.permissions import run_policy, stack_policy, trust_policy, unbound
+from model_dockerize.aws.permissions import (
+    destroy_policy,
+    function_policy,
+    run_policy,
+    stack_policy,
+    trust_policy,
+    unbound,
+)
 from model_dockerize.errors import InputError
+from model_dockerize.pipeline.release import names_of
+from model_dockerize.report import Recorder
 from model_dockerize.settings import Given, Settings, to_settings
+from tests.rig.deployer import Quiet
 from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED
-from tests.rig.permissions import ROOT, documents, read_swept, summary
+from tests.rig.judges import policies
+from tests.rig.permissions import FOLDER, ROOT, documents, read_swept, summary
+from tests.rig.permissions import configured as swept
 
 from .conftest import NAMES, Account
 from .test_plan import everything
@@ -32,6 +45,13 @@ def configured(**inputs: str) -> Settings:
 
 def actions(*documents: dict[str, Any]) -> set[str]:
     return {a for d in documents for statement in d["Statement"] for a in statement["Action"]}
+
+
+def function_of(settings: Settings, after_bootstrap: bool = False) -> dict[str, Any]:
+    """The document for the function, which is asked for."""
+    document = function_policy(settings, WHERE, after_bootstrap)
+    assert document
+    return document
 
 
 def called(calls: Iterable[str]) -> set[str]:
@@ -67,7 +87,7 @@ def test_every_call_of_a_run_is_allowed(account: Account) -> None:
     settings = configured(job_queue="q", immutable_tags="true", scan="true", **own, **FUNCTION)
     use(account, settings)
     use(account, settings)
-    assert called(account.calls) - actions(run_policy(settings, NAMES, WHERE)) == set()
+    assert called(account.calls) - actions(run_policy(settings, NAMES, WHERE), function_of(settings)) == set()
 
 
 def test_what_is_not_asked_for_is_not_allowed() -> None:
@@ -85,6 +105,31 @@ def test_what_is_not_asked_for_is_not_allowed() -> None:
     }
     definition_alone = actions(run_policy(configured(deploy_service="false", cache="none"), NAMES, WHERE))
     assert not {"logs:GetLogEvents", "ecr:GetDownloadUrlForLayer"} & definition_alone
+
+
+_SECRET = "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:iris-AbCdEf"
+#: Whatever can be asked for at once.
+ALL = {
+    **{"job_queue": "models", "load_balancer": "true", "max_count": "3", "assign_public_ip": "false", "volume": "data"},
+    **{"secrets": f"K={_SECRET}", "queue_url": _SECRET, "scan": "true", "scan_gate": "HIGH", "immutable_tags": "true"},
+    **{"cpu": "1024", "memory": "2048", "compute_type": "EC2", "service_role": "AWSBatchServiceRole", **FUNCTION},
+}
+
+
+@pytest.mark.parametrize("boundary", ["", "arn:aws-us-gov:iam::123456789012:policy/of-all-roles-of-this-account"])
+@pytest.mark.parametrize("model", ["iris", "churn/production/customer-lifetime-value-prediction-v2"])
+def test_what_can_be_asked_for_at_once_fits_too(model: str, boundary: str) -> None:
+    settings = configured(**ALL, **({"permissions_boundary": boundary} if boundary else {}))
+    there, names = Where.of("123456789012", "us-gov-west-1"), names_of(settings, model)
+    function = function_policy(settings, there)
+    assert function
+    for document in (
+        run_policy(settings, names, there),
+        function,
+        destroy_policy(names, there),
+        *(stack_policy(settings, there, after_bootstrap) for after_bootstrap in (False, True)),
+    ):
+        assert policies.findings(document, "aws-us-gov") == []
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)
@@ -186,7 +231,8 @@ BOUND = "arn:aws:iam::123456789012:policy/bound"
 def test_no_role_is_made_without_the_boundary_where_there_is_one(after_bootstrap: bool) -> None:
     given = configured(permissions_boundary=BOUND, job_queue="q", **FUNCTION)
     for document in (
-        run_policy(given, NAMES, WHERE, after_bootstrap),
+        run_policy(given, NAMES, WHERE),
+        function_of(given, after_bootstrap),
         stack_policy(given, WHERE, after_bootstrap),
         service_role_policy(WHERE, BOUND),
     ):
@@ -198,13 +244,48 @@ def test_no_role_is_made_without_the_boundary_where_there_is_one(after_bootstrap
 
 def test_by_what_somebody_could_become_administrator_is_told() -> None:
     given = configured(job_queue="q", **FUNCTION)
-    assert unbound(run_policy(given, NAMES, WHERE)) == ("MakeFunctionRole",)
+    assert unbound(function_of(given)) == ("MakeFunctionRole",)
     assert unbound(stack_policy(given, WHERE, after_bootstrap=False)) == ("BoundRoles", "BoundInstanceRole")
     assert unbound(run_policy(configured(job_queue="q"), NAMES, WHERE)) == ()
     bound = configured(job_queue="q", permissions_boundary=BOUND, **FUNCTION)
     for settings, after_bootstrap in ((bound, False), (given, True)):
-        assert unbound(run_policy(settings, NAMES, WHERE, after_bootstrap)) == ()
+        assert unbound(function_of(settings, after_bootstrap)) == ()
         assert unbound(stack_policy(settings, WHERE, after_bootstrap)) == ()
+
+
+class Heard(Quiet):
+    """A display that remembers the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings = list[str]()
+
+    def line(self, stage: str, level: str, text: str, file: Any = None, line: int | None = None) -> None:
+        if level == "warning":
+            self.warnings.append(text)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "after_bootstrap", "named"),
+    [
+        ({"job_queue": "q", **FUNCTION}, False, "policy-for-function: MakeFunctionRole; policy-for-stacks: BoundRoles"),
+        ({}, False, "(policy-for-stacks: BoundRoles, BoundInstanceRole)"),
+        ({"permissions_boundary": "arn:aws-cn:iam::123456789012:policy/bound"}, False, ""),
+        ({"job_queue": "q", **FUNCTION}, True, ""),
+    ],
+)
+def test_whoever_asks_for_documents_is_told_what_they_are_worth_and_gets_those_of_the_region(
+    inputs: dict[str, str], after_bootstrap: bool, named: str
+) -> None:
+    settings = swept(FOLDER, aws_region="cn-north-1", aws_account_id="123456789012", **inputs)
+    printed, display = list[str](), Heard()
+    pipeline.iam_policy(settings, {}, Recorder(display), printed.append, after_bootstrap)
+    assert [named in warning for warning in display.warnings] == ([True] if named else [])
+    documents = json.loads(printed[0])
+    function = {"policy-for-function"} if "update_function" in inputs else set()
+    assert set(documents) == {"policy", "policy-for-stacks", "policy-for-destroy", "trust"} | function
+    assert "arn:aws:" not in printed[0]
+    for name in set(documents) - {"trust"}:
+        assert policies.findings(documents[name], "aws-cn") == []
 
 
 def test_our_tag_is_put_only_on_what_is_made() -> None:
@@ -223,7 +304,7 @@ def test_after_bootstrap_only_functions_need_a_role_made_and_that_within_its_bou
     given = configured(job_queue="q", **FUNCTION)
     makes = [
         statement
-        for document in (run_policy(given, NAMES, WHERE, after_bootstrap=True), stack_policy(given, WHERE, True))
+        for document in (run_policy(given, NAMES, WHERE), function_of(given, True), stack_policy(given, WHERE, True))
         for statement in document["Statement"]
         if "iam:CreateRole" in statement["Action"]
     ]

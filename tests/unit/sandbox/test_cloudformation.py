@@ -8,6 +8,7 @@ import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from model_dockerize.sandbox.server.cloudformation import load_balancing, network, stack_rules
+from model_dockerize.sandbox.server.cloudformation.conditions import with_joins
 from model_dockerize.sandbox.server.cloudformation.file_system import access_point_parameters
 from model_dockerize.sandbox.server.cloudformation.resource import InvalidPropertyError
 from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
@@ -260,3 +261,16 @@ def test_connections_follow_the_first_rule_and_its_weights() -> None:
 
 
 LOAD_BALANCERS: dict[str, list[str]] = {"blue": ["lb"], "green": ["lb"], "lone": []}
+
+
+@pytest.mark.parametrize(
+    ("secrets", "told"),
+    [("", ""), ("arn:a", "arn:a"), ("arn:a,arn:b", "arn:a+arn:b")],
+)
+def test_conditions_may_join_a_list(secrets: str, told: str) -> None:
+    joined = {"Fn::Join": ["+", {"Ref": "Secrets"}]}
+    template = {"Conditions": {"Has": {"Fn::Not": [{"Fn::Equals": [joined, ""]}]}}, "Resources": {}}
+    read = with_joins(template, {"Secrets": {"Value": secrets}})
+    assert read["Conditions"] == {"Has": {"Fn::Not": [{"Fn::Equals": [told, ""]}]}}
+    of_texts = {"Conditions": {"Is": {"Fn::Equals": [{"Fn::Join": ["-", ["a", {"Ref": "Secrets"}]]}, "a-b"]}}}
+    assert with_joins(of_texts, {"Secrets": {"Value": "b"}})["Conditions"] == {"Is": {"Fn::Equals": ["a-b", "a-b"]}}

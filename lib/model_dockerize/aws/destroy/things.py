@@ -103,7 +103,7 @@ class Deployment:
             yield Thing("stack", held.stack.name, partial(_end_stack, self.aws, held, progress), held.ids)
 
     def _task_definitions(self) -> Iterator[Thing]:
-        """Yield those of the service's family, and of the one that is named; a killed run may have left inactive ones."""
+        """Yield those of the service's family, and of the named one; a killed run may have left inactive ones."""
         families = [legal_name(self.names.task_definition)] if self.names.task_definition else []
         if self.service:
             families.append(last(self.service["taskDefinition"]).partition(":")[0])

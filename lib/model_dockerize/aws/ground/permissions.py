@@ -54,13 +54,22 @@ def _ground(bound: dict[str, Any], where: Where) -> tuple[Statement, ...]:
                 "logs:GetDataProtectionPolicy",
             ),
         ),
-        *_network(),
-        only_if(bound, allow("BoundRoles", ("iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"), roles)),
+        *_things(),
+        only_if(
+            bound,
+            allow(
+                "BoundRoles",
+                (
+                    *("iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"),
+                    *(("iam:PutRolePermissionsBoundary",) if bound else ()),
+                ),
+                roles,
+            ),
+        ),
         only_if(
             {**bound, "ArnLike": {"iam:PolicyARN": f"arn:{where.partition}:iam::aws:policy/service-role/{_INSTANCES}"}},
             allow("BoundInstanceRole", ("iam:AttachRolePolicy", "iam:DetachRolePolicy"), roles),
         ),
-        *((only_if(bound, allow("Bound", ("iam:PutRolePermissionsBoundary",), roles)),) if bound else ()),
         allow(
             "Roles",
             (
@@ -87,8 +96,6 @@ def _ground(bound: dict[str, Any], where: Where) -> tuple[Statement, ...]:
                 where.arn("iam", "role/aws-service-role/*", regional=False),
             ),
         ),
-        allow("Clusters", ("ecs:CreateCluster",)),
-        only_if({"StringLike": {"ecs:CreateAction": "*"}}, allow("TagClusters", ("ecs:TagResource",))),
         allow(
             "Logs",
             tuple(
@@ -100,8 +107,6 @@ def _ground(bound: dict[str, Any], where: Where) -> tuple[Statement, ...]:
             ),
             where.arn("logs", "log-group:/model-dockerize/*"),
         ),
-        *_volumes(),
-        *_balancers(),
     )
 
 
@@ -175,60 +180,55 @@ def boundary_policy() -> dict[str, Any]:
 _INSTANCES = "AmazonEC2ContainerServiceforEC2Role"
 
 
-def _network() -> tuple[Statement, ...]:
-    made = ("InternetGateway", "NatGateway", "RouteTable", "SecurityGroup", "Subnet", "Vpc", "VpcEndpoint")
-    gone = ("InternetGateway", "NatGateway", "Route", "RouteTable", "SecurityGroup", "Subnet", "Vpc", "VpcEndpoints")
-    changes = (
+#: What a stack makes: AWS knows no resource yet. A file system that was given bears no tag of ours.
+_MADE = (
+    *("ec2:AllocateAddress", "ec2:CreateInternetGateway", "ec2:CreateNatGateway", "ec2:CreateRouteTable"),
+    *("ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateVpc", "ec2:CreateVpcEndpoint", "ecs:CreateCluster"),
+    *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),  # of mount targets
+    *("elasticfilesystem:CreateAccessPoint", "elasticfilesystem:CreateFileSystem"),
+    *(f"elasticloadbalancing:Create{thing}" for thing in ("Listener", "LoadBalancer", "Rule", "TargetGroup")),
+)
+#: What tags it, by service: allowed only while it is made.
+_TAGGING = {
+    "ec2": "CreateTags",
+    "ecs": "TagResource",
+    "elasticfilesystem": "TagResource",
+    "elasticloadbalancing": "AddTags",
+}
+#: What changes and removes it, by service: allowed only where our tag is.
+_CHANGED = {
+    "ec2": (
         *("AssociateRouteTable", "AttachInternetGateway", "CreateRoute", "CreateTags", "DeleteTags"),
         *("AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "DetachInternetGateway"),
         *("DisassociateAddress", "DisassociateRouteTable", "ModifySubnetAttribute", "ModifyVpcAttribute"),
         *("ModifyVpcEndpoint", "ReleaseAddress", "ReplaceRoute", "RevokeSecurityGroupEgress"),
-        "RevokeSecurityGroupIngress",
-    )
-    interfaces = ("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface")  # of mount targets
-    return (
-        allow("Make", ("ec2:AllocateAddress", *(f"ec2:Create{thing}" for thing in made), *interfaces)),
-        only_if({"StringLike": {"ec2:CreateAction": "*"}}, allow("TagWhatIsMade", ("ec2:CreateTags",))),
-        only_if(
-            _OURS,
-            allow(
-                "Change",
-                (
-                    *(f"ec2:{verb}" for verb in changes),
-                    *(f"ec2:Delete{thing}" for thing in gone),
-                    *(f"ecs:{verb}" for verb in ("DeleteCluster", "TagResource", "UntagResource")),
-                ),
-            ),
-        ),
-    )
-
-
-def _volumes() -> tuple[Statement, ...]:
-    prefix = "elasticfilesystem"
-    changes = (
+        *("RevokeSecurityGroupIngress", "DeleteInternetGateway", "DeleteNatGateway", "DeleteRoute"),
+        *("DeleteRouteTable", "DeleteSecurityGroup", "DeleteSubnet", "DeleteVpc", "DeleteVpcEndpoints"),
+    ),
+    "ecs": ("DeleteCluster", "TagResource", "UntagResource"),
+    "elasticfilesystem": (
         *("CreateMountTarget", "DeleteAccessPoint", "DeleteFileSystem", "DeleteMountTarget"),
         *("ModifyMountTargetSecurityGroups", "TagResource", "UntagResource", "UpdateFileSystem"),
-    )
-    return (
-        # A file system that was given bears no tag of ours.
-        allow("MakeVolumes", (f"{prefix}:CreateAccessPoint", f"{prefix}:CreateFileSystem")),
-        only_if({"StringLike": {f"{prefix}:CreateAction": "*"}}, allow("TagVolumes", (f"{prefix}:TagResource",))),
-        only_if(_OURS, allow("ChangeVolumes", tuple(f"{prefix}:{verb}" for verb in changes))),
-    )
-
-
-def _balancers() -> tuple[Statement, ...]:
-    prefix = "elasticloadbalancing"
-    changes = (
+    ),
+    "elasticloadbalancing": (
         *("AddTags", "DeleteListener", "DeleteLoadBalancer", "DeleteRule", "DeleteTargetGroup", "ModifyListener"),
         *("ModifyRule", "ModifyTargetGroup", "ModifyTargetGroupAttributes", "RemoveTags", "SetRulePriorities"),
         *("SetSecurityGroups", "SetSubnets"),
-    )
-    made = ("Listener", "LoadBalancer", "Rule", "TargetGroup")
+    ),
+}
+
+
+def _things() -> tuple[Statement, ...]:
+    """Network, cluster, volumes and load balancers: made and tagged, and where our tag is, changed and removed."""
     return (
-        allow("MakeBalancers", tuple(f"{prefix}:Create{thing}" for thing in made)),
-        only_if({"StringLike": {f"{prefix}:CreateAction": "*"}}, allow("TagBalancers", (f"{prefix}:AddTags",))),
-        only_if(_OURS, allow("ChangeBalancers", tuple(f"{prefix}:{verb}" for verb in changes))),
+        allow("Make", _MADE),
+        *(
+            only_if({"StringLike": {f"{service}:CreateAction": "*"}}, allow(f"Tag{number}", (f"{service}:{action}",)))
+            for number, (service, action) in enumerate(_TAGGING.items(), 1)
+        ),
+        only_if(
+            _OURS, allow("Change", tuple(f"{service}:{verb}" for service, verbs in _CHANGED.items() for verb in verbs))
+        ),
     )
 
 

@@ -16,11 +16,11 @@ from model_dockerize.aws.permissions.traffic import traffic
 from model_dockerize.settings import BatchSettings, Settings
 
 
-def run_policy(settings: Settings, names: Names, where: Where, after_bootstrap: bool = False) -> dict[str, Any]:
-    """Return what a run of `settings` calls directly. Stacks take `stack_policy`, `destroy` takes `destroy_policy`."""
-    bound = settings.aws.permissions_boundary
-    if after_bootstrap and not bound:
-        bound = where.arn("iam", f"policy/{BOUNDARY}", regional=False)
+def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]:
+    """Return what a run of `settings` calls directly.
+
+    Stacks need `stack_policy` besides, a function `function_policy`, `destroy` `destroy_policy`.
+    """
     asking = _asking(settings)
     statements = [*([asking] if asking["Action"] else []), *_registry(settings, names, where)]
     if settings.service.deploy_service or settings.batch.create_job_def:
@@ -31,11 +31,19 @@ def run_policy(settings: Settings, names: Names, where: Where, after_bootstrap: 
             statements += _volume(settings, where)
     if settings.batch.create_job_def:
         statements += _batch(settings, names, where)
-        if settings.batch.update_function:
-            statements += _function(settings.batch, bound, where)
     if settings.service.deploy_service or settings.batch.job_queue:
         statements.append(_network(settings))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def function_policy(settings: Settings, where: Where, after_bootstrap: bool = False) -> dict[str, Any] | None:
+    """Return what the function that sends jobs needs, and its role; None where none is asked for."""
+    if not (settings.batch.create_job_def and settings.batch.update_function):
+        return None
+    bound = settings.aws.permissions_boundary
+    if after_bootstrap and not bound:
+        bound = where.arn("iam", f"policy/{BOUNDARY}", regional=False)
+    return {"Version": "2012-10-17", "Statement": _function(settings.batch, bound, where)}
 
 
 def stack_policy(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
@@ -89,8 +97,6 @@ def trust_policy(repository: str, repository_id: str, owner_id: str, where: Wher
 def _asking(settings: Settings) -> Statement:
     """Reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
     actions = ["ecr:GetAuthorizationToken"] if settings.registry.push_to_ecr or _named_image(settings) else []
-    if settings.batch.update_function:
-        actions.append("logs:DescribeLogGroups")
     if settings.registry.scan_gate:
         actions += ["inspector2:ListCoverage", "inspector2:ListFindings"]  # whose findings ECR shows
     if settings.batch.create_job_def:
@@ -158,6 +164,7 @@ def _service(names: Names, where: Where) -> list[Statement]:
     name = f"{names.cluster}/{legal_name(names.service)}"
     cluster, service = where.arn("ecs", f"cluster/{names.cluster}"), where.arn("ecs", f"service/{name}")
     definitions = where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*")
+    # Which of them, the actions that make them say.
     made = {"StringEquals": {"ecs:CreateAction": ["CreateCluster", "CreateService", "RegisterTaskDefinition"]}}
     other_tags = {"ForAllValues:StringNotEquals": {"aws:TagKeys": TAG}}
     return [
@@ -175,7 +182,7 @@ def _service(names: Names, where: Where) -> list[Statement]:
             where.arn("ecs", f"service-revision/{name}/*"),
             definitions,
         ),
-        only_if(made, _allow("TagWhatIsMade", ("ecs:TagResource",), cluster, service, definitions)),
+        only_if(made, _allow("TagWhatIsMade", ("ecs:TagResource",))),
         only_if(other_tags, _allow("MarkRollouts", ("ecs:TagResource", "ecs:UntagResource"), service)),
     ]
 

@@ -158,14 +158,16 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_stacks": "stacks by name",
     },
     "services.cloudformation.changesets": {
+        "_evaluate_conditions": "wrapped: the same",
         "_find_change_set": "the role that a change set was given",
         "_resolve_props_for_diff": "wrapped: it counts resources whose condition is false",
     },
     "services.cloudformation.engine": {
-        "_evaluate_conditions": "which conditions are true",
+        "_evaluate_conditions": "wrapped: conditions may join a list",
         "_intrinsic_references": "the parameters that outputs use",
     },
     "services.cloudformation.handlers": {
+        "_evaluate_conditions": "wrapped: the same",
         "_ACTION_HANDLERS": "wrapped in part: what AWS refuses by a stack's state and for its exports",
         "_error": "a refusal",
         "_imported_export_names": "what a stack imports",
@@ -179,6 +181,7 @@ PRIVATE_NAMES: dict[str, dict[str, str]] = {
         "_physical_name": "the name of what was given none",
     },
     "services.cloudformation.stacks": {
+        "_evaluate_conditions": "wrapped: the same",
         "_add_event": "wrapped: an update has events of what it changes",
         "_resolve_stack_outputs": "wrapped: an export that is imported stays as it is",
         "_runs_on_worker_thread": "wrapped: ours call this process and must not block it",

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from model_dockerize.sandbox.server.access import Access
 from model_dockerize.sandbox.server.cloudformation import stack_rules
 from model_dockerize.sandbox.server.cloudformation.callers import Callers
+from model_dockerize.sandbox.server.cloudformation.conditions import with_joins
 from model_dockerize.sandbox.server.cloudformation.resource import Properties, Resource
 from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
 from model_dockerize.sandbox.server.cloudformation.update_events import UpdateEvents
@@ -68,6 +69,8 @@ class CloudFormation:
         # Ours call this very process: never on its loop.
         self._replace(self._stacks, "_runs_on_worker_thread", lambda plain, kind: kind in RESOURCE_TYPES or plain(kind))
         self._stacks._add_event = self._events.add  # type: ignore[attr-defined]
+        for module in (self._engine, self._changesets, self._handlers, self._stacks):
+            self._replace(module, "_evaluate_conditions", lambda plain, t, params: plain(with_joins(t, params), params))
         self._replace(self._changesets, "_resolve_props_for_diff", self._without_false_conditions)
         self._replace(self._stacks, "_resolve_stack_outputs", self._with_checked_exports)
         actions: dict[str, Handler] = self._handlers._ACTION_HANDLERS
