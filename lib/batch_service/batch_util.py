@@ -10,13 +10,14 @@ import boto3
 from model_dockerize import aws
 from model_dockerize.errors import AwsError, InputError
 from model_dockerize.library import account_of, stage
-from model_dockerize.settings import BatchFile, read_section
+from model_dockerize.settings import BatchFile, read_batch_file, read_section
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
 _LOGGER = "batch_service"
 _VCPUS, _MEMORY = 1, 2048  # of a job definition that says nothing
+_MAX_VCPUS = 128
 _RETRY_SECONDS = 5.0
 
 
@@ -38,7 +39,7 @@ class Batch:
         """Ask nobody anything yet.
 
         Args:
-            client: a boto3 client of Batch; None: one as for every AWS tool.
+            client: a boto3 client of Batch; None: one as for every AWS tool, in the file's region.
             config_file: BatchConfig.yml. It wins over the dictionaries.
             comp_env_dict: keys and values of the file's section comp_env.
             job_queue_dict: the same of job_queue.
@@ -46,13 +47,13 @@ class Batch:
             job_dict: the same of job.
 
         Raises:
-            InputError: boto3 is told no region.
+            InputError: without a client, the file is wrong, or nothing names a region.
         """
         sections = {"comp_env": comp_env_dict, "job_queue": job_queue_dict, "job_def": job_def_dict, "job": job_dict}
         self._source: Path | Mapping[str, Any] = (
             Path(config_file) if config_file else {name: dict(values) for name, values in sections.items() if values}
         )
-        self._account = account_of("batch", client or _own_client(), _LOGGER)
+        self._account = account_of("batch", client or _own_client(self._source), _LOGGER)
 
     def create_compute_environment(self) -> dict[str, str]:
         """Make the environment: managed, of EC2 instances that AWS chooses, none when idle. One of ours is updated.
@@ -70,7 +71,7 @@ class Batch:
             "type": "EC2",
             "allocationStrategy": "BEST_FIT_PROGRESSIVE",  # with which an environment can be changed in place
             "minvCpus": 0,
-            "maxvCpus": written.max_vcpus,
+            "maxvCpus": written.max_vcpus or _MAX_VCPUS,
             "instanceTypes": ["optimal"],
             "subnets": sorted(written.subnets),
             "securityGroupIds": sorted(written.security_group_ids),
@@ -188,6 +189,7 @@ class Batch:
         return read_section(self._source, section, given)
 
 
-def _own_client() -> "BatchClient":
+def _own_client(source: Path | Mapping[str, Any]) -> "BatchClient":
+    region = read_batch_file(source, {"client": ()}).region if isinstance(source, Path) else ""
     with aws.translate("sign in to AWS"):
-        return boto3.client("batch")
+        return boto3.client("batch", region_name=region or None)
