@@ -190,6 +190,9 @@ class Batch:
 
 
 def _own_client(source: Path | Mapping[str, Any]) -> "BatchClient":
-    region = read_batch_file(source, {"client": ()}).region if isinstance(source, Path) else ""
+    named = read_batch_file(source, {"client": ()}).region if isinstance(source, Path) else ""
     with aws.translate("sign in to AWS"):
-        return boto3.client("batch", region_name=region or None)
+        region = named or boto3.Session().region_name
+        if not region:
+            raise InputError("No AWS region is given.", "Hand over a client, or set AWS_DEFAULT_REGION.")
+        return boto3.client("batch", region_name=region)
