@@ -16,13 +16,14 @@ from model_dockerize.aws.client.names import TAG
 from model_dockerize.errors import AwsError, InputError
 from model_dockerize.library import account_of, stage
 from model_dockerize.pipeline.environment import ensure_queue
-from model_dockerize.settings import BatchFile, read_section
+from model_dockerize.settings import BatchFile, read_batch_file, read_section
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
 _LOGGER = "batch_service"
 _VCPUS, _MEMORY = 1, 2048  # of a job definition that says nothing
+_MAX_VCPUS = 128
 _RETRY_SECONDS = 5.0
 
 
@@ -44,7 +45,7 @@ class Batch:
         """Ask nobody anything yet.
 
         Args:
-            client: a boto3 client of Batch; None: one as for every AWS tool.
+            client: a boto3 client of Batch; None: one as for every AWS tool, in the file's region.
             config_file: BatchConfig.yml. It wins over the dictionaries.
             comp_env_dict: keys and values of the file's section comp_env.
             job_queue_dict: the same of job_queue.
@@ -52,13 +53,13 @@ class Batch:
             job_dict: the same of job.
 
         Raises:
-            InputError: boto3 is told no region.
+            InputError: without a client, the file is wrong, or nothing names a region.
         """
         sections = {"comp_env": comp_env_dict, "job_queue": job_queue_dict, "job_def": job_def_dict, "job": job_dict}
         self._source: Path | Mapping[str, Any] = (
             Path(config_file) if config_file else {name: dict(values) for name, values in sections.items() if values}
         )
-        self._account = account_of("batch", client or _own_client(), _LOGGER)
+        self._account = account_of("batch", client or _own_client(self._source), _LOGGER)
 
     def create_compute_environment(self) -> dict[str, str]:
         """Make the environment: managed, of EC2 instances that AWS chooses, none when idle. One of ours is updated.
@@ -193,6 +194,10 @@ class Batch:
         return read_section(self._source, section, given)
 
 
-def _own_client() -> "BatchClient":
+def _own_client(source: Path | Mapping[str, Any]) -> "BatchClient":
+    named = read_batch_file(source, {"client": ()}).region if isinstance(source, Path) else ""
     with translate("sign in to AWS"):
-        return boto3.client("batch")
+        region = named or boto3.Session().region_name
+        if not region:
+            raise InputError("No AWS region is given.", "Hand over a client, or set AWS_DEFAULT_REGION.")
+        return boto3.client("batch", region_name=region)

@@ -9,6 +9,7 @@ from model_dockerize.inside import OutsideError, read_text
 
 _SECTION = re.compile(r"\s*\[\s*(?P<name>[^\]]*?)\s*\]")
 _URL = re.compile(r"\s*url\s*=\s*(?P<url>\S+)\s*", re.IGNORECASE)
+_LONGEST = 2000  # characters of a line that is looked at
 _HOST, _PATH = r"(?P<host>\w[\w.-]*)", r"/*(?P<path>\S+?)(?:\.git)?/*"
 #: `https://host:443/path`, and `user@host:path`. What stands before an @ may be a token.
 _PLACES = (
@@ -43,7 +44,7 @@ def _of_git(root: Path) -> str:
     except (OSError, OutsideError):
         return ""
     section = ""
-    for line in lines:
+    for line in (line for line in lines if len(line) < _LONGEST):
         if heading := _SECTION.match(line):
             section = heading["name"]
         elif section == 'remote "origin"' and (found := _URL.fullmatch(line)):

@@ -173,6 +173,17 @@ def test_the_file_wins_over_the_dictionaries(account: Account, place: dict[str, 
     assert [request["computeResources"] for request in asked] == [{"maxvCpus": 64}]
 
 
+def test_without_a_client_there_is_one_of_the_files_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    (tmp_path / "BatchConfig.yml").write_text(BATCH_CONFIG, encoding="utf-8")
+    made = Batch(config_file=str(tmp_path / "BatchConfig.yml"))
+    assert made._account.identity.region == "eu-central-1"
+    with pytest.raises(InputError, match="region"):
+        Batch(job_def_dict=DEFINITION)
+
+
 def test_what_is_wrong_is_raised_all_at_once(account: Account) -> None:
     wrong = {**DEFINITION, "memory": "much", "vcpu": 1}
     batch = Batch(account.aws.batch, job_def_dict=wrong, job_queue_dict=QUEUE, job_dict=JOB)

@@ -343,6 +343,12 @@ def test_another_program_never_takes_a_services_place_unless_that_is_meant(stage
     assert [call for _, call in deploying.told.calls if not call.startswith(("Describe", "List"))] == []
 
 
+def test_a_folders_name_becomes_a_tag_that_aws_takes(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(steady=20))
+    assert deploying.run(source="models/Größe\t1\n(alt)").outcome == "deployed"
+    assert deploying.told.world.tags["model-dockerize:source"] == "models/Größe_1__alt_"
+
+
 def test_a_program_of_a_long_name_has_its_own_tag(stage: Callable[..., Stage]) -> None:
     deploying = stage(Story(steady=20))
     long = "github.com/org/models//" + "ä" * 300

@@ -72,7 +72,7 @@ def tags_of(service: Any) -> dict[str, str]:
 
 
 def _legal(value: str) -> str:
-    legal = re.sub(r"[^\w\s+=.:/@-]", "_", value)
+    legal = re.sub(r"[^\w +=.:/@-]", "_", value)
     return legal if len(legal) <= _LONGEST else f"{legal[: _LONGEST - _DIGITS]}{_digest(value)}"
 
 
