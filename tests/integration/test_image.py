@@ -51,7 +51,7 @@ from model_dockerize.image.push import ATTEMPTS
 from model_dockerize.program.python_version import default_image
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
-from rig.engine import floor_engine
+from rig.engine import floor_engine, small_base
 from tests.rig.processes import command_lines
 from tests.rig.progress import Said
 from tests.rig.sandbox_calls import ask_sandbox
@@ -588,13 +588,14 @@ def test_a_registry_that_does_not_answer_is_tried_again(engine: Engine, web: Ima
 
 @pytest.mark.needs("root-on-debian")
 def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
-    with floor_engine([OLD_BASE]) as floor:
+    base = small_base()
+    with floor_engine([base]) as floor:
         engine = probe({**os.environ, "DOCKER_HOST": floor.host, "MODEL_DOCKERIZE_HOME": str(tmp_path / "home")})
         assert engine.version.startswith("20.10.")
         assert not engine.containerd_store
         build_id = secrets.token_hex(16)
-        text = f"FROM {OLD_BASE}\nRUN --mount=type=secret,id=key cat /run/secrets/key | wc -c\nRUN echo two\n"
-        serve = 'CMD ["python3", "-c", "import time; print(1 + 1, flush=True); time.sleep(60)"]\n'
+        text = f"FROM {base}\nRUN --mount=type=secret,id=key cat /run/secrets/key | wc -c\nRUN echo two\n"
+        serve = 'CMD ["sh", "-c", "echo $((1 + 1)); exec sleep 60"]\n'
         (tmp_path / "key").write_text("12345")
         request = BuildRequest(
             ("floor:1",), labels={BUILD_ID_LABEL: build_id}, secrets={"key": tmp_path / "key"}, build_id=build_id
@@ -612,16 +613,16 @@ def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
         assert load(engine, look(archive.path, engine.platform), Silent()).id == first.id
         with run(engine, archive.tag, {}, "mdimg-floor") as container:
             assert (eventually(container.logs), container.exited()) == ("2\n", None)
-        layout = oci_layout(tmp_path)
+        layout = oci_layout(tmp_path, base)
         load_layout(engine, layout)  # it knows only docker's own form
     load_layout(probe(os.environ), layout)
 
 
-def oci_layout(folder: Path) -> Path:
+def oci_layout(folder: Path, base: str) -> Path:
     """An image in the form of OCI, as the default engine's builder writes it, packed with zstandard; without a name."""
     made = folder / "layout"
     made.mkdir()
-    (made / "Dockerfile").write_text(f"FROM {BASE}\nLABEL made={secrets.token_hex(8)}\n")
+    (made / "Dockerfile").write_text(f"FROM {base}\nLABEL made={secrets.token_hex(8)}\n")
     plain, packed = folder / "layout.tar", folder / "model_123abc.oci.tar.zst"
     argv = ["docker", "buildx", "build", "--quiet", "--output", f"type=oci,dest={plain}", made]
     subprocess.run(argv, check=True, capture_output=True)
