@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machine.host import MachineError
-from rig.engine import Engine, floor_engine, small_base
+from rig.engine import Engine, floor_engine
+from rig.small_base import SMALL_BASE as BASE
+from rig.small_base import make_small_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BASE = "localhost/mdfloor/small"
 DEFAULT = "unix:///var/run/docker.sock"
 TAG = "floor-test"
 WORD = "a-word-that-no-layer-may-hold"
@@ -51,7 +52,7 @@ NEEDS_FLOOR = pytest.mark.needs("root-on-debian")
 
 @pytest.fixture(scope="module")
 def floor() -> Iterator[Engine]:
-    with floor_engine([small_base()]) as engine:
+    with floor_engine([make_small_base()]) as engine:
         yield engine
 
 

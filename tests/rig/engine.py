@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 FLOOR = Path("/opt/model-dockerize/floor")
-_SMALL = Path(__file__).resolve().parents[1] / "bases" / "busybox"
-_CA = Path("/etc/ssl/certs/ca-certificates.crt")
 RELEASE = "bookworm"
 PACKAGES = ["docker.io", "containerd", "tini"]
 START_SECONDS = 60
@@ -62,15 +60,6 @@ class Engine:
     ) -> subprocess.CompletedProcess[str]:
         """`docker buildx build` of a folder, with the host's network, the only one that every engine here has."""
         return self.docker("buildx", "build", "--progress=plain", "--network=host", *options, str(context), env=env)
-
-
-def small_base() -> str:
-    """Builds an image of two megabytes with a shell, and returns its name: another engine takes Python's in half a minute."""
-    name = "localhost/mdfloor/small"
-    secret = [f"--secret=id=ca-bundle,src={_CA}"] if _CA.exists() else []
-    argv = ["docker", "buildx", "build", "--quiet", "--load", *secret, f"--tag={name}", "--file"]
-    run([*argv, str(_SMALL / "base.Dockerfile"), str(_SMALL)], timeout=500)
-    return name
 
 
 def install_floor() -> Path:
