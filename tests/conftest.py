@@ -30,8 +30,8 @@ __all__ = ["pytest_configure", "pytest_runtest_makereport", "pytest_sessionfinis
 LONGEST = (
     "test_faults.py",
     "test_main_path.py",
+    "test_bases.py",
     "test_old_service.py",
-    "test_image.py",
     "test_action_image.py",
     "test_download.py",
     "test_hostile.py",

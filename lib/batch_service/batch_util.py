@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _LOGGER = "batch_service"
 _VCPUS, _MEMORY = 1, 2048  # of a job definition that says nothing
-_MAX_VCPUS = 128
 _RETRY_SECONDS = 5.0
 
 

@@ -52,6 +52,8 @@ from model_dockerize.program.python_version import default_image
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from rig.engine import floor_engine
+from rig.small_base import SMALL_BASE as BASE
+from rig.small_base import make_small_base
 from tests.rig.processes import command_lines
 from tests.rig.progress import Said
 from tests.rig.sandbox_calls import ask_sandbox
@@ -59,7 +61,6 @@ from tests.rig.waiting import eventually
 
 from .conftest import ROOT, Cli
 
-BASE = "python:3.13-slim-trixie"
 OLD_BASE = "python:3.11-slim-bookworm"
 # Libraries of this interpreter are for this version only.
 LENDER = {11: OLD_BASE}.get(sys.version_info.minor, default_image(f"3.{sys.version_info.minor}"))
@@ -67,6 +68,7 @@ LENDER = {11: OLD_BASE}.get(sys.version_info.minor, default_image(f"3.{sys.versi
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    make_small_base()
     return probe({**os.environ, "MODEL_DOCKERIZE_HOME": str(tmp_path_factory.mktemp("home"))})
 
 
@@ -94,7 +96,7 @@ def remove(engine: Engine, *refs: str) -> None:
 def web(engine: Engine) -> Iterator[Image]:
     """An image that serves its own directory on port 80, with a build id of its own."""
     build_id = secrets.token_hex(16)
-    serve = '["python3", "-m", "http.server", "80"]'
+    serve = '["httpd", "-f", "-vv", "-p", "80"]'
     text = f"FROM {BASE}\nRUN echo made > /made.txt\nWORKDIR /srv\nCOPY page .\nCMD {serve}\n"
     request = BuildRequest(tags=("mdimg-web:1.0",), labels={BUILD_ID_LABEL: build_id}, build_id=build_id)
     yield build(engine, context(text, page="hello"), request, Silent())
@@ -338,7 +340,7 @@ def test_a_container_answers_and_is_removed(engine: Engine, web: Image) -> None:
         answer = _get(f"{container.urls[0]}/page")
         assert answer.text == "hello"
         # The program prints after it answered, and the engine reads that a little later.
-        eventually(lambda: "GET /page" in container.logs(tail=5), tell=container.logs)
+        eventually(lambda: "url:/page" in container.logs(tail=5), tell=container.logs)
     with closing(connect(engine)) as client:
         assert client.containers.list(all=True, filters={"name": container.name}) == []
     assert container.exited() == 137
@@ -588,13 +590,13 @@ def test_a_registry_that_does_not_answer_is_tried_again(engine: Engine, web: Ima
 
 @pytest.mark.needs("root-on-debian")
 def test_the_oldest_engine_does_the_same(tmp_path: Path) -> None:
-    with floor_engine([OLD_BASE]) as floor:
+    with floor_engine([make_small_base()]) as floor:
         engine = probe({**os.environ, "DOCKER_HOST": floor.host, "MODEL_DOCKERIZE_HOME": str(tmp_path / "home")})
         assert engine.version.startswith("20.10.")
         assert not engine.containerd_store
         build_id = secrets.token_hex(16)
-        text = f"FROM {OLD_BASE}\nRUN --mount=type=secret,id=key cat /run/secrets/key | wc -c\nRUN echo two\n"
-        serve = 'CMD ["python3", "-c", "import time; print(1 + 1, flush=True); time.sleep(60)"]\n'
+        text = f"FROM {BASE}\nRUN --mount=type=secret,id=key cat /run/secrets/key | wc -c\nRUN echo two\n"
+        serve = 'CMD ["sh", "-c", "echo $((1 + 1)); exec sleep 60"]\n'
         (tmp_path / "key").write_text("12345")
         request = BuildRequest(
             ("floor:1",), labels={BUILD_ID_LABEL: build_id}, secrets={"key": tmp_path / "key"}, build_id=build_id

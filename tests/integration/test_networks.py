@@ -17,9 +17,11 @@ from model_dockerize.errors import BuildError
 from model_dockerize.image import BuildRequest, Engine, build, probe
 from model_dockerize.image import run as started
 from model_dockerize.progress import Silent
+from rig.small_base import SMALL_BASE as BASE
+from rig.small_base import make_small_base
 from tests.rig.progress import Said
 
-from .test_image import BASE, context, remove
+from .test_image import context, remove
 
 NAME = f"mdnet-{os.getpid()}:1"
 
@@ -27,6 +29,7 @@ NAME = f"mdnet-{os.getpid()}:1"
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     """Finds the engine of this computer."""
+    make_small_base()
     return probe(os.environ)
 
 
