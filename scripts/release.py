@@ -46,7 +46,7 @@ class Release:
 
     @property
     def branch(self) -> str:
-        """Return the branch that started it, and holds its commit until it is over."""
+        """Return the branch that started the release and holds its commit until it is over."""
         return f"{_BRANCH}{self.tag}"
 
     @property

@@ -30,7 +30,7 @@ class Orphans:
         self._adopts = ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
     def enter(self, child: int) -> None:
-        """Know a child for no orphan; the guard must be held since before it was started."""
+        """Note that a child is no orphan; the guard must be held since before it was started."""
         self._known.add(child)
 
     def leave(self, child: int) -> None:

@@ -1,5 +1,7 @@
 """The lint of docstrings and docs: what it refuses, and what it must leave alone."""
 
+from pathlib import Path
+
 import pytest
 
 import lint_words
@@ -65,5 +67,18 @@ def test_a_word_of_another_language_is_refused(word: str) -> None:
     assert list(lint_words.docstrings(f'def f():\n    """Return the {word} of it."""'))
 
 
-def test_the_checkout_has_no_findings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert lint_words.main() == 0, capsys.readouterr().out
+def test_rooms_that_are_done_are_read_and_the_others_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    wrong = 'def f():\n    """The job."""'
+    pages = {"README.md": "A licence.\n", "docs/jobs.md": "A tarball.\n", "docs/glossary.md": "A tarball.\n"}
+    code = {
+        "lib/model_server/a.py": wrong,
+        "scripts/generate": wrong,
+        "scripts/demo": "#!/bin/sh\n",
+        "tests/unit/a.py": wrong,
+    }
+    for name, text in {**pages, **code, f"{lint_words.TO_DO[0]}a.py": wrong}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = [line.partition(":")[0] for line in lint_words.findings()]
+    assert found == ["README.md", "docs/jobs.md", "lib/model_server/a.py", "scripts/generate"]

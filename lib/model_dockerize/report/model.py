@@ -93,7 +93,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 when everything that was asked for is done and verified."""
+        """Return 0 when everything that was asked for is done and verified, else the failure's code."""
         return self.failure.exit_code if self.failure else 0
 
     @property

@@ -87,7 +87,7 @@ async def _api_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):
         raise error
     if error.status == disk.NO_ROOM:
-        services.of(request).space.tell()
+        services.of(request).space.log_refusal()
     response = envelope.failure(error.status, error.message)
     response.headers.update(error.headers)
     return response
@@ -108,7 +108,7 @@ async def _disconnect(_request: Request, _error: Exception) -> Response:
 async def _queue_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, SQLAlchemyError) or not database.is_away(error):
         raise error
-    database.tell("a request was answered 503", error)
+    database.log_fault("a request was answered 503", error)
     response = envelope.failure(503, "the job queue does not answer now; send the request again in a moment")
     response.headers["retry-after"] = "5"
     return response

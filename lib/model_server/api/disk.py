@@ -35,7 +35,7 @@ class Space:
         """Return the free bytes that no job has reserved; below 0: less than must stay free."""
         return free(self._folder) - self._keep - self._reserved
 
-    def tell(self) -> None:
+    def log_refusal(self) -> None:
         """Log a refusal for want of room, at most one line now and then."""
         now = time.monotonic()
         if now >= self._tell_from:

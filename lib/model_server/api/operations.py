@@ -43,7 +43,7 @@ def _problem(server: Services) -> str | None:
     problems = {
         "the job queue takes no changes": server.store.queue.stalled_seconds > _STALLED_SECONDS,
         "the data volume is not that of this model any more": not server.store.is_ours(server.manifest.name),
-        "the data volume has no server for a job": server.space.left < 0,
+        "the data volume has no room for a job": server.space.left < 0,
     }
     return next((text for text, there in problems.items() if there), server.worker_problem())
 

@@ -106,7 +106,7 @@ class CallbackSender(threading.Thread):
                 while len(self._calls) < bounds.CALLS and await self._next():
                     pass
             except Exception as error:  # noqa: BLE001 - one call must not keep all others from being made
-                database.tell("a callback could not be begun, trying again", error)
+                database.log_fault("a callback could not be begun, trying again", error)
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
             if ringing is None:
                 ringing = asyncio.ensure_future(asyncio.to_thread(self._store.called.wait, seen, _POLL_SECONDS))
@@ -139,7 +139,7 @@ class CallbackSender(threading.Thread):
             await asyncio.to_thread(self._store.queue.record_callback, job, state, error, next_in)
             log_job(job.id, "callback %s, attempt %d%s", state, attempts, f": {error}" if error else "")
         except Exception as error:  # noqa: BLE001 - it is due again after a while
-            database.tell("a callback could not be made or recorded, trying again", error)
+            database.log_fault("a callback could not be made or recorded, trying again", error)
 
     async def _call(self, job: Job) -> str | None:
         """Send the job's envelope; return why it was refused, or None. Never names the URL: it may hold a secret."""

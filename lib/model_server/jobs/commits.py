@@ -91,7 +91,7 @@ class Commits:
                         going_on = None not in group
                         group = self._more(_KEPT_SECONDS) if going_on else []
             except Exception as error:  # noqa: BLE001 - without this thread nobody would be answered any more
-                database.tell("the thread of commits met a fault and goes on", error)
+                database.log_fault("the thread of commits met a fault and goes on", error)
                 for change in group:
                     if change is not None and not change.future.done():
                         change.future.set_exception(error)

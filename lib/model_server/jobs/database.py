@@ -41,7 +41,7 @@ def is_away(error: SQLAlchemyError) -> bool:
     return code.startswith(_NOT_NOW) if code else type(cause).__name__ == "InterfaceError"
 
 
-def tell(fault: str, error: BaseException) -> None:
+def log_fault(fault: str, error: BaseException) -> None:
     """Log a fault; a database that does not answer, at most one line now and then."""
     if not isinstance(error, SQLAlchemyError) or not is_away(error):
         logger.error("%s", fault, exc_info=error)

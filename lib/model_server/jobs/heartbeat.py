@@ -42,7 +42,7 @@ class Heartbeat(threading.Thread):
                 self._beat()
                 self._listen()
             except Exception as error:  # noqa: BLE001 - without the heartbeat nobody would stop what was deleted
-                database.tell("the leases could not be extended, trying again", error)
+                database.log_fault("the leases could not be extended, trying again", error)
             self._store.deleted.wait(seen, min(_LOOK_SECONDS, self._lease / 3))
 
     def _beat(self) -> None:

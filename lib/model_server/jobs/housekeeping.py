@@ -58,7 +58,7 @@ class Housekeeper(threading.Thread):
             try:
                 self.once()
             except Exception as error:  # noqa: BLE001 - else nothing would be removed any more, and nobody would know
-                database.tell("housekeeping met a fault and goes on", error)
+                database.log_fault("housekeeping met a fault and goes on", error)
 
     def once(self) -> None:
         """Do one round of maintenance."""

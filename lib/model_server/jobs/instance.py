@@ -93,7 +93,7 @@ def _turn(instances: Path) -> Iterator[None]:
     """Hold the lock between servers: nobody may read a record between its writing and its locking."""
     turn = os.open(instances / ".turn", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        with suppress(OSError):  # as in `enter`
+        with suppress(OSError):  # as in `register`
             fcntl.flock(turn, fcntl.LOCK_EX)
         yield
     finally:

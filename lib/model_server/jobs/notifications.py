@@ -142,7 +142,7 @@ class Watch:
         #: None: it is not over, or somebody else knows how it ended.
         self.ended: JobResult | None = None
 
-    def tell(self, ended: JobResult | None) -> None:
+    def notify(self, ended: JobResult | None) -> None:
         """Wake the request; from any thread."""
         self.ended = ended
         self._loop.call(self.look)
@@ -192,8 +192,8 @@ class Watchers:
                 if not self._watches[job_id]:
                     del self._watches[job_id]
 
-    def tell(self, job_id: str, ended: JobResult | None = None) -> None:
+    def notify(self, job_id: str, ended: JobResult | None = None) -> None:
         """Wake those who wait for this job; say how it ended, where that is known."""
         with self._guard:
             for watch in self._watches.get(job_id, ()):
-                watch.tell(ended)
+                watch.notify(ended)

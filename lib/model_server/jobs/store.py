@@ -119,7 +119,7 @@ class Store:
         job = self.queue.delete(job_id)
         if job is not None:
             self.deleted.notify()
-            self.watchers.tell(job_id)
+            self.watchers.notify(job_id)
             self.input_of(job_id).unlink(missing_ok=True)
             self.sent_of(job_id).unlink(missing_ok=True)
             for token in range(1, job.token + 1):
@@ -143,9 +143,9 @@ class Store:
         sync(self._volume.results)
         return name
 
-    def tell_over(self, job: Job, ended: JobResult | None = None) -> None:
+    def notify_end(self, job: Job, ended: JobResult | None = None) -> None:
         """Tell those who wait for a job that it is recorded."""
-        self.watchers.tell(job.id, ended)
+        self.watchers.notify(job.id, ended)
         if job.callback_url is not None:
             self.called.notify()
 

@@ -117,7 +117,7 @@ class Worker:
                 if job is not None:
                     await self._do(job)
             except Exception as error:  # noqa: BLE001 - whatever one job did: without its worker the queue would stand still
-                database.tell("a worker met a fault and goes on", error)
+                database.log_fault("a worker met a fault and goes on", error)
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
         if self._recording is not None:
             await asyncio.wait((self._recording,))
@@ -233,11 +233,11 @@ class Worker:
         told.set_result(None)
         error = future.exception()
         if error is not None:  # the job's lease ends, and it is done again
-            database.tell("the end of a job could not be recorded", error)
+            database.log_fault("the end of a job could not be recorded", error)
         elif future.result():
             verb = "complete" if ended.error is None else "failed"
             self._metrics.ended(outcome.error is None, outcome.seconds)
-            self._store.tell_over(job, ended)
+            self._store.notify_end(job, ended)
             log_job(job.id, "%s after %.3f s", verb, outcome.seconds)
         else:
             if ended.result is not None and ended.content is None:
