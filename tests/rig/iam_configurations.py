@@ -221,6 +221,7 @@ EXPLAINED = {
     "elasticloadbalancing:DescribeRules": "finds where a load balancer answers; the policy for stacks may hold it too",
     "elasticloadbalancing:DescribeTargetHealth": "tells why a load balancer finds a task ill; the rollout does without",
     "lambda:GetFunction": "looks for the function; without it the run prints what somebody else has to do",
+    "lambda:ListTags": "tells whose the function is; without it a run leaves its code as it is, and destroy refuses",
     "lambda:UpdateFunctionConfiguration": "tells it its queue; without it the run prints what somebody else has to do",
     "ecr:GetDownloadUrlForLayer": "reads the build cache back (cache: registry or inline); a build does without",
     "ecs:DescribeServiceDeployments": f"names our own rollout; {_FALL_BACK}",

@@ -94,7 +94,7 @@ def load(engine: image.Engine, contents: image.Contents, stage: StageProgress) -
 
 def _stem(archive: Path) -> str:
     """`model_name` of `model_name_123abc.docker.tar.gz`."""
-    return re.sub(r"_[0-9a-f]{6,64}$", "", _ENDINGS.sub("", archive.name, count=1))
+    return re.sub(r"(?<=.)_[0-9a-f]{6,64}$", "", _ENDINGS.sub("", archive.name, count=1))
 
 
 def _expectation(settings: SmokeSettings, build_id: str, name: str) -> smoke.Expectation:

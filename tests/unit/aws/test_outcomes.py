@@ -332,7 +332,7 @@ def test_another_program_never_takes_a_services_place_unless_that_is_meant(stage
     assert other.failure.message == f"Service iris runs another program: {price}. This one is {demand}."
     assert "image-name, or service" in other.failure.remedy
     assert "adopt" in other.failure.remedy
-    assert [call for _, call in deploying.told.calls] == ["DescribeServices"]
+    assert [call for _, call in deploying.told.calls] == ["DescribeServices", "DescribeTaskDefinition"]
     assert deploying.run(memory=4096).outcome == "deployed"  # of an archive, nobody knows what it is
     assert deploying.run(source=price, memory=8192, cpu=2048).outcome == "deployed"
     assert deploying.run(source=demand, adopt=True, memory=4096).outcome == "deployed"

@@ -215,7 +215,8 @@ def test_every_action_of_the_policies_was_swept_and_fails_by_name_or_is_explaine
 def test_what_can_be_narrowed_is() -> None:
     document = run_policy(configured(), NAMES, WHERE)
     wide = {s["Sid"] for s in document["Statement"] if s["Resource"] == "*"}
-    assert wide == {"Ask", "LookAtLoadBalancers", "Network"}
+    # What is tagged is narrowed by what makes it.
+    assert wide == {"Ask", "LookAtLoadBalancers", "Network", "TagWhatIsMade"}
     (passing,) = [s for s in document["Statement"] if s["Sid"] == "PassRoles"]
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
     assert passing["Resource"] == ["arn:aws:iam::123456789012:role/model-dockerize-*"]

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from model_dockerize.sandbox.server import batch_rules, policy_documents, propagation
+from model_dockerize.sandbox.server import batch_rules, policy_documents, propagation, service_rules
 from model_dockerize.sandbox.server.api import ApiError
+from model_dockerize.sandbox.server.throttle import Throttle
 
 FARGATE: dict[str, Any] = {"type": "FARGATE", "maxvCpus": 4, "subnets": ["s"], "securityGroupIds": ["g"]}
 INSTANCES: dict[str, Any] = {
@@ -108,3 +109,40 @@ def test_a_role_is_passed_on_and_then_assumed_only_some_moments_after_it_was_mad
     assert propagation.is_assumable(roles["old"], "ecs-tasks.amazonaws.com")
     assert not propagation.is_assumable(roles["old"], "lambda.amazonaws.com")
     assert not propagation.is_assumable(roles["new"], "ecs-tasks.amazonaws.com")
+
+
+class TestServices:
+    @pytest.mark.parametrize(
+        ("controller", "change", "says"),
+        [
+            ("ECS", {"taskDefinition": "a:2", "forceNewDeployment": True}, ""),
+            ("CODE_DEPLOY", {"desiredCount": 2}, ""),
+            ("CODE_DEPLOY", {"taskDefinition": "a:2"}, "CODE_DEPLOY deployment controller. Use AWS CodeDeploy"),
+            ("EXTERNAL", {"networkConfiguration": {"a": 1}}, "Unable to update network parameters"),
+            ("EXTERNAL", {"forceNewDeployment": True}, "Cannot force a new deployment"),
+        ],
+    )
+    def test_who_deploys_a_service(self, controller: str, change: dict[str, Any], says: str) -> None:
+        settings = {"deploymentController": {"type": controller}}
+        if not says:
+            service_rules.check_change(settings, change)
+            return
+        with pytest.raises(ApiError, match=says):
+            service_rules.check_change(settings, change)
+
+    def test_where_fargate_runs(self) -> None:
+        service_rules.check_places({"s": "eusc-de-east-1b", "t": ""}, "FARGATE")
+        service_rules.check_places({"s": "us-west-2-lax-1a"}, "EC2")
+        with pytest.raises(ApiError, match="us-west-2-lax-1a"):
+            service_rules.check_places({"s": "us-west-2-lax-1a"}, "FARGATE")
+
+
+def test_ec2_answers_a_hundred_at_once_and_twenty_a_second() -> None:
+    now = [0.0]
+    throttle = Throttle(clock=lambda: now[0])
+    assert [throttle.takes("a", "ec2", "DescribeVpcs") for _ in range(101)] == [True] * 100 + [False]
+    assert throttle.takes("b", "ec2", "DescribeVpcs")  # each caller has its own
+    assert throttle.takes("a", "ec2", "CreateVpc")
+    assert throttle.takes("a", "ecs", "DescribeServices")
+    now[0] = 1.0
+    assert sum(throttle.takes("a", "ec2", "DescribeVpcs") for _ in range(50)) == 20

@@ -77,3 +77,18 @@ def test_a_job_definition_of_an_image_that_is_there_needs_no_push(tmp_path: Path
     settings = said({"create-job-def": "true", "batch-config-file": str(batch)}, {"push-to-ecr": "false"})
     assert settings.batch.create_job_def
     assert settings.notes == ()
+
+
+@pytest.mark.parametrize(
+    "registry", ["111122223333.dkr.ecr.eu-west-1.amazonaws.com", "111122223333.dkr-ecr.us-gov-west-1.on.aws"]
+)
+def test_a_repository_is_named_without_its_registry(registry: str) -> None:
+    with pytest.raises(InputError) as caught:
+        said({"repository": f"{registry}/models/iris"}, {})
+    assert "named without its registry" in caught.value.details[0]
+    assert said({"repository": "models/iris"}, {}).registry.repository == "models/iris"
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1", "us-iso-east-1"])
+def test_regions_of_every_partition_are_known(region: str) -> None:
+    assert said({"aws-region": region}, {}).aws.aws_region == region

@@ -39,13 +39,14 @@ def job_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any) -
     """Return the request `asked` with what it does not say from the revision `former`."""
     kept = _said(former, shape)
     container, there = asked["containerProperties"], former.get("containerProperties", {})
-    outer = {**kept, **asked, "propagateTags": former.get("propagateTags", asked["propagateTags"])}
+    outer = {**kept, **asked, "propagateTags": former.get("propagateTags", asked.get("propagateTags", False))}
     outer["parameters"] = asked["parameters"] or former.get("parameters", {})
     # On Fargate half of what instances take is refused.
     if former.get("platformCapabilities", ["EC2"]) != asked["platformCapabilities"]:
         return outer
     inner = {name: value for name, value in there.items() if value and name not in _JOBS} | container
-    inner["logConfiguration"] = _log(container["logConfiguration"], there)
+    if "logConfiguration" in container:
+        inner["logConfiguration"] = _log(container["logConfiguration"], there)
     if version := there.get("fargatePlatformConfiguration"):
         inner["fargatePlatformConfiguration"] = version
     return {**outer, "containerProperties": inner}
