@@ -25,7 +25,7 @@ def signed(
 
 
 def ask_sandbox(running: Sandbox, method: str, path: str) -> Any:
-    """Call one of the sandbox's own paths; returns what it answers."""
+    """Call one of the sandbox's own paths; return what it answers."""
     with urllib.request.urlopen(signed(running, method, path), timeout=10) as answer:
         body = answer.read()
     return json.loads(body) if body else None

@@ -213,7 +213,7 @@ class Engine:
             return b""
 
     def close(self) -> int:
-        """Start nothing any more and remove every container; returns how many.
+        """Start nothing any more and remove every container; return how many.
 
         What is being created just now either is in the list already or finds the engine closed and goes by itself.
         """
@@ -221,7 +221,7 @@ class Engine:
         return self.remove_all()
 
     def remove_all(self) -> int:
-        """Remove every container of this sandbox, also those of an earlier process of it; returns how many."""
+        """Remove every container of this sandbox, also those of an earlier process of it; return how many."""
         label = f"{CONTAINER_LABEL}={self._instance}"
         found = self._client.containers.list(all=True, sparse=True, filters={"label": label})
         workers = [threading.Thread(target=self.remove, args=(container.id,)) for container in found]

@@ -161,7 +161,7 @@ class Network:
         return found
 
     def attach(self, network: AwsVpc, description: str, private: str, public: str | None) -> dict[str, str]:
-        """Make the interface of a task; returns the details that DescribeTasks shows."""
+        """Make the interface of a task; return the details that DescribeTasks shows."""
         ec2 = self._ec2()
         identity = f"eni-{secrets.token_hex(9)[:17]}"
         subnet = network.subnets[0]

@@ -71,7 +71,7 @@ def _drain(service: Service, tasks: list[Task]) -> Decision:
 
 
 def _take_in(service: Service, tasks: list[Task], now: float) -> list[Stop]:
-    """Count new failures and first successes; returns the tasks to stop because they are unhealthy."""
+    """Count new failures and first successes; return the tasks to stop because they are unhealthy."""
     stops = []
     primary = service.primary
     for task in tasks:

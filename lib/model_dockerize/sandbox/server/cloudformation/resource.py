@@ -38,7 +38,7 @@ class Resource(ABC):
             raise
 
     def update(self, identity: str, old: Properties, new: Properties) -> tuple[str, dict[str, str]]:
-        """Change what differs; returns its physical id and its attributes."""
+        """Change what differs; return its physical id and its attributes."""
         self._check(new)
         self._settle(identity, old, new)
         return identity, self._attributes(identity, new)
@@ -58,7 +58,7 @@ class Resource(ABC):
 
     @abstractmethod
     def _make(self, name: str, properties: Properties) -> str:
-        """Call the operation that makes it; returns its physical id."""
+        """Call the operation that makes it; return its physical id."""
 
     def _settle(self, identity: str, old: Properties, new: Properties) -> None:
         """Call what brings `old` to `new`; `old` is empty where it was just made."""
