@@ -48,7 +48,7 @@ def settings(**flags: str) -> Settings:
         ("model.tgz", "model"),
         ("model_v2.tar", "model-v2"),
         ("model", "model"),
-        ("_123abc.tar.gz", "model"),
+        ("_123abc.tar.gz", "123abc-tar-gz"),
     ],
 )
 def test_somebody_elses_image_is_called_as_its_file(look: Look, file: str, name: str) -> None:

@@ -24,7 +24,7 @@ def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
     contents = look(archive, next(iter(settings.program.platforms), image.own_platform()), stage)
     labels = contents.labels if contents.claim else {}
     build_id = built_here(run.environment, contents)
-    name = settings.image.image_name or labels.get(_TITLE) or program.legal_name(_stem(archive))
+    name = settings.image.image_name or labels.get(_TITLE) or program.legal_name(_stem(archive) or archive.name)
     version = settings.image.image_version
     if version == "latest":
         version = labels.get(_VERSION, version)
