@@ -122,7 +122,9 @@ def test_what_only_the_caller_may_set(disk: Disk, option: Option) -> None:
 
 
 def test_these_are_the_callers() -> None:
-    assert {option.name for option in CALLERS} == {"smoke-url", "report", "archive", "sandbox", "smoke-api-key"}
+    assert {option.name for option in CALLERS} == {
+        *("adopt", "smoke-url", "report", "archive", "sandbox", "smoke-api-key"),
+    }
 
 
 def config(**changed: str) -> str:
