@@ -12,6 +12,7 @@ import pytest
 
 from model_dockerize import aws, sandbox
 from model_dockerize.settings import AwsSettings, to_settings
+from rig.small_base import SMALL_BASE, make_small_base
 from tests.rig.homes import NewHome
 
 from .conftest import Cli
@@ -21,9 +22,9 @@ PLACE: dict[str, Any] = {"zones": 2, "assign_public_ip": False, "volume": "mdacc
 SERVICE = replace(to_settings([]).service, cluster="mdacct", cpu=256, memory=512, **PLACE)
 BATCH = to_settings([]).batch
 NAMES = aws.Names("mdacct", "mdacct", "mdacct", "mdacct", "mdacct", "mdacct", volume="mdacct")
-DOCKERFILE = """
-FROM python:3.13-slim-trixie
-ENTRYPOINT ["python", "-u", "-c", "import sys; print('got', sys.argv[1:]); sys.exit('bad' in sys.argv[2])"]
+DOCKERFILE = f"""
+FROM {SMALL_BASE}
+ENTRYPOINT ["sh", "-c", "echo got $@; ! echo $2 | grep -q bad", "job"]
 """
 
 
@@ -74,6 +75,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(new_home: NewHome) -> Iterator[World]:
+    make_small_base()
     home, said = new_home("mdacct"), Said()
     box = sandbox.start(home, said)
     try:
@@ -125,7 +127,7 @@ def test_planned_made_used_and_taken_back(world: World) -> None:
     assert (good.status, good.exit_code) == ("SUCCEEDED", 0)
     assert (bad.status, bad.exit_code) == ("FAILED", 1)
     log = aws.log_of(world.aws, aws.log_group("mdacct", "mdacct"), good)
-    assert log == ("got ['run', '/data/good.csv', '-']",)
+    assert log == ("got run /data/good.csv -",)
 
     aws.remove(aws.plan_destruction(world.aws, NAMES, world.said, delete_data=True), world.said)
     assert aws.plan_destruction(world.aws, NAMES, world.said, delete_data=True).things == ()

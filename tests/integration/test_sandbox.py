@@ -730,11 +730,7 @@ def test_jobs_run_log_fail_retry_and_end(cloud: Cloud) -> None:
     assert [log(child)[0] for child in children] == [f"from-definition {i}" for i in range(3)]
     late = ended(submit(timeout={"attemptDurationSeconds": 60}, dependsOn=[{"jobId": bad["jobId"]}]))
     assert (late["status"], late["statusReason"]) == ("FAILED", "Dependent Job failed")
-    running = submit(
-        containerOverrides={
-            "command": ["sh", "-c", "trap 'exit 0' TERM; sleep 300 & wait"]
-        }
-    )
+    running = submit(containerOverrides={"command": ["sh", "-c", "trap 'exit 0' TERM; sleep 300 & wait"]})
     eventually(lambda: batch.describe_jobs(jobs=[running])["jobs"][0]["status"] == "RUNNING")
     batch.terminate_job(jobId=running, reason="enough")
     assert ended(running)["statusReason"] == "enough"
