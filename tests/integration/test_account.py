@@ -19,6 +19,7 @@ from model_dockerize.aws.destroy import plan_destruction
 from model_dockerize.aws.ground import Model, Names, container_of, ensure_foundations, ensure_job_network
 from model_dockerize.aws.ground.names import log_group
 from model_dockerize.settings import AwsSettings, to_settings
+from rig.small_base import SMALL_BASE, make_small_base
 from tests.rig.homes import NewHome
 
 from .conftest import Cli
@@ -28,9 +29,9 @@ PLACE: dict[str, Any] = {"zones": 2, "assign_public_ip": False, "volume": "mdacc
 SERVICE = replace(to_settings([]).service, cluster="mdacct", cpu=256, memory=512, **PLACE)
 BATCH = to_settings([]).batch
 NAMES = Names("mdacct", "mdacct", "mdacct", "mdacct", "mdacct", "mdacct", volume="mdacct")
-DOCKERFILE = """
-FROM python:3.13-slim-trixie
-ENTRYPOINT ["python", "-u", "-c", "import sys; print('got', sys.argv[1:]); sys.exit('bad' in sys.argv[2])"]
+DOCKERFILE = f"""
+FROM {SMALL_BASE}
+ENTRYPOINT ["sh", "-c", "echo got $@; ! echo $2 | grep -q bad", "job"]
 """
 
 
@@ -81,6 +82,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(new_home: NewHome) -> Iterator[World]:
+    make_small_base()
     home, said = new_home("mdacct"), Said()
     box = sandbox.start(home, said)
     try:
@@ -132,7 +134,7 @@ def test_planned_made_used_and_taken_back(world: World) -> None:
     assert (good.status, good.exit_code) == ("SUCCEEDED", 0)
     assert (bad.status, bad.exit_code) == ("FAILED", 1)
     log = log_of(world.aws, log_group("mdacct", "mdacct"), good)
-    assert log == ("got ['run', '/data/good.csv', '-']",)
+    assert log == ("got run /data/good.csv -",)
 
     destroy.remove(plan_destruction(world.aws, NAMES, world.said, delete_data=True), world.said)
     assert plan_destruction(world.aws, NAMES, world.said, delete_data=True).things == ()

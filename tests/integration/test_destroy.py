@@ -24,17 +24,16 @@ from model_dockerize.aws.ground.template import MODEL, VOLUME, load
 from model_dockerize.aws.ground.values import Stack, Wanted
 from model_dockerize.progress import Silent
 from model_dockerize.settings import to_settings
+from rig.small_base import SMALL_BASE, make_small_base
 from tests.rig.homes import NewHome
 from tests.rig.progress import Said
 from tests.rig.waiting import eventually
 
-SERVER = (
-    "import http.server as h, signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); "
-    "h.HTTPServer(('', 80), h.SimpleHTTPRequestHandler).serve_forever()"
-)
 DOCKERFILE = f"""
-FROM python:3.13-slim-trixie
-CMD ["python3", "-c", "{SERVER}"]
+FROM {SMALL_BASE}
+WORKDIR /srv
+RUN echo here > index.html
+CMD ["sh", "-c", "trap 'exit 0' TERM; httpd -f -p 80 & wait"]
 """
 SHARED = stack_names.SHARED
 OURS: Any = [{"key": TAG, "value": "test"}]
@@ -303,6 +302,7 @@ def context() -> io.BytesIO:
 
 @pytest.fixture(scope="module")
 def world(new_home: NewHome) -> Iterator[World]:
+    make_small_base()
     home = new_home("mddestroy")
     box = sandbox.start(home, Silent())
     said = Said()

@@ -403,7 +403,7 @@ from typing import Any
 
 engine = Engine("", "1.41", "", "", False, Path("docker"), "unix:///var/run/docker.sock", "default", {})
 with run(engine, "mdimg-web:1.0", {}, "mdimg-inside") as container:
-    for _ in range(100):
+    for _ in range(1200):  # two minutes, where everything is slow
         try:
             print(container.urls[0], urllib.request.urlopen(container.urls[0] + "/page", timeout=5).read().decode())
             break
@@ -433,7 +433,7 @@ def test_from_inside_a_container_the_address_is_that_of_our_network(engine: Engi
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=120,
+                timeout=300,
             )
         finally:
             if made:

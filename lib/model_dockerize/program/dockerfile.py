@@ -229,10 +229,10 @@ def _init(program: Program) -> str:
 
 
 def _copy_server(server_image: str) -> str:
+    """Copies the server: after what must not run again for a new one, before what changes more often."""
     return "\n".join(
         (
-            "# A new server repeats no step above, new code no layer below it but its own.",
-            "# With these slashes the layer is the same in every build.",
+            "# A new server runs no step above again. With these slashes the layer is the same in every build.",
             f"COPY --from={server_image} /opt/ /opt/",
         )
     )

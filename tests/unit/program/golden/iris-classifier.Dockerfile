@@ -38,8 +38,7 @@ RUN --mount=type=cache,target=/home/model/.cache/pip \
     export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1; \
     mkdir -p /home/model && sh ./init.sh && chmod -R a+rX /home/model
 
-# A new server repeats no step above, new code no layer below it but its own.
-# With these slashes the layer is the same in every build.
+# A new server runs no step above again. With these slashes the layer is the same in every build.
 COPY --from=localhost/model-dockerize/model-server:1.2.3 /opt/ /opt/
 
 # The program keeps the base image's LD_PRELOAD; the server, with a C library of its own, goes without.

@@ -15,8 +15,7 @@ WORKDIR /program
 
 ARG MODEL_CONTEXT=.
 
-# A new server repeats no step above, new code no layer below it but its own.
-# With these slashes the layer is the same in every build.
+# A new server runs no step above again. With these slashes the layer is the same in every build.
 COPY --from=localhost/model-dockerize/model-server:1.2.3 /opt/ /opt/
 
 COPY ["${MODEL_CONTEXT}/", "/program/"]

@@ -26,8 +26,7 @@ RUN --mount=type=bind,from=localhost/model-dockerize/model-server:1.2.3,source=/
     export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1; \
     "$(command -v python || echo python3)" /run/install/model_installer -r ./requirements.txt
 
-# A new server repeats no step above, new code no layer below it but its own.
-# With these slashes the layer is the same in every build.
+# A new server runs no step above again. With these slashes the layer is the same in every build.
 COPY --from=localhost/model-dockerize/model-server:1.2.3 /opt/ /opt/
 
 COPY ["${MODEL_CONTEXT}/", "/program/"]
