@@ -12,7 +12,7 @@ from tests.rig.leaks import leaks, learn
 HOOKS = "from tests.rig.leaks import pytest_configure, pytest_runtest_makereport, pytest_sessionfinish\n"
 TESTS = """
 import subprocess, sys
-from model_dockerize.aws.session import Identity
+from model_dockerize.aws.model import Identity
 from tests.rig.leaks import learn, planted, planted_file, watched
 from tests.rig.progress import Said
 

@@ -75,6 +75,11 @@ def test_one_beside_runs_while_the_next_one_does_and_is_waited_for() -> None:
     assert (done.uri, done.runtime, done.changed) == ("built", RUNTIME, True)
 
 
+def test_one_beside_nothing_is_waited_for() -> None:
+    alone = stage("f", lambda given: replace(given, runtime=RUNTIME), is_beside=True)
+    assert carry_out(release(), (alone, stage("p", adds("p").run, wanted=False))).runtime == RUNTIME
+
+
 def test_one_that_fails_has_the_one_beside_it_end_at_its_next_pause() -> None:
     ended = threading.Event()
 

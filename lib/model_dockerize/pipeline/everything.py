@@ -72,17 +72,17 @@ def carry_out(release: Release, stages: Sequence[Stage]) -> Release:
                 beside = _begin(stage, release)
                 release = replace(release, check_beside=beside.check)
                 continue
-            release = stage.run(release)
-            if beside:
-                made = beside.result()
-                beside = None
-                if made.runtime:
-                    release = release.standing_on(made.runtime, made.changed)
+            release, beside = _joined(stage.run(release), beside), None
+        return _joined(release, beside)
     except BaseException:
         if beside:
             beside.leave()
         raise
-    return release
+
+
+def _joined(release: Release, beside: Aside[Release] | None) -> Release:
+    made = beside.result() if beside else release
+    return release.standing_on(made.runtime, made.changed) if beside and made.runtime else release
 
 
 def _begin(stage: Stage, release: Release) -> Aside[Release]:

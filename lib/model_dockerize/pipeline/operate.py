@@ -12,6 +12,7 @@ from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.release import names_of
 
 
 def status(run: Run, account: Aws, prepared: Prepared) -> None:
@@ -56,7 +57,7 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
                 verdict.details(),
             )
         former = _running(run, account, prepared)
-        name = run.settings.service.service or prepared.program.name
+        name = names_of(run.settings, prepared.program.name).service
         run.settings = replace(run.settings, service=ground.as_deployed(account, run.settings.service, name))
         _learn(run, account, former)
         if former.desired == 0:
@@ -88,8 +89,8 @@ def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address:
 
 
 def _running(run: Run, account: Aws, prepared: Prepared) -> Running:
-    settings = run.settings.service
-    return history.running(account, settings.cluster, settings.service or prepared.program.name)
+    names = names_of(run.settings, prepared.program.name)
+    return history.running(account, names.cluster, names.service)
 
 
 def _target(account: Aws, now: Running, to: str) -> str:

@@ -221,8 +221,11 @@ def account(connection: Aws, stacks: Stacks) -> Iterator[Account]:
     """An empty account, and fresh ears. Hooks that a test puts on a client end with it."""
     for service in ("ec2", "ecs", "ecr", "efs", "logs", "batch", "elbv2", "applicationautoscaling", "cloudformation"):
         get_backend(service)[ACCOUNT].pop("us-east-1", None)
-    get_backend("iam")[ACCOUNT]["aws"].roles.clear()
-    get_backend("iam")[ACCOUNT]["aws"].instance_profiles.clear()
+    iam = get_backend("iam")[ACCOUNT]["aws"]
+    iam.roles.clear()
+    iam.instance_profiles.clear()
+    for own in [arn for arn in iam.managed_policies if f"::{ACCOUNT}:" in arn]:
+        del iam.managed_policies[own]
     said, calls = Said(), list[str]()
     fresh = replace(connection, progress=said, changes=[])
     hooks = Hooks(fresh, [])

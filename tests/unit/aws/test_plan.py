@@ -18,9 +18,9 @@ from tests.rig.deployer import Quiet
 from .conftest import IMAGE, Account, batch_settings, settings
 
 
-def everything(connection: Aws, said: Any, image: str = IMAGE, **changes: Any) -> Foundations:
+def everything(connection: Aws, said: Any, image: str = IMAGE, queue: str = "", **changes: Any) -> Foundations:
     """Every stage of a run, without what it waits for; the image is there."""
-    asked = replace(to_settings([]), service=settings(**changes), batch=batch_settings())
+    asked = replace(to_settings([]), service=settings(**changes), batch=batch_settings(job_queue=queue))
     prepared = Prepared(Named("iris", "latest"), "no such build", "linux/amd64", Expectation(""))
     release = Release(Run(asked, {}, Recorder(Quiet())), prepared, connection, uri=image)
     for stage in STAGES:
@@ -64,6 +64,13 @@ class TestPlan:
         } <= said
         assert account.stacks.there == {}
         assert account.aws.ecs.list_task_definitions()["taskDefinitionArns"] == []
+
+    def test_jobs_of_an_empty_account_are_planned_in_the_network_to_come(self, account: Account) -> None:
+        rehearsal, _ = rehearsed(account, queue="q")
+        said = list(map(str, rehearsal.changes))
+        assert {"+ compute environment model-dockerize", "+ job queue q"} <= set(said)
+        # As in a run: jobs must not run a build that the service was put back from.
+        assert said.index("+ service iris") < said.index("+ job definition iris")
 
     def test_the_run_does_what_the_plan_says(self, account: Account) -> None:
         rehearsal, _ = rehearsed(account)

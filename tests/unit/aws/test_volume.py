@@ -167,7 +167,7 @@ class TestMounted:
         (there,) = account.aws.ecs.describe_services(cluster="model-dockerize", services=["iris"])["services"]
         configuration = there["deploymentConfiguration"]
         assert (configuration["minimumHealthyPercent"], configuration["maximumPercent"]) == (0, 100)
-        assert [warning for warning in account.said.warnings if "takes one task" in warning]
+        assert any("takes one task" in warning for warning in account.said.warnings)
         account.calls.clear()
         everything(account.aws, account.said, volume="data")
         assert account.changes() == []

@@ -36,7 +36,7 @@ THROTTLED = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-_WHAT_WASDENIED = re.compile(r"not authorized to perform:? ([\w-]+:\w+)(?: on resource:? (\S+))?")
+_WHAT_WAS_DENIED = re.compile(r"not authorized to perform:? ([\w-]+:\w+)(?: on resource:? (\S+))?")
 #: What AWS names as the reason: a Deny in it, or that it allows nothing of the kind. Source: IAM user guide,
 #: "Troubleshoot access denied error messages".
 _REASON = re.compile(r"(explicit deny in an?|because no) ([\w -]*?(?:policy|permissions boundary))\b(?:: (arn:\S+))?")
@@ -151,7 +151,7 @@ def _from_client_error(doing: str, error: ClientError) -> AwsError | AwsAccessEr
 
 
 def _denied(error: ClientError, message: str) -> tuple[str, str]:
-    found = _WHAT_WASDENIED.search(message)
+    found = _WHAT_WAS_DENIED.search(message)
     if not found:
         return error.operation_name, ""
     return found.group(1), (found.group(2) or "").rstrip(".")

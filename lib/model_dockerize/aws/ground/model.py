@@ -95,7 +95,9 @@ def as_it_is(settings: ServiceSettings, stack: Stack | None) -> ServiceSettings:
     """Return the settings, with what no input says of the network, volume, balancer and callers as the stack has it."""
     if stack is None:
         return settings
-    had, kept = stack.parameters, dict[str, object]()
+    # In a plan, what is to come says nothing yet.
+    had = {name: value for name, value in stack.parameters.items() if TO_COME not in value}
+    kept = dict[str, object]()
     if not (settings.vpc or settings.subnets) and had.get("Vpc") and had.get("Subnets"):
         kept |= {"vpc": had["Vpc"], "subnets": tuple(had["Subnets"].split(","))}
     if not settings.security_groups and had.get("TaskGroups"):
