@@ -3,7 +3,7 @@
 import io
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,13 @@ from model_dockerize.aws.ground.names import log_group
 from model_dockerize.settings import AwsSettings, to_settings
 from rig.small_base import SMALL_BASE, make_small_base
 from tests.rig.homes import NewHome
+from tests.rig.inputs import saying
 
 from .conftest import Cli
 
 #: With everything that a network can hold, so that it is taken back in an order that works.
 PLACE: dict[str, Any] = {"zones": 2, "assign_public_ip": False, "volume": "mdacct"}
-SERVICE = replace(to_settings([]).service, cluster="mdacct", cpu=256, memory=512, **PLACE)
+SERVICE = saying(to_settings([]).service, cluster="mdacct", cpu=256, memory=512, **PLACE)
 BATCH = to_settings([]).batch
 NAMES = Names("mdacct", "mdacct", "mdacct", "mdacct", "mdacct", "mdacct", volume="mdacct")
 DOCKERFILE = f"""
@@ -69,7 +70,7 @@ class World:
         batch.ensure_queue(connection, BATCH, "mdacct", network, "linux/amd64", self.said)
         served = container.with_volume(ground.volume)
         definition = ecs.ensure_task_definition(connection, "mdacct", served, self.said)
-        ecs.ensure_service(connection, replace(SERVICE, desired_count=0), "mdacct", definition, ground, self.said)
+        ecs.ensure_service(connection, saying(SERVICE, desired_count=0), "mdacct", definition, ground, self.said)
         return job
 
     def planned(self) -> tuple[Rehearsal, list[str]]:

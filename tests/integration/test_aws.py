@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from model_dockerize.aws.model import Foundations, Service, TaskDefinition
 from model_dockerize.errors import TimedOutError
 from model_dockerize.settings import to_settings
 from tests.rig.homes import NewHome
+from tests.rig.inputs import saying
 from tests.rig.waiting import eventually
 
 DOCKERFILE = """
@@ -101,7 +102,7 @@ class World:
         return self.said
 
 
-SETTINGS = replace(to_settings([]).service, cluster="mdaws", cpu=256, memory=512, wait_timeout=120)
+SETTINGS = saying(to_settings([]).service, cluster="mdaws", cpu=256, memory=512, wait_timeout=120)
 
 
 def context() -> io.BytesIO:
@@ -283,7 +284,7 @@ def test_the_registry_finds_builds_again(world: World) -> None:
 class TestLoadBalancer:
     """A real proxy before real tasks. The tests build on one another."""
 
-    BALANCED = replace(SETTINGS, load_balancer="true", zones=2, max_count=3)
+    BALANCED = saying(SETTINGS, load_balancer="true", zones=2, max_count=3)
 
     def roll(self, world: World, image: str, settings: Any, timeout: float = 90) -> tuple[Service, Verdict]:
         ground = ensure_foundations(world.aws, settings, Model("mdaws-lb", "mdaws/app"), world.said)
@@ -297,7 +298,7 @@ class TestLoadBalancer:
 
     def test_it_is_put_before_a_service_that_runs_and_a_second_run_changes_nothing(self, world: World) -> None:
         uri = world.images["one"].uri
-        self.roll(world, uri, replace(SETTINGS, zones=2))
+        self.roll(world, uri, saying(SETTINGS, zones=2))
         service, verdict = self.roll(world, uri, self.BALANCED)
         assert verdict.outcome == "deployed", world.said.all()
         assert answer(endpoint.address_of(world.aws, service, world.said).url) == "one"
@@ -306,7 +307,7 @@ class TestLoadBalancer:
         assert (verdict.outcome, world.changes()) == ("deployed", [])
 
     def test_all_its_tasks_answer_and_a_rollout_is_not_seen_by_whoever_asks(self, world: World) -> None:
-        two = replace(self.BALANCED, desired_count=2)
+        two = saying(self.BALANCED, desired_count=2)
         service, _ = self.roll(world, world.images["one"].uri, two)
         url, seen, stop = endpoint.address_of(world.aws, service, world.said).url, list[str](), threading.Event()
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tests.rig.inputs import saying
+
 from model_dockerize import pipeline
 from model_dockerize.aws.function.role import function_role_name
 from model_dockerize.report import Recorder, Report
@@ -51,13 +53,13 @@ class Configuration:
 def _changed(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
     """Run with something to change."""
     service = settings.service
-    changed = replace(service, cpu=service.cpu * 2, memory=service.memory * 2, run_number=2)
+    changed = saying(service, cpu=service.cpu * 2, memory=service.memory * 2, run_number=2)
     return pipeline.run(replace(settings, service=changed), environment, recorder)
 
 
 def _unscaled(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
-    """Run without max-count again."""
-    return pipeline.run(replace(settings, service=replace(settings.service, max_count=0)), environment, recorder)
+    """Run with scaling taken back."""
+    return pipeline.run(replace(settings, service=saying(settings.service, max_count=0)), environment, recorder)
 
 
 def destroyed(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:

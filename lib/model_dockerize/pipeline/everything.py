@@ -10,7 +10,7 @@ from model_dockerize.pipeline import make
 from model_dockerize.pipeline.aside import Aside
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.release import Release, Stage
-from model_dockerize.pipeline.stages import FOUNDATIONS, PUSHED, STAGES, service
+from model_dockerize.pipeline.stages import FOUNDATIONS, ORDER, PUSHED, STAGES, service
 from model_dockerize.settings import Settings
 
 
@@ -37,7 +37,7 @@ def task_definition(run: Run) -> None:
     _, release = check(run, prepared)
     if release is None:
         raise InputError("Without push-to-ecr there is no image for a task definition.", "Leave push-to-ecr out.")
-    release = carry_out(release, (FOUNDATIONS, PUSHED))
+    release = carry_out(release, (ORDER, FOUNDATIONS, PUSHED))
     with run.recorder.stage("task-definition") as stage:
         made = service.define(release, stage)
         stage.info(f"{made.short} runs {release.uri}")

@@ -19,7 +19,7 @@ PLACE = {"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-b"], "assignPub
         ("volumes", None, [{"name": "scratch"}], "volumes none -> name scratch"),
         ("taskRoleArn", "arn:aws:iam::1:role/a", "arn:aws:iam::1:role/b", "taskRoleArn a -> b"),
         ("containerDefinitions.0.command", ["x", "--password=1"], None, "containerDefinitions.0.command"),
-        ("subnets", ["subnet-a"], [TO_COME], "subnets"),
+        ("subnets", ["subnet-a"], [TO_COME], f"subnets subnet-a -> {TO_COME}"),
         ("dockerLabels", {"team": "x"}, {"team": "y"}, "dockerLabels"),
         ("taskDefinition", "arn:aws:ecs:r:1:task-definition/a:1", TO_COME, "taskDefinition"),
     ],

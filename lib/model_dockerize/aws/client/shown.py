@@ -27,7 +27,7 @@ def shown(path: str, before: Any, after: Any) -> str:
     """Return `desiredCount 3 -> 1`; `containerDefinitions.0.environment` where a value may be secret."""
     name = _leaf(path)
     values = [_text(name, before), _text(name, after)]
-    if None in values or any(TO_COME in str(value) for value in values):
+    if None in values:
         return path
     return f"{path} {values[0]} -> {values[1]}"
 
@@ -66,7 +66,7 @@ def _parts(name: str, value: Any) -> Iterator[str]:
             yield from _parts(name, each)
     elif isinstance(value, bool):
         yield str(value).lower()
-    elif isinstance(value, int | float) or name in _SAFE:
+    elif isinstance(value, int | float) or name in _SAFE or value == TO_COME:
         text = str(value)
         # Of an ARN the name: where it lies, everything else of the plan does too.
         yield text.rpartition("/")[2] if text.startswith("arn:") else text

@@ -114,7 +114,8 @@ def ensure_service(
         else f"service {name}: changing {', '.join(fields)}"
     )
     aws.settled(progress, "change", "service", name, *fields, text=text)
-    updated["tags"] = there.get("tags", [])  # UpdateService does not show them
+    # UpdateService does not show its tags, and a plan not what it is called.
+    updated |= {key: there[key] for key in ("serviceArn", "serviceName", "clusterArn", "tags") if key in there}
     return service_of(updated, task_definition.arn, changed=True, previous=previous, proving=True)
 
 

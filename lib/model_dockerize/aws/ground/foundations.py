@@ -8,7 +8,6 @@ from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import CLUSTER, TAG
 from model_dockerize.aws.client.retries import lacks_service_linked_role, once_linked
-from model_dockerize.aws.existing.adoption import check_ours
 from model_dockerize.aws.existing.service import as_running, current_service
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.given import (
@@ -70,8 +69,6 @@ def ensure_foundations(
     """
     there = describe_stack(aws, model_stack(settings.cluster, model.name))
     current = current_service(aws, settings.cluster, model.name)
-    if current:
-        check_ours(current, settings)
     settings = as_running(settings, current, is_placed(there))
     check_size(settings.cpu, settings.memory)
     known = as_it_is(settings, there)

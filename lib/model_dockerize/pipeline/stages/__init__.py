@@ -13,4 +13,4 @@ from model_dockerize.pipeline.stages.service import SERVICE
 #: Jobs come after the service's verdict: they must not run a build that the service was put back from.
 STAGES: tuple[Stage, ...] = (ORDER, FOUNDATIONS, PUSHED, NAMED, SERVICE, JOBS)
 
-__all__ = ["FOUNDATIONS", "JOBS", "PUSHED", "SERVICE", "STAGES"]
+__all__ = ["FOUNDATIONS", "JOBS", "ORDER", "PUSHED", "SERVICE", "STAGES"]

@@ -3,6 +3,7 @@
 from model_dockerize.aws import batch, ecs
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.progress import Progress
+from model_dockerize.settings.fargate import check_size
 
 
 def _is_wanted(release: Release) -> bool:
@@ -30,8 +31,18 @@ def check(release: Release) -> Release:
         SupersededError: a newer run deployed the service.
     """
     if release.settings.batch.create_job_def:
-        batch.check_job_definition(release.account, release.names.job_definition, release.settings.service.adopt)
+        _check_jobs(release)
     return take_turn(release)
+
+
+def _check_jobs(release: Release) -> None:
+    account, name, settings = release.account, release.names.job_definition, release.settings
+    batch.check_job_definition(account, name, settings.service.adopt)
+    # Half a size may fit what the definition has, which nobody knew when the inputs were read.
+    if len(settings.service.given & {"cpu", "memory"}) == 1 and not settings.batch.file:
+        jobs, service = batch.as_defined(account, name, batch.place_of_jobs(account, settings.batch), settings.service)
+        if jobs.compute_type.startswith("FARGATE"):
+            check_size(service.cpu, service.memory)
 
 
 def _ask(release: Release, _: Progress) -> Release:
