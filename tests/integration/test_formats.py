@@ -165,11 +165,18 @@ cat(paste0(rows::rows(), "==", packageVersion("rows")), file = paths[2])
 ACTIVATE = 'if (Sys.getenv("RENV_CONFIG_AUTOLOADER_ENABLED") != "FALSE") stop("this would fetch renv")\n'
 
 
-def test_renv_lock(builder: Builder, tmp_path: Path) -> None:
+@pytest.fixture
+def with_renv() -> Iterator[str]:
+    """Name an image of R that has renv, from Debian."""
     for name, text in ((R, (ROOT / "tests/bases/rocker/base.Dockerfile").read_text()), (f"{R}-renv", RENV)):
         bundle = os.environ.get("SSL_CERT_FILE")
         secret = (f"--secret=id=ca-bundle,src={bundle}",) if bundle else ()
         subprocess.run(["docker", "build", *secret, "--tag", name, "-"], input=text.encode(), check=True)
+    yield f"{R}-renv"
+    subprocess.run(["docker", "image", "rm", "--force", f"{R}-renv", R], capture_output=True, check=False)
+
+
+def test_renv_lock(builder: Builder, tmp_path: Path, with_renv: str) -> None:
     with served(cran.make(tmp_path / "cran")) as url:
         package = {"Package": "rows", "Version": cran.OLDER, "Source": "Repository", "Repository": "CRAN"}
         language = {"Version": "4.5.0", "Repositories": [{"Name": "CRAN", "URL": url}]}
@@ -182,6 +189,4 @@ def test_renv_lock(builder: Builder, tmp_path: Path) -> None:
         for path, text in files.items():
             (builder.folder / path).parent.mkdir(exist_ok=True)
             (builder.folder / path).write_text(text)
-        builder.build(
-            {"rows": cran.OLDER}, "--base-image", f"{R}-renv", "--command", "Rscript score.R {input} {output}"
-        )
+        builder.build({"rows": cran.OLDER}, "--base-image", with_renv, "--command", "Rscript score.R {input} {output}")
