@@ -9,7 +9,7 @@ from model_dockerize.pipeline.stages import STAGES
 from model_dockerize.progress import Progress, Silent
 
 
-class _WarningsOnly(Silent):
+class WarningsOnly(Silent):
     """Stages speak as if it had happened: of what they say, only warnings are true before it has."""
 
     def __init__(self, stage: Progress) -> None:
@@ -29,7 +29,7 @@ def plan(release: Release) -> None:
         asked = replace(release, account=rehearsal.aws)
         for stage in STAGES:
             if stage.is_wanted(asked):
-                asked = stage.ask(asked, _WarningsOnly(progress))
+                asked = stage.ask(asked, WarningsOnly(progress))
         lines = tuple(map(str, rehearsal.changes))
         changes = sum(change.action != "leave" for change in rehearsal.changes)
         progress.info(f"{changes} things would be made or changed.")
