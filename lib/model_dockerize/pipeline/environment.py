@@ -24,8 +24,7 @@ from model_dockerize.errors import InputError
 from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.account import connect, start_sandbox, tell_of_other_region
 from model_dockerize.pipeline.context import Run
-from model_dockerize.pipeline.plan import WarningsOnly
-from model_dockerize.progress import Progress
+from model_dockerize.progress import Progress, WarningsOnly
 from model_dockerize.settings import (
     FOR_ENVIRONMENT,
     BatchFile,

@@ -1,25 +1,11 @@
 """What a run would do in AWS: its stages, with a connection that only asks."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from model_dockerize.aws.client import rehearse
 from model_dockerize.pipeline.release import Release
 from model_dockerize.pipeline.stages import STAGES
-from model_dockerize.progress import Progress, Silent
-
-
-class WarningsOnly(Silent):
-    """Stages speak as if it had happened: of what they say, only warnings are true before it has."""
-
-    def __init__(self, stage: Progress) -> None:
-        self._stage = stage
-
-    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
-        self._stage.warning(text, file, line)
-
-    def secret(self, value: str) -> None:
-        self._stage.secret(value)
+from model_dockerize.progress import WarningsOnly
 
 
 def plan(release: Release) -> None:
