@@ -34,3 +34,16 @@ class Silent:
     def output(self, text: str) -> None: ...
 
     def secret(self, value: str) -> None: ...
+
+
+class WarningsOnly(Silent):
+    """Stages speak as if it had happened: of what they say, only warnings are true before it has."""
+
+    def __init__(self, stage: Progress) -> None:
+        self._stage = stage
+
+    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
+        self._stage.warning(text, file, line)
+
+    def secret(self, value: str) -> None:
+        self._stage.secret(value)

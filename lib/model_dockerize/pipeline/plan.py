@@ -1,25 +1,11 @@
 """What a run would do in AWS: its stages, with a connection that only asks."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from model_dockerize.aws.client import rehearse
 from model_dockerize.pipeline.release import Release
 from model_dockerize.pipeline.stages import STAGES
-from model_dockerize.progress import Progress, Silent
-
-
-class _WarningsOnly(Silent):
-    """Stages speak as if it had happened: of what they say, only warnings are true before it has."""
-
-    def __init__(self, stage: Progress) -> None:
-        self._stage = stage
-
-    def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
-        self._stage.warning(text, file, line)
-
-    def secret(self, value: str) -> None:
-        self._stage.secret(value)
+from model_dockerize.progress import WarningsOnly
 
 
 def plan(release: Release) -> None:
@@ -29,7 +15,7 @@ def plan(release: Release) -> None:
         asked = replace(release, account=rehearsal.aws)
         for stage in STAGES:
             if stage.is_wanted(asked):
-                asked = stage.ask(asked, _WarningsOnly(progress))
+                asked = stage.ask(asked, WarningsOnly(progress))
         lines = tuple(map(str, rehearsal.changes))
         changes = sum(change.action != "leave" for change in rehearsal.changes)
         progress.info(f"{changes} things would be made or changed.")

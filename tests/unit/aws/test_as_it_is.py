@@ -7,6 +7,7 @@ import pytest
 
 from model_dockerize.aws import batch, ecs, ground
 from model_dockerize.aws.batch import JobDefinition, JobQueue
+from model_dockerize.aws.existing.inputs import of_definition, of_service
 from model_dockerize.settings import OPTIONS, as_found
 
 from .conftest import IMAGE, IRIS, Account, batch_settings, settings
@@ -162,6 +163,15 @@ def test_what_somebody_set_by_hand_stays_too(account: Account) -> None:
     account.calls.clear()
     deployed(account)
     assert account.changes() == []
+
+
+def test_what_somebody_wrote_by_hand_is_read_without_trust() -> None:
+    told = {"MODEL_RETENTION_DAYS": "for ever", "MODEL_OPEN_PATHS": ""}
+    container = {"name": "iris", "environment": [{"name": name, "value": value} for name, value in told.items()]}
+    found = of_definition({"family": "iris", "containerDefinitions": [container], "cpu": ".5 vCPU"}, {}, is_ours=True)
+    assert not {"retention_days", "cpu"} & found.keys()
+    assert found["open_paths"] == ()
+    assert of_service({"deploymentController": {"type": "EXTERNAL"}}, is_placed=False) == {}
 
 
 def test_an_input_that_is_given_wins_over_what_is_there() -> None:

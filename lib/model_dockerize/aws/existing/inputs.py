@@ -26,7 +26,9 @@ def of_service(there: Any, is_placed: bool) -> Found:
         is_placed: the model's stack knows where the service runs, and which of its groups are ours.
     """
     place = there.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
-    found: Found = {"task_definition": there["taskDefinition"].rpartition("/")[2].partition(":")[0]}
+    found: Found = {}
+    if runs := there.get("taskDefinition"):  # a service that something else deploys has none
+        found["task_definition"] = runs.rpartition("/")[2].partition(":")[0]
     if place:
         found["assign_public_ip"] = place.get("assignPublicIp") == "ENABLED"
         if not is_placed:
@@ -52,10 +54,11 @@ def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:
         found |= {
             "allowed_hosts": _words(told.get(HOSTS, "")),
             "job_list": told.get(JOB_LIST) != "false",
-            "retention_days": int(told.get(RETENTION, "0")),
             "api_key": tuple(_key(name, arn) for name, arn in secret.items() if name.startswith(KEY)),
             "queue_url": told.get(QUEUE, secret.get(QUEUE, "")),
         }
+        if (days := told.get(RETENTION, "0")).isdecimal():
+            found["retention_days"] = int(days)
         if OPEN_PATHS in told:
             found["open_paths"] = _words(told[OPEN_PATHS])
     return found
