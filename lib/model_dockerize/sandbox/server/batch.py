@@ -158,7 +158,7 @@ class Batch:
     def _forget_gone(self) -> None:
         for arn in [arn for arn, moment in self._gone_at.items() if moment <= time.monotonic()]:
             for store in (self._environments, self._queues, self._capacities, self._gone_at):
-                store.pop(arn, None)  # type: ignore[attr-defined]
+                store.pop(arn, None)
 
     def _check_network(self, resources: Record) -> None:
         subnets, groups = resources.get("subnets", []), resources.get("securityGroupIds", [])
