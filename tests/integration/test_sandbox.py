@@ -733,6 +733,7 @@ def test_jobs_run_log_fail_retry_and_end(cloud: Cloud) -> None:
     batch.update_compute_environment(computeEnvironment="fg", state="DISABLED")
     assert code_of(lambda: batch.delete_compute_environment(computeEnvironment="fg")) == "ClientException"
     batch.delete_job_queue(jobQueue="q")
+    eventually(lambda: not batch.describe_job_queues(jobQueues=["q"])["jobQueues"])
     batch.delete_compute_environment(computeEnvironment="fg")
 
 

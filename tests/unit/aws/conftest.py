@@ -116,6 +116,16 @@ class Account:
         self.aws.s3.create_bucket(Bucket="data")
         self.hooks.listen_to("lambda", "s3", calls=self.calls)
 
+    def forget_policies(self) -> None:
+        """Remove the policies of a former test: moto keeps them."""
+        iam = self.aws.iam
+        for policy in iam.list_policies(Scope="Local")["Policies"]:
+            for version in iam.list_policy_versions(PolicyArn=policy["Arn"])["Versions"]:
+                if not version["IsDefaultVersion"]:
+                    iam.delete_policy_version(PolicyArn=policy["Arn"], VersionId=version["VersionId"])
+            iam.delete_policy(PolicyArn=policy["Arn"])
+        self.calls.clear()
+
     def changes(self) -> list[str]:
         """The calls that were not reads."""
         reads = ("Describe", "List", "Get", "BatchGet")

@@ -17,13 +17,7 @@ BOUND = f"arn:aws:iam::{ACCOUNT}:policy/{BOUNDARY}"
 
 @pytest.fixture(autouse=True)
 def _no_policies(account: Account) -> None:
-    """Of a former test."""
-    for policy in account.aws.iam.list_policies(Scope="Local")["Policies"]:
-        for version in account.aws.iam.list_policy_versions(PolicyArn=policy["Arn"])["Versions"]:
-            if not version["IsDefaultVersion"]:
-                account.aws.iam.delete_policy_version(PolicyArn=policy["Arn"], VersionId=version["VersionId"])
-        account.aws.iam.delete_policy(PolicyArn=policy["Arn"])
-    account.calls.clear()
+    account.forget_policies()
 
 
 def bootstrap(account: Account, **changes: Any) -> str:

@@ -191,6 +191,7 @@ def named(account: Account) -> None:
 
 
 def administrator(account: Account) -> None:
+    account.forget_policies()
     bootstrap(account.aws, settings(), account.said)
     bound = f"arn:aws:iam::{ACCOUNT}:policy/ModelDockerizeBoundary"
     denied = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})

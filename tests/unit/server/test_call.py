@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model_server.runner_client import Outcome, RunnerClient, runner_command
-from model_server.seats import OwnSeat
+from model_server.slots import OwnSlot
 
 SAVE = "open(sys.argv[2] + '{}', 'w').write('{}'); "
 
@@ -26,7 +26,7 @@ def run(folder: Path, mode: str, code: str, *arguments: str) -> tuple[Outcome, P
     manifest.write_text(json.dumps({"command": command, "working_directory": str(folder)}), encoding="utf-8")
     environment = {**os.environ, "MODEL_RUNNER_MODE": mode}
     jobs = folder / "jobs"
-    client = RunnerClient(OwnSeat(runner_command(command, manifest), environment=environment), folder=jobs)
+    client = RunnerClient(OwnSlot(runner_command(command, manifest), environment=environment), folder=jobs)
     try:
         client.prepare()
         assert client.mode.startswith(mode)
@@ -91,7 +91,7 @@ def test_the_limit_of_the_output_counts_whatever_its_ending_is(tmp_path: Path) -
     manifest = tmp_path / "model.json"
     command = [sys.executable, "main.py", "{output}.png", "{input}"]
     manifest.write_text(json.dumps({"command": command, "working_directory": str(tmp_path)}), encoding="utf-8")
-    client = RunnerClient(OwnSeat(runner_command(command, manifest)), output_bytes=99, folder=tmp_path / "jobs")
+    client = RunnerClient(OwnSlot(runner_command(command, manifest)), output_bytes=99, folder=tmp_path / "jobs")
     client.prepare()
     (tmp_path / "jobs/in").touch()
     assert (

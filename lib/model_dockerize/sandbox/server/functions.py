@@ -55,15 +55,15 @@ class Functions:
         """Take over from ministack whatever would run code."""
         lambdas: Any = self._upstream.functions
         lambdas._execute_function_dispatch = self._invoke
-        create, show = lambdas._create_function, lambdas._get_function
+        create, get = lambdas._create_function, lambdas._get_function
 
-        def create_once_assumable(request: dict[str, Any]) -> Any:
+        def create_function(request: dict[str, Any]) -> Any:
             return self._refused(request) or create(request)
 
-        def show_to_whom_it_may_concern(name: str, qualifier: str | None = None) -> Any:
-            return self._without_tags(show(name, qualifier))
+        def get_function(name: str, qualifier: str | None = None) -> Any:
+            return self._without_tags(get(name, qualifier))
 
-        lambdas._create_function, lambdas._get_function = create_once_assumable, show_to_whom_it_may_concern
+        lambdas._create_function, lambdas._get_function = create_function, get_function
         lambdas._spawn_lambda_container = _refuse
         self._upstream.function_workers.Worker._spawn = _refuse
         self._upstream.function_workers.ProvidedWorker._spawn = _refuse
