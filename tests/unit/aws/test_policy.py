@@ -298,6 +298,9 @@ def test_our_tag_is_put_only_on_what_is_made() -> None:
         {"StringEquals": {"ecs:CreateAction": made}},
         {"ForAllValues:StringNotEquals": {"aws:TagKeys": "model-dockerize"}},
     ]
+    adopting = run_policy(configured(adopt="true"), NAMES, WHERE)
+    (marking,) = [s for s in adopting["Statement"] if s["Sid"] == "MarkRollouts"]
+    assert ("Condition" in marking, marking["Resource"]) == (False, tagging[1]["Resource"])
     assert tagging[1]["Resource"] == ["arn:aws:ecs:us-east-1:123456789012:service/model-dockerize/iris"]
 
 

@@ -26,7 +26,7 @@ def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]
     if settings.service.deploy_service or settings.batch.create_job_def:
         statements += [*_log_group(settings, names, where), *_roles(settings, where)]
     if settings.service.deploy_service:
-        statements += [*_service(names, where), *traffic(settings.service)]
+        statements += [*_service(names, where, settings.service.adopt), *traffic(settings.service)]
         if settings.service.volume:
             statements += _volume(settings, where)
     if settings.batch.create_job_def:
@@ -159,14 +159,17 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
     ]
 
 
-def _service(names: Names, where: Where) -> list[Statement]:
-    """Only what is made gets our tag: with it, who may also `destroy` could delete what is somebody else's."""
+def _service(names: Names, where: Where, adopt: bool) -> list[Statement]:
+    """Return what a service needs. Only what is made gets our tag, and one that is to be adopted.
+
+    Who may give it to anything, and may `destroy`, could delete what is somebody else's.
+    """
     name = f"{names.cluster}/{legal_name(names.service)}"
     cluster, service = where.arn("ecs", f"cluster/{names.cluster}"), where.arn("ecs", f"service/{name}")
     definitions = where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*")
     # Which of them, the actions that make them say.
     made = {"StringEquals": {"ecs:CreateAction": ["CreateCluster", "CreateService", "RegisterTaskDefinition"]}}
-    other_tags = {"ForAllValues:StringNotEquals": {"aws:TagKeys": TAG}}
+    other_tags = {} if adopt else {"ForAllValues:StringNotEquals": {"aws:TagKeys": TAG}}
     return [
         _allow("Tasks", ("ecs:DescribeTasks", "ecs:StopTask"), where.arn("ecs", f"task/{names.cluster}/*")),
         _allow(
