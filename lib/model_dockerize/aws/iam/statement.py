@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import UnknownRegionError
-from botocore.session import Session
+from botocore.loaders import create_loader
+from botocore.regions import EndpointResolver
 
 Statement = dict[str, Any]
 
@@ -21,7 +22,9 @@ class Where:
     def of(cls, account: str, region: str) -> "Where":
         """Return it with the partition that the region is in: `aws`, as botocore has it, of a region not known yet."""
         try:
-            return cls(account, region, Session().get_partition_for_region(region))
+            # Without a session, which would read the files of credentials.
+            known = EndpointResolver(create_loader().load_data("endpoints"))
+            return cls(account, region, known.get_partition_for_region(region))
         except UnknownRegionError:
             return cls(account, region)
 
