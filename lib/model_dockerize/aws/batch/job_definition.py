@@ -49,7 +49,7 @@ def ensure_job_definition(
     parameters: Mapping[str, str],
     progress: Progress,
 ) -> JobDefinition:
-    """The definition `name` runs `command` in `container`, on what `batch` says.
+    """Make the definition `name` run `command` in `container`, on what `batch` says.
 
     What nobody says stays as it is in the latest revision, whoever made that.
 
@@ -158,7 +158,7 @@ def _check_ours(name: str, latest: Any, adopt: bool) -> None:
 
 
 def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
-    """The highest ACTIVE revision of `name`.
+    """Return the highest ACTIVE revision of `name`.
 
     Raises:
         InputError: there is none.
@@ -183,7 +183,7 @@ def job_definition(
     command: tuple[str, ...],
     parameters: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The RegisterJobDefinition request. Pure.
+    """Return the RegisterJobDefinition request. Pure.
 
     Raises:
         InputError: Fargate has no such size, or not this architecture.
@@ -228,6 +228,6 @@ def job_definition(
 
 
 def _latest(aws: Aws, name: str) -> Any:
-    """The ACTIVE revision with the highest number. Batch does not sort, and may need several pages."""
+    """Return the ACTIVE revision with the highest number. Batch does not sort, and may need several pages."""
     pages = aws.batch.get_paginator("describe_job_definitions").paginate(jobDefinitionName=name, status="ACTIVE")
     return max((d for page in pages for d in page["jobDefinitions"]), key=lambda d: d["revision"], default=None)

@@ -61,7 +61,7 @@ def ensure_queue(
     progress: Progress,
     sleep: Sleep = time.sleep,
 ) -> JobQueue:
-    """The queue `queue` of ours feeds the compute environment that `settings` describes, and both are VALID.
+    """Make our queue `queue` feed the compute environment that `settings` describes, and wait until both are VALID.
 
     `changed` says whether either was made or changed. Call `others_queue` first: the network is not needed for those.
 
@@ -89,7 +89,7 @@ def feed(
     sleep: Sleep = time.sleep,
     given: frozenset[str] = _SAID,
 ) -> JobQueue:
-    """The queue `queue`, made or changed so that its jobs run in `environment` (ARN), and VALID.
+    """Make or change the queue `queue` so that its jobs run in `environment` (ARN), and wait until it is VALID.
 
     Args:
         given: which of its inputs somebody said: of a queue that is there, the rest stays.
@@ -130,7 +130,7 @@ def feed(
 
 
 def _found(there: Any) -> dict[str, object]:
-    """What DescribeJobQueues shows of the inputs; None: there is no queue, or soon none."""
+    """Return what DescribeJobQueues shows of the inputs; nothing where there is no queue, or soon none."""
     if there is None or there["status"] in ("DELETING", "DELETED"):
         return {}
     found: dict[str, object] = {"queue_priority": there["priority"]}

@@ -1,4 +1,4 @@
-"""Waiting for environments and queues of Batch, which has no waiters of its own."""
+"""Waits for environments and queues of Batch, which has no waiters of its own."""
 
 from collections.abc import Callable
 from typing import Any

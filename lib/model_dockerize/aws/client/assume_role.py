@@ -33,7 +33,10 @@ Client = Callable[..., Any]
 
 @dataclass(frozen=True)
 class GitHubToken:
-    """Where GitHub's runner gives a job its OIDC tokens. Source: ACTIONS_ID_TOKEN_REQUEST_* of its environment."""
+    """The place where GitHub's runner gives a job its OIDC tokens.
+
+    Source: ACTIONS_ID_TOKEN_REQUEST_* of its environment.
+    """
 
     url: str
     bearer: str
@@ -41,7 +44,7 @@ class GitHubToken:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "GitHubToken | None":
-        """None outside of a job that may ask for tokens."""
+        """Return the place that the environment names; None outside of a job that may ask for tokens."""
         url = environment.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
         bearer = environment.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
         certificates = environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE") or ""
@@ -51,7 +54,7 @@ class GitHubToken:
         return "GitHubToken(...)"
 
     def fetch(self) -> str:
-        """A fresh token. What passes (no connection, 5xx) is tried again.
+        """Return a fresh token. Try again what passes (no connection, 5xx).
 
         Raises:
             AwsAccessError: GitHub gives none.
@@ -86,7 +89,7 @@ class RoleCredentials:
         self._role, self._token, self._client, self._progress = role, token, client, progress
 
     def load(self) -> RefreshableCredentials:
-        """The credentials, which renew themselves."""
+        """Return the credentials, which renew themselves."""
         return RefreshableCredentials.create_from_metadata(self._fetch(), self._fetch, "role-to-assume")
 
     def _fetch(self) -> dict[str, str]:
@@ -121,7 +124,7 @@ class RoleCredentials:
 
 
 def trust_subjects(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Both ways in which GitHub writes whose job it is: with names, and (newer repositories) with ids that stay."""
+    """Return both ways in which GitHub writes whose job it is: by names, and (newer repositories) by ids that stay."""
     repository, owner = str(claims.get("repository", "OWNER/REPO")), str(claims.get("repository_owner_id", "ID"))
     names = repository.split("/", 1)
     name = names[1] if len(names) > 1 else "REPO"
@@ -132,7 +135,7 @@ def trust_subjects(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """What the token says, unverified: for words only."""
+    """Return what the token says, unverified: for words only."""
     try:
         body = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))

@@ -31,17 +31,17 @@ class Rehearsal:
 
     @property
     def changes(self) -> list[Change]:
-        """Every resource that was looked at, in the order of the stages."""
+        """Return every resource that was looked at, in the order of the stages."""
         return self.aws.changes
 
 
 def is_read(operation: str) -> bool:
-    """Whether an operation of this name changes nothing. What we do not know counts as a change."""
+    """Tell whether an operation of this name changes nothing. What we do not know counts as a change."""
     return operation.startswith(_READS)
 
 
 def rehearse(aws: Aws) -> Rehearsal:
-    """`aws` again, with clients of its own that send reads only."""
+    """Return `aws` again, with clients of its own that send reads only."""
     rehearsal = Rehearsal(aws.apart(only_asks=True))
     to_be_made: set[tuple[str, str]] = set()
 
@@ -77,7 +77,7 @@ def _ok(parsed: Any) -> tuple[AWSResponse, Any]:
 
 
 def _made(model: OperationModel, given: Any) -> Any:
-    """What AWS would answer: what was given, and placeholders for what only it can know."""
+    """Return what AWS would answer: what was given, and placeholders for what only it can know."""
     made = _echo(model.output_shape, given)
     if model.name in ("CreateService", "UpdateService"):
         made["service"]["deployments"] = [
@@ -87,7 +87,7 @@ def _made(model: OperationModel, given: Any) -> Any:
 
 
 def _echo(shape: Shape | None, given: Any) -> Any:
-    """What was given stands in the answer, or inside its one structure: {"role": {...}}, {"Listeners": [{...}]}."""
+    """Put what was given into the answer, or inside its one structure: {"role": {...}}, {"Listeners": [{...}]}."""
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: _member(member, given.get(name), given) for name, member in members.items()}
 
@@ -101,7 +101,7 @@ def _member(shape: Shape, same: Any, given: Any) -> Any:
 
 
 def _nothing(shape: Shape | None) -> Any:
-    """What AWS says of a thing that is not there: no page token, nothing in any list."""
+    """Return what AWS says of a thing that is not there: no page token, nothing in any list."""
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: _leaf(member) for name, member in members.items() if not _is_text(member)}
 

@@ -37,7 +37,7 @@ _ADMINISTRATOR = User("bootstrap, which an administrator ran", "bootstrap", froz
 
 @dataclass(frozen=True)
 class Destruction:
-    """Hold what `remove` would do, and what it would leave."""
+    """Holds what `remove` would do, and what it would leave."""
 
     running: tuple[str, ...]  # what runs now and would end
     things: tuple[Thing, ...]  # what would go, in this order

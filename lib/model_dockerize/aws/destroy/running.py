@@ -31,7 +31,7 @@ def running_now(aws: Aws, there: Deployment, going: Iterable[Thing]) -> tuple[st
 
 
 def _addresses(aws: Aws, there: Deployment, service: Any) -> Iterator[str]:
-    """Where people reach the service: its load balancer of ours, else the public addresses of its tasks."""
+    """Yield the addresses of the service: that of its load balancer of ours, else the public ones of its tasks."""
     if there.model and (name := there.model.stack.outputs.get("Address")):
         given = there.model.stack.parameters
         yield f"{'https' if given.get('Certificate') else 'http'}://{name}:{given.get('Port', '80')}"

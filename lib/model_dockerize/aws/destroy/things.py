@@ -57,7 +57,7 @@ class Deployment:
 
     @property
     def service(self) -> Any:
-        """The service as ECS shows it; None where there is none of ours."""
+        """Return the service as ECS shows it; None where there is none of ours."""
         if not self.names.service:
             return None
         name, cluster = legal_name(self.names.service), f"/{self.names.cluster}"
@@ -87,7 +87,7 @@ class Deployment:
             yield Thing("service", name, end, frozenset((service["serviceArn"],)))
 
     def _jobs(self, definitions: tuple[Thing, ...]) -> Iterator[Thing]:
-        """Those that run by the job definitions that go."""
+        """Yield the jobs that run by the job definitions that go."""
         arns = frozenset[str]().union(*(thing.ids for thing in definitions))
         of_this = [job for job in self.region.jobs if job.definition in arns]
         for queue in sorted({job.queue for job in of_this}):
@@ -142,7 +142,7 @@ class Deployment:
             yield Thing("repository", f"{name}, with its images", end, ids)
 
     def _batch(self) -> Iterator[Thing]:
-        """Queues before the environments that they use. They are every model's, and go with the last."""
+        """Yield queues before the environments that they use. They are every model's, and go with the last."""
         for queue in self.region.queues:
             if TAG in queue.get("tags", {}) and queue["status"] not in ends.GOING:
                 name = queue["jobQueueName"]
@@ -155,7 +155,7 @@ class Deployment:
                 yield Thing("compute environment", name, partial(ends.end_environment, self.aws, name), ids)
 
     def _cluster(self) -> Iterator[Thing]:
-        """One of our own making that is not in the shared stack."""
+        """Yield the cluster if we made it and it is not in the shared stack."""
         name = self.names.cluster
         found = self.aws.ecs.describe_clusters(clusters=[name], include=["TAGS"])["clusters"]
         is_shared = self.shared is not None and name in self.shared.of(_CLUSTER)

@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Region:
-    """What runs in a region and what may run there."""
+    """The services, tasks, jobs, definitions, queues and environments of a region."""
 
     services: tuple[Any, ...]  # as DescribeServices shows them; so the others
     tasks: tuple[Any, ...]

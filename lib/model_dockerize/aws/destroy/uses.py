@@ -27,7 +27,7 @@ class Kept:
     users: tuple[str, ...]
 
     def __str__(self) -> str:
-        """`repository iris: used by service production/iris`."""
+        """Return `repository iris: used by service production/iris`."""
         more = f" and {len(self.users) - _TOLD} more" if len(self.users) > _TOLD else ""
         return f"{self.thing}: used by {', '.join(self.users[:_TOLD])}{more}"
 

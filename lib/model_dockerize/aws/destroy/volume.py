@@ -32,7 +32,7 @@ class Volume:
     held: Held | None
 
     def __str__(self) -> str:
-        """`volume jobs (fs-0123), 3.2 GiB`."""
+        """Return `volume jobs (fs-0123), 3.2 GiB`."""
         return f"volume {self._words}"
 
     @property
@@ -41,7 +41,7 @@ class Volume:
 
     @property
     def ids(self) -> frozenset[str]:
-        """What others name it by."""
+        """Return the ids that others name it by."""
         return (self.held.ids if self.held else frozenset()) | {self.file_system}
 
     def thing(self, aws: Aws, progress: Progress) -> Thing:

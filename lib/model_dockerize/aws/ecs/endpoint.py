@@ -57,7 +57,7 @@ def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = 
 
 
 def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]] | None:
-    """The URL of the listener that forwards to the group, how long it may take until it is reached, its groups."""
+    """Return the URL of the listener that forwards to the group, how long it may take until it is reached, its groups."""
     (group,) = aws.elbv2.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"]
     for arn in group["LoadBalancerArns"]:
         (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
@@ -82,7 +82,7 @@ def _forwards(aws: Aws, listener: Any, target_group: str) -> bool:
 
 
 def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
-    """Public (empty: none) and private IP of the newest task."""
+    """Return public (empty: none) and private IP of the newest task."""
     pages = aws.ecs.get_paginator("list_tasks").paginate(
         cluster=service.cluster, serviceName=service.name, desiredStatus="RUNNING"
     )
@@ -99,7 +99,7 @@ def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
 
 
 def newest_interface(tasks: list[Any], task_definition_arn: str) -> str | None:
-    """The network interface of the running task of `task_definition_arn` that started last."""
+    """Return the network interface of the running task of `task_definition_arn` that started last."""
     ours = [t for t in tasks if t["taskDefinitionArn"] == task_definition_arn and t.get("lastStatus") == "RUNNING"]
     for task in sorted(ours, key=lambda t: str(t.get("startedAt", "")), reverse=True):
         for attachment in task.get("attachments", []):

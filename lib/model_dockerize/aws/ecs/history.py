@@ -1,4 +1,4 @@
-"""What a service runs now, and what it ran before."""
+"""The history of a service: the revision that it runs now, and those before."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ class Running:
 
     @property
     def digest(self) -> str:
-        """sha256:... of the image; empty if it is not pinned."""
+        """Return sha256:... of the image; empty if it is not pinned."""
         return self.image.partition("@")[2]
 
 
 def running(aws: Aws, cluster: str, name: str) -> Running:
-    """What the service `name` runs.
+    """Return the service `name` with what it runs.
 
     Raises:
         InputError: there is no such service.
@@ -71,7 +71,7 @@ def running(aws: Aws, cluster: str, name: str) -> Running:
 
 
 def previous(aws: Aws, now: Running) -> str | None:
-    """The task definition to go back to: an older revision than the one that runs, the last that was deployed whole.
+    """Return the task definition to go back to: an older revision than the one that runs, the last deployed whole.
 
     Older by number, so that going back twice goes back two steps, and not forth again.
     """
@@ -85,7 +85,7 @@ def previous(aws: Aws, now: Running) -> str | None:
 
 
 def _deployed(aws: Aws, service: Service) -> Iterator[str]:
-    """Task definitions that were deployed whole, newest first; all older revisions where ECS keeps no history."""
+    """Yield task definitions that were deployed whole, newest first; all older revisions where ECS keeps no history."""
     try:
         arns = [
             d["targetServiceRevisionArn"]

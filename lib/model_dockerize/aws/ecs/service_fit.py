@@ -1,4 +1,4 @@
-"""Which services of somebody else's making can be rolled, told before anything is built. Pure."""
+"""Checks, before anything is built, that a service of somebody else's making can be rolled. Pure."""
 
 from typing import Any
 

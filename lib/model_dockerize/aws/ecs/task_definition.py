@@ -69,7 +69,7 @@ def ensure_task_definition(aws: Aws, family: str, container: Container, progress
 def _request(
     aws: Aws, operation: OperationModel, family: str, container: Container, former: Any, name: str
 ) -> dict[str, Any]:
-    """The whole request: what inputs say, and of the definition `former` what they do not."""
+    """Return the whole request: what inputs say, and of the definition `former` what they do not."""
     wanted = task_definition(family, container, name)
     tags = {TAG: TASK_DEFINITION, **aws.tags}
     if former:
@@ -89,7 +89,7 @@ def _left(aws: Aws, there: Any, container: str, progress: Progress) -> TaskDefin
 
 
 def task_definition(family: str, container: Container, name: str) -> dict[str, Any]:
-    """The RegisterTaskDefinition request, of one container that is called `name`. Pure.
+    """Return the RegisterTaskDefinition request, of one container that is called `name`. Pure.
 
     Raises:
         InputError: Fargate has no such size, or not this architecture.
@@ -128,7 +128,7 @@ def _health_check(command: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _shared(volume: Volume) -> dict[str, Any]:
-    """The volume as ECS takes it. What AWS would fill in is written out, so that it compares equal."""
+    """Return the volume as ECS takes it, with what AWS would fill in written out, so that it compares equal."""
     return {
         "name": _DATA,
         "efsVolumeConfiguration": {

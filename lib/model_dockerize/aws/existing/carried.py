@@ -65,19 +65,19 @@ def _container(asked: Mapping[str, Any], there: Any) -> dict[str, Any]:
 
 
 def _log(asked: Any, there: Any) -> Any:
-    """Where somebody chose to log to, it stays; our own groups are the stacks', which may be other ones now."""
+    """Return where to log to: what somebody chose stays; our own groups are the stacks', which may be other ones now."""
     former = there.get("logConfiguration")
     is_own = not former or former.get("options", {}).get(_LOG_GROUP, "").startswith(_OWN_LOG)
     return asked if is_own else former
 
 
 def _united(first: Iterable[Any], second: Iterable[Any], key: str) -> list[Any]:
-    """All of `first`, and of `second` what `first` has nothing of."""
+    """Return all of `first`, and of `second` what `first` has nothing of."""
     found = {each.get(key): each for each in second} | {each.get(key): each for each in first}
     return list(found.values())
 
 
 def _said(former: Any, shape: Shape | None) -> dict[str, Any]:
-    """What of `former` can be asked for and says something: AWS shows empty lists, and does not take all of them."""
+    """Return what of `former` can be asked for and says something: AWS shows empty lists, and does not take all of them."""
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: value for name, value in former.items() if value and name in members}

@@ -19,7 +19,7 @@ _LONGEST_VALUE = 4096
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """One that can be executed. Without changes: of outputs or tags only."""
+    """A change set that can be executed. Without changes: of outputs or tags only."""
 
     name: str
     stack_id: str

@@ -140,7 +140,7 @@ def as_deployed(aws: Aws, settings: ServiceSettings, name: str) -> ServiceSettin
 
 
 def container_of(aws: Aws, settings: ServiceSettings, image_uri: str, platform: str, runtime: Runtime) -> Container:
-    """The container of the image `image_uri` (repository@sha256:...), built for `platform`, as `settings` say."""
+    """Return the container of the image `image_uri` (repository@sha256:...), built for `platform`, as `settings` say."""
     return Container(
         image_uri=image_uri,
         platform=platform,
@@ -193,7 +193,7 @@ def _place(
 
 
 def _execution_role(aws: Aws, settings: ServiceSettings, progress: Progress) -> str:
-    """ARN of the one that is named; empty: the model's stack has its own."""
+    """Return the ARN of the role that is named; empty: the model's stack has its own."""
     if not settings.execution_role:
         return ""
     if settings.secret_arns:
@@ -210,7 +210,7 @@ def _is_fresh(stack: Stack) -> bool:
 
 
 def _ensure_cluster(aws: Aws, name: str, progress: Progress) -> None:
-    """One that is not the shared stack's: whoever names it may share it with other people's services."""
+    """Make the cluster if absent. Not in a stack: whoever names it may share it with other people's services."""
     if is_cluster(aws, name):
         aws.settled(progress, "leave", "cluster", name)
         return

@@ -203,7 +203,7 @@ def _ports(aws: Aws, arn: str) -> set[int]:
 
 
 def _warn_unless_admitted(aws: Aws, target: str, tasks: tuple[str, ...], progress: Progress) -> None:
-    """A new group of our own is admitted by addresses only: nobody could have named it before."""
+    """Warn if no group admits the tasks. A new group of our own is admitted by addresses only: nobody could name it."""
     groups = aws.efs.describe_mount_target_security_groups(MountTargetId=target).get("SecurityGroups", [])
     # Asked for no group, EC2 would show all.
     described = found(aws.ec2.describe_security_groups, "SecurityGroups", GroupIds=groups) if groups else []

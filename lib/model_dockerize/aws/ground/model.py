@@ -29,7 +29,7 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a service is to stand. For jobs alone there is none."""
+    """The network, load balancer and volume of a service. For jobs alone there is none."""
 
     network: Network
     balancer: Balancer | None = None  # None: none, or one of the model's own
@@ -39,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Model:
-    """What is known of the model: its name in AWS, and the repository of its image."""
+    """The model's name in AWS, and the repository of its image."""
 
     name: str
     repository: str
@@ -158,7 +158,7 @@ def _balancing(settings: ServiceSettings, balancer: Balancer | None, network: Ne
 
 
 def _secrets(wanted: Iterable[str], there: Stack | None) -> dict[str, str]:
-    """What containers start with. What a former revision was given stays readable: it may be rolled back to."""
+    """Return what containers start with. A former revision's stays readable: it may be rolled back to."""
     found = {}
     whole = [":".join(arn.split(":")[:7]) for arn in wanted]  # without one key or version of a secret
     for parameter, service in (("Secrets", "secretsmanager"), ("SecretParameters", "ssm")):

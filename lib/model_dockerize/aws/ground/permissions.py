@@ -219,7 +219,7 @@ _CHANGED = {
 
 
 def _things() -> tuple[Statement, ...]:
-    """Network, cluster, volumes and load balancers: made and tagged, and where our tag is, changed and removed."""
+    """Return the rights to network, cluster, volumes, load balancers: make and tag; where our tag is, change and remove."""
     return (
         allow("Make", _MADE),
         *(

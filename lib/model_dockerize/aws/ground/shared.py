@@ -24,7 +24,7 @@ _SUBNET_BITS = 28  # minus the prefix of the network, which is cut into 16 subne
 
 @dataclass(frozen=True)
 class Needs:
-    """Say what a run needs of the shared stack. What it does not need stays as it is."""
+    """Says what a run needs of the shared stack. What it does not need stays as it is."""
 
     cluster: bool = False
     instances: bool = False  # of AWS Batch
