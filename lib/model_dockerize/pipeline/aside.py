@@ -10,11 +10,11 @@ _GRACE = 2.0  # seconds that one who leaves gives it to say so
 
 
 class LeftError(Exception):
-    """The caller has left."""
+    """Says that the caller has left."""
 
 
 class Aside(Generic[T]):
-    """Run `work` at once, which is handed how to pause between its looks."""
+    """Runs `work` at once, which is handed how to pause between its looks."""
 
     def __init__(self, work: Callable[[Callable[[float], None]], T]) -> None:
         self._left = threading.Event()

@@ -15,7 +15,7 @@ from model_dockerize.settings import Settings
 
 @dataclass(frozen=True)
 class Release:
-    """What is released, and what the stages before have made of it."""
+    """A model on its way into AWS, with what the stages before have made of it."""
 
     run: Run
     prepared: Prepared

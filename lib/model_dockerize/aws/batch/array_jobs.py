@@ -44,7 +44,7 @@ def too_long(path: str, output: str) -> bool:
 
 
 def _fitting(inputs: Sequence[str], room: int) -> int:
-    """Return how many of the first can be sent as one list, at least one. Halve the range: packing is what takes time."""
+    """Return how many of the first can be sent as one list, at least one. Packing takes time: halve the range."""
     if len(packed(inputs)) <= room:
         return len(inputs)
     least, most = 1, len(inputs) - 1

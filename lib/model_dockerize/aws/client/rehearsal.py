@@ -24,7 +24,7 @@ _READS = ("Describe", "List", "Get", "BatchGet", "Simulate")
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What the stages that were handed `aws` would do. `calls` are `service:Operation`, in their order."""
+    """A plan: stages that are handed `aws` change nothing. `calls` are `service:Operation`, in their order."""
 
     aws: Aws
     calls: list[str] = field(default_factory=list)

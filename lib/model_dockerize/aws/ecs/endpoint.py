@@ -1,4 +1,4 @@
-"""Where a deployed model answers."""
+"""Addresses of a deployed model."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ class Address:
 
 
 def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS) -> Address:
-    """Where the service's load balancer answers, else the newest running task of our task definition.
+    """Return where the service's load balancer answers, else the newest running task of our task definition.
 
     Raises:
         AwsError: no such task got an address within `seconds`.
@@ -57,7 +57,7 @@ def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = 
 
 
 def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]] | None:
-    """Return the URL of the listener that forwards to the group, how long it may take until it is reached, its groups."""
+    """Return the URL of the listener that forwards to the group, how long reaching it may take, and its groups."""
     (group,) = aws.elbv2.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"]
     for arn in group["LoadBalancerArns"]:
         (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]

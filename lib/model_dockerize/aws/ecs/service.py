@@ -195,7 +195,7 @@ def _update(aws: Aws, cluster: str, name: str, wanted: dict[str, Any]) -> Any:
 
 
 def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progress) -> None:
-    """Tag the service as this run's. Before the update: a run killed in between is finished by itself or a newer one."""
+    """Tag the service as this run's, before the update: a run killed in between is finished by itself or a newer."""
     check_order(name, order, tags_of(there))
     has = tags_of(there)
     wanted = order.missing(has)

@@ -118,7 +118,7 @@ def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -
 
 
 def _balanced(task_definition: TaskDefinition, foundations: Foundations) -> dict[str, Any]:
-    """Return what asks for the load balancer. Where none is wanted, nothing: one that somebody attached by hand stays."""
+    """Return what asks for the load balancer; nothing where none is wanted: one attached by hand stays."""
     if foundations.load_balancer is None:
         return {}
     target = {

@@ -65,7 +65,7 @@ def _container(asked: Mapping[str, Any], there: Any) -> dict[str, Any]:
 
 
 def _log(asked: Any, there: Any) -> Any:
-    """Return where to log to: what somebody chose stays; our own groups are the stacks', which may be other ones now."""
+    """Return where to log: what somebody chose stays; our own groups are the stacks', which may be others now."""
     former = there.get("logConfiguration")
     is_own = not former or former.get("options", {}).get(_LOG_GROUP, "").startswith(_OWN_LOG)
     return asked if is_own else former
@@ -78,6 +78,6 @@ def _united(first: Iterable[Any], second: Iterable[Any], key: str) -> list[Any]:
 
 
 def _said(former: Any, shape: Shape | None) -> dict[str, Any]:
-    """Return what of `former` can be asked for and says something: AWS shows empty lists, and does not take all of them."""
+    """Return what of `former` can be asked for and says something: AWS shows empty lists, and does not take all."""
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: value for name, value in former.items() if value and name in members}

@@ -224,7 +224,7 @@ def _is_at_rest(there: Any) -> bool:
 
 
 def _settled(aws: Aws, name: str, sleep: Sleep, after_us: bool = False) -> Any:
-    """Return the function when Lambda works on it no longer: until then it refuses every change. None: there is none."""
+    """Return the function once Lambda is done with it: until then it refuses every change. None: there is none."""
 
     def late(there: Any, waited: float) -> AwsError:
         return AwsError(

@@ -18,7 +18,7 @@ _KEY = "LambdaFunctionConfigurations"
 
 
 def ensure_source(aws: Aws, name: str, arn: str, source: str, progress: Progress) -> bool:
-    """Have new files under `source` (BUCKET or BUCKET/PREFIX) invoke the function `name`; tell whether that was missing.
+    """Have new files under `source` (BUCKET or BUCKET/PREFIX) invoke the function `name`. Return whether that was new.
 
     Raises:
         InputError: there is no such bucket.

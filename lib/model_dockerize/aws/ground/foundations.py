@@ -140,7 +140,7 @@ def as_deployed(aws: Aws, settings: ServiceSettings, name: str) -> ServiceSettin
 
 
 def container_of(aws: Aws, settings: ServiceSettings, image_uri: str, platform: str, runtime: Runtime) -> Container:
-    """Return the container of the image `image_uri` (repository@sha256:...), built for `platform`, as `settings` say."""
+    """Return the container of the image `image_uri` (repository@sha256:...) for `platform`, as `settings` say."""
     return Container(
         image_uri=image_uri,
         platform=platform,

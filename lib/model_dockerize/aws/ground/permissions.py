@@ -219,7 +219,7 @@ _CHANGED = {
 
 
 def _things() -> tuple[Statement, ...]:
-    """Return the rights to network, cluster, volumes, load balancers: make and tag; where our tag is, change and remove."""
+    """Return the rights to network, cluster, volumes, balancers: make, tag, and change and remove where our tag is."""
     return (
         allow("Make", _MADE),
         *(

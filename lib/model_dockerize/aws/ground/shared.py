@@ -127,7 +127,11 @@ def _network(aws: Aws, needs: Needs, there: Stack | None, progress: Progress) ->
 
 
 def _with_more(aws: Aws, zones: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Those that there are, and more up to `count`. What is there keeps its place: its subnet stands in it."""
+    """Return the zones that there are, and more up to `count`. A zone keeps its place: its subnet stands in it.
+
+    Raises:
+        InputError: the region has fewer.
+    """
     with translate("availability zones"):
         described = aws.ec2.describe_availability_zones(
             Filters=[{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]

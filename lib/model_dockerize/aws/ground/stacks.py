@@ -1,4 +1,4 @@
-"""Make, change, plan and delete a stack: one call where nothing changed, else a change set followed to its end."""
+"""Makes, changes, plans and deletes stacks: one call where nothing changed, else a change set followed to its end."""
 
 import uuid
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def plan_stack(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace | None =
 
 
 def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = None, role: str = "") -> tuple[str, ...]:
-    """Delete the stack and what it made; returns what it keeps, as its template says. Nothing may run on it any more.
+    """Delete the stack and what it made; return what it keeps, as its template says. Nothing may run on it any more.
 
     Raises:
         InputError: it is not ours.
@@ -169,7 +169,7 @@ def _delete(client: Any, stack: Stack, progress: Progress, pace: Pace, role: str
 
 
 def _protect(client: Any, stack: Stack) -> None:
-    """From a deletion by hand, which would go half way and take roles from under running tasks."""
+    """Protect the stack from a deletion by hand, which would go half way and take roles from under running tasks."""
     if not stack.is_protected:
         client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=True)
 
@@ -206,7 +206,7 @@ def _users(client: Any, stack: Stack) -> list[str]:
 
 
 def _settled(client: Any, name: str, pace: Pace) -> Stack | None:
-    """The stack once nobody is at it; None where there is none. A run that was killed left CloudFormation at work."""
+    """Return the stack once nobody is at it; None: there is none. A killed run may have left CloudFormation at work."""
     clock = pace.anew()
     stack = _look(client, name)
     while stack and stack.status.endswith("_IN_PROGRESS") and not stack.is_to_be_made:

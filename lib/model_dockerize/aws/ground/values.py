@@ -123,7 +123,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class ResourceChange:
-    """Hold what a change set would do to one resource."""
+    """Holds what a change set would do to one resource."""
 
     action: str  # Add, Modify, Remove
     logical_id: str
@@ -157,7 +157,7 @@ class ResourceChange:
         return {"True": ", made anew", "Conditional": ", perhaps made anew"}.get(self.replacement, "")
 
     def __str__(self) -> str:
-        """`~ Vpc (AWS::EC2::VPC), made anew: CidrBlock`."""
+        """Return `~ Vpc (AWS::EC2::VPC), made anew: CidrBlock`."""
         sign = {"Add": "+", "Modify": "~", "Remove": "-"}.get(self.action, "?")
         why = f": {', '.join(self.properties)}" if self.properties else ""
         return f"{sign} {self.logical_id} ({self.type}){self.again}{why}"

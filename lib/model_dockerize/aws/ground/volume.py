@@ -59,7 +59,7 @@ def _check_vpc(name: str, there: Stack | None, network: Network, shared: Stack) 
 
 
 def _mounts(aws: Aws, there: Stack | None, tasks: tuple[Subnet, ...]) -> tuple[str, ...]:
-    """The subnets that hold its mount targets: EFS takes one a zone, and what is there stays where it is."""
+    """Return the subnets that hold its mount targets: EFS takes one a zone, and what is there stays where it is."""
     mounted = there.filled("Subnet") if there else ()
     if {subnet.id for subnet in tasks} <= set(mounted):
         return mounted

@@ -1,4 +1,4 @@
-"""What an IAM policy is written with."""
+"""Statements of IAM policies, and the ARNs in them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,15 +26,15 @@ class Where:
             return cls(account, region)
 
     def arn(self, service: str, rest: str, regional: bool = True) -> str:
-        """`arn:aws:SERVICE:REGION:ACCOUNT:REST`."""
+        """Return `arn:aws:SERVICE:REGION:ACCOUNT:REST`."""
         return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account}:{rest}"
 
 
 def only_if(condition: dict[str, Any], statement: Statement) -> Statement:
-    """The same statement where a condition holds; without one, the statement itself."""
+    """Return the statement with the condition; without one, the statement itself."""
     return {**statement, "Condition": condition} if condition else statement
 
 
 def allow(name: str, actions: tuple[str, ...], *resources: str) -> Statement:
-    """The statement `name`: these actions on these resources, or on all."""
+    """Return the statement `name`, which allows these actions on these resources, or on all."""
     return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources) or "*"}

@@ -47,7 +47,7 @@ def function_policy(settings: Settings, where: Where, after_bootstrap: bool = Fa
 
 
 def stack_policy(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
-    """The policy document for making, changing and deleting stacks: by the role of `bootstrap`, or as whoever runs."""
+    """Return the policy for making, changing and deleting stacks: by the role of `bootstrap`, or as whoever runs."""
     if after_bootstrap:
         return caller_policy(where)
     return own_policy(where, settings.aws.permissions_boundary)
@@ -67,7 +67,7 @@ _WRITES_ROLES = {"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy"}
 
 
 def trust_policy(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
-    """Who may assume the role: jobs of the GitHub repository `OWNER/REPO` for its branch main and its tags v*.
+    """Return who may assume the role: jobs of the GitHub repository `OWNER/REPO` for its branch main and its tags v*.
 
     By either form of GitHub's subject. A job with an `environment` has another one, of that environment.
     """
@@ -95,7 +95,7 @@ def trust_policy(repository: str, repository_id: str, owner_id: str, where: Wher
 
 
 def _asking(settings: Settings) -> Statement:
-    """Reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
+    """Return the reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
     actions = ["ecr:GetAuthorizationToken"] if settings.registry.push_to_ecr or _named_image(settings) else []
     if settings.registry.scan_gate:
         actions += ["inspector2:ListCoverage", "inspector2:ListFindings"]  # whose findings ECR shows
@@ -107,7 +107,7 @@ def _asking(settings: Settings) -> Statement:
 
 
 def _named_image(settings: Settings) -> str:
-    """The repository in which a job definition's image is looked up, where nothing is pushed."""
+    """Return the repository in which a job definition's image is looked up, where nothing is pushed."""
     file = settings.batch.file
     _, repository, tag = parts_of(file.job_definition.image if file and file.job_definition else "")
     return "" if settings.registry.push_to_ecr or not tag else repository
@@ -144,7 +144,7 @@ def _log_group(settings: Settings, names: Names, where: Where) -> list[Statement
 
 
 def _roles(settings: Settings, where: Where) -> list[Statement]:
-    """Those of our stacks and those that are named, which may be passed on to tasks only."""
+    """Return the right to pass roles on, to tasks only: those of our stacks and those that are named."""
     given = [role for role in (settings.service.execution_role, settings.service.task_role) if role]
     arns = [r if r.startswith("arn:") else where.arn("iam", f"role/{r}", regional=False) for r in given]
     own = [where.arn("iam", "role/model-dockerize-*", regional=False)] if len(given) < 2 else []
@@ -160,7 +160,7 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
 
 
 def _service(names: Names, where: Where) -> list[Statement]:
-    """Only what is made gets our tag: with it, who may also `destroy` could delete what is somebody else's."""
+    """Return the rights to the service. Only what is made gets our tag: `destroy` deletes by it, also another's."""
     name = f"{names.cluster}/{legal_name(names.service)}"
     cluster, service = where.arn("ecs", f"cluster/{names.cluster}"), where.arn("ecs", f"service/{name}")
     definitions = where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*")
@@ -188,7 +188,7 @@ def _service(names: Names, where: Where) -> list[Statement]:
 
 
 def _volume(settings: Settings, where: Where) -> list[Statement]:
-    """A named one is a stack's; of one that is given it is looked at whether tasks can mount it."""
+    """Return the right to see whether tasks can mount a volume that is given. A named one is a stack's."""
     if not settings.service.volume.startswith("fs-"):
         return []
     look = ("DescribeFileSystems", "DescribeMountTargets", "DescribeMountTargetSecurityGroups")
@@ -235,7 +235,7 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
 
 
 def _instance_role(wanted: str, where: Where) -> list[Statement]:
-    """A profile is passed on with its role, which may have another name: only those of our stacks are known."""
+    """Return the right to pass on the profile's role, whose name may differ: only those of our stacks are known."""
     name = wanted.rpartition("/")[2] or "model-dockerize-*"
     profile, role = (where.arn("iam", f"{kind}/{name}", regional=False) for kind in ("instance-profile", "role"))
     looking = [_allow("LookAtProfile", ("iam:GetInstanceProfile",), profile)] if wanted else []
@@ -243,7 +243,7 @@ def _instance_role(wanted: str, where: Where) -> list[Statement]:
 
 
 def _to_batch(where: Where) -> dict[str, Any]:
-    """For which services a compute environment takes roles."""
+    """Return the condition for the services to which a compute environment hands roles."""
     return {"StringEquals": {"iam:PassedToService": ["batch.amazonaws.com", f"ec2.{suffix(where)}"]}}
 
 
@@ -270,7 +270,7 @@ def _function(batch: BatchSettings, boundary: str, where: Where) -> list[Stateme
 
 
 def _network(settings: Settings) -> Statement:
-    """What is given is looked at; our own is a stack's, in zones that are looked up."""
+    """Return the right to look at what is given; our own network is a stack's, in zones that are looked up."""
     service = settings.service
     looking: tuple[str, ...] = ()
     if service.deploy_service:

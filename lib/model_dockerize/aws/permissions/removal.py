@@ -1,4 +1,4 @@
-"""What a role must be allowed to destroy, beside the deletion of stacks. Pure; docs/iam.md explains it.
+"""The rights to destroy, beside those to delete stacks. Pure; docs/iam.md explains it.
 
 It looks at the whole region for who uses what, and removes only what bears our tag.
 """
@@ -14,7 +14,7 @@ _OURS = {"Null": {f"aws:ResourceTag/{TAG}": "false"}}
 
 
 def destroy_policy(names: Names, where: Where) -> dict[str, Any]:
-    """The policy document that `destroy` needs besides that for stacks, whatever inputs a run may have had."""
+    """Return the policy that `destroy` needs besides that for stacks, whatever inputs a run may have had."""
     definitions = where.arn("batch", f"job-definition/{legal_name(names.job_definition, 128)}:*")
     statements = [
         allow("LookForUsers", (*_LOOKS, *(("logs:DescribeLogGroups",) if names.function else ()))),

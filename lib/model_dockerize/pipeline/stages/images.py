@@ -23,7 +23,7 @@ def _is_named(release: Release) -> bool:
 
 
 def push(release: Release) -> Release:
-    """Stages `build` to `scan`: the image is in ECR, found there by its build id, or built, proved and pushed.
+    """Run stages `build` to `scan`: find the image in ECR by its build id, or build, test and push it.
 
     Nothing is pushed where the stage beside this one has failed while the image was built.
     """
@@ -121,7 +121,7 @@ def _login(account: Aws) -> image.RegistryAuth:
 
 
 def _keep(account: Aws, name: str, digest: str, stage: StageProgress) -> None:
-    """An image that holds its own cache is found by the next build under a tag that moves."""
+    """Tag an image that holds its own cache, so that the next build finds it: the tag moves."""
     try:
         ecr.tag_image(account, name, digest, (image.CACHE_TAG,))
     except PushError as error:

@@ -52,7 +52,7 @@ class Verdict:
     targets: tuple[str, ...] = ()  # what the load balancer said of tasks that were not well
 
     def details(self) -> tuple[str, ...]:
-        """Return the evidence for a person: stopped tasks with their logs; the service's events where there are none."""
+        """Return the evidence for a person: stopped tasks with their logs; without any, the service's events."""
         lines = [line for task in self.stopped_tasks for line in (task.summary(), *task.log)]
         return (*self.targets, *lines) or self.events[-10:]
 

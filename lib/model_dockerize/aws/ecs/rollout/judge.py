@@ -44,7 +44,7 @@ class Judgement:
 
 
 def judge(look: Observation, deployment_id: str, seen: bool) -> Judgement | None:
-    """Return the verdict on `deployment_id`; None while nobody can know. `seen`: an earlier look showed the deployment."""
+    """Return the verdict on `deployment_id`; None while nobody can know. `seen`: an earlier look showed it."""
     ours = next((d for d in look.deployments if d.id == deployment_id), None)
     primary = next((d for d in look.deployments if d.primary), None)
     if look.service_status in ("DRAINING", "INACTIVE"):
@@ -71,7 +71,7 @@ def _is_on_the_way_back(ours: Deployment | None, primary: Deployment | None) -> 
 def _went_back(
     look: Observation, deployment_id: str, ours: Deployment | None, primary: Deployment | None
 ) -> Judgement | None:
-    """Return that it was rolled back once what was before serves in full again; until then nobody knows if that works."""
+    """Return "rolled back" once what was before serves in full again: until then nobody knows if that works."""
     others = [d for d in look.deployments if d.id != deployment_id]
     back = primary if primary and primary.id != deployment_id else None
     reason = look.ours_reason or (back and back.reason) or (ours and ours.reason) or "ECS rolls the deployment back."

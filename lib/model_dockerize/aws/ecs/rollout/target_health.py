@@ -45,7 +45,7 @@ class TargetWatch:
 
 
 def unwell(aws: Aws, target_group: str) -> tuple[str, ...]:
-    """Return a line for every target that is not well, new or leaving: address, reason code, meaning."""
+    """Return a line for every target that is unwell, not merely new or leaving: address, reason code, meaning."""
     with translate("health of the load balancer's targets"):
         found = aws.elbv2.describe_target_health(TargetGroupArn=target_group)["TargetHealthDescriptions"]
     return tuple(_line(entry) for entry in found if entry["TargetHealth"].get("Reason") in _MEANING)
