@@ -178,7 +178,7 @@ class Container:
         return _ARCHITECTURES[machine]
 
     def with_queue(self, queue_url: str) -> "Container":
-        """Return the container as a server with its job queue at `queue_url`: a URL without password, or a secret's ARN."""
+        """Return the container as a server with its job queue at `queue_url`: a URL without password, or a secret."""
         if not queue_url:
             return self
         queue = ((QUEUE, queue_url),)

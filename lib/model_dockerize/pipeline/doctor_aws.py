@@ -20,7 +20,7 @@ _SOON = timedelta(minutes=30)  # a build, a push and a rollout
 
 
 def check_account(checks: Checks, run: Run, prepared: Prepared | None, stage: Progress) -> Aws | None:
-    """Check credentials, region, permissions, then all that a run would look for. Return the account, if it answered."""
+    """Check credentials, region, permissions, then all that a run looks for. Return the account, if it answered."""
     checks.look("region", lambda: _region(run))
     account = checks.look("credentials", lambda: _credentials(run, stage))
     if not account or not prepared:
