@@ -1,4 +1,4 @@
-"""The values that the packages of `aws` hand to each other. Nothing here calls AWS."""
+"""The values that the packages of `aws` hand to each other. Calls nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Change:
-    """A resource that was made, changed or left. `fields` say what differs, with the values of what is no secret."""
+    """A resource that was made, changed or left. `fields` say what differs, without secrets."""
 
     action: Action
     kind: str  # e.g. "log group"
@@ -119,7 +119,7 @@ class Current:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The roles and the log group of any container of a model, as a service or as a Batch job."""
+    """The roles and log group of any container of a model."""
 
     execution_role_arn: str
     task_role_arn: str  # empty: whatever runs the container lends it its own rights
@@ -178,7 +178,7 @@ class Container:
         return _ARCHITECTURES[machine]
 
     def with_queue(self, queue_url: str) -> "Container":
-        """Return the container as a server with its job queue at `queue_url`: a URL without password, or a secret."""
+        """Return the container with its job queue at `queue_url`: a URL without password, or a secret."""
         if not queue_url:
             return self
         queue = ((QUEUE, queue_url),)
@@ -187,7 +187,7 @@ class Container:
         return replace(self, environment=self.environment + queue)
 
     def with_access(self, settings: ServiceSettings) -> "Container":
-        """Return the container as a server that lets in, shows and keeps what `settings` say."""
+        """Return the container with access and retention as `settings` say."""
         told = {
             OPEN_PATHS: ",".join(settings.open_paths),
             HOSTS: ",".join(settings.allowed_hosts),
@@ -199,7 +199,7 @@ class Container:
         return replace(self, environment=self.environment + environment, secrets=self.secrets + keys)
 
     def with_volume(self, volume: Volume | None) -> "Container":
-        """Return the container as a server whose jobs lie on `volume`."""
+        """Return the container with its jobs on `volume`."""
         return replace(self, volume=volume)
 
     def variables(self) -> dict[str, Any]:
@@ -210,7 +210,7 @@ class Container:
         }
 
     def log_configuration(self, prefix: str) -> dict[str, Any]:
-        """Return what sends lines to the model's log group, into streams that begin with `prefix`."""
+        """Return what sends lines to the model's log group, in streams that begin with `prefix`."""
         options = {
             "awslogs-group": self.runtime.log_group,
             "awslogs-region": self.region,

@@ -1,6 +1,6 @@
-"""Everything that can be done with a model, a function each: it walks stages, and what they learn becomes the Report.
+"""Everything that can be done with a model, a function each: stages, whose findings become the Report.
 
-A stage takes values and gives values. The order of those that take a model into AWS is in `stages`.
+Stages take and give values. The order of those that take a model into AWS is in `stages`.
 """
 
 from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) 
 
 
 def plan(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """Tell what `run` would make, change and leave in AWS. Nothing is changed: not there, not in the folder."""
+    """Tell what `run` would make, change and leave in AWS. Change nothing, not even in the folder."""
     return Run(settings, environment, recorder).report_of(_planned)
 
 
@@ -82,9 +82,9 @@ def destroy(
     agreed: Callable[[Question], bool],
     delete_data: bool = False,
 ) -> Report:
-    """Remove what was made in AWS for the model of the folder, and what all models share with the last of them.
+    """Remove what was made in AWS for the model of the folder; with the last model, what all share.
 
-    `agreed` is shown what runs, what goes and what stays, and decides. Nothing that others made or use is touched.
+    `agreed` is shown what runs, what goes and what stays, and decides. What others made or use is not touched.
     """
     return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed, delete_data))
 
@@ -92,12 +92,12 @@ def destroy(
 def destroy_environment(
     settings: Settings, environment: Mapping[str, str], recorder: Recorder, agreed: Callable[[Question], bool]
 ) -> Report:
-    """Remove what was made in AWS for the job definition of `batch-config-file`, and what all share with the last."""
+    """Remove what was made in AWS for the job definition of `batch-config-file`; with the last, what all share."""
     return Run(settings, environment, recorder).report_of(lambda run: _environment_destroyed(run, agreed))
 
 
 def rollback(settings: Settings, environment: Mapping[str, str], recorder: Recorder, to: str) -> Report:
-    """Let the service run a former task definition again: revision `to`, or the last that was deployed whole."""
+    """Let the service run a former revision again: `to`, or the last that was deployed whole."""
     return Run(settings, environment, recorder).report_of(lambda run: operate.rollback(run, *_service(run), to))
 
 
@@ -114,7 +114,7 @@ def logs(
     follow: bool,
     show: Callable[[str], None],
 ) -> Report:
-    """Give the last `lines` lines of the service's log to `show`, and those that come if `follow`."""
+    """Give `show` the last `lines` lines of the service's log; if `follow`, also new ones."""
     return Run(settings, environment, recorder).report_of(
         lambda run: operate.logs(run, *_service(run), lines, follow, show)
     )
@@ -127,14 +127,14 @@ def iam_policy(
     show: Callable[[str], None],
     after_bootstrap: bool = False,
 ) -> Report:
-    """Give the least policy for these settings and who may use it, as JSON, to `show`. Ask AWS nothing."""
+    """Give `show` the least policy for these settings and who may use it, as JSON. Ask AWS nothing."""
     return Run(settings, environment, recorder).report_of(lambda run: policy.show(run, show, after_bootstrap))
 
 
 def submit(
     settings: Settings, environment: Mapping[str, str], recorder: Recorder, inputs: tuple[str, ...], output: str
 ) -> Report:
-    """Run the registered job definition on AWS Batch: one job an input, followed to the end."""
+    """Run the registered job definition on AWS Batch: a job an input, followed to the end."""
     return Run(settings, environment, recorder).report_of(lambda run: _submitted(run, inputs, output))
 
 
@@ -167,7 +167,7 @@ def login(settings: Settings, environment: Mapping[str, str], recorder: Recorder
 
 
 def bootstrap(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """Make what all models of the region share, and what lets others make models without an administrator."""
+    """Make what all models of the region share, so that making models needs no administrator."""
     return Run(settings, environment, recorder).report_of(lambda run: steps.bootstrap(run, _account(run)))
 
 
@@ -218,7 +218,7 @@ def _examined(run: Run) -> None:
 
 
 def _service(run: Run) -> tuple[Aws, Prepared]:
-    """Return what it takes to look at a service that is there: the account, and what the folder calls it."""
+    """Return the account, and the model of the folder, of a service that is there."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
     run.learn(outcome="failed", build_id="")

@@ -1,4 +1,4 @@
-"""A function that runs beside its caller, who may leave it: it then ends at its next pause, and nobody waits for it."""
+"""Runs a function beside its caller, who may leave it: it then ends at its next pause."""
 
 import threading
 from collections.abc import Callable

@@ -22,13 +22,13 @@ class Said(Generic[T]):
 
 @dataclass
 class Checks:
-    """Findings in the order in which they were made, and the errors behind those that failed."""
+    """Findings in their order, and the errors behind those that failed."""
 
     findings: list[Finding] = field(default_factory=list)
     errors: list[ModelDockerizeError] = field(default_factory=list)
 
     def look(self, name: str, check: Callable[[], Said[T]]) -> T | None:
-        """Make one check. None where it failed: what needs its value is left out, because it could only fail too."""
+        """Make one check. None: it failed, and what needs its value is left out."""
         try:
             said = check()
         except ModelDockerizeError as error:

@@ -1,4 +1,4 @@
-"""The context that the stages of one run share: what was asked for, where to report, and what is known so far."""
+"""The context that the stages of one run share: what was asked for, where to report, what is known."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ class Prepared:
 
     @property
     def made_here(self) -> bool:
-        """Tell whether this program makes, or made, the image: it has our server, with its API and its commands."""
+        """Tell whether the image is made by this program, and so has our server."""
         return True
 
 
@@ -83,12 +83,12 @@ class Run:
             recorder.secret(secret)
 
     def learn(self, **facts: Any) -> None:
-        """Add to the report. Stages that run side by side may do so at the same time."""
+        """Add to the report. Stages beside each other may do so at once."""
         with self._lock:
             self.report = replace(self.report, **facts)
 
     def report_of(self, stages: Callable[["Run"], object]) -> Report:
-        """Run `stages` and return the report: whatever ends the run, what was found out is kept."""
+        """Run `stages` and return the report, which keeps what was found out, whatever ends the run."""
         try:
             stages(self)
         except (Exception, Cancelled) as error:  # noqa: BLE001 - a user must never see a bare traceback

@@ -11,7 +11,7 @@ from model_dockerize.pipeline.context import Run
 
 @dataclass(frozen=True)
 class Question:
-    """The question to whoever decides: what runs now and would end, what would go, what would stay."""
+    """The question to whoever decides: what would end, go and stay."""
 
     running: tuple[str, ...]
     going: tuple[str, ...]

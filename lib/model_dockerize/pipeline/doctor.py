@@ -1,4 +1,4 @@
-"""Looks in seconds, before the long build, at everything that would stop a run, and tells all of it at once."""
+"""Checks in seconds, before the long build, all that would stop a run, and tells it at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +15,7 @@ _DISK_LITTLE, _DISK_ENOUGH = 2 * 10**9, 10 * 10**9
 
 
 def examine(run: Run) -> None:
-    """Run stage `doctor`. `run` learns one finding a check, in the order in which a run would meet them.
+    """Run stage `doctor`: one finding a check, in the order in which a run would meet them.
 
     Raises:
         ModelDockerizeError: something would stop the run; of the kind (and so with the exit code) of the first that

@@ -1,4 +1,4 @@
-"""The doctor's look at AWS: our identity there, our rights, and what the run would find."""
+"""The doctor's checks of AWS: our identity and rights there, and what the run would find."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -90,7 +90,7 @@ def _permissions(run: Run, prepared: Prepared, account: Aws) -> Said[None]:
 
 
 def _check_stages(checks: Checks, run: Run, prepared: Prepared, rehearsal: Rehearsal) -> None:
-    """Ask the run's own stages. What a failed one would have handed on, later ones do without."""
+    """Ask the run's own stages. Later ones do without what a failed one would have handed on."""
     release = Release(run, prepared, rehearsal.aws, uri=f"{prepared.program.name}@{TO_COME}")
     for stage in STAGES:
         if stage.is_wanted(release):

@@ -1,4 +1,4 @@
-"""Takes a finished image from its archive, which is looked at, named, checked and loaded."""
+"""Takes a finished image from its archive: looks at it, names, checks and loads it."""
 
 import re
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ _PORT = 80  # of the container API
 
 
 def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
-    """Check the archive, and tell what its image is called; nothing is loaded.
+    """Check the archive, and name its image; load nothing.
 
-    An image of ours is called as its labels say, another one as its file, unless the settings say otherwise.
+    An image of ours is named by its labels, another by its file, unless the settings say otherwise.
     """
     settings = run.settings
     contents = look(archive, next(iter(settings.program.platforms), image.own_platform()), stage)
@@ -42,7 +42,7 @@ def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
 
 
 def built_here(environment: Mapping[str, str], contents: image.Contents) -> str:
-    """Return the build id of an image built on this computer; empty for any other, whatever it says of itself."""
+    """Return the build id of an image built on this computer; empty for any other, whatever it claims."""
     known = image.recall(environment, contents.claim)
     return contents.claim if known and known in contents.ids else ""
 

@@ -15,7 +15,7 @@ from model_dockerize.settings import Settings
 
 
 def from_folder_to_service(run: Run) -> None:
-    """Run all stages: of the model, and of its release where there is to be one."""
+    """Run all stages: of the model, and of its release if there is to be one."""
     prepared = make.prepare(run)
     run.learn(outcome="failed")
     engine, release = check(run, prepared)
@@ -47,7 +47,7 @@ def task_definition(run: Run) -> None:
 
 
 def check(run: Run, prepared: Prepared) -> tuple[image.Engine, Release | None]:
-    """Run stage `check`: what would stop the run later, before anything long begins. None: nothing is released."""
+    """Run stage `check`: find early what would stop the run. None: nothing is released."""
     sign_in.start_sandbox(run)
     with run.recorder.stage("check") as stage:
         engine = make.engine_for(run)
@@ -59,7 +59,7 @@ def check(run: Run, prepared: Prepared) -> tuple[image.Engine, Release | None]:
 
 
 def carry_out(release: Release, stages: Sequence[Stage]) -> Release:
-    """Run those of the stages that are wanted; one that `is_beside` while the next one runs, which waits for it.
+    """Run the wanted stages, one that `is_beside` along with the next one, which waits for it.
 
     Where one fails, nothing is waited for.
     """

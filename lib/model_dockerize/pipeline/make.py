@@ -1,4 +1,4 @@
-"""The first half: from the folder, or from an archive, to an image in the engine that passed its smoke test."""
+"""The first half: from the folder or an archive to an image in the engine that passed its smoke test."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from model_dockerize.settings import in_action, is_file, warn_of_missing_files
 
 
 def prepare(run: Run) -> Prepared:
-    """Run stage `program`: inspect the folder, write its Dockerfile, know the build id. Or inspect the archive."""
+    """Run stage `program`: inspect the folder, write its Dockerfile, know the build id; or inspect the archive."""
     with run.recorder.stage("program") as stage:
         prepared = inspect(run, stage)
         if not isinstance(prepared, FromFolder):
@@ -75,7 +75,7 @@ def engine_for(run: Run) -> image.Engine:
 
 
 def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
-    """Refuse what would stop the build or its smoke test in the end, before anything long begins.
+    """Refuse early what would stop the build or its smoke test.
 
     Raises:
         EngineError: the engine makes no images for this platform.
@@ -113,7 +113,7 @@ def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
 
 
 def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
-    """Return what was found in the folder, a line each: a wrong guess is seen here, before anything is built."""
+    """Return what was found in the folder, a line each, to show a wrong guess before the build."""
     sample = model.sample
     mapped = f", mapped by {sample.mapping.name}" if sample and sample.mapping else ""
     expected = f", must answer {sample.expected.name}" if sample and sample.expected else ""
@@ -137,7 +137,7 @@ def cache(run: Run, prepared: Prepared, engine: image.Engine, pushes: bool) -> i
 
 
 def obtain(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
-    """Run stage `build` (or `load`): the image in the engine, which nobody has seen answer. Arguments as of `build`."""
+    """Run stage `build` (or `load`), and return the untested image. Arguments as of `build`."""
     if isinstance(prepared, FromFolder):
         return _build(run, prepared, engine, cache, repository)
     assert isinstance(prepared, FromArchive)  # noqa: S101 - there is no third
@@ -218,7 +218,7 @@ def _warn_of_environment(run: Run, stage: StageProgress) -> None:
 
 
 def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
-    """Say which cache it is, and why it is not a better one: somebody who asked for that one is warned."""
+    """Say which cache it is; warn somebody who asked for a better one why it is not that."""
     for reason in cache.passed_over:
         (stage.info if wanted == "auto" else stage.warning)(reason)
     if cache.kind != "none" or cache.passed_over:
@@ -240,7 +240,7 @@ def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image
 
 
 def ending_of(container: image.RunningContainer) -> Callable[[], str | None]:
-    """Return what to ask while waiting for the container: why it is gone, None while it is not."""
+    """Return a function that tells why the container is gone; None while it is not."""
 
     def alive() -> str | None:
         code = container.exited()

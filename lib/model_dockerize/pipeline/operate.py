@@ -1,4 +1,4 @@
-"""Operates a service that is there: looks at it, reads its log, rolls it back. `run` learns what was found."""
+"""Looks at a service that is there, reads its log, rolls it back."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +32,7 @@ def status(run: Run, account: Aws, prepared: Prepared) -> None:
 
 
 def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> None:
-    """Give the last `lines` lines of the service's log to `show`; with `follow` those that come, until interrupted."""
+    """Give `show` the last `lines` lines of the service's log; with `follow` also new ones, until interrupted."""
     service = _running(run, account, prepared).service
     read = follow_log if follow else log_lines
     for line in read(account, service, lines):
@@ -41,7 +41,7 @@ def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, s
 
 
 def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
-    """Run stages `rollback` and `smoke-deployed`: the service runs a former task definition again, and it answers.
+    """Run stages `rollback` and `smoke-deployed`: the service runs a former revision again, and it answers.
 
     Args:
         to: a revision (`3`) of the family that runs; empty: the last one before it that was deployed whole.

@@ -9,7 +9,7 @@ from model_dockerize.progress import WarningsOnly
 
 
 def plan(release: Release) -> None:
-    """Run stage `plan`: every resource with what would happen to it, in the order of the run."""
+    """Run stage `plan`: what would happen to every resource, in the order of the run."""
     run, rehearsal = release.run, rehearse(release.account)
     with run.recorder.stage("plan") as progress:
         asked = replace(release, account=rehearsal.aws)

@@ -1,9 +1,8 @@
-"""Many inputs as few array jobs: the list travels in the job's parameter `input`, and every child takes its line.
+"""Packs many inputs into few array jobs: the parameter `input` holds the list, and every child takes its line.
 
-Nothing else has to be made, paid for or allowed for that: no bucket, no role. What limits it is Batch's way to a
-container: ECS takes 8,192 characters of overrides for a task, the command and Batch's own variables among them, and
-Batch 30 KiB a SubmitJob. Names that resemble each other pack well: 10,000 numbered files need 6,000 characters,
-220 files with random names as much.
+That needs no bucket and no role. ECS limits it to 8,192 characters of overrides a task, the command and Batch's
+variables among them; Batch to 30 KiB a SubmitJob. 10,000 numbered files take 6,000 characters, 220 files with random
+names as much.
 """
 
 import base64
@@ -24,7 +23,7 @@ def packed(inputs: Sequence[str]) -> str:
 
 
 def parts(inputs: Sequence[str], output: str) -> Iterator[tuple[str, ...]]:
-    """Split `inputs`, in order, into as few parts as can be sent. A part of one is for a plain job."""
+    """Split `inputs`, in order, into as few parts as can be sent. One of a single input is a plain job."""
     room, rest = _ROOM - len(output), tuple(inputs)
     while rest:
         size = _fitting(rest[:LARGEST], room)
@@ -44,7 +43,7 @@ def too_long(path: str, output: str) -> bool:
 
 
 def _fitting(inputs: Sequence[str], room: int) -> int:
-    """Return how many of the first can be sent as one list, at least one. Packing takes time: halve the range."""
+    """Return how many of the first fit into one list, at least one. Packing is slow: halve the range."""
     if len(packed(inputs)) <= room:
         return len(inputs)
     least, most = 1, len(inputs) - 1

@@ -1,4 +1,4 @@
-"""Make and change compute environments of ours, in which Batch jobs run; use somebody else's as it is."""
+"""Makes and changes our compute environments for Batch jobs; others' are used as they are."""
 
 import time
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ def ensure_compute_environment(
     progress: Progress,
     sleep: Sleep = time.sleep,
 ) -> ComputeEnvironment:
-    """Make the compute environment that `settings` describes, in `network`, or change what differs; wait until VALID.
+    """Make the compute environment that `settings` describes, in `network`, or change what differs.
 
     One without our tag is used and never changed.
 
@@ -92,7 +92,7 @@ def ensure_compute_environment(
 def converge_environment(
     aws: Aws, name: str, wanted: dict[str, Any], role: str, progress: Progress, sleep: Sleep = time.sleep
 ) -> ComputeEnvironment:
-    """Make the compute environment `name` or change it to the `computeResources` wanted, and ask nobody but Batch.
+    """Make the compute environment `name`, or change it to the `computeResources` wanted. Ask only Batch.
 
     Args:
         wanted: without maxvCpus, a new one may have 128, and others keep theirs.

@@ -1,4 +1,4 @@
-"""Batch jobs: sent, followed to their end, ended. One input is a plain job, a list is an array job."""
+"""Sends Batch jobs, follows them to their end, ends them. One input is a plain job, a list an array job."""
 
 import time
 import uuid
@@ -45,7 +45,7 @@ class Job:
 def send_jobs(
     aws: Aws, queue: str, definition: str, name: str, inputs: Sequence[str], output: str, progress: Progress
 ) -> Iterator[Job]:
-    """Send jobs of `definition` (ARN or NAME) for all `inputs`, in as few as can be; yield each as soon as it is sent.
+    """Send jobs of `definition` (ARN or NAME) for all `inputs`, as few as can be. Yield each once it is sent.
 
     Args:
         name: what the jobs are called; each gets a suffix of its own.
@@ -66,7 +66,7 @@ def send_jobs(
 
 @finds_what_was_lost
 def _send(aws: Aws, queue: str, definition: str, name: str, parameters: Mapping[str, str], size: int) -> str:
-    """Send the job `name` once and return its id: SubmitJob has no token by which AWS would know it again."""
+    """Send the job `name` once and return its id: SubmitJob has no idempotency token."""
     with translate(f"submit a job of {definition.rsplit('/', 1)[-1]}"):
         named: Any = [{"name": "JOB_NAME", "values": [name]}]
         there = aws.batch.list_jobs(jobQueue=queue, filters=named)["jobSummaryList"]
@@ -122,7 +122,7 @@ def follow_jobs(
 
 
 def underway(aws: Aws, jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """Return those of `jobs` that are not over; all of them where AWS cannot be asked."""
+    """Return those of `jobs` that are not over; all, where AWS cannot be asked."""
     try:
         return tuple(job for job in _look(aws, {job.id: job for job in jobs}) if not job.over)
     except (AwsError, AwsAccessError):
@@ -130,7 +130,7 @@ def underway(aws: Aws, jobs: Sequence[Job]) -> tuple[Job, ...]:
 
 
 def end_jobs(aws: Aws, jobs: Sequence[Job], reason: str) -> tuple[Job, ...]:
-    """Terminate `jobs`, arrays with all their children, and return those that could not be ended."""
+    """Terminate `jobs`, arrays with their children; return those that could not be ended."""
     left = []
     for job in jobs:
         try:
@@ -188,7 +188,7 @@ def _words(job: Job) -> str:
 
 
 def _runnable(jobs: Any) -> str:
-    """Return the id of a job that waits to start: itself, or the first child of an array. Empty: there is none."""
+    """Return the id of a RUNNABLE job, or of an array's first child; empty: there is none."""
     for job in jobs:
         if job.status == "RUNNABLE":
             return str(job.id)

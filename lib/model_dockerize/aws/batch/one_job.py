@@ -1,4 +1,4 @@
-"""One Batch job as a BatchConfig.yml describes it: the latest revision of a definition, with what is different."""
+"""Sends one Batch job as a BatchConfig.yml describes it."""
 
 import uuid
 from dataclasses import dataclass
@@ -30,8 +30,7 @@ class SubmittedJob:
 def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
     """Send the job to its queue once, by the highest ACTIVE revision of its definition.
 
-    SubmitJob has no token by which AWS would know it again. So after a lost answer the jobs of that name are looked at,
-    and it is sent again only if it is not among them.
+    SubmitJob has no idempotency token. So after a lost answer it is sent again only if no job of that name is it.
 
     Raises:
         InputError: there is no such definition.

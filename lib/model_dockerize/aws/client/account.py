@@ -43,7 +43,7 @@ _DONE = {"make": "made", "change": "changed", "leave": "there", "remove": "remov
 
 @dataclass(frozen=True)
 class Aws:
-    """An account and region that answered. Clients are made at first use and may be used by several threads."""
+    """An account and region that answered. Clients are made at first use, and are safe for threads."""
 
     identity: Identity
     progress: Progress = field(repr=False)
@@ -120,7 +120,7 @@ class Aws:
         return self._session.get_credentials()
 
     def client(self, service: str) -> Any:
-        """Return the client of `service`, e.g. `ecs`. One each: to make one is slow and not thread-safe."""
+        """Return the client of `service`, e.g. `ecs`. One each: making one is slow and not thread-safe."""
         with self._lock:
             if service not in self._clients:
                 client = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
@@ -131,7 +131,7 @@ class Aws:
             return self._clients[service]
 
     def listen(self, event: str, function: Callable[..., Any]) -> None:
-        """Have every client that is made from now on call `function` at botocore's `event`, e.g. `before-call`."""
+        """Have every client made from now on call `function` at botocore's `event`, e.g. `before-call`."""
         self._listeners.append((event, function))
 
     def apart(self, only_asks: bool = False) -> "Aws":
@@ -146,7 +146,7 @@ class Aws:
         )
 
     def settled(self, progress: Progress, action: Action, kind: str, name: str, *fields: str, text: str = "") -> None:
-        """Say that a resource was made, changed (in `fields`) or left as it is; `text` where that says it better."""
+        """Say that a resource was made, changed (in `fields`) or left; `text` where that says it better."""
         self.changes.append(Change(action, kind, name, fields))
         progress.info(text or f"{kind} {name}: {_DONE[action]}" + (f" ({', '.join(fields)})" if fields else ""))
 
@@ -155,7 +155,7 @@ def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
     """Sign in and ask AWS who we are.
 
     The region is `settings.aws_region`, else AWS_REGION, AWS_DEFAULT_REGION, the profile's. Credentials come as for
-    every AWS tool: keys, web identity, profile, container, instance; all looked up in `environment` only.
+    every AWS tool, looked up in `environment` only.
 
     Raises:
         InputError: no region.

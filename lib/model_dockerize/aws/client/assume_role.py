@@ -1,7 +1,6 @@
-"""Credentials of `role-to-assume`: GitHub's word for us (OIDC) or other credentials, exchanged, and renewed in time.
+"""Credentials of `role-to-assume`, exchanged for GitHub's token (OIDC) or other credentials, and renewed in time.
 
-A build of an hour outlives credentials of an hour. botocore asks for new ones shortly before the old ones end, and a
-fresh token is fetched each time, so nothing here is kept longer than it is used.
+A build of an hour outlives them: botocore renews them shortly before their end, with a fresh token each time.
 """
 
 import base64
@@ -83,7 +82,7 @@ class GitHubToken:
 
 
 class RoleCredentials:
-    """Credentials of a role, by GitHub's token where there is one, else by other credentials (role chaining)."""
+    """Credentials of a role, by GitHub's token or else by other credentials (role chaining)."""
 
     def __init__(self, role: str, token: GitHubToken | None, client: Client, progress: Progress) -> None:
         self._role, self._token, self._client, self._progress = role, token, client, progress
@@ -124,7 +123,7 @@ class RoleCredentials:
 
 
 def trust_subjects(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return both ways in which GitHub writes whose job it is: by names, and (newer repositories) by ids that stay."""
+    """Return both forms of GitHub's subject: with names, and (newer repositories) with ids that stay."""
     repository, owner = str(claims.get("repository", "OWNER/REPO")), str(claims.get("repository_owner_id", "ID"))
     names = repository.split("/", 1)
     name = names[1] if len(names) > 1 else "REPO"

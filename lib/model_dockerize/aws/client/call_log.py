@@ -1,4 +1,4 @@
-"""Notes every call to AWS for those who look for a defect: its name and how it ended, nothing that it held."""
+"""Logs every call to AWS for debugging: its name and how it ended, none of its content."""
 
 import logging
 import time

@@ -1,8 +1,8 @@
-"""Sign-in: the credentials that calls are signed with, and the region.
+"""Signs in: finds the credentials of all calls, and the region.
 
-The environment is a value that is handed in: nothing here reads this process's own. botocore does, so its public
-pieces that take a mapping (configuration chain, endpoint lookup, credential providers) are put together with ours. Left
-over, and read from the process: proxies, and `credential_source = Environment` of an assume-role profile.
+The environment is handed in; nothing here reads the process's own. botocore does, so its public pieces that take a
+mapping (configuration chain, endpoint lookup, credential providers) are put together with ours. Proxies, and
+`credential_source = Environment` of an assume-role profile, are still read from the process.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ from model_dockerize.settings import AwsSettings
 
 
 class Session(botocore.session.Session):
-    """Takes endpoints and certificates from a mapping, also for clients that botocore makes for itself (STS)."""
+    """Takes endpoints and certificates from a mapping, also for botocore's own clients (STS)."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Session(botocore.session.Session):
         return self.role or super().get_credentials()
 
     def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
-        """Make the client as botocore does, its endpoint looked up in the mapping, by botocore's own rules."""
+        """Make the client as botocore does, with its endpoint looked up in the mapping."""
         if not kwargs.get("endpoint_url") and not self.get_config_variable("our_ignore_endpoints"):
             kwargs["endpoint_url"] = ConfiguredEndpointProvider(
                 full_config=self.full_config,
@@ -126,7 +126,7 @@ def _replace_credential_providers(session: Session, environment: Mapping[str, st
 
 
 def _assume(session: Session, role: str, environment: Mapping[str, str], region: str, progress: Progress) -> None:
-    """Sign as `role` from here on; what the session was before vouches for it where GitHub does not.
+    """Sign as `role` from here on, by GitHub's token or by the session's former credentials.
 
     Raises:
         AwsAccessError: there is nothing to assume the role with.

@@ -1,4 +1,4 @@
-"""botocore's errors, said as ours: who was refused what, on which resource, and what to do about it."""
+"""Translates botocore's errors into ours: who was refused what, on which resource, and what to do."""
 
 import re
 from collections.abc import Iterator
@@ -92,7 +92,7 @@ def passing(error: Exception) -> bool:
 
 @contextmanager
 def translate(doing: str) -> Iterator[None]:
-    """Turn botocore's errors, and those of files that it reads, into AwsAccessError or AwsError that name `doing`."""
+    """Turn botocore's errors, and those of files that it reads, into AwsAccessError or AwsError naming `doing`."""
     try:
         yield
     except ClientError as error:
@@ -158,7 +158,7 @@ def _denied(error: ClientError, message: str) -> tuple[str, str]:
 
 
 def _to_be_allowed(what: str, message: str) -> str:
-    """Say what helps against a refusal: where AWS names its cause, so do we, with the policy's ARN if it has one."""
+    """Say what helps against a refusal, by the cause that AWS names, with the policy's ARN if it has one."""
     said = _REASON.search(message)
     if said is None or (said[1] == "because no" and said[2] not in _BEYOND):
         return f"Allow {what} in a policy of the role or user that runs this, or use other credentials."

@@ -18,7 +18,7 @@ ROLE, CLUSTER, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTION = (
 
 
 def tagged(tags: Iterable[Any]) -> bool:
-    """Tell whether AWS's list of tags says that the thing is ours. ECS writes `key` where others write `Key`."""
+    """Tell whether AWS's list of tags says that the thing is ours. ECS writes `key`, others `Key`."""
     return any(tag.get("Key", tag.get("key")) == TAG for tag in tags)
 
 
@@ -29,5 +29,5 @@ def legal_name(text: str, longest: int = 255) -> str:
 
 
 def short_arn(arn: str) -> str:
-    """Return what comes after the last slash of an ARN: `iris:3` of a task definition, the id of a task."""
+    """Return what comes after the last slash of an ARN, e.g. `iris:3` of a task definition."""
     return arn.rsplit("/", 1)[-1]

@@ -1,8 +1,7 @@
 """A connection that changes nothing: reads go to AWS, every other call is noted and answered here.
 
-So a plan is not a second implementation that could differ from the first: the stages themselves run, and what they
-would have asked AWS to do is what a run will ask. That nothing is changed does not depend on the stages: no request of
-an operation that is not known to be a read leaves this process, but those by which CloudFormation is asked for a plan.
+So a plan is no second implementation that could differ: it runs the stages themselves. No request leaves this process
+unless its operation is known to be a read, or asks CloudFormation for a plan.
 """
 
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ class Rehearsal:
 
 
 def is_read(operation: str) -> bool:
-    """Tell whether an operation of this name changes nothing. What we do not know counts as a change."""
+    """Tell whether an operation of this name changes nothing. An unknown one counts as a change."""
     return operation.startswith(_READS)
 
 
@@ -68,7 +67,7 @@ def rehearse(aws: Aws) -> Rehearsal:
 
 
 def _plans(operation: str, given: Any) -> bool:
-    """Tell whether a call serves a plan only: of the empty stack, too, that it takes for a stack that is to be made."""
+    """Tell whether a call serves a plan only, including the empty stack that a new stack's plan needs."""
     return operation in _PLANS or (operation == "DeleteStack" and "-plan-" in given.get("StackName", ""))
 
 
@@ -87,7 +86,7 @@ def _made(model: OperationModel, given: Any) -> Any:
 
 
 def _echo(shape: Shape | None, given: Any) -> Any:
-    """Put what was given into the answer, or inside its one structure: {"role": {...}}, {"Listeners": [{...}]}."""
+    """Put what was given into the answer, or into its one structure: {"role": {...}}, {"Listeners": [{...}]}."""
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: _member(member, given.get(name), given) for name, member in members.items()}
 

@@ -1,10 +1,9 @@
-"""The one place where calls are made again. botocore repeats what was throttled or lost; here is what it cannot know.
+"""The one place where calls are made again, for reasons that botocore cannot know.
 
 - What AWS has made but does not show everywhere yet is asked for again (`once_...`). Real refusals pass at once.
-- A call that makes a second thing when it is repeated, and whose answer got lost, is not repeated: for a few
-  operations AWS takes no token by which it would know the second call for the first. The `ensure_` around it, which
-  reads before it makes, runs again (`finds_what_was_lost`).
-- What is to be removed and is gone already, by such a call, a former try or somebody else, is well (`gone_is_well`).
+- A call with a lost answer is not repeated if a second one would make a second thing: a few operations take no
+  idempotency token. The `ensure_` around it, which reads before it makes, runs again (`finds_what_was_lost`).
+- What is to be removed and is gone already is well (`gone_is_well`).
 """
 
 import functools
@@ -82,7 +81,7 @@ def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T
 
 
 def lacks_service_linked_role(error: ClientError) -> bool:
-    """Tell whether ECS could not use its own role: it is missing, or this very call made it and it is not there yet."""
+    """Tell whether ECS's own role is missing, or was made by this very call and is not there yet."""
     return _SERVICE_LINKED_ROLE.search(message_of(error)) is not None
 
 
@@ -92,7 +91,7 @@ def once_linked(call: Callable[[], T], seconds: float = 60) -> T:
 
 
 def once_free(call: Callable[[], T], seconds: float = 120) -> T:
-    """Repeat `call` while something that is just going away (a task's interface) holds what is being removed."""
+    """Repeat `call` while something that is going away (a task's interface) holds what is being removed."""
     return _again(call, _is_held, seconds)
 
 
@@ -129,10 +128,10 @@ def never_repeat(client: Any) -> None:
 
 
 def finds_what_was_lost(ensure: Callable[P, T]) -> Callable[P, T]:
-    """Have `ensure`, which reads before it makes, run again after a lost answer, five times at most.
+    """Run `ensure` again after a lost answer, five times at most: it reads before it makes.
 
-    Also when AWS says that a thing is there already which was not when `ensure` looked: made by a call that botocore
-    repeated, or by another run.
+    Also when AWS says that a thing is there which was not when `ensure` looked: another run, or a call that botocore
+    repeated, made it.
     """
 
     @functools.wraps(ensure)
@@ -161,7 +160,7 @@ def _may_be_there(error: BaseException | None) -> bool:
 
 
 def _lost(operation: Any, response: Any, caught_exception: Any, **_: Any) -> None:
-    """Answer botocore's question whether to repeat: never yes, and with an error where the answer is lost."""
+    """Answer botocore's question whether to repeat: never yes; raise where the answer is lost."""
     if caught_exception is not None:
         raise _error(operation, str(caught_exception)) from caught_exception
     http, parsed = response
@@ -179,10 +178,10 @@ def _error(operation: Any, why: str) -> AnswerLostError:
 
 
 def gone_is_well(remove: Callable[[], object]) -> None:
-    """Run `remove`, which looks at what is left each time, until it ends or AWS says twice that the same is not there.
+    """Run `remove`, which looks at what is left, until it ends or AWS says twice that the same is not there.
 
-    botocore sends a call whose answer was lost again, and the second one finds the work of the first done. What comes
-    after it in `remove` is still to be done then.
+    botocore repeats a call whose answer was lost, and the second finds the work done. What follows in `remove` is still
+    to be done then.
 
     Raises:
         ClientError: every other refusal.

@@ -1,4 +1,4 @@
-"""Says a value of AWS in a plan where it is no secret: numbers, and what is listed here."""
+"""Shows a value of AWS in a plan where it is no secret: numbers, and what is listed here."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,6 +1,6 @@
-"""Removes what was made for one deployment of a model, and what all models share with the last of them.
+"""Removes what was made for one deployment of a model; with the last one, what all models share.
 
-Only what bears our tag or is in a stack of ours, and of that only what nobody else uses: the rest is named.
+Only what bears our tag or is in a stack of ours, and nobody else uses. The rest is named.
 """
 
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
 
 
 def remove(found: Destruction, progress: Progress) -> None:
-    """Remove what was found, one after the other. Of what could not go, nothing that it needs goes either.
+    """Remove what was found, one after the other. What something left behind needs stays, too.
 
     Raises:
         AwsError: something could not be removed; `details` say what and why. Run again when it is free.

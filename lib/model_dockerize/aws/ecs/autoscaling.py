@@ -1,4 +1,4 @@
-"""Runs more tasks while they are busy: target tracking on their CPU, by Application Auto Scaling."""
+"""Scales by target tracking on the tasks' CPU, with Application Auto Scaling."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ _POLICY = "model-dockerize-cpu"
 
 
 def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progress: Progress) -> None:
-    """Make the service scale as `settings` say; one that is not to (max-count 0) stops scaling.
+    """Make the service scale as `settings` say; with max-count 0, stop its scaling.
 
-    Call it when the service has proved itself: scaling would start tasks of a deployment that was given up.
+    Call it for a verified service: scaling would start tasks of a deployment that was given up.
 
     Raises:
         AwsAccessError, AwsError: as AWS says.
@@ -69,7 +69,7 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
 
 
 def end_scaling(aws: Aws, cluster: str, service: str) -> None:
-    """Let nothing scale the service any more: a target that stays would scale the next service of that name."""
+    """End the service's scaling: a target that stays would scale the next service of that name."""
     place = _place(cluster, service)
     if _target(aws, place):
         aws.scaling.deregister_scalable_target(**place)

@@ -1,4 +1,4 @@
-"""The order of runs: only the same program, and no older run, may deploy. The service's tags remember that."""
+"""The order of runs: only the same program, and no older run, may deploy. The service's tags remember."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ _LONGEST, _DIGITS = 256, 16  # characters of a tag's value, and of a hash at the
 
 @dataclass(frozen=True)
 class RunOrder:
-    """The place of a run among the others that deploy the same service, and what it deploys."""
+    """The place of a run among those that deploy the same service, and what it deploys."""
 
     commit: str  # empty: not known
     number: int  # 0: runs are not ordered
@@ -36,13 +36,13 @@ class RunOrder:
         return {key: _legal(value) for key, value in values.items() if value}
 
     def missing(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Return the tags that a service lacks; a run outside of the order leaves those of the order alone."""
+        """Return the tags that a service lacks; a run outside of the order leaves those of the order."""
         own = self.tags() if self.number else {key: value for key, value in self.tags().items() if key == _SOURCE}
         return {key: value for key, value in own.items() if tags.get(key) != value}
 
 
 def check_order(name: str, order: RunOrder, tags: Mapping[str, str]) -> None:
-    """Refuse another program than the one that the service `name`, whose tags are `tags`, has run, and an older run.
+    """Refuse another program than the service `name`, tagged `tags`, has run, and an older run.
 
     Raises:
         InputError: another program was deployed as this service.

@@ -19,7 +19,7 @@ _NEW_NAME, _PUBLIC, _PRIVATE = 120.0, 30.0, 3.0
 
 @dataclass(frozen=True)
 class Address:
-    """The addresses of one model: for its users, for a test from where we are, for a test inside its network."""
+    """The addresses of one model: for its users, for a test from here, for a test inside its network."""
 
     url: str
     outside: str  # `url` where a test may be worth a try; empty where it cannot work
@@ -29,7 +29,7 @@ class Address:
 
 
 def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS) -> Address:
-    """Return where the service's load balancer answers, else the newest running task of our task definition.
+    """Return the address of the service's load balancer, else of the newest running task of our revision.
 
     Raises:
         AwsError: no such task got an address within `seconds`.
@@ -57,7 +57,7 @@ def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = 
 
 
 def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]] | None:
-    """Return the URL of the listener that forwards to the group, how long reaching it may take, and its groups."""
+    """Return the URL of the listener that forwards to the group, how long to wait for it, and its groups."""
     (group,) = aws.elbv2.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"]
     for arn in group["LoadBalancerArns"]:
         (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
@@ -73,7 +73,7 @@ def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]]
 
 
 def _forwards(aws: Aws, listener: Any, target_group: str) -> bool:
-    """Tell whether a listener, or one of its rules, sends requests to the group, perhaps a part of them."""
+    """Tell whether a listener, or one of its rules, forwards requests to the group."""
     pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=listener["ListenerArn"])
     # The default actions are a rule, too.
     actions = [action for page in pages for rule in page["Rules"] for action in rule["Actions"]]

@@ -71,9 +71,9 @@ def running(aws: Aws, cluster: str, name: str) -> Running:
 
 
 def previous(aws: Aws, now: Running) -> str | None:
-    """Return the task definition to go back to: an older revision than the one that runs, the last deployed whole.
+    """Return the last older revision that was deployed whole.
 
-    Older by number, so that going back twice goes back two steps, and not forth again.
+    Older by number, so that going back twice goes back two steps.
     """
     family, _, revision = short_arn(now.service.task_definition_arn).partition(":")
     with translate(f"what service {now.service.name} ran before"):
@@ -85,7 +85,7 @@ def previous(aws: Aws, now: Running) -> str | None:
 
 
 def _deployed(aws: Aws, service: Service) -> Iterator[str]:
-    """Yield task definitions that were deployed whole, newest first; all older revisions where ECS keeps no history."""
+    """Yield the revisions that were deployed whole, newest first; all older ones where ECS keeps no history."""
     try:
         arns = [
             d["targetServiceRevisionArn"]

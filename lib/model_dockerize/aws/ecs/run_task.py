@@ -1,4 +1,4 @@
-"""A task that runs once in the network of a service: the same image with another command, its log, its exit code."""
+"""Runs the service's image once in its network, with another command, for its log and exit code."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _LINES = 2000
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of a one-off task. `exit_code` None: its container never ran, and `reason` says why."""
+    """The end of a one-off task. `exit_code` None: it never ran, and `reason` says why."""
 
     exit_code: int | None
     reason: str

@@ -67,9 +67,9 @@ def update(
     foundations: Foundations,
     is_ours: bool,
 ) -> dict[str, Any]:
-    """Return the UpdateService request for the service `there`, without the number of tasks: no more than inputs say.
+    """Return the UpdateService request for the service `there`, without the number of tasks.
 
-    Beside the revision only what the model cannot do without: alone on its volume it stops before it starts.
+    Beside the revision it asks for what inputs say, and what a model alone on its volume needs.
     """
     whole = request(aws, settings, task_definition, foundations)
     asked: dict[str, Any] = {"taskDefinition": whole["taskDefinition"]}
@@ -118,7 +118,7 @@ def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -
 
 
 def _balanced(task_definition: TaskDefinition, foundations: Foundations) -> dict[str, Any]:
-    """Return what asks for the load balancer; nothing where none is wanted: one attached by hand stays."""
+    """Return what asks for the load balancer, if one is wanted: one attached by hand stays."""
     if foundations.load_balancer is None:
         return {}
     target = {
@@ -136,7 +136,7 @@ def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
 
 
 def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
-    """Return `wanted` without what is newer than an endpoint, or alone no reason to roll: the faster rollout, zones."""
+    """Return `wanted` without what is no reason to roll, or newer than the endpoint: early failure, zones."""
     known = {k: v for k, v in wanted.items() if k not in _ONE_ZONE or k in there}
     if "deploymentConfiguration" not in wanted:
         return known

@@ -18,7 +18,7 @@ _KEY = "LambdaFunctionConfigurations"
 
 
 def ensure_source(aws: Aws, name: str, arn: str, source: str, progress: Progress) -> bool:
-    """Have new files under `source` (BUCKET or BUCKET/PREFIX) invoke the function `name`. Return whether that was new.
+    """Have new files under `source` (BUCKET or BUCKET/PREFIX) invoke the function `name`. Return whether that is new.
 
     Raises:
         InputError: there is no such bucket.
@@ -53,7 +53,7 @@ def end_source(aws: Aws, name: str, arn: str) -> None:
 
 
 def _allow(aws: Aws, name: str, bucket: str) -> bool:
-    """Allow S3 to invoke the function for this bucket of this account; tell whether that had to be done."""
+    """Allow S3 to invoke the function for this bucket of this account. Return whether that is new."""
     source = f"arn:{aws.identity.partition}:s3:::{bucket}"
     for statement in _policy(aws, name):
         if statement.get("Sid") == _STATEMENT:

@@ -1,4 +1,4 @@
-"""A change set: made for a stack as it is wanted, and what it would change."""
+"""Makes a change set for a stack, and reads what it would change."""
 
 import uuid
 from dataclasses import dataclass

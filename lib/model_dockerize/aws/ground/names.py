@@ -1,4 +1,4 @@
-"""Names the stacks and the log groups of models. Pure; no two models share one, however they are called."""
+"""Names the stacks and log groups of models. Pure; no two models share one."""
 
 import hashlib
 import re
@@ -29,7 +29,7 @@ def log_group(cluster: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one model's things, of its deployment in one cluster. Empty is what it has none of."""
+    """The names of one model's things in one cluster. Empty: there is none."""
 
     model: str
     repository: str
@@ -42,7 +42,7 @@ class Names:
 
     @classmethod
     def of_jobs(cls, definition: str, cluster: str, function: str = "") -> "Names":
-        """Return those of a job definition that no model's folder made: there is no service, and the image is given."""
+        """Return those of a job definition without a model's folder: no service, and a given image."""
         return cls(definition, "", definition, "", "", cluster, function)
 
     @property
@@ -52,7 +52,7 @@ class Names:
 
     @property
     def job_stack(self) -> str:
-        """Return the name of the stack of a job definition that a BatchConfig.yml describes: often the same."""
+        """Return the stack's name of a job definition that a BatchConfig.yml describes: often the same."""
         return model_stack(self.cluster, self.job_definition)
 
     @property
@@ -62,7 +62,7 @@ class Names:
 
 
 def _legal(text: str, plain: bool, meant: str) -> str:
-    """Return `text` as CloudFormation takes it; with a mark where another one could become the same."""
+    """Return `text` as CloudFormation takes it, marked where another one could become the same."""
     legal = re.sub(r"[^A-Za-z0-9-]+", "-", text).strip("-")
     if plain and legal == text and len(legal) <= _LONGEST:
         return legal

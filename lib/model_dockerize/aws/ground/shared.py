@@ -1,4 +1,4 @@
-"""Makes the stack that all models of a region share: cluster, task role, network, Batch's instance profile."""
+"""Makes the stack that all models of a region share: cluster, task role, network, instance profile."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -82,7 +82,7 @@ def is_cluster(aws: Aws, name: str) -> bool:
 
 
 def link_ecs(aws: Aws, progress: Progress) -> None:
-    """Make the role by which ECS acts: the first stack of an account would fail without it, a later one with it."""
+    """Make the role by which ECS acts: an account's first stack fails without it, a later one with it."""
     try:
         aws.iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
         aws.settled(progress, "make", "role", "AWSServiceRoleForECS")
@@ -127,7 +127,7 @@ def _network(aws: Aws, needs: Needs, there: Stack | None, progress: Progress) ->
 
 
 def _with_more(aws: Aws, zones: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Return the zones that there are, and more up to `count`. A zone keeps its place: its subnet stands in it.
+    """Return the zones that there are, and more up to `count`. Each keeps its place, where its subnet is.
 
     Raises:
         InputError: the region has fewer.

@@ -17,7 +17,7 @@ LONGEST = 51_200
 
 @dataclass(frozen=True)
 class Template:
-    """A template of ours. `fingerprint` is the same for texts that mean the same, whatever comments and layout."""
+    """A template of ours. `fingerprint` is the same for texts that mean the same."""
 
     body: str
     fingerprint: str

@@ -11,7 +11,7 @@ Statement = dict[str, Any]
 
 @dataclass(frozen=True)
 class Where:
-    """The beginnings of ARNs. What is not known yet is written `*`, or as a word to fill in."""
+    """The beginnings of ARNs. What is not known yet is `*`, or a word to fill in."""
 
     account: str
     region: str
@@ -19,7 +19,7 @@ class Where:
 
     @classmethod
     def of(cls, account: str, region: str) -> "Where":
-        """Return it with the partition that the region is in: `aws`, as botocore has it, of a region not known yet."""
+        """Return it with the region's partition, as botocore has it; `aws` of an unknown region."""
         try:
             return cls(account, region, Session().get_partition_for_region(region))
         except UnknownRegionError:

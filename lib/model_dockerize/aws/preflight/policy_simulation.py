@@ -1,6 +1,6 @@
-"""Asks IAM itself which actions the caller's policies allow: nothing is tried, nothing is changed.
+"""Asks IAM which actions the caller's policies allow; nothing is tried or changed.
 
-IAM's simulator knows policies, boundaries and organizations, but not policies of resources; and one needs
+IAM's simulator knows policies, boundaries and organizations, not policies of resources. It needs
 `iam:SimulatePrincipalPolicy`, which the least policy does not hold.
 """
 
@@ -20,7 +20,7 @@ _SIDE_BY_SIDE = 4  # IAM throttles early
 
 @dataclass(frozen=True)
 class Simulation:
-    """IAM's answer on a policy document's actions. `reason`: why it could not be asked; empty where it was."""
+    """IAM's answer on a policy document's actions. `reason`: why it could not be asked."""
 
     allowed: int = 0
     denied: tuple[tuple[str, str], ...] = ()  # action, resource
@@ -29,7 +29,7 @@ class Simulation:
 
 @dataclass(frozen=True)
 class _Question:
-    """Some actions on one resource. `kind` is what sort of thing it is: an action fits only some of them."""
+    """Some actions on one resource. `kind` is its sort: an action fits only some of them."""
 
     actions: tuple[str, ...]
     resource: str
@@ -70,7 +70,7 @@ def simulate(aws: Aws, document: dict[str, Any]) -> Simulation:
 
 
 def _principal(aws: Aws, arn: str) -> str:
-    """Return the ARN that has the policies: of the role for its session, of the user for itself.
+    """Return the ARN that has the policies: a session's role, or the user.
 
     Raises:
         ValueError: another kind of caller has none that could be simulated.
@@ -124,7 +124,7 @@ def _answers(aws: Aws, source: str, questions: Iterator[_Question]) -> dict[_Que
 
 
 def _refused(answers: dict[_Question, dict[str, bool]], action: str) -> str | None:
-    """Return a resource on which `action` is not allowed; None: it is. Of a statement's kinds of things it fits one."""
+    """Return a resource on which `action` is not allowed; None: it is. An action fits one kind of resource."""
     first = ""
     for _, group in groupby(sorted(answers, key=lambda q: q.kind), key=lambda q: q.kind):
         refused = [question.resource for question in group if not answers[question].get(action)]

@@ -1,4 +1,4 @@
-"""Makes what the service and the jobs stand on. That needs nothing of the image, which is built meanwhile."""
+"""Makes what service and jobs stand on, while the image is built."""
 
 from dataclasses import replace
 

@@ -52,7 +52,7 @@ class Verdict:
     targets: tuple[str, ...] = ()  # what the load balancer said of tasks that were not well
 
     def details(self) -> tuple[str, ...]:
-        """Return the evidence for a person: stopped tasks with their logs; without any, the service's events."""
+        """Return the evidence: stopped tasks with their logs; without any, the service's events."""
         lines = [line for task in self.stopped_tasks for line in (task.summary(), *task.log)]
         return (*self.targets, *lines) or self.events[-10:]
 
@@ -140,7 +140,7 @@ class _Follower:
         return describe(self._aws, self._service.cluster, self._service.name)
 
     def _judge(self, service: Any, seen: bool, now: float) -> Judgement | None:
-        """Judge one look: one call is enough to see an end; only then, or now and then, ask our service deployment."""
+        """Judge one look. At an end, or now and then, ask our service deployment, too."""
         judgement = judge(self._observation(service, now), self._service.deployment_id, seen)
         if judgement or now - self._asked_at >= _ASK_AGAIN:
             self._asked_at = now
@@ -165,7 +165,7 @@ class _Follower:
         )
 
     def _service_deployment(self, service: Any) -> Any:
-        """Return our service deployment; None where the endpoint, the region or the policy does not have it."""
+        """Return our service deployment; None where endpoint, region or policy does not have it."""
         if not self._has_service_deployments:
             return None
         ecs = self._aws.ecs
@@ -212,7 +212,7 @@ class _Follower:
         return changed
 
     def _recent(self, event: Any, service: Any) -> bool:
-        """Tell whether an event is not from before our deployment: a service keeps its last 100."""
+        """Tell whether an event came with our deployment: a service keeps its last 100."""
         ours = [d for d in service["deployments"] if d["id"] == self._service.deployment_id]
         since = ours[0].get("createdAt") if ours else None
         return since is None or event["createdAt"] >= since
@@ -262,9 +262,9 @@ class _Follower:
 
 
 def _ours(deployments: list[Any], deployment_id: str, created_at: Any) -> str | None:
-    """Return the ARN of the service deployment that is the deployment `deployment_id` of DescribeServices.
+    """Return the ARN of the service deployment that DescribeServices calls `deployment_id`.
 
-    AWS gives the target revision the deployment's number, but promises it nowhere: else the time decides, which is the
+    The target revision has the deployment's number, but AWS promises that nowhere: else the time decides, which is the
     same for both because one call made both.
     """
     number = deployment_id.rsplit("/", 1)[-1]
@@ -275,7 +275,7 @@ def _ours(deployments: list[Any], deployment_id: str, created_at: Any) -> str | 
 
 
 def _runs_now(deployments: tuple[Deployment, ...], deployment_id: str, outcome: Outcome) -> str | None:
-    """Return the task definition of the tasks that serve: ours if deployed, else what runs beside it."""
+    """Return the task definition that serves: ours if deployed, else what runs beside it."""
     candidates = [d for d in deployments if (d.id == deployment_id) == (outcome == "deployed")]
     candidates = [d for d in candidates if d.running > 0 or (d.primary and d.state == "COMPLETED" and d.desired > 0)]
     candidates.sort(key=lambda d: -d.running)

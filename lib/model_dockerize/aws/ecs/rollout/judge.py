@@ -71,7 +71,7 @@ def _is_on_the_way_back(ours: Deployment | None, primary: Deployment | None) -> 
 def _went_back(
     look: Observation, deployment_id: str, ours: Deployment | None, primary: Deployment | None
 ) -> Judgement | None:
-    """Return "rolled back" once what was before serves in full again: until then nobody knows if that works."""
+    """Return "rolled back" once what was before serves in full again."""
     others = [d for d in look.deployments if d.id != deployment_id]
     back = primary if primary and primary.id != deployment_id else None
     reason = look.ours_reason or (back and back.reason) or (ours and ours.reason) or "ECS rolls the deployment back."
@@ -133,7 +133,7 @@ def rolls_back(service: Any) -> bool:
 
 
 def paused_at(service_deployment: Any) -> str:
-    """Return the hook of a DescribeServiceDeployments entry that waits for a person; empty if none does."""
+    """Return the lifecycle hook that waits for a person, by DescribeServiceDeployments; empty if none does."""
     for hook in service_deployment.get("lifecycleHookDetails", []):
         if hook.get("status") == "AWAITING_ACTION":
             stage = service_deployment.get("lifecycleStage", "")
@@ -142,7 +142,7 @@ def paused_at(service_deployment: Any) -> str:
 
 
 def interval(since_start: float, since_change: float, calls: int, misses: int) -> float:
-    """Return the seconds until the next look: soon after a change while the budget of calls allows it, else 2.2.
+    """Return the seconds until the next look: 1 after a change while the budget of calls allows it, else 2.2.
 
     A look every 2.2 s sees an end 1.1 s late on average, with 0.45 calls a second; the budget of half a call
     a second leaves some for what only happens now and then. `misses`: looks in a row that were throttled or lost.

@@ -1,4 +1,4 @@
-"""Tells what a load balancer says of the tasks behind it, and what that usually means."""
+"""Explains what a load balancer says of the tasks behind it."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _MEANING = {
 
 
 class TargetWatch:
-    """The lines that load balancers gave so far of tasks that are not well. They see it before ECS stops the task."""
+    """The lines of load balancers on unhealthy tasks. They see one before ECS stops it."""
 
     def __init__(self, aws: Aws, target_groups: tuple[str, ...], progress: Progress) -> None:
         self._aws = aws
