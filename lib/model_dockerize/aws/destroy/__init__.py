@@ -75,7 +75,7 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
 
 
 def remove(found: Destruction, progress: Progress) -> None:
-    """Remove what was found, one after the other. What something left behind needs stays, too.
+    """Remove what was found, one after the other. What could not go keeps what it uses.
 
     Raises:
         AwsError: something could not be removed; `details` say what and why. Run again when it is free.

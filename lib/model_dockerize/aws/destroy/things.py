@@ -73,7 +73,7 @@ class Deployment:
         return frozenset((repository_id(self.names.repository),))
 
     def _ids_of(self, definition: Any, arn: str, *shared: str) -> frozenset[str]:
-        """Return the ids of a revision. One without a log of a deployment belongs to all deployments."""
+        """Return the ids of a revision. Without log group or role of this deployment, it is all deployments'."""
         named = named_in(definition)
         roles = frozenset[str]().union(*(held.ids for held in (self.model, self.jobs) if held))
         if named & (self.names.log_groups | roles):

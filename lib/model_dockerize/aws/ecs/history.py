@@ -71,7 +71,7 @@ def running(aws: Aws, cluster: str, name: str) -> Running:
 
 
 def previous(aws: Aws, now: Running) -> str | None:
-    """Return the last older revision that was deployed whole.
+    """Return the revision to go back to: the last older one that was deployed whole.
 
     Older by number, so that going back twice goes back two steps.
     """

@@ -136,7 +136,7 @@ def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
 
 
 def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
-    """Return `wanted` without what is no reason to roll, or newer than the endpoint: early failure, zones."""
+    """Return `wanted` without what is no reason to roll, or newer than the endpoint: the faster rollout, zones."""
     known = {k: v for k, v in wanted.items() if k not in _ONE_ZONE or k in there}
     if "deploymentConfiguration" not in wanted:
         return known

@@ -20,7 +20,7 @@ _FRESH = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Role:
-    """A role, with whether it is too new for other services to see."""
+    """A role, whether it is too new for other services to see, and whether we made it."""
 
     arn: str
     fresh: bool

@@ -33,7 +33,7 @@ _TRIES, _PAUSE = 12, 5.0  # until CloudFormation may assume a role that was just
 def bootstrap(
     aws: Aws, settings: ServiceSettings, progress: Progress, sleep: Callable[[float], None] = time.sleep
 ) -> str:
-    """Return the ARN of the role by which CloudFormation makes models; the shared stack is there, too.
+    """Make the role by which CloudFormation acts for models, and the shared stack; return the role's ARN.
 
     Raises:
         AwsAccessError, AwsError: as AWS says.

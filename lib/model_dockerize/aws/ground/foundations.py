@@ -109,7 +109,7 @@ def ensure_network(aws: Aws, settings: ServiceSettings, progress: Progress, pace
 
 
 def ensure_job_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Network:
-    """Return the network of AWS Batch. Where no group is named, jobs, which nobody calls, get the default one.
+    """Return the network of AWS Batch. Nobody calls a job: without a named group, it gets one that admits no others.
 
     Raises:
         InputError: as `ensure_network`.

@@ -144,7 +144,7 @@ def caller_policy(where: Where) -> dict[str, Any]:
 
 
 def boundary_policy() -> dict[str, Any]:
-    """Return the most that a role of ours may do: start containers, and register an instance."""
+    """Return the most that a role of ours may do: start containers, send jobs, register an instance."""
     return _document(
         allow(
             "Containers",
