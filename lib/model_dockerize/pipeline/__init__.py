@@ -182,7 +182,7 @@ def task_definition(settings: Settings, environment: Mapping[str, str], recorder
 
 
 def serve(settings: Settings, environment: Mapping[str, str], recorder: Recorder, place: image.Place) -> Report:
-    """Run the model of the folder or archive on this computer, until it answers."""
+    """Start the model of the folder or archive on this computer, and see it answer."""
     return Run(settings, environment, recorder).report_of(lambda run: local.start(run, place))
 
 

@@ -148,7 +148,7 @@ def obtain(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cach
 
 
 def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
-    """Run stages `build` (or `load`), `smoke-local` and `archive`, and return the tested image in the engine.
+    """Run stages `build` (or `load`), `smoke-local` and `archive`, and return the image in the engine.
 
     `repository` may keep the cache.
     """

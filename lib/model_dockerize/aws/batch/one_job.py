@@ -30,7 +30,7 @@ class SubmittedJob:
 def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
     """Send the job to its queue once, by the highest ACTIVE revision of its definition.
 
-    SubmitJob has no idempotency token. So after a lost answer it is sent again only if no job of that name is it.
+    SubmitJob has no idempotency token. So after a lost answer, it is looked for before it is sent again.
 
     Raises:
         InputError: there is no such definition.

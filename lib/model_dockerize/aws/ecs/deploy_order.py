@@ -36,7 +36,7 @@ class RunOrder:
         return {key: _legal(value) for key, value in values.items() if value}
 
     def missing(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Return the tags that a service lacks; a run outside of the order leaves those of the order."""
+        """Return the tags that a service lacks; a run outside of the order adds none of it."""
         own = self.tags() if self.number else {key: value for key, value in self.tags().items() if key == _SOURCE}
         return {key: value for key, value in own.items() if tags.get(key) != value}
 

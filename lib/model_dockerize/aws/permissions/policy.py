@@ -160,7 +160,7 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
 
 
 def _service(names: Names, where: Where) -> list[Statement]:
-    """Return the rights to the service. Only what is made gets our tag: `destroy` deletes by it, also another's."""
+    """Return the rights to the service. Only what is made may get our tag: `destroy` deletes what bears it."""
     name = f"{names.cluster}/{legal_name(names.service)}"
     cluster, service = where.arn("ecs", f"cluster/{names.cluster}"), where.arn("ecs", f"service/{name}")
     definitions = where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*")

@@ -71,7 +71,7 @@ def _is_on_the_way_back(ours: Deployment | None, primary: Deployment | None) -> 
 def _went_back(
     look: Observation, deployment_id: str, ours: Deployment | None, primary: Deployment | None
 ) -> Judgement | None:
-    """Return "rolled back" once what was before serves in full again."""
+    """Return "rolled back" once what was before serves in full again, "failed" if it will not; None until then."""
     others = [d for d in look.deployments if d.id != deployment_id]
     back = primary if primary and primary.id != deployment_id else None
     reason = look.ours_reason or (back and back.reason) or (ours and ours.reason) or "ECS rolls the deployment back."
