@@ -5,13 +5,13 @@ from model_dockerize.aws.client.errors import translate
 
 
 def is_log_group(aws: Aws, group: str) -> bool:
-    """Whether there is a log group of this name, whoever made it."""
+    """Tell whether there is a log group of this name, whoever made it."""
     pages = aws.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group)
     return any(found["logGroupName"] == group for page in pages for found in page["logGroups"])
 
 
 def last_lines(aws: Aws, group: str, stream: str, count: int) -> tuple[str, ...]:
-    """The last `count` lines of a stream, oldest first; none if there is no such stream (yet)."""
+    """Return the last `count` lines of a stream, oldest first; none if there is no such stream (yet)."""
     with translate(f"read log {group}"):
         try:
             events = aws.logs.get_log_events(

@@ -1,4 +1,4 @@
-"""Defines what the packages of `aws` hand to each other, as values. Nothing here calls AWS."""
+"""The values that the packages of `aws` hand to each other. Calls nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Identity:
-    """Who the credentials are."""
+    """The account, the role or user, and the region that we act as and in."""
 
     account: str  # 12 digits
     arn: str
@@ -30,13 +30,13 @@ class Identity:
 
     @property
     def partition(self) -> str:
-        """`aws`, `aws-cn`, `aws-us-gov`: the second word of every ARN."""
+        """Return `aws`, `aws-cn` or `aws-us-gov`: the second word of every ARN."""
         return self.arn.split(":")[1]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One resource. `fields` say what differs, with the values of what is no secret."""
+    """A resource that was made, changed or left. `fields` say what differs, without secrets."""
 
     action: Action
     kind: str  # e.g. "log group"
@@ -44,7 +44,7 @@ class Change:
     fields: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """`+ role iris`, `~ service iris (desiredCount)`, `= cluster models`."""
+        """Return `+ role iris`, `~ service iris (desiredCount)` or `= cluster models`."""
         why = f" ({', '.join(self.fields)})" if self.fields else ""
         return f"{_SIGNS[self.action]} {self.kind} {self.name}{why}"
 
@@ -59,7 +59,7 @@ class Thing:
     ids: frozenset[str] = frozenset()  # by which others name it, or what is in it
 
     def __str__(self) -> str:
-        """`service iris`."""
+        """Return `service iris`."""
         return f"{self.kind} {self.name}"
 
 
@@ -72,7 +72,7 @@ class Subnet:
 
     @classmethod
     def of(cls, described: Any) -> "Subnet":
-        """One entry of DescribeSubnets."""
+        """Read one entry of DescribeSubnets."""
         return cls(described["SubnetId"], described["AvailabilityZone"])
 
 
@@ -87,20 +87,20 @@ class Network:
 
     @property
     def subnet_ids(self) -> tuple[str, ...]:
-        """Of the tasks."""
+        """Return the ids of the tasks' subnets."""
         return tuple(subnet.id for subnet in self.subnets)
 
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """Where a service's tasks are registered."""
+    """The target group in which a service's tasks are registered."""
 
     target_group_arn: str
 
 
 @dataclass(frozen=True)
 class Volume:
-    """What a task definition mounts."""
+    """A file system and access point that a task definition mounts."""
 
     file_system_id: str
     access_point_id: str
@@ -119,7 +119,7 @@ class Current:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What any container of a model needs, as a service or as a Batch job."""
+    """The roles and log group of any container of a model."""
 
     execution_role_arn: str
     task_role_arn: str  # empty: whatever runs the container lends it its own rights
@@ -129,7 +129,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Foundations(Runtime):
-    """What a service needs besides."""
+    """Everything that a service needs besides."""
 
     vpc_id: str
     subnet_ids: tuple[str, ...]  # of the tasks
@@ -145,7 +145,7 @@ class Foundations(Runtime):
 
 @dataclass(frozen=True)
 class Container:
-    """What runs, how large, with which variables, on what."""
+    """A container to run: its image, size and variables, and what it stands on."""
 
     image_uri: str  # repository@sha256:...
     platform: str  # of the image, e.g. linux/amd64
@@ -163,7 +163,7 @@ class Container:
 
     @property
     def architecture(self) -> str:
-        """Fargate's word for the platform: linux/amd64 is X86_64.
+        """Return Fargate's word for the platform: linux/amd64 is X86_64.
 
         Raises:
             InputError: neither linux/amd64 nor linux/arm64.
@@ -178,7 +178,7 @@ class Container:
         return _ARCHITECTURES[machine]
 
     def with_queue(self, queue_url: str) -> "Container":
-        """The container as a server whose job queue is `queue_url`: a URL without password, or the ARN of a secret."""
+        """Return the container with its job queue at `queue_url`: a URL without password, or a secret."""
         if not queue_url:
             return self
         queue = ((QUEUE, queue_url),)
@@ -187,7 +187,7 @@ class Container:
         return replace(self, environment=self.environment + queue)
 
     def with_access(self, settings: ServiceSettings) -> "Container":
-        """The container as a server that lets in, shows and keeps what `settings` say."""
+        """Return the container with access and retention as `settings` say."""
         told = {
             OPEN_PATHS: ",".join(settings.open_paths),
             HOSTS: ",".join(settings.allowed_hosts),
@@ -199,18 +199,18 @@ class Container:
         return replace(self, environment=self.environment + environment, secrets=self.secrets + keys)
 
     def with_volume(self, volume: Volume | None) -> "Container":
-        """The container as a server whose jobs lie on `volume`."""
+        """Return the container with its jobs on `volume`."""
         return replace(self, volume=volume)
 
     def variables(self) -> dict[str, Any]:
-        """`environment` and `secrets` as ECS and Batch both write them."""
+        """Return `environment` and `secrets` as ECS and Batch both write them."""
         return {
             "environment": [{"name": name, "value": value} for name, value in sorted(self.environment)],
             "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted(self.secrets)],
         }
 
     def log_configuration(self, prefix: str) -> dict[str, Any]:
-        """Lines go to the model's log group, into streams that begin with `prefix`."""
+        """Return what sends lines to the model's log group, in streams that begin with `prefix`."""
         options = {
             "awslogs-group": self.runtime.log_group,
             "awslogs-region": self.region,
@@ -221,7 +221,7 @@ class Container:
 
 @dataclass(frozen=True)
 class TaskDefinition:
-    """One revision of a family."""
+    """One revision of a task definition's family."""
 
     arn: str
     family: str
@@ -231,7 +231,7 @@ class TaskDefinition:
 
     @property
     def short(self) -> str:
-        """`family:revision`, as people say it."""
+        """Return `family:revision`, as people say it."""
         return f"{self.family}:{self.revision}"
 
 

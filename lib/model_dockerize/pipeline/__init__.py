@@ -1,6 +1,6 @@
-"""What can be done with a model, a function each: it walks stages, and what they learn becomes the Report.
+"""Everything that can be done with a model, a function each: stages, whose findings become the Report.
 
-A stage takes values and gives values. The order of those that take a model into AWS is in `stages`.
+Stages take and give values. The order of those that take a model into AWS is in `stages`.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,7 +51,7 @@ __all__ = [
 
 
 def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """Everything that the settings ask for, from the folder to the proved service.
+    """Do everything that the settings ask for, from the folder to the verified service.
 
     Never raises a ModelDockerizeError: `report.failure` holds it, beside what was found out before.
     """
@@ -61,17 +61,17 @@ def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) 
 
 
 def plan(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """What `run` would make, change and leave in AWS. Nothing is changed: not there, not in the folder."""
+    """Tell what `run` would make, change and leave in AWS. Change nothing, not even in the folder."""
     return Run(settings, environment, recorder).report_of(_planned)
 
 
 def doctor(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """Everything that would stop `run`, looked at beforehand. `report.findings` holds one finding a check."""
+    """Look beforehand at everything that would stop `run`. `report.findings` holds one finding a check."""
     return Run(settings, environment, recorder).report_of(_examined)
 
 
 def batch_environment(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """What the BatchConfig.yml of `batch-config-file` describes: compute environment, queue, definition, job."""
+    """Make what the BatchConfig.yml of `batch-config-file` describes: compute environment, queue, definition, job."""
     return Run(settings, environment, recorder).report_of(lambda run: places.update(run, places.read(run)))
 
 
@@ -82,9 +82,9 @@ def destroy(
     agreed: Callable[[Question], bool],
     delete_data: bool = False,
 ) -> Report:
-    """Removes what was made in AWS for the model of the folder, and what all models share with the last of them.
+    """Remove what was made in AWS for the model of the folder; with the last model, what all share.
 
-    `agreed` is shown what runs, what goes and what stays, and decides. Nothing that others made or use is touched.
+    `agreed` is shown what runs, what goes and what stays, and decides. What others made or use is not touched.
     """
     return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed, delete_data))
 
@@ -92,17 +92,17 @@ def destroy(
 def destroy_environment(
     settings: Settings, environment: Mapping[str, str], recorder: Recorder, agreed: Callable[[Question], bool]
 ) -> Report:
-    """Removes what was made in AWS for the job definition of `batch-config-file`, and what all share with the last."""
+    """Remove what was made in AWS for the job definition of `batch-config-file`; with the last, what all share."""
     return Run(settings, environment, recorder).report_of(lambda run: _environment_destroyed(run, agreed))
 
 
 def rollback(settings: Settings, environment: Mapping[str, str], recorder: Recorder, to: str) -> Report:
-    """The service runs a former task definition again: revision `to`, or the last that was deployed whole."""
+    """Let the service run a former revision again: `to`, or the last that was deployed whole."""
     return Run(settings, environment, recorder).report_of(lambda run: operate.rollback(run, *_service(run), to))
 
 
 def status(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """What the service runs now, and where it answers."""
+    """Tell what the service runs now, and where it answers."""
     return Run(settings, environment, recorder).report_of(lambda run: operate.status(run, *_service(run)))
 
 
@@ -114,7 +114,7 @@ def logs(
     follow: bool,
     show: Callable[[str], None],
 ) -> Report:
-    """The last `lines` lines of the service's log to `show`, and those that come if `follow`."""
+    """Give `show` the last `lines` lines of the service's log; if `follow`, also new ones."""
     return Run(settings, environment, recorder).report_of(
         lambda run: operate.logs(run, *_service(run), lines, follow, show)
     )
@@ -127,31 +127,31 @@ def iam_policy(
     show: Callable[[str], None],
     after_bootstrap: bool = False,
 ) -> Report:
-    """The least policy for these settings and who may use it, as JSON to `show`. Asks AWS nothing."""
+    """Give `show` the least policy for these settings and who may use it, as JSON. Ask AWS nothing."""
     return Run(settings, environment, recorder).report_of(lambda run: policy.show(run, show, after_bootstrap))
 
 
 def submit(
     settings: Settings, environment: Mapping[str, str], recorder: Recorder, inputs: tuple[str, ...], output: str
 ) -> Report:
-    """Runs the registered job definition on AWS Batch: one job an input, followed to the end."""
+    """Run the registered job definition on AWS Batch: a job an input, followed to the end."""
     return Run(settings, environment, recorder).report_of(lambda run: _submitted(run, inputs, output))
 
 
 def dockerfile(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """Inspects the folder and writes its Dockerfile, and nothing else."""
+    """Inspect the folder and write its Dockerfile, and nothing else."""
     return Run(settings, environment, recorder).report_of(_written)
 
 
 def mapping(
     settings: Settings, environment: Mapping[str, str], recorder: Recorder, data: Path, mime_type: str, target: Path
 ) -> Report:
-    """Writes the mapping file for a data set of this model."""
+    """Write the mapping file for a data set of this model."""
     return Run(settings, environment, recorder).report_of(lambda run: proposal.write(run, data, mime_type, target))
 
 
 def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """Checks an image archive and loads it into the engine."""
+    """Check an image archive and load it into the engine."""
     with recorder.stage("load") as stage:
         engine = image.probe(environment)
         contents = download.look(archive, engine.platform, stage)
@@ -162,37 +162,37 @@ def load(archive: Path, environment: Mapping[str, str], recorder: Recorder) -> R
 
 
 def login(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """The docker command is signed in to the account's registry."""
+    """Sign the docker command in to the account's registry."""
     return Run(settings, environment, recorder).report_of(lambda run: steps.login(run, _account(run)))
 
 
 def bootstrap(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """What all models of the region share is there, and what lets others make models without an administrator."""
+    """Make what all models of the region share, so that making models needs no administrator."""
     return Run(settings, environment, recorder).report_of(lambda run: steps.bootstrap(run, _account(run)))
 
 
 def network(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """The network that services run in is there."""
+    """Make the network that services run in."""
     return Run(settings, environment, recorder).report_of(lambda run: steps.network(run, _account(run)))
 
 
 def task_definition(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """The image is pushed and has a task definition."""
+    """Push the image and register a task definition for it."""
     return Run(settings, environment, recorder).report_of(everything.task_definition)
 
 
 def serve(settings: Settings, environment: Mapping[str, str], recorder: Recorder, place: image.Place) -> Report:
-    """The model of the folder or archive runs on this computer, and answers."""
+    """Start the model of the folder or archive on this computer, and see it answer."""
     return Run(settings, environment, recorder).report_of(lambda run: local.start(run, place))
 
 
 def stop_serving(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """The model no longer runs on this computer."""
+    """Stop the model on this computer."""
     return Run(settings, environment, recorder).report_of(local.stop)
 
 
 def smoke_url(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """Tests a model that already runs somewhere, against the sample of the folder."""
+    """Test a model that already runs somewhere, against the sample of the folder."""
     return Run(settings, environment, recorder).report_of(_test_url)
 
 
@@ -203,7 +203,7 @@ def _written(run: Run) -> None:
 
 
 def _planned(run: Run) -> None:
-    """Only the questions of all stages, against AWS as it is."""
+    """Ask only the questions of all stages, against AWS as it is."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
     _, release = everything.check(run, prepared)
@@ -218,7 +218,7 @@ def _examined(run: Run) -> None:
 
 
 def _service(run: Run) -> tuple[Aws, Prepared]:
-    """What it takes to look at a service that is there: the account, and what the folder calls it."""
+    """Return the account, and the model of the folder, of a service that is there."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
     run.learn(outcome="failed", build_id="")
@@ -246,14 +246,14 @@ def _submitted(run: Run, inputs: tuple[str, ...], output: str) -> None:
 
 
 def _account(run: Run) -> Aws:
-    """Stage `check` of what needs AWS only."""
+    """Run stage `check` of what needs AWS only."""
     sign_in.start_sandbox(run)
     with run.recorder.stage("check") as stage:
         return sign_in.connect(run, stage)
 
 
 def _test_url(run: Run) -> None:
-    """Only the smoke test, against `smoke-url`."""
+    """Run only the smoke test, against `smoke-url`."""
     prepared = make.prepare(run)
     url = run.settings.smoke.smoke_url
     run.learn(outcome="failed", url=url)

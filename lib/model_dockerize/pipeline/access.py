@@ -32,5 +32,5 @@ def _place(service: ServiceSettings) -> str:
 
 
 def _is_open(service: ServiceSettings) -> bool:
-    """Whether anybody may connect. Where nothing is said of it, anybody may to a new model."""
+    """Tell whether anybody may connect, as to a new model where nothing is said of it."""
     return not service.allow_from or ANYWHERE in service.allow_from

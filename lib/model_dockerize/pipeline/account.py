@@ -1,4 +1,4 @@
-"""Signing in to AWS with what the settings name for it: an AwsConfig.ini or the environment, real or the sandbox."""
+"""Signs in to AWS by an AwsConfig.ini or the environment, to the real one or the sandbox."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from model_dockerize.settings import BatchFile, read_aws_config
 
 
 def connect(run: Run, progress: Progress) -> Aws:
-    """The account and region that the settings mean.
+    """Return the account and region that the settings mean.
 
     Raises:
         InputError: AwsConfig.ini cannot be read or is wrong; no region is given.
@@ -42,7 +42,7 @@ def connect(run: Run, progress: Progress) -> Aws:
 
 
 def tell_of_other_region(file: BatchFile, account: Aws, progress: Progress) -> None:
-    """One run has one region: a BatchConfig.yml that names another one is overruled, and its author told."""
+    """Warn that a BatchConfig.yml with another region is overruled: a run has one region."""
     if file.region and file.region != account.identity.region:
         progress.warning(
             f"client.region says {file.region}, but this run is in {account.identity.region}, for Batch too.",
@@ -51,7 +51,7 @@ def tell_of_other_region(file: BatchFile, account: Aws, progress: Progress) -> N
 
 
 def start_sandbox(run: Run) -> None:
-    """Stage `sandbox`, where it is asked for: from then on, AWS is the one on this computer."""
+    """Run stage `sandbox`, if asked for: from then on, AWS is the one on this computer."""
     if run.settings.run.sandbox:
         with run.recorder.stage("sandbox") as stage:
             started = sandbox.start(sandbox.default_home(), stage)

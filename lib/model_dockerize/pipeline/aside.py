@@ -1,4 +1,4 @@
-"""A function that runs beside its caller, who may leave it: it then ends at its next pause, and nobody waits for it."""
+"""Runs a function beside its caller, who may leave it: it then ends at its next pause."""
 
 import threading
 from collections.abc import Callable
@@ -10,11 +10,11 @@ _GRACE = 2.0  # seconds that one who leaves gives it to say so
 
 
 class LeftError(Exception):
-    """The caller has left."""
+    """Says that the caller has left."""
 
 
 class Aside(Generic[T]):
-    """Run `work` at once, which is handed how to pause between its looks."""
+    """Runs `work` at once, which is handed how to pause between its looks."""
 
     def __init__(self, work: Callable[[Callable[[float], None]], T]) -> None:
         self._left = threading.Event()

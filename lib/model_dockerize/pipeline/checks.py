@@ -1,4 +1,4 @@
-"""One check after the other: what came of each is kept, and none hides the next."""
+"""Makes one check after the other: what came of each is kept, and none hides the next."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Said(Generic[T]):
-    """What a check found out, in words, and what later checks need of it."""
+    """The words for what a check found out, and what later checks need of it."""
 
     text: str
     value: T
@@ -22,13 +22,13 @@ class Said(Generic[T]):
 
 @dataclass
 class Checks:
-    """Findings in the order in which they were made, and the errors behind those that failed."""
+    """Findings in their order, and the errors behind those that failed."""
 
     findings: list[Finding] = field(default_factory=list)
     errors: list[ModelDockerizeError] = field(default_factory=list)
 
     def look(self, name: str, check: Callable[[], Said[T]]) -> T | None:
-        """Makes one check. None where it failed: what needs its value is left out, because it could only fail too."""
+        """Make one check. None: it failed, and what needs its value is left out."""
         try:
             said = check()
         except ModelDockerizeError as error:
@@ -38,13 +38,13 @@ class Checks:
         return said.value
 
     def fail(self, name: str, error: ModelDockerizeError) -> None:
-        """A check that failed with `error`."""
+        """Add a check that failed with `error`."""
         text = " ".join((str(error), *error.details))
         self.findings.append(Finding(name, "failed", text, error.remedy))
         self.errors.append(error)
 
     def add(self, others: Sequence["Checks"]) -> None:
-        """Appends those of others."""
+        """Append those of others."""
         for other in others:
             self.findings += other.findings
             self.errors += other.errors

@@ -1,4 +1,4 @@
-"""What the stages of one run share: what was asked for, where to report, and what is known so far."""
+"""The context that the stages of one run share: what was asked for, where to report, what is known."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -15,20 +15,20 @@ START_TIMEOUT = 30.0
 
 
 class Model(Protocol):
-    """What a model is called."""
+    """A model's name and version."""
 
     @property
     def name(self) -> str:
-        """Of the image, without tag."""
+        """Return the name of the image, without tag."""
 
     @property
     def version(self) -> str:
-        """Tag of the image."""
+        """Return the tag of the image."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model of which is known what identifies its image, before anything is built or loaded."""
+    """A model with all that identifies its image, before anything is built or loaded."""
 
     program: Model
     build_id: str
@@ -37,7 +37,7 @@ class Prepared:
 
     @property
     def made_here(self) -> bool:
-        """This program makes, or made, the image: it has our server, with its API and its commands."""
+        """Tell whether the image is made by this program, and so has our server."""
         return True
 
 
@@ -66,7 +66,7 @@ class FromArchive(Prepared):
 
     @property
     def made_here(self) -> bool:
-        """See Prepared."""
+        """Tell whether our server is in the image: see Prepared."""
         return bool(self.contents.claim)
 
 
@@ -83,12 +83,12 @@ class Run:
             recorder.secret(secret)
 
     def learn(self, **facts: Any) -> None:
-        """Adds to the report. Stages that run side by side may do so at the same time."""
+        """Add to the report. Stages beside each other may do so at once."""
         with self._lock:
             self.report = replace(self.report, **facts)
 
     def report_of(self, stages: Callable[["Run"], object]) -> Report:
-        """Runs `stages` and gives the report, red or green: whatever ends the run, what was found out is kept."""
+        """Run `stages` and return the report, which keeps what was found out, whatever ends the run."""
         try:
             stages(self)
         except (Exception, Cancelled) as error:  # noqa: BLE001 - a user must never see a bare traceback
@@ -98,6 +98,6 @@ class Run:
 
 
 def smoke_report(result: smoke.SmokeResult) -> SmokeReport:
-    """A smoke test's result in the report's words."""
+    """Put a smoke test's result into the report's words."""
     checks = tuple(CheckReport(check.name, check.passed, check.seconds, check.detail) for check in result.checks)
     return SmokeReport(result.passed, checks, result.unproved)

@@ -1,4 +1,4 @@
-"""The smoke test of a deployed model: from here where it can be reached, else by a task inside of its network."""
+"""The smoke test of a deployed model: from here if it is reached, else by a task inside its network."""
 
 import socket
 import time
@@ -25,7 +25,7 @@ _LAUNCH_SECONDS = 180.0
 
 
 def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> Address:
-    """Where the service answers, by the user's word (smoke-url) or AWS's."""
+    """Return where the service answers, by the user's word (smoke-url) or AWS's."""
     said = run.settings.smoke.smoke_url
     found = Address(said, said, START_TIMEOUT) if said else endpoint.address_of(account, service, stage)
     run.learn(url=found.url, access=who_can_reach(run.settings.service))
@@ -35,7 +35,7 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
 def smoke_deployed(
     run: Run, prepared: Prepared, account: Aws, service: Service, where: Address, stage: StageProgress
 ) -> tuple[str, ...]:
-    """The lines of the checks that failed; none when the model is right."""
+    """Test the model, and return the lines of the failed checks."""
     if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
     why = "has a certificate for another name" if not where.outside else "is not reached from here"
@@ -47,7 +47,7 @@ def smoke_deployed(
 
 
 def smoke_again(run: Run, prepared: Prepared, where: Address, stage: StageProgress) -> tuple[str, ...]:
-    """As `smoke_deployed`, of a service that nothing was changed of since it proved itself: no task is started."""
+    """Test as `smoke_deployed` a verified service that did not change: start no task."""
     if is_asked_from_here(run, prepared, where):
         return smoke_from_here(run, prepared, where.outside or where.url, stage)
     why = _refusal(run, where) or "is not reached from here"
@@ -56,7 +56,7 @@ def smoke_again(run: Run, prepared: Prepared, where: Address, stage: StageProgre
 
 
 def smoke_from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:
-    """As `smoke_deployed`, from where we are."""
+    """Test as `smoke_deployed`, from where we are."""
     with_key = replace(prepared.expectation, api_key=run.settings.smoke.smoke_api_key)
     result = make.prove(run, replace(prepared, expectation=with_key), (url,), stage)
     run.learn(smoke_deployed=smoke_report(result))
@@ -99,7 +99,7 @@ def _inside(
 
 
 def _refusal(run: Run, where: Address) -> str:
-    """Say why the model, as it is set up, would not answer us; empty where it would."""
+    """Say why the model, as set up, would not answer us; empty: it would."""
     service = run.settings.service
     if service.api_key and not run.settings.smoke.smoke_api_key:
         return "wants an API key, and smoke-api-key is empty"
@@ -110,7 +110,7 @@ def _refusal(run: Run, where: Address) -> str:
 
 
 def is_asked_from_here(run: Run, prepared: Prepared, where: Address) -> bool:
-    """Only our own server can test another one, and only at an address of a task."""
+    """Tell whether to test from here: only our own server can test another, at a task's address."""
     if not prepared.made_here or not where.inside:
         return True
     if _refusal(run, where):
@@ -119,7 +119,7 @@ def is_asked_from_here(run: Run, prepared: Prepared, where: Address) -> bool:
 
 
 def _is_reached(url: str, seconds: float) -> bool:
-    """Whether a connection to the address of `url` comes about within `seconds`."""
+    """Tell whether a connection to the address of `url` comes about within `seconds`."""
     place = urlsplit(url)
     end = time.monotonic() + seconds
     while True:

@@ -1,4 +1,4 @@
-"""Taking back what the other stages made in AWS."""
+"""Takes back what the other stages made in AWS."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from model_dockerize.pipeline.context import Run
 
 @dataclass(frozen=True)
 class Question:
-    """What whoever decides is shown: what runs now and would end, what would go, what would stay."""
+    """The question to whoever decides: what would end, go and stay."""
 
     running: tuple[str, ...]
     going: tuple[str, ...]
@@ -31,7 +31,7 @@ class Question:
 def destroy(
     run: Run, names: Names, account: Aws, agreed: Callable[[Question], bool], delete_data: bool = False
 ) -> None:
-    """Stages `look` and `destroy`, with the question between them."""
+    """Run stages `look` and `destroy`, with the question between them."""
     with run.recorder.stage("look") as stage:
         found = plan_destruction(account, names, stage, delete_data)
         going, staying = tuple(map(str, found.things)), tuple(map(str, found.kept))

@@ -1,4 +1,4 @@
-"""Everything that would stop a run, looked at in seconds before the long build, and all of it told at once."""
+"""Checks in seconds, before the long build, all that would stop a run, and tells it at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +15,7 @@ _DISK_LITTLE, _DISK_ENOUGH = 2 * 10**9, 10 * 10**9
 
 
 def examine(run: Run) -> None:
-    """Stage `doctor`. `run` learns one finding a check, in the order in which a run would meet them.
+    """Run stage `doctor`: one finding a check, in the order in which a run would meet them.
 
     Raises:
         ModelDockerizeError: something would stop the run; of the kind (and so with the exit code) of the first that
@@ -70,7 +70,7 @@ def _sample(run: Run, prepared: Prepared) -> Said[None]:
 
 
 def _check_engine(checks: Checks, run: Run, prepared: Prepared | None) -> image.Engine | None:
-    """Docker Engine, its disk, and the images that the build starts from."""
+    """Check Docker Engine, its disk, and the images that the build starts from."""
     engine = checks.look("engine", lambda: _engine(run))
     if engine:
         checks.look("disk", lambda: _disk(engine))

@@ -1,4 +1,4 @@
-"""The doctor's look at AWS: who we are there, what we may do, and what the run would find."""
+"""The doctor's checks of AWS: our identity and rights there, and what the run would find."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ _SOON = timedelta(minutes=30)  # a build, a push and a rollout
 
 
 def check_account(checks: Checks, run: Run, prepared: Prepared | None, stage: Progress) -> Aws | None:
-    """Credentials, region and permissions, then everything that a run would look for. The account, if it answered."""
+    """Check credentials, region, permissions, then all that a run looks for. Return the account, if it answered."""
     checks.look("region", lambda: _region(run))
     account = checks.look("credentials", lambda: _credentials(run, stage))
     if not account or not prepared:
@@ -34,7 +34,7 @@ def check_account(checks: Checks, run: Run, prepared: Prepared | None, stage: Pr
 
 
 def check_registry(checks: Checks, engine: image.Engine, account: Aws) -> None:
-    """Whether the engine, which will push, gets into ECR."""
+    """Check that the engine, which will push, gets into ECR."""
 
     def sign_in() -> Said[None]:
         login = ecr.login(account)
@@ -90,7 +90,7 @@ def _permissions(run: Run, prepared: Prepared, account: Aws) -> Said[None]:
 
 
 def _check_stages(checks: Checks, run: Run, prepared: Prepared, rehearsal: Rehearsal) -> None:
-    """The run's own stages, which only ask. What a failed one would have handed on, later ones do without."""
+    """Ask the run's own stages. Later ones do without what a failed one would have handed on."""
     release = Release(run, prepared, rehearsal.aws, uri=f"{prepared.program.name}@{TO_COME}")
     for stage in STAGES:
         if stage.is_wanted(release):
@@ -98,7 +98,7 @@ def _check_stages(checks: Checks, run: Run, prepared: Prepared, rehearsal: Rehea
 
 
 def _ask(stage: Stage, release: Release, rehearsal: Rehearsal) -> Said[Release]:
-    """What a stage of the run would do, in words; what it cannot do, it raises."""
+    """Return what a stage of the run would do, in words; what it cannot do, it raises."""
     before = len(rehearsal.changes)
     asked = stage.ask(release, Silent())
     changes = rehearsal.changes[before:]
@@ -111,7 +111,7 @@ def _ask(stage: Stage, release: Release, rehearsal: Rehearsal) -> Said[Release]:
 
 
 def _words(change: Change) -> str:
-    """Its kind; of a stack, which one."""
+    """Return its kind; of a stack, which one."""
     return f"stack {change.name.partition(':')[0]}" if change.kind == "stack" else change.kind
 
 

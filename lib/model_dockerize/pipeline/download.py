@@ -1,4 +1,4 @@
-"""Where a model comes from as a finished image: the archive is looked at, named, checked and loaded."""
+"""Takes a finished image from its archive: looks at it, names, checks and loads it."""
 
 import re
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ _PORT = 80  # of the container API
 
 
 def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
-    """The archive checked, and what its image is called; nothing is loaded.
+    """Check the archive, and name its image; load nothing.
 
-    An image of ours is called as its labels say, another one as its file, unless the settings say otherwise.
+    An image of ours is named by its labels, another by its file, unless the settings say otherwise.
     """
     settings = run.settings
     contents = look(archive, next(iter(settings.program.platforms), image.own_platform()), stage)
@@ -42,13 +42,13 @@ def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
 
 
 def built_here(environment: Mapping[str, str], contents: image.Contents) -> str:
-    """The build id of an image that was built on this computer; empty for any other, whatever it says of itself."""
+    """Return the build id of an image built on this computer; empty for any other, whatever it claims."""
     known = image.recall(environment, contents.claim)
     return contents.claim if known and known in contents.ids else ""
 
 
 def look(archive: Path, platform: str, stage: StageProgress) -> image.Contents:
-    """What the archive holds. `platform`: which image is taken where it has several."""
+    """Return what the archive holds. `platform`: which image is taken where it has several."""
     if program.is_pointer(archive):
         raise InputError(program.pointers_sentence([str(archive)]), "Get the archive itself, and run again.")
     contents = image.look(archive, platform)
@@ -60,7 +60,7 @@ def look(archive: Path, platform: str, stage: StageProgress) -> image.Contents:
 
 
 def check(run: Run, prepared: FromArchive, engine: image.Engine) -> None:
-    """What would stop the run in the end, asked before anything long begins.
+    """Refuse what would stop the run in the end, before anything long begins.
 
     Raises:
         EngineError: the engine runs no images of this platform, so that nothing can be proved.
@@ -80,7 +80,7 @@ def check(run: Run, prepared: FromArchive, engine: image.Engine) -> None:
 
 
 def load(engine: image.Engine, contents: image.Contents, stage: StageProgress) -> image.Image:
-    """The image in the engine, loaded if it is not there already."""
+    """Return the image in the engine, loaded if it is not there already."""
     held = image.held(engine, contents)
     if held:
         stage.unchanged(f"The engine holds {held.ref} already: {held.id[7:19]}")
@@ -93,12 +93,16 @@ def load(engine: image.Engine, contents: image.Contents, stage: StageProgress) -
 
 
 def _stem(archive: Path) -> str:
-    """`model_name` of `model_name_123abc.docker.tar.gz`."""
+    """Return `model_name` of `model_name_123abc.docker.tar.gz`."""
     return re.sub(r"(?<=.)_[0-9a-f]{6,64}$", "", _ENDINGS.sub("", archive.name, count=1))
 
 
 def _expectation(settings: SmokeSettings, build_id: str, name: str) -> smoke.Expectation:
-    """What the settings name: there is no folder that could hold a sample."""
+    """Return what the settings name: there is no folder that could hold a sample.
+
+    Raises:
+        InputError: files are not there, or are pointers of Git LFS.
+    """
     files = {
         "smoke-input": settings.smoke_input,
         "smoke-expected": settings.smoke_expected,

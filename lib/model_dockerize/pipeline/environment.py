@@ -1,4 +1,4 @@
-"""A Batch environment as a BatchConfig.yml describes it: where jobs run, what runs there, who sends it."""
+"""Makes a Batch environment as a BatchConfig.yml describes it."""
 
 import shlex
 from collections.abc import Callable
@@ -41,9 +41,9 @@ _PRIORITY, _VCPUS = 100, 128
 
 
 def update(run: Run, file: BatchFile) -> None:
-    """Every section of the file, in its order: what is missing is made, what differs is changed.
+    """Go through every section of the file, in its order: make what is missing, change what differs.
 
-    A job is sent only where the file has a section `job`.
+    A section `job` sends a job.
     """
     run.settings = replace(run.settings, batch=replace(run.settings.batch, file=file))
     run.learn(outcome="failed")
@@ -70,7 +70,7 @@ def update(run: Run, file: BatchFile) -> None:
 def _ensure(
     run: Run, account: Aws, file: BatchFile, section: Callable[[str], AbstractContextManager[Progress]]
 ) -> tuple[bool, JobDefinition | None]:
-    """Go through the sections of the file; return whether anything changed, and the job definition."""
+    """Go through the sections of the file; return whether any changed, and the job definition."""
     changed, renamed, made = False, False, None
     if file.compute_environment or file.job_queue:
         with section("environment") as progress:
@@ -86,7 +86,7 @@ def _ensure(
 
 
 def ensure_places(run: Run, account: Aws, file: BatchFile, progress: Progress) -> bool:
-    """The compute environment and the queue of the file. Whether one of them was made or changed."""
+    """Make the compute environment and the queue of the file; return whether one was made or changed."""
     changed, made = False, None
     if file.compute_environment:
         made = ensure_environment(run, account, file.compute_environment, progress)
@@ -99,7 +99,7 @@ def ensure_places(run: Run, account: Aws, file: BatchFile, progress: Progress) -
 def ensure_environment(
     run: Run, account: Aws, written: ComputeEnvironmentConfig, progress: Progress
 ) -> ComputeEnvironment:
-    """The compute environment of section comp_env: managed, on EC2 instances that AWS chooses, none when idle."""
+    """Make the compute environment of section comp_env: managed, on EC2 instances of AWS's choice."""
     service, settings = _as_inputs(run, written)
     network = ground.ensure_job_network(account, service, progress)
     return ensure_compute_environment(account, settings, network, batch.ANY_PLATFORM, progress)
@@ -108,7 +108,7 @@ def ensure_environment(
 def ensure_queue(
     account: Aws, written: JobQueueConfig, environment: ComputeEnvironment | None, progress: Progress
 ) -> JobQueue:
-    """The queue of section job_queue. `environment`: made before it; another one of its name must be there."""
+    """Make the queue of section job_queue for `environment`; one of another name must be there."""
     if environment is None or environment.name != written.compute_environment:
         environment = existing_environment(account, written.compute_environment)
     # The file names the environment; of a queue that is there, a priority that it does not say stays.
@@ -118,7 +118,7 @@ def ensure_queue(
 
 
 def ensure_definition(run: Run, account: Aws, written: JobDefinitionConfig, progress: Progress) -> JobDefinition:
-    """The job definition of section job_def, with the roles and the log that it needs."""
+    """Make the job definition of section job_def, with the roles and the log that it needs."""
     uri = ecr.pinned(account, written.image, progress)
     model = Model(written.name, ecr.repository_of(written.image) or written.name)
     _, service = as_defined(account, written.name, run.settings.batch, run.settings.service)
@@ -149,7 +149,7 @@ def _as_inputs(run: Run, written: ComputeEnvironmentConfig) -> tuple[ServiceSett
 
 
 def _lead_function(run: Run, account: Aws, file: BatchFile, renamed: bool, stage: Progress) -> bool:
-    """The function that sends jobs has to know the queue and the definition: it is told, or somebody how to do that.
+    """Give the function that sends jobs its queue and definition, or say how to; return whether it changed.
 
     `renamed`: there are others than before this run.
     """
@@ -179,7 +179,7 @@ def _tell_function(settings: BatchSettings, account: Aws, queue: str, definition
 
 
 def _plan(run: Run, file: BatchFile, account: Aws) -> None:
-    """The same questions, with a connection that changes nothing."""
+    """Ask the same questions, with a connection that changes nothing."""
     rehearsal = rehearse(account)
     with run.recorder.stage("plan") as stage:
         _ensure(run, rehearsal.aws, file, lambda _: nullcontext(WarningsOnly(stage)))
@@ -190,7 +190,7 @@ def _plan(run: Run, file: BatchFile, account: Aws) -> None:
 
 
 def names_of(run: Run, file: BatchFile) -> Names:
-    """Return what is called as the job definition of the file is: its stack has that name.
+    """Return the names of the job definition of the file, and of its stack.
 
     Raises:
         InputError: the file describes none.
@@ -205,7 +205,7 @@ def names_of(run: Run, file: BatchFile) -> Names:
 
 
 def read(run: Run) -> BatchFile:
-    """The whole file that `batch-config-file` names.
+    """Return the whole file that `batch-config-file` names.
 
     Raises:
         InputError: it is wrong.

@@ -1,4 +1,4 @@
-"""Does everything that the settings ask for, from the folder to the service that has proved itself."""
+"""Does everything that the settings ask for, from the folder to the verified service."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from model_dockerize.settings import Settings
 
 
 def from_folder_to_service(run: Run) -> None:
-    """All stages: of the model, and of its release where there is to be one."""
+    """Run all stages: of the model, and of its release if there is to be one."""
     prepared = make.prepare(run)
     run.learn(outcome="failed")
     engine, release = check(run, prepared)
@@ -31,7 +31,7 @@ def from_folder_to_service(run: Run) -> None:
 
 
 def task_definition(run: Run) -> None:
-    """The stages up to `task-definition`: a revision of the pushed image, which nothing runs."""
+    """Run the stages up to `task-definition`: a revision of the pushed image, which nothing runs."""
     prepared = make.prepare(run)
     run.learn(outcome="failed")
     _, release = check(run, prepared)
@@ -47,7 +47,7 @@ def task_definition(run: Run) -> None:
 
 
 def check(run: Run, prepared: Prepared) -> tuple[image.Engine, Release | None]:
-    """Stage `check`: what would stop the run later, before anything long begins. None: nothing is released."""
+    """Run stage `check`: find early what would stop the run. None: nothing is released."""
     sign_in.start_sandbox(run)
     with run.recorder.stage("check") as stage:
         engine = make.engine_for(run)
@@ -59,7 +59,7 @@ def check(run: Run, prepared: Prepared) -> tuple[image.Engine, Release | None]:
 
 
 def carry_out(release: Release, stages: Sequence[Stage]) -> Release:
-    """Run those of the stages that are wanted; one that `is_beside` while the next one runs, which waits for it.
+    """Run the wanted stages, one that `is_beside` along with the next one, which waits for it.
 
     Where one fails, nothing is waited for.
     """
@@ -90,7 +90,7 @@ def _begin(stage: Stage, release: Release) -> Aside[Release]:
 
 
 def outcome(settings: Settings, changed: bool) -> str:
-    """How a run that nothing stopped has ended. Without `wait`, whether it changed anything or not, nobody knows."""
+    """Return how a run that nothing stopped has ended. Without `wait`, nobody knows."""
     if settings.service.deploy_service and not settings.service.wait:
         return "started"
     if not changed:

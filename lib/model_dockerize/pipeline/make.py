@@ -1,4 +1,4 @@
-"""The first half: from the folder, or from an archive, to an image in the engine that has proved itself."""
+"""The first half: from the folder or an archive to an image in the engine that passed its smoke test."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from model_dockerize.settings import in_action, is_file, warn_of_missing_files
 
 
 def prepare(run: Run) -> Prepared:
-    """Stage `program`: inspect the folder, write its Dockerfile, know the build id. Or inspect the archive."""
+    """Run stage `program`: inspect the folder, write its Dockerfile, know the build id; or inspect the archive."""
     with run.recorder.stage("program") as stage:
         prepared = inspect(run, stage)
         if not isinstance(prepared, FromFolder):
@@ -27,7 +27,7 @@ def prepare(run: Run) -> Prepared:
 
 
 def inspect(run: Run, stage: StageProgress) -> Prepared:
-    """What `prepare` finds out, with nothing written."""
+    """Return what `prepare` finds out, with nothing written."""
     settings = run.settings
     for note in settings.notes:
         stage.info(note)
@@ -75,7 +75,7 @@ def engine_for(run: Run) -> image.Engine:
 
 
 def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
-    """What would stop the build or its smoke test in the end, asked before anything long begins.
+    """Refuse early what would stop the build or its smoke test.
 
     Raises:
         EngineError: the engine makes no images for this platform.
@@ -113,7 +113,7 @@ def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
 
 
 def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
-    """What was found in the folder, a line each: a wrong guess is seen here, before anything is built."""
+    """Return what was found in the folder, a line each, to show a wrong guess before the build."""
     sample = model.sample
     mapped = f", mapped by {sample.mapping.name}" if sample and sample.mapping else ""
     expected = f", must answer {sample.expected.name}" if sample and sample.expected else ""
@@ -130,14 +130,14 @@ def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
 
 
 def cache(run: Run, prepared: Prepared, engine: image.Engine, pushes: bool) -> image.Cache:
-    """Where the build keeps its cache; nowhere for an image that is finished."""
+    """Return where the build keeps its cache; nowhere for an image that is finished."""
     if isinstance(prepared, FromArchive):
         return image.Cache("none")
     return image.choose_cache(run.settings.image.cache, engine, pushes, run.environment)
 
 
 def obtain(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
-    """Stage `build` (or `load`): the image in the engine, and nobody has seen it answer. Arguments as of `build`."""
+    """Run stage `build` (or `load`), and return the untested image. Arguments as of `build`."""
     if isinstance(prepared, FromFolder):
         return _build(run, prepared, engine, cache, repository)
     assert isinstance(prepared, FromArchive)  # noqa: S101 - there is no third
@@ -148,7 +148,7 @@ def obtain(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cach
 
 
 def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache, repository: str = "") -> image.Image:
-    """Stages `build` (or `load`), `smoke-local` and `archive`: the image in the engine, proved.
+    """Run stages `build` (or `load`), `smoke-local` and `archive`, and return the image in the engine.
 
     `repository` may keep the cache.
     """
@@ -211,14 +211,14 @@ def _secrets(run: Run) -> dict[str, Path]:
 
 
 def _warn_of_environment(run: Run, stage: StageProgress) -> None:
-    """Warns of variables that the build cannot follow: SSL_CERT_FILE, the default of ca-bundle, and proxies."""
+    """Warn of variables that the build cannot follow: SSL_CERT_FILE, the default of ca-bundle, and proxies."""
     warn_of_missing_files(run.environment, ["SSL_CERT_FILE"], stage)
     for variable in image.unreachable_proxies(run.environment):
         stage.warning(f"{variable} names a proxy on this computer's loopback, where a build cannot reach it.")
 
 
 def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
-    """Which cache it is, and why it is not a better one: somebody who asked for that one is warned."""
+    """Say which cache it is; warn somebody who asked for a better one why it is not that."""
     for reason in cache.passed_over:
         (stage.info if wanted == "auto" else stage.warning)(reason)
     if cache.kind != "none" or cache.passed_over:
@@ -240,7 +240,7 @@ def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image
 
 
 def ending_of(container: image.RunningContainer) -> Callable[[], str | None]:
-    """What to ask while waiting for the container: why it is gone, None while it is not."""
+    """Return a function that tells why the container is gone; None while it is not."""
 
     def alive() -> str | None:
         code = container.exited()
@@ -256,6 +256,6 @@ def prove(
     stage: StageProgress,
     alive: Callable[[], str | None] = lambda: None,
 ) -> smoke.SmokeResult:
-    """The smoke test: all of our API, or what somebody else's image offers."""
+    """Run the smoke test: all of our API, or what somebody else's image offers."""
     check = smoke.check if prepared.made_here else smoke.check_foreign
     return check(urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive)

@@ -1,4 +1,4 @@
-"""The mapping file of a data set: the model itself proposes it, by the code that will check it."""
+"""Has the model propose the mapping file of a data set, by the code that will check it."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from model_dockerize.report import StageProgress
 
 
 def write(run: Run, data: Path, mime_type: str, target: Path) -> None:
-    """Stage `mapping`: has the model at `smoke-url`, or the image of the folder (built if need be), propose it.
+    """Run stage `mapping`: the model at `smoke-url`, or the folder's image (built if need be), proposes it.
 
     Raises:
         InputError: the data cannot be read, or `target` cannot be written.

@@ -1,4 +1,4 @@
-"""What one does with a service that is there: look at it, read its log, go back. `run` learns what was found."""
+"""Looks at a service that is there, reads its log, rolls it back."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from model_dockerize.pipeline.release import names_of
 
 
 def status(run: Run, account: Aws, prepared: Prepared) -> None:
-    """Stage `status`: revision, image, build, since when, how many tasks, where it answers."""
+    """Run stage `status`: revision, image, build, since when, how many tasks, where it answers."""
     with run.recorder.stage("status") as stage:
         now = _running(run, account, prepared)
         _learn(run, account, now)
@@ -32,7 +32,7 @@ def status(run: Run, account: Aws, prepared: Prepared) -> None:
 
 
 def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> None:
-    """The last `lines` lines of the service's log to `show`; with `follow` those that come, until interrupted."""
+    """Give `show` the last `lines` lines of the service's log; with `follow` also new ones, until interrupted."""
     service = _running(run, account, prepared).service
     read = follow_log if follow else log_lines
     for line in read(account, service, lines):
@@ -41,7 +41,7 @@ def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, s
 
 
 def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
-    """Stages `rollback` and `smoke-deployed`: the service runs a former task definition again, and it answers.
+    """Run stages `rollback` and `smoke-deployed`: the service runs a former revision again, and it answers.
 
     Args:
         to: a revision (`3`) of the family that runs; empty: the last one before it that was deployed whole.

@@ -1,4 +1,4 @@
-"""Says which program a folder holds, in words that are the same on every computer that has its repository."""
+"""Names the program of a folder, the same on every computer that has its repository."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a run would do in AWS: its stages, with a connection that only asks."""
+"""Plans what a run would do in AWS: its stages, with a connection that only asks."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from model_dockerize.progress import WarningsOnly
 
 
 def plan(release: Release) -> None:
-    """Stage `plan`: every resource with what would happen to it, in the order of the run."""
+    """Run stage `plan`: what would happen to every resource, in the order of the run."""
     run, rehearsal = release.run, rehearse(release.account)
     with run.recorder.stage("plan") as progress:
         asked = replace(release, account=rehearsal.aws)

@@ -14,9 +14,9 @@ _MANAGED = 6144
 
 
 def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
-    """A document each for a run, its function, its stacks and `destroy`, and who may assume the role (whose workflow).
+    """Give `show` a document each for a run, its function, its stacks, `destroy`, and who may assume the role.
 
-    After `bootstrap`, stacks are made by the role that it made, and whoever runs needs no more than to say so.
+    After `bootstrap`, stacks are made by its role, and a run needs no more than to say so.
     """
     settings, known = run.settings, run.environment
     with run.recorder.stage("program") as stage:

@@ -1,4 +1,4 @@
-"""A model on this computer, for as long as one likes: started, proved where it runs, replaced, stopped."""
+"""Starts a model on this computer, tests it where it runs, replaces and stops it."""
 
 import re
 from dataclasses import replace
@@ -10,7 +10,7 @@ from model_dockerize.pipeline.context import Prepared, Run, smoke_report
 
 
 def start(run: Run, place: image.Place) -> None:
-    """Stages `build` (or `load`), `serve` and `smoke-local`: the model answers at `place`. Nothing if it does already.
+    """Run stages `build` (or `load`), `serve` and `smoke-local`: the model answers at `place`, or does already.
 
     Raises:
         SmokeError: it ends, or does not answer as it must; what ran there before runs again.
@@ -47,7 +47,7 @@ def start(run: Run, place: image.Place) -> None:
 
 
 def stop(run: Run) -> None:
-    """Stage `serve`: the container of the model is gone; its data volume stays."""
+    """Run stage `serve`: the container of the model is removed; its data volume stays."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
     with run.recorder.stage("serve") as stage:
@@ -69,5 +69,5 @@ def who_can_reach(place: image.Place) -> str:
 
 
 def _name(prepared: Prepared) -> str:
-    """The container's: one a model, whatever its version."""
+    """Return the container's name: one a model, whatever its version."""
     return f"model-dockerize-{re.sub('[^A-Za-z0-9_.-]', '-', prepared.program.name)}"

@@ -1,4 +1,4 @@
-"""Single steps on the way to a service, for people who walk it one by one. `run` and `deploy` contain them."""
+"""Runs single steps on the way to a service, for people who walk it one by one. `run` and `deploy` contain them."""
 
 from model_dockerize import image
 from model_dockerize.aws import ecr, ground
@@ -8,7 +8,7 @@ from model_dockerize.report import StageProgress
 
 
 def login(run: Run, account: Aws) -> None:
-    """Stage `login`: Docker's command line may use the account's registry, for the twelve hours of ECR's token."""
+    """Run stage `login`: Docker's command line may use the account's registry, for the twelve hours of ECR's token."""
     with run.recorder.stage("login") as stage:
         engine = image.probe(run.environment)
         found = ecr.login(account)
@@ -18,7 +18,7 @@ def login(run: Run, account: Aws) -> None:
 
 
 def network(run: Run, account: Aws) -> None:
-    """Stage `network`: the VPC of the services with its subnets and security groups, as given or ours."""
+    """Run stage `network`: the VPC of the services with its subnets and security groups, as given or ours."""
     with run.recorder.stage("network") as stage:
         made = ground.ensure_network(account, run.settings.service, stage)
         stage.info(f"vpc {made.vpc_id}, subnets {', '.join(made.subnet_ids)}")
@@ -28,7 +28,7 @@ def network(run: Run, account: Aws) -> None:
 
 
 def bootstrap(run: Run, account: Aws) -> None:
-    """Stage `bootstrap`: the role that CloudFormation acts by, the bound of all roles, and the shared stack."""
+    """Run stage `bootstrap`: the role that CloudFormation acts by, the bound of all roles, and the shared stack."""
     with run.recorder.stage("bootstrap") as stage:
         role = ground.bootstrap(account, run.settings.service, stage)
         stage.info(f"From now on stacks of models are made by {role}.")

@@ -1,4 +1,4 @@
-"""Jobs on AWS Batch, from the command line: sent, followed, judged."""
+"""Sends jobs to AWS Batch from the command line, follows and judges them."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _LISTED = 20
 
 
 def submit(run: Run, prepared: Prepared, account: Aws, inputs: tuple[str, ...], output: str) -> None:
-    """Stages `submit` and `jobs`: a job for every input, many of them as array jobs. Red unless all succeeded."""
+    """Run stages `submit` and `jobs`: a job for every input, many of them as array jobs. Fail unless all succeeded."""
     settings, model = run.settings, prepared.program.name
     _check(inputs, output)
     queue = settings.batch.job_queue or QUEUE
@@ -49,7 +49,11 @@ def submit(run: Run, prepared: Prepared, account: Aws, inputs: tuple[str, ...], 
 
 
 def _check(inputs: tuple[str, ...], output: str) -> None:
-    """Raises InputError before anything is sent: all that is wrong with the list at once."""
+    """Refuse, before anything is sent, all that is wrong with the list at once.
+
+    Raises:
+        InputError: with every problem.
+    """
     problems = [
         f"{path[:80]}...: longer than a job can be told" for path in inputs if array_jobs.too_long(path, output)
     ]
@@ -90,7 +94,7 @@ def _line(job: Job) -> str:
 
 @contextmanager
 def _cancelled(run: Run, account: Aws, sent: list[Job]) -> Iterator[None]:
-    """Whatever ends us while jobs are under way: they are ended too, or it is said that they go on without us."""
+    """End the jobs, or say that they go on without us, whatever ends us while they are under way."""
     try:
         yield
     except BatchError:

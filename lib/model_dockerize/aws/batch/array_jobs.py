@@ -1,9 +1,8 @@
-"""Many inputs as few array jobs: the list travels in the job's parameter `input`, and every child takes its line.
+"""Packs many inputs into few array jobs: the parameter `input` holds the list, and every child takes its line.
 
-Nothing else has to be made, paid for or allowed for that: no bucket, no role. What limits it is Batch's way to a
-container: ECS takes 8,192 characters of overrides for a task, the command and Batch's own variables among them, and
-Batch 30 KiB a SubmitJob. Names that resemble each other pack well: 10,000 numbered files need 6,000 characters,
-220 files with random names as much.
+That needs no bucket and no role. ECS limits it to 8,192 characters of overrides a task, the command and Batch's
+variables among them; Batch to 30 KiB a SubmitJob. 10,000 numbered files take 6,000 characters, 220 files with random
+names as much.
 """
 
 import base64
@@ -17,14 +16,14 @@ _ROOM = 6_000
 
 
 def packed(inputs: Sequence[str]) -> str:
-    """The parameter `input` of an array job over `inputs`. What model_server.array reads."""
+    """Return the parameter `input` of an array job over `inputs`, as model_server.array reads it."""
     filters = [{"id": lzma.FILTER_LZMA1, "preset": 9 | lzma.PRESET_EXTREME}]
     data = lzma.compress("\n".join(inputs).encode(), format=lzma.FORMAT_ALONE, filters=filters)
     return f"list:{base64.urlsafe_b64encode(data).decode()}"
 
 
 def parts(inputs: Sequence[str], output: str) -> Iterator[tuple[str, ...]]:
-    """`inputs` in their order, in as few parts as can be sent. A part of one is for a plain job."""
+    """Split `inputs`, in order, into as few parts as can be sent. One of a single input is a plain job."""
     room, rest = _ROOM - len(output), tuple(inputs)
     while rest:
         size = _fitting(rest[:LARGEST], room)
@@ -33,18 +32,18 @@ def parts(inputs: Sequence[str], output: str) -> Iterator[tuple[str, ...]]:
 
 
 def place(output: str, path: str) -> str:
-    """`{name}` in the output stands for the input's file name without its suffix."""
+    """Replace `{name}` in the output by the input's file name without its suffix."""
     name = path.rsplit("/", 1)[-1]
     return output.replace("{name}", name.rsplit(".", 1)[0] or name)
 
 
 def too_long(path: str, output: str) -> bool:
-    """Whether not even a job of its own can be told these two."""
+    """Tell whether these two are too long even for a job of their own."""
     return len(path.encode()) + len(place(output, path).encode()) > _ROOM
 
 
 def _fitting(inputs: Sequence[str], room: int) -> int:
-    """How many of the first can be sent as one list; at least one. Found by halving: packing is what takes time."""
+    """Return how many of the first fit into one list, at least one. Packing is slow: halve the range."""
     if len(packed(inputs)) <= room:
         return len(inputs)
     least, most = 1, len(inputs) - 1

@@ -1,4 +1,4 @@
-"""Make and change compute environments of ours, in which Batch jobs run; use somebody else's as it is."""
+"""Makes and changes our compute environments for Batch jobs; others' are used as they are."""
 
 import time
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class ComputeEnvironment:
 
 
 def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
-    """The compute environment `name`, as somebody made it.
+    """Return the compute environment `name`, as somebody made it.
 
     Raises:
         InputError: there is none.
@@ -62,7 +62,7 @@ def ensure_compute_environment(
     progress: Progress,
     sleep: Sleep = time.sleep,
 ) -> ComputeEnvironment:
-    """The compute environment that `settings` describes, in `network`: made, or changed where it differs, and VALID.
+    """Make the compute environment that `settings` describes, in `network`, or change what differs.
 
     One without our tag is used and never changed.
 
@@ -92,7 +92,7 @@ def ensure_compute_environment(
 def converge_environment(
     aws: Aws, name: str, wanted: dict[str, Any], role: str, progress: Progress, sleep: Sleep = time.sleep
 ) -> ComputeEnvironment:
-    """The compute environment `name` with the `computeResources` that are wanted. Asks nobody but Batch.
+    """Make the compute environment `name`, or change it to the `computeResources` wanted. Ask only Batch.
 
     Args:
         wanted: without maxvCpus, a new one may have 128, and others keep theirs.
@@ -145,7 +145,7 @@ def _found(aws: Aws, name: str, progress: Progress, sleep: Sleep) -> Any:
 
 
 def _others(aws: Aws, name: str, there: Any, progress: Progress) -> ComputeEnvironment:
-    """The environment `there` of somebody else, as it is."""
+    """Return the environment `there` of somebody else, as it is."""
     warn_if_idle(f"compute environment {name}", there, progress)
     text = f"compute environment {name}: there, made by somebody else, so used as it is"
     aws.settled(progress, "leave", "compute environment", name, text=text)
@@ -153,7 +153,7 @@ def _others(aws: Aws, name: str, there: Any, progress: Progress) -> ComputeEnvir
 
 
 def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> tuple[str, ...]:
-    """The fields of the environment `there` that are not as wanted. Pure."""
+    """Return the fields of the environment `there` that are not as wanted. Pure."""
     now = there.get("computeResources", {})
     # How instances are chosen, and how few are kept, is nobody's input: what somebody chose for an environment stays.
     chosen = ("allocationStrategy", "minvCpus") if now.get("type") == wanted["type"] else ()
@@ -168,9 +168,12 @@ def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> tuple[str, .
 
 
 def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: tuple[str, ...]) -> None:
-    """Raises InputError where Batch cannot change the environment in place: it says why, and what can be done. Pure.
+    """Refuse what Batch cannot change in the environment in place: say why, and what can be done. Pure.
 
     Source: "Performing infrastructure updates" in the Batch user guide, and UpdateComputeEnvironment.
+
+    Raises:
+        InputError: there is such a change.
     """
     now = there.get("computeResources", {})
     kind = str(now.get("type", there.get("type", "UNMANAGED")))
@@ -200,10 +203,10 @@ def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: 
 
 
 def compute_resources(settings: BatchSettings, network: Network, platform: str) -> dict[str, Any]:
-    """The `computeResources` that the settings mean, without the instance role. Pure.
+    """Return the `computeResources` that the settings mean, without the instance role. Pure.
 
     Raises:
-        InputError: AWS would choose instances without GPUs for jobs that ask for one: they would wait for ever.
+        InputError: AWS would choose instances without GPUs for jobs that ask for one: they would wait forever.
     """
     kind = settings.compute_type
     resources: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""AWS Batch: the job definition. A new revision only when something that matters changed; old ones are kept."""
+"""Registers revisions of a Batch job definition, where something that matters changed; old ones are kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ def ensure_job_definition(
     parameters: Mapping[str, str],
     progress: Progress,
 ) -> JobDefinition:
-    """The definition `name` runs `command` in `container`, on what `batch` says.
+    """Make the definition `name` run `command` in `container`, on what `batch` says.
 
     What nobody says stays as it is in the latest revision, whoever made that.
 
@@ -69,7 +69,7 @@ def ensure_job_definition(
 def register(
     aws: Aws, wanted: dict[str, Any], progress: Progress, adopt: bool, fresh_roles: bool = False
 ) -> JobDefinition:
-    """Have a revision that is as the RegisterJobDefinition request `wanted` says: the latest, or a new one.
+    """Return the latest revision if it is as the RegisterJobDefinition request `wanted` says, else a new one.
 
     Raises:
         InputError: the definition is somebody else's.
@@ -101,7 +101,7 @@ def register(
 def as_defined(
     aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings
 ) -> tuple[BatchSettings, ServiceSettings]:
-    """Return what a definition is made by, with what no input says as the latest revision of `name` has it."""
+    """Return the settings, completed from the latest revision of `name`."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = _latest(aws, name)
@@ -158,7 +158,7 @@ def _check_ours(name: str, latest: Any, adopt: bool) -> None:
 
 
 def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
-    """The highest ACTIVE revision of `name`.
+    """Return the highest ACTIVE revision of `name`.
 
     Raises:
         InputError: there is none.
@@ -183,7 +183,7 @@ def job_definition(
     command: tuple[str, ...],
     parameters: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The RegisterJobDefinition request. Pure.
+    """Return the RegisterJobDefinition request. Pure.
 
     Raises:
         InputError: Fargate has no such size, or not this architecture.
@@ -228,6 +228,6 @@ def job_definition(
 
 
 def _latest(aws: Aws, name: str) -> Any:
-    """The ACTIVE revision with the highest number. Batch does not sort, and may need several pages."""
+    """Return the ACTIVE revision with the highest number: Batch does not sort."""
     pages = aws.batch.get_paginator("describe_job_definitions").paginate(jobDefinitionName=name, status="ACTIVE")
     return max((d for page in pages for d in page["jobDefinitions"]), key=lambda d: d["revision"], default=None)

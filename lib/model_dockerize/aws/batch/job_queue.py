@@ -1,4 +1,4 @@
-"""The queue of Batch jobs: one of ours is made and changed, somebody else's is used as it is."""
+"""Makes and changes our queue of Batch jobs; another's is used as it is."""
 
 import time
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class JobQueue:
 
 
 def place_of_jobs(aws: Aws, settings: BatchSettings) -> BatchSettings:
-    """Return the settings, with what no input says of the environment as the queue that they name has it."""
+    """Return the settings, with the environment of the queue that they name, where no input says another."""
     if not settings.job_queue:
         return settings
     with translate(f"job queue {settings.job_queue}"):
@@ -41,7 +41,7 @@ def place_of_jobs(aws: Aws, settings: BatchSettings) -> BatchSettings:
 
 
 def others_queue(aws: Aws, queue: str, progress: Progress) -> JobQueue | None:
-    """Return the queue of that name if somebody else made it: it is used, and never changed. None: none, or ours."""
+    """Return the queue of that name if somebody else made it; None: there is none, or it is ours."""
     with translate(f"job queue {queue}"):
         there = _queue(aws, queue)
     if there is None or there["status"] in ("DELETING", "DELETED") or TAG in there.get("tags", {}):
@@ -61,7 +61,7 @@ def ensure_queue(
     progress: Progress,
     sleep: Sleep = time.sleep,
 ) -> JobQueue:
-    """The queue `queue` of ours feeds the compute environment that `settings` describes, and both are VALID.
+    """Make our queue `queue` feed the compute environment that `settings` describes; wait until both are VALID.
 
     `changed` says whether either was made or changed. Call `others_queue` first: the network is not needed for those.
 
@@ -89,7 +89,7 @@ def feed(
     sleep: Sleep = time.sleep,
     given: frozenset[str] = _SAID,
 ) -> JobQueue:
-    """The queue `queue`, made or changed so that its jobs run in `environment` (ARN), and VALID.
+    """Make or change the queue `queue` to run its jobs in `environment` (ARN); wait until it is VALID.
 
     Args:
         given: which of its inputs somebody said: of a queue that is there, the rest stays.
@@ -130,7 +130,7 @@ def feed(
 
 
 def _found(there: Any) -> dict[str, object]:
-    """What DescribeJobQueues shows of the inputs; None: there is no queue, or soon none."""
+    """Return the inputs that DescribeJobQueues shows; empty where there is no queue, or soon none."""
     if there is None or there["status"] in ("DELETING", "DELETED"):
         return {}
     found: dict[str, object] = {"queue_priority": there["priority"]}

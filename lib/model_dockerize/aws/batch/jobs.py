@@ -1,4 +1,4 @@
-"""Batch jobs: sent, followed to their end, ended. One input is a plain job, a list is an array job."""
+"""Sends Batch jobs, follows them to their end, ends them. One input is a plain job, a list an array job."""
 
 import time
 import uuid
@@ -38,14 +38,14 @@ class Job:
 
     @property
     def over(self) -> bool:
-        """Whether it will not change any more."""
+        """Tell whether it will not change any more."""
         return self.status in ("SUCCEEDED", "FAILED")
 
 
 def send_jobs(
     aws: Aws, queue: str, definition: str, name: str, inputs: Sequence[str], output: str, progress: Progress
 ) -> Iterator[Job]:
-    """Sends jobs of `definition` (ARN or NAME) for all `inputs`, in as few as can be; each as soon as it is sent.
+    """Send jobs of `definition` (ARN or NAME) for all `inputs`, as few as can be. Yield each once it is sent.
 
     Args:
         name: what the jobs are called; each gets a suffix of its own.
@@ -66,7 +66,7 @@ def send_jobs(
 
 @finds_what_was_lost
 def _send(aws: Aws, queue: str, definition: str, name: str, parameters: Mapping[str, str], size: int) -> str:
-    """The id of the job `name`, which is sent once: SubmitJob has no token by which AWS would know it again."""
+    """Send the job `name` once and return its id: SubmitJob has no idempotency token."""
     with translate(f"submit a job of {definition.rsplit('/', 1)[-1]}"):
         named: Any = [{"name": "JOB_NAME", "values": [name]}]
         there = aws.batch.list_jobs(jobQueue=queue, filters=named)["jobSummaryList"]
@@ -92,7 +92,7 @@ def follow_jobs(
     sleep: Sleep = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Job]:
-    """Every plain job that is over, and every child of an array that failed, as soon as that is known.
+    """Yield every plain job that is over, and every failed child of an array, as soon as that is known.
 
     A job that stays RUNNABLE is explained while it waits.
     """
@@ -122,7 +122,7 @@ def follow_jobs(
 
 
 def underway(aws: Aws, jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """Those of `jobs` that are not over; all of them where AWS cannot be asked."""
+    """Return those of `jobs` that are not over; all, where AWS cannot be asked."""
     try:
         return tuple(job for job in _look(aws, {job.id: job for job in jobs}) if not job.over)
     except (AwsError, AwsAccessError):
@@ -130,7 +130,7 @@ def underway(aws: Aws, jobs: Sequence[Job]) -> tuple[Job, ...]:
 
 
 def end_jobs(aws: Aws, jobs: Sequence[Job], reason: str) -> tuple[Job, ...]:
-    """Terminates `jobs`, arrays with all their children. Those that could not be ended."""
+    """Terminate `jobs`, arrays with their children; return those that could not be ended."""
     left = []
     for job in jobs:
         try:
@@ -142,7 +142,7 @@ def end_jobs(aws: Aws, jobs: Sequence[Job], reason: str) -> tuple[Job, ...]:
 
 
 def log_of(aws: Aws, group: str, job: Job) -> tuple[str, ...]:
-    """The last lines that the job wrote."""
+    """Return the last lines that the job wrote."""
     return last_lines(aws, group, job.stream, _LINES) if job.stream else ()
 
 
@@ -188,7 +188,7 @@ def _words(job: Job) -> str:
 
 
 def _runnable(jobs: Any) -> str:
-    """A job that waits to start: itself, or the first child of an array."""
+    """Return the id of a RUNNABLE job, or of an array's first child; empty: there is none."""
     for job in jobs:
         if job.status == "RUNNABLE":
             return str(job.id)

@@ -1,4 +1,4 @@
-"""One Batch job as a BatchConfig.yml describes it: the latest revision of a definition, with what is different."""
+"""Sends one Batch job as a BatchConfig.yml describes it."""
 
 import uuid
 from dataclasses import dataclass
@@ -28,10 +28,9 @@ class SubmittedJob:
 
 
 def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
-    """Sends the job to its queue once, by the highest ACTIVE revision of its definition.
+    """Send the job to its queue once, by the highest ACTIVE revision of its definition.
 
-    SubmitJob has no token by which AWS would know it again. So after a lost answer the jobs of that name are looked at,
-    and it is sent again only if it is not among them.
+    SubmitJob has no idempotency token. So after a lost answer, it is looked for before it is sent again.
 
     Raises:
         InputError: there is no such definition.
@@ -64,7 +63,7 @@ def submit_one(aws: Aws, job: JobConfig, progress: Progress) -> SubmittedJob:
 
 
 def _sent(aws: Aws, job: JobConfig, sending: str) -> str:
-    """The id of the job that carries `sending`; empty if there is none."""
+    """Return the id of the job that carries `sending`; empty if there is none."""
     named: Any = [{"name": "JOB_NAME", "values": [job.name]}]
     there = aws.batch.list_jobs(jobQueue=job.queue, filters=named, maxResults=_NEWEST)["jobSummaryList"]
     described = aws.batch.describe_jobs(jobs=[j["jobId"] for j in there])["jobs"] if there else []
@@ -72,7 +71,7 @@ def _sent(aws: Aws, job: JobConfig, sending: str) -> str:
 
 
 def overrides(job: JobConfig) -> dict[str, Any]:
-    """`containerOverrides` of the job: only what it says. Pure."""
+    """Return the `containerOverrides` of the job: only what it says. Pure."""
     sizes = (("VCPU", job.vcpus), ("MEMORY", job.memory))
     found: dict[str, Any] = {
         "command": list(job.command or ()),

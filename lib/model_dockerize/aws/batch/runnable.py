@@ -1,4 +1,4 @@
-"""Say why a Batch job does not start, as far as AWS shows it.
+"""Explains why a Batch job does not start, as far as AWS shows it.
 
 Source: AWS Batch user guide, "Jobs stuck in a RUNNABLE status".
 """
@@ -20,7 +20,7 @@ _HELP = {
 
 
 def why_runnable(aws: Aws, queue: str, job_id: str) -> tuple[str, ...]:
-    """Tell what keeps a RUNNABLE job from starting, in Batch's words where it has some, and as far as AWS shows it."""
+    """Tell what keeps a RUNNABLE job from starting, in Batch's words where it has some."""
     with translate("look why no job starts"):
         (there,) = aws.batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
         order = [entry["computeEnvironment"] for entry in there["computeEnvironmentOrder"]]

@@ -1,4 +1,4 @@
-"""Waiting for environments and queues of Batch, which has no waiters of its own."""
+"""Waits for environments and queues of Batch, which has no waiters of its own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ _STALE = 7
 
 
 def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, sleep: Sleep) -> Any:
-    """Return what `look` finds, None in the end for what is being deleted: until then its name is taken.
+    """Return what `look` finds; wait for what is being deleted, whose name is taken until then.
 
     Raises:
         BatchError: it stays.
@@ -35,7 +35,7 @@ def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, 
 
 
 def until_valid(aws: Aws, what: str, look: Callable[[], Any], former: str, sleep: Sleep) -> None:
-    """Wait until it is VALID; a look a second at first, seldom later. `former`: its status before our change.
+    """Wait until it is VALID. `former`: its status before our change.
 
     Raises:
         BatchError: it is INVALID, or not VALID in time.
@@ -65,7 +65,7 @@ def until_valid(aws: Aws, what: str, look: Callable[[], Any], former: str, sleep
 
 
 def warn_if_idle(what: str, there: Any, progress: Progress) -> None:
-    """Say that somebody else's environment or queue runs no jobs: it is theirs to change."""
+    """Warn that another's environment or queue runs no jobs."""
     if there["state"] != "ENABLED" or there["status"] != "VALID":
         why = f": {there['statusReason']}" if there.get("statusReason") else ""
         progress.warning(f"{what} is {there['state']} and {there['status']}{why}. Jobs may not start; it is not ours.")

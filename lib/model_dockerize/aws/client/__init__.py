@@ -1,4 +1,4 @@
-"""Talks to AWS: who we are, what an error means, when a call is repeated, what a plan only asks."""
+"""The client of AWS: sign-in, errors, retries, waiting, and plans, which only ask."""
 
 from model_dockerize.aws.client.account import Aws, connect
 from model_dockerize.aws.client.names import TAG, short_arn

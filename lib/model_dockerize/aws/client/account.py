@@ -1,4 +1,4 @@
-"""Who we are at AWS, where, and the clients through which every other module talks."""
+"""The account at AWS, its region, and the clients through which every other module talks."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ _DONE = {"make": "made", "change": "changed", "leave": "there", "remove": "remov
 
 @dataclass(frozen=True)
 class Aws:
-    """An account and region that answered. Clients are made at first use and may be used by several threads."""
+    """An account and region that answered. Clients are made at first use, and are safe for threads."""
 
     identity: Identity
     progress: Progress = field(repr=False)
@@ -61,66 +61,66 @@ class Aws:
 
     @property
     def batch(self) -> "BatchClient":
-        """AWS Batch."""
+        """Return the client of AWS Batch."""
         return self.client("batch")  # type: ignore[no-any-return]
 
     @property
     def ec2(self) -> "EC2Client":
-        """VPC, subnets, security groups, network interfaces."""
+        """Return the client of VPCs, subnets, security groups, network interfaces."""
         return self.client("ec2")  # type: ignore[no-any-return]
 
     @property
     def ecr(self) -> "ECRClient":
-        """The container registry."""
+        """Return the client of the container registry."""
         return self.client("ecr")  # type: ignore[no-any-return]
 
     @property
     def ecs(self) -> "ECSClient":
-        """Clusters, task definitions, services, tasks."""
+        """Return the client of clusters, task definitions, services, tasks."""
         return self.client("ecs")  # type: ignore[no-any-return]
 
     @property
     def functions(self) -> "LambdaClient":
-        """AWS Lambda."""
+        """Return the client of AWS Lambda."""
         return self.client("lambda")  # type: ignore[no-any-return]
 
     @property
     def efs(self) -> "EFSClient":
-        """Shared file systems."""
+        """Return the client of shared file systems."""
         return self.client("efs")  # type: ignore[no-any-return]
 
     @property
     def elbv2(self) -> Any:
-        """Load balancers."""
+        """Return the client of load balancers."""
         return self.client("elbv2")
 
     @property
     def scaling(self) -> Any:
-        """Application Auto Scaling."""
+        """Return the client of Application Auto Scaling."""
         return self.client("application-autoscaling")
 
     @property
     def iam(self) -> "IAMClient":
-        """Roles."""
+        """Return the client of roles."""
         return self.client("iam")  # type: ignore[no-any-return]
 
     @property
     def logs(self) -> "CloudWatchLogsClient":
-        """CloudWatch Logs."""
+        """Return the client of CloudWatch Logs."""
         return self.client("logs")  # type: ignore[no-any-return]
 
     @property
     def s3(self) -> "S3Client":
-        """Buckets."""
+        """Return the client of buckets."""
         return self.client("s3")  # type: ignore[no-any-return]
 
     @property
     def credentials(self) -> Credentials | None:
-        """Return what calls are signed with; None: nothing."""
+        """Return the credentials that calls are signed with; None: there are none."""
         return self._session.get_credentials()
 
     def client(self, service: str) -> Any:
-        """The client of `service`, e.g. `ecs`. One each: to make one is slow and not thread-safe."""
+        """Return the client of `service`, e.g. `ecs`. One each: making one is slow and not thread-safe."""
         with self._lock:
             if service not in self._clients:
                 client = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
@@ -131,11 +131,11 @@ class Aws:
             return self._clients[service]
 
     def listen(self, event: str, function: Callable[..., Any]) -> None:
-        """Has every client that is made from now on call `function` at botocore's `event`, e.g. `before-call`."""
+        """Have every client made from now on call `function` at botocore's `event`, e.g. `before-call`."""
         self._listeners.append((event, function))
 
     def apart(self, only_asks: bool = False) -> "Aws":
-        """The same account with clients and changes of its own."""
+        """Return the same account with clients and changes of its own."""
         return replace(
             self,
             _clients={},
@@ -146,16 +146,16 @@ class Aws:
         )
 
     def settled(self, progress: Progress, action: Action, kind: str, name: str, *fields: str, text: str = "") -> None:
-        """Says that a resource was made, changed (in `fields`) or left as it is; `text` where that says it better."""
+        """Say that a resource was made, changed (in `fields`) or left; `text` where that says it better."""
         self.changes.append(Change(action, kind, name, fields))
         progress.info(text or f"{kind} {name}: {_DONE[action]}" + (f" ({', '.join(fields)})" if fields else ""))
 
 
 def connect(settings: AwsSettings, environment: Mapping[str, str], progress: Progress) -> Aws:
-    """Signs in and asks AWS who we are.
+    """Sign in and ask AWS who we are.
 
     The region is `settings.aws_region`, else AWS_REGION, AWS_DEFAULT_REGION, the profile's. Credentials come as for
-    every AWS tool: keys, web identity, profile, container, instance; all looked up in `environment` only.
+    every AWS tool, looked up in `environment` only.
 
     Raises:
         InputError: no region.

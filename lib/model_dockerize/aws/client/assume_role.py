@@ -1,7 +1,6 @@
-"""Credentials of `role-to-assume`: GitHub's word for us (OIDC) or other credentials, exchanged, and renewed in time.
+"""Credentials of `role-to-assume`, exchanged for GitHub's token (OIDC) or other credentials, and renewed in time.
 
-A build of an hour outlives credentials of an hour. botocore asks for new ones shortly before the old ones end, and a
-fresh token is fetched each time, so nothing here is kept longer than it is used.
+A build of an hour outlives them: botocore renews them shortly before their end, with a fresh token each time.
 """
 
 import base64
@@ -33,7 +32,10 @@ Client = Callable[..., Any]
 
 @dataclass(frozen=True)
 class GitHubToken:
-    """Where GitHub's runner gives a job its OIDC tokens. Source: ACTIONS_ID_TOKEN_REQUEST_* of its environment."""
+    """The place where GitHub's runner gives a job its OIDC tokens.
+
+    Source: ACTIONS_ID_TOKEN_REQUEST_* of its environment.
+    """
 
     url: str
     bearer: str
@@ -41,7 +43,7 @@ class GitHubToken:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "GitHubToken | None":
-        """None outside of a job that may ask for tokens."""
+        """Return the place that the environment names; None outside of a job that may ask for tokens."""
         url = environment.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
         bearer = environment.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
         certificates = environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE") or ""
@@ -51,7 +53,7 @@ class GitHubToken:
         return "GitHubToken(...)"
 
     def fetch(self) -> str:
-        """A fresh token. What passes (no connection, 5xx) is tried again.
+        """Return a fresh token. Try again what passes (no connection, 5xx).
 
         Raises:
             AwsAccessError: GitHub gives none.
@@ -80,13 +82,13 @@ class GitHubToken:
 
 
 class RoleCredentials:
-    """Credentials of a role, by GitHub's token where there is one, else by other credentials (role chaining)."""
+    """Credentials of a role, by GitHub's token or else by other credentials (role chaining)."""
 
     def __init__(self, role: str, token: GitHubToken | None, client: Client, progress: Progress) -> None:
         self._role, self._token, self._client, self._progress = role, token, client, progress
 
     def load(self) -> RefreshableCredentials:
-        """The credentials, which renew themselves."""
+        """Return the credentials, which renew themselves."""
         return RefreshableCredentials.create_from_metadata(self._fetch(), self._fetch, "role-to-assume")
 
     def _fetch(self) -> dict[str, str]:
@@ -121,7 +123,7 @@ class RoleCredentials:
 
 
 def trust_subjects(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """Both ways in which GitHub writes whose job it is: with names, and (newer repositories) with ids that stay."""
+    """Return both forms of GitHub's subject: with names, and (newer repositories) with ids that stay."""
     repository, owner = str(claims.get("repository", "OWNER/REPO")), str(claims.get("repository_owner_id", "ID"))
     names = repository.split("/", 1)
     name = names[1] if len(names) > 1 else "REPO"
@@ -132,7 +134,7 @@ def trust_subjects(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """What the token says, unverified: for words only."""
+    """Return what the token says, unverified: for words only."""
     try:
         body = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))

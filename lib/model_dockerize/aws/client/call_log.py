@@ -1,4 +1,4 @@
-"""Notes of every call to AWS, for those who look for a defect: which it was and how it ended, nothing that it held."""
+"""Logs every call to AWS for debugging: its name and how it ended, none of its content."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ _STARTED = "model_dockerize_started"
 
 
 def note_calls(session: botocore.session.Session) -> None:
-    """Has every client of the session note its calls."""
+    """Have every client of the session note its calls."""
     session.register("before-call", _begin)
     session.register("after-call", _end)
     session.register("after-call-error", _lost)

@@ -1,7 +1,7 @@
-"""Does a definition in AWS mean what we want? Only what a caller can set is compared: AWS's additions do not count.
+"""Compares a definition in AWS with the wanted one, only in what a caller can set.
 
-The shape of the register call decides what "can be set" is: read-only fields (ARN, revision, registeredAt, and those
-that AWS invents tomorrow) are not in it. Empty values and the order of named lists mean nothing to AWS.
+The shape of the register call says what that is: read-only fields (ARN, revision, registeredAt, and those that AWS
+invents tomorrow) are not in it. Empty values and the order of named lists mean nothing to AWS.
 """
 
 import json
@@ -14,7 +14,7 @@ from model_dockerize.aws.client.shown import shown
 
 
 def canonical(shape: Shape | None, value: Any) -> Any:
-    """`value` reduced to what `shape` can express, without empty values, its lists of structures sorted."""
+    """Reduce `value` to what `shape` can express: no empty values, lists of structures sorted."""
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         members = {k: canonical(shape.members[k], v) for k, v in value.items() if k in shape.members}
         return {k: v for k, v in sorted(members.items()) if not _empty(v)}
@@ -27,9 +27,9 @@ def canonical(shape: Shape | None, value: Any) -> Any:
 
 
 def differences(operation: OperationModel, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Where `found` does not mean the request `wanted` of `operation`: `cpu 256 -> 1024`.
+    """Return where `found` does not mean the request `wanted` of `operation`: `cpu 256 -> 1024`.
 
-    Tags are left out: they are not part of what runs. Of what may be secret the path alone is said.
+    Tags are left out, and values that may be secret.
     """
     shape = operation.input_shape
     left, right = ({**canonical(shape, value), "tags": None} for value in (wanted, found))

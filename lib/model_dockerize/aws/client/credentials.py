@@ -1,8 +1,8 @@
-"""Whose credentials the calls are signed with, and which region is meant.
+"""Signs in: finds the credentials of all calls, and the region.
 
-The environment is a value that is handed in: nothing here reads this process's own. botocore does, so its public
-pieces that take a mapping (configuration chain, endpoint lookup, credential providers) are put together with ours. Left
-over, and read from the process: proxies, and `credential_source = Environment` of an assume-role profile.
+The environment is handed in; nothing here reads the process's own. botocore does, so its public pieces that take a
+mapping (configuration chain, endpoint lookup, credential providers) are put together with ours. Proxies, and
+`credential_source = Environment` of an assume-role profile, are still read from the process.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ from model_dockerize.settings import AwsSettings
 
 
 class Session(botocore.session.Session):
-    """Takes endpoints and certificates from a mapping, also for clients that botocore makes for itself (STS)."""
+    """Takes endpoints and certificates from a mapping, also for botocore's own clients (STS)."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__()
@@ -41,11 +41,11 @@ class Session(botocore.session.Session):
         self.role: Credentials | None = None
 
     def get_credentials(self) -> Credentials | None:
-        """As botocore's, or those of the role."""
+        """Return the credentials of the role, else botocore's."""
         return self.role or super().get_credentials()
 
     def create_client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
-        """As botocore's; the endpoint is looked up by botocore's own rules, in the mapping."""
+        """Make the client as botocore does, with its endpoint looked up in the mapping."""
         if not kwargs.get("endpoint_url") and not self.get_config_variable("our_ignore_endpoints"):
             kwargs["endpoint_url"] = ConfiguredEndpointProvider(
                 full_config=self.full_config,
@@ -126,7 +126,11 @@ def _replace_credential_providers(session: Session, environment: Mapping[str, st
 
 
 def _assume(session: Session, role: str, environment: Mapping[str, str], region: str, progress: Progress) -> None:
-    """From here on the session is `role`; what it was before vouches for it where GitHub does not."""
+    """Sign as `role` from here on, by GitHub's token or by the session's former credentials.
+
+    Raises:
+        AwsAccessError: there is nothing to assume the role with.
+    """
     token = GitHubToken.of(environment)
     if token is None and session.get_credentials() is None:
         raise AwsAccessError(

@@ -18,16 +18,16 @@ ROLE, CLUSTER, REGISTRY, BATCH, TASK_DEFINITION, SERVICE, FUNCTION = (
 
 
 def tagged(tags: Iterable[Any]) -> bool:
-    """Whether AWS's list of tags says that the thing is ours. ECS writes `key` where others write `Key`."""
+    """Tell whether AWS's list of tags says that the thing is ours. ECS writes `key`, others `Key`."""
     return any(tag.get("Key", tag.get("key")) == TAG for tag in tags)
 
 
 def legal_name(text: str, longest: int = 255) -> str:
-    """`text` as a name for a container, task family, service or (`longest` 128) job definition."""
+    """Turn `text` into a name for a container, task family, service or (`longest` 128) job definition."""
     legal = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-_")[:longest]
     return legal or "model"
 
 
 def short_arn(arn: str) -> str:
-    """What comes after the last slash of an ARN: `iris:3` of a task definition, the id of a task."""
+    """Return what comes after the last slash of an ARN, e.g. `iris:3` of a task definition."""
     return arn.rsplit("/", 1)[-1]

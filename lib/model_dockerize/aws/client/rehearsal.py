@@ -1,8 +1,7 @@
 """A connection that changes nothing: reads go to AWS, every other call is noted and answered here.
 
-So a plan is not a second implementation that could differ from the first: the stages themselves run, and what they
-would have asked AWS to do is what a run will ask. That nothing is changed does not depend on the stages: no request of
-an operation that is not known to be a read leaves this process, but those by which CloudFormation is asked for a plan.
+So a plan is no second implementation that could differ: it runs the stages themselves. No request leaves this process
+unless its operation is known to be a read, or asks CloudFormation for a plan.
 """
 
 from collections.abc import Iterator
@@ -24,24 +23,24 @@ _READS = ("Describe", "List", "Get", "BatchGet", "Simulate")
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What the stages that were handed `aws` would do. `calls` are `service:Operation`, in their order."""
+    """A plan: stages that are handed `aws` change nothing. `calls` are `service:Operation`, in their order."""
 
     aws: Aws
     calls: list[str] = field(default_factory=list)
 
     @property
     def changes(self) -> list[Change]:
-        """Every resource that was looked at, in the order of the stages."""
+        """Return every resource that was looked at, in the order of the stages."""
         return self.aws.changes
 
 
 def is_read(operation: str) -> bool:
-    """Whether an operation of this name changes nothing. What we do not know counts as a change."""
+    """Tell whether an operation of this name changes nothing. An unknown one counts as a change."""
     return operation.startswith(_READS)
 
 
 def rehearse(aws: Aws) -> Rehearsal:
-    """`aws` again, with clients of its own that send reads only."""
+    """Return `aws` again, with clients of its own that send reads only."""
     rehearsal = Rehearsal(aws.apart(only_asks=True))
     to_be_made: set[tuple[str, str]] = set()
 
@@ -68,7 +67,7 @@ def rehearse(aws: Aws) -> Rehearsal:
 
 
 def _plans(operation: str, given: Any) -> bool:
-    """Tell whether a call serves a plan only: of the empty stack, too, that it takes for a stack that is to be made."""
+    """Tell whether a call serves a plan only, including the empty stack that a new stack's plan needs."""
     return operation in _PLANS or (operation == "DeleteStack" and "-plan-" in given.get("StackName", ""))
 
 
@@ -77,7 +76,7 @@ def _ok(parsed: Any) -> tuple[AWSResponse, Any]:
 
 
 def _made(model: OperationModel, given: Any) -> Any:
-    """What AWS would answer: what was given, and placeholders for what only it can know."""
+    """Return what AWS would answer: what was given, and placeholders for what only it can know."""
     made = _echo(model.output_shape, given)
     if model.name in ("CreateService", "UpdateService"):
         made["service"]["deployments"] = [
@@ -87,7 +86,7 @@ def _made(model: OperationModel, given: Any) -> Any:
 
 
 def _echo(shape: Shape | None, given: Any) -> Any:
-    """What was given stands in the answer, or inside its one structure: {"role": {...}}, {"Listeners": [{...}]}."""
+    """Put what was given into the answer, or into its one structure: {"role": {...}}, {"Listeners": [{...}]}."""
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: _member(member, given.get(name), given) for name, member in members.items()}
 
@@ -101,7 +100,7 @@ def _member(shape: Shape, same: Any, given: Any) -> Any:
 
 
 def _nothing(shape: Shape | None) -> Any:
-    """What AWS says of a thing that is not there: no page token, nothing in any list."""
+    """Return what AWS says of a thing that is not there: no page token, nothing in any list."""
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: _leaf(member) for name, member in members.items() if not _is_text(member)}
 

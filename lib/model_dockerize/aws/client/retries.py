@@ -1,10 +1,9 @@
-"""The one place where calls are made again. botocore repeats what was throttled or lost; here is what it cannot know.
+"""The one place where calls are made again, for reasons that botocore cannot know.
 
 - What AWS has made but does not show everywhere yet is asked for again (`once_...`). Real refusals pass at once.
-- A call that makes a second thing when it is repeated, and whose answer got lost, is not repeated: for a few
-  operations AWS takes no token by which it would know the second call for the first. The `ensure_` around it, which
-  reads before it makes, runs again (`finds_what_was_lost`).
-- What is to be removed and is gone already, by such a call, a former try or somebody else, is well (`gone_is_well`).
+- A call with a lost answer is not repeated if a second one would make a second thing: a few operations take no
+  idempotency token. The `ensure_` around it, which reads before it makes, runs again (`finds_what_was_lost`).
+- What is to be removed and is gone already is well (`gone_is_well`).
 """
 
 import functools
@@ -66,12 +65,12 @@ _MOST_STEPS = 10
 
 
 def once_visible(call: Callable[[], T], seconds: float = 30) -> T:
-    """`call`, again while EC2 does not know a thing that it has just made (`Invalid...NotFound`)."""
+    """Repeat `call` while EC2 does not know a thing that it has just made (`Invalid...NotFound`)."""
     return _again(call, lambda e: re.fullmatch(r"Invalid\w+\.NotFound", code_of(e)) is not None, seconds)
 
 
 def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T:
-    """`call`, again while a role made moments ago (`fresh`) cannot be passed on or assumed yet."""
+    """Repeat `call` while a role made moments ago (`fresh`) cannot be passed on or assumed yet."""
     if not fresh:
         return call()
 
@@ -82,22 +81,22 @@ def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T
 
 
 def lacks_service_linked_role(error: ClientError) -> bool:
-    """ECS could not use its own role: it is missing, or was made by this very call and is not there yet."""
+    """Tell whether ECS's own role is missing, or was made by this very call and is not there yet."""
     return _SERVICE_LINKED_ROLE.search(message_of(error)) is not None
 
 
 def once_linked(call: Callable[[], T], seconds: float = 60) -> T:
-    """`call`, again while ECS's service-linked role is being made."""
+    """Repeat `call` while ECS's service-linked role is being made."""
     return _again(call, lacks_service_linked_role, seconds)
 
 
 def once_free(call: Callable[[], T], seconds: float = 120) -> T:
-    """`call`, again while what is being removed is held by something that is just going away (a task's interface)."""
+    """Repeat `call` while something that is going away (a task's interface) holds what is being removed."""
     return _again(call, _is_held, seconds)
 
 
 def once_invocable(call: Callable[[], T], seconds: float = 30) -> T:
-    """`call`, again while S3 does not know yet that it may invoke a function."""
+    """Repeat `call` while S3 does not know yet that it may invoke a function."""
     return _again(call, lambda e: "Unable to validate the following destination" in message_of(e), seconds)
 
 
@@ -118,21 +117,21 @@ def _again(call: Callable[[], T], worth_it: Callable[[ClientError], bool], secon
 
 
 class AnswerLostError(AwsError):
-    """Nobody knows whether the call was carried out."""
+    """Says that nobody knows whether the call was carried out."""
 
 
 def never_repeat(client: Any) -> None:
-    """Has `client` raise AnswerLostError where botocore would repeat one of NOT_REPEATED."""
+    """Have `client` raise AnswerLostError where botocore would repeat one of NOT_REPEATED."""
     service = client.meta.service_model.service_name
     for operation in NOT_REPEATED.get(service, ()):
         client.meta.events.register(f"needs-retry.{service}.{operation}", _lost)
 
 
 def finds_what_was_lost(ensure: Callable[P, T]) -> Callable[P, T]:
-    """`ensure` reads, compares and makes what is missing: after a lost answer it does so again, up to five times.
+    """Run `ensure` again after a lost answer, five times at most: it reads before it makes.
 
-    Also when AWS says that a thing is there already which was not when `ensure` looked: made by a call that botocore
-    repeated, or by another run.
+    Also when AWS says that a thing is there which was not when `ensure` looked: another run, or a call that botocore
+    repeated, made it.
     """
 
     @functools.wraps(ensure)
@@ -161,7 +160,7 @@ def _may_be_there(error: BaseException | None) -> bool:
 
 
 def _lost(operation: Any, response: Any, caught_exception: Any, **_: Any) -> None:
-    """botocore's question whether to repeat: never answered with yes, and with an error where the answer is lost."""
+    """Answer botocore's question whether to repeat: never yes; raise where the answer is lost."""
     if caught_exception is not None:
         raise _error(operation, str(caught_exception)) from caught_exception
     http, parsed = response
@@ -179,10 +178,10 @@ def _error(operation: Any, why: str) -> AnswerLostError:
 
 
 def gone_is_well(remove: Callable[[], object]) -> None:
-    """`remove`, which looks at what is left each time, until it ends or AWS says twice that the same is not there.
+    """Run `remove`, which looks at what is left, until it ends or AWS says twice that the same is not there.
 
-    botocore sends a call whose answer was lost again, and the second one finds the work of the first done. What comes
-    after it in `remove` is still to be done then.
+    botocore repeats a call whose answer was lost, and the second finds the work done. What follows in `remove` is still
+    to be done then.
 
     Raises:
         ClientError: every other refusal.
@@ -203,7 +202,7 @@ def gone_is_well(remove: Callable[[], object]) -> None:
 
 
 def says_gone(error: ClientError) -> bool:
-    """Whether AWS refused the call because what it names is not there."""
+    """Tell whether AWS refused the call because what it names is not there."""
     if code_of(error) == "ClientException":
         return _GONE_BY_WORDS.search(message_of(error)) is not None
     return _GONE.fullmatch(code_of(error)) is not None

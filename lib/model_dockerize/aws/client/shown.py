@@ -1,4 +1,4 @@
-"""Says a value of AWS in a plan where it is no secret: numbers, and what is listed here."""
+"""Shows a value of AWS in a plan where it is no secret: numbers, and what is listed here."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -53,7 +53,7 @@ def _text(name: str, value: Any) -> str | None:
 
 
 def _parts(name: str, value: Any) -> Iterator[str]:
-    """What may be shown of the value: of a structure its fields, by name."""
+    """Yield what may be shown of the value: of a structure its fields, by name."""
     if isinstance(value, dict) and value.keys() == {"type", "value"}:  # a size
         yield f"{value['type']} {value['value']}"
     elif isinstance(value, dict):

@@ -1,7 +1,7 @@
 """The one way to wait for AWS: look, pause, look again, until it is over or takes too long.
 
-botocore's waiters are not used: they pause for 6 to 30 seconds, say nothing meanwhile, and know no reason to give up.
-What is followed rather than waited for (a rollout, a stack, jobs, a log) has a pace of its own.
+botocore's waiters pause for 6 to 30 seconds, say nothing, and know no reason to give up. What is followed (a rollout,
+a stack, jobs, a log) has a pace of its own.
 """
 
 import time

@@ -1,6 +1,6 @@
-"""Removes what was made for one deployment of a model, and what all models share with the last of them.
+"""Removes what was made for one deployment of a model; with the last one, what all models share.
 
-Only what bears our tag or is in a stack of ours, and of that only what nobody else uses: the rest is named.
+Only what bears our tag or is in a stack of ours, and nobody else uses. The rest is named.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _ADMINISTRATOR = User("bootstrap, which an administrator ran", "bootstrap", froz
 
 @dataclass(frozen=True)
 class Destruction:
-    """Hold what `remove` would do, and what it would leave."""
+    """Holds what `remove` would do, and what it would leave."""
 
     running: tuple[str, ...]  # what runs now and would end
     things: tuple[Thing, ...]  # what would go, in this order
@@ -75,7 +75,7 @@ def plan_destruction(aws: Aws, names: Names, progress: Progress, delete_data: bo
 
 
 def remove(found: Destruction, progress: Progress) -> None:
-    """Remove what was found, one after the other. Of what could not go, nothing that it needs goes either.
+    """Remove what was found, one after the other. What could not go keeps what it uses.
 
     Raises:
         AwsError: something could not be removed; `details` say what and why. Run again when it is free.

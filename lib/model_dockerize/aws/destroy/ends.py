@@ -1,6 +1,6 @@
 """Ends what is called directly: services with their tasks, jobs, definitions, queues, environments, data.
 
-Each function continues from wherever a former try, or a call whose answer was lost, has left it.
+Each function continues from wherever a killed run or a lost answer left it.
 """
 
 import time
@@ -25,7 +25,7 @@ _WHY = "model-dockerize destroy"
 
 
 def end_service(aws: Aws, cluster: str, name: str, sleep: Sleep = time.sleep) -> None:
-    """Delete the service, and wait until its tasks are gone: they run by its role and hold its security group."""
+    """Delete the service, and wait until its tasks, which use its role and security group, are gone."""
     there = _service(aws, cluster, name)
     if there is None:
         return
@@ -65,7 +65,7 @@ def end_task_definition(aws: Aws, arn: str) -> None:
 
 
 def end_queue(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
-    """Disable the queue, as Batch wants it, and delete it. With the queue end its jobs."""
+    """Disable the queue, as Batch wants it, and delete it with its jobs."""
     _end_of_batch(
         f"job queue {name}",
         lambda: aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"],
@@ -87,7 +87,7 @@ def end_environment(aws: Aws, name: str, sleep: Sleep = time.sleep) -> None:
 
 
 def end_data(aws: Aws, file_system: str) -> None:
-    """Delete a file system with all that is on it. EFS wants its mount targets and access points gone before."""
+    """Delete a file system with all its data; first its mount targets and access points, as EFS wants it."""
     pages = aws.efs.get_paginator("describe_access_points").paginate(FileSystemId=file_system)
     for point in [each for page in pages for each in page["AccessPoints"]]:
         aws.efs.delete_access_point(AccessPointId=point["AccessPointId"])

@@ -1,4 +1,4 @@
-"""Says what runs now of what is to go: whoever is asked must know what ends with their yes."""
+"""Lists what runs now and would end, for whoever is asked."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ def running_now(aws: Aws, there: Deployment, going: Iterable[Thing]) -> tuple[st
 
 
 def _addresses(aws: Aws, there: Deployment, service: Any) -> Iterator[str]:
-    """Where people reach the service: its load balancer of ours, else the public addresses of its tasks."""
+    """Yield the addresses of the service: of its load balancer of ours, else its tasks' public ones."""
     if there.model and (name := there.model.stack.outputs.get("Address")):
         given = there.model.stack.parameters
         yield f"{'https' if given.get('Certificate') else 'http'}://{name}:{given.get('Port', '80')}"

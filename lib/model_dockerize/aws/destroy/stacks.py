@@ -100,7 +100,7 @@ def stack_users(aws: Aws, stacks: Iterable[Stack], held: Iterable[Held]) -> Iter
 
 
 def network_users(aws: Aws, held: Held, owners: Mapping[str, User], ids: frozenset[str]) -> Iterator[User]:
-    """Return what is in the networks and security groups of a stack, or names them, and is not of the stack.
+    """Return what uses the networks and security groups of a stack without being part of it.
 
     Args:
         owners: by network interface, what it goes with.
@@ -130,7 +130,7 @@ def network_users(aws: Aws, held: Held, owners: Mapping[str, User], ids: frozens
 
 
 def interfaces(aws: Aws, held: Held) -> list[Any]:
-    """Return the network interfaces in the networks and in the security groups of a stack."""
+    """Return the network interfaces in a stack's networks and security groups."""
     by_id: dict[str, Any] = {}
     for name, values in (
         ("vpc-id", held.of("AWS::EC2::VPC")),
@@ -144,12 +144,12 @@ def interfaces(aws: Aws, held: Held) -> list[Any]:
 
 
 def lingering(aws: Aws, held: Held) -> list[str]:
-    """Return the network interfaces that keep a stack from being deleted: those of nothing that is in it."""
+    """Return the network interfaces that keep a stack from being deleted: they belong to nothing in it."""
     return [each["NetworkInterfaceId"] for each in interfaces(aws, held) if not _owner(each, held.ids)]
 
 
 def balancer_users(aws: Aws, held: Held) -> Iterator[User]:
-    """Return the listeners and rules that somebody added to the load balancer of a stack."""
+    """Return the listeners and rules that somebody added to a stack's load balancer."""
     for balancer in held.of("AWS::ElasticLoadBalancingV2::LoadBalancer"):
         with suppress(aws.elbv2.exceptions.LoadBalancerNotFoundException):
             pages = aws.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer)
@@ -164,7 +164,7 @@ def balancer_users(aws: Aws, held: Held) -> Iterator[User]:
 
 
 def _owner(interface: Any, ids: frozenset[str]) -> str:
-    """Return the resource among `ids` that an interface is of, by its description; empty where there is none.
+    """Return the resource among `ids` that an interface belongs to, by its description; empty: none.
 
     `ELB app/NAME/ID`, `Interface for NAT Gateway nat-0123`, `EFS mount target for fs-0123 (fsmt-0123)`.
     """

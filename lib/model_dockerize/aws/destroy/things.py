@@ -1,4 +1,4 @@
-"""Finds what is ours of one deployment, and what all models share, in the order of its removal. Reads only."""
+"""Finds what is ours of one deployment, and what all models share, in the order of removal. Reads only."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class Deployment:
     volume: Volume | None
 
     def things(self, progress: Progress, delete_data: bool) -> tuple[Thing, ...]:
-        """Return what may go. What a later one stands under goes first: tasks before the roles that they run by."""
+        """Return what may go, tasks before the roles that they run by."""
         definitions = tuple(self._job_definitions())
         return (
             # Deployments of the model in other clusters have the same function: it sends jobs, and no tasks.
@@ -57,7 +57,7 @@ class Deployment:
 
     @property
     def service(self) -> Any:
-        """The service as ECS shows it; None where there is none of ours."""
+        """Return the service as ECS shows it; None where there is none of ours."""
         if not self.names.service:
             return None
         name, cluster = legal_name(self.names.service), f"/{self.names.cluster}"
@@ -69,11 +69,11 @@ class Deployment:
 
     @property
     def _every_deployment(self) -> frozenset[str]:
-        """Return by what the stacks of all deployments of the model name what they share."""
+        """Return the ids by which the stacks of all deployments of the model name what they share."""
         return frozenset((repository_id(self.names.repository),))
 
     def _ids_of(self, definition: Any, arn: str, *shared: str) -> frozenset[str]:
-        """Return the ids of a revision. One that writes to the log of another deployment, or to none, is of all."""
+        """Return the ids of a revision. Without log group or role of this deployment, it is all deployments'."""
         named = named_in(definition)
         roles = frozenset[str]().union(*(held.ids for held in (self.model, self.jobs) if held))
         if named & (self.names.log_groups | roles):
@@ -87,7 +87,7 @@ class Deployment:
             yield Thing("service", name, end, frozenset((service["serviceArn"],)))
 
     def _jobs(self, definitions: tuple[Thing, ...]) -> Iterator[Thing]:
-        """Those that run by the job definitions that go."""
+        """Yield the jobs that run by the job definitions that go."""
         arns = frozenset[str]().union(*(thing.ids for thing in definitions))
         of_this = [job for job in self.region.jobs if job.definition in arns]
         for queue in sorted({job.queue for job in of_this}):
@@ -103,7 +103,7 @@ class Deployment:
             yield Thing("stack", held.stack.name, partial(_end_stack, self.aws, held, progress), held.ids)
 
     def _task_definitions(self) -> Iterator[Thing]:
-        """Yield those of the service's family, and of the named one; a killed run may have left inactive ones."""
+        """Yield the revisions of the service's family and of the named one, inactive ones of a killed run included."""
         families = [legal_name(self.names.task_definition)] if self.names.task_definition else []
         if self.service:
             families.append(last(self.service["taskDefinition"]).partition(":")[0])
@@ -142,7 +142,7 @@ class Deployment:
             yield Thing("repository", f"{name}, with its images", end, ids)
 
     def _batch(self) -> Iterator[Thing]:
-        """Queues before the environments that they use. They are every model's, and go with the last."""
+        """Yield queues before the environments that they use. They go with the last model."""
         for queue in self.region.queues:
             if TAG in queue.get("tags", {}) and queue["status"] not in ends.GOING:
                 name = queue["jobQueueName"]
@@ -155,7 +155,7 @@ class Deployment:
                 yield Thing("compute environment", name, partial(ends.end_environment, self.aws, name), ids)
 
     def _cluster(self) -> Iterator[Thing]:
-        """One of our own making that is not in the shared stack."""
+        """Yield the cluster if we made it and it is not in the shared stack."""
         name = self.names.cluster
         found = self.aws.ecs.describe_clusters(clusters=[name], include=["TAGS"])["clusters"]
         is_shared = self.shared is not None and name in self.shared.of(_CLUSTER)
@@ -165,7 +165,7 @@ class Deployment:
 
 
 def _end_stack(aws: Aws, held: Held, progress: Progress) -> None:
-    """Delete the stack, once the interfaces of the tasks are gone: half a deletion takes the roles first."""
+    """Delete the stack, once the tasks' interfaces are gone: half a deletion takes the roles first."""
     name = held.stack.name
     late = not_ready(f"The end of the interfaces in stack {name}")
     wait_until(lambda: lingering(aws, held), lambda left: not left, _LINGER_SECONDS, late)

@@ -1,6 +1,6 @@
-"""Reads who uses what in the region: services and tasks of all clusters, definitions, jobs, queues, environments.
+"""Reads who uses what in the region: services, tasks, definitions, jobs, queues, environments.
 
-What somebody uses is every text that AWS shows of them, so a field that this program does not know counts too.
+Every text that AWS shows of a user counts as a use, so unknown fields count too.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Region:
-    """What runs in a region and what may run there."""
+    """The services, tasks, jobs, definitions, queues and environments of a region."""
 
     services: tuple[Any, ...]  # as DescribeServices shows them; so the others
     tasks: tuple[Any, ...]
@@ -76,7 +76,7 @@ class Region:
         }
 
     def _owner(self, task: Any, uses: frozenset[str] = frozenset()) -> User:
-        """Return a task as what it goes with: its service, or the compute environment whose cluster it is in."""
+        """Return a task as what it goes with: its service, or its cluster's compute environment."""
         kind, _, name = task.get("group", "").partition(":")
         for service in self.services if kind == "service" else ():
             if (service["serviceName"], service["clusterArn"]) == (name, task["clusterArn"]):
@@ -111,12 +111,12 @@ def look_at_region(aws: Aws) -> Region:
 
 
 def family_of(definition: Any) -> str:
-    """Return the id of the family of a task definition: whoever runs one of its revisions may want another."""
+    """Return the id of a task definition's family: whoever runs one revision may want another."""
     return f"family:{definition['family']}"
 
 
 def in_cluster(arn: str) -> str:
-    """Return `CLUSTER/NAME` of the ARN of a service or task; `NAME` of a short one."""
+    """Return `CLUSTER/NAME` of a service's or task's ARN; `NAME` of a short one."""
     return arn.rpartition(":")[2].partition("/")[2]
 
 

@@ -12,7 +12,7 @@ _TOLD = 3  # users by name; of more, how many
 
 @dataclass(frozen=True)
 class User:
-    """Somebody in the account who would miss what it names. It goes with the thing that has its `id`."""
+    """Somebody in the account who uses what it names, and goes with the thing that has its `id`."""
 
     name: str  # as people know it: `service production/iris`
     id: str
@@ -27,13 +27,13 @@ class Kept:
     users: tuple[str, ...]
 
     def __str__(self) -> str:
-        """`repository iris: used by service production/iris`."""
+        """Return `repository iris: used by service production/iris`."""
         more = f" and {len(self.users) - _TOLD} more" if len(self.users) > _TOLD else ""
         return f"{self.thing}: used by {', '.join(self.users[:_TOLD])}{more}"
 
 
 def divide(things: Sequence[Thing], users: Sequence[User]) -> tuple[tuple[Thing, ...], tuple[Kept, ...]]:
-    """Return what may go, in the same order, and what stays because of users that do not go themselves."""
+    """Return what may go, in the same order, and what stays because of users that stay."""
     going, kept = list(things), list[Kept]()
     while True:
         gone = frozenset[str]().union(*(thing.ids for thing in going))
@@ -50,7 +50,7 @@ def divide(things: Sequence[Thing], users: Sequence[User]) -> tuple[tuple[Thing,
 
 
 def named_in(document: Any) -> frozenset[str]:
-    """Return every text in an answer of AWS: whatever field names a thing, its ARN or id is among them."""
+    """Return every text in an answer of AWS: the ARNs and ids of all that it names are among them."""
     return frozenset(_texts(document))
 
 

@@ -1,4 +1,4 @@
-"""Finds the volume of a model, whose data outlives the model, and removes both where that is asked for."""
+"""Finds the volume of a model, whose data outlives the model, and removes both if asked to."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 @dataclass(frozen=True)
 class Volume:
-    """A file system of ours. Without a stack: `destroy` was killed between its stack and its data."""
+    """A file system of ours. It lacks its stack if `destroy` was killed before its data went."""
 
     name: str
     file_system: str
@@ -32,7 +32,7 @@ class Volume:
     held: Held | None
 
     def __str__(self) -> str:
-        """`volume jobs (fs-0123), 3.2 GiB`."""
+        """Return `volume jobs (fs-0123), 3.2 GiB`."""
         return f"volume {self._words}"
 
     @property
@@ -41,16 +41,16 @@ class Volume:
 
     @property
     def ids(self) -> frozenset[str]:
-        """What others name it by."""
+        """Return the ids that others name it by."""
         return (self.held.ids if self.held else frozenset()) | {self.file_system}
 
     def thing(self, aws: Aws, progress: Progress) -> Thing:
-        """Return it as something to remove: the stack first, which keeps the data, then the data."""
+        """Return it as something to remove: first the stack, which keeps the data."""
         return Thing("volume", f"{self._words}, with its data", partial(_end, aws, self, progress), self.ids)
 
 
 def volume_of(aws: Aws, names: Names, stacks: Iterable[Stack]) -> Volume | None:
-    """Return the volume that the model's stack names, else the one of that name, if it is ours and there."""
+    """Return our volume that the model's stack names, else the one of that name."""
     by_name = {stack.name: stack for stack in stacks}
     model = by_name.get(names.stack)
     held_by_model = model.parameters.get("VolumeStack", "") if model else ""
@@ -66,7 +66,7 @@ def volume_of(aws: Aws, names: Names, stacks: Iterable[Stack]) -> Volume | None:
 
 
 def volume_users(aws: Aws, volume: Volume) -> Iterator[User]:
-    """Return the access points and mount targets of the volume as users of it: each stack's go with it."""
+    """Return the volume's access points and mount targets as users of it: each stack's go with it."""
     asked = {"FileSystemId": volume.file_system}
     pages = aws.efs.get_paginator("describe_access_points").paginate(**asked)  # type: ignore[arg-type]
     for point in (each for page in pages for each in page["AccessPoints"]):

@@ -1,4 +1,4 @@
-"""Amazon ECR: the repository, the log-in, what a repository holds. The push itself is Docker's."""
+"""Amazon ECR: the repository, the log-in, what a repository holds. Docker pushes."""
 
 import base64
 import re
@@ -40,7 +40,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class PushedImage:
-    """What the registry holds, read back from it."""
+    """An image as the registry holds it, read back from there."""
 
     repository: str
     digest: str  # sha256:...
@@ -59,12 +59,12 @@ class RegistryLogin:
 
 
 def build_tag(build_id: str) -> str:
-    """The tag under which the image of a build is found again."""
+    """Return the tag under which the image of a build is found again."""
     return f"build-{build_id}"
 
 
 def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
-    """The repository `name`, made if absent: private, tags mutable, AES-256, no scan on push. Else left as is.
+    """Make the repository `name` if absent: private, tags mutable, AES-256, no scan on push.
 
     Raises:
         InputError: ECR does not take the name.
@@ -96,7 +96,7 @@ def ensure_repository(aws: Aws, name: str, progress: Progress) -> Repository:
 
 
 def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
-    """The image that carries the tag `build-<build_id>`; None if there is none, or no such repository."""
+    """Return the image with the tag `build-<build_id>`; None if there is none."""
     with translate(f"look for build {build_id} in repository {repository}"):
         there = _describe(aws, repository)
         if not there:
@@ -106,7 +106,7 @@ def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
 
 
 def build_of(aws: Aws, image: str) -> str:
-    """The build id of `repository@sha256:...` by its tag in ECR; empty for one that was not built here, or is gone."""
+    """Return the build id of `repository@sha256:...` by its tag in ECR; empty: another's image, or gone."""
     place, _, digest = image.partition("@")
     repository = place.partition("/")[2]
     if not digest:
@@ -122,20 +122,20 @@ def build_of(aws: Aws, image: str) -> str:
 
 
 def parts_of(reference: str) -> tuple[str, str, str]:
-    """Registry, repository and tag of an image; the tag is empty where there is none to look up. Pure."""
+    """Return registry, repository and tag of an image; the tag may be empty. Pure."""
     place, _, tag = reference.rpartition(":") if ":" in reference.rpartition("/")[2] else (reference, "", "latest")
     host, _, name = place.partition("/")
     return ("", reference, "") if "@" in reference or not name else (host, name, tag)
 
 
 def repository_of(reference: str) -> str:
-    """The repository of an image, without registry, tag and digest; empty where no registry is named. Pure."""
+    """Return the repository of an image; empty where no registry is named. Pure."""
     host, _, name = reference.partition("@")[0].partition("/")
     return name.rpartition(":")[0] or name if "." in host else ""
 
 
 def pinned(aws: Aws, reference: str, progress: Progress) -> str:
-    """`reference` (REGISTRY/REPOSITORY:TAG) by its digest where it is our registry's; as it is where it is another's.
+    """Return `reference` (REGISTRY/REPOSITORY:TAG) by its digest if our registry holds it, another's as it is.
 
     Raises:
         InputError: it is our registry's, which does not hold it.
@@ -154,7 +154,7 @@ def pinned(aws: Aws, reference: str, progress: Progress) -> str:
 
 
 def check_tag(aws: Aws, repository: str, tag: str) -> None:
-    """Refuse a tag that names another image for good, before one is built for it.
+    """Refuse, before a build, an immutable tag of another image.
 
     Raises:
         PushError: so it is.
@@ -167,14 +167,14 @@ def check_tag(aws: Aws, repository: str, tag: str) -> None:
 
 
 def _is_fixed(repository: Any, tag: str) -> bool:
-    """Tell whether a tag of the repository cannot be moved. Of either mode, filters name the exclusions."""
+    """Tell whether a tag of the repository cannot be moved. In either mode, filters name the exclusions."""
     mode, filters = repository.get("imageTagMutability", ""), repository.get("imageTagMutabilityExclusionFilters", [])
     excluded = any(fnmatchcase(tag, each["filter"]) for each in filters)
     return excluded is (mode == "MUTABLE_WITH_EXCLUSION") if mode.endswith("_WITH_EXCLUSION") else mode == "IMMUTABLE"
 
 
 def login(aws: Aws) -> RegistryLogin:
-    """Fresh credentials for `docker push`. The password is made known to `aws.progress` as a secret."""
+    """Return fresh credentials for `docker push`, with the password known to `aws.progress` as a secret."""
     with translate("log in to ECR"):
         data = aws.ecr.get_authorization_token()["authorizationData"][0]
     username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
@@ -184,7 +184,7 @@ def login(aws: Aws) -> RegistryLogin:
 
 
 def tag_image(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> tuple[str, ...]:
-    """Puts `tags` on the image `digest` inside the registry: one push is enough. Returns those that were missing.
+    """Put `tags` on the image `digest` inside the registry, and return those that were missing.
 
     Raises:
         PushError: the digest is not there, or a tag is immutable and belongs to other content.
@@ -221,7 +221,7 @@ def tag_image(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> tu
 
 
 def verify(aws: Aws, repository: str, digest: str, tags: Iterable[str]) -> PushedImage:
-    """Reads back from the registry that it holds `digest` under every one of `tags`.
+    """Read back from the registry that it holds `digest` under every one of `tags`.
 
     Raises:
         PushError: it does not; the details say what it holds instead.

@@ -1,6 +1,6 @@
-"""What a repository of ours demands of its images: tags that do not move, a scan, and no garbage kept.
+"""Rules for the images of our repositories: tags that do not move, a scan, no garbage kept.
 
-Settings only turn a rule on. One that somebody else chose, or a repository that is not ours, stays as it is.
+Settings only turn a rule on. What somebody else chose, and another's repository, stay as they are.
 """
 
 import json
@@ -48,7 +48,7 @@ _LIFECYCLE = {
 
 
 def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Progress) -> None:
-    """The repository `name`, if it is ours, as `settings` wants it; untagged images go after 14 days."""
+    """Set the rules of our repository `name` as `settings` want; untagged images go after 14 days."""
     with translate(f"rules of repository {name}"):
         there = next(iter(aws.ecr.describe_repositories(repositoryNames=[name])["repositories"]), None)
         # In a plan, a repository that is still to be made is not there.
@@ -82,7 +82,7 @@ def ensure_rules(aws: Aws, name: str, settings: RegistrySettings, progress: Prog
 def check_findings(
     aws: Aws, repository: str, digest: str, least: str, progress: Progress, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Waits for the scan of the image, begun where the image was pushed without one, and counts what it found.
+    """Wait for the image's scan, begun if the push did not, and count what it found.
 
     Args:
         least: the lowest severity that is too much: CRITICAL, HIGH, MEDIUM or LOW.
@@ -105,7 +105,7 @@ def check_findings(
 
 
 def _scan(aws: Aws, repository: str, digest: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
-    """The answer of DescribeImageScanFindings once there is a result."""
+    """Return the answer of DescribeImageScanFindings once there is a result."""
     image: Any = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
     is_begun = False
 
@@ -141,7 +141,7 @@ def _status(scan: Any) -> str:
 
 
 def _begin_scan(aws: Aws, image: Any, progress: Progress) -> None:
-    """Scan an image that was pushed while scanning was off. Once a day an image; enhanced scanning begins by itself."""
+    """Scan an image that was pushed while scanning was off: once a day; enhanced scanning begins by itself."""
     try:
         aws.ecr.start_image_scan(**image)
     except (aws.ecr.exceptions.LimitExceededException, aws.ecr.exceptions.ValidationException) as error:
@@ -149,7 +149,7 @@ def _begin_scan(aws: Aws, image: Any, progress: Progress) -> None:
 
 
 def _line(finding: Any) -> str:
-    """One finding of either kind of scanning, for people."""
+    """Return one finding of either kind of scanning, for people."""
     name, where = finding.get("name") or finding.get("title", ""), finding.get("uri") or finding.get("findingArn", "")
     return f"{finding.get('severity', '')} {name} {where}".strip()
 

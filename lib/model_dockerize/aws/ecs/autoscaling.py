@@ -1,4 +1,4 @@
-"""More tasks while they are busy: target tracking on their CPU, by Application Auto Scaling."""
+"""Scales by target tracking on the tasks' CPU, with Application Auto Scaling."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ _POLICY = "model-dockerize-cpu"
 
 
 def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progress: Progress) -> None:
-    """The service scales as `settings` say; one that is not to (max-count 0), does not any more.
+    """Make the service scale as `settings` say; with max-count 0, stop its scaling.
 
-    Call it when the service has proved itself: scaling would start tasks of a deployment that was given up.
+    Call it for a verified service: scaling would start tasks of a deployment that was given up.
 
     Raises:
         AwsAccessError, AwsError: as AWS says.
@@ -69,7 +69,7 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
 
 
 def end_scaling(aws: Aws, cluster: str, service: str) -> None:
-    """Nothing scales the service any more: a target that stays would scale the next service of that name."""
+    """End the service's scaling: a target that stays would scale the next service of that name."""
     place = _place(cluster, service)
     if _target(aws, place):
         aws.scaling.deregister_scalable_target(**place)
@@ -91,12 +91,12 @@ def _target(aws: Aws, place: Any) -> Any:
 
 
 def _found(target: Any, policy: Any) -> dict[str, object]:
-    """What the target and our policy show of the inputs."""
+    """Return what the target and our policy show of the inputs."""
     found = {"max_count": target["MaxCapacity"]} if target else {}
     return found | ({"scale_on_cpu": int(policy["TargetValue"])} if policy else {})
 
 
 def _policy(aws: Aws, place: Any) -> Any:
-    """What our policy tracks; empty where there is none."""
+    """Return what our policy tracks; empty where there is none."""
     found = aws.scaling.describe_scaling_policies(PolicyNames=[_POLICY], **place)["ScalingPolicies"]
     return found[0]["TargetTrackingScalingPolicyConfiguration"] if found else {}

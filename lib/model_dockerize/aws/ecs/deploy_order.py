@@ -1,4 +1,4 @@
-"""Which run may deploy: one of the same program, and no older one. The service itself remembers, in its tags."""
+"""The order of runs: only the same program, and no older run, may deploy. The service's tags remember."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ _LONGEST, _DIGITS = 256, 16  # characters of a tag's value, and of a hash at the
 
 @dataclass(frozen=True)
 class RunOrder:
-    """Where a run stands among the others that deploy the same service, and what it deploys."""
+    """The place of a run among those that deploy the same service, and what it deploys."""
 
     commit: str  # empty: not known
     number: int  # 0: runs are not ordered
@@ -27,7 +27,7 @@ class RunOrder:
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> "RunOrder":
-        """As the inputs (in GitHub Actions: the runner) say."""
+        """Return what the inputs (in GitHub Actions: the runner) say."""
         return cls(settings.commit, settings.run_number, settings.workflow, settings.source, settings.adopt)
 
     def tags(self) -> dict[str, str]:
@@ -36,13 +36,13 @@ class RunOrder:
         return {key: _legal(value) for key, value in values.items() if value}
 
     def missing(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Return the tags that a service lacks; a run outside of the order leaves those of the order alone."""
+        """Return the tags that a service lacks; a run outside of the order adds none of it."""
         own = self.tags() if self.number else {key: value for key, value in self.tags().items() if key == _SOURCE}
         return {key: value for key, value in own.items() if tags.get(key) != value}
 
 
 def check_order(name: str, order: RunOrder, tags: Mapping[str, str]) -> None:
-    """Refuse another program than the one that the service `name`, whose tags are `tags`, has run, and an older run.
+    """Refuse another program than the service `name`, tagged `tags`, has run, and an older run.
 
     Raises:
         InputError: another program was deployed as this service.
@@ -67,7 +67,7 @@ def check_order(name: str, order: RunOrder, tags: Mapping[str, str]) -> None:
 
 
 def tags_of(service: Any) -> dict[str, str]:
-    """The tags of a DescribeServices answer."""
+    """Return the tags of a DescribeServices answer."""
     return {tag["key"]: tag.get("value", "") for tag in service.get("tags", [])}
 
 

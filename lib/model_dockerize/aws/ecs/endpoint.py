@@ -1,4 +1,4 @@
-"""Where a deployed model answers."""
+"""Addresses of a deployed model."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ _NEW_NAME, _PUBLIC, _PRIVATE = 120.0, 30.0, 3.0
 
 @dataclass(frozen=True)
 class Address:
-    """The addresses of one model: for its users, for a test from where we are, for a test inside its network."""
+    """The addresses of one model: for its users, for a test from here, for a test inside its network."""
 
     url: str
     outside: str  # `url` where a test may be worth a try; empty where it cannot work
@@ -29,7 +29,7 @@ class Address:
 
 
 def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = _SECONDS) -> Address:
-    """Where the service's load balancer answers, else the newest running task of our task definition.
+    """Return the address of the service's load balancer, else of the newest running task of our revision.
 
     Raises:
         AwsError: no such task got an address within `seconds`.
@@ -57,7 +57,7 @@ def address_of(aws: Aws, service: Service, progress: Progress, seconds: float = 
 
 
 def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]] | None:
-    """The URL of the listener that forwards to the group, how long it may take until it is reached, its groups."""
+    """Return the URL of the listener that forwards to the group, how long to wait for it, and its groups."""
     (group,) = aws.elbv2.describe_target_groups(TargetGroupArns=[target_group])["TargetGroups"]
     for arn in group["LoadBalancerArns"]:
         (balancer,) = aws.elbv2.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
@@ -73,7 +73,7 @@ def _balancer(aws: Aws, target_group: str) -> tuple[str, float, tuple[str, ...]]
 
 
 def _forwards(aws: Aws, listener: Any, target_group: str) -> bool:
-    """Tell whether a listener, or one of its rules, sends requests to the group, perhaps a part of them."""
+    """Tell whether a listener, or one of its rules, forwards requests to the group."""
     pages = aws.elbv2.get_paginator("describe_rules").paginate(ListenerArn=listener["ListenerArn"])
     # The default actions are a rule, too.
     actions = [action for page in pages for rule in page["Rules"] for action in rule["Actions"]]
@@ -82,7 +82,7 @@ def _forwards(aws: Aws, listener: Any, target_group: str) -> bool:
 
 
 def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
-    """Public (empty: none) and private IP of the newest task."""
+    """Return public (empty: none) and private IP of the newest task."""
     pages = aws.ecs.get_paginator("list_tasks").paginate(
         cluster=service.cluster, serviceName=service.name, desiredStatus="RUNNING"
     )
@@ -99,7 +99,7 @@ def _task_address(aws: Aws, service: Service) -> tuple[str, str] | None:
 
 
 def newest_interface(tasks: list[Any], task_definition_arn: str) -> str | None:
-    """The network interface of the running task of `task_definition_arn` that started last."""
+    """Return the network interface of the running task of `task_definition_arn` that started last."""
     ours = [t for t in tasks if t["taskDefinitionArn"] == task_definition_arn and t.get("lastStatus") == "RUNNING"]
     for task in sorted(ours, key=lambda t: str(t.get("startedAt", "")), reverse=True):
         for attachment in task.get("attachments", []):

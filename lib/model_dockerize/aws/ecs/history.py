@@ -1,4 +1,4 @@
-"""What a service runs now, and what it ran before."""
+"""The history of a service: the revision that it runs now, and those before."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ class Running:
 
     @property
     def digest(self) -> str:
-        """sha256:... of the image; empty if it is not pinned."""
+        """Return sha256:... of the image; empty if it is not pinned."""
         return self.image.partition("@")[2]
 
 
 def running(aws: Aws, cluster: str, name: str) -> Running:
-    """What the service `name` runs.
+    """Return the service `name` with what it runs.
 
     Raises:
         InputError: there is no such service.
@@ -71,9 +71,9 @@ def running(aws: Aws, cluster: str, name: str) -> Running:
 
 
 def previous(aws: Aws, now: Running) -> str | None:
-    """The task definition to go back to: an older revision than the one that runs, the last that was deployed whole.
+    """Return the revision to go back to: the last older one that was deployed whole.
 
-    Older by number, so that going back twice goes back two steps, and not forth again.
+    Older by number, so that going back twice goes back two steps.
     """
     family, _, revision = short_arn(now.service.task_definition_arn).partition(":")
     with translate(f"what service {now.service.name} ran before"):
@@ -85,7 +85,7 @@ def previous(aws: Aws, now: Running) -> str | None:
 
 
 def _deployed(aws: Aws, service: Service) -> Iterator[str]:
-    """Task definitions that were deployed whole, newest first; all older revisions where ECS keeps no history."""
+    """Yield the revisions that were deployed whole, newest first; all older ones where ECS keeps no history."""
     try:
         arns = [
             d["targetServiceRevisionArn"]

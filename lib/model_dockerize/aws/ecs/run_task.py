@@ -1,4 +1,4 @@
-"""A task that runs once in the network of a service: the same image with another command, its log, its exit code."""
+"""Runs the service's image once in its network, with another command, for its log and exit code."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _LINES = 2000
 
 @dataclass(frozen=True)
 class Ended:
-    """How a one-off task ended. `exit_code` None: its container never ran, and `reason` says why."""
+    """The end of a one-off task. `exit_code` None: it never ran, and `reason` says why."""
 
     exit_code: int | None
     reason: str
@@ -46,7 +46,7 @@ def run_once(
     progress: Progress,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Ended:
-    """Runs `command` of the service's task definition in its subnets, and waits for its end.
+    """Run `command` of the service's task definition in its subnets, and wait for its end.
 
     Args:
         security_groups: instead of the service's; empty: the same.

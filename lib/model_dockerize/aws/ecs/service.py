@@ -1,4 +1,4 @@
-"""The ECS service: made, or changed where it differs. Whether the change takes is rollout's business."""
+"""Makes the ECS service, or changes what differs. The rollout tells whether that works."""
 
 import time
 from collections.abc import Callable
@@ -55,10 +55,10 @@ def ensure_service(
     progress: Progress,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Service:
-    """The service `name` runs `task_definition`: rolling update, at least all healthy, at most twice as many.
+    """Make the service `name` run `task_definition`: rolling update, at least all healthy, at most twice as many.
 
     A service that must be alone on its volume stops its task before it starts the next one.
-    An unchanged service costs one call. One that is being deleted is waited for, then made anew.
+    An unchanged service costs one call. One that is being deleted is waited for, and replaced.
 
     Raises:
         SupersededError: a newer run deployed it.
@@ -120,14 +120,14 @@ def ensure_service(
 
 
 def mark_proved(aws: Aws, service: Service) -> None:
-    """What the service runs has answered: from now on this is what a bad version is put back to."""
+    """Mark what the service runs as verified: a bad version is rolled back to it."""
     if service.proving:
         with translate(f"service {service.name}"):
             aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[PROVING])
 
 
 def describe(aws: Aws, cluster: str, name: str) -> Any:
-    """The service as ECS has it, whatever its status; None if there never was one."""
+    """Return the service as ECS has it, whatever its status; None if there never was one."""
     return first(lambda: aws.ecs.describe_services(cluster=cluster, services=[name]))
 
 
@@ -157,19 +157,19 @@ def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -
 
 
 def _check(there: Any, definition: Any, settings: ServiceSettings) -> None:
-    """Refuse the service `there`, which runs `definition`, where it cannot be rolled or is not ours."""
+    """Refuse the service `there`, which runs `definition`, if it is another's or cannot be rolled."""
     check_fit(there, definition, settings)
     check_ours(Current(there, definition, {}, "", tagged(there.get("tags", []))), settings)
 
 
 def scale_to_zero(aws: Aws, service: Service) -> None:
-    """No task of the service stays; the service itself, its events and its log do."""
+    """Stop all tasks of the service; itself, its events and its log stay."""
     with translate(f"service {service.name}"):
         aws.ecs.update_service(cluster=service.cluster, service=service.name, desiredCount=0)
 
 
 def put_back(aws: Aws, service: Service, task_definition_arn: str) -> Service:
-    """The service asked to run `task_definition_arn` again. The new deployment is the result's to follow."""
+    """Ask the service to run `task_definition_arn` again, and return it with that deployment."""
     with translate(f"service {service.name}"):
         updated = aws.ecs.update_service(
             cluster=service.cluster, service=service.name, taskDefinition=task_definition_arn, forceNewDeployment=True
@@ -195,7 +195,7 @@ def _update(aws: Aws, cluster: str, name: str, wanted: dict[str, Any]) -> Any:
 
 
 def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progress) -> None:
-    """Tags the service as this run's. Before the update: a run killed in between is finished by itself or a newer."""
+    """Tag the service as this run's, before the update: if killed in between, itself or a newer run finishes."""
     check_order(name, order, tags_of(there))
     has = tags_of(there)
     wanted = order.missing(has)
@@ -208,7 +208,7 @@ def _take_turn(aws: Aws, name: str, order: RunOrder, there: Any, progress: Progr
 
 
 def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -> Any:
-    """`call` with everything, or without what makes rollouts faster where the endpoint does not know it."""
+    """Call with all of `wanted`, or without what makes rollouts faster if the endpoint does not know that."""
     try:
         return call(wanted)
     except ClientError as error:
@@ -219,7 +219,7 @@ def _understood(call: Callable[[dict[str, Any]], Any], wanted: dict[str, Any]) -
 
 
 def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable[[float], None]) -> Any:
-    """The ACTIVE service; None when there is none (any more)."""
+    """Return the ACTIVE service; None when there is none (any more)."""
 
     def late(there: Any, waited: float) -> TimedOutError:
         return TimedOutError(
@@ -244,21 +244,21 @@ def _gave_up(service: Any) -> bool:
 
 
 def _previous(service: Any, task_definition_arn: str) -> str | None:
-    """Another task definition whose tasks are, or were last, good: of a finished rollout, or running now."""
+    """Return another revision whose tasks are, or were last, good: of a finished rollout, or running."""
     others = [d for d in service["deployments"] if d["taskDefinition"] != task_definition_arn]
     good = [d for d in others if d.get("rolloutState") == "COMPLETED" or d.get("runningCount", 0) > 0]
     return str(good[0]["taskDefinition"]) if good else None
 
 
 def _named(proving: str, service: Any) -> str | None:
-    """The task definition that the tag names, as an ARN like the one that the service runs."""
+    """Return the task definition that the tag names, as an ARN."""
     return None if proving == _NOTHING else f"{service['taskDefinition'].rpartition('/')[0]}/{proving}"
 
 
 def service_of(
     data: Any, task_definition_arn: str, changed: bool, previous: str | None, proving: bool = False
 ) -> Service:
-    """A DescribeServices answer as a Service whose primary deployment is ours to follow."""
+    """Turn a DescribeServices answer into a Service whose primary deployment is ours to follow."""
     check_controller(data)
     ours = [d for d in data["deployments"] if d["status"] == "PRIMARY"]
     return Service(

@@ -1,4 +1,4 @@
-"""Which services of somebody else's making can be rolled, told before anything is built. Pure."""
+"""Checks, before anything is built, that another's service can be rolled. Pure."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def check_controller(there: Any) -> None:
 
 
 def _check_balancers(name: str, balancers: Any) -> None:
-    """Refuse what requests would not reach the model by: it is one container, and answers on one port."""
+    """Refuse load balancers whose requests would not reach the model's one container and port."""
     containers = sorted({each["containerName"] for each in balancers if "containerName" in each})
     if len(containers) > 1:
         raise InputError(

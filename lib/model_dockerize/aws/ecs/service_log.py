@@ -13,12 +13,12 @@ _LOOKS_A_TASK_LIST = 5  # tasks change rarely, lines come often
 
 
 def log_lines(aws: Aws, service: Service, count: int) -> tuple[str, ...]:
-    """The last `count` lines that the service's tasks wrote: of those that run, else of those that stopped last."""
+    """Return the last `count` lines of the tasks that run, else of those that stopped last."""
     return tuple(message for _, message in _Log(aws, service).new(count)[-count:])
 
 
 def follow_log(aws: Aws, service: Service, count: int, sleep: Callable[[float], None] = time.sleep) -> Iterator[str]:
-    """`log_lines`, and then every new line as it comes, until the caller has enough."""
+    """Yield `log_lines`, and then every new line, until the caller has enough."""
     log = _Log(aws, service)
     while True:
         yield from (message for _, message in log.new(count))
@@ -26,7 +26,7 @@ def follow_log(aws: Aws, service: Service, count: int, sleep: Callable[[float], 
 
 
 class _Log:
-    """What has been read so far of each task's stream."""
+    """The place in each task's stream up to which its log has been read."""
 
     def __init__(self, aws: Aws, service: Service) -> None:
         self._aws = aws
@@ -35,7 +35,7 @@ class _Log:
         self._looks = 0
 
     def new(self, count: int) -> list[tuple[int, str]]:
-        """Times (ms) and lines since the last look; at the first, the last `count` lines of each task."""
+        """Return times (ms) and lines since the last look; at first, the last `count` lines of each task."""
         if self._looks % _LOOKS_A_TASK_LIST == 0:
             self._read = {place: self._read.get(place, "") for place in self._places()}
         self._looks += 1

@@ -1,4 +1,4 @@
-"""What a service is asked to be, and whether it is that. Pure."""
+"""Requests for a service, and the comparison of a service with them. Pure."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ _GRACE = 30
 def request(
     aws: Aws, settings: ServiceSettings, task_definition: TaskDefinition, foundations: Foundations
 ) -> dict[str, Any]:
-    """What CreateService is asked, without the number of tasks."""
+    """Return the CreateService request, without the number of tasks."""
     return {
         "taskDefinition": task_definition.arn,
         "networkConfiguration": {
@@ -67,9 +67,9 @@ def update(
     foundations: Foundations,
     is_ours: bool,
 ) -> dict[str, Any]:
-    """What UpdateService is asked of the service `there`, without the number of tasks: no more than inputs say.
+    """Return the UpdateService request for the service `there`, without the number of tasks.
 
-    Beside the revision only what the model cannot do without: alone on its volume it stops before it starts.
+    Beside the revision it asks for what inputs say, and what a model alone on its volume needs.
     """
     whole = request(aws, settings, task_definition, foundations)
     asked: dict[str, Any] = {"taskDefinition": whole["taskDefinition"]}
@@ -118,7 +118,7 @@ def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -
 
 
 def _balanced(task_definition: TaskDefinition, foundations: Foundations) -> dict[str, Any]:
-    """Nothing is said where no load balancer is wanted: one that somebody attached by hand stays."""
+    """Return what asks for the load balancer, if one is wanted: one attached by hand stays."""
     if foundations.load_balancer is None:
         return {}
     target = {
@@ -130,13 +130,13 @@ def _balanced(task_definition: TaskDefinition, foundations: Foundations) -> dict
 
 
 def _known(aws: Aws, shape: str, members: dict[str, Any]) -> dict[str, Any]:
-    """Those of `members` that this botocore can send."""
+    """Return those of `members` that this botocore can send."""
     model: Any = aws.ecs.meta.service_model.shape_for(shape)
     return {name: value for name, value in members.items() if name in model.members}
 
 
 def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
-    """`wanted` without what alone is no reason for a rollout, or newer than an endpoint: the faster rollout, zones."""
+    """Return `wanted` without what is no reason to roll, or newer than the endpoint: the faster rollout, zones."""
     known = {k: v for k, v in wanted.items() if k not in _ONE_ZONE or k in there}
     if "deploymentConfiguration" not in wanted:
         return known
@@ -149,13 +149,13 @@ def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
 
 
 def differing(asked: dict[str, Any], there: Any) -> list[str]:
-    """Where the service `there` is not as asked: `desiredCount 1 -> 2`."""
+    """Return where the service `there` is not as asked: `desiredCount 1 -> 2`."""
     wanted = comparable(asked, there)
     return [shown(key, there.get(key), value) for key, value in wanted.items() if not means(there.get(key), value)]
 
 
 def means(found: Any, wanted: Any) -> bool:
-    """Everything of `wanted` is in `found`; what AWS added does not count."""
+    """Tell whether everything of `wanted` is in `found`; what AWS added does not count."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(means(found.get(k), v) for k, v in wanted.items())
     if isinstance(wanted, list) and wanted and isinstance(wanted[0], dict):

@@ -1,4 +1,4 @@
-"""Why a task stopped: stop code, reason, exit code, what that usually means, and the last lines that it wrote."""
+"""Explains why a task stopped: codes, reason, their usual meaning, and the last lines of its log."""
 
 import time
 from collections.abc import Callable
@@ -72,14 +72,14 @@ class StoppedTask:
     log: tuple[str, ...]  # the last lines, oldest first
 
     def summary(self) -> str:
-        """One line: which task, and why."""
+        """Return one line: which task, and why."""
         exit_code = "" if self.exit_code is None else f", exit code {self.exit_code}"
         hint = f": {self.hint}" if self.hint else ""
         return f"task {short_arn(self.arn)} stopped: {self.stop_code}{exit_code}, {self.reason}{hint}"
 
 
 def stopped_tasks(aws: Aws, service: Service, known: frozenset[str]) -> list[Any]:
-    """DescribeTasks entries of stopped tasks of our deployment that are not in `known`, oldest first."""
+    """Return DescribeTasks entries of our deployment's stopped tasks, without those in `known`, oldest first."""
     with translate(f"stopped tasks of {service.name}"):
         pages = aws.ecs.get_paginator("list_tasks").paginate(
             cluster=service.cluster, serviceName=service.name, desiredStatus="STOPPED"
@@ -94,7 +94,7 @@ def stopped_tasks(aws: Aws, service: Service, known: frozenset[str]) -> list[Any
 
 
 def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], None] = time.sleep) -> StoppedTask:
-    """Says and shows why `task` stopped: a warning with the reason, then the last lines of its log."""
+    """Warn and return why `task` stopped, then show the last lines of its log."""
     container = own_container(task.get("containers", []), task["taskDefinitionArn"])
     exit_code = container.get("exitCode")
     reason = "; ".join(dict.fromkeys(r for r in (task.get("stoppedReason"), container.get("reason")) if r))
@@ -125,7 +125,7 @@ def diagnose(aws: Aws, task: Any, progress: Progress, sleep: Callable[[float], N
 
 
 def hint(reason: str, exit_code: int | None, log: tuple[str, ...]) -> str:
-    """What this combination usually means and what to do; empty if there is nothing better to say than the reason."""
+    """Return what this usually means and what to do; empty if the reason says it best."""
     said = reason.lower().replace(" ", "")
     if any("exec format error" in line.lower() for line in (reason, *log)):
         return _WRONG_PROCESSOR
@@ -138,7 +138,7 @@ def _only_scaling(task: Any) -> bool:
 
 
 def log_place(aws: Aws, task: Any) -> tuple[str, str] | None:
-    """Log group and stream of the model's container of a DescribeTasks entry; None: it logs elsewhere."""
+    """Return log group and stream of the model's container in a DescribeTasks entry; None: it logs elsewhere."""
     with translate("find the task's log"):
         definition = aws.ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
     container = own_container(definition["containerDefinitions"], task["taskDefinitionArn"])
@@ -150,7 +150,7 @@ def log_place(aws: Aws, task: Any) -> tuple[str, str] | None:
 
 
 def _log(aws: Aws, task: Any, exit_code: int | None, sleep: Callable[[float], None]) -> tuple[str, ...]:
-    """The last lines of the model's container, from where its task definition says that it logs."""
+    """Return the last lines of the model's container, from where its definition logs."""
     place = log_place(aws, task)
     if place is None:
         return ()

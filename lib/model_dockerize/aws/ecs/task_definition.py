@@ -1,4 +1,4 @@
-"""The task definition: one container on Fargate, pinned by digest. Registered only when its meaning changed."""
+"""The task definition: one container on Fargate, pinned by digest. Registered only if its meaning changed."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ _MOUNT = {"sourceVolume": _DATA, "containerPath": "/var/gai_data", "readOnly": F
 
 @finds_what_was_lost
 def ensure_task_definition(aws: Aws, family: str, container: Container, progress: Progress) -> TaskDefinition:
-    """Return the revision of `family` that means the same: the one that runs, the latest, else a new one.
+    """Return the revision of `family` that means the same: the running or the latest one, else a new one.
 
     What no input says of the one that runs is carried over.
 
@@ -69,7 +69,7 @@ def ensure_task_definition(aws: Aws, family: str, container: Container, progress
 def _request(
     aws: Aws, operation: OperationModel, family: str, container: Container, former: Any, name: str
 ) -> dict[str, Any]:
-    """The whole request: what inputs say, and of the definition `former` what they do not."""
+    """Return the whole request: what inputs say, the rest from the definition `former`."""
     wanted = task_definition(family, container, name)
     tags = {TAG: TASK_DEFINITION, **aws.tags}
     if former:
@@ -89,7 +89,7 @@ def _left(aws: Aws, there: Any, container: str, progress: Progress) -> TaskDefin
 
 
 def task_definition(family: str, container: Container, name: str) -> dict[str, Any]:
-    """The RegisterTaskDefinition request, of one container that is called `name`. Pure.
+    """Return the RegisterTaskDefinition request, of one container that is called `name`. Pure.
 
     Raises:
         InputError: Fargate has no such size, or not this architecture.
@@ -128,7 +128,7 @@ def _health_check(command: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _shared(volume: Volume) -> dict[str, Any]:
-    """The volume as ECS takes it. What AWS would fill in is written out, so that it compares equal."""
+    """Return the volume as ECS takes it, AWS's defaults included, so that it compares equal."""
     return {
         "name": _DATA,
         "efsVolumeConfiguration": {

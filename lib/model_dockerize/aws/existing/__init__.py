@@ -1,1 +1,1 @@
-"""Knows what is there before we come: whose it is, what inputs would make it, what goes on from it."""
+"""Reads what is there before we come: whose it is, by which inputs, and what of it stays."""

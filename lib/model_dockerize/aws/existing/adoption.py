@@ -1,4 +1,4 @@
-"""Tell what a deployment changes of a service that somebody else made: it is refused unless that is wanted. Pure."""
+"""Tells what a deployment would change of another's service, which is refused unless adopted. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -63,7 +63,7 @@ def check_ours(now: Current, settings: ServiceSettings) -> None:
 
 
 def check_family(latest: Any, family: str, adopt: bool) -> None:
-    """Refuse a task definition family of somebody else, unless it is to be taken over.
+    """Refuse another's task definition family, unless it is to be adopted.
 
     Raises:
         InputError: with its latest revision.

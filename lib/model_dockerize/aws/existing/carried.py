@@ -1,4 +1,4 @@
-"""Carries from revision to revision of a definition what no input says: sidecars, limits, tags. Pure."""
+"""Carries what no input says from revision to revision: sidecars, limits, tags. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ _LOG_GROUP = "awslogs-group"
 
 
 def task_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any, container: str) -> dict[str, Any]:
-    """Return the request `asked` with what it does not say from the definition `former`, which a service runs.
+    """Complete the request `asked` from the definition `former`, which a service runs.
 
     Args:
         shape: of the request: only what is in it can be asked for.
@@ -36,7 +36,7 @@ def task_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any, 
 
 
 def job_definition(shape: Shape | None, asked: Mapping[str, Any], former: Any) -> dict[str, Any]:
-    """Return the request `asked` with what it does not say from the revision `former`."""
+    """Complete the request `asked` from the revision `former`."""
     kept = _said(former, shape)
     container, there = asked["containerProperties"], former.get("containerProperties", {})
     outer = {**kept, **asked, "propagateTags": former.get("propagateTags", asked.get("propagateTags", False))}
@@ -65,19 +65,19 @@ def _container(asked: Mapping[str, Any], there: Any) -> dict[str, Any]:
 
 
 def _log(asked: Any, there: Any) -> Any:
-    """Where somebody chose to log to, it stays; our own groups are the stacks', which may be other ones now."""
+    """Return where to log: where somebody chose to; our own groups are the stacks', and may have changed."""
     former = there.get("logConfiguration")
     is_own = not former or former.get("options", {}).get(_LOG_GROUP, "").startswith(_OWN_LOG)
     return asked if is_own else former
 
 
 def _united(first: Iterable[Any], second: Iterable[Any], key: str) -> list[Any]:
-    """All of `first`, and of `second` what `first` has nothing of."""
+    """Return all of `first`, and of `second` what `first` has nothing of."""
     found = {each.get(key): each for each in second} | {each.get(key): each for each in first}
     return list(found.values())
 
 
 def _said(former: Any, shape: Shape | None) -> dict[str, Any]:
-    """What of `former` can be asked for and says something: AWS shows empty lists, and does not take all of them."""
+    """Return what of `former` can be asked for. AWS shows empty lists, and does not take all of them."""
     members = shape.members if isinstance(shape, StructureShape) else {}
     return {name: value for name, value in former.items() if value and name in members}

@@ -1,7 +1,7 @@
-"""Fields of AWS that this botocore does not know yet: kept when a definition is registered anew, not dropped.
+"""Keeps fields of AWS that this botocore does not know yet, when a definition is registered anew.
 
-Somebody may have set one in the console. botocore leaves it out of what it reads, and refuses to send it; so it is
-taken from the answer as it came, and put into the request as it goes.
+Somebody may have set one in the console. botocore neither reads nor sends it, so it is taken from the answer's JSON
+and put into the request's.
 """
 
 import json
@@ -13,7 +13,7 @@ from botocore.model import ListShape, Shape, StructureShape
 
 
 def unknown(shape: Shape, found: Any) -> Any:
-    """The part of `found`, as JSON came, that `shape` does not know; lists of named structures become dicts by name."""
+    """Return what of `found` (JSON) `shape` does not know; lists of named structures become dicts by name."""
     if isinstance(shape, StructureShape) and isinstance(found, dict):
         known = {k: unknown(shape.members[k], v) for k, v in found.items() if k in shape.members}
         return {k: v for k, v in known.items() if v} | {k: v for k, v in found.items() if k not in shape.members}
@@ -24,7 +24,7 @@ def unknown(shape: Shape, found: Any) -> Any:
 
 
 def merged(asked: Any, kept: Any) -> Any:
-    """The request `asked` with what `unknown` gave; what is asked for wins."""
+    """Merge what `unknown` gave into the request `asked`, which wins."""
     if isinstance(asked, list):
         return [merged(entry, kept.get(entry.get("name"), {})) if isinstance(entry, dict) else entry for entry in asked]
     if isinstance(asked, dict) and isinstance(kept, dict):
@@ -35,7 +35,7 @@ def merged(asked: Any, kept: Any) -> Any:
 
 @contextmanager
 def heard(client: Any, operation: str) -> Iterator[dict[str, Any]]:
-    """Inside, the dict is filled with the JSON of the answers to `operation`, as it came."""
+    """Fill the dict, inside, with the JSON of the answers to `operation`."""
     said: dict[str, Any] = {}
 
     def listen(response_dict: Any, **_: Any) -> None:
@@ -47,7 +47,7 @@ def heard(client: Any, operation: str) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def saying(client: Any, operation: str, kept: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Inside, every request of `operation` also says `kept`."""
+    """Add `kept` to every request of `operation` that is made inside."""
 
     def add(params: Any, **_: Any) -> None:
         params["body"] = json.dumps(merged(json.loads(params["body"]), kept)).encode()

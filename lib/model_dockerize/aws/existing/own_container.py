@@ -1,4 +1,4 @@
-"""Find the model's container in a task: AWS may add others (GuardDuty's agent, Service Connect's proxy)."""
+"""Finds the model's container in a task: AWS may add others (GuardDuty's agent, Service Connect's proxy)."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,10 +23,9 @@ def own_container(containers: Iterable[Any], task_definition_arn: str) -> Any:
 
 
 def replaced_container(definition: Any, service: Any) -> Any:
-    """Return the container of the definition in whose place the model runs, of the service that runs it.
+    """Return the container of the definition whose place the model takes, of the service that runs it.
 
-    It is the one that requests come to: by the service's load balancer, by its name, by its port; else the first that
-    the task cannot do without.
+    It is the one that requests reach, by load balancer, name or port; else the first essential one.
     """
     containers = [each for each in definition["containerDefinitions"] if not each["name"].startswith(_ADDED)]
     balanced = {each.get("containerName") for each in service.get("loadBalancers", [])}

@@ -1,4 +1,4 @@
-"""Looks at a service as it is before anything is made for it: whose it is, and what it runs. Reads only."""
+"""Reads a service as it is before anything is made for it: whose it is, and what it runs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +49,7 @@ def first(describe_services: Callable[[], Any]) -> Any:
 
 
 def describe_definition(aws: Aws, name: str) -> tuple[Any, dict[str, Any]]:
-    """Return a task definition with its tags, and what of it this botocore does not know; None where there is none.
+    """Return a task definition with its tags, and what of it this botocore does not know; None: there is none.
 
     A family is named by its latest ACTIVE revision.
     """

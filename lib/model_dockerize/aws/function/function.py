@@ -1,7 +1,6 @@
-"""The function that sends a Batch job for every file that arrives in S3: made, or told its new queue and definition.
+"""Makes the function that sends a Batch job for every file in S3, or gives it its new queue and definition.
 
-A function that is there is somebody's: of it only our variables are changed. Its code and role are touched only where
-it carries our tag.
+Of another's function only our variables are changed. Its code and role are touched only if it carries our tag.
 """
 
 import base64
@@ -64,7 +63,7 @@ def ensure_function(
     source: str = "",
     sleep: Sleep = time.sleep,
 ) -> Function:
-    """The function `name` submits to `queue`, by the highest ACTIVE revision of `definition`. Made if missing.
+    """Make the function `name` submit to `queue`, by the highest ACTIVE revision of `definition`.
 
     Args:
         queue: name or ARN of a job queue.
@@ -112,7 +111,7 @@ def ensure_function(
 
 
 def function_things(aws: Aws, name: str) -> Iterator[Thing]:
-    """What of the function `name` is ours, in the order of its removal. Its role goes last: it shows what was ours.
+    """Yield what of the function `name` is ours, in order of removal: last the role, which shows what was ours.
 
     Raises:
         AwsAccessError: these credentials may not see whose it is.
@@ -140,7 +139,7 @@ def function_things(aws: Aws, name: str) -> Iterator[Thing]:
 
 
 def archive() -> bytes:
-    """The function's code as Lambda takes it; the same bytes whenever the code is the same."""
+    """Return the function's code as Lambda takes it; the same bytes whenever the code is the same."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         entry = zipfile.ZipInfo(_CODE.name, _OLDEST)
@@ -151,7 +150,7 @@ def archive() -> bytes:
 
 
 def _made(aws: Aws, name: str, ours: Mapping[str, str], progress: Progress, sleep: Sleep) -> str:
-    """The new function's ARN, once it can be invoked."""
+    """Make the function, and return its ARN once it can be invoked."""
     role = ensure_function_role(aws, name, ours["JOB_QUEUE_NAME"], ours["JOB_DEFINITION_NAME"], progress)
     made = once_assumable(
         lambda: aws.functions.create_function(
@@ -175,7 +174,7 @@ def _made(aws: Aws, name: str, ours: Mapping[str, str], progress: Progress, slee
 def _completed(
     aws: Aws, name: str, there: Any, queue: str, definition: str, progress: Progress, sleep: Sleep
 ) -> tuple[str, ...]:
-    """One that we made gets the role's rights and the code of this version. What had to be changed."""
+    """Give our function the role's rights and this version's code; return what was changed."""
     ensure_function_role(aws, name, queue, definition, progress)
     packed = archive()
     if there["Configuration"]["CodeSha256"] == base64.b64encode(hashlib.sha256(packed).digest()).decode():
@@ -187,7 +186,7 @@ def _completed(
 
 
 def _told(aws: Aws, name: str, ours: Mapping[str, str], sleep: Sleep) -> tuple[str, ...]:
-    """Its environment holds `ours` and everything it held before. The names of what had to be changed."""
+    """Write `ours` into its environment, beside what it held; return the names of what was changed."""
     configuration = (_look(aws, name) or {})["Configuration"]
     environment = configuration.get("Environment", {})
     if "Error" in environment:
@@ -224,7 +223,7 @@ def _is_at_rest(there: Any) -> bool:
 
 
 def _settled(aws: Aws, name: str, sleep: Sleep, after_us: bool = False) -> Any:
-    """The function, when Lambda works on it no longer: until then it refuses every change. None: there is none."""
+    """Return the function once Lambda is done with it, and takes changes again. None: there is none."""
 
     def late(there: Any, waited: float) -> AwsError:
         return AwsError(
@@ -242,7 +241,7 @@ def _settled(aws: Aws, name: str, sleep: Sleep, after_us: bool = False) -> Any:
 
 
 def _left_to_somebody(name: str, ours: Mapping[str, str], error: ClientError, progress: Progress) -> Function:
-    """Said exactly, so that somebody who may can do it. The commands keep all other variables, and show none."""
+    """Say exactly what somebody else has to change. The commands keep all other variables, and show none."""
     variables = json.dumps(dict(ours), sort_keys=True)
     call = f"aws lambda %s --function-name {shlex.quote(name)}"
     instruction = "\n".join(
@@ -267,7 +266,7 @@ def _end(aws: Aws, name: str, arn: str) -> None:
 
 
 def _end_role(aws: Aws, role: str) -> None:
-    """Delete the role with our policy. With policies of others in it, IAM refuses, and that is told."""
+    """Delete the role with our policy. IAM refuses if it has policies of others."""
     with suppress(aws.iam.exceptions.NoSuchEntityException):
         aws.iam.delete_role_policy(RoleName=role, PolicyName=TAG)
     aws.iam.delete_role(RoleName=role)

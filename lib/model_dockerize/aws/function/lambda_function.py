@@ -1,8 +1,8 @@
-"""What runs in AWS Lambda: every file that arrives in S3 becomes an AWS Batch job. This file alone is its code.
+"""The code that runs in AWS Lambda, this file alone: every file that arrives in S3 becomes a Batch job.
 
-It knows its queue and job definition from its environment, so both can be changed without touching the code:
-JOB_QUEUE_NAME, JOB_DEFINITION_NAME (the highest ACTIVE revision is taken) and, optional, JOB_OUTPUT: where the job
-writes; `{name}` stands for the file's name without its suffix. The log when it is not set.
+Its environment says queue and definition, so both can change without the code: JOB_QUEUE_NAME, JOB_DEFINITION_NAME
+(the highest ACTIVE revision is taken) and, optional, JOB_OUTPUT: where the job writes, `{name}` standing for the
+file's name without its suffix; else the log.
 """
 
 import os
@@ -15,7 +15,7 @@ import boto3
 
 
 def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
-    """Submits one job a record of S3's event; the ids of the jobs. One that a former try sent is not sent again.
+    """Submit one job a record of S3's event, unless a former try sent it, and return their ids.
 
     Raises:
         RuntimeError: nothing of JOB_DEFINITION_NAME is ACTIVE. Lambda tries again.
@@ -33,7 +33,7 @@ def lambda_handler(event: Mapping[str, Any], _context: object) -> dict[str, list
 
 
 def _job(source: Mapping[str, Any], output: str) -> tuple[str, dict[str, str]]:
-    """The job's name and parameters. S3 writes keys as in a URL."""
+    """Return the job's name and parameters. S3 writes keys as in a URL."""
     key = unquote_plus(source["object"]["key"])
     file = key.rsplit("/", 1)[-1]
     stem = file.rsplit(".", 1)[0] or file
@@ -57,7 +57,7 @@ def _latest(batch: Any, name: str) -> str:
 
 
 def _submitted(batch: Any, queue: str, definition: str, name: str, parameters: dict[str, str]) -> str:
-    """The id of the job of this arrival, submitted if it is not there. S3 and Lambda may tell an event twice."""
+    """Submit the job of this arrival if it is not there, and return its id. Events may come twice."""
     arrival = parameters["arrival"]
     if arrival and (there := _sent(batch, queue, name, parameters)):
         print(f"{parameters['input']}: job {there} is there already")  # noqa: T201 - Lambda's log
@@ -77,7 +77,7 @@ def _sent(batch: Any, queue: str, name: str, parameters: Mapping[str, str]) -> s
 
 
 def _named(batch: Any, queue: str, name: str) -> Iterator[list[str]]:
-    """Ids of the jobs of this name, in all states; at most 100, which is what one question may ask for."""
+    """Yield the ids of the jobs of this name, in all states, by 100: one question takes no more."""
     named = [{"name": "JOB_NAME", "values": [name]}]
     pages = batch.get_paginator("list_jobs").paginate(jobQueue=queue, filters=named, PaginationConfig={"PageSize": 100})
     for page in pages:

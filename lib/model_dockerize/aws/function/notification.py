@@ -1,4 +1,4 @@
-"""What invokes the function: S3's word that a file has arrived. Other notifications of the bucket are kept."""
+"""Has S3 invoke the function when a file arrives. Other notifications of the bucket are kept."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _KEY = "LambdaFunctionConfigurations"
 
 
 def ensure_source(aws: Aws, name: str, arn: str, source: str, progress: Progress) -> bool:
-    """New files under `source` (BUCKET or BUCKET/PREFIX) invoke the function `name`. Whether anything had to be made.
+    """Have new files under `source` (BUCKET or BUCKET/PREFIX) invoke the function `name`. Return whether that is new.
 
     Raises:
         InputError: there is no such bucket.
@@ -40,7 +40,7 @@ def ensure_source(aws: Aws, name: str, arn: str, source: str, progress: Progress
 
 
 def end_source(aws: Aws, name: str, arn: str) -> None:
-    """No bucket invokes the function any more: those that may are in its policy."""
+    """Let no bucket invoke the function any more: those that may are in its policy."""
     for statement in _policy(aws, name):
         if statement.get("Sid") != _STATEMENT:
             continue
@@ -53,7 +53,7 @@ def end_source(aws: Aws, name: str, arn: str) -> None:
 
 
 def _allow(aws: Aws, name: str, bucket: str) -> bool:
-    """S3 may invoke the function for this bucket of this account. Whether that had to be said."""
+    """Allow S3 to invoke the function for this bucket of this account. Return whether that is new."""
     source = f"arn:{aws.identity.partition}:s3:::{bucket}"
     for statement in _policy(aws, name):
         if statement.get("Sid") == _STATEMENT:
@@ -91,7 +91,7 @@ def _notifications(aws: Aws, bucket: str) -> dict[str, Any]:
 
 
 def _put(aws: Aws, bucket: str, whole: Any) -> None:
-    """S3 knows only all notifications of a bucket at once."""
+    """Write all notifications of a bucket at once: S3 knows no other way."""
     aws.s3.put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration=whole, ExpectedBucketOwner=aws.identity.account
     )

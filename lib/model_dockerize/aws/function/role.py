@@ -1,4 +1,4 @@
-"""Looks roles up, and makes the one of a function, which no stack holds. Those of tasks are the stacks'."""
+"""Makes the role of a function, which no stack holds."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ _FRESH = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Role:
-    """A role, whether it is so new that other services may not see it yet, and whether we made it."""
+    """A role, whether it is too new for other services to see, and whether we made it."""
 
     arn: str
     fresh: bool
@@ -28,12 +28,12 @@ class Role:
 
     @property
     def name(self) -> str:
-        """The last word of the ARN."""
+        """Return the last word of the ARN."""
         return self.arn.rsplit("/", 1)[-1]
 
 
 def ensure_function_role(aws: Aws, name: str, queue: str, definition: str, progress: Progress) -> Role:
-    """The role of the function `name`: it may submit `definition` to `queue`, look at jobs, and write its log."""
+    """Make the role of the function `name`: it may submit `definition` to `queue`, look at jobs, and log."""
     role_name = function_role_name(name, aws.identity.region)
     with translate(f"role {role_name}"):
         role = get_role(aws, role_name)
@@ -51,7 +51,7 @@ def ensure_function_role(aws: Aws, name: str, queue: str, definition: str, progr
 
 
 def function_role_name(name: str, region: str) -> str:
-    """What the role of the function `name` is called: roles are the account's, functions are a region's."""
+    """Return the role's name of the function `name`: roles are the account's, functions a region's."""
     mark = hashlib.sha256(f"{region}/{name}".encode()).hexdigest()[:8]
     return f"{TAG}-{name[:39]}-{mark}"
 
@@ -98,7 +98,7 @@ def _create(aws: Aws, name: str, description: str, progress: Progress, service: 
 
 
 def _boundary_of_all(aws: Aws) -> str:
-    """That of `bootstrap`; empty: there is none."""
+    """Return the boundary of `bootstrap`; empty: there is none."""
     shared = describe_stack(aws, SHARED)
     return shared.parameters.get("PermissionsBoundary", "") if shared else ""
 

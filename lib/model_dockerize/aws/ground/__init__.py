@@ -1,4 +1,4 @@
-"""Makes what is made once and stays, by CloudFormation: a template a stack. Everything else is called directly."""
+"""Makes what is made once and stays, by CloudFormation. Everything else is called directly."""
 
 from model_dockerize.aws.ground.bootstrap import bootstrap
 from model_dockerize.aws.ground.events import Pace

@@ -1,4 +1,4 @@
-"""A change set: made for a stack as it is wanted, and what it would change."""
+"""Makes a change set for a stack, and reads what it would change."""
 
 import uuid
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _LONGEST_VALUE = 4096
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """One that can be executed. Without changes: of outputs or tags only."""
+    """A change set that can be executed. Without changes: of outputs or tags only."""
 
     name: str
     stack_id: str

@@ -1,4 +1,4 @@
-"""Following one operation on a stack by its events, to its end or to why it failed."""
+"""Follows one operation on a stack by its events, to its end or to why it failed."""
 
 import re
 import time
@@ -67,7 +67,7 @@ _ELSE = "Correct what the reason names, then run again."
 
 @dataclass
 class Pace:
-    """Say how long to wait between looks, and in all. A look comes soon at first, seldom later."""
+    """Says how long to wait between looks, and in all. A look comes soon at first, seldom later."""
 
     limit: float = 3600.0
     first: float = 0.25
@@ -98,7 +98,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class End:
-    """Hold how an operation ended, what it touched, the first reasons of what failed, and what was kept."""
+    """Holds how an operation ended, what it touched, the first failures, and what was kept."""
 
     status: str
     reasons: tuple[str, ...] = ()
@@ -117,9 +117,9 @@ class End:
 
 
 def follow(client: Any, name: str, identity: str, token: str, progress: Progress, pace: Pace) -> End:
-    """Tell what becomes of each resource until the operation that bears `token` has ended.
+    """Tell what becomes of each resource until the operation with `token` has ended.
 
-    Other runs may go on with the stack at once: the stack's status alone would never tell how this operation ended.
+    Other runs may go on with the stack at once, so its status alone would not tell how this one ended.
     """
     seen: list[Any] = []
     looks = 0
@@ -137,7 +137,7 @@ def follow(client: Any, name: str, identity: str, token: str, progress: Progress
 
 
 def _new_events(client: Any, identity: str, token: str, known: set[str]) -> Iterator[Any]:
-    """Those of the operation, newest first, until one that is known or, after them, one that is older."""
+    """Yield the operation's events, newest first, until a known one or, after them, an older one."""
     found = False
     for page in client.get_paginator("describe_stack_events").paginate(StackName=identity):
         for event in page["StackEvents"]:

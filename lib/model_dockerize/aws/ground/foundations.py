@@ -1,4 +1,4 @@
-"""Has everything there before anything runs: the stacks, and beside them what is given. Cheap where nothing changed."""
+"""Makes all that containers stand on, in stacks, and takes what is given. Cheap where nothing changed."""
 
 from dataclasses import replace
 
@@ -100,7 +100,7 @@ def ensure_foundations(
 
 
 def ensure_network(aws: Aws, settings: ServiceSettings, progress: Progress, pace: Pace | None = None) -> Network:
-    """Return the network of services: the one that is given, or the shared one, made where it is missing.
+    """Return the network of services: the given one, or the shared one, made if missing.
 
     Raises:
         InputError: something given does not exist, not all of it is in one VPC, or the region has too few zones.
@@ -109,7 +109,7 @@ def ensure_network(aws: Aws, settings: ServiceSettings, progress: Progress, pace
 
 
 def ensure_job_network(aws: Aws, settings: ServiceSettings, progress: Progress) -> Network:
-    """Return the network of AWS Batch. Nobody calls a job: where no group is named, one that admits nobody else's.
+    """Return the network of AWS Batch. Nobody calls a job: without a named group, it gets one that admits no others.
 
     Raises:
         InputError: as `ensure_network`.
@@ -123,7 +123,7 @@ def ensure_job_network(aws: Aws, settings: ServiceSettings, progress: Progress) 
 
 
 def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
-    """Return the ARN of the profile of Batch's EC2 instances: the one that is named, else the shared stack's.
+    """Return the ARN of the instance profile of Batch's EC2 instances: the named one, else the shared stack's.
 
     Raises:
         InputError: there is none of that name.
@@ -134,13 +134,13 @@ def ensure_instance_profile(aws: Aws, wanted: str, progress: Progress) -> str:
 
 
 def as_deployed(aws: Aws, settings: ServiceSettings, name: str) -> ServiceSettings:
-    """Return the settings, with what no input says as the service `name` and its stack have it."""
+    """Return the settings, completed from the service `name` and its stack."""
     there = describe_stack(aws, model_stack(settings.cluster, name))
     return as_it_is(as_running(settings, current_service(aws, settings.cluster, name), is_placed(there)), there)
 
 
 def container_of(aws: Aws, settings: ServiceSettings, image_uri: str, platform: str, runtime: Runtime) -> Container:
-    """The container of the image `image_uri` (repository@sha256:...), built for `platform`, as `settings` say."""
+    """Return the container of the image `image_uri` (repository@sha256:...) for `platform`, as `settings` say."""
     return Container(
         image_uri=image_uri,
         platform=platform,
@@ -193,7 +193,7 @@ def _place(
 
 
 def _execution_role(aws: Aws, settings: ServiceSettings, progress: Progress) -> str:
-    """ARN of the one that is named; empty: the model's stack has its own."""
+    """Return the ARN of the role that is named; empty: the model's stack has its own."""
     if not settings.execution_role:
         return ""
     if settings.secret_arns:
@@ -210,7 +210,7 @@ def _is_fresh(stack: Stack) -> bool:
 
 
 def _ensure_cluster(aws: Aws, name: str, progress: Progress) -> None:
-    """One that is not the shared stack's: whoever names it may share it with other people's services."""
+    """Make the cluster if absent. In no stack: others' services may share it."""
     if is_cluster(aws, name):
         aws.settled(progress, "leave", "cluster", name)
         return

@@ -1,4 +1,4 @@
-"""Looks at what a user names: it is used as it is, or refused by name. Nothing here is made or changed."""
+"""Looks at what a user names: it is used as it is, or refused. Nothing is made or changed."""
 
 from typing import Any
 
@@ -177,7 +177,7 @@ def given_profile(aws: Aws, wanted: str) -> str:
 
 
 def admits_somebody(rule: Any, port: int, groups: tuple[str, ...]) -> bool:
-    """Tell whether one entry of IpPermissions lets TCP `port` in from one of `groups`, or from addresses."""
+    """Tell whether one entry of IpPermissions admits TCP `port` from one of `groups`, or from addresses."""
     pairs = {pair.get("GroupId") for pair in rule.get("UserIdGroupPairs", [])}
     if not (rule.get("IpRanges") or pairs & set(groups)):
         return False
@@ -203,7 +203,7 @@ def _ports(aws: Aws, arn: str) -> set[int]:
 
 
 def _warn_unless_admitted(aws: Aws, target: str, tasks: tuple[str, ...], progress: Progress) -> None:
-    """A new group of our own is admitted by addresses only: nobody could have named it before."""
+    """Warn if no group admits the tasks: a new group of our own only by addresses, as nobody could name it."""
     groups = aws.efs.describe_mount_target_security_groups(MountTargetId=target).get("SecurityGroups", [])
     # Asked for no group, EC2 would show all.
     described = found(aws.ec2.describe_security_groups, "SecurityGroups", GroupIds=groups) if groups else []

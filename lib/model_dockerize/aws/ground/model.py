@@ -1,4 +1,4 @@
-"""Makes the stack of one model: log group, execution role with its secrets, security group, load balancer."""
+"""Makes the stack of one model: log group, execution role with its secrets, security group, balancer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a service is to stand. For jobs alone there is none."""
+    """The network, load balancer and volume of a service. For jobs alone there is none."""
 
     network: Network
     balancer: Balancer | None = None  # None: none, or one of the model's own
@@ -39,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Model:
-    """What is known of the model: its name in AWS, and the repository of its image."""
+    """The model's name in AWS, and the repository of its image."""
 
     name: str
     repository: str
@@ -56,7 +56,7 @@ def ensure_model(
     progress: Progress,
     pace: Pace | None = None,
 ) -> Stack:
-    """Return the model's stack, which is as the inputs say; what no input says stays as it is.
+    """Return the model's stack, made as inputs say; what no input says stays.
 
     Args:
         execution_role: ARN of the one that is given; empty: the stack has its own.
@@ -87,12 +87,12 @@ def ensure_model(
 
 
 def is_placed(stack: Stack | None) -> bool:
-    """Tell whether the stack knows where the service runs. That of jobs alone does not."""
+    """Tell whether the stack knows where the service runs, unlike that of jobs alone."""
     return bool(stack and stack.parameters.get("Subnets"))
 
 
 def as_it_is(settings: ServiceSettings, stack: Stack | None) -> ServiceSettings:
-    """Return the settings, with what no input says of the network, volume, balancer and callers as the stack has it."""
+    """Return the settings, with network, volume, balancer and callers from the stack where no input says them."""
     if stack is None:
         return settings
     # In a plan, what is to come says nothing yet.
@@ -158,7 +158,7 @@ def _balancing(settings: ServiceSettings, balancer: Balancer | None, network: Ne
 
 
 def _secrets(wanted: Iterable[str], there: Stack | None) -> dict[str, str]:
-    """What containers start with. What a former revision was given stays readable: it may be rolled back to."""
+    """Return the secrets of containers, a former revision's included: it may be rolled back to."""
     found = {}
     whole = [":".join(arn.split(":")[:7]) for arn in wanted]  # without one key or version of a secret
     for parameter, service in (("Secrets", "secretsmanager"), ("SecretParameters", "ssm")):

@@ -1,4 +1,4 @@
-"""Names the stacks and the log groups of models. Pure; no two models share one, however they are called."""
+"""Names the stacks and log groups of models. Pure; no two models share one."""
 
 import hashlib
 import re
@@ -29,7 +29,7 @@ def log_group(cluster: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """What one model's things are called, of its deployment in one cluster. Empty is what it has none of."""
+    """The names of one model's things in one cluster. Empty: there is none."""
 
     model: str
     repository: str
@@ -42,27 +42,27 @@ class Names:
 
     @classmethod
     def of_jobs(cls, definition: str, cluster: str, function: str = "") -> "Names":
-        """Return those of a job definition that no model's folder made: there is no service, and the image is given."""
+        """Return those of a job definition without a model's folder: no service, and a given image."""
         return cls(definition, "", definition, "", "", cluster, function)
 
     @property
     def stack(self) -> str:
-        """What its stack is called."""
+        """Return the name of its stack."""
         return model_stack(self.cluster, self.service or self.job_definition)
 
     @property
     def job_stack(self) -> str:
-        """What the stack of a job definition that a BatchConfig.yml describes is called: often the same."""
+        """Return the stack's name of a job definition that a BatchConfig.yml describes: often the same."""
         return model_stack(self.cluster, self.job_definition)
 
     @property
     def log_groups(self) -> frozenset[str]:
-        """Where its containers write."""
+        """Return the log groups that its containers write to."""
         return frozenset(log_group(self.cluster, name) for name in (self.service, self.job_definition) if name)
 
 
 def _legal(text: str, plain: bool, meant: str) -> str:
-    """`text` as CloudFormation takes it; with a mark where another one could become the same."""
+    """Return `text` as CloudFormation takes it, marked where another one could become the same."""
     legal = re.sub(r"[^A-Za-z0-9-]+", "-", text).strip("-")
     if plain and legal == text and len(legal) <= _LONGEST:
         return legal

@@ -1,7 +1,7 @@
-"""Says who may do what with the ground: the role that CloudFormation acts by, its callers, and the bound of all roles.
+"""The rights to stacks: of CloudFormation's role, of its callers, and the boundary of all roles.
 
-An administrator makes these once. A caller may change stacks of models by the role only; the role makes roles only
-within the bound, changes and removes only what bears our tag: so nobody becomes more than they were. Pure.
+An administrator makes these once. A caller changes stacks of models by the role only; the role makes roles only
+within the boundary, and changes and removes only what bears our tag: so nobody gains rights. Pure.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ def service_role_policy(where: Where, boundary: str = "") -> dict[str, Any]:
 
 
 def own_policy(where: Where, boundary: str = "") -> dict[str, Any]:
-    """Return what makes and deletes stacks without a role for CloudFormation: it then acts as whoever calls.
+    """Return what makes and deletes stacks without a role for CloudFormation, which then acts as the caller.
 
     Args:
         boundary: ARN of the policy that bounds every role that is made; empty: none.
@@ -119,7 +119,7 @@ _CARRY_OUT = (
 
 
 def caller_policy(where: Where) -> dict[str, Any]:
-    """Return what whoever runs model-dockerize may do with stacks, once an administrator has made the shared one."""
+    """Return what a run may do with stacks, once an administrator has made the shared one."""
     role = where.arn("iam", f"role/{SERVICE_ROLE}", regional=False)
     models = where.arn("cloudformation", _STACKS)
     every = where.arn("cloudformation", "stack/model-dockerize*/*")
@@ -144,7 +144,7 @@ def caller_policy(where: Where) -> dict[str, Any]:
 
 
 def boundary_policy() -> dict[str, Any]:
-    """Return the most that a role of ours may be allowed: what starts containers, and what registers an instance."""
+    """Return the most that a role of ours may do: start containers, send jobs, register an instance."""
     return _document(
         allow(
             "Containers",
@@ -219,7 +219,7 @@ _CHANGED = {
 
 
 def _things() -> tuple[Statement, ...]:
-    """Network, cluster, volumes and load balancers: made and tagged, and where our tag is, changed and removed."""
+    """Return the rights to network, cluster, volumes, balancers: make, tag, and change what bears our tag."""
     return (
         allow("Make", _MADE),
         *(

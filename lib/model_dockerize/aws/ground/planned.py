@@ -45,7 +45,7 @@ def make_stack(aws: Aws, wanted: Wanted, seen: Stack | None, progress: Progress,
 
 
 class _Outputs(dict[str, str]):
-    """Those that are there; any other one is to come."""
+    """The outputs that are there; any other one is to come."""
 
     def __missing__(self, _: str) -> str:
         return TO_COME
@@ -60,7 +60,7 @@ def _note(aws: Aws, stack: str, change: ResourceChange, progress: Progress) -> N
 
 
 def _sendable(wanted: Wanted) -> Wanted:
-    """What a change set can be made of while the stacks below are not there: nothing is imported from them yet."""
+    """Return what a change set takes while the stacks below are missing: nothing is imported from them yet."""
     values = {
         name: next(like for start, like in _LOOKS_LIKE if name.startswith(start)) if TO_COME in value else value
         for name, value in wanted.parameters.items()

@@ -1,4 +1,4 @@
-"""Makes the stack that all models of a region share: cluster, task role, network, Batch's instance profile."""
+"""Makes the stack that all models of a region share: cluster, task role, network, instance profile."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -24,7 +24,7 @@ _SUBNET_BITS = 28  # minus the prefix of the network, which is cut into 16 subne
 
 @dataclass(frozen=True)
 class Needs:
-    """Say what a run needs of the shared stack. What it does not need stays as it is."""
+    """Says what a run needs of the shared stack. What it does not need stays as it is."""
 
     cluster: bool = False
     instances: bool = False  # of AWS Batch
@@ -82,7 +82,7 @@ def is_cluster(aws: Aws, name: str) -> bool:
 
 
 def link_ecs(aws: Aws, progress: Progress) -> None:
-    """Make the role by which ECS acts: the first stack of an account would fail without it, a later one with it."""
+    """Make the role by which ECS acts: an account's first stack fails without it, a later one with it."""
     try:
         aws.iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
         aws.settled(progress, "make", "role", "AWSServiceRoleForECS")
@@ -127,7 +127,11 @@ def _network(aws: Aws, needs: Needs, there: Stack | None, progress: Progress) ->
 
 
 def _with_more(aws: Aws, zones: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Those that there are, and more up to `count`. What is there keeps its place: its subnet stands in it."""
+    """Return the zones that there are, and more up to `count`. Each keeps its place, where its subnet is.
+
+    Raises:
+        InputError: the region has fewer.
+    """
     with translate("availability zones"):
         described = aws.ec2.describe_availability_zones(
             Filters=[{"Name": "zone-type", "Values": ["availability-zone"]}, {"Name": "state", "Values": ["available"]}]

@@ -1,4 +1,4 @@
-"""Make, change, plan and delete a stack: one call where nothing changed, else a change set followed to its end."""
+"""Makes, changes, plans and deletes stacks: one call where nothing changed, else a change set."""
 
 import uuid
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _TRIES = 5
 def ensure_stack(
     aws: Aws, wanted: Wanted, progress: Progress, pace: Pace | None = None, seen: Stack | None = None
 ) -> Stack:
-    """Return the stack, which is as `wanted` says. Whatever a killed run has left is continued or made anew.
+    """Return the stack, made as `wanted` says. What a killed run left is continued or made anew.
 
     Args:
         seen: the stack as it was a moment ago: where that suits, AWS is not asked again.
@@ -72,7 +72,7 @@ def plan_stack(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace | None =
 
 
 def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = None, role: str = "") -> tuple[str, ...]:
-    """Delete the stack and what it made; returns what it keeps, as its template says. Nothing may run on it any more.
+    """Delete the stack and what it made, which nothing uses; return what it keeps, as its template says.
 
     Raises:
         InputError: it is not ours.
@@ -169,7 +169,7 @@ def _delete(client: Any, stack: Stack, progress: Progress, pace: Pace, role: str
 
 
 def _protect(client: Any, stack: Stack) -> None:
-    """From a deletion by hand, which would go half way and take roles from under running tasks."""
+    """Protect the stack from a deletion by hand, which would take the roles from under running tasks."""
     if not stack.is_protected:
         client.update_termination_protection(StackName=stack.name, EnableTerminationProtection=True)
 
@@ -206,7 +206,7 @@ def _users(client: Any, stack: Stack) -> list[str]:
 
 
 def _settled(client: Any, name: str, pace: Pace) -> Stack | None:
-    """The stack once nobody is at it; None where there is none. A run that was killed left CloudFormation at work."""
+    """Return the stack once nobody changes it; None: there is none. CloudFormation outlives a killed run."""
     clock = pace.anew()
     stack = _look(client, name)
     while stack and stack.status.endswith("_IN_PROGRESS") and not stack.is_to_be_made:
@@ -232,7 +232,7 @@ def _known(client: Any, name: str) -> Stack:
 
 
 def _while_others_change_it(step: Callable[[Pace], T], name: str, pace: Pace) -> T:
-    """Do the step; again where somebody else was at the same stack, whose change is waited for first."""
+    """Do the step; if somebody else was changing the stack, wait for that and do it again."""
     clock = pace.anew()
     with translate(f"stack {name}"):
         for _ in range(_TRIES - 1):

@@ -17,7 +17,7 @@ LONGEST = 51_200
 
 @dataclass(frozen=True)
 class Template:
-    """One of ours. `fingerprint` is the same for texts that mean the same, whatever their comments and layout."""
+    """A template of ours. `fingerprint` is the same for texts that mean the same."""
 
     body: str
     fingerprint: str

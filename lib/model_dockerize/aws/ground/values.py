@@ -1,4 +1,4 @@
-"""Defines the values of stacks: what is wanted, what there is, and what a change set would do."""
+"""The values of stacks: what is wanted, what is there, what a change set would do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,13 +31,13 @@ _PRECIOUS = (
 
 
 def lettered(stem: str, values: Sequence[str], most: int = len(LETTERS)) -> dict[str, str]:
-    """Return `values` as the parameters `stem`A, `stem`B and so on; the rest of them empty."""
+    """Return `values` as the parameters `stem`A, `stem`B and so on, the rest empty."""
     return {f"{stem}{letter}": value for letter, value in zip(LETTERS[:most], [*values, *[""] * most], strict=False)}
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A stack as it is to be. A parameter that is not named keeps the value that it has."""
+    """A stack as it is to be. A parameter that is not named keeps its value."""
 
     name: str
     template: Template
@@ -87,7 +87,7 @@ class Stack:
         )
 
     def filled(self, *stems: str) -> tuple[str, ...]:
-        """Return the values of the parameters that are numbered by letters (`SubnetA`, ...), without empty ones."""
+        """Return the values of the parameters numbered by letters (`SubnetA`, ...), without empty ones."""
         found = (self.parameters.get(f"{stem}{letter}", "") for stem in stems for letter in LETTERS)
         return tuple(value for value in found if value)
 
@@ -103,7 +103,7 @@ class Stack:
 
     @property
     def is_to_be_made(self) -> bool:
-        """Tell whether there is a change set for it and nothing else: of a plan, or of a run that was killed."""
+        """Tell whether there is nothing of it but a change set: of a plan, or of a killed run."""
         return self.status == "REVIEW_IN_PROGRESS"
 
     @property
@@ -123,7 +123,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class ResourceChange:
-    """Hold what a change set would do to one resource."""
+    """Holds what a change set would do to one resource."""
 
     action: str  # Add, Modify, Remove
     logical_id: str
@@ -157,7 +157,7 @@ class ResourceChange:
         return {"True": ", made anew", "Conditional": ", perhaps made anew"}.get(self.replacement, "")
 
     def __str__(self) -> str:
-        """`~ Vpc (AWS::EC2::VPC), made anew: CidrBlock`."""
+        """Return `~ Vpc (AWS::EC2::VPC), made anew: CidrBlock`."""
         sign = {"Add": "+", "Modify": "~", "Remove": "-"}.get(self.action, "?")
         why = f": {', '.join(self.properties)}" if self.properties else ""
         return f"{sign} {self.logical_id} ({self.type}){self.again}{why}"

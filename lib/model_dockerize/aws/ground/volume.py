@@ -1,4 +1,4 @@
-"""Makes the stack of a named volume: a file system that all models of a VPC may share, and that outlives them."""
+"""Makes the stack of a volume: a file system that models of a VPC share, and that outlives them."""
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.ground.events import Pace
@@ -59,7 +59,7 @@ def _check_vpc(name: str, there: Stack | None, network: Network, shared: Stack) 
 
 
 def _mounts(aws: Aws, there: Stack | None, tasks: tuple[Subnet, ...]) -> tuple[str, ...]:
-    """The subnets that hold its mount targets: EFS takes one a zone, and what is there stays where it is."""
+    """Return the subnets of its mount targets: one a zone, as EFS takes it; those there stay."""
     mounted = there.filled("Subnet") if there else ()
     if {subnet.id for subnet in tasks} <= set(mounted):
         return mounted

@@ -1,4 +1,4 @@
-"""Looks at roles, and writes what policies are made of."""
+"""IAM: roles are looked up, and statements of policies written."""
 
 from model_dockerize.aws.iam.statement import Where
 

@@ -1,4 +1,4 @@
-"""Looks roles up, and makes the one of a function, which no stack holds. Those of tasks are the stacks'."""
+"""Looks up roles and instance profiles."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from model_dockerize.aws.client.account import Aws
 
 
 def get_instance_profile(aws: Aws, name: str) -> Any:
-    """The profile as IAM shows it; None where there is none."""
+    """Return the profile as IAM shows it; None where there is none."""
     try:
         return aws.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
     except aws.iam.exceptions.NoSuchEntityException:
@@ -14,7 +14,7 @@ def get_instance_profile(aws: Aws, name: str) -> Any:
 
 
 def get_role(aws: Aws, name: str) -> Any:
-    """The role as IAM shows it; None where there is none."""
+    """Return the role as IAM shows it; None where there is none."""
     try:
         return aws.iam.get_role(RoleName=name)["Role"]
     except aws.iam.exceptions.NoSuchEntityException:

@@ -1,4 +1,4 @@
-"""What an IAM policy is written with."""
+"""Statements of IAM policies, and the ARNs in them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ Statement = dict[str, Any]
 
 @dataclass(frozen=True)
 class Where:
-    """The beginnings of ARNs. What is not known yet is written `*`, or as a word to fill in."""
+    """The beginnings of ARNs. What is not known yet is `*`, or a word to fill in."""
 
     account: str
     region: str
@@ -20,7 +20,7 @@ class Where:
 
     @classmethod
     def of(cls, account: str, region: str) -> "Where":
-        """Return it with the partition that the region is in: `aws`, as botocore has it, of a region not known yet."""
+        """Return it with the region's partition, as botocore has it; `aws` of an unknown region."""
         try:
             # Without a session, which would read the files of credentials.
             known = EndpointResolver(create_loader().load_data("endpoints"))
@@ -29,15 +29,15 @@ class Where:
             return cls(account, region)
 
     def arn(self, service: str, rest: str, regional: bool = True) -> str:
-        """`arn:aws:SERVICE:REGION:ACCOUNT:REST`."""
+        """Return `arn:aws:SERVICE:REGION:ACCOUNT:REST`."""
         return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account}:{rest}"
 
 
 def only_if(condition: dict[str, Any], statement: Statement) -> Statement:
-    """The same statement where a condition holds; without one, the statement itself."""
+    """Return the statement with the condition; without one, the statement itself."""
     return {**statement, "Condition": condition} if condition else statement
 
 
 def allow(name: str, actions: tuple[str, ...], *resources: str) -> Statement:
-    """The statement `name`: these actions on these resources, or on all."""
+    """Return the statement `name`, which allows these actions on these resources, or on all."""
     return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources) or "*"}

@@ -1,4 +1,4 @@
-"""What every module that talks to EC2 about the network needs: all pages of an answer."""
+"""Queries to EC2 about the network, answered with all their pages."""
 
 from typing import Any
 
@@ -11,7 +11,11 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def found(describe: Any, key: str, **query: Any) -> list[Any]:
-    """All pages of an EC2 describe call; an id that does not exist is the user's mistake."""
+    """Return all pages of an EC2 describe call.
+
+    Raises:
+        InputError: an id does not exist: the user's mistake.
+    """
     things: list[Any] = []
     token: dict[str, str] = {}
     while True:
@@ -30,10 +34,10 @@ def found(describe: Any, key: str, **query: Any) -> list[Any]:
 
 
 def within(vpc: str) -> Any:
-    """A filter: what is in this VPC."""
+    """Return a filter: what is in this VPC."""
     return {"Name": "vpc-id", "Values": [vpc]}
 
 
 def name_of(thing: Any) -> str:
-    """The value of its tag `Name`."""
+    """Return the value of its tag `Name`."""
     return next((str(tag["Value"]) for tag in thing.get("Tags", []) if tag["Key"] == "Name"), "")

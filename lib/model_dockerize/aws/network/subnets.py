@@ -1,4 +1,4 @@
-"""Which subnets there are to be, and which of those that exist suit our tasks. Pure."""
+"""Chooses subnets: those to be made, and those of a VPC that suit our tasks. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -23,19 +23,19 @@ _FARGATE_ZONES = {
 
 
 def block(vpc_cidr: str, place: int, private: bool) -> str:
-    """The addresses of the subnet in the zone number `place` of our own VPC."""
+    """Return the addresses of the subnet in zone number `place` of our own VPC."""
     blocks = list(IPv4Network(vpc_cidr).subnets(prefixlen_diff=_BITS))
     return str(blocks[place + (_PRIVATE if private else 0)])
 
 
 def zone_names(region: str, described: Iterable[Any]) -> list[str]:
-    """The zones of a DescribeAvailabilityZones answer in which Fargate runs, in their order."""
+    """Return the zones of a DescribeAvailabilityZones answer in which Fargate runs, in their order."""
     only = _FARGATE_ZONES.get(region)
     return sorted(z["ZoneName"] for z in described if only is None or z.get("ZoneId") in only)
 
 
 def ways_out(subnets: Iterable[Any], tables: Iterable[Any]) -> dict[str, str]:
-    """Subnet id -> `public` (a route to an internet gateway), `private` (another way out), or `isolated` (none)."""
+    """Return by subnet id `public` (routed to an internet gateway), `private` (another way out) or `isolated`."""
     known = list(tables)
     main = {t["VpcId"]: t for t in known for a in t.get("Associations", []) if a.get("Main")}
     own = {a["SubnetId"]: t for t in known for a in t.get("Associations", []) if a.get("SubnetId")}
@@ -43,7 +43,7 @@ def ways_out(subnets: Iterable[Any], tables: Iterable[Any]) -> dict[str, str]:
 
 
 def one_a_zone(subnets: Iterable[Any]) -> tuple[Subnet, ...]:
-    """One subnet of every zone, always the same one: AWS's default subnet, else the first by id."""
+    """Return one subnet of every zone, always the same: AWS's default one, else the first by id."""
     chosen: dict[str, Subnet] = {}
     for subnet in sorted(subnets, key=lambda s: (not s.get("DefaultForAz"), s["SubnetId"])):
         chosen.setdefault(subnet["AvailabilityZone"], Subnet.of(subnet))
@@ -51,7 +51,7 @@ def one_a_zone(subnets: Iterable[Any]) -> tuple[Subnet, ...]:
 
 
 def suitable(vpc: str, subnets: list[Any], ways: dict[str, str], public_address: bool) -> tuple[Subnet, ...]:
-    """Of a VPC that is given without subnets, those in which tasks can run: one a zone.
+    """Return those of a VPC's subnets in which tasks can run: one a zone.
 
     Args:
         public_address: the tasks get one; they then need subnets with an internet gateway.
@@ -95,7 +95,7 @@ def _way_out(table: Any) -> str:
 
 
 def takes_balancer(subnet: Any) -> bool:
-    """Tell whether a load balancer of ours may be in a subnet: it has addresses of IPv4, in a zone of the region."""
+    """Tell whether a load balancer of ours may be in a subnet: it has IPv4, in a zone of the region."""
     return bool(subnet.get("CidrBlock")) and not subnet.get("OutpostArn") and _region(subnet) != ""
 
 
@@ -116,6 +116,6 @@ def _unfit(subnet: Any) -> str:
 
 
 def _region(subnet: Any) -> str:
-    """Return the region that a subnet's zone is of; empty for a Local Zone and its like."""
+    """Return the region of a subnet's zone; empty for a Local Zone and its like."""
     zone = _ZONE.fullmatch(subnet["AvailabilityZone"])
     return zone[1] if zone else ""

@@ -1,6 +1,6 @@
-"""The least that a role must be allowed for one configuration, and who may assume it. Pure; docs/iam.md explains it.
+"""The least rights of a role for one configuration, and who may assume it. Pure; docs/iam.md explains it.
 
-The actions are those of the calls that the other modules make: a test runs them all and holds the two equal.
+A test runs all calls of the other modules, and holds their actions and these equal.
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ def run_policy(settings: Settings, names: Names, where: Where) -> dict[str, Any]
 
 
 def function_policy(settings: Settings, where: Where, after_bootstrap: bool = False) -> dict[str, Any] | None:
-    """Return what the function that sends jobs needs, and its role; None where none is asked for."""
+    """Return the rights of the function that sends jobs, and its role; None: none is asked for."""
     if not (settings.batch.create_job_def and settings.batch.update_function):
         return None
     bound = settings.aws.permissions_boundary
@@ -47,14 +47,14 @@ def function_policy(settings: Settings, where: Where, after_bootstrap: bool = Fa
 
 
 def stack_policy(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
-    """The policy document for making, changing and deleting stacks: by the role of `bootstrap`, or as whoever runs."""
+    """Return the rights to make, change and delete stacks: by the role of `bootstrap`, or as whoever runs."""
     if after_bootstrap:
         return caller_policy(where)
     return own_policy(where, settings.aws.permissions_boundary)
 
 
 def unbound(document: dict[str, Any]) -> tuple[str, ...]:
-    """Return the statements by which whoever holds a document can write a role of any rights, and so have them."""
+    """Return the statements that let their holder write a role of any rights, and so have them."""
     return tuple(
         statement["Sid"]
         for statement in document["Statement"]
@@ -67,9 +67,9 @@ _WRITES_ROLES = {"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy"}
 
 
 def trust_policy(repository: str, repository_id: str, owner_id: str, where: Where) -> dict[str, Any]:
-    """Who may assume the role: jobs of the GitHub repository `OWNER/REPO` for its branch main and its tags v*.
+    """Return who may assume the role: jobs of the repository `OWNER/REPO` for its branch main and tags v*.
 
-    By either form of GitHub's subject. A job with an `environment` has another one, of that environment.
+    By either form of GitHub's subject. A job with an `environment` has another one.
     """
     owner, _, name = repository.partition("/")
     forms = (f"repo:{repository}", f"repo:{owner}@{owner_id}/{name}@{repository_id}")
@@ -95,7 +95,7 @@ def trust_policy(repository: str, repository_id: str, owner_id: str, where: Wher
 
 
 def _asking(settings: Settings) -> Statement:
-    """Reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
+    """Return the reads for which AWS knows no resource. sts:GetCallerIdentity is allowed to everybody."""
     actions = ["ecr:GetAuthorizationToken"] if settings.registry.push_to_ecr or _named_image(settings) else []
     if settings.registry.scan_gate:
         actions += ["inspector2:ListCoverage", "inspector2:ListFindings"]  # whose findings ECR shows
@@ -107,7 +107,7 @@ def _asking(settings: Settings) -> Statement:
 
 
 def _named_image(settings: Settings) -> str:
-    """The repository in which a job definition's image is looked up, where nothing is pushed."""
+    """Return the repository of a job definition's image, which is looked up where nothing is pushed."""
     file = settings.batch.file
     _, repository, tag = parts_of(file.job_definition.image if file and file.job_definition else "")
     return "" if settings.registry.push_to_ecr or not tag else repository
@@ -144,7 +144,7 @@ def _log_group(settings: Settings, names: Names, where: Where) -> list[Statement
 
 
 def _roles(settings: Settings, where: Where) -> list[Statement]:
-    """Those of our stacks and those that are named, which may be passed on to tasks only."""
+    """Return the right to pass roles on to tasks: those of our stacks and the named ones."""
     given = [role for role in (settings.service.execution_role, settings.service.task_role) if role]
     arns = [r if r.startswith("arn:") else where.arn("iam", f"role/{r}", regional=False) for r in given]
     own = [where.arn("iam", "role/model-dockerize-*", regional=False)] if len(given) < 2 else []
@@ -160,9 +160,9 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
 
 
 def _service(names: Names, where: Where, adopt: bool) -> list[Statement]:
-    """Return what a service needs. Only what is made gets our tag, and one that is to be adopted.
+    """Return the rights to the service. Only what is made may get our tag, and one that is to be adopted.
 
-    Who may give it to anything, and may `destroy`, could delete what is somebody else's.
+    Whoever may give it to anything, and may `destroy`, could delete what is somebody else's.
     """
     name = f"{names.cluster}/{legal_name(names.service)}"
     cluster, service = where.arn("ecs", f"cluster/{names.cluster}"), where.arn("ecs", f"service/{name}")
@@ -191,7 +191,7 @@ def _service(names: Names, where: Where, adopt: bool) -> list[Statement]:
 
 
 def _volume(settings: Settings, where: Where) -> list[Statement]:
-    """A named one is a stack's; of one that is given it is looked at whether tasks can mount it."""
+    """Return the right to see whether tasks can mount a given volume. A named one is a stack's."""
     if not settings.service.volume.startswith("fs-"):
         return []
     look = ("DescribeFileSystems", "DescribeMountTargets", "DescribeMountTargetSecurityGroups")
@@ -238,7 +238,7 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
 
 
 def _instance_role(wanted: str, where: Where) -> list[Statement]:
-    """A profile is passed on with its role, which may have another name: only those of our stacks are known."""
+    """Return the right to pass on the profile's role, whose name may differ: only our stacks' are known."""
     name = wanted.rpartition("/")[2] or "model-dockerize-*"
     profile, role = (where.arn("iam", f"{kind}/{name}", regional=False) for kind in ("instance-profile", "role"))
     looking = [_allow("LookAtProfile", ("iam:GetInstanceProfile",), profile)] if wanted else []
@@ -246,7 +246,7 @@ def _instance_role(wanted: str, where: Where) -> list[Statement]:
 
 
 def _to_batch(where: Where) -> dict[str, Any]:
-    """For which services a compute environment takes roles."""
+    """Return the condition for the services to which a compute environment hands roles."""
     return {"StringEquals": {"iam:PassedToService": ["batch.amazonaws.com", f"ec2.{suffix(where)}"]}}
 
 
@@ -273,7 +273,7 @@ def _function(batch: BatchSettings, boundary: str, where: Where) -> list[Stateme
 
 
 def _network(settings: Settings) -> Statement:
-    """What is given is looked at; our own is a stack's, in zones that are looked up."""
+    """Return the right to look at a given network, or at the zones of our own, which is a stack's."""
     service = settings.service
     looking: tuple[str, ...] = ()
     if service.deploy_service:

@@ -1,6 +1,6 @@
-"""What a role must be allowed to destroy, beside the deletion of stacks. Pure; docs/iam.md explains it.
+"""The rights to destroy, beside those to delete stacks. Pure; docs/iam.md explains it.
 
-It looks at the whole region for who uses what, and removes only what bears our tag.
+The whole region is searched for users; only what bears our tag is removed.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ _OURS = {"Null": {f"aws:ResourceTag/{TAG}": "false"}}
 
 
 def destroy_policy(names: Names, where: Where) -> dict[str, Any]:
-    """The policy document that `destroy` needs besides that for stacks, whatever inputs a run may have had."""
+    """Return the rights of `destroy` besides those to stacks, whatever inputs a run had."""
     definitions = where.arn("batch", f"job-definition/{legal_name(names.job_definition, 128)}:*")
     statements = [
         allow("LookForUsers", (*_LOOKS, *(("logs:DescribeLogGroups",) if names.function else ()))),

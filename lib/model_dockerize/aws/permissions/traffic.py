@@ -1,4 +1,4 @@
-"""What a role must be allowed for load balancers and scaling. Pure; part of `policy`."""
+"""The rights to load balancers and scaling. Pure; part of `policy`."""
 
 from model_dockerize.aws.iam.statement import Statement, allow
 from model_dockerize.settings import ServiceSettings
@@ -7,13 +7,13 @@ _LOOKS = ("LoadBalancers", "TargetGroups", "TargetHealth", "Listeners", "Rules")
 
 
 def traffic(settings: ServiceSettings) -> list[Statement]:
-    """For what `settings` ask for. Whether a service has a load balancer that no input names shows only in AWS."""
+    """Return the rights for what `settings` ask for. Only AWS shows a load balancer that no input names."""
     looks = allow("LookAtLoadBalancers", tuple(f"elasticloadbalancing:Describe{thing}" for thing in _LOOKS))
     return [looks, *(_scaling() if settings.max_count else [])]
 
 
 def _scaling() -> list[Statement]:
-    """AWS also looks at whether the caller may change the service and its alarms."""
+    """Return the rights to scale. AWS also looks at whether the caller may change the service and its alarms."""
     actions = ("DescribeScalableTargets", "DescribeScalingPolicies", "RegisterScalableTarget", "PutScalingPolicy")
     more = ("DeregisterScalableTarget", "TagResource")
     alarms = ("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms")

@@ -1,6 +1,6 @@
-"""Which actions the caller's policies allow, asked of IAM itself: nothing is tried, nothing is changed.
+"""Asks IAM which actions the caller's policies allow; nothing is tried or changed.
 
-IAM's simulator knows policies, boundaries and organisations, but not policies of resources; and one needs
+IAM's simulator knows policies, boundaries and organizations, not policies of resources. It needs
 `iam:SimulatePrincipalPolicy`, which the least policy does not hold.
 """
 
@@ -20,7 +20,7 @@ _SIDE_BY_SIDE = 4  # IAM throttles early
 
 @dataclass(frozen=True)
 class Simulation:
-    """What IAM said of a policy document's actions. `reason`: why it could not be asked; empty where it was."""
+    """IAM's answer on a policy document's actions. `reason`: why it could not be asked."""
 
     allowed: int = 0
     denied: tuple[tuple[str, str], ...] = ()  # action, resource
@@ -29,7 +29,7 @@ class Simulation:
 
 @dataclass(frozen=True)
 class _Question:
-    """Some actions on one resource. `kind` is what sort of thing it is: an action fits only some of them."""
+    """Some actions on one resource. `kind` is its sort: an action fits only some of them."""
 
     actions: tuple[str, ...]
     resource: str
@@ -38,7 +38,7 @@ class _Question:
 
 
 def simulate(aws: Aws, document: dict[str, Any]) -> Simulation:
-    """Whether the caller may do all that `document` allows.
+    """Ask whether the caller may do all that `document` allows.
 
     Raises:
         AwsError: IAM cannot be asked for a reason that is neither access nor who the caller is.
@@ -70,7 +70,11 @@ def simulate(aws: Aws, document: dict[str, Any]) -> Simulation:
 
 
 def _principal(aws: Aws, arn: str) -> str:
-    """The ARN that has the policies: of the role for its session, of the user for itself."""
+    """Return the ARN that has the policies: a session's role, or the user.
+
+    Raises:
+        ValueError: another kind of caller has none that could be simulated.
+    """
     kind, _, rest = arn.split(":", 5)[5].partition("/")
     if kind == "user":
         return arn
@@ -93,7 +97,7 @@ def _questions(statement: dict[str, Any]) -> Iterator[_Question]:
 
 
 def _kind(resource: str) -> str:
-    """The sort of thing an ARN names: `ecs:service`, `logs:log-group`."""
+    """Return the sort of thing that an ARN names: `ecs:service`, `logs:log-group`."""
     if resource == "*":
         return resource
     service, _, _, rest = resource.split(":", 5)[2:]
@@ -120,7 +124,7 @@ def _answers(aws: Aws, source: str, questions: Iterator[_Question]) -> dict[_Que
 
 
 def _refused(answers: dict[_Question, dict[str, bool]], action: str) -> str | None:
-    """A resource on which `action` is not allowed. Statements list things of several kinds, and an action fits one."""
+    """Return a resource on which `action` is not allowed; None: it is. An action fits one kind of resource."""
     first = ""
     for _, group in groupby(sorted(answers, key=lambda q: q.kind), key=lambda q: q.kind):
         refused = [question.resource for question in group if not answers[question].get(action)]

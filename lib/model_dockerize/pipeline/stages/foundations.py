@@ -1,4 +1,4 @@
-"""Makes what the service and the jobs stand on. That needs nothing of the image, which is built meanwhile."""
+"""Makes what service and jobs stand on, while the image is built."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ def _is_wanted(release: Release) -> bool:
 
 
 def make(release: Release) -> Release:
-    """Stage `foundations`: all of it is there."""
+    """Run stage `foundations`: all of it is there."""
     with release.run.recorder.stage("foundations") as stage:
         own = release.account.apart()  # the push beside us makes changes of its own
         try:

@@ -1,4 +1,4 @@
-"""Brings the image into ECR; or, where nothing is pushed, builds it here and finds the one that jobs are to run."""
+"""Brings the image into ECR; where nothing is pushed, builds it and finds the one for jobs."""
 
 from dataclasses import replace
 from functools import partial
@@ -23,9 +23,9 @@ def _is_named(release: Release) -> bool:
 
 
 def push(release: Release) -> Release:
-    """Stages `build` to `scan`: the image is in ECR, found there by its build id, or built, proved and pushed.
+    """Run stages `build` to `scan`: find the image in ECR by its build id, or build, test and push it.
 
-    Nothing is pushed where the stage beside this one has failed while the image was built.
+    Push nothing if the stage beside this one failed meanwhile.
     """
     run, account, name, registry = release.run, release.account, release.names.repository, release.settings.registry
     tags = (release.version, ecr.build_tag(release.prepared.build_id))
@@ -98,7 +98,7 @@ def _ask_for_named(release: Release, progress: Progress) -> Release:
 
 
 def _build(release: Release) -> tuple[image.Image, image.Cache]:
-    """Build the image with the cache that the repository keeps, where that is the one."""
+    """Build the image, with the cache of the repository if that is the one."""
     run, prepared, account, engine = release.run, release.prepared, release.account, _engine(release)
     cache = make.cache(run, prepared, engine, pushes=release.settings.registry.push_to_ecr)
     if cache.kind not in ("registry", "inline"):
@@ -121,7 +121,7 @@ def _login(account: Aws) -> image.RegistryAuth:
 
 
 def _keep(account: Aws, name: str, digest: str, stage: StageProgress) -> None:
-    """An image that holds its own cache is found by the next build under a tag that moves."""
+    """Tag an image that holds its own cache, so that the next build finds it: the tag moves."""
     try:
         ecr.tag_image(account, name, digest, (image.CACHE_TAG,))
     except PushError as error:

@@ -9,7 +9,7 @@ from model_dockerize.progress import Progress
 
 
 def _is_wanted(release: Release) -> bool:
-    """Somebody else's image has no command but BatchConfig.yml's."""
+    """Tell whether a definition is wanted and has a command: another's image has only BatchConfig.yml's."""
     jobs = release.settings.batch
     written = jobs.file.job_definition if jobs.file else None
     has_command = release.prepared.made_here or bool(written and written.command)
@@ -17,7 +17,7 @@ def _is_wanted(release: Release) -> bool:
 
 
 def define(release: Release) -> Release:
-    """Stage `batch`: the definition is there, with the queue and the function that are asked for."""
+    """Run stage `batch`: make the definition, with the queue and function that are asked for."""
     run = release.run
     with run.recorder.stage("batch") as stage:
         uri = batch.image_of(run, release.account, release.uri, stage)

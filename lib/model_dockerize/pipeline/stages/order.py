@@ -1,4 +1,4 @@
-"""Ends a run, before anything is built, for what cannot be rolled, is somebody else's, or is a newer run's."""
+"""Ends a run before the build for what cannot be rolled, is another's, or a newer run's."""
 
 from model_dockerize.aws import batch, ecs
 from model_dockerize.pipeline.release import Release, Stage

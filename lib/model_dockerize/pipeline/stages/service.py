@@ -1,4 +1,4 @@
-"""Rolls the service to the image, proves that it answers, and puts back what does not."""
+"""Rolls the service to the image, tests that it answers, and rolls back what does not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ def _is_wanted(release: Release) -> bool:
 
 
 def deploy(release: Release) -> Release:
-    """Stages `deploy`, `smoke-deployed` and `scaling`: the service runs this image, and it answers.
+    """Run stages `deploy`, `smoke-deployed` and `scaling`: the service runs this image, and it answers.
 
     Without `wait` it is only told to.
     """
@@ -87,7 +87,7 @@ def _ensure(release: Release, progress: Progress) -> tuple[TaskDefinition, Servi
 
 
 def _container(release: Release) -> Container:
-    """The container of the service's tasks. Only our server has a command that asks for its health."""
+    """Return the container of the service's tasks. Only our server has a command that asks for its health."""
     settings, foundations, prepared = release.settings.service, _foundations(release), release.prepared
     container = ground.container_of(release.account, settings, release.uri, prepared.platform, foundations)
     container = container.with_queue(settings.queue_url).with_volume(foundations.volume)
@@ -105,7 +105,7 @@ def _with(release: Release, service: Service) -> Release:
 
 @contextmanager
 def _cancelled(on_cancel: str, account: Aws, service: Service, stage: StageProgress) -> Iterator[None]:
-    """Ctrl-C or SIGTERM while this run's rollout is under way: told what goes on without us, or put back."""
+    """Say what goes on without us, or roll back, on Ctrl-C or SIGTERM while this run's rollout is under way."""
     try:
         yield
     except ModelDockerizeError:
@@ -117,7 +117,7 @@ def _cancelled(on_cancel: str, account: Aws, service: Service, stage: StageProgr
 
 
 def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> ModelDockerizeError:
-    """The error of this outcome, after putting right what would stay wrong; it says what runs now."""
+    """Return the error of this outcome, after putting right what would stay wrong; it says what runs now."""
     rollout, reason = f"The rollout of {_short(service.task_definition_arn)}", verdict.reason
     runs = f"The service runs {_short(verdict.running_task_definition_arn)}."
     if verdict.outcome == "superseded":
@@ -135,7 +135,7 @@ def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: S
 
 
 def _put_right(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> tuple[str, str]:
-    """ECS gave up and leaves it there: back to what ran before, or to no task. The outcome, and what runs now."""
+    """Roll back to what ran before, or to no task, where ECS gave up; return the outcome, and what runs now."""
     account, former = release.account, service.previous_task_definition_arn
     if former is None:
         if verdict.running_task_definition_arn is None:
@@ -150,7 +150,7 @@ def _put_right(release: Release, service: Service, verdict: Verdict, stage: Stag
 def _put_back(
     release: Release, service: Service, evidence: tuple[str, ...], stage: StageProgress
 ) -> DeployedSmokeError:
-    """The service runs again what proved itself last, or nothing; what has proved itself before is left alone."""
+    """Roll back to the last verified revision, or to nothing, unless this one was verified; return the error."""
     run, account, former = release.run, release.account, service.previous_task_definition_arn
     if not service.proving or former == service.task_definition_arn:
         after = "It did when it was deployed, so the service is left as it is."
@@ -173,7 +173,7 @@ def _put_back(
 
 
 def _short(arn: str | None) -> str:
-    """`iris:3` of a task definition's ARN, for a sentence."""
+    """Return `iris:3` of a task definition's ARN, for a sentence."""
     return short_arn(arn) if arn else "nothing"
 
 

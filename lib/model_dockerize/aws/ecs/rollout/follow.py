@@ -40,7 +40,7 @@ _MISSES = 6
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a deployment ended."""
+    """The end of a deployment: what became of it, why, and the evidence."""
 
     outcome: Outcome
     reason: str
@@ -52,7 +52,7 @@ class Verdict:
     targets: tuple[str, ...] = ()  # what the load balancer said of tasks that were not well
 
     def details(self) -> tuple[str, ...]:
-        """The evidence for a person: stopped tasks with their logs; the service's events where there are none."""
+        """Return the evidence: stopped tasks with their logs; without any, the service's events."""
         lines = [line for task in self.stopped_tasks for line in (task.summary(), *task.log)]
         return (*self.targets, *lines) or self.events[-10:]
 
@@ -65,7 +65,7 @@ def follow(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Verdict:
-    """Watches the deployment `service.deployment_id` until it is over.
+    """Watch the deployment `service.deployment_id` until it is over.
 
     Raises:
         TimedOutError: it was neither finished nor failed after `timeout_seconds`.
@@ -76,7 +76,7 @@ def follow(
 
 
 class _Follower:
-    """What has been seen and said so far of one deployment."""
+    """One deployment, with what has been seen and said of it so far."""
 
     def __init__(
         self,
@@ -105,7 +105,11 @@ class _Follower:
         self._targets = TargetWatch(aws, service.target_groups, progress)
 
     def to_the_end(self, timeout: float) -> Verdict:
-        """Looks until there is a verdict."""
+        """Look until there is a verdict.
+
+        Raises:
+            TimedOutError: there was none after `timeout` seconds.
+        """
         seen, misses, changed_at = False, 0, self._started
         while True:
             service: Any = None
@@ -136,7 +140,7 @@ class _Follower:
         return describe(self._aws, self._service.cluster, self._service.name)
 
     def _judge(self, service: Any, seen: bool, now: float) -> Judgement | None:
-        """One call a look is enough to see that something is over; our service deployment then says what it means."""
+        """Judge one look. At an end, or now and then, ask our service deployment, too."""
         judgement = judge(self._observation(service, now), self._service.deployment_id, seen)
         if judgement or now - self._asked_at >= _ASK_AGAIN:
             self._asked_at = now
@@ -161,7 +165,7 @@ class _Follower:
         )
 
     def _service_deployment(self, service: Any) -> Any:
-        """Our service deployment; None where the endpoint, the region or the policy does not have it."""
+        """Return our service deployment; None where endpoint, region or policy does not have it."""
         if not self._has_service_deployments:
             return None
         ecs = self._aws.ecs
@@ -188,7 +192,7 @@ class _Follower:
             return None
 
     def _tell(self, service: Any, deployments: tuple[Deployment, ...]) -> bool:
-        """Says what is new: events, counts. Returns whether anything is."""
+        """Say what is new: events, counts. Return whether anything is."""
         new = [
             e for e in reversed(service.get("events", [])) if e["id"] not in self._events and self._recent(e, service)
         ]
@@ -208,7 +212,7 @@ class _Follower:
         return changed
 
     def _recent(self, event: Any, service: Any) -> bool:
-        """Not from before our deployment: a service keeps its last 100 events."""
+        """Tell whether an event came with our deployment: a service keeps its last 100."""
         ours = [d for d in service["deployments"] if d["id"] == self._service.deployment_id]
         since = ours[0].get("createdAt") if ours else None
         return since is None or event["createdAt"] >= since
@@ -258,9 +262,9 @@ class _Follower:
 
 
 def _ours(deployments: list[Any], deployment_id: str, created_at: Any) -> str | None:
-    """The ARN of the service deployment that is the deployment `deployment_id` of DescribeServices.
+    """Return the ARN of the service deployment that DescribeServices calls `deployment_id`.
 
-    AWS gives the target revision the deployment's number, but promises it nowhere: else the time decides, which is the
+    The target revision has the deployment's number, but AWS promises that nowhere: else the time decides, which is the
     same for both because one call made both.
     """
     number = deployment_id.rsplit("/", 1)[-1]
@@ -271,7 +275,7 @@ def _ours(deployments: list[Any], deployment_id: str, created_at: Any) -> str | 
 
 
 def _runs_now(deployments: tuple[Deployment, ...], deployment_id: str, outcome: Outcome) -> str | None:
-    """The task definition of the tasks that serve: ours if deployed, else what runs beside it."""
+    """Return the task definition that serves: ours if deployed, else what runs beside it."""
     candidates = [d for d in deployments if (d.id == deployment_id) == (outcome == "deployed")]
     candidates = [d for d in candidates if d.running > 0 or (d.primary and d.state == "COMPLETED" and d.desired > 0)]
     candidates.sort(key=lambda d: -d.running)

@@ -1,4 +1,4 @@
-"""What a look at a service means for our deployment. Pure: values in, a judgement out. Unknown is never green."""
+"""Judges our deployment by a look at its service. Pure. Unknown is never good."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -37,14 +37,14 @@ class Observation:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is known of our deployment, and why."""
+    """A verdict on our deployment, and why."""
 
     outcome: Outcome
     reason: str
 
 
 def judge(look: Observation, deployment_id: str, seen: bool) -> Judgement | None:
-    """The verdict on `deployment_id`, or None while nobody can know. `seen`: an earlier look showed the deployment."""
+    """Return the verdict on `deployment_id`; None while nobody can know. `seen`: an earlier look showed it."""
     ours = next((d for d in look.deployments if d.id == deployment_id), None)
     primary = next((d for d in look.deployments if d.primary), None)
     if look.service_status in ("DRAINING", "INACTIVE"):
@@ -71,7 +71,7 @@ def _is_on_the_way_back(ours: Deployment | None, primary: Deployment | None) -> 
 def _went_back(
     look: Observation, deployment_id: str, ours: Deployment | None, primary: Deployment | None
 ) -> Judgement | None:
-    """Rolled back once what was before serves in full again; until then nobody knows whether that works."""
+    """Return "rolled back" once what was before serves in full again, "failed" if it will not; None until then."""
     others = [d for d in look.deployments if d.id != deployment_id]
     back = primary if primary and primary.id != deployment_id else None
     reason = look.ours_reason or (back and back.reason) or (ours and ours.reason) or "ECS rolls the deployment back."
@@ -109,7 +109,7 @@ def _finished(look: Observation, ours: Deployment) -> Judgement | None:
 
 
 def deployments_of(service: Any) -> tuple[Deployment, ...]:
-    """The deployments of a DescribeServices answer."""
+    """Return the deployments of a DescribeServices answer."""
     return tuple(
         Deployment(
             id=d["id"],
@@ -127,13 +127,13 @@ def deployments_of(service: Any) -> tuple[Deployment, ...]:
 
 
 def rolls_back(service: Any) -> bool:
-    """Whether ECS itself goes back when a deployment of this DescribeServices answer fails."""
+    """Tell whether ECS itself goes back when a deployment of this DescribeServices answer fails."""
     breaker = service.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
     return bool(breaker.get("enable") and breaker.get("rollback"))
 
 
 def paused_at(service_deployment: Any) -> str:
-    """The hook of a DescribeServiceDeployments entry that waits for a person; empty if none does."""
+    """Return the lifecycle hook that waits for a person, by DescribeServiceDeployments; empty if none does."""
     for hook in service_deployment.get("lifecycleHookDetails", []):
         if hook.get("status") == "AWAITING_ACTION":
             stage = service_deployment.get("lifecycleStage", "")
@@ -142,7 +142,7 @@ def paused_at(service_deployment: Any) -> str:
 
 
 def interval(since_start: float, since_change: float, calls: int, misses: int) -> float:
-    """Seconds until the next look: soon after a change while the budget of calls allows it, else every 2.2 s.
+    """Return the seconds until the next look: 1 after a change while the budget of calls allows it, else 2.2.
 
     A look every 2.2 s sees an end 1.1 s late on average, with 0.45 calls a second; the budget of half a call
     a second leaves some for what only happens now and then. `misses`: looks in a row that were throttled or lost.

@@ -1,4 +1,4 @@
-"""Takes back what did not work: the service runs again what proved itself last, or nothing."""
+"""Takes back what did not work: the service runs its last verified revision again, or nothing."""
 
 import time
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from model_dockerize.progress import Progress
 
 
 def settle_failed_first_deployment(aws: Aws, service: Service, progress: Progress) -> str:
-    """After a deployment that failed with nothing to go back to: no task stays. Returns what was done, for people.
+    """Leave no task after a deployment that failed with nothing to go back to; return what was done.
 
-    The service is kept at zero tasks, which costs nothing: its events and log stay readable, and the next run rolls it.
+    At zero tasks the service costs nothing, its events and log stay readable, and the next run rolls it.
     """
     with translate(f"service {service.name}"):
         now: Any = describe(aws, service.cluster, service.name)
@@ -37,7 +37,7 @@ def rollback(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Verdict | None:
-    """Puts the service back to `to_task_definition_arn`, which proved itself, and follows that; None: to no task.
+    """Let the service run the verified `to_task_definition_arn` again, and follow that; None: scale to zero.
 
     Returns:
         The verdict on going back; None if the service was brought to zero tasks instead.
@@ -57,7 +57,7 @@ def rollback(
 
 
 def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Progress) -> None:
-    """A cancelled run's last act, in one call because little time is left: says what goes on, or goes back.
+    """End a cancelled run in one call, because little time is left: say what goes on, or roll back.
 
     Args:
         on_cancel: `leave` or `rollback`.
