@@ -14,7 +14,7 @@ from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.destroy import destroy
 from model_dockerize.pipeline.everything import carry_out
 from model_dockerize.pipeline.plan import plan
-from model_dockerize.pipeline.release import Release
+from model_dockerize.pipeline.release import Release, names_of
 from model_dockerize.pipeline.stages import FOUNDATIONS, JOBS, SERVICE
 from model_dockerize.pipeline.submit import submit
 from model_dockerize.settings import Given, Settings, to_settings
@@ -92,7 +92,7 @@ def _plan(run: Run, account: Aws) -> None:
 
 
 def _destroy(run: Run, account: Aws) -> None:
-    destroy(run, _PREPARED, account, lambda _: True, delete_data=True)
+    destroy(run, names_of(run.settings, _PREPARED.program.name), account, lambda _: True, delete_data=True)
 
 
 def _standing(run: Run, account: Aws, pushed: PushedImage) -> Release:

@@ -133,6 +133,19 @@ def test_one_look_tells_whether_anything_differs(
     assert Stack.of(shown(**changes)).suits(Wanted("s", TEMPLATE, parameters, tags)) is suits
 
 
+@pytest.mark.parametrize(
+    ("status", "is_there"),
+    [
+        *(("CREATE_COMPLETE", True), ("UPDATE_ROLLBACK_COMPLETE", True), ("CREATE_IN_PROGRESS", True)),
+        *(("REVIEW_IN_PROGRESS", False), ("ROLLBACK_COMPLETE", False), ("DELETE_FAILED", False)),
+    ],
+)
+def test_a_stack_that_was_never_made_says_nothing_of_what_is_to_stay(status: str, is_there: bool) -> None:
+    client = SimpleNamespace(describe_stacks=lambda **_: {"Stacks": [shown(StackStatus=status)]})
+    aws: Any = SimpleNamespace(client=lambda _: client)
+    assert (stacks.describe_stack(aws, "s") is not None) is is_there
+
+
 def change(kind: str, action: str = "Modify", replacement: str = "False") -> ResourceChange:
     return ResourceChange.of(
         {

@@ -96,9 +96,13 @@ def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = No
 
 
 def describe_stack(aws: Aws, name: str) -> Stack | None:
-    """Return a stack as it is; None where there is none."""
+    """Return a stack as it is; None where there is none yet.
+
+    One of which there is only a change set, or what a failed creation left, says nothing of what was once asked for.
+    """
     with translate(f"stack {name}"):
-        return _look(aws.client("cloudformation"), name)
+        there = _look(aws.client("cloudformation"), name)
+    return None if there and (there.is_to_be_made or there.was_never_good) else there
 
 
 def _ensure(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace) -> Stack:
