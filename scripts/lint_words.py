@@ -18,13 +18,7 @@ from pathlib import Path
 # These are still to be rewritten. Rewrite one, then take its line out: the list has to become empty.
 TO_DO = (
     "lib/model_dockerize/aws/",
-    "lib/model_dockerize/image/",
     "lib/model_dockerize/pipeline/",
-    "lib/model_dockerize/program/",
-    "lib/model_dockerize/settings/",
-    "lib/model_dockerize/inside.py",
-    "lib/model_dockerize/library.py",
-    "docs/inputs.md",  # made from lib/model_dockerize/settings
 )
 
 CODE = ("lib", "scripts", "tests/rig")
