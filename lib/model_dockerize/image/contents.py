@@ -205,7 +205,7 @@ def _saved(path: Path, members: Members, saved: list[Any]) -> tuple[str, tuple[s
 
 
 def _layout(path: Path, members: Members, platform: str) -> tuple[str, tuple[str, ...], bytes]:
-    """Return the same of an OCI layout without Docker's manifest, and the manifest that it lacks."""
+    """Return what `_saved` does, of an OCI layout without Docker's manifest, and the manifest that it lacks."""
     tops = _tops(members)
     images = [(top, entry) for top in tops for entry in _images(members, top)]
     if not images:

@@ -322,7 +322,7 @@ def _run(*parts: str) -> str:
 
 
 def _copies(paths: tuple[str, ...]) -> list[str]:
-    """COPY files, by one step for each folder that they are in."""
+    """Copy files, by one COPY for each folder that they are in."""
     by_folder: dict[str, list[str]] = {}
     for path in paths:
         by_folder.setdefault(path.rpartition("/")[0], []).append(path)
@@ -330,7 +330,7 @@ def _copies(paths: tuple[str, ...]) -> list[str]:
 
 
 def _copy(paths: tuple[str, ...], folder: str) -> str:
-    """COPY files or, for an empty path, everything, in the form that keeps spaces."""
+    """Copy files or, for an empty path, everything, by the form of COPY that keeps spaces."""
     sources = [f"${{{CONTEXT_ARGUMENT}}}/{_copy_word(path)}" for path in paths]
     target = f"{_FOLDER}/{_copy_word(folder, glob=False)}/" if folder else f"{_FOLDER}/"
     return f"COPY {json.dumps([*sources, target], ensure_ascii=False)}"

@@ -1,6 +1,6 @@
 """BatchConfig.yml: a Batch environment and what runs in it. docs/existing-files.md describes it for its users.
 
-Each section becomes a dataclass. The file's own misspelt keys are read as the right ones, silently.
+Each section becomes a dataclass. The file's own misspelled keys are read as the right ones, silently.
 """
 
 import re

@@ -21,7 +21,7 @@ _PAIRS = {option.name for option in OPTIONS if option.kind is Kind.PAIRS}
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
-    """Read what surrounds the run: the CA bundle of a company's network, and GitHub's words on commit and run."""
+    """Read what surrounds the run: a company's CA bundle, and what GitHub's runner says of commit and run."""
     bundle = environment.get("SSL_CERT_FILE", "")
     workflow = environment.get("GITHUB_WORKFLOW_REF", "").split("@")[0]
     found = {
@@ -43,7 +43,7 @@ def from_flags(flags: Mapping[str, str | None], folder: Path | None = None) -> d
 
 
 def from_inputs(environment: Mapping[str, str], workspace: Path) -> dict[str, Given]:
-    """Return inputs of the Action: the runner passes INPUT_<NAME>, upper-case, hyphens kept, "" where unset.
+    """Return the Action's inputs: the runner passes INPUT_<NAME>, upper-case, hyphens kept, "" where unset.
 
     Source: actions/runner, Handler.cs, AddInputsToEnvironment.
     """
