@@ -548,7 +548,7 @@ OPTIONS: tuple[Option, ...] = (
         "service",
         Kind.INTEGER,
         "30",
-        "How many days the service keeps jobs that are over, with their data. 0: for ever.",
+        "How many days the service keeps jobs that are over, with their data. 0: forever.",
     ),
     Option(
         "assign-public-ip",

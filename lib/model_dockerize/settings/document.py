@@ -100,10 +100,10 @@ def _sources(options: Iterable[Option]) -> Iterable[str]:
     yield (
         "Whoever starts the run is trusted, and so is the environment. What lies in the program's folder is not: it "
         "may come from a pull request, or from somewhere on the network. So a path in a model-dockerize.yml must end "
-        "inside of its folder, every link followed, at a regular file or a folder; a path in a Config.ini in the git "
-        "checkout that the file lies in (without one, in its own folder). A path that a flag or an input of the step "
-        "names may lie anywhere; only where it leads through the folder (in the Action: the workspace) must it end "
-        "there, so that nobody can put a link in the place of the file that was meant. "
+        "inside of its folder, every link followed, at a regular file or a folder. A path in a Config.ini must end so "
+        "in the git checkout that the file lies in (without one, in its own folder). A path that a flag or an input of "
+        "the step names may lie anywhere. Only where it leads through the folder (in the Action: the workspace) must "
+        "it end there: else somebody could put a link in the place of the file that was meant. "
         "[threat-model.md](threat-model.md) says what else the folder may not do."
     )
     columns = tuple(Source)

@@ -121,7 +121,7 @@ class ServiceSettings:
     open_paths: tuple[str, ...]  # answered without a key and for any host; ("none",)
     allowed_hosts: tuple[str, ...]  # empty: any
     job_list: bool
-    retention_days: int  # of jobs that are over; 0: for ever
+    retention_days: int  # of jobs that are over; 0: forever
     assign_public_ip: bool
     volume: str  # name of a file system of ours, or id of another; empty: none
     load_balancer: str  # false, true (one of our own), or the name or ARN of another
