@@ -20,7 +20,7 @@ class Call:
     """The words of a command."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        """Looks for endings in them."""
+        """Look for endings in the command's words."""
         self._command = command
         found = [mark for word in command for mark in _MARK.findall(word)]
         self._input_endings = sorted({ending for name, ending in found if name == "input" and ending})
@@ -28,7 +28,7 @@ class Call:
         self._output_ending = "" if "" in outputs else next(iter(outputs), "")
 
     def fill(self, request: Dict[str, Any]) -> List[str]:
-        """Returns the argv of a job, and lets its input be found under every ending.
+        """Return the argv of a job, and let its input be found under every ending.
 
         Raises:
             OSError: there is no room for a link.
@@ -46,12 +46,12 @@ class Call:
         return [_MARK.sub(path, word) for word in self._command]
 
     def place(self, output: str) -> str:
-        """Returns where the program is to write what will be at `output`."""
+        """Return where the program is to write what will be at `output`."""
         return output + self._output_ending
 
 
 def settle(output: str, place: str) -> Optional[str]:
-    """Puts the result at `output`, under whatever ending it was written; returns what is wrong, if anything is.
+    """Put the result at `output`, under whatever ending it was written; return what is wrong, if anything is.
 
     Args:
         place: where the program was to write it.

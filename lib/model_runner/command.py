@@ -17,7 +17,7 @@ Ended = Tuple[Optional[int], Optional[str]]  # exit code, error text
 def verdict(
     call: Call, request: Dict[str, Any], limits: Limits, breach: Optional[str], code: int, stderr_tail: bytes
 ) -> Ended:
-    """What has become of a job whose program has ended with `code` (negative: signal)."""
+    """Tell what has become of a job whose program has ended with `code` (negative: signal)."""
     if breach is not None:
         return code, breach
     if code != 0:

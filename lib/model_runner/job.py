@@ -29,7 +29,7 @@ class Limits:
     """The limits of one job, from its request; 0 is no limit."""
 
     def __init__(self, request: Dict[str, Any], output: str, known: Collection[int] = ()) -> None:
-        """Takes the limits of `request`, whose program writes to `output`.
+        """Take the limits of `request`, whose program writes to `output`.
 
         Args:
             known: children of the runner that are not the job's.
@@ -61,7 +61,7 @@ class Limits:
         return self.output_breach(self._output)
 
     def output_breach(self, output: str) -> Optional[str]:
-        """The error text if the output is larger than it may be; None while it is not."""
+        """Return the error text if the output is larger than it may be; else None."""
         if self._output_bytes:
             try:
                 if os.stat(output).st_size > self._output_bytes:

@@ -91,7 +91,7 @@ class Room:
 
 
 def furnish(home: str, source: str) -> None:
-    """Lets a job find in its HOME what lies in the image's, by links: it can read that, and write beside it.
+    """Let a job find in its HOME what lies in the image's, by links: it can read that, and write beside it.
 
     A folder such as ~/.cache is its own, for many write there; what is in it are links again.
     """
@@ -106,7 +106,7 @@ def furnish(home: str, source: str) -> None:
 
 
 def names(folder: str) -> List[str]:
-    """Returns what is in a folder; nothing if there is none."""
+    """List what is in a folder; nothing if there is none."""
     try:
         return os.listdir(folder)
     except OSError:

@@ -76,7 +76,7 @@ def in_the_code(folder: Path) -> set[str]:
 
 @cache
 def _methods(service: str) -> Mapping[str, str]:
-    """Of a client, to the operations that they call."""
+    """Map a client's methods to the operations that they call."""
     model = _model(service)
     return {xform_name(name): name for name in model.operation_names}
 

@@ -50,7 +50,7 @@ def environment(url: str) -> dict[str, str]:
 
 
 def run_course(connect: Callable[[Run], Aws], course: Course, there: Mapping[str, str]) -> Report:
-    """One run of `course`, among what was `there` before. `connect` signs in."""
+    """Run `course` once, among what was `there` before. `connect` signs in."""
 
     def stages(run: Run) -> None:
         run.learn(outcome="failed")

@@ -184,7 +184,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def fault_proxy(moto: str, ecs: str, stacks: CloudFormation) -> Iterator[Faults]:
-    """Something that answers as AWS, and fails on demand. `moto`, `ecs`: the addresses of the stand-ins."""
+    """Serve what answers as AWS, and fails on demand. `moto`, `ecs`: the addresses of the stand-ins."""
     faults, app = Faults(), DomainDispatcherApplication(create_backend_app)
     answers = {"moto": partial(Client(app, use_cookies=False).open, base_url=moto), "ecs": ecs, "stacks": stacks}
     handler = type("Handler", (_Handler,), {"faults": faults, **answers})

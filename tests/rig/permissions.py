@@ -67,7 +67,7 @@ def without(document: dict[str, Any], action: str) -> dict[str, Any]:
 
 
 def documents(settings: Settings, where: Where) -> list[dict[str, Any]]:
-    """What `iam-policy` prints for a run, and for `destroy` besides."""
+    """Return what `iam-policy` prints for a run, and for `destroy` besides."""
     names = names_of(settings, MODEL)
     function = permissions.function_policy(settings, where)
     return [
@@ -122,12 +122,12 @@ class Trial:
         return {**path, **docker, **self.box.environment(), "AWS_ACCESS_KEY_ID": self.account}
 
     def printed(self, destroy: bool = False) -> list[dict[str, Any]]:
-        """The documents that `iam-policy` prints for this account."""
+        """Return the documents that `iam-policy` prints for this account."""
         whole = documents(self.settings, Where(self.account, self.box.region))
         return whole if destroy else whole[:-1]
 
     def stacks(self) -> dict[str, Any]:
-        """The document for stacks, always whole: tests/integration/test_ground_permissions.py tries it."""
+        """Return the document for stacks, always whole: tests/integration/test_ground_permissions.py tries it."""
         return permissions.stack_policy(self.settings, Where(self.account, self.box.region), after_bootstrap=False)
 
     def allow(self, documents: list[dict[str, Any]], lacking: str = "") -> None:

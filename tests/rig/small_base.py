@@ -12,7 +12,7 @@ _CA = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 def make_small_base() -> str:
-    """Builds SMALL_BASE, in a moment where the engine did it before, and returns that name. It stays in the engine."""
+    """Build SMALL_BASE, in a moment where the engine did it before; return that name. It stays in the engine."""
     secret = [f"--secret=id=ca-bundle,src={_CA}"] if _CA.exists() else []
     argv = ["docker", "buildx", "build", "--quiet", "--load", *secret, f"--tag={SMALL_BASE}"]
     run([*argv, f"--file={_FOLDER / 'base.Dockerfile'}", str(_FOLDER)])

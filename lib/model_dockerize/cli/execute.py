@@ -64,7 +64,7 @@ def _report_file(given: Given | None) -> Path | None:
 
 @contextlib.contextmanager
 def session() -> Iterator[Recorder]:
-    """For what is no run: errors and signals become words and exit codes."""
+    """Yield a recorder for what is no run: errors and signals become words and exit codes."""
     display = _display(sys.stdout)
     try:
         with display, cancellable():

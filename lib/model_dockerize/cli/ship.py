@@ -20,7 +20,7 @@ LOCAL = {"push_to_ecr": "false", "create_job_def": "false", "deploy_service": "f
 @cli.command()
 @takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
 def run(target: Path | None, **flags: str | None) -> None:
-    """Everything: Dockerfile, image, smoke test, ECR, Batch job definition, ECS service, smoke test of the service."""
+    """Do it all: Dockerfile, image, smoke test, ECR, Batch job definition, ECS service, smoke test of the service."""
     from model_dockerize import pipeline
 
     execute(target, flags, pipeline.run)

@@ -34,7 +34,7 @@ class Archive:
 
 
 def archive_tag(build_id: str) -> str:
-    """The image's name inside its archive. Raises EngineError for an image that has no build id of 32 hex digits."""
+    """Return the image's name inside its archive. Raises EngineError without a build id of 32 hex digits."""
     if not re.fullmatch(r"[0-9a-f]{32}", build_id):
         raise EngineError(
             f"The image has no build id of 32 hexadecimal digits (it has {build_id!r}), so its archive has no name.",
@@ -44,7 +44,7 @@ def archive_tag(build_id: str) -> str:
 
 
 def save(engine: Engine, image: Image, directory: Path, name: str, progress: Progress) -> Archive:
-    """Writes `<name>_<6 hex>.docker.tar.gz` into `directory`; does nothing where it is there already.
+    """Write `<name>_<6 hex>.docker.tar.gz` into `directory`, unless it is there already and holds the image.
 
     The file appears under its name only when it is whole. `name` is the model's; what no file name holds becomes "-".
     """
@@ -70,7 +70,7 @@ def save(engine: Engine, image: Image, directory: Path, name: str, progress: Pro
 
 
 def check_room(contents: Contents, free: int | None) -> None:
-    """Raises InputError where the image does not fit: for a while its layers are there as they came, and unpacked."""
+    """Raise InputError for an image that does not fit: while it loads, its layers are there packed and unpacked."""
     needed = 2 * contents.size
     if free is not None and needed > free:
         raise InputError(
@@ -81,7 +81,7 @@ def check_room(contents: Contents, free: int | None) -> None:
 
 
 def held(engine: Engine, contents: Contents) -> Image | None:
-    """The image of an archive, if the engine holds it; it then has all the names that it has in the archive."""
+    """Return the image of an archive if the engine holds it, and give it all names that it has in the archive."""
     for digest in contents.ids:
         if has(engine, digest) and _is_it(engine, digest, contents):
             return _named(engine, inspect(engine, digest), contents)
@@ -89,7 +89,7 @@ def held(engine: Engine, contents: Contents) -> Image | None:
 
 
 def load(engine: Engine, contents: Contents, progress: Progress) -> Image:
-    """Brings the image of an archive that was looked at into the engine, under the names that it has there.
+    """Load the image of an archive that was looked at into the engine, under the names that it has there.
 
     One without a name gets `gx-images:t-<its identity>`.
 
@@ -168,7 +168,7 @@ def _holds(engine: Engine, path: Path, image: Image) -> bool:
 
 
 def _inner_name(path: Path) -> str:
-    """The file name in a gzip header (RFC 1952 section 2.3); empty where there is none."""
+    """Return the file name in a gzip header (RFC 1952 section 2.3); empty: there is none."""
     try:
         with open_regular(path) as file:
             head = file.read(256)
@@ -180,7 +180,7 @@ def _inner_name(path: Path) -> str:
 
 
 def _load(engine: Engine, contents: Contents) -> list[str]:
-    """Hands the archive to the engine; the names or ids under which it says that images came in."""
+    """Hand the archive to the engine; return the names or ids of the images that it loaded."""
     path = contents.path
     with closing(connect(engine)) as client:
         try:
@@ -197,7 +197,7 @@ def _load(engine: Engine, contents: Contents) -> list[str]:
 
 
 def _stream(contents: Contents) -> Iterator[bytes]:
-    """The archive as every engine takes it: gzipped at most, and with Docker's own manifest."""
+    """Yield the archive as every engine takes it: gzipped at most, and with Docker's own manifest."""
     if packing(contents.path) == "gzip" and not contents.missing_manifest:
         with contents.path.open("rb") as file:  # the engine unpacks it faster than we do
             yield from iter(partial(file.read, _CHUNK), b"")

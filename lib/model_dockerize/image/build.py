@@ -32,7 +32,7 @@ _STOP_TIMEOUT = 5  # seconds that an interrupted build gets to end by itself
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What to build from a context whose root holds a file `Dockerfile`.
+    """An image to build from a context whose root holds a file `Dockerfile`.
 
     `build_args` and `labels` are public: they can be read in the image. What is secret goes into `secrets`.
     """
@@ -50,7 +50,7 @@ class BuildRequest:
 
 
 def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
-    """The command that builds `request` from a tar on its standard input, with only what this buildx understands."""
+    """Return the command that builds `request` from a tar on standard input, in words that this buildx understands."""
     argv = [str(engine.cli), "buildx", "build", "--builder", engine.context, "--load"]
     argv.append("--progress=rawjson" if numbers(engine.buildx_version) >= (0, 13) else "--progress=plain")
     if engine.containerd_store and numbers(engine.buildx_version) >= (0, 10):
@@ -76,7 +76,7 @@ def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
 
 
 def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildRequest, progress: Progress) -> Image:
-    """Builds the image and loads it into the engine.
+    """Build the image and load it into the engine.
 
     Args:
         context: writes the build context as a tar to the file that it is handed; called in a thread of its own.
@@ -127,7 +127,7 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
 
 
 def _lines(pipe: IO[bytes]) -> Iterator[str]:
-    """Reads lines until the pipe's other end closes.
+    """Yield lines until the pipe's other end closes.
 
     No call waits longer than a second: if a signal arrives just before a call, Python runs its handler only after the
     call, and the step that is to be cancelled may be silent for minutes.
@@ -168,7 +168,7 @@ class _Writer(threading.Thread):
 
 
 def _csv(*fields: str) -> str:
-    """One line of CSV, which is how buildx reads the fields of an option: a path may hold a comma or a quote."""
+    """Return a line of CSV, as buildx reads the fields of an option: a path may hold a comma or a quote."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()
@@ -180,7 +180,7 @@ def _kill(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends the build and everything it started, if it still runs."""
+    """End the build and everything it started, if it still runs."""
     if process.poll() is not None:
         return
     _kill(process, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What `docker buildx build` says while it builds, as steps with names, times and the end of their output.
+"""Reads what `docker buildx build` prints as steps with names, times and the end of their output.
 
 buildx from 0.13 on speaks JSON (`--progress=rawjson`): one object a line, or, in 0.13 itself, printed over several
 lines; after a failure plain text follows. Older ones speak `--progress=plain` only.
@@ -44,7 +44,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a build failed. `step` is empty where it failed outside of any step; `lines` is the end of the output."""
+    """The reason that a build failed for. `step` is empty outside of any step; `lines` is the end of the output."""
 
     step: str
     reason: str
@@ -65,18 +65,18 @@ class _Vertex:
 
 
 def without_credentials(text: str) -> str:
-    """The same text with `user:password@` cut out of its URLs (package managers print their index's address)."""
+    """Cut `user:password@` out of a text's URLs: package managers print their index's address."""
     return _USER_IN_URL.sub("***@", text)
 
 
 def short_name(name: str) -> str:
-    """A step's name for people who watch: one line of at most WIDTH characters, with what it is about in front."""
+    """Shorten a step's name for people who watch: a line of at most WIDTH characters, with its subject in front."""
     line = _PREPARATION.sub("", _MOUNT.sub("", " ".join(name.split())))
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
 def decode(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
-    """Splits a stream of lines into JSON objects, wherever they begin and end, and the lines of text between them."""
+    """Split lines into JSON objects, wherever they begin and end, and the lines of text between them."""
     decoder = json.JSONDecoder()
     waiting = ""  # the beginning of an object whose end has not come yet
     for line in lines:
@@ -110,16 +110,16 @@ class BuildLog:
         self._steps: list[Step] = []
 
     def add(self, item: dict[str, Any] | str) -> list[str]:
-        """Takes one item of `decode`."""
+        """Take one item of `decode`; return the lines to show."""
         shown = self._plain(item) if isinstance(item, str) else self._status(item)
         return [without_credentials(line) for line in shown]
 
     def steps(self) -> tuple[Step, ...]:
-        """The finished instructions, in the order in which they were finished."""
+        """Return the finished instructions, in the order in which they finished."""
         return tuple(self._steps)
 
     def complaints(self) -> tuple[str, ...]:
-        """What went wrong without ending the build: a cache that could not be written or read."""
+        """Tell what went wrong without ending the build: a cache that could not be written or read."""
         return tuple(
             without_credentials(f"{vertex.name}: {vertex.error}")
             for vertex in self._vertices.values()
@@ -127,7 +127,7 @@ class BuildLog:
         )
 
     def failure(self) -> Failure:
-        """The step that failed first, or, where none did, what the command said at its end."""
+        """Return the step that failed first or, where none did, what the command said at its end."""
         for vertex in self._vertices.values():
             if vertex.error and "canceled" not in vertex.error:
                 printed = [line for line in [*vertex.tail, *vertex.partial.values()] if line.strip()]
@@ -213,7 +213,7 @@ class BuildLog:
 
 
 def _nothing_yet(vertex: _Vertex) -> bool:
-    """The first build finds no cache: that is no mishap."""
+    """Tell whether a build found no cache, as the first one does: that is no mishap."""
     return vertex.name.startswith("importing cache manifest") and "not found" in vertex.error
 
 

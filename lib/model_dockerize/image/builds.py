@@ -28,7 +28,7 @@ def remember(environment: Mapping[str, str], build_id: str, image_id: str) -> No
 
 
 def recall(environment: Mapping[str, str], build_id: str) -> str:
-    """The id of the image that was built here for this build id last; empty where none is known."""
+    """Return the id of the image that was built here for this build id last; empty: none is known."""
     folder = _folder(environment)
     if folder is None or not re.fullmatch(r"[0-9a-f]{32}", build_id):
         return ""
@@ -39,5 +39,5 @@ def recall(environment: Mapping[str, str], build_id: str) -> str:
 
 
 def _folder(environment: Mapping[str, str]) -> Path | None:
-    """None in the Action, whose home all steps of the job share."""
+    """Return where ids are noted: nowhere in the Action, whose home all steps of the job share."""
     return None if in_action(environment) else state.folder(environment) / "builds"

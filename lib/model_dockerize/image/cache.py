@@ -1,4 +1,4 @@
-"""Where BuildKit keeps its cache between runs, for engines that are thrown away after each (docs/adr/0008 says why so).
+"""Chooses where BuildKit keeps its cache between runs, for engines thrown away after each (why: docs/adr/0008).
 
 What an engine can do was measured: the classic image store only writes a cache into the image itself ("inline").
 """
@@ -28,7 +28,7 @@ class Cache:
 
 
 def choose_cache(wanted: str, engine: Engine, pushes: bool, environment: Mapping[str, str]) -> Cache:
-    """The best cache that engine and tokens allow.
+    """Choose the best cache that engine and tokens allow.
 
     Args:
         wanted: auto, registry, gha, inline or none. auto is none on a computer that keeps its engine, which has its own
@@ -48,7 +48,7 @@ def choose_cache(wanted: str, engine: Engine, pushes: bool, environment: Mapping
 
 
 def cache_options(cache: Cache, repository: str, scope: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """What `docker buildx build` is told of it.
+    """Return the options that tell `docker buildx build` of the cache.
 
     Args:
         repository: where the image is pushed to, registry/name; empty where it is not.
@@ -76,7 +76,7 @@ def cache_variables(cache: Cache, environment: Mapping[str, str]) -> dict[str, s
 
 
 def _obstacle(kind: str, engine: Engine, pushes: bool, environment: Mapping[str, str]) -> str:
-    """What stands in the way of this kind; empty: nothing."""
+    """Say what stands in the way of this kind; empty: nothing."""
     if kind != "gha" and not pushes:
         return "the image is not pushed"
     if kind == "inline":

@@ -24,11 +24,11 @@ class RunningContainer:
     _container: Container
 
     def logs(self, tail: int = 50) -> str:
-        """The last `tail` lines that the container printed, on either stream."""
+        """Return the last `tail` lines that the container printed, on either stream."""
         return str(self._container.logs(tail=tail).decode("utf-8", "replace"))
 
     def exited(self) -> int | None:
-        """The container's exit code, or None while it runs. A container that is gone counts as 137 (killed)."""
+        """Return the exit code, or None while it runs. A container that is gone counts as 137 (killed)."""
         try:
             self._container.reload()
         except NotFound:
@@ -41,7 +41,7 @@ class RunningContainer:
 def run(
     engine: Engine, image_ref: str, environment: Mapping[str, str], name_prefix: str, port: int = 80
 ) -> Iterator[RunningContainer]:
-    """Starts `image_ref` detached, yields it, and removes it with its anonymous volumes, whatever happens meanwhile.
+    """Start `image_ref` detached, yield it, and remove it with its anonymous volumes, whatever happens meanwhile.
 
     The container's `port` is published on a free port of 127.0.0.1. Where this process runs in a container itself (a
     GitHub Action), that is another 127.0.0.1: then the new container joins our network and its own address comes first.
@@ -83,7 +83,7 @@ def run(
 
 
 def _own_network(client: docker.DockerClient) -> str:
-    """The network of the container in which this process runs; empty outside of one, or where it uses the host's."""
+    """Return the network of the container that this process runs in; empty: it runs in none, or on the host's."""
     hostname = socket.gethostname()
     try:
         ours = client.containers.get(hostname)

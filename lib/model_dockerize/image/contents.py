@@ -1,4 +1,4 @@
-"""What an archive of an image holds, found out before anything of it is loaded.
+"""Finds out which image an archive holds, before anything of it is loaded.
 
 One pass over the file, with nothing written: a tar that comes from elsewhere is not unpacked to be looked at.
 
@@ -63,18 +63,18 @@ class Contents:
 
     @property
     def identity(self) -> str:
-        """32 hexadecimal digits of the configuration's digest: equal for equal images."""
+        """Return 32 hexadecimal digits of the configuration's digest: equal for equal images."""
         return self.config.removeprefix("sha256:")[:32]
 
 
 def process_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a configuration, an image's or an engine's, makes a container run, in a form to be compared."""
+    """Return what a configuration, an image's or an engine's, makes a container run, in a form to be compared."""
     names = ("Entrypoint", "Cmd", "Env", "User", "WorkingDir")
     return tuple(json.dumps(settings.get(name) or None) for name in names)
 
 
 def look(path: Path, platform: str, largest: int = LARGEST) -> Contents:
-    """Checks an archive and says which image it holds.
+    """Check an archive and return the image that it holds.
 
     Args:
         platform: preferred one, where the archive holds several.
@@ -143,14 +143,14 @@ def _contents(path: Path, members: Members, platform: str) -> Contents:
 
 
 def _tops(members: Members) -> list[dict[str, Any]]:
-    """The entries of the OCI layout's index; none where there is no such layout."""
+    """Return the entries of the OCI layout's index; none without such a layout."""
     index = members.json("index.json")
     entries = (index.get("manifests") or []) if isinstance(index, dict) else []
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def _ids(members: Members, top: dict[str, Any], config: str) -> Iterator[str]:
-    """The digests under which an engine may know the image of this configuration."""
+    """Yield the digests under which an engine may know the image of this configuration."""
     entries = [entry for entry in _images(members, top) if members.blob(entry)["config"]["digest"] == config]
     if entries:
         yield str(top["digest"])
@@ -182,7 +182,7 @@ def _agree(
 
 
 def _name_of(top: dict[str, Any]) -> str:
-    """The name that an entry of the index gives its image; empty where it has none, or a tag alone."""
+    """Return the name that an entry of the index gives its image; empty: none, or a tag alone."""
     notes = top.get("annotations") or {}
     named = str(notes.get("io.containerd.image.name") or notes.get("org.opencontainers.image.ref.name") or "")
     name = named.removeprefix("docker.io/").removeprefix("library/")
@@ -190,7 +190,7 @@ def _name_of(top: dict[str, Any]) -> str:
 
 
 def _saved(path: Path, members: Members, saved: list[Any]) -> tuple[str, tuple[str, ...]]:
-    """What `docker save` wrote: the configuration's place and the image's names."""
+    """Return the configuration's place and the image's names, as `docker save` wrote them."""
     if len(saved) > 1:
         names = [", ".join(entry.get("RepoTags") or ["one without a name"]) for entry in saved]
         raise InputError(
@@ -205,7 +205,7 @@ def _saved(path: Path, members: Members, saved: list[Any]) -> tuple[str, tuple[s
 
 
 def _layout(path: Path, members: Members, platform: str) -> tuple[str, tuple[str, ...], bytes]:
-    """An OCI layout without Docker's manifest: the same, and the manifest that it lacks."""
+    """Return what `_saved` does, of an OCI layout without Docker's manifest, and the manifest that it lacks."""
     tops = _tops(members)
     images = [(top, entry) for top in tops for entry in _images(members, top)]
     if not images:
@@ -225,7 +225,7 @@ def _layout(path: Path, members: Members, platform: str) -> tuple[str, tuple[str
 
 
 def _images(members: Members, entry: dict[str, Any], depth: int = 0) -> Iterator[str]:
-    """The digests of the images below an entry of an index: not of what attests how they were built."""
+    """Yield the digests of the images below an entry of an index, without attestations of how they were built."""
     kind, digest = str(entry.get("mediaType", "")), str(entry.get("digest", ""))
     inner = members.blob(digest)
     if not isinstance(inner, dict) or (depth and _attests(entry)):
@@ -276,7 +276,7 @@ def _platform(config: dict[str, Any]) -> str:
 
 
 def _claim(labels: Mapping[str, str], environment: list[Any], history: list[Any]) -> str:
-    """Our label, if environment and history look as we make them. Anybody can write all three."""
+    """Return our label if environment and history look as we make them. Anybody can write all three."""
     claimed = labels.get(BUILD_ID_LABEL, "")
     if not re.fullmatch(r"[0-9a-f]{32}", claimed) or f"MODEL_BUILD_ID={claimed}" not in environment:
         return ""

@@ -49,13 +49,13 @@ class Engine:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version: "20.10.24+dfsg1" is (20, 10, 24); no number gives an empty tuple."""
+    """Return the leading numbers of a version: (20, 10, 24) of "20.10.24+dfsg1"; empty without a number."""
     match = re.match(r"v?(\d+(?:\.\d+)*)", version)
     return tuple(int(part) for part in match[1].split(".")) if match else ()
 
 
 def connect(engine: Engine) -> docker.DockerClient:
-    """A client of the engine's API, to be closed by the caller (it is a context manager by `contextlib.closing`).
+    """Return a client of the engine's API, to be closed by the caller (`contextlib.closing`).
 
     Source: https://docs.docker.com/reference/api/engine/
     """
@@ -63,7 +63,7 @@ def connect(engine: Engine) -> docker.DockerClient:
 
 
 def probe(environment: Mapping[str, str]) -> Engine:
-    """Finds the command line, the engine it talks to and buildx.
+    """Find the command line, the engine it talks to and buildx.
 
     Args:
         environment: of the process, e.g. `os.environ`; PATH, HOME and DOCKER_* are what docker reads of it.
@@ -115,7 +115,7 @@ def probe(environment: Mapping[str, str]) -> Engine:
 
 
 def _of_docker(environment: Mapping[str, str]) -> dict[str, str]:
-    """What docker's processes get. In the Action nothing that they have no use for: /proc shows it, and it has secrets.
+    """Return what docker's processes get: in the Action only what they use, for it has secrets, and /proc shows all.
 
     Elsewhere all of it: a credential helper reads AWS_PROFILE, and much else.
     """
@@ -149,7 +149,7 @@ def _output(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def _context(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """The name and the address of the engine that the command line uses (the SDK knows no contexts)."""
+    """Return the name and the address of the engine that the command line uses (the SDK knows no contexts)."""
     code, out, err = _output(process)
     if code != 0:
         raise EngineError(

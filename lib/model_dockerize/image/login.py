@@ -19,7 +19,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  a file system in memory: the password 
 
 @contextmanager
 def signed_in(engine: Engine, auth: RegistryAuth) -> Iterator[Engine]:
-    """The same engine, whose builds may read from and write to the registry. The user's own configuration stays as is.
+    """Yield the same engine, whose builds may use the registry. The user's own configuration stays as is.
 
     Raises:
         EngineError: docker's configuration file is not JSON.
@@ -44,7 +44,7 @@ def signed_in(engine: Engine, auth: RegistryAuth) -> Iterator[Engine]:
 
 
 def log_in(engine: Engine, auth: RegistryAuth) -> None:
-    """`docker login`, for good: the user's own docker command knows the password from now on, as it keeps passwords.
+    """Run `docker login`, for good: the user's own docker command keeps this password as it keeps others.
 
     Raises:
         EngineError: docker does not take it.

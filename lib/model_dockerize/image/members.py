@@ -23,7 +23,7 @@ _MOST_LOOKS = 10_000  # into documents: indexes may name each other many times o
 
 
 class Members:
-    """What one pass over the tar found."""
+    """The findings of one pass over the tar."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -34,7 +34,7 @@ class Members:
         self._looks = 0
 
     def json(self, name: str) -> Any:
-        """A document, parsed; None where there is none or it is no JSON."""
+        """Return a document, parsed; None: there is none, or it is no JSON."""
         self._looks += 1
         if self._looks > _MOST_LOOKS:
             raise ValueError("its indexes name each other without end")
@@ -46,7 +46,7 @@ class Members:
         return self._parsed[name]
 
     def blob(self, digest: object) -> Any:
-        """A document of an OCI layout by its digest."""
+        """Return a document of an OCI layout by its digest."""
         return self.json(f"blobs/{str(digest).replace(':', '/', 1)}")
 
 
@@ -119,7 +119,7 @@ def _too_large(path: Path, largest: int) -> InputError:
 
 
 def _document(file: IO[bytes], size: int) -> tuple[bytes | None, str]:
-    """A file's content if it can be a document, and its SHA-256."""
+    """Return a file's content if it can be a document, and its SHA-256."""
     if size <= _LARGEST_DOCUMENT:
         content = file.read()
         digest = hashlib.sha256(content).hexdigest()
@@ -128,7 +128,7 @@ def _document(file: IO[bytes], size: int) -> tuple[bytes | None, str]:
 
 
 def _suspicious(member: tarfile.TarInfo) -> Iterator[str]:
-    """Why a member has no place in an image's archive."""
+    """Say why a member has no place in an image's archive."""
     name = member.name
     if name.startswith("/"):
         yield f"{name!r}: an absolute path"

@@ -21,7 +21,7 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError)
 
 
 def packing(path: Path) -> str:
-    """How the file is packed: "gzip", "zstd", or "tar" where it is not.
+    """Tell how the file is packed: "gzip", "zstd", or "tar" where it is not.
 
     Raises:
         InputError: it cannot be read, or is none of these.
@@ -44,7 +44,7 @@ def packing(path: Path) -> str:
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[IO[bytes]]:
-    """The tar in the file, to be read from its beginning to its end. Raises as `packing`, and DAMAGED while reading."""
+    """Yield the tar in the file, to be read once from its beginning. Raises as `packing`, and DAMAGED while reading."""
     kind = packing(path)
     if kind == "gzip":
         with gzip.open(path, "rb") as stream:

@@ -1,4 +1,4 @@
-"""Which processors an engine makes images for: its own, and those that somebody taught it to emulate."""
+"""Tells which processors an engine makes images for: its own, and those that somebody taught it to emulate."""
 
 import platform as host
 import re
@@ -13,13 +13,13 @@ _TIMEOUT = 30  # seconds; buildx asks the engine
 
 
 def own_platform(machine: str = "") -> str:
-    """linux/amd64 of a computer that calls itself x86_64 (empty: this one). Models run on Linux, whatever it runs."""
+    """Return linux/amd64 for a computer that calls itself x86_64 (empty: this one). Models run on Linux only."""
     name = (machine or host.machine()).lower()
     return f"linux/{_MACHINES.get(name, name)}"
 
 
 def check_platform(engine: Engine, platform: str, asked: bool, sources: ServerSources) -> None:
-    """Whether this engine can make and prove an image for `platform`, before anything long begins.
+    """Check that this engine can make and prove an image for `platform`, before anything long begins.
 
     Args:
         asked: somebody chose it; else it is this computer's own.
@@ -49,12 +49,12 @@ def check_platform(engine: Engine, platform: str, asked: bool, sources: ServerSo
 
 
 def runs(engine: Engine, platform: str) -> bool:
-    """Whether containers of this platform run on the engine, natively or emulated."""
+    """Tell whether containers of this platform run on the engine, natively or emulated."""
     return platform == engine.platform or platform in _platforms(engine)
 
 
 def _platforms(engine: Engine) -> frozenset[str]:
-    """All that the engine's builder runs; it tries each by a program of two instructions."""
+    """Return all that the engine's builder runs; it tries each by a program of two instructions."""
     argv = [str(engine.cli), "buildx", "inspect", engine.context]
     try:
         done = subprocess.run(
@@ -68,6 +68,6 @@ def _platforms(engine: Engine) -> frozenset[str]:
 
 
 def platforms_of(text: str) -> frozenset[str]:
-    """The platforms in what `docker buildx inspect` prints; a `*` marks those that its owner set."""
+    """Return the platforms that `docker buildx inspect` prints; a `*` marks those that its owner set."""
     found = re.findall(r"^Platforms:(.*)$", text, re.MULTILINE)
     return frozenset(name.strip(" *") for line in found for name in line.split(","))

@@ -93,7 +93,7 @@ class _TransientError(PushError):
 
 
 def push(engine: Engine, image_ref: str, target: str, login: Callable[[], RegistryAuth], progress: Progress) -> str:
-    """Names the image `target` (registry/repository:tag) and pushes it; the digest ("sha256:...") of its manifest.
+    """Name the image `target` (registry/repository:tag) and push it; return its manifest's digest ("sha256:...").
 
     Args:
         login: gives fresh credentials; called for every attempt.
@@ -193,7 +193,7 @@ def _check_place(target: str, auth: RegistryAuth) -> None:
 
 
 def failure(target: str, message: str) -> PushError:
-    """The error for what the registry or the engine said, with the remedy for its cause."""
+    """Return the error for what the registry or the engine said, with the remedy for its cause."""
     kind = _TransientError if _TRANSIENT.search(message) else PushError
     for sign, cause, remedy in _CAUSES:
         if re.search(sign, message, re.IGNORECASE):
@@ -205,7 +205,7 @@ def failure(target: str, message: str) -> PushError:
 
 
 def _denied(target: str, message: str) -> str:
-    """The action of ECR that was refused, and on what; empty where it was something else."""
+    """Return the action of ECR that was refused, and on what; empty: it was something else."""
     if said := _NOT_AUTHORIZED.search(message):
         return f"{said[1]} on {said[2].rstrip('.')}"
     if "authorization token has expired" in message:
@@ -217,7 +217,7 @@ def _denied(target: str, message: str) -> str:
 
 
 def _follow(events: Iterable[dict[str, Any]], target: str, progress: Progress) -> str:
-    """Reads what the engine says of a push until its end."""
+    """Read what the engine says of a push to its end; return the digest."""
     sizes: dict[str, int] = {}  # bytes a layer, as far as they were told
     sent: set[str] = set()
     there: set[str] = set()

@@ -1,4 +1,4 @@
-"""What a build would meet, looked at beforehand in a second or two: disk, base image, registry."""
+"""Looks beforehand, in a second or two, at what a build would meet: disk, base image, registry."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ _CAUSES = (
 
 
 def free_disk(engine: Engine) -> int | None:
-    """Bytes left where the engine keeps its images; None where that is another computer's disk."""
+    """Return the bytes left where the engine keeps its images; None: this process cannot see that disk."""
     if not engine.host.startswith("unix://"):
         return None
     with closing(connect(engine)) as client:
@@ -34,7 +34,7 @@ def free_disk(engine: Engine) -> int | None:
 
 
 def find_base(engine: Engine, name: str) -> str:
-    """Where the build will have its base image from, in words.
+    """Say where the build will have its base image from.
 
     Raises:
         EngineError: from nowhere.
@@ -69,7 +69,7 @@ def _unreachable(name: str, why: str) -> EngineError:
 
 
 def sign_in(engine: Engine, auth: RegistryAuth) -> None:
-    """Has the engine, which will push, try these credentials. They are kept nowhere.
+    """Have the engine, which will push, try these credentials. They are kept nowhere.
 
     Raises:
         PushError: the engine does not reach the registry, or the registry refuses.

@@ -30,7 +30,7 @@ _STOP_SECONDS = 60  # a job that runs may end; the server gives itself less
 
 @dataclass(frozen=True)
 class Place:
-    """Where a model is served on this computer. `volume`: of Docker, for its data; empty: the container's own files."""
+    """An address on this computer for a model. `volume`: Docker's, for its data; empty: the container's own files."""
 
     address: str  # of this computer, e.g. 127.0.0.1
     port: int
@@ -39,7 +39,7 @@ class Place:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Return the URL that it answers at."""
         host = "127.0.0.1" if self.address == "0.0.0.0" else self.address  # noqa: S104 - all addresses, if asked for
         return f"http://{host}:{self.port}"
 
@@ -50,13 +50,13 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables of the container: a web page that binds its own name to this computer is not answered."""
+        """Return the container's variables: a web page that binds its own name to this computer is not answered."""
         own = ("localhost", self.address) if self.is_loopback or self.hosts else ()
         return {"MODEL_ALLOWED_HOSTS": ",".join((*own, *self.hosts))} if own else {}
 
 
 def serves(engine: Engine, name: str, image: Image, place: Place) -> bool:
-    """Whether the container `name` runs this image there already."""
+    """Tell whether the container `name` runs this image there already."""
     with closing(connect(engine)) as client:
         found = _ours(client, name)
         return found is not None and found.status == "running" and _is(found.attrs, image, place)
@@ -64,7 +64,7 @@ def serves(engine: Engine, name: str, image: Image, place: Place) -> bool:
 
 @contextmanager
 def serve(engine: Engine, name: str, image: Image, place: Place) -> Iterator[RunningContainer]:
-    """Starts the container `name` in the place of one that is there, and yields it.
+    """Start the container `name` in the place of one that is there, and yield it.
 
     It stays when the block ends well. Else it is removed, and what ran before runs again.
 
@@ -96,7 +96,7 @@ def serve(engine: Engine, name: str, image: Image, place: Place) -> Iterator[Run
 
 
 def stop(engine: Engine, name: str) -> bool:
-    """Stops the container `name` and removes it; its data volume stays. False: there is none. Raises as `serve`."""
+    """Stop and remove the container `name`; its data volume stays. False: there is none. Raises as `serve`."""
     with closing(connect(engine)) as client:
         found = _ours(client, name)
         if found is None:
@@ -107,7 +107,7 @@ def stop(engine: Engine, name: str) -> bool:
 
 
 def _former(client: docker.DockerClient, name: str) -> Container | None:
-    """The container that is there; also where a killed run left it under its other name."""
+    """Return the container that is there, also where a killed run left it under its other name."""
     found, left = _ours(client, name), _ours(client, name + _BEFORE)
     if left and found:
         left.remove(v=True, force=True)

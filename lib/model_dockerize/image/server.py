@@ -39,7 +39,7 @@ _REMEDY = "Install model-dockerize anew, or run it from a clone of its repositor
 
 @dataclass(frozen=True)
 class ServerSources:
-    """What the server's image can be made from.
+    """The sources and the bundle, either of which makes the server's image.
 
     Attributes:
         files: name in the build context -> the file or folder, of Dockerfile, lib/ and requirements/; empty where one
@@ -52,7 +52,7 @@ class ServerSources:
 
 
 def find_sources() -> ServerSources:
-    """The sources of the checkout, or of the installed package, that this very file is in, and the bundle."""
+    """Find the bundle, and the sources in the checkout or installed package that this very file is in."""
     here = Path(__file__).resolve()
     library, beside = here.parents[2], here.parent / "sources"
     installed = {
@@ -64,12 +64,12 @@ def find_sources() -> ServerSources:
 
 
 def of_checkout(root: Path) -> dict[str, Path]:
-    """`ServerSources.files` of a checkout of this project."""
+    """Return `ServerSources.files` of a checkout of this project."""
     return {name: root / name for name in (_DOCKERFILE, *_SOURCES)}
 
 
 def server_version(sources: ServerSources) -> str:
-    """12 hex digits of the sha256 over everything that the server is made of: the same on every computer.
+    """Return 12 hex digits of the SHA-256 over all that the server is made of: the same on every computer.
 
     Raises:
         EngineError: the sources are not there.
@@ -85,7 +85,7 @@ def server_version(sources: ServerSources) -> str:
 
 
 def server_ref(version: str, platform: str) -> str:
-    """The name of the server's image for `platform` (linux/amd64): what a model's Dockerfile copies from.
+    """Return the name of the server's image for `platform` (linux/amd64): what a model's Dockerfile copies from.
 
     Every platform has a name of its own, and with it the model's image a build id of its own.
     """
@@ -101,7 +101,7 @@ def server_image(
     progress: Progress,
     secrets: Mapping[str, Path] = _NO_SECRETS,
 ) -> str:
-    """The name of the server's image, which is in the engine afterwards.
+    """Have the server's image in the engine; return its name.
 
     It is taken from the engine, else made of the bundle, else built from the sources.
 
@@ -132,7 +132,7 @@ def server_image(
 
 
 def stage_text(dockerfile: str, name: str) -> str:
-    """Of a Dockerfile, what the stage `name` is built by: the lines before the first stage, it, and those it uses.
+    """Return what builds a Dockerfile's stage `name`: the lines before the first stage, it, and those it uses.
 
     Raises:
         EngineError: there is no such stage.
@@ -157,7 +157,7 @@ def stage_text(dockerfile: str, name: str) -> str:
 
 
 def _files(files: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
-    """Every source file with its name in the context, in an order that no file system changes."""
+    """Yield every source file with its name in the context, in an order that no file system changes."""
     found = {}
     for source in _SOURCES:
         path = files[source]
@@ -184,7 +184,7 @@ def _write_bundle(bundle: Path, file: BinaryIO) -> None:
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """The same on every computer: nobody's name, no time."""
+    """Make a member the same on every computer: nobody's name, no time."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mtime = 0

@@ -30,17 +30,17 @@ class Image:
 
     @property
     def cached_steps(self) -> int:
-        """How many of `steps` were taken from the cache."""
+        """Count the `steps` taken from the cache."""
         return sum(step.cached for step in self.steps)
 
     @property
     def ran_steps(self) -> int:
-        """How many of `steps` really ran."""
+        """Count the `steps` that really ran."""
         return len(self.steps) - self.cached_steps
 
 
 def inspect(engine: Engine, ref: str, steps: tuple[Step, ...] = ()) -> Image:
-    """The image that `ref` (name or id) names. Raises EngineError where the engine has none."""
+    """Return the image that `ref` (name or id) names. Raises EngineError where the engine has none."""
     with closing(connect(engine)) as client:
         try:
             return _image(engine, client.images.get(ref), ref, steps)
@@ -51,7 +51,7 @@ def inspect(engine: Engine, ref: str, steps: tuple[Step, ...] = ()) -> Image:
 
 
 def has(engine: Engine, ref: str) -> bool:
-    """Whether the engine holds an image of this name or id."""
+    """Tell whether the engine holds an image of this name or id."""
     with closing(connect(engine)) as client:
         try:
             client.images.get(ref)
@@ -61,7 +61,7 @@ def has(engine: Engine, ref: str) -> bool:
 
 
 def find(engine: Engine, build_id: str) -> Image | None:
-    """The image that was built here for this build id, if the engine still holds it."""
+    """Return the image that was built here for this build id, if the engine still holds it."""
     image_id = builds.recall(engine.environment, build_id)
     if not image_id or not has(engine, image_id):
         return None
@@ -86,7 +86,7 @@ def record(engine: Engine, image: Image, build_id: str) -> Image:
 
 
 def tag(engine: Engine, image: Image, ref: str) -> None:
-    """Gives the image one more name, `repository:tag`. Other names stay. Raises EngineError for a name that is none."""
+    """Give the image one more name, `repository:tag`. Other names stay. Raises EngineError for a name that is none."""
     repository, tag_name = parse_repository_tag(ref)
     with closing(connect(engine)) as client:
         try:

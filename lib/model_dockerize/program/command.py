@@ -1,4 +1,4 @@
-"""How the model's program is called."""
+"""Finds out how the model's program is called."""
 
 import re
 import shlex
@@ -27,7 +27,7 @@ INPUT, OUTPUT = "{input}", "{output}"
 
 
 def find(setting: str, listing: Listing, sources: dict[str, str], problems: Problems) -> tuple[str, tuple[str, ...]]:
-    """The entry script (empty if the command names none) and the argument list with {input} and {output}.
+    """Return the entry script (empty if the command names none) and the argument list with {input} and {output}.
 
     Args:
         setting: a whole command, or only arguments for the entry script, or empty.
@@ -70,7 +70,7 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
 
 
 def _entry(listing: Listing, sources: dict[str, str], problems: Problems) -> str:
-    """The first usual name, else the only script with a __main__ guard, else the only one that no other imports.
+    """Choose the first usual name, else the only script with a __main__ guard, else the only one that none imports.
 
     Where there is no script, the only notebook.
     """

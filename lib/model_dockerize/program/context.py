@@ -16,7 +16,7 @@ _LARGE = "large"
 
 
 def write_context(program: Program, dockerfile: str, stream: BinaryIO) -> None:
-    """Writes `Dockerfile`, the code below `program/` and large files below `large/N/`, as a tar; constant memory.
+    """Write `Dockerfile`, the code below `program/` and large files below `large/N/`, as a tar; constant memory.
 
     Each has a folder of its own, so that `COPY` of it sees nothing else. The Dockerfile is in none: else a new server
     version, which is written in it, would run the init script again.
@@ -89,7 +89,7 @@ class _Checked:
         return content
 
     def finish(self) -> None:
-        """Raises ProgramError unless exactly the inspected bytes were read."""
+        """Raise ProgramError unless exactly the inspected bytes were read."""
         if self._raw.read(1) or self._digest.hexdigest() != self._file.sha256:
             raise self._changed()
 

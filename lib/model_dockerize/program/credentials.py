@@ -1,4 +1,4 @@
-"""Recognises files that hold credentials: by their names, in any spelling, and by what stands in them."""
+"""Recognizes files that hold credentials: by their names, in any spelling, and by what stands in them."""
 
 import json
 import re

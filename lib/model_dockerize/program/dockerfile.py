@@ -56,7 +56,7 @@ _SECRETS = (
 
 
 def render_dockerfile(program: Program, server_image: str) -> str:
-    """The Dockerfile as text: the same program and server image give the same bytes.
+    """Return the Dockerfile's text: the same program and server image give the same bytes.
 
     Args:
         server_image: reference of the image that holds the model server.
@@ -192,7 +192,7 @@ def _notebook(program: Program, server_image: str) -> str:
 
 
 def _local(program: Program, server_image: str) -> str:
-    """Installs the project itself, or packages that lie in its folder."""
+    """Install the project itself, or packages that lie in its folder."""
     local = program.packages.local
     return _run(*_mounts(server_image), *_SECRETS, f"{_installer(program)} {shlex.join(local)}") if local else ""
 
@@ -229,7 +229,7 @@ def _init(program: Program) -> str:
 
 
 def _copy_server(server_image: str) -> str:
-    """Copies the server: after what must not run again for a new one, before what changes more often."""
+    """Copy the server, after what must not run again for a new one, before what changes more often."""
     return "\n".join(
         (
             "# A new server runs no step above again. With these slashes the layer is the same in every build.",
@@ -270,14 +270,14 @@ def _server(program: Program) -> str:
 
 
 def _prepare(program: Program) -> str:
-    """Runs `prepare` in the shell if pip runs there: a base's SHELL may change PATH, and both must find one Python."""
+    """Run `prepare` in the shell if pip runs there: a base's SHELL may change PATH, and both must find one Python."""
     words = [f"{_SERVER}/model-server", "prepare", program.command[0]]
     needs_shell = program.packages.source or program.init_file or program.system_packages or program.is_notebook
     return _run(shlex.join(words)) if needs_shell else f"RUN {json.dumps(words, ensure_ascii=False)}"
 
 
 def _declarations(program: Program) -> dict[str, Any]:
-    """What the manifest holds of programs that declare it."""
+    """Return what the manifest holds of programs that declare it."""
     found: dict[str, Any] = {}
     if program.schema is not None:
         found["schema"] = {
@@ -322,7 +322,7 @@ def _run(*parts: str) -> str:
 
 
 def _copies(paths: tuple[str, ...]) -> list[str]:
-    """COPY of files, one for each folder that they are in."""
+    """Copy files, by one COPY for each folder that they are in."""
     by_folder: dict[str, list[str]] = {}
     for path in paths:
         by_folder.setdefault(path.rpartition("/")[0], []).append(path)
@@ -330,20 +330,20 @@ def _copies(paths: tuple[str, ...]) -> list[str]:
 
 
 def _copy(paths: tuple[str, ...], folder: str) -> str:
-    """COPY of files or, for an empty path, of everything, in the form that keeps spaces."""
+    """Copy files or, for an empty path, everything, by the form of COPY that keeps spaces."""
     sources = [f"${{{CONTEXT_ARGUMENT}}}/{_copy_word(path)}" for path in paths]
     target = f"{_FOLDER}/{_copy_word(folder, glob=False)}/" if folder else f"{_FOLDER}/"
     return f"COPY {json.dumps([*sources, target], ensure_ascii=False)}"
 
 
 def _copy_word(path: str, *, glob: bool = True) -> str:
-    """A path as COPY must find it: BuildKit expands variables and quotes in it, and then matches it as a pattern."""
+    """Write a path as COPY must find it: BuildKit expands variables and quotes in it, then matches it as a pattern."""
     pattern = "".join(f"[{char}]" if glob and char in "*?[" else char for char in path)
     return re.sub(r"""([\\$"'])""", r"\\\1", pattern)
 
 
 def _interpreter(program: Program) -> str:
-    """Names the Python that gets the packages: the one that runs the program, as `model-server prepare` finds it."""
+    """Name the Python that gets the packages: the one that runs the program, as `model-server prepare` finds it."""
     first = program.command[0]
     if first != "python" and _PYTHON.fullmatch(first):
         return shlex.quote(first)
@@ -351,7 +351,7 @@ def _interpreter(program: Program) -> str:
 
 
 def _path(path: str) -> str:
-    """A path that cannot be taken for an option."""
+    """Return a path that cannot be taken for an option."""
     return f"./{path}"
 
 

@@ -29,12 +29,12 @@ class Listing:
     pointers: tuple[str, ...]  # paths of those that are Git LFS pointers
 
     def holds(self, path: str) -> bool:
-        """Whether the image gets a file of this relative path."""
+        """Tell whether the image gets a file of this relative path."""
         return any(file.path == path for file in self.files)
 
 
 def list_files(root: Path, private: tuple[Path, ...], problems: Problems) -> Listing:
-    """Everything below `root`, sorted into what is shipped and what is not.
+    """List everything below `root`, sorted into what is shipped and what is not.
 
     Args:
         root: absolute, without symbolic links.
@@ -61,7 +61,7 @@ class _Walk:
         self._root, self._private, self._problems = root, private, problems
 
     def folder(self, path: str, matched: Matched) -> Iterator[ProgramFile]:
-        """The files of this folder and those below it."""
+        """Yield the files of this folder and those below it."""
         try:
             names = sorted(entry.name for entry in (self._root / path).iterdir())
         except OSError as error:
@@ -148,7 +148,7 @@ _LINE_BREAKING = ("Cc", "Zl", "Zp")  # control characters, line and paragraph se
 
 
 def _real(path: Path) -> Path:
-    """As Path.resolve(), which raises for links that run in a circle."""
+    """Resolve as Path.resolve() does, but without its error for links that run in a circle."""
     return Path(os.path.realpath(path))
 
 

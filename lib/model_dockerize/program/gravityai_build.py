@@ -24,7 +24,7 @@ _DATA_TYPES = ("string", "number", "date", "boolean")
 
 @dataclass(frozen=True)
 class BuildFile:
-    """What the file says; empty where it says nothing."""
+    """The contents of the file; empty where it says nothing."""
 
     system_packages: tuple[str, ...] = ()
     tests: tuple[ModelTest, ...] = ()
@@ -38,7 +38,7 @@ class BuildFile:
 
 
 def read(root: Path, listing: Listing, problems: Problems) -> BuildFile:
-    """Reads the file, if there is one; every problem goes to `problems`.
+    """Read the file, if there is one; every problem goes to `problems`.
 
     Args:
         root: the program folder.
@@ -72,7 +72,7 @@ def read(root: Path, listing: Listing, problems: Problems) -> BuildFile:
 
 
 def _lenient(text: str) -> Any:
-    """JSON; else YAML's flow style, which is JSON with trailing commas and single quotes.
+    """Parse JSON; else YAML's flow style, which is JSON with trailing commas and single quotes.
 
     Raises:
         ValueError: neither; says where.
@@ -109,7 +109,7 @@ class _Reader:
         self._problems = problems
 
     def texts(self, key: str, value: object) -> tuple[str, ...]:
-        """A list of texts; a single text counts as one."""
+        """Read a list of texts; a single text counts as one."""
         items: object = [value] if isinstance(value, str) else value or []
         if isinstance(items, list) and all(isinstance(item, str) for item in items):
             return tuple(items)
@@ -117,7 +117,7 @@ class _Reader:
         return ()
 
     def flag(self, key: str, value: object) -> bool:
-        """true or false, also as a text."""
+        """Read true or false, also as a text."""
         if value is None or isinstance(value, bool):
             return bool(value)
         if isinstance(value, str) and value.strip().lower() in ("true", "false"):
@@ -126,7 +126,7 @@ class _Reader:
         return False
 
     def tests(self, value: object) -> tuple[ModelTest, ...]:
-        """The list of tests; their files must go into the image."""
+        """Read the list of tests; their files must go into the image."""
         if value is not None and not isinstance(value, list):
             self._wrong("Tests must be a list")
             return ()
@@ -142,7 +142,7 @@ class _Reader:
         return tuple(found)
 
     def side(self, side: str, schema: Mapping[str, Any]) -> tuple[str, tuple[SchemaField, ...]]:
-        """MIME type and fields of "Input" or "Output"."""
+        """Read MIME type and fields of "Input" or "Output"."""
         short = schema.get(side.lower())
         inner = _lower(short)
         kind = schema.get(f"{side.lower()}type") or inner.get("type")

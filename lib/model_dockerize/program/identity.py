@@ -9,7 +9,7 @@ _SCHEME = 2  # counted up when an id must change although the content did not
 
 
 def build_id(program: Program, dockerfile: str, server_version: str) -> str:
-    """32 hex digits of a SHA-256 over the files, a translated lock, the rendered Dockerfile and the server's version.
+    """Return 32 hex digits of a SHA-256 over files, translated lock, rendered Dockerfile and server version.
 
     All build arguments but the id itself are fixed in the Dockerfile, so it stands for them.
     """

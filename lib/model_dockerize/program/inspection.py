@@ -42,7 +42,7 @@ def inspect(
     progress: Progress,
     private: tuple[Path | None, ...] = (),
 ) -> Program:
-    """What the folder holds and how it becomes an image.
+    """Find out what the folder holds and how it becomes an image.
 
     Args:
         private: files that must not be shipped, besides pip's configuration.
@@ -180,7 +180,7 @@ def _init_reads(name: str, script: bytes, root: Path, listing: Listing) -> tuple
 
 
 def _lacks_lists(script: str) -> bool:
-    """Whether the script installs by apt without `apt-get update`: the old service's base image had been updated."""
+    """Tell whether the script installs by apt without `apt-get update`, which the old service's base image had run."""
     told = re.sub(r"^\s*#.*$", "", script.replace("\\\n", " "), flags=re.MULTILINE)
     return bool(_APT.search(told)) and all(found[2] != "update" for found in _APT.finditer(told))
 
@@ -188,7 +188,7 @@ def _lacks_lists(script: str) -> bool:
 def _base(
     program: ProgramSettings, root: Path, needs: Packages, problems: Problems, progress: Progress
 ) -> tuple[str, str]:
-    """The Python version (empty if only the image knows it) and the base image."""
+    """Return the Python version (empty: only the image knows it) and the base image."""
     if program.base_image:
         if not is_reference(program.base_image):
             problems.wrong_input(

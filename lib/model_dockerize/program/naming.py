@@ -18,7 +18,7 @@ _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "
 
 
 def is_reference(text: str) -> bool:
-    """Whether `text` is a whole reference: name, and maybe a tag and a digest."""
+    """Tell whether `text` is a whole reference: name, and maybe a tag and a digest."""
     return re.fullmatch(rf"{_NAME}(?::{_TAG})?(?:@{_DIGEST})?", text) is not None
 
 
@@ -44,7 +44,7 @@ def _legal(text: str) -> tuple[str, bool]:
 
 
 def image_name(setting: str, folder_name: str, problems: Problems, progress: Progress) -> str:
-    """The setting if there is one, else a name made of the folder's."""
+    """Return the setting if there is one, else a name made of the folder's."""
     if not setting:
         name, says_all = _legal(folder_name)
         if not says_all:
@@ -66,7 +66,7 @@ def image_name(setting: str, folder_name: str, problems: Problems, progress: Pro
 
 
 def image_version(setting: str, problems: Problems) -> str:
-    """The setting, or `latest`."""
+    """Return the setting, or `latest`."""
     if setting and not re.fullmatch(_TAG, setting):
         problems.wrong_input(
             f"image-version {setting!r} is no legal tag (letters, digits, . _ -, at most 128, first one no . or -)."

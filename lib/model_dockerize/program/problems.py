@@ -11,15 +11,15 @@ class Problems:
         self._folder: list[str] = []
 
     def wrong_input(self, text: str) -> None:
-        """A setting cannot be meant as it is written."""
+        """Note why a setting cannot be meant as it is written."""
         self._inputs.append(text)
 
     def wrong_folder(self, text: str) -> None:
-        """The folder cannot become an image as it is."""
+        """Note why the folder cannot become an image as it is."""
         self._folder.append(text)
 
     def raise_if_any(self, folder: str) -> None:
-        """Raises one error with all of it: ProgramError if the folder has a part in it, else InputError."""
+        """Raise one error with all of it: ProgramError if the folder has a part in it, else InputError."""
         details = (*self._inputs, *self._folder)
         if not details:
             return

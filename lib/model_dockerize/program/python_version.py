@@ -58,7 +58,7 @@ _GONE = re.compile(r"\b(?:jessie|stretch|buster)\b")
 
 
 def choose(setting: str, root: Path, packages: Packages, problems: Problems, progress: Progress) -> str:
-    """The version as `X.Y`. Sources that say otherwise lose, and a warning names them."""
+    """Choose the version, as `X.Y`. Sources that say otherwise lose, and a warning names them."""
     found = [*_set(setting, problems), *_in_files(root, bool(setting), problems, progress)]
     required, source = _required(root, packages, problems)
     if required is not None and not found:
@@ -173,11 +173,11 @@ def _requires_python(root: Path, problems: Problems) -> SpecifierSet | None:
 
 
 def _satisfies(version: str, required: SpecifierSet) -> bool:
-    """Whether some patch release does; the base image carries the newest one."""
+    """Tell whether some patch release does; the base image carries the newest one."""
     return any(required.contains(f"{version}.{patch}") for patch in _PATCHES)
 
 
 def _answer(required: SpecifierSet) -> str:
-    """The lowest maintained version that satisfies, else the newest of the older ones, else empty."""
+    """Return the lowest maintained version that satisfies, else the newest of the older ones, else empty."""
     older = [version for version in reversed(_VERSIONS) if version not in _MAINTAINED]
     return next((version for version in (*_MAINTAINED, *older) if _satisfies(version, required)), "")

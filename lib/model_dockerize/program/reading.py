@@ -22,7 +22,7 @@ def content(root: Path, name: str, problems: Problems) -> bytes | None:
 
 
 def text(root: Path, name: str, problems: Problems, errors: str = "strict") -> str | None:
-    """As `content`, of a text in UTF-8, with or without a byte order mark."""
+    """Read as `content` does, but text in UTF-8, with or without a byte order mark."""
     found = content(root, name, problems)
     try:
         return None if found is None else found.decode("utf-8-sig", errors)

@@ -20,7 +20,7 @@ _FOLDER = "smoke"
 
 
 def mime_type(path: Path) -> str:
-    """By the extension, with Python's own table: the computer's would make images differ."""
+    """Tell the type by the extension, with Python's own table: the computer's would make images differ."""
     suffix = path.suffix.lower()
     return _TYPES.get(suffix) or mimetypes.MimeTypes().guess_type(f"x{suffix}")[0] or UNKNOWN_TYPE
 
@@ -35,7 +35,7 @@ class Found:
 
 
 def find(settings: SmokeSettings, root: Path, problems: Problems) -> Found:
-    """The files that the settings name, else `smoke/input.*`, `expected.*` and `mapping.*` of the folder.
+    """Find the files that the settings name, else `smoke/input.*`, `expected.*` and `mapping.*` of the folder.
 
     Every `input.*` names a type that the model takes; the first one by name is the sample.
     """

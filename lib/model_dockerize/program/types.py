@@ -1,4 +1,4 @@
-"""What is known of a program folder, as values."""
+"""Describes a program folder, as values."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ class ModelTest:
 
 @dataclass(frozen=True)
 class Packages:
-    """What is installed for the program. All empty: nothing."""
+    """The packages to install for the program. All empty: none."""
 
     source: str = ""  # the file of the folder that says it
     includes: tuple[str, ...] = ()  # other files that it reads

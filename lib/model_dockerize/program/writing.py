@@ -15,7 +15,7 @@ _OTHER_NAME = "Dockerfile.model-dockerize"
 
 
 def write_dockerfile(program: Program, text: str) -> Path:
-    """Writes `Dockerfile`, its `.dockerignore` and a translated lock, each only if its bytes change.
+    """Write `Dockerfile`, its `.dockerignore` and a translated lock, each only if its bytes change.
 
     A Dockerfile that we did not write stays as it is; ours is `Dockerfile.model-dockerize` then.
 
@@ -42,7 +42,7 @@ def write_dockerfile(program: Program, text: str) -> Path:
 
 
 def is_foreign(folder: Path) -> bool:
-    """Whether the folder has a Dockerfile, or an ignore file of it, that somebody else wrote."""
+    """Tell whether the folder has a Dockerfile, or an ignore file of it, that somebody else wrote."""
     return any(_is_someone_elses(folder / name) for name in (_NAME, f"{_NAME}.dockerignore"))
 
 
@@ -57,7 +57,7 @@ def _is_someone_elses(path: Path) -> bool:
 
 
 def _dockerignore(program: Program) -> str:
-    """What stays out, for a `docker build` by hand. Docker reads it top down, the last match decides."""
+    """List what stays out of a `docker build` by hand. Docker reads it top down, the last match decides."""
     found = [literal(item.path) for item in program.excluded if item.reason in (CREDENTIAL, VIRTUAL_ENVIRONMENT)]
     fixed = DockerIgnore((*FIXED_PATTERNS, *found))
     listed = [f"!{REQUIREMENTS}"] if program.packages.text else []

@@ -1,4 +1,4 @@
-"""Who can reach a deployed model: what the inputs about it must look like, and what does not go together."""
+"""Checks the inputs about who can reach a deployed model: their forms, and what does not go together."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -15,12 +15,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,39}", re.ASCII)
 
 
 def key_variables(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Reads `ARN` or `NAME=ARN`, one for each key: the variable that the server knows it by, and the ARN."""
+    """Read `ARN` or `NAME=ARN`, one for each key, as the variable that the server knows it by, and the ARN."""
     return tuple((f"{KEY}_{name.upper()}" if name else KEY, arn) for name, arn in map(_split, words))
 
 
 def problems(parsed: Mapping[str, Any], given: Collection[str]) -> Iterable[tuple[str, str]]:
-    """Names of inputs, and what is wrong with what they say. `given`: those that somebody wrote."""
+    """Yield names of inputs, and what is wrong with what they say. `given`: those that somebody wrote."""
     yield from _of_the_keys(parsed)
     yield from _of_the_blocks(parsed, given)
     paths = parsed["open-paths"] or ()

@@ -23,7 +23,7 @@ REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
 
 @dataclass(frozen=True)
 class AwsConfig:
-    """What the file says. Without keys the credentials are looked up as by every AWS tool."""
+    """The contents of AwsConfig.ini. Without keys the credentials are looked up as by every AWS tool."""
 
     path: Path
     region: str
@@ -33,7 +33,7 @@ class AwsConfig:
     token: str = field(repr=False)
 
     def applied_to(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The environment of somebody who has these keys, and no others; as it is where the file has none."""
+        """Return the environment of somebody with these keys and no others; as it is where the file has none."""
         if not self.access_key:
             return dict(environment)
         kept = {name: text for name, text in environment.items() if name not in _OTHERS}
@@ -42,7 +42,7 @@ class AwsConfig:
 
 
 def read_aws_config(path: Path) -> AwsConfig:
-    """Reads the file.
+    """Read the file.
 
     Raises:
         InputError: it cannot be read, or values are missing or wrong: `details` names each, but no secret.

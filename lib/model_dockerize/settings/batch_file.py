@@ -1,6 +1,6 @@
 """BatchConfig.yml: a Batch environment and what runs in it. docs/existing-files.md describes it for its users.
 
-Each section becomes a dataclass. The file's own misspelt keys are read as the right ones, silently.
+Each section becomes a dataclass. The file's own misspelled keys are read as the right ones, silently.
 """
 
 import re
@@ -141,12 +141,12 @@ class BatchFile:
 
 
 def is_batch_file(path: Path) -> bool:
-    """Whether the YAML file has a section of a BatchConfig.yml, and so is no model-dockerize.yml."""
+    """Tell whether the YAML file has a section of a BatchConfig.yml, and so is no model-dockerize.yml."""
     return not section_names(path).isdisjoint(_KEYS)
 
 
 def read_batch_file(path: Path, wanted: Wanted) -> BatchFile:
-    """Reads the sections `wanted`; of the others, only the names of their keys are looked at.
+    """Read the sections `wanted`; of the others, look only at the names of their keys.
 
     Raises:
         InputError: the file cannot be read or is not YAML, or something in it is wrong: `details` names every problem
@@ -255,7 +255,7 @@ def _job(section: Section, queue: Section | None, definition: Section | None) ->
 
 
 def _named(section: Section, key: str, other: Section | None) -> str:
-    """A name that another section may give in its stead: the one that it describes."""
+    """Return a name that another section may give in its stead: the one that it describes."""
     name = section.text(key, *_NAME)
     if name or section.has(key):
         return name
@@ -266,7 +266,7 @@ def _named(section: Section, key: str, other: Section | None) -> str:
 
 
 def _command(section: Section, key: str) -> tuple[str, ...] | None:
-    """A command as argv: a list as it stands, a text split as a shell would."""
+    """Return a command as argv: a list as it stands, a text split as a shell would."""
     if not section.has(key):
         return None
     if section.is_list(key):

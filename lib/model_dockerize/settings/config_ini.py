@@ -36,7 +36,7 @@ _FLAGS = ("push_to_ecr", "create_job_def")
 
 
 def from_config_ini(path: Path) -> dict[str, Given]:
-    """The inputs that the file gives. Relative paths start at its folder.
+    """Return the inputs that the file gives. Relative paths start at its folder.
 
     Raises:
         InputError: the file cannot be read or is no INI file. What is wrong with its values is told by `to_settings`.
@@ -73,7 +73,7 @@ def _given(ini: Ini, section: str, key: str) -> Given:
 
 
 def _inside(ini: Ini, program: Given) -> Iterator[tuple[str, Given]]:
-    """The two files of the program's folder, as paths in it, where they are written as paths from the INI file's."""
+    """Yield the program folder's two files as paths in it, where the INI file names them from its own folder."""
     folder = program.base / Path(program.text)
     for key in ("requirements_file", "init_file"):
         entry = ini.get("dockerfile", key)

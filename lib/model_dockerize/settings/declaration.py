@@ -13,7 +13,7 @@ Group = Literal["program", "image", "registry", "aws", "batch", "service", "smok
 
 
 class Kind(Enum):
-    """How a value is written. The value is the word that help texts show for it."""
+    """The form in which a value is written. Each one's value is the word that help texts show for it."""
 
     TEXT = "TEXT"
     PATH = "PATH"
@@ -58,7 +58,7 @@ class Option:
 
     @property
     def hint(self) -> str:
-        """Names the values in help texts."""
+        """Name the values in help texts."""
         return "|".join((self.kind.value, *self.words))
 
     @property
@@ -80,7 +80,7 @@ class Option:
 
     @property
     def field(self) -> str:
-        """The attribute of the group's dataclass."""
+        """Return the attribute of the group's dataclass."""
         return self.name.replace("-", "_")
 
 
@@ -548,7 +548,7 @@ OPTIONS: tuple[Option, ...] = (
         "service",
         Kind.INTEGER,
         "30",
-        "How many days the service keeps jobs that are over, with their data. 0: for ever.",
+        "How many days the service keeps jobs that are over, with their data. 0: forever.",
     ),
     Option(
         "assign-public-ip",

@@ -43,7 +43,7 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
 
 
 def action_yml(options: Iterable[Option], outputs: Iterable[Output]) -> str:
-    """The whole of action.yml.
+    """Return the whole of action.yml.
 
     No input has a `default:` of its own, because the runner would pass it as if the user had written it, and it would
     win over model-dockerize.yml. The description says it instead.
@@ -62,7 +62,7 @@ def action_yml(options: Iterable[Option], outputs: Iterable[Output]) -> str:
 
 
 def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
-    """docs/inputs.md: one table a group, and the outputs."""
+    """Return docs/inputs.md: one table a group, and the outputs."""
     parts = [
         "<!-- Made from lib/model_dockerize/settings/declaration.py by scripts/generate: change it there. -->",
         "# Inputs and outputs",
@@ -96,14 +96,14 @@ def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
 
 
 def _sources(options: Iterable[Option]) -> Iterable[str]:
-    """What each source may set: a rule in words, and a row an input where a file of the folder may not set all."""
+    """Yield what each source may set: a rule in words, and a row for each input."""
     yield (
         "Whoever starts the run is trusted, and so is the environment. What lies in the program's folder is not: it "
         "may come from a pull request, or from somewhere on the network. So a path in a model-dockerize.yml must end "
-        "inside of its folder, every link followed, at a regular file or a folder; a path in a Config.ini in the git "
-        "checkout that the file lies in (without one, in its own folder). A path that a flag or an input of the step "
-        "names may lie anywhere; only where it leads through the folder (in the Action: the workspace) must it end "
-        "there, so that nobody can put a link in the place of the file that was meant. "
+        "inside of its folder, every link followed, at a regular file or a folder. A path in a Config.ini must end so "
+        "in the git checkout that the file lies in (without one, in its own folder). A path that a flag or an input of "
+        "the step names may lie anywhere. Only where it leads through the folder (in the Action: the workspace) must "
+        "it end there: else somebody could put a link in the place of the file that was meant. "
         "[threat-model.md](threat-model.md) says what else the folder may not do."
     )
     columns = tuple(Source)
@@ -116,7 +116,7 @@ def _sources(options: Iterable[Option]) -> Iterable[str]:
 
 
 def file_schema(options: Iterable[Option]) -> str:
-    """The JSON schema of model-dockerize.yml. Draft 7, which every editor's YAML support knows."""
+    """Return the JSON schema of model-dockerize.yml: Draft 7, which every editor's YAML support knows."""
     document = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "model-dockerize.yml",

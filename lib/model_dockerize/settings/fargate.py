@@ -16,7 +16,7 @@ _SIZES: dict[int, tuple[int, ...]] = {
 
 
 def memories(cpu: int) -> tuple[int, ...]:
-    """The memories (MiB) that go with `cpu` units; none for a `cpu` that Fargate does not sell."""
+    """Return the memories (MiB) that go with `cpu` units; none for a `cpu` that Fargate does not sell."""
     return _SIZES.get(cpu, ())
 
 
@@ -26,7 +26,7 @@ def is_sold(memory: int) -> bool:
 
 
 def check_size(cpu: int, memory: int) -> None:
-    """Raises InputError, naming the nearest pair large enough, if Fargate does not sell `cpu` with `memory` MiB."""
+    """Raise InputError, naming the nearest pair large enough, if Fargate does not sell `cpu` with `memory` MiB."""
     if memory in memories(cpu):
         return
     cpu_fits, memory_fits = nearest(cpu, memory)
@@ -38,7 +38,7 @@ def check_size(cpu: int, memory: int) -> None:
 
 
 def nearest(cpu: int, memory: int) -> tuple[int, int]:
-    """The smallest pair that is at least `cpu` and `memory`; the largest there is if nothing is."""
+    """Return the smallest pair that is at least `cpu` and `memory`; the largest there is if none is."""
     for c in _SIZES:
         for m in memories(c):
             if c >= cpu and m >= memory:

@@ -1,4 +1,4 @@
-"""What a source of inputs says of one of them."""
+"""Holds what a source of inputs says of one of them."""
 
 import os
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Given:
 
 
 def workspace_of(file: Path) -> Path:
-    """Return the folder that the neighbours of a Config.ini lie in: its git checkout, else its own folder."""
+    """Return the folder that the neighbors of a Config.ini lie in: its git checkout, else its own folder."""
     own = Path(os.path.abspath(file)).parent  # noqa: PTH100  links are followed where a path is read
     checkout = next((folder for folder in (own, *own.parents) if (folder / ".git").exists()), own)
     # Some people keep their whole home folder in git.

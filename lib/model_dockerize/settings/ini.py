@@ -36,12 +36,12 @@ class Ini:
     unknown: tuple[tuple[str, str], ...]
 
     def get(self, section: str, key: str) -> Entry:
-        """The value; an empty text and the place where it would stand if it is not there."""
+        """Return the value; if it is not there, an empty text and the place where it would stand."""
         return self.entries.get((section, key)) or Entry("", f"{self.path}, [{section}] {key}")
 
 
 def read_ini(path: Path, known: Sections) -> Ini:
-    """Reads the file. Keys are read in any letter case, values as they are: `%`, `;` and `#` in them mean nothing.
+    """Read the file. Keys are read in any letter case, values as they are: `%`, `;` and `#` in them mean nothing.
 
     Raises:
         InputError: the file cannot be read, or is no INI file; `details` names every line that is wrong.
@@ -77,7 +77,7 @@ def read_ini(path: Path, known: Sections) -> Ini:
 
 
 def _lines(text: str) -> dict[tuple[str, str], int]:
-    """The line (1-based) of every section (key: empty) and key. The first, where one is found again in a long value."""
+    """Map every section (key: empty) and key to its line (1-based): the first, as a long value may hold it again."""
     found: dict[tuple[str, str], int] = {}
     section = ""
     for number, line in enumerate(text.split("\n"), start=1):

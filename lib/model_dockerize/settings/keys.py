@@ -32,7 +32,7 @@ _LARGEST_FILE = 128 * 1024  # bytes; what the server takes
 
 
 def read_key(name: str, text: str, given: Given) -> str:
-    """The key of the input `name`: `text` itself, or what the file of this name holds.
+    """Return the key of the input `name`: `text` itself, or what the file of this name holds.
 
     Args:
         given: where the text stands, and so which files it may name.

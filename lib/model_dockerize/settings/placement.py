@@ -1,4 +1,4 @@
-"""Where tasks run: what the inputs about it must look like, and what does not go together."""
+"""Checks the inputs about where tasks run: their forms, and what does not go together."""
 
 from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Network
@@ -8,7 +8,7 @@ _MOST_ZONES = 6  # no region has more
 
 
 def problems(parsed: Mapping[str, Any], given: Collection[str]) -> Iterable[tuple[str, str]]:
-    """Names of inputs, and what is wrong with what they say. `given`: those that somebody wrote."""
+    """Yield names of inputs, and what is wrong with what they say. `given`: those that somebody wrote."""
     for name in ("zones", "vpc-cidr"):
         if name in given and (parsed["vpc"] or parsed["subnets"]):
             yield name, f"{name} is for a network of our own, but vpc or subnets is given"

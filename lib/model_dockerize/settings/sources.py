@@ -21,7 +21,7 @@ _PAIRS = {option.name for option in OPTIONS if option.kind is Kind.PAIRS}
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
-    """What surrounds the run: the CA bundle of a company's network, and what GitHub's runner says of commit and run."""
+    """Read what surrounds the run: a company's CA bundle, and what GitHub's runner says of commit and run."""
     bundle = environment.get("SSL_CERT_FILE", "")
     workflow = environment.get("GITHUB_WORKFLOW_REF", "").split("@")[0]
     found = {
@@ -36,14 +36,14 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
 
 
 def from_flags(flags: Mapping[str, str | None], folder: Path | None = None) -> dict[str, Given]:
-    """Flags of the command line, by input name; None where a flag was not used. `folder`: see `Given`."""
+    """Return flags of the command line by input name, where they were used. `folder`: see `Given`."""
     return {
         name: Given(text, f"--{name}", Path.cwd(), folder=folder) for name, text in flags.items() if text is not None
     }
 
 
 def from_inputs(environment: Mapping[str, str], workspace: Path) -> dict[str, Given]:
-    """Inputs of the Action: the runner passes INPUT_<NAME>, upper-case with the hyphens kept, "" where unset.
+    """Return the Action's inputs: the runner passes INPUT_<NAME>, upper-case, hyphens kept, "" where unset.
 
     Source: actions/runner, Handler.cs, AddInputsToEnvironment.
     """
@@ -58,7 +58,7 @@ def from_inputs(environment: Mapping[str, str], workspace: Path) -> dict[str, Gi
 
 
 def from_file(path: Path) -> dict[str, Given]:
-    """A model-dockerize.yml: one mapping of input names to values. Relative paths start at the file's folder.
+    """Read a model-dockerize.yml: one mapping of input names to values. Relative paths start at the file's folder.
 
     Raises:
         InputError: the file cannot be read, is not YAML, or is not one mapping. What is wrong with a single value is
@@ -81,7 +81,7 @@ def from_file(path: Path) -> dict[str, Given]:
 
 
 def _plain(name: str, value: yaml.Node) -> tuple[str, str]:
-    """The text of a YAML value and what is wrong with it, one of them empty."""
+    """Return the text of a YAML value and what is wrong with it, one of them empty."""
     if isinstance(value, yaml.ScalarNode):
         return _text(value), ""
     if name in _PAIRS:
@@ -98,7 +98,7 @@ def _text(node: yaml.ScalarNode) -> str:
 
 
 def _lines(value: yaml.Node) -> tuple[str, str]:
-    """As `_plain`, of a mapping or of a list of NAME=VALUE: one pair a line."""
+    """Do as `_plain` for a mapping or for a list of NAME=VALUE: one pair a line."""
     pairs = [(n, v) for n, v in value.value] if isinstance(value, yaml.MappingNode) else [(n,) for n in value.value]
     if not all(isinstance(node, yaml.ScalarNode) for pair in pairs for node in pair):
         return "", "the value must be a mapping of names to plain values, or a list of NAME=VALUE"
@@ -109,7 +109,7 @@ def _lines(value: yaml.Node) -> tuple[str, str]:
 
 
 def environment_inputs(path: Path, aws_config: Path | None) -> dict[str, Given]:
-    """The arguments of `batch BatchConfig.yml AwsConfig.ini`: no program, only what the file describes.
+    """Return the inputs of `batch BatchConfig.yml AwsConfig.ini`: no program, only what the file describes.
 
     Raises:
         InputError: the BatchConfig.yml cannot be read or is wrong.
@@ -127,7 +127,7 @@ def environment_inputs(path: Path, aws_config: Path | None) -> dict[str, Given]:
 
 
 def program_file(target: Path) -> dict[str, Given]:
-    """The argument of every command: a model-dockerize.yml, a Config.ini, or a folder (with or without the former)."""
+    """Read every command's argument: a model-dockerize.yml, a Config.ini, or a folder (with or without the former)."""
     if target.suffix.lower() == ".ini":
         return from_config_ini(target)
     if target.suffix in (".yml", ".yaml"):

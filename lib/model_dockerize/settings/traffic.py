@@ -1,4 +1,4 @@
-"""How requests reach the tasks and how many there are of them: what does not go together."""
+"""Checks that the inputs about requests and the number of tasks go together."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ _HIGHEST_AIM = 95  # percent; a task at 100 tells nothing of how many more are n
 
 
 def problems(parsed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Names of inputs, and what is wrong with what they say."""
+    """Yield names of inputs, and what is wrong with what they say."""
     for name in ("certificate", "load-balancer-port"):
         if parsed[name] and parsed["load-balancer"] == "false":
             yield name, f"{name} needs a load-balancer"

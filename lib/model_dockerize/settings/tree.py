@@ -1,4 +1,4 @@
-"""What a run was asked to do: one frozen tree, whatever the source (inputs, flags, model-dockerize.yml, Config.ini)."""
+"""Holds what a run was asked to do: one frozen tree, whatever the source (inputs, flags, files)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -56,7 +56,7 @@ class RegistrySettings:
 
 @dataclass(frozen=True)
 class AwsSettings:
-    """Which account and region. Empty: what the credentials and the environment say."""
+    """The account and region. Empty: what the credentials and the environment say."""
 
     aws_region: str
     aws_account_id: str
@@ -89,7 +89,7 @@ class BatchSettings:
     given: frozenset[str] = frozenset()  # the fields that an input says; the others are for making only
 
     def definition(self, model: str) -> str:
-        """What the job definition of `model` is called."""
+        """Return the name of the job definition of `model`."""
         written = self.file.job_definition.name if self.file and self.file.job_definition else ""
         return self.job_definition_name or written or model
 
@@ -121,7 +121,7 @@ class ServiceSettings:
     open_paths: tuple[str, ...]  # answered without a key and for any host; ("none",)
     allowed_hosts: tuple[str, ...]  # empty: any
     job_list: bool
-    retention_days: int  # of jobs that are over; 0: for ever
+    retention_days: int  # of jobs that are over; 0: forever
     assign_public_ip: bool
     volume: str  # name of a file system of ours, or id of another; empty: none
     load_balancer: str  # false, true (one of our own), or the name or ARN of another
@@ -140,22 +140,22 @@ class ServiceSettings:
 
     @property
     def is_alone(self) -> bool:
-        """Whether the service may never have two tasks at a time: SQLite on a network file system takes one server."""
+        """Tell whether the service may never have two tasks: SQLite on a network file system takes one server."""
         return bool(self.volume) and not self.queue_url
 
     @property
     def balanced(self) -> bool:
-        """Whether the model is reached by a load balancer."""
+        """Tell whether the model is reached by a load balancer."""
         return self.load_balancer != "false"
 
     @property
     def listener_port(self) -> int:
-        """Where the load balancer answers for the model."""
+        """Return the port where the load balancer answers for the model."""
         return self.load_balancer_port or (443 if self.certificate else 80)
 
     @property
     def secret_arns(self) -> tuple[str, ...]:
-        """What the container's execution role must be allowed to read."""
+        """Return what the container's execution role must be allowed to read."""
         queue = (self.queue_url,) if self.queue_url.startswith("arn:") else ()
         return (*(arn for _, arn in self.secrets), *(arn for _, arn in key_variables(self.api_key)), *queue)
 
@@ -171,7 +171,7 @@ def as_found(settings: _S, found: Mapping[str, object]) -> _S:
 
 @dataclass(frozen=True)
 class SmokeSettings:
-    """What the model must answer before it counts as good."""
+    """The test that a model must pass before it counts as good."""
 
     smoke_test: bool | Literal["image", "service"]  # True: both
     smoke_input: Path | None  # None: smoke/input.* in the program's folder, if there

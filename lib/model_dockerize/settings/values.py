@@ -103,7 +103,7 @@ def _unknown(name: str, value: Given) -> str:
 
 
 def _batch_file(parsed: Mapping[str, Any], problems: list[str]) -> BatchFile | None:
-    """What batch-config-file says of the job definition, where one is asked for."""
+    """Read what batch-config-file says of the job definition, where one is asked for."""
     asked = parsed["push-to-ecr"] if parsed["create-job-def"] is None else parsed["create-job-def"]
     if not asked or not parsed["batch-config-file"]:
         return None
@@ -166,7 +166,7 @@ def _path(value: Given) -> Path:
 
 
 def feeds_itself(source: str, output: str) -> bool:
-    """Whether a file written to `output` (s3://BUCKET/KEY) arrives in `source` (BUCKET or BUCKET/PREFIX) again."""
+    """Tell whether a file written to `output` (s3://BUCKET/KEY) arrives in `source` (BUCKET[/PREFIX]) again."""
     bucket, _, prefix = source.partition("/")
     to, _, key = output.removeprefix("s3://").partition("/")
     # What stands for the file's name may be anything.
@@ -176,7 +176,7 @@ def feeds_itself(source: str, output: str) -> bool:
 
 
 def _read(option: Option, text: str, value: Given) -> Any:
-    """Values that have a module of their own. Its errors quote nothing secret, and here nothing is added."""
+    """Read values that have a module of their own. Its errors quote nothing secret, and here nothing is added."""
     try:
         if option.name == "tags":
             return tags.read(text)
@@ -204,7 +204,7 @@ _BUILDING = (
 
 
 def _finished(parsed: Mapping[str, Any], given: Mapping[str, Given]) -> list[str]:
-    """Inputs that a user of from-archive would believe in, and that nobody would read."""
+    """List the inputs that a user of from-archive would believe in, and that nobody would read."""
     if not parsed["from-archive"]:
         return []
     return [

@@ -27,7 +27,7 @@ _TAKEN = {
 
 
 def pairs(text: str) -> Pairs:
-    """The NAME=VALUE lines of `text`; blank ones do not count.
+    """Return the NAME=VALUE lines of `text`; blank ones do not count.
 
     Raises:
         ValueError: a line that is none, or a name that stands there twice.
@@ -48,7 +48,7 @@ def pairs(text: str) -> Pairs:
 
 
 def problems(environment: Pairs, secrets: Pairs, queue_url: str, api_keys: Pairs) -> Iterable[tuple[str, str]]:
-    """Names of inputs, and what is wrong with what they say."""
+    """Yield names of inputs, and what is wrong with what they say."""
     if not all(_ARN.fullmatch(value) for _, value in api_keys):
         yield "api-key", f"one is not {_ARN_MEANT}, or NAME=ARN. The key itself must not stand here."
     for name, value in environment:
@@ -88,7 +88,7 @@ def _taken(name: str) -> str:
 
 
 def _has_password(value: str) -> bool:
-    """Whether `value` is a URL with a password: before the host, or as one of PostgreSQL's parameters."""
+    """Tell whether `value` is a URL with a password: before the host, or as one of PostgreSQL's parameters."""
     try:
         url = urlsplit(value)
         return bool(url.scheme and url.netloc and (url.password or "password" in parse_qs(url.query)))

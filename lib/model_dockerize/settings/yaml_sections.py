@@ -32,15 +32,15 @@ class Section:
     nodes: dict[str, tuple[str, yaml.Node]] = field(default_factory=dict)  # right key -> key as written, value
 
     def has(self, key: str) -> bool:
-        """Whether the key stands there with a value."""
+        """Tell whether the key stands there with a value."""
         return key in self.nodes and not _is_empty(self.nodes[key][1])
 
     def is_list(self, key: str) -> bool:
-        """Whether the key's value is a list."""
+        """Tell whether the key's value is a list."""
         return key in self.nodes and isinstance(self.nodes[key][1], yaml.SequenceNode)
 
     def require(self, keys: Collection[str]) -> None:
-        """Names every one of the keys that has no value."""
+        """Note every one of the keys that has no value."""
         self.problems += [f"{self.where}: {key} is missing or empty" for key in keys if not self.has(key)]
 
     def give(self, key: str, text: str) -> None:
@@ -49,13 +49,13 @@ class Section:
         self.nodes[key] = (key, yaml.ScalarNode("tag:yaml.org,2002:str", text, mark, mark))
 
     def wrong(self, key: str, problem: str) -> None:
-        """Names what is wrong with the key's value."""
+        """Note what is wrong with the key's value."""
         written, node = self.nodes[key]
         line = node.start_mark.line + 1
         self.problems.append(f"{self.file}, line {line}, {self.name}.{written}: {problem}")
 
     def text(self, key: str, pattern: re.Pattern[str], right: str) -> str:
-        """The text, which must match `pattern`; `right` says so in words. Empty: not given."""
+        """Return the text, which must match `pattern`; `right` says so in words. Empty: not given."""
         if not self.has(key):
             return ""
         node = self.nodes[key][1]
@@ -69,7 +69,7 @@ class Section:
         return text
 
     def number(self, key: str, least: int, most: int = 10**_LONGEST_NUMBER - 1) -> int | None:
-        """The whole number. None: not given."""
+        """Return the whole number. None: not given."""
         text = self.text(key, re.compile(r".*", re.DOTALL), "")
         if not text:
             return None
@@ -80,7 +80,7 @@ class Section:
         return int(text)
 
     def words(self, key: str, pattern: re.Pattern[str], right: str) -> tuple[str, ...]:
-        """A list of texts, each of which must match; a plain text is split at commas and spaces."""
+        """Return a list of texts, each of which must match; a plain text is split at commas and spaces."""
         if not self.has(key):
             return ()
         node = self.nodes[key][1]
@@ -94,7 +94,7 @@ class Section:
         return tuple(words)
 
     def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
-        """Names with values: a mapping, or a list of `{name: ..., value: ...}` as AWS writes it."""
+        """Return names with values: a mapping, or a list of `{name: ..., value: ...}` as AWS writes it."""
         if not self.has(key):
             return ()
         node = self.nodes[key][1]
@@ -112,7 +112,7 @@ class Section:
 def read_sections(
     path: Path, known: Mapping[str, Collection[str]], spelling: Callable[[str], str], problems: list[str]
 ) -> dict[str, Section]:
-    """The sections of the file that have a value, by name.
+    """Return the sections of the file that have a value, by name.
 
     Args:
         known: the keys of every section.
@@ -167,7 +167,7 @@ def _sections(
 
 
 def section_names(path: Path) -> set[str]:
-    """What stands at the left margin of the file; nothing of a file that cannot be read or is no such YAML."""
+    """Return what stands at the left margin of the file; nothing of one that cannot be read or is no such YAML."""
     try:
         root = _mapping(path)
     except InputError:
@@ -205,7 +205,7 @@ def compose(path: Path, folder: Path) -> yaml.Node | None:
 
 
 def _mapping(path: Path) -> yaml.MappingNode | None:
-    """The file as one mapping; None for an empty file."""
+    """Read the file as one mapping; None: it is empty."""
     node = compose(path, workspace_of(path))
     if node is None or _is_empty(node):
         return None
@@ -215,7 +215,7 @@ def _mapping(path: Path) -> yaml.MappingNode | None:
 
 
 def _what_is_wrong(error: Exception) -> str:
-    """` at line 3, column 4: what the parser says`, without the file's own words, for the end of a sentence."""
+    """Say ` at line 3, column 4: what the parser says`, without the file's own words, to end a sentence."""
     mark = getattr(error, "problem_mark", None)
     place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     problem = getattr(error, "problem", None) or f"it cannot be read as UTF-8 text ({type(error).__name__})"
@@ -223,12 +223,12 @@ def _what_is_wrong(error: Exception) -> str:
 
 
 def _entries(node: yaml.MappingNode) -> _Entries:
-    """The keys and values of a mapping; those that a merge key (`<<`) brings last, where they are not its own."""
+    """Return the keys and values of a mapping; those that a merge key (`<<`) brings last, unless it has its own."""
     return _merged(node, {})
 
 
 def _merged(node: yaml.MappingNode, done: dict[int, _Entries]) -> _Entries:
-    """As `_entries`. Each mapping is gone through once, however often it is merged: nested, that would be a bomb."""
+    """Return `_entries`; go through each mapping once, however often it is merged: nested, that would be a bomb."""
     if id(node) in done:  # also the mapping that merges itself
         return done[id(node)]
     done[id(node)] = []
@@ -245,7 +245,7 @@ def _merged(node: yaml.MappingNode, done: dict[int, _Entries]) -> _Entries:
 
 
 def _named_values(node: yaml.Node) -> Iterator[tuple[str, yaml.Node]]:
-    """What `pairs` reads; an empty name for what is neither of the two forms."""
+    """Yield what `pairs` reads; an empty name for what is neither of the two forms."""
     if isinstance(node, yaml.MappingNode):
         yield from ((_key(key), value) for key, value in _entries(node))
         return
@@ -267,5 +267,5 @@ def _is_null(node: yaml.Node) -> bool:
 
 
 def _is_empty(node: yaml.Node) -> bool:
-    """Null, an empty text, an empty list or mapping."""
+    """Tell whether it is null, or an empty text, list or mapping."""
     return _is_null(node) or not node.value

@@ -102,7 +102,7 @@ def _only(names: list[str]) -> str:
 def _read(
     name: str, root: Path, listing: Listing, seen: dict[str, None], problems: Problems, progress: Progress
 ) -> bool:
-    """Follows includes into `seen`; whether anything is installed from the folder itself."""
+    """Follow includes into `seen`; tell whether anything is installed from the folder itself."""
     if name in seen:
         return False
     seen[name] = None

@@ -77,7 +77,7 @@ class Access:
         return None
 
     def here(self, action: str, resource: str) -> str | None:
-        """Why the caller of the request that is being answered may not do this besides; None if it may."""
+        """Say why the caller of the request being answered may not do this besides; None: it may."""
         request = self._current.get()
         if request is None:
             return None

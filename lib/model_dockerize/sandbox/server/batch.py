@@ -70,7 +70,7 @@ class Batch:
     # ---- compute environments
 
     def create_compute_environment(self, request: Record) -> Record:
-        """CreateComputeEnvironment: VALID at once, or INVALID by its role."""
+        """Answer CreateComputeEnvironment: VALID at once, or INVALID by its role."""
         name = _named(request, "computeEnvironmentName")
         resources = request.get("computeResources") or {}
         batch_rules.check_new(resources)
@@ -97,7 +97,7 @@ class Batch:
         return {"computeEnvironmentName": name, "computeEnvironmentArn": arn}
 
     def update_compute_environment(self, request: Record) -> Record:
-        """UpdateComputeEnvironment: only now is an INVALID one looked at again."""
+        """Answer UpdateComputeEnvironment: only now is an INVALID one looked at again."""
         environment = self._one(self._environments, "compute-environment", request.get("computeEnvironment", ""))
         changes = request.get("computeResources") or {}
         batch_rules.check_change(environment, changes)
@@ -125,7 +125,7 @@ class Batch:
         return {}
 
     def _verdict(self, role: str) -> Record:
-        """Whether Batch can act by the service role of an environment; by its own, always."""
+        """Tell whether Batch can act by an environment's service role; by its own, always."""
         found = self._upstream.iam._roles.get(role.rpartition("/")[2]) if role else None
         if role and not (found and is_assumable(found, "batch.amazonaws.com")):
             reason = f"User: batch.amazonaws.com is not authorized to perform: sts:AssumeRole on resource: {role}"
@@ -133,7 +133,7 @@ class Batch:
         return {"status": "VALID", "statusReason": "ComputeEnvironment Healthy"}
 
     def _why_waiting(self, job: Job) -> str | None:
-        """Why a job does not start, as Batch says it, empty where it says nothing; None: it may."""
+        """Say why a job does not start, as Batch does: empty where it says nothing; None: it may."""
         order = self._queues.get(job.record["jobQueue"], {}).get("computeEnvironmentOrder", [])
         places = [self._environments.get(entry["computeEnvironment"], {}) for entry in order]
         usable = [p for p in places if (p.get("state"), p.get("status")) == ("ENABLED", "VALID")]
@@ -145,7 +145,7 @@ class Batch:
         return None if any(map(self._is_reached, usable)) else ""
 
     def _is_reached(self, environment: Record) -> bool:
-        """Whether machines in it reach ECS. Instances have no address but what their subnet gives them."""
+        """Tell whether machines in it reach ECS. Instances have no address but what their subnet gives them."""
         resources = environment.get("computeResources", {})
         if batch_rules.is_fargate(resources):
             return True

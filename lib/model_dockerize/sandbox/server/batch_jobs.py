@@ -195,7 +195,7 @@ class JobRunner:
     def __init__(
         self, upstream: Upstream, engine: Engine, sessions: Sessions, why_waiting: Callable[[Job], str | None]
     ) -> None:
-        """`why_waiting` tells why a job does not start, in Batch's words; None: it may, if there is room."""
+        """Take `why_waiting`, which tells why a job does not start, in Batch's words; None: it may, given room."""
         self._upstream, self._engine, self._sessions = upstream, engine, sessions
         self._why_waiting = why_waiting
 

@@ -351,7 +351,7 @@ class Ecs:
         return definition
 
     def _revision_key(self, reference: str) -> str | None:
-        """FAMILY:REVISION of a reference; a family stands for its latest ACTIVE revision."""
+        """Return FAMILY:REVISION of a reference; a family stands for its latest ACTIVE revision."""
         family = reference.rsplit("/", 1)[-1]
         if not family or ":" in family:
             return self._resolve(reference)

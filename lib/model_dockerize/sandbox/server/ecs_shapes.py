@@ -50,7 +50,7 @@ def service(shown: Service, tasks: list[Task], tags: list[dict[str, str]] | None
 
 
 def _task_set(of: Service, revision: Revision) -> dict[str, Any]:
-    """What stands in the place of deployments where others than ECS deploy."""
+    """Return what stands in the place of deployments where others than ECS deploy."""
     return {
         "id": of.primary.identity,
         "status": "PRIMARY",

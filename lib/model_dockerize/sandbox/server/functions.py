@@ -47,7 +47,7 @@ class Functions:
     def __init__(
         self, upstream: Upstream, engine: Engine, sessions: Sessions, refuse: Callable[[str, str], str | None]
     ) -> None:
-        """`refuse(action, resource)` tells why the caller of this request may not do that; None if it may."""
+        """Take `refuse(action, resource)`, which tells why the caller of this request may not; None: it may."""
         self._upstream, self._engine, self._sessions = upstream, engine, sessions
         self._refuse = refuse
 
@@ -69,7 +69,7 @@ class Functions:
         self._upstream.function_workers.ProvidedWorker._spawn = _refuse
 
     def _refused(self, request: Mapping[str, Any]) -> Any:
-        """AWS's two answers for a role that Lambda cannot assume, as a new one; None for one that it can.
+        """Return AWS's answer for a role that Lambda cannot assume, another for a new one; None for one that it can.
 
         Source: hashicorp/terraform-provider-aws issue 4633, aws/chalice issue 1069.
         """

@@ -59,7 +59,7 @@ def _conditions(call: Call) -> dict[str, str | list[str]]:
 
 
 def _tag_keys(call: Call) -> list[str]:
-    """The keys of the tags that a request gives or takes away."""
+    """Return the keys of the tags that a request gives or takes away."""
     tags = call.params.get("tags") or call.params.get("Tags") or []
     if isinstance(tags, Mapping):
         return [str(key) for key in tags]

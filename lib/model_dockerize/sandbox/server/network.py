@@ -116,12 +116,12 @@ class Network:
         return [r for r in routes if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
 
     def instance_reaches_internet(self, subnet: str) -> bool:
-        """Whether an instance that Batch starts in the subnet does: by a NAT gateway, or by an address of its own."""
+        """Tell whether an instance that Batch starts in the subnet does: by a NAT gateway, or by its own address."""
         record = self._ec2()._subnets.get(subnet, {})
         return self.reaches_internet(subnet) and (bool(record.get("MapPublicIpOnLaunch")) or self._has_nat(subnet))
 
     def vpc_of(self, subnet: str) -> str:
-        """The network that a subnet is in."""
+        """Return the network that a subnet is in."""
         return str(self._ec2()._subnets.get(subnet, {}).get("VpcId", ""))
 
     def zone_of(self, subnet: str) -> str:

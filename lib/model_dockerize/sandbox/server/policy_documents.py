@@ -1,4 +1,4 @@
-"""What IAM refuses of policies by their text: too long ones, and resources that are none of this partition.
+"""Refuses policies by their text, as IAM does: too long ones, and resources that are none of this partition.
 
 Source: IAM user guide, "IAM and AWS STS quotas" (white space does not count); hashicorp/terraform-provider-aws issue
 11420 for the words about partitions.
@@ -60,7 +60,7 @@ class PolicyDocuments:
         return self._together(params, self._iam._user_inline_policies.get(name) or {}, _OF_A_USER, f"user {name}")
 
     def _together(self, params: Params, there: Mapping[str, Any], most: int, whose: str) -> str:
-        """Of all inline policies of one role or user."""
+        """Say that inline policies of one role or user are too long together; empty: they are not."""
         others = [size(text) for name, text in there.items() if name != self._iam._p(params, "PolicyName")]
         long = sum(others) + size(self._iam._p(params, "PolicyDocument")) > most
         return f"Maximum policy size of {most} bytes exceeded for {whose}" if long else ""

@@ -118,7 +118,7 @@ def _iam(call: Call) -> Iterator[str]:
 
 
 def _logs(call: Call) -> Iterator[str]:
-    """A group's ARN ends with `:*`, but where its tags are meant. Source: API reference of Logs, `LogGroup.arn`."""
+    """Yield a group's ARN with `:*` at its end, unless its tags are meant. Source: Logs API, `LogGroup.arn`."""
     given = call.params
     group = given.get("logGroupName") or str(given.get("logGroupIdentifier", "")).rpartition("log-group:")[2]
     if call.operation in _LOG_STREAM:

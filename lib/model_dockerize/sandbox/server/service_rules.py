@@ -1,4 +1,4 @@
-"""What ECS refuses of services by what they are, in its words. Pure.
+"""Refuses services by what they are, as ECS does and in its words. Pure.
 
 Source: API reference of ECS, `CreateService`, `UpdateService`, `DeploymentController`; keidarcy/e1s issue 145,
 fabfuel/ecs-deploy issue 59, hashicorp/terraform-provider-aws pull request 44117; developer guide, "Amazon ECS clusters

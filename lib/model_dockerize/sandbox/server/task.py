@@ -138,7 +138,7 @@ class Task:
         return {"id": self.identity, "type": "ElasticNetworkInterface", "status": status, "details": details}
 
     def _agent(self) -> list[dict[str, Any]]:
-        """What AWS adds comes first: nobody may count on the order."""
+        """Put what AWS adds first: nobody may count on the order."""
         return [agent(self.identity, self.containers[0].status)] if self.is_monitored else []
 
     def _container(self, container: Container) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How often EC2 answers: a bucket of requests for each caller, filled again as time goes.
+"""Limits how often EC2 answers: a bucket of requests for each caller, filled again as time goes.
 
 Source: Amazon EC2 developer guide, "Request throttling for the Amazon EC2 API": non-mutating actions, 100 and 20.
 """

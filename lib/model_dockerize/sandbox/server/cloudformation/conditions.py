@@ -23,7 +23,7 @@ def _joined(value: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def _list(reference: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:
-    """A parameter of several values is one text, with commas between them."""
+    """Split a parameter of several values, which is one text with commas between them."""
     return [each.strip() for each in _text(reference, parameters).split(",")]
 
 
