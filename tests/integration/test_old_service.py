@@ -229,8 +229,8 @@ def test_main_2_py_updates_what_differs_and_leads_the_function(
     assert "--update-function" not in again.stderr
     old.edit("NoJob.yml", ("max_vcpus: 128", "max_vcpus: 64"), ("priority: 100", "priority: 7"))
     planned = old("main2.py", "NoJob.yml", "AwsConfig.ini", "--dry-run")
-    assert "~ compute environment sample-environment (maxvCpus)" in planned.stdout
-    assert "~ job queue sample-queue (priority)" in planned.stdout
+    assert "~ compute environment sample-environment (maxvCpus 128 -> 64)" in planned.stdout
+    assert "~ job queue sample-queue (priority 100 -> 7)" in planned.stdout
     changed = old("main2.py", "NoJob.yml", "AwsConfig.ini", "--update-function", "old-function")
     assert changed.returncode == 0, changed.stdout + changed.stderr
     batch = old.client("batch")
