@@ -65,6 +65,12 @@ class TestPlan:
         assert account.stacks.there == {}
         assert account.aws.ecs.list_task_definitions()["taskDefinitionArns"] == []
 
+    def test_a_cluster_to_come_hides_no_family_of_its_name(self, account: Account) -> None:
+        assert "+ cluster iris" in set(map(str, rehearsed(account, cluster="iris")[0].changes))
+        everything(account.aws, account.said)
+        rehearsal, _ = rehearsed(account, cluster="iris")
+        assert "task definition" not in kinds(rehearsal, "make")
+
     def test_jobs_of_an_empty_account_are_planned_in_the_network_to_come(self, account: Account) -> None:
         rehearsal, _ = rehearsed(account, queue="q")
         said = list(map(str, rehearsal.changes))

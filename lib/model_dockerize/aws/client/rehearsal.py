@@ -42,7 +42,7 @@ def is_read(operation: str) -> bool:
 def rehearse(aws: Aws) -> Rehearsal:
     """Return `aws` again, with clients of its own that send reads only."""
     rehearsal = Rehearsal(aws.apart(only_asks=True))
-    to_be_made: set[tuple[str, str]] = set()
+    to_be_made: set[tuple[str, str, str]] = set()  # service, kind of name ("cluster"), name
 
     def remember(params: Any, context: dict[str, Any], **_: Any) -> None:
         context["rehearsed"] = params
@@ -54,11 +54,13 @@ def rehearse(aws: Aws) -> Rehearsal:
         if not is_read(model.name):
             rehearsal.calls.append(f"{service}:{model.name}")
             if model.name.startswith("Create"):
-                to_be_made.update((service, value) for key, value in given.items() if key.lower().endswith("name"))
+                named = ((key.lower(), value) for key, value in given.items())
+                to_be_made.update(
+                    (service, key.removesuffix("name"), value) for key, value in named if key.endswith("name")
+                )
             return _ok(_made(model, given))
         # AWS cannot be asked about what is not there yet.
-        asked = set(_texts(given))
-        unknown = TO_COME in asked or any((service, text) in to_be_made for text in asked)
+        unknown = any(text == TO_COME or _is_one_of(to_be_made, service, key, text) for key, text in _texts(given))
         return _ok(_nothing(model.output_shape)) if unknown else None
 
     rehearsal.aws.listen("before-parameter-build", remember)
@@ -119,9 +121,18 @@ def _is_text(shape: Shape) -> bool:
     return shape.type_name in ("string", "character", "blob")
 
 
-def _texts(given: Any) -> Iterator[str]:
-    if isinstance(given, dict | list | tuple):
-        for value in given.values() if isinstance(given, dict) else given:
-            yield from _texts(value)
+def _is_one_of(to_be_made: set[tuple[str, str, str]], service: str, key: str, text: str) -> bool:
+    """Tell whether a request asks for what is to be made: `clusters` for a cluster, and not for a family of its name."""
+    return any((service, text) == (where, name) and key.startswith(kind) for where, kind, name in to_be_made)
+
+
+def _texts(given: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each text of a request, with the member, in lower case, that it stands in."""
+    if isinstance(given, dict):
+        for name, value in given.items():
+            yield from _texts(value, name.lower())
+    elif isinstance(given, list | tuple):
+        for value in given:
+            yield from _texts(value, key)
     elif isinstance(given, str):
-        yield given
+        yield key, given
