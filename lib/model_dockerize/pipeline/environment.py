@@ -200,9 +200,7 @@ def names_of(run: Run, file: BatchFile) -> Names:
             f"{file.path} describes no job definition (job_def), and what was made for one is found by its name.",
             "Name the file that describes it, or the model's folder.",
         )
-    return Names.of_jobs(
-        file.job_definition.name, run.settings.service.cluster, run.settings.batch.update_function
-    )
+    return Names.of_jobs(file.job_definition.name, run.settings.service.cluster, run.settings.batch.update_function)
 
 
 def read(run: Run) -> BatchFile:

@@ -147,7 +147,10 @@ class TestService:
         ground, _, definition, _ = everything(account)
         asked = request(account.aws, settings(), definition, replace(ground, fresh_roles=True))
         off = {**asked["deploymentConfiguration"]["deploymentCircuitBreaker"], "enable": False, "rollback": False}
-        there = {**asked, "deploymentConfiguration": {**asked["deploymentConfiguration"], "deploymentCircuitBreaker": off}}
+        there = {
+            **asked,
+            "deploymentConfiguration": {**asked["deploymentConfiguration"], "deploymentCircuitBreaker": off},
+        }
         next_one = update(account.aws, settings(), there, definition, replace(ground, fresh_roles=False), is_ours=True)
         assert next_one["deploymentConfiguration"]["deploymentCircuitBreaker"] == {
             "enable": False,
