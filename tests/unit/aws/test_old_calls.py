@@ -223,7 +223,7 @@ def test_what_a_description_does_not_say_stays(account: Account, place: dict[str
     assert batch.create_job_definition()["revision"] == 2
     assert batch.create_job_definition()["revision"] == 2
     (now,) = [d for d in client.describe_job_definitions()["jobDefinitions"] if d["revision"] == 2]
-    container = now["containerProperties"]
+    container: Any = now["containerProperties"]
     kept = ("executionRoleArn", "jobRoleArn", "environment", "secrets")
     assert {key: container[key] for key in kept} == {key: had[key] for key in kept}
     needs = {each["type"]: each["value"] for each in container["resourceRequirements"]}
