@@ -229,7 +229,7 @@ def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable
 
     there = wait_until(
         lambda: describe_with_tags(aws, cluster, name),
-        lambda seen: seen is None or seen["status"] in ("ACTIVE", "INACTIVE"),
+        lambda seen: seen is None or seen["status"] in ("ACTIVE", "INACTIVE") or aws.only_asks,
         _DRAIN_SECONDS,
         late,
         sleep,
