@@ -9,20 +9,30 @@ import boto3
 
 from model_dockerize.aws.batch import latest_job_definition
 from model_dockerize.aws.batch.compute_environment import converge_environment
-from model_dockerize.aws.batch.job_definition import register
+from model_dockerize.aws.batch.job_definition import latest_revision, register
 from model_dockerize.aws.batch.one_job import submit_one
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import TAG
+from model_dockerize.aws.existing.inputs import needs_of
 from model_dockerize.errors import AwsError, InputError
 from model_dockerize.library import account_of, stage
 from model_dockerize.pipeline.environment import ensure_queue
-from model_dockerize.settings import BatchFile, read_batch_file, read_section
+from model_dockerize.settings import BatchFile, JobDefinitionConfig, read_batch_file, read_section
 
 if TYPE_CHECKING:
     from mypy_boto3_batch import BatchClient
 
 _LOGGER = "batch_service"
-_VCPUS, _MEMORY = 1, 2048  # of a job definition that says nothing
+#: Of what is made where nothing is said: a job definition's sizes, and an environment's resources.
+_NEEDS = {"VCPU": "1", "MEMORY": "2048"}
+_MAKING = {
+    "allocationStrategy": "BEST_FIT_PROGRESSIVE",  # with which an environment can be changed in place
+    "minvCpus": 0,
+    "instanceTypes": ["optimal"],
+    "instanceRole": "ecsInstanceRole",
+}
+#: What no description can say of a definition's container, and its next revision has too.
+_KEPT = ("executionRoleArn", "jobRoleArn", "secrets", "environment")
 _RETRY_SECONDS = 5.0
 
 
@@ -72,18 +82,17 @@ class Batch:
         """
         written = self._read("comp_env").compute_environment
         assert written  # noqa: S101 - it was just read
+        said = {"maxvCpus": written.max_vcpus, "instanceRole": written.instance_role}
         wanted: dict[str, Any] = {
             "type": "EC2",
-            "allocationStrategy": "BEST_FIT_PROGRESSIVE",  # with which an environment can be changed in place
-            "minvCpus": 0,
-            **({"maxvCpus": written.max_vcpus} if written.max_vcpus else {}),
-            "instanceTypes": ["optimal"],
             "subnets": sorted(written.subnets),
             "securityGroupIds": sorted(written.security_group_ids),
-            "instanceRole": written.instance_role or "ecsInstanceRole",
+            **{key: value for key, value in said.items() if value},
         }
         with stage(_LOGGER, "environment") as progress:
-            made = converge_environment(self._account, written.name, wanted, written.service_role, progress)
+            made = converge_environment(
+                self._account, written.name, wanted, written.service_role, progress, making=_MAKING
+            )
         return {"computeEnvironmentName": made.name, "computeEnvironmentArn": made.arn}
 
     def create_job_queue(self, comp_env: str | None = None, retry: int = 1) -> dict[str, str]:
@@ -133,18 +142,14 @@ class Batch:
         given = {"job_definition_name": job_def_name, "image": image}
         written = self._read("job_def", **{key: text for key, text in given.items() if text}).job_definition
         assert written  # noqa: S101 - it was just read
-        sizes = {"VCPU": written.vcpus or _VCPUS, "MEMORY": written.memory or _MEMORY}
+        with translate(f"job definition {written.name}"):
+            there = latest_revision(self._account, written.name) or {}
         wanted = {
             "jobDefinitionName": written.name,
             "type": "container",
             "platformCapabilities": ["EC2"],
             "parameters": dict(written.parameters),
-            "containerProperties": {
-                "image": written.image,
-                "command": list(written.command or ()),
-                "resourceRequirements": [{"type": kind, "value": str(size)} for kind, size in sizes.items()],
-                "environment": [{"name": name, "value": value} for name, value in written.environment],
-            },
+            "containerProperties": _container(written, there),
             "tags": {TAG: "batch"},
         }
         with stage(_LOGGER, "definition") as progress:
@@ -191,6 +196,22 @@ class Batch:
 
     def _read(self, section: str, **given: str) -> BatchFile:
         return read_section(self._source, section, given)
+
+
+def _container(written: JobDefinitionConfig, there: Any) -> dict[str, Any]:
+    """Return the container of the definition as described; the rest is as in its revision `there`."""
+    now = there.get("containerProperties", {})
+    # Sizes of Fargate may be none of instances.
+    needs = _NEEDS | (needs_of(now) if there.get("platformCapabilities", ["EC2"]) == ["EC2"] else {})
+    needs |= {kind: str(size) for kind, size in (("VCPU", written.vcpus), ("MEMORY", written.memory)) if size}
+    said = {"environment": [{"name": name, "value": value} for name, value in written.environment]}
+    return {
+        **{key: now[key] for key in _KEPT if now.get(key)},
+        "image": written.image,
+        "command": list(written.command or ()),
+        "resourceRequirements": [{"type": kind, "value": value} for kind, value in needs.items()],
+        **{key: value for key, value in said.items() if value},
+    }
 
 
 def _own_client(source: Path | Mapping[str, Any]) -> "BatchClient":

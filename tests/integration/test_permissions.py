@@ -142,6 +142,7 @@ def test_nobody_tags_what_others_made_and_then_deletes_it(box: Sandbox) -> None:
             for thing in (cluster, payroll, service, arn)
         ),
         lambda: acting.ecs.tag_resource(resourceArn=service, tags=[*other, *ours]),
+        lambda: acting.ecs.untag_resource(resourceArn=service, tagKeys=[f"{TAG}:adopted"]),
         lambda: acting.ecs.delete_cluster(cluster=cluster),
         lambda: acting.ecs.delete_cluster(cluster=payroll),
         lambda: acting.ecs.delete_service(cluster=cluster, service=service),

@@ -200,8 +200,7 @@ def names_of(run: Run, file: BatchFile) -> Names:
             f"{file.path} describes no job definition (job_def), and what was made for one is found by its name.",
             "Name the file that describes it, or the model's folder.",
         )
-    jobs, cluster = run.settings.batch, run.settings.service.cluster
-    return Names.of_jobs(jobs.job_definition_name or file.job_definition.name, cluster, jobs.update_function)
+    return Names.of_jobs(file.job_definition.name, run.settings.service.cluster, run.settings.batch.update_function)
 
 
 def read(run: Run) -> BatchFile:
@@ -213,4 +212,14 @@ def read(run: Run) -> BatchFile:
     path = run.settings.batch.batch_config_file
     if path is None:
         raise InputError("No BatchConfig.yml is named.", "Name it: model-dockerize batch BatchConfig.yml AwsConfig.ini")
-    return read_batch_file(path, FOR_ENVIRONMENT)
+    return _named(read_batch_file(path, FOR_ENVIRONMENT), run.settings.batch.job_definition_name)
+
+
+def _named(file: BatchFile, name: str) -> BatchFile:
+    """Return the file with the definition's name that an input says, also where its job names that definition."""
+    if not name:
+        return file
+    definition, job = file.job_definition, file.job
+    if job and (definition is None or job.definition == definition.name):
+        job = replace(job, definition=name)
+    return replace(file, job_definition=definition and replace(definition, name=name), job=job)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from model_dockerize.inside import OutsideError, read_text
 
-_SECTION = re.compile(r"\s*\[\s*(?P<name>[^\]]*?)\s*\]")
+_SECTION = re.compile(r"\s*\[(?P<name>[^\]]*)\]")
 _URL = re.compile(r"\s*url\s*=\s*(?P<url>\S+)\s*", re.IGNORECASE)
 _LONGEST = 2000  # characters of a line that is looked at
 _HOST, _PATH = r"(?P<host>\w[\w.-]*)", r"/*(?P<path>\S+?)(?:\.git)?/*"
@@ -46,7 +46,7 @@ def _of_git(root: Path) -> str:
     section = ""
     for line in (line for line in lines if len(line) < _LONGEST):
         if heading := _SECTION.match(line):
-            section = heading["name"]
+            section = heading["name"].strip()
         elif section == 'remote "origin"' and (found := _URL.fullmatch(line)):
             place = next(filter(None, (pattern.fullmatch(found["url"]) for pattern in _PLACES)), None)
             return f"{place['host']}/{place['path']}".lower() if place else ""

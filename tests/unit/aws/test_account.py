@@ -143,6 +143,22 @@ class TestService:
             kept = next_one.get("deploymentConfiguration", there["deploymentConfiguration"])
             assert kept["deploymentCircuitBreaker"]["thresholdConfiguration"]["value"] == left
 
+    def test_a_breaker_that_somebody_turned_off_stays_off_while_its_number_falls(self, account: Account) -> None:
+        ground, _, definition, _ = everything(account)
+        asked = request(account.aws, settings(), definition, replace(ground, fresh_roles=True))
+        off = {**asked["deploymentConfiguration"]["deploymentCircuitBreaker"], "enable": False, "rollback": False}
+        there = {
+            **asked,
+            "deploymentConfiguration": {**asked["deploymentConfiguration"], "deploymentCircuitBreaker": off},
+        }
+        next_one = update(account.aws, settings(), there, definition, replace(ground, fresh_roles=False), is_ours=True)
+        assert next_one["deploymentConfiguration"]["deploymentCircuitBreaker"] == {
+            "enable": False,
+            "rollback": False,
+            "thresholdConfiguration": {"type": "COUNT", "value": 2},
+        }
+        assert means(there, comparable(next_one, there))  # which is no reason to roll
+
     def test_as_asked(self, account: Account) -> None:
         ground, _, definition, service = everything(account)
         (there,) = account.aws.ecs.describe_services(cluster=ground.cluster, services=["iris"])["services"]

@@ -16,6 +16,7 @@ from model_dockerize.aws.model import Foundations, Service
 from model_dockerize.errors import InputError
 
 from .conftest import IMAGE, IRIS, NAMES, Account, settings
+from .test_account import everything
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 LOG = {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/theirs", "awslogs-region": "us-east-1"}}
@@ -269,6 +270,28 @@ def test_a_family_of_somebody_else_is_refused_and_adopted_with_what_it_has(accou
         ecs.check_service(account.aws, settings(), "iris", "iris")
     assert caught.value.details == ("iris:1: web python:3.13-slim",)
     ecs.check_service(account.aws, settings(adopt=True), "iris", "iris")
+
+
+def test_a_service_of_ours_that_runs_another_familys_revision_does_not_make_that_family_ours(account: Account) -> None:
+    _, _, definition, service = everything(account)
+    api = account.aws.ecs
+    api.register_task_definition(
+        family="theirs",
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="1024",
+        memory="2048",
+        containerDefinitions=[{**WEB, "dependsOn": [], "mountPoints": []}],  # type: ignore[list-item]
+    )
+    api.update_service(cluster=service.cluster, service="iris", taskDefinition="theirs")
+    now = ground.ensure_foundations(account.aws, settings(), IRIS, account.said)
+    assert (now.settings.task_definition, now.current is not None) == ("theirs", True)
+    with pytest.raises(InputError, match="Task definition family theirs was made by somebody else"):
+        ecs.check_service(account.aws, settings(), "iris", "iris")
+    container = ground.container_of(account.aws, now.settings, IMAGE, "linux/amd64", now)
+    with pytest.raises(InputError, match="Task definition family theirs was made by somebody else"):
+        ecs.ensure_task_definition(account.aws, "theirs", container, account.said)
+    ecs.check_service(account.aws, settings(task_definition=definition.family), "iris", "iris")  # the way on
 
 
 def test_a_definition_that_batch_registered_is_in_nobodys_way(account: Account) -> None:

@@ -173,6 +173,63 @@ def test_the_file_wins_over_the_dictionaries(account: Account, place: dict[str, 
     assert [request["computeResources"] for request in asked] == [{"maxvCpus": 64}]
 
 
+def test_what_a_description_does_not_say_stays(account: Account, place: dict[str, Any]) -> None:
+    """A default is for making, never for changing: of an environment and a definition that others have set up."""
+    client, asked = account.aws.batch, list[Any]()
+    account.hooks.add(
+        lambda params, model, **_: asked.append(params) if model.name == "UpdateComputeEnvironment" else None,
+        "provide-client-params",
+    )
+    silent = {key: value for key, value in place.items() if key not in ("instance_role", "max_vcpus", "service_role")}
+    other = account.aws.iam.create_instance_profile(InstanceProfileName="other")["InstanceProfile"]["Arn"]
+    client.create_compute_environment(
+        computeEnvironmentName="places",
+        type="MANAGED",
+        state="ENABLED",
+        serviceRole=place["service_role"],
+        tags={"model-dockerize": "batch"},
+        computeResources={
+            "type": "EC2",
+            "allocationStrategy": "BEST_FIT_PROGRESSIVE",
+            "minvCpus": 2,
+            "maxvCpus": 16,
+            "instanceTypes": ["c5.large"],
+            "instanceRole": other,
+            "subnets": place["subnets"],
+            "securityGroupIds": place["security_group_ids"],
+        },
+    )
+    Batch(client, comp_env_dict=silent).create_compute_environment()
+    assert asked == []
+    role, secret = "arn:aws:iam::123456789012:role/job", "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-abcdef"
+    had: Any = {
+        "image": "busybox:1",
+        "command": ["true"],
+        "executionRoleArn": role,
+        "jobRoleArn": role,
+        "environment": [{"name": "GREETING", "value": "hello"}],
+        "secrets": [{"name": "KEY", "valueFrom": secret}],
+        "resourceRequirements": [
+            {"type": "VCPU", "value": "4"},
+            {"type": "MEMORY", "value": "8192"},
+            {"type": "GPU", "value": "1"},
+        ],
+    }
+    client.register_job_definition(
+        jobDefinitionName="counter", type="container", platformCapabilities=["EC2"], containerProperties=had
+    )
+    said = {"job_definition_name": "counter", "image": "busybox:2", "command": "true", "memory": 512}
+    batch = Batch(client, job_def_dict=said)
+    assert batch.create_job_definition()["revision"] == 2
+    assert batch.create_job_definition()["revision"] == 2
+    (now,) = [d for d in client.describe_job_definitions()["jobDefinitions"] if d["revision"] == 2]
+    container: Any = now["containerProperties"]
+    kept = ("executionRoleArn", "jobRoleArn", "environment", "secrets")
+    assert {key: container[key] for key in kept} == {key: had[key] for key in kept}
+    needs = {each["type"]: each["value"] for each in container["resourceRequirements"]}
+    assert (needs, container["image"]) == ({"VCPU": "4", "MEMORY": "512", "GPU": "1"}, "busybox:2")
+
+
 def test_without_a_client_there_is_one_of_the_files_region(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.delenv("AWS_REGION", raising=False)

@@ -119,3 +119,16 @@ class TestPlan:
     )
     def test_what_is_not_known_to_be_a_read_is_a_change(self, operation: str, read: bool) -> None:
         assert is_read(operation) is read
+
+
+def test_a_plan_waits_for_no_service_that_is_being_deleted(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything(account.aws, account.said)
+
+    def drain(parsed: Any, model: Any, **_: Any) -> None:
+        if model.name == "DescribeServices":
+            parsed["services"] = [{**each, "status": "DRAINING"} for each in parsed["services"]]
+
+    account.hooks.add(drain, "after-call")
+    monkeypatch.setattr("model_dockerize.aws.ecs.service._DRAIN_SECONDS", 0.0)
+    rehearsal, _ = rehearsed(account)
+    assert "+ service iris" in map(str, rehearsal.changes)

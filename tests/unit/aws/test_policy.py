@@ -296,7 +296,7 @@ def test_our_tag_is_put_only_on_what_is_made() -> None:
     made = ["CreateCluster", "CreateService", "RegisterTaskDefinition"]
     assert conditions == [
         {"StringEquals": {"ecs:CreateAction": made}},
-        {"ForAllValues:StringNotEquals": {"aws:TagKeys": "model-dockerize"}},
+        {"ForAllValues:StringNotEquals": {"aws:TagKeys": ["model-dockerize", "model-dockerize:adopted"]}},
     ]
     adopting = run_policy(configured(adopt="true"), NAMES, WHERE)
     (marking,) = [s for s in adopting["Statement"] if s["Sid"] == "MarkRollouts"]

@@ -29,6 +29,11 @@ def balanced(*containers: tuple[str, int]) -> dict[str, Any]:
     return service(loadBalancers=targets)
 
 
+def provided(*names: str) -> dict[str, Any]:
+    """One whose tasks run where capacity providers put them: AWS shows no launch type."""
+    return service(capacityProviderStrategy=[{"capacityProvider": name, "weight": 1, "base": 0} for name in names])
+
+
 AWSVPC = {"networkMode": "awsvpc"}
 
 
@@ -42,6 +47,7 @@ AWSVPC = {"networkMode": "awsvpc"}
         (balanced(("web", 80), ("proxy", 80)), "to the containers proxy, web, and the model is one", "load-balancer"),
         (balanced(("web", 8080)), "to port 8080, and the model answers on 80", "load-balancer"),
         (service(launchType="EC2"), r"runs on instances \(EC2\), and the model on Fargate", "on Fargate"),
+        (provided("FARGATE", "big"), r"runs on instances \(big\), and the model on Fargate", "on Fargate"),
     ],
 )
 def test_what_cannot_be_rolled_is_refused_with_a_way_on(there: Any, says: str, remedy: str) -> None:
@@ -50,8 +56,22 @@ def test_what_cannot_be_rolled_is_refused_with_a_way_on(there: Any, says: str, r
     assert remedy in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        (service(), "the network bridge"),
+        (service(launchType="FARGATE"), "the network bridge"),
+        (provided("big"), r"instances \(big\)"),
+    ],
+)
+def test_a_network_without_addresses_is_refused_whatever_aws_shows_of_the_launch_type(there: Any, says: str) -> None:
+    with pytest.raises(InputError, match=f"runs on {says}, and the model on Fargate"):
+        check_fit(there, {"networkMode": "bridge"}, settings())
+
+
 def test_what_can_be_rolled_passes() -> None:
     check_fit(service(deploymentController={"type": "ECS"}, launchType="FARGATE"), AWSVPC, settings())
+    check_fit(provided("FARGATE_SPOT", "FARGATE"), AWSVPC, settings())
     check_fit(balanced(("web", 80)), None, settings())
     check_fit(balanced(("web", 8080)), AWSVPC, settings(load_balancer="true"))  # another one comes in its place
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from model_dockerize.aws.batch.settling import once_gone, until_valid, warn_if_idle
@@ -23,9 +24,9 @@ from model_dockerize.settings import BatchSettings, as_found
 #: Inputs that say where jobs run, and what of an environment they say.
 _PLACE, _NETWORK = frozenset(("security_groups", "subnets", "vpc", "zones")), ("subnets", "securityGroupIds")
 _LINKED_ROLE = "AWSServiceRoleForBatch"
-#: What Batch changes without replacing instances.
 #: Of a new environment for which nobody says how many.
 _VCPUS = 128
+#: What Batch changes without replacing instances.
 _SCALING = ("maxvCpus", "minvCpus", "serviceRole", "state", "status")
 
 
@@ -90,13 +91,20 @@ def ensure_compute_environment(
 
 @finds_what_was_lost
 def converge_environment(
-    aws: Aws, name: str, wanted: dict[str, Any], role: str, progress: Progress, sleep: Sleep = time.sleep
+    aws: Aws,
+    name: str,
+    wanted: dict[str, Any],
+    role: str,
+    progress: Progress,
+    sleep: Sleep = time.sleep,
+    making: Mapping[str, Any] = MappingProxyType({}),
 ) -> ComputeEnvironment:
     """Make the compute environment `name`, or change it to the `computeResources` wanted. Ask only Batch.
 
     Args:
         wanted: without maxvCpus, a new one may have 128, and others keep theirs.
         role: by which Batch acts; empty: its own of a new one, else as it is.
+        making: what of the `computeResources` only a new one gets.
 
     Raises:
         InputError: one of that name exists, of a kind that cannot become the wanted one.
@@ -116,7 +124,7 @@ def converge_environment(
                 computeEnvironmentName=name,
                 type="MANAGED",
                 state="ENABLED",
-                computeResources={"maxvCpus": _VCPUS, **wanted},  # type: ignore[arg-type]
+                computeResources={"maxvCpus": _VCPUS, **making, **wanted},  # type: ignore[arg-type]
                 tags={TAG: BATCH, **aws.tags},
                 **own,
             )

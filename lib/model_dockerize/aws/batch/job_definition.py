@@ -78,7 +78,7 @@ def register(
     name = wanted["jobDefinitionName"]
     operation = aws.batch.meta.service_model.operation_model("RegisterJobDefinition")
     with translate(f"job definition {name}"):
-        latest = _latest(aws, name)
+        latest = latest_revision(aws, name)
         _check_ours(name, latest, adopt)
         if latest:
             wanted = carried.job_definition(operation.input_shape, wanted, latest)
@@ -104,7 +104,7 @@ def as_defined(
     """Return the settings, completed from the latest revision of `name`."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
-        latest = _latest(aws, name)
+        latest = latest_revision(aws, name)
     if latest is None:
         return batch, service
     shared = of_job_definition(latest)
@@ -130,7 +130,7 @@ def check_job_definition(aws: Aws, name: str, adopt: bool) -> None:
     """
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
-        _check_ours(name, _latest(aws, name), adopt)
+        _check_ours(name, latest_revision(aws, name), adopt)
 
 
 def _check_ours(name: str, latest: Any, adopt: bool) -> None:
@@ -165,7 +165,7 @@ def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
     """
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
-        latest = _latest(aws, name)
+        latest = latest_revision(aws, name)
     if latest is None:
         raise InputError(
             f"There is no job definition {name} in {aws.identity.region}.",
@@ -227,7 +227,7 @@ def job_definition(
     }
 
 
-def _latest(aws: Aws, name: str) -> Any:
-    """Return the ACTIVE revision with the highest number: Batch does not sort."""
+def latest_revision(aws: Aws, name: str) -> Any:
+    """Return the ACTIVE revision with the highest number, as Batch shows it, which does not sort; None: none."""
     pages = aws.batch.get_paginator("describe_job_definitions").paginate(jobDefinitionName=name, status="ACTIVE")
     return max((d for page in pages for d in page["jobDefinitions"]), key=lambda d: d["revision"], default=None)

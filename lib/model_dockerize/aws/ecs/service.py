@@ -14,7 +14,7 @@ from model_dockerize.aws.client.waiting import wait_until
 from model_dockerize.aws.ecs.deploy_order import RunOrder, check_order, tags_of
 from model_dockerize.aws.ecs.service_fit import check_controller, check_fit
 from model_dockerize.aws.ecs.service_request import comparable, count, differing, request, update
-from model_dockerize.aws.existing.adoption import ADOPTED, check_family, check_ours
+from model_dockerize.aws.existing.adoption import ADOPTED, check_family, check_ours, runs_family
 from model_dockerize.aws.existing.service import (
     as_running,
     current_service,
@@ -149,7 +149,7 @@ def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -
     known = as_running(settings, current, is_placed=False)
     check_size(known.cpu, known.memory)
     family = legal_name(known.task_definition or family)
-    if current is None or current.definition is None or current.definition["family"] != family:
+    if not runs_family(current, family):
         with translate(f"task definition {family}"):
             latest, _ = describe_definition(aws, family)
         if latest and not is_batchs(latest):
@@ -229,7 +229,7 @@ def _gone(aws: Aws, cluster: str, name: str, progress: Progress, sleep: Callable
 
     there = wait_until(
         lambda: describe_with_tags(aws, cluster, name),
-        lambda seen: seen is None or seen["status"] in ("ACTIVE", "INACTIVE"),
+        lambda seen: seen is None or seen["status"] in ("ACTIVE", "INACTIVE") or aws.only_asks,
         _DRAIN_SECONDS,
         late,
         sleep,

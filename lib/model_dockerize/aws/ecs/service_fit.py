@@ -34,9 +34,12 @@ def check_fit(there: Any, definition: Any, settings: ServiceSettings) -> None:
             "run deployed it and whether it proved itself.",
             f"{_OTHERS}: a new service gets a long ARN.",
         )
-    mode = (definition or {}).get("networkMode", "awsvpc")
-    if there.get("launchType") in ("EC2", "EXTERNAL") or mode != "awsvpc":
-        where = f"instances ({there['launchType']})" if there.get("launchType") != "FARGATE" else f"the network {mode}"
+    launch, mode = there.get("launchType", "FARGATE"), (definition or {}).get("networkMode", "awsvpc")
+    providers = [each["capacityProvider"] for each in there.get("capacityProviderStrategy", [])]
+    # AWS keeps names that begin so for its own.
+    instances = [each for each in providers if not each.startswith("FARGATE")] or [launch] * (launch != "FARGATE")
+    if instances or mode != "awsvpc":
+        where = f"instances ({', '.join(instances)})" if instances else f"the network {mode}"
         raise InputError(
             f"Service {name} runs on {where}, and the model on Fargate, where each task has an address of its own.",
             f"{_OTHERS} on Fargate.",

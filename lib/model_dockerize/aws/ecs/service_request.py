@@ -83,8 +83,9 @@ def update(
     changed: dict[str, Any] = {}
     if settings.is_alone or (was_alone and "queue_url" in settings.given):
         changed |= bounds
-    if is_ours and configuration.get("deploymentCircuitBreaker", {}).get(_THRESHOLD) in _OF_NEW:
-        changed["deploymentCircuitBreaker"] = whole["deploymentConfiguration"]["deploymentCircuitBreaker"]
+    breaker = configuration.get("deploymentCircuitBreaker", {})
+    if is_ours and breaker.get(_THRESHOLD) in _OF_NEW:
+        changed["deploymentCircuitBreaker"] = {**breaker, _THRESHOLD: _threshold(foundations)}
     if changed:
         asked["deploymentConfiguration"] = {**configuration, **changed}
     if settings.is_alone:

@@ -10,7 +10,7 @@ from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import TAG, TASK_DEFINITION, legal_name, tagged
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
 from model_dockerize.aws.existing import carried
-from model_dockerize.aws.existing.adoption import check_family
+from model_dockerize.aws.existing.adoption import check_family, runs_family
 from model_dockerize.aws.existing.newer_fields import saying
 from model_dockerize.aws.existing.own_container import replaced_container
 from model_dockerize.aws.existing.service import describe_definition, is_batchs
@@ -43,7 +43,7 @@ def ensure_task_definition(aws: Aws, family: str, container: Container, progress
         latest, unknown = describe_definition(aws, family)
         if latest and is_batchs(latest):
             latest = None
-        if latest and (former is None or former["family"] != family):
+        if latest and not runs_family(current, family):
             check_family(latest, family, container.adopt)
         if former is None:
             newer = unknown

@@ -62,6 +62,17 @@ def check_ours(now: Current, settings: ServiceSettings) -> None:
     )
 
 
+def runs_family(now: Current | None, family: str) -> bool:
+    """Tell whether the service `now` deploys this family, and nobody has to ask whose it is.
+
+    A service of ours that somebody has moved to a family of theirs does not make it ours.
+    """
+    if now is None or now.definition is None or now.definition["family"] != family:
+        return False
+    is_adopted = any(tag["key"] == ADOPTED for tag in now.service.get("tags", []))
+    return is_adopted or not now.is_ours or tagged(now.definition["tags"])
+
+
 def check_family(latest: Any, family: str, adopt: bool) -> None:
     """Refuse another's task definition family, unless it is to be adopted.
 

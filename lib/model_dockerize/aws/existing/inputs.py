@@ -67,9 +67,7 @@ def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:
 def of_job_definition(there: Any) -> Found:
     """Return what DescribeJobDefinitions shows of the inputs."""
     container = there.get("containerProperties", {})
-    old = {"VCPU": container.get("vcpus"), "MEMORY": container.get("memory")}  # as definitions said it until 2020
-    needs = {kind: value for kind, value in old.items() if value}
-    needs |= {each["type"]: each["value"] for each in container.get("resourceRequirements", [])}
+    needs = needs_of(container)
     found: Found = {**_variables(container), **_roles(container.get("jobRoleArn"), container.get("executionRoleArn"))}
     if "VCPU" in needs:
         found["cpu"] = int(float(needs["VCPU"]) * _UNIT)
@@ -81,6 +79,13 @@ def of_job_definition(there: Any) -> Found:
     if network := container.get("networkConfiguration"):
         found["assign_public_ip"] = network.get("assignPublicIp") == "ENABLED"
     return found
+
+
+def needs_of(container: Any) -> dict[str, str]:
+    """Return what a job definition's container asks for, by type: VCPU, MEMORY, GPU."""
+    old = {"VCPU": container.get("vcpus"), "MEMORY": container.get("memory")}  # as definitions said it until 2020
+    new = {each["type"]: each["value"] for each in container.get("resourceRequirements", [])}
+    return {kind: str(value) for kind, value in old.items() if value} | new
 
 
 def of_environment(there: Any) -> Found:

@@ -7,6 +7,7 @@ from typing import Any
 
 from model_dockerize.aws.client.names import TAG, legal_name
 from model_dockerize.aws.ecr.registry import parts_of
+from model_dockerize.aws.existing.adoption import ADOPTED
 from model_dockerize.aws.function.role import function_role_name
 from model_dockerize.aws.ground.names import Names, log_group
 from model_dockerize.aws.ground.permissions import BOUNDARY, caller_policy, own_policy, suffix
@@ -162,14 +163,15 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
 def _service(names: Names, where: Where, adopt: bool) -> list[Statement]:
     """Return the rights to the service. Only what is made may get our tag, and one that is to be adopted.
 
-    Whoever may give it to anything, and may `destroy`, could delete what is somebody else's.
+    Whoever may give it to anything, or take away that it was adopted, and may `destroy`, could delete what is somebody
+    else's.
     """
     name = f"{names.cluster}/{legal_name(names.service)}"
     cluster, service = where.arn("ecs", f"cluster/{names.cluster}"), where.arn("ecs", f"service/{name}")
     definitions = where.arn("ecs", f"task-definition/{legal_name(names.task_definition)}:*")
     # Which of them, the actions that make them say.
     made = {"StringEquals": {"ecs:CreateAction": ["CreateCluster", "CreateService", "RegisterTaskDefinition"]}}
-    other_tags = {} if adopt else {"ForAllValues:StringNotEquals": {"aws:TagKeys": TAG}}
+    other_tags = {} if adopt else {"ForAllValues:StringNotEquals": {"aws:TagKeys": [TAG, ADOPTED]}}
     return [
         _allow("Tasks", ("ecs:DescribeTasks", "ecs:StopTask"), where.arn("ecs", f"task/{names.cluster}/*")),
         _allow(
