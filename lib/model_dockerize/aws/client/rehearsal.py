@@ -122,7 +122,7 @@ def _is_text(shape: Shape) -> bool:
 
 
 def _is_one_of(to_be_made: set[tuple[str, str, str]], service: str, key: str, text: str) -> bool:
-    """Tell whether a request asks for what is to be made: `clusters` for a cluster, and not for a family of its name."""
+    """Tell whether a request asks for what is to be made: `clusters` for a cluster, no family of its name."""
     return any((service, text) == (where, name) and key.startswith(kind) for where, kind, name in to_be_made)
 
 
