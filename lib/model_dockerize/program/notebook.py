@@ -38,7 +38,7 @@ def check(name: str, text: str, called: tuple[str, ...], problems: Problems) -> 
     """
     try:
         cells, language = _read(text)
-    except (ValueError, RecursionError, AttributeError, TypeError):
+    except (ValueError, LookupError, RecursionError, AttributeError, TypeError):
         problems.wrong_folder(f"{name} is no notebook of Jupyter (nbformat 4).")
         return
     if language.lower() != "python":
