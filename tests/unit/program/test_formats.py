@@ -628,6 +628,8 @@ RENV = json.dumps({"R": {"Version": "4.4.1", "Repositories": [{"Name": "CRAN", "
         ({"renv.lock": "{}"}, "renv.lock names no version of R"),
         ({"renv.lock": RENV.replace("https://", "https://me:pw@")}, "without credentials"),
         ({"renv.lock": RENV.replace("CRAN", "-e x")}, "a repository has no name"),
+        ({"renv.lock": RENV.replace("r.example", "r.example\\u0000")}, "a repository has no name"),
+        ({"renv.lock": RENV.replace("4.4.1", "\u0664.4.1")}, "renv.lock names no version of R"),
         ({"uv.lock": "version = 2"}, "uv.lock has the version 2; version 1 can be read"),
         ({"uv.lock": "version = 1"}, "does not hold the project of pyproject.toml: run `uv lock`"),
         ({"uv.lock": "version ="}, "uv.lock is not valid TOML"),
