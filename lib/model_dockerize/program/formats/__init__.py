@@ -48,7 +48,7 @@ class Format:
         """
         try:
             packages = self.parse(folder)
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             names = " and ".join(name for name in self.files if name in folder.texts)
             raise UnusableError(f"{names} cannot be read; its tool writes it in another form ({error!r}).") from error
         if packages is not None and not self.optional:

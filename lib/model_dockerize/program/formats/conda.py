@@ -4,19 +4,20 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from model_dockerize.program.formats.constraints import conda_python
 from model_dockerize.program.formats.folder import Folder, UnusableError, table
 from model_dockerize.program.formats.requirements import is_local
 from model_dockerize.program.types import MARKER, Packages
 
 FILES = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml", "env.yml", "env.yaml")
-_SPEC = re.compile(r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*?)\s*(?P<version>[=<>!~\[][ -~]*|\s[ -~]*)?")
-_CHANNEL = re.compile(r"[\w.:/%~+-]+")
-_TOKEN = re.compile(r"/t/[^/]+/")  # how Anaconda's channels take a token
+_SPEC = re.compile(r"(?:\w[\w./:-]*::)?(?P<name>[A-Za-z0-9_][\w.-]*)(?P<version>[ =<>!~\[][ -~]*)?")
+_CHANNEL = re.compile(r"[\w./][\w.:/%~+-]*")
+_SECRET = re.compile(r"/t/[^/]+/|://[^/\s]*@")  # the first: how Anaconda's channels take a token
+_MOST_SHOWN = 100
 _VARIABLE = re.compile(r"(?!PATH$|MODEL_)[A-Za-z_][A-Za-z0-9_]*")
 _FROM_BASE = ("python", "pip", "setuptools", "wheel")  # what every base image with Python has
+#: What is said of an address that `holds_secret`.
+SECRET_SHOWN = "an address holds a token or a password, which everybody could read in the image."
 _USUAL = "defaults"  # what conda looks through where a file names no channel
 
 
@@ -25,15 +26,15 @@ def read(folder: Folder) -> Packages | None:
     file = next((name for name in FILES if name in folder.texts), "")
     if not file:
         return None
-    try:
-        content = table(yaml.safe_load(folder.texts[file]), file, "its content")
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UnusableError(f"{file} is not valid YAML: {error}.") from error
+    content = folder.yaml(file)
     asked = _listed(content, file, "dependencies")
     lines = [str(line) for one in asked if _is_pips(one) for line in one["pip"] or ()]
-    if any("\n" in line or line.lstrip().startswith("-") for line in lines):
+    if any(len(line.splitlines()) > 1 or line.lstrip().startswith("-") for line in lines):
         raise UnusableError(f"{file}: an option of pip stands among its packages. Move them into requirements.txt.")
-    specs = {str(one).strip(): _name_and_version(one, file) for one in asked if not _is_pips(one)}
+    condas = [str(one).strip() for one in asked if not _is_pips(one)]
+    if holds_secret(*condas, *map(str, _listed(content, file, "channels"))):
+        raise UnusableError(f"{file}: {SECRET_SHOWN}")
+    specs = {one: _name_and_version(one, file) for one in condas}
     version = next((version for name, version in specs.values() if name == "python"), "")
     needs_conda = any(name not in _FROM_BASE for name, _ in specs.values())
     return Packages(
@@ -48,10 +49,15 @@ def read(folder: Folder) -> Packages | None:
     )
 
 
-def _name_and_version(spec: Any, file: str) -> tuple[str, str]:
-    match = _SPEC.fullmatch(str(spec).strip())
+def holds_secret(*addresses: str) -> bool:
+    """Tell whether an address holds a token or a password."""
+    return any(map(_SECRET.search, addresses))
+
+
+def _name_and_version(spec: str, file: str) -> tuple[str, str]:
+    match = _SPEC.fullmatch(spec)
     if match is None:
-        raise UnusableError(f"{file}: {spec!r} is no package of conda.")
+        raise UnusableError(f"{file}: {spec[:_MOST_SHOWN]!r} is no package of conda.")
     return match["name"], match["version"] or ""
 
 
@@ -59,9 +65,7 @@ def _channels(content: dict[str, Any], file: str) -> list[str]:
     named = [str(channel) for channel in _listed(content, file, "channels")]
     for channel in named:
         if not _CHANNEL.fullmatch(channel) or urlsplit(channel).scheme not in ("", "http", "https"):
-            raise UnusableError(f"{file}: {_TOKEN.sub('/', channel)!r} is no channel: its name, or its https address.")
-        if _TOKEN.search(channel):
-            raise UnusableError(f"{file}: a channel holds a token, which everybody could read in the image.")
+            raise UnusableError(f"{file}: {channel[:_MOST_SHOWN]!r} is no channel: its name, or its https address.")
     wanted = [channel for channel in named if channel != "nodefaults"] or [_USUAL]
     return [word for channel in wanted for word in ("--channel", channel)]
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats import pyproject
+from model_dockerize.program.formats.conda import SECRET_SHOWN, holds_secret
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
 from model_dockerize.program.formats.pins import Pin, git_url, locked
 from model_dockerize.program.types import Packages
@@ -46,6 +46,8 @@ def read(folder: Folder) -> Packages | None:
         for package in tables(lock.get("packages", []), LOCK, "packages")
     }
     _check_fresh(folder, ours, known)
+    if holds_secret(*(str(entry["conda"]) for entries in ours.values() for entry in entries if "conda" in entry)):
+        raise UnusableError(f"{LOCK}: {SECRET_SHOWN}")
     pins: dict[Pin, list[str]] = {}
     for name, entries in ours.items():
         for entry in entries:
@@ -57,13 +59,7 @@ def read(folder: Folder) -> Packages | None:
 
 
 def _load(folder: Folder) -> dict[str, Any]:
-    try:
-        # Thousands of lines are usual; the loader in C reads them ten times faster.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        content = yaml.load(folder.texts[LOCK], loader)  # noqa: S506 - it is safe  # nosec B506
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UnusableError(f"{LOCK} is not valid YAML: {error}.") from error
-    lock = table(content, LOCK, "its content")
+    lock = folder.yaml(LOCK)
     if lock.get("version") not in _VERSIONS:
         versions = " and ".join(map(str, _VERSIONS))
         raise UnusableError(f"{LOCK} has the version {lock.get('version')!r}; {versions} can be read.")
