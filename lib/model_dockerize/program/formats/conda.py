@@ -1,6 +1,7 @@
 """Reads conda's environment.yml: packages of conda's channels, solved while the image is built, and those of pip."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,8 +17,6 @@ _SECRET = re.compile(r"/t/[^/]+/|://[^/\s]*@")  # the first: how Anaconda's chan
 _MOST_SHOWN = 100
 _VARIABLE = re.compile(r"(?!PATH$|MODEL_)[A-Za-z_][A-Za-z0-9_]*")
 _FROM_BASE = ("python", "pip", "setuptools", "wheel")  # what every base image with Python has
-#: What is said of an address that `holds_secret`.
-SECRET_SHOWN = "an address holds a token or a password, which everybody could read in the image."
 _USUAL = "defaults"  # what conda looks through where a file names no channel
 
 
@@ -32,8 +31,7 @@ def read(folder: Folder) -> Packages | None:
     if any(len(line.splitlines()) > 1 or line.lstrip().startswith("-") for line in lines):
         raise UnusableError(f"{file}: an option of pip stands among its packages. Move them into requirements.txt.")
     condas = [str(one).strip() for one in asked if not _is_pips(one)]
-    if holds_secret(*condas, *map(str, _listed(content, file, "channels"))):
-        raise UnusableError(f"{file}: {SECRET_SHOWN}")
+    refuse_secrets(file, (*condas, *map(str, _listed(content, file, "channels"))))
     specs = {one: _name_and_version(one, file) for one in condas}
     version = next((version for name, version in specs.values() if name == "python"), "")
     needs_conda = any(name not in _FROM_BASE for name, _ in specs.values())
@@ -49,9 +47,17 @@ def read(folder: Folder) -> Packages | None:
     )
 
 
-def holds_secret(*addresses: str) -> bool:
-    """Tell whether an address holds a token or a password."""
-    return any(map(_SECRET.search, addresses))
+def refuse_secrets(file: str, addresses: Iterable[str]) -> None:
+    """Refuse addresses that hold a token or a password, without showing them.
+
+    Raises:
+        UnusableError: one does.
+    """
+    if any(map(_SECRET.search, addresses)):
+        raise UnusableError(
+            f"{file}: an address holds a token or a password, which everybody could read in the image. Name a channel "
+            "that wants none."
+        )
 
 
 def _name_and_version(spec: str, file: str) -> tuple[str, str]:

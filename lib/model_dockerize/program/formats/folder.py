@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 from packaging.utils import canonicalize_name
 
-
 # A deeper file ends the process: the loader in C calls itself for each level.
 _DEEPEST = 100
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats import pyproject
-from model_dockerize.program.formats.conda import SECRET_SHOWN, holds_secret
+from model_dockerize.program.formats.conda import refuse_secrets
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
 from model_dockerize.program.formats.pins import Pin, git_url, locked
 from model_dockerize.program.types import Packages
@@ -46,8 +46,7 @@ def read(folder: Folder) -> Packages | None:
         for package in tables(lock.get("packages", []), LOCK, "packages")
     }
     _check_fresh(folder, ours, known)
-    if holds_secret(*(str(entry["conda"]) for entries in ours.values() for entry in entries if "conda" in entry)):
-        raise UnusableError(f"{LOCK}: {SECRET_SHOWN}")
+    refuse_secrets(LOCK, (str(entry["conda"]) for entries in ours.values() for entry in entries if "conda" in entry))
     pins: dict[Pin, list[str]] = {}
     for name, entries in ours.items():
         for entry in entries:
