@@ -81,6 +81,11 @@ def test_a_lock_of_pixi_is_for_the_platform_that_is_built(tmp_path: Path) -> Non
         look(folder, platforms=("linux/arm64",))
 
 
+def test_other_requirements_come_before_an_unlocked_pixi_toml(tmp_path: Path) -> None:
+    program = look(fill(tmp_path, {"main.py": "", "pixi.toml": "", "requirements/prod.txt": "six\n"}))
+    assert program.packages.source == "requirements/prod.txt"
+
+
 def test_packages_of_conda(tmp_path: Path) -> None:
     content = """name: x
 channels: [conda-forge, nodefaults, 'https://e.org/c']

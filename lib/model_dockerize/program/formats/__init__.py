@@ -64,7 +64,7 @@ FORMATS = (
     Format(pdm.read, (pdm.LOCK,), optional=True),
     Format(pipenv.read_lock, (pipenv.LOCK,), optional=True),
     Format(pylock.read, (pylock.LOCK,), optional=True),
-    Format(pixi.read, (pixi.LOCK, pixi.FILE)),
+    Format(pixi.read, (pixi.LOCK,)),
     Format(requirements.read_variant),
     Format(requirements.read_folder),
     Format(pipenv.read, (pipenv.FILE,), optional=True),
@@ -115,6 +115,8 @@ def find(
         return Packages()
     if packages.source and not (packages.text or packages.exact or packages.local):
         packages = requirements.complete(packages, root, listing, problems, progress)
+    if requirements.holds_password(packages.text):
+        progress.warning(requirements.READ_BY_ALL.format(packages.source), root / packages.source)
     _tell(packages, folder, root, listing, progress)
     return packages
 

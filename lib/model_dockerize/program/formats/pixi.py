@@ -28,8 +28,6 @@ def read(folder: Folder) -> Packages | None:
         UnusableError: there is no such lock for Linux, or it is older than its project.
     """
     if LOCK not in folder.texts:
-        if FILE in folder.texts:
-            raise UnusableError(f"{FILE} is not locked: run `{_REMEDY}`. The lock is installed from.")
         return None
     lock = _load(folder)
     environment = table(lock.get("environments", {}), LOCK, "environments").get("default", {})
