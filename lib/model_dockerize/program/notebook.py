@@ -40,6 +40,8 @@ def check(name: str, text: str, called: tuple[str, ...], problems: Problems) -> 
         called: what `command` returned.
         problems: gets the sentences.
     """
+    if re.search(r"^-|[{}]", name):
+        problems.wrong_folder(f"{name!r} is a name that papermill reads otherwise: rename it, without - or braces.")
     try:
         cells, language, set_by = _read(text)
     except (ValueError, LookupError, RecursionError, AttributeError, TypeError):

@@ -106,6 +106,17 @@ dependencies: [python=3.11, 'numpy>=1.2,<2', pytorch::torch=2.1=cpu_0, {pip: [si
     assert "--conda --channel conda-forge --channel https://e.org/c python=3.11 'numpy>=1.2,<2'" in text
 
 
+@pytest.mark.parametrize(
+    "content",
+    [f"dependencies: [{', '.join(f'package-{n}' for n in range(6000))}]", f"variables: {{A: {'x' * 65_536}}}"],
+)
+def test_a_line_that_no_builder_takes_is_told_before_the_build(tmp_path: Path, content: str) -> None:
+    program = look(fill(tmp_path, {"main.py": "", "environment.yml": content}))
+    with pytest.raises(ProgramError, match=r"A line of the Dockerfile has more than the 65,535 bytes") as caught:
+        render_dockerfile(program, SERVER)
+    assert len(str(caught.value)) < 300
+
+
 def test_conda_looks_where_it_always_does_if_no_channel_is_named(tmp_path: Path) -> None:
     folder = fill(tmp_path, {"main.py": "", "environment.yml": "dependencies: [numpy]"})
     assert look(folder).packages.conda == ("--channel", "defaults", "numpy")

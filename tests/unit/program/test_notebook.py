@@ -101,6 +101,8 @@ def test_a_command_names_both_files(tmp_path: Path, arguments: str) -> None:
         ({"a.ipynb": "[]"}, "a.ipynb is no notebook of Jupyter"),
         ({"a.ipynb": "{}"}, "a.ipynb is no notebook of Jupyter"),
         ({"a.ipynb": '{"nbformat": 4, "cells": [{"cell_type": "code"}]}'}, "a.ipynb is no notebook of Jupyter"),
+        ({"-a.ipynb": USES_BOTH}, "'-a.ipynb' is a name that papermill reads otherwise: rename it"),
+        ({"{a}.ipynb": USES_BOTH}, "'{a}.ipynb' is a name that papermill reads otherwise: rename it"),
         ({"a.ipynb": notebook(nbformat=3)}, "a.ipynb is no notebook of Jupyter"),
         ({"a.ipynb": USES_BOTH, "b.ipynb": USES_BOTH}, "several notebooks could be it: a.ipynb, b.ipynb"),
     ],
