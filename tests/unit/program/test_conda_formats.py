@@ -117,6 +117,22 @@ def test_a_line_that_no_builder_takes_is_told_before_the_build(tmp_path: Path, c
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "python=3.11",
+        "python==3.11.4=h1_0",
+        "python 3.11.4 h1_0",
+        "python =3.11.*",
+        "python >=3.11, <3.12",
+        "python=3.11=*_x",
+    ],
+)
+def test_the_python_of_conda_without_another_package_is_that_of_the_base_image(tmp_path: Path, spec: str) -> None:
+    program = look(fill(tmp_path, {"main.py": "", "environment.yml": f"dependencies: ['{spec}']"}))
+    assert (program.packages.conda, program.python_version) == ((), "3.11")
+
+
 def test_conda_looks_where_it_always_does_if_no_channel_is_named(tmp_path: Path) -> None:
     folder = fill(tmp_path, {"main.py": "", "environment.yml": "dependencies: [numpy]"})
     assert look(folder).packages.conda == ("--channel", "defaults", "numpy")
@@ -139,6 +155,9 @@ def test_conda_looks_where_it_always_does_if_no_channel_is_named(tmp_path: Path)
         ({"environment.yml": "dependencies: ['--lock::numpy']"}, "is no package of conda"),
         ({"environment.yml": "channels: [-x]\ndependencies: [a]"}, "'-x' is no channel"),
         ({"environment.yml": 'dependencies: [pip: ["a\\r--pre"]]'}, "an option of pip stands among its packages"),
+        ({"environment.yml": "dependencies: [numpy, null]"}, "'None' in dependencies is no text"),
+        ({"environment.yml": "dependencies: [{conda: [a]}]"}, "\"{'conda': ['a']}\" in dependencies is no text"),
+        ({"environment.yml": "dependencies: [{pip: [{a: b}]}]"}, "\"{'a': 'b'}\" in dependencies is no text"),
         ({"environment.yml": "a: !!int ''"}, "environment.yml cannot be read"),
         ({"environment.yml": BOMB}, "environment.yml has an alias (*a0)"),
         ({"environment.yml": "[" * 100_000}, "environment.yml is nested more than 100 levels deep"),

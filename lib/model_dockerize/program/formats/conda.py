@@ -27,7 +27,11 @@ def read(folder: Folder) -> Packages | None:
         return None
     content = folder.yaml(file)
     asked = _listed(content, file, "dependencies")
-    lines = [str(line) for one in asked if _is_pips(one) for line in one["pip"] or ()]
+    pips = [line for one in asked if _is_pips(one) for line in one["pip"] or ()]
+    for one in (*pips, *(one for one in asked if not _is_pips(one))):
+        if not isinstance(one, str):
+            raise UnusableError(f"{file}: {str(one)[:_MOST_SHOWN]!r} in dependencies is no text, which a package is.")
+    lines = list(map(str, pips))
     if any(len(line.splitlines()) > 1 or line.lstrip().startswith("-") for line in lines):
         raise UnusableError(f"{file}: an option of pip stands among its packages. Move them into requirements.txt.")
     condas = [str(one).strip() for one in asked if not _is_pips(one)]
@@ -93,4 +97,4 @@ def _listed(content: dict[str, Any], file: str, key: str) -> list[Any]:
 
 
 def _is_pips(one: Any) -> bool:
-    return isinstance(one, dict) and isinstance(one.get("pip"), list | None)
+    return isinstance(one, dict) and set(one) == {"pip"} and isinstance(one["pip"], list | None)
