@@ -68,7 +68,7 @@ def check(name: str, text: str, called: tuple[str, ...], problems: Problems) -> 
 
 def _given(called: tuple[str, ...]) -> list[str]:
     """Name the parameters that hold the paths of the files."""
-    return [before for before, word in pairwise(called) if word in (f"{{{INPUT}}}", f"{{{OUTPUT}}}")]
+    return [before for before, word in pairwise(called) if f"{{{INPUT}}}" in word or f"{{{OUTPUT}}}" in word]
 
 
 def _sets(name: str, cells: list[str]) -> bool:
