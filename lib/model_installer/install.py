@@ -2,12 +2,13 @@
 
 import configparser
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence, Set
 
 from model_installer import cuda, pip_settings, requirements, translate
 
@@ -110,9 +111,12 @@ def _conda(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _installed() -> Iterator[str]:
-    """Pin every package that is there."""
+    """Pin every package that is there; of two of a name the first, which is imported."""
+    seen = set()  # type: Set[str]
     for found in import_module("importlib.metadata").distributions():
-        if found.metadata["Name"]:  # else what an uninstallation left behind
+        name = re.sub("[-_.]+", "-", found.metadata["Name"] or "").lower()
+        if name and name not in seen:  # no name: what an uninstallation left behind
+            seen.add(name)
             yield "{}=={}\n".format(found.metadata["Name"], found.version)
 
 

@@ -25,9 +25,9 @@ tryCatch(
 
 wrong <- character()
 for (package in renv::lockfile_read(lock)$Packages) {
-  found <- tryCatch(packageVersion(package$Package), error = function(error) NULL)
-  if (is.null(found) || found != package_version(package$Version)) {
-    wrong <- c(wrong, sprintf("%s %s (there is %s)", package$Package, package$Version, format(found)))
+  found <- tryCatch(format(packageVersion(package$Package)), error = function(error) "none")
+  if (found == "none" || package_version(found) != package_version(package$Version)) {
+    wrong <- c(wrong, sprintf("%s %s (there is %s)", package$Package, package$Version, found))
   }
 }
 if (length(wrong) > 0) fail("not installed as locked: ", paste(wrong, collapse = ", "), ".")

@@ -66,7 +66,10 @@ def settle(output: str, place: str) -> Optional[str]:
         written = os.path.join(folder, others[0])
     if written != output:
         remove(output)
-        os.rename(written, output)
+        try:
+            os.rename(written, output)
+        except OSError as failure:  # what the program may have done to the folder
+            return "The program's output cannot be kept: {}.".format(failure.strerror)
     return None
 
 

@@ -54,7 +54,7 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
     elif len(placeholders) == 1 or (is_notebook and len(words) > 1 and not placeholders):
         missing = " and ".join(name for name in (INPUT, OUTPUT) if name not in placeholders)
         problems.wrong_input(f"command {setting!r} does not name {missing}; a model needs both files.")
-    if words[0].startswith("-") or INPUT in words[0]:
+    if words[0].startswith("-") or any(name in words[0] for name in placeholders):
         words = ["python", _entry(listing, sources, problems), *words]
     elif words[0].endswith(".py"):
         words = ["python", *words]

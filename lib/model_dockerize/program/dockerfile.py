@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import Any
 
-from model_dockerize.errors import InputError
+from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.program import notebook
 from model_dockerize.program.layers import large_files
 from model_dockerize.program.naming import is_reference
@@ -18,6 +18,8 @@ LARGE_FILES = "# Here model-dockerize copies the large files, apart from the cod
 TIMEOUT_SECONDS = 3600
 UPLOAD_BYTES = 2 * 1024**3
 
+_LONGEST_LINE = 65_535  # bytes; a longer one is refused by BuildKit's parser
+_SHOWN = 100  # of a line that is longer
 _FOLDER = "/program"
 _SERVER = "/opt/model-server"
 _INSTALLER = "/run/install"
@@ -62,6 +64,7 @@ def render_dockerfile(program: Program, server_image: str) -> str:
         server_image: reference of the image that holds the model server.
     Raises:
         InputError: `server_image` is no image reference.
+        ProgramError: a line is longer than BuildKit takes.
     """
     if not is_reference(server_image):
         raise InputError(f"The server image {server_image!r} is no image reference.")
@@ -89,7 +92,15 @@ def render_dockerfile(program: Program, server_image: str) -> str:
         _server(program),
         _metadata(program, server_image),
     )
-    return "\n\n".join(block for block in blocks if block) + "\n"
+    text = "\n\n".join(block for block in blocks if block) + "\n"
+    longest = max(text.split("\n"), key=lambda line: len(line.encode("utf-8", "replace")))
+    if len(longest.encode("utf-8", "replace")) > _LONGEST_LINE:
+        raise ProgramError(
+            f"A line of the Dockerfile has more than the {_LONGEST_LINE:,} bytes that BuildKit takes: "
+            f"{longest.strip()[:_SHOWN]} ...",
+            "Shorten the list or the text that it is made of.",
+        )
+    return text
 
 
 def _head(program: Program) -> str:

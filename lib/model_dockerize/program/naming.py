@@ -39,7 +39,7 @@ def _legal(text: str) -> tuple[str, bool]:
     lost = any(char.isalnum() and not kept for char, kept in zip(folded, plain, strict=True))
     if name and not lost and len(name) <= _MADE_UP:
         return name, True
-    digits = hashlib.sha256(composed.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]
+    digits = hashlib.sha256(composed.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
     return f"{name[: _MADE_UP - 1 - _DIGITS].strip('-') or 'model'}-{digits}", False
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from typing import Any
 
 from model_dockerize.program.problems import Problems
@@ -13,6 +14,9 @@ PACKAGES = ("papermill>=2.4", "ipykernel")
 INPUT, OUTPUT = "input", "output"  # names of the parameters
 # The executed notebook is kept nowhere; what its cells print goes to the log.
 _EXECUTED = "/dev/null"
+_TEXT = re.compile(r"""(?<!\w)(["'])[^"'\n]*\1""")  # in one line; those with a prefix may hold variables
+_COMMENT = re.compile(r"#.*")
+_SETTING = ("injected-parameters", "parameters")  # tags of cells
 _OPTIONS = ("--kernel", "python3", "--log-output", "--no-progress-bar")
 
 
@@ -36,17 +40,25 @@ def check(name: str, text: str, called: tuple[str, ...], problems: Problems) -> 
         called: what `command` returned.
         problems: gets the sentences.
     """
+    if re.search(r"^-|[{}]", name):
+        problems.wrong_folder(f"{name!r} is a name that papermill reads otherwise: rename it, without - or braces.")
     try:
-        cells, language = _read(text)
-    except (ValueError, RecursionError, AttributeError, TypeError):
+        cells, language, set_by = _read(text)
+    except (ValueError, LookupError, RecursionError, AttributeError, TypeError):
         problems.wrong_folder(f"{name} is no notebook of Jupyter (nbformat 4).")
         return
     if language.lower() != "python":
         problems.wrong_folder(f"{name} is a notebook in {language}; those in Python can be run.")
         return
+    given = _given(called)
+    if fixed := [parameter for parameter in given if _sets(parameter, cells[set_by:])]:
+        problems.wrong_folder(
+            f"{name} sets {' and '.join(fixed)} after a job's own paths are set, so each job would use the same file. "
+            "Give the cell with these defaults the tag `parameters`, before the others, or remove them."
+        )
     used = {word for cell in cells for word in re.findall(r"\w+", cell)}
     missing = [parameter for parameter in (INPUT, OUTPUT) if parameter not in used]
-    if missing and called == command(name):
+    if missing and given == [INPUT, OUTPUT]:
         problems.wrong_folder(
             f"{name} uses no variable {' and no '.join(missing)}: it gets the paths of both files as the parameters "
             f"{INPUT} and {OUTPUT}. Use them, or name those that it has: "
@@ -54,12 +66,30 @@ def check(name: str, text: str, called: tuple[str, ...], problems: Problems) -> 
         )
 
 
-def _read(text: str) -> tuple[list[str], str]:
-    """Return the code cells and the language."""
+def _given(called: tuple[str, ...]) -> list[str]:
+    """Name the parameters that hold the paths of the files."""
+    return [before for before, word in pairwise(called) if f"{{{INPUT}}}" in word or f"{{{OUTPUT}}}" in word]
+
+
+def _sets(name: str, cells: list[str]) -> bool:
+    """Tell whether cells set a variable before they use it."""
+    lines = _COMMENT.sub("", _TEXT.sub("''", "\n".join(cells))).splitlines()
+    uses = re.compile(rf"\b{re.escape(name)}\b")
+    target, equals, value = next(filter(uses.search, lines), "").partition("=")
+    return target.rstrip() == name and bool(equals) and not value.startswith("=") and not uses.search(value)
+
+
+def _read(text: str) -> tuple[list[str], str, int]:
+    """Return the code cells, the language, and how many cells come before papermill's own, which sets the parameters.
+
+    That replaces the cell of an earlier execution, else follows the first with the tag `parameters`, else is the first.
+    """
     content: dict[str, Any] = json.loads(text)
     metadata = content.get("metadata", {})
     language = metadata.get("kernelspec", {}).get("language") or metadata.get("language_info", {}).get("name")
     if content["nbformat"] != 4:
         raise ValueError("another format")
-    cells = [cell["source"] for cell in content["cells"] if cell["cell_type"] == "code"]
-    return ["".join(source) for source in cells], str(language or "python")
+    code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
+    tags = [cell.get("metadata", {}).get("tags", ()) for cell in code]
+    set_by = next((place + 1 for tag in _SETTING for place, found in enumerate(tags) if tag in found), 0)
+    return ["".join(cell["source"]) for cell in code], str(language or "python"), set_by

@@ -218,6 +218,19 @@ def test_what_is_installed_keeps_its_version(spy: Path) -> None:
     assert f"pytest=={pytest.__version__}" in constraints.read_text().split()
 
 
+def test_of_two_packages_of_a_name_the_one_that_is_imported_keeps_its_version(
+    spy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for place, name, version in (("first", "zope.x", "2"), ("second", "Zope_X", "1")):
+        folder = tmp_path / place / f"zope_x-{version}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "first"), str(tmp_path / "second"), *sys.path])
+    assert main(["--keep-installed", "papermill"], NOWHERE) == 0
+    (constraints,) = spy.glob("*.txt")
+    assert [line for line in constraints.read_text().splitlines() if "ope" in line and "x=" in line] == ["zope.x==2"]
+
+
 def test_a_notebook_needs_a_python_that_lists_its_packages(
     spy: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -617,6 +617,24 @@ def test_a_package_of_poetry_is_installed_if_there_is_one(tmp_path: Path) -> Non
     assert look(fill(folder, {"pyproject.toml": project % "package-mode = false\n"})).packages.local == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", '[project]\ndependencies = ["a @ https://me:%s@e.org/a.zip"]'),
+        ("setup.cfg", "[options]\ninstall_requires = a @ https://me:%s@e.org/a.zip"),
+        ("environment.yml", "dependencies: [pip: ['a @ https://me:%s@e.org/a.zip']]"),
+    ],
+)
+@pytest.mark.parametrize(("password", "warns"), [("pw", True), ("${PW}", False)])
+def test_a_password_in_an_address_is_told_whatever_the_format(
+    tmp_path: Path, name: str, text: str, password: str, warns: bool
+) -> None:
+    heard = Heard()
+    look(fill(tmp_path, {"main.py": "", name: text % password}), heard)
+    told = [warning for warning in heard.warnings if warning.startswith(f"{name} holds a password, which everybody")]
+    assert bool(told) == warns
+
+
 RENV = json.dumps({"R": {"Version": "4.4.1", "Repositories": [{"Name": "CRAN", "URL": "https://r.example"}]}})
 
 
@@ -628,11 +646,14 @@ RENV = json.dumps({"R": {"Version": "4.4.1", "Repositories": [{"Name": "CRAN", "
         ({"renv.lock": "{}"}, "renv.lock names no version of R"),
         ({"renv.lock": RENV.replace("https://", "https://me:pw@")}, "without credentials"),
         ({"renv.lock": RENV.replace("CRAN", "-e x")}, "a repository has no name"),
+        ({"renv.lock": RENV.replace("r.example", "r.example\\u0000")}, "a repository has no name"),
+        ({"renv.lock": RENV.replace("4.4.1", "\u0664.4.1")}, "renv.lock names no version of R"),
         ({"uv.lock": "version = 2"}, "uv.lock has the version 2; version 1 can be read"),
         ({"uv.lock": "version = 1"}, "does not hold the project of pyproject.toml: run `uv lock`"),
         ({"uv.lock": "version ="}, "uv.lock is not valid TOML"),
         ({"uv.lock": "version = 1\npackage = 3"}, "package is int, not a list"),
         ({"pdm.lock": "[metadata]\nstrategy = []"}, "pdm lock --strategy inherit_metadata"),
+        ({"Pipfile.lock": pipfile_lock(a={"version": "==\n1"})}, "the version of 'a' cannot be installed from"),
         ({"Pipfile.lock": "["}, "Pipfile.lock is not valid JSON"),
         ({"Pipfile.lock": "[]"}, "its content is list, not a table"),
         ({"Pipfile.lock": pipfile_lock(a={"hg": "https://e.org/a"})}, "a comes from a repository that is not git's"),

@@ -39,6 +39,7 @@ def test_entry_point(tmp_path: Path, files: dict[str, str], entry: str) -> None:
         ("score.py --in={input} --out={output}", "score.py", "python|score.py|--in={input}|--out={output}"),
         ("-i {input} -o {output}", "main.py", "python|main.py|-i|{input}|-o|{output}"),
         ("{input} {output} --fast", "main.py", "python|main.py|{input}|{output}|--fast"),
+        ("{output}.png {input}", "main.py", "python|main.py|{output}.png|{input}"),
         ("Rscript-4 'my score.R'", "my score.R", "Rscript-4|my score.R|{input}|{output}"),
         ("cp", "", "cp|{input}|{output}"),
         ("python -m package", "", "python|-m|package|{input}|{output}"),
@@ -392,7 +393,7 @@ def test_legal_image_name(tmp_path: Path, name: str) -> None:
     assert (program.name, program.version) == (name, "V1.0_rc-2")
 
 
-@pytest.mark.parametrize("name", ["A", "a b", "a:1", "-a", "a..b", "a\nRUN x", "a/", "ä", "a___b", "x" * 256])
+@pytest.mark.parametrize("name", ["A", "a b", "a:1", "-a", "a..b", "a\nRUN x", "a/", "ä", "a___b", "x" * 256, "\ud800"])
 def test_illegal_image_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="image-name"):
         look(fill(tmp_path, {"main.py": ""}), image_name=name)

@@ -14,12 +14,16 @@ EXECUTE = ("python", "-m", "papermill")
 OPTIONS = ("/dev/null", "--kernel", "python3", "--log-output", "--no-progress-bar")
 
 
-def notebook(*cells: str, language: str = "python", **more: object) -> str:
-    listed = [{"cell_type": "code", "source": cell.splitlines(keepends=True), "metadata": {}} for cell in cells]
+def notebook(*cells: str, tag: str = "", language: str = "python", **more: object) -> str:
+    """Write a notebook, whose first cell has the tag."""
+    listed = [
+        {"cell_type": "code", "source": cell.splitlines(keepends=True), "metadata": {"tags": tags}}
+        for cell, tags in zip(cells, [[tag], *[[]] * len(cells)], strict=False)
+    ]
     return json.dumps({"cells": listed, "metadata": {"kernelspec": {"language": language}}, "nbformat": 4, **more})
 
 
-USES_BOTH = notebook("input = 'a'\noutput = 'b'", "open(output, 'w').write(open(input).read())")
+USES_BOTH = notebook("input = 'a'\noutput = 'b'", "open(output, 'w').write(open(input).read())", tag="parameters")
 
 
 def test_the_only_notebook_is_the_program(tmp_path: Path) -> None:
@@ -47,9 +51,35 @@ def test_a_script_comes_before_a_notebook(tmp_path: Path) -> None:
     ],
 )
 def test_a_notebook_may_be_named(tmp_path: Path, command: str, words: tuple[str, ...]) -> None:
-    content = USES_BOTH if " " not in command else notebook("y = x")
+    content = USES_BOTH if " " not in command else notebook("run(x, y)")
     folder = fill(tmp_path, {"a.ipynb": USES_BOTH, "b.ipynb": content})
     assert look(folder, command=command).command == (*EXECUTE, *words)
+
+
+@pytest.mark.parametrize(
+    ("cells", "tag", "command", "fixed"),
+    [
+        (("input = 'a'\noutput = 'b'", "run(input, output)"), "", "", "input and output"),
+        (("input = 'a'\noutput = 'b'", "output = 'c'"), "parameters", "", "output"),
+        (("input = 'a'\noutput = 'b'", "input = 'a'"), "injected-parameters", "./a.ipynb", "input"),
+        (("x = 'a'", "run(x, y)"), "", "a.ipynb -r x {input}.csv -r y {output}", "x"),
+        (("input = 'input.csv'; print(output)",), "", "", "input"),
+        (("output = f'{output}.x'; print(input)",), "", "", ""),
+        (("input = Path(input)\noutput == 'b'", "if not input:\n    input = 'a'"), "", "", ""),
+        (("# input\nprint(input, output)", "output = 'spare'"), "", "", ""),
+        (("x = input\nrun(x, output)",), "", "", ""),
+    ],
+)
+def test_a_notebook_does_not_overwrite_the_paths_of_the_job(
+    tmp_path: Path, cells: tuple[str, ...], tag: str, command: str, fixed: str
+) -> None:
+    folder = fill(tmp_path, {"a.ipynb": notebook(*cells, tag=tag)})
+    if not fixed:
+        look(folder, command=command)
+        return
+    with pytest.raises(ProgramError) as caught:
+        look(folder, command=command)
+    assert f"a.ipynb sets {fixed} after a job's own paths are set" in caught.value.details[0]
 
 
 @pytest.mark.parametrize("arguments", ["-p x {input}", "-p n 3"])
@@ -61,7 +91,7 @@ def test_a_command_names_both_files(tmp_path: Path, arguments: str) -> None:
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        ({"a.ipynb": notebook("output = 1")}, "a.ipynb uses no variable input: it gets the paths"),
+        ({"a.ipynb": notebook("print(output)")}, "a.ipynb uses no variable input: it gets the paths"),
         ({"a.ipynb": notebook("1")}, "a.ipynb uses no variable input and no output"),
         (
             {"a.ipynb": notebook("input; output", language="R")},
@@ -69,6 +99,10 @@ def test_a_command_names_both_files(tmp_path: Path, arguments: str) -> None:
         ),
         ({"a.ipynb": "{"}, "a.ipynb is no notebook of Jupyter"),
         ({"a.ipynb": "[]"}, "a.ipynb is no notebook of Jupyter"),
+        ({"a.ipynb": "{}"}, "a.ipynb is no notebook of Jupyter"),
+        ({"a.ipynb": '{"nbformat": 4, "cells": [{"cell_type": "code"}]}'}, "a.ipynb is no notebook of Jupyter"),
+        ({"-a.ipynb": USES_BOTH}, "'-a.ipynb' is a name that papermill reads otherwise: rename it"),
+        ({"{a}.ipynb": USES_BOTH}, "'{a}.ipynb' is a name that papermill reads otherwise: rename it"),
         ({"a.ipynb": notebook(nbformat=3)}, "a.ipynb is no notebook of Jupyter"),
         ({"a.ipynb": USES_BOTH, "b.ipynb": USES_BOTH}, "several notebooks could be it: a.ipynb, b.ipynb"),
     ],

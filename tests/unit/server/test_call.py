@@ -1,5 +1,6 @@
 """What a job's input and output are called, and which file is the result: by the runner, in both modes."""
 
+import errno
 import json
 import os
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from model_runner.call import settle
 from model_server.runner_client import Outcome, RunnerClient, runner_command
 from model_server.slots import OwnSlot
 
@@ -84,6 +86,18 @@ def test_a_program_without_a_result_is_told_what_there_is_instead(
     tmp_path: Path, mode: str, code: str, error: str
 ) -> None:
     assert run(tmp_path, mode, code)[0].error == error
+
+
+def test_a_result_that_cannot_be_renamed_is_the_error_of_that_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_source: str, _target: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "result.png").touch()
+    monkeypatch.setattr(os, "rename", refused)  # root, as whom tests may run, may rename in any folder
+    output = str(tmp_path / "result")
+    assert settle(output, f"{output}.png") == "The program's output cannot be kept: Permission denied."
 
 
 def test_the_limit_of_the_output_counts_whatever_its_ending_is(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Format:
         """
         try:
             packages = self.parse(folder)
-        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             names = " and ".join(name for name in self.files if name in folder.texts)
             raise UnusableError(f"{names} cannot be read; its tool writes it in another form ({error!r}).") from error
         if packages is not None and not self.optional:
@@ -64,7 +64,7 @@ FORMATS = (
     Format(pdm.read, (pdm.LOCK,), optional=True),
     Format(pipenv.read_lock, (pipenv.LOCK,), optional=True),
     Format(pylock.read, (pylock.LOCK,), optional=True),
-    Format(pixi.read, (pixi.LOCK, pixi.FILE)),
+    Format(pixi.read, (pixi.LOCK,)),
     Format(requirements.read_variant),
     Format(requirements.read_folder),
     Format(pipenv.read, (pipenv.FILE,), optional=True),
@@ -115,6 +115,8 @@ def find(
         return Packages()
     if packages.source and not (packages.text or packages.exact or packages.local):
         packages = requirements.complete(packages, root, listing, problems, progress)
+    if requirements.holds_password(packages.text):
+        progress.warning(requirements.READ_BY_ALL.format(packages.source), root / packages.source)
     _tell(packages, folder, root, listing, progress)
     return packages
 

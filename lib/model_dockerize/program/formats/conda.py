@@ -1,10 +1,9 @@
 """Reads conda's environment.yml: packages of conda's channels, solved while the image is built, and those of pip."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
-
-import yaml
 
 from model_dockerize.program.formats.constraints import conda_python
 from model_dockerize.program.formats.folder import Folder, UnusableError, table
@@ -12,9 +11,10 @@ from model_dockerize.program.formats.requirements import is_local
 from model_dockerize.program.types import MARKER, Packages
 
 FILES = ("environment.yml", "environment.yaml", "conda.yml", "conda.yaml", "env.yml", "env.yaml")
-_SPEC = re.compile(r"(?:[\w./:-]+::)?(?P<name>[A-Za-z0-9_][\w.-]*?)\s*(?P<version>[=<>!~\[][ -~]*|\s[ -~]*)?")
-_CHANNEL = re.compile(r"[\w.:/%~+-]+")
-_TOKEN = re.compile(r"/t/[^/]+/")  # how Anaconda's channels take a token
+_SPEC = re.compile(r"(?:\w[\w./:-]*::)?(?P<name>[A-Za-z0-9_][\w.-]*)(?P<version>[ =<>!~\[][ -~]*)?")
+_CHANNEL = re.compile(r"[\w./][\w.:/%~+-]*")
+_SECRET = re.compile(r"/t/[^/]+/|://[^/\s]*@")  # the first: how Anaconda's channels take a token
+_MOST_SHOWN = 100
 _VARIABLE = re.compile(r"(?!PATH$|MODEL_)[A-Za-z_][A-Za-z0-9_]*")
 _FROM_BASE = ("python", "pip", "setuptools", "wheel")  # what every base image with Python has
 _USUAL = "defaults"  # what conda looks through where a file names no channel
@@ -25,15 +25,18 @@ def read(folder: Folder) -> Packages | None:
     file = next((name for name in FILES if name in folder.texts), "")
     if not file:
         return None
-    try:
-        content = table(yaml.safe_load(folder.texts[file]), file, "its content")
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UnusableError(f"{file} is not valid YAML: {error}.") from error
+    content = folder.yaml(file)
     asked = _listed(content, file, "dependencies")
-    lines = [str(line) for one in asked if _is_pips(one) for line in one["pip"] or ()]
-    if any("\n" in line or line.lstrip().startswith("-") for line in lines):
+    pips = [line for one in asked if _is_pips(one) for line in one["pip"] or ()]
+    for one in (*pips, *(one for one in asked if not _is_pips(one))):
+        if not isinstance(one, str):
+            raise UnusableError(f"{file}: {str(one)[:_MOST_SHOWN]!r} in dependencies is no text, which a package is.")
+    lines = list(map(str, pips))
+    if any(len(line.splitlines()) > 1 or line.lstrip().startswith("-") for line in lines):
         raise UnusableError(f"{file}: an option of pip stands among its packages. Move them into requirements.txt.")
-    specs = {str(one).strip(): _name_and_version(one, file) for one in asked if not _is_pips(one)}
+    condas = [str(one).strip() for one in asked if not _is_pips(one)]
+    refuse_secrets(file, (*condas, *map(str, _listed(content, file, "channels"))))
+    specs = {one: _name_and_version(one, file) for one in condas}
     version = next((version for name, version in specs.values() if name == "python"), "")
     needs_conda = any(name not in _FROM_BASE for name, _ in specs.values())
     return Packages(
@@ -48,10 +51,23 @@ def read(folder: Folder) -> Packages | None:
     )
 
 
-def _name_and_version(spec: Any, file: str) -> tuple[str, str]:
-    match = _SPEC.fullmatch(str(spec).strip())
+def refuse_secrets(file: str, addresses: Iterable[str]) -> None:
+    """Refuse addresses that hold a token or a password, without showing them.
+
+    Raises:
+        UnusableError: one does.
+    """
+    if any(map(_SECRET.search, addresses)):
+        raise UnusableError(
+            f"{file}: an address holds a token or a password, which everybody could read in the image. Name a channel "
+            "that wants none."
+        )
+
+
+def _name_and_version(spec: str, file: str) -> tuple[str, str]:
+    match = _SPEC.fullmatch(spec)
     if match is None:
-        raise UnusableError(f"{file}: {spec!r} is no package of conda.")
+        raise UnusableError(f"{file}: {spec[:_MOST_SHOWN]!r} is no package of conda.")
     return match["name"], match["version"] or ""
 
 
@@ -59,9 +75,7 @@ def _channels(content: dict[str, Any], file: str) -> list[str]:
     named = [str(channel) for channel in _listed(content, file, "channels")]
     for channel in named:
         if not _CHANNEL.fullmatch(channel) or urlsplit(channel).scheme not in ("", "http", "https"):
-            raise UnusableError(f"{file}: {_TOKEN.sub('/', channel)!r} is no channel: its name, or its https address.")
-        if _TOKEN.search(channel):
-            raise UnusableError(f"{file}: a channel holds a token, which everybody could read in the image.")
+            raise UnusableError(f"{file}: {channel[:_MOST_SHOWN]!r} is no channel: its name, or its https address.")
     wanted = [channel for channel in named if channel != "nodefaults"] or [_USUAL]
     return [word for channel in wanted for word in ("--channel", channel)]
 
@@ -83,4 +97,4 @@ def _listed(content: dict[str, Any], file: str, key: str) -> list[Any]:
 
 
 def _is_pips(one: Any) -> bool:
-    return isinstance(one, dict) and isinstance(one.get("pip"), list | None)
+    return isinstance(one, dict) and set(one) == {"pip"} and isinstance(one["pip"], list | None)

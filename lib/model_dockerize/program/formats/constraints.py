@@ -28,9 +28,11 @@ def pep440(constraint: str, file: str, what: str) -> str:
 
 def conda_python(spec: str) -> str:
     """Translate what conda asks of Python: `=3.11`, `3.11.*`, `>=3.9,<3.12`; empty if it says nothing that is known."""
+    # After another space or `=` stands a build: `3.11.4 h1_0`, `==3.11.4=h1_0`.
+    version = re.sub(r"(?<=[\w*])(?:=| +(?=\w))[^=<>!~,]*$", "", spec.strip())
     clauses = []
-    for clause in spec.replace(" ", "").split(","):
-        if match := re.fullmatch(r"=?(\d+(?:\.\d+)*)(?:\.\*|\*)?(?:=.*)?", clause):
+    for clause in version.replace(" ", "").split(","):
+        if match := re.fullmatch(r"=?(\d+(?:\.\d+)*)(?:\.\*|\*)?", clause):
             clauses.append(f"=={match[1]}.*")
         elif clause:
             clauses.append(clause)

@@ -116,7 +116,7 @@ def _check(file: str, pin: Pin) -> None:
         wrong = "url"
     elif not all(_HASH.fullmatch(value) for value in pin.hashes):
         wrong = "hash"
-    elif not (pin.version or pin.url or pin.path):
+    elif not (pin.version or pin.url or pin.path) or pin.version != pin.version.strip():
         wrong = "version"
     if "@" in urlsplit(pin.url).netloc and not pin.url.startswith("git+ssh://"):
         raise UnusableError(

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats import pyproject
+from model_dockerize.program.formats.conda import refuse_secrets
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
 from model_dockerize.program.formats.pins import Pin, git_url, locked
 from model_dockerize.program.types import Packages
@@ -28,8 +28,6 @@ def read(folder: Folder) -> Packages | None:
         UnusableError: there is no such lock for Linux, or it is older than its project.
     """
     if LOCK not in folder.texts:
-        if FILE in folder.texts:
-            raise UnusableError(f"{FILE} is not locked: run `{_REMEDY}`. The lock is installed from.")
         return None
     lock = _load(folder)
     environment = table(lock.get("environments", {}), LOCK, "environments").get("default", {})
@@ -46,6 +44,7 @@ def read(folder: Folder) -> Packages | None:
         for package in tables(lock.get("packages", []), LOCK, "packages")
     }
     _check_fresh(folder, ours, known)
+    refuse_secrets(LOCK, (str(entry["conda"]) for entries in ours.values() for entry in entries if "conda" in entry))
     pins: dict[Pin, list[str]] = {}
     for name, entries in ours.items():
         for entry in entries:
@@ -57,13 +56,7 @@ def read(folder: Folder) -> Packages | None:
 
 
 def _load(folder: Folder) -> dict[str, Any]:
-    try:
-        # Thousands of lines are usual; the loader in C reads them ten times faster.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        content = yaml.load(folder.texts[LOCK], loader)  # noqa: S506 - it is safe  # nosec B506
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UnusableError(f"{LOCK} is not valid YAML: {error}.") from error
-    lock = table(content, LOCK, "its content")
+    lock = folder.yaml(LOCK)
     if lock.get("version") not in _VERSIONS:
         versions = " and ".join(map(str, _VERSIONS))
         raise UnusableError(f"{LOCK} has the version {lock.get('version')!r}; {versions} can be read.")

@@ -6,8 +6,8 @@ from model_dockerize.program.formats.folder import Folder, UnusableError, table,
 from model_dockerize.program.types import Packages
 
 LOCK = "renv.lock"
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
-_REPOSITORY = re.compile(r"[\w.-]+=https?://[^\s@\"'\\$]+")
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]+=https?://(?![!-~]*[@\"'\\$])[!-~]+")
 
 
 def read(folder: Folder) -> Packages | None:

@@ -18,6 +18,11 @@ _NOT_FOR_RUNNING = re.compile(
 )
 _INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=|(?<=-[rc]))(?P<path>\S.*)")
 _FROM_FOLDER_OPTION = re.compile(r"(?:-e|--editable|-f|--find-links)(?:\s+|=)(?P<target>.*)")
+#: What is said of the place that `holds_password`.
+READ_BY_ALL = (
+    "{} holds a password, which everybody can read in the image. "
+    "Put the index into a pip.conf and name that with pip-config."
+)
 _PASSWORD = re.compile(r"://[^/\s:@]*:(?P<password>[^/\s@]+)@")
 # What `pip freeze` writes of packages that conda installed: where its builders had them.
 _OF_ANOTHER_COMPUTER = re.compile(
@@ -91,6 +96,11 @@ def complete(packages: Packages, root: Path, listing: Listing, problems: Problem
     return replace(packages, includes=tuple(path for path in includes if path != name), need_code=local, need_git=git)
 
 
+def holds_password(text: str) -> bool:
+    """Tell whether an address in one of the lines holds a password, and not a variable for it."""
+    return any(_PASSWORD.search(line) and "${" not in line for line in text.splitlines())
+
+
 def _only(names: list[str]) -> str:
     if len(names) > 1:
         raise UnusableError(
@@ -108,10 +118,9 @@ def _read(
     seen[name] = None
     local = False
     for number, line in _lines(reading.content(root, name, problems) or b""):
-        if _PASSWORD.search(line) and "${" not in line:
+        if holds_password(line):
             progress.warning(
-                f"{name} line {number} holds a password, which everybody can read in the image. "
-                "Put the index into a pip.conf and name that with pip-config.",
+                READ_BY_ALL.format(f"{name} line {number}"),
                 root / name,
                 number,
             )
