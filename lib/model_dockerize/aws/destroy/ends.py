@@ -16,8 +16,6 @@ from model_dockerize.aws.existing.service import describe_with_tags
 from model_dockerize.errors import AwsError, TimedOutError
 
 _GONE_SECONDS = 300.0
-#: Of queues and environments.
-GOING = ("DELETING", "DELETED")
 #: What Batch says of what it shows no longer.
 _DELETED = {"state": "DISABLED", "status": "DELETED"}
 _ASKED_AT_ONCE = 100  # what DescribeJobs takes
@@ -127,7 +125,7 @@ def _end_of_batch(
     if look()["state"] != "DISABLED":
         disable()
     _wait(what, lambda: look()["status"] != "UPDATING", sleep)
-    if look()["status"] not in GOING:
+    if look()["status"] not in ("DELETING", "DELETED"):
         delete()
     _wait(what, lambda: look()["status"] == "DELETED", sleep)
 

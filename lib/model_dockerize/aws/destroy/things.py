@@ -142,14 +142,14 @@ class Deployment:
             yield Thing("repository", f"{name}, with its images", end, ids)
 
     def _batch(self) -> Iterator[Thing]:
-        """Yield queues before the environments that they use. They go with the last model."""
+        """Yield queues before the environments that they use; one that is being deleted is waited for."""
         for queue in self.region.queues:
-            if TAG in queue.get("tags", {}) and queue["status"] not in ends.GOING:
+            if TAG in queue.get("tags", {}) and queue["status"] != "DELETED":
                 name = queue["jobQueueName"]
                 ids = frozenset((queue["jobQueueArn"], f"queue:{name}", EVERY_MODEL))
                 yield Thing("job queue", name, partial(ends.end_queue, self.aws, name), ids)
         for environment in self.region.environments:
-            if TAG in environment.get("tags", {}) and environment["status"] not in ends.GOING:
+            if TAG in environment.get("tags", {}) and environment["status"] != "DELETED":
                 name = environment["computeEnvironmentName"]
                 ids = frozenset((environment["computeEnvironmentArn"], EVERY_MODEL))
                 yield Thing("compute environment", name, partial(ends.end_environment, self.aws, name), ids)
