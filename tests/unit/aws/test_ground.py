@@ -136,8 +136,13 @@ def test_one_look_tells_whether_anything_differs(
 @pytest.mark.parametrize(
     ("status", "is_there"),
     [
-        *(("CREATE_COMPLETE", True), ("UPDATE_ROLLBACK_COMPLETE", True), ("CREATE_IN_PROGRESS", True)),
-        *(("REVIEW_IN_PROGRESS", False), ("ROLLBACK_COMPLETE", False), ("DELETE_FAILED", False)),
+        *(
+            ("CREATE_COMPLETE", True),
+            ("UPDATE_ROLLBACK_COMPLETE", True),
+            ("CREATE_IN_PROGRESS", True),
+            ("DELETE_FAILED", True),
+        ),
+        *(("REVIEW_IN_PROGRESS", False), ("ROLLBACK_COMPLETE", False), ("CREATE_FAILED", False)),
     ],
 )
 def test_a_stack_that_was_never_made_says_nothing_of_what_is_to_stay(status: str, is_there: bool) -> None:

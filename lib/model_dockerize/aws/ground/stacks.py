@@ -96,13 +96,10 @@ def delete_stack(aws: Aws, name: str, progress: Progress, pace: Pace | None = No
 
 
 def describe_stack(aws: Aws, name: str) -> Stack | None:
-    """Return a stack as it is; None where there is none yet.
-
-    One of which there is only a change set, or what a failed creation left, says nothing of what was once asked for.
-    """
+    """Return a stack as it is; None where there is none yet, or only a change set, or what a failed creation left."""
     with translate(f"stack {name}"):
         there = _look(aws.client("cloudformation"), name)
-    return None if there and (there.is_to_be_made or there.was_never_good) else there
+    return None if there and there.was_never_made else there
 
 
 def _ensure(aws: Aws, wanted: Wanted, progress: Progress, pace: Pace) -> Stack:

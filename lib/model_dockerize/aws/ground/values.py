@@ -107,6 +107,11 @@ class Stack:
         return self.status == "REVIEW_IN_PROGRESS"
 
     @property
+    def was_never_made(self) -> bool:
+        """Tell whether it says nothing of what was once asked for and made."""
+        return self.is_to_be_made or self.status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+
+    @property
     def was_never_good(self) -> bool:
         """Tell whether only deletion is left, as after a creation that failed."""
         return self.status in ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
