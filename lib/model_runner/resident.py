@@ -143,6 +143,8 @@ class ResidentMode:
         program = self._program
         if program is None:
             return None, "The program could not be started; the log says why."
+        # What one that never listened has said so far is why it ends.
+        said = program.job_log.error_tail if program.websocket is None else b""
         program.job_log = JobLog("job {}".format(request["job"]))
         limits = Limits(request, request["output"])
         message = '{{"requestId": {}, "inputFile": {}, "outputFile": {}}}'.format(
@@ -158,7 +160,8 @@ class ResidentMode:
             code = program.stop()
             self._program = None
             self._start()
-            return code, failure_text(code, program.job_log.error_tail) if code else "The program ended by itself."
+            tail = program.job_log.error_tail or said
+            return code, failure_text(code, tail) if code else "The program ended by itself."
         if error is not None:
             return None, error
         return None, settle(request["output"], request["output"]) or limits.output_breach(request["output"])

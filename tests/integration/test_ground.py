@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from model_dockerize import sandbox
 from model_dockerize.aws.client import Aws, connect
@@ -61,8 +62,10 @@ class Account:
         return delete_stack(self.aws, name, self.said, Pace(limit=30, first=0.05))
 
     def status(self, name: str) -> str:
-        stack = describe_stack(self.aws, name)
-        return stack.status if stack else "absent"
+        try:
+            return str(self.cfn.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+        except ClientError:
+            return "absent"
 
     def settle(self, name: str) -> str:
         while (status := self.status(name)).endswith("_IN_PROGRESS"):

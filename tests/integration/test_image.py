@@ -172,7 +172,8 @@ def test_a_changed_file_runs_only_what_comes_after_it(engine: Engine) -> None:
 
 
 def test_a_failing_step_is_named_with_its_last_words(engine: Engine) -> None:
-    text = f"FROM {BASE}\nRUN for i in $(seq 100); do echo line $i; done; echo 'error: no such wheel' >&2; exit 3\n"
+    words = "for i in $(seq 100); do echo line $i; done; sleep 1; echo 'error: no such wheel' >&2; exit 3"
+    text = f"FROM {BASE}\nRUN {words}\n"
     with pytest.raises(BuildError) as raised:
         build(engine, context(text), BuildRequest(tags=("mdimg-fail:1",), build_args={"X": "in-argv"}), Silent())
     error = raised.value

@@ -230,7 +230,8 @@ class Cloud:
         if "networkInterfaceId" not in details:
             return None
         found = self.ec2.describe_network_interfaces(NetworkInterfaceIds=[details["networkInterfaceId"]])
-        return found["NetworkInterfaces"][0].get("Association", {}).get("PublicIp")  # type: ignore[no-any-return]
+        # Of a task that has just ended there is none.
+        return next((each.get("Association", {}).get("PublicIp") for each in found["NetworkInterfaces"]), None)
 
     def drop(self, name: str) -> None:
         self.ecs.delete_service(cluster=self.cluster, service=name, force=True)

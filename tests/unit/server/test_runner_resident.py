@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,6 +179,17 @@ def test_a_job_that_is_the_end_of_the_program_fails_and_the_next_has_a_new_one(
         assert ask(connection, **jobs.request(wanted, **limits))["error"] == error
         assert ask(connection, **jobs.request("x"))["error"] is None
         assert jobs.target.read_text(encoding="utf-8") != first
+
+
+def test_what_a_program_says_before_it_ever_listens_is_why_its_job_fails(
+    tmp_path: Path, manifest_path: Path, jobs: Jobs
+) -> None:
+    # It is read before the job comes, and the program is still there when the job has come.
+    program = "import sys, time\nprint('no weights', file=sys.stderr, flush=True)\ntime.sleep(1)\nsys.exit(1)\n"
+    (tmp_path / "main.py").write_text(program, encoding="utf-8")
+    with runner(sys.executable, manifest_path, tmp_path, "resident") as (connection, _):
+        time.sleep(0.5)
+        assert ask(connection, **jobs.request("x"))["error"] == "no weights"
 
 
 @pytest.mark.parametrize("wanted", ["x", "have a child"])
