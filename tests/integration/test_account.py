@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,6 +126,7 @@ def test_planned_made_used_and_taken_back(world: World) -> None:
     assert again.calls == []
     assert {change.action for change in again.changes} == {"leave"}
 
+    time.sleep(4)  # as on AWS, a role that is new cannot be assumed for some seconds
     jobs = tuple(
         job
         for path in ("/data/good.csv", "/data/bad.csv")
