@@ -143,6 +143,16 @@ class TestService:
             kept = next_one.get("deploymentConfiguration", there["deploymentConfiguration"])
             assert kept["deploymentCircuitBreaker"]["thresholdConfiguration"]["value"] == left
 
+    def test_tasks_that_start_at_once_may_die_at_once(self, account: Account) -> None:
+        ground, _, definition, _ = everything(account)
+        made = replace(ground, fresh_roles=True, volume=Volume("fs-1", "fsap-1"))
+        asked = request(account.aws, settings(desired_count=4), definition, made) | {"desiredCount": 4}
+        breaker = asked["deploymentConfiguration"]["deploymentCircuitBreaker"]
+        assert breaker["thresholdConfiguration"] == {"type": "COUNT", "value": 20}
+        later = update(account.aws, settings(), asked, definition, replace(made, fresh_roles=False), True)
+        breaker = later["deploymentConfiguration"]["deploymentCircuitBreaker"]
+        assert breaker["thresholdConfiguration"] == {"type": "COUNT", "value": 2}
+
     def test_a_breaker_that_somebody_turned_off_stays_off_while_its_number_falls(self, account: Account) -> None:
         ground, _, definition, _ = everything(account)
         asked = request(account.aws, settings(), definition, replace(ground, fresh_roles=True))

@@ -2,12 +2,16 @@
 
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from model_dockerize.sandbox.server import definitions, journal, network
+from model_dockerize.sandbox.server.beneath import directory
 from model_dockerize.sandbox.server.container_log import lines
 from model_dockerize.sandbox.server.engine import bounded
 from model_dockerize.sandbox.server.functions import FunctionError, _understood
@@ -199,3 +203,15 @@ def test_an_answer_that_a_function_made_up_is_refused(answer: bytes) -> None:
     assert _understood(b'{"result": null}') == {"result": None}
     with pytest.raises(FunctionError):
         _understood(answer)
+
+
+def test_tasks_that_start_at_once_mount_the_same_new_file_system(tmp_path: Path) -> None:
+    for number in range(20):
+        root, start = tmp_path / str(number), Barrier(6)
+
+        def mount(root: Path = root, start: Barrier = start) -> str:
+            start.wait()
+            return directory(root, "/models/iris")
+
+        with ThreadPoolExecutor(6) as tasks:
+            assert {each.result() for each in [tasks.submit(mount) for _ in range(6)]} == {"models/iris"}

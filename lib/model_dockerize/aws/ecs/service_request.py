@@ -10,8 +10,8 @@ from model_dockerize.settings import ServiceSettings
 
 #: Dead tasks in a row that are enough: AWS's own default waits for three at least, and half of all for many. Of what is
 #: new some die without the model's fault: a role that ECS does not see yet, a volume whose name does not resolve yet.
-_ENOUGH, _ENOUGH_OF_NEW_ROLES, _ENOUGH_OF_NEW_VOLUME = 2, 3, 5
-_OF_NEW = [{"type": "COUNT", "value": value} for value in (_ENOUGH_OF_NEW_ROLES, _ENOUGH_OF_NEW_VOLUME)]
+#: Those are counted for each task that is wanted, as all of them start at once and so die at once.
+_ENOUGH, _ENOUGH_OF_NEW_ROLES, _ENOUGH_OF_NEW_VOLUME, _MOST = 2, 3, 5, 200
 _THRESHOLD = "thresholdConfiguration"
 #: Done when all new tasks are healthy, not minutes later when the last old one has drained.
 _EARLY = {
@@ -47,7 +47,7 @@ def request(
             "deploymentCircuitBreaker": {
                 "enable": True,
                 "rollback": True,
-                **_known(aws, "DeploymentCircuitBreaker", {_THRESHOLD: _threshold(foundations)}),
+                **_known(aws, "DeploymentCircuitBreaker", {_THRESHOLD: _threshold(foundations, count(settings, None))}),
             },
             **_known(aws, "DeploymentConfiguration", _EARLY),
         },
@@ -84,8 +84,9 @@ def update(
     if settings.is_alone or (was_alone and "queue_url" in settings.given):
         changed |= bounds
     breaker = configuration.get("deploymentCircuitBreaker", {})
-    if is_ours and breaker.get(_THRESHOLD) in _OF_NEW:
-        changed["deploymentCircuitBreaker"] = {**breaker, _THRESHOLD: _threshold(foundations)}
+    tasks = there.get("desiredCount", 1)
+    if is_ours and breaker.get(_THRESHOLD) in _of_new(tasks):
+        changed["deploymentCircuitBreaker"] = {**breaker, _THRESHOLD: _threshold(foundations, tasks)}
     if changed:
         asked["deploymentConfiguration"] = {**configuration, **changed}
     if settings.is_alone:
@@ -98,9 +99,18 @@ def update(
     return asked
 
 
-def _threshold(foundations: Foundations) -> dict[str, Any]:
+def _threshold(foundations: Foundations, tasks: int) -> dict[str, Any]:
     enough = _ENOUGH_OF_NEW_VOLUME if foundations.volume else _ENOUGH_OF_NEW_ROLES
-    return {"type": "COUNT", "value": enough if foundations.fresh_roles else _ENOUGH}
+    return _deaths(enough * max(tasks, 1) if foundations.fresh_roles else _ENOUGH)
+
+
+def _of_new(tasks: int) -> list[dict[str, Any]]:
+    """Return what `_threshold` may have said of a service that was new."""
+    return [_deaths(each * n) for each in (_ENOUGH_OF_NEW_ROLES, _ENOUGH_OF_NEW_VOLUME) for n in (1, tasks)]
+
+
+def _deaths(value: int) -> dict[str, Any]:
+    return {"type": "COUNT", "value": min(value, _MOST)}
 
 
 def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -> int:

@@ -25,7 +25,7 @@ def directory(root: Path, path: str, settle: Callable[[int], None] = lambda _: N
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise OutsideError(path)
-    if not root.exists():
+    with suppress(FileExistsError):  # another task may make it at the same time
         root.mkdir(parents=True)
         root.chmod(_MODE)
     try:
@@ -50,7 +50,10 @@ def _step(place: int, name: str) -> tuple[int, bool]:
     """Open a directory in an open one; tell whether it had to be made."""
     with suppress(FileNotFoundError):
         return os.open(name, _TO_NAME, dir_fd=place), False
-    os.mkdir(name, dir_fd=place)
+    try:
+        os.mkdir(name, dir_fd=place)
+    except FileExistsError:  # another task was first
+        return os.open(name, _TO_NAME, dir_fd=place), False
     made = os.open(name, _FLAGS | os.O_RDONLY, dir_fd=place)
     os.fchmod(made, _MODE)
     return made, True
