@@ -106,7 +106,7 @@ class World:
         return str(definition["taskDefinition"]["taskDefinitionArn"])
 
     def _is_known(self, role: str) -> bool:
-        """Whether a role, which may be new, can be passed on."""
+        """Tell whether a role, which may be new, can be passed on."""
         container: Any = {"name": "c", "image": "i", "memory": 64}
         try:
             made = self.aws.ecs.register_task_definition(

@@ -1,4 +1,4 @@
-"""What AWS does that people do not expect, done by the sandbox too: delays, rules, containers and places of its own.
+"""The sandbox does what people do not expect of AWS: delays, rules, containers and places of its own.
 
 docs/aws-facts.md names the source of each.
 """

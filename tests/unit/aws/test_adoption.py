@@ -127,7 +127,7 @@ class Theirs:
         return there
 
     def run(self, **inputs: Any) -> tuple[Foundations, Service]:
-        """What a run does of it."""
+        """Do what a run does of it."""
         account, asked = self.account, settings(cluster="prod", **inputs)
         ecs.check_service(account.aws, asked, "iris", "iris")
         made = ground.ensure_foundations(account.aws, asked, IRIS, account.said)

@@ -36,7 +36,7 @@ def ensure(account: Account, **given: Any) -> Function:
 
 
 def hide_tags(parsed: Any, model: Any, **_: Any) -> None:
-    """What GetFunction answers to who may not call ListTags."""
+    """Answer GetFunction as AWS does to who may not call ListTags."""
     if model.name == "GetFunction" and parsed.pop("Tags", None):
         parsed["TagsError"] = {"ErrorCode": "AccessDeniedException", "Message": "not authorized to: lambda:ListTags"}
 
