@@ -256,16 +256,20 @@ def test_destroy_leaves_what_was_adopted_and_all_that_it_runs_on(theirs: Theirs)
     assert not [thing for thing in found.things if thing.kind in ("service", "task definition")]
 
 
-def test_a_family_of_somebody_else_is_refused_and_adopted_with_what_it_has(account: Account) -> None:
-    api = account.aws.ecs
-    api.register_task_definition(
-        family="iris",
+def register_of_others(account: Account, family: str, cpu: str, memory: str) -> None:
+    """Register a revision as somebody else does, without our tag."""
+    account.aws.ecs.register_task_definition(
+        family=family,
         requiresCompatibilities=["FARGATE"],
         networkMode="awsvpc",
-        cpu="256",
-        memory="512",
+        cpu=cpu,
+        memory=memory,
         containerDefinitions=[{**WEB, "dependsOn": [], "mountPoints": []}],  # type: ignore[list-item]
     )
+
+
+def test_a_family_of_somebody_else_is_refused_and_adopted_with_what_it_has(account: Account) -> None:
+    register_of_others(account, "iris", "256", "512")
     with pytest.raises(InputError, match="Task definition family iris was made by somebody else") as caught:
         ecs.check_service(account.aws, settings(), "iris", "iris")
     assert caught.value.details == ("iris:1: web python:3.13-slim",)
@@ -274,16 +278,8 @@ def test_a_family_of_somebody_else_is_refused_and_adopted_with_what_it_has(accou
 
 def test_a_service_of_ours_that_runs_another_familys_revision_does_not_make_that_family_ours(account: Account) -> None:
     _, _, definition, service = everything(account)
-    api = account.aws.ecs
-    api.register_task_definition(
-        family="theirs",
-        requiresCompatibilities=["FARGATE"],
-        networkMode="awsvpc",
-        cpu="1024",
-        memory="2048",
-        containerDefinitions=[{**WEB, "dependsOn": [], "mountPoints": []}],  # type: ignore[list-item]
-    )
-    api.update_service(cluster=service.cluster, service="iris", taskDefinition="theirs")
+    register_of_others(account, "theirs", "1024", "2048")
+    account.aws.ecs.update_service(cluster=service.cluster, service="iris", taskDefinition="theirs")
     now = ground.ensure_foundations(account.aws, settings(), IRIS, account.said)
     assert (now.settings.task_definition, now.current is not None) == ("theirs", True)
     with pytest.raises(InputError, match="Task definition family theirs was made by somebody else"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from model_dockerize.aws.batch.settling import once_gone, until_valid, warn_if_idle
+from model_dockerize.aws.batch.settling import GOING, once_gone, until_valid, warn_if_idle
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import BATCH, TAG
@@ -47,7 +47,7 @@ def existing_environment(aws: Aws, name: str) -> ComputeEnvironment:
     """
     with translate(f"compute environment {name}"):
         there = environment_of(aws, name)
-    if there is None or there["status"] in ("DELETING", "DELETED"):
+    if there is None or there["status"] in GOING:
         raise InputError(
             f"There is no compute environment {name} in {aws.identity.region}.",
             "Describe it (comp_env in BatchConfig.yml, or compute-environment), or correct the name.",

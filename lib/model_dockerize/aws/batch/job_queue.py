@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize.aws.batch.compute_environment import ensure_compute_environment, environment_of
-from model_dockerize.aws.batch.settling import once_gone, until_valid, warn_if_idle
+from model_dockerize.aws.batch.settling import GOING, once_gone, until_valid, warn_if_idle
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import BATCH, TAG
@@ -44,7 +44,7 @@ def others_queue(aws: Aws, queue: str, progress: Progress) -> JobQueue | None:
     """Return the queue of that name if somebody else made it; None: there is none, or it is ours."""
     with translate(f"job queue {queue}"):
         there = _queue(aws, queue)
-    if there is None or there["status"] in ("DELETING", "DELETED") or TAG in there.get("tags", {}):
+    if there is None or there["status"] in GOING or TAG in there.get("tags", {}):
         return None
     warn_if_idle(f"job queue {queue}", there, progress)
     text = f"job queue {queue}: there, made by somebody else, so used as it is"
@@ -131,7 +131,7 @@ def feed(
 
 def _found(there: Any) -> dict[str, object]:
     """Return the inputs that DescribeJobQueues shows; empty where there is no queue, or soon none."""
-    if there is None or there["status"] in ("DELETING", "DELETED"):
+    if there is None or there["status"] in GOING:
         return {}
     found: dict[str, object] = {"queue_priority": there["priority"]}
     # A queue of SageMaker's jobs has none.

@@ -8,6 +8,8 @@ from model_dockerize.aws.client.waiting import Sleep, wait_until
 from model_dockerize.errors import BatchError
 from model_dockerize.progress import Progress
 
+#: Statuses of a queue or an environment that is as good as gone.
+GOING = ("DELETING", "DELETED")
 _SECONDS = 300.0
 #: Looks, ten seconds long, at which Batch may still show the INVALID that a change has just mended.
 _STALE = 7
@@ -31,7 +33,7 @@ def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, 
         sleep,
         begin=lambda: progress.info(f"{what}: waiting until the old one of that name is gone"),
     )
-    return None if now is None or now["status"] in ("DELETING", "DELETED") else now
+    return None if now is None or now["status"] in GOING else now
 
 
 def until_valid(aws: Aws, what: str, look: Callable[[], Any], former: str, sleep: Sleep) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
+from model_dockerize.aws.batch.settling import GOING
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.waiting import Sleep, not_ready, wait_until
 from model_dockerize.aws.ecs.autoscaling import end_scaling
@@ -125,7 +126,7 @@ def _end_of_batch(
     if look()["state"] != "DISABLED":
         disable()
     _wait(what, lambda: look()["status"] != "UPDATING", sleep)
-    if look()["status"] not in ("DELETING", "DELETED"):
+    if look()["status"] not in GOING:
         delete()
     _wait(what, lambda: look()["status"] == "DELETED", sleep)
 

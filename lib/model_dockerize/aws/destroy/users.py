@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from model_dockerize.aws.batch.settling import GOING
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.retries import says_gone
 from model_dockerize.aws.destroy.uses import User, named_in
@@ -150,7 +151,7 @@ def _described(aws: Aws, name: str) -> Any:
 
 
 def _jobs(aws: Aws, queue: Any) -> Iterator[Job]:
-    if queue["status"] in ("DELETING", "DELETED"):
+    if queue["status"] in GOING:
         return
     name = queue["jobQueueName"]
     for status in _UNDERWAY:

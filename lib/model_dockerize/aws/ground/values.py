@@ -11,6 +11,8 @@ from model_dockerize.aws.model import Action
 TAG = {"Key": "model-dockerize-stack", "Value": "ground"}
 #: By which parameters of one kind are told apart: templates have no lists of unknown length.
 LETTERS = "ABCDEF"
+#: What a creation that failed leaves.
+_NEVER_WHOLE = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 _GOOD = (
     "CREATE_COMPLETE",
     "IMPORT_COMPLETE",
@@ -109,12 +111,12 @@ class Stack:
     @property
     def was_never_made(self) -> bool:
         """Tell whether it says nothing of what was once asked for and made."""
-        return self.is_to_be_made or self.status in ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+        return self.is_to_be_made or self.status in _NEVER_WHOLE
 
     @property
     def was_never_good(self) -> bool:
         """Tell whether only deletion is left, as after a creation that failed."""
-        return self.status in ("CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+        return self.status in (*_NEVER_WHOLE, "DELETE_FAILED")
 
     def suits(self, wanted: Wanted) -> bool:
         """Tell whether nothing has to be changed."""
