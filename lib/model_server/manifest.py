@@ -28,6 +28,19 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Example:
+    """The model's sample, as the server shows it."""
+
+    path: Path
+    #: Of the file, without its folder.
+    name: str
+    #: Its first lines; "" where it is no text.
+    head: str
+    #: Its columns, or the fields of its records; empty where it has none.
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The model of this image."""
 
@@ -53,6 +66,13 @@ class Manifest:
     sample: str = ""
     #: Of the publisher of license keys, 32 bytes in base64url; "": no key is needed.
     license_public_key: str = ""
+    #: Found at start, not written: what the sample shows.
+    example: Example | None = None
+
+    @property
+    def sample_names(self) -> tuple[str, ...]:
+        """Return the names of the sample's fields, which stand in for a schema."""
+        return () if self.example is None or self.input_schema else self.example.names
 
 
 RUNNER_MODES = ("auto", "command", "warm", "resident")
@@ -138,7 +158,7 @@ def with_found(manifest: Manifest, path: Path) -> Manifest:
 def _document(manifest: Manifest) -> dict[str, Any]:
     """Return the manifest as `parse` reads it."""
     document = asdict(manifest)
-    del document["input_schema"], document["output_schema"]
+    del document["input_schema"], document["output_schema"], document["example"]
     document["schema"] = {
         "input": schema.document(manifest.input_schema),
         "output": schema.document(manifest.output_schema),
