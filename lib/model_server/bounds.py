@@ -43,6 +43,8 @@ LICENSE_BYTES = 128 * KIB
 #: Of the form of the login.
 API_KEY_BYTES = 8 * KIB
 KEY_CHARACTERS = 255
+#: Of the name of a data file that is kept.
+NAME_CHARACTERS = 120
 CALLBACK_CHARACTERS = 2000
 #: All uploads together hold so much in memory before they wait for the disk.
 SPOOLED_BYTES = 32 * MIB

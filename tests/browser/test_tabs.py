@@ -4,10 +4,6 @@ With JavaScript, without, by keyboard alone, in the dark, on a phone. test_pages
 
 import http.client
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -21,24 +17,9 @@ import pytest
 
 from model_dockerize import licenses
 from rig.chromium import Page, open_page
-from tests.rig.waiting import eventually
+from tests.rig.served_model import served
 
-ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "/models/upper"
-#: Upper-cases; a name of `slow PATH` takes until that file is there, one of `bad` fails.
-PROGRAM = """
-import os, sys, time
-text = open(sys.argv[1]).read()
-if "bad" in text:
-    sys.exit("this is no name: bad")
-while "slow" in text and not os.path.exists(text.split("slow ")[1].split(",")[0].strip()):
-    time.sleep(0.01)
-open(sys.argv[2], "w").write(text.upper())
-"""
-FIELDS = [
-    {"Path": "name", "DataType": "string", "Optional": False},
-    {"Path": "age", "DataType": "number", "Optional": True},
-]
 #: What is hard to see, a line each: texts with too little contrast to what they stand on (WCAG 2.2, 1.4.3: 4.5 to 1,
 #: large ones 3 to 1), and fields whose edge has too little (1.4.11: 3 to 1).
 FAINT = """(() => {
@@ -68,51 +49,6 @@ FAINT = """(() => {
   }
   return found;
 })()"""
-
-
-@contextmanager
-def server(folder: Path, **environment: str) -> Iterator[str]:
-    """A model server of its own process; gives its address."""
-    folder.mkdir()
-    (folder / "main.py").write_text(PROGRAM)
-    csv = "text/csv; header=present"
-    model = {
-        **{"name": "upper", "version": "1.2", "build_id": "b1d", "working_directory": str(folder)},
-        "command": [sys.executable, str(folder / "main.py"), "{input}", "{output}"],
-        **{"input_types": [csv], "output_types": [csv], "schema": {"input": FIELDS}},
-    }
-    (folder / "model.json").write_text(json.dumps(model))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = {
-        "PYTHONPATH": str(ROOT / "lib"),
-        "MODEL_MANIFEST": str(folder / "model.json"),
-        "GAI_VOLUME_PATH": str(folder / "data"),
-        "MODEL_SERVER_HOST": "127.0.0.1",
-        "MODEL_SERVER_PORT": str(port),
-        # As root it would give up root, and with it the way to the test's folder.
-        "MODEL_SERVER_USER": f"{os.getuid()}:{os.getgid()}",
-        **environment,
-    }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "model_server"], env={**os.environ, **settings}, stdout=log, stderr=log
-        )
-    try:
-        eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), tell=(folder / "log").read_text)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 @contextmanager
@@ -157,7 +93,7 @@ def proxy(url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with server(tmp_path_factory.mktemp("tabs") / "model") as url:
+    with served(tmp_path_factory.mktemp("tabs") / "model") as url:
         yield url
 
 
@@ -426,7 +362,7 @@ def test_without_javascript_all_of_it_works(page: Page, url: str, data: Callable
 def test_a_license_key_is_refused_then_accepted(page: Page, tmp_path: Path, data: Callable[[str], Path]) -> None:
     private = tmp_path / "publisher.pem"
     public = licenses.make_pair(private)
-    with server(tmp_path / "model", MODEL_LICENSE_PUBLIC_KEY=public) as url:
+    with served(tmp_path / "model", {"MODEL_LICENSE_PUBLIC_KEY": public}) as url:
         page.open(f"{url}/AddJob")
         assert "this model needs a license key" in page.text("main .bad")
         page.click("main .bad a")

@@ -27,6 +27,14 @@ class Submission:
     #: JSON texts; None if absent.
     mappings: str | None
     output_mappings: str | None
+    #: Of the data as it was sent; None: it is not structured.
+    form: mime.Form | None = None
+
+    def rows(self, form: Form) -> int | None:
+        """Return the number of records of a CSV; of other data it is not known."""
+        if self.form is None or not self.form.is_table:
+            return None
+        return form.lines.rows(has_header=self.form is mime.Form.CSV)
 
 
 def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submission:
@@ -48,7 +56,8 @@ def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submissio
             _result_rules(output_mappings, manifest)
         except DataError as error:
             problems.append(f"OutputMappings: {error}")
-    return Submission(chosen or supported[0], plan, mappings, output_mappings)
+    chosen = chosen or supported[0]
+    return Submission(chosen, plan, mappings, output_mappings, mime.form(chosen, manifest.input_types))
 
 
 def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converters) -> Path:

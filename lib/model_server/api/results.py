@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from model_server.api import accept, data, services
+from model_server.api import accept, data, download, services
 from model_server.api.accept import Wish
 from model_server.api.envelope import ApiError
 from model_server.api.jobs import id_of, no_job, seen
@@ -25,6 +25,7 @@ _INERT = {
     "cache-control": "no-store",
 }
 _CHUNK = 256 * 1024
+_HEAD_BYTES = 4096
 
 
 async def result(request: Request) -> Response:
@@ -57,7 +58,7 @@ async def answer(server: Services, job: Job, name: str, content: bytes | None, w
         if content is None:
             return await (server.convert if converts else run_in_threadpool)(_of_file, server, job, name, wish)
         if not converts:
-            return _small(content, server.manifest.output_types[0])
+            return _small(job, content, server.manifest.output_types[0])
         return await server.convert(_of_content, server, job, content, wish)
     except ApiError as error:
         if error.status != 400 or wish.form is None or wish.is_strict:
@@ -66,14 +67,15 @@ async def answer(server: Services, job: Job, name: str, content: bytes | None, w
 
 
 def _of_file(server: Services, job: Job, name: str, wish: Wish) -> Response:
-    headers = {"content-type": wish.kind(server.manifest.output_types[0]), **_INERT}
     path = server.store.result_path(name)
     try:
         made = data.of_model(job, path, wish, server.manifest, server.uploads, server.converters)
     except FileNotFoundError as error:
         raise no_job() from error
-    if made is None and not path.is_file():
-        raise no_job()
+    try:
+        headers = _headers(job, wish.kind(server.manifest.output_types[0]), _head(made or path))
+    except FileNotFoundError as error:
+        raise no_job() from error
     return FileResponse(path, headers=headers) if made is None else _once(made, headers)
 
 
@@ -83,12 +85,21 @@ def _of_content(server: Services, job: Job, content: bytes, wish: Wish) -> Respo
         file.write(content)
         file.flush()
         made = data.of_model(job, Path(file.name), wish, server.manifest, server.uploads, server.converters)
-    return _small(content, kind) if made is None else _once(made, {"content-type": kind, **_INERT})
+    return _small(job, content, kind) if made is None else _once(made, _headers(job, kind, _head(made)))
 
 
-def _small(content: bytes, content_type: str) -> Response:
+def _small(job: Job, content: bytes, kind: str) -> Response:
     """Answer with a result in memory, unconverted."""
-    return Response(content, headers={"content-type": content_type, **_INERT})
+    return Response(content, headers=_headers(job, kind, content[:_HEAD_BYTES]))
+
+
+def _headers(job: Job, kind: str, head: bytes) -> dict[str, str]:
+    return {"content-type": kind, "content-disposition": download.header(job, kind, head), **_INERT}
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
 
 
 async def _answer(request: Request, wish: Wish) -> Response:

@@ -1,5 +1,6 @@
 """Tells by its bytes in which form a result is whose type nobody declared."""
 
+import codecs
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from model_server.tabular.records import Document, Table
 _LOOKED_AT = 100
 _LONGEST_NAME = 256
 _HEAD_BYTES = 64 * 1024
+_IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 def form_of(path: Path) -> Form | None:
@@ -58,3 +60,23 @@ def _is_number(text: str) -> bool:
         return exact(text) is not None
     except NotExactError:
         return False
+
+
+def image_type(head: bytes) -> str | None:
+    """Return the type of an image that every browser shows and none runs; None: it is no such image."""
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for magic, kind in _IMAGES.items() if head.startswith(magic)), None)
+
+
+def suffix_of(head: bytes) -> str:
+    """Return an ending for the name of a file that begins so: a guess, which nothing depends on."""
+    kind = image_type(head)
+    if kind is not None:
+        return f".{kind.removeprefix('image/')}"
+    text = codecs.getincrementaldecoder("utf-8-sig")("replace").decode(head)
+    if "\ufffd" in text or "\0" in text:
+        return ".bin"
+    if text.lstrip().startswith(("{", "[")):
+        return ".json"
+    return ".csv" if "," in text.partition("\n")[0] else ".txt"

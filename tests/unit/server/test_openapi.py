@@ -24,11 +24,10 @@ def document(folder: Path, wants_key: bool = False, **changes: object) -> dict[s
 @pytest.mark.parametrize("kind", [CSV, JSON, "image/png", "application/octet-stream", "*/*"])
 @pytest.mark.parametrize("wants_key", [False, True])
 def test_it_is_valid(tmp_path: Path, kind: str, wants_key: bool) -> None:
-    described = document(
-        tmp_path, wants_key, input_types=[kind], output_types=[kind], name="a $model {x} \\ \"y\": - 'z'"
-    )
+    name = "a $model {x} \\ \"y\": - 'z'"
+    described = document(tmp_path, wants_key, input_types=[kind], output_types=[kind], name=name)
     validate(json.loads(json.dumps(described)))
-    assert described["info"]["title"] == "a $model {x} \\ \"y\": - 'z'"
+    assert described["info"]["title"] == name
     assert ("security" in described) == wants_key
     assert "$name" not in json.dumps(described).replace("a $model", "")
 
