@@ -62,6 +62,15 @@ QUICK_BYTES = 64 * KIB
 #: Conversions at a time for clients that wait.
 CONVERSIONS = 4
 
+# Pages
+#: Of a result, so much is read for its page: of a larger one its head.
+SHOWN_BYTES = 4 * MIB
+SHOWN_TEXT_BYTES = 16 * KIB
+SHOWN_COLUMNS = 50
+SHOWN_ROWS = 200
+#: Jobs whose times the dashboard counts.
+COUNTED_JOBS = 5000
+
 # Mappings
 RULES = 2000
 PATH_CHARACTERS = 1000

@@ -1,6 +1,5 @@
 """The model's sample, which the image carries: what the model takes, shown where no schema says it."""
 
-import codecs
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
@@ -9,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from model_server import bounds
 from model_server.manifest import Example, Manifest
 from model_server.tabular import mime
+from model_server.tabular.detect import Decoder
 from model_server.tabular.mime import Form
 from model_server.tabular.problems import DataError
 from model_server.tabular.records import Document, Table
@@ -18,8 +18,6 @@ _HEAD_BYTES = 64 * 1024
 _SHOWN_LINES = 4
 _SHOWN_CHARACTERS = 1000
 _LOOKED_AT = 20
-#: Where the head ends in the midst of a letter, it leaves that out.
-_Decoder = codecs.getincrementaldecoder("utf-8-sig")
 
 
 def with_example(manifest: Manifest) -> Manifest:
@@ -38,7 +36,7 @@ def with_example(manifest: Manifest) -> Manifest:
 def _shown(head: bytes) -> str:
     """Return the first lines of a text; "" for other data."""
     try:
-        text = _Decoder().decode(head)
+        text = Decoder().decode(head)
     except UnicodeDecodeError:
         return ""
     lines = text.splitlines()

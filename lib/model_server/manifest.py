@@ -1,6 +1,7 @@
 """The manifest: what the image tells the server about its model. Written when the image is built, read at start."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -38,6 +39,11 @@ class Example:
     head: str
     #: Its columns, or the fields of its records; empty where it has none.
     names: tuple[str, ...]
+
+    @property
+    def word(self) -> str:
+        """Return the name for a command line; of a name that a shell would take apart, another one."""
+        return self.name if re.fullmatch(r"\w[\w.-]*", self.name) else "data"
 
 
 @dataclass(frozen=True)

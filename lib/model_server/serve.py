@@ -153,6 +153,7 @@ def _run(
         draining=lambda: workers.draining,
         worker_problem=lambda: workers.problem,
         runner_mode=lambda: workers.mode,
+        said=workers.said,
         metrics=metrics,
         licensing=licensing,
         access=access,

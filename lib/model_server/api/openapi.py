@@ -56,7 +56,7 @@ def _filled(node: Any, values: dict[str, Any]) -> Any:
 
 
 def _how_to_run(manifest: Manifest) -> str:
-    name = "data" if manifest.example is None else manifest.example.name
+    name = "data" if manifest.example is None else manifest.example.word
     text = f"For example:\n\n    curl -F File=@{name} ADDRESS/data/run-job\n"
     if manifest.example is not None and manifest.example.head:
         shown = manifest.example.head.replace("\n", "\n    ")

@@ -122,6 +122,15 @@ class JobResult:
 
 
 @dataclass(frozen=True)
+class JobTimes:
+    """When a job was made, was last begun, and ended; seconds since the epoch."""
+
+    created: float
+    started: float | None
+    finished: float | None
+
+
+@dataclass(frozen=True)
 class Counts:
     """The number of jobs in each state."""
 

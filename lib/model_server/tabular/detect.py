@@ -12,6 +12,8 @@ from model_server.tabular.records import Document, Table
 _LOOKED_AT = 100
 _LONGEST_NAME = 256
 _HEAD_BYTES = 64 * 1024
+#: Where a head ends in the midst of a letter, it leaves that out.
+Decoder = codecs.getincrementaldecoder("utf-8-sig")
 _IMAGES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
@@ -74,7 +76,7 @@ def suffix_of(head: bytes) -> str:
     kind = image_type(head)
     if kind is not None:
         return f".{kind.removeprefix('image/')}"
-    text = codecs.getincrementaldecoder("utf-8-sig")("replace").decode(head)
+    text = Decoder("replace").decode(head)
     if "\ufffd" in text or "\0" in text:
         return ".bin"
     if text.lstrip().startswith(("{", "[")):

@@ -173,6 +173,7 @@ def running(
         draining=lambda: workers.draining,
         worker_problem=lambda: workers.problem,
         runner_mode=lambda: workers.mode,
+        said=workers.said,
         metrics=metrics,
         space=Space(me.uploads, keep),
         converters=converters,

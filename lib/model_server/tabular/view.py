@@ -1,0 +1,240 @@
+"""What a page shows of a result: a page of its table, its tree, its text. Only the head of a large one is read."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
+
+from model_server import bounds
+from model_server.tabular import detect
+from model_server.tabular.mime import Form
+from model_server.tabular.numbers import columns_of, exact
+from model_server.tabular.problems import DataError, Problems
+from model_server.tabular.records import Document, Table
+
+_BINS = 20
+_POINTS = 1000
+_CELL_CHARACTERS = 300
+_NODES = 1000
+_DEPTH = 16
+
+
+@dataclass(frozen=True)
+class Look:
+    """What of a table is asked for; columns by their number from 0, None: not asked for."""
+
+    page: int = 1
+    size: int = 50
+    sort: int | None = None
+    is_descending: bool = False
+    x: int | None = None
+    y: int | None = None
+
+
+def look(path: Path, form: str | None, wish: Look) -> dict[str, Any]:
+    """Return what a page shows of a file, as JSON can hold it: the key `kind` says what else there is.
+
+    Args:
+        form: the result's (Form); None: it is not structured.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(bounds.SHOWN_TEXT_BYTES)
+        image = detect.image_type(start)
+        if image is not None:
+            return {"kind": "image", "type": image, "size": size}
+        if form is not None:
+            try:
+                if size <= bounds.SHOWN_BYTES:
+                    return _structured(path, Form(form), wish, is_whole=True) | {"size": size}
+                with NamedTemporaryFile() as head:
+                    _copy_head(file, head)
+                    return _structured(Path(head.name), Form(form), wish, is_whole=False) | {"size": size}
+            except DataError as error:
+                return {"kind": "damaged", "problem": str(error), "size": size, **_text(start, size)}
+    text = _text(start, size)
+    return {"kind": "text" if text["text"] else "other", "size": size, **text}
+
+
+def _copy_head(file: IO[bytes], head: IO[bytes]) -> None:
+    """Copy so much that ends with a line."""
+    file.seek(0)
+    content = file.read(bounds.SHOWN_BYTES)
+    head.write(content[: content.rfind(b"\n") + 1] or content)
+    head.flush()
+
+
+def _text(start: bytes, size: int) -> dict[str, Any]:
+    """Return the beginning as text; "" if it is none."""
+    try:
+        text = detect.Decoder().decode(start)
+    except UnicodeDecodeError:
+        return {"text": "", "is_cut": False}
+    if not all(letter.isprintable() or letter in "\n\r\t" for letter in text):
+        return {"text": "", "is_cut": False}
+    return {"text": text, "is_cut": size > len(start)}
+
+
+class _Lenient(Problems):
+    """Counts the problems."""
+
+    count = 0
+
+    def add(self, text: str) -> None:  # noqa: ARG002 - as the class above
+        self.count += 1
+
+
+def _structured(path: Path, form: Form, wish: Look, *, is_whole: bool) -> dict[str, Any]:
+    if form.is_table:
+        problems = _Lenient()
+        table = Table(path, has_header=form is Form.CSV)
+        rows = list(_until_cut(table.records(problems), is_whole))
+        names = tuple(dict.fromkeys(table.columns))
+        found = columns_of(rows)
+        cells = [[_typed(row[name], name in found) for name in names] for row in rows]
+        return _table(names, cells, wish, is_whole) | {"left_out": problems.count}
+    document = Document(path, is_result=True)
+    if not document.is_array:
+        return {"kind": "tree", "tree": _tree(next(document.records())[1])} if is_whole else {"kind": "other"}
+    records = list(_until_cut(document.records(), is_whole))
+    if records and all(isinstance(record, dict) for record in records):
+        names = tuple(dict.fromkeys(name for record in records for name in record))
+        cells = [[record.get(name) for name in names] for record in records]
+        return _table(names, cells, wish, is_whole) | {"left_out": 0}
+    if records and not any(isinstance(record, dict | list) for record in records):
+        return _table(("value",), [[record] for record in records], wish, is_whole) | {"left_out": 0}
+    return {"kind": "tree", "tree": _tree(records)} if is_whole else {"kind": "other"}
+
+
+def _until_cut(records: Iterable[tuple[int, Any]], is_whole: bool) -> Iterable[Any]:
+    """Yield records; the end of a head is no fault."""
+    try:
+        for _, record in records:
+            yield record
+    except DataError:
+        if is_whole:
+            raise
+
+
+def _typed(value: Any, is_number: bool) -> Any:
+    if isinstance(value, list):
+        return [_typed(item, is_number) for item in value]
+    return exact(value) if is_number else value
+
+
+def _table(names: Sequence[str], rows: list[list[Any]], wish: Look, is_whole: bool) -> dict[str, Any]:
+    width = min(len(names), bounds.SHOWN_COLUMNS)
+    numbers = [_numbers(row[column] for row in rows) for column in range(width)]
+    numeric = [column for column in range(width) if numbers[column] is not None]
+    if wish.sort is not None and wish.sort < width:
+        rows = _sorted(rows, wish.sort, wish.sort in numeric, wish.is_descending)
+    pages = max(1, math.ceil(len(rows) / wish.size))
+    page = min(wish.page, pages)
+    first = (page - 1) * wish.size
+    return {
+        "kind": "table",
+        "columns": [
+            {"name": names[column][:_CELL_CHARACTERS], "histogram": histogram(numbers[column] or ())}
+            for column in range(width)
+        ],
+        "all_columns": len(names),
+        "rows": [[_cell(value) for value in row[:width]] for row in rows[first : first + wish.size]],
+        "first": first + 1,
+        "total": len(rows),
+        "is_whole": is_whole,
+        "page": page,
+        "pages": pages,
+        "numeric": numeric,
+        "points": _points(rows, numeric, wish),
+    }
+
+
+def _numbers(values: Iterable[Any]) -> list[float] | None:
+    """Return the numbers of a column; None if there is anything else in it than numbers and nothing."""
+    found = []
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            return None
+        if value is not None:
+            try:
+                found.append(float(value))
+            except OverflowError:
+                return None
+    return found or None
+
+
+def histogram(values: Sequence[float]) -> dict[str, Any] | None:
+    """Return how many values are in each of equal steps from the least to the greatest; None without values."""
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    counts = [0] * _BINS
+    width = high / _BINS - low / _BINS  # their difference may be no float
+    for value in values:
+        place = int((value - low) / width) if width > 0 and math.isfinite(value - low) else 0
+        counts[min(place, _BINS - 1)] += 1
+    return {"low": low, "high": high, "counts": counts if width > 0 else [len(values)]}
+
+
+def _sorted(rows: list[list[Any]], column: int, is_number: bool, is_descending: bool) -> list[list[Any]]:
+    """Return the rows in the order of a column; those without a value last."""
+    there = [row for row in rows if row[column] is not None and row[column] != ""]
+    absent = [row for row in rows if row[column] is None or row[column] == ""]
+    if is_number:
+        there.sort(key=lambda row: float(row[column]), reverse=is_descending)
+    else:
+        there.sort(key=lambda row: _plain(row[column]).casefold(), reverse=is_descending)
+    return there + absent
+
+
+def _points(rows: list[list[Any]], numeric: list[int], wish: Look) -> dict[str, Any] | None:
+    """Return the points of two numeric columns; of many rows some, evenly."""
+    if len(numeric) < 2:
+        return None
+    x = wish.x if wish.x in numeric else numeric[0]
+    y = wish.y if wish.y in numeric else next(column for column in numeric if column != x)
+    both = [(row[x], row[y]) for row in rows if row[x] is not None and row[y] is not None]
+    step = max(1, math.ceil(len(both) / _POINTS))
+    return {"x": x, "y": y, "points": [(float(a), float(b)) for a, b in both[::step]], "is_part": step > 1}
+
+
+def _plain(value: Any) -> str:
+    """Return a value as one text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cell(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict | list):
+        return {"tree": _tree(value), "text": ""}
+    text = _plain(value)
+    return {"text": text[:_CELL_CHARACTERS] + ("…" if len(text) > _CELL_CHARACTERS else "")}
+
+
+class _Budget:
+    """The nodes of a tree that may still be shown."""
+
+    def __init__(self) -> None:
+        self.left = _NODES
+
+
+def _tree(value: Any, depth: int = 0, budget: _Budget | None = None) -> dict[str, Any]:
+    """Return a value for a page: its parts folded, so many and so deep as somebody may look through."""
+    budget = budget or _Budget()
+    budget.left -= 1
+    if not isinstance(value, dict | list):
+        return _cell(value)
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    kind = "object" if isinstance(value, dict) else "array"
+    shown = []
+    if depth < _DEPTH:
+        for key, item in islice(items, max(0, budget.left)):
+            if budget.left <= 0:
+                break
+            shown.append([str(key)[:_CELL_CHARACTERS], _tree(item, depth + 1, budget)])
+    return {"is": kind, "count": len(value), "items": shown, "more": len(value) - len(shown)}
