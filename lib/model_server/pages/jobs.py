@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -69,6 +70,7 @@ async def job(request: Request) -> Response:
     except ApiError as error:
         return _message(request, "../", "No such job" if error.status == 404 else "No such page", error)
     said = server.said(found.id) if found.state is State.IN_PROGRESS else ()
+    result = await results.shown(server, found, wish)
     is_waiting = found.state is State.CREATED
     return page(
         request,
@@ -80,10 +82,10 @@ async def job(request: Request) -> Response:
         before=await run_in_threadpool(server.store.queue.before, found.id) if is_waiting else 0,
         said=said,
         share=progress.share(said),
-        result=await results.shown(server, found, wish),
+        result=result,
         wish=wish,
         query=partial(results.query, wish, _page_number(request)),
-        forms=forms_of(request),
+        forms=_found_forms(request, result),
         now=time.time(),
     )
 
@@ -115,6 +117,15 @@ def forms_of(request: Request) -> list[tuple[str, str]]:
         return []
     is_flat = all(len(field.path.steps) == 1 for field in manifest.output_schema)
     return [("json", "JSON"), ("csv", "CSV")] if is_flat else [("json", "JSON")]
+
+
+def _found_forms(request: Request, result: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the other forms of a result that was looked at."""
+    manifest = services.of(request).manifest
+    if result is None or not mime.says_nothing(manifest.output_types[0]):
+        return forms_of(request)
+    can_have = {"table": ("json", "csv"), "tree": ("json",)}.get(result["kind"], ())
+    return [(form, name) for form, name in forms_of(request) if form in can_have]
 
 
 def _page_number(request: Request) -> int:

@@ -9,6 +9,7 @@ from model_server.jobs.job import JobTimes
 DAY = 86_400.0
 _STEPS = 48
 _SHORTEST = 600.0
+_SHARES = (50, 95, 99)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def of(times: Sequence[JobTimes], now: float) -> Day | None:
     """Return the figures of jobs, whatever their order; None: there are no jobs."""
     if not times:
         return None
-    since = min(min(job.created for job in times), now - _SHORTEST)
+    since = min(*(job.created for job in times), now - _SHORTEST)
     step = max(now - since, 1.0) / _STEPS
 
     def place(moment: float) -> int:
@@ -49,10 +50,9 @@ def of(times: Sequence[JobTimes], now: float) -> Day | None:
         depths[at] = max(depths[at], waiting)
     for after in range(at, _STEPS):
         depths[after] = max(depths[after], waiting)
-    seconds = sorted(
-        job.finished - job.started for job in times if job.started is not None and job.finished is not None
-    )
-    percentiles = (
-        [(share, seconds[math.ceil(len(seconds) * share / 100) - 1]) for share in (50, 95, 99)] if seconds else []
-    )
-    return Day(len(times), since, rates, depths, percentiles)
+    return Day(len(times), since, rates, depths, _percentiles(times))
+
+
+def _percentiles(times: Sequence[JobTimes]) -> list[tuple[int, float]]:
+    seconds = sorted(job.finished - job.started for job in times if job.started and job.finished)
+    return [(share, seconds[math.ceil(len(seconds) * share / 100) - 1]) for share in _SHARES] if seconds else []

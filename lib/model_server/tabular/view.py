@@ -95,18 +95,18 @@ def _structured(path: Path, form: Form, wish: Look, *, is_whole: bool) -> dict[s
         rows = list(_until_cut(table.records(problems), is_whole))
         names = tuple(dict.fromkeys(table.columns))
         found = columns_of(rows)
-        cells = [[_typed(row[name], name in found) for name in names] for row in rows]
-        return _table(names, cells, wish, is_whole) | {"left_out": problems.count}
+        numbers = [_floats(exact(row[name]) for row in rows) if _is_one(rows, name, found) else None for name in names]
+        cells = [[row[name] for name in names] for row in rows]
+        return _table(names, cells, numbers, wish, is_whole) | {"left_out": problems.count}
     document = Document(path, is_result=True)
     if not document.is_array:
         return {"kind": "tree", "tree": _tree(next(document.records())[1])} if is_whole else {"kind": "other"}
     records = list(_until_cut(document.records(), is_whole))
     if records and all(isinstance(record, dict) for record in records):
         names = tuple(dict.fromkeys(name for record in records for name in record))
-        cells = [[record.get(name) for name in names] for record in records]
-        return _table(names, cells, wish, is_whole) | {"left_out": 0}
+        return _records(names, [[record.get(name) for name in names] for record in records], wish, is_whole)
     if records and not any(isinstance(record, dict | list) for record in records):
-        return _table(("value",), [[record] for record in records], wish, is_whole) | {"left_out": 0}
+        return _records(("value",), [[record] for record in records], wish, is_whole)
     return {"kind": "tree", "tree": _tree(records)} if is_whole else {"kind": "other"}
 
 
@@ -120,51 +120,66 @@ def _until_cut(records: Iterable[tuple[int, Any]], is_whole: bool) -> Iterable[A
             raise
 
 
-def _typed(value: Any, is_number: bool) -> Any:
-    if isinstance(value, list):
-        return [_typed(item, is_number) for item in value]
-    return exact(value) if is_number else value
+def _is_one(rows: Sequence[dict[str, Any]], name: str, numeric: frozenset[str]) -> bool:
+    """Tell whether it is a column of numbers, and not several of that name."""
+    return name in numeric and not isinstance(rows[0][name], list)
 
 
-def _table(names: Sequence[str], rows: list[list[Any]], wish: Look, is_whole: bool) -> dict[str, Any]:
+def _records(names: Sequence[str], rows: list[list[Any]], wish: Look, is_whole: bool) -> dict[str, Any]:
+    numbers = [_floats(row[column] for row in rows) for column in range(len(names))]
+    return _table(names, rows, numbers, wish, is_whole) | {"left_out": 0}
+
+
+def _floats(values: Iterable[Any]) -> list[float | None] | None:
+    """Return the numbers of a column; None if there is anything else in it than numbers and nothing."""
+    found: list[float | None] = []
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            return None
+        try:
+            found.append(None if value is None else float(value))
+        except OverflowError:
+            return None
+    return found if any(value is not None for value in found) else None
+
+
+def _table(
+    names: Sequence[str],
+    rows: list[list[Any]],
+    numbers: Sequence[list[float | None] | None],
+    wish: Look,
+    is_whole: bool,
+) -> dict[str, Any]:
+    """Return the page of a table; `numbers` are those of each numeric column, one for each row."""
     width = min(len(names), bounds.SHOWN_COLUMNS)
-    numbers = [_numbers(row[column] for row in rows) for column in range(width)]
-    numeric = [column for column in range(width) if numbers[column] is not None]
+    numeric = {column: values for column, values in enumerate(numbers[:width]) if values is not None}
+    order: Sequence[int] = range(len(rows))
     if wish.sort is not None and wish.sort < width:
-        rows = _sorted(rows, wish.sort, wish.sort in numeric, wish.is_descending)
+        values: Sequence[Any] = numeric.get(wish.sort) or [_plain(row[wish.sort]).casefold() or None for row in rows]
+        order = _sorted(values, wish.is_descending)
     pages = max(1, math.ceil(len(rows) / wish.size))
     page = min(wish.page, pages)
     first = (page - 1) * wish.size
     return {
         "kind": "table",
         "columns": [
-            {"name": names[column][:_CELL_CHARACTERS], "histogram": histogram(numbers[column] or ())}
+            {"name": names[column][:_CELL_CHARACTERS], "histogram": histogram(_there(numeric.get(column, [])))}
             for column in range(width)
         ],
         "all_columns": len(names),
-        "rows": [[_cell(value) for value in row[:width]] for row in rows[first : first + wish.size]],
+        "rows": [[_cell(value) for value in rows[at][:width]] for at in order[first : first + wish.size]],
         "first": first + 1,
         "total": len(rows),
         "is_whole": is_whole,
         "page": page,
         "pages": pages,
-        "numeric": numeric,
-        "points": _points(rows, numeric, wish),
+        "numeric": list(numeric),
+        "points": _points(numeric, wish),
     }
 
 
-def _numbers(values: Iterable[Any]) -> list[float] | None:
-    """Return the numbers of a column; None if there is anything else in it than numbers and nothing."""
-    found = []
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float | None):
-            return None
-        if value is not None:
-            try:
-                found.append(float(value))
-            except OverflowError:
-                return None
-    return found or None
+def _there(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def histogram(values: Sequence[float]) -> dict[str, Any] | None:
@@ -180,26 +195,24 @@ def histogram(values: Sequence[float]) -> dict[str, Any] | None:
     return {"low": low, "high": high, "counts": counts if width > 0 else [len(values)]}
 
 
-def _sorted(rows: list[list[Any]], column: int, is_number: bool, is_descending: bool) -> list[list[Any]]:
-    """Return the rows in the order of a column; those without a value last."""
-    there = [row for row in rows if row[column] is not None and row[column] != ""]
-    absent = [row for row in rows if row[column] is None or row[column] == ""]
-    if is_number:
-        there.sort(key=lambda row: float(row[column]), reverse=is_descending)
-    else:
-        there.sort(key=lambda row: _plain(row[column]).casefold(), reverse=is_descending)
-    return there + absent
+def _sorted(values: Sequence[Any], is_descending: bool) -> list[int]:
+    """Return the numbers of the rows in the order of a column; those without a value last."""
+    there = [at for at, value in enumerate(values) if value is not None]
+    absent = [at for at, value in enumerate(values) if value is None]
+    return sorted(there, key=lambda at: values[at], reverse=is_descending) + absent
 
 
-def _points(rows: list[list[Any]], numeric: list[int], wish: Look) -> dict[str, Any] | None:
+def _points(numeric: dict[int, list[float | None]], wish: Look) -> dict[str, Any] | None:
     """Return the points of two numeric columns; of many rows some, evenly."""
     if len(numeric) < 2:
         return None
-    x = wish.x if wish.x in numeric else numeric[0]
-    y = wish.y if wish.y in numeric else next(column for column in numeric if column != x)
-    both = [(row[x], row[y]) for row in rows if row[x] is not None and row[y] is not None]
+    first, second = list(numeric)[:2]
+    x = wish.x if wish.x in numeric else first
+    y = wish.y if wish.y in numeric else second if x == first else first
+    pairs = zip(numeric[x], numeric[y], strict=True)
+    both = [(across, up) for across, up in pairs if across is not None and up is not None]
     step = max(1, math.ceil(len(both) / _POINTS))
-    return {"x": x, "y": y, "points": [(float(a), float(b)) for a, b in both[::step]], "is_part": step > 1}
+    return {"x": x, "y": y, "points": both[::step], "is_part": step > 1}
 
 
 def _plain(value: Any) -> str:
