@@ -52,7 +52,7 @@ def size(count: int) -> str:
         value /= 1000
         if value < 999.5:
             break
-    return f"{value:.1f} {unit}" if value < 99.5 else f"{value:.0f} {unit}"
+    return f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"
 
 
 def whole(count: int) -> str:

@@ -188,10 +188,10 @@ def histogram(values: Sequence[float]) -> dict[str, Any] | None:
         return None
     low, high = min(values), max(values)
     counts = [0] * _BINS
-    width = high / _BINS - low / _BINS  # their difference may be no float
+    width = high / 2 - low / 2  # halves: their difference may be no float
     for value in values:
-        place = int((value - low) / width) if width > 0 and math.isfinite(value - low) else 0
-        counts[min(place, _BINS - 1)] += 1
+        share = (value / 2 - low / 2) / width if width > 0 else 0.0
+        counts[min(int(share * _BINS), _BINS - 1)] += 1
     return {"low": low, "high": high, "counts": counts if width > 0 else [len(values)]}
 
 
