@@ -67,7 +67,9 @@ def test_execute_does_what_it_says_on_every_operation(page: Page, url: str, tmp_
             shown = page.text(f"{block} .live-responses-table")
             assert "NAME,AGE" in shown and "BOB,8.5" in shown
             assert "ann,7" in page.text(f"{block} .opblock-description")  # the worked example
-            job_id = page.value("fetch('data/jobs').then((answer) => answer.json()).then((list) => list.data.jobs[0].id)")
+            job_id = page.value(
+                "fetch('data/jobs').then((answer) => answer.json()).then((list) => list.data.jobs[0].id)"
+            )
         if name == "resultJson":
             assert json.loads(page.text(f"{block} .live-responses-table .highlight-code code")) == [
                 {"NAME": "ANN", "AGE": 7},

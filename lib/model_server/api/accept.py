@@ -16,7 +16,7 @@ _KINDS = {Form.JSON: "application/json; charset=utf-8", Form.CSV: "text/csv; cha
 
 @dataclass(frozen=True)
 class Wish:
-    """What a client asks for."""
+    """The form of a result as a client asks for it."""
 
     #: None: the model's own.
     form: Form | None = None

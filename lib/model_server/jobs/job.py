@@ -123,7 +123,7 @@ class JobResult:
 
 @dataclass(frozen=True)
 class JobTimes:
-    """When a job was made, was last begun, and ended; seconds since the epoch."""
+    """The times at which a job was made, was last begun, and ended; seconds since the epoch."""
 
     created: float
     started: float | None

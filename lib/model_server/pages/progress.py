@@ -1,4 +1,4 @@
-"""How far a job is, by what its program prints."""
+"""Reads how far a job is from what its program prints."""
 
 import re
 from collections.abc import Sequence

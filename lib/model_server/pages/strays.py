@@ -1,4 +1,4 @@
-"""Where somebody wanted to go who is at an address that this server does not have."""
+"""The page for an address that this server does not have: it names the one that was likely meant."""
 
 import difflib
 

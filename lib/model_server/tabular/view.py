@@ -1,4 +1,4 @@
-"""What a page shows of a result: a page of its table, its tree, its text. Only the head of a large one is read."""
+"""Makes what a page shows of a result: rows of its table, its tree, its text. Only the head of a large one is read."""
 
 import json
 import math
@@ -25,7 +25,7 @@ _DEPTH = 16
 
 @dataclass(frozen=True)
 class Look:
-    """What of a table is asked for; columns by their number from 0, None: not asked for."""
+    """The part of a table that is asked for; columns by their number from 0, None: not asked for."""
 
     page: int = 1
     size: int = 50

@@ -15,13 +15,14 @@ NOW = 1_000_000.0
 
 def test_a_day_in_figures() -> None:
     # Ten jobs an hour ago, a second each, one after the other; one that still waits.
-    times = [JobTimes(NOW - 3600, NOW - 3600 + n, NOW - 3599 + n) for n in range(10)] + [JobTimes(NOW - 60, None, None)]
+    times = [JobTimes(NOW - 3600, NOW - 3600 + n, NOW - 3599 + n) for n in range(10)]
+    times.append(JobTimes(NOW - 60, None, None))
     day = statistics.of(times, NOW)
     assert day is not None
     assert (day.count, day.since) == (11, NOW - 3600)
     step = 3600 / len(day.rates)
     assert sum(day.rates) * step / 60 == pytest.approx(11)
-    assert day.depths[0] == 10
+    assert day.depths[0] == 9
     assert set(day.depths[1:-1]) == {0}
     assert day.depths[-1] == 1
     assert day.percentiles == [(50, 1.0), (95, 1.0), (99, 1.0)]

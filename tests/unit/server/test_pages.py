@@ -190,7 +190,7 @@ def test_a_result_that_a_browser_could_run_is_shown_as_text(start_server: StartS
 @pytest.mark.parametrize("size", [0, 100_000])
 def test_an_image_is_shown_by_what_it_is(start_server: StartServer, tmp_path: Path, size: int) -> None:
     (tmp_path / "draw.py").write_text(
-        "import sys\nopen(sys.argv[2], 'wb').write(b'\\x89PNG\\r\\n\\x1a\\n<script>' + bytes(%d))" % size
+        f"import sys\nopen(sys.argv[2], 'wb').write(b'\\x89PNG\\r\\n\\x1a\\n<script>' + bytes({size}))"
     )
     command = [sys.executable, str(tmp_path / "draw.py"), "{input}", "{output}"]
     server = start_server(output_types=["text/html"], command=command)
