@@ -147,7 +147,7 @@ def _build(sandbox: record.Record, state: Path, port: int) -> tuple[Front, Bridg
     monitoring = RuntimeMonitoring(aws, judged)
     ecs = Ecs(aws, engine, network, balancers, files, monitoring)
     ecs.install()
-    scaling = Scaling(aws.account_of, judged, ecs.at_least)
+    scaling = Scaling(aws.account_of, judged, ecs.services.at_least)
     batch = Batch(aws, engine, network, sessions)
     batch.install()
     Functions(aws, engine, sessions, access.here if access else lambda *_: None).install()

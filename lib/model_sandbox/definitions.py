@@ -5,7 +5,7 @@ from typing import Any
 
 from model_sandbox.api import ApiError
 from model_sandbox.container_log import LogStream
-from model_sandbox.engine import Health
+from model_sandbox.container_spec import Health
 from model_sandbox.propagation import is_assumable
 from model_sandbox.upstream import Upstream
 

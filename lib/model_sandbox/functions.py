@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from model_sandbox.bridge import OF_FUNCTIONS
-from model_sandbox.engine import ContainerSpec, Engine, PullError, StartError, bounded
+from model_sandbox.container_spec import ContainerSpec
+from model_sandbox.engine import Engine, PullError, StartError, bounded
 from model_sandbox.propagation import is_assumable, is_new
 from model_sandbox.sessions import Sessions
 from model_sandbox.upstream import Upstream

@@ -26,7 +26,8 @@ from model_dockerize import sandbox
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
 from model_sandbox import rights
-from model_sandbox.engine import ContainerSpec, Engine, Mount, StartError
+from model_sandbox.container_spec import ContainerSpec, Mount
+from model_sandbox.engine import Engine, StartError
 from tests.rig.homes import NewHome
 from tests.rig.processes import command_lines
 from tests.rig.sandbox_calls import signed

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from model_sandbox import rollout
-from model_sandbox.service import Deployment, Revision, Service
-from model_sandbox.task import Task
+from model_sandbox.ecs import rollout
+from model_sandbox.ecs.service import Deployment, Revision, Service
+from model_sandbox.ecs.task import Task
 from model_sandbox.tokens import Scope
 
 SCOPE = Scope("123456789012", "us-east-1")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from model_sandbox.service import Deployment, Revision, Service, ServiceDeployment
-from model_sandbox.service_rules import controller_of
-from model_sandbox.task import Task
+from model_sandbox.ecs.service import Deployment, Revision, Service, ServiceDeployment
+from model_sandbox.ecs.service_rules import controller_of
+from model_sandbox.ecs.task import Task
 
 
 def running(tasks: list[Task]) -> int:

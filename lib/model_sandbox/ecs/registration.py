@@ -1,9 +1,9 @@
 """Registers a service's running tasks as load balancer targets and brings back their health."""
 
+from model_sandbox.ecs.service import Service
+from model_sandbox.ecs.task import Task
 from model_sandbox.load_balancer import LoadBalancers
 from model_sandbox.network import AwsVpc
-from model_sandbox.service import Service
-from model_sandbox.task import Task
 
 
 def tell(balancers: LoadBalancers, service: Service, tasks: list[Task]) -> None:

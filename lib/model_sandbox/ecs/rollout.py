@@ -6,8 +6,8 @@ Follows "Amazon ECS rolling updates" and "deployment circuit breaker" of the ECS
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from model_sandbox.service import Deployment, Service
-from model_sandbox.task import Task
+from model_sandbox.ecs.service import Deployment, Service
+from model_sandbox.ecs.task import Task
 
 #: A rollback whose old tasks never left is over at once; AWS shows it for some seconds, and who polls must see it.
 _ROLLBACK_SECONDS = 3.0

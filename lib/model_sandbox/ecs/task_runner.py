@@ -9,12 +9,13 @@ from typing import Any
 from model_sandbox import container_log, definitions
 from model_sandbox.api import ApiError
 from model_sandbox.container_log import Forwarder
+from model_sandbox.container_spec import ContainerSpec, Mount
 from model_sandbox.definitions import DefinitionError
-from model_sandbox.engine import ContainerSpec, Engine, Mount, PullError, StartError
+from model_sandbox.ecs.task import Container, Task
+from model_sandbox.engine import Engine, PullError, StartError
 from model_sandbox.files import Directory, FileSystems, MountError
 from model_sandbox.network import Network
 from model_sandbox.runtime_monitoring import RuntimeMonitoring
-from model_sandbox.task import Container, Task
 from model_sandbox.upstream import Upstream
 
 _LOOK_SECONDS = 0.25
