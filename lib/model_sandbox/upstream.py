@@ -1,7 +1,8 @@
 """ministack, loaded and checked. Nothing else in this package imports ministack.
 
 Its public face is HTTP only, so all of `upstream_names` are private to it and may change with any release: hence the
-exact pin in pyproject.toml and the check at start. To upgrade: raise the pin, start a sandbox, read the list of what is missing.
+exact pin in pyproject.toml and the check at start. To upgrade: raise the pin, start a sandbox, read the list of what is
+missing.
 """
 
 import importlib

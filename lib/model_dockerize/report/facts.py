@@ -1,4 +1,4 @@
-"""What a stage found, as frozen values; the report is made of them."""
+"""Facts that stages found, as frozen values; the report is made of them."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
@@ -76,7 +76,7 @@ class Rolled:
 
 @dataclass(frozen=True)
 class Address:
-    """Where the model answers, who can reach it, and why the address may not last."""
+    """An address at which the model answers, who can reach it, and why it may not last."""
 
     url: str
     access: str = ""
@@ -90,14 +90,14 @@ class NoAddress:
 
 @dataclass(frozen=True)
 class Planned:
-    """What would be done, or was, one line a resource."""
+    """The changes that would be made, one line a resource."""
 
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Changed:
-    """What was done in AWS, one line a resource."""
+    """The changes that were made in AWS, one line a resource."""
 
     lines: tuple[str, ...]
 

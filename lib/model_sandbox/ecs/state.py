@@ -15,7 +15,7 @@ MISSING = {"reason": "MISSING"}
 
 
 class State:
-    """What all operations share. One lock; nothing waits for docker in it. `wake` is set when something changed."""
+    """The state that all operations share. One lock; nothing waits for docker in it. `wake`: something has changed."""
 
     def __init__(self, upstream: Upstream, network: Network) -> None:
         self.upstream, self._network = upstream, network
