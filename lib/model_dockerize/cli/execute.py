@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from model_dockerize.cancel import Cancelled, cancellable
 from model_dockerize.report import Recorder, Report, concluded, debug_logging, ended, reserve, write
-from model_dockerize.settings import Given, Settings, to_settings
-from model_dockerize.settings.sources import folder_of, from_environment, from_flags, program_file
+from model_dockerize.settings import Given, Settings, load_settings
+from model_dockerize.settings.load import Layer, argument, described, folder_of
+from model_dockerize.settings.sources import from_environment, from_flags
 
 if TYPE_CHECKING:
     from model_dockerize.report.console import ConsoleDisplay
@@ -21,7 +22,7 @@ def execute(
     flags: Mapping[str, str | None],
     function: Callable[[Settings, Mapping[str, str], Recorder], Report],
     verdict: TextIO | None = None,
-    read: Callable[[Path], Mapping[str, Given]] = program_file,
+    read: Callable[[Given], Layer] = described,
 ) -> None:
     """Run a pipeline function, from flags to the exit code; write the report whatever ends it.
 
@@ -31,12 +32,16 @@ def execute(
     """
     display = _display(verdict or sys.stdout)
     recorder = Recorder(display)
-    folder = target or Path(flags.get("program_path") or ".")
-    given = from_flags({name.replace("_", "-"): text for name, text in flags.items()}, folder_of(folder))
+    given = from_flags(
+        {name.replace("_", "-"): text for name, text in flags.items()},
+        folder_of(target or Path(flags.get("program_path") or ".")),
+    )
+    here = Given(".", "the current folder", Path())
+    folder = argument(target) if target else given.pop("program-path", here)
     report, file = Report(), _report_file(given.get("report"))
     try:
         with display, cancellable(), debug_logging(recorder, os.environ):
-            settings = to_settings([from_environment(os.environ), read(folder), given])
+            settings = load_settings(from_environment(os.environ), folder, given, read)
             file = reserve(settings.run.report)
             report = function(settings, dict(os.environ), recorder)
     except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
