@@ -105,7 +105,9 @@ async function submit() {
         bar.value = share;
         status.textContent = share < 1 ? `Sending the file: ${Math.floor(share * 100)} %` : "Sent, being checked …";
       });
-      jobs.push(follow(article, id, files.length === 1));
+      const isAlone = files.length === 1;
+      const followed = follow(article, id, isAlone);
+      jobs.push(isAlone ? followed.then(() => article.scrollIntoView({ block: "start" })) : followed);
     } catch (error) {
       refuse(article, error.message);
     }
