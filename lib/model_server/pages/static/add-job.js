@@ -143,10 +143,10 @@ form.addEventListener("drop", (event) => {
 });
 
 const sample = document.getElementById("sample");
-const use = document.getElementById("use-sample");
-if (sample && use) {
-  use.hidden = false;
-  use.addEventListener("click", async () => {
+const run = document.getElementById("run-sample");
+if (sample && run) {
+  run.hidden = false;
+  run.addEventListener("click", async () => {
     const answer = await fetch(sample.href);
     const chosen = new DataTransfer();
     chosen.items.add(new File([await answer.blob()], sample.dataset.name));
