@@ -1,4 +1,4 @@
-"""What does not go together among the inputs. The form of a single one is its field's `rule`.
+"""Checks inputs against each other. The form of a single one is its field's `rule`.
 
 A value that could not be read is None here, whatever its type says, and nothing is said against it a second time.
 """

@@ -1,4 +1,4 @@
-"""The ECS service."""
+"""The inputs about the ECS service."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
