@@ -102,7 +102,7 @@ def test_a_value_is_read_as_its_field_says(name: str, text: str, value: Any) -> 
         ("many", "10", "'10' is not a whole number from 1 to 9"),
         ("soon", "0", "'0' is not a whole number of at least 1"),
         ("three", "maybe", "'maybe' is neither true nor false, nor half"),
-        ("words", "a,c", "'c' is not valid: a or b"),
+        ("words", "a,c,d,c", "'c' is not valid: a or b; 'd' is not valid: a or b"),
         ("last-word", ".x", "'.x' is not valid: letters, digits, . _ - (at most 128, not starting with . or -)"),
         ("names", "a", "line 1 is not NAME=VALUE, with a name of letters, digits and _"),
     ],
