@@ -126,6 +126,11 @@ class Runtime:
     log_group: str
     fresh_roles: bool  # a role is so new that other services may not see it yet
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Return the ARNs of both."""
+        return (self.execution_role_arn, self.task_role_arn)
+
 
 @dataclass(frozen=True)
 class Foundations(Runtime):

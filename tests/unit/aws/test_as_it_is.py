@@ -123,6 +123,29 @@ def given(account: Account, inputs: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.parametrize("name", ["model-dockerize-payroll", "mine"])
+def test_a_role_of_somebody_else_stays_whatever_its_name(account: Account, name: str) -> None:
+    role = account.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    deployed(account, task_role=name, execution_role=name)
+    jobs(account, {"task_role": name, "execution_role": name})
+    account.calls.clear()
+    deployed(account)
+    jobs(account, {})
+    assert account.changes() == []
+    definition = account.aws.ecs.describe_task_definition(taskDefinition="iris")["taskDefinition"]
+    assert (definition["taskRoleArn"], definition["executionRoleArn"]) == (role, role)
+
+
+def test_a_role_of_another_stack_of_ours_is_not_taken_over(account: Account) -> None:
+    tags: Any = [{"Key": "model-dockerize", "Value": "role"}]
+    name = "model-dockerize-staging-iris-ExecutionRole-1A2B"
+    other = account.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}", Tags=tags)["Role"]["Arn"]
+    jobs(account, {"execution_role": other})
+    definition, _ = jobs(account, {})
+    (there,) = account.aws.batch.describe_job_definitions(jobDefinitions=[definition.arn])["jobDefinitions"]
+    assert there["containerProperties"]["executionRoleArn"].endswith(":role/model-dockerize-iris-ExecutionRole")
+
+
 @pytest.mark.parametrize("name", SERVICE)
 def test_a_service_stays_as_an_input_made_it(account: Account, name: str) -> None:
     deployed(account, **given(account, SERVICE[name]))

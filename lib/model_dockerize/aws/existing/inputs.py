@@ -11,8 +11,6 @@ from model_dockerize.aws.existing.own_container import replaced_container
 from model_dockerize.aws.model import HOSTS, JOB_LIST, OPEN_PATHS, QUEUE, RETENTION
 from model_dockerize.settings.access import KEY
 
-#: Roles of stacks of ours begin so: their names are CloudFormation's, and another stack has another one.
-_OWN_ROLE = "role/model-dockerize-"
 _SERVERS = (QUEUE, OPEN_PATHS, HOSTS, JOB_LIST, RETENTION, KEY)
 _UNIT = 1024  # CPU units of a vCPU
 
@@ -108,7 +106,7 @@ def _variables(container: Any) -> Found:
 
 def _roles(task: str | None, execution: str | None) -> Found:
     named = {"task_role": task, "execution_role": execution}
-    return {name: arn for name, arn in named.items() if arn and _OWN_ROLE not in arn}
+    return {name: arn for name, arn in named.items() if arn}
 
 
 def _pairs(container: Any, kind: str, value: str) -> Mapping[str, str]:
