@@ -35,7 +35,7 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
     """
     if not setting.strip():
         entry = _entry(listing, sources, problems)
-        return entry, notebook.command(entry) if entry.endswith(notebook.SUFFIX) else ("python", entry, INPUT, OUTPUT)
+        return entry, notebook.command(entry) if entry.endswith(notebook.SUFFIX) else (*_python(entry), INPUT, OUTPUT)
     try:
         words = shlex.split(setting)
     except ValueError as error:
@@ -55,7 +55,7 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
         missing = " and ".join(name for name in (INPUT, OUTPUT) if name not in placeholders)
         problems.wrong_input(f"command {setting!r} does not name {missing}; a model needs both files.")
     if words[0].startswith("-") or any(name in words[0] for name in placeholders):
-        words = ["python", _entry(listing, sources, problems), *words]
+        words = [*_python(_entry(listing, sources, problems)), *words]
     elif words[0].endswith(".py"):
         words = ["python", *words]
     elif is_notebook:
@@ -67,6 +67,11 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
             problems.wrong_input(f"command {setting!r} calls {script!r}, which is not in the folder.")
     entry = next((word for word in words if listing.holds(word.removeprefix("./"))), "")
     return entry.removeprefix("./"), tuple(words)
+
+
+def _python(script: str) -> tuple[str, str]:
+    """Call a script, also one whose name looks like an option of Python."""
+    return "python", f"./{script}" if script.startswith("-") else script
 
 
 def _entry(listing: Listing, sources: dict[str, str], problems: Problems) -> str:

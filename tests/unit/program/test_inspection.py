@@ -50,6 +50,12 @@ def test_command(tmp_path: Path, command: str, entry: str, argv: str) -> None:
     assert (program.entry, program.command) == (entry, tuple(argv.split("|")))
 
 
+@pytest.mark.parametrize("command", ["", "{input} {output}"])
+def test_a_script_whose_name_looks_like_an_option_is_none_of_python(tmp_path: Path, command: str) -> None:
+    program = look(fill(tmp_path, {"-x.py": ""}), command=command)
+    assert (program.entry, program.command) == ("-x.py", ("python", "./-x.py", "{input}", "{output}"))
+
+
 @pytest.mark.parametrize(
     ("files", "entry"),
     [
