@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parents[1] / "unit/image/failures"
 STEP = "[stage-0 2/9] RUN install"
-_HEADINGS = {"uv": "By uv", "pip": "By pip", "rattler": "By py-rattler, of conda's packages", "program": "By programs"}
+_HEADINGS = {
+    "uv": "By uv",
+    "pip": "By pip",
+    "rattler": "By py-rattler, of conda's packages",
+    "renv": "By renv, of R's packages",
+    "program": "By programs",
+}
 _WIDEST = 200  # characters of a line that is shown
 _INTRODUCTION = """# What is said of failures
 
-Made by `scripts/generate` from what uv, pip, py-rattler and programs really printed (`tests/unit/image/failures`).
+Made by `scripts/generate` from what these tools and programs really printed (`tests/unit/image/failures`).
 Of each failure there are three lines: what happened, what to do, and the line that tells. The log shows more around it.
 """
 

@@ -14,8 +14,8 @@ _GUARD = re.compile(r"^if\s+__name__\s*==\s*[\"']__main__[\"']", re.M)
 _IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.M)
 #: What a service imports that waits for requests, and a program that takes two files does not.
 _WEB = re.compile(
-    r"^(?:import|from)\s+(bottle|cherrypy|dash|django|fastapi|flask|gradio|panel|quart|sanic|shiny|starlette|"
-    r"streamlit)\b",
+    r"^(?:import|from)\s+(bentoml|bottle|cherrypy|cog|dash|django|fastapi|flask|gradio|litserve|mlserver|panel|quart|"
+    r"sanic|shiny|starlette|streamlit)\b",
     re.M,
 )
 #: How programs are called that are not Python's.

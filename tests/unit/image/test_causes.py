@@ -73,6 +73,10 @@ INSTALLING = {
     "portaudio": ("the header portaudio.h is missing", "Add portaudio19-dev to system-packages"),
     "build-needs-torch": ("flash-attn==2.5.8 imports torch while it is built", "--no-build-isolation"),
     "no-module-for-build": ("imports numpy while it is built", "--no-build-isolation"),
+    "renv-missing.renv": ("nowhere 1.0 is in none of the repositories", "renv::snapshot()"),
+    "renv-dependency.renv": ("absent is in none of the repositories", "renv::snapshot()"),
+    "renv-make.renv": ("To build compiled from source, the program make is missing", "r-base-dev"),
+    "renv-header.renv": ("To build compiled from source, the header libxml/parser.h is missing", "system-packages"),
     "disk": ("The disk is full", "docker system df"),
 }
 RUNNING = {
@@ -202,6 +206,7 @@ def test_frames_of_tracebacks_are_left_out() -> None:
         "a depends on b " * 500,
         "wheels for `a` (v1" * 400,
         "Requires-Python 1 different python version: " * 180,
+        "model-dockerize: renv: Error installing package 'a' " * 150,
     ],
 )
 def test_long_output_is_looked_through_in_no_time(line: str) -> None:

@@ -75,6 +75,7 @@ def test_what_is_no_program_of_two_files_is_not_taken_for_one(
     ("files", "said"),
     [
         ({"app.py": "import gradio\n"}, "app.py is a web service (it imports gradio)."),
+        ({"predict.py": "from cog import BasePredictor\n"}, "predict.py is a web service (it imports cog)."),
         ({"main.py": "", ".dockerignore": "*\n!rows\n", "rows/x.py": ""}, "The .dockerignore leaves out main.py."),
         ({"run.sh": "", "init.sh": ""}, "There is run.sh: --command 'bash run.sh {input} {output}'."),
         ({"score.R": ""}, "There is score.R: --command 'Rscript score.R {input} {output}'."),
