@@ -17,7 +17,7 @@ import requests
 
 from model_server import bounds, log
 from model_server.api import disk, operations
-from model_server.jobs import callbacks, database, instance, worker
+from model_server.jobs import callbacks, database, housekeeping, instance, worker
 from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.commits import Commits
 from model_server.jobs.heartbeat import Heartbeat
@@ -55,6 +55,11 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
             self.send_response(status)
             self.send_header("Location", f"{receiver.url}/elsewhere")
             self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:  # what a client makes of a POST that is redirected
+            receiver.calls.append((f"GET {self.path}", "", b""))
+            self.send_response(204)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -543,6 +548,52 @@ def test_retention_removes_what_is_over_with_its_files(place: tuple[Volume, Stor
     time.sleep(0.01)
     keeper_of(volume, store, Retention(0.005 / 86400, None)).once()
     assert (store.queue.count(), list(volume.inputs.iterdir()), list(volume.results.iterdir())) == (0, [], [])
+
+
+def test_a_housekeeper_keeps_on_keeping_house(
+    place: tuple[Volume, Store], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rounds: list[int] = []
+    enough = threading.Event()
+
+    def once() -> None:
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise OSError(5, "the network is away")
+        if len(rounds) == 3:
+            monkeypatch.setattr(housekeeping, "_EVERY_SECONDS", 3600.0)
+            enough.set()
+
+    monkeypatch.setattr(housekeeping, "_EVERY_SECONDS", 0.001)
+    keeper = keeper_of(*place, Retention(None, None))
+    monkeypatch.setattr(keeper, "once", once)
+    keeper.start()
+    assert enough.wait(30)
+    assert "housekeeping met a fault and goes on" in caplog.text
+
+
+def test_who_has_no_callback_to_send_waits_until_there_is_one(
+    place: tuple[Volume, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, asked, looks, go = place[1], threading.Semaphore(0), list[int](), threading.Semaphore(0)
+
+    def claim(*_: object) -> list[object]:
+        looks.append(1)
+        asked.release()
+        return []
+
+    monkeypatch.setattr(store.queue, "claim_callbacks", claim)
+    monkeypatch.setattr(store.called, "wait", lambda *_: go.acquire(timeout=30))
+    sender = CallbackSender(store, lambda _: b"")
+    sender.start()
+    for _ in range(3):
+        assert asked.acquire(timeout=30)
+        assert not asked.acquire(timeout=0.1), "it asks again, and nothing has happened"
+        go.release()
+    sender.stop()
+    go.release(2)
+    sender.join(30)
+    assert len(looks) in (3, 4)
 
 
 def test_a_dead_server_whose_folder_stays_is_found_once(
