@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import click
+
 from model_dockerize.cancel import cancellable
 from model_dockerize.outcome import Outcome
 from model_dockerize.report import Ending, Recorder, debug_logging, reserve, write
 from model_dockerize.settings import Given, to_settings
 from model_dockerize.settings.sources import folder_of, from_environment, from_flags, program_file
+
+#: Where a command's flags -v and -q leave their word.
+VERBOSITY = "model_dockerize.verbosity"
 
 if TYPE_CHECKING:
     from model_dockerize.pipeline import Run
@@ -36,7 +41,13 @@ def execute(
     folder = target or Path(flags.get("program_path") or ".")
     given = from_flags({name.replace("_", "-"): text for name, text in flags.items()}, folder_of(folder))
     file = _report_file(given.get("report"))
-    with Ending(recorder, os.environ) as ending, display, cancellable(), debug_logging(recorder, os.environ):
+    with (
+        Ending(recorder, os.environ) as ending,
+        display,
+        recorder.ticking(),
+        cancellable(),
+        debug_logging(recorder, os.environ),
+    ):
         from model_dockerize.pipeline import Run
 
         settings = to_settings([from_environment(os.environ), read(folder), given])
@@ -53,7 +64,8 @@ def execute(
 def _display(verdict: TextIO) -> "ConsoleDisplay":
     from model_dockerize.report.console import ConsoleDisplay
 
-    return ConsoleDisplay(sys.stderr, verdict)
+    context = click.get_current_context(silent=True)
+    return ConsoleDisplay(sys.stderr, verdict, context.meta.get(VERBOSITY, "normal") if context else "normal")
 
 
 def _report_file(given: Given | None) -> Path | None:
@@ -69,7 +81,7 @@ def session() -> Iterator[Recorder]:
     """Yield a recorder for what is no run: errors and signals become words and exit codes."""
     display = _display(sys.stdout)
     recorder = Recorder(display)
-    with Ending(recorder, os.environ) as ending, display, cancellable():
+    with Ending(recorder, os.environ) as ending, display, recorder.ticking(), cancellable():
         yield recorder
     if ending.report.failure:
         display.finish(ending.report)

@@ -92,7 +92,7 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
     Of a BatchConfig.yml: what was made for its job definition.
     """
     from model_dockerize import pipeline
-    from model_dockerize.report.console import printable
+    from model_dockerize.report.sheet import printable
 
     def agreed(question: pipeline.Question) -> bool:
         click.echo("\n".join(map(printable, question.lines())), err=True)
@@ -110,6 +110,6 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
 
 def _show(line: str) -> None:
     """Print a line that a program wrote."""
-    from model_dockerize.report.console import printable
+    from model_dockerize.report.sheet import printable
 
     click.echo(printable(line))

@@ -42,7 +42,7 @@ def start(run: Run, place: image.Place) -> Outcome:
                 raise SmokeError(
                     "The model does not answer as it must; its container was removed.",
                     "Read above what it said; another model's data volume is refused: each model needs its own.",
-                    (*result.failures, *container.logs(20).splitlines()),
+                    (*result.failures, *image.without_prefixes(container.logs(20).splitlines())),
                 )
             stage.found(address)
     return Outcome.SERVING
