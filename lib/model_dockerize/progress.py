@@ -21,7 +21,7 @@ class Progress(Protocol):
         """Pass on one line of a child (a build step, a model). Untrusted: never parsed as a command."""
 
     def transfer(self, what: str, done: int, total: int) -> None:
-        """Tell how many bytes of `total` (0: nobody knows) were moved; called as often as something moves."""
+        """Tell how many bytes of `total` (0: nobody knows) were moved; no `what`: nothing is moved any more."""
 
     def secret(self, value: str) -> None:
         """Hide `value` in everything that is shown from now on."""

@@ -70,7 +70,10 @@ class Running:
             self._spoke[stage] = self._clock()
 
     def transfer(self, stage: str, what: str, done: int, total: int) -> None:
-        """Note how far a stage's transfer is."""
+        """Note how far a stage's transfer is; without `what` there is none any more."""
+        if not what:
+            self._transfers.pop(stage, None)
+            return
         known = self._transfers.get(stage)
         if known is None or known.what != what or done < known.done:
             known = Transfer(what, self._clock())
