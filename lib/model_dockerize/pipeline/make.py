@@ -230,12 +230,19 @@ def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
         stage.info(f"cache: {cache.kind}")
 
 
-def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image.Image, stage: StageProgress) -> None:
+def smoke_local(
+    run: Run, prepared: Prepared, engine: image.Engine, built: image.Image, stage: StageProgress
+) -> smoke.SmokeResult:
+    """Test the image as its service will run it: with the variables and the memory of that.
+
+    Raises:
+        SmokeError: it does not answer as it must.
+    """
     settings, limit = run.settings, memory.of_test(run.settings)
     variables = dict(settings.service.environment)
     with image.run(engine, built.id, variables, "model-dockerize-smoke", memory=limit) as container:
         result = prove(run, prepared, container.urls, stage, ending_of(container))
-        stage.found(facts.SmokeTested("image", smoke_report(result)))
+        stage.found(facts.SmokeTested("image", smoke_report(result, prepared.expectation)))
         if not result.passed:
             details = (*result.failures, *image.without_prefixes(container.logs(20).splitlines()))
             cause = image.diagnose_program(details)
@@ -246,6 +253,7 @@ def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image
                 memory.remedy(settings.service) if killed else cause.remedy or look,
                 details,
             )
+        return result
 
 
 def ending_of(container: image.RunningContainer) -> Callable[[], str | None]:
@@ -267,4 +275,6 @@ def prove(
 ) -> smoke.SmokeResult:
     """Run the smoke test: all of our API, or what somebody else's image offers."""
     check = smoke.check if prepared.made_here else smoke.check_foreign
-    return check(urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive)
+    result = check(urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive)
+    stage.info(result.summary)
+    return result

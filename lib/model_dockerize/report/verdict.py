@@ -1,9 +1,17 @@
 """The last lines of a run on a terminal: how it ended, what to do, what the model answers, and where."""
 
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from model_dockerize.answer import Answer
 from model_dockerize.report.model import Failure, Report, SmokeReport
 from model_dockerize.report.sheet import Sheet
 
 _FOUND = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "unknown": ("?", "cyan")}
+_KEEP = "`model-dockerize smoke FOLDER --keep` writes it as smoke/expected.*, which every later answer must equal"
+_ROWS = 5  # of an answer
+_WIDEST = 100  # characters of a table where there is no terminal
 _COPIED = ("image", "archive", "pages", "url")  # people copy them: they stay whole
 _CHANGE = {"+": ("green", "to make"), "~": ("yellow", "to change"), "-": ("red", "to remove"), "=": ("dim", "as it is")}
 
@@ -21,6 +29,10 @@ def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
         for doubt in report.doubts:
             sheet.row("not proved:", doubt, "yellow", indent=2)
     _show_plan(report, sheet)
+    if report.answer:
+        _show_answer(report.answer.first(_ROWS), sheet)
+    if report.smoke_local and report.smoke_local.answer and not report.smoke_local.is_compared:
+        sheet.row("  nobody compared it:", _KEEP, "dim", "dim", indent=4)
     _show_facts(report, sheet, is_whole)
 
 
@@ -33,6 +45,34 @@ def _show_failure(report: Report, failure: Failure, sheet: Sheet) -> None:
         for line in detail.splitlines():
             sheet.row(" ", line)
     sheet.line(f"exit code {failure.exit_code} ({failure.kind})", "dim")
+
+
+def _show_answer(answer: Answer, sheet: Sheet) -> None:
+    sheet.row("answer", answer.title, "bold", indent=2)
+    if answer.kind == "text":
+        for (line,) in answer.rows:
+            sheet.line(f"  {line}")
+        return
+    widest = sheet.console.width if sheet.console.is_terminal else _WIDEST
+    lines, shown = aligned((answer.columns, *answer.rows), answer.numeric, widest - 2)
+    for number, line in enumerate(lines):
+        sheet.line(f"  {line}", "dim" if number == 0 else "")
+    if more := answer.column_count - shown:
+        sheet.line(f"  and {more} more column{'s' if more > 1 else ''}", "dim")
+
+
+def aligned(rows: Sequence[tuple[str, ...]], numeric: Sequence[bool], width: int) -> tuple[list[str], int]:
+    """Return each row as a line, numbers to the right, and how many columns `width` has room for."""
+    sizes = [max(cell_len(row[n]) for row in rows) for n in range(len(numeric))]
+    room = next((n for n in range(len(sizes), 1, -1) if sum(sizes[:n]) + 2 * (n - 1) <= width), min(1, len(sizes)))
+    lines = []
+    for row in rows:
+        gaps = [" " * (size - cell_len(cell)) for cell, size in zip(row[:room], sizes, strict=False)]
+        cells = [
+            f"{gap}{cell}" if right else f"{cell}{gap}" for cell, gap, right in zip(row, gaps, numeric, strict=False)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines, room
 
 
 def _show_plan(report: Report, sheet: Sheet) -> None:

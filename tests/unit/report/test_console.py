@@ -1,12 +1,14 @@
 """The console: verdict on its own stream, the reason first, nothing that could redraw the terminal."""
 
 import io
+import re
 
 import pytest
 
+from model_dockerize.answer import read
 from model_dockerize.errors import SmokeError
 from model_dockerize.outcome import Outcome
-from model_dockerize.report import Failure, Finding, Recorder, Report, StageResult
+from model_dockerize.report import CheckReport, Failure, Finding, Recorder, Report, SmokeReport, StageResult
 from model_dockerize.report.console import ConsoleDisplay, Verbosity
 
 
@@ -123,7 +125,10 @@ def test_a_plan_ends_with_its_counts() -> None:
 
 
 class Terminal(io.StringIO):
-    """A terminal that is never redrawn."""
+    """A terminal whose colors nobody sees."""
+
+    def lines(self) -> list[str]:
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.getvalue()).splitlines()
 
     def isatty(self) -> bool:
         return True
@@ -132,12 +137,12 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("columns", [80, 100])
 def test_on_a_terminal_lines_end_between_words_and_hang(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("TERM", "xterm")
     words = "The image does not answer as a model must because Dockerfile.d/ockerignore was left out of it; " * 3
     verdict = Terminal()
     display = ConsoleDisplay(io.StringIO(), verdict)
     display.finish(Report(failure=Failure("smoke", 6, words, words, (words,)), url=f"http://{'a' * 150}"))
-    lines = verdict.getvalue().splitlines()
+    lines = verdict.lines()
     assert " ".join(" ".join(lines).split()).count(" ".join(words.split())) == 3
     assert all(len(line) <= columns for line in lines if "http" not in line)
     first = lines.index(next(line for line in lines if line.startswith("Next:")))
@@ -171,3 +176,32 @@ def test_a_stage_that_speaks_or_is_over_is_not_said_to_run() -> None:
     now[0] = 60.0
     display.tick()
     assert "still running" not in log.getvalue()
+
+
+def with_answer(content: bytes) -> Report:
+    return GREEN.with_(smoke_local=SmokeReport(True, (CheckReport("result", True, 0.1, ""),), (), read(content)))
+
+
+def test_the_answer_is_a_table_with_numbers_to_the_right() -> None:
+    content = b"name,score\n" + b"".join(f"n{n},{10**n}\n".encode() for n in range(8))
+    lines = shown(with_answer(content))[0]
+    assert lines[1] == "answer CSV, 5 of 8 rows, 79 bytes"
+    assert lines[2] == "  name  score"
+    assert lines[3:8] == [f"  n{n}    {10**n:>5}" for n in range(5)]
+
+
+def test_an_answer_wider_than_the_terminal_says_how_much_more_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    content = ",".join(f"column{n}" for n in range(30)) + "\n" + ",".join("1" for _ in range(30)) + "\n"
+    verdict = Terminal()
+    ConsoleDisplay(io.StringIO(), verdict).finish(with_answer(content.encode()))
+    lines = verdict.lines()
+    assert "  column0  column1  column2  column3" in lines
+    assert "  and 26 more columns" in lines
+
+
+def test_a_hostile_answer_cannot_redraw_the_terminal() -> None:
+    lines = shown(with_answer(f"a,b\n{HOSTILE},\x1b]8;;http://x\x07link\n".encode()))[0]
+    assert not [char for char in "".join(lines) if not char.isprintable()]
+    assert "[red]c[/red]" in "".join(lines)
