@@ -31,7 +31,10 @@ def make(release: Release) -> Release:
         finally:
             release.account.changes.extend(own.changes)
         is_new = any(change.action != "leave" for change in own.changes)
-        if not is_new:
+        if is_new:
+            made_now = sum(change.action == "make" for change in own.changes)
+            stage.info(f"{made_now} made, {len(own.changes) - made_now} changed or left.")
+        else:
             stage.unchanged("All of it is there.")
         return replace(release, runtime=made, changed=is_new)
 
