@@ -30,9 +30,10 @@ COPY lib/model_runner lib/model_runner
 # The executable is told last to use the loader and the libraries beside it (to strip it afterwards would break it).
 # hadolint ignore=SC2016
 RUN pyinstaller --noconfirm --log-level WARN --onedir --strip --optimize 2 --name model-server --paths lib \
+        --add-data lib/model_server/api/openapi.yaml:model_server/api \
         --add-data lib/model_server/pages/templates:model_server/pages/templates \
         --add-data lib/model_server/pages/static:model_server/pages/static \
-        --exclude-module tkinter --exclude-module unittest --exclude-module pydoc \
+        --exclude-module tkinter --exclude-module unittest --exclude-module pydoc --exclude-module yaml._yaml \
         --hidden-import _cffi_backend --hidden-import array \
         lib/model_server/__main__.py \
     && mv dist/model-server /opt/model-server \

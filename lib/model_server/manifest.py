@@ -1,6 +1,7 @@
 """The manifest: what the image tells the server about its model. Written when the image is built, read at start."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,24 @@ class Limits:
     #: Jobs that are over are kept so many days, and so many of them; 0 is without end.
     retention_days: int = 0
     retention_jobs: int = 0
+
+
+@dataclass(frozen=True)
+class Example:
+    """The model's sample, as the server shows it."""
+
+    path: Path
+    #: Of the file, without its folder.
+    name: str
+    #: Its first lines; "" where it is no text.
+    head: str
+    #: Its columns, or the fields of its records; empty where it has none.
+    names: tuple[str, ...]
+
+    @property
+    def word(self) -> str:
+        """Return the name for a command line; of a name that a shell would take apart, another one."""
+        return self.name if re.fullmatch(r"\w[\w.-]*", self.name) else "data"
 
 
 @dataclass(frozen=True)
@@ -53,6 +72,13 @@ class Manifest:
     sample: str = ""
     #: Of the publisher of license keys, 32 bytes in base64url; "": no key is needed.
     license_public_key: str = ""
+    #: Found at start, not written: what the sample shows.
+    example: Example | None = None
+
+    @property
+    def sample_names(self) -> tuple[str, ...]:
+        """Return the names of the sample's fields, which stand in for a schema."""
+        return () if self.example is None or self.input_schema else self.example.names
 
 
 RUNNER_MODES = ("auto", "command", "warm", "resident")
@@ -138,7 +164,7 @@ def with_found(manifest: Manifest, path: Path) -> Manifest:
 def _document(manifest: Manifest) -> dict[str, Any]:
     """Return the manifest as `parse` reads it."""
     document = asdict(manifest)
-    del document["input_schema"], document["output_schema"]
+    del document["input_schema"], document["output_schema"], document["example"]
     document["schema"] = {
         "input": schema.document(manifest.input_schema),
         "output": schema.document(manifest.output_schema),

@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 import uvloop
 
-from model_server import __version__, bounds, license, log, manifest, privileges, volume  # noqa: A004 - ours
+from model_server import __version__, bounds, example, license, log, manifest, privileges, volume  # noqa: A004 - ours
 from model_server.access import Access, Keys
 from model_server.api import data as data_of_jobs
 from model_server.api import envelope
@@ -59,7 +59,7 @@ def serve(settings: Settings) -> int:
     """
     log.configure(settings.log_json)
     forget_secrets(os.environ)
-    model = manifest.read(settings.manifest)
+    model = example.with_example(manifest.read(settings.manifest))
     access = Access(
         Keys(settings.api_keys, model.name) if settings.api_keys else None,
         settings.allowed_hosts,
@@ -153,6 +153,7 @@ def _run(
         draining=lambda: workers.draining,
         worker_problem=lambda: workers.problem,
         runner_mode=lambda: workers.mode,
+        said=workers.said,
         metrics=metrics,
         licensing=licensing,
         access=access,

@@ -85,6 +85,9 @@ async def _add(
         submission = await server.convert(_check, form, server) if has_mapping else _check(form, server)
         job_request = JobRequest(
             submission.mime_type,
+            name=form.name or None,
+            size=form.size,
+            rows=submission.rows(form),
             mappings=submission.mappings,
             output_mappings=submission.output_mappings,
             callback_url=form.text("CallbackUrl") or None,

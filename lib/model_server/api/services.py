@@ -40,6 +40,8 @@ class Services:
     space: Space
     #: How the program is run, and why not in a faster way; "" as long as it is not known.
     runner_mode: Callable[[], str]
+    #: The lines that the program printed last for a job that runs here.
+    said: Callable[[str], tuple[str, ...]]
     #: None: licensing is off.
     licensing: Licensing | None = None
     #: Who gets in, and to what.

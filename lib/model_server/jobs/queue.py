@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, delete, 
 from model_server import bounds
 from model_server.jobs.commits import Commits, Need
 from model_server.jobs.database import journal_mode
-from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Job, JobRequest, JobResult, Lease, State
+from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Job, JobRequest, JobResult, JobTimes, Lease, State
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
 from model_server.jobs.statements import COLUMNS, LISTED, Prepared, Statements, held, read_job
@@ -70,6 +70,9 @@ class Queue:
             attempts=0 if claim is None else 1,
             token=0 if claim is None else 1,
             mime_type=job_request.mime_type,
+            name=job_request.name,
+            size=job_request.size,
+            rows=job_request.rows,
             mappings=job_request.mappings,
             output_mappings=job_request.output_mappings,
             idempotency_key=job_request.idempotency_key,
@@ -294,9 +297,27 @@ class Queue:
         mine = {(row.id, row.token) for row in rows}
         return [job for job in claims if (job.id, job.token) not in mine]
 
-    def list(self, limit: int, offset: int = 0, client: str | None = None) -> list[Job]:
-        """Return up to `limit` jobs, newest first; of one client, if it is named."""
-        query = select(*LISTED).where(*_of(client)).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
+    def before(self, job_id: str) -> int:
+        """Count the jobs that wait and will be taken before this one."""
+        mine = select(_jobs.c.number).where(_jobs.c.id == job_id).scalar_subquery()
+        query = select(func.count()).where(_jobs.c.state == State.CREATED, _jobs.c.number < mine)
+        with self._reader.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def times(self, limit: int, since: float, client: str | None = None) -> list[JobTimes]:
+        """Return the times of the newest jobs, newest first: up to `limit`, made after `since`.
+
+        Along the primary key, which grows with the time: no index of its own slows down who writes.
+        """
+        columns = (_jobs.c.created, _jobs.c.started, _jobs.c.finished)
+        query = select(*columns).where(*_of(client)).order_by(_jobs.c.number.desc()).limit(limit)
+        with self._reader.connect() as connection:
+            return [JobTimes(*row) for row in connection.execute(query) if row.created >= since]
+
+    def list(self, limit: int, offset: int = 0, client: str | None = None, state: State | None = None) -> list[Job]:
+        """Return up to `limit` jobs, newest first; of one client and in one state, if they are named."""
+        wanted = _of(client) if state is None else (*_of(client), _jobs.c.state == state)
+        query = select(*LISTED).where(*wanted).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
         with self._reader.connect() as connection:
             return [read_job(row) for row in connection.execute(query)]
 

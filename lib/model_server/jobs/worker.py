@@ -38,6 +38,8 @@ class Runner(Protocol):
 
     def prepare(self) -> None: ...
 
+    def said(self, job_id: str) -> tuple[str, ...] | None: ...
+
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> Outcome: ...
@@ -94,6 +96,10 @@ class Worker:
     def mode(self) -> str:
         """Return the runner mode; "" while it is unknown."""
         return self._runner.mode
+
+    def said(self, job_id: str) -> tuple[str, ...] | None:
+        """Return what the program printed last for a job; None: it is not at work on that job."""
+        return self._runner.said(job_id)
 
     def stop_claiming(self) -> None:
         """Start no further job."""
@@ -273,6 +279,10 @@ class Workers:
     def mode(self) -> str:
         """Return the runner mode; "" while it is unknown."""
         return next((worker.mode for worker in self._workers if worker.mode), "")
+
+    def said(self, job_id: str) -> tuple[str, ...]:
+        """Return what the program printed last for a job that runs on this server."""
+        return next(filter(None, (worker.said(job_id) for worker in self._workers)), ())
 
     @property
     def problem(self) -> str | None:
