@@ -14,6 +14,7 @@ from model_server.api import data, services
 from model_server.api.envelope import ApiError
 from model_server.api.jobs import id_of, no_job, seen
 from model_server.api.services import Services
+from model_server.api.system import BUILD_ID_HEADER
 from model_server.jobs.job import Job, State
 from model_server.tabular.mime import Form
 
@@ -98,7 +99,10 @@ async def _answer(request: Request, form: Form | None, content_type: str) -> Res
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:
         raise ApiError(409, f"the result is not ready: the job is {job.state}")
-    return await answer(server, job, job.result, content, form, content_type)
+    response = await answer(server, job, job.result, content, form, content_type)
+    if job.build_id is not None:
+        response.headers[BUILD_ID_HEADER] = job.build_id
+    return response
 
 
 def _once(made: Path, headers: Mapping[str, str]) -> Response:
