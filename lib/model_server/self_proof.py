@@ -60,7 +60,7 @@ class SelfProof:
         self._folder = folder
         self._make_input = make_input
         self._timeout = timeout
-        self._begun: asyncio.Event | None = None
+        self._over: asyncio.Event | None = None
         self._is_over = False
         #: The server stopped before the proof was over.
         self.is_stopped = False
@@ -78,14 +78,14 @@ class SelfProof:
 
     def stop(self) -> None:
         """Run the sample no further time: the server stops."""
-        self.is_stopped = not self._is_over
+        self.is_stopped = self.is_stopped or not self._is_over
 
     async def passes(self, runner: Runner) -> bool:
         """Return whether the model is proved, once that is known; the first caller's runner proves it."""
-        if self._begun is not None:
-            await self._begun.wait()
+        if self._over is not None:
+            await self._over.wait()
             return self.waiting_for is None
-        self._begun = asyncio.Event()
+        self._over = asyncio.Event()
         started = time.monotonic()
         try:
             failure = await self._prove(runner)
@@ -99,7 +99,7 @@ class SelfProof:
         else:
             logger.error("not proved: %s: %s", self._proof.input, failure)
         self.failure, self._is_over = failure, True
-        self._begun.set()
+        self._over.set()
         if failure is not None and not self.is_stopped:
             threading.Thread(target=self.on_failure, name="not-proved", daemon=True).start()
         return failure is None

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import socket
 import sqlite3
 import subprocess
@@ -221,39 +220,45 @@ def test_a_good_server_proves_itself_then_works_and_its_jobs_name_the_build(
     assert "proved: in.csv gives what out.csv says" in server.log.read_text(encoding="utf-8")
 
 
-def test_a_wrong_server_takes_no_waiting_job_and_ends_with_one_line(tmp_path: Path, stopped: list[Started]) -> None:
-    server = Started(tmp_path, "!sleep 1", "!SLEEP 1")
-    stopped.append(server)
+def with_waiting_jobs(server: Started) -> list[str]:
+    """Leave four jobs of a server without a proof, which was killed; return their ids."""
     server.environment["MODEL_SELF_PROOF"] = "false"
     former = server.start()
     eventually(server.answers)
-    form = {"File": b"!sleep 60"}
-    waiting = [
-        requests.post(f"{server.url}/data/add-job", files=form, timeout=10).json()["data"]["id"] for _ in range(4)
+    sent = [
+        requests.post(f"{server.url}/data/add-job", files={"File": b"!sleep 600"}, timeout=10).json() for _ in range(4)
     ]
-    former.send_signal(signal.SIGKILL)  # the jobs wait for whoever comes
+    former.kill()
     former.wait()
-    (tmp_path / "program" / "out.csv").write_text("!SLEEP 2", encoding="utf-8")
     server.environment["MODEL_SELF_PROOF"] = "true"
-    wrong = server.start()
-    eventually(server.answers)
-    refused = requests.post(f"{server.url}/data/add-job", files={"File": b"x\n"}, timeout=10)
-    assert refused.status_code == 503
-    assert requests.get(f"{server.url}/data/status/{waiting[-1]}", timeout=10).json()["data"]["status"] == "Created"
-    assert wrong.wait(60) == 3
+    return [answer["data"]["id"] for answer in sent]
+
+
+def test_a_wrong_server_takes_no_waiting_job_and_ends_with_one_line(tmp_path: Path, stopped: list[Started]) -> None:
+    server = Started(tmp_path, "a\n1\n", "A\n2\n")
+    stopped.append(server)
+    with_waiting_jobs(server)
+    assert server.start().wait(60) == 3
     log = server.log.read_text(encoding="utf-8")
-    assert 'not proved: in.csv: not the result of out.csv: line 1: expected "!SLEEP 2", got "!SLEEP 1"' in log
+    assert 'not proved: in.csv: not the result of out.csv: row 2, column 1 (A): expected "2", got "1"' in log
     assert server.states() == ["Created"] * 4  # not one was begun
 
 
-def test_a_server_that_is_stopped_in_its_proof_ends_well(tmp_path: Path, stopped: list[Started]) -> None:
-    server = Started(tmp_path, "!sleep 60", "x")
+def test_while_it_proves_itself_it_answers_503_and_its_stop_is_no_failure(
+    tmp_path: Path, stopped: list[Started]
+) -> None:
+    server = Started(tmp_path, "!sleep 600", "x")
     stopped.append(server)
+    jobs = with_waiting_jobs(server)
     process = server.start()
     eventually(server.answers)
+    assert requests.post(f"{server.url}/data/add-job", files={"File": b"x\n"}, timeout=10).status_code == 503
+    status = requests.get(f"{server.url}/data/status/{jobs[-1]}", timeout=10).json()
+    assert status["data"]["status"] == "Created"
     assert "has not yet answered its sample" in str(health.probe_ready(server.port, wait=0))
     process.terminate()
     assert process.wait(30) == 0
+    assert server.states() == ["Created"] * 4
 
 
 def test_an_image_without_a_sample_says_so_and_works(tmp_path: Path, stopped: list[Started]) -> None:
