@@ -9,15 +9,14 @@ from typing import Any
 import yaml
 
 from model_dockerize.errors import InputError
-from model_dockerize.inside import OutsideError, read_text, why_unread
-from model_dockerize.settings.given import workspace_of
-from model_dockerize.settings.nearest import did_you_mean
+from model_dockerize.inside import workspace_of
+from model_dockerize.nearest import did_you_mean
+from model_dockerize.patterns import Pattern
+from model_dockerize.yaml_file import compose
 
 _LONGEST_NUMBER = 9
 _PLAIN = "it must be one plain value"
 _MERGE = "tag:yaml.org,2002:merge"
-#: Of an alias or anchor, as the parser repeats it.
-_NAME = re.compile(r" '[\w-]{2,}'")
 _Entries = list[tuple[yaml.Node, yaml.Node]]
 
 
@@ -54,8 +53,8 @@ class Section:
         line = node.start_mark.line + 1
         self.problems.append(f"{self.file}, line {line}, {self.name}.{written}: {problem}")
 
-    def text(self, key: str, pattern: re.Pattern[str], right: str) -> str:
-        """Return the text, which must match `pattern`; `right` says so in words. Empty: not given."""
+    def text(self, key: str, form: Pattern | None = None) -> str:
+        """Return the text, which must have the form. Empty: not given."""
         if not self.has(key):
             return ""
         node = self.nodes[key][1]
@@ -63,14 +62,14 @@ class Section:
             self.wrong(key, _PLAIN)
             return ""
         text: str = node.value.strip()
-        if not pattern.fullmatch(text):
-            self.wrong(key, f"{text!r} is not {right}")
+        if form and not form.regex.fullmatch(text):
+            self.wrong(key, f"{text!r} is not {form.meaning}")
             return ""
         return text
 
     def number(self, key: str, least: int, most: int = 10**_LONGEST_NUMBER - 1) -> int | None:
         """Return the whole number. None: not given."""
-        text = self.text(key, re.compile(r".*", re.DOTALL), "")
+        text = self.text(key)
         if not text:
             return None
         if not re.fullmatch(rf"[0-9]{{1,{_LONGEST_NUMBER}}}", text) or not least <= int(text) <= most:
@@ -79,8 +78,8 @@ class Section:
             return None
         return int(text)
 
-    def words(self, key: str, pattern: re.Pattern[str], right: str) -> tuple[str, ...]:
-        """Return a list of texts, each of which must match; a plain text is split at commas and spaces."""
+    def words(self, key: str, form: Pattern) -> tuple[str, ...]:
+        """Return a list of texts, each of which must have the form; a plain text is split at commas and spaces."""
         if not self.has(key):
             return ()
         node = self.nodes[key][1]
@@ -89,8 +88,8 @@ class Section:
             self.wrong(key, "it must be a list of plain values")
             return ()
         words = [item.value for item in items] if self.is_list(key) else re.split(r"[\s,]+", node.value.strip())
-        for word in (word for word in words if not pattern.fullmatch(word)):
-            self.wrong(key, f"{word!r} is not {right}")
+        for word in (word for word in words if not form.regex.fullmatch(word)):
+            self.wrong(key, f"{word!r} is not {form.meaning}")
         return tuple(words)
 
     def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
@@ -190,20 +189,6 @@ def _read_keys(
             section.nodes[right] = (written, value)
 
 
-def compose(path: Path, folder: Path) -> yaml.Node | None:
-    """Return the YAML of a file in `folder`; None for an empty one.
-
-    Raises:
-        InputError: it cannot be read, is not YAML, or is a link that leads out of the folder.
-    """
-    try:
-        return yaml.compose(read_text(path, folder, "utf-8-sig"), Loader=yaml.SafeLoader)
-    except (OSError, OutsideError) as error:
-        raise InputError(f"{path} cannot be read: {why_unread(error)}.", "Check the path.") from error
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path} is not valid YAML{_what_is_wrong(error)}.", "Correct it and run again.") from error
-
-
 def _mapping(path: Path) -> yaml.MappingNode | None:
     """Read the file as one mapping; None: it is empty."""
     node = compose(path, workspace_of(path))
@@ -212,14 +197,6 @@ def _mapping(path: Path) -> yaml.MappingNode | None:
     if not isinstance(node, yaml.MappingNode):
         raise InputError(f"{path} must hold sections, e.g. `job_def:`.", "See docs/existing-files.md.")
     return node
-
-
-def _what_is_wrong(error: Exception) -> str:
-    """Say ` at line 3, column 4: what the parser says`, without the file's own words, to end a sentence."""
-    mark = getattr(error, "problem_mark", None)
-    place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    problem = getattr(error, "problem", None) or f"it cannot be read as UTF-8 text ({type(error).__name__})"
-    return f"{place}: {_NAME.sub('', problem)}"
 
 
 def _entries(node: yaml.MappingNode) -> _Entries:

@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model_dockerize.compat.sections import Section, read_sections, section_names, sections_of
 from model_dockerize.errors import InputError
-from model_dockerize.settings.aws_config import REGION
-from model_dockerize.settings.yaml_sections import Section, read_sections, section_names, sections_of
+from model_dockerize.patterns import BATCH_NAME, REGION, SECURITY_GROUP, SUBNET, pattern
 
-#: AWS Batch's own rule for the names of all its things.
-_NAME = (re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"), "letters, digits, _ and - (at most 128)")
-_SUBNET = (re.compile(r"subnet-[0-9a-f]+"), "an id like subnet-0123abcd")
-_GROUP = (re.compile(r"sg-[0-9a-f]+"), "an id like sg-0123abcd")
-_ROLE = (re.compile(r"(arn:aws[a-z-]*:iam::[0-9]{12}:\S+/)?[\w+=,.@-]+"), "the name or ARN of a role")
-_IMAGE = (re.compile(r"[^\s@]+(@sha256:[0-9a-f]{64})?"), "an image, e.g. REGISTRY/REPOSITORY:VERSION")
-_TEXT = (re.compile(r"[^\x00-\x1f\x7f]*"), "a text on one line")
+_ROLE = pattern(r"(arn:aws[a-z-]*:iam::[0-9]{12}:\S+/)?[\w+=,.@-]+", "the name or ARN of a role")
+_IMAGE = pattern(r"[^\s@]+(@sha256:[0-9a-f]{64})?", "an image, e.g. REGISTRY/REPOSITORY:VERSION")
+_TEXT = pattern(r"[^\x00-\x1f\x7f]*", "a text on one line")
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "client": ("region",),
@@ -160,7 +156,7 @@ def read_batch_file(path: Path, wanted: Wanted) -> BatchFile:
     environment, queue, definition, job = (sections.get(n) for n in ("comp_env", "job_queue", "job_def", "job"))
     made = BatchFile(
         path=path,
-        region=sections["client"].text("region", REGION, "a region like eu-central-1") if "client" in sections else "",
+        region=sections["client"].text("region", REGION) if "client" in sections else "",
         compute_environment=_environment(environment) if environment else None,
         job_queue=_queue(queue, environment) if queue else None,
         job_definition=_definition(definition) if definition else None,
@@ -211,18 +207,18 @@ def _right_spelling(key: str) -> str:
 
 def _environment(section: Section) -> ComputeEnvironmentConfig:
     return ComputeEnvironmentConfig(
-        name=section.text("compute_environment_name", *_NAME),
-        subnets=section.words("subnets", *_SUBNET),
-        security_group_ids=section.words("security_group_ids", *_GROUP),
-        service_role=section.text("service_role", *_ROLE),
-        instance_role=section.text("instance_role", *_ROLE),
+        name=section.text("compute_environment_name", BATCH_NAME),
+        subnets=section.words("subnets", SUBNET),
+        security_group_ids=section.words("security_group_ids", SECURITY_GROUP),
+        service_role=section.text("service_role", _ROLE),
+        instance_role=section.text("instance_role", _ROLE),
         max_vcpus=section.number("max_vcpus", 1),
     )
 
 
 def _queue(section: Section, environment: Section | None) -> JobQueueConfig:
     return JobQueueConfig(
-        name=section.text("job_queue_name", *_NAME),
+        name=section.text("job_queue_name", BATCH_NAME),
         compute_environment=_named(section, "compute_environment_name", environment),
         priority=section.number("job_queue_priority", 0),
     )
@@ -230,8 +226,8 @@ def _queue(section: Section, environment: Section | None) -> JobQueueConfig:
 
 def _definition(section: Section) -> JobDefinitionConfig:
     return JobDefinitionConfig(
-        name=section.text("job_definition_name", *_NAME),
-        image=section.text("image", *_IMAGE),
+        name=section.text("job_definition_name", BATCH_NAME),
+        image=section.text("image", _IMAGE),
         command=_command(section, "command"),
         memory=section.number("memory", 4),
         vcpus=section.number("vcpus", 1),
@@ -242,7 +238,7 @@ def _definition(section: Section) -> JobDefinitionConfig:
 
 def _job(section: Section, queue: Section | None, definition: Section | None) -> JobConfig:
     return JobConfig(
-        name=section.text("job_name", *_NAME),
+        name=section.text("job_name", BATCH_NAME),
         queue=_named(section, "job_queue_name", queue),
         definition=_named(section, "job_definition_name", definition),
         parameters=section.pairs("job_param"),
@@ -256,13 +252,13 @@ def _job(section: Section, queue: Section | None, definition: Section | None) ->
 
 def _named(section: Section, key: str, other: Section | None) -> str:
     """Return a name that another section may give in its stead: the one that it describes."""
-    name = section.text(key, *_NAME)
+    name = section.text(key, BATCH_NAME)
     if name or section.has(key):
         return name
     if other is None or not other.has(key):
         section.require((key,))
         return ""
-    return other.text(key, *_NAME)
+    return other.text(key, BATCH_NAME)
 
 
 def _command(section: Section, key: str) -> tuple[str, ...] | None:
@@ -270,9 +266,9 @@ def _command(section: Section, key: str) -> tuple[str, ...] | None:
     if not section.has(key):
         return None
     if section.is_list(key):
-        return section.words(key, *_TEXT)
+        return section.words(key, _TEXT)
     try:
-        return tuple(shlex.split(section.text(key, *_TEXT)))
+        return tuple(shlex.split(section.text(key, _TEXT)))
     except ValueError as error:
         section.wrong(key, f"it cannot be split into words: {error}")
         return None

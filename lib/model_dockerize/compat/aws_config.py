@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from model_dockerize.compat.ini import Ini, read_ini
 from model_dockerize.errors import InputError
-from model_dockerize.settings.ini import Ini, read_ini
+from model_dockerize.patterns import ACCOUNT, REGION, Pattern
 
 _KEYS = ("region", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_id")
 #: What else in the environment would decide whose credentials are used.
@@ -18,7 +19,6 @@ _OTHERS = (
     "AWS_SECRET_ACCESS_KEY",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 )
-REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def read_aws_config(path: Path) -> AwsConfig:
     """
     ini = read_ini(path, {"aws": _KEYS})
     problems = [f"{where}: {problem}" for where, problem in ini.unknown]
-    problems += [*_shape(ini, "region", REGION, "a region like eu-central-1")]
-    problems += [*_shape(ini, "aws_id", re.compile(r"[0-9]{12}"), "the account's 12 digits")]
+    problems += [*_shape(ini, "region", REGION)]
+    problems += [*_shape(ini, "aws_id", ACCOUNT)]
     key, secret = (ini.get("aws", name) for name in ("aws_access_key_id", "aws_secret_access_key"))
     if bool(key.text) != bool(secret.text):
         empty, other = (key, "aws_secret_access_key") if secret.text else (secret, "aws_access_key_id")
@@ -72,8 +72,8 @@ def read_aws_config(path: Path) -> AwsConfig:
     )
 
 
-def _shape(ini: Ini, name: str, pattern: re.Pattern[str], right: str) -> list[str]:
+def _shape(ini: Ini, name: str, form: Pattern) -> list[str]:
     entry = ini.get("aws", name)
     if not entry.text:
-        return [f"{entry.where}: it is missing or empty; it must be {right}"]
-    return [] if pattern.fullmatch(entry.text) else [f"{entry.where}: {entry.text!r} is not {right}"]
+        return [f"{entry.where}: it is missing or empty; it must be {form.meaning}"]
+    return [] if form.regex.fullmatch(entry.text) else [f"{entry.where}: {entry.text!r} is not {form.meaning}"]

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_dockerize.errors import InputError
-from model_dockerize.inside import OutsideError, read_text, why_unread
-from model_dockerize.settings.given import workspace_of
-from model_dockerize.settings.nearest import did_you_mean
+from model_dockerize.inside import OutsideError, read_text, why_unread, workspace_of
+from model_dockerize.nearest import did_you_mean
 
 Sections = Mapping[str, tuple[str, ...]]
 _SECTION = re.compile(r"\[(?P<name>.+)\]")
