@@ -190,12 +190,13 @@ class Container:
         return replace(self, environment=self.environment + queue)
 
     def with_access(self, settings: ServiceSettings) -> "Container":
-        """Return the container with access and retention as `settings` say."""
+        """Return the container with access, retention and self-proof as `settings` say."""
         told = {
             OPEN_PATHS: ",".join(settings.open_paths),
             HOSTS: ",".join(settings.allowed_hosts),
             JOB_LIST: "" if settings.job_list else "false",
             RETENTION: str(settings.retention_days or ""),
+            SELF_PROOF: "true" if settings.self_proof else "",
         }
         environment = tuple((name, value) for name, value in told.items() if value)
         keys = key_variables(settings.api_key)

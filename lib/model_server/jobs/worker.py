@@ -48,7 +48,7 @@ class Runner(Protocol):
 
 
 class Gate(Protocol):
-    """What a worker must pass before it takes a job (self_proof.SelfProof)."""
+    """The condition for taking jobs (self_proof.SelfProof)."""
 
     async def passes(self, runner: Runner) -> bool: ...
 
