@@ -29,7 +29,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Proof:
-    """The sample that each container answers before it takes a job: files, relative to the working directory; "": there is none."""
+    """The sample that each container answers before it takes a job: files of the working directory; "": none."""
 
     input: str
     #: The result that it must give; "": any will do.
