@@ -24,6 +24,7 @@ RUN --mount=type=secret,id=ca-bundle,required=false \
     --mount=type=cache,target=/root/.cache/pip,sharing=locked \
     if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle; fi \
     && pip install --root-user-action=ignore --require-hashes -r requirements.txt
+COPY lib/model_compare lib/model_compare
 COPY lib/model_server lib/model_server
 COPY lib/model_runner lib/model_runner
 # Without docstrings (--optimize 2) the server takes 3 MiB of memory less.

@@ -84,6 +84,8 @@ PATH_NUMBER = 100_000
 #: An error text that is kept of a job.
 ERROR_CHARACTERS = 8 * KIB
 LISTED_JOBS = 500
+#: A result of the self-proof is read so far beyond what is expected.
+PROOF_BYTES = MIB
 
 # Callbacks
 CALLS = 32

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from tempfile import NamedTemporaryFile
 
 from model_server.api import accept, disk
@@ -89,6 +90,23 @@ def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: 
     if problems or plan is None:  # it was another image that took the job
         raise DataError(*problems or ("this image takes other data than the one that took the job",))
     converters.do(convert.convert_input, sent, target, plan, manifest.limits.upload_bytes)
+
+
+def of_sample(sample: Path, target: Path, mapping: Path | None, manifest: Manifest, converters: Converters) -> None:
+    """Make the model's input of a sample in the image, as of a job that is sent with this mapping.
+
+    Raises:
+        DataError: with every problem of the data or the mapping.
+    """
+    problems: list[str] = []
+    text = None if mapping is None else mapping.read_text(encoding="utf-8")
+    plan = _plan(manifest.input_types[0], text, manifest, problems)
+    if problems:
+        raise DataError(*problems)
+    if plan is None:
+        copyfile(sample, target)
+    else:
+        converters.do(convert.convert_input, sample, target, plan, manifest.limits.upload_bytes)
 
 
 def _not_taken(error: DataError) -> ApiError:

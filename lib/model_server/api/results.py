@@ -15,6 +15,7 @@ from model_server.api.accept import Wish
 from model_server.api.envelope import ApiError
 from model_server.api.jobs import id_of, no_job, seen
 from model_server.api.services import Services
+from model_server.api.system import BUILD_ID_HEADER
 from model_server.jobs.job import Job, State
 from model_server.tabular.mime import Form
 
@@ -112,7 +113,10 @@ async def _answer(request: Request, wish: Wish) -> Response:
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:
         raise ApiError(409, f"the result is not ready: the job is {job.state}")
-    return await answer(server, job, job.result, content, wish)
+    response = await answer(server, job, job.result, content, wish)
+    if job.build_id is not None:
+        response.headers[BUILD_ID_HEADER] = job.build_id
+    return response
 
 
 def _once(made: Path, headers: Mapping[str, str]) -> Response:

@@ -33,6 +33,8 @@ class Services:
     uploads: Path
     #: True once the server is about to stop.
     draining: Callable[[], bool]
+    #: What is missing before this server takes jobs, or None: its model has proved itself, or need not.
+    unproved: Callable[[], str | None]
     #: Why no job would be done here now, or None.
     worker_problem: Callable[[], str | None]
     metrics: Metrics

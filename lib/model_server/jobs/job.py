@@ -81,6 +81,8 @@ class Job:
     #: When the callback is to be tried next.
     callback_due: float | None
     callback_error: str | None
+    #: The build that made the newest attempt; None: it is not begun, or an older server began it.
+    build_id: str | None = None
     #: The input, where it is kept in the queue; only a claim brings it.
     content: bytes | None = None
 

@@ -32,8 +32,22 @@ _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
 class Queue:
     """The jobs of one model. Every method is one transaction; any thread may call any of them."""
 
-    def __init__(self, engine: Engine, model: str, max_attempts: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        model: str,
+        max_attempts: int,
+        clock: Callable[[], float] = time.time,
+        build_id: str | None = None,
+    ) -> None:
         """Open the queue on `engine`, making its table, or bringing it up to date.
+
+        Args:
+            engine: its database.
+            model: whose jobs they are.
+            max_attempts: of a job whose workers die.
+            clock: gives seconds since the epoch.
+            build_id: of this server, for the jobs that it takes.
 
         Raises:
             VolumeError: it is the queue of another model than `model`.
@@ -49,6 +63,7 @@ class Queue:
         self.answers_at_once = journal_mode(engine) == "WAL"
         self._statements = Statements(engine.dialect)
         self._max_attempts = max_attempts
+        self._build_id = build_id
         self._clock = clock
         self._commits.run(partial(prepare, model=model))
 
@@ -90,6 +105,7 @@ class Queue:
             callback_attempts=None,
             callback_due=None,
             callback_error=None,
+            build_id=None if claim is None else self._build_id,
             content=content,
         )
 
@@ -134,7 +150,7 @@ class Queue:
     def _claim(self, owner: str, lease_seconds: float, connection: Connection) -> Job | None:
         while True:
             now = self._clock()
-            values = {"p_owner": owner, "p_now": now, "p_expires": now + lease_seconds}
+            values = {"p_owner": owner, "p_now": now, "p_expires": now + lease_seconds, "p_build": self._build_id}
             row = self._statements.claim.first(connection, values)
             if row is None:
                 return None

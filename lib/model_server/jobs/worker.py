@@ -49,6 +49,14 @@ class Runner(Protocol):
     def close(self) -> None: ...
 
 
+class Gate(Protocol):
+    """The condition for taking jobs (self_proof.SelfProof)."""
+
+    async def passes(self, runner: Runner) -> bool: ...
+
+    def stop(self) -> None: ...
+
+
 #: Of a job, its data as sent, and where the model's input goes.
 Prepare = Callable[[Job, Path, Path], None]
 
@@ -67,6 +75,7 @@ class Worker:
         timeout_seconds: float,
         lease_seconds: float,
         prepare: Prepare,
+        gate: Gate | None = None,
     ) -> None:
         """Take what all workers share, and a runner of its own.
 
@@ -79,12 +88,16 @@ class Worker:
             timeout_seconds: of a job.
             lease_seconds: without a sign of life.
             prepare: makes the model's input, at the last path, of a job's data as it was sent.
+            gate: decides whether it may take jobs at all; None: it may.
         """
         self._store = store
         self._heartbeat = heartbeat
         self._metrics = metrics
         self._runner = runner
         self._prepare = prepare
+        self._gate = gate
+        #: It may take jobs.
+        self._is_open = gate is None
         self._claim = Claim(owner, lease_seconds)
         self._timeout = timeout_seconds
         self._stopping = threading.Event()
@@ -104,6 +117,9 @@ class Worker:
     def stop_claiming(self) -> None:
         """Start no further job."""
         self._stopping.set()
+        if self._gate is not None and not self._is_open:
+            self._gate.stop()
+            self.give_up()
         self._store.idle_workers.notify()
 
     def give_up(self) -> None:
@@ -112,7 +128,14 @@ class Worker:
         self._runner.close()
 
     async def run(self) -> None:
-        """Work until told to stop; a fault of one job, or of the database, never ends it."""
+        """Pass the gate, and work until told to stop; a fault of one job, or of the database, never ends it."""
+        if self._gate is not None:
+            self._is_open = await self._gate.passes(self._runner)
+        if self._is_open:
+            await self._work()
+        await asyncio.to_thread(self._runner.stop)
+
+    async def _work(self) -> None:
         try:
             await asyncio.to_thread(self._runner.prepare)
         except Exception as error:  # noqa: BLE001 - without its worker the queue would stand still
@@ -127,7 +150,6 @@ class Worker:
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
         if self._recording is not None:
             await asyncio.wait((self._recording,))
-        await asyncio.to_thread(self._runner.stop)
 
     async def _next(self) -> Job | None:
         """Return the next job, from the queue or handed over; None: ask again."""

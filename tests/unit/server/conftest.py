@@ -171,6 +171,7 @@ def running(
         store,
         me.uploads,
         draining=lambda: workers.draining,
+        unproved=lambda: None,
         worker_problem=lambda: workers.problem,
         runner_mode=lambda: workers.mode,
         said=workers.said,
