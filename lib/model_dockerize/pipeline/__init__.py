@@ -12,8 +12,7 @@ from model_dockerize.aws.client import Aws
 from model_dockerize.errors import DeployedSmokeError, InputError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
-from model_dockerize.pipeline import batch_environment as batch_file
-from model_dockerize.pipeline import deployed, download, everything, make, operate, steps
+from model_dockerize.pipeline import batch_file, deployed, download, everything, make, operate, steps
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
 from model_dockerize.pipeline import mapping as proposal
