@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import Question, Run
 from model_dockerize.report.facts import Identity
 from model_dockerize.settings import INPUTS, Settings
+from model_dockerize.settings.model import BY_NAME
 
 
 @pytest.fixture
@@ -188,9 +190,21 @@ def test_a_signal_is_an_end_with_words(
     assert document["stages"][0]["status"] == "failed"
 
 
-def test_every_input_is_a_flag_of_run() -> None:
-    text = call("run", "--help-all").output
-    assert [option.name for option in INPUTS if f"--{option.name} " not in text] == []
+def flags_of(text: str) -> list[str]:
+    """The inputs whose flags a help text shows, in its order."""
+    shown = re.findall(r"^  --([a-z-]+) ", text, re.MULTILINE)
+    return [name for name in shown if name in BY_NAME]
+
+
+def test_help_shows_what_most_people_need_and_help_all_every_input() -> None:
+    common = [each.name for each in INPUTS if each.common]
+    others = [each.name for each in INPUTS if not each.common]
+    assert flags_of(call("run", "--help").output) == common
+    assert flags_of(call("run", "--help-all").output) == common + others
+    assert "--help-all" in call("run", "--help").output
+    login = call("login", "--help-all")
+    assert login.exit_code == 0
+    assert set(flags_of(login.output)) == {each.name for each in INPUTS if each.group in ("aws", "run")}
 
 
 def test_the_help_names_every_command_in_a_whole_sentence() -> None:

@@ -71,7 +71,8 @@ def inputs_md(inputs: Sequence[Input], outputs: Iterable[Output]) -> str:
         "`model-dockerize run --help` shows the first table below, `--help-all` every input. "
         f"[Not every source may set every input](#{_SOURCES_HEADING.lower().replace(' ', '-')}).",
         "Paths are relative to the file that names them: to the workspace in the Action, to the current folder on the "
-        "command line, to the folder of model-dockerize.yml in that file. A list is written `A,B`, one word a line, or "
+        "command line, to the folder of model-dockerize.yml in that file. A command's argument and `--program-path` "
+        "name the same folder: two different ones are refused. A list is written `A,B`, one word a line, or "
         "as a YAML list. `NAME=VALUE` pairs are written one a line, as a YAML list or mapping, or by repeating the "
         "flag. The JSON schema of the file, for editors that complete and check it as you type, is "
         "[model-dockerize.schema.json](model-dockerize.schema.json).",
