@@ -11,7 +11,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
 
 from model_dockerize.errors import EngineError, SmokeError
-from model_dockerize.image.engine import Engine, connect
+from model_dockerize.image.engine import Engine, connect, no_image
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def run(
                 use_config_proxy=False,  # as on ECS: without this computer's proxies
             )
         except ImageNotFound as error:
-            raise EngineError(f"The engine holds no image {image_ref}.", "Build it first.") from error
+            raise no_image(image_ref) from error
         except APIError as error:
             raise EngineError(f"The engine makes no container of {image_ref}: {error.explanation}") from error
         try:
