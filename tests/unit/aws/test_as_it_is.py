@@ -34,6 +34,7 @@ SERVICE: dict[str, dict[str, Any]] = {
     "allowed_hosts": {"allowed_hosts": ("models.example.com",)},
     "job_list": {"job_list": False},
     "retention_days": {"retention_days": 7},
+    "self_proof": {"self_proof": False},
     "assign_public_ip": {"assign_public_ip": False},
     "volume": {"volume": "data"},
     "load_balancer": {"load_balancer": "true"},
