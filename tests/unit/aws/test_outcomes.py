@@ -153,7 +153,7 @@ class Stage:
 
     def _deploy(self, run: Run) -> Outcome:
         prepared = Prepared(Named("iris", "latest"), "", "linux/amd64", Expectation(""))
-        SERVICE.run(Release(run, prepared, self.connection, uri=IMAGE, runtime=GROUND))
+        SERVICE.run(Release(run, prepared, self.connection, uri=IMAGE, runtime=GROUND, changed=True))
         return Outcome.DEPLOYED
 
 
