@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -112,6 +113,7 @@ def compare(folder: Path, python: str) -> Seen:
                 env={**environment, "HOME": str(home)},
                 umask=0o077,  # the same
                 start_new_session=True,  # the same
+                preexec_fn=_let_interrupt,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=SECONDS,
@@ -132,6 +134,11 @@ def compare(folder: Path, python: str) -> Seen:
         finally:
             client.stop()
     return Seen(by_hand, by_runner, client.mode)
+
+
+def _let_interrupt() -> None:
+    """Undo what a shell does to what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _take(path: Path) -> bytes | None:
@@ -162,6 +169,9 @@ def main() -> int:
         said = "FAILS" if None in seen.by_hand else "same"
         shown = name if name in PROGRAMS or name in FILES else "/".join(Path(name).parts[-2:])
         sys.stdout.write(f"{'DIFFERS: ' + seen.difference if seen.difference else said:8} {shown:24} {seen.mode}\n")
+        if seen.difference:
+            pairs = zip(seen.by_hand, seen.by_runner, strict=True)
+            sys.stdout.write("".join(f"  by hand {mine!r}\n  served  {theirs!r}\n" for mine, theirs in pairs))
         sys.stdout.flush()
     sys.stdout.write(f"{len(options.programs)} programs, {differences} differences, {failures} fail by hand\n")
     return 1 if differences or failures else 0
