@@ -97,6 +97,15 @@ def test_a_command_of_another_language_needs_an_image_that_has_it(tmp_path: Path
     assert look(folder, command="Rscript score.R", system_packages=("r-base-core",)).command[0] == "Rscript"
 
 
+def test_a_requirements_file_that_reads_one_which_is_not_there_or_is_not_utf_8(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"main.py": "", "requirements.txt": "numpy\n-r more/dev.txt\n"})
+    with pytest.raises(ProgramError) as caught:
+        look(folder)
+    assert "requirements.txt line 2 reads 'more/dev.txt', which is not in the folder." in caught.value.details
+    (folder / "requirements.txt").write_bytes(b"# \xe9t\xe9\nnumpy==2.0\n")
+    assert look(folder).packages.source == "requirements.txt"
+
+
 def test_arguments_alone_need_an_entry_point(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match=r"no entry point.*a\.py, b\.py"):
         look(fill(tmp_path, {"a.py": "", "b.py": ""}), command="{input} {output}")
