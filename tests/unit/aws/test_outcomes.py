@@ -30,7 +30,7 @@ from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import to_settings
 from model_dockerize.smoke import Expectation
 from tests.rig.ecs_simulator import Refusal, Simulator, simulator
-from tests.rig.ecs_world import Story
+from tests.rig.ecs_stories import Story
 from tests.rig.reports import reported
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@sha256:" + "ab" * 32
