@@ -7,12 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import click
+
 from model_dockerize.cancel import cancellable
 from model_dockerize.outcome import Outcome
 from model_dockerize.report import Ending, Recorder, debug_logging, reserve, write
 from model_dockerize.settings import Given, load_settings
 from model_dockerize.settings.load import Layer, argument, described, folder_of
 from model_dockerize.settings.sources import from_environment, from_flags
+
+#: Where a command's flags -v and -q leave their word.
+VERBOSITY = "model_dockerize.verbosity"
 
 if TYPE_CHECKING:
     from model_dockerize.pipeline import Run
@@ -41,7 +46,13 @@ def execute(
     here = Given(".", "the current folder", Path())
     folder = argument(target) if target else given.pop("program-path", here)
     file = _report_file(given.get("report"))
-    with Ending(recorder, os.environ) as ending, display, cancellable(), debug_logging(recorder, os.environ):
+    with (
+        Ending(recorder, os.environ) as ending,
+        display,
+        recorder.ticking(),
+        cancellable(),
+        debug_logging(recorder, os.environ),
+    ):
         from model_dockerize.pipeline import Run
 
         settings = load_settings(from_environment(os.environ), folder, given, read)
@@ -58,7 +69,8 @@ def execute(
 def _display(verdict: TextIO) -> "ConsoleDisplay":
     from model_dockerize.report.console import ConsoleDisplay
 
-    return ConsoleDisplay(sys.stderr, verdict)
+    context = click.get_current_context(silent=True)
+    return ConsoleDisplay(sys.stderr, verdict, context.meta.get(VERBOSITY, "normal") if context else "normal")
 
 
 def _report_file(given: Given | None) -> Path | None:
@@ -74,7 +86,7 @@ def session() -> Iterator[Recorder]:
     """Yield a recorder for what is no run: errors and signals become words and exit codes."""
     display = _display(sys.stdout)
     recorder = Recorder(display)
-    with Ending(recorder, os.environ) as ending, display, cancellable():
+    with Ending(recorder, os.environ) as ending, display, recorder.ticking(), cancellable():
         yield recorder
     if ending.report.failure:
         display.finish(ending.report)

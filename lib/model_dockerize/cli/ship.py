@@ -154,9 +154,10 @@ def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **
 
 
 @cli.command()
+@click.option("--keep", is_flag=True, help="Write what it answers as smoke/expected.*: check it, then commit it.")
 @takes("program", "image", "smoke", "run")
-def smoke(target: Path | None, **flags: str | None) -> None:
-    """Run the smoke test against a model that is already running (--smoke-url)."""
+def smoke(target: Path | None, *, keep: bool, **flags: str | None) -> None:
+    """Run the smoke test against a model that is already running (--smoke-url), else against the folder's image."""
     from model_dockerize import pipeline
 
-    execute(target, {**flags, **LOCAL}, pipeline.smoke_url)
+    execute(target, {**flags, **LOCAL}, partial(pipeline.smoke, keep=keep))

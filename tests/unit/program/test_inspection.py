@@ -50,6 +50,12 @@ def test_command(tmp_path: Path, command: str, entry: str, argv: str) -> None:
     assert (program.entry, program.command) == (entry, tuple(argv.split("|")))
 
 
+@pytest.mark.parametrize("command", ["", "{input} {output}"])
+def test_a_script_whose_name_looks_like_an_option_is_none_of_python(tmp_path: Path, command: str) -> None:
+    program = look(fill(tmp_path, {"-x.py": ""}), command=command)
+    assert (program.entry, program.command) == ("-x.py", ("python", "./-x.py", "{input}", "{output}"))
+
+
 @pytest.mark.parametrize(
     ("files", "entry"),
     [
@@ -69,6 +75,7 @@ def test_what_is_no_program_of_two_files_is_not_taken_for_one(
     ("files", "said"),
     [
         ({"app.py": "import gradio\n"}, "app.py is a web service (it imports gradio)."),
+        ({"predict.py": "from cog import BasePredictor\n"}, "predict.py is a web service (it imports cog)."),
         ({"main.py": "", ".dockerignore": "*\n!rows\n", "rows/x.py": ""}, "The .dockerignore leaves out main.py."),
         ({"run.sh": "", "init.sh": ""}, "There is run.sh: --command 'bash run.sh {input} {output}'."),
         ({"score.R": ""}, "There is score.R: --command 'Rscript score.R {input} {output}'."),

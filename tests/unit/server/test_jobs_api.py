@@ -402,8 +402,8 @@ def test_ready_says_what_is_missing(start_server: StartServer, monkeypatch: pyte
     answer = requests.get(f"{server.url}/ready", timeout=5)
     assert (answer.status_code, answer.text) == (200, "Ready")
 
-    def problem() -> str:
-        answer = requests.get(f"{server.url}/ready", timeout=5)
+    def problem(query: str = "?deep=1") -> str:
+        answer = requests.get(f"{server.url}/ready{query}", timeout=5)
         assert answer.status_code == 503
         return answer.text
 
@@ -411,6 +411,8 @@ def test_ready_says_what_is_missing(start_server: StartServer, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(disk, "free", lambda _: -1)
         assert problem() == "Not ready: the data volume has no room for a job"
+        # A new task would find no more room: a scheduler need not replace this one.
+        assert requests.get(f"{server.url}/ready", timeout=5).ok
         assert "\nmodel_volume_room_bytes -1.0\n" in requests.get(f"{server.url}/metrics", timeout=5).text
     marker = server.data / "model-volume.json"
     ours = marker.read_text(encoding="utf-8")
@@ -420,7 +422,19 @@ def test_ready_says_what_is_missing(start_server: StartServer, monkeypatch: pyte
     marker.write_text(ours, encoding="utf-8")
     assert requests.get(f"{server.url}/ready", timeout=5).ok
     server.workers.drain(1)
-    assert problem() == "Not ready: the server is about to stop"
+    assert problem() == problem("") == "Not ready: the server is about to stop"
+
+
+def test_no_job_is_taken_before_the_model_is_proved(start_server: StartServer) -> None:
+    server = start_server(extra={"unproved": lambda: "the model has not yet answered its sample in.csv"})
+    for path in ("/data/add-job", "/data/run-job"):
+        answer = requests.post(f"{server.url}{path}", files={"File": b"a\n"}, timeout=10)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert "has not yet answered its sample in.csv" in answer.json()["errorMessage"]
+    answer = requests.get(f"{server.url}/ready", timeout=5)
+    assert (answer.status_code, answer.text) == (503, "Not ready: the model has not yet answered its sample in.csv")
+    assert requests.get(f"{server.url}/health", timeout=5).text == "Health check is ok"
+    assert requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"] == []
 
 
 def test_while_the_database_is_locked_requests_are_503_and_ready_says_so(
@@ -446,7 +460,7 @@ def test_while_the_database_is_locked_requests_are_503_and_ready_says_so(
             assert answer.json()["errorMessage"] == (
                 "the job queue does not answer now; send the request again in a moment"
             )
-        eventually(lambda: requests.get(f"{server.url}/ready", timeout=5).text.endswith("takes no changes"))
+        eventually(lambda: requests.get(f"{server.url}/ready?deep=1", timeout=5).text.endswith("takes no changes"))
         assert requests.get(f"{server.url}/data/status/{job_id}", timeout=10).ok  # readers wait for nobody
         other.execute("ROLLBACK")
     eventually(lambda: requests.get(f"{server.url}/ready", timeout=5).ok)
@@ -454,7 +468,7 @@ def test_while_the_database_is_locked_requests_are_503_and_ready_says_so(
     assert len([record for record in caplog.records if record.message.startswith("a request was")]) == 1
     assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
     silent = start_server(extra={"worker_problem": lambda: "no worker runs"})
-    assert requests.get(f"{silent.url}/ready", timeout=5).text == "Not ready: no worker runs"
+    assert requests.get(f"{silent.url}/ready?deep=1", timeout=5).text == "Not ready: no worker runs"
 
 
 def test_metrics_count_what_happened(start_server: StartServer) -> None:
