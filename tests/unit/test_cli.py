@@ -15,7 +15,7 @@ from model_dockerize import pipeline
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import Question, Run
 from model_dockerize.report.facts import Identity
-from model_dockerize.settings import OPTIONS, Settings
+from model_dockerize.settings import INPUTS, Settings
 
 
 @pytest.fixture
@@ -189,8 +189,8 @@ def test_a_signal_is_an_end_with_words(
 
 
 def test_every_input_is_a_flag_of_run() -> None:
-    text = call("run", "--help").output
-    assert [option.name for option in OPTIONS if f"--{option.name} " not in text] == []
+    text = call("run", "--help-all").output
+    assert [option.name for option in INPUTS if f"--{option.name} " not in text] == []
 
 
 def test_the_help_names_every_command_in_a_whole_sentence() -> None:

@@ -12,8 +12,9 @@ import click
 from model_dockerize.cancel import cancellable
 from model_dockerize.outcome import Outcome
 from model_dockerize.report import Ending, Recorder, debug_logging, reserve, write
-from model_dockerize.settings import Given, to_settings
-from model_dockerize.settings.sources import folder_of, from_environment, from_flags, program_file
+from model_dockerize.settings import Given, load_settings
+from model_dockerize.settings.load import Layer, argument, described, folder_of
+from model_dockerize.settings.sources import from_environment, from_flags
 
 #: Where a command's flags -v and -q leave their word.
 VERBOSITY = "model_dockerize.verbosity"
@@ -28,7 +29,7 @@ def execute(
     flags: Mapping[str, str | None],
     function: Callable[["Run"], Outcome],
     verdict: TextIO | None = None,
-    read: Callable[[Path], Mapping[str, Given]] = program_file,
+    read: Callable[[Given], Layer] = described,
 ) -> None:
     """Run a pipeline function, from flags to the exit code; write the report whatever ends it.
 
@@ -38,8 +39,12 @@ def execute(
     """
     display = _display(verdict or sys.stdout)
     recorder = Recorder(display)
-    folder = target or Path(flags.get("program_path") or ".")
-    given = from_flags({name.replace("_", "-"): text for name, text in flags.items()}, folder_of(folder))
+    given = from_flags(
+        {name.replace("_", "-"): text for name, text in flags.items()},
+        folder_of(target or Path(flags.get("program_path") or ".")),
+    )
+    here = Given(".", "the current folder", Path())
+    folder = argument(target) if target else given.pop("program-path", here)
     file = _report_file(given.get("report"))
     with (
         Ending(recorder, os.environ) as ending,
@@ -50,7 +55,7 @@ def execute(
     ):
         from model_dockerize.pipeline import Run
 
-        settings = to_settings([from_environment(os.environ), read(folder), given])
+        settings = load_settings(from_environment(os.environ), folder, given, read)
         file = reserve(settings.run.report)
         ending.outcome = function(Run(settings, dict(os.environ), recorder))
     report = ending.report

@@ -11,7 +11,7 @@ from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 from model_dockerize.errors import InputError
 from model_dockerize.settings import is_batch_file
-from model_dockerize.settings.sources import environment_inputs
+from model_dockerize.settings.load import batch_environment
 
 
 @cli.command()
@@ -107,7 +107,7 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
             return False
 
     if target and (aws_config or is_batch_file(target)):
-        read = partial(environment_inputs, aws_config=aws_config)
+        read = partial(batch_environment, aws_config=aws_config)
         execute(target, flags, partial(pipeline.destroy_environment, agreed=agreed), read=read)
     else:
         execute(target, flags, partial(pipeline.destroy, agreed=agreed, delete_data=delete_data))
