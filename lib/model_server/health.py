@@ -6,6 +6,7 @@ import socket
 from model_server import asking
 
 ANSWER = b"Health check is ok"
+_MOST = 64 * 1024  # bytes of an answer: whoever sends more is not our server
 
 
 _EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
@@ -20,7 +21,7 @@ def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
         with socket.create_connection((_EVERY.get(host, host), port), timeout) as connection:
             connection.sendall(f"GET /health HTTP/1.1\r\n{head}\r\n".encode())
             answer = b""
-            while chunk := connection.recv(4096):
+            while len(answer) < _MOST and (chunk := connection.recv(4096)):
                 answer += chunk
     except OSError as error:
         return f"port {port} does not answer: {error}"
