@@ -81,6 +81,7 @@ class GitHubDisplay:
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
         """See Display. Of many warnings the last are gathered into one annotation, so that none is lost."""
         self._running.spoke(stage)
+        self._running.saw(stage, text)
         if level == "output":
             self._print(f"  {stage:<14} | {printable(text)}")
             return

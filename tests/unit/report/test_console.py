@@ -164,6 +164,16 @@ def test_what_runs_long_says_so_every_15_seconds_without_a_terminal() -> None:
     ]
 
 
+def test_a_stage_without_a_transfer_says_what_it_is_at() -> None:
+    now, log = [0.0], io.StringIO()
+    display = ConsoleDisplay(log, io.StringIO(), clock=lambda: now[0])
+    display.begin("deploy")
+    display.line("deploy", "info", "iris:1: 0 of 1 running")
+    now[0] = 80.0
+    display.tick()
+    assert log.getvalue().split(maxsplit=1)[1].strip() == "iris:1: 0 of 1 running (1 min 20 s)"
+
+
 def test_a_stage_that_speaks_or_is_over_is_not_said_to_run() -> None:
     now, log = [0.0], io.StringIO()
     display = ConsoleDisplay(log, io.StringIO(), "verbose", lambda: now[0])
