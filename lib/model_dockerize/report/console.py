@@ -24,6 +24,7 @@ from model_dockerize.report.verdict import show
 Verbosity = Literal["quiet", "normal", "verbose"]
 
 _SYMBOL = {"done": ("✓", "green"), "unchanged": ("=", "cyan"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
+_ASKED_FOR = ("jobs",)  # stages whose children's lines are what people wait for
 _BAR = 20  # characters of a bar
 
 
@@ -84,7 +85,7 @@ class ConsoleDisplay:
             self._log.row(f"! {stage:<14}", f"{text}{place}", "yellow", "yellow")
         elif level == "debug":
             self._log.row(f"  {stage}:", text, "dim italic", "dim italic")
-        elif self._verbosity == "verbose":
+        elif self._verbosity == "verbose" or (level == "output" and stage in _ASKED_FOR):
             self._log.row(f"  {stage:<14}{' |' if level == 'output' else ''}", text, "dim", "dim")
         else:
             return
