@@ -12,10 +12,10 @@ from model_dockerize.aws.client import Aws
 from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
+from model_dockerize.pipeline import batch_environment as batch_file
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
 from model_dockerize.pipeline import download, everything, make, operate, steps
-from model_dockerize.pipeline import environment as places
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import policy as policies
@@ -77,7 +77,7 @@ def doctor(run: Run) -> Outcome:
 
 def batch_environment(run: Run) -> Outcome:
     """Make what the BatchConfig.yml of `batch-config-file` describes: compute environment, queue, definition, job."""
-    return places.update(run, places.read(run))
+    return batch_file.update(run, batch_file.read(run))
 
 
 def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = False) -> Outcome:
@@ -94,7 +94,7 @@ def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = Fa
 
 def destroy_environment(run: Run, agreed: Callable[[Question], bool]) -> Outcome:
     """Remove what was made in AWS for the job definition of `batch-config-file`; with the last, what all share."""
-    names = places.names_of(run, places.read(run))
+    names = batch_file.names_of(run, batch_file.read(run))
     return removal.destroy(run, names, _account(run), agreed)
 
 

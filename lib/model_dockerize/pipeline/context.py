@@ -75,7 +75,7 @@ class Run:
         self.settings = settings
         self.environment = environment
         self.recorder = recorder
-        for secret in (settings.smoke.license_key, settings.smoke.smoke_api_key, *image.proxy_passwords(environment)):
+        for secret in (*settings.secrets, *image.proxy_passwords(environment)):
             recorder.secret(secret)
 
 

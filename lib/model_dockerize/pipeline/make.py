@@ -11,7 +11,7 @@ from model_dockerize.pipeline import download, memory
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.pipeline.origin import origin
 from model_dockerize.report import StageProgress, facts
-from model_dockerize.settings import in_action, is_file, warn_of_missing_files
+from model_dockerize.settings import ServiceSettings, in_action, is_file, warn_of_missing_files
 
 
 def prepare(run: Run) -> Prepared:
@@ -89,10 +89,27 @@ def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
             "This image has no model server of ours, so nobody would ask for the API key (api-key).",
             "Leave api-key out, and say by allow-from who may connect.",
         )
+    if service.deploy_service and prepared.made_here:
+        _check_tasks(service)
     if isinstance(prepared, FromArchive):
         download.check(run, prepared, engine)
     elif isinstance(prepared, FromFolder):
         _check(run, prepared, engine)
+
+
+def _check_tasks(service: ServiceSettings) -> None:
+    """Refuse several tasks that do not share their jobs: a client's next request may come to another one.
+
+    Raises:
+        InputError: there would be such tasks.
+    """
+    several = "max-count" if service.max_count > 1 else "desired-count" if (service.desired_count or 1) > 1 else ""
+    if several and service.balanced and not service.queue_url:
+        raise InputError(
+            f"{several} asks for several tasks behind a load balancer, and each would have a job queue of its own: "
+            "a client that asks one for a job of another gets 404.",
+            "Name a PostgreSQL database that they share (queue-url), or keep one task.",
+        )
 
 
 def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:

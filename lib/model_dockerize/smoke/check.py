@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from model_compare import difference, kind_of
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 from model_dockerize.smoke.client import CheckFailed, ModelClient, Unanswered, quote
-from model_dockerize.smoke.compare import difference, kind_of
 
 HEALTHY = "Health check is ok"
 #: Further jobs with the sample: what a job leaves behind may harm only the one after the next.

@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from model_compare import difference, kind_of
 from model_dockerize.smoke.check import Check, Expectation, SmokeResult
-from model_dockerize.smoke.compare import difference, kind_of
 
 _MARK = "probe "
 

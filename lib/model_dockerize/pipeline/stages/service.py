@@ -28,7 +28,8 @@ def deploy(release: Release) -> Release:
     """
     run, account, settings = release.run, release.account, release.settings.service
     with run.recorder.stage("deploy") as stage:
-        take_turn(release)  # the build may have taken long
+        if release.changed:
+            take_turn(release)  # the build may have taken long
         definition, service = _ensure(release, stage)
         stage.found(facts.Rolled(service.arn, definition.arn))
         if not settings.wait:
