@@ -47,8 +47,8 @@ def test_a_green_run_tells_where_to_open_it() -> None:
     verdict, _ = shown(report)
     assert verdict[0] == "deployed iris:1"
     text = "\n".join(verdict)
-    assert "http://127.0.0.9/swagger" in text
-    assert "http://127.0.0.9/AddJob" in text
+    assert "/AddJob to upload a file, /swagger to try the API" in text
+    assert text.count("http://127.0.0.9") == 1
 
 
 def test_a_run_says_who_can_reach_the_model() -> None:
@@ -111,6 +111,13 @@ def test_the_last_lines_are_the_address_who_reaches_it_and_whether_it_lasts() ->
     assert [line.split(maxsplit=1)[0] for line in verdict[-3:]] == ["url", "reached", "address"]
     assert verdict[-3].split() == ["url", "http://127.0.0.9"]
     assert verdict[-1].endswith("changes soon")
+
+
+def test_evidence_of_endless_lines_is_cut_but_with_v() -> None:
+    failure = Failure("build", 5, "It did not build.", "", (f"ERROR: from versions {'1.0, ' * 500}", "short"))
+    assert max(map(len, shown(Report(failure=failure))[0])) < 430
+    assert "short" in " ".join(shown(Report(failure=failure))[0])
+    assert max(map(len, shown(Report(failure=failure), "verbose")[0])) > 2000
 
 
 def test_no_text_becomes_an_emoji() -> None:
