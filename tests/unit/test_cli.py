@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model_dockerize import cli as faces
-from model_dockerize import pipeline
+from model_dockerize import licenses, pipeline
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import Question, Run
 from model_dockerize.report.facts import Identity
@@ -222,3 +222,17 @@ def test_a_line_that_a_program_wrote_cannot_redraw_the_terminal(
 
     monkeypatch.setattr(pipeline, "logs", logs)
     assert "a[2Jb\tc\n" in call("logs", tmp_path).stdout
+
+
+def test_a_key_that_cannot_be_written_is_no_defect(tmp_path: Path) -> None:
+    licenses.make_pair(tmp_path / "private.pem")
+    flags = ("--private-key", tmp_path / "private.pem", "--model", "iris", "--name", "A", "--email", "a@example.com")
+    result = call("license", "issue", *flags, "--output", tmp_path / "no" / "such.gai_key")
+    assert result.exit_code == 2
+    assert "cannot be written: No such file or directory" in result.stdout
+
+
+def test_verbosity_is_a_flag_of_every_stage_command(asked: list[Settings], tmp_path: Path) -> None:
+    assert call("run", tmp_path, "-q").stdout == ""
+    assert "built iris:1" in call("run", tmp_path, "-v").stdout
+    assert len(asked) == 2
