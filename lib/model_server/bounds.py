@@ -55,6 +55,8 @@ RECORD_CHARACTERS = 16 * MIB
 #: Values of a record of JSON, and of one that a mapping makes; twice as many may be read before it is noticed.
 RECORD_VALUES = 500_000
 COLUMNS = 16_384
+#: Of a CSV with quotes, so much is looked at to count its rows while it comes.
+COUNTED_QUOTED_BYTES = 8 * MIB
 #: Larger data is checked and converted when its job is done, not while its client waits.
 CHECKED_BYTES = 8 * MIB
 #: Smaller data is converted by the server itself, larger by a process of its own.

@@ -77,6 +77,19 @@ def test_blank_lines_are_no_rows(content: bytes, rows: int) -> None:
         assert counter.rows(has_header=True) == rows
 
 
+def test_what_would_take_long_to_count_is_not_counted() -> None:
+    counter = RowCounter()
+    counter.feed(b'[{"a":1},\n{"a":2}]\n')
+    assert counter.rows(has_header=True) is None
+    counter = RowCounter()
+    counter.feed(b"a\n" + b"1\n" * bounds.COUNTED_QUOTED_BYTES)
+    counter.feed(b'"x"\n' * 10)
+    assert counter.rows(has_header=True) == bounds.COUNTED_QUOTED_BYTES + 10
+    for _ in range(9):
+        counter.feed(b'"x"\n' * (bounds.MIB // 4))
+    assert counter.rows(has_header=True) is None
+
+
 def test_a_job_is_listed_by_name_rows_and_bytes_and_downloaded_after_it(server: Server) -> None:
     content = b"a,b\n1,2\n3,4\n"
     files = {"File": ("Küche; 1.csv", content)}
