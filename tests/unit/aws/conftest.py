@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.client import ClientCreator
 from botocore.httpsession import URLLib3Session
 from botocore.loaders import JSONFileLoader
 from moto import backends
@@ -144,10 +145,16 @@ def batch_settings(**changes: Any) -> BatchSettings:
 
 @pytest.fixture(scope="session", autouse=True)
 def _read_once() -> Iterator[None]:
-    """The descriptions of AWS's services: that of EC2 alone takes a third of a second."""
-    read = cache(JSONFileLoader().load_file)
+    """The descriptions of AWS's services, and the classes of their clients: those of EC2 take half a second."""
+    read, made = cache(JSONFileLoader().load_file), dict[str, Any]()
+    make = ClientCreator._create_client_class
+
+    def class_of(creator: ClientCreator, service: str, model: Any) -> Any:
+        return made[service] if service in made else made.setdefault(service, make(creator, service, model))
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", lambda _self, path: read(path))
+        patch.setattr(ClientCreator, "_create_client_class", class_of)
         yield
 
 
@@ -215,10 +222,16 @@ def connection(environment: dict[str, str]) -> Aws:
     return connect(AwsSettings("", ""), environment, Said())
 
 
+@pytest.fixture(scope="session")
+def maker(connection: Aws) -> Aws:
+    """One that no test listens to."""
+    return connection.apart()
+
+
 @pytest.fixture
-def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
+def stacks(maker: Aws, monkeypatch: pytest.MonkeyPatch) -> Stacks:
     """No stack yet. moto's own CloudFormation knows too little of the templates."""
-    made = Stacks()
+    made = Stacks(maker)
     for room in ("function.role", "ground.foundations", "ground.shared", "ground.volume"):
         monkeypatch.setattr(f"model_dockerize.aws.{room}.describe_stack", made.describe)
     monkeypatch.setattr("model_dockerize.aws.ground.planned.ensure_stack", made.ensure)
