@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TextIO
 
 from model_dockerize import pipeline, runner
-from model_dockerize.cancel import Cancelled, cancellable
+from model_dockerize.cancel import cancellable
 from model_dockerize.errors import InputError
-from model_dockerize.report import Failure, Recorder, Report, concluded, debug_logging, masked, reserve, write
+from model_dockerize.report import Ending, Failure, Recorder, Report, debug_logging, reserve, write
 from model_dockerize.report.github import GitHubDisplay, outputs
 from model_dockerize.report.summary import markdown
 from model_dockerize.settings import Given, Settings, is_file, to_settings
@@ -54,16 +54,12 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
         if len(environment.get(name, "")) >= _SHORTEST_SECRET:
             recorder.secret(environment[name])
     file = None
-    report = Report()
-    try:
-        with debug_logging(recorder, environment):
-            settings = _settings(environment, workspace, argv)
-            file = reserve(settings.run.report)
-            with cancellable(), _own_environment(environment) as own:
-                report = pipeline.run(settings, own, recorder)
-    except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
-        report = concluded(report, recorder, environment, error)
-    report = _explained(masked(report, recorder), environment)
+    with Ending(recorder, environment) as ending, debug_logging(recorder, environment):
+        settings = _settings(environment, workspace, argv)
+        file = reserve(settings.run.report)
+        with cancellable(), _own_environment(environment) as own:
+            ending.outcome = pipeline.run(pipeline.Run(settings, own, recorder))
+    report = _explained(ending.report, environment)
     try:
         _publish(report, _write(report, file, workspace, environment, recorder), workspace, environment, recorder)
     except OSError as error:

@@ -69,7 +69,7 @@ def load(archive: Path) -> None:
     """Load an image archive into Docker Engine and say its name."""
     from model_dockerize import pipeline
 
-    execute(None, {}, lambda _settings, environment, recorder: pipeline.load(archive, environment, recorder))
+    execute(None, {}, partial(pipeline.load, archive=archive))
 
 
 @cli.command()

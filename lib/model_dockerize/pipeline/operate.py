@@ -10,16 +10,18 @@ from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.aws.ecs.history import Running
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.release import names_of
+from model_dockerize.report import StageProgress, facts
 
 
-def status(run: Run, account: Aws, prepared: Prepared) -> None:
+def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
     """Run stage `status`: revision, image, build, since when, how many tasks, where it answers."""
     with run.recorder.stage("status") as stage:
         now = _running(run, account, prepared)
-        _learn(run, account, now)
+        _tell(account, now, stage)
         since = f" since {now.since:%Y-%m-%d %H:%M:%S %Z}" if now.since else ""
         stage.info(f"task definition {short_arn(now.service.task_definition_arn)}{since}, rollout {now.state.lower()}")
         stage.info(f"{now.running} of {now.desired} tasks run")
@@ -27,20 +29,20 @@ def status(run: Run, account: Aws, prepared: Prepared) -> None:
             if name.startswith(f"{TAG}:"):
                 stage.info(f"{name.removeprefix(f'{TAG}:')} {value}")
         if now.running and not run.settings.smoke.smoke_url:
-            run.learn(url=endpoint.address_of(account, now.service, stage).url)
-    run.learn(outcome="running" if now.running else "stopped")
+            stage.found(facts.Address(endpoint.address_of(account, now.service, stage).url))
+    return Outcome.RUNNING if now.running else Outcome.STOPPED
 
 
-def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> None:
+def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> Outcome:
     """Give `show` the last `lines` lines of the service's log; with `follow` also new ones, until interrupted."""
     service = _running(run, account, prepared).service
     read = follow_log if follow else log_lines
     for line in read(account, service, lines):
         show(line)
-    run.learn(outcome="read")
+    return Outcome.READ
 
 
-def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
+def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
     """Run stages `rollback` and `smoke-deployed`: the service runs a former revision again, and it answers.
 
     Args:
@@ -50,7 +52,7 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
         now = _running(run, account, prepared)
         target = _target(account, now, to)
         verdict = ecs.rollback(account, now.service, target, run.settings.service.wait_timeout, stage)
-        if verdict and verdict.outcome != "deployed":
+        if verdict and verdict.outcome is not Outcome.DEPLOYED:
             raise RolloutError(
                 f"Going back to {short_arn(target)} ended as {verdict.outcome}: {verdict.reason}",
                 "Read why above; model-dockerize status says what runs now.",
@@ -59,16 +61,15 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
         former = _running(run, account, prepared)
         name = names_of(run.settings, prepared.program.name).service
         run.settings = replace(run.settings, service=ground.as_deployed(account, run.settings.service, name))
-        _learn(run, account, former)
+        _tell(account, former, stage)
         if former.desired == 0:
-            run.learn(outcome="deployed")
-            return
+            return Outcome.DEPLOYED
         address = deployed.address(run, account, former.service, stage)
     if run.settings.smoke.of_service:
         _prove(run, account, prepared, former, address)
     else:
-        run.learn(untested=("service",))
-    run.learn(outcome="deployed")
+        run.recorder.found(facts.Untested("service"))
+    return Outcome.DEPLOYED
 
 
 def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address: Address) -> None:
@@ -106,12 +107,9 @@ def _target(account: Aws, now: Running, to: str) -> str:
     return target
 
 
-def _learn(run: Run, account: Aws, now: Running) -> None:
-    run.learn(
-        service_arn=now.service.arn,
-        task_definition_arn=now.service.task_definition_arn,
-        image_uri=now.image,
-        image=short_arn(now.service.task_definition_arn),
-        digest=now.digest,
-        build_id=ecr.build_of(account, now.image),
-    )
+def _tell(account: Aws, now: Running, stage: StageProgress) -> None:
+    """Put into the report what runs now."""
+    definition = now.service.task_definition_arn
+    stage.found(facts.Rolled(now.service.arn, definition))
+    stage.found(facts.Pushed(now.image, now.digest))
+    stage.found(facts.Identity(short_arn(definition), ecr.build_of(account, now.image)))

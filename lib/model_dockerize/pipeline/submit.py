@@ -8,9 +8,11 @@ from model_dockerize.aws.batch import array_jobs, latest_job_definition
 from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, log_of, send_jobs, underway
 from model_dockerize.aws.client import Aws
 from model_dockerize.errors import BatchError, InputError
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.progress import Progress
+from model_dockerize.report.facts import Jobs
 
 #: The queue of people who named none.
 QUEUE = "model-dockerize"
@@ -18,7 +20,7 @@ _LOGS = 5  # of how many failures of a list the log is shown: the others fail fo
 _LISTED = 20
 
 
-def submit(run: Run, prepared: Prepared, account: Aws, inputs: tuple[str, ...], output: str) -> None:
+def submit(run: Run, prepared: Prepared, account: Aws, inputs: tuple[str, ...], output: str) -> Outcome:
     """Run stages `submit` and `jobs`: a job for every input, many of them as array jobs. Fail unless all succeeded."""
     settings, model = run.settings, prepared.program.name
     _check(inputs, output)
@@ -31,7 +33,7 @@ def submit(run: Run, prepared: Prepared, account: Aws, inputs: tuple[str, ...], 
             batch.ensure_queue(run, account, queue, prepared.platform, stage)
             for job in send_jobs(account, queue, definition.arn, model, inputs, output, stage):
                 sent.append(job)  # one by one: what is sent must be known if the next cannot be
-        run.learn(job_definition_arn=definition.arn, job_definition_revision=definition.revision)
+            stage.found(Jobs(definition.arn, definition.revision))
         with run.recorder.stage("jobs") as stage:
             group = definition.log_group
             for job in follow_jobs(account, queue, sent, stage):
@@ -45,7 +47,7 @@ def submit(run: Run, prepared: Prepared, account: Aws, inputs: tuple[str, ...], 
             if len(inputs) > 1 and output == "-":
                 stage.info(f"What the jobs wrote is in their logs, in {group}.")
             stage.info(f"{len(inputs)} of {len(inputs)} jobs succeeded.")
-    run.learn(outcome="succeeded")
+    return Outcome.SUCCEEDED
 
 
 def _check(inputs: tuple[str, ...], output: str) -> None:
