@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig.both_modes import NEEDS, PROGRAMS, compare, write
 from tests.functional.server.test_runner import oldest_and_newest
+from tests.rig.both_modes import NEEDS, PROGRAMS, compare, write
 
 WITH_LIBRARIES = [name for name in PROGRAMS if name.partition("_")[0] in NEEDS]
 
