@@ -1,4 +1,4 @@
-"""Hundreds of hostile runs, thousands on request: whatever others say, the runner obeys us alone and learns no secret."""
+"""Hundreds of hostile runs, thousands on request: whatever others say, the runner obeys us alone, learns no secret."""
 
 import io
 import re
