@@ -42,6 +42,15 @@ def leads_through(path: Path, folder: Path) -> bool:
     return any(Path(os.path.realpath(part)).is_relative_to(bound) for part in (written, *written.parents))
 
 
+def workspace_of(file: Path) -> Path:
+    """Return the folder that the neighbors of a Config.ini lie in: its git checkout, else its own folder."""
+    own = Path(os.path.abspath(file)).parent  # noqa: PTH100  links are followed where a path is read
+    checkout = next((folder for folder in (own, *own.parents) if (folder / ".git").exists()), own)
+    # Some people keep their whole home folder in git.
+    is_home = checkout in (Path("/"), Path(os.path.expanduser("~")))  # noqa: PTH111  without an error where there is none
+    return own if is_home else checkout
+
+
 def open_file(path: Path, folder: Path) -> BinaryIO:
     """Open a regular file of `folder` for reading.
 
@@ -95,17 +104,22 @@ def read_bytes(path: Path, folder: Path) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, and not what a link leads to.
+    """Write a text file in UTF-8. Raises as `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, and not what a link leads to.
 
     Raises:
         OSError: it cannot be written, or is no regular file.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o666), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "It is no regular file", str(path))
         file.truncate()
-        file.write(text)
+        file.write(content)
 
 
 def why_unread(error: OSError | ValueError) -> str:

@@ -16,7 +16,7 @@ from model_dockerize import action, pipeline
 from model_dockerize.errors import BuildError
 from model_dockerize.outcome import Outcome
 from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport
-from model_dockerize.settings import OPTIONS, OUTPUTS, Settings
+from model_dockerize.settings import INPUTS, OUTPUTS, Settings
 from tests.action.grammar import LARGEST_SUMMARY, LONGEST_MESSAGE, Log, parse_file
 
 EXAMPLES = 16 * settings.default.max_examples  # type: ignore[attr-defined]
@@ -73,7 +73,7 @@ class Said:
 
 SAID = st.builds(
     Said,
-    st.dictionaries(st.sampled_from([option.name for option in OPTIONS]) | HOSTILE, HOSTILE, max_size=3),
+    st.dictionaries(st.sampled_from([option.name for option in INPUTS]) | HOSTILE, HOSTILE, max_size=3),
     *[st.lists(HOSTILE, max_size=3)] * 3,
     st.lists(HOSTILE, min_size=6, max_size=6),
     st.lists(HOSTILE, max_size=4),

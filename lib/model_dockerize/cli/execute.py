@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import click
+
 from model_dockerize.cancel import cancellable
 from model_dockerize.outcome import Outcome
 from model_dockerize.report import Ending, Recorder, debug_logging, reserve, write
-from model_dockerize.settings import Given, to_settings
-from model_dockerize.settings.sources import folder_of, from_environment, from_flags, program_file
+from model_dockerize.settings import Given, load_settings
+from model_dockerize.settings.load import Layer, argument, described, folder_of
+from model_dockerize.settings.sources import from_environment, from_flags
+
+#: Where a command's flags -v and -q leave their word.
+VERBOSITY = "model_dockerize.verbosity"
 
 if TYPE_CHECKING:
     from model_dockerize.pipeline import Run
@@ -23,7 +29,7 @@ def execute(
     flags: Mapping[str, str | None],
     function: Callable[["Run"], Outcome],
     verdict: TextIO | None = None,
-    read: Callable[[Path], Mapping[str, Given]] = program_file,
+    read: Callable[[Given], Layer] = described,
 ) -> None:
     """Run a pipeline function, from flags to the exit code; write the report whatever ends it.
 
@@ -33,13 +39,23 @@ def execute(
     """
     display = _display(verdict or sys.stdout)
     recorder = Recorder(display)
-    folder = target or Path(flags.get("program_path") or ".")
-    given = from_flags({name.replace("_", "-"): text for name, text in flags.items()}, folder_of(folder))
+    given = from_flags(
+        {name.replace("_", "-"): text for name, text in flags.items()},
+        folder_of(target or Path(flags.get("program_path") or ".")),
+    )
+    here = Given(".", "the current folder", Path())
+    folder = argument(target) if target else given.pop("program-path", here)
     file = _report_file(given.get("report"))
-    with Ending(recorder, os.environ) as ending, display, cancellable(), debug_logging(recorder, os.environ):
+    with (
+        Ending(recorder, os.environ) as ending,
+        display,
+        recorder.ticking(),
+        cancellable(),
+        debug_logging(recorder, os.environ),
+    ):
         from model_dockerize.pipeline import Run
 
-        settings = to_settings([from_environment(os.environ), read(folder), given])
+        settings = load_settings(from_environment(os.environ), folder, given, read)
         file = reserve(settings.run.report)
         ending.outcome = function(Run(settings, dict(os.environ), recorder))
     report = ending.report
@@ -53,7 +69,8 @@ def execute(
 def _display(verdict: TextIO) -> "ConsoleDisplay":
     from model_dockerize.report.console import ConsoleDisplay
 
-    return ConsoleDisplay(sys.stderr, verdict)
+    context = click.get_current_context(silent=True)
+    return ConsoleDisplay(sys.stderr, verdict, context.meta.get(VERBOSITY, "normal") if context else "normal")
 
 
 def _report_file(given: Given | None) -> Path | None:
@@ -69,7 +86,7 @@ def session() -> Iterator[Recorder]:
     """Yield a recorder for what is no run: errors and signals become words and exit codes."""
     display = _display(sys.stdout)
     recorder = Recorder(display)
-    with Ending(recorder, os.environ) as ending, display, cancellable():
+    with Ending(recorder, os.environ) as ending, display, recorder.ticking(), cancellable():
         yield recorder
     if ending.report.failure:
         display.finish(ending.report)

@@ -10,7 +10,7 @@ import click
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 from model_dockerize.settings import is_batch_file
-from model_dockerize.settings.sources import environment_inputs
+from model_dockerize.settings.load import batch_environment
 
 PROGRAM = ("program", "image", "smoke", "run")
 #: What nothing of AWS is asked for.
@@ -122,7 +122,7 @@ def batch(target: Path | None, aws_config: Path | None, **flags: str | None) -> 
     from model_dockerize import pipeline
 
     if target and (aws_config or is_batch_file(target)):
-        read = partial(environment_inputs, aws_config=aws_config)
+        read = partial(batch_environment, aws_config=aws_config)
         execute(target, flags, pipeline.batch_environment, read=read)
     else:
         execute(target, {**flags, "create_job_def": "true", "deploy_service": "false"}, pipeline.run)
@@ -154,9 +154,10 @@ def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **
 
 
 @cli.command()
+@click.option("--keep", is_flag=True, help="Write what it answers as smoke/expected.*: check it, then commit it.")
 @takes("program", "image", "smoke", "run")
-def smoke(target: Path | None, **flags: str | None) -> None:
-    """Run the smoke test against a model that is already running (--smoke-url)."""
+def smoke(target: Path | None, *, keep: bool, **flags: str | None) -> None:
+    """Run the smoke test against a model that is already running (--smoke-url), else against the folder's image."""
     from model_dockerize import pipeline
 
-    execute(target, {**flags, **LOCAL}, pipeline.smoke_url)
+    execute(target, {**flags, **LOCAL}, partial(pipeline.smoke, keep=keep))

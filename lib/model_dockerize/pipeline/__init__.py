@@ -9,22 +9,23 @@ from pathlib import Path
 
 from model_dockerize import image
 from model_dockerize.aws.client import Aws
-from model_dockerize.errors import DeployedSmokeError, InputError
+from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
-from model_dockerize.pipeline import deployed, download, everything, make, operate, steps
+from model_dockerize.pipeline import batch_environment as batch_file
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
-from model_dockerize.pipeline import environment as places
+from model_dockerize.pipeline import download, everything, make, operate, steps
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import policy as policies
 from model_dockerize.pipeline import serve as local
+from model_dockerize.pipeline import smoke as testing
 from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.destroy import Question
 from model_dockerize.pipeline.release import names_of
-from model_dockerize.report.facts import Address, Identity
+from model_dockerize.report.facts import Identity
 
 __all__ = [
     "Question",
@@ -45,7 +46,7 @@ __all__ = [
     "rollback",
     "run",
     "serve",
-    "smoke_url",
+    "smoke",
     "status",
     "stop_serving",
     "submit",
@@ -76,7 +77,7 @@ def doctor(run: Run) -> Outcome:
 
 def batch_environment(run: Run) -> Outcome:
     """Make what the BatchConfig.yml of `batch-config-file` describes: compute environment, queue, definition, job."""
-    return places.update(run, places.read(run))
+    return batch_file.update(run, batch_file.read(run))
 
 
 def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = False) -> Outcome:
@@ -86,12 +87,14 @@ def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = Fa
     """
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
-    return removal.destroy(run, names_of(run.settings, prepared.program.name), _account(run), agreed, delete_data)
+    name = prepared.program.name
+    local = removal.on_this_computer(run, name)
+    return removal.destroy(run, names_of(run.settings, name), _account(run), agreed, delete_data, local)
 
 
 def destroy_environment(run: Run, agreed: Callable[[Question], bool]) -> Outcome:
     """Remove what was made in AWS for the job definition of `batch-config-file`; with the last, what all share."""
-    names = places.names_of(run, places.read(run))
+    names = batch_file.names_of(run, batch_file.read(run))
     return removal.destroy(run, names, _account(run), agreed)
 
 
@@ -177,18 +180,12 @@ def stop_serving(run: Run) -> Outcome:
     return local.stop(run)
 
 
-def smoke_url(run: Run) -> Outcome:
-    """Test a model that already runs somewhere, against the sample of the folder."""
-    prepared = make.prepare(run)
-    url = run.settings.smoke.smoke_url
-    if not url:
-        raise InputError("There is no address to test.", "Say where the model answers: --smoke-url http://HOST:PORT")
-    with run.recorder.stage("smoke-deployed") as stage:
-        stage.found(Address(url))
-        failed_checks = deployed.smoke_from_here(run, prepared, url, stage)
-        if failed_checks:
-            raise DeployedSmokeError(f"The model at {url} does not answer as it must.", "", failed_checks)
-    return Outcome.ANSWERS
+def smoke(run: Run, keep: bool = False) -> Outcome:
+    """Test the model at `smoke-url`, else the folder's image (built if need be), against the sample of the folder.
+
+    `keep`: whatever it answers is written as the expected answer.
+    """
+    return testing.keep(run) if keep else testing.test(run)
 
 
 def _service(run: Run) -> tuple[Aws, Prepared]:

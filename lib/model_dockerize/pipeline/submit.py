@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from model_dockerize.aws.batch import array_jobs, latest_job_definition
-from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, log_of, send_jobs, underway
+from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_to_end, log_of, send_jobs, underway
 from model_dockerize.aws.client import Aws
 from model_dockerize.errors import BatchError, InputError
 from model_dockerize.outcome import Outcome
@@ -36,7 +37,8 @@ def submit(run: Run, prepared: Prepared, account: Aws, inputs: tuple[str, ...], 
             stage.found(Jobs(definition.arn, definition.revision))
         with run.recorder.stage("jobs") as stage:
             group = definition.log_group
-            for job in follow_jobs(account, queue, sent, stage):
+            again = partial(send_jobs, account, queue, definition.arn, model, output=output, progress=stage)
+            for job in follow_to_end(account, queue, sent, again, stage):
                 failures = sum(told.status == "FAILED" for told in over)
                 if job.status == "SUCCEEDED" or failures < _LOGS:
                     _show(account, group, job, stage)

@@ -123,6 +123,10 @@ class Ears:
         self.lines.append((level, text))
         self.heard.append(self._now())
 
+    def transfer(self, *_: object) -> None: ...
+
+    def tick(self) -> None: ...
+
     def secret(self, value: str) -> None: ...
 
     def info(self, text: str) -> None: ...
@@ -416,6 +420,27 @@ def test_going_back_goes_to_what_was_deployed_before_and_twice_goes_two_steps(st
         assert now_runs(deploying.told) == expected
         clock.sleep(5)
     assert history.previous(connection, history.running(connection, "c", "iris")) is None
+
+
+def test_what_could_not_be_gone_back_to_has_not_proved_itself(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(steady=10), Story(dies=(2, 4), fails=4))
+    assert deploying.run().outcome == "deployed"
+    tags = deploying.told.world.tags
+    tags["model-dockerize:proving"] = "iris:1"  # as a run that was killed leaves it
+    now = history.running(deploying.connection, "c", "iris")
+    target = now.service.task_definition_arn.replace("iris:2", "iris:1")
+    verdict = ecs.rollback(deploying.connection, now.service, target, 60, Ears())
+    assert verdict and verdict.outcome != "deployed"
+    assert tags["model-dockerize:proving"] == "iris:1"
+
+
+def test_a_rollback_that_never_begins_is_not_waited_for(stage: Callable[..., Stage]) -> None:
+    """The configuration says that ECS goes back, and it does not."""
+    deploying = stage(Story(dies=(8, 16), fails=16))
+    began = deploying.told.clock.monotonic()
+    report = deploying.run(smoke_test=False)
+    assert report.outcome == "rolled-back"
+    assert deploying.told.clock.monotonic() - began < 100, "wait-timeout is 400 s"
 
 
 def test_without_a_history_going_back_goes_to_the_revision_before(stage: Callable[..., Stage]) -> None:

@@ -26,6 +26,8 @@ class Heard:
     def output(self, text: str) -> None:
         raise AssertionError("inspection runs nothing")
 
+    def transfer(self, what: str, done: int, total: int) -> None: ...
+
     def secret(self, value: str) -> None:
         raise AssertionError("inspection learns no secret")
 
@@ -54,7 +56,7 @@ def look(
     dependency_groups: tuple[str, ...] = (),
     platforms: tuple[str, ...] = (),
     image_name: str = "",
-    image_version: str = "",
+    image_version: str = "latest",
     smoke_input: Path | None = None,
     smoke_expected: Path | None = None,
     smoke_mapping: Path | None = None,
@@ -63,20 +65,19 @@ def look(
     return inspect(
         ProgramSettings(
             folder,
-            requirements_file,
-            init_file,
-            base_image,
-            python_version,
-            command,
-            system_packages,
-            pip_config,
-            None,
+            requirements_file=requirements_file,
             extras=extras,
             dependency_groups=dependency_groups,
+            init_file=init_file,
+            base_image=base_image,
+            python_version=python_version,
+            command=command,
+            system_packages=system_packages,
+            pip_config=pip_config,
             platforms=platforms,
         ),
-        ImageSettings(image_name, image_version, None, "none", False),
-        SmokeSettings(True, smoke_input, smoke_expected, 300, "", smoke_mapping),
+        ImageSettings(image_name, image_version, cache="none"),
+        SmokeSettings(smoke_input=smoke_input, smoke_expected=smoke_expected, smoke_mapping=smoke_mapping),
         heard or Heard(),
     )
 

@@ -7,8 +7,9 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import OPTIONS, Settings, to_settings
-from model_dockerize.settings.sources import from_environment, from_file, from_flags, from_inputs, program_file
+from model_dockerize.settings import INPUTS, Settings, to_settings
+from model_dockerize.settings.load import argument, described
+from model_dockerize.settings.sources import from_environment, from_file, from_flags, from_inputs
 
 
 def write(folder: Path, text: str) -> Path:
@@ -32,6 +33,19 @@ def test_a_misspelt_input_is_a_problem_with_the_nearest_name(tmp_path: Path) -> 
     # What the runner passes for `image_name:` and, from composite steps, nothing else.
     (problem,) = problems(from_inputs({"INPUT_IMAGE_NAME": "iris"}, tmp_path))
     assert problem == "input image_name: there is no input named 'image_name'. Did you mean image-name?"
+
+
+def test_the_runner_says_which_commit_and_run_this_is() -> None:
+    run = {
+        "GITHUB_SHA": "c0ffee",
+        "GITHUB_RUN_NUMBER": "7",
+        "GITHUB_WORKFLOW_REF": "me/it/.github/workflows/deploy.yml@refs/heads/main",
+    }
+    found = to_settings([from_environment(run)]).service
+    assert (found.commit, found.run_number) == ("c0ffee", 7)
+    assert found.workflow == "me/it/.github/workflows/deploy.yml", "a branch's runs stand in one order with main's"
+    nothing = to_settings([from_environment({})]).service
+    assert (nothing.commit, nothing.run_number, nothing.workflow) == ("", 0, "")
 
 
 def test_the_runners_own_inputs_are_not_ours(tmp_path: Path) -> None:
@@ -119,10 +133,10 @@ def test_an_empty_file_means_the_folder(tmp_path: Path) -> None:
 
 
 def test_the_argument_of_a_command_is_a_folder_or_a_file(tmp_path: Path) -> None:
-    assert to_settings([program_file(tmp_path)]).program.program_path == tmp_path
+    assert to_settings([described(argument(tmp_path))]).program.program_path == tmp_path
     path = write(tmp_path, "image-name: iris")
-    assert to_settings([program_file(tmp_path)]) == to_settings([program_file(path)])
-    assert to_settings([program_file(tmp_path)]).image.image_name == "iris"
+    assert to_settings([described(argument(tmp_path))]) == to_settings([described(argument(path))])
+    assert to_settings([described(argument(tmp_path))]).image.image_name == "iris"
 
 
 def test_the_environments_certificates_count_when_they_are_there(tmp_path: Path) -> None:
@@ -142,7 +156,7 @@ def test_any_file_gives_settings_or_an_input_error(tmp_path_factory: pytest.Temp
         assert str(error)
 
 
-@hypothesis_given(st.dictionaries(st.sampled_from([option.name for option in OPTIONS]), st.text(st.characters())))
+@hypothesis_given(st.dictionaries(st.sampled_from([option.name for option in INPUTS]), st.text(st.characters())))
 def test_any_inputs_give_settings_or_an_input_error(inputs: dict[str, str]) -> None:
     environment = {f"INPUT_{name.upper()}": text for name, text in inputs.items()}
     try:

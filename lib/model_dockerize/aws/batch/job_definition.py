@@ -1,17 +1,18 @@
 """Registers revisions of a Batch job definition, where something that matters changed; old ones are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.canonical import differences
+from model_dockerize.aws.client.compare import differences
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import BATCH, TAG, legal_name
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
 from model_dockerize.aws.client.shown import told
 from model_dockerize.aws.existing import carried
 from model_dockerize.aws.existing.inputs import of_job_definition
+from model_dockerize.aws.iam.roles import named_roles
 from model_dockerize.aws.model import Container, Runtime
 from model_dockerize.errors import AwsError, BatchError, InputError
 from model_dockerize.progress import Progress
@@ -83,7 +84,7 @@ def register(
         if latest:
             wanted = carried.job_definition(operation.input_shape, wanted, latest)
         wanted["tags"] = {**(latest or {}).get("tags", {}), TAG: BATCH, **aws.tags}
-        differing = differences(operation, wanted, latest) if latest else []
+        differing = [str(each) for each in differences(wanted, latest, operation.input_shape)] if latest else []
         if latest and not differing and TAG in latest.get("tags", {}):
             aws.settled(progress, "leave", "job definition", f"{name}:{latest['revision']}")
             return JobDefinition(latest["jobDefinitionArn"], name, latest["revision"], existed=True, changed=False)
@@ -99,15 +100,17 @@ def register(
 
 
 def as_defined(
-    aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings
+    aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings, own: Collection[str] = ()
 ) -> tuple[BatchSettings, ServiceSettings]:
-    """Return the settings, completed from the latest revision of `name`."""
+    """Return the settings, completed from the latest revision of `name`; `own`: roles of our stacks."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = latest_revision(aws, name)
     if latest is None:
         return batch, service
     shared = of_job_definition(latest)
+    roles: Any = {key: shared.pop(key) for key in ("task_role", "execution_role") if key in shared}
+    shared |= named_roles(aws, roles, own)
     jobs = {key: shared.pop(key) for key in ("compute_type", "gpus")}
     # Whether they are spot ones, only their environment knows.
     if jobs["compute_type"] == ("FARGATE" if batch.compute_type.startswith("FARGATE") else "EC2"):

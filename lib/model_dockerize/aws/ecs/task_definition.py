@@ -5,7 +5,7 @@ from typing import Any
 from botocore.model import OperationModel
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.canonical import differences
+from model_dockerize.aws.client.compare import differences
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import TAG, TASK_DEFINITION, legal_name, tagged
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
@@ -21,6 +21,9 @@ from model_dockerize.settings.fargate import check_size
 _DATA = "data"
 #: Where the server of the image keeps its jobs.
 _MOUNT = {"sourceVolume": _DATA, "containerPath": "/var/gai_data", "readOnly": False}
+#: The command waits up to 55 s for the model's proof, so that a proof may take 300 + 3 * (5 + 60) s. The first success
+#: ends the start period; from then on the command looks only whether the server answers.
+_CHECKS = {"interval": 5, "timeout": 60, "retries": 3, "startPeriod": 300}
 
 
 @finds_what_was_lost
@@ -53,7 +56,7 @@ def ensure_task_definition(aws: Aws, family: str, container: Container, progress
         if latest and _is_it(operation, wanted, latest):
             return _left(aws, latest, name, progress)
         before = former if former and former["family"] == family else latest
-        differing = differences(operation, wanted, before) if before else []
+        differing = _fields(operation, wanted, before) if before else []
         with saying(aws.ecs, "RegisterTaskDefinition", newer) as kept:
             made = once_assumable(lambda: aws.ecs.register_task_definition(**wanted), container.runtime.fresh_roles)[
                 "taskDefinition"
@@ -79,7 +82,11 @@ def _request(
 
 
 def _is_it(operation: OperationModel, wanted: dict[str, Any], there: Any) -> bool:
-    return there["status"] == "ACTIVE" and tagged(there["tags"]) and not differences(operation, wanted, there)
+    return there["status"] == "ACTIVE" and tagged(there["tags"]) and not _fields(operation, wanted, there)
+
+
+def _fields(operation: OperationModel, wanted: dict[str, Any], there: Any) -> list[str]:
+    return [str(each) for each in differences(wanted, there, operation.input_shape)]
 
 
 def _left(aws: Aws, there: Any, container: str, progress: Progress) -> TaskDefinition:
@@ -124,7 +131,7 @@ def task_definition(family: str, container: Container, name: str) -> dict[str, A
 def _health_check(command: tuple[str, ...]) -> dict[str, Any]:
     if not command:
         return {}
-    return {"healthCheck": {"command": ["CMD", *command], "interval": 5, "timeout": 5, "retries": 3, "startPeriod": 30}}
+    return {"healthCheck": {"command": ["CMD", *command], **_CHECKS}}
 
 
 def _shared(volume: Volume) -> dict[str, Any]:
