@@ -29,7 +29,7 @@ ACCOUNT = "123456789012"
 
 
 class Body(io.BytesIO):
-    """What botocore reads the body of an answer from."""
+    """The body of an answer, as botocore reads it."""
 
     def stream(self, **_: Any) -> Iterator[bytes]:
         while part := self.read():
