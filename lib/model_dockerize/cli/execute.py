@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from model_dockerize.cancel import Cancelled, cancellable
-from model_dockerize.report import Recorder, Report, concluded, debug_logging, ended, reserve, write
+from model_dockerize.report import Recorder, Report, concluded, debug_logging, ended, reserve, to_json, write
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.settings.sources import folder_of, from_environment, from_flags, program_file
 
@@ -22,14 +22,16 @@ def execute(
     function: Callable[[Settings, Mapping[str, str], Recorder], Report],
     verdict: TextIO | None = None,
     read: Callable[[Path], Mapping[str, Given]] = program_file,
+    as_json: bool = False,
 ) -> None:
     """Run a pipeline function, from flags to the exit code; write the report whatever ends it.
 
     Args:
         verdict: where the last words go, if not to standard output.
         read: what the command's argument means.
+        as_json: standard output gets the report as JSON; the last words go to standard error.
     """
-    display = _display(verdict or sys.stdout)
+    display = _display(verdict or (sys.stderr if as_json else sys.stdout))
     recorder = Recorder(display)
     folder = target or Path(flags.get("program_path") or ".")
     given = from_flags({name.replace("_", "-"): text for name, text in flags.items()}, folder_of(folder))
@@ -45,6 +47,8 @@ def execute(
     if file:
         with contextlib.suppress(OSError):  # told by reserve, where it is the reason why nothing ran
             write(report, file)
+    if as_json:
+        sys.stdout.write(to_json(report))
     sys.exit(report.exit_code)
 
 

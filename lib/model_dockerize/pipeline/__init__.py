@@ -8,9 +8,9 @@ from pathlib import Path
 
 from model_dockerize import image
 from model_dockerize.aws.client import Aws
-from model_dockerize.errors import DeployedSmokeError, InputError
+from model_dockerize.errors import DeployedSmokeError, InputError, ProgramError
 from model_dockerize.pipeline import account as sign_in
-from model_dockerize.pipeline import deployed, download, everything, make, operate, policy, steps
+from model_dockerize.pipeline import deployed, download, everything, listing, make, named, operate, policy, steps
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
 from model_dockerize.pipeline import environment as places
@@ -33,6 +33,7 @@ __all__ = [
     "dockerfile",
     "doctor",
     "iam_policy",
+    "list_models",
     "load",
     "login",
     "logs",
@@ -42,6 +43,7 @@ __all__ = [
     "rollback",
     "run",
     "serve",
+    "smoke_service",
     "smoke_url",
     "status",
     "stop_serving",
@@ -81,12 +83,15 @@ def destroy(
     recorder: Recorder,
     agreed: Callable[[Question], bool],
     delete_data: bool = False,
+    by_name: bool = False,
 ) -> Report:
     """Remove what was made in AWS for the model of the folder; with the last model, what all share.
 
-    `agreed` is shown what runs, what goes and what stays, and decides. What others made or use is not touched.
+    Args:
+        agreed: is shown what runs, what goes and what stays, and decides. What others made or use is not touched.
+        by_name: the settings name the model; no folder is read. So in the functions below.
     """
-    return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed, delete_data))
+    return Run(settings, environment, recorder).report_of(lambda run: _destroyed(run, agreed, delete_data, by_name))
 
 
 def destroy_environment(
@@ -96,14 +101,23 @@ def destroy_environment(
     return Run(settings, environment, recorder).report_of(lambda run: _environment_destroyed(run, agreed))
 
 
-def rollback(settings: Settings, environment: Mapping[str, str], recorder: Recorder, to: str) -> Report:
+def list_models(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """Tell which models are deployed in the region. `report.models` holds a row a model."""
+    return Run(settings, environment, recorder).report_of(lambda run: listing.list_models(run, _account(run)))
+
+
+def rollback(
+    settings: Settings, environment: Mapping[str, str], recorder: Recorder, to: str, by_name: bool = False
+) -> Report:
     """Let the service run a former revision again: `to`, or the last that was deployed whole."""
-    return Run(settings, environment, recorder).report_of(lambda run: operate.rollback(run, *_service(run), to))
+    return Run(settings, environment, recorder).report_of(
+        lambda run: operate.rollback(run, *_service(run, by_name), to)
+    )
 
 
-def status(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-    """Tell what the service runs now, and where it answers."""
-    return Run(settings, environment, recorder).report_of(lambda run: operate.status(run, *_service(run)))
+def status(settings: Settings, environment: Mapping[str, str], recorder: Recorder, by_name: bool = False) -> Report:
+    """Tell what the service runs now, where it answers, and what ran before."""
+    return Run(settings, environment, recorder).report_of(lambda run: operate.status(run, *_service(run, by_name)))
 
 
 def logs(
@@ -113,10 +127,11 @@ def logs(
     lines: int,
     follow: bool,
     show: Callable[[str], None],
+    by_name: bool = False,
 ) -> Report:
     """Give `show` the last `lines` lines of the service's log; if `follow`, also new ones."""
     return Run(settings, environment, recorder).report_of(
-        lambda run: operate.logs(run, *_service(run), lines, follow, show)
+        lambda run: operate.logs(run, *_service(run, by_name), lines, follow, show)
     )
 
 
@@ -191,6 +206,11 @@ def stop_serving(settings: Settings, environment: Mapping[str, str], recorder: R
     return Run(settings, environment, recorder).report_of(local.stop)
 
 
+def smoke_service(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    """Test the service that the settings name. No folder is read."""
+    return Run(settings, environment, recorder).report_of(lambda run: operate.smoke(run, *_service(run, by_name=True)))
+
+
 def smoke_url(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
     """Test a model that already runs somewhere, against the sample of the folder."""
     return Run(settings, environment, recorder).report_of(_test_url)
@@ -217,18 +237,27 @@ def _examined(run: Run) -> None:
     doctoring.examine(run)
 
 
-def _service(run: Run) -> tuple[Aws, Prepared]:
-    """Return the account, and the model of the folder, of a service that is there."""
-    with run.recorder.stage("program") as stage:
-        prepared = make.inspect(run, stage)
+def _service(run: Run, by_name: bool) -> tuple[Aws, Prepared]:
+    """Return the account, and the model of the folder or of the name, of what is deployed."""
+    if by_name:
+        account = _account(run)
+        return account, named.look_up(run, account)
+    try:
+        with run.recorder.stage("program") as stage:
+            prepared = make.inspect(run, stage)
+    except ProgramError as error:
+        raise ProgramError(str(error), f"{error.remedy} {_BY_NAME}".strip(), error.details) from error
     run.learn(outcome="failed", build_id="")
     return _account(run), prepared
 
 
-def _destroyed(run: Run, agreed: Callable[[Question], bool], delete_data: bool) -> None:
-    with run.recorder.stage("program") as stage:
-        prepared = make.inspect(run, stage)
-    removal.destroy(run, names_of(run.settings, prepared.program.name), _account(run), agreed, delete_data)
+#: What helps where no folder is.
+_BY_NAME = "Without the folder, name the model: --service NAME (model-dockerize list shows them)."
+
+
+def _destroyed(run: Run, agreed: Callable[[Question], bool], delete_data: bool, by_name: bool) -> None:
+    account, prepared = _service(run, by_name)
+    removal.destroy(run, names_of(run.settings, prepared.program.name), account, agreed, delete_data)
 
 
 def _environment_destroyed(run: Run, agreed: Callable[[Question], bool]) -> None:

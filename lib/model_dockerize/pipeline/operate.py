@@ -7,28 +7,51 @@ from model_dockerize.aws import ecr, ecs, ground
 from model_dockerize.aws.client import TAG, Aws, short_arn
 from model_dockerize.aws.ecs import endpoint, history
 from model_dockerize.aws.ecs.endpoint import Address
-from model_dockerize.aws.ecs.history import Running
+from model_dockerize.aws.ecs.history import Revision, Running
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.release import names_of
+from model_dockerize.report.listing import RevisionRow, moment
 
 
 def status(run: Run, account: Aws, prepared: Prepared) -> None:
-    """Run stage `status`: revision, image, build, since when, how many tasks, where it answers."""
+    """Run stage `status`: revision, image, build, since when, how many tasks, where it answers, what ran before."""
     with run.recorder.stage("status") as stage:
         now = _running(run, account, prepared)
         _learn(run, account, now)
-        since = f" since {now.since:%Y-%m-%d %H:%M:%S %Z}" if now.since else ""
-        stage.info(f"task definition {short_arn(now.service.task_definition_arn)}{since}, rollout {now.state.lower()}")
-        stage.info(f"{now.running} of {now.desired} tasks run")
+        stage.info(f"task definition {short_arn(now.service.task_definition_arn)}, rollout {now.state.lower()}")
         for name, value in sorted(now.tags.items()):
             if name.startswith(f"{TAG}:"):
                 stage.info(f"{name.removeprefix(f'{TAG}:')} {value}")
         if now.running and not run.settings.smoke.smoke_url:
             run.learn(url=endpoint.address_of(account, now.service, stage).url)
-    run.learn(outcome="running" if now.running else "stopped")
+        shown = history.revisions(account, now)
+        back = history.previous(account, now)
+        run.learn(revisions=tuple(_row(account, each, now, back) for each in shown))
+    since = f" since {moment(now.since)}" if now.since else ""
+    tasks = f"{now.running} of {now.desired} tasks{since}"
+    run.learn(
+        outcome="running" if now.running else "stopped",
+        headline=f"{short_arn(now.service.task_definition_arn)}, {tasks}",
+    )
+
+
+def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> RevisionRow:
+    current = revision.arn == now.service.task_definition_arn
+    state = revision.state or now.state.lower() if current else revision.state
+    if current and now.state == "COMPLETED":
+        state = "not proved" if now.service.proving else "proved"
+    return RevisionRow(
+        revision=revision.number,
+        version=ecr.version_of(account, revision.image),
+        since=revision.since,
+        state=state or "not known",
+        running=revision.running,
+        current=current,
+        rollback=revision.arn == back,
+    )
 
 
 def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> None:
@@ -37,7 +60,22 @@ def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, s
     read = follow_log if follow else log_lines
     for line in read(account, service, lines):
         show(line)
-    run.learn(outcome="read")
+    run.learn(outcome="read", headline=f"the log of service {service.name}")
+
+
+def smoke(run: Run, account: Aws, prepared: Prepared) -> None:
+    """Run stage `smoke-deployed`: the service is asked as it runs now, any build of it."""
+    now = _running(run, account, prepared)
+    _learn(run, account, now)
+    run.learn(outcome="failed")
+    with run.recorder.stage("smoke-deployed") as stage:
+        address = deployed.address(run, account, now.service, stage)
+        if failed := deployed.smoke_deployed(run, prepared, account, now.service, address, stage):
+            raise DeployedSmokeError(f"The model at {address.url} does not answer as it must.", _LOOK, failed)
+    run.learn(outcome="answers")
+
+
+_LOOK = "Look at what it says: model-dockerize logs; go back: model-dockerize rollback."
 
 
 def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
@@ -49,6 +87,7 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
     with run.recorder.stage("rollback") as stage:
         now = _running(run, account, prepared)
         target = _target(account, now, to)
+        went = f"{now.service.name} went back from {_revision(now.service.task_definition_arn)} to {_revision(target)}"
         verdict = ecs.rollback(account, now.service, target, run.settings.service.wait_timeout, stage)
         if verdict and verdict.outcome != "deployed":
             raise RolloutError(
@@ -61,14 +100,14 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
         run.settings = replace(run.settings, service=ground.as_deployed(account, run.settings.service, name))
         _learn(run, account, former)
         if former.desired == 0:
-            run.learn(outcome="deployed")
+            run.learn(outcome="deployed", headline=went)
             return
         address = deployed.address(run, account, former.service, stage)
     if run.settings.smoke.of_service:
         _prove(run, account, prepared, former, address)
     else:
         run.learn(untested=("service",))
-    run.learn(outcome="deployed")
+    run.learn(outcome="deployed", headline=went)
 
 
 def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address: Address) -> None:
@@ -96,7 +135,7 @@ def _running(run: Run, account: Aws, prepared: Prepared) -> Running:
 def _target(account: Aws, now: Running, to: str) -> str:
     here = now.service.task_definition_arn
     if to:
-        return f"{here.rpartition(':')[0]}:{to}"
+        return history.named(account, now, int(to))
     target = history.previous(account, now)
     if target is None:
         raise InputError(
@@ -104,6 +143,10 @@ def _target(account: Aws, now: Running, to: str) -> str:
             "Deploy a corrected program, or name a revision: model-dockerize rollback --to N",
         )
     return target
+
+
+def _revision(task_definition_arn: str) -> str:
+    return task_definition_arn.rpartition(":")[2]
 
 
 def _learn(run: Run, account: Aws, now: Running) -> None:

@@ -11,6 +11,7 @@ from model_dockerize.report.model import (
     Report,
     SmokeReport,
     StageResult,
+    to_json,
 )
 from model_dockerize.report.recorder import Display, Level, Recorder, StageProgress
 
@@ -31,5 +32,6 @@ __all__ = [
     "ended",
     "masked",
     "reserve",
+    "to_json",
     "write",
 ]

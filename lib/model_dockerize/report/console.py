@@ -15,6 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from model_dockerize.report.listing import MODEL_TITLES, REVISION_TITLES, table
 from model_dockerize.report.model import Failure, Report, SmokeReport, StageResult
 from model_dockerize.report.recorder import Level
 
@@ -75,11 +76,14 @@ class ConsoleDisplay:
         if report.failure:
             self._failure(report, report.failure)
         else:
-            self._verdict.print(f"[bold green]{report.outcome}[/] {_safe(report.image)}")
+            self._verdict.print(f"[bold green]{report.outcome}[/] {_safe(report.headline or report.image)}")
             for doubt in report.doubts:
                 self._verdict.print(f"[yellow]not proved[/]: {_safe(doubt)}")
         for line in report.plan:
             self._verdict.print(f"  {_safe(line)}")
+        for titles, rows in ((MODEL_TITLES, report.models), (REVISION_TITLES, report.revisions)):
+            for line in table(titles, [row.cells() for row in rows]) if rows else ():
+                self._verdict.print(f"  {_safe(line)}")
         self._facts(report)
 
     def _failure(self, report: Report, failure: Failure) -> None:

@@ -10,6 +10,7 @@ from model_dockerize.aws.batch.job_definition import (
     as_defined,
     check_job_definition,
     ensure_job_definition,
+    every_job_definition,
     latest_job_definition,
     with_roles,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "ensure_compute_environment",
     "ensure_job_definition",
     "ensure_queue",
+    "every_job_definition",
     "existing_environment",
     "feed",
     "latest_job_definition",
