@@ -3,7 +3,6 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -60,21 +59,6 @@ def rollback(target: Path | None, *, to: str, **flags: str | None) -> None:
         raise click.BadParameter("a revision is a number, e.g. 3", param_hint="--to")
     by_name = is_named(target, flags)
     execute(target, flags, partial(pipeline.rollback, to=to, by_name=by_name), read=reader(by_name))
-
-
-@cli.command()
-@click.option("--input", "inputs", multiple=True, metavar="PATH", help="What the job reads, as its container sees it.")
-@click.option("--inputs-from", type=click.File(encoding="utf-8"), help="A file with one input a line (- for stdin).")
-@click.option("--output", default="-", show_default=True, metavar="PATH", help="Where it writes; {name}: of the input.")
-@takes("program", "image", "aws", "batch", "service", "run")
-def submit(
-    target: Path | None, *, inputs: tuple[str, ...], inputs_from: TextIO | None, output: str, **flags: str | None
-) -> None:
-    """Run the model on AWS Batch, one job an input; follow the jobs and show their logs."""
-    from model_dockerize import pipeline
-
-    listed = tuple(line.strip() for line in inputs_from or () if line.strip())
-    execute(target, flags, partial(pipeline.submit, inputs=(*inputs, *listed), output=output))
 
 
 @cli.command()

@@ -21,11 +21,13 @@ from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.destroy import Question
 from model_dockerize.pipeline.release import names_of
+from model_dockerize.pipeline.work import Work, sort_out
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
 __all__ = [
     "Question",
+    "Work",
     "batch_environment",
     "bootstrap",
     "destroy",
@@ -45,6 +47,7 @@ __all__ = [
     "serve",
     "smoke_service",
     "smoke_url",
+    "sort_out",
     "status",
     "stop_serving",
     "submit",
@@ -147,10 +150,10 @@ def iam_policy(
 
 
 def submit(
-    settings: Settings, environment: Mapping[str, str], recorder: Recorder, inputs: tuple[str, ...], output: str
+    settings: Settings, environment: Mapping[str, str], recorder: Recorder, asked: Work, by_name: bool = False
 ) -> Report:
     """Run the registered job definition on AWS Batch: a job an input, followed to the end."""
-    return Run(settings, environment, recorder).report_of(lambda run: _submitted(run, inputs, output))
+    return Run(settings, environment, recorder).report_of(lambda run: _submitted(run, asked, by_name))
 
 
 def dockerfile(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
@@ -265,13 +268,9 @@ def _environment_destroyed(run: Run, agreed: Callable[[Question], bool]) -> None
     removal.destroy(run, names, _account(run), agreed)
 
 
-def _submitted(run: Run, inputs: tuple[str, ...], output: str) -> None:
-    if not inputs:
-        raise InputError("There is nothing to submit.", "Name inputs: --input FILE, or --inputs-from LIST.")
-    with run.recorder.stage("program") as stage:
-        prepared = make.inspect(run, stage)
-    run.learn(outcome="failed")
-    jobs.submit(run, prepared, _account(run), inputs, output)
+def _submitted(run: Run, asked: Work, by_name: bool) -> None:
+    account, prepared = _service(run, by_name)
+    jobs.submit(run, prepared, account, asked)
 
 
 def _account(run: Run) -> Aws:

@@ -5,6 +5,7 @@ from model_dockerize.aws.batch.compute_environment import (
     ensure_compute_environment,
     existing_environment,
 )
+from model_dockerize.aws.batch.job_bucket import bucket_of_ours, end_bucket, ensure_bucket
 from model_dockerize.aws.batch.job_definition import (
     JobDefinition,
     as_defined,
@@ -21,7 +22,10 @@ __all__ = [
     "JobDefinition",
     "JobQueue",
     "as_defined",
+    "bucket_of_ours",
     "check_job_definition",
+    "end_bucket",
+    "ensure_bucket",
     "ensure_compute_environment",
     "ensure_job_definition",
     "ensure_queue",
