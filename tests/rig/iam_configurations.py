@@ -11,12 +11,15 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tests.rig.inputs import saying
 
 from model_dockerize import pipeline
 from model_dockerize.aws.function.role import function_role_name
+from model_dockerize.pipeline import Work
 from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import Settings
 
@@ -60,6 +63,13 @@ def _changed(settings: Settings, environment: dict[str, str], recorder: Recorder
 def _unscaled(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
     """Run with scaling taken back."""
     return pipeline.run(replace(settings, service=saying(settings.service, max_count=0)), environment, recorder)
+
+
+def _sent(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
+    """Submit a file of this computer, whose result comes back."""
+    with TemporaryDirectory() as folder:
+        asked = Work((Path("examples/is-prime/smoke/input.txt"),), (), folder)
+        return pipeline.submit(settings, environment, recorder, asked)
 
 
 def destroyed(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
@@ -172,7 +182,9 @@ CONFIGURATIONS: dict[str, Configuration] = {
             "status": Step(pipeline.status),
             "logs": Step(partial(pipeline.logs, lines=5, follow=False, show=_ignored)),
             "rollback": Step(partial(pipeline.rollback, to="")),
-            "submit": Step(partial(pipeline.submit, inputs=("/program/smoke/input.txt",), output="-")),
+            "list": Step(pipeline.list_models),
+            "submit": Step(partial(pipeline.submit, asked=Work((), ("/program/smoke/input.txt",), "-"))),
+            "submit files": Step(_sent),
         },
     ),
     "EC2 compute environment": Configuration(

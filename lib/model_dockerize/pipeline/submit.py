@@ -118,7 +118,7 @@ def _called(sending: Sending, job: Job) -> str:
 def _follow(account: Aws, queue: str, definition: JobDefinition, sending: Sending, stage: Progress) -> list[Job]:
     """Follow the jobs to their end, show logs, and return those that failed."""
     failed: list[Job] = []
-    for job in follow_jobs(account, queue, sending.jobs, stage, sending.done):
+    for job in follow_jobs(account, queue, sending.jobs, stage, done=sending.done):
         if (job.status == "SUCCEEDED" and sending.output == "-") or (job.status == "FAILED" and len(failed) < _LOGS):
             for line in log_of(account, definition.log_group, job):
                 stage.output(f"{_called(sending, job)}: {line}")

@@ -12,11 +12,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.errors import code_of, translate
+from model_dockerize.aws.client.errors import code_of, message_of, translate
 from model_dockerize.aws.client.names import BATCH, TAG, tagged
 from model_dockerize.aws.client.retries import finds_what_was_lost
 from model_dockerize.aws.model import Identity
-from model_dockerize.errors import InputError
+from model_dockerize.errors import AwsError, InputError
 from model_dockerize.progress import Progress
 
 #: Days that inputs and results stay.
@@ -65,7 +65,9 @@ def bucket_of_ours(aws: Aws) -> str:
     try:
         answer = aws.s3.get_bucket_tagging(Bucket=name, ExpectedBucketOwner=aws.identity.account)
     except ClientError as error:
-        if code_of(error) in ("NoSuchBucket", "NoSuchTagSet", "AccessDenied", "403"):
+        # S3 does not say whose a bucket of another account is; where it is ours to look at, it names what we lack.
+        anothers = code_of(error) == "AccessDenied" and "not authorized to perform" not in message_of(error)
+        if anothers or code_of(error) in ("NoSuchBucket", "NoSuchTagSet"):
             return ""
         raise
     return name if tagged(answer["TagSet"]) else ""
@@ -76,8 +78,10 @@ def end_bucket(aws: Aws, name: str) -> None:
     owner = aws.identity.account
     pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=name, ExpectedBucketOwner=owner)
     for page in pages:
-        for found in page.get("Contents", []):
-            aws.s3.delete_object(Bucket=name, Key=found["Key"], ExpectedBucketOwner=owner)
+        if keys := [{"Key": found["Key"]} for found in page.get("Contents", [])]:
+            deleted = aws.s3.delete_objects(Bucket=name, Delete={"Objects": keys}, ExpectedBucketOwner=owner)  # type: ignore[typeddict-item]
+            if left := deleted.get("Errors", []):
+                raise AwsError(f"{len(left)} files cannot be removed: {left[0].get('Message', '')}", "Run again.")
     aws.s3.delete_bucket(Bucket=name, ExpectedBucketOwner=owner)
 
 

@@ -92,9 +92,9 @@ def follow_jobs(
     queue: str,
     jobs: Sequence[Job],
     progress: Progress,
-    done: int = 0,
     sleep: Sleep = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    done: int = 0,
 ) -> Iterator[Job]:
     """Yield every plain job that is over, and every failed child of an array, as soon as that is known.
 
