@@ -146,7 +146,7 @@ def caller_policy(where: Where) -> dict[str, Any]:
 
 
 def boundary_policy(where: Where) -> dict[str, Any]:
-    """Return the most that a role of ours may do: start containers, send jobs, pass their files, join as an instance."""
+    """Return the most that a role of ours may do: containers, jobs and their files, instances."""
     return _document(
         allow(
             "Containers",
