@@ -58,10 +58,12 @@ def create_dockerfile(
     }
     nothing_of_aws = {"push-to-ecr": "false", "create-job-def": "false", "deploy-service": "false"}
     run = session(_LOGGER, {**given, **nothing_of_aws}, environment)
-    prepared = make.prepare(run)
-    if not isinstance(prepared, FromFolder):
-        raise InputError("A Dockerfile is made of a program's folder, not of an archive.", "Leave from-archive out.")
-    return Dockerfile(Path(run.report.dockerfile), prepared.dockerfile, prepared.program.base_image)
+    with run.recorder.stage("program") as stage:
+        prepared = make.inspect(run, stage)
+        if not isinstance(prepared, FromFolder):
+            raise InputError("A Dockerfile is made of a folder, not of an archive.", "Leave from-archive out.")
+        path = program.write_dockerfile(prepared.program, prepared.dockerfile)
+    return Dockerfile(path, prepared.dockerfile, prepared.program.base_image)
 
 
 def create_docker_image(

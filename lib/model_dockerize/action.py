@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TextIO
 
 from model_dockerize import pipeline, runner
-from model_dockerize.cancel import Cancelled, cancellable
+from model_dockerize.cancel import cancellable
 from model_dockerize.errors import InputError
-from model_dockerize.report import Failure, Recorder, Report, concluded, debug_logging, masked, reserve, write
+from model_dockerize.report import Ending, Failure, Recorder, Report, debug_logging, reserve, write
 from model_dockerize.report.github import GitHubDisplay, outputs
 from model_dockerize.report.summary import markdown
-from model_dockerize.settings import Given, Settings, is_file, to_settings
-from model_dockerize.settings.sources import FILE_NAME, from_environment, from_file, from_inputs
+from model_dockerize.settings import Given, Settings, load_settings
+from model_dockerize.settings.sources import from_environment, from_inputs
 
 # Where docker and its plugins are in the Action's image. The job's own PATH is the runner's, or anything.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -54,16 +54,12 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
         if len(environment.get(name, "")) >= _SHORTEST_SECRET:
             recorder.secret(environment[name])
     file = None
-    report = Report()
-    try:
-        with debug_logging(recorder, environment):
-            settings = _settings(environment, workspace, argv)
-            file = reserve(settings.run.report)
-            with cancellable(), _own_environment(environment) as own:
-                report = pipeline.run(settings, own, recorder)
-    except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
-        report = concluded(report, recorder, environment, error)
-    report = _explained(masked(report, recorder), environment)
+    with Ending(recorder, environment) as ending, debug_logging(recorder, environment):
+        settings = _settings(environment, workspace, argv)
+        file = reserve(settings.run.report)
+        with cancellable(), _own_environment(environment) as own:
+            ending.outcome = pipeline.run(pipeline.Run(settings, own, recorder))
+    report = _explained(ending.report, environment)
     try:
         _publish(report, _write(report, file, workspace, environment, recorder), workspace, environment, recorder)
     except OSError as error:
@@ -81,23 +77,14 @@ def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) 
         )
     inputs = from_inputs(environment, workspace)
     folder = inputs.pop("program-path", Given(".", "the default", workspace, folder=workspace))
-    run = runner.from_run(environment, workspace)
-    settings = to_settings([from_environment(environment), run, {"program-path": folder}, _written(folder), inputs])
+    surroundings = {**from_environment(environment), **runner.from_run(environment, workspace)}
+    settings = load_settings(surroundings, folder, inputs)
     if settings.run.sandbox:
         raise InputError(
             "The sandbox cannot be started inside the Action: its addresses are those of this container only.",
             "Use it in a `run:` step: install the command (README.md says how), then model-dockerize run --sandbox.",
         )
     return settings
-
-
-def _written(folder: Given) -> dict[str, Given]:
-    """Read the folder's model-dockerize.yml. What is wrong with the folder itself is told where it is used."""
-    try:
-        file = folder.path() / FILE_NAME
-    except ValueError:
-        return {}
-    return from_file(file) if is_file(file) else {}
 
 
 @contextmanager

@@ -42,6 +42,15 @@ def leads_through(path: Path, folder: Path) -> bool:
     return any(Path(os.path.realpath(part)).is_relative_to(bound) for part in (written, *written.parents))
 
 
+def workspace_of(file: Path) -> Path:
+    """Return the folder that the neighbors of a Config.ini lie in: its git checkout, else its own folder."""
+    own = Path(os.path.abspath(file)).parent  # noqa: PTH100  links are followed where a path is read
+    checkout = next((folder for folder in (own, *own.parents) if (folder / ".git").exists()), own)
+    # Some people keep their whole home folder in git.
+    is_home = checkout in (Path("/"), Path(os.path.expanduser("~")))  # noqa: PTH111  without an error where there is none
+    return own if is_home else checkout
+
+
 def open_file(path: Path, folder: Path) -> BinaryIO:
     """Open a regular file of `folder` for reading.
 

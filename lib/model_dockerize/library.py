@@ -14,7 +14,7 @@ from model_dockerize.aws.model import Identity
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder, StageProgress, StageResult
 from model_dockerize.report.recorder import Level
-from model_dockerize.settings import Given, to_settings
+from model_dockerize.settings import Given, load_settings
 from model_dockerize.settings.sources import from_environment
 
 _LEVELS: Mapping[Level, int] = {"info": logging.INFO, "warning": logging.WARNING, "output": logging.DEBUG}
@@ -57,7 +57,7 @@ def session(logger: str, inputs: Mapping[str, str | Path | None], environment: M
         name: Given(str(text), name, Path.cwd()) for name, text in inputs.items() if text is not None and str(text)
     }
     surroundings = dict(os.environ if environment is None else environment)
-    settings = to_settings([from_environment(surroundings), given])
+    settings = load_settings(from_environment(surroundings), None, given)
     return Run(settings, surroundings, _recorder(logger))
 
 

@@ -9,6 +9,7 @@ _TAG = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 STATED = {
     "pyproject.toml": re.compile(r'^(version = ")(.*)(")$', re.MULTILINE),
     "lib/model_dockerize/__init__.py": re.compile(r'^(__version__ = ")(.*)(")$', re.MULTILINE),
+    "lib/model_sandbox/pyproject.toml": re.compile(r'^(version = ")(.*)(")$', re.MULTILINE),
     "lib/model_server/__init__.py": re.compile(r'^(__version__ = ")(.*)(")$', re.MULTILINE),
 }
 

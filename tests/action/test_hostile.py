@@ -14,8 +14,9 @@ from markdown_it import MarkdownIt
 
 from model_dockerize import action, pipeline
 from model_dockerize.errors import BuildError
+from model_dockerize.outcome import Outcome
 from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport
-from model_dockerize.settings import OPTIONS, OUTPUTS, Settings
+from model_dockerize.settings import INPUTS, OUTPUTS, Settings
 from tests.action.grammar import LARGEST_SUMMARY, LONGEST_MESSAGE, Log, parse_file
 
 SECRET = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"
@@ -71,7 +72,7 @@ class Said:
 
 SAID = st.builds(
     Said,
-    st.dictionaries(st.sampled_from([option.name for option in OPTIONS]) | HOSTILE, HOSTILE, max_size=3),
+    st.dictionaries(st.sampled_from([option.name for option in INPUTS]) | HOSTILE, HOSTILE, max_size=3),
     *[st.lists(HOSTILE, max_size=3)] * 3,
     st.lists(HOSTILE, min_size=6, max_size=6),
     st.lists(HOSTILE, max_size=4),
@@ -94,7 +95,7 @@ def run_of(said: Said, stream: io.StringIO) -> mock.Mock:
             stream.write(said.printed.replace(SECRET, "") + "\n")
         facts = said.facts
         checks = tuple(CheckReport("sample", False, 0.1, text) for text in said.child)
-        report = Report("built", facts[0], facts[1], facts[2], facts[3], url=facts[4], service_arn=facts[5])
+        report = Report(Outcome.BUILT, facts[0], facts[1], facts[2], facts[3], url=facts[4], service_arn=facts[5])
         report = report.with_(smoke_local=SmokeReport(False, checks, tuple(said.child))) if checks else report
         report = report.with_(changes=tuple(f"+ {text}" for text in said.ours), warnings=tuple(said.warnings))
         if said.failure:

@@ -13,14 +13,15 @@ from click.testing import CliRunner, Result
 from model_dockerize.cli import cli
 from model_dockerize.errors import InputError
 from model_dockerize.inside import MOST_TEXT
-from model_dockerize.settings import OPTIONS, Kind, Option, Settings, Source, to_settings
-from model_dockerize.settings.sources import folder_of, from_file, from_flags, from_inputs, program_file
+from model_dockerize.settings import INPUTS, Input, Kind, Settings, Source, to_settings
+from model_dockerize.settings.load import argument, described, folder_of
+from model_dockerize.settings.sources import from_file, from_flags, from_inputs
 from tests.unit.action.test_action_main import Job
 
 SECRET = "planted/word+of0another1customer2345678901"
-PATHS = [option for option in OPTIONS if option.kind in (Kind.PATH, Kind.KEY)]
+PATHS = [option for option in INPUTS if option.kind in (Kind.PATH, Kind.KEY)]
 OF_THE_FOLDER = [option for option in PATHS if Source.FOLDER in option.sources]
-CALLERS = [option for option in OPTIONS if Source.FOLDER not in option.sources]
+CALLERS = [option for option in INPUTS if Source.FOLDER not in option.sources]
 
 
 class Disk:
@@ -104,7 +105,7 @@ def _socket(folder: Path) -> str:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("option", OF_THE_FOLDER, ids=lambda option: option.name)
-def test_model_dockerize_yml_names_nothing_outside(disk: Disk, option: Option, place: str) -> None:
+def test_model_dockerize_yml_names_nothing_outside(disk: Disk, option: Input, place: str) -> None:
     file = disk.write("model-dockerize.yml", f"{option.name}: {PLACES[place](disk)}\n")
     problem = refused(from_file(file))
     assert problem.startswith(f"{file}, line 1: {option.name}: ")
@@ -112,7 +113,7 @@ def test_model_dockerize_yml_names_nothing_outside(disk: Disk, option: Option, p
 
 
 @pytest.mark.parametrize("option", CALLERS, ids=lambda option: option.name)
-def test_what_only_the_caller_may_set(disk: Disk, option: Option) -> None:
+def test_what_only_the_caller_may_set(disk: Disk, option: Input) -> None:
     for text in ("inside", "true", "https://model.example"):
         file = disk.write("model-dockerize.yml", f"{option.name}: {text}\n")
         assert refused(from_file(file)) == (
@@ -151,14 +152,14 @@ def test_a_config_ini_names_its_neighbours_only(disk: Disk, key: str, place: str
     (checkout / "out").symlink_to(disk.home)
     file = checkout / "Config.ini"
     file.write_text(config(**{key: place}), encoding="utf-8")
-    assert "A file of the folder may name what is in it" in refused(program_file(file)) or "/dev/zero" in place
+    assert "A file of the folder may name what is in it" in refused(described(argument(file))) or "/dev/zero" in place
 
 
 def test_the_neighbours_of_a_config_ini_are_those_of_its_checkout(disk: Disk) -> None:
     file = disk.write("main/Config.ini", config(program_path=".."))
-    assert "leads out of" in refused(program_file(file))
+    assert "leads out of" in refused(described(argument(file)))
     (disk.folder / ".git").mkdir()
-    assert to_settings([program_file(file)]).program.program_path == disk.folder
+    assert to_settings([described(argument(file))]).program.program_path == disk.folder
 
 
 def test_a_home_that_is_kept_in_git_is_no_workspace(disk: Disk) -> None:
@@ -166,7 +167,7 @@ def test_a_home_that_is_kept_in_git_is_no_workspace(disk: Disk) -> None:
     folder = disk.home / "downloads"
     folder.mkdir()
     (folder / "Config.ini").write_text(config(program_path="../.aws"), encoding="utf-8")
-    assert "leads out of" in refused(program_file(folder / "Config.ini"))
+    assert "leads out of" in refused(described(argument(folder / "Config.ini")))
 
 
 #: Good keys, so that only the way to them is wrong.
@@ -175,7 +176,7 @@ KEYS = {"license-public-key": "A" * 43, "license-key": "eyJh.eyJi.c2ln", "smoke-
 
 @pytest.mark.parametrize("face", ["Action", "command line"])
 @pytest.mark.parametrize("option", PATHS, ids=lambda option: option.name)
-def test_the_caller_names_a_file_and_the_folder_makes_a_link_of_it(disk: Disk, option: Option, face: str) -> None:
+def test_the_caller_names_a_file_and_the_folder_makes_a_link_of_it(disk: Disk, option: Input, face: str) -> None:
     def layer(path: str) -> Any:
         if face == "Action":
             return from_inputs({f"INPUT_{option.name.upper()}": path}, disk.folder)

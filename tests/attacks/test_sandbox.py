@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ import pytest
 from model_dockerize.errors import SandboxError
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox, lifecycle, record, status
-from model_dockerize.sandbox.server import beneath
-from model_dockerize.sandbox.server.admission import RefusedError, check_sender
-from model_dockerize.sandbox.server.signatures import is_signed_token, token_signature
+from model_sandbox import beneath
+from model_sandbox.admission import RefusedError, check_sender
+from model_sandbox.signatures import is_signed_token, token_signature
 
 
 @pytest.fixture
@@ -50,8 +51,12 @@ def a_sandbox(port: int, pid: int = 4242, born: int = 1) -> Sandbox:
     return Sandbox(f"http://{host}", "us-east-1", "123456789012", pid, host, "abc", born, "secret")
 
 
+def leave_record(home: Path, sandbox: Sandbox) -> None:
+    (home / record.RECORD_NAME).write_text(json.dumps(asdict(sandbox)))
+
+
 def test_who_took_over_the_port_is_not_taken_for_the_sandbox(squatter: int, tmp_path: Path) -> None:
-    record.save(tmp_path, a_sandbox(squatter))
+    leave_record(tmp_path, a_sandbox(squatter))
     assert status(tmp_path) is None
 
 
@@ -62,10 +67,10 @@ def test_a_process_that_got_the_pid_is_not_ended(monkeypatch: pytest.MonkeyPatch
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         born = record.born(other.pid)
         assert born > 0
-        record.save(tmp_path, a_sandbox(9, other.pid, born - 1))
+        leave_record(tmp_path, a_sandbox(9, other.pid, born - 1))
         lifecycle.stop(tmp_path, Silent())
         assert other.poll() is None
-        record.save(tmp_path, a_sandbox(9, other.pid, born))
+        leave_record(tmp_path, a_sandbox(9, other.pid, born))
         lifecycle.stop(tmp_path, Silent())
         assert record.born(other.pid) == 0
 

@@ -55,9 +55,9 @@ Build = Callable[..., Built]
 
 def look(folder: Path, *, command: str = "", requirements: str = "", init: str = "", base: str = "") -> Program:
     return inspect(
-        ProgramSettings(folder, requirements, init, base, "", command, (), None, None),
-        ImageSettings(f"{PREFIX}/{re.sub('[^a-z]', '', folder.name.lower())}", "", None, "none", False),
-        SmokeSettings(True, None, None, 300, ""),
+        ProgramSettings(folder, requirements_file=requirements, init_file=init, base_image=base, command=command),
+        ImageSettings(f"{PREFIX}/{re.sub('[^a-z]', '', folder.name.lower())}", cache="none"),
+        SmokeSettings(),
         Silent(),
     )
 

@@ -128,10 +128,8 @@ def folder_of(name: str, tmp_path: Path) -> Path:
 
 def installed(folder: Path, installer: Path, cache: Path) -> tuple[set[str], str]:
     """Run the steps of the Dockerfile that install, and list the packages; the second is what was printed."""
-    settings = ProgramSettings(folder, "", "", "", "", "", (), None, None)
-    program = inspect(
-        settings, ImageSettings("x", "", None, "none", False), SmokeSettings(True, None, None, 9, ""), Silent()
-    )
+    settings = ProgramSettings(folder)
+    program = inspect(settings, ImageSettings("x", cache="none"), SmokeSettings(), Silent())
     if program.packages.text:
         (folder / REQUIREMENTS).write_text(program.packages.text, encoding="utf-8")
     text = render_dockerfile(program, "localhost/server:1").replace("\\\n", "")

@@ -28,8 +28,8 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
-from model_dockerize.sandbox.erase import erase_by_engine
 from model_dockerize.sandbox.record import CONTAINER_LABEL
+from model_sandbox.erase import erase_by_engine
 from rig.small_base import SMALL_BASE as BASE
 from rig.small_base import make_small_base
 from tests.rig.homes import NewHome

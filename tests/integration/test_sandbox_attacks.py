@@ -25,8 +25,9 @@ from botocore.exceptions import ClientError
 from model_dockerize import sandbox
 from model_dockerize.progress import Silent
 from model_dockerize.sandbox import Sandbox
-from model_dockerize.sandbox.server import rights
-from model_dockerize.sandbox.server.engine import ContainerSpec, Engine, Mount, StartError
+from model_sandbox import rights
+from model_sandbox.container_spec import ContainerSpec, Mount
+from model_sandbox.engine import Engine, StartError
 from tests.rig.homes import NewHome
 from tests.rig.processes import command_lines
 from tests.rig.sandbox_calls import signed

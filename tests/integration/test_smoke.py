@@ -59,9 +59,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     sources = image.find_sources()
     version = image.server_version(sources)
     found = inspect(
-        ProgramSettings(folder, "", "", "", "", "", (), None, None),
-        ImageSettings("mdimg-smoke", "1", None, "none", False),
-        SmokeSettings(True, None, None, 300, ""),
+        ProgramSettings(folder),
+        ImageSettings("mdimg-smoke", "1", cache="none"),
+        SmokeSettings(),
         silent,
     )
     text = render_dockerfile(found, image.server_image(engine, version, engine.platform, sources, silent, SECRETS))

@@ -30,9 +30,9 @@ from tests.rig.stack_state import (
 from tests.rig.stack_template import Evaluation
 from tests.rig.templates import document
 
-from model_dockerize.sandbox.server.cloudformation import stack_rules
-from model_dockerize.sandbox.server.cloudformation.resource import Properties
-from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
+from model_sandbox.cloudformation import stack_rules
+from model_sandbox.cloudformation.resource import Properties
+from model_sandbox.cloudformation.resource_types import RESOURCE_TYPES
 
 #: Resources that are done between two looks; tries at one that is still in use.
 _AT_A_LOOK, _TRIES = 2, 5

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from tests.rig.fault_courses import COURSES, Course
 from tests.rig.leaks import planted
+from tests.rig.reports import reported
 
 from model_dockerize.aws import client, ecs
 from model_dockerize.aws.client import Aws
@@ -52,11 +53,7 @@ def environment(url: str) -> dict[str, str]:
 def run_course(connect: Callable[[Run], Aws], course: Course, there: Mapping[str, str]) -> Report:
     """Run `course` once, among what was `there` before. `connect` signs in."""
 
-    def stages(run: Run) -> None:
-        run.learn(outcome="failed")
-        course.act(run, connect(run))
-
-    return Run(course.settings(there), {}, Recorder(Quiet())).report_of(stages)
+    return reported(Run(course.settings(there), {}, Recorder(Quiet())), lambda run: course.act(run, connect(run)))
 
 
 @contextmanager

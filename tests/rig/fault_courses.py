@@ -9,6 +9,7 @@ from model_dockerize.aws import ecr
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.ecr import PushedImage
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import operate, steps
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.destroy import destroy
@@ -45,7 +46,7 @@ class Course:
     """One command. `before`: the courses that have to have been run for it."""
 
     name: str
-    act: Callable[[Run, Aws], None]
+    act: Callable[[Run, Aws], Outcome]
     inputs: Mapping[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()
     #: What has happened since then: the way back of a change has failed ("stuck"), the function has run ("invoked").
@@ -63,38 +64,38 @@ class Course:
         return to_settings([{name: Given(text, name, Path()) for name, text in given.items()}])
 
 
-def _deploy(run: Run, account: Aws, image: str = BUILD) -> None:
+def _deploy(run: Run, account: Aws, image: str = BUILD) -> Outcome:
     released = carry_out(_standing(run, account, _pushed(run, account, image)), (SERVICE, JOBS))
-    run.learn(outcome="deployed" if released.changed else "unchanged")
+    return Outcome.DEPLOYED if released.changed else Outcome.UNCHANGED
 
 
-def _jobs(run: Run, account: Aws) -> None:
+def _jobs(run: Run, account: Aws) -> Outcome:
     JOBS.run(_standing(run, account, _pushed(run, account, BUILD)))
     with run.recorder.stage("again") as stage:
         changed = any(change.action != "leave" for change in account.changes)
         stage.info("changed" if changed else "left")
-    run.learn(outcome="deployed" if changed else "unchanged")
+    return Outcome.DEPLOYED if changed else Outcome.UNCHANGED
 
 
-def _submit(run: Run, account: Aws) -> None:
+def _submit(run: Run, account: Aws) -> Outcome:
     inputs = ("s3://data/a.csv", "s3://data/b.csv", "s3://data/c.csv")
-    submit(run, _PREPARED, account, Work((), inputs, "s3://out/{name}"))
+    return submit(run, _PREPARED, account, Work((), inputs, "s3://out/{name}"))
 
 
-def _rollback(run: Run, account: Aws) -> None:
-    operate.rollback(run, account, _PREPARED, "")
+def _rollback(run: Run, account: Aws) -> Outcome:
+    return operate.rollback(run, account, _PREPARED, "")
 
 
-def _bootstrap(run: Run, account: Aws) -> None:
-    steps.bootstrap(run, account)
+def _bootstrap(run: Run, account: Aws) -> Outcome:
+    return steps.bootstrap(run, account)
 
 
-def _plan(run: Run, account: Aws) -> None:
-    plan(Release(run, _PREPARED, account))
+def _plan(run: Run, account: Aws) -> Outcome:
+    return plan(Release(run, _PREPARED, account))
 
 
-def _destroy(run: Run, account: Aws) -> None:
-    destroy(run, names_of(run.settings, _PREPARED.program.name), account, lambda _: True, delete_data=True)
+def _destroy(run: Run, account: Aws) -> Outcome:
+    return destroy(run, names_of(run.settings, _PREPARED.program.name), account, lambda _: True, delete_data=True)
 
 
 def _standing(run: Run, account: Aws, pushed: PushedImage) -> Release:

@@ -19,9 +19,9 @@ from tests.rig.inputs import saying
 
 from model_dockerize import pipeline
 from model_dockerize.aws.function.role import function_role_name
-from model_dockerize.pipeline import Work
-from model_dockerize.report import Recorder, Report
-from model_dockerize.settings import Settings
+from model_dockerize.outcome import Outcome
+from model_dockerize.pipeline import Run, Work
+from model_dockerize.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from tests.rig.permissions import Trial
@@ -40,7 +40,7 @@ def nothing(_: Trial) -> None:
 class Step:
     """One command, as the role; `before` it, what the account's owner did by other means."""
 
-    do: Callable[[Settings, dict[str, str], Recorder], Report]
+    do: Callable[[Run], Outcome]
     before: Callable[[Trial], None] = nothing
 
 
@@ -53,28 +53,31 @@ class Configuration:
     prepare: Callable[[Trial], Inputs] = lambda _: {}
 
 
-def _changed(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
+def _changed(run: Run) -> Outcome:
     """Run with something to change."""
-    service = settings.service
-    changed = saying(service, cpu=service.cpu * 2, memory=service.memory * 2, run_number=2)
-    return pipeline.run(replace(settings, service=changed), environment, recorder)
+    service = run.settings.service
+    return _run_with(run, saying(service, cpu=service.cpu * 2, memory=service.memory * 2, run_number=2))
 
 
-def _unscaled(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
+def _unscaled(run: Run) -> Outcome:
     """Run with scaling taken back."""
-    return pipeline.run(replace(settings, service=saying(settings.service, max_count=0)), environment, recorder)
+    return _run_with(run, saying(run.settings.service, max_count=0))
 
 
-def _sent(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
+def _run_with(run: Run, service: ServiceSettings) -> Outcome:
+    run.settings = replace(run.settings, service=service)
+    return pipeline.run(run)
+
+
+def _sent(run: Run) -> Outcome:
     """Submit a file of this computer, whose result comes back."""
     with TemporaryDirectory() as folder:
-        asked = Work((Path("examples/is-prime/smoke/input.txt"),), (), folder)
-        return pipeline.submit(settings, environment, recorder, asked)
+        return pipeline.submit(run, Work((Path("examples/is-prime/smoke/input.txt"),), (), folder))
 
 
-def destroyed(settings: Settings, environment: dict[str, str], recorder: Recorder) -> Report:
+def destroyed(run: Run) -> Outcome:
     """Run `destroy`, agreed to."""
-    return pipeline.destroy(settings, environment, recorder, agreed=lambda _: True, delete_data=True)
+    return pipeline.destroy(run, agreed=lambda _: True, delete_data=True)
 
 
 def _ignored(_: object) -> None:

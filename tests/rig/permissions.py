@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 from tests.rig.deployer import Quiet
 from tests.rig.iam_configurations import CONFIGURATIONS, EXPLAINED, Configuration, Step, destroyed
+from tests.rig.reports import reported
 from tests.rig.sandbox_calls import ask_sandbox
 
 from model_dockerize import pipeline
@@ -147,7 +148,7 @@ class Trial:
         """Run one command as the role."""
         wanted = (STEPS | dict(self.configuration.steps))[step]
         wanted.before(self)
-        return wanted.do(self.settings, self.environment, Recorder(Quiet()))
+        return reported(pipeline.Run(self.settings, self.environment, Recorder(Quiet())), wanted.do)
 
     def without(self, action: str, step: str) -> Report:
         """Run one command as the role with the whole policy but for one action."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from model_dockerize.sandbox.server.cloudformation.resource import Properties
+from model_sandbox.cloudformation.resource import Properties
 
 ACCOUNT, REGION, MOMENT = "123456789012", "us-east-1", "2026-01-01T00:00:00Z"
 _STACK = "AWS::CloudFormation::Stack"

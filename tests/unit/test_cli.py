@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 
 from model_dockerize import cli as faces
 from model_dockerize import pipeline
-from model_dockerize.pipeline import Question
-from model_dockerize.report import Recorder, Report
-from model_dockerize.settings import OPTIONS, Settings
+from model_dockerize.outcome import Outcome
+from model_dockerize.pipeline import Question, Run
+from model_dockerize.report.facts import Identity
+from model_dockerize.settings import INPUTS, Settings
 
 
 @pytest.fixture
@@ -22,9 +23,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """The settings with which the pipeline was called; it answers that it built."""
     settings: list[Settings] = []
 
-    def run(wanted: Settings, _environment: Mapping[str, str], _recorder: Recorder) -> Report:
-        settings.append(wanted)
-        return Report("built", image="iris:1")
+    def run(run: Run) -> Outcome:
+        settings.append(run.settings)
+        run.recorder.found(Identity("iris:1", "b"))
+        return Outcome.BUILT
 
     monkeypatch.setattr(pipeline, "run", run)
     return settings
@@ -125,7 +127,7 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_runs(asked: lis
 
 
 def test_a_defect_is_a_sentence_and_a_report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def run(*_: object) -> Report:
+    def run(_: Run) -> Outcome:
         raise KeyError("surprise")
 
     monkeypatch.setattr(pipeline, "run", run)
@@ -137,15 +139,17 @@ def test_a_defect_is_a_sentence_and_a_report(monkeypatch: pytest.MonkeyPatch, tm
     assert json.loads(report.read_text())["error"]["kind"] == "internal"
 
 
-@pytest.mark.parametrize(("typed", "code", "said"), [("", 2, "add --yes"), ("n\n", 0, "kept"), ("y\n", 0, "gone")])
+@pytest.mark.parametrize(
+    ("typed", "code", "said"), [("", 2, "add --yes"), ("n\n", 0, "unchanged"), ("y\n", 0, "destroyed")]
+)
 def test_destroy_asks_and_an_end_without_an_answer_is_no_defect(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: str, code: int, said: str
 ) -> None:
     asked = Question(("service iris: 1 of 1 tasks run iris:3",), ("stack iris",), ("repository iris: used by a",))
 
-    def destroy(*_: object, agreed: Callable[[Question], bool], delete_data: bool) -> Report:
+    def destroy(*_: object, agreed: Callable[[Question], bool], delete_data: bool) -> Outcome:
         assert not delete_data
-        return Report("gone" if agreed(asked) else "kept")
+        return Outcome.DESTROYED if agreed(asked) else Outcome.UNCHANGED
 
     monkeypatch.setattr(pipeline, "destroy", destroy)
     result = CliRunner().invoke(faces.cli, ["destroy", str(tmp_path)], input=typed)
@@ -161,10 +165,10 @@ def test_destroy_asks_and_an_end_without_an_answer_is_no_defect(
 def test_a_signal_is_an_end_with_words(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    def run(_settings: Settings, _environment: Mapping[str, str], recorder: Recorder) -> Report:
-        with recorder.stage("build"):
+    def run(run: Run) -> Outcome:
+        with run.recorder.stage("build"):
             os.kill(os.getpid(), number)
-        return Report("built")
+        return Outcome.BUILT
 
     monkeypatch.setattr(pipeline, "run", run)
     report = tmp_path / "r.json"
@@ -177,8 +181,8 @@ def test_a_signal_is_an_end_with_words(
 
 
 def test_every_input_is_a_flag_of_run() -> None:
-    text = call("run", "--help").output
-    assert [option.name for option in OPTIONS if f"--{option.name} " not in text] == []
+    text = call("run", "--help-all").output
+    assert [option.name for option in INPUTS if f"--{option.name} " not in text] == []
 
 
 def test_the_help_names_every_command_in_a_whole_sentence() -> None:
@@ -190,9 +194,9 @@ def test_the_help_names_every_command_in_a_whole_sentence() -> None:
 def test_a_line_that_a_program_wrote_cannot_redraw_the_terminal(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def logs(*_: object, show: Callable[[str], None], **__: object) -> Report:
+    def logs(*_: object, show: Callable[[str], None], **__: object) -> Outcome:
         show("a\x1b[2J\rb\tc\x9b")
-        return Report("read")
+        return Outcome.READ
 
     monkeypatch.setattr(pipeline, "logs", logs)
     assert "a[2Jb\tc\n" in call("logs", tmp_path).stdout

@@ -16,6 +16,7 @@ from model_dockerize.report import Recorder, Report
 from model_dockerize.report.model import to_json
 from model_dockerize.settings import Given, to_settings
 from tests.rig.deployer import Quiet
+from tests.rig.reports import reported
 
 NOBODY = {"PATH": "/nonexistent", "HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -23,7 +24,7 @@ NOBODY = {"PATH": "/nonexistent", "HOME": "/nonexistent", "AWS_EC2_METADATA_DISA
 def doctor(folder: Path, **inputs: str) -> Report:
     given = {"program-path": str(folder)} | {name.replace("_", "-"): text for name, text in inputs.items()}
     settings = to_settings([{name: Given(text, name, Path()) for name, text in given.items()}])
-    return pipeline.doctor(settings, NOBODY, Recorder(Quiet()))
+    return reported(pipeline.Run(settings, NOBODY, Recorder(Quiet())), pipeline.doctor)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from model_dockerize.report import Recorder
 from model_dockerize.settings import Settings, to_settings
 from model_dockerize.settings.sources import from_flags
 from tests.rig.deployer import Quiet
+from tests.rig.reports import so_far
 from tests.unit.image.test_contents import BUILD_ID, OUR_STEPS, config, digest, docker_files, ours, pack
 
 Look = Callable[..., tuple[FromArchive, Run]]
@@ -57,7 +58,7 @@ def test_somebody_elses_image_is_called_as_its_file(look: Look, file: str, name:
     assert (found.program.name, found.program.version, found.platform) == (name, "latest", "linux/amd64")
     identity = f"image-{digest(config())[:32]}"
     assert (found.build_id, found.made_here, found.expectation.build_id) == (identity, False, "")
-    assert (run.report.build_id, run.report.image) == ("", "gx-images:t-1")
+    assert (so_far(run).build_id, so_far(run).image) == ("", "gx-images:t-1")
 
 
 def test_an_image_that_says_it_is_a_build_of_ours_is_called_and_asked_as_it_says_and_is_none(look: Look) -> None:
@@ -66,14 +67,14 @@ def test_an_image_that_says_it_is_a_build_of_ours_is_called_and_asked_as_it_says
     assert (found.program.name, found.made_here, found.expectation.build_id) == ("iris", True, BUILD_ID)
     # The registry's tag for the build stays with whoever builds it.
     assert found.build_id == f"image-{digest(ours())[:32]}"
-    assert run.report.build_id == ""
+    assert so_far(run).build_id == ""
 
 
 def test_an_image_that_was_built_here_is_the_build(look: Look, tmp_path: Path) -> None:
     home = {"MODEL_DOCKERIZE_HOME": str(tmp_path / "home")}
     builds.remember(home, BUILD_ID, f"sha256:{digest(ours())}")
     found, run = look(ours(), "x_123abc.tar.gz", environment=home)
-    assert found.build_id == run.report.build_id == BUILD_ID
+    assert found.build_id == so_far(run).build_id == BUILD_ID
     changed = ours([*OUR_STEPS, "COPY hostile"])
     assert look(changed, "y.tar.gz", environment=home)[0].build_id == f"image-{digest(changed)[:32]}"
 

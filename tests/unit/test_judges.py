@@ -13,8 +13,8 @@ from model_dockerize.aws.client import TO_COME
 from model_dockerize.aws.ground import permissions
 from model_dockerize.aws.iam.statement import Where
 from model_dockerize.aws.permissions import stack_policy
-from model_dockerize.sandbox.server.definitions import is_fargate_size
 from model_dockerize.settings.fargate import memories
+from model_sandbox.definitions import is_fargate_size
 from tests.rig import judges
 from tests.rig.iam_configurations import CONFIGURATIONS
 from tests.rig.judges import policies

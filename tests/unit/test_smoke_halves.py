@@ -8,12 +8,14 @@ import pytest
 
 from model_dockerize.errors import DeployedSmokeError, InputError
 from model_dockerize.image import Cache
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import make, operate
 from model_dockerize.pipeline.context import FromFolder, Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.smoke import Expectation
 from tests.rig.deployer import Quiet
+from tests.rig.reports import so_far
 
 
 def settings(text: str) -> Settings:
@@ -51,7 +53,7 @@ def test_the_image_is_tested_or_it_is_said(monkeypatch: pytest.MonkeyPatch, text
     nothing: Any = None
     make.build(run, nothing, nothing, Cache("none"))
     assert bool(calls) is tested
-    assert run.report.untested == (() if tested else ("image",))
+    assert so_far(run).untested == (() if tested else ("image",))
     assert run.recorder.stages[0].status == ("done" if tested else "skipped")
 
 
@@ -68,32 +70,30 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
     now = SimpleNamespace(service=SimpleNamespace(task_definition_arn="iris:1"), desired=1)
     monkeypatch.setattr(operate, "_running", lambda *_: now)
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
-    monkeypatch.setattr(operate, "_learn", lambda *_: None)
+    monkeypatch.setattr(operate, "_tell", lambda *_: None)
     monkeypatch.setattr(operate.ecs, "rollback", lambda *_: None)
     monkeypatch.setattr(operate.ground, "as_deployed", lambda _, service, *__: service)
     monkeypatch.setattr(operate.deployed, "address", lambda *_: None)
     monkeypatch.setattr(operate, "_prove", lambda *_: calls.append("asked"))
     run = Run(settings(text), {}, Recorder(Quiet()))
     nothing: Any = None
-    operate.rollback(run, nothing, prepared(), "")
+    assert operate.rollback(run, nothing, prepared(), "") is Outcome.DEPLOYED
     assert bool(calls) is tested
-    assert run.report.untested == (() if tested else ("service",))
-    assert run.report.outcome == "deployed"
+    assert so_far(run).untested == (() if tested else ("service",))
 
 
 def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     now = SimpleNamespace(service=SimpleNamespace(task_definition_arn="iris:1"), desired=1, image="r@sha256:d")
     monkeypatch.setattr(operate, "_running", lambda *_: now)
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
-    monkeypatch.setattr(operate, "_learn", lambda *_: None)
+    monkeypatch.setattr(operate, "_tell", lambda *_: None)
     monkeypatch.setattr(operate.ecs, "rollback", lambda *_: None)
     monkeypatch.setattr(operate.ground, "as_deployed", lambda _, service, *__: service)
     monkeypatch.setattr(operate.ecr, "build_of", lambda *_: "b")
     monkeypatch.setattr(operate.deployed, "address", lambda *_: None)
     monkeypatch.setattr(operate.deployed, "smoke_deployed", lambda *_: ("/health: 500",))
     run = Run(settings("true"), {}, Recorder(Quiet()))
-    run.learn(outcome="failed")
     nothing: Any = None
-    with pytest.raises(DeployedSmokeError):
+    with pytest.raises(DeployedSmokeError) as failed:
         operate.rollback(run, nothing, prepared(), "")
-    assert run.report.outcome == "failed"
+    assert failed.value.outcome is Outcome.FAILED

@@ -7,21 +7,24 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from model_dockerize.cancel import Cancelled, cancellable
-from model_dockerize.report import Recorder, Report, concluded, debug_logging, ended, reserve, to_json, write
-from model_dockerize.settings import Given, Settings, to_settings
-from model_dockerize.settings.sources import folder_of, from_environment, from_flags, program_file
+from model_dockerize.cancel import cancellable
+from model_dockerize.outcome import Outcome
+from model_dockerize.report import Ending, Recorder, debug_logging, reserve, to_json, write
+from model_dockerize.settings import Given, load_settings
+from model_dockerize.settings.load import Layer, argument, described, folder_of
+from model_dockerize.settings.sources import from_environment, from_flags
 
 if TYPE_CHECKING:
+    from model_dockerize.pipeline import Run
     from model_dockerize.report.console import ConsoleDisplay
 
 
 def execute(
     target: Path | None,
     flags: Mapping[str, str | None],
-    function: Callable[[Settings, Mapping[str, str], Recorder], Report],
+    function: Callable[["Run"], Outcome],
     verdict: TextIO | None = None,
-    read: Callable[[Path], Mapping[str, Given]] = program_file,
+    read: Callable[[Given], Layer] = described,
     as_json: bool = False,
 ) -> None:
     """Run a pipeline function, from flags to the exit code; write the report whatever ends it.
@@ -33,16 +36,20 @@ def execute(
     """
     display = _display(verdict or (sys.stderr if as_json else sys.stdout))
     recorder = Recorder(display)
-    folder = target or Path(flags.get("program_path") or ".")
-    given = from_flags({name.replace("_", "-"): text for name, text in flags.items()}, folder_of(folder))
-    report, file = Report(), _report_file(given.get("report"))
-    try:
-        with display, cancellable(), debug_logging(recorder, os.environ):
-            settings = to_settings([from_environment(os.environ), read(folder), given])
-            file = reserve(settings.run.report)
-            report = function(settings, dict(os.environ), recorder)
-    except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
-        report = concluded(report, recorder, os.environ, error)
+    given = from_flags(
+        {name.replace("_", "-"): text for name, text in flags.items()},
+        folder_of(target or Path(flags.get("program_path") or ".")),
+    )
+    here = Given(".", "the current folder", Path())
+    folder = argument(target) if target else given.pop("program-path", here)
+    file = _report_file(given.get("report"))
+    with Ending(recorder, os.environ) as ending, display, cancellable(), debug_logging(recorder, os.environ):
+        from model_dockerize.pipeline import Run
+
+        settings = load_settings(from_environment(os.environ), folder, given, read)
+        file = reserve(settings.run.report)
+        ending.outcome = function(Run(settings, dict(os.environ), recorder))
+    report = ending.report
     display.finish(report)
     if file:
         with contextlib.suppress(OSError):  # told by reserve, where it is the reason why nothing ran
@@ -70,10 +77,9 @@ def _report_file(given: Given | None) -> Path | None:
 def session() -> Iterator[Recorder]:
     """Yield a recorder for what is no run: errors and signals become words and exit codes."""
     display = _display(sys.stdout)
-    try:
-        with display, cancellable():
-            yield Recorder(display)
-    except (Exception, Cancelled) as error:  # noqa: BLE001 - the last line of defence, as in pipeline.run
-        report = ended(Report(), error)
-        display.finish(report)
-        sys.exit(report.exit_code)
+    recorder = Recorder(display)
+    with Ending(recorder, os.environ) as ending, display, cancellable():
+        yield recorder
+    if ending.report.failure:
+        display.finish(ending.report)
+        sys.exit(ending.report.exit_code)

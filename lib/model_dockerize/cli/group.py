@@ -1,4 +1,4 @@
-"""The command group and the flags of its commands, all made from the one declaration."""
+"""The command group and the flags of its commands, made from the fields of the settings."""
 
 from collections.abc import Callable
 from itertools import zip_longest
@@ -8,32 +8,20 @@ from typing import Any
 import click
 
 from model_dockerize import __version__
-from model_dockerize.settings import OPTIONS, Kind, Option
-from model_dockerize.settings.declaration import BY_NAME
+from model_dockerize.settings import INPUTS, Input, Kind
+from model_dockerize.settings.document import COMMON_TITLE
+from model_dockerize.settings.model import BY_NAME
 
 Command = Callable[..., None]
-
-
-_TITLES = {
-    "program": "The model's program",
-    "image": "The image",
-    "registry": "Amazon ECR",
-    "aws": "The AWS account",
-    "batch": "AWS Batch",
-    "service": "The ECS service",
-    "smoke": "The smoke test",
-    "run": "This run",
-}
+_HELP_ALL = f"{__name__}.help_all"
 
 
 class _Stage(click.Command):
-    """A command whose help shows the flags under the headings of the declaration's groups."""
+    """A command whose help shows the inputs that most people need, and with --help-all every one, under headings."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Add `=true` to a flag that no value, not even an empty one, follows: `--sandbox FOLDER`."""
-        flags = {
-            f"--{option.name}": ("true", "false", "", *option.words) for option in OPTIONS if option.kind is Kind.FLAG
-        }
+        flags = {f"--{each.name}": ("true", "false", "", *each.choices) for each in INPUTS if each.kind is Kind.FLAG}
         return super().parse_args(
             ctx,
             [
@@ -43,15 +31,33 @@ class _Stage(click.Command):
         )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in (*_TITLES.values(), "Help")}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record and isinstance(parameter, click.Option):
-                option = BY_NAME.get((parameter.name or "").replace("_", "-"))
-                sections[_TITLES[option.group] if option else "Help"].append(record)
-        for title, records in ((title, records) for title, records in sections.items() if records):
+        shown = [(each, _input_of(each)) for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        is_whole = bool(ctx.meta.get(_HELP_ALL))
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for option, declared in sorted(shown, key=lambda pair: _place(pair[1])):
+            if declared and not declared.common and not is_whole:
+                continue
+            title = COMMON_TITLE if declared and declared.common else declared.title if declared else "Options"
+            sections.setdefault(title, []).extend(filter(None, [option.get_help_record(ctx)]))
+        for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
+
+
+def _input_of(option: click.Option) -> Input | None:
+    return BY_NAME.get((option.name or "").replace("_", "-"))
+
+
+def _place(declared: Input | None) -> int:
+    """Return where an option stands in a help text: a command's own, what most people need, the others."""
+    return 0 if declared is None else 1 if declared.common else 2
+
+
+def _show_all(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        ctx.meta[_HELP_ALL] = True
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
 
 
 class Commands(click.Group):
@@ -83,22 +89,25 @@ def cli() -> None:
 
 
 def takes(*names: str) -> Callable[[Command], Command]:
-    """Add the flags of these groups and inputs of the declaration, and the argument."""
+    """Add the flags of these groups and inputs of the settings, and the argument."""
 
     def decorate(command: Command) -> Command:
-        for option in reversed(OPTIONS):
-            if option.group in names or option.name in names:
-                command = click.option(f"--{option.name}", **_click(option))(command)
+        command = click.option(
+            "--help-all", is_flag=True, is_eager=True, expose_value=False, callback=_show_all, help="Show every flag."
+        )(command)
+        for each in reversed(INPUTS):
+            if each.group in names or each.name in names:
+                command = click.option(f"--{each.name}", **_click(each))(command)
         target = click.Path(path_type=Path)
         return click.argument("target", required=False, type=target, metavar="[FOLDER|FILE.yml|Config.ini]")(command)
 
     return decorate
 
 
-def _click(option: Option) -> dict[str, Any]:
-    default = f" [default: {option.default}]" if option.default else ""
-    shown: dict[str, Any] = {"metavar": option.hint, "help": option.meaning + default}
-    if option.kind is Kind.PAIRS:
+def _click(declared: Input) -> dict[str, Any]:
+    default = f" [default: {declared.default}]" if declared.default else ""
+    shown: dict[str, Any] = {"metavar": declared.hint, "help": declared.meaning + default}
+    if declared.kind is Kind.PAIRS:
         # The flag is repeated where a file has lines.
         shown |= {"multiple": True, "callback": lambda _context, _parameter, given: "\n".join(given) or None}
     return shown

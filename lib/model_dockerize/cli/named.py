@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from model_dockerize.settings import Given
-from model_dockerize.settings.sources import program_file
+from model_dockerize.settings.load import Layer, described
 
 Command = Callable[..., None]
 
@@ -16,9 +16,9 @@ def is_named(target: Path | None, flags: Mapping[str, str | None]) -> bool:
     return target is None and not flags.get("program_path") and bool(flags.get("service") or flags.get("image_name"))
 
 
-def reader(by_name: bool) -> Callable[[Path], Mapping[str, Given]]:
+def reader(by_name: bool) -> Callable[[Given], Layer]:
     """Return what reads the inputs of a command's argument: nothing where the model is given by its name."""
-    return (lambda _: {}) if by_name else program_file
+    return (lambda _: {}) if by_name else described
 
 
 def answers_in_json(command: Command) -> Command:

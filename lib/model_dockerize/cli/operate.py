@@ -11,7 +11,7 @@ from model_dockerize.cli.group import cli, takes
 from model_dockerize.cli.named import answers_in_json, is_named, reader
 from model_dockerize.errors import InputError
 from model_dockerize.settings import is_batch_file
-from model_dockerize.settings.sources import environment_inputs
+from model_dockerize.settings.load import batch_environment
 
 
 @cli.command("list")
@@ -103,7 +103,7 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
             raise InputError("Nobody answered, so nothing was removed.", "Answer y, or add --yes.") from error
 
     if target and (aws_config or is_batch_file(target)):
-        read = partial(environment_inputs, aws_config=aws_config)
+        read = partial(batch_environment, aws_config=aws_config)
         execute(target, flags, partial(pipeline.destroy_environment, agreed=agreed), read=read)
     else:
         by_name = is_named(target, flags)

@@ -11,7 +11,7 @@ from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 from model_dockerize.cli.named import answers_in_json, is_named, reader
 from model_dockerize.settings import is_batch_file
-from model_dockerize.settings.sources import environment_inputs
+from model_dockerize.settings.load import batch_environment
 
 PROGRAM = ("program", "image", "smoke", "run")
 #: What nothing of AWS is asked for.
@@ -71,7 +71,7 @@ def load(archive: Path) -> None:
     """Load an image archive into Docker Engine and say its name."""
     from model_dockerize import pipeline
 
-    execute(None, {}, lambda _settings, environment, recorder: pipeline.load(archive, environment, recorder))
+    execute(None, {}, partial(pipeline.load, archive=archive))
 
 
 @cli.command()
@@ -124,7 +124,7 @@ def batch(target: Path | None, aws_config: Path | None, **flags: str | None) -> 
     from model_dockerize import pipeline
 
     if target and (aws_config or is_batch_file(target)):
-        read = partial(environment_inputs, aws_config=aws_config)
+        read = partial(batch_environment, aws_config=aws_config)
         execute(target, flags, pipeline.batch_environment, read=read)
     else:
         execute(target, {**flags, "create_job_def": "true", "deploy_service": "false"}, pipeline.run)

@@ -1,6 +1,5 @@
 """`model-dockerize submit`: data through the model, on AWS Batch."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -10,8 +9,7 @@ from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 from model_dockerize.cli.named import answers_in_json, is_named, reader
 from model_dockerize.errors import InputError
-from model_dockerize.report import Recorder, Report
-from model_dockerize.settings import Settings
+from model_dockerize.outcome import Outcome
 
 _CONFIGURATIONS = (".yml", ".yaml", ".ini")
 
@@ -56,9 +54,9 @@ def submit(
         target, files = None, (str(target), *files)  # the folder is where we are
     by_name = is_named(target, flags)
 
-    def send(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    def send(run: pipeline.Run) -> Outcome:
         work = pipeline.sort_out(files, (*inputs, *_lines(inputs_from)), output, bucket)
-        return pipeline.submit(settings, environment, recorder, work, by_name)
+        return pipeline.submit(run, work, by_name)
 
     execute(target, flags, send, read=reader(by_name), as_json=as_json)
 

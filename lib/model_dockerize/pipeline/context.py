@@ -1,13 +1,11 @@
-"""The context that the stages of one run share: what was asked for, where to report, what is known."""
+"""The context that the stages of one run share: what was asked for, and where to report."""
 
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from model_dockerize import image, program, smoke
-from model_dockerize.cancel import Cancelled
-from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport, concluded, masked
+from model_dockerize.report import CheckReport, Recorder, SmokeReport
 from model_dockerize.settings import Settings
 
 # Seconds that a fresh container may take until it answers. The server opens its port before any code of the model runs.
@@ -71,30 +69,14 @@ class FromArchive(Prepared):
 
 
 class Run:
-    """One run. `report` grows as the stages learn; everything else stays."""
+    """One run: what was asked for, where it happens, and whom its stages report to."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> None:
         self.settings = settings
         self.environment = environment
         self.recorder = recorder
-        self.report = Report()
-        self._lock = threading.Lock()
         for secret in (settings.smoke.license_key, settings.smoke.smoke_api_key, *image.proxy_passwords(environment)):
             recorder.secret(secret)
-
-    def learn(self, **facts: Any) -> None:
-        """Add to the report. Stages beside each other may do so at once."""
-        with self._lock:
-            self.report = replace(self.report, **facts)
-
-    def report_of(self, stages: Callable[["Run"], object]) -> Report:
-        """Run `stages` and return the report, which keeps what was found out, whatever ends the run."""
-        try:
-            stages(self)
-        except (Exception, Cancelled) as error:  # noqa: BLE001 - a user must never see a bare traceback
-            return concluded(self.report, self.recorder, self.environment, error)
-        report = replace(self.report, stages=self.recorder.stages, warnings=self.recorder.warnings)
-        return masked(report, self.recorder)
 
 
 def smoke_report(result: smoke.SmokeResult) -> SmokeReport:

@@ -15,7 +15,7 @@ from model_dockerize.errors import AwsError, InputError
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.access import who_can_reach
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
-from model_dockerize.report import StageProgress
+from model_dockerize.report import StageProgress, facts
 
 _VARIABLE = "MODEL_PROBE"
 #: Of what ECS takes, for the JSON around the variable and for the command.
@@ -28,7 +28,7 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
     """Return where the service answers, by the user's word (smoke-url) or AWS's."""
     said = run.settings.smoke.smoke_url
     found = Address(said, said, START_TIMEOUT) if said else endpoint.address_of(account, service, stage)
-    run.learn(url=found.url, access=who_can_reach(run.settings.service))
+    stage.found(facts.Address(found.url, who_can_reach(run.settings.service)))
     return found
 
 
@@ -42,7 +42,7 @@ def smoke_deployed(
     why = _refusal(run, where) or why
     stage.info(f"{where.url} {why}: a task inside of the network tests {where.inside}")
     result = _inside(run, prepared, account, service, where, stage)
-    run.learn(smoke_deployed=smoke_report(result))
+    stage.found(facts.SmokeTested("service", smoke_report(result)))
     return result.failures
 
 
@@ -59,7 +59,7 @@ def smoke_from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress
     """Test as `smoke_deployed`, from where we are."""
     with_key = replace(prepared.expectation, api_key=run.settings.smoke.smoke_api_key)
     result = make.prove(run, replace(prepared, expectation=with_key), (url,), stage)
-    run.learn(smoke_deployed=smoke_report(result))
+    stage.found(facts.SmokeTested("service", smoke_report(result)))
     return result.failures
 
 

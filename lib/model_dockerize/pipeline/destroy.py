@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.destroy import plan_destruction, remove
 from model_dockerize.aws.ground import Names
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline.context import Run
+from model_dockerize.report.facts import Planned
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Question:
 
 def destroy(
     run: Run, names: Names, account: Aws, agreed: Callable[[Question], bool], delete_data: bool = False
-) -> None:
+) -> Outcome:
     """Run stages `look` and `destroy`, with the question between them."""
     with run.recorder.stage("look") as stage:
         found = plan_destruction(account, names, stage, delete_data)
@@ -39,12 +41,12 @@ def destroy(
             staying += (f"{found.data}: the data of jobs. destroy --delete-data removes it",)
         if not going:
             stage.unchanged(f"Nothing of {names.model} is there that could go.")
-    stays = tuple(f"= {line}" for line in staying)
-    run.learn(outcome="unchanged", plan=stays)
+        stays = tuple(f"= {line}" for line in staying)
+        stage.found(Planned(stays))
     # Outside of a stage: a question must not be drawn over.
     if not going or not agreed(Question(found.running, going, staying)):
-        return
-    run.learn(outcome="failed")
+        return Outcome.UNCHANGED
     with run.recorder.stage("destroy") as stage:
         remove(found, stage)
-    run.learn(outcome="destroyed", plan=(*(f"- {line}" for line in going), *stays))
+        stage.found(Planned((*(f"- {line}" for line in going), *stays)))
+    return Outcome.DESTROYED

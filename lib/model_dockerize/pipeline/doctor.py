@@ -4,24 +4,25 @@ from concurrent.futures import ThreadPoolExecutor
 
 from model_dockerize import image
 from model_dockerize.errors import EngineError
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.checks import Checks, Said
 from model_dockerize.pipeline.context import FromFolder, Prepared, Run
 from model_dockerize.pipeline.doctor_aws import check_account, check_registry
 from model_dockerize.report import StageProgress
+from model_dockerize.report.facts import Examined
 
 #: Bytes. A build of a common model with its base and its layers takes two to five; a push packs the layers once more.
 _DISK_LITTLE, _DISK_ENOUGH = 2 * 10**9, 10 * 10**9
 
 
-def examine(run: Run) -> None:
+def examine(run: Run) -> Outcome:
     """Run stage `doctor`: one finding a check, in the order in which a run would meet them.
 
     Raises:
         ModelDockerizeError: something would stop the run; of the kind (and so with the exit code) of the first that
             would.
     """
-    run.learn(outcome="not-ready")
     with run.recorder.stage("doctor") as stage:
         checks, here, there = Checks(), Checks(), Checks()
         prepared = checks.look("folder", lambda: _folder(run, stage))
@@ -36,14 +37,15 @@ def examine(run: Run) -> None:
         checks.add((here, there))
         if engine and account and run.settings.registry.push_to_ecr:
             check_registry(checks, engine, account)
-        run.learn(findings=tuple(checks.findings))
+        stage.found(Examined(tuple(checks.findings)))
         if checks.errors:
             names = ", ".join(finding.name for finding in checks.findings if finding.status == "failed")
             raise type(checks.errors[0])(
                 f"{len(checks.errors)} of {len(checks.findings)} checks failed: {names}.",
                 "Do what stands beside each, then run doctor again.",
+                outcome=Outcome.NOT_READY,
             )
-    run.learn(outcome="ready")
+    return Outcome.READY
 
 
 def _folder(run: Run, stage: StageProgress) -> Said[Prepared]:

@@ -8,6 +8,7 @@ from model_dockerize import image, program, smoke
 from model_dockerize.errors import EngineError, InputError
 from model_dockerize.pipeline.context import FromArchive, Named, Run
 from model_dockerize.report import StageProgress
+from model_dockerize.report.facts import Identity
 from model_dockerize.settings import SmokeSettings, is_file
 
 _TITLE, _VERSION = "org.opencontainers.image.title", "org.opencontainers.image.version"
@@ -36,7 +37,7 @@ def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
     # Not the form of a build id: nobody's folder may take this image for its own build.
     identity = build_id or f"image-{contents.identity}"
     stage.info(f"called {name}:{version}; identity {identity}")
-    run.learn(build_id=build_id, image=next(iter(contents.names), f"{name}:{version}"))
+    stage.found(Identity(next(iter(contents.names), f"{name}:{version}"), build_id))
     expectation = _expectation(settings.smoke, contents.claim, name)
     return FromArchive(Named(name, version), identity, contents.platform, expectation, contents)
 

@@ -21,10 +21,12 @@ from model_dockerize.aws.client import Aws, rehearse
 from model_dockerize.aws.function import ensure_function
 from model_dockerize.aws.ground import Model, Names
 from model_dockerize.errors import InputError
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.account import connect, start_sandbox, tell_of_other_region
 from model_dockerize.pipeline.context import Run
 from model_dockerize.progress import Progress, WarningsOnly
+from model_dockerize.report.facts import Jobs, Planned
 from model_dockerize.settings import (
     FOR_ENVIRONMENT,
     BatchFile,
@@ -40,13 +42,12 @@ from model_dockerize.settings import (
 _PRIORITY, _VCPUS = 100, 128
 
 
-def update(run: Run, file: BatchFile) -> None:
+def update(run: Run, file: BatchFile) -> Outcome:
     """Go through every section of the file, in its order: make what is missing, change what differs.
 
     A section `job` sends a job.
     """
     run.settings = replace(run.settings, batch=replace(run.settings.batch, file=file))
-    run.learn(outcome="failed")
     start_sandbox(run)
     with run.recorder.stage("check") as stage:
         account = connect(run, stage)
@@ -54,17 +55,15 @@ def update(run: Run, file: BatchFile) -> None:
         if file.job_definition:
             check_job_definition(account, file.job_definition.name, run.settings.service.adopt)
     if run.settings.run.dry_run:
-        _plan(run, file, account)
-        return
+        return _plan(run, file, account)
     changed, made = _ensure(run, account, file, run.recorder.stage)
     if made:
-        run.learn(job_definition_arn=made.arn, job_definition_revision=made.revision)
+        run.recorder.found(Jobs(made.arn, made.revision))
     if file.job:
         with run.recorder.stage("job") as stage:
             submit_one(account, file.job, stage)
-        run.learn(outcome="submitted")
-        return
-    run.learn(outcome="updated" if changed else "unchanged")
+        return Outcome.SUBMITTED
+    return Outcome.UPDATED if changed else Outcome.UNCHANGED
 
 
 def _ensure(
@@ -178,15 +177,16 @@ def _tell_function(settings: BatchSettings, account: Aws, queue: str, definition
     return function.changed
 
 
-def _plan(run: Run, file: BatchFile, account: Aws) -> None:
+def _plan(run: Run, file: BatchFile, account: Aws) -> Outcome:
     """Ask the same questions, with a connection that changes nothing."""
     rehearsal = rehearse(account)
     with run.recorder.stage("plan") as stage:
         _ensure(run, rehearsal.aws, file, lambda _: nullcontext(WarningsOnly(stage)))
         changes = sum(change.action != "leave" for change in rehearsal.changes)
         stage.info(f"{changes} things would be made or changed.")
-    job = (f"+ job {file.job.name} in {file.job.queue}",) if file.job else ()
-    run.learn(outcome="planned", plan=(*map(str, rehearsal.changes), *job))
+        job = (f"+ job {file.job.name} in {file.job.queue}",) if file.job else ()
+        stage.found(Planned((*map(str, rehearsal.changes), *job)))
+    return Outcome.PLANNED
 
 
 def names_of(run: Run, file: BatchFile) -> Names:

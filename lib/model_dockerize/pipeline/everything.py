@@ -5,35 +5,34 @@ from dataclasses import replace
 
 from model_dockerize import image
 from model_dockerize.errors import InputError
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.aside import Aside
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.pipeline.stages import FOUNDATIONS, ORDER, PUSHED, STAGES, service
+from model_dockerize.report.facts import Changed, Task
 from model_dockerize.settings import Settings
 
 
-def from_folder_to_service(run: Run) -> None:
+def from_folder_to_service(run: Run) -> Outcome:
     """Run all stages: of the model, and of its release if there is to be one."""
     prepared = make.prepare(run)
-    run.learn(outcome="failed")
     engine, release = check(run, prepared)
     if release is None:
         make.build(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
-        run.learn(outcome="loaded" if run.settings.image.from_archive else "built")
-        return
+        return Outcome.LOADED if run.settings.image.from_archive else Outcome.BUILT
     try:
         changed = carry_out(release, STAGES).changed
     finally:
-        run.learn(changes=tuple(map(str, release.account.changes)))
-    run.learn(outcome=outcome(run.settings, changed))
+        run.recorder.found(Changed(tuple(map(str, release.account.changes))))
+    return outcome(run.settings, changed)
 
 
-def task_definition(run: Run) -> None:
+def task_definition(run: Run) -> Outcome:
     """Run the stages up to `task-definition`: a revision of the pushed image, which nothing runs."""
     prepared = make.prepare(run)
-    run.learn(outcome="failed")
     _, release = check(run, prepared)
     if release is None:
         raise InputError("Without push-to-ecr there is no image for a task definition.", "Leave push-to-ecr out.")
@@ -43,7 +42,8 @@ def task_definition(run: Run) -> None:
         stage.info(f"{made.short} runs {release.uri}")
         if not made.changed:
             stage.unchanged("It means the same already.")
-    run.learn(outcome="registered" if made.changed else "unchanged", task_definition_arn=made.arn)
+        stage.found(Task(made.arn))
+    return Outcome.REGISTERED if made.changed else Outcome.UNCHANGED
 
 
 def check(run: Run, prepared: Prepared) -> tuple[image.Engine, Release | None]:
@@ -89,12 +89,12 @@ def _begin(stage: Stage, release: Release) -> Aside[Release]:
     return Aside(lambda pause: stage.run(replace(release, pause=pause)))
 
 
-def outcome(settings: Settings, changed: bool) -> str:
+def outcome(settings: Settings, changed: bool) -> Outcome:
     """Return how a run that nothing stopped has ended. Without `wait`, nobody knows."""
     if settings.service.deploy_service and not settings.service.wait:
-        return "started"
+        return Outcome.STARTED
     if not changed:
-        return "unchanged"
+        return Outcome.UNCHANGED
     if not settings.registry.push_to_ecr:
-        return "registered"
-    return "deployed" if settings.service.deploy_service else "pushed"
+        return Outcome.REGISTERED
+    return Outcome.DEPLOYED if settings.service.deploy_service else Outcome.PUSHED

@@ -8,25 +8,29 @@ from model_dockerize.aws.client import Aws
 from model_dockerize.aws.ecs import endpoint, history
 from model_dockerize.aws.ecs.history import Running
 from model_dockerize.errors import AwsError
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline.context import Run
 from model_dockerize.progress import Silent
+from model_dockerize.report.facts import Headline, Models
 from model_dockerize.report.listing import ModelRow
 
 _AT_ONCE = 8  # models that are looked at side by side; each takes about five calls
 
 
-def list_models(run: Run, account: Aws) -> None:
+def list_models(run: Run, account: Aws) -> Outcome:
     """Run stage `list`: every model that was deployed by model-dockerize, services first, then jobs alone."""
-    with run.recorder.stage("list"):
+    with run.recorder.stage("list") as stage:
         services = history.every_service(account)
         jobs = batch.every_job_definition(account)
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="list") as side:
             rows = tuple(side.map(partial(_row, account, jobs), services))
         alone = sorted(jobs.keys() - {row.job_definition.partition(":")[0] for row in rows})
         rows += tuple(ModelRow(name, "", "", None, None, "", "", "", f"{name}:{jobs[name]}") for name in alone)
-    many = f"{len(rows)} model{'' if len(rows) == 1 else 's'}" if rows else "no model yet"
-    place = f"in {account.identity.region}, account {account.identity.account}"
-    run.learn(outcome="listed", models=rows, headline=f"{many} {place}")
+        many = f"{len(rows)} model{'' if len(rows) == 1 else 's'}" if rows else "no model yet"
+        place = f"in {account.identity.region}, account {account.identity.account}"
+        stage.found(Models(rows))
+        stage.found(Headline(f"{many} {place}"))
+    return Outcome.LISTED
 
 
 def _row(account: Aws, jobs: dict[str, int], now: Running) -> ModelRow:

@@ -10,7 +10,7 @@ from model_dockerize.errors import BuildError, EngineError, InputError, SmokeErr
 from model_dockerize.pipeline import download
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.pipeline.origin import origin
-from model_dockerize.report import StageProgress
+from model_dockerize.report import StageProgress, facts
 from model_dockerize.settings import in_action, is_file, warn_of_missing_files
 
 
@@ -22,7 +22,7 @@ def prepare(run: Run) -> Prepared:
             return prepared
         path = program.write_dockerfile(prepared.program, prepared.dockerfile)
         stage.info(f"Dockerfile: {path}")
-    run.learn(outcome="dockerfile", dockerfile=str(path))
+        stage.found(facts.Dockerfile(str(path)))
     return prepared
 
 
@@ -44,7 +44,7 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
     for line in _findings(found, platform):
         stage.info(line)
     stage.info(f"build id: {identity}")
-    run.learn(build_id=identity, image=f"{found.name}:{found.version}")
+    stage.found(facts.Identity(f"{found.name}:{found.version}", identity))
     sample = found.sample
     expectation = smoke.Expectation(
         build_id=identity,
@@ -117,7 +117,7 @@ def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
     sample = model.sample
     mapped = f", mapped by {sample.mapping.name}" if sample and sample.mapping else ""
     expected = f", must answer {sample.expected.name}" if sample and sample.expected else ""
-    facts = {
+    found = {
         "called as": " ".join(model.command),
         "on": f"{model.base_image} ({platform})",
         "packages": model.packages.source,
@@ -126,7 +126,7 @@ def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
         "license": "a key is needed" if model.license_public_key else "",
         "sample": f"{sample.input.name} ({sample.input_type}){mapped}{expected}" if sample else "none",
     }
-    return tuple(f"{name}: {fact}" for name, fact in facts.items() if fact)
+    return tuple(f"{name}: {fact}" for name, fact in found.items() if fact)
 
 
 def cache(run: Run, prepared: Prepared, engine: image.Engine, pushes: bool) -> image.Cache:
@@ -143,7 +143,7 @@ def obtain(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cach
     assert isinstance(prepared, FromArchive)  # noqa: S101 - there is no third
     with run.recorder.stage("load") as stage:
         loaded = download.load(engine, prepared.contents, stage)
-    run.learn(image=loaded.ref)
+        stage.found(facts.Identity(loaded.ref, download.built_here(run.environment, prepared.contents)))
     return loaded
 
 
@@ -159,12 +159,12 @@ def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache
             smoke_local(run, prepared, engine, built, stage)
         else:
             stage.skipped(f"{settings.smoke.left_out}: nobody has seen this image answer.")
-            run.learn(untested=("image",))
+            stage.found(facts.Untested("image"))
     if settings.image.archive:
         with run.recorder.stage("archive") as stage:
             archive = image.save(engine, built, settings.image.archive, prepared.program.name, stage)
             stage.info(f"{archive.path} ({archive.size / 1e6:.0f} MB), loads as {archive.tag}")
-        run.learn(archive=str(archive.path))
+            stage.found(facts.Archive(str(archive.path)))
     return built
 
 
@@ -228,7 +228,7 @@ def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
 def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image.Image, stage: StageProgress) -> None:
     with image.run(engine, built.id, {}, "model-dockerize-smoke") as container:
         result = prove(run, prepared, container.urls, stage, ending_of(container))
-        run.learn(smoke_local=smoke_report(result))
+        stage.found(facts.SmokeTested("image", smoke_report(result)))
         if not result.passed:
             details = (*result.failures, *container.logs(20).splitlines())
             cause = image.diagnose_program(details)

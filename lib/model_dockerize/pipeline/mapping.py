@@ -7,12 +7,13 @@ from typing import Any
 from model_dockerize import image, smoke
 from model_dockerize.errors import InputError
 from model_dockerize.inside import write_text
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import START_TIMEOUT, Run
 from model_dockerize.report import StageProgress
 
 
-def write(run: Run, data: Path, mime_type: str, target: Path) -> None:
+def write(run: Run, data: Path, mime_type: str, target: Path) -> Outcome:
     """Run stage `mapping`: the model at `smoke-url`, or the folder's image (built if need be), proposes it.
 
     Raises:
@@ -33,7 +34,7 @@ def write(run: Run, data: Path, mime_type: str, target: Path) -> None:
         ):
             entries = smoke.propose_mapping(container.urls, data, mime_type, START_TIMEOUT, make.ending_of(container))
             _write(entries, target, stage)
-    run.learn(outcome="written")
+    return Outcome.WRITTEN
 
 
 def _write(entries: list[dict[str, Any]], target: Path, stage: StageProgress) -> None:

@@ -10,37 +10,38 @@ from model_dockerize.aws.ecs.endpoint import Address
 from model_dockerize.aws.ecs.history import Revision, Running
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.release import names_of
+from model_dockerize.report import StageProgress, facts
 from model_dockerize.report.listing import RevisionRow, moment
 
+_LOOK = "Look at what it says: model-dockerize logs; go back: model-dockerize rollback."
 
-def status(run: Run, account: Aws, prepared: Prepared) -> None:
+
+def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
     """Run stage `status`: revision, image, build, since when, how many tasks, where it answers, what ran before."""
     with run.recorder.stage("status") as stage:
         now = _running(run, account, prepared)
-        _learn(run, account, now)
+        _tell(account, now, stage)
         stage.info(f"task definition {short_arn(now.service.task_definition_arn)}, rollout {now.state.lower()}")
         for name, value in sorted(now.tags.items()):
             if name.startswith(f"{TAG}:"):
                 stage.info(f"{name.removeprefix(f'{TAG}:')} {value}")
         if now.running and not run.settings.smoke.smoke_url:
-            run.learn(url=endpoint.address_of(account, now.service, stage).url)
-        shown = history.revisions(account, now)
+            stage.found(facts.Address(endpoint.address_of(account, now.service, stage).url))
         back = history.previous(account, now)
-        run.learn(revisions=tuple(_row(account, each, now, back) for each in shown))
-    since = f" since {moment(now.since)}" if now.since else ""
-    tasks = f"{now.running} of {now.desired} tasks{since}"
-    run.learn(
-        outcome="running" if now.running else "stopped",
-        headline=f"{short_arn(now.service.task_definition_arn)}, {tasks}",
-    )
+        stage.found(facts.Revisions(tuple(_row(account, each, now, back) for each in history.revisions(account, now))))
+        since = f" since {moment(now.since)}" if now.since else ""
+        tasks = f"{now.running} of {now.desired} tasks{since}"
+        stage.found(facts.Headline(f"{short_arn(now.service.task_definition_arn)}, {tasks}"))
+    return Outcome.RUNNING if now.running else Outcome.STOPPED
 
 
 def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> RevisionRow:
     current = revision.arn == now.service.task_definition_arn
-    state = revision.state or now.state.lower() if current else revision.state
+    state = revision.state or (now.state.lower() if current else "")
     if current and now.state == "COMPLETED":
         state = "not proved" if now.service.proving else "proved"
     return RevisionRow(
@@ -54,31 +55,28 @@ def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> Re
     )
 
 
-def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> None:
+def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> Outcome:
     """Give `show` the last `lines` lines of the service's log; with `follow` also new ones, until interrupted."""
     service = _running(run, account, prepared).service
     read = follow_log if follow else log_lines
     for line in read(account, service, lines):
         show(line)
-    run.learn(outcome="read", headline=f"the log of service {service.name}")
+    run.recorder.found(facts.Headline(f"the log of service {service.name}"))
+    return Outcome.READ
 
 
-def smoke(run: Run, account: Aws, prepared: Prepared) -> None:
-    """Run stage `smoke-deployed`: the service is asked as it runs now, any build of it."""
+def smoke(run: Run, account: Aws, prepared: Prepared) -> Outcome:
+    """Run stage `smoke-deployed`: the service is asked as it runs now."""
     now = _running(run, account, prepared)
-    _learn(run, account, now)
-    run.learn(outcome="failed")
     with run.recorder.stage("smoke-deployed") as stage:
+        _tell(account, now, stage)
         address = deployed.address(run, account, now.service, stage)
         if failed := deployed.smoke_deployed(run, prepared, account, now.service, address, stage):
             raise DeployedSmokeError(f"The model at {address.url} does not answer as it must.", _LOOK, failed)
-    run.learn(outcome="answers")
+    return Outcome.ANSWERS
 
 
-_LOOK = "Look at what it says: model-dockerize logs; go back: model-dockerize rollback."
-
-
-def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
+def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
     """Run stages `rollback` and `smoke-deployed`: the service runs a former revision again, and it answers.
 
     Args:
@@ -89,7 +87,7 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
         target = _target(account, now, to)
         went = f"{now.service.name} went back from {_revision(now.service.task_definition_arn)} to {_revision(target)}"
         verdict = ecs.rollback(account, now.service, target, run.settings.service.wait_timeout, stage)
-        if verdict and verdict.outcome != "deployed":
+        if verdict and verdict.outcome is not Outcome.DEPLOYED:
             raise RolloutError(
                 f"Going back to {short_arn(target)} ended as {verdict.outcome}: {verdict.reason}",
                 "Read why above; model-dockerize status says what runs now.",
@@ -98,16 +96,16 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> None:
         former = _running(run, account, prepared)
         name = names_of(run.settings, prepared.program.name).service
         run.settings = replace(run.settings, service=ground.as_deployed(account, run.settings.service, name))
-        _learn(run, account, former)
+        _tell(account, former, stage)
+        stage.found(facts.Headline(went))
         if former.desired == 0:
-            run.learn(outcome="deployed", headline=went)
-            return
+            return Outcome.DEPLOYED
         address = deployed.address(run, account, former.service, stage)
     if run.settings.smoke.of_service:
         _prove(run, account, prepared, former, address)
     else:
-        run.learn(untested=("service",))
-    run.learn(outcome="deployed", headline=went)
+        run.recorder.found(facts.Untested("service"))
+    return Outcome.DEPLOYED
 
 
 def _prove(run: Run, account: Aws, prepared: Prepared, former: Running, address: Address) -> None:
@@ -149,12 +147,9 @@ def _revision(task_definition_arn: str) -> str:
     return task_definition_arn.rpartition(":")[2]
 
 
-def _learn(run: Run, account: Aws, now: Running) -> None:
-    run.learn(
-        service_arn=now.service.arn,
-        task_definition_arn=now.service.task_definition_arn,
-        image_uri=now.image,
-        image=short_arn(now.service.task_definition_arn),
-        digest=now.digest,
-        build_id=ecr.build_of(account, now.image),
-    )
+def _tell(account: Aws, now: Running, stage: StageProgress) -> None:
+    """Put into the report what runs now."""
+    definition = now.service.task_definition_arn
+    stage.found(facts.Rolled(now.service.arn, definition))
+    stage.found(facts.Pushed(now.image, now.digest))
+    stage.found(facts.Identity(short_arn(definition), ecr.build_of(account, now.image)))

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 from model_dockerize.aws.client import rehearse
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline.release import Release
 from model_dockerize.pipeline.stages import STAGES
 from model_dockerize.progress import WarningsOnly
+from model_dockerize.report.facts import Planned
 
 
-def plan(release: Release) -> None:
+def plan(release: Release) -> Outcome:
     """Run stage `plan`: what would happen to every resource, in the order of the run."""
     run, rehearsal = release.run, rehearse(release.account)
     with run.recorder.stage("plan") as progress:
@@ -21,4 +23,5 @@ def plan(release: Release) -> None:
         progress.info(f"{changes} things would be made or changed.")
         if not changes and asked.image_line.startswith("="):
             progress.unchanged("Everything is as it should be.")
-    run.learn(outcome="planned", plan=(asked.image_line, *lines))
+        progress.found(Planned((asked.image_line, *lines)))
+    return Outcome.PLANNED

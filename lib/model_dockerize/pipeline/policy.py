@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from model_dockerize.aws import permissions
 from model_dockerize.aws.iam import Where
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import Run
 from model_dockerize.pipeline.release import names_of
@@ -13,7 +14,7 @@ from model_dockerize.pipeline.release import names_of
 _MANAGED = 6144
 
 
-def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
+def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> Outcome:
     """Give `show` a document each for a run, its function, its stacks, `destroy`, and who may assume the role.
 
     After `bootstrap`, stacks are made by its role, and a run needs no more than to say so.
@@ -53,4 +54,4 @@ def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> None:
     )
     documents = {**policies, "trust": trust}
     show(json.dumps(documents, indent=2))
-    run.learn(outcome="printed")
+    return Outcome.PRINTED

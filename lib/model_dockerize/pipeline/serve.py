@@ -5,11 +5,13 @@ from dataclasses import replace
 
 from model_dockerize import image
 from model_dockerize.errors import SmokeError
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import Prepared, Run, smoke_report
+from model_dockerize.report.facts import Address, SmokeTested
 
 
-def start(run: Run, place: image.Place) -> None:
+def start(run: Run, place: image.Place) -> Outcome:
     """Run stages `build` (or `load`), `serve` and `smoke-local`: the model answers at `place`, or does already.
 
     Raises:
@@ -17,18 +19,17 @@ def start(run: Run, place: image.Place) -> None:
     """
     prepared = make.prepare(run)
     place = replace(place, hosts=run.settings.service.allowed_hosts)
-    run.learn(outcome="failed")
     with run.recorder.stage("check") as stage:
         engine = image.probe(run.environment)
         stage.info(f"Docker Engine {engine.version}, buildx {engine.buildx_version}")
         make.check(run, prepared, engine)
     built = make.obtain(run, prepared, engine, make.cache(run, prepared, engine, pushes=False))
-    name = _name(prepared)
+    name, address = _name(prepared), Address(place.url, who_can_reach(place))
     if image.serves(engine, name, built, place):
         with run.recorder.stage("serve") as stage:
             stage.unchanged(f"Container {name} runs this image there already.")
-        run.learn(outcome="unchanged", url=place.url, access=who_can_reach(place))
-        return
+            stage.found(address)
+        return Outcome.UNCHANGED
     with image.serve(engine, name, built, place) as container:
         with run.recorder.stage("serve") as stage:
             stage.info(f"container {name} on {place.address}:{place.port}: {built.ref}")
@@ -36,17 +37,18 @@ def start(run: Run, place: image.Place) -> None:
             stage.info(f"jobs, results and licence are {kept}")
         with run.recorder.stage("smoke-local") as stage:
             result = make.prove(run, prepared, container.urls, stage, make.ending_of(container))
-            run.learn(smoke_local=smoke_report(result))
+            stage.found(SmokeTested("image", smoke_report(result)))
             if not result.passed:
                 raise SmokeError(
                     "The model does not answer as it must; its container was removed.",
                     "Read above what it said; another model's data volume is refused: each model needs its own.",
                     (*result.failures, *container.logs(20).splitlines()),
                 )
-    run.learn(outcome="serving", url=place.url, access=who_can_reach(place))
+            stage.found(address)
+    return Outcome.SERVING
 
 
-def stop(run: Run) -> None:
+def stop(run: Run) -> Outcome:
     """Run stage `serve`: the container of the model is removed; its data volume stays."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
@@ -54,10 +56,9 @@ def stop(run: Run) -> None:
         name = _name(prepared)
         if image.stop(image.probe(run.environment), name):
             stage.info(f"Container {name} stopped and removed. A data volume stays until `docker volume rm`.")
-            run.learn(outcome="stopped")
-        else:
-            stage.unchanged(f"There is no container {name}.")
-            run.learn(outcome="unchanged")
+            return Outcome.STOPPED
+        stage.unchanged(f"There is no container {name}.")
+    return Outcome.UNCHANGED
 
 
 def who_can_reach(place: image.Place) -> str:

@@ -3,42 +3,42 @@
 from model_dockerize import image
 from model_dockerize.aws import ecr, ground
 from model_dockerize.aws.client import Aws
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import StageProgress
 
 
-def login(run: Run, account: Aws) -> None:
+def login(run: Run, account: Aws) -> Outcome:
     """Run stage `login`: Docker's command line may use the account's registry, for the twelve hours of ECR's token."""
     with run.recorder.stage("login") as stage:
         engine = image.probe(run.environment)
         found = ecr.login(account)
         image.log_in(engine, image.RegistryAuth(found.username, found.password, found.registry))
         stage.info(f"docker is signed in to {found.registry} until {found.expires_at:%Y-%m-%d %H:%M %Z}")
-    run.learn(outcome="signed-in")
+    return Outcome.SIGNED_IN
 
 
-def network(run: Run, account: Aws) -> None:
+def network(run: Run, account: Aws) -> Outcome:
     """Run stage `network`: the VPC of the services with its subnets and security groups, as given or ours."""
     with run.recorder.stage("network") as stage:
         made = ground.ensure_network(account, run.settings.service, stage)
         stage.info(f"vpc {made.vpc_id}, subnets {', '.join(made.subnet_ids)}")
         if made.security_group_ids:
             stage.info(f"security groups {', '.join(made.security_group_ids)}")
-        _conclude(run, account, stage)
+        return _outcome(account, stage)
 
 
-def bootstrap(run: Run, account: Aws) -> None:
+def bootstrap(run: Run, account: Aws) -> Outcome:
     """Run stage `bootstrap`: the role that CloudFormation acts by, the bound of all roles, and the shared stack."""
     with run.recorder.stage("bootstrap") as stage:
         role = ground.bootstrap(account, run.settings.service, stage)
         stage.info(f"From now on stacks of models are made by {role}.")
         stage.info("The policy for whoever deploys: model-dockerize iam-policy --after-bootstrap")
-        _conclude(run, account, stage)
+        return _outcome(account, stage)
 
 
-def _conclude(run: Run, account: Aws, stage: StageProgress) -> None:
+def _outcome(account: Aws, stage: StageProgress) -> Outcome:
     if all(change.action == "leave" for change in account.changes):
         stage.unchanged("All of it is there.")
-        run.learn(outcome="unchanged")
-    else:
-        run.learn(outcome="made")
+        return Outcome.UNCHANGED
+    return Outcome.MADE

@@ -9,10 +9,12 @@ from model_dockerize.aws.batch.job_files import JobFiles, name_of
 from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, log_of, send_jobs, underway
 from model_dockerize.aws.client import Aws
 from model_dockerize.errors import BatchError, InputError
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import batch, work
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.work import Work
 from model_dockerize.progress import Progress
+from model_dockerize.report.facts import Headline, Jobs
 
 #: The queue of people who named none.
 QUEUE = "model-dockerize"
@@ -33,7 +35,7 @@ class Sending:
     jobs: list[Job] = field(default_factory=list)  # sent, by this run or a former one
 
 
-def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> None:
+def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> Outcome:
     """Run stages `submit` and `jobs`: a job for every input, many of them as array jobs. Fail unless all succeeded."""
     settings, model = run.settings, prepared.program.name
     queue, total = settings.batch.job_queue or QUEUE, len(asked.files) + len(asked.inputs)
@@ -42,7 +44,7 @@ def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> None:
         definition = latest_job_definition(account, settings.batch.definition(model))
         work.check_places(asked, definition)
         batch.ensure_queue(run, account, queue, prepared.platform, stage)
-        run.learn(job_definition_arn=definition.arn, job_definition_revision=definition.revision)
+        stage.found(Jobs(definition.arn, definition.revision))
         sending = _by_bucket(account, asked, definition, stage) if asked.files else _as_they_are(asked)
         with _cancelled(run, account, sending):
             for job in send_jobs(account, queue, definition.arn, model, sending.inputs, sending.output, stage):
@@ -54,8 +56,8 @@ def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> None:
         fetched = _fetch(sending, asked, stage)
         if failed:
             raise _failure(account, definition.log_group, failed, total, sending, fetched)
-    where = fetched or _where(asked, definition)
-    run.learn(outcome="succeeded", headline=f"{total} of {total} jobs; {where}")
+    run.recorder.found(Headline(f"{total} of {total} jobs; {fetched or _where(asked, definition)}"))
+    return Outcome.SUCCEEDED
 
 
 def _as_they_are(asked: Work) -> Sending:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from model_dockerize.errors import ProgramError
 from model_dockerize.inside import MOST_TEXT, oddly_written, open_file
+from model_dockerize.patterns import DEBIAN_PACKAGE
 from model_dockerize.program import (
     command,
     formats,
@@ -21,7 +22,7 @@ from model_dockerize.program import (
 )
 from model_dockerize.program.files import Listing, list_files
 from model_dockerize.program.ignore import CREDENTIAL
-from model_dockerize.program.naming import image_name, image_version, is_reference
+from model_dockerize.program.naming import is_reference, made_up_name
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Packages, Program, Sample, Schema
 from model_dockerize.program.writing import is_foreign
@@ -32,7 +33,6 @@ _INIT_NAMES = ("init.sh", "setup.sh")
 #: Programs of other languages, and images that have them.
 _NOT_PYTHON = {"Rscript": "rocker/r-ver:4", "R": "rocker/r-ver:4", "julia": "julia:1", "node": "node:22-slim"}
 _APT = re.compile(r"\b(apt|apt-get)\b[ \t]+(?:[-\w:=./]+[ \t]+)*?(install|update)\b")
-_DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+~:-]+)?")
 
 
 def inspect(
@@ -56,8 +56,7 @@ def inspect(
     listing = list_files(root, tuple(path for path in (program.pip_config, *private) if path), problems)
     if not listing.files:
         problems.wrong_folder("there is nothing in it to ship.")
-    name = image_name(image.image_name, root.name, problems, progress)
-    version = image_version(image.image_version, problems)
+    name = image.image_name or made_up_name(root.name, progress)
     entry, argv = command.find(program.command, listing, _sources(root, listing), problems)
     is_notebook = entry.endswith(notebook.SUFFIX)
     if is_notebook:
@@ -90,7 +89,7 @@ def inspect(
         progress.info(f"{gravityai_build.NAME}: nothing is done with {', '.join(said.unused)}.")
     return Program(
         name=name,
-        version=version,
+        version=image.image_version,
         path=root,
         entry=entry,
         is_notebook=is_notebook,
@@ -229,7 +228,7 @@ def _system_packages(named: tuple[str, ...], needs: Packages, base_image: str, p
 
 def _check_packages(names: tuple[str, ...], problems: Problems) -> None:
     for name in names:
-        if not _DEBIAN_PACKAGE.fullmatch(name):
+        if not DEBIAN_PACKAGE.regex.fullmatch(name):
             problems.wrong_input(f"system-packages: {name!r} is no name of a Debian package.")
 
 

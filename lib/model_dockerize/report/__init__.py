@@ -1,7 +1,7 @@
 """The report of a run, and its display."""
 
 from model_dockerize.report.debug import debug_logging
-from model_dockerize.report.ending import concluded, ended, masked
+from model_dockerize.report.ending import Ending
 from model_dockerize.report.file import reserve, write
 from model_dockerize.report.model import (
     CheckReport,
@@ -18,6 +18,7 @@ from model_dockerize.report.recorder import Display, Level, Recorder, StageProgr
 __all__ = [
     "CheckReport",
     "Display",
+    "Ending",
     "Failure",
     "Finding",
     "FindingStatus",
@@ -27,10 +28,7 @@ __all__ = [
     "SmokeReport",
     "StageProgress",
     "StageResult",
-    "concluded",
     "debug_logging",
-    "ended",
-    "masked",
     "reserve",
     "to_json",
     "write",

@@ -3,35 +3,45 @@
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import reduce
 
 from model_dockerize.cancel import Cancelled
 from model_dockerize.errors import ModelDockerizeError
+from model_dockerize.outcome import Outcome
 from model_dockerize.report.debug import wanted
+from model_dockerize.report.facts import with_fact
 from model_dockerize.report.model import CheckReport, Failure, Report, SmokeReport
 from model_dockerize.report.recorder import Recorder
 
-# Kinds of failure that are outcomes of their own: nobody may take them for a plain "failed".
-_OUTCOMES = ("timed-out", "superseded", "paused")
 
+class Ending:
+    """Catches whatever ends a command; `report` says how it ended, with all that was found before.
 
-def ended(report: Report, error: Exception | Cancelled) -> Report:
-    """Return `report` as failed by `error`; keep an outcome that says more than "failed"."""
-    if isinstance(error, ModelDockerizeError):
-        outcome = error.kind if error.kind in _OUTCOMES else report.outcome
-        return replace(report, outcome=outcome, failure=Failure.of(error))
-    if isinstance(error, Cancelled):
-        return replace(report, outcome="cancelled", failure=_cancelled(error))
-    return replace(report, outcome="failed", failure=_defect(error))
+    The block sets `outcome`. Only what asks the interpreter itself to end passes, such as SystemExit.
+    """
 
+    def __init__(self, recorder: Recorder, environment: Mapping[str, str]) -> None:
+        self.outcome = Outcome.FAILED
+        self._recorder, self._environment = recorder, environment
+        self._failure: Failure | None = None
 
-def concluded(
-    report: Report, recorder: Recorder, environment: Mapping[str, str], error: Exception | Cancelled
-) -> Report:
-    """Return `ended` with what the recorder knows, masked; with debug logging, log the traceback."""
-    if wanted(environment):
-        recorder.line("error", "debug", "".join(traceback.format_exception(error)))
-    report = ended(report, error)
-    return masked(report.with_(stages=recorder.stages, warnings=recorder.warnings), recorder)
+    def __enter__(self) -> "Ending":
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if not isinstance(error, (Exception, Cancelled)):
+            return False
+        if wanted(self._environment):
+            self._recorder.line("error", "debug", "".join(traceback.format_exception(error)))
+        self.outcome, self._failure = _failure(error)
+        return True
+
+    @property
+    def report(self) -> Report:
+        """Return the report, masked."""
+        recorder = self._recorder
+        report = reduce(with_fact, recorder.facts, Report(self.outcome, failure=self._failure))
+        return masked(replace(report, stages=recorder.stages, warnings=recorder.warnings), recorder)
 
 
 def masked(report: Report, recorder: Recorder) -> Report:
@@ -53,13 +63,25 @@ def masked(report: Report, recorder: Recorder) -> Report:
             remedy=recorder.masked(failure.remedy),
             details=tuple(map(recorder.masked, failure.details)),
         )
-    facts = {name: recorder.masked(fact) for name, fact in vars(report).items() if isinstance(fact, str)}
+    facts = {
+        name: recorder.masked(fact)
+        for name, fact in vars(report).items()
+        if isinstance(fact, str) and name != "outcome"
+    }
     lists = {name: tuple(map(recorder.masked, vars(report)[name])) for name in ("plan", "changes", "warnings")}
     tests = {"smoke_local": smoke(report.smoke_local), "smoke_deployed": smoke(report.smoke_deployed)}
     findings = tuple(
         replace(one, text=recorder.masked(one.text), remedy=recorder.masked(one.remedy)) for one in report.findings
     )
     return report.with_(**facts, **lists, **tests, findings=findings, failure=failure)
+
+
+def _failure(error: Exception | Cancelled) -> tuple[Outcome, Failure]:
+    if isinstance(error, ModelDockerizeError):
+        return error.outcome, Failure.of(error)
+    if isinstance(error, Cancelled):
+        return Outcome.CANCELLED, _cancelled(error)
+    return Outcome.FAILED, _defect(error)
 
 
 def _cancelled(cancelled: Cancelled) -> Failure:

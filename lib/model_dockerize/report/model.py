@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from model_dockerize.errors import ModelDockerizeError
+from model_dockerize.outcome import Outcome
 from model_dockerize.report.listing import ModelRow, RevisionRow
 from model_dockerize.report.listing import document as row
 
@@ -70,7 +71,7 @@ class Failure:
 class Report:
     """The findings of a run. Empty text: the run did not get that far, or was not asked to."""
 
-    outcome: str = "failed"
+    outcome: Outcome = Outcome.FAILED
     build_id: str = ""
     image: str = ""
     image_uri: str = ""
@@ -79,6 +80,7 @@ class Report:
     archive: str = ""
     url: str = ""
     access: str = ""  # who can reach it
+    lasts: str = ""  # why the address will not stay; empty: it does, or nobody knows
     job_definition_arn: str = ""
     job_definition_revision: int = 0
     task_definition_arn: str = ""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
+from model_dockerize.report.facts import Fact
 from model_dockerize.report.model import StageResult, Status
 
 Level = Literal["info", "warning", "output", "debug"]
@@ -52,6 +53,10 @@ class StageProgress:
         """See Progress."""
         self._recorder.secret(value)
 
+    def found(self, fact: Fact) -> None:
+        """Put a value that this stage found into the report, also if the stage fails later."""
+        self._recorder.found(fact)
+
     def unchanged(self, text: str) -> None:
         """Note that there was nothing to do; `text` says why."""
         self.status = "unchanged"
@@ -72,6 +77,7 @@ class Recorder:
         self._secrets: set[str] = set()
         self._stages: list[StageResult] = []
         self._warnings: list[str] = []
+        self._facts: list[Fact] = []
 
     @property
     def stages(self) -> tuple[StageResult, ...]:
@@ -84,6 +90,17 @@ class Recorder:
         """Return every warning so far."""
         with self._lock:
             return tuple(self._warnings)
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """Return what was found so far, in that order."""
+        with self._lock:
+            return tuple(self._facts)
+
+    def found(self, fact: Fact) -> None:
+        """Keep a value that belongs into the report."""
+        with self._lock:
+            self._facts.append(fact)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:

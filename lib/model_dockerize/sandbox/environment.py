@@ -14,7 +14,9 @@ from pathlib import Path
 from model_dockerize.errors import SandboxError
 from model_dockerize.progress import Progress
 
-REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+#: The sandbox is a program beside this one; no module of it is imported here.
+PROGRAM = Path(__file__).resolve().parents[2] / "model_sandbox"
+REQUIREMENTS = PROGRAM / "requirements.txt"
 #: Written last. Without it an environment is half made, however much is in it.
 READY_MARKER = "ready"
 _PIP_TAIL_LINES = 15
@@ -53,6 +55,18 @@ def ensure(home: Path, progress: Progress, requirements: Path = REQUIREMENTS) ->
     (environment / READY_MARKER).touch()
     progress.info("The sandbox's Python environment is ready")
     return python_of(environment)
+
+
+def of_child(folder: Path) -> dict[str, str]:
+    """Return the variables of the sandbox's process; make `folder`, from which it imports the program and nothing else.
+
+    A PYTHONPATH of where the program lies, site-packages perhaps, would put the user's packages before its own.
+    """
+    for part in (folder.parent, folder):
+        part.mkdir(mode=0o700)
+    (folder / PROGRAM.name).symlink_to(PROGRAM)
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON", "MINISTACK_"))}
+    return environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _run(argv: list[str], progress: Progress, what: str) -> None:

@@ -4,9 +4,11 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import signal
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,11 +18,9 @@ from model_dockerize import state
 from model_dockerize.errors import SandboxError
 from model_dockerize.progress import Progress
 from model_dockerize.sandbox import environment, record
-from model_dockerize.sandbox.erase import erase
 from model_dockerize.sandbox.record import Sandbox
 
 STATE_NAME = "state"
-_LIBRARY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 60.0
 _STOP_SECONDS = 45.0
 _POLL_SECONDS = 0.02
@@ -153,16 +153,14 @@ def _as_wished(running: Sandbox, iam: str) -> Sandbox:
 
 
 def _spawn(home: Path, python: Path, iam: str) -> Sandbox:
-    argv = [str(python), "-m", "model_dockerize.sandbox.server", "--home", str(home.resolve())]
+    argv = [str(python), "-m", "model_sandbox", "--home", str(home.resolve())]
     argv += ["--instance", instance_of(home), "--iam", iam]
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON", "MINISTACK_"))}
-    environ |= {"PYTHONPATH": str(_LIBRARY), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     log = home / record.LOG_NAME
     # What the sandbox prints may quote what it was sent.
     with open(log, "wb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o600)) as output:
         process = subprocess.Popen(
             argv,
-            env=environ,
+            env=environment.of_child(home / STATE_NAME / "program"),
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -255,13 +253,29 @@ def _remove_state(home: Path) -> tuple[Path, ...]:
         path = home / name
         if path.is_dir():
             try:
-                erase(path)
-            except PermissionError as error:
-                remedy = f"Remove it as root: sudo rm -rf {path}"
-                raise SandboxError(f"Containers have left files in {path} that are not yours", remedy) from error
+                shutil.rmtree(path)
+            except PermissionError:
+                _erase(path)
         elif path.exists():
             path.unlink()
         else:
             continue
         removed.append(path)
     return tuple(removed)
+
+
+def _erase(path: Path) -> None:
+    """Have the engine remove a folder in which containers have written as users of their own."""
+    erased = subprocess.run(
+        [sys.executable, "-P", str(environment.PROGRAM / "erase.py"), str(path)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if erased.returncode:
+        raise SandboxError(
+            f"Containers have left files in {path} that are not yours",
+            f"Remove it as root: sudo rm -rf {path}",
+            tuple(erased.stderr.splitlines()[-_LOG_TAIL_LINES:]),
+        )

@@ -1,12 +1,13 @@
-"""The record of a running sandbox: where it is kept, and how a stale one is recognized."""
+"""The record of a running sandbox: where it is kept, and how a stale one is recognized.
+
+The sandbox writes it (`model_sandbox.record`); the names and the proof here are the contract between the two programs.
+"""
 
 import hmac
 import http.client
 import json
-import os
 import secrets
-import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 RECORD_NAME = "sandbox.json"
@@ -58,19 +59,6 @@ class Sandbox:
         return {**kept, **self.environment()}
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a private file (mode 0600) so that a reader sees all of it or none of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).replace(path)
-
-
-def save(home: Path, sandbox: Sandbox) -> None:
-    """Write the record of `sandbox` into `home`."""
-    write_atomically(home / RECORD_NAME, json.dumps(asdict(sandbox), indent=1) + "\n")
-
-
 def load(home: Path) -> Sandbox | None:
     """Return the record in `home`, or None where none can be read."""
     try:
@@ -92,7 +80,6 @@ def born(pid: int) -> int:
 
 def health_proof(secret: str, nonce: str) -> str:
     """Return what only a process that knows the secret can answer to a nonce."""
-    # By a key of its own: anybody may ask for proofs, and none may be good for a signature.
     key = hmac.digest(secret.encode(), b"sandbox-health", "sha256")
     return hmac.digest(key, nonce.encode(), "sha256").hex()
 

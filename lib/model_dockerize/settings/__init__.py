@@ -1,7 +1,7 @@
 """Settings: one declaration of every input, one frozen tree, one reader a source."""
 
-from model_dockerize.settings.aws_config import AwsConfig, read_aws_config
-from model_dockerize.settings.batch_file import (
+from model_dockerize.compat.aws_config import AwsConfig, read_aws_config
+from model_dockerize.compat.batch_file import (
     FOR_DEFINITION,
     FOR_ENVIRONMENT,
     BatchFile,
@@ -13,28 +13,27 @@ from model_dockerize.settings.batch_file import (
     read_batch_file,
     read_section,
 )
-from model_dockerize.settings.config_ini import folder_of
-from model_dockerize.settings.declaration import OPTIONS, OUTPUTS, Kind, Option, Source
+from model_dockerize.compat.config_ini import folder_of
+from model_dockerize.settings.aws import AwsSettings
+from model_dockerize.settings.batch import BatchSettings, feeds_itself
 from model_dockerize.settings.environment import in_action, is_file, warn_of_missing_files
-from model_dockerize.settings.given import Given
-from model_dockerize.settings.tree import (
-    AwsSettings,
-    BatchSettings,
-    ImageSettings,
-    ProgramSettings,
-    RegistrySettings,
-    RunSettings,
-    ServiceSettings,
-    Settings,
-    SmokeSettings,
-    as_found,
-)
-from model_dockerize.settings.values import feeds_itself, to_settings
+from model_dockerize.settings.given import Given, Source
+from model_dockerize.settings.image import ImageSettings
+from model_dockerize.settings.input import Input, Kind
+from model_dockerize.settings.load import load_settings
+from model_dockerize.settings.model import INPUTS, Settings, as_found
+from model_dockerize.settings.outputs import OUTPUTS
+from model_dockerize.settings.program import ProgramSettings
+from model_dockerize.settings.registry import RegistrySettings
+from model_dockerize.settings.run import RunSettings
+from model_dockerize.settings.service import ServiceSettings
+from model_dockerize.settings.smoke import SmokeSettings
+from model_dockerize.settings.values import to_settings
 
 __all__ = [
     "FOR_DEFINITION",
     "FOR_ENVIRONMENT",
-    "OPTIONS",
+    "INPUTS",
     "OUTPUTS",
     "AwsConfig",
     "AwsSettings",
@@ -43,11 +42,11 @@ __all__ = [
     "ComputeEnvironmentConfig",
     "Given",
     "ImageSettings",
+    "Input",
     "JobConfig",
     "JobDefinitionConfig",
     "JobQueueConfig",
     "Kind",
-    "Option",
     "ProgramSettings",
     "RegistrySettings",
     "RunSettings",
@@ -61,6 +60,7 @@ __all__ = [
     "in_action",
     "is_batch_file",
     "is_file",
+    "load_settings",
     "read_aws_config",
     "read_batch_file",
     "read_section",

@@ -1,28 +1,20 @@
 """Every text that is made from the declaration: action.yml, docs/inputs.md and the JSON schema of model-dockerize.yml.
 
-Pure functions of OPTIONS and OUTPUTS: `scripts/generate` writes what they return, and a test holds the files equal.
+Pure functions of INPUTS and OUTPUTS: `scripts/generate` writes what they return, and a test holds the files equal.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
 import yaml
 
-from model_dockerize.settings.declaration import Group, Kind, Option, Output, Source
+from model_dockerize.settings.given import Source
+from model_dockerize.settings.input import Input, Kind
+from model_dockerize.settings.outputs import Output
 
-_HEADINGS: dict[Group, str] = {
-    "program": "The program",
-    "image": "The image",
-    "registry": "Amazon ECR",
-    "aws": "The AWS account",
-    "batch": "AWS Batch",
-    "service": "Amazon ECS",
-    "smoke": "The smoke test",
-    "run": "The run itself",
-}
-
+COMMON_TITLE = "What most people need"
 _SOURCES_HEADING = "Where an input may come from"
 # What YAML has of its own is accepted beside text: `python-version: 3.13` and `aws-account-id: 123456789012` are read
 # as they are written.
@@ -42,7 +34,12 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
 }
 
 
-def action_yml(options: Iterable[Option], outputs: Iterable[Output]) -> str:
+def ordered(inputs: Iterable[Input]) -> list[Input]:
+    """Return the inputs that most people need before all others."""
+    return sorted(inputs, key=lambda each: not each.common)
+
+
+def action_yml(inputs: Sequence[Input], outputs: Iterable[Output]) -> str:
     """Return the whole of action.yml.
 
     No input has a `default:` of its own, because the runner would pass it as if the user had written it, and it would
@@ -53,18 +50,18 @@ def action_yml(options: Iterable[Option], outputs: Iterable[Output]) -> str:
         "description": "From a model's program folder to a container on AWS that has proved it answers.",
         "author": "The model-dockerize authors",
         "branding": {"icon": "box", "color": "blue"},
-        "inputs": {option.name: {"description": _description(option), "required": False} for option in options},
+        "inputs": {each.name: {"description": _description(each), "required": False} for each in ordered(inputs)},
         "outputs": {output.name: {"description": output.help} for output in outputs},
         "runs": {"using": "docker", "image": "Dockerfile"},
     }
-    head = "# Made from lib/model_dockerize/settings/declaration.py by scripts/generate: change it there.\n"
+    head = "# Made from the fields of lib/model_dockerize/settings by scripts/generate: change them there.\n"
     return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
 
 
-def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
-    """Return docs/inputs.md: one table a group, and the outputs."""
+def inputs_md(inputs: Sequence[Input], outputs: Iterable[Output]) -> str:
+    """Return docs/inputs.md: what most people need, a table for each group of the others, and the outputs."""
     parts = [
-        "<!-- Made from lib/model_dockerize/settings/declaration.py by scripts/generate: change it there. -->",
+        "<!-- Made from the fields of lib/model_dockerize/settings by scripts/generate: change them there. -->",
         "# Inputs and outputs",
         "The same word is an input of the Action (`with: image-name: iris`), a flag of the command line "
         "(`--image-name iris`) and a key in model-dockerize.yml (`image-name: iris`). A flag or an input of the Action "
@@ -78,14 +75,13 @@ def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
         "flag. The JSON schema of the file, for editors that complete and check it as you type, is "
         "[model-dockerize.schema.json](model-dockerize.schema.json).",
     ]
-    for group, members in groupby(options, key=lambda option: option.group):
+    for title, members in groupby(ordered(inputs), key=lambda each: COMMON_TITLE if each.common else each.title):
         rows = [
-            f"| `{option.name}` | {_cell(option.hint)} | {_default(option)} | {_cell(option.meaning)} |"
-            for option in members
+            f"| `{each.name}` | {_cell(each.hint)} | {_default(each)} | {_cell(each.meaning)} |" for each in members
         ]
         head = "| name | value | default | meaning |\n| --- | --- | --- | --- |"
-        parts += [f"## {_HEADINGS[group]}", "\n".join([head, *rows])]
-    parts += [f"## {_SOURCES_HEADING}", *_sources(options)]
+        parts += [f"## {title}", "\n".join([head, *rows])]
+    parts += [f"## {_SOURCES_HEADING}", *_sources(inputs)]
     rows = [f"| `{output.name}` | {_cell(output.help)} |" for output in outputs]
     parts += [
         "## Outputs of the Action",
@@ -95,7 +91,7 @@ def inputs_md(options: Iterable[Option], outputs: Iterable[Output]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _sources(options: Iterable[Option]) -> Iterable[str]:
+def _sources(inputs: Sequence[Input]) -> Iterable[str]:
     """Yield what each source may set: a rule in words, and a row for each input."""
     yield (
         "Whoever starts the run is trusted, and so is the environment. What lies in the program's folder is not: it "
@@ -109,13 +105,13 @@ def _sources(options: Iterable[Option]) -> Iterable[str]:
     columns = tuple(Source)
     head = " | ".join(source.value for source in columns)
     rows = [
-        f"| `{option.name}` | {' | '.join(_cell(option.sources.get(source, 'no')) for source in columns)} |"
-        for option in options
+        f"| `{each.name}` | {' | '.join(_cell(each.sources.get(source, 'no')) for source in columns)} |"
+        for each in inputs
     ]
     yield "\n".join([f"| name | {head} |", "| --- " * (len(columns) + 1) + "|", *rows])
 
 
-def file_schema(options: Iterable[Option]) -> str:
+def file_schema(inputs: Iterable[Input]) -> str:
     """Return the JSON schema of model-dockerize.yml: Draft 7, which every editor's YAML support knows."""
     document = {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -124,28 +120,28 @@ def file_schema(options: Iterable[Option]) -> str:
         "type": ["object", "null"],
         "additionalProperties": False,
         "properties": {
-            option.name: {"description": _description(option), **_schema(option)}
-            for option in options
-            if Source.FOLDER in option.sources
+            each.name: {"description": _description(each), **_schema(each)}
+            for each in inputs
+            if Source.FOLDER in each.sources
         },
     }
     return json.dumps(document, indent=2) + "\n"
 
 
-def _schema(option: Option) -> dict[str, Any]:
-    if option.words:
-        return {"enum": [True, False, *option.words, None]}
-    if option.kind is Kind.TEXT and option.default in ("true", "false"):  # a name does instead of the word
+def _schema(each: Input) -> dict[str, Any]:
+    if each.kind is Kind.FLAG and each.choices:
+        return {"enum": [True, False, *each.choices, None]}
+    if each.kind is Kind.TEXT and each.default in ("true", "false"):  # a name does instead of the word
         return {"type": ["boolean", "string", "number", "null"]}
-    return _SCHEMAS[option.kind]
+    return _SCHEMAS[each.kind]
 
 
-def _description(option: Option) -> str:
-    return f"{option.meaning} Default: {option.default}" if option.default else option.meaning
+def _description(each: Input) -> str:
+    return f"{each.meaning} Default: {each.default}" if each.default else each.meaning
 
 
-def _default(option: Option) -> str:
-    return f"`{option.default}`" if option.default else ""
+def _default(each: Input) -> str:
+    return f"`{each.default}`" if each.default else ""
 
 
 def _cell(text: str) -> str:

@@ -1,11 +1,24 @@
 """Holds what a source of inputs says of one of them."""
 
-import os
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from model_dockerize.inside import OutsideError, leads_through, resolved
-from model_dockerize.settings.declaration import Source
+
+
+class Source(Enum):
+    """Name where a value comes from; the value is the heading of its column in docs/inputs.md.
+
+    Whoever starts the run is trusted, and so is the environment. What lies in the folder is not: its paths stay inside
+    of the folder, and what reads or writes elsewhere is not its to set.
+    """
+
+    CALLER = "flag, step's input"
+    ENVIRONMENT = "environment"
+    FOLDER = "model-dockerize.yml"
+    CONFIG_INI = "Config.ini"
+
 
 _UNTRUSTED = (Source.FOLDER, Source.CONFIG_INI)
 
@@ -15,7 +28,7 @@ class Given:
     """One value as it was written: its text, where it stands (for messages), and what relative paths start from.
 
     Attributes:
-        source: of which only some may set an input (declaration.py).
+        source: of which only some may set an input (`Input.sources`).
         folder: that nobody vouches for. A path that a file in it names, or that leads through it, must end inside.
         problem: why the source could not take it as a text. Empty when it could.
         needed_by: inputs of which each, when true, forbids that the text is empty.
@@ -55,12 +68,3 @@ class Given:
                 "A file of the folder may name what is in it; what lies elsewhere is named by a flag or a step's input"
             )
         return "Links that lie in the folder may not lead out of it; name what they lead to"
-
-
-def workspace_of(file: Path) -> Path:
-    """Return the folder that the neighbors of a Config.ini lie in: its git checkout, else its own folder."""
-    own = Path(os.path.abspath(file)).parent  # noqa: PTH100  links are followed where a path is read
-    checkout = next((folder for folder in (own, *own.parents) if (folder / ".git").exists()), own)
-    # Some people keep their whole home folder in git.
-    is_home = checkout in (Path("/"), Path(os.path.expanduser("~")))  # noqa: PTH111  without an error where there is none
-    return own if is_home else checkout

@@ -8,15 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from model_dockerize.settings.given import Given
-
-#: An input, and the one that it needs. An input that others need stands above them.
-_NEEDS = (
-    ("deploy-service", "push-to-ecr"),
-    ("create-job-def", "push-to-ecr"),
-    ("update-function", "create-job-def"),
-    ("function-source", "update-function"),
-    ("function-output", "update-function"),
-)
+from model_dockerize.settings.model import INPUTS
 
 
 def merged(layers: Iterable[Mapping[str, Given]]) -> tuple[dict[str, Given], dict[str, int]]:
@@ -32,9 +24,11 @@ def merged(layers: Iterable[Mapping[str, Given]]) -> tuple[dict[str, Given], dic
 
 def overruled(parsed: Mapping[str, Any], order: Mapping[str, int], kept: Collection[str]) -> dict[str, str]:
     """Map each input that a later `false` switches off to the input that it needs, unless it is in `kept`."""
-    false_since = {name: order[name] for name in ("push-to-ecr", "create-job-def") if parsed[name] is False}
+    needs = [(each.name, each.requires) for each in INPUTS if each.requires]
+    false_since = {needed: order[needed] for _, needed in needs if parsed[needed] is False}
     found = {}
-    for name, needed in _NEEDS:
+    # An input stands before those that require it.
+    for name, needed in needs:
         if needed not in false_since:
             continue
         if parsed[name] is None:  # as the one that it needs

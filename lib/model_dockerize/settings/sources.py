@@ -6,18 +6,16 @@ from pathlib import Path
 import yaml
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings.batch_file import FOR_ENVIRONMENT, read_batch_file
-from model_dockerize.settings.config_ini import from_config_ini
-from model_dockerize.settings.declaration import OPTIONS, Kind, Source
 from model_dockerize.settings.environment import is_file
-from model_dockerize.settings.given import Given, workspace_of
-from model_dockerize.settings.yaml_sections import compose
+from model_dockerize.settings.given import Given, Source
+from model_dockerize.settings.input import Kind
+from model_dockerize.settings.model import INPUTS
+from model_dockerize.yaml_file import compose
 
-FILE_NAME = "model-dockerize.yml"
 # What the runner takes itself from `with:` of every container action (ContainerActionHandler.cs).
 _RUNNER_INPUTS = ("INPUT_ARGS", "INPUT_ENTRYPOINT")
-_LISTS = {option.name for option in OPTIONS if option.kind is Kind.LIST}
-_PAIRS = {option.name for option in OPTIONS if option.kind is Kind.PAIRS}
+_LISTS = {each.name for each in INPUTS if each.kind is Kind.LIST}
+_PAIRS = {each.name for each in INPUTS if each.kind is Kind.PAIRS}
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
@@ -47,7 +45,7 @@ def from_inputs(environment: Mapping[str, str], workspace: Path) -> dict[str, Gi
 
     Source: actions/runner, Handler.cs, AddInputsToEnvironment.
     """
-    names = {f"INPUT_{option.name.upper()}": option.name for option in OPTIONS}
+    names = {f"INPUT_{each.name.upper()}": each.name for each in INPUTS}
     # The runner only warns of inputs that are not declared, so a misspelt one would silently mean its default.
     return {
         name: Given(text, f"input {name}", workspace, folder=workspace)
@@ -106,40 +104,3 @@ def _lines(value: yaml.Node) -> tuple[str, str]:
     if any("\n" in line for line in lines):
         return "", "a value must be on one line"
     return "\n".join(lines), ""
-
-
-def environment_inputs(path: Path, aws_config: Path | None) -> dict[str, Given]:
-    """Return the inputs of `batch BatchConfig.yml AwsConfig.ini`: no program, only what the file describes.
-
-    Raises:
-        InputError: the BatchConfig.yml cannot be read or is wrong.
-    """
-    file = read_batch_file(path, FOR_ENVIRONMENT)
-    queue = file.job_queue.name if file.job_queue else file.job.queue if file.job else ""
-    texts = {
-        "batch-config-file": str(path),
-        "aws-config-file": str(aws_config) if aws_config else "",
-        "job-queue": queue,
-        "create-job-def": "true",
-        "deploy-service": "false",
-    }
-    return {name: Given(text, str(path), Path.cwd()) for name, text in texts.items() if text}
-
-
-def program_file(target: Path) -> dict[str, Given]:
-    """Read every command's argument: a model-dockerize.yml, a Config.ini, or a folder (with or without the former)."""
-    if target.suffix.lower() == ".ini":
-        return from_config_ini(target)
-    if target.suffix in (".yml", ".yaml"):
-        return from_file(target)
-    inside = target / FILE_NAME
-    if is_file(inside):
-        return from_file(inside)
-    return {"program-path": Given(str(target), "the argument", Path.cwd())}
-
-
-def folder_of(target: Path) -> Path:
-    """Return the folder that the argument of a command means, which nobody vouches for: see `Given`."""
-    if target.suffix.lower() == ".ini":
-        return workspace_of(target)
-    return target.parent if target.suffix in (".yml", ".yaml") else target

@@ -1,30 +1,48 @@
-"""Checks that the inputs about requests and the number of tasks go together."""
+"""The load balancer, and the number of tasks."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-#: In which a load balancer must stand.
-ZONES = 2
-_HIGHEST_AIM = 95  # percent; a task at 100 tells nothing of how many more are needed
+from model_dockerize.patterns import pattern
+from model_dockerize.settings.input import Input
 
 
-def problems(parsed: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Yield names of inputs, and what is wrong with what they say."""
-    for name in ("certificate", "load-balancer-port"):
-        if parsed[name] and parsed["load-balancer"] == "false":
-            yield name, f"{name} needs a load-balancer"
-    if parsed["load-balancer-port"] == 443 and not parsed["certificate"]:
-        yield "load-balancer-port", "port 443 needs a certificate"
-    if (
-        parsed["load-balancer"] == "true"
-        and (parsed["zones"] or ZONES) < ZONES
-        and not (parsed["vpc"] or parsed["subnets"])
-    ):
-        yield "load-balancer", "a load balancer needs two zones or more: set zones to 2"
-    most, least = parsed["max-count"], parsed["desired-count"]
-    if most and not 0 < (1 if least is None else least) < most:
-        yield "max-count", f"max-count {most} must be more than desired-count, and that 1 or more"
-    if most and parsed["volume"] and not parsed["queue-url"]:
-        yield "max-count", "several tasks share their jobs by a database: set queue-url"
-    if most and (parsed["scale-on-cpu"] or 0) > _HIGHEST_AIM:
-        yield "scale-on-cpu", f"{parsed['scale-on-cpu']} % leaves nothing to see: {_HIGHEST_AIM} at most"
+@dataclass(frozen=True)
+class Traffic:
+    """Hold how requests are spread over tasks, and over how many."""
+
+    TITLE: ClassVar = "Load balancer and scaling"
+
+    load_balancer: Annotated[
+        str,
+        Input(
+            "Reach the model by an application load balancer, which costs money all the time: true makes one "
+            "of its own, a name or ARN takes one that is there.",
+            rule=pattern(
+                r"true|false|[A-Za-z0-9-]{1,32}|arn:aws[a-z-]*:elasticloadbalancing:\S+:loadbalancer/app/\S+",
+                "true, false, or the name or ARN of an application load balancer",
+            ),
+        ),
+    ] = "false"
+    load_balancer_port: Annotated[
+        int, Input("Port on which the load balancer answers for the model. 0: 80, or 443 with a certificate.", least=0)
+    ] = 0
+    certificate: Annotated[
+        str,
+        Input(
+            "ARN of the ACM certificate with which the load balancer answers by HTTPS.",
+            rule=pattern(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/\S+", "the ARN of a certificate in ACM"),
+            may_end=True,
+        ),
+    ] = ""
+    max_count: Annotated[
+        int,
+        Input(
+            "Let ECS run up to this many tasks when they are busy, and desired-count at least. 0: always "
+            "desired-count.",
+            least=0,
+        ),
+    ] = 0
+    scale_on_cpu: Annotated[
+        int, Input("Average CPU use of the tasks, in percent, that scaling with max-count aims at.")
+    ] = 60

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 Pairs = tuple[tuple[str, str], ...]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ARN = re.compile(
+ARN = re.compile(
     r"arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/)[^\s,]+"
 )
-_ARN_MEANT = "the ARN of a Secrets Manager secret or SSM parameter (arn:aws:secretsmanager:... or arn:aws:ssm:...)"
+ARN_MEANT = "the ARN of a Secrets Manager secret or SSM parameter (arn:aws:secretsmanager:... or arn:aws:ssm:...)"
 #: Names that mean something already, and what to do instead.
 _TAKEN = {
     "MODEL_BUILD_ID": "the image says itself which build it is",
@@ -26,7 +26,7 @@ _TAKEN = {
 }
 
 
-def pairs(text: str) -> Pairs:
+def read(text: str) -> Pairs:
     """Return the NAME=VALUE lines of `text`; blank ones do not count.
 
     Raises:
@@ -47,10 +47,8 @@ def pairs(text: str) -> Pairs:
     return tuple(found)
 
 
-def problems(environment: Pairs, secrets: Pairs, queue_url: str, api_keys: Pairs) -> Iterable[tuple[str, str]]:
+def problems(environment: Pairs, secrets: Pairs) -> Iterable[tuple[str, str]]:
     """Yield names of inputs, and what is wrong with what they say."""
-    if not all(_ARN.fullmatch(value) for _, value in api_keys):
-        yield "api-key", f"one is not {_ARN_MEANT}, or NAME=ARN. The key itself must not stand here."
     for name, value in environment:
         if taken := _taken(name):
             yield "environment", taken
@@ -61,21 +59,20 @@ def problems(environment: Pairs, secrets: Pairs, queue_url: str, api_keys: Pairs
     for name, value in secrets:
         if taken := _taken(name):
             yield "secrets", taken
-        elif not _ARN.fullmatch(value):
-            yield "secrets", f"{name} is not {_ARN_MEANT}. The secret itself must not stand here."
+        elif not ARN.fullmatch(value):
+            yield "secrets", f"{name} is not {ARN_MEANT}. The secret itself must not stand here."
     for name in sorted({n for n, _ in environment} & {n for n, _ in secrets}):
         yield "secrets", f"{name} stands in environment too"
-    if queue_url and (wrong := _wrong_queue(queue_url)):
-        yield "queue-url", wrong
 
 
-def _wrong_queue(url: str) -> str:
-    if _ARN.fullmatch(url):
+def wrong_queue(url: str) -> str:
+    """Say what is wrong with the place of the job queue; empty: nothing."""
+    if ARN.fullmatch(url):
         return ""
     if _has_password(url):
         return f"it holds a password, which everybody would see. {_keep_it('its ARN', 'queue-url')}"
     if not re.fullmatch(r"postgres(ql)?://[^\s/]+/\S+", url):
-        return f"it is neither postgresql://host:5432/name nor {_ARN_MEANT}"
+        return f"it is neither postgresql://host:5432/name nor {ARN_MEANT}"
     return ""
 
 

@@ -7,14 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from model_dockerize import action, licenses, pipeline
 from model_dockerize.errors import AwsAccessError, BuildError
-from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport, concluded
+from model_dockerize.outcome import Outcome
+from model_dockerize.pipeline import Run
+from model_dockerize.report import CheckReport, SmokeReport
+from model_dockerize.report.facts import Address, SmokeTested
 from model_dockerize.settings import OUTPUTS, Settings
 from tests.action.grammar import Log, parse_file
 
@@ -77,11 +80,11 @@ def job(tmp_path: Path) -> Job:
     return Job(tmp_path)
 
 
-Run = Callable[[Settings, Mapping[str, str], Recorder], Report]
+Act = Callable[[Run], Outcome]
 
 
 @pytest.fixture
-def run_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], None]:
+def run_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[Act], None]:
     """Puts a function in the pipeline's place, for what a pipeline does only on a bad day."""
     return lambda function: monkeypatch.setattr(pipeline, "run", function)
 
@@ -101,12 +104,12 @@ def test_arguments_are_an_error_with_a_hint(job: Job) -> None:
     assert "Remove `args:`" in job.text
 
 
-def test_inputs_win_over_the_file_of_the_folder(job: Job, run_as: Callable[[Run], None]) -> None:
+def test_inputs_win_over_the_file_of_the_folder(job: Job, run_as: Callable[[Act], None]) -> None:
     seen: list[Settings] = []
 
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-        seen.append(settings)
-        return Report("built")
+    def run(run: Run) -> Outcome:
+        seen.append(run.settings)
+        return Outcome.BUILT
 
     run_as(run)
     folder = job.model("a model", "image-name: from-file\nimage-version: v1\nprogram-path: src\n")
@@ -121,12 +124,12 @@ def test_inputs_win_over_the_file_of_the_folder(job: Job, run_as: Callable[[Run]
     assert seen[1].program.program_path == job.workspace
 
 
-def test_the_version_is_the_tag_or_commit_unless_somebody_says_another(job: Job, run_as: Callable[[Run], None]) -> None:
+def test_the_version_is_the_tag_or_commit_unless_somebody_says_another(job: Job, run_as: Callable[[Act], None]) -> None:
     seen: list[str] = []
 
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-        seen.append(settings.image.image_version)
-        return Report("built")
+    def run(run: Run) -> Outcome:
+        seen.append(run.settings.image.image_version)
+        return Outcome.BUILT
 
     run_as(run)
     job.model("iris", "image-version: from-file\n")
@@ -137,8 +140,8 @@ def test_the_version_is_the_tag_or_commit_unless_somebody_says_another(job: Job,
     assert seen == ["v2", "a" * 12, "from-file", "latest", "from-input"]
 
 
-def test_a_fork_without_credentials_is_told_why(job: Job, run_as: Callable[[Run], None], tmp_path: Path) -> None:
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+def test_a_fork_without_credentials_is_told_why(job: Job, run_as: Callable[[Act], None], tmp_path: Path) -> None:
+    def run(run: Run) -> Outcome:
         raise AwsAccessError("no usable AWS credentials", "Sign in.")
 
     run_as(run)
@@ -153,14 +156,14 @@ def test_a_fork_without_credentials_is_told_why(job: Job, run_as: Callable[[Run]
     assert "Sign in." in job.text
 
 
-def test_docker_gets_a_configuration_that_does_not_stay(job: Job, run_as: Callable[[Run], None]) -> None:
+def test_docker_gets_a_configuration_that_does_not_stay(job: Job, run_as: Callable[[Act], None]) -> None:
     seen: list[Path] = []
 
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-        config = Path(environment["DOCKER_CONFIG"])
+    def run(run: Run) -> Outcome:
+        config = Path(run.environment["DOCKER_CONFIG"])
         (config / "config.json").write_text("{}")
         seen.append(config)
-        assert environment["PATH"].startswith("/usr/local/sbin:")
+        assert run.environment["PATH"].startswith("/usr/local/sbin:")
         raise RuntimeError("on the way")
 
     run_as(run)
@@ -168,12 +171,12 @@ def test_docker_gets_a_configuration_that_does_not_stay(job: Job, run_as: Callab
     assert not seen[0].exists()
 
 
-def test_the_jobs_own_docker_is_not_ours(job: Job, run_as: Callable[[Run], None]) -> None:
+def test_the_jobs_own_docker_is_not_ours(job: Job, run_as: Callable[[Act], None]) -> None:
     seen: list[str] = []
 
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-        seen.extend(name for name in environment if name.startswith(("DOCKER", "BUILD")))
-        return Report("built")
+    def run(run: Run) -> Outcome:
+        seen.extend(name for name in run.environment if name.startswith(("DOCKER", "BUILD")))
+        return Outcome.BUILT
 
     run_as(run)
     variables = {
@@ -190,8 +193,8 @@ def test_the_jobs_own_docker_is_not_ours(job: Job, run_as: Callable[[Run], None]
     assert seen == ["DOCKER_CONFIG"]
 
 
-def test_a_defect_is_one_line_and_a_link(job: Job, run_as: Callable[[Run], None]) -> None:
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+def test_a_defect_is_one_line_and_a_link(job: Job, run_as: Callable[[Act], None]) -> None:
+    def run(run: Run) -> Outcome:
         raise KeyError("surprise")
 
     run_as(run)
@@ -205,10 +208,10 @@ def test_a_defect_is_one_line_and_a_link(job: Job, run_as: Callable[[Run], None]
 
 
 def test_with_debug_logging_the_log_says_more_and_no_secret(
-    job: Job, run_as: Callable[[Run], None], tmp_path: Path
+    job: Job, run_as: Callable[[Act], None], tmp_path: Path
 ) -> None:
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-        recorder.secret("another-secret-value")
+    def run(run: Run) -> Outcome:
+        run.recorder.secret("another-secret-value")
         logging.getLogger("model_dockerize.aws.client.call_log").debug(
             "one %s and\n::error::another-secret-value", SECRET
         )
@@ -242,17 +245,17 @@ def test_with_debug_logging_the_log_says_more_and_no_secret(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_cancelled(job: Job, run_as: Callable[[Run], None], number: int, code: int) -> None:
+def test_cancelled(job: Job, run_as: Callable[[Act], None], number: int, code: int) -> None:
     cleaned: list[bool] = []
 
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    def run(run: Run) -> Outcome:
         try:
-            with recorder.stage("build"):
+            with run.recorder.stage("build"):
                 os.kill(os.getpid(), number)
         finally:
             os.kill(os.getpid(), number)  # an impatient second signal must not cut the cleaning short
             cleaned.append(True)
-        return Report("built")
+        return Outcome.BUILT
 
     run_as(run)
     before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)]
@@ -263,14 +266,14 @@ def test_cancelled(job: Job, run_as: Callable[[Run], None], number: int, code: i
     assert "| build | failed |" in job.summary
 
 
-def test_a_secret_is_in_nothing_that_is_handed_over(job: Job, run_as: Callable[[Run], None]) -> None:
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-        with recorder.stage("push") as stage:
+def test_a_secret_is_in_nothing_that_is_handed_over(job: Job, run_as: Callable[[Act], None]) -> None:
+    def run(run: Run) -> Outcome:
+        with run.recorder.stage("push") as stage:
             stage.secret("another-secret-value")
             stage.output(f"the key is {SECRET}")
-        smoke = SmokeReport(False, (CheckReport("health", False, 0.1, "another-secret-value"),))
-        error = BuildError(f"no {SECRET}", f"use {SECRET}", (f"line {SECRET}",))
-        return concluded(Report(smoke_local=smoke), recorder, environment, error)
+            smoke = SmokeReport(False, (CheckReport("health", False, 0.1, "another-secret-value"),))
+            stage.found(SmokeTested("image", smoke))
+        raise BuildError(f"no {SECRET}", f"use {SECRET}", (f"line {SECRET}",))
 
     run_as(run)
     assert job.main(AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN="") == 5
@@ -281,33 +284,33 @@ def test_a_secret_is_in_nothing_that_is_handed_over(job: Job, run_as: Callable[[
     assert SECRET in job.log.masks
 
 
-def test_what_cannot_be_handed_over_is_no_success(job: Job, run_as: Callable[[Run], None], tmp_path: Path) -> None:
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-        return Report("built")
+def test_what_cannot_be_handed_over_is_no_success(job: Job, run_as: Callable[[Act], None], tmp_path: Path) -> None:
+    def run(run: Run) -> Outcome:
+        return Outcome.BUILT
 
     run_as(run)
     assert job.main(GITHUB_OUTPUT=str(tmp_path / "no/such/folder")) == 1
     assert "could not be handed everything" in job.text
 
 
-def test_without_a_runner_it_works_and_writes_nothing(tmp_path: Path, run_as: Callable[[Run], None]) -> None:
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
-        return Report("built")
+def test_without_a_runner_it_works_and_writes_nothing(tmp_path: Path, run_as: Callable[[Act], None]) -> None:
+    def run(run: Run) -> Outcome:
+        return Outcome.BUILT
 
     run_as(run)
     assert action.main({"GITHUB_WORKSPACE": str(tmp_path)}, io.StringIO(), []) == 0
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_made_in_the_workspace_belongs_to_its_owner(job: Job, run_as: Callable[[Run], None]) -> None:
+def test_what_was_made_in_the_workspace_belongs_to_its_owner(job: Job, run_as: Callable[[Act], None]) -> None:
     if os.geteuid() == 0:
         os.chown(job.workspace, 1001, 1001)
     folder = job.model("model")
 
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+    def run(run: Run) -> Outcome:
         (folder / "Dockerfile").touch()
         (folder / "link").symlink_to("/etc/passwd")
-        return Report("built")
+        return Outcome.BUILT
 
     run_as(run)
     system = Path("/etc/passwd").stat().st_uid
@@ -340,9 +343,13 @@ def test_a_license_key_is_masked_and_handed_to_nobody(job: Job, tmp_path: Path) 
 
 
 def test_a_runner_without_its_temporary_folder_gets_all_but_the_report(
-    job: Job, run_as: Callable[[Run], None], tmp_path: Path
+    job: Job, run_as: Callable[[Act], None], tmp_path: Path
 ) -> None:
-    run_as(lambda settings, environment, recorder: Report("deployed", url="http://203.0.113.7"))
+    def run(run: Run) -> Outcome:
+        run.recorder.found(Address("http://203.0.113.7"))
+        return Outcome.DEPLOYED
+
+    run_as(run)
     assert job.main(RUNNER_TEMP=str(tmp_path / "not/mounted")) == 0
     assert job.outputs["outcome"] == "deployed"
     assert job.outputs["url"] == "http://203.0.113.7"
@@ -356,8 +363,8 @@ def test_a_runner_without_its_temporary_folder_gets_all_but_the_report(
     assert job.outputs["report"] == "out/report.json"
 
 
-def test_a_report_that_cannot_be_written_is_told_before_anything_runs(job: Job, run_as: Callable[[Run], None]) -> None:
-    def run(settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> Report:
+def test_a_report_that_cannot_be_written_is_told_before_anything_runs(job: Job, run_as: Callable[[Act], None]) -> None:
+    def run(run: Run) -> Outcome:
         raise AssertionError("it ran")
 
     run_as(run)

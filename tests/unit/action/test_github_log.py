@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_dockerize.errors import BuildError, InputError
+from model_dockerize.outcome import Outcome
 from model_dockerize.report import Failure, Recorder, Report, StageResult
 from model_dockerize.report.github import GitHubDisplay, annotations, outputs, printable
 from tests.action.grammar import FileCommandError, Log, parse_file
@@ -36,7 +37,7 @@ def test_a_run_reads_well() -> None:
         with recorder.stage("build") as stage:
             stage.info("found it")
             stage.output("\x1b[31mpip says\x1b[0m hello\r50 %")
-        display.finish(Report("built", image="iris:latest"))
+        display.finish(Report(Outcome.BUILT, image="iris:latest"))
     lines = read(stream).lines
     assert lines[1:5] == [
         "▸ build",
@@ -58,7 +59,7 @@ def test_nothing_that_others_say_is_obeyed(said: list[tuple[str, str]], other: s
                 (stage.info if level == "info" else stage.output)(text)
             # A library that prints by itself, past every display.
             stream.write(other + "\n")
-        display.finish(Report("built", image="iris:latest"))
+        display.finish(Report(Outcome.BUILT, image="iris:latest"))
     log = read(stream)
     assert log.commands == []
     assert log.problems == []
@@ -180,7 +181,7 @@ def test_the_end_of_a_stage_names_its_result() -> None:
 def test_the_last_words_say_what_is_not_proved_and_the_exit_code() -> None:
     stream = io.StringIO()
     with GitHubDisplay(stream) as display:
-        display.finish(Report("deployed", image="iris:1", untested=("service",)))
+        display.finish(Report(Outcome.DEPLOYED, image="iris:1", untested=("service",)))
         display.finish(Report(failure=Failure("build", 5, "It did not build.", "Correct it.", ())))
     lines = read(stream).lines
     assert "not proved: nobody has seen the service answer (smoke-test)" in lines

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_dockerize.errors import BuildError
+from model_dockerize.outcome import Outcome
 from model_dockerize.report import CheckReport, Failure, Report, SmokeReport, StageResult
 from model_dockerize.report.summary import LARGEST, markdown, plain
 
 GOOD = Report(
-    outcome="deployed",
+    outcome=Outcome.DEPLOYED,
     image="iris:v1",
     image_uri="1.dkr.ecr.eu-central-1.amazonaws.com/iris@sha256:abc",
     digest="sha256:abc",
@@ -65,7 +66,7 @@ def test_what_was_done_in_aws_is_named_and_what_was_left_is_counted() -> None:
         assert line in text.splitlines()
     assert "- made: log group &#60;b&#62;" in text
     assert "cluster models" not in text
-    unchanged = markdown(GOOD.with_(outcome="unchanged", changes=("= cluster models",)))
+    unchanged = markdown(GOOD.with_(outcome=Outcome.UNCHANGED, changes=("= cluster models",)))
     assert "### What changed\n\n- as it was: 1 more" not in unchanged
     assert "Nothing changed" in unchanged
 
@@ -88,7 +89,7 @@ def test_a_green_run_that_proved_nothing_says_so() -> None:
 
 def test_a_failure_says_what_and_what_next_before_anything_else() -> None:
     failure = Failure.of(BuildError("pip failed.", "Mend requirements.txt.", ("line </pre><h1>one", "two")))
-    text = markdown(GOOD.with_(outcome="failed", failure=failure))
+    text = markdown(GOOD.with_(outcome=Outcome.FAILED, failure=failure))
     assert text.index("pip failed") < text.index("Mend requirements") < text.index("<pre>") < text.index("| --- |")
     assert "line &lt;/pre&gt;&lt;h1&gt;one\ntwo" in text
     assert "Exit code 5 (build)." in text
@@ -120,7 +121,7 @@ def test_tables_keep_their_columns_whatever_stands_in_them(details: list[str]) -
 
 def test_it_stays_below_the_runners_limit() -> None:
     checks = tuple(CheckReport(f"c{number}", False, 0.0, "|" * 5000) for number in range(120))
-    text = markdown(GOOD.with_(smoke_local=SmokeReport(False, checks), outcome="failed"))
+    text = markdown(GOOD.with_(smoke_local=SmokeReport(False, checks), outcome=Outcome.FAILED))
     assert len(text.encode()) <= LARGEST + 200
     assert text.startswith("## ✅ failed")
     assert "too long for this page" in text

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_dockerize import runner
-from model_dockerize.settings.values import TAG
+from model_dockerize.patterns import TAG
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -42,7 +42,7 @@ def test_outside_of_a_runner_nothing_is_said() -> None:
 @given(st.text())
 def test_whatever_the_tag_is_the_version_is_legal(name: str) -> None:
     for said in runner.from_run({"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": name}, Path("/w")).values():
-        assert TAG.fullmatch(said.text)
+        assert TAG.regex.fullmatch(said.text)
 
 
 def pull(head: Any) -> dict[str, Any]:

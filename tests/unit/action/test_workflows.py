@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_dockerize.settings import OPTIONS, OUTPUTS
+from model_dockerize.settings import INPUTS, OUTPUTS
 from releasing.references import WORKFLOW, named
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,7 +54,7 @@ def snippets() -> list[tuple[str, str]]:
 def test_only_inputs_and_outputs_that_exist(name: str, text: str) -> None:
     ours = [step for step in steps_of(yaml.safe_load(text)) if OURS.match(step["uses"])]
     for step in ours:
-        assert set(step.get("with") or {}) <= {option.name for option in OPTIONS}
+        assert set(step.get("with") or {}) <= {option.name for option in INPUTS}
     for step in ours:
         if "id" in step:
             used = set(re.findall(rf"steps\.{step['id']}\.outputs\.([\w-]+)", text))

@@ -10,12 +10,19 @@ from botocore.exceptions import ClientError
 
 from model_dockerize.aws import batch, ecr, ecs
 from model_dockerize.aws.batch import JobDefinition
-from model_dockerize.aws.ecs.service_request import comparable, means, request, update
+from model_dockerize.aws.ecs.service_request import differing, request, update
 from model_dockerize.aws.ground import container_of, ensure_foundations
 from model_dockerize.aws.model import Container, Foundations, Runtime, Service, TaskDefinition, Volume
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, PushError
 
 from .conftest import DIGEST, IMAGE, IRIS, Account, batch_settings, settings
+
+ENOUGH = {"type": "COUNT", "value": 2}
+
+
+def of_wanted(percent: int) -> dict[str, Any]:
+    """Return the threshold of a circuit breaker that ECS multiplies by the number of tasks."""
+    return {"type": "UNBOUNDED_PERCENT", "value": percent}
 
 
 def foundations(account: Account, **changes: Any) -> Foundations:
@@ -126,32 +133,38 @@ class TestDefinitions:
 
 
 class TestService:
-    @pytest.mark.parametrize(("fresh", "volume", "deaths"), [(False, True, 2), (True, False, 3), (True, True, 5)])
-    def test_what_is_new_may_let_some_tasks_die(self, account: Account, fresh: bool, volume: bool, deaths: int) -> None:
+    @pytest.mark.parametrize(
+        ("fresh", "volume", "threshold"),
+        [(False, True, ENOUGH), (True, False, of_wanted(300)), (True, True, of_wanted(500))],
+    )
+    def test_what_is_new_may_let_some_tasks_die(
+        self, account: Account, fresh: bool, volume: bool, threshold: dict[str, Any]
+    ) -> None:
         ground, _, definition, _ = everything(account)
         made = replace(ground, fresh_roles=fresh, volume=Volume("fs-1", "fsap-1") if volume else None)
-        asked = request(account.aws, settings(), definition, made)
+        # ECS multiplies a percentage by the latest number of tasks: all of them start at once and may die at once.
+        asked = request(account.aws, settings(desired_count=4), definition, made)
         breaker = asked["deploymentConfiguration"]["deploymentCircuitBreaker"]
-        assert breaker["thresholdConfiguration"] == {"type": "COUNT", "value": deaths}
+        assert breaker["thresholdConfiguration"] == threshold
         # That number alone is no reason for a rollout.
         there = {**asked, "deploymentConfiguration": {**asked["deploymentConfiguration"]}}
         later = request(account.aws, settings(), definition, replace(made, fresh_roles=False))
-        assert means(there, comparable(later, there))
+        assert differing(later, there) == []
         # With the next rollout it is as low as it is for all that has run, of a service that nobody else made.
-        for is_ours, left in ((True, 2), (False, deaths)):
+        for is_ours, left in ((True, ENOUGH), (False, threshold)):
             next_one = update(account.aws, settings(), there, definition, replace(made, fresh_roles=False), is_ours)
             kept = next_one.get("deploymentConfiguration", there["deploymentConfiguration"])
-            assert kept["deploymentCircuitBreaker"]["thresholdConfiguration"]["value"] == left
+            assert kept["deploymentCircuitBreaker"]["thresholdConfiguration"] == left
 
-    def test_tasks_that_start_at_once_may_die_at_once(self, account: Account) -> None:
+    def test_a_service_that_is_there_may_lose_some_tasks_where_its_role_is_new(self, account: Account) -> None:
         ground, _, definition, _ = everything(account)
-        made = replace(ground, fresh_roles=True, volume=Volume("fs-1", "fsap-1"))
-        asked = request(account.aws, settings(desired_count=4), definition, made) | {"desiredCount": 4}
-        breaker = asked["deploymentConfiguration"]["deploymentCircuitBreaker"]
-        assert breaker["thresholdConfiguration"] == {"type": "COUNT", "value": 20}
-        later = update(account.aws, settings(), asked, definition, replace(made, fresh_roles=False), True)
-        breaker = later["deploymentConfiguration"]["deploymentCircuitBreaker"]
-        assert breaker["thresholdConfiguration"] == {"type": "COUNT", "value": 2}
+        there = request(account.aws, settings(), definition, replace(ground, fresh_roles=False))
+        for chosen, becomes in ((ENOUGH, of_wanted(300)), (of_wanted(40), None)):
+            breaker = {"enable": True, "rollback": True, "thresholdConfiguration": chosen}
+            there["deploymentConfiguration"] = {"deploymentCircuitBreaker": breaker}
+            asked = update(account.aws, settings(), there, definition, replace(ground, fresh_roles=True), is_ours=True)
+            found = asked.get("deploymentConfiguration", {}).get("deploymentCircuitBreaker", {})
+            assert found.get("thresholdConfiguration") == becomes
 
     def test_a_breaker_that_somebody_turned_off_stays_off_while_its_number_falls(self, account: Account) -> None:
         ground, _, definition, _ = everything(account)
@@ -167,7 +180,7 @@ class TestService:
             "rollback": False,
             "thresholdConfiguration": {"type": "COUNT", "value": 2},
         }
-        assert means(there, comparable(next_one, there))  # which is no reason to roll
+        assert differing(next_one, there) == []  # which is no reason to roll
 
     def test_as_asked(self, account: Account) -> None:
         ground, _, definition, service = everything(account)

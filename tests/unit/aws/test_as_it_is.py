@@ -8,7 +8,7 @@ import pytest
 from model_dockerize.aws import batch, ecs, ground
 from model_dockerize.aws.batch import JobDefinition, JobQueue
 from model_dockerize.aws.existing.inputs import of_definition, of_service
-from model_dockerize.settings import OPTIONS, as_found
+from model_dockerize.settings import INPUTS, as_found
 
 from .conftest import IMAGE, IRIS, Account, batch_settings, settings
 
@@ -70,7 +70,7 @@ OTHERS = {
 
 
 def test_every_input_of_service_and_jobs_is_here() -> None:
-    declared = {option.field for option in OPTIONS if option.group in ("service", "batch")}
+    declared = {option.field for option in INPUTS if option.group in ("service", "batch")}
     assert declared == SERVICE.keys() | BATCH.keys() | OTHERS
 
 

@@ -13,7 +13,7 @@ from model_dockerize.aws.ground.events import End, Pace, follow
 from model_dockerize.aws.ground.template import LONGEST, MODEL, SHARED, VOLUME, Template, load
 from model_dockerize.aws.ground.values import TAG, ResourceChange, Stack, Wanted
 from model_dockerize.errors import AwsAccessError, AwsError, InputError, TimedOutError
-from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
+from model_sandbox.cloudformation.resource_types import RESOURCE_TYPES
 from tests.rig import templates
 from tests.rig.progress import Said
 from tests.rig.templates import REGIONS

@@ -20,6 +20,7 @@ from model_dockerize.aws.ecs.rollout.rollback import rollback
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.aws.model import Foundations
 from model_dockerize.cancel import Cancelled
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Named, Prepared, Run
 from model_dockerize.pipeline.everything import outcome as outcome_of
@@ -30,6 +31,7 @@ from model_dockerize.settings import to_settings
 from model_dockerize.smoke import Expectation
 from tests.rig.ecs_simulator import Refusal, Simulator, simulator
 from tests.rig.ecs_world import Story
+from tests.rig.reports import reported
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@sha256:" + "ab" * 32
 GROUND = Foundations(
@@ -143,13 +145,12 @@ class Stage:
         service = replace(settings.service, cluster="c", wait_timeout=400, **changes)
         smoke = replace(settings.smoke, smoke_test=smoke_test, smoke_url="http://127.0.0.1:9")
         settings = replace(settings, service=service, smoke=smoke)
-        return Run(settings, {}, Recorder(self.ears)).report_of(self._deploy)
+        return reported(Run(settings, {}, Recorder(self.ears)), self._deploy)
 
-    def _deploy(self, run: Run) -> None:
+    def _deploy(self, run: Run) -> Outcome:
         prepared = Prepared(Named("iris", "latest"), "", "linux/amd64", Expectation(""))
-        run.learn(outcome="failed")
         SERVICE.run(Release(run, prepared, self.connection, uri=IMAGE, runtime=GROUND))
-        run.learn(outcome="deployed")
+        return Outcome.DEPLOYED
 
 
 @pytest.fixture

@@ -279,7 +279,7 @@ def test_whoever_asks_for_documents_is_told_what_they_are_worth_and_gets_those_o
 ) -> None:
     settings = swept(FOLDER, aws_region="cn-north-1", aws_account_id="123456789012", **inputs)
     printed, display = list[str](), Heard()
-    pipeline.iam_policy(settings, {}, Recorder(display), printed.append, after_bootstrap)
+    pipeline.iam_policy(pipeline.Run(settings, {}, Recorder(display)), printed.append, after_bootstrap)
     assert [named in warning for warning in display.warnings] == ([True] if named else [])
     documents = json.loads(printed[0])
     function = {"policy-for-function"} if "update_function" in inputs else set()

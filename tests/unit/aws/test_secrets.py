@@ -9,8 +9,9 @@ from model_dockerize.aws.ground import Model
 from model_dockerize.errors import InputError
 
 from .conftest import IRIS, Account, settings
+from .test_compare import wanted
 from .test_plan import everything
-from .test_values import container, wanted
+from .test_values import container
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"
 PARAMETER = "arn:aws:ssm:us-east-1:123456789012:parameter/iris/key"

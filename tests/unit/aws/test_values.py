@@ -1,20 +1,17 @@
-"""The pure parts: sizes, names, canonical comparison, hints, addresses."""
+"""The pure parts: sizes, names, hints, addresses."""
 
 from types import SimpleNamespace
 from typing import Any
 
-import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model_dockerize.aws import ground
 from model_dockerize.aws.batch.job_definition import job_definition
-from model_dockerize.aws.client.canonical import differences
 from model_dockerize.aws.client.names import legal_name
 from model_dockerize.aws.ecs.endpoint import newest_interface
 from model_dockerize.aws.ecs.stopped_tasks import hint
-from model_dockerize.aws.ecs.task_definition import task_definition
 from model_dockerize.aws.model import Container, Runtime
 from model_dockerize.errors import InputError
 from model_dockerize.settings.fargate import check_size, memories, nearest
@@ -22,85 +19,11 @@ from model_dockerize.settings.fargate import check_size, memories, nearest
 from .conftest import IMAGE, batch_settings, settings
 
 RUNTIME = Runtime("arn:aws:iam::1:role/e", "arn:aws:iam::1:role/t", "/model-dockerize/iris", fresh_roles=False)
-ECS = botocore.session.get_session().get_service_model("ecs").operation_model("RegisterTaskDefinition")
-BATCH = botocore.session.get_session().get_service_model("batch").operation_model("RegisterJobDefinition")
 
 
 def container(platform: str = "linux/amd64", **changes: Any) -> Container:
     identity: Any = SimpleNamespace(identity=SimpleNamespace(region="us-east-1"))
     return ground.container_of(identity, settings(**changes), IMAGE, platform, RUNTIME)
-
-
-def wanted(**changes: Any) -> dict[str, Any]:
-    return task_definition("iris", container(**changes), "iris")
-
-
-def as_aws_answers(request: dict[str, Any]) -> dict[str, Any]:
-    """The same definition as DescribeTaskDefinition gives it back: with all that AWS adds."""
-    container = {
-        **request["containerDefinitions"][0],
-        "cpu": 0,
-        "environment": [],
-        "mountPoints": [],
-        "volumesFrom": [],
-        "systemControls": [],
-    }
-    return {
-        **request,
-        "containerDefinitions": [container],
-        "taskDefinitionArn": "arn:aws:ecs:us-east-1:1:task-definition/iris:7",
-        "revision": 7,
-        "status": "ACTIVE",
-        "volumes": [],
-        "placementConstraints": [],
-        "requiresAttributes": [{"name": "ecs.capability.execution-role-awslogs"}],
-        "compatibilities": ["EC2", "FARGATE"],
-        "registeredAt": "2026-01-01",
-        "registeredBy": "arn:aws:iam::1:root",
-        "enableFaultInjection": False,
-        "inventedNextYear": {"by": "AWS"},
-    }
-
-
-def test_what_aws_adds_is_no_difference() -> None:
-    assert differences(ECS, wanted(), as_aws_answers(wanted())) == []
-
-
-@pytest.mark.parametrize(
-    ("change", "path"),
-    [
-        ({"cpu": "2048"}, "cpu"),
-        ({"taskRoleArn": "arn:aws:iam::1:role/other"}, "taskRoleArn"),
-        ({"ephemeralStorage": {"sizeInGiB": 50}}, "ephemeralStorage"),
-        ({"containerDefinitions.0.image": "x@sha256:00"}, "containerDefinitions.0.image"),
-        ({"containerDefinitions.0.environment": [{"name": "A", "value": "1"}]}, "containerDefinitions.0.environment"),
-        ({"containerDefinitions.0.stopTimeout": 31}, "containerDefinitions.0.stopTimeout"),
-    ],
-)
-def test_what_somebody_changed_is_a_difference(change: dict[str, Any], path: str) -> None:
-    found = as_aws_answers(wanted())
-    for key, value in change.items():
-        target = found["containerDefinitions"][0] if key.startswith("containerDefinitions.0.") else found
-        target[key.removeprefix("containerDefinitions.0.")] = value
-    (told,) = differences(ECS, wanted(), found)
-    assert told.partition(" ")[0] == path
-
-
-def test_the_order_of_named_lists_is_no_difference_but_that_of_a_command_is() -> None:
-    job = job_definition(batch_settings(), "iris", container(), ("run", "a", "b"), {})
-    properties = job["containerProperties"]
-    turned = {**properties, "resourceRequirements": properties["resourceRequirements"][::-1], "volumes": []}
-    assert differences(BATCH, job, {**job, "containerProperties": turned, "revision": 3, "schedulingPriority": 0}) == []
-    other = {**turned, "command": ["run", "b", "a"]}
-    assert differences(BATCH, job, {**job, "containerProperties": other}) == [
-        "containerProperties.command.1",
-        "containerProperties.command.2",
-    ]
-
-
-def test_tags_do_not_make_a_revision() -> None:
-    found = {**as_aws_answers(wanted()), "tags": [{"key": "team", "value": "x"}]}
-    assert differences(ECS, wanted(), found) == []
 
 
 def test_batch_size_in_vcpus() -> None:

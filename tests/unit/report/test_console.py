@@ -3,6 +3,7 @@
 import io
 
 from model_dockerize.errors import SmokeError
+from model_dockerize.outcome import Outcome
 from model_dockerize.report import Failure, Finding, Recorder, Report, StageResult
 from model_dockerize.report.console import ConsoleDisplay
 
@@ -30,14 +31,14 @@ def test_the_reason_is_the_first_line_of_the_verdict() -> None:
 
 
 def test_a_childs_line_is_shown_as_text_and_cannot_move_the_cursor() -> None:
-    _, log = shown(Report(outcome="built", image="iris:1"))
+    _, log = shown(Report(outcome=Outcome.BUILT, image="iris:1"))
     assert "[2Jcleared [bold]not markup[/bold]" in log
     assert "\x1b" not in log
     assert "mind the gap" in log
 
 
 def test_a_green_run_tells_where_to_open_it() -> None:
-    report = Report(outcome="deployed", image="iris:1", url="http://127.0.0.9", build_id="abc")
+    report = Report(outcome=Outcome.DEPLOYED, image="iris:1", url="http://127.0.0.9", build_id="abc")
     verdict, _ = shown(report)
     assert verdict[0] == "deployed iris:1"
     text = "\n".join(verdict)
@@ -46,7 +47,7 @@ def test_a_green_run_tells_where_to_open_it() -> None:
 
 
 def test_a_run_says_who_can_reach_the_model() -> None:
-    report = Report(outcome="deployed", url="http://127.0.0.9", access="10.0.0.0/8, with an API key")
+    report = Report(outcome=Outcome.DEPLOYED, url="http://127.0.0.9", access="10.0.0.0/8, with an API key")
     assert "reached by 10.0.0.0/8, with an API key" in shown(report)[0]
 
 
@@ -58,7 +59,7 @@ def test_no_text_of_the_last_words_can_redraw_the_terminal() -> None:
     failure = Failure("smoke", 6, HOSTILE, HOSTILE, (HOSTILE,))
     finding = Finding("engine", "failed", HOSTILE, HOSTILE)
     facts = dict.fromkeys(("image", "image_uri", "url", "access", "build_id", "archive", "service_arn"), HOSTILE)
-    report = Report("built", **facts, plan=(HOSTILE,), findings=(finding,))  # type: ignore[arg-type]
+    report = Report(Outcome.BUILT, **facts, plan=(HOSTILE,), findings=(finding,))  # type: ignore[arg-type]
     for one in (report, report.with_(failure=failure)):
         text = "\n".join(shown(one)[0])
         assert text.count("a[2J1Jb[red]c[/red]") >= 9
@@ -73,5 +74,5 @@ def test_stage_lines_have_their_seconds() -> None:
 
 
 def test_a_green_run_says_what_it_has_not_proved() -> None:
-    verdict, _ = shown(Report("built", image="iris:1", untested=("image",)))
+    verdict, _ = shown(Report(Outcome.BUILT, image="iris:1", untested=("image",)))
     assert "not proved: nobody has seen the image answer (smoke-test)" in verdict

@@ -5,13 +5,14 @@ import json
 import pytest
 
 from model_dockerize.errors import BuildError
+from model_dockerize.outcome import Outcome
 from model_dockerize.report import CheckReport, Failure, Report, SmokeReport, StageResult
 from model_dockerize.report.model import to_json
 
 
 def test_the_report_has_the_documented_keys() -> None:
     report = Report(
-        outcome="deployed",
+        outcome=Outcome.DEPLOYED,
         stages=(StageResult("build", "done", 1.23456),),
         smoke_local=SmokeReport(True, (CheckReport("health", True, 0.1, ""),)),
         job_definition_arn="arn:aws:batch:::job-definition/iris:3",

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from model_dockerize.sandbox.server.cloudformation import load_balancing, network, stack_rules
-from model_dockerize.sandbox.server.cloudformation.conditions import with_joins
-from model_dockerize.sandbox.server.cloudformation.file_system import access_point_parameters
-from model_dockerize.sandbox.server.cloudformation.resource import InvalidPropertyError
-from model_dockerize.sandbox.server.cloudformation.resource_types import RESOURCE_TYPES
-from model_dockerize.sandbox.server.cloudformation.role import Role
-from model_dockerize.sandbox.server.ec2_gaps import Ec2Gaps
-from model_dockerize.sandbox.server.listener_rules import ListenerRules
+from model_sandbox.cloudformation import load_balancing, network, stack_rules
+from model_sandbox.cloudformation.conditions import with_joins
+from model_sandbox.cloudformation.file_system import access_point_parameters
+from model_sandbox.cloudformation.resource import InvalidPropertyError
+from model_sandbox.cloudformation.resource_types import RESOURCE_TYPES
+from model_sandbox.cloudformation.role import Role
+from model_sandbox.ec2_gaps import Ec2Gaps
+from model_sandbox.listener_rules import ListenerRules
 
 TRUST = {"Version": "2012-10-17", "Statement": []}
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from model_dockerize.sandbox.server.needs import needs
-from model_dockerize.sandbox.server.resources import Call
+from model_sandbox.needs import needs
+from model_sandbox.resources import Call
 
 A = "arn:aws"
 HERE = "us-east-1:123456789012"

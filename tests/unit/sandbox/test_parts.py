@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from model_dockerize.sandbox.server import definitions, journal, network
-from model_dockerize.sandbox.server.beneath import directory
-from model_dockerize.sandbox.server.container_log import lines
-from model_dockerize.sandbox.server.engine import bounded
-from model_dockerize.sandbox.server.functions import FunctionError, _understood
-from model_dockerize.sandbox.server.network import Addresses, AwsVpc, Network
-from model_dockerize.sandbox.server.tokens import Grant, Refusal, Scope, Tokens
+from model_sandbox import definitions, journal, network
+from model_sandbox.beneath import directory
+from model_sandbox.container_log import lines
+from model_sandbox.engine import bounded
+from model_sandbox.functions import FunctionError, _understood
+from model_sandbox.network import Addresses, AwsVpc, Network
+from model_sandbox.tokens import Grant, Refusal, Scope, Tokens
 
 SCOPE = Scope("123456789012", "us-east-1")
 

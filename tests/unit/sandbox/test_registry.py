@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from model_dockerize.sandbox.server.journal import Journal
-from model_dockerize.sandbox.server.registry import Registry, Rules
-from model_dockerize.sandbox.server.tokens import Scope, Tokens
+from model_sandbox.journal import Journal
+from model_sandbox.registry import Registry, Rules
+from model_sandbox.tokens import Scope, Tokens
 
 SCOPE = Scope("123456789012", "us-east-1")
 OCI = "application/vnd.oci.image.manifest.v1+json"

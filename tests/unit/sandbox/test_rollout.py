@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from model_dockerize.sandbox.server import rollout
-from model_dockerize.sandbox.server.service import Deployment, Revision, Service
-from model_dockerize.sandbox.server.task import Task
-from model_dockerize.sandbox.server.tokens import Scope
+from model_sandbox.ecs import rollout
+from model_sandbox.ecs.service import Deployment, Revision, Service
+from model_sandbox.ecs.task import Task
+from model_sandbox.tokens import Scope
 
 SCOPE = Scope("123456789012", "us-east-1")
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/c"

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from model_dockerize.sandbox.server import batch_rules, policy_documents, propagation, service_rules
-from model_dockerize.sandbox.server.api import ApiError
-from model_dockerize.sandbox.server.throttle import Throttle
+from model_sandbox import policy_documents, propagation
+from model_sandbox.api import ApiError
+from model_sandbox.batch import rules as batch_rules
+from model_sandbox.ecs import service_rules
+from model_sandbox.throttle import Throttle
 
 FARGATE: dict[str, Any] = {"type": "FARGATE", "maxvCpus": 4, "subnets": ["s"], "securityGroupIds": ["g"]}
 INSTANCES: dict[str, Any] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from model_dockerize.compat import sections
 from model_dockerize.errors import InputError
 from model_dockerize.settings import (
     FOR_DEFINITION,
@@ -13,9 +14,9 @@ from model_dockerize.settings import (
     Settings,
     read_aws_config,
     read_batch_file,
-    yaml_sections,
 )
-from model_dockerize.settings.sources import from_flags, program_file
+from model_dockerize.settings.load import argument, described
+from model_dockerize.settings.sources import from_flags
 from model_dockerize.settings.values import to_settings
 from tests.rig.existing_files import AWS_CONFIG, BATCH_CONFIG, CONFIG, write
 
@@ -27,7 +28,7 @@ def files(tmp_path: Path) -> Path:
 
 def settings(config: Path, **flags: str) -> Settings:
     named = {name.replace("_", "-"): text for name, text in flags.items()}
-    return to_settings([program_file(config), from_flags(named)])
+    return to_settings([described(argument(config)), from_flags(named)])
 
 
 def changed(folder: Path, name: str, *changes: tuple[str, str]) -> Path:
@@ -275,7 +276,7 @@ class TestBatchConfigYml:
             looks += 1
             return str(node.value)
 
-        monkeypatch.setattr(yaml_sections, "_key", key)
+        monkeypatch.setattr(sections, "_key", key)
         levels = [f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 9)}]}}" for n in range(1, 7)]
         lines = ["x0: &x0 {k: v}", *levels, "job_def:", "  <<: *x6", "  job_definition_name: a"]
         file = tmp_path / "BatchConfig.yml"

@@ -9,9 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
-from model_dockerize.settings import OPTIONS, OUTPUTS, document
-from model_dockerize.settings.tree import Settings
-from model_dockerize.settings.values import to_settings
+from model_dockerize.settings import INPUTS, OUTPUTS, Settings, document, to_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -19,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("action.yml", document.action_yml(OPTIONS, OUTPUTS)),
-        ("docs/inputs.md", document.inputs_md(OPTIONS, OUTPUTS)),
-        ("docs/model-dockerize.schema.json", document.file_schema(OPTIONS)),
+        ("action.yml", document.action_yml(INPUTS, OUTPUTS)),
+        ("docs/inputs.md", document.inputs_md(INPUTS, OUTPUTS)),
+        ("docs/model-dockerize.schema.json", document.file_schema(INPUTS)),
     ],
 )
 def test_the_file_is_what_the_declaration_says(name: str, text: str) -> None:
@@ -37,12 +35,12 @@ def test_generate_check_agrees_and_refuses_unknown_arguments() -> None:
 
 
 def test_action_yml_names_every_input_and_output_and_has_no_default() -> None:
-    action = yaml.safe_load(document.action_yml(OPTIONS, OUTPUTS))
-    assert list(action["inputs"]) == [option.name for option in OPTIONS]
+    action = yaml.safe_load(document.action_yml(INPUTS, OUTPUTS))
+    assert list(action["inputs"]) == [option.name for option in document.ordered(INPUTS)]
     assert list(action["outputs"]) == [output.name for output in OUTPUTS]
     # A default here would reach the Action as if the user had written it, and win over model-dockerize.yml.
     assert not any("default" in declared for declared in action["inputs"].values())
-    for option in OPTIONS:
+    for option in INPUTS:
         assert option.default in action["inputs"][option.name]["description"]
     # GitHub's Marketplace shows no more than this.
     assert len(action["description"]) <= 125
@@ -50,15 +48,16 @@ def test_action_yml_names_every_input_and_output_and_has_no_default() -> None:
 
 
 def test_the_groups_of_the_declaration_are_not_scattered() -> None:
-    page = document.inputs_md(OPTIONS, OUTPUTS)
+    page = document.inputs_md(INPUTS, OUTPUTS)
     headings = [line for line in page.splitlines() if line.startswith("## ")]
-    assert len(headings) == len(set(headings)) == len({option.group for option in OPTIONS}) + 2  # sources, outputs
+    others = ("## What most people need", "## Where an input may come from", "## Outputs of the Action")
+    assert len(headings) == len(set(headings)) == len({f"## {each.title}" for each in INPUTS}.union(others))
 
 
 def test_every_declared_input_has_its_place_in_the_tree() -> None:
     settings = to_settings([])
     assert isinstance(settings, Settings)
-    for option in OPTIONS:
+    for option in INPUTS:
         assert hasattr(getattr(settings, option.group), option.field)
 
 
@@ -82,6 +81,6 @@ def test_every_declared_input_has_its_place_in_the_tree() -> None:
     ],
 )
 def test_the_schema_accepts_what_the_reader_accepts(text: str, valid: bool) -> None:
-    schema = json.loads(document.file_schema(OPTIONS))
+    schema = json.loads(document.file_schema(INPUTS))
     Draft7Validator.check_schema(schema)
     assert Draft7Validator(schema).is_valid(yaml.safe_load(text)) is valid

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import OPTIONS, Given, Source, as_found, to_settings
+from model_dockerize.settings import INPUTS, Given, Source, as_found, to_settings
 
 ROLE = "arn:aws:iam::123456789012:role/mine"
 
@@ -23,7 +23,7 @@ def test_the_tree_knows_which_inputs_somebody_gave() -> None:
     assert as_found(settings.batch, {"max_vcpus": 3, "queue_priority": 7}).max_vcpus == 9
 
 
-@pytest.mark.parametrize("name", [option.name for option in OPTIONS if option.may_end])
+@pytest.mark.parametrize("name", [option.name for option in INPUTS if option.may_end])
 def test_none_takes_away_and_counts_as_given(name: str) -> None:
     settings = to_settings([{name: given("none")}])
     (group,) = [each for each in (settings.service, settings.batch) if hasattr(each, name.replace("-", "_"))]

@@ -26,7 +26,7 @@ def said(file: dict[str, str], step: dict[str, str]) -> Settings:
         (
             {"create-job-def": "true", "deploy-service": "true", "push-to-ecr": "true"},
             {"push-to-ecr": "false"},
-            ["deploy-service", "create-job-def"],
+            ["create-job-def", "deploy-service"],
         ),
         (FUNCTION, {"push-to-ecr": "false"}, ["update-function", "function-source"]),
         (FUNCTION, {"create-job-def": "false"}, ["update-function", "function-source"]),

@@ -7,8 +7,9 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from model_dockerize.errors import InputError
-from model_dockerize.settings import OPTIONS, Settings, to_settings
-from model_dockerize.settings.sources import from_environment, from_file, from_flags, from_inputs, program_file
+from model_dockerize.settings import INPUTS, Settings, to_settings
+from model_dockerize.settings.load import argument, described
+from model_dockerize.settings.sources import from_environment, from_file, from_flags, from_inputs
 
 
 def write(folder: Path, text: str) -> Path:
@@ -119,10 +120,10 @@ def test_an_empty_file_means_the_folder(tmp_path: Path) -> None:
 
 
 def test_the_argument_of_a_command_is_a_folder_or_a_file(tmp_path: Path) -> None:
-    assert to_settings([program_file(tmp_path)]).program.program_path == tmp_path
+    assert to_settings([described(argument(tmp_path))]).program.program_path == tmp_path
     path = write(tmp_path, "image-name: iris")
-    assert to_settings([program_file(tmp_path)]) == to_settings([program_file(path)])
-    assert to_settings([program_file(tmp_path)]).image.image_name == "iris"
+    assert to_settings([described(argument(tmp_path))]) == to_settings([described(argument(path))])
+    assert to_settings([described(argument(tmp_path))]).image.image_name == "iris"
 
 
 def test_the_environments_certificates_count_when_they_are_there(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_any_file_gives_settings_or_an_input_error(tmp_path_factory: pytest.Temp
         assert str(error)
 
 
-@hypothesis_given(st.dictionaries(st.sampled_from([option.name for option in OPTIONS]), st.text(st.characters())))
+@hypothesis_given(st.dictionaries(st.sampled_from([option.name for option in INPUTS]), st.text(st.characters())))
 def test_any_inputs_give_settings_or_an_input_error(inputs: dict[str, str]) -> None:
     environment = {f"INPUT_{name.upper()}": text for name, text in inputs.items()}
     try:

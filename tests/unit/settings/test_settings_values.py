@@ -45,6 +45,8 @@ def test_truth_in_any_letter_case(text: str) -> None:
         ("image_name", "-iris"),
         ("image_name", "a//b"),
         ("image_name", "iris\nRUN rm -rf /"),
+        *(("image_name", text) for text in ("A", "a b", "a:1", "a..b", "a/", "\u00e4", "a___b", "x" * 256, "\ud800")),
+        *(("image_version", text) for text in ("a b", "-a", "a/b", "a\nb", '1"')),
         ("image_version", ".hidden"),
         ("image_version", "x" * 129),
         ("repository", "r"),
@@ -86,7 +88,7 @@ def test_what_is_refused(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("image_name", "org/iris_classifier-2.0"),
+        *(("image_name", text) for text in ("org/iris_classifier-2.0", "a", "a/b_c/d-e.f", "a__b", "a---b", "x" * 255)),
         ("image_version", "v1.2.3_rc"),
         ("system_packages", "libgomp1 g++ libssl3=3.0.11-1~deb12u2"),
         ("desired_count", "0"),
@@ -96,6 +98,13 @@ def test_what_is_refused(name: str, text: str) -> None:
 )
 def test_what_is_accepted(name: str, text: str) -> None:
     to_settings([layer(**{name: text})])
+
+
+@pytest.mark.parametrize("name", ["iris:1.0", "registry.example:5000/iris:1", f"iris@sha256:{'0' * 64}"])
+def test_a_tag_in_the_name_of_an_image_is_sent_to_its_own_input(name: str) -> None:
+    assert problems(image_name=name) == (
+        f"--image-name: {name!r} holds a tag or digest; the tag is the input image-version",
+    )
 
 
 def test_lists_are_split_at_commas_blanks_and_lines() -> None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from model_dockerize.aws.batch.settling import GOING, once_gone, until_valid, warn_if_idle
+from model_dockerize.aws.batch.settling import GOING, once_gone, unlike, until_valid, warn_if_idle
 from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.compare import Difference
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import BATCH, TAG
 from model_dockerize.aws.client.retries import finds_what_was_lost
-from model_dockerize.aws.client.shown import shown
 from model_dockerize.aws.client.waiting import Sleep
 from model_dockerize.aws.existing.inputs import of_environment
 from model_dockerize.aws.ground.foundations import ensure_instance_profile
@@ -115,9 +115,10 @@ def converge_environment(
     if there and TAG not in there.get("tags", {}):
         return _others(aws, name, there, progress)
     with translate(what):
-        differing = _differing(there, wanted, role) if there else ()
+        differing = _differing(there, wanted, role) if there else []
+        changing = [each.path for each in differing]
         if there:
-            _check_changes(name, there, wanted, differing)
+            _check_changes(name, there, wanted, changing)
         if there is None:
             own: Any = {"serviceRole": role} if role else {}
             aws.batch.create_compute_environment(
@@ -129,20 +130,15 @@ def converge_environment(
                 **own,
             )
         elif differing:
-            resources = {key: wanted[key] for key in differing if key in wanted}
-            # Batch looks at an INVALID one again only when it is changed: any field will do.
+            resources = {key: wanted[key] for key in changing if key in wanted}
             changes: Any = {"computeResources": resources} if resources else {}
-            changes |= {"serviceRole": role} if "serviceRole" in differing else {}
+            changes |= {"serviceRole": role} if "serviceRole" in changing else {}
             aws.batch.update_compute_environment(computeEnvironment=name, state="ENABLED", **changes)
         if there is None or differing or there["status"] != "VALID":
             until_valid(aws, what, lambda: environment_of(aws, name), there["status"] if there else "", sleep)
         arn: str = (environment_of(aws, name) or {"computeEnvironmentArn": name})["computeEnvironmentArn"]
     action: Action = "change" if differing else "leave" if there else "make"
-    now = {**there, **there.get("computeResources", {})} if there else {}
-    fields = [
-        shown(key, now.get(key), {**wanted, "serviceRole": role, "state": "ENABLED"}.get(key)) for key in differing
-    ]
-    aws.settled(progress, action, "compute environment", name, *fields)
+    aws.settled(progress, action, "compute environment", name, *map(str, differing))
     return ComputeEnvironment(arn, name, changed=there is None or bool(differing))
 
 
@@ -160,22 +156,16 @@ def _others(aws: Aws, name: str, there: Any, progress: Progress) -> ComputeEnvir
     return ComputeEnvironment(there["computeEnvironmentArn"], name, changed=False)
 
 
-def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> tuple[str, ...]:
-    """Return the fields of the environment `there` that are not as wanted. Pure."""
+def _differing(there: Any, wanted: Mapping[str, Any], role: str) -> list[Difference]:
+    """Return where the environment `there` is not as wanted. Pure."""
     now = there.get("computeResources", {})
     # How instances are chosen, and how few are kept, is nobody's input: what somebody chose for an environment stays.
     chosen = ("allocationStrategy", "minvCpus") if now.get("type") == wanted["type"] else ()
-    found = [key for key, value in wanted.items() if key not in chosen and not _same(key, now.get(key), value)]
-    if role and not _same("serviceRole", there.get("serviceRole"), role):
-        found.append("serviceRole")
-    if there["state"] != "ENABLED":
-        found.append("state")
-    if there.get("status") == "INVALID" and not found:
-        found.append("status")
-    return tuple(found)
+    asked = {key: value for key, value in wanted.items() if key not in chosen}
+    return unlike({**there, **now}, {**asked, **({"serviceRole": role} if role else {}), "state": "ENABLED"})
 
 
-def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: tuple[str, ...]) -> None:
+def _check_changes(name: str, there: Any, wanted: Mapping[str, Any], differing: list[str]) -> None:
     """Refuse what Batch cannot change in the environment in place: say why, and what can be done. Pure.
 
     Source: "Performing infrastructure updates" in the Batch user guide, and UpdateComputeEnvironment.
@@ -246,9 +236,3 @@ def environment_of(aws: Aws, name: str) -> Any:
 
 def _family(kind: str) -> str:
     return "FARGATE" if kind.startswith("FARGATE") else "EC2"
-
-
-def _same(key: str, found: Any, wanted: Any) -> bool:
-    if key in ("instanceRole", "serviceRole"):  # either may be a name or an ARN
-        return str(found).rsplit("/", 1)[-1] == str(wanted).rsplit("/", 1)[-1]
-    return sorted(found or []) == wanted if isinstance(wanted, list) else bool(found == wanted)

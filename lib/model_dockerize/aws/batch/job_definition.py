@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.canonical import differences
+from model_dockerize.aws.client.compare import differences
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import BATCH, TAG, legal_name
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
@@ -85,7 +85,7 @@ def register(
         if latest:
             wanted = carried.job_definition(operation.input_shape, wanted, latest)
         wanted["tags"] = {**(latest or {}).get("tags", {}), TAG: BATCH, **aws.tags}
-        differing = differences(operation, wanted, latest) if latest else []
+        differing = [str(each) for each in differences(wanted, latest, operation.input_shape)] if latest else []
         if latest and not differing and TAG in latest.get("tags", {}):
             aws.settled(progress, "leave", "job definition", f"{name}:{latest['revision']}")
             return JobDefinition(latest["jobDefinitionArn"], name, latest["revision"], existed=True, changed=False)

@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model_dockerize.aws.batch.compute_environment import ensure_compute_environment, environment_of
-from model_dockerize.aws.batch.settling import GOING, once_gone, until_valid, warn_if_idle
+from model_dockerize.aws.batch.settling import GOING, once_gone, unlike, until_valid, warn_if_idle
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import BATCH, TAG
 from model_dockerize.aws.client.retries import finds_what_was_lost
-from model_dockerize.aws.client.shown import shown
 from model_dockerize.aws.client.waiting import Sleep
 from model_dockerize.aws.existing.inputs import of_environment
-from model_dockerize.aws.model import Network
+from model_dockerize.aws.model import Action, Network
 from model_dockerize.progress import Progress
 from model_dockerize.settings import BatchSettings, as_found
 
@@ -115,17 +114,15 @@ def feed(
             order = there["computeEnvironmentOrder"]
         if there and "queue_priority" not in given:
             priority = there["priority"]
-        differing = _differing(there, order, priority) if there else ()
+        wanted: Any = {"computeEnvironmentOrder": order, "priority": priority, "state": "ENABLED"}
+        differing = unlike(there, wanted) if there else []
         if differing:
-            aws.batch.update_job_queue(
-                jobQueue=queue, state="ENABLED", priority=priority, computeEnvironmentOrder=order
-            )
+            aws.batch.update_job_queue(jobQueue=queue, **wanted)
         if there is None or differing or there["status"] != "VALID":
             until_valid(aws, what, lambda: _queue(aws, queue), there["status"] if there else "", sleep)
         arn: str = (_queue(aws, queue) or {"jobQueueArn": queue})["jobQueueArn"]
-    asked = {"computeEnvironmentOrder": order, "priority": priority, "state": "ENABLED"}
-    fields = [shown(key, there[key], asked[key]) if key in asked else key for key in differing]
-    aws.settled(progress, "change" if differing else "leave" if there else "make", "job queue", queue, *fields)
+    action: Action = "change" if differing else "leave" if there else "make"
+    aws.settled(progress, action, "job queue", queue, *map(str, differing))
     return JobQueue(arn, queue, changed=there is None or bool(differing))
 
 
@@ -143,9 +140,3 @@ def _found(there: Any) -> dict[str, object]:
 
 def _queue(aws: Aws, name: str) -> Any:
     return next(iter(aws.batch.describe_job_queues(jobQueues=[name])["jobQueues"]), None)
-
-
-def _differing(there: Any, order: list[dict[str, Any]], priority: int) -> tuple[str, ...]:
-    fields = {"computeEnvironmentOrder": order, "state": "ENABLED", "priority": priority}
-    found = tuple(name for name, value in fields.items() if there[name] != value)
-    return found or (("status",) if there["status"] == "INVALID" else ())

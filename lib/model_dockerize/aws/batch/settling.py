@@ -1,9 +1,10 @@
 """Waits for environments and queues of Batch, which has no waiters of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.compare import Difference, differences
 from model_dockerize.aws.client.waiting import Sleep, wait_until
 from model_dockerize.errors import BatchError
 from model_dockerize.progress import Progress
@@ -34,6 +35,12 @@ def once_gone(aws: Aws, what: str, look: Callable[[], Any], progress: Progress, 
         begin=lambda: progress.info(f"{what}: waiting until the old one of that name is gone"),
     )
     return None if now is None or now["status"] in GOING else now
+
+
+def unlike(there: Any, wanted: Mapping[str, Any]) -> list[Difference]:
+    """Return where it is not as wanted, an INVALID one anyhow: Batch looks at it again only when it is changed."""
+    is_invalid = there.get("status") == "INVALID"
+    return differences(wanted, there) or ([Difference("status", "INVALID", "VALID")] if is_invalid else [])
 
 
 def until_valid(aws: Aws, what: str, look: Callable[[], Any], former: str, sleep: Sleep) -> None:

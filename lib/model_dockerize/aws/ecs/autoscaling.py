@@ -3,9 +3,9 @@
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.compare import differences
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import SERVICE, TAG
-from model_dockerize.aws.client.shown import shown
 from model_dockerize.aws.ecs.service import SCALED
 from model_dockerize.aws.model import Service
 from model_dockerize.progress import Progress
@@ -44,13 +44,12 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
         settings = as_found(settings, _found(there, policy))
         least = settings.desired_count if settings.desired_count is not None else (there or {}).get("MinCapacity", 1)
         wanted = {"MinCapacity": min(least, settings.max_count), "MaxCapacity": settings.max_count}
-        former = there or {}
-        differing = [shown(key, former.get(key), value) for key, value in wanted.items() if former.get(key) != value]
+        differing = differences(wanted, there)
         if differing:
             # Tags may be given to a new target only.
             own = {} if there else {"Tags": {TAG: SERVICE, **aws.tags}}
             aws.scaling.register_scalable_target(**place, **wanted, **own)
-        if policy.get("TargetValue") != settings.scale_on_cpu:
+        if tracked := differences({"TargetValue": settings.scale_on_cpu}, policy):
             aws.scaling.put_scaling_policy(
                 PolicyName=_POLICY,
                 PolicyType="TargetTrackingScaling",
@@ -60,12 +59,12 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
                 },
                 **place,
             )
-            differing.append(shown("TargetValue", policy.get("TargetValue"), settings.scale_on_cpu))
+            differing += tracked
     if there is None:
         count = f"{wanted['MinCapacity']} to {settings.max_count} tasks"
         aws.settled(progress, "make", "scaling", name, text=f"scaling {name}: {count} at {settings.scale_on_cpu} % CPU")
     else:
-        aws.settled(progress, "change" if differing else "leave", "scaling", name, *differing)
+        aws.settled(progress, "change" if differing else "leave", "scaling", name, *map(str, differing))
 
 
 def end_scaling(aws: Aws, cluster: str, service: str) -> None:

@@ -18,7 +18,7 @@ from model_dockerize.aws.existing.own_container import own_container
 from model_dockerize.aws.existing.service import describe_with_tags
 from model_dockerize.aws.model import Service
 from model_dockerize.errors import InputError
-from model_dockerize.settings.nearest import did_you_mean
+from model_dockerize.nearest import did_you_mean
 
 T = TypeVar("T")
 _REVISIONS_A_CALL = 20  # so DescribeServiceRevisions

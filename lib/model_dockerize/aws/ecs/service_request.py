@@ -3,16 +3,19 @@
 from typing import Any
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.shown import shown
+from model_dockerize.aws.client.compare import differences
 from model_dockerize.aws.existing.own_container import PORT
 from model_dockerize.aws.model import Foundations, TaskDefinition
 from model_dockerize.settings import ServiceSettings
 
-#: Dead tasks in a row that are enough: AWS's own default waits for three at least, and half of all for many. Of what is
-#: new some die without the model's fault: a role that ECS does not see yet, a volume whose name does not resolve yet.
-#: Those are counted for each task that is wanted, as all of them start at once and so die at once.
-_ENOUGH, _ENOUGH_OF_NEW_ROLES, _ENOUGH_OF_NEW_VOLUME, _MOST = 2, 3, 5, 200
 _THRESHOLD = "thresholdConfiguration"
+#: Dead tasks in a row that are enough: AWS's own default waits for three at least, and half of all for many.
+_ENOUGH = {"type": "COUNT", "value": 2}
+#: Of what is new some die without the model's fault: a role that ECS does not see yet, a volume whose name does not
+#: resolve yet. All tasks start at once and so die at once: percent of the tasks that are wanted.
+_ENOUGH_OF_NEW_ROLES = {"type": "UNBOUNDED_PERCENT", "value": 300}
+_ENOUGH_OF_NEW_VOLUME = {"type": "UNBOUNDED_PERCENT", "value": 500}
+_OURS = (_ENOUGH, _ENOUGH_OF_NEW_ROLES, _ENOUGH_OF_NEW_VOLUME)
 #: Done when all new tasks are healthy, not minutes later when the last old one has drained.
 _EARLY = {
     "earlySuccessCriteria": {"enable": True, "healthyPercent": 100, "sourceServiceRevisionCleanup": "DEFERRED"},
@@ -47,7 +50,7 @@ def request(
             "deploymentCircuitBreaker": {
                 "enable": True,
                 "rollback": True,
-                **_known(aws, "DeploymentCircuitBreaker", {_THRESHOLD: _threshold(foundations, count(settings, None))}),
+                **_known(aws, "DeploymentCircuitBreaker", {_THRESHOLD: _threshold(foundations)}),
             },
             **_known(aws, "DeploymentConfiguration", _EARLY),
         },
@@ -84,9 +87,8 @@ def update(
     if settings.is_alone or (was_alone and "queue_url" in settings.given):
         changed |= bounds
     breaker = configuration.get("deploymentCircuitBreaker", {})
-    tasks = there.get("desiredCount", 1)
-    if is_ours and breaker.get(_THRESHOLD) in _of_new(tasks):
-        changed["deploymentCircuitBreaker"] = {**breaker, _THRESHOLD: _threshold(foundations, tasks)}
+    if is_ours and breaker.get(_THRESHOLD) in _OURS:
+        changed["deploymentCircuitBreaker"] = {**breaker, _THRESHOLD: _threshold(foundations)}
     if changed:
         asked["deploymentConfiguration"] = {**configuration, **changed}
     if settings.is_alone:
@@ -99,18 +101,10 @@ def update(
     return asked
 
 
-def _threshold(foundations: Foundations, tasks: int) -> dict[str, Any]:
-    enough = _ENOUGH_OF_NEW_VOLUME if foundations.volume else _ENOUGH_OF_NEW_ROLES
-    return _deaths(enough * max(tasks, 1) if foundations.fresh_roles else _ENOUGH)
-
-
-def _of_new(tasks: int) -> list[dict[str, Any]]:
-    """Return what `_threshold` may have said of a service that was new."""
-    return [_deaths(each * n) for each in (_ENOUGH_OF_NEW_ROLES, _ENOUGH_OF_NEW_VOLUME) for n in (1, tasks)]
-
-
-def _deaths(value: int) -> dict[str, Any]:
-    return {"type": "COUNT", "value": min(value, _MOST)}
+def _threshold(foundations: Foundations) -> dict[str, Any]:
+    if not foundations.fresh_roles:
+        return _ENOUGH
+    return _ENOUGH_OF_NEW_VOLUME if foundations.volume else _ENOUGH_OF_NEW_ROLES
 
 
 def count(settings: ServiceSettings, now: int | None, is_scaled: bool = False) -> int:
@@ -161,16 +155,4 @@ def comparable(wanted: dict[str, Any], there: Any) -> dict[str, Any]:
 
 def differing(asked: dict[str, Any], there: Any) -> list[str]:
     """Return where the service `there` is not as asked: `desiredCount 1 -> 2`."""
-    wanted = comparable(asked, there)
-    return [shown(key, there.get(key), value) for key, value in wanted.items() if not means(there.get(key), value)]
-
-
-def means(found: Any, wanted: Any) -> bool:
-    """Tell whether everything of `wanted` is in `found`; what AWS added does not count."""
-    if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(means(found.get(k), v) for k, v in wanted.items())
-    if isinstance(wanted, list) and wanted and isinstance(wanted[0], dict):
-        return len(found or []) == len(wanted) and all(any(means(f, w) for f in found) for w in wanted)
-    if isinstance(wanted, list):
-        return sorted(found or []) == sorted(wanted)
-    return bool((found or False) == (wanted or False))
+    return [str(each) for each in differences(comparable(asked, there), there)]

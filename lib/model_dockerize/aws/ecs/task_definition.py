@@ -5,7 +5,7 @@ from typing import Any
 from botocore.model import OperationModel
 
 from model_dockerize.aws.client.account import Aws
-from model_dockerize.aws.client.canonical import differences
+from model_dockerize.aws.client.compare import differences
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import TAG, TASK_DEFINITION, legal_name, tagged
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
@@ -53,7 +53,7 @@ def ensure_task_definition(aws: Aws, family: str, container: Container, progress
         if latest and _is_it(operation, wanted, latest):
             return _left(aws, latest, name, progress)
         before = former if former and former["family"] == family else latest
-        differing = differences(operation, wanted, before) if before else []
+        differing = _fields(operation, wanted, before) if before else []
         with saying(aws.ecs, "RegisterTaskDefinition", newer) as kept:
             made = once_assumable(lambda: aws.ecs.register_task_definition(**wanted), container.runtime.fresh_roles)[
                 "taskDefinition"
@@ -79,7 +79,11 @@ def _request(
 
 
 def _is_it(operation: OperationModel, wanted: dict[str, Any], there: Any) -> bool:
-    return there["status"] == "ACTIVE" and tagged(there["tags"]) and not differences(operation, wanted, there)
+    return there["status"] == "ACTIVE" and tagged(there["tags"]) and not _fields(operation, wanted, there)
+
+
+def _fields(operation: OperationModel, wanted: dict[str, Any], there: Any) -> list[str]:
+    return [str(each) for each in differences(wanted, there, operation.input_shape)]
 
 
 def _left(aws: Aws, there: Any, container: str, progress: Progress) -> TaskDefinition:

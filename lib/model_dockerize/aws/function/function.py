@@ -20,6 +20,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.compare import differences
 from model_dockerize.aws.client.errors import DENIED, code_of, translate
 from model_dockerize.aws.client.names import FUNCTION, TAG, legal_name, tagged
 from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumable
@@ -195,7 +196,7 @@ def _told(aws: Aws, name: str, ours: Mapping[str, str], sleep: Sleep) -> tuple[s
             "Allow kms:Decrypt on the function's key: all variables are written anew, and none must be lost.",
         )
     held = environment.get("Variables", {})
-    differing = tuple(key for key, value in ours.items() if held.get(key) != value)
+    differing = tuple(each.path for each in differences(ours, held))
     if differing:
         # Refused if somebody else changed it since we looked: what they wrote must not be lost either.
         as_seen: Any = {key: configuration[key] for key in ("RevisionId",) if key in configuration}

@@ -12,6 +12,7 @@ from model_dockerize.pipeline.context import FromFolder
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.progress import Progress
 from model_dockerize.report import StageProgress
+from model_dockerize.report.facts import Pushed
 
 
 def _is_pushed(release: Release) -> bool:
@@ -59,7 +60,7 @@ def push(release: Release) -> Release:
         if found:
             ecr.ensure_rules(account, name, registry, stage)
         changed = stage.status != "unchanged"
-    run.learn(image_uri=pushed.uri, digest=pushed.digest)
+        stage.found(Pushed(pushed.uri, pushed.digest))
     if registry.scan_gate:
         with run.recorder.stage("scan") as stage:
             ecr.check_findings(account, name, pushed.digest, registry.scan_gate, stage)

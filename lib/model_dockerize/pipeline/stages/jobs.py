@@ -6,6 +6,7 @@ from model_dockerize.aws.batch import JobDefinition
 from model_dockerize.pipeline import batch
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.progress import Progress
+from model_dockerize.report import facts
 
 
 def _is_wanted(release: Release) -> bool:
@@ -24,7 +25,7 @@ def define(release: Release) -> Release:
         made, changed = _ensure(replace(release, uri=uri), stage)
         if not changed:
             stage.unchanged(f"Revision {made.revision} is this build already.")
-    run.learn(job_definition_arn=made.arn, job_definition_revision=made.revision)
+        stage.found(facts.Jobs(made.arn, made.revision))
     return replace(release, changed=release.changed or changed)
 
 

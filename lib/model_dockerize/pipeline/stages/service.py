@@ -9,11 +9,12 @@ from model_dockerize.aws.client import Aws, short_arn
 from model_dockerize.aws.ecs import Verdict
 from model_dockerize.aws.model import Container, Foundations, Service, TaskDefinition
 from model_dockerize.errors import DeployedSmokeError, ModelDockerizeError, PausedError, RolloutError, SupersededError
+from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.pipeline.stages.order import take_turn
 from model_dockerize.progress import Progress
-from model_dockerize.report import StageProgress
+from model_dockerize.report import StageProgress, facts
 
 
 def _is_wanted(release: Release) -> bool:
@@ -29,14 +30,14 @@ def deploy(release: Release) -> Release:
     with run.recorder.stage("deploy") as stage:
         take_turn(release)  # the build may have taken long
         definition, service = _ensure(release, stage)
-        run.learn(service_arn=service.arn, task_definition_arn=definition.arn)
+        stage.found(facts.Rolled(service.arn, definition.arn))
         if not settings.wait:
             stage.info("wait is false: ECS goes on by itself, and this run does not know how it ends.")
             ecs.ensure_scaling(account, settings, service, stage)
             return _with(release, service)
         with _cancelled(settings.on_cancel, account, service, stage):
             verdict = ecs.follow(account, service, settings.wait_timeout, stage)
-        if verdict.outcome != "deployed":
+        if verdict.outcome is not Outcome.DEPLOYED:
             raise _not_deployed(release, service, verdict, stage)
         if not service.changed:
             stage.unchanged(f"The service runs {definition.short} already.")
@@ -56,7 +57,7 @@ def deploy(release: Release) -> Release:
                 raise _put_back(release, service, failed_checks, stage)
         else:
             stage.skipped(f"{run.settings.smoke.left_out}: nobody has seen the service answer.")
-            run.learn(untested=(*run.report.untested, "service"))
+            stage.found(facts.Untested("service"))
         ecs.mark_proved(account, service)
     if settings.max_count or service.scaled:
         with run.recorder.stage("scaling") as stage:
@@ -120,31 +121,32 @@ def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: S
     """Return the error of this outcome, after putting right what would stay wrong; it says what runs now."""
     rollout, reason = f"The rollout of {_short(service.task_definition_arn)}", verdict.reason
     runs = f"The service runs {_short(verdict.running_task_definition_arn)}."
-    if verdict.outcome == "superseded":
+    if verdict.outcome is Outcome.SUPERSEDED:
         remedy = "Nothing to do if the newer deployment was meant; its own run tells how it ends."
         return SupersededError(f"{rollout} was superseded: {reason} {runs}", remedy)
-    if verdict.outcome == "paused":
+    if verdict.outcome is Outcome.PAUSED:
         remedy = "Continue or roll back the deployment (ecs:ContinueServiceDeployment, or the console), then run again."
         return PausedError(f"{rollout} is paused: {reason} {runs}", remedy)
-    outcome, after = str(verdict.outcome), runs
-    if outcome == "failed" and verdict.stuck:
+    outcome: Outcome = verdict.outcome
+    after = runs
+    if verdict.outcome is Outcome.FAILED and verdict.stuck:
         outcome, after = _put_right(release, service, verdict, stage)
-    release.run.learn(outcome=outcome)
     remedy = "Correct what the stopped task says and run again."
-    return RolloutError(f"{rollout} failed: {reason} {after}", remedy, verdict.details())
+    return RolloutError(f"{rollout} failed: {reason} {after}", remedy, verdict.details(), outcome)
 
 
-def _put_right(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> tuple[str, str]:
+def _put_right(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> tuple[Outcome, str]:
     """Roll back to what ran before, or to no task, where ECS gave up; return the outcome, and what runs now."""
     account, former = release.account, service.previous_task_definition_arn
     if former is None:
         if verdict.running_task_definition_arn is None:
-            return "failed", ecs.settle_failed_first_deployment(account, service, stage)
-        return "failed", f"The service runs {_short(verdict.running_task_definition_arn)}."
+            return Outcome.FAILED, ecs.settle_failed_first_deployment(account, service, stage)
+        return Outcome.FAILED, f"The service runs {_short(verdict.running_task_definition_arn)}."
     back = ecs.rollback(account, service, former, release.settings.service.wait_timeout, stage)
-    if back and back.outcome == "deployed":
-        return "rolled-back", f"The service was put back to {_short(former)}."
-    return "failed", f"Putting it back to {_short(former)} did not work: {back.reason if back else 'nothing runs.'}"
+    if back and back.outcome is Outcome.DEPLOYED:
+        return Outcome.ROLLED_BACK, f"The service was put back to {_short(former)}."
+    why = back.reason if back else "nothing runs."
+    return Outcome.FAILED, f"Putting it back to {_short(former)} did not work: {why}"
 
 
 def _put_back(
@@ -152,24 +154,26 @@ def _put_back(
 ) -> DeployedSmokeError:
     """Roll back to the last verified revision, or to nothing, unless this one was verified; return the error."""
     run, account, former = release.run, release.account, service.previous_task_definition_arn
+    outcome = Outcome.FAILED
     if not service.proving or former == service.task_definition_arn:
         after = "It did when it was deployed, so the service is left as it is."
     else:
         verdict = ecs.rollback(account, service, former, run.settings.service.wait_timeout, stage)
-        if verdict and verdict.outcome != "deployed":
+        if verdict and verdict.outcome is not Outcome.DEPLOYED:
             after = f"Putting it back to {_short(former)} {verdict.outcome}: {verdict.reason}"
         else:
             after = f"The service was put back to {_short(former)}." if former else "It was the first: no task is left."
-            run.learn(outcome="smoke-failed-rolled-back")
+            stage.found(facts.NoAddress())
             if former:
+                outcome = Outcome.SMOKE_FAILED_ROLLED_BACK
                 deployed.address(run, account, replace(service, task_definition_arn=former), stage)
-                run.learn(task_definition_arn=former)
+                stage.found(facts.Rolled(service.arn, former))
     remedy = (
         "Where the same image passed on this computer, what differs is the environment of the service."
         if run.settings.smoke.of_image
         else f"{run.settings.smoke.left_out}: the image was not tested before, so the program itself may be wrong."
     )
-    return DeployedSmokeError(f"The deployed model does not answer as it must. {after}", remedy, evidence)
+    return DeployedSmokeError(f"The deployed model does not answer as it must. {after}", remedy, evidence, outcome)
 
 
 def _short(arn: str | None) -> str:

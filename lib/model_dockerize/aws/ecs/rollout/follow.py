@@ -14,7 +14,6 @@ from model_dockerize.aws.ecs.rollout.judge import (
     Deployment,
     Judgement,
     Observation,
-    Outcome,
     deployments_of,
     interval,
     judge,
@@ -26,6 +25,7 @@ from model_dockerize.aws.ecs.service import describe
 from model_dockerize.aws.ecs.stopped_tasks import StoppedTask, diagnose, stopped_tasks
 from model_dockerize.aws.model import Service
 from model_dockerize.errors import AwsAccessError, AwsError, TimedOutError
+from model_dockerize.outcome import Outcome
 from model_dockerize.progress import Progress
 
 #: Seconds within which a deployment and its service deployment are made.
@@ -229,12 +229,12 @@ class _Follower:
 
     def _verdict(self, judgement: Judgement, status: str, deployments: tuple[Deployment, ...]) -> Verdict:
         outcome = judgement.outcome
-        if outcome in ("failed", "rolled-back"):
+        if outcome in (Outcome.FAILED, Outcome.ROLLED_BACK):
             self._diagnose_new()
         running = _runs_now(deployments, self._service.deployment_id, outcome)
         seconds = self._monotonic() - self._started
         says = f"service {self._service.name}: {outcome} after {seconds:.0f} s"
-        if outcome == "deployed":
+        if outcome is Outcome.DEPLOYED:
             self._progress.info(says)
         else:
             now = short_arn(running) if running else "nothing"
@@ -276,7 +276,7 @@ def _ours(deployments: list[Any], deployment_id: str, created_at: Any) -> str | 
 
 def _runs_now(deployments: tuple[Deployment, ...], deployment_id: str, outcome: Outcome) -> str | None:
     """Return the task definition that serves: ours if deployed, else what runs beside it."""
-    candidates = [d for d in deployments if (d.id == deployment_id) == (outcome == "deployed")]
+    candidates = [d for d in deployments if (d.id == deployment_id) == (outcome is Outcome.DEPLOYED)]
     candidates = [d for d in candidates if d.running > 0 or (d.primary and d.state == "COMPLETED" and d.desired > 0)]
     candidates.sort(key=lambda d: -d.running)
     return candidates[0].task_definition_arn if candidates else None

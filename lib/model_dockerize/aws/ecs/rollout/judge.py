@@ -1,9 +1,9 @@
 """Judges our deployment by a look at its service. Pure. Unknown is never good."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Outcome = Literal["deployed", "rolled-back", "failed", "superseded", "paused"]
+from model_dockerize.outcome import Outcome
 
 _STOPPED = ("STOPPED", "STOP_REQUESTED")
 
@@ -48,7 +48,7 @@ def judge(look: Observation, deployment_id: str, seen: bool) -> Judgement | None
     ours = next((d for d in look.deployments if d.id == deployment_id), None)
     primary = next((d for d in look.deployments if d.primary), None)
     if look.service_status in ("DRAINING", "INACTIVE"):
-        return Judgement("failed", f"the service is being deleted ({look.service_status}).")
+        return Judgement(Outcome.FAILED, f"the service is being deleted ({look.service_status}).")
     # Complete, or stopped not for a failure of its own, and no longer what the service wants: replaced, maybe before
     # the first look, whatever became of the newer one (its rollback may lead back to ours).
     over = look.ours_status in ("STOPPED", "SUCCESSFUL")
@@ -58,10 +58,10 @@ def judge(look: Observation, deployment_id: str, seen: bool) -> Judgement | None
     if ours and ours.primary:
         return _failed(look, ours) or _paused(look) or _finished(look, ours)
     if ours and ours.state == "FAILED":
-        return Judgement("failed", look.ours_reason or ours.reason or "ECS gave the deployment up.")
+        return Judgement(Outcome.FAILED, look.ours_reason or ours.reason or "ECS gave the deployment up.")
     if primary is None or not (ours or seen or replaced):
         return None  # ECS does not show our deployment everywhere yet.
-    return Judgement("superseded", f"a newer deployment took over: {primary.id}.")
+    return Judgement(Outcome.SUPERSEDED, f"a newer deployment took over: {primary.id}.")
 
 
 def _is_on_the_way_back(ours: Deployment | None, primary: Deployment | None) -> bool:
@@ -77,34 +77,34 @@ def _went_back(
     reason = look.ours_reason or (back and back.reason) or (ours and ours.reason) or "ECS rolls the deployment back."
     nowhere = bool(ours and ours.state == "FAILED" and not others)
     if look.ours_status == "ROLLBACK_FAILED" or (back and back.state == "FAILED") or nowhere:
-        return Judgement("failed", reason)
+        return Judgement(Outcome.FAILED, reason)
     wanted = max((d.desired for d in (back, ours) if d), default=0)
     serves = bool(others) and sum(d.running for d in others) >= wanted
-    return Judgement("rolled-back", reason) if serves or look.ours_status == "ROLLBACK_SUCCESSFUL" else None
+    return Judgement(Outcome.ROLLED_BACK, reason) if serves or look.ours_status == "ROLLBACK_SUCCESSFUL" else None
 
 
 def _failed(look: Observation, ours: Deployment) -> Judgement | None:
     if look.ours_status in _STOPPED:
-        return Judgement("failed", look.ours_reason or "the deployment was stopped.")
+        return Judgement(Outcome.FAILED, look.ours_reason or "the deployment was stopped.")
     if ours.state != "FAILED" or (look.rolls_back and len(look.deployments) > 1):
         return None
-    return Judgement("failed", look.ours_reason or ours.reason or "ECS gave the deployment up.")
+    return Judgement(Outcome.FAILED, look.ours_reason or ours.reason or "ECS gave the deployment up.")
 
 
 def _paused(look: Observation) -> Judgement | None:
-    return Judgement("paused", f"it waits for a decision at {look.paused_at}.") if look.paused_at else None
+    return Judgement(Outcome.PAUSED, f"it waits for a decision at {look.paused_at}.") if look.paused_at else None
 
 
 def _finished(look: Observation, ours: Deployment) -> Judgement | None:
     full = ours.running >= ours.desired and ours.pending == 0
     if look.ours_status == "SUCCESSFUL" or (not look.ours_status and ours.state == "COMPLETED"):
-        return Judgement("deployed", look.ours_reason or ours.reason or "steady state.") if full else None
+        return Judgement(Outcome.DEPLOYED, look.ours_reason or ours.reason or "steady state.") if full else None
     if ours.state == "" and not look.ours_status:
         alone = len(look.deployments) == 1
-        return Judgement("deployed", "all tasks run.") if full and alone and ours.desired > 0 else None
+        return Judgement(Outcome.DEPLOYED, "all tasks run.") if full and alone and ours.desired > 0 else None
     if ours.state == "COMPLETED" and full and look.ours_status in ("PENDING", "IN_PROGRESS"):
         # A change of only the number of tasks has no service deployment; and the two views may be a second apart.
-        return Judgement("deployed", ours.reason or "steady state.")
+        return Judgement(Outcome.DEPLOYED, ours.reason or "steady state.")
     return None
 
 

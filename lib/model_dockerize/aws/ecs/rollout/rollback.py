@@ -10,6 +10,7 @@ from model_dockerize.aws.client.names import short_arn
 from model_dockerize.aws.ecs.rollout.follow import Verdict, follow
 from model_dockerize.aws.ecs.service import describe, mark_proved, put_back, scale_to_zero
 from model_dockerize.aws.model import Service
+from model_dockerize.outcome import Outcome
 from model_dockerize.progress import Progress
 
 
@@ -51,7 +52,7 @@ def rollback(
     here, there = short_arn(service.task_definition_arn), short_arn(to_task_definition_arn)
     progress.info(f"service {service.name}: rolling back {here} -> {there}")
     verdict = follow(aws, put_back(aws, service, to_task_definition_arn), timeout_seconds, progress, sleep, monotonic)
-    if verdict.outcome == "deployed":
+    if verdict.outcome is Outcome.DEPLOYED:
         mark_proved(aws, service)
     return verdict
 

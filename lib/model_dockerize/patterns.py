@@ -1,0 +1,50 @@
+"""The forms of names and ids, each said once: by a pattern, and in words for who wrote something else."""
+
+import re
+from typing import NamedTuple
+
+
+class Pattern(NamedTuple):
+    """A form that a whole text must have. Called with a text it is a rule: it says what is wrong, or nothing."""
+
+    regex: re.Pattern[str]
+    meaning: str  # "a region like eu-central-1"
+
+    def __call__(self, text: str) -> str:
+        """Say what is wrong with the text; empty where it has the form."""
+        return "" if self.regex.fullmatch(text) else f"{text!r} is not valid: {self.meaning}"
+
+
+def pattern(regex: str, meaning: str) -> Pattern:
+    """Return the form, of a pattern as it is written."""
+    return Pattern(re.compile(regex), meaning)
+
+
+def _name(most: int) -> Pattern:
+    return pattern(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{most - 1}}}", f"letters, digits, _ and - (at most {most})")
+
+
+# The reference grammar of container registries (distribution/reference): a name without a registry's host, and a tag.
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*"
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]+)?"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+_DIGEST = r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}"
+IMAGE_NAME = pattern(
+    rf"(?=.{{1,255}}\Z){_PATH}", "lower-case letters, digits and single . _ - or / between them (at most 255)"
+)
+TAG = pattern(_TAG, "letters, digits, . _ - (at most 128, not starting with . or -)")
+REFERENCE = pattern(rf"(?:{_HOST}/)?{_PATH}(?::{_TAG})?(?:@{_DIGEST})?", "an image like python:3.13-slim")
+
+REPOSITORY = pattern(
+    rf"(?=.{{2,256}}\Z){_PATH}", "2 to 256 lower-case letters, digits and single . _ - or / between them"
+)
+# Debian policy 5.6.1; apt's architecture and version.
+DEBIAN_PACKAGE = pattern(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?", "a Debian package like libgomp1")
+REGION = pattern(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", "a region like eu-central-1")
+ACCOUNT = pattern(r"[0-9]{12}", "the account's 12 digits")
+BATCH_NAME = _name(128)
+ECS_NAME = _name(255)
+SUBNET = pattern(r"subnet-[0-9a-f]+", "an id like subnet-0123abcd")
+SECURITY_GROUP = pattern(r"sg-[0-9a-f]+", "an id like sg-0123abcd")
+VPC = pattern(r"vpc-[0-9a-f]+", "an id like vpc-0123abcd")

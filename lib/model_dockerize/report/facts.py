@@ -1,0 +1,195 @@
+"""Facts that stages found, as frozen values; the report is made of them."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+
+from model_dockerize.report.listing import ModelRow, RevisionRow
+from model_dockerize.report.model import Finding, Report, SmokeReport
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The model's image by its name, and the build that it is; empty: an image of somebody else."""
+
+    image: str
+    build_id: str
+
+
+@dataclass(frozen=True)
+class Dockerfile:
+    """The file that was written into the folder."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The file that the image was saved to."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """The image in ECR."""
+
+    image_uri: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class SmokeTested:
+    """A smoke test, whatever came of it."""
+
+    what: Literal["image", "service"]
+    test: SmokeReport
+
+
+@dataclass(frozen=True)
+class Untested:
+    """A smoke test that the input smoke-test left out."""
+
+    what: Literal["image", "service"]
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The Batch job definition."""
+
+    arn: str
+    revision: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task definition, which nothing needs to run."""
+
+    arn: str
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """The service and the task definition that it was told to run."""
+
+    service_arn: str
+    task_definition_arn: str
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address at which the model answers, who can reach it, and why it may not last."""
+
+    url: str
+    access: str = ""
+    lasts: str = ""  # empty: it stays, or nobody knows
+
+
+@dataclass(frozen=True)
+class NoAddress:
+    """Nothing runs at the address that was found before."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The changes that would be made, one line a resource."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The changes that were made in AWS, one line a resource."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The findings of the doctor."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a region."""
+
+    rows: tuple[ModelRow, ...]
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """The revisions that a service runs and ran, newest first."""
+
+    rows: tuple[RevisionRow, ...]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One line that says what happened, where outcome and image do not."""
+
+    text: str
+
+
+Fact = (
+    Identity
+    | Dockerfile
+    | Archive
+    | Pushed
+    | SmokeTested
+    | Untested
+    | Jobs
+    | Task
+    | Rolled
+    | Address
+    | NoAddress
+    | Planned
+    | Changed
+    | Examined
+    | Models
+    | Revisions
+    | Headline
+)
+
+
+def with_fact(report: Report, fact: Fact) -> Report:  # noqa: PLR0911, PLR0912 - one case a kind
+    """Return the report with one more fact; a later one of the same kind replaces the former."""
+    match fact:
+        case Identity(image, build_id):
+            return replace(report, image=image, build_id=build_id)
+        case Dockerfile(path):
+            return replace(report, dockerfile=path)
+        case Archive(path):
+            return replace(report, archive=path)
+        case Pushed(image_uri, digest):
+            return replace(report, image_uri=image_uri, digest=digest)
+        case SmokeTested("image", test):
+            return replace(report, smoke_local=test)
+        case SmokeTested(_, test):
+            return replace(report, smoke_deployed=test)
+        case Untested(what):
+            return replace(report, untested=(*report.untested, what))
+        case Jobs(arn, revision):
+            return replace(report, job_definition_arn=arn, job_definition_revision=revision)
+        case Task(arn):
+            return replace(report, task_definition_arn=arn)
+        case Rolled(service_arn, task_definition_arn):
+            return replace(report, service_arn=service_arn, task_definition_arn=task_definition_arn)
+        case Address(url, access, lasts):
+            return replace(report, url=url, access=access, lasts=lasts)
+        case NoAddress():
+            return replace(report, url="", access="", lasts="")
+        case Planned(lines):
+            return replace(report, plan=lines)
+        case Changed(lines):
+            return replace(report, changes=lines)
+        case Examined(findings):
+            return replace(report, findings=findings)
+        case Models(rows):
+            return replace(report, models=rows)
+        case Revisions(rows):
+            return replace(report, revisions=rows)
+        case Headline(text):
+            return replace(report, headline=text)
+        case _ as never:
+            assert_never(never)

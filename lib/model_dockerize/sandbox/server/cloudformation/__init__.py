@@ -1,9 +1,0 @@
-"""CloudFormation: ministack's stacks and change sets, over resources that are made through this sandbox's own API.
-
-ministack's own handlers write into the services' stores behind everybody's back. Ours call the sandbox with the
-credentials of whoever called CloudFormation, or of the stack's role: checks, sockets, policies and journal hold.
-"""
-
-from model_dockerize.sandbox.server.cloudformation.layer import CloudFormation
-
-__all__ = ["CloudFormation"]

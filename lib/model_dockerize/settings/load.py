@@ -1,0 +1,102 @@
+"""Loads the settings of a run: one way for the command line, the Action and the library."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from model_dockerize.compat.batch_file import FOR_ENVIRONMENT, read_batch_file
+from model_dockerize.compat.config_ini import read_config_ini
+from model_dockerize.inside import workspace_of
+from model_dockerize.settings.environment import is_file
+from model_dockerize.settings.given import Given, Source
+from model_dockerize.settings.model import INPUTS, Settings
+from model_dockerize.settings.sources import from_file
+from model_dockerize.settings.values import to_settings
+
+FILE_NAME = "model-dockerize.yml"
+Layer = Mapping[str, Given]
+
+
+def load_settings(
+    surroundings: Layer, folder: Given | None, overrides: Layer, read: Callable[[Given], Layer] | None = None
+) -> Settings:
+    """Merge what is known of a run: what the caller says wins over the folder's file, and that over the surroundings.
+
+    Args:
+        folder: the program's folder, or a file that describes it. None: no file is read.
+        read: what `folder` means, if not that.
+
+    Raises:
+        InputError: with one line a problem in `details`.
+    """
+    said = overrides.get("program-path")
+    if folder and said and not _is_file_name(Path(folder.text)) and _end(folder) != _end(said):
+        problem = f"{folder.where} names another folder, {folder.text}: give one of the two"
+        overrides = {**overrides, "program-path": replace(said, problem=problem)}
+    return to_settings([surroundings, (read or described)(folder) if folder else {}, overrides])
+
+
+def argument(target: Path) -> Given:
+    """Return the argument of a command."""
+    return Given(str(target), "the argument", Path())
+
+
+def described(folder: Given) -> Layer:
+    """Read what describes a program: a model-dockerize.yml, a Config.ini, or a folder, with or without the former."""
+    if _end(folder) is None:
+        return {"program-path": folder}
+    path = folder.base / folder.text.strip()
+    if path.suffix.lower() == ".ini":
+        return _from_config_ini(path)
+    if _is_file_name(path):
+        return from_file(path)
+    inside = path / FILE_NAME
+    return from_file(inside) if is_file(inside) else {"program-path": folder}
+
+
+def batch_environment(file: Given, aws_config: Path | None) -> Layer:
+    """Read the inputs of `batch BatchConfig.yml AwsConfig.ini`: no program, only what the file describes.
+
+    Raises:
+        InputError: the BatchConfig.yml cannot be read or is wrong.
+    """
+    path = file.base / file.text
+    found = read_batch_file(path, FOR_ENVIRONMENT)
+    queue = found.job_queue.name if found.job_queue else found.job.queue if found.job else ""
+    texts = {
+        "batch-config-file": str(path),
+        "aws-config-file": str(aws_config) if aws_config else "",
+        "job-queue": queue,
+        "create-job-def": "true",
+        "deploy-service": "false",
+    }
+    return {name: Given(text, str(path), Path.cwd()) for name, text in texts.items() if text}
+
+
+def folder_of(target: Path) -> Path:
+    """Return the folder that the argument of a command means, which nobody vouches for: see `Given`."""
+    if target.suffix.lower() == ".ini":
+        return workspace_of(target)
+    return target.parent if _is_file_name(target) else target
+
+
+def _from_config_ini(path: Path) -> Layer:
+    keys = [each.config_ini[1:].split("] ") for each in INPUTS if each.config_ini.startswith("[")]
+    sections = {section: tuple(key for other, key in keys if other == section) for section, _ in keys}
+    folder = workspace_of(path)
+    return {
+        name: Given(found.text, found.where, path.parent, Source.CONFIG_INI, folder, found.problem, found.needed_by)
+        for name, found in read_config_ini(path, sections).items()
+    }
+
+
+def _is_file_name(path: Path) -> bool:
+    return path.suffix.lower() == ".ini" or path.suffix in (".yml", ".yaml")
+
+
+def _end(folder: Given) -> Path | None:
+    """Return where the path leads; None: where it may not, which is told with what else is wrong."""
+    try:
+        return folder.path()
+    except ValueError:
+        return None

@@ -1,0 +1,45 @@
+"""Everything a run is asked to do: one frozen tree, whatever the source."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from model_dockerize.settings.aws import AwsSettings
+from model_dockerize.settings.batch import BatchSettings
+from model_dockerize.settings.image import ImageSettings
+from model_dockerize.settings.input import inputs_of
+from model_dockerize.settings.program import ProgramSettings
+from model_dockerize.settings.registry import RegistrySettings
+from model_dockerize.settings.run import RunSettings
+from model_dockerize.settings.service import ServiceSettings
+from model_dockerize.settings.smoke import SmokeSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The inputs of a run, read and checked."""
+
+    program: ProgramSettings
+    image: ImageSettings
+    registry: RegistrySettings
+    aws: AwsSettings
+    batch: BatchSettings
+    service: ServiceSettings
+    smoke: SmokeSettings
+    run: RunSettings
+    notes: tuple[str, ...] = ()  # what was overruled
+
+
+GROUPS: Mapping[str, type] = {
+    each.name: each.type for each in fields(Settings) if isinstance(each.type, type) and is_dataclass(each.type)
+}
+INPUTS = inputs_of(GROUPS)
+BY_NAME = {each.name: each for each in INPUTS}
+
+_S = TypeVar("_S", BatchSettings, ServiceSettings)
+
+
+def as_found(settings: _S, found: Mapping[str, object]) -> _S:
+    """Return the settings, with every field that no input says as it was found: a default is for making only."""
+    kept: Any = {name: value for name, value in found.items() if name not in settings.given}
+    return replace(settings, **kept)

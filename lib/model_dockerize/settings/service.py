@@ -1,0 +1,77 @@
+"""The ECS service."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from model_dockerize.patterns import ECS_NAME
+from model_dockerize.settings.access import Access, key_variables
+from model_dockerize.settings.container import Container
+from model_dockerize.settings.input import Input
+from model_dockerize.settings.network import Network
+from model_dockerize.settings.rollout import Rollout
+from model_dockerize.settings.traffic import Traffic
+
+
+@dataclass(frozen=True)
+class ServiceSettings(Container, Network, Access, Traffic, Rollout):
+    """Hold the ECS service on Fargate. Its container is also that of a Batch job."""
+
+    TITLE: ClassVar = "The ECS service"
+
+    deploy_service: Annotated[
+        bool,
+        Input(
+            "Run the model as an ECS service. As push-to-ecr when empty.",
+            common=True,
+            requires="push-to-ecr",
+            config_ini="always false",
+        ),
+    ] = True
+    cluster: Annotated[str, Input("ECS cluster, made if missing.", rule=ECS_NAME)] = "model-dockerize"
+    service: Annotated[str, Input("ECS service, made or rolled. The image's name when empty.", rule=ECS_NAME)] = ""
+    adopt: Annotated[
+        bool,
+        Input(
+            "Take over a service, task definition family or job definition that somebody else made, or that "
+            "runs another program (another folder, or one of another repository): refused otherwise. What no "
+            "input says of it stays, and destroy leaves what others made.",
+            caller_only=True,
+        ),
+    ] = False
+    task_definition: Annotated[
+        str,
+        Input(
+            "Task definition family. Empty: the image's name for a new service, and others keep theirs.", rule=ECS_NAME
+        ),
+    ] = ""
+    desired_count: Annotated[
+        int | None,
+        Input(
+            "How many tasks the service keeps running. Empty: one of a new service, and of others as many as "
+            "they have.",
+            least=0,
+        ),
+    ] = None
+    given: frozenset[str] = frozenset()  # the fields that an input says; the others are for making only
+    source: str = ""  # which program it is: repository and folder; empty: nobody knows
+
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether the service may never have two tasks: SQLite on a network file system takes one server."""
+        return bool(self.volume) and not self.queue_url
+
+    @property
+    def balanced(self) -> bool:
+        """Tell whether the model is reached by a load balancer."""
+        return self.load_balancer != "false"
+
+    @property
+    def listener_port(self) -> int:
+        """Return the port where the load balancer answers for the model."""
+        return self.load_balancer_port or (443 if self.certificate else 80)
+
+    @property
+    def secret_arns(self) -> tuple[str, ...]:
+        """Return what the container's execution role must be allowed to read."""
+        queue = (self.queue_url,) if self.queue_url.startswith("arn:") else ()
+        return (*(arn for _, arn in self.secrets), *(arn for _, arn in key_variables(self.api_key)), *queue)

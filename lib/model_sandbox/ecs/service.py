@@ -1,0 +1,154 @@
+"""An ECS service as a record: its deployments, service deployments, revisions and events."""
+
+import math
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from model_sandbox.network import AwsVpc
+from model_sandbox.tokens import Scope
+
+_EVENTS_KEPT = 100
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A service revision: what a deployment brings. `arn` names it in service deployments."""
+
+    arn: str
+    task_definition: dict[str, Any]
+    network_configuration: dict[str, Any]
+    launch_type: str
+    created_at: float
+    load_balancers: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def network(self) -> AwsVpc | None:
+        return AwsVpc.parse(self.network_configuration)
+
+
+@dataclass
+class ServiceDeployment:
+    """A service deployment, as ListServiceDeployments and DescribeServiceDeployments show it."""
+
+    arn: str
+    target: Revision
+    sources: tuple[Revision, ...]
+    created_at: float
+    status: str = "IN_PROGRESS"
+    status_reason: str = ""
+    updated_at: float = 0.0
+    finished_at: float | None = None
+    failures: int = 0
+    breaker: str = "MONITORING"
+    rollback: dict[str, Any] = field(default_factory=dict)
+
+    def finish(self, status: str, reason: str, now: float) -> None:
+        """End the deployment."""
+        self.status, self.status_reason, self.finished_at, self.updated_at = status, reason, now, now
+
+
+@dataclass
+class Deployment:
+    """A deployment, as DescribeServices shows it. `consecutive` failures are what the circuit breaker counts."""
+
+    revision: Revision
+    record: ServiceDeployment
+    created_at: float
+    identity: str = field(default_factory=lambda: f"ecs-svc/{secrets.randbelow(10**19):019d}")
+    status: str = "PRIMARY"
+    state: str = "IN_PROGRESS"
+    reason: str = ""
+    updated_at: float = 0.0
+    failed_tasks: int = 0
+    consecutive: int = 0
+    not_before: float = 0.0
+    is_rollback: bool = False
+
+    def __post_init__(self) -> None:
+        self.updated_at = self.created_at
+        self.reason = self.reason or f"ECS deployment {self.identity} in progress."
+
+
+@dataclass
+class Service:
+    """An ECS service. `settings` are the request's fields that are only shown back."""
+
+    scope: Scope
+    arn: str
+    name: str
+    cluster_arn: str
+    desired: int
+    created_at: float
+    configuration: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    status: str = "ACTIVE"
+    deployments: list[Deployment] = field(default_factory=list)
+    records: list[ServiceDeployment] = field(default_factory=list)
+    revisions: list[Revision] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    is_steady: bool = False
+    #: Tasks whose end or first healthy moment has been taken into account.
+    ended: set[str] = field(default_factory=set)
+    proven: set[str] = field(default_factory=set)
+    #: Every target group that its tasks were registered with.
+    target_groups: set[str] = field(default_factory=set)
+
+    @property
+    def primary(self) -> Deployment:
+        return next(d for d in self.deployments if d.status == "PRIMARY")
+
+    @property
+    def group(self) -> str:
+        return f"service:{self.name}"
+
+    @property
+    def minimum_healthy(self) -> int:
+        return math.ceil(self.desired * int(self.configuration.get("minimumHealthyPercent", 100)) / 100)
+
+    @property
+    def maximum(self) -> int:
+        # A service of one task with maximumPercent 100 and minimumHealthyPercent 100 could never be updated on AWS
+        # either: nothing is rounded up here.
+        return math.floor(self.desired * int(self.configuration.get("maximumPercent", 200)) / 100)
+
+    def say(self, text: str, now: float) -> None:
+        """Add an event, newest first."""
+        event = {"id": secrets.token_hex(16), "createdAt": now, "message": f"(service {self.name}) {text}"}
+        self.events = [event, *self.events][:_EVENTS_KEPT]
+
+    def deploy(self, revision: Revision, now: float) -> Deployment:
+        """Start a deployment; one that is under way is superseded by it."""
+        sources = tuple(d.revision for d in self.deployments if d.status == "PRIMARY")
+        for old in self.deployments:
+            if old.status == "PRIMARY":
+                old.status = "ACTIVE"
+                if old.record.finished_at is None:
+                    old.record.finish("STOPPED", "A newer service deployment has started.", now)
+        arn = f"{self.arn.replace(':service/', ':service-deployment/')}/{secrets.token_urlsafe(15)}"
+        record = ServiceDeployment(arn, revision, sources, now, updated_at=now)
+        record.breaker = "MONITORING" if self.breaker().get("enable") else "DISABLED"
+        number = revision.arn.rsplit("/", 1)[-1]  # the same for both, as AWS has it
+        deployment = Deployment(revision, record, now, identity=f"ecs-svc/{number}")
+        self.revisions.append(revision)
+        self.records.insert(0, record)
+        self.deployments.insert(0, deployment)
+        self.is_steady = False
+        return deployment
+
+    def grace_is_over(self, started_at: float, now: float) -> bool:
+        """Tell whether a task that started then is stopped for being unhealthy."""
+        return now - started_at >= int(self.settings.get("healthCheckGracePeriodSeconds") or 0)
+
+    def breaker(self) -> dict[str, Any]:
+        """Return the `deploymentCircuitBreaker` of the deployment configuration."""
+        return dict(self.configuration.get("deploymentCircuitBreaker") or {})
+
+    def threshold(self) -> int:
+        """Return how many consecutive failures trigger the circuit breaker."""
+        wanted = self.breaker().get("thresholdConfiguration") or {}
+        kind, value = wanted.get("type", "BOUNDED_PERCENT"), wanted.get("value", 50)
+        if kind == "COUNT":
+            return max(1, int(value))
+        share = math.ceil(self.desired * float(value) / 100)
+        return max(1, share) if kind == "UNBOUNDED_PERCENT" else min(200, max(3, share))

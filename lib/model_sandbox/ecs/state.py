@@ -1,0 +1,79 @@
+"""The services and tasks of all accounts, and how requests name them. Clusters and definitions stay with ministack."""
+
+import threading
+from typing import Any
+
+from model_sandbox.api import ApiError
+from model_sandbox.ecs import service_rules
+from model_sandbox.ecs.service import Service
+from model_sandbox.ecs.task import Task
+from model_sandbox.network import AwsVpc, Network
+from model_sandbox.upstream import Upstream
+
+#: The reason of a failure to describe something.
+MISSING = {"reason": "MISSING"}
+
+
+class State:
+    """The state that all operations share. One lock; nothing waits for docker in it. `wake`: something has changed."""
+
+    def __init__(self, upstream: Upstream, network: Network) -> None:
+        self.upstream, self._network = upstream, network
+        self.services: dict[str, Service] = {}
+        self.tasks: dict[str, Task] = {}
+        self.lock = threading.RLock()
+        self.wake = threading.Event()
+
+    def cluster(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the active cluster that a request names. Raises ApiError."""
+        name = self.upstream.ecs._resolve_cluster_name(request.get("cluster") or "default")
+        cluster: dict[str, Any] | None = self.upstream.ecs._clusters.get(name)
+        if cluster is None or cluster["status"] != "ACTIVE":
+            raise ApiError("ClusterNotFoundException", "Cluster not found.")
+        return cluster
+
+    def service(self, request: dict[str, Any]) -> Service:
+        """Return the service that a request names. Raises ApiError."""
+        service = self.services.get(service_arn(self.cluster(request), request.get("service", "")))
+        if service is None:
+            raise ApiError("ServiceNotFoundException", "Service not found.")
+        return service
+
+    def find_task(self, cluster: dict[str, Any], reference: str) -> Task | None:
+        """Return a task of a cluster by its ARN or id."""
+        arn = f"{cluster['clusterArn'].replace(':cluster/', ':task/')}/{reference.rsplit('/', 1)[-1]}"
+        return self.tasks.get(arn)
+
+    def tasks_of(self, service: Service) -> list[Task]:
+        """Return the tasks of a service, stopped ones too."""
+        return [t for t in self.tasks.values() if t.group == service.group and t.cluster_arn == service.cluster_arn]
+
+    def task_definition(self, reference: str) -> dict[str, Any]:
+        """Return an ACTIVE task definition. Raises ApiError."""
+        definition: dict[str, Any] | None = self.upstream.ecs._task_defs.get(
+            self.upstream.ecs._resolve_td_key(reference)
+        )
+        if definition is None:
+            raise ApiError("ClientException", "Unable to describe task definition.")
+        if definition["status"] != "ACTIVE":
+            raise ApiError("ClientException", "TaskDefinition is inactive")
+        return definition
+
+    def checked_network(self, request: dict[str, Any], definition: dict[str, Any], launch_type: str) -> AwsVpc | None:
+        """Return the network of a request, if its definition has one. Raises ApiError."""
+        network = AwsVpc.parse(request.get("networkConfiguration"))
+        if definition.get("networkMode") != "awsvpc":
+            return None
+        if network is None or not network.subnets:
+            message = "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+            raise ApiError("InvalidParameterException", message)
+        self._network.check(network.subnets, network.security_groups, "InvalidParameterException")
+        zones = {subnet: self._network.zone_of(subnet) for subnet in network.subnets}
+        service_rules.check_places(zones, launch_type)
+        return network
+
+
+def service_arn(cluster: dict[str, Any], reference: str) -> str:
+    """Return the ARN of a service by its ARN or name."""
+    name = reference.rsplit("/", 1)[-1]
+    return f"{cluster['clusterArn'].replace(':cluster/', ':service/')}/{name}"

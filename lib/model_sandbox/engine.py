@@ -1,0 +1,213 @@
+"""Docker Engine as the computer on which tasks and jobs run. Knows nothing of ECS or Batch."""
+
+import contextlib
+import io
+import logging
+import re
+import tarfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.utils import version_gte
+
+from model_sandbox.container_spec import ContainerSpec, Mount, container_config
+from model_sandbox.record import CONTAINER_LABEL
+from model_sandbox.tokens import USER, Scope
+
+_log = logging.getLogger(__name__)
+_API_SECONDS = 120
+_TAR_OVERHEAD = 64 * 1024
+_SUBPATH_VERSION = "1.45"
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """The state of a container. `exit_code` is None while it runs; `health` as docker names it, or ""."""
+
+    exit_code: int | None
+    out_of_memory: bool
+    health: str
+    address: str
+
+
+class PullError(Exception):
+    """The image could not be had."""
+
+
+class StartError(Exception):
+    """The container could not be created or started."""
+
+
+class Engine:
+    """Starts, watches and removes the containers of one sandbox. Safe to use from many threads."""
+
+    def __init__(self, instance: str, registry: str, password: Callable[[Scope], str]) -> None:
+        """Take what gives an account's registry password; raise DockerException if no engine answers."""
+        self._client = docker.from_env(timeout=_API_SECONDS, max_pool_size=64)
+        self._client.ping()
+        self._instance, self._registry, self._password = instance, registry, password
+        self._pulls = threading.Lock()
+        self._closed = threading.Event()
+
+    def gateway(self) -> str:
+        """Return the address by which containers reach this computer; "" where the engine does not say."""
+        try:
+            configured = self._client.api.inspect_network("bridge")["IPAM"]["Config"]
+            return str(configured[0].get("Gateway", ""))
+        except (DockerException, OSError, LookupError):
+            return ""
+
+    def pull(self, image: str, scope: Scope) -> str:
+        """Have an image here and return its digest ("" where unknown).
+
+        One from our registry is always asked for again, as on AWS. Any other is pulled only if it is not here: a
+        computer without a way to Docker Hub can still use what it has.
+        """
+        try:
+            if not image.startswith(f"{self._registry}/"):
+                with contextlib.suppress(ImageNotFound):
+                    return _digest(self._client.images.get(image).attrs, image)
+            is_ours = image.startswith(f"{self._registry}/")
+            credentials = {"username": USER, "password": self._password(scope)} if is_ours else None
+            with self._pulls:
+                return _digest(self._client.images.pull(image, auth_config=credentials).attrs, image)
+        except (DockerException, OSError) as error:
+            raise PullError(_reason(error)) from error
+
+    def start(self, spec: ContainerSpec) -> str:
+        """Start a container and return its id. Raises StartError; nothing is left of one that did not start."""
+        try:
+            mounts = [self._mount(mount) for mount in spec.mounts]
+            config = container_config(self._client.api, spec, mounts, {**spec.labels, CONTAINER_LABEL: self._instance})
+            made = self._client.api.create_container_from_config(config, spec.name)  # type: ignore[no-untyped-call]
+            container = str(made["Id"])
+        except (DockerException, OSError) as error:
+            raise StartError(_reason(error)) from error
+        if self._closed.is_set():
+            self.remove(container)
+            raise StartError("the sandbox is stopping")
+        try:
+            if spec.archive:
+                self._client.api.put_archive(container, "/", spec.archive)
+            self._client.api.start(container)
+        except (DockerException, OSError) as error:
+            self.remove(container)
+            raise StartError(_reason(error)) from error
+        return container
+
+    def _mount(self, mount: Mount) -> dict[str, Any]:
+        """Return what the engine takes to mount a directory.
+
+        Between our look and the engine's mount a container may exchange an inner directory for a link: an engine from
+        26 on looks beneath a volume itself, and lets no link lead out of it. Older ones get the path.
+        """
+        shared = {"Target": mount.target, "ReadOnly": mount.read_only}
+        if not mount.inner or not version_gte(self._client.api.api_version, _SUBPATH_VERSION):
+            return {**shared, "Type": "bind", "Source": str(mount.root / mount.inner)}
+        name = self.container_name("volume", mount.root.name)
+        device = {"type": "none", "o": "bind", "device": str(mount.root)}
+        self._client.api.create_volume(name, "local", device, {CONTAINER_LABEL: self._instance})
+        return {
+            **shared,
+            "Type": "volume",
+            "Source": name,
+            "VolumeOptions": {"Subpath": mount.inner, "NoCopy": True},
+        }
+
+    def state(self, container: str) -> ContainerState | None:
+        """Look at a container. One that somebody removed counts as killed. None: the engine does not answer now."""
+        try:
+            facts = self._client.api.inspect_container(container)
+        except NotFound:
+            return ContainerState(137, False, "", "")
+        except (DockerException, OSError):
+            return None
+        state = facts["State"]
+        networks = facts["NetworkSettings"]["Networks"].values()
+        return ContainerState(
+            exit_code=state["ExitCode"] if state["Status"] in ("exited", "dead") else None,
+            out_of_memory=bool(state.get("OOMKilled")),
+            health=state.get("Health", {}).get("Status", ""),
+            address=next((n["IPAddress"] for n in networks if n.get("IPAddress")), ""),
+        )
+
+    def stop(self, container: str, seconds: int) -> None:
+        """Send SIGTERM, and SIGKILL after `seconds`; a missing container is fine."""
+        with contextlib.suppress(DockerException, OSError):
+            self._client.api.stop(container, timeout=seconds)
+
+    def remove(self, container: str) -> None:
+        """Remove a container and its anonymous volumes. Nothing to remove is fine."""
+        with contextlib.suppress(DockerException, OSError):
+            self._client.api.remove_container(container, force=True, v=True)
+
+    def output(self, container: str, follow: bool) -> Iterator[bytes]:
+        """Yield what a container printed, from its beginning; with `follow` also what it will print until it ends."""
+        try:
+            yield from self._client.api.logs(container, stream=True, follow=follow, stdout=True, stderr=True)
+        except (DockerException, OSError) as error:
+            _log.warning("the output of container %s ends here: %s", container[:12], error)
+
+    def read(self, container: str, path: str, limit: int) -> bytes:
+        """Return a file of a container, ended or not; empty if there is none or it is above `limit`."""
+        try:
+            pieces, _ = self._client.api.get_archive(container, path)
+            content = bounded(pieces, limit + _TAR_OVERHEAD)
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+                file = archive.extractfile(archive.next() or "")
+                return file.read() if file else b""
+        except (DockerException, OSError, KeyError, tarfile.TarError):
+            return b""
+
+    def close(self) -> int:
+        """Start nothing any more and remove every container; return how many.
+
+        What is being created just now either is in the list already or finds the engine closed and goes by itself.
+        """
+        self._closed.set()
+        return self.remove_all()
+
+    def remove_all(self) -> int:
+        """Remove every container of this sandbox, also those of an earlier process of it; return how many."""
+        label = f"{CONTAINER_LABEL}={self._instance}"
+        found = self._client.containers.list(all=True, sparse=True, filters={"label": label})
+        workers = [threading.Thread(target=self.remove, args=(container.id,)) for container in found]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        for volume in self._client.volumes.list(filters={"label": label}):
+            with contextlib.suppress(DockerException, OSError):
+                volume.remove()
+        return len(found)
+
+    def container_name(self, *parts: str) -> str:
+        """Return a name that nobody takes for a container of the user."""
+        words = "-".join(re.sub(r"[^A-Za-z0-9_.-]+", "-", part) for part in parts)
+        return f"mdsbx-{self._instance[:6]}-{words}"
+
+
+def bounded(pieces: Iterable[bytes], limit: int) -> bytes:
+    """Return the beginning of what a container gives: no more than `limit` bytes, whatever it would give."""
+    found = bytearray()
+    for piece in pieces:
+        found += piece[: limit - len(found)]
+        if len(found) >= limit:
+            break
+    return bytes(found)
+
+
+def _digest(image: dict[str, Any], reference: str) -> str:
+    if "@" in reference:
+        return reference.split("@", 1)[1]
+    repository = reference.rsplit(":", 1)[0] if ":" in reference.rsplit("/", 1)[-1] else reference
+    digests = [d.split("@", 1) for d in image.get("RepoDigests") or []]
+    return next((digest for name, digest in digests if name == repository), "")
+
+
+def _reason(error: Exception) -> str:
+    return str(error.explanation) if isinstance(error, APIError) and error.explanation else str(error)

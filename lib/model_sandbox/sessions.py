@@ -1,0 +1,80 @@
+"""Gives credentials to what the sandbox runs itself: stacks, jobs, functions. They are good until they are ended."""
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from model_sandbox.tokens import Scope
+from model_sandbox.upstream import Upstream
+
+_SECONDS = 365 * 24 * 3600.0  # longer than a sandbox lives
+
+
+@dataclass(frozen=True)
+class Session:
+    """Holds the credentials of one session of a role."""
+
+    key: str
+    secret: str
+    token: str
+
+
+class Sessions:
+    """Issues sessions and ends them. Any thread may call."""
+
+    def __init__(self, upstream: Upstream, endpoint: str) -> None:
+        """Take the `endpoint` where containers reach this sandbox; empty where they cannot."""
+        self._upstream, self._endpoint = upstream, endpoint
+        self._reach: dict[str, frozenset[str]] = {}
+        self._lock = threading.Lock()
+
+    def issue(self, account: str, role: str, name: str, services: frozenset[str] = frozenset()) -> Session:
+        """Return credentials of a role. With `services` they are a container's: good for those, on the bridge alone."""
+        iam, sts = self._upstream.iam, self._upstream.sts
+        session = Session(iam._gen_session_access_key(), secrets.token_hex(20), iam._gen_session_token())
+        record = {
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{role.rpartition('/')[2]}/{name}",
+            "UserId": f"{sts._role_id(role)}:{name}",
+            "SecretAccessKey": session.secret,
+            "SessionToken": session.token,
+            "Expiration": time.time() + _SECONDS,
+            "AccountId": account,
+            "PrincipalType": "AssumedRole",
+        }
+        with self._lock:
+            sts.register_session(session.key, record)
+            if services:
+                self._reach[session.key] = services
+        return session
+
+    @contextmanager
+    def lent(self, scope: Scope, role: str, name: str, services: frozenset[str]) -> Iterator[dict[str, str]]:
+        """Give a container the variables by which it reaches this sandbox, for as long as the block lasts."""
+        if not self._endpoint:
+            yield {}
+            return
+        session = self.issue(scope.account, role, name, services)
+        try:
+            yield {
+                "AWS_ENDPOINT_URL": self._endpoint,
+                "AWS_ACCESS_KEY_ID": session.key,
+                "AWS_SECRET_ACCESS_KEY": session.secret,
+                "AWS_SESSION_TOKEN": session.token,
+                "AWS_REGION": scope.region,
+                "AWS_DEFAULT_REGION": scope.region,
+            }
+        finally:
+            self.end(session)
+
+    def end(self, session: Session) -> None:
+        """Make a session's credentials worthless."""
+        with self._lock:
+            self._upstream.sts._sessions.pop(session.key, None)
+            self._reach.pop(session.key, None)
+
+    def reach(self, key: str) -> frozenset[str]:
+        """Return the services that a container with this access key may call; empty for all other keys."""
+        return self._reach.get(key, frozenset())
