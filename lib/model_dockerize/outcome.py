@@ -55,7 +55,7 @@ class Outcome(StrEnum):
     SERVING = ("serving", "0", "of `serve`: the model answers on this computer")
     SIGNED_IN = ("signed-in", "0", "of `login`: docker may use the account's registry")
     MADE = ("made", "0", "of `network` and `bootstrap`: something was missing and is there now")
-    ANSWERS = ("answers", "0", "of `smoke`: the model answered as it must")
+    ANSWERS = ("answers", "0", "of `smoke` and `ask`: the model answered")
     RUNNING = ("running", "0", "of `status`: tasks of the service run")
     STOPPED = ("stopped", "0", "of `status` and `serve --stop`: nothing runs")
     LISTED = ("listed", "0", "of `list`: the models were shown")

@@ -18,14 +18,14 @@ from model_dockerize.cli import cli
 _BUILDS = ("run", "plan", "build", "save", "serve", "push", "batch", "deploy", "task-definition", "doctor")
 _ASKS_AWS = ("rollback", "status", "logs", "destroy")
 _NO_ARGUMENT = (
-    *("load", "mapping", "submit", "login", "bootstrap", "network", "list"),
+    *("load", "mapping", "submit", "login", "bootstrap", "network", "list", "ask"),
     *("license", "license new-key", "license issue", "license inspect", "sandbox"),
 )
 #: Exit code of a bare command where a program is.
 IN_A_PROGRAM = {
     **dict.fromkeys(_BUILDS, 4),
     **dict.fromkeys((*_ASKS_AWS, *_NO_ARGUMENT, "smoke"), 2),
-    **{"dockerfile": 0, "iam-policy": 0},
+    **{"dockerfile": 0, "iam-policy": 0, "init": 0},
     **{"sandbox start": 16, "sandbox status": 1, "sandbox stop": 0},
 }
 #: The same where nothing is.

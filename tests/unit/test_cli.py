@@ -147,7 +147,7 @@ def test_destroy_asks_and_an_end_without_an_answer_is_no_defect(
 ) -> None:
     asked = Question(("service iris: 1 of 1 tasks run iris:3",), ("stack iris",), ("repository iris: used by a",))
 
-    def destroy(*_: object, agreed: Callable[[Question], bool], delete_data: bool) -> Outcome:
+    def destroy(*_: object, agreed: Callable[[Question], bool], delete_data: bool, by_name: bool) -> Outcome:
         assert not delete_data
         return Outcome.DESTROYED if agreed(asked) else Outcome.UNCHANGED
 

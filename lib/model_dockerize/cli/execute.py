@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import click
+
 from model_dockerize.cancel import cancellable
 from model_dockerize.outcome import Outcome
 from model_dockerize.report import Ending, Recorder, debug_logging, reserve, to_json, write
 from model_dockerize.settings import Given, load_settings
-from model_dockerize.settings.load import Layer, argument, described, folder_of
+from model_dockerize.settings.load import Layer, argument, described, file_above, folder_of
 from model_dockerize.settings.sources import from_environment, from_flags
 
 if TYPE_CHECKING:
@@ -40,8 +42,7 @@ def execute(
         {name.replace("_", "-"): text for name, text in flags.items()},
         folder_of(target or Path(flags.get("program_path") or ".")),
     )
-    here = Given(".", "the current folder", Path())
-    folder = argument(target) if target else given.pop("program-path", here)
+    folder = argument(target) if target else given.pop("program-path", None) or _here(read)
     file = _report_file(given.get("report"))
     with Ending(recorder, os.environ) as ending, display, cancellable(), debug_logging(recorder, os.environ):
         from model_dockerize.pipeline import Run
@@ -57,6 +58,15 @@ def execute(
     if as_json:
         sys.stdout.write(to_json(report))
     sys.exit(report.exit_code)
+
+
+def _here(read: Callable[[Given], Layer]) -> Given:
+    """Return what describes the program where no argument does: the current folder, or a file above it."""
+    above = file_above(Path.cwd()) if read is described else None
+    if above is None:
+        return Given(".", "the current folder", Path())
+    click.echo(f"Using {above}, above the current folder.", err=True)
+    return Given(str(above), "the file above the current folder", Path())
 
 
 def _display(verdict: TextIO) -> "ConsoleDisplay":

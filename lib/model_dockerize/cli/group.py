@@ -88,8 +88,8 @@ def cli() -> None:
     """
 
 
-def takes(*names: str) -> Callable[[Command], Command]:
-    """Add the flags of these groups and inputs of the settings, and the argument."""
+def takes(*names: str, argument: bool = True) -> Callable[[Command], Command]:
+    """Add the flags of these groups and inputs of the settings, and the argument that means a program."""
 
     def decorate(command: Command) -> Command:
         command = click.option(
@@ -98,6 +98,8 @@ def takes(*names: str) -> Callable[[Command], Command]:
         for each in reversed(INPUTS):
             if each.group in names or each.name in names:
                 command = click.option(f"--{each.name}", **_click(each))(command)
+        if not argument:
+            return command
         target = click.Path(path_type=Path)
         return click.argument("target", required=False, type=target, metavar="[FOLDER|FILE.yml|Config.ini]")(command)
 

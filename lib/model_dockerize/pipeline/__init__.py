@@ -7,7 +7,7 @@ What the stages find goes into the report by `StageProgress.found`. The order of
 from collections.abc import Callable
 from pathlib import Path
 
-from model_dockerize import image
+from model_dockerize import image, smoke
 from model_dockerize.aws.client import Aws
 from model_dockerize.errors import DeployedSmokeError, InputError, ProgramError
 from model_dockerize.outcome import Outcome
@@ -25,7 +25,7 @@ from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.destroy import Question
 from model_dockerize.pipeline.release import names_of
 from model_dockerize.pipeline.work import Work, sort_out
-from model_dockerize.report.facts import Address, Identity
+from model_dockerize.report.facts import Address, Headline, Identity
 
 #: What helps where no folder is.
 _BY_NAME = "Without the folder, name the model: --service NAME (model-dockerize list shows them)."
@@ -34,6 +34,7 @@ __all__ = [
     "Question",
     "Run",
     "Work",
+    "ask",
     "batch_environment",
     "bootstrap",
     "destroy",
@@ -186,6 +187,16 @@ def serve(run: Run, place: image.Place) -> Outcome:
 def stop_serving(run: Run) -> Outcome:
     """Stop the model on this computer."""
     return local.stop(run)
+
+
+def ask(run: Run, model: str, file: Path, as_json: bool, receive: Callable[[bytes], object]) -> Outcome:
+    """Give `receive` the result of a model, by its service's name or its address, for a file."""
+    key = run.settings.smoke.smoke_api_key
+    url = model if "://" in model else operate.url_of(run, _account(run), model)
+    with run.recorder.stage("ask") as stage:
+        stage.found(Headline(url))
+        smoke.ask(url, file, as_json, key, receive)
+    return Outcome.ANSWERS
 
 
 def smoke_service(run: Run) -> Outcome:

@@ -1,5 +1,6 @@
 """The smoke test: checks of the container API, at any address."""
 
+from model_dockerize.smoke.ask import ask
 from model_dockerize.smoke.check import Check, Expectation, SmokeResult, check
 from model_dockerize.smoke.foreign import check_foreign
 from model_dockerize.smoke.inside import answer, is_last, question
@@ -10,6 +11,7 @@ __all__ = [
     "Expectation",
     "SmokeResult",
     "answer",
+    "ask",
     "check",
     "check_foreign",
     "is_last",
