@@ -42,7 +42,7 @@ def execute(
         {name.replace("_", "-"): text for name, text in flags.items()},
         folder_of(target or Path(flags.get("program_path") or ".")),
     )
-    folder = argument(target) if target else given.pop("program-path", None) or _here(read)
+    folder = argument(target) if target else given.pop("program-path") if "program-path" in given else _here(read)
     file = _report_file(given.get("report"))
     with Ending(recorder, os.environ) as ending, display, cancellable(), debug_logging(recorder, os.environ):
         from model_dockerize.pipeline import Run

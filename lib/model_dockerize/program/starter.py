@@ -9,7 +9,7 @@ from pathlib import Path
 from model_dockerize.inside import OutsideError, resolved
 from model_dockerize.progress import Progress
 
-_YML = """# What differs from what is found in the folder. All names: docs/inputs.md, or `model-dockerize run --help-all`.
+_YML = """# What differs from what is found in the folder. Names: docs/inputs.md, or `model-dockerize run --help-all`.
 # command: python main.py {input} {output}
 # python-version: "3.12"
 # memory: 2048
