@@ -64,6 +64,7 @@ class Commands(click.Group):
     """Lists the commands in the order in which a model goes through them."""
 
     command_class = _Stage
+    group_class = type  # groups in it are like it
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands as click does, but with whole sentences."""

@@ -156,6 +156,7 @@ def load(run: Run, archive: Path) -> Outcome:
         contents = download.look(archive, engine.platform, stage)
         loaded = download.load(engine, contents, stage)
         stage.found(Identity(loaded.ref, download.built_here(run.environment, contents)))
+        stage.found(Headline(f"{loaded.ref}. Run it: docker run --rm -p 9090:80 {loaded.ref}"))
     return Outcome.UNCHANGED if stage.status == "unchanged" else Outcome.LOADED
 
 
@@ -214,7 +215,11 @@ def smoke_url(run: Run) -> Outcome:
         stage.found(Address(url))
         failed_checks = deployed.smoke_from_here(run, prepared, url, stage)
         if failed_checks:
-            raise DeployedSmokeError(f"The model at {url} does not answer as it must.", "", failed_checks)
+            other = any(line.startswith("build-id:") for line in failed_checks)
+            remedy = "It runs another build than the folder's: deploy it, or test what runs by --service NAME."
+            raise DeployedSmokeError(
+                f"The model at {url} does not answer as it must.", remedy if other else operate.LOOK, failed_checks
+            )
     return Outcome.ANSWERS
 
 

@@ -17,7 +17,7 @@ from model_dockerize.pipeline.release import names_of
 from model_dockerize.report import StageProgress, facts
 from model_dockerize.report.listing import RevisionRow, moment
 
-_LOOK = "Look at what it says: model-dockerize logs; go back: model-dockerize rollback."
+LOOK = "Look at what it says: model-dockerize logs; go back: model-dockerize rollback."
 
 
 def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
@@ -35,7 +35,10 @@ def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
         stage.found(facts.Revisions(tuple(_row(account, each, now, back) for each in history.revisions(account, now))))
         since = f" since {moment(now.since)}" if now.since else ""
         tasks = f"{now.running} of {now.desired} tasks{since}"
-        stage.found(facts.Headline(f"{short_arn(now.service.task_definition_arn)}, {tasks}"))
+        who = "".join(
+            f", {word} {now.tags[f'{TAG}:{word}']}" for word in ("commit", "run") if f"{TAG}:{word}" in now.tags
+        )
+        stage.found(facts.Headline(f"{short_arn(now.service.task_definition_arn)}, {tasks}{who}"))
     return Outcome.RUNNING if now.running else Outcome.STOPPED
 
 
@@ -85,7 +88,7 @@ def smoke(run: Run, account: Aws, prepared: Prepared) -> Outcome:
         _tell(account, now, stage)
         address = deployed.address(run, account, now.service, stage)
         if failed := deployed.smoke_deployed(run, prepared, account, now.service, address, stage):
-            raise DeployedSmokeError(f"The model at {address.url} does not answer as it must.", _LOOK, failed)
+            raise DeployedSmokeError(f"The model at {address.url} does not answer as it must.", LOOK, failed)
     return Outcome.ANSWERS
 
 

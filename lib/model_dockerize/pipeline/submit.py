@@ -24,7 +24,7 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class Sending:
-    """What is sent where, as the jobs see it."""
+    """Inputs and output of jobs, as the jobs see them."""
 
     inputs: tuple[str, ...]
     output: str

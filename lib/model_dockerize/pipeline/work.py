@@ -1,4 +1,4 @@
-"""What `submit` is asked to do, checked before anything is paid: which inputs, and where results go."""
+"""The task of `submit`, checked before anything is paid: which inputs, and where results go."""
 
 import stat
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What commands that look show as a table: the models of a region, the revisions of a service. Values and rows only."""
+"""Tables of commands that look: the models of a region, the revisions of a service. Values and rows only."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
