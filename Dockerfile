@@ -24,15 +24,17 @@ RUN --mount=type=secret,id=ca-bundle,required=false \
     --mount=type=cache,target=/root/.cache/pip,sharing=locked \
     if [ -f /run/secrets/ca-bundle ]; then export PIP_CERT=/run/secrets/ca-bundle SSL_CERT_FILE=/run/secrets/ca-bundle; fi \
     && pip install --root-user-action=ignore --require-hashes -r requirements.txt
+COPY lib/model_compare lib/model_compare
 COPY lib/model_server lib/model_server
 COPY lib/model_runner lib/model_runner
 # Without docstrings (--optimize 2) the server takes 3 MiB of memory less.
 # The executable is told last to use the loader and the libraries beside it (to strip it afterwards would break it).
 # hadolint ignore=SC2016
 RUN pyinstaller --noconfirm --log-level WARN --onedir --strip --optimize 2 --name model-server --paths lib \
+        --add-data lib/model_server/api/openapi.yaml:model_server/api \
         --add-data lib/model_server/pages/templates:model_server/pages/templates \
         --add-data lib/model_server/pages/static:model_server/pages/static \
-        --exclude-module tkinter --exclude-module unittest --exclude-module pydoc \
+        --exclude-module tkinter --exclude-module unittest --exclude-module pydoc --exclude-module yaml._yaml \
         --hidden-import _cffi_backend --hidden-import array \
         lib/model_server/__main__.py \
     && mv dist/model-server /opt/model-server \

@@ -8,9 +8,10 @@ stop() {
     exit 4
 }
 
-# The newest Python from 3.11 on that can make an environment. Prints its path, or nothing.
+# The newest Python from 3.11 on that can make an environment, or what PYTHON names. Prints its path, or nothing.
 find_python() {
-    for candidate in python3.14 python3.13 python3.12 python3.11 python3 python; do
+    # shellcheck disable=SC2086 # names without blanks
+    for candidate in ${PYTHON:-python3.14 python3.13 python3.12 python3.11 python3 python}; do
         if command -v "$candidate" >/dev/null 2>&1 &&
             "$candidate" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
             command -v "$candidate"

@@ -54,7 +54,7 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
         if len(environment.get(name, "")) >= _SHORTEST_SECRET:
             recorder.secret(environment[name])
     file = None
-    with Ending(recorder, environment) as ending, debug_logging(recorder, environment):
+    with Ending(recorder, environment) as ending, recorder.ticking(), debug_logging(recorder, environment):
         settings = _settings(environment, workspace, argv)
         file = reserve(settings.run.report)
         with cancellable(), _own_environment(environment) as own:

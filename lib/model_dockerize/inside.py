@@ -104,17 +104,22 @@ def read_bytes(path: Path, folder: Path) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, and not what a link leads to.
+    """Write a text file in UTF-8. Raises as `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, and not what a link leads to.
 
     Raises:
         OSError: it cannot be written, or is no regular file.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o666), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "It is no regular file", str(path))
         file.truncate()
-        file.write(text)
+        file.write(content)
 
 
 def why_unread(error: OSError | ValueError) -> str:

@@ -38,6 +38,12 @@ class LoggingDisplay:
         place = f" ({file}{f':{line}' if line else ''})" if file else ""
         self._logger.log(_LEVELS[level], "%s: %s%s", stage, text, place)
 
+    def transfer(self, stage: str, what: str, done: int, total: int) -> None:
+        """See Display."""
+
+    def tick(self) -> None:
+        """See Display."""
+
     def secret(self, value: str) -> None:
         """See Display. The recorder has masked it already."""
 

@@ -20,6 +20,9 @@ class Progress(Protocol):
     def output(self, text: str) -> None:
         """Pass on one line of a child (a build step, a model). Untrusted: never parsed as a command."""
 
+    def transfer(self, what: str, done: int, total: int) -> None:
+        """Tell how many bytes of `total` (0: nobody knows) were moved; no `what`: nothing is moved any more."""
+
     def secret(self, value: str) -> None:
         """Hide `value` in everything that is shown from now on."""
 
@@ -32,6 +35,8 @@ class Silent:
     def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None: ...
 
     def output(self, text: str) -> None: ...
+
+    def transfer(self, what: str, done: int, total: int) -> None: ...
 
     def secret(self, value: str) -> None: ...
 

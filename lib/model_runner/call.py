@@ -9,11 +9,13 @@ import re
 from typing import Any, Dict, List, Optional, Sequence
 
 from model_runner.data import remove
-from model_runner.room import names
+from model_runner.room import is_file, names
 
 _MARK = re.compile(r"\{(input|output)\}((?:\.\w+)*)", re.ASCII)
 _MOST_NAMES = 10
 NOTHING = "The program ended without an error but wrote no output file."
+#: To follow it would be to read, with the runner's rights, whatever the program names.
+LINK = "The program made a link at its output path. A result is a file: let the program copy what the link leads to."
 
 
 class Call:
@@ -56,13 +58,13 @@ def settle(output: str, place: str) -> Optional[str]:
     Args:
         place: where the program was to write it.
     """
-    written = next((path for path in (place, output) if os.path.isfile(path)), None)
+    written = next((path for path in (place, output) if is_file(path)), None)
     if written is None:
         folder, name = os.path.split(output)
         others = sorted(other for other in names(folder) if other.startswith(name + "."))
-        others = [other for other in others if os.path.isfile(os.path.join(folder, other))]
+        others = [other for other in others if is_file(os.path.join(folder, other))]
         if len(others) != 1:
-            return _problem(output, [other[len(name) :] for other in others])
+            return _problem(output, place, [other[len(name) :] for other in others])
         written = os.path.join(folder, others[0])
     if written != output:
         remove(output)
@@ -73,7 +75,9 @@ def settle(output: str, place: str) -> Optional[str]:
     return None
 
 
-def _problem(output: str, endings: List[str]) -> str:
+def _problem(output: str, place: str, endings: List[str]) -> str:
+    if os.path.islink(output) or os.path.islink(place):
+        return LINK
     if endings:
         names = ", ".join("{output}" + ending for ending in endings[:_MOST_NAMES])
         return (

@@ -64,7 +64,7 @@ class CommandMode:
         except OSError as error:
             return None, "The program could not be started: {}: {}".format(error.filename, error.strerror)
         limits = Limits(request, self._call.place(request["output"]))
-        job_log = JobLog("job {}".format(request["job"]))
+        job_log = JobLog("job {}".format(request["job"]), request.get("told"))
         streams = Streams(child.stdout.fileno(), child.stderr.fileno())  # type: ignore[union-attr]
         breach = follow(
             streams, job_log, limits, child.pid, self._connection, self._wake, lambda: self._over(child.pid)

@@ -30,7 +30,8 @@ def take_output(path: str, limit: int) -> Optional[bytes]:
     Raises:
         OSError: it is no file that can be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # else a pipe would wait for a writer
+    # Else a pipe would wait for a writer, and a link would lead to what the program may not show.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

@@ -33,6 +33,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 if __name__ == "__main__":
@@ -144,6 +145,8 @@ class ForkServer:
             os.dup2(descriptor, target)
             os.close(descriptor)
         self._generators.reseed()
+        # A fork keeps the parent's; before Python 3.8 there is none.
+        getattr(threading.main_thread(), "_set_native_id", bool)()
         sys.argv = [self._script, *request["argv"]]
         if hasattr(sys, "orig_argv"):
             sys.orig_argv = [*self._words, *sys.argv]

@@ -133,4 +133,5 @@ def follow(
                 raise EOFError("the server is gone")
             if descriptor in streams.descriptors and not streams.read(descriptor, job_log):
                 poll.unregister(descriptor)
+        job_log.tell(connection)
     return None

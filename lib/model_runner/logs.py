@@ -3,13 +3,19 @@
 import json
 import os
 import re
+import socket
 import time
-from typing import Dict
+from collections import deque
+from typing import Deque, Dict, Optional
 
 ERROR_BYTES = 4096  # of stderr, kept from its end, as the error text of a failed job
 LOG_LINE_CHARACTERS = 2000
 #: Beside the tab: they could redraw the terminal of whoever reads the log, or pose as another line.
 _CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+#: Of what a program printed last, so much is told to the server, which shows it while the job runs.
+TOLD_LINES = 5
+TOLD_CHARACTERS = 200
+TOLD_SECONDS = 1.0
 LOG_JOB_BYTES = 256 * 1024  # of output copied to the log per job; a chatty program must not fill the disk
 
 
@@ -31,8 +37,13 @@ def log(text: str, label: str = "") -> None:
 class JobLog:
     """Copies a program's output to the log: whole lines, each behind `label`, up to LOG_JOB_BYTES."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, told: Optional[str] = None) -> None:
+        """Begin a log; `told`: the job of which the server wants to know what is printed meanwhile."""
         self._label = label
+        self._told = told
+        self._last: Deque[bytes] = deque(maxlen=TOLD_LINES)
+        self._has_news = False
+        self._due = time.monotonic() + TOLD_SECONDS
         self._left = LOG_JOB_BYTES
         self._pending: Dict[str, bytes] = {}
         #: The last ERROR_BYTES of stderr.
@@ -48,8 +59,24 @@ class JobLog:
             lines.append(rest)
             rest = b""
         self._pending[stream] = rest
+        self._has_news = True
+        self._last.extend(lines[-TOLD_LINES:])
         for line in lines:
             self._write(line)
+
+    def tell(self, connection: socket.socket) -> None:
+        """Tell the server what was printed last, now and then; a line is what a terminal would show of it."""
+        if self._told is None or not self._has_news or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + TOLD_SECONDS
+        self._has_news = False
+        lines = [*self._last, *self._pending.values()]
+        shown = [line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace") for line in lines]
+        texts = [text[:TOLD_CHARACTERS] for text in shown if text.strip()][-TOLD_LINES:]
+        try:
+            connection.sendall((json.dumps({"said": texts, "job": self._told}) + "\n").encode("utf-8"))
+        except OSError:
+            pass  # that the server is gone is seen elsewhere
 
     def finish(self) -> None:
         """Write what came without a line end."""

@@ -145,7 +145,7 @@ class ResidentMode:
             return None, "The program could not be started; the log says why."
         # What one that never listened has said so far is why it ends.
         said = program.job_log.error_tail if program.websocket is None else b""
-        program.job_log = JobLog("job {}".format(request["job"]))
+        program.job_log = JobLog("job {}".format(request["job"]), request.get("told"))
         limits = Limits(request, request["output"])
         message = '{{"requestId": {}, "inputFile": {}, "outputFile": {}}}'.format(
             *map(encode, (request["job"], request["input"], request["output"]))
@@ -208,6 +208,7 @@ class ResidentMode:
                 raise GoneError from None
             if is_called:
                 raise EOFError("the server is gone")
+            program.job_log.tell(self._connection)
             for status in statuses:
                 if status.get("requestId") == job and status.get("status") == "complete":
                     return None

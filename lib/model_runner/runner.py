@@ -8,7 +8,8 @@ run the program, and then answers one request at a time, JSON lines:
     -> {"folder": path or null, "hidden": path or null, "is_own_user": bool, "record": of an earlier runner}
     <- {"mode": text, "record": what the self-test found (choice.Choice)}
     -> {"job": id, "input": path, "output": path, "timeout": seconds, "memory_mib": limit, "output_bytes": limit,
-        "small_bytes": limit, "content": size or null}
+        "small_bytes": limit, "content": size or null, "told": id or absent}
+    <- {"said": [text], "job": id}, now and then if "told" is there: what the program printed last
     <- {"job": id, "status": "complete" | "error" | "refused", "exit": code or null, "error": text or null,
         "seconds": float, "errno": number or null, "content": size or null}
 

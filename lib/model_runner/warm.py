@@ -159,7 +159,7 @@ class WarmMode:
             argv = self._call.fill(request)
         except OSError as error:
             return None, "The program could not be started: {}: {}".format(error.filename, error.strerror)
-        job_log = JobLog("job {}".format(request["job"]))
+        job_log = JobLog("job {}".format(request["job"]), request.get("told"))
         out_read, out_write = os.pipe()
         error_read, error_write = os.pipe()
         streams = Streams(out_read, error_read)

@@ -84,8 +84,11 @@ class Watch:
             self._note_path(path)
 
     def _note_handler(self, handler: Any = None, *_arguments: Any, **_named: Any) -> None:
-        # The module that calls: above are this method and `observed`.
-        self._handlers.append((handler, sys._getframe(2).f_globals.get("__name__", "an import")))
+        # The module that calls: above are this method and `observed`. One in C has no frame, but who imports it has.
+        name = sys._getframe(2).f_globals.get("__name__", "")
+        if name.startswith("importlib."):
+            name = hazards.module_of(handler)
+        self._handlers.append((handler, name or "an import"))
 
     def _left_handler(self) -> Optional[str]:
         for handler, name in self._handlers:

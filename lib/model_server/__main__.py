@@ -18,6 +18,8 @@ _USAGE = """usage: model-server               serve the model on port 80
        model-server manifest JSON  write the image's manifest (at build time)
        model-server selftest JSON  have the model pass its tests, and see how it may be run (at build time)
        model-server health         ask the running server whether it is well (for HEALTHCHECK)
+       model-server health --ready
+                                   the same, and whether its model has proved itself: waits for that up to 55 s
        model-server probe URL      ask another task of the model whether it is right (what about: MODEL_PROBE)
        model-server --version
        model-server PROGRAM ...    be that program of the image, e.g. python script.py FILE, or bash
@@ -38,8 +40,8 @@ def main(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one a command
             return _manifest(text)
         case ["selftest", text]:
             return _selftest(text)
-        case ["health"]:
-            return _health()
+        case ["health"] | ["health", "--ready"]:
+            return _health(len(arguments) > 1)
         case ["probe", url] if url.startswith(("http://", "https://")):
             return _probe(url)
         case ["runner", _, _]:
@@ -126,11 +128,12 @@ def _selftest(text: str) -> int:
     return 0
 
 
-def _health() -> int:
-    from model_server.health import probe  # noqa: PLC0415
+def _health(ready: bool) -> int:
+    from model_server import health  # noqa: PLC0415
 
     port = os.environ.get("MODEL_SERVER_PORT", "").strip() or "80"
     host = os.environ.get("MODEL_SERVER_HOST", "").strip()
+    probe = health.probe_ready if ready else health.probe
     problem = probe(int(port), host) if port.isdecimal() else "MODEL_SERVER_PORT is not a number"
     return 0 if problem is None else _failed(problem)
 

@@ -43,6 +43,8 @@ LICENSE_BYTES = 128 * KIB
 #: Of the form of the login.
 API_KEY_BYTES = 8 * KIB
 KEY_CHARACTERS = 255
+#: Of the name of a data file that is kept.
+NAME_CHARACTERS = 120
 CALLBACK_CHARACTERS = 2000
 #: All uploads together hold so much in memory before they wait for the disk.
 SPOOLED_BYTES = 32 * MIB
@@ -60,6 +62,15 @@ QUICK_BYTES = 64 * KIB
 #: Conversions at a time for clients that wait.
 CONVERSIONS = 4
 
+# Pages
+#: Of a result, so much is read for its page: of a larger one its head.
+SHOWN_BYTES = 4 * MIB
+SHOWN_TEXT_BYTES = 16 * KIB
+SHOWN_COLUMNS = 50
+SHOWN_ROWS = 200
+#: Jobs whose times the dashboard counts.
+COUNTED_JOBS = 5000
+
 # Mappings
 RULES = 2000
 PATH_CHARACTERS = 1000
@@ -71,6 +82,8 @@ PATH_NUMBER = 100_000
 #: An error text that is kept of a job.
 ERROR_CHARACTERS = 8 * KIB
 LISTED_JOBS = 500
+#: A result of the self-proof is read so far beyond what is expected.
+PROOF_BYTES = MIB
 
 # Callbacks
 CALLS = 32

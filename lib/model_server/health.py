@@ -2,28 +2,60 @@
 
 import os
 import socket
+import time
 
 from model_server import asking
 
 ANSWER = b"Health check is ok"
-
+NOT_READY = b"Not ready: "
+STOPPING = b"the server is about to stop"
 
 _EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
+_PAUSE = 0.25
 
 
 def probe(port: int, host: str = "", timeout: float = 3.0) -> str | None:
     """Ask the server at `host` for /health; return None when it is well, else what is wrong."""
+    try:
+        head, _, body = _ask("/health", port, host, timeout).partition(b"\r\n\r\n")
+    except OSError as error:
+        return f"port {port} does not answer: {error}"
+    if head.startswith(b"HTTP/1.1 200 ") and body == ANSWER:
+        return None
+    return f"port {port} answers something else than {ANSWER.decode()!r}"
+
+
+def probe_ready(port: int, host: str = "", timeout: float = 3.0, wait: float = 55.0) -> str | None:
+    """Return None when the server is well and its model has proved itself, else what is wrong.
+
+    A scheduler counts failures, and a proof may take longer than it counts: so one call waits for `wait` seconds.
+    """
+    deadline = time.monotonic() + wait
+    while (problem := probe(port, host, timeout)) is None:
+        try:
+            body = _ask("/ready", port, host, timeout).partition(b"\r\n\r\n")[2]
+        except OSError as error:
+            return f"port {port} does not answer: {error}"
+        if not body.startswith(NOT_READY) or body.endswith(STOPPING):
+            return None
+        if time.monotonic() > deadline:
+            return body.decode("utf-8", "replace")
+        time.sleep(_PAUSE)
+    return problem
+
+
+def _ask(path: str, port: int, host: str, timeout: float) -> bytes:
+    """Return the whole answer to a GET request.
+
+    Raises:
+        OSError: there is none.
+    """
     host = host.strip("[]")
     headers = {"Host": "localhost", "Connection": "close", **asking.headers(os.environ)}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    try:
-        with socket.create_connection((_EVERY.get(host, host), port), timeout) as connection:
-            connection.sendall(f"GET /health HTTP/1.1\r\n{head}\r\n".encode())
-            answer = b""
-            while chunk := connection.recv(4096):
-                answer += chunk
-    except OSError as error:
-        return f"port {port} does not answer: {error}"
-    if answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\n" + ANSWER):
-        return None
-    return f"port {port} answers something else than {ANSWER.decode()!r}"
+    with socket.create_connection((_EVERY.get(host, host), port), timeout) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
+        answer = b""
+        while chunk := connection.recv(4096):
+            answer += chunk
+    return answer

@@ -1,8 +1,9 @@
 """The manifest: what the image tells the server about its model. Written when the image is built, read at start."""
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,35 @@ class Limits:
     #: Jobs that are over are kept so many days, and so many of them; 0 is without end.
     retention_days: int = 0
     retention_jobs: int = 0
+
+
+@dataclass(frozen=True)
+class Example:
+    """The model's sample, as the server shows it."""
+
+    path: Path
+    #: Of the file, without its folder.
+    name: str
+    #: Its first lines; "" where it is no text.
+    head: str
+    #: Its columns, or the fields of its records; empty where it has none.
+    names: tuple[str, ...]
+
+    @property
+    def word(self) -> str:
+        """Return the name for a command line; of a name that a shell would take apart, another one."""
+        return self.name if re.fullmatch(r"\w[\w.-]*", self.name) else "data"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The sample that each container answers before it takes a job: files of the working directory; "": none."""
+
+    input: str
+    #: The result that it must give; "": any will do.
+    expected: str = ""
+    #: The mapping that it is sent with.
+    mapping: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,13 +81,22 @@ class Manifest:
     runner_mode: str = "auto"
     #: A data file in the working directory, which the program takes as it is; "": there is none.
     sample: str = ""
+    #: None: there is no sample that a container could prove itself with.
+    proof: Proof | None = None
     #: Of the publisher of license keys, 32 bytes in base64url; "": no key is needed.
     license_public_key: str = ""
+    #: Found at start, not written: what the sample shows.
+    example: Example | None = None
+
+    @property
+    def sample_names(self) -> tuple[str, ...]:
+        """Return the names of the sample's fields, which stand in for a schema."""
+        return () if self.example is None or self.input_schema else self.example.names
 
 
 RUNNER_MODES = ("auto", "command", "warm", "resident")
 _REQUIRED = ("name", "version", "build_id", "command", "working_directory", "input_types", "output_types")
-_KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode", "sample", "license_public_key")
+_KEYS = (*_REQUIRED, "limits", "schema", "uses_library", "runner_mode", "sample", "proof", "license_public_key")
 
 
 def parse(text: str, build_id: str | None = None) -> Manifest:
@@ -91,6 +130,7 @@ def parse(text: str, build_id: str | None = None) -> Manifest:
         uses_library=document.get("uses_library", False),
         runner_mode=document.get("runner_mode", "auto"),
         sample=document.get("sample", ""),
+        proof=Proof(**document["proof"]) if document.get("proof") else None,
         license_public_key=document.get("license_public_key", ""),
     )
 
@@ -138,7 +178,7 @@ def with_found(manifest: Manifest, path: Path) -> Manifest:
 def _document(manifest: Manifest) -> dict[str, Any]:
     """Return the manifest as `parse` reads it."""
     document = asdict(manifest)
-    del document["input_schema"], document["output_schema"]
+    del document["input_schema"], document["output_schema"], document["example"]
     document["schema"] = {
         "input": schema.document(manifest.input_schema),
         "output": schema.document(manifest.output_schema),
@@ -186,6 +226,7 @@ def _problems(document: Mapping[str, Any]) -> list[str]:
     ]
     if document.get("runner_mode", "auto") not in RUNNER_MODES:
         problems.append(f"'runner_mode' must be one of {', '.join(RUNNER_MODES)}")
+    problems += _proof_problems(document.get("proof"))
     problems += _limit_problems(document.get("limits", {}))
     return problems or _schema_problems(document)
 
@@ -202,6 +243,15 @@ def _schema_problems(document: Mapping[str, Any]) -> list[str]:
         except ValueError as error:
             problems.append(f"schema of the {side}: {error}")
     return problems
+
+
+def _proof_problems(proof: object) -> list[str]:
+    if proof is None:
+        return []
+    keys = [entry.name for entry in fields(Proof)]
+    if not isinstance(proof, dict) or not set(proof) <= set(keys) or not _is_text(proof.get("input")):
+        return [f"'proof' must be an object with 'input', and nothing else but {', '.join(keys[1:])}"]
+    return [f"'proof': {key!r} must be a text" for key, value in proof.items() if not isinstance(value, str)]
 
 
 def _limit_problems(limits: object) -> list[str]:

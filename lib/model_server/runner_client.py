@@ -21,6 +21,9 @@ from model_server.slots import Slot
 _PREPARE_SECONDS = 240.0
 #: The runner watches the time itself; this much later it must be stuck.
 _GRACE_SECONDS = 30.0
+#: What is kept of the lines that a program prints while it runs.
+_SAID_LINES = 5
+_SAID_CHARACTERS = 200
 _DIED = "the runner ended before the program did"
 #: What `json.dumps` calls for a text.
 _encode = json.JSONEncoder().encode
@@ -85,6 +88,7 @@ class RunnerClient:
         self.mode = ""
         #: What the runner's self-test has found, for others of this image; None: nothing.
         self.record: dict[str, Any] | None = None
+        self._said: tuple[str, tuple[str, ...]] = ("", ())
 
     def prepare(self) -> None:
         """Start the runner, so that the first job need not wait for it.
@@ -137,13 +141,14 @@ class RunnerClient:
         Raises:
             RunnerDiedError, OSError: as `run`.
         """
+        self._said = (job_id, ())
         line = self._line
         may_start = content is not None or not self.folder  # else a new runner would remove the input
         if line is None or not line.is_open:
             if not may_start:
                 raise RunnerDiedError(_DIED)
             line = await self._connect()
-        request = self._request(job_id, input_path, output_path, timeout, content)
+        request = self._request(job_id, input_path, output_path, timeout, content, f', "told": {_encode(job_id)}')
         seconds = timeout + _GRACE_SECONDS
         try:
             try:
@@ -171,15 +176,33 @@ class RunnerClient:
             connection, self._connection = self._connection, None
             if connection is None:
                 raise RunnerDiedError(_DIED)
-            self._line = Line(connection)
+            self._line = Line(connection, self._hear)
             return self._line
 
+    def said(self, job_id: str) -> tuple[str, ...] | None:
+        """Return what the program printed last for a job; None: it is not at work on that job."""
+        job, lines = self._said
+        return lines if job == job_id else None
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        """Take what the program printed: of any characters and length, if it got at the runner."""
+        texts = [str(text)[:_SAID_CHARACTERS] for text in message.get("said", ())][-_SAID_LINES:]
+        lines = ("".join(letter if letter.isprintable() else " " for letter in text) for text in texts)
+        if message.get("job") == self._said[0]:
+            self._said = (self._said[0], tuple(lines))
+
     def _request(
-        self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None = None
+        self,
+        job_id: str,
+        input_path: str,
+        output_path: str,
+        timeout: float,
+        content: bytes | None = None,
+        told: str = "",
     ) -> bytes:
         texts = f'"job": {_encode(job_id)}, "input": {_encode(input_path)}, "output": {_encode(output_path)}'
         size = "null" if content is None else len(content)
-        numbers = f'"timeout": {timeout}, {self._limits}, "content": {size}'
+        numbers = f'"timeout": {timeout}, {self._limits}, "content": {size}{told}'
         return f"{{{texts}, {numbers}}}\n".encode() + (content or b"")
 
     def stop(self) -> None:

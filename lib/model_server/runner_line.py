@@ -4,10 +4,13 @@ import asyncio
 import json
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 _RECEIVE_BYTES = 65536
+#: How a message begins that is no answer.
+_SAID = b'{"said"'
 _CLOSED = "the runner closed the connection"
 Message = tuple[dict[str, Any], bytes | None]
 
@@ -19,14 +22,15 @@ class Line:
     that the runner is gone.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
-        """Take the connection over.
+    def __init__(self, connection: socket.socket, hear: Callable[[dict[str, Any]], None]) -> None:
+        """Take the connection over; `hear` is called with what the runner says of a job while it runs.
 
         Raises:
             OSError: it is closed.
         """
         connection.setblocking(False)
         self._connection = connection
+        self._hear = hear
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[Message] | None = None
         self._data = b""
@@ -65,6 +69,12 @@ class Line:
             if not more:
                 raise ConnectionError(_CLOSED)
             self._data += more
+            while self._data.startswith(_SAID):
+                line, end, rest = self._data.partition(b"\n")
+                if not end:
+                    return
+                self._hear(json.loads(line))
+                self._data = rest
             message = whole(self._data)
         except BlockingIOError:
             return

@@ -51,7 +51,12 @@ def run(settings: Settings, tests: Sequence[Test]) -> list[str]:
     model = manifest.read(settings.manifest)
     user = settings.user_apart
     privileges.harden()
-    runner = RunnerClient(OwnSlot(runner_command(model.command, settings.manifest), user=user))
+    limits = settings.limits_of(model)  # a model that passes only without them is none that works
+    runner = RunnerClient(
+        OwnSlot(runner_command(model.command, settings.manifest), user=user),
+        memory_mib=limits.memory_mib,
+        output_bytes=limits.output_bytes,
+    )
     failures: list[str] = []
     with tempfile.TemporaryDirectory(prefix="selftest-", dir="/tmp") as folder:
         if user is not None:

@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 import uvloop
 
-from model_server import __version__, bounds, license, log, manifest, privileges, volume  # noqa: A004 - ours
+from model_server import __version__, bounds, example, license, log, manifest, privileges, volume  # noqa: A004 - ours
 from model_server.access import Access, Keys
 from model_server.api import data as data_of_jobs
 from model_server.api import envelope
@@ -39,6 +39,7 @@ from model_server.metrics import Metrics
 from model_server.orphans import ORPHANS
 from model_server.protocol import Connections
 from model_server.runner_client import RunnerClient, runner_command
+from model_server.self_proof import EXIT_NOT_PROVED, SelfProof
 from model_server.settings import DEFAULT_DATA_DIRECTORY, DEFAULT_MANIFEST, Settings, forget_secrets
 from model_server.slots import OwnSlot, Slot, may
 from model_server.volume import Volume
@@ -59,7 +60,7 @@ def serve(settings: Settings) -> int:
     """
     log.configure(settings.log_json)
     forget_secrets(os.environ)
-    model = manifest.read(settings.manifest)
+    model = example.with_example(manifest.read(settings.manifest))
     access = Access(
         Keys(settings.api_keys, model.name) if settings.api_keys else None,
         settings.allowed_hosts,
@@ -114,7 +115,7 @@ def _run(
         if settings.queue_url
         else database.open_sqlite(data.database, on_network)
     )
-    store = Store(data, Queue(engine, model.name, settings.max_attempts))
+    store = Store(data, Queue(engine, model.name, settings.max_attempts, build_id=model.build_id[:255]))
     heartbeat = Heartbeat(store, settings.lease_seconds)
     metrics = Metrics(model.name, model.version, model.build_id)
     me = instance.register(data.instances)
@@ -123,6 +124,7 @@ def _run(
     keeper.take_over()
     limits = settings.limits_of(model)
     converters = Converters()
+    proof = _self_proof(settings, model, limits.timeout_seconds, converters)
     workers = Workers(
         [
             Worker(
@@ -141,6 +143,7 @@ def _run(
                 timeout_seconds=limits.timeout_seconds,
                 lease_seconds=settings.lease_seconds,
                 prepare=partial(data_of_jobs.prepare, manifest=model, converters=converters),
+                gate=proof,
             )
             for slot in slots
         ],
@@ -151,8 +154,10 @@ def _run(
         store,
         me.uploads,
         draining=lambda: workers.draining,
+        unproved=lambda: None if proof is None else proof.waiting_for,
         worker_problem=lambda: workers.problem,
         runner_mode=lambda: workers.mode,
+        said=workers.said,
         metrics=metrics,
         licensing=licensing,
         access=access,
@@ -183,6 +188,8 @@ def _run(
     for thread in (heartbeat, keeper, sender):
         thread.start()
     server = _Server(config, workers, settings.drain_seconds)
+    if proof is not None:
+        proof.on_failure = server.stop_at_once
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         # Python's own has four more threads than there are processors: slow uploads would keep workers from theirs.
         runner.get_loop().set_default_executor(ThreadPoolExecutor(settings.workers + _THREADS))
@@ -199,7 +206,20 @@ def _run(
     if lock is not None:
         lock.release()
     logger.info("stopped%s", f"; {left} job(s) given back unfinished" if left else "")
-    return 0
+    return EXIT_NOT_PROVED if proof is not None and proof.failure is not None and not proof.is_stopped else 0
+
+
+def _self_proof(settings: Settings, model: Manifest, timeout: float, converters: Converters) -> SelfProof | None:
+    """Return the proof that this container must give, None if it takes jobs without one."""
+    if not settings.self_proof:
+        return None
+    if model.proof is None:
+        logger.warning("this image carries no sample: jobs are taken without a proof")
+        return None
+    folder = Path(model.working_directory)
+    mapping = folder / model.proof.mapping if model.proof.mapping else None
+    make = partial(data_of_jobs.of_sample, mapping=mapping, manifest=model, converters=converters)
+    return SelfProof(model.proof, folder, make, timeout)
 
 
 def _whose(slots: Sequence[Slot], settings: Settings) -> str:
@@ -220,7 +240,7 @@ class _Server(uvicorn.Server):
             threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
     def stop_at_once(self) -> None:
-        """Stop without a drain: the data directory is another server's by now."""
+        """Stop without a drain: the data directory is another server's by now, or the model is not proved."""
         self._workers.drain(0)
         self.should_exit = True
 

@@ -66,6 +66,8 @@ class Settings:
     job_seconds: int | None
     job_memory_mib: int | None
     job_output_bytes: int | None
+    #: No job is taken before the image's sample is answered as it must be; a wrong answer ends the server.
+    self_proof: bool
 
     @property
     def program_users(self) -> list[tuple[int, int]]:
@@ -128,6 +130,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     job_list = environment.get("MODEL_JOB_LIST", "").strip().lower() or "true"
     if job_list not in ("true", "false"):
         problems.append("MODEL_JOB_LIST must be true or false")
+    self_proof = environment.get("MODEL_SELF_PROOF", "").strip().lower() or "false"
+    if self_proof not in ("true", "false"):
+        problems.append("MODEL_SELF_PROOF must be true or false")
     data_directory = environment.get("GAI_VOLUME_PATH", "").strip()
     root_path = environment.get("ROOT_PATH", "").strip().strip("/")
     settings = Settings(
@@ -157,6 +162,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         job_seconds=number("MODEL_JOB_SECONDS", int, None, 1, 10**7),
         job_memory_mib=number("MODEL_JOB_MEMORY_MIB", int, None, 0, 10**8),
         job_output_bytes=number("MODEL_JOB_OUTPUT_BYTES", int, None, 0, 10**15),
+        self_proof=self_proof == "true",
     )
     if settings.data_directory is not None and not settings.data_directory.is_absolute():
         problems.append("GAI_VOLUME_PATH must be an absolute path")

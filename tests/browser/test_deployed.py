@@ -22,6 +22,6 @@ def test_the_printed_address_is_the_models_page(cli: Cli, example: Any) -> None:
         page.open(f"{url}/")
         assert "is-prime" in page.text("header") and "5" in page.text("header")
         shown = page.value("[...document.querySelectorAll('nav a')].map(link => link.innerText)")
-        assert shown[:4] == ["Dashboard", "License Key", "Upload Data", "Current Jobs"]
+        assert shown[:4] == ["Dashboard", "Upload Data", "Current Jobs", "Swagger"]
         assert "text/plain" in page.text("main")
         assert page.errors == []

@@ -74,14 +74,14 @@ def assert_clean(page: Page, url: str) -> None:
 
 def test_a_person_uploads_a_file_and_gets_its_result(page: Page, url: str) -> None:
     page.open(f"{url}/AddJob")
-    assert page.text("#progress") == ""
+    assert page.text("#sent") == ""
     page.choose_file("#file", EXAMPLE / "smoke" / "input.txt")
     page.click("#add-job button")
-    page.wait("document.querySelector('#job-status').innerText === 'Complete'")
-    assert page.text("#job-result") == "Download the result"
-    with urllib.request.urlopen(page.value("document.querySelector('#job-result').href"), timeout=10) as answer:
+    page.wait("document.querySelector('#sent .state')?.innerText === 'Complete'")
+    with urllib.request.urlopen(page.value("document.querySelector('#sent .actions a').href"), timeout=10) as answer:
         assert json.load(answer) == json.loads((EXAMPLE / "smoke" / "expected.json").read_text())
-    page.click("#job-page")
+    assert page.text("#sent h2 a") == "input.txt"
+    page.click("#sent h2 a")
     page.wait("location.pathname.startsWith('/Job/')")
     page.wait("document.querySelector('.status')?.innerText === 'Complete'")
     assert_clean(page, url)
@@ -93,16 +93,16 @@ def test_a_person_reads_why_a_job_failed(page: Page, url: str, tmp_path: Path) -
     page.open(f"{url}/AddJob")
     page.choose_file("#file", bad)
     page.click("#add-job button")
-    page.wait("document.querySelector('#job-status').innerText === 'Not done'")
-    assert "seven" in page.text("#job-error")
-    assert page.text("#job-links") == ""
+    page.wait("document.querySelector('#sent .state')?.innerText === 'Error'")
+    assert "seven" in page.text("#sent .bad")
+    assert page.value("document.querySelectorAll('#sent .actions a').length") == 0
 
 
 def test_without_a_file_nothing_is_sent(page: Page, url: str) -> None:
     page.open(f"{url}/AddJob")
     page.click("#add-job button")
     page.wait("document.activeElement.id === 'file'")  # where the browser leads a person who forgot it
-    assert page.text("#progress") == ""
+    assert page.text("#sent") == ""
     assert not [request for request in page.requests if request.endswith("/data/add-job")]
 
 

@@ -4,10 +4,6 @@ With JavaScript, without, by keyboard alone, in the dark, on a phone. test_pages
 
 import http.client
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -21,24 +17,9 @@ import pytest
 
 from model_dockerize import licenses
 from rig.chromium import Page, open_page
-from tests.rig.waiting import eventually
+from tests.rig.served_model import served
 
-ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "/models/upper"
-#: Upper-cases; a name of `slow PATH` takes until that file is there, one of `bad` fails.
-PROGRAM = """
-import os, sys, time
-text = open(sys.argv[1]).read()
-if "bad" in text:
-    sys.exit("this is no name: bad")
-while "slow" in text and not os.path.exists(text.split("slow ")[1].split(",")[0].strip()):
-    time.sleep(0.01)
-open(sys.argv[2], "w").write(text.upper())
-"""
-FIELDS = [
-    {"Path": "name", "DataType": "string", "Optional": False},
-    {"Path": "age", "DataType": "number", "Optional": True},
-]
 #: What is hard to see, a line each: texts with too little contrast to what they stand on (WCAG 2.2, 1.4.3: 4.5 to 1,
 #: large ones 3 to 1), and fields whose edge has too little (1.4.11: 3 to 1).
 FAINT = """(() => {
@@ -68,51 +49,6 @@ FAINT = """(() => {
   }
   return found;
 })()"""
-
-
-@contextmanager
-def server(folder: Path, **environment: str) -> Iterator[str]:
-    """A model server of its own process; gives its address."""
-    folder.mkdir()
-    (folder / "main.py").write_text(PROGRAM)
-    csv = "text/csv; header=present"
-    model = {
-        **{"name": "upper", "version": "1.2", "build_id": "b1d", "working_directory": str(folder)},
-        "command": [sys.executable, str(folder / "main.py"), "{input}", "{output}"],
-        **{"input_types": [csv], "output_types": [csv], "schema": {"input": FIELDS}},
-    }
-    (folder / "model.json").write_text(json.dumps(model))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = {
-        "PYTHONPATH": str(ROOT / "lib"),
-        "MODEL_MANIFEST": str(folder / "model.json"),
-        "GAI_VOLUME_PATH": str(folder / "data"),
-        "MODEL_SERVER_HOST": "127.0.0.1",
-        "MODEL_SERVER_PORT": str(port),
-        # As root it would give up root, and with it the way to the test's folder.
-        "MODEL_SERVER_USER": f"{os.getuid()}:{os.getgid()}",
-        **environment,
-    }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "model_server"], env={**os.environ, **settings}, stdout=log, stderr=log
-        )
-    try:
-        eventually(lambda: answers(f"http://127.0.0.1:{port}/health"), tell=(folder / "log").read_text)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 @contextmanager
@@ -157,7 +93,7 @@ def proxy(url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with server(tmp_path_factory.mktemp("tabs") / "model") as url:
+    with served(tmp_path_factory.mktemp("tabs") / "model") as url:
         yield url
 
 
@@ -206,8 +142,8 @@ def send(page: Page, url: str, file: Path) -> str:
     page.open(f"{url}/AddJob")
     page.choose_file("#file", file)
     page.click("#add-job button")
-    page.wait("document.querySelector('#job-id').innerText")
-    return page.text("#job-id")
+    page.wait("document.querySelector('[data-job]')")
+    return str(page.value("document.querySelector('[data-job]').dataset.job"))
 
 
 def result(url: str, job_id: str, form: str = "") -> str:
@@ -218,7 +154,7 @@ def result(url: str, job_id: str, form: str = "") -> str:
 def test_the_tabs_lead_everywhere_and_name_the_page_that_one_is_on(page: Page, url: str) -> None:
     page.open(f"{url}/")
     names = page.value("[...document.querySelectorAll('header nav a')].map(link => link.innerText)")
-    assert names == ["Dashboard", "License Key", "Upload Data", "Current Jobs", "Swagger"]
+    assert names == ["Dashboard", "Upload Data", "Current Jobs", "Swagger", "License Key"]
     for place, name in enumerate(names, 1):
         page.click(f"header nav a:nth-child({place})")
         page.wait(
@@ -228,6 +164,7 @@ def test_the_tabs_lead_everywhere_and_name_the_page_that_one_is_on(page: Page, u
         box = page.value("JSON.stringify(document.querySelector('.model').getBoundingClientRect())")
         assert json.loads(box)["right"] > 1000  # top right
         assert json.loads(box)["top"] < 30
+    page.click("header nav a:nth-child(4)")
     page.wait("document.querySelector('.opblock')")  # also Swagger UI under the policy
     assert_only_from(page, url)
 
@@ -238,12 +175,14 @@ def test_the_dashboard_says_what_the_model_is_and_takes(page: Page, url: str) ->
         "Object.fromEntries([...document.querySelectorAll('.facts > div')].map(row => "
         "[row.querySelector('dt').innerText, row.querySelector('dd').innerText]))"
     )
-    assert rows["License"] == "No License Key found"
+    assert "License" not in rows  # none is needed
     csv, bare, text = "text/csv; header=present", "text/csv; header=absent", "application/json"
     assert rows["Available Mime Types"].split("\n") == [csv, bare, text]
     assert rows["Schema"].split("\n") == ["Schema[0]: name (string)", "Schema[1]: age (number, optional)"]
     assert rows["Runner"].startswith(("warm", "command"))
     assert rows["Jobs"]
+    assert f"{url}/data/run-job" in page.text("[aria-label=curl]")  # as the browser sees it, behind the proxy
+    assert f'"{url}/data/run-job"' in page.text("[aria-label=Python]")
 
 
 def test_data_of_other_names_goes_through_a_mapping_file(
@@ -257,12 +196,13 @@ def test_data_of_other_names_goes_through_a_mapping_file(
     page.choose_file("#file", data("who\nann\n"))
     page.choose_file("#mappings", mapping)
     page.click("#add-job button")
-    page.wait("document.querySelector('#job-status').innerText === 'Complete'")
-    job_id = page.text("#job-id")
+    page.wait("document.querySelector('#sent .state')?.innerText === 'Complete'")
+    job_id = page.value("document.querySelector('[data-job]').dataset.job")
     assert result(url, job_id).startswith("NAME")
     assert "ANN" in result(url, job_id, "json/")
-    for form in ("json", "csv"):
-        assert page.value(f"document.querySelector('#job-{form}').href") == f"{url}/data/result/{form}/{job_id}"
+    links = page.value("[...document.querySelectorAll('#sent .actions a')].map((link) => link.href)")
+    assert links == [f"{url}/data/result/{form}{job_id}" for form in ("", "json/", "csv/")]
+    assert page.text("#sent tbody").split() == ["ANN"]  # the answer, as a table
     assert_only_from(page, url)
 
 
@@ -273,14 +213,14 @@ def test_the_list_follows_a_job_to_its_end_and_the_keyboard_keeps_its_place(
     job_id = send(page, url, data(f"name\nslow {enough}\n"))
     page.open(f"{url}/Jobs")
     row = f"[id=job-{job_id}]"
-    assert page.value("document.querySelector('.jobs li').id") == f"job-{job_id}"  # newest first
+    assert page.value("document.querySelector('.jobs tbody tr').id") == f"job-{job_id}"  # newest first
     assert page.text(f"{row} .state") in ("Created", "In progress")
     page.value(f"document.querySelector('{row} .danger').focus()")
     enough.touch()
     page.wait(f"document.querySelector('{row} .state').innerText === 'Complete'")
     assert page.value(f"document.activeElement === document.querySelector('{row} .danger')")
     links = page.value(f"[...document.querySelectorAll('{row} .actions a')].map(link => link.textContent)")
-    assert links == [f"{word} of job {job_id[:8]}" for word in ("Result", "JSON", "CSV")] + [f"Delete job {job_id[:8]}"]
+    assert links == [f"{word} of data.csv" for word in ("Result", "JSON", "CSV")] + ["Delete data.csv"]
     page.wait("document.querySelector('#summary').innerText.endsWith('finished.')")
     asked = len(page.requests)
     time.sleep(2.5)
@@ -291,7 +231,8 @@ def test_the_list_follows_a_job_to_its_end_and_the_keyboard_keeps_its_place(
 
 def test_a_job_is_deleted_after_a_question(page: Page, url: str, data: Callable[[str], Path]) -> None:
     job_id = send(page, url, data("name\nbad\n"))
-    page.wait("document.querySelector('#job-status').innerText === 'Not done'")
+    page.wait("document.querySelector('#sent .state')?.innerText === 'Error'")
+    assert page.text("#sent .bad") == "this is no name: bad"
     page.open(f"{url}/Jobs")
     row = f"[id=job-{job_id}]"
     assert page.text(f"{row} .state") == "Error"
@@ -325,15 +266,16 @@ def test_a_keyboard_alone_sends_a_file(page: Page, url: str, data: Callable[[str
             break
         assert page.value("getComputedStyle(document.activeElement).outlineStyle") != "none"
     assert path[0] == "Skip to the content"
-    assert [name for name in path if name in ("callback-url", "file", "mime-type", "mappings", "Submit")] == [
-        *("callback-url", "file", "mime-type", "mappings", "Submit")
-    ]
+    fields = ("file", "mime-type", "mappings", "callback-url", "Submit")
+    assert [name for name in path if name in fields] == [*("file", "mime-type", "mappings", "callback-url", "Submit")]
     page.press("Enter")
-    page.wait("document.querySelector('#job-status').innerText === 'Complete'")
+    page.wait("document.querySelector('#sent .state')?.innerText === 'Complete'")
     assert page.value("document.querySelector('#mime-type').value") == "text/csv; header=present"
     assert page.value("document.activeElement.innerText") == "Submit"
     page.press("Tab")
-    assert page.value("document.activeElement.id") == "job-result"
+    assert page.value("document.activeElement.innerText") == "data.csv"  # the job's page, then its result
+    page.press("Tab")
+    assert page.value("document.activeElement.href.includes('/data/result/')")
 
 
 def test_a_script_that_came_into_a_page_does_not_run(page: Page, url: str) -> None:
@@ -368,7 +310,7 @@ def test_in_the_dark_and_on_a_phone_nothing_is_cut_off_or_faint(
     page: Page, url: str, data: Callable[[str], Path]
 ) -> None:
     failed = send(page, url, data("name\nbad\n"))
-    page.wait("document.querySelector('#job-error').checkVisibility()")
+    page.wait("document.querySelector('#sent .state')?.innerText === 'Error'")
     assert page.value(FAINT) == []
     for dark in (False, True):
         for width in (1100, 360):
@@ -390,10 +332,10 @@ def test_older_jobs_are_a_page_away_and_deletion_leads_back_to_it(page: Page, di
         with urllib.request.urlopen(urllib.request.Request(f"{direct}/data/add-job", body, kind), timeout=10):
             pass
     page.open(f"{direct}/Jobs")
-    assert page.value("document.querySelectorAll('.jobs li').length") == 25
+    assert page.value("document.querySelectorAll('.jobs tbody tr').length") == 25
     page.click("a[rel=next]")
     page.wait("location.search === '?page=2' && document.querySelector('a[rel=prev]')")
-    page.click(".jobs li:first-child .danger")
+    page.click(".jobs tbody tr:first-child .danger")
     page.wait("document.querySelector('main button')")
     page.click("main button")
     page.wait("location.pathname === '/Jobs' && location.search === '?page=2'")
@@ -426,7 +368,7 @@ def test_without_javascript_all_of_it_works(page: Page, url: str, data: Callable
 def test_a_license_key_is_refused_then_accepted(page: Page, tmp_path: Path, data: Callable[[str], Path]) -> None:
     private = tmp_path / "publisher.pem"
     public = licenses.make_pair(private)
-    with server(tmp_path / "model", MODEL_LICENSE_PUBLIC_KEY=public) as url:
+    with served(tmp_path / "model", {"MODEL_LICENSE_PUBLIC_KEY": public}) as url:
         page.open(f"{url}/AddJob")
         assert "this model needs a license key" in page.text("main .bad")
         page.click("main .bad a")
@@ -449,5 +391,48 @@ def test_a_license_key_is_refused_then_accepted(page: Page, tmp_path: Path, data
         page.open(f"{url}/")
         assert "Licensed To: Ann" in page.text(".facts")
         send(page, url, data("name\nann\n"))
-        page.wait("document.querySelector('#job-status').innerText === 'Complete'")
+        page.wait("document.querySelector('#sent .state')?.innerText === 'Complete'")
         assert_only_from(page, url)
+
+
+def test_several_files_are_a_job_each(page: Page, url: str, tmp_path: Path) -> None:
+    files = [tmp_path / f"part-{number}.csv" for number in range(3)]
+    for number, file in enumerate(files):
+        file.write_text("name\nbad\n" if number == 1 else f"name\nann{number}\n")
+    page.open(f"{url}/AddJob")
+    root = page.send("DOM.getDocument")["root"]["nodeId"]
+    node = page.send("DOM.querySelector", nodeId=root, selector="#file")["nodeId"]
+    page.send("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
+    page.click("#add-job button")
+    page.wait("document.querySelectorAll('#sent .state.complete').length === 2")
+    page.wait("document.querySelector('#sent .state.error')")
+    names = page.value("[...document.querySelectorAll('#sent h2')].map((heading) => heading.innerText)")
+    assert names == [file.name for file in files]
+    assert_only_from(page, url)
+
+
+def test_files_are_dropped_on_the_form(page: Page, url: str) -> None:
+    page.open(f"{url}/AddJob")
+    assert page.text("#drop").startswith("Or drop files here")
+    page.value(
+        "(() => { const files = new DataTransfer(); files.items.add(new File(['name\\neve\\n'], 'dropped.csv'));"
+        "const drop = new DragEvent('drop', {dataTransfer: files, bubbles: true, cancelable: true});"
+        "document.querySelector('#add-job').dispatchEvent(drop); })()"
+    )
+    assert page.value("document.querySelector('#file').files[0].name") == "dropped.csv"
+    page.click("#add-job button")
+    page.wait("document.querySelector('#sent .state')?.innerText === 'Complete'")
+    assert page.text("#sent h2") == "dropped.csv"
+    assert page.text("#sent tbody").split() == ["EVE"]
+
+
+def test_what_is_refused_says_why(page: Page, url: str, tmp_path: Path) -> None:
+    bad = tmp_path / "other.csv"
+    bad.write_text("who\nann\n")
+    page.open(f"{url}/AddJob")
+    page.choose_file("#file", bad)
+    page.click("#add-job button")
+    page.wait("document.querySelector('#sent [role=alert]')?.checkVisibility()")
+    assert "name is missing" in page.text("#sent [role=alert]")
+    assert [error for error in page.errors if "400" not in error] == []
+    page.errors.clear()

@@ -50,6 +50,8 @@ class Said:
     def output(self, text: str) -> None:
         self.lines.append(text)
 
+    def transfer(self, what: str, done: int, total: int) -> None: ...
+
     def secret(self, value: str) -> None: ...
 
 

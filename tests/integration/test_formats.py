@@ -189,4 +189,10 @@ def test_renv_lock(builder: Builder, tmp_path: Path, with_renv: str) -> None:
         for path, text in files.items():
             (builder.folder / path).parent.mkdir(exist_ok=True)
             (builder.folder / path).write_text(text)
-        builder.build({"rows": cran.OLDER}, "--base-image", with_renv, "--command", "Rscript score.R {input} {output}")
+        options = ("--base-image", with_renv, "--command", "Rscript score.R {input} {output}")
+        builder.build({"rows": cran.OLDER}, *options)
+        lock = {"R": language, "Packages": {"nowhere": {**package, "Package": "nowhere"}}}
+        (builder.folder / "renv.lock").write_text(json.dumps(lock))
+        failed = builder.cli("build", builder.folder, *options)
+        assert failed.returncode == 5
+        assert "nowhere 1.0 is in none of the repositories that renv.lock names" in failed.stdout + failed.stderr

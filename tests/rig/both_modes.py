@@ -1,171 +1,37 @@
-"""Small programs, run by hand and by the runner in its default mode, to find any difference.
+"""Programs, run by hand and by the runner in its default mode, to find any difference.
 
-    python -m tests.rig.both_modes [--python PYTHON] [NAME or FOLDER ...]
+    python -m tests.rig.both_modes [--python PYTHON | --environment FOLDER] [NAME or FOLDER ...]
 
-NAME is one of PROGRAMS (all if none is given), FOLDER has a main.py. The answer of a difference is exit code 1.
+NAME is one of small_programs.PROGRAMS or a file of programs/ (all if none is given), FOLDER has a main.py. In the
+virtual environment --environment, which is made if it is not there, lies what the files say that they need; else what
+PYTHON lacks fails by hand. The answer of a difference, or of a program that fails by hand, is exit code 1.
 """
 
 import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.rig.small_programs import PROGRAMS
 
 from model_server.runner_client import RunnerClient, runner_command
 from model_server.slots import OwnSlot
 
 JOBS = 4
-SECONDS = 60.0
-INPUT = "a,b\n1,2\n3,4\n"
-
-#: A main.py each; `out` is the file to write, `text` what the input holds. Behind `===` a module
-#: that is installed, so that it may be imported once for all jobs.
-PROGRAMS = {
-    "plain": "out.write(text.upper())",
-    "random": "import random\nout.write(str([random.random() for _ in range(3)]))",
-    "random_seeded": "import random\nrandom.seed(7)\nout.write(str(random.random()))",
-    "random_instance": (
-        "import helper\nout.write(str(helper.RNG.random()))\n=== helper\nimport random\nRNG = random.Random()"
-    ),
-    "secrets": "import secrets\nout.write(secrets.token_hex(8))",
-    "uuid": "import uuid\nout.write('{} {}'.format(uuid.uuid4(), uuid.uuid1()))",
-    "hash_seed": "out.write(' '.join({str(n) for n in range(100)}))",
-    "time": "import time\nout.write(str(time.time()))",
-    "time_of_import": "import helper\nout.write(str(helper.STARTED))\n=== helper\nimport time\nSTARTED = time.time()",
-    "process_number": "import os\nout.write(str(os.getpid()))",
-    "tempfile": (
-        "import tempfile\nwith tempfile.TemporaryDirectory() as folder:\n"
-        "    open(folder + '/x', 'w').write(text)\n    out.write(open(folder + '/x').read())"
-    ),
-    "tempfile_left": "import tempfile\nkept = tempfile.TemporaryDirectory()\nout.write(str(len(kept.name) > 3))",
-    "tempfile_of_import": (
-        "import helper\nopen(helper.FOLDER + '/x', 'w').write(text)\nout.write(open(helper.FOLDER + '/x').read())\n"
-        "=== helper\nimport atexit, shutil, tempfile\n"
-        "FOLDER = tempfile.mkdtemp()\natexit.register(shutil.rmtree, FOLDER)"
-    ),
-    "atexit": "import atexit\natexit.register(lambda: out.write('bye'))\nout.write('hello ')",
-    "atexit_order": "import atexit\nfor n in range(3):\n    atexit.register(out.write, str(n))",
-    "weakref_finalizer": (
-        "import weakref\nclass Kept: pass\nkept = Kept()\n"
-        "weakref.finalize(kept, out.write, 'gone')\nout.write('there ')"
-    ),
-    "object_with_end": (
-        "class Kept:\n    def __del__(self, write=out.write):\n        write('gone')\n"
-        "kept = Kept()\nout.write('there ')"
-    ),
-    "threading": (
-        "import threading\nlate = threading.Timer(0.05, lambda: out.write('late'))\nlate.start()\nout.write('soon ')"
-    ),
-    "threads": (
-        "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(3) as pool:\n"
-        "    out.write(str(list(pool.map(len, ['a', 'bb', 'ccc']))))"
-    ),
-    "multiprocessing": (
-        "import multiprocessing\ndef double(n):\n    return 2 * n\nif __name__ == '__main__':\n"
-        "    with multiprocessing.Pool(2) as pool:\n        out.write(str(pool.map(double, range(4))))"
-    ),
-    "multiprocessing_spawn": (
-        "import multiprocessing\nclass Row:\n    def __init__(self, n): self.n = n\nif __name__ == '__main__':\n"
-        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
-        "        out.write(str([row.n for row in pool.map(Row, range(3))]))"
-    ),
-    "process_pool": (
-        "from concurrent.futures import ProcessPoolExecutor\nif __name__ == '__main__':\n"
-        "    with ProcessPoolExecutor(2) as pool:\n        out.write(str(list(pool.map(abs, [-1, -2]))))"
-    ),
-    "manager": (
-        "import multiprocessing\nif __name__ == '__main__':\n    with multiprocessing.Manager() as manager:\n"
-        "        table = manager.dict()\n        table['x'] = 1\n        out.write(str(dict(table)))"
-    ),
-    "sqlite3": (
-        "import sqlite3\nbase = sqlite3.connect(sys.argv[2] + '.db')\nbase.execute('create table t (a)')\n"
-        "base.executemany('insert into t values (?)', [(line,) for line in text.split()])\n"
-        "out.write(str(base.execute('select count(*) from t').fetchone()))\nbase.close()\n"
-        "import os\nos.unlink(sys.argv[2] + '.db')"
-    ),
-    "sqlite3_of_import": (
-        "import helper\nhelper.BASE.execute('create table t (a)')\nout.write(str(helper.BASE.total_changes))\n"
-        "=== helper\nimport sqlite3\nBASE = sqlite3.connect(':memory:')"
-    ),
-    "logging": (
-        "import logging\nlogging.basicConfig(stream=out, format='%(levelname)s %(message)s', level=logging.INFO)\n"
-        "logging.info('one')\nlogging.getLogger('x').warning('two')"
-    ),
-    "locale": ("import locale\nout.write(locale.setlocale(locale.LC_ALL, 'C') + locale.localeconv()['decimal_point'])"),
-    "decimal_context": (
-        "import decimal\ndecimal.getcontext().prec = 7\nimport fractions\nout.write(str(decimal.Decimal(1) / 3))"
-    ),
-    "environment": (
-        "import os\nos.environ['LEFT'] = os.environ.get('LEFT', '') + 'x'\nimport helper\nout.write(helper.LEFT)\n"
-        "=== helper\nimport os\nLEFT = os.environ['LEFT']"
-    ),
-    "environment_is": "import os\nout.write(str(sorted(set(os.environ) - {'MODEL_RUNNER_MODE', 'HOME', '_'})))",
-    "cwd": "import os\nout.write(os.path.basename(os.getcwd()))\nos.chdir('/')\nimport helper\nout.write(helper.CWD)\n"
-    "=== helper\nimport os\nCWD = os.getcwd()",
-    "umask": "import os\nbefore = os.umask(0o27)\nout.write(str(before))",
-    "signals": (
-        "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: out.write('rung'))\n"
-        "import os\nos.kill(os.getpid(), signal.SIGUSR1)"
-    ),
-    "interrupt": (
-        "import _thread, threading, time\nthreading.Timer(0.05, _thread.interrupt_main).start()\ntry:\n"
-        "    for _ in range(100):\n        time.sleep(0.02)\n    out.write('to the end')\n"
-        "except KeyboardInterrupt:\n    out.write('stopped')"
-    ),
-    "argparse_of_import": (
-        "import helper\nout.write(str(helper.COUNT))\n"
-        "=== helper\nimport argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('files', nargs='*')\n"
-        "COUNT = len(parser.parse_args().files)"
-    ),
-    "generators": (
-        "import itertools\nids = itertools.count()\ndef numbers():\n    try:\n        yield next(ids)\n"
-        "    finally:\n        out.write('closed')\nkept = numbers()\nout.write(str(next(kept)))"
-    ),
-    "asyncio": (
-        "import asyncio\nasync def double(n):\n    await asyncio.sleep(0)\n    return 2 * n\nasync def main():\n"
-        "    return await asyncio.gather(*map(double, range(3)))\n"
-        "out.write(str(asyncio.new_event_loop().run_until_complete(main())))"
-    ),
-    "subprocess": (
-        "import subprocess\nout.write(subprocess.check_output([sys.executable, '-c', 'import sys; print(sys.argv)'],"
-        " universal_newlines=True))"
-    ),
-    "pickle": (
-        "import pickle\nclass Model:\n    pass\nout.write(repr(type(pickle.loads(pickle.dumps(Model()))) is Model))"
-    ),
-    "recursion": "def deep(n):\n    return n and deep(n - 1)\nout.write(str(deep(900)))",
-    "warnings": "import warnings\nwarnings.simplefilter('error')\nimport csv\nout.write(str(warnings.filters[0][0]))",
-    "path": "import os\nout.write(str([os.path.basename(place) for place in sys.path[:1]]))",
-    "original_arguments": "out.write(str(len(getattr(sys, 'orig_argv', sys.argv))))",
-    "cache_in_home": (
-        "import os\nplace = os.path.expanduser('~/.cache-of-this/x')\n"
-        "os.makedirs(os.path.dirname(place), exist_ok=True)\n"
-        "open(place, 'a').write('x')\nout.write(open(place).read()[-1:])"
-    ),
-    "state_of_import": ("import helper\nhelper.COUNT.append(1)\nout.write(str(helper.COUNT))\n=== helper\nCOUNT = []"),
-    "lock_of_import": (
-        "import helper\nhelper.LOCK.acquire()\nout.write('held')\n"
-        "=== helper\nimport multiprocessing\nLOCK = multiprocessing.Lock()"
-    ),
-    "thread_of_import": (
-        "import helper\nhelper.ASKED.put(2)\nout.write(str(helper.ANSWERS.get(timeout=5)))\n"
-        "=== helper\nimport queue, threading\nASKED, ANSWERS = queue.Queue(), queue.Queue()\n"
-        "threading.Thread(target=lambda: ANSWERS.put(ASKED.get() * 2), daemon=True).start()"
-    ),
-    "file_of_import": "import helper\nout.write(helper.FILE.readline())\n=== helper\nFILE = open(__file__)\n# a line\n",
-    "numpy": "import numpy\nout.write(str(numpy.arange(9).reshape(3, 3) @ numpy.eye(3)))",
-    "numpy_random": "import numpy\nout.write(str(numpy.random.random(3)) + str(numpy.random.default_rng().random()))",
-    "numpy_seeded": "import numpy\nnumpy.random.seed(3)\nout.write(str(numpy.random.random(3)))",
-    "pandas": "import pandas\nout.write(pandas.read_csv(sys.argv[1]).sum().to_json())",
-    "pandas_sample": "import pandas\nout.write(str(list(pandas.Series(range(1000)).sample(5))))",
-}
-#: What the others need beside the standard library.
-NEEDS = {"numpy": "numpy", "pandas": "pandas"}
+SECONDS = 120.0
+#: Of the jobs in turns; the first is the sample, by which the mode is chosen.
+INPUTS = ("a,b\n1,2\n3,4\n", "a,b\n1,2\n3,4\n5,6\n")
+#: Programs with libraries, by their names. Each says what it needs in a comment (PEP 723).
+FILES = {path.stem: path for path in sorted(Path(__file__).with_name("programs").glob("*.py"))}
+_NEEDS = re.compile(r"^# /// script\n((?:# .*\n)*?)# ///$", re.MULTILINE)
 _INSTALLED = "installed"
 _HEAD = "import sys\nout = open(sys.argv[2], 'w')\ntext = open(sys.argv[1]).read()\n"
 
@@ -181,28 +47,53 @@ class Seen:
     @property
     def difference(self) -> str:
         """Return what differs, or ""; outputs that differ by hand must do so in the runner."""
-        if len(set(self.by_hand)) == 1:
-            return "" if set(self.by_runner) == set(self.by_hand) else "another output"
-        repeats = len(set(self.by_runner)) < len(self.by_runner)
-        return "outputs repeat" if repeats and len(set(self.by_hand)) == len(self.by_hand) else ""
+        for turn in range(len(INPUTS)):
+            by_hand, by_runner = self.by_hand[turn :: len(INPUTS)], self.by_runner[turn :: len(INPUTS)]
+            if len(set(by_hand)) == 1 and set(by_runner) != set(by_hand):
+                return "another output"
+            if len(set(by_hand)) == len(by_hand) and len(set(by_runner)) < len(by_runner):
+                return "outputs repeat"
+        return ""
 
 
-def write(folder: Path, text: str) -> Path:
-    """Make the folder of a program of PROGRAMS, and beside it what is installed."""
+def needs(name: str) -> list[str]:
+    """Return the packages that a program of FILES needs."""
+    said = _NEEDS.search(FILES[name].read_text(encoding="utf-8"))
+    text = said.group(1).replace("# ", "") if said else ""
+    return list(tomllib.loads(text).get("dependencies", []))
+
+
+def install(folder: Path, names: list[str], base: str = sys.executable) -> str:
+    """Return the Python of a virtual environment with what these programs need; it is made if it is not there."""
+    python = folder / "bin/python"
+    if not python.exists():
+        subprocess.run([base, "-m", "venv", str(folder)], check=True)
+        packages = sorted({package for name in names for package in needs(name)})
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+    return str(python)
+
+
+def write(folder: Path, name: str) -> Path:
+    """Make the folder of a program of PROGRAMS or FILES, and beside it what is installed."""
     folder.mkdir()
     folder.with_name(_INSTALLED).mkdir()
-    main, *others = text.split("=== ")
+    if name in FILES:
+        shutil.copyfile(FILES[name], folder / "main.py")
+        return folder
+    main, *others = PROGRAMS[name].split("=== ")
     (folder / "main.py").write_text(_HEAD + main, encoding="utf-8")
     for other in others:
-        name, _, code = other.partition("\n")
-        (folder.with_name(_INSTALLED) / f"{name}.py").write_text(code, encoding="utf-8")
+        module, _, code = other.partition("\n")
+        (folder.with_name(_INSTALLED) / f"{module}.py").write_text(code, encoding="utf-8")
     return folder
 
 
 def compare(folder: Path, python: str) -> Seen:
-    """Run a folder's program with the input as its sample; the reference comes first."""
+    """Run a folder's program on its own input, if it has one, else on INPUTS; the first counts as its sample."""
     work = folder.parent
-    (folder / "sample.csv").write_text(INPUT, encoding="utf-8")
+    own = sorted(folder.glob("smoke/input.*"))
+    inputs = [own[0].read_bytes()] if own else [text.encode() for text in INPUTS]
+    (folder / "sample.csv").write_bytes(inputs[0])
     source, target, manifest = work / "in", work / "out", work / "model.json"
     command = [python, "main.py", "{input}", "{output}"]
     document = {"command": command, "working_directory": str(folder), "sample": "sample.csv"}
@@ -211,7 +102,7 @@ def compare(folder: Path, python: str) -> Seen:
     environment = {**os.environ, "PYTHONPATH": path, "MODEL_RUNNER_MODE": ""}
     by_hand = []
     for number in range(JOBS):
-        source.write_text(INPUT, encoding="utf-8")
+        source.write_bytes(inputs[number % len(inputs)])
         home = work / f"home-{number}"
         home.mkdir(mode=0o700)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -220,6 +111,7 @@ def compare(folder: Path, python: str) -> Seen:
                 cwd=folder,
                 env={**environment, "HOME": str(home)},
                 umask=0o077,  # the same
+                start_new_session=True,  # the same
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=SECONDS,
@@ -234,7 +126,7 @@ def compare(folder: Path, python: str) -> Seen:
             client.prepare()
             by_runner = []
             for number in range(JOBS):
-                source.write_text(INPUT, encoding="utf-8")
+                source.write_bytes(inputs[number % len(inputs)])
                 client.run(str(number), source, target, SECONDS)
                 by_runner.append(_take(target))
         finally:
@@ -252,22 +144,27 @@ def main() -> int:
     """Print a line for each program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("programs", nargs="*", default=list(PROGRAMS))
+    parser.add_argument("--environment", type=Path)
+    parser.add_argument("programs", nargs="*", default=[*PROGRAMS, *FILES])
     options = parser.parse_args()
-    differences = 0
+    python = install(options.environment, list(FILES), options.python) if options.environment else options.python
+    differences = failures = 0
     for name in options.programs:
         with tempfile.TemporaryDirectory() as work:
             folder = Path(work, "program")
-            if name in PROGRAMS:
-                write(folder, PROGRAMS[name])
+            if name in PROGRAMS or name in FILES:
+                write(folder, name)
             else:
                 shutil.copytree(name, folder, symlinks=True)
-            seen = compare(folder, options.python)
+            seen = compare(folder, python)
         differences += bool(seen.difference)
+        failures += None in seen.by_hand
         said = "FAILS" if None in seen.by_hand else "same"
-        sys.stdout.write(f"{'DIFFERS: ' + seen.difference if seen.difference else said:8} {name:24} {seen.mode}\n")
-    sys.stdout.write(f"{len(options.programs)} programs, {differences} differences\n")
-    return 1 if differences else 0
+        shown = name if name in PROGRAMS or name in FILES else "/".join(Path(name).parts[-2:])
+        sys.stdout.write(f"{'DIFFERS: ' + seen.difference if seen.difference else said:8} {shown:24} {seen.mode}\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{len(options.programs)} programs, {differences} differences, {failures} fail by hand\n")
+    return 1 if differences or failures else 0
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ class Cli:
         """Run a command that writes a report, against the sandbox where it can be."""
         report = self.home / "reports" / f"{folder.name}-{os.urandom(4).hex()}.json"
         where = () if command in ("build", "save", "serve", "dockerfile", "smoke") else ("--sandbox",)
-        done = self(command, folder, *where, "--report", report, *arguments)
+        done = self(command, folder, *where, "--verbose", "--report", report, *arguments)
         text = report.read_text(encoding="utf-8") if report.exists() else '{"stages": []}'
         completed = Completed(done.returncode, done.stdout, done.stderr, json.loads(text))
         if completed.report.get("image"):

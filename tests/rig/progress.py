@@ -24,6 +24,8 @@ class Said:
     def output(self, text: str) -> None:
         self.outputs.append(text)
 
+    def transfer(self, what: str, done: int, total: int) -> None: ...
+
     def secret(self, value: str) -> None:
         self.secrets.append(value)
         learn(value)

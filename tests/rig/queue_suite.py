@@ -65,6 +65,7 @@ def done(queue: Queue, job_id: str, job_request: JobRequest = CSV) -> Job:
 
 def test_what_is_put_is_what_is_read(queue: Queue) -> None:
     job_request = JobRequest("text/csv; header=present", '[{"source":"ä"}]', "[]", "https://x/y?z=1", "key", "f" * 64)
+    job_request = replace(job_request, name="ä.csv", size=2**40, rows=2**33)
     put = queue.put("1", job_request)
     job = read(queue)
     assert job == replace(put, mappings=None, output_mappings=None)  # they may be large, and nobody shows them
@@ -72,7 +73,8 @@ def test_what_is_put_is_what_is_read(queue: Queue) -> None:
     assert queue.get("2") is None
     for known in (put, taken(queue)):
         given = (known.mappings, known.output_mappings, known.callback_url, known.idempotency_key, known.fingerprint)
-        assert JobRequest(known.mime_type, *given) == job_request
+        sent = {"name": known.name, "size": known.size, "rows": known.rows}
+        assert JobRequest(known.mime_type, *given, **sent) == job_request  # type: ignore[arg-type]
     found = queue.get_result("1")
     assert found and found[0].output_mappings == "[]"
 

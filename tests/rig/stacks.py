@@ -171,7 +171,11 @@ class _Maker:
             self.aws.logs.create_log_group(logGroupName=self.values["LogGroup"])
             return {"Ref": self.values["LogGroup"], "Arn": "arn:log"}
         if kind == "AWS::IAM::Role":
-            role: Any = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({}))["Role"]
+            role: Any = iam.create_role(
+                RoleName=name,
+                AssumeRolePolicyDocument=json.dumps({}),
+                Tags=[{"Key": "model-dockerize", "Value": "role"}],
+            )["Role"]
             return {"Ref": name, "Arn": role["Arn"]}
         if kind == "AWS::IAM::InstanceProfile":
             profile: Any = iam.create_instance_profile(InstanceProfileName=name)["InstanceProfile"]

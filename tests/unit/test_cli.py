@@ -140,11 +140,18 @@ def test_a_defect_is_a_sentence_and_a_report(monkeypatch: pytest.MonkeyPatch, tm
 
 
 @pytest.mark.parametrize(
-    ("typed", "code", "said"), [("", 2, "add --yes"), ("n\n", 0, "unchanged"), ("y\n", 0, "destroyed")]
+    ("typed", "is_terminal", "code", "said"),
+    [
+        ("y\n", False, 2, "add --yes"),
+        ("", True, 0, "unchanged"),
+        ("n\n", True, 0, "unchanged"),
+        ("y\n", True, 0, "destroyed"),
+    ],
 )
-def test_destroy_asks_and_an_end_without_an_answer_is_no_defect(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: str, code: int, said: str
+def test_destroy_asks_on_a_terminal_and_no_answer_is_no(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, typed: str, is_terminal: bool, code: int, said: str
 ) -> None:
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: is_terminal)
     asked = Question(("service iris: 1 of 1 tasks run iris:3",), ("stack iris",), ("repository iris: used by a",))
 
     def destroy(*_: object, agreed: Callable[[Question], bool], delete_data: bool, by_name: bool) -> Outcome:
@@ -155,6 +162,7 @@ def test_destroy_asks_and_an_end_without_an_answer_is_no_defect(
     result = CliRunner().invoke(faces.cli, ["destroy", str(tmp_path)], input=typed)
     assert result.exit_code == code
     assert said in result.stdout
+    assert ("Remove all of it? [y/N]" in result.stderr) is is_terminal
     assert result.stderr.splitlines()[:6] == [
         *("This runs now, and will be ended:", "  - service iris: 1 of 1 tasks run iris:3"),
         *("This will be removed:", "  - stack iris", "This stays:", "  - repository iris: used by a"),

@@ -35,6 +35,11 @@ def test_a_checkout_is_known_by_its_remote_however_that_is_written(tmp_path: Pat
     assert origin(tmp_path, {}) == "github.com/org/models"
 
 
+def test_a_malformed_address_of_the_server_is_no_host(tmp_path: Path) -> None:
+    environment = ACTIONS | {"GITHUB_SERVER_URL": "https://[", "GITHUB_WORKSPACE": str(tmp_path)}
+    assert origin(tmp_path, environment) == "github.com/org/models"
+
+
 def test_in_actions_the_repository_is_known_without_git(tmp_path: Path) -> None:
     folder = tmp_path / "price/src"
     folder.mkdir(parents=True)

@@ -15,6 +15,9 @@ _ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}
 QUEUE = "MODEL_QUEUE_URL"
 OPEN_PATHS, HOSTS, JOB_LIST = "MODEL_OPEN_PATHS", "MODEL_ALLOWED_HOSTS", "MODEL_JOB_LIST"
 RETENTION = "MODEL_RETENTION_DAYS"
+SELF_PROOF = "MODEL_SELF_PROOF"
+#: In an image of ours: is the server well, and its model proved?
+HEALTH = ("/opt/model-server/model-server", "health", "--ready")
 #: Stands in a plan for what AWS would have given: an id, an ARN.
 TO_COME = "(known after the run)"
 Pairs = tuple[tuple[str, str], ...]
@@ -126,6 +129,11 @@ class Runtime:
     log_group: str
     fresh_roles: bool  # a role is so new that other services may not see it yet
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Return the ARNs of both."""
+        return (self.execution_role_arn, self.task_role_arn)
+
 
 @dataclass(frozen=True)
 class Foundations(Runtime):
@@ -156,7 +164,7 @@ class Container:
     public_address: bool
     region: str
     runtime: Runtime
-    health_command: tuple[str, ...] = ("/opt/model-server/model-server", "health")  # in it; empty: nobody asks
+    health_command: tuple[str, ...] = HEALTH  # in it; empty: nobody asks
     volume: Volume | None = None  # where the server keeps its jobs; None: in the container
     current: Current | None = None  # the service that is to run it, as it is
     adopt: bool = False  # a definition of somebody else is taken over
@@ -187,12 +195,13 @@ class Container:
         return replace(self, environment=self.environment + queue)
 
     def with_access(self, settings: ServiceSettings) -> "Container":
-        """Return the container with access and retention as `settings` say."""
+        """Return the container with access, retention and self-proof as `settings` say."""
         told = {
             OPEN_PATHS: ",".join(settings.open_paths),
             HOSTS: ",".join(settings.allowed_hosts),
             JOB_LIST: "" if settings.job_list else "false",
             RETENTION: str(settings.retention_days or ""),
+            SELF_PROOF: "true" if settings.self_proof else "",
         }
         environment = tuple((name, value) for name, value in told.items() if value)
         keys = key_variables(settings.api_key)

@@ -16,6 +16,9 @@ from model_dockerize.settings import Given, load_settings
 from model_dockerize.settings.load import Layer, argument, described, file_above, folder_of
 from model_dockerize.settings.sources import from_environment, from_flags
 
+#: Where a command's flags -v and -q leave their word.
+VERBOSITY = "model_dockerize.verbosity"
+
 if TYPE_CHECKING:
     from model_dockerize.pipeline import Run
     from model_dockerize.report.console import ConsoleDisplay
@@ -44,7 +47,13 @@ def execute(
     )
     folder = argument(target) if target else given.pop("program-path") if "program-path" in given else _here(read)
     file = _report_file(given.get("report"))
-    with Ending(recorder, os.environ) as ending, display, cancellable(), debug_logging(recorder, os.environ):
+    with (
+        Ending(recorder, os.environ) as ending,
+        display,
+        recorder.ticking(),
+        cancellable(),
+        debug_logging(recorder, os.environ),
+    ):
         from model_dockerize.pipeline import Run
 
         settings = load_settings(from_environment(os.environ), folder, given, read)
@@ -72,7 +81,8 @@ def _here(read: Callable[[Given], Layer]) -> Given:
 def _display(verdict: TextIO) -> "ConsoleDisplay":
     from model_dockerize.report.console import ConsoleDisplay
 
-    return ConsoleDisplay(sys.stderr, verdict)
+    context = click.get_current_context(silent=True)
+    return ConsoleDisplay(sys.stderr, verdict, context.meta.get(VERBOSITY, "normal") if context else "normal")
 
 
 def _report_file(given: Given | None) -> Path | None:
@@ -88,7 +98,7 @@ def session() -> Iterator[Recorder]:
     """Yield a recorder for what is no run: errors and signals become words and exit codes."""
     display = _display(sys.stdout)
     recorder = Recorder(display)
-    with Ending(recorder, os.environ) as ending, display, cancellable():
+    with Ending(recorder, os.environ) as ending, display, recorder.ticking(), cancellable():
         yield recorder
     if ending.report.failure:
         display.finish(ending.report)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from model_dockerize import __version__
+from model_dockerize.cli.execute import VERBOSITY
 from model_dockerize.settings import INPUTS, Input, Kind
 from model_dockerize.settings.document import COMMON_TITLE
 from model_dockerize.settings.model import BY_NAME
@@ -99,12 +100,23 @@ def takes(*names: str, argument: bool = True) -> Callable[[Command], Command]:
         for each in reversed(INPUTS):
             if each.group in names or each.name in names:
                 command = click.option(f"--{each.name}", **_click(each))(command)
+        for short, word in (("q", "quiet"), ("v", "verbose")):
+            command = click.option(f"-{short}", f"--{word}", **_verbosity(word))(command)
         if not argument:
             return command
         target = click.Path(path_type=Path)
         return click.argument("target", required=False, type=target, metavar="[FOLDER|FILE.yml|Config.ini]")(command)
 
     return decorate
+
+
+def _verbosity(word: str) -> dict[str, Any]:
+    def keep(context: click.Context, _: click.Parameter, is_given: bool) -> None:
+        if is_given:
+            context.meta[VERBOSITY] = word
+
+    says = {"quiet": "Show only the model's address.", "verbose": "Show every line of every stage."}
+    return {"is_flag": True, "expose_value": False, "callback": keep, "help": says[word]}
 
 
 def _click(declared: Input) -> dict[str, Any]:

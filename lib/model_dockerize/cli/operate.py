@@ -93,14 +93,19 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
     By --service NAME it needs no folder. Of a BatchConfig.yml: what was made for its job definition.
     """
     from model_dockerize import pipeline
-    from model_dockerize.report.console import printable
+    from model_dockerize.report.sheet import printable
 
     def agreed(question: pipeline.Question) -> bool:
         click.echo("\n".join(map(printable, question.lines())), err=True)
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise InputError("Nobody can be asked here, so nothing was removed.", "To remove it, add --yes.")
         try:
-            return yes or click.confirm("Remove all of it?", err=True)
-        except click.Abort as error:  # the end of the input, at once where there is no terminal
-            raise InputError("Nobody answered, so nothing was removed.", "Answer y, or add --yes.") from error
+            return click.confirm("Remove all of it?", err=True)
+        except click.Abort:  # Ctrl-D
+            click.echo(err=True)
+            return False
 
     if target and (aws_config or is_batch_file(target)):
         read = partial(batch_environment, aws_config=aws_config)
@@ -113,6 +118,6 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
 
 def _show(line: str) -> None:
     """Print a line that a program wrote."""
-    from model_dockerize.report.console import printable
+    from model_dockerize.report.sheet import printable
 
     click.echo(printable(line))

@@ -156,11 +156,14 @@ def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **
 
 
 @cli.command()
+@click.option("--keep", is_flag=True, help="Write what it answers as smoke/expected.*: check it, then commit it.")
 @takes("program", "image", "aws", "service", "smoke", "run")
-def smoke(target: Path | None, **flags: str | None) -> None:
-    """Run the smoke test against a model that runs: at --smoke-url, or by --service NAME, which needs no folder."""
+def smoke(target: Path | None, *, keep: bool, **flags: str | None) -> None:
+    """Run the smoke test against the model at --smoke-url, a service by --service NAME, or the folder's image."""
     from model_dockerize import pipeline
 
     if is_named(target, flags):
+        if keep:
+            raise click.BadParameter("it writes into the model's folder: name that, too", param_hint="--keep")
         execute(target, flags, pipeline.smoke_service, read=reader(by_name=True))
-    execute(target, {**flags, **LOCAL}, pipeline.smoke_url)
+    execute(target, {**flags, **LOCAL}, partial(pipeline.smoke, keep=keep))

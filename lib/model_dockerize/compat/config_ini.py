@@ -29,7 +29,7 @@ _FLAGS = ("push_to_ecr", "create_job_def")
 
 @dataclass(frozen=True)
 class Written:
-    """What the file says of one input. `problem` and `needed_by`: see `settings.Given`."""
+    """One input as the file has it. `problem` and `needed_by`: see `settings.Given`."""
 
     text: str
     where: str

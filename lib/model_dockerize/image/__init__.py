@@ -7,7 +7,7 @@ from model_dockerize.image.builds import recall
 from model_dockerize.image.cache import TAG as CACHE_TAG
 from model_dockerize.image.cache import Cache, cache_options, cache_variables, choose_cache
 from model_dockerize.image.causes import diagnose_program
-from model_dockerize.image.container import RunningContainer, run
+from model_dockerize.image.container import RunningContainer, run, without_prefixes
 from model_dockerize.image.contents import Contents, look
 from model_dockerize.image.engine import Engine, probe
 from model_dockerize.image.login import log_in, signed_in
@@ -18,7 +18,7 @@ from model_dockerize.image.push import RegistryAuth, name_image, push, push_name
 from model_dockerize.image.readiness import find_base, free_disk, sign_in
 from model_dockerize.image.serve import Place, serve, serves, stop
 from model_dockerize.image.server import ServerSources, find_sources, server_image, server_ref, server_version
-from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, tag
+from model_dockerize.image.store import BUILD_ID_LABEL, Image, find, has, inspect, named, tag
 
 __all__ = [
     "BUILD_ID_LABEL",
@@ -53,6 +53,7 @@ __all__ = [
     "log_in",
     "look",
     "name_image",
+    "named",
     "own_platform",
     "probe",
     "proxy_passwords",
@@ -72,4 +73,5 @@ __all__ = [
     "stop",
     "tag",
     "unreachable_proxies",
+    "without_prefixes",
 ]

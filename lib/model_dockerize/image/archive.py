@@ -4,7 +4,7 @@ import gzip
 import os
 import re
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -58,7 +58,8 @@ def save(engine: Engine, image: Image, directory: Path, name: str, progress: Pro
         return Archive(path, saved_as, path.stat().st_size)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        _write(engine, saved_as, path, inner)
+        # What the engine hands out is about as large as the image, except where it keeps layers packed.
+        _write(engine, saved_as, path, inner, 0 if engine.containerd_store else image.size, progress)
     except OSError as error:
         raise InputError(
             f"The archive {path} cannot be written: {error.strerror or error}",
@@ -97,7 +98,7 @@ def load(engine: Engine, contents: Contents, progress: Progress) -> Image:
         InputError: the engine does not take it, or took another image than was looked at.
     """
     former = {name: inspect(engine, name) for name in contents.names if has(engine, name)}
-    refs = _load(engine, contents)
+    refs = _load(engine, contents, progress)
     strange = [ref for ref in refs if not (ref.startswith("sha256:") or ref in contents.names)]
     if strange or not all(_is_it(engine, ref, contents) for ref in refs):
         _undo(engine, refs, former)
@@ -143,7 +144,7 @@ def _named(engine: Engine, image: Image, contents: Contents) -> Image:
     return replace(image, ref=names[0])
 
 
-def _write(engine: Engine, ref: str, path: Path, inner: str) -> None:
+def _write(engine: Engine, ref: str, path: Path, inner: str, size: int, progress: Progress) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with (
@@ -152,7 +153,7 @@ def _write(engine: Engine, ref: str, path: Path, inner: str) -> None:
             gzip.GzipFile(filename=inner, mode="wb", fileobj=file, mtime=0) as packed,
         ):
             # The low-level call keeps the name, and the tar then holds no other one.
-            for chunk in client.api.get_image(ref):
+            for chunk in _counted(client.api.get_image(ref), "saving", size, progress):
                 packed.write(chunk)
         part.replace(path)
     finally:
@@ -179,12 +180,15 @@ def _inner_name(path: Path) -> str:
     return head[10:].partition(b"\0")[0].decode("latin-1")
 
 
-def _load(engine: Engine, contents: Contents) -> list[str]:
+def _load(engine: Engine, contents: Contents, progress: Progress) -> list[str]:
     """Hand the archive to the engine; return the names or ids of the images that it loaded."""
     path = contents.path
     with closing(connect(engine)) as client:
         try:
-            events = list(client.api.load_image(_stream(contents), quiet=True))  # type: ignore[no-untyped-call]
+            is_packed = packing(path) == "gzip" and not contents.missing_manifest
+            stream = _stream(contents, is_packed)
+            counted = _counted(stream, "loading", path.stat().st_size if is_packed else contents.size, progress)
+            events = list(client.api.load_image(counted, quiet=True))  # type: ignore[no-untyped-call]
         except APIError as error:
             raise InputError(
                 f"The engine does not take the archive {path}: {error.explanation}", "Download it again."
@@ -196,9 +200,18 @@ def _load(engine: Engine, contents: Contents) -> list[str]:
     return list(map(str, refs))
 
 
-def _stream(contents: Contents) -> Iterator[bytes]:
+def _counted(chunks: Iterable[bytes], what: str, total: int, progress: Progress) -> Iterator[bytes]:
+    """Yield the chunks, and tell how many bytes they were."""
+    done = 0
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk)
+        progress.transfer(what, done, total)
+
+
+def _stream(contents: Contents, is_packed: bool) -> Iterator[bytes]:
     """Yield the archive as every engine takes it: gzipped at most, and with Docker's own manifest."""
-    if packing(contents.path) == "gzip" and not contents.missing_manifest:
+    if is_packed:
         with contents.path.open("rb") as file:  # the engine unpacks it faster than we do
             yield from iter(partial(file.read, _CHUNK), b"")
         return

@@ -104,6 +104,7 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
         for item in decode(_lines(process.stderr)):
             for line in log.add(item):
                 progress.output(line)
+            progress.transfer(*log.transfer)
         process.wait()
     finally:
         _stop(process)

@@ -25,6 +25,7 @@ _PLAIN_LOG = re.compile(r"^\d+\.\d+ ?(.*)$")
 _MOUNT = re.compile(r" --mount=\S+")
 # What our Dockerfiles put before the command proper: the build's secrets and pip's settings.
 _PREPARATION = re.compile(r"(?<=\] RUN )((if \[ -f /run/secrets/\S+ \]; then .*?; fi|export [^;&]+)( && |; ?))+")
+_DIGEST = re.compile(r"@?sha256:[0-9a-f]+")
 _USER_IN_URL = re.compile(r"(?<=://)[^/\s@]+@")
 _TELLING = re.compile(
     r"^(?!\s*note: ).*(?:error|exception|not found|no such|no installation|unable to|segmentation fault|failed|denied|"
@@ -62,6 +63,7 @@ class _Vertex:
     partial: dict[int, str] = field(default_factory=dict)  # a stream's line that has no end yet
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
     stderr: deque[str] = field(default_factory=lambda: deque(maxlen=STDERR_TAIL))
+    moved: dict[str, tuple[int, int]] = field(default_factory=dict)  # what -> bytes, of how many
 
 
 def without_credentials(text: str) -> str:
@@ -108,6 +110,12 @@ class BuildLog:
         self._vertices: dict[str, _Vertex] = {}
         self._text: deque[str] = deque(maxlen=2 * TAIL)
         self._steps: list[Step] = []
+        self._moving: tuple[_Vertex, str, int, int] | None = None
+
+    @property
+    def transfer(self) -> tuple[str, int, int]:
+        """Return what is moved just now, how many bytes of it, and of how many (0: BuildKit does not say)."""
+        return ("", 0, 0) if self._moving is None or self._moving[0].done else self._moving[1:]
 
     def add(self, item: dict[str, Any] | str) -> list[str]:
         """Take one item of `decode`; return the lines to show."""
@@ -162,6 +170,8 @@ class BuildLog:
             if said.get("started") and said.get("completed"):
                 vertex.seconds = 0.0 if vertex.cached else _seconds(said["started"], said["completed"])
                 shown += self._finish(vertex)
+        for said in status.get("statuses") or []:
+            self._move(self._vertices.setdefault(said["vertex"], _Vertex()), said)
         for said in status.get("logs") or []:
             vertex = self._vertices.setdefault(said["vertex"], _Vertex())
             text = base64.b64decode(said.get("data") or "").decode("utf-8", "replace")
@@ -169,6 +179,16 @@ class BuildLog:
             *whole, vertex.partial[stream] = (vertex.partial.get(stream, "") + text).split("\n")
             shown += self._log(vertex, whole, vertex.stderr if stream == 2 else None)
         return shown
+
+    def _move(self, vertex: _Vertex, said: dict[str, Any]) -> None:
+        """Keep how far a pull, the context or the export is. An export says no bytes, only what it is at."""
+        name = str(said.get("id", ""))
+        vertex.moved[name] = int(said.get("current") or 0), int(said.get("total") or 0)
+        is_layer = name.startswith(("sha256:", "extracting sha256:"))
+        what = "pulling the base image" if is_layer else _DIGEST.sub("", name).rstrip(" :")
+        pulled = [moved for key, moved in vertex.moved.items() if key.startswith("sha256:")]
+        done, total = map(sum, zip(*pulled, strict=True)) if is_layer and pulled else vertex.moved[name]
+        self._moving = vertex, what, done, total
 
     def _plain(self, line: str) -> list[str]:
         match = _PLAIN.match(line)

@@ -1,8 +1,9 @@
 """Runs an image as a container for as long as a `with` block lasts, where this process can reach it."""
 
+import re
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from docker.models.containers import Container
 
 from model_dockerize.errors import EngineError, SmokeError
 from model_dockerize.image.engine import Engine, connect
+
+# Our runner writes it before each line of a program.
+_PREFIX = re.compile(r"^\S+Z job [0-9a-f-]{36} \| ?")
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,18 @@ class RunningContainer:
 
 @contextmanager
 def run(
-    engine: Engine, image_ref: str, environment: Mapping[str, str], name_prefix: str, port: int = 80
+    engine: Engine,
+    image_ref: str,
+    environment: Mapping[str, str],
+    name_prefix: str,
+    port: int = 80,
+    memory: int = 0,
 ) -> Iterator[RunningContainer]:
     """Start `image_ref` detached, yield it, and remove it with its anonymous volumes, whatever happens meanwhile.
 
     The container's `port` is published on a free port of 127.0.0.1. Where this process runs in a container itself (a
     GitHub Action), that is another 127.0.0.1: then the new container joins our network and its own address comes first.
+    `memory`: MiB that it may take, without swap as on Fargate; 0: all.
 
     Raises:
         EngineError: the engine holds no such image, or cannot make the container.
@@ -52,6 +62,7 @@ def run(
     """
     with closing(connect(engine)) as client:
         network = _own_network(client)
+        limit = f"{memory}m" if memory else None
         try:
             container = client.containers.create(
                 image_ref,
@@ -60,6 +71,8 @@ def run(
                 ports={f"{port}/tcp": ("127.0.0.1", 0)},
                 network=network or None,
                 use_config_proxy=False,  # as on ECS: without this computer's proxies
+                mem_limit=limit,
+                memswap_limit=limit,
             )
         except ImageNotFound as error:
             raise EngineError(f"The engine holds no image {image_ref}.", "Build it first.") from error
@@ -80,6 +93,11 @@ def run(
         finally:
             with suppress(NotFound):
                 container.remove(v=True, force=True)
+
+
+def without_prefixes(lines: Iterable[str]) -> list[str]:
+    """Cut time and job off the lines that a model's program printed: a traceback is read as one."""
+    return [_PREFIX.sub("", line) for line in lines]
 
 
 def _own_network(client: docker.DockerClient) -> str:

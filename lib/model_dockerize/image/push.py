@@ -219,6 +219,7 @@ def _denied(target: str, message: str) -> str:
 def _follow(events: Iterable[dict[str, Any]], target: str, progress: Progress) -> str:
     """Read what the engine says of a push to its end; return the digest."""
     sizes: dict[str, int] = {}  # bytes a layer, as far as they were told
+    moved: dict[str, int] = {}
     sent: set[str] = set()
     there: set[str] = set()
     digest = ""
@@ -227,10 +228,13 @@ def _follow(events: Iterable[dict[str, Any]], target: str, progress: Progress) -
             raise failure(target, str((event.get("errorDetail") or {}).get("message") or event["error"]))
         layer, status = str(event.get("id", "")), str(event.get("status", ""))
         if status == "Pushing":
-            size = int((event.get("progressDetail") or {}).get("total") or 0)
-            sizes[layer] = max(sizes.get(layer, 0), size)
+            detail = event.get("progressDetail") or {}
+            sizes[layer] = max(sizes.get(layer, 0), int(detail.get("total") or 0))
+            moved[layer] = int(detail.get("current") or 0)
+            progress.transfer("sending layers", sum(moved.values()), sum(sizes.values()))
         elif status == "Pushed":
             sent.add(layer)
+            moved[layer] = sizes.get(layer, 0)
         elif status.startswith(("Layer already exists", "Mounted from", "Already exists")):
             there.add(layer)
         told = (event.get("aux") or {}).get("Digest") or (status if "digest: " in status else "")

@@ -29,7 +29,7 @@ _STAGE = "model-server"
 _DOCKERFILE = "Dockerfile"
 #: What the stage is made of, beside itself. Only these are sent to its build, so nothing else can get into it.
 _SOURCES = (
-    *("lib/model_server", "lib/model_runner", "lib/model_installer"),
+    *("lib/model_compare", "lib/model_server", "lib/model_runner", "lib/model_installer"),
     *("requirements/server-build.txt", "requirements/uv.txt", "requirements/rattler.txt"),
 )
 _BUNDLE = Path("/opt/model-server.tar.gz")

@@ -60,6 +60,13 @@ def has(engine: Engine, ref: str) -> bool:
     return True
 
 
+def named(engine: Engine, name: str) -> tuple[Image, ...]:
+    """Return the images that the engine holds under `name`, one a tag, in their order."""
+    with closing(connect(engine)) as client:
+        found = {tag: one for one in client.images.list(name) for tag in one.tags if tag.rpartition(":")[0] == name}
+    return tuple(_image(engine, one, tag, ()) for tag, one in sorted(found.items()))
+
+
 def find(engine: Engine, build_id: str) -> Image | None:
     """Return the image that was built here for this build id, if the engine still holds it."""
     image_id = builds.recall(engine.environment, build_id)

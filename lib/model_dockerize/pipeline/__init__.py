@@ -7,25 +7,27 @@ What the stages find goes into the report by `StageProgress.found`. The order of
 from collections.abc import Callable
 from pathlib import Path
 
-from model_dockerize import image, smoke
+from model_dockerize import image
 from model_dockerize.aws.client import Aws
-from model_dockerize.errors import DeployedSmokeError, InputError, ProgramError
+from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
-from model_dockerize.pipeline import deployed, download, everything, listing, make, named, operate, steps
+from model_dockerize.pipeline import batch_environment as batch_file
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
-from model_dockerize.pipeline import environment as places
+from model_dockerize.pipeline import download, everything, listing, make, named, operate, steps
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import policy as policies
 from model_dockerize.pipeline import serve as local
+from model_dockerize.pipeline import smoke as testing
 from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.destroy import Question
 from model_dockerize.pipeline.release import names_of
 from model_dockerize.pipeline.work import Work, sort_out
-from model_dockerize.report.facts import Address, Headline, Identity
+from model_dockerize.report.facts import Headline, Identity
+from model_dockerize.smoke import ask as ask_model
 
 #: What helps where no folder is.
 _BY_NAME = "Without the folder, name the model: --service NAME (model-dockerize list shows them)."
@@ -52,8 +54,8 @@ __all__ = [
     "rollback",
     "run",
     "serve",
+    "smoke",
     "smoke_service",
-    "smoke_url",
     "sort_out",
     "status",
     "stop_serving",
@@ -85,7 +87,7 @@ def doctor(run: Run) -> Outcome:
 
 def batch_environment(run: Run) -> Outcome:
     """Make what the BatchConfig.yml of `batch-config-file` describes: compute environment, queue, definition, job."""
-    return places.update(run, places.read(run))
+    return batch_file.update(run, batch_file.read(run))
 
 
 def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = False, by_name: bool = False) -> Outcome:
@@ -96,12 +98,14 @@ def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = Fa
         by_name: the settings name the model, and no folder is read. So in the functions below.
     """
     account, prepared = _service(run, by_name)
-    return removal.destroy(run, names_of(run.settings, prepared.program.name), account, agreed, delete_data)
+    name = prepared.program.name
+    local = removal.on_this_computer(run, name)
+    return removal.destroy(run, names_of(run.settings, name), account, agreed, delete_data, local)
 
 
 def destroy_environment(run: Run, agreed: Callable[[Question], bool]) -> Outcome:
     """Remove what was made in AWS for the job definition of `batch-config-file`; with the last, what all share."""
-    names = places.names_of(run, places.read(run))
+    names = batch_file.names_of(run, batch_file.read(run))
     return removal.destroy(run, names, _account(run), agreed)
 
 
@@ -196,7 +200,7 @@ def ask(run: Run, model: str, file: Path, as_json: bool, receive: Callable[[byte
     url = model if "://" in model else operate.url_of(run, _account(run), model)
     with run.recorder.stage("ask") as stage:
         stage.found(Headline(url))
-        smoke.ask(url, file, as_json, key, receive)
+        ask_model(url, file, as_json, key, receive)
     return Outcome.ANSWERS
 
 
@@ -205,22 +209,12 @@ def smoke_service(run: Run) -> Outcome:
     return operate.smoke(run, *_service(run, by_name=True))
 
 
-def smoke_url(run: Run) -> Outcome:
-    """Test a model that already runs somewhere, against the sample of the folder."""
-    prepared = make.prepare(run)
-    url = run.settings.smoke.smoke_url
-    if not url:
-        raise InputError("There is no address to test.", "Say where the model answers: --smoke-url http://HOST:PORT")
-    with run.recorder.stage("smoke-deployed") as stage:
-        stage.found(Address(url))
-        failed_checks = deployed.smoke_from_here(run, prepared, url, stage)
-        if failed_checks:
-            other = any(line.startswith("build-id:") for line in failed_checks)
-            remedy = "It runs another build than the folder's: deploy it, or test what runs by --service NAME."
-            raise DeployedSmokeError(
-                f"The model at {url} does not answer as it must.", remedy if other else operate.LOOK, failed_checks
-            )
-    return Outcome.ANSWERS
+def smoke(run: Run, keep: bool = False) -> Outcome:
+    """Test the model at `smoke-url`, else the folder's image (built if need be), against the sample of the folder.
+
+    `keep`: whatever it answers is written as the expected answer.
+    """
+    return testing.keep(run) if keep else testing.test(run)
 
 
 def _service(run: Run, by_name: bool) -> tuple[Aws, Prepared]:

@@ -12,6 +12,13 @@ def who_can_reach(service: ServiceSettings) -> str:
     return f"{_place(service)}, with an API key" if service.api_key else _place(service)
 
 
+def how_long(service: ServiceSettings) -> str:
+    """Say that the address of a task goes with the task; empty: a load balancer's stays."""
+    if service.balanced:
+        return ""
+    return "changes with the next deployment; load-balancer: true keeps one (about 24 US dollars a month)"
+
+
 def warn_of_the_internet(service: ServiceSettings, progress: Progress) -> None:
     """Warn where the whole internet can send jobs, and read and delete those of others."""
     if who_can_reach(service) == _INTERNET:

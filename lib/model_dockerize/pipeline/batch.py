@@ -58,7 +58,7 @@ def ensure_definition(
     if jobs.file and jobs.file.job_definition:
         return ensure_written(run, account, jobs.file.job_definition, image_uri, runtime, progress)
     name, jobs = jobs.definition(model), batch.place_of_jobs(account, jobs)
-    jobs, service = batch.as_defined(account, name, jobs, run.settings.service)
+    jobs, service = batch.as_defined(account, name, jobs, run.settings.service, runtime.roles)
     container = ground.container_of(account, service, image_uri, platform, batch.with_roles(runtime, service))
     return batch.ensure_job_definition(account, jobs, name, container, BATCH_COMMAND, {}, progress)
 
@@ -84,7 +84,7 @@ def ensure_written(
     stands_on = runtime if service.task_role else replace(runtime, task_role_arn="")
     on_instances = replace(jobs, compute_type="EC2", given=jobs.given | {"compute_type"})
     name = jobs.job_definition_name or written.name
-    jobs, sized = batch.as_defined(account, name, on_instances, sized)
+    jobs, sized = batch.as_defined(account, name, on_instances, sized, stands_on.roles)
     container = ground.container_of(account, sized, image_uri, ANY_PLATFORM, batch.with_roles(stands_on, sized))
     command = BATCH_COMMAND if written.command is None else written.command
     return batch.ensure_job_definition(account, jobs, name, container, command, dict(written.parameters), progress)

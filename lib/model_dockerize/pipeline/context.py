@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from model_dockerize import image, program, smoke
+from model_dockerize import answer, image, program, smoke
 from model_dockerize.report import CheckReport, Recorder, SmokeReport
 from model_dockerize.settings import Settings
 
@@ -75,11 +75,13 @@ class Run:
         self.settings = settings
         self.environment = environment
         self.recorder = recorder
-        for secret in (settings.smoke.license_key, settings.smoke.smoke_api_key, *image.proxy_passwords(environment)):
+        for secret in (*settings.secrets, *image.proxy_passwords(environment)):
             recorder.secret(secret)
 
 
-def smoke_report(result: smoke.SmokeResult) -> SmokeReport:
-    """Put a smoke test's result into the report's words."""
+def smoke_report(result: smoke.SmokeResult, expectation: smoke.Expectation) -> SmokeReport:
+    """Put a smoke test's result into the report's words, with the beginning of what the model answered."""
+    name = expectation.sample_expected.name if expectation.sample_expected else ""
+    said = None if result.result is None else answer.read(result.result, name)
     checks = tuple(CheckReport(check.name, check.passed, check.seconds, check.detail) for check in result.checks)
-    return SmokeReport(result.passed, checks, result.unproved)
+    return SmokeReport(result.passed, checks, result.unproved, said, bool(name))

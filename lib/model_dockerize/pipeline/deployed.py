@@ -13,7 +13,7 @@ from model_dockerize.aws.ecs.run_task import MOST_OVERRIDES, run_once
 from model_dockerize.aws.model import Service
 from model_dockerize.errors import AwsError, InputError
 from model_dockerize.pipeline import make
-from model_dockerize.pipeline.access import who_can_reach
+from model_dockerize.pipeline.access import how_long, who_can_reach
 from model_dockerize.pipeline.context import START_TIMEOUT, Prepared, Run, smoke_report
 from model_dockerize.report import StageProgress, facts
 
@@ -28,7 +28,8 @@ def address(run: Run, account: Aws, service: Service, stage: StageProgress) -> A
     """Return where the service answers, by the user's word (smoke-url) or AWS's."""
     said = run.settings.smoke.smoke_url
     found = Address(said, said, START_TIMEOUT) if said else endpoint.address_of(account, service, stage)
-    stage.found(facts.Address(found.url, who_can_reach(run.settings.service)))
+    lasts = "" if said else how_long(run.settings.service)
+    stage.found(facts.Address(found.url, who_can_reach(run.settings.service), lasts))
     return found
 
 
@@ -42,7 +43,7 @@ def smoke_deployed(
     why = _refusal(run, where) or why
     stage.info(f"{where.url} {why}: a task inside of the network tests {where.inside}")
     result = _inside(run, prepared, account, service, where, stage)
-    stage.found(facts.SmokeTested("service", smoke_report(result)))
+    stage.found(facts.SmokeTested("service", smoke_report(result, prepared.expectation)))
     return result.failures
 
 
@@ -57,10 +58,15 @@ def smoke_again(run: Run, prepared: Prepared, where: Address, stage: StageProgre
 
 def smoke_from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> tuple[str, ...]:
     """Test as `smoke_deployed`, from where we are."""
+    return from_here(run, prepared, url, stage).failures
+
+
+def from_here(run: Run, prepared: Prepared, url: str, stage: StageProgress) -> smoke.SmokeResult:
+    """Test the model at `url` from where we are."""
     with_key = replace(prepared.expectation, api_key=run.settings.smoke.smoke_api_key)
     result = make.prove(run, replace(prepared, expectation=with_key), (url,), stage)
-    stage.found(facts.SmokeTested("service", smoke_report(result)))
-    return result.failures
+    stage.found(facts.SmokeTested("service", smoke_report(result, prepared.expectation)))
+    return result
 
 
 def _inside(

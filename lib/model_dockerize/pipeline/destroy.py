@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from model_dockerize import image
 from model_dockerize.aws.client import Aws
 from model_dockerize.aws.destroy import plan_destruction, remove
 from model_dockerize.aws.ground import Names
+from model_dockerize.errors import EngineError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report.facts import Headline, Planned
@@ -30,15 +32,32 @@ class Question:
                 yield from (title, *(f"  - {thing}" for thing in things))
 
 
+def on_this_computer(run: Run, model: str) -> tuple[str, ...]:
+    """Return the model's images in Docker Engine, each with the command that removes it; none without an engine."""
+    try:
+        images = image.named(image.probe(run.environment), model)
+    except EngineError:
+        return ()
+    return tuple(
+        f"image {one.ref} on this computer ({one.size / 1e6:.0f} MB): docker image rm {one.ref}" for one in images
+    )
+
+
 def destroy(
-    run: Run, names: Names, account: Aws, agreed: Callable[[Question], bool], delete_data: bool = False
+    run: Run,
+    names: Names,
+    account: Aws,
+    agreed: Callable[[Question], bool],
+    delete_data: bool = False,
+    local: tuple[str, ...] = (),
 ) -> Outcome:
-    """Run stages `look` and `destroy`, with the question between them."""
+    """Run stages `look` and `destroy`, with the question between them. `local`: what stays on this computer."""
     with run.recorder.stage("look") as stage:
         found = plan_destruction(account, names, stage, delete_data)
         going, staying = tuple(map(str, found.things)), tuple(map(str, found.kept))
         if found.data:
             staying += (f"{found.data}: the data of jobs. destroy --delete-data removes it",)
+        staying += local
         if not going:
             stage.unchanged(f"Nothing of {names.model} is there that could go.")
         stays = tuple(f"= {line}" for line in staying)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from model_dockerize import image, program, smoke
 from model_dockerize.errors import BuildError, EngineError, InputError, SmokeError
-from model_dockerize.pipeline import download
+from model_dockerize.pipeline import download, memory
 from model_dockerize.pipeline.context import START_TIMEOUT, FromArchive, FromFolder, Prepared, Run, smoke_report
 from model_dockerize.pipeline.origin import origin
 from model_dockerize.report import StageProgress, facts
-from model_dockerize.settings import in_action, is_file, warn_of_missing_files
+from model_dockerize.settings import ServiceSettings, in_action, is_file, warn_of_missing_files
 
 
 def prepare(run: Run) -> Prepared:
@@ -21,7 +21,7 @@ def prepare(run: Run) -> Prepared:
         if not isinstance(prepared, FromFolder):
             return prepared
         path = program.write_dockerfile(prepared.program, prepared.dockerfile)
-        stage.info(f"Dockerfile: {path}")
+        stage.info(f"{_summary(prepared.program)}: {path}")
         stage.found(facts.Dockerfile(str(path)))
     return prepared
 
@@ -44,6 +44,7 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
     for line in _findings(found, platform):
         stage.info(line)
     stage.info(f"build id: {identity}")
+    stage.info(_summary(found))
     stage.found(facts.Identity(f"{found.name}:{found.version}", identity))
     sample = found.sample
     expectation = smoke.Expectation(
@@ -87,10 +88,27 @@ def check(run: Run, prepared: Prepared, engine: image.Engine) -> None:
             "This image has no model server of ours, so nobody would ask for the API key (api-key).",
             "Leave api-key out, and say by allow-from who may connect.",
         )
+    if service.deploy_service and prepared.made_here:
+        _check_tasks(service)
     if isinstance(prepared, FromArchive):
         download.check(run, prepared, engine)
     elif isinstance(prepared, FromFolder):
         _check(run, prepared, engine)
+
+
+def _check_tasks(service: ServiceSettings) -> None:
+    """Refuse several tasks that do not share their jobs: a client's next request may come to another one.
+
+    Raises:
+        InputError: there would be such tasks.
+    """
+    several = "max-count" if service.max_count > 1 else "desired-count" if (service.desired_count or 1) > 1 else ""
+    if several and service.balanced and not service.queue_url:
+        raise InputError(
+            f"{several} asks for several tasks behind a load balancer, and each would have a job queue of its own: "
+            "a client that asks one for a job of another gets 404.",
+            "Name a PostgreSQL database that they share (queue-url), or keep one task.",
+        )
 
 
 def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
@@ -110,6 +128,10 @@ def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
             "The model takes no data without a license key (license-public-key), so it cannot be proved.",
             "Give the smoke test a key of this model: license-key. `model-dockerize license issue` makes one.",
         )
+
+
+def _summary(model: program.Program) -> str:
+    return f"{model.name}:{model.version} runs {' '.join(model.command)} on {model.base_image}"
 
 
 def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
@@ -230,18 +252,30 @@ def _tell(cache: image.Cache, wanted: str, stage: StageProgress) -> None:
         stage.info(f"cache: {cache.kind}")
 
 
-def smoke_local(run: Run, prepared: Prepared, engine: image.Engine, built: image.Image, stage: StageProgress) -> None:
-    with image.run(engine, built.id, {}, "model-dockerize-smoke") as container:
+def smoke_local(
+    run: Run, prepared: Prepared, engine: image.Engine, built: image.Image, stage: StageProgress
+) -> smoke.SmokeResult:
+    """Test the image as its service will run it: with the variables and the memory of that.
+
+    Raises:
+        SmokeError: it does not answer as it must.
+    """
+    settings, limit = run.settings, memory.of_test(run.settings)
+    variables = dict(settings.service.environment)
+    with image.run(engine, built.id, variables, "model-dockerize-smoke", memory=limit) as container:
         result = prove(run, prepared, container.urls, stage, ending_of(container))
-        stage.found(facts.SmokeTested("image", smoke_report(result)))
+        stage.found(facts.SmokeTested("image", smoke_report(result, prepared.expectation)))
         if not result.passed:
-            details = (*result.failures, *container.logs(20).splitlines())
+            details = (*result.failures, *image.without_prefixes(container.logs(20).splitlines()))
             cause = image.diagnose_program(details)
+            look = f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}"
+            killed = limit and memory.was_killed(details)
             raise SmokeError(
                 f"The image does not answer as a model must; nothing was pushed. {cause.sentence}".rstrip(),
-                cause.remedy or f"Correct the program, or look into the image: docker run --rm -p 9090:80 {built.ref}",
+                memory.remedy(settings.service) if killed else cause.remedy or look,
                 details,
             )
+        return result
 
 
 def ending_of(container: image.RunningContainer) -> Callable[[], str | None]:
@@ -263,4 +297,6 @@ def prove(
 ) -> smoke.SmokeResult:
     """Run the smoke test: all of our API, or what somebody else's image offers."""
     check = smoke.check if prepared.made_here else smoke.check_foreign
-    return check(urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive)
+    result = check(urls, prepared.expectation, START_TIMEOUT, run.settings.smoke.smoke_timeout, stage, alive)
+    stage.info(result.summary)
+    return result

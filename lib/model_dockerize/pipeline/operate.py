@@ -12,6 +12,7 @@ from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed
+from model_dockerize.pipeline.access import how_long
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.release import names_of
 from model_dockerize.report import StageProgress, facts
@@ -30,7 +31,8 @@ def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
             if name.startswith(f"{TAG}:"):
                 stage.info(f"{name.removeprefix(f'{TAG}:')} {value}")
         if now.running and not run.settings.smoke.smoke_url:
-            stage.found(facts.Address(endpoint.address_of(account, now.service, stage).url))
+            url = endpoint.address_of(account, now.service, stage).url
+            stage.found(facts.Address(url, lasts=how_long(run.settings.service)))
         back = history.previous(account, now)
         stage.found(facts.Revisions(tuple(_row(account, each, now, back) for each in history.revisions(account, now))))
         since = f" since {moment(now.since)}" if now.since else ""

@@ -28,13 +28,21 @@ def origin(folder: Path, environment: Mapping[str, str]) -> str:
     root = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
     repository = _of_git(root) if root else ""
     if not repository and (named := environment.get("GITHUB_REPOSITORY")):
-        host = urlsplit(environment.get("GITHUB_SERVER_URL", "")).hostname or "github.com"
+        host = _host(environment.get("GITHUB_SERVER_URL", "")) or "github.com"
         repository = f"{host}/{named}".lower()
         root = root or Path(environment.get("GITHUB_WORKSPACE") or folder).resolve()
     if not (repository and root and folder.is_relative_to(root)):
         return "/".join(folder.parts[-2:]).lstrip("/")
     inside = folder.relative_to(root).as_posix()
     return repository if inside == "." else f"{repository}//{inside}"
+
+
+def _host(url: str) -> str:
+    """Return the host of a URL; empty: it has none, or is malformed."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _of_git(root: Path) -> str:

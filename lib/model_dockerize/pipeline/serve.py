@@ -37,12 +37,12 @@ def start(run: Run, place: image.Place) -> Outcome:
             stage.info(f"jobs, results and licence are {kept}")
         with run.recorder.stage("smoke-local") as stage:
             result = make.prove(run, prepared, container.urls, stage, make.ending_of(container))
-            stage.found(SmokeTested("image", smoke_report(result)))
+            stage.found(SmokeTested("image", smoke_report(result, prepared.expectation)))
             if not result.passed:
                 raise SmokeError(
                     "The model does not answer as it must; its container was removed.",
                     "Read above what it said; another model's data volume is refused: each model needs its own.",
-                    (*result.failures, *container.logs(20).splitlines()),
+                    (*result.failures, *image.without_prefixes(container.logs(20).splitlines())),
                 )
             stage.found(address)
     return Outcome.SERVING

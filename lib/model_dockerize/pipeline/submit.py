@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from model_dockerize.aws.batch import JobDefinition, ensure_bucket, latest_job_definition
 from model_dockerize.aws.batch.job_files import JobFiles, name_of
-from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, log_of, send_jobs, underway
+from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_to_end, log_of, send_jobs, underway
 from model_dockerize.aws.client import Aws
 from model_dockerize.errors import BatchError, InputError
 from model_dockerize.outcome import Outcome
@@ -52,7 +52,7 @@ def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> Outcome:
                 if sending.files:
                     sending.files.note(job)
     with _cancelled(run, account, sending), run.recorder.stage("jobs") as stage:
-        failed = _follow(account, queue, definition, sending, stage)
+        failed = _follow(account, queue, definition, model, sending, stage)
         fetched = _fetch(sending, asked, stage)
         if failed:
             raise _failure(account, definition.log_group, failed, total, sending, fetched)
@@ -117,10 +117,19 @@ def _called(sending: Sending, job: Job) -> str:
     return sending.shown.get(job.inputs[0], job.inputs[0])
 
 
-def _follow(account: Aws, queue: str, definition: JobDefinition, sending: Sending, stage: Progress) -> list[Job]:
+def _follow(
+    account: Aws, queue: str, definition: JobDefinition, model: str, sending: Sending, stage: Progress
+) -> list[Job]:
     """Follow the jobs to their end, show logs, and return those that failed."""
+
+    def again(inputs: Sequence[str]) -> Iterator[Job]:
+        for job in send_jobs(account, queue, definition.arn, model, inputs, sending.output, stage):
+            if sending.files:
+                sending.files.note(job)
+            yield job
+
     failed: list[Job] = []
-    for job in follow_jobs(account, queue, sending.jobs, stage, done=sending.done):
+    for job in follow_to_end(account, queue, sending.jobs, again, stage, done=sending.done):
         if (job.status == "SUCCEEDED" and sending.output == "-") or (job.status == "FAILED" and len(failed) < _LOGS):
             for line in log_of(account, definition.log_group, job):
                 stage.output(f"{_called(sending, job)}: {line}")

@@ -14,8 +14,8 @@ _GUARD = re.compile(r"^if\s+__name__\s*==\s*[\"']__main__[\"']", re.M)
 _IMPORT = re.compile(r"^\s*(?:import|from)\s+(\w+)", re.M)
 #: What a service imports that waits for requests, and a program that takes two files does not.
 _WEB = re.compile(
-    r"^(?:import|from)\s+(bottle|cherrypy|dash|django|fastapi|flask|gradio|panel|quart|sanic|shiny|starlette|"
-    r"streamlit)\b",
+    r"^(?:import|from)\s+(bentoml|bottle|cherrypy|cog|dash|django|fastapi|flask|gradio|litserve|mlserver|panel|quart|"
+    r"sanic|shiny|starlette|streamlit)\b",
     re.M,
 )
 #: How programs are called that are not Python's.
@@ -35,7 +35,7 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
     """
     if not setting.strip():
         entry = _entry(listing, sources, problems)
-        return entry, notebook.command(entry) if entry.endswith(notebook.SUFFIX) else ("python", entry, INPUT, OUTPUT)
+        return entry, notebook.command(entry) if entry.endswith(notebook.SUFFIX) else (*_python(entry), INPUT, OUTPUT)
     try:
         words = shlex.split(setting)
     except ValueError as error:
@@ -55,7 +55,7 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
         missing = " and ".join(name for name in (INPUT, OUTPUT) if name not in placeholders)
         problems.wrong_input(f"command {setting!r} does not name {missing}; a model needs both files.")
     if words[0].startswith("-") or any(name in words[0] for name in placeholders):
-        words = ["python", _entry(listing, sources, problems), *words]
+        words = [*_python(_entry(listing, sources, problems)), *words]
     elif words[0].endswith(".py"):
         words = ["python", *words]
     elif is_notebook:
@@ -67,6 +67,11 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
             problems.wrong_input(f"command {setting!r} calls {script!r}, which is not in the folder.")
     entry = next((word for word in words if listing.holds(word.removeprefix("./"))), "")
     return entry.removeprefix("./"), tuple(words)
+
+
+def _python(script: str) -> tuple[str, str]:
+    """Call a script, also one whose name looks like an option of Python."""
+    return "python", f"./{script}" if script.startswith("-") else script
 
 
 def _entry(listing: Listing, sources: dict[str, str], problems: Problems) -> str:

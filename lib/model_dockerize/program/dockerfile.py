@@ -301,6 +301,8 @@ def _declarations(program: Program) -> dict[str, Any]:
         found["runner_mode"] = program.runner_mode
     if program.image_sample:
         found["sample"] = program.image_sample
+    if program.proof:
+        found["proof"] = {name: file for name, file in dataclasses.asdict(program.proof).items() if file}
     if program.license_public_key:
         found["license_public_key"] = program.license_public_key
     return found

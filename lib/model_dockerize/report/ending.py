@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import reduce
 
+from model_dockerize.answer import Answer
 from model_dockerize.cancel import Cancelled
 from model_dockerize.errors import ModelDockerizeError
 from model_dockerize.outcome import Outcome
@@ -49,8 +50,15 @@ def masked(report: Report, recorder: Recorder) -> Report:
 
     def smoke(test: SmokeReport | None) -> SmokeReport | None:
         return test and replace(
-            test, checks=tuple(map(check, test.checks)), unproved=tuple(map(recorder.masked, test.unproved))
+            test,
+            checks=tuple(map(check, test.checks)),
+            unproved=tuple(map(recorder.masked, test.unproved)),
+            answer=test.answer and answer(test.answer),
         )
+
+    def answer(one: Answer) -> Answer:
+        rows = tuple(tuple(map(recorder.masked, row)) for row in one.rows)
+        return replace(one, columns=tuple(map(recorder.masked, one.columns)), rows=rows)
 
     def check(one: CheckReport) -> CheckReport:
         return replace(one, detail=recorder.masked(one.detail))

@@ -5,13 +5,15 @@ Source of the grammars: actions/runner, ActionCommand.cs, ActionCommandManager.c
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from model_dockerize.report.model import Failure, Report, StageResult
 from model_dockerize.report.recorder import Level
+from model_dockerize.report.transfers import Running
 
 # The runner keeps ten annotations of a kind a step, and 4096 characters of a message (ExecutionContext.cs).
 MOST_ANNOTATIONS = 10
@@ -48,8 +50,9 @@ class GitHubDisplay:
     line names its stage instead.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
+        self._running = Running(clock)
         self._resume = ""
         self._masked: set[str] = set()
         self._warnings = 0
@@ -66,15 +69,18 @@ class GitHubDisplay:
 
     def begin(self, stage: str) -> None:
         """See Display."""
+        self._running.begin(stage)
         self._print(f"▸ {stage}")
 
     def end(self, result: StageResult) -> None:
         """See Display."""
+        self._running.end(result.name)
         words = "" if result.status == "done" else f" {result.status}"
         self._print(f"{_SYMBOL[result.status]} {result.name}{words} ({result.seconds:.1f} s)")
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
         """See Display. Of many warnings the last are gathered into one annotation, so that none is lost."""
+        self._running.spoke(stage)
         if level == "output":
             self._print(f"  {stage:<14} | {printable(text)}")
             return
@@ -91,6 +97,15 @@ class GitHubDisplay:
         else:
             self._print(f"  {stage:<14} warning: {printable(text)}")
             self._late_warnings.append(warning)
+
+    def transfer(self, stage: str, what: str, done: int, total: int) -> None:
+        """See Display."""
+        self._running.transfer(stage, what, done, total)
+
+    def tick(self) -> None:
+        """See Display."""
+        for stage, words in self._running.due():
+            self._print(f"  {stage:<14} {printable(words)}")
 
     def secret(self, value: str) -> None:
         """See Display. The runner's own masking also covers what later steps print."""

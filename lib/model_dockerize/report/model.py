@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from model_dockerize.answer import Answer
 from model_dockerize.errors import ModelDockerizeError
 from model_dockerize.outcome import Outcome
 from model_dockerize.report.listing import ModelRow, RevisionRow
@@ -39,6 +40,8 @@ class SmokeReport:
     passed: bool
     checks: tuple[CheckReport, ...]
     unproved: tuple[str, ...] = ()  # of somebody else's image: what could not be looked at
+    answer: Answer | None = None  # the model's, to the sample
+    is_compared: bool = True  # with an expected one
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,12 @@ class Report:
         return "passed" if proved else "no-sample"
 
     @property
+    def answer(self) -> Answer | None:
+        """Return what the model answered to the sample, where it answers now."""
+        tests = [test for test in (self.smoke_deployed, self.smoke_local) if test and test.answer]
+        return tests[0].answer if tests else None
+
+    @property
     def doubts(self) -> tuple[str, ...]:
         """Return what a green run has not tested, one sentence each."""
         tests = [test for test in (self.smoke_deployed, self.smoke_local) if test]
@@ -146,6 +155,7 @@ def to_json(report: Report) -> str:
         "archive": report.archive,
         "url": report.url,
         "access": report.access,
+        "lasts": report.lasts,
         "batch": {"job_definition_arn": report.job_definition_arn, "revision": report.job_definition_revision},
         "service": {"service_arn": report.service_arn, "task_definition_arn": report.task_definition_arn},
         "plan": list(report.plan),
@@ -186,6 +196,19 @@ def _smoke(test: SmokeReport) -> dict[str, Any]:
             for check in test.checks
         ],
         "unproved": list(test.unproved),
+        "answer": _answer(test.answer) if test.answer else None,
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {
+        "kind": answer.kind,
+        "what": answer.what,
+        "bytes": answer.size,
+        "columns": list(answer.columns),
+        "rows": [list(row) for row in answer.rows],
+        "row_count": answer.row_count,
+        "column_count": answer.column_count,
     }
 
 

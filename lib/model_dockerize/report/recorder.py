@@ -11,6 +11,7 @@ from model_dockerize.report.facts import Fact
 from model_dockerize.report.model import StageResult, Status
 
 Level = Literal["info", "warning", "output", "debug"]
+_TICK = 1.0  # seconds
 
 
 class Display(Protocol):
@@ -24,6 +25,12 @@ class Display(Protocol):
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
         """Show one line of a stage; `output` is a child's and untrusted, the other kinds are ours."""
+
+    def transfer(self, stage: str, what: str, done: int, total: int) -> None:
+        """Show how many bytes a stage has moved; `total` 0: nobody knows how many there are."""
+
+    def tick(self) -> None:
+        """Show what is due by now: called every second while a command runs."""
 
     def secret(self, value: str) -> None:
         """Mask `value` wherever the display's surroundings can do that."""
@@ -48,6 +55,10 @@ class StageProgress:
     def output(self, text: str) -> None:
         """See Progress."""
         self._recorder.line(self._name, "output", text)
+
+    def transfer(self, what: str, done: int, total: int) -> None:
+        """See Progress."""
+        self._recorder.transfer(self._name, what, done, total)
 
     def secret(self, value: str) -> None:
         """See Progress."""
@@ -103,6 +114,24 @@ class Recorder:
             self._facts.append(fact)
 
     @contextmanager
+    def ticking(self) -> Iterator[None]:
+        """Let the display show, while this block runs, what is due only because time passes."""
+        over = threading.Event()
+
+        def tick() -> None:
+            while not over.wait(_TICK):
+                with self._lock:
+                    self._display.tick()
+
+        ticker = threading.Thread(target=tick, name="display", daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            ticker.join()
+
+    @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:
         """Run one stage; an exception marks it failed and goes on its way."""
         progress = StageProgress(self, name)
@@ -128,6 +157,11 @@ class Recorder:
                 self._warnings.append(clean)
             for part in clean.splitlines() or [""]:
                 self._display.line(stage, level, part, file, line)
+
+    def transfer(self, stage: str, what: str, done: int, total: int) -> None:
+        """Pass on how far a stage's transfer is."""
+        with self._lock:
+            self._display.transfer(stage, what, done, total)
 
     def secret(self, value: str) -> None:
         """Mask `value`, and each of its lines, from now on."""

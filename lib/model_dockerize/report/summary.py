@@ -6,6 +6,7 @@ Texts of models, logs and errors are untrusted: none of them can become Markdown
 import html
 import re
 
+from model_dockerize.answer import Answer
 from model_dockerize.report.model import Failure, Report, SmokeReport
 
 # The runner drops a summary of more than 1 MiB (CreateStepSummaryCommand); the rest is for other writers of the step.
@@ -27,6 +28,7 @@ def markdown(report: Report) -> str:
     blocks = [
         _headline(report),
         _failure(report.failure) if report.failure else _success(report),
+        _answer(report.answer) if report.answer else "",
         _facts(report),
         _changes(report),
         _smoke("Smoke test of the image", report.smoke_local),
@@ -69,8 +71,24 @@ def _success(report: Report) -> str:
     """Return what people want first: where the model answers, and what no test has covered."""
     lines = [f"The model answers at {_links(report.url)}"] if report.url else []
     lines += [f"Who can reach it: **{plain(report.access)}**"] if report.url and report.access else []
+    lines += [f"The address {plain(report.lasts)}."] if report.url and report.lasts else []
     lines += [f"⚠️ Not proved: {plain(doubt)}" for doubt in report.doubts]
     return "\n\n".join(lines)
+
+
+def _answer(answer: Answer) -> str:
+    """Return the beginning of the model's answer; its cells are a stranger's."""
+    title = f"### The answer to the sample: {plain(answer.title)}"
+    if answer.kind == "text":
+        return f"{title}\n\n{_block([line for (line,) in answer.rows])}"
+    if answer.kind == "file":
+        return title
+    head = f"| {' | '.join(plain(name) or ' ' for name in answer.columns)} |"
+    rule = "|" + "".join(" ---: |" if number else " --- |" for number in answer.numeric)
+    rows = [f"| {' | '.join(map(plain, row))} |" for row in answer.rows]
+    more = answer.column_count - len(answer.columns)
+    rest = f"\n\nand {more} more columns" if more > 0 else ""
+    return f"{title}\n\n" + "\n".join((head, rule, *rows)) + rest
 
 
 def _links(url: str) -> str:

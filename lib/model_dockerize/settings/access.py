@@ -1,4 +1,4 @@
-"""Who can reach a deployed model, and what they see."""
+"""The inputs about access: who can reach a deployed model, and what they see."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The account."""
+"""The inputs about the AWS account."""
 
 from dataclasses import dataclass
 from pathlib import Path

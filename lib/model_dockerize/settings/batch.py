@@ -1,4 +1,4 @@
-"""AWS Batch."""
+"""The inputs about AWS Batch."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What does not go together among the inputs. The form of a single one is its field's `rule`.
+"""Checks inputs against each other. The form of a single one is its field's `rule`.
 
 A value that could not be read is None here, whatever its type says, and nothing is said against it a second time.
 """
@@ -108,8 +108,8 @@ def _of_the_callers(settings: Settings) -> Problems:
     paths = access.open_paths or ()
     if paths != ("none",) and (wrong := [path for path in paths if path not in OPEN_PATHS]):
         yield "open-paths", f"{', '.join(wrong)}: it may name {', '.join(OPEN_PATHS)}, or be none"
-    elif "/health" not in paths and names and access.load_balancer != "false":
-        yield "open-paths", "a load balancer asks for /health without an API key: name it"
+    elif "/ready" not in paths and names and access.load_balancer != "false":
+        yield "open-paths", "a load balancer asks for /ready without an API key: name it"
     if "allow_from" in access.given and access.allow_from is not None:
         yield from _of_the_blocks(settings)
 

@@ -1,4 +1,4 @@
-"""The container of a task or job."""
+"""The inputs about the container of a task or job."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar

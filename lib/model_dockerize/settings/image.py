@@ -1,4 +1,4 @@
-"""The image."""
+"""The inputs about the image."""
 
 from dataclasses import dataclass
 from pathlib import Path

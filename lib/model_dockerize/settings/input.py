@@ -1,4 +1,4 @@
-"""What an input is: an annotated field of the settings, with all that is known of it.
+"""Declares inputs: an input is an annotated field of the settings, with all that is known of it.
 
 `cpu: Annotated[int, Input("Fargate CPU units of a task.")] = 1024` is an input: its name, type and default are the
 field's. action.yml, flags, YAML reader, JSON schema and docs/inputs.md are made from it.

@@ -16,7 +16,7 @@ _LARGEST_FILE = 128 * 1024  # bytes; what the server takes
 
 @dataclass(frozen=True)
 class KeyForm:
-    """What a key looks like, what it is called, and where one comes from."""
+    """The form of a kind of keys, its name, and where one comes from."""
 
     regex: re.Pattern[str]
     noun: str

@@ -29,6 +29,11 @@ class Settings:
     run: RunSettings
     notes: tuple[str, ...] = ()  # what was overruled
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the keys among the inputs that nobody else may see."""
+        return tuple(getattr(getattr(self, each.group), each.field) for each in INPUTS if each.key and each.private)
+
 
 GROUPS: Mapping[str, type] = {
     each.name: each.type for each in fields(Settings) if isinstance(each.type, type) and is_dataclass(each.type)

@@ -1,4 +1,4 @@
-"""Where tasks run."""
+"""The inputs about the network that tasks run in."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network

@@ -1,4 +1,4 @@
-"""The model's program."""
+"""The inputs about the model's program."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Amazon ECR."""
+"""The inputs about Amazon ECR."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The rollout, and its place among others."""
+"""The inputs about the rollout, and its place among others."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar

@@ -1,4 +1,4 @@
-"""The run itself."""
+"""The inputs about the run itself."""
 
 from dataclasses import dataclass
 from pathlib import Path

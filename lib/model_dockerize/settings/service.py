@@ -1,4 +1,4 @@
-"""The ECS service."""
+"""The inputs about the ECS service."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -44,6 +44,13 @@ class ServiceSettings(Container, Network, Access, Traffic, Rollout):
             "Task definition family. Empty: the image's name for a new service, and others keep theirs.", rule=ECS_NAME
         ),
     ] = ""
+    self_proof: Annotated[
+        bool,
+        Input(
+            "Have each task answer the sample of its image before it takes a job, whenever ECS starts one. A task "
+            "that answers wrongly ends. false where a sample must not run in production."
+        ),
+    ] = True
     desired_count: Annotated[
         int | None,
         Input(

@@ -1,4 +1,4 @@
-"""The smoke test."""
+"""The inputs about the smoke test."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The load balancer, and the number of tasks."""
+"""The inputs about the load balancer and the number of tasks."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar

@@ -76,9 +76,9 @@ def read(declared: Input, value: Given) -> Any:
     found: Any = None
     match declared.kind:
         case Kind.TEXT:
-            found = _checked(declared, text)
+            (found,) = _checked(declared, (text,))
         case Kind.LIST:
-            found = tuple(_checked(declared, word) for word in re.split(r"[\s,]+", text) if word)
+            found = _checked(declared, tuple(word for word in re.split(r"[\s,]+", text) if word))
         case Kind.PAIRS:
             found = declared.pairs(text)
         case Kind.KEY if declared.key:
@@ -115,17 +115,18 @@ def _check_one_line(text: str) -> None:
         raise ValueError("line breaks, control characters and text that is not UTF-8 are not allowed")
 
 
-def _checked(declared: Input, text: str) -> str:
-    """Return a text, or a word of a list, that has the form that the input wants."""
-    _check_one_line(text)
-    wrong = ""
-    if text and declared.rule:
-        wrong = declared.rule(text)
-    elif text and declared.choices and text not in declared.choices:
-        wrong = f"{text!r} is not valid: {', '.join(declared.choices[:-1])} or {declared.choices[-1]}"
-    if wrong:
-        raise ValueError(wrong)
-    return text
+def _checked(declared: Input, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words, each of which has the form that the input wants."""
+    wrong = []
+    for word in words:
+        _check_one_line(word)
+        if word and declared.rule:
+            wrong.append(declared.rule(word))
+        elif word and declared.choices and word not in declared.choices:
+            wrong.append(f"{word!r} is not valid: {', '.join(declared.choices[:-1])} or {declared.choices[-1]}")
+    if told := dict.fromkeys(filter(None, wrong)):
+        raise ValueError("; ".join(told))
+    return words
 
 
 def _problem(name: str, value: Given, text: str) -> str:

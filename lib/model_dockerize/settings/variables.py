@@ -23,6 +23,7 @@ _TAKEN = {
     "MODEL_ALLOWED_HOSTS": "use allowed-hosts",
     "MODEL_JOB_LIST": "use job-list",
     "MODEL_RETENTION_DAYS": "use retention-days",
+    "MODEL_SELF_PROOF": "use self-proof",
 }
 
 

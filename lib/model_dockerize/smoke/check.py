@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from model_compare import difference, kind_of
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Progress
 from model_dockerize.smoke.client import CheckFailed, ModelClient, Unanswered, quote
-from model_dockerize.smoke.compare import difference, kind_of
 
 HEALTHY = "Health check is ok"
 #: Further jobs with the sample: what a job leaves behind may harm only the one after the next.
@@ -58,6 +58,14 @@ class SmokeResult:
     url: str
     checks: tuple[Check, ...]
     unproved: tuple[str, ...] = ()  # what could not be looked at, one sentence each
+    result: bytes | None = field(default=None, repr=False)  # what the model answered to the sample
+
+    @property
+    def summary(self) -> str:
+        """Return how it went in one line, which the check of the result ends."""
+        passed = sum(check.passed for check in self.checks)
+        said = next((f"; the result has {check.detail}" for check in self.checks if check.name == "result"), "")
+        return f"{passed} of {len(self.checks)} checks passed{said if self.passed else ''}"
 
     @property
     def passed(self) -> bool:
@@ -125,7 +133,7 @@ def check(
         test.run("repeat", ("result", "delete"), lambda: test.repeat(sample, mapping, expected))
         test.run("runner-mode", ("health",), test.runner_mode)
     test.close()
-    return SmokeResult(test.url, tuple(test.checks))
+    return SmokeResult(test.url, tuple(test.checks), result=test.first_result)
 
 
 class Session:
@@ -145,6 +153,10 @@ class Session:
         self._client: ModelClient | None = None
         self._job = ""
         self._results: list[bytes] = []
+
+    @property
+    def first_result(self) -> bytes | None:
+        return self._results[0] if self._results else None
 
     @property
     def url(self) -> str:

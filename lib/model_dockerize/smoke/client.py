@@ -3,6 +3,8 @@ wrong.
 """
 
 import json
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -12,6 +14,10 @@ import requests
 _TIMEOUT = (3.0, 60.0)  # seconds: to connect, and of silence
 _PROBE_TIMEOUT = (3.0, 5.0)
 _MOST_REDIRECTS = 5
+_MOST_BYTES = 64 << 20  # of an answer; a result may be larger than all others
+_MOST_RESULT = 1 << 30
+_LONGEST = 600.0  # seconds until an answer has come whole: one that trickles is none
+_CHUNK = 1 << 16
 _SHOWN = 200  # characters of an answer that an error quotes
 
 
@@ -30,6 +36,28 @@ class Job:
     id: str
     status: str
     error: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer in HTTP, read to its end, which is not far."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+    url: str
+
+    @property
+    def text(self) -> str:
+        """Return the content as text, whatever its bytes are."""
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the content as JSON. Raises ValueError where it is none."""
+        try:
+            return json.loads(self.text)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
 
 
 class ModelClient:
@@ -51,7 +79,7 @@ class ModelClient:
         """Return when anything answers in HTTP; raise Unanswered else."""
         self._request("GET", "/health", timeout=_PROBE_TIMEOUT)
 
-    def get(self, path: str) -> requests.Response:
+    def get(self, path: str) -> Answer:
         """Return any answer to a GET, whatever its status."""
         return self._request("GET", path)
 
@@ -94,7 +122,7 @@ class ModelClient:
 
     def result(self, job: str) -> bytes:
         """Return what the model wrote."""
-        answer = self.get(f"/data/result/{job}")
+        answer = self._request("GET", f"/data/result/{job}", most=_MOST_RESULT)
         _expect(answer, 200, "/data/result")
         return answer.content
 
@@ -110,21 +138,33 @@ class ModelClient:
             raise CheckFailed(_message(answer))
         return answer.text
 
-    def _request(self, method: str, path: str, **options: Any) -> requests.Response:
+    def _request(self, method: str, path: str, most: int = _MOST_BYTES, **options: Any) -> Answer:
         """Ask the model, and nobody else: a redirect to another address is an answer, and is not followed."""
         if not path.startswith("/"):
             raise CheckFailed(f"the path {quote(path)} does not begin with a slash")
-        url, asked = self.base + path, {"timeout": _TIMEOUT, **options, "allow_redirects": False}
+        url, asked = self.base + path, {"timeout": _TIMEOUT, **options, "allow_redirects": False, "stream": True}
         for _ in range(_MOST_REDIRECTS):
             try:
-                answer = self._session.request(method, url, **asked)
+                with self._session.request(method, url, **asked) as response:
+                    target = _target(url, response)
+                    answer = Answer(response.status_code, response.headers, _read(response, most), url)
             except OSError as error:  # requests' own errors, and a CA bundle that is missing
                 raise Unanswered(f"{method} {url} got no answer: {_cause(error)}") from error
-            target = _target(url, answer)
             if method != "GET" or _origin(target) != _origin(self.base):
                 break
             url = target
         return answer
+
+
+def _read(response: requests.Response, most: int) -> bytes:
+    """Return the body; raise CheckFailed where it does not end."""
+    content, end = bytearray(), time.monotonic() + _LONGEST
+    for chunk in response.iter_content(_CHUNK):
+        content += chunk
+        if len(content) > most or time.monotonic() > end:
+            why = f"is larger than {most >> 20} MiB" if len(content) > most else f"takes longer than {_LONGEST:g} s"
+            raise CheckFailed(f"the answer to {response.request.method} {response.request.path_url} {why}")
+    return bytes(content)
 
 
 def _target(url: str, answer: requests.Response) -> str:
@@ -145,12 +185,12 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return ("", None, None) if "@" in parts.netloc else (parts.scheme, parts.hostname, port)
 
 
-def _expect(answer: requests.Response, status: int, path: str) -> None:
+def _expect(answer: Answer, status: int, path: str) -> None:
     if answer.status_code != status:
         raise CheckFailed(f"{path} answered {answer.status_code}: {quote(answer.text)}")
 
 
-def _job(answer: requests.Response, path: str, failed_job_is_answer: bool = False) -> Job:
+def _job(answer: Answer, path: str, failed_job_is_answer: bool = False) -> Job:
     try:
         envelope = answer.json()
         failed, message = envelope["isError"], envelope["errorMessage"]
@@ -165,7 +205,7 @@ def _job(answer: requests.Response, path: str, failed_job_is_answer: bool = Fals
     return job
 
 
-def _message(answer: requests.Response) -> str:
+def _message(answer: Answer) -> str:
     """Return why a request was refused."""
     try:
         return str(answer.json()["errorMessage"])

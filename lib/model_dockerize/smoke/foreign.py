@@ -70,7 +70,7 @@ def check_foreign(
     unproved = _unproved(offer, test.healthy, sample is not None) if test.answers else ()
     for line in unproved:
         progress.warning(f"Not proved: {line}")
-    return SmokeResult(test.url, tuple(test.checks), unproved)
+    return SmokeResult(test.url, tuple(test.checks), unproved, test.first_result)
 
 
 class _Foreign(Session):

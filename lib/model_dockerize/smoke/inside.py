@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from model_compare import difference, kind_of
 from model_dockerize.smoke.check import Check, Expectation, SmokeResult
-from model_dockerize.smoke.compare import difference, kind_of
 
 _MARK = "probe "
 
@@ -62,7 +62,8 @@ def answer(url: str, lines: Iterable[str], expectation: Expectation) -> SmokeRes
         checks = [_compared(check, tuple(pieces.values()), path.read_bytes(), path.name) for check in checks]
     if not any("end" in f for f in facts):
         checks.append(Check("probe", False, 0.0, "it ended before it had looked at everything"))
-    return SmokeResult(url, tuple(checks))
+    first = next(iter(pieces.values()), None)
+    return SmokeResult(url, tuple(checks), result=None if first is None else base64.b64decode(first))
 
 
 def _compared(check: Check, told: Sequence[str], expected: bytes, name: str) -> Check:

@@ -26,6 +26,7 @@ from model_server.api.doors import Doors
 from model_server.api.envelope import ApiError
 from model_server.api.services import Services
 from model_server.jobs import database
+from model_server.pages import strays
 
 
 def create_app(server: Services, root_path: str = "") -> Starlette:
@@ -93,10 +94,18 @@ async def _api_error(request: Request, error: Exception) -> Response:
     return response
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    response = envelope.failure(error.status_code, error.detail)
+    is_lost = error.status_code in (404, 405)
+    if is_lost and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        page = strays.answer(request, error.status_code)
+        page.headers.update(error.headers or {})
+        return page
+    detail = error.detail
+    if is_lost and request.method == "POST":
+        detail = f"{detail}: to run the model, {strays.HOW_TO_SEND}"
+    response = envelope.failure(error.status_code, detail)
     response.headers.update(error.headers or {})
     return response
 

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from tempfile import NamedTemporaryFile
 
-from model_server.api import disk
+from model_server.api import accept, disk
 from model_server.api.envelope import ApiError
 from model_server.api.upload import Form
 from model_server.converters import Converters
 from model_server.jobs.job import Job
 from model_server.manifest import Manifest
-from model_server.tabular import convert, mapping, mime
+from model_server.tabular import convert, detect, mapping, mime
 from model_server.tabular.convert import Plan
 from model_server.tabular.problems import NOT_TAKEN, DataError, TooLargeError
 
@@ -27,6 +28,14 @@ class Submission:
     #: JSON texts; None if absent.
     mappings: str | None
     output_mappings: str | None
+    #: Of the data as it was sent; None: it is not structured.
+    form: mime.Form | None = None
+
+    def rows(self, form: Form) -> int | None:
+        """Return the number of records of a CSV; of other data it is not known."""
+        if self.form is None or not self.form.is_table:
+            return None
+        return form.lines.rows(has_header=self.form is mime.Form.CSV)
 
 
 def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submission:
@@ -48,7 +57,8 @@ def understand(form: Form, manifest: Manifest, problems: list[str]) -> Submissio
             _result_rules(output_mappings, manifest)
         except DataError as error:
             problems.append(f"OutputMappings: {error}")
-    return Submission(chosen or supported[0], plan, mappings, output_mappings)
+    chosen = chosen or supported[0]
+    return Submission(chosen, plan, mappings, output_mappings, mime.form(chosen, manifest.input_types))
 
 
 def to_model(file: Path, plan: Plan, limit: int, room: int, converters: Converters) -> Path:
@@ -82,18 +92,34 @@ def prepare(job: Job, sent: Path, target: Path, manifest: Manifest, converters: 
     converters.do(convert.convert_input, sent, target, plan, manifest.limits.upload_bytes)
 
 
+def of_sample(sample: Path, target: Path, mapping: Path | None, manifest: Manifest, converters: Converters) -> None:
+    """Make the model's input of a sample in the image, as of a job that is sent with this mapping.
+
+    Raises:
+        DataError: with every problem of the data or the mapping.
+    """
+    problems: list[str] = []
+    text = None if mapping is None else mapping.read_text(encoding="utf-8")
+    plan = _plan(manifest.input_types[0], text, manifest, problems)
+    if problems:
+        raise DataError(*problems)
+    if plan is None:
+        copyfile(sample, target)
+    else:
+        converters.do(convert.convert_input, sample, target, plan, manifest.limits.upload_bytes)
+
+
 def _not_taken(error: DataError) -> ApiError:
     return ApiError(400, f"{NOT_TAKEN}: {error}")
 
 
 def of_model(
-    job: Job, file: Path, target: mime.Form | None, manifest: Manifest, folder: Path, converters: Converters
+    job: Job, file: Path, wish: accept.Wish, manifest: Manifest, folder: Path, converters: Converters
 ) -> Path | None:
     """Convert a job's result for the client, into a new file in `folder` that the caller owns.
 
     Args:
         file: what the model wrote.
-        target: the form asked for; None: the model's own.
 
     Returns:
         None if it is `file` as it is.
@@ -101,21 +127,37 @@ def of_model(
     Raises:
         ApiError: 400, the result cannot be had in this form.
     """
-    if target is None and job.output_mappings is None:
+    if wish.form is None and job.output_mappings is None:
         return None
-    source = mime.form(manifest.output_types[0]) or mime.Form.JSON  # where no type is declared, it may be JSON
-    target = target or source
     try:
+        source = _form_of_result(file, manifest, converters)
+        target = wish.form or source
         rules = () if job.output_mappings is None else _result_rules(job.output_mappings, manifest)
         if source is target and not rules:
             if source is not mime.Form.JSON or converters.do(convert.is_json, file):
                 return None
             plan = Plan(source, target)
         else:
-            plan = Plan(source, target, rules, manifest.output_schema)
+            plan = Plan(source, target, rules, manifest.output_schema, finds_numbers=not wish.as_text)
         return _converted(convert.convert_result, file, plan, folder, manifest.limits.upload_bytes, converters)
     except DataError as error:
         raise ApiError(400, f"the result cannot be had in this form: {error}") from error
+
+
+def form_of_result(file: Path, manifest: Manifest, converters: Converters) -> mime.Form | None:
+    """Return the form of what the model wrote: as declared, else by its bytes; None: it is not structured."""
+    declared = manifest.output_types[0]
+    if not mime.says_nothing(declared):
+        return mime.form(declared)
+    found = converters.do(detect.form_of, file)
+    return None if found is None else mime.Form(found)
+
+
+def _form_of_result(file: Path, manifest: Manifest, converters: Converters) -> mime.Form:
+    found = form_of_result(file, manifest, converters)
+    if found is None and mime.says_nothing(manifest.output_types[0]):
+        raise DataError("it is neither JSON nor CSV")
+    return found or mime.Form.JSON  # a text may be JSON
 
 
 def _plan(chosen: str, mappings: str | None, manifest: Manifest, problems: list[str]) -> Plan | None:
@@ -135,7 +177,7 @@ def _plan(chosen: str, mappings: str | None, manifest: Manifest, problems: list[
             )
         except DataError as error:
             problems.append(f"Mappings: {error}")
-    plan = Plan(source, target, rules, fields)
+    plan = Plan(source, target, rules, fields, manifest.sample_names)
     return None if plan.changes_nothing else plan
 
 

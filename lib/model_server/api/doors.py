@@ -16,7 +16,7 @@ LOGIN = "/Login"
 _HEADER = "x-api-key"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _HOLDER = "model_server.holder"
-_PREFIX = re.compile(r"(/[A-Za-z0-9._~%-]+){1,20}", re.ASCII)
+PREFIX = re.compile(r"(/[A-Za-z0-9._~%-]+){1,20}", re.ASCII)
 _TOLD_BY_BROWSERS = (b"origin", b"sec-fetch-site")
 _ASKED_FOR = {b"host", b"x-forwarded-host", b"origin", b"sec-fetch-site", b"x-api-key", b"cookie"}
 
@@ -159,4 +159,4 @@ def removed_prefix(request: Request) -> str:
     Whether the address that it was removed from ended with a slash is not known, and relative links depend on that.
     """
     prefix = request.headers.get("x-forwarded-prefix", "").rstrip("/")
-    return f"{prefix}/" if _PREFIX.fullmatch(prefix) else ""
+    return f"{prefix}/" if PREFIX.fullmatch(prefix) else ""

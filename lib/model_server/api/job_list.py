@@ -45,6 +45,9 @@ def entry(job: Job) -> dict[str, Any]:
     return {
         **envelope.triple(job.id, job.state, job.error),
         "mimeType": job.mime_type,
+        "name": job.name,
+        "rows": job.rows,
+        "bytes": job.size,
         "attempts": job.attempts,
         "created": _moment(job.created),
         "started": _moment(job.started),

@@ -53,6 +53,8 @@ async def begin(request: Request, job_id: str, durable: bool = True) -> Future[J
     server = services.of(request)
     if server.draining():
         raise _stopping()
+    if (missing := server.unproved()) is not None:
+        raise ApiError(503, f"no job is taken yet: {missing}; send the job again in a moment", {"retry-after": "5"})
     limit = server.manifest.limits.upload_bytes
     space = server.space.part()
     try:
@@ -85,6 +87,9 @@ async def _add(
         submission = await server.convert(_check, form, server) if has_mapping else _check(form, server)
         job_request = JobRequest(
             submission.mime_type,
+            name=form.name or None,
+            size=form.size,
+            rows=submission.rows(form),
             mappings=submission.mappings,
             output_mappings=submission.output_mappings,
             callback_url=form.text("CallbackUrl") or None,

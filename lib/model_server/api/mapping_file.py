@@ -55,7 +55,12 @@ def _proposed(file: Path, kind: Form, server: Services) -> bytes:
         sources = server.converters.do(propose.sources_of, file, kind)
     except DataError as error:
         raise ApiError(400, f"the data cannot be read: {error}") from error
-    return propose.document(propose.propose(sources, server.manifest.input_schema, kind is Form.BARE_CSV))
+    return propose.document(propose.propose(sources, _wanted(server.manifest), kind is Form.BARE_CSV))
+
+
+def _wanted(manifest: Manifest) -> list[str]:
+    """Return the paths of the model's fields: of the schema, else those that its sample has."""
+    return [str(field.path) for field in manifest.input_schema] or list(manifest.sample_names)
 
 
 ROUTES = [Route("/data/mapping", propose_mapping, methods=["POST"])]

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from model_server.api import services
 from model_server.api.services import Services
+from model_server.health import NOT_READY, STOPPING
 from model_server.metrics import CONTENT_TYPE
 
 #: A change that waits so long for the database will not be made soon.
@@ -19,11 +20,17 @@ _LONGEST_MODE = 400
 
 
 async def ready(request: Request) -> Response:
-    """Answer 200 when this server takes and does jobs, else 503 with the reason."""
+    """Answer 200 when this server takes jobs, else 503 with the reason.
+
+    A scheduler replaces a container that is not ready. So what a new container would not mend, such as a database that
+    is away, is looked at only with `?deep=1`.
+    """
     server = services.of(request)
-    problem = await server.probe(_problem, server)
+    problem = _not_serving(server)
+    if problem is None and request.query_params.get("deep") == "1":
+        problem = await server.probe(_problem, server)
     if problem is not None:
-        return PlainTextResponse(f"Not ready: {problem}", 503)
+        return PlainTextResponse(f"{NOT_READY.decode()}{problem}", 503)
     mode = server.runner_mode()
     return PlainTextResponse("Ready", headers={RUNNER_MODE_HEADER: _in_header(mode)} if mode else None)
 
@@ -33,9 +40,11 @@ def _in_header(text: str) -> str:
     return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in text)[:_LONGEST_MODE]
 
 
+def _not_serving(server: Services) -> str | None:
+    return STOPPING.decode() if server.draining() else server.unproved()
+
+
 def _problem(server: Services) -> str | None:
-    if server.draining():
-        return "the server is about to stop"
     try:
         server.store.queue.ping()
     except SQLAlchemyError:

@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from model_server.api import data, services
+from model_server.api import accept, data, download, services
+from model_server.api.accept import Wish
 from model_server.api.envelope import ApiError
 from model_server.api.jobs import id_of, no_job, seen
 from model_server.api.services import Services
+from model_server.api.system import BUILD_ID_HEADER
 from model_server.jobs.job import Job, State
 from model_server.tabular.mime import Form
 
@@ -24,23 +26,22 @@ _INERT = {
     "cache-control": "no-store",
 }
 _CHUNK = 256 * 1024
+_HEAD_BYTES = 4096
 
 
 async def result(request: Request) -> Response:
-    return await _answer(request, None, services.of(request).manifest.output_types[0])
+    return await _answer(request, accept.of_header(request, services.of(request).manifest.output_types[0]))
 
 
 async def result_json(request: Request) -> Response:
-    return await _answer(request, Form.JSON, "application/json; charset=utf-8")
+    return await _answer(request, accept.of_path(request, Form.JSON))
 
 
 async def result_csv(request: Request) -> Response:
-    return await _answer(request, Form.CSV, "text/csv; charset=utf-8")
+    return await _answer(request, accept.of_path(request, Form.CSV))
 
 
-async def answer(
-    server: Services, job: Job, name: str, content: bytes | None, form: Form | None, kind: str
-) -> Response:
+async def answer(server: Services, job: Job, name: str, content: bytes | None, wish: Wish) -> Response:
     """Answer with a complete job's result, from memory if it is there in the wanted form.
 
     Args:
@@ -48,47 +49,61 @@ async def answer(
         job: whose output mapping applies.
         name: of the result.
         content: the result itself; None: it is the file of that name.
-        form: what is asked for; None: the model's own.
-        kind: content type of the answer.
+        wish: what is asked for.
 
     Raises:
         ApiError: 400, it cannot be had in this form; 404, it was deleted meanwhile.
     """
-    converts = form is not None or job.output_mappings is not None
-    if content is None:
-        return await (server.convert if converts else run_in_threadpool)(_of_file, server, job, name, form, kind)
-    if not converts:
-        return _small(content, kind)
-    return await server.convert(_of_content, server, job, content, form, kind)
+    converts = wish.form is not None or job.output_mappings is not None
+    try:
+        if content is None:
+            return await (server.convert if converts else run_in_threadpool)(_of_file, server, job, name, wish)
+        if not converts:
+            return _small(job, content, server.manifest.output_types[0])
+        return await server.convert(_of_content, server, job, content, wish)
+    except ApiError as error:
+        if error.status != 400 or wish.form is None or wish.is_strict:
+            raise
+        return await answer(server, job, name, content, accept.OWN)  # Accept is a preference
 
 
-def _of_file(server: Services, job: Job, name: str, form: Form | None, kind: str) -> Response:
-    headers = {"content-type": kind, **_INERT}
+def _of_file(server: Services, job: Job, name: str, wish: Wish) -> Response:
     path = server.store.result_path(name)
     try:
-        made = data.of_model(job, path, form, server.manifest, server.uploads, server.converters)
+        made = data.of_model(job, path, wish, server.manifest, server.uploads, server.converters)
     except FileNotFoundError as error:
         raise no_job() from error
-    if made is None and not path.is_file():
-        raise no_job()
+    try:
+        headers = _headers(job, wish.kind(server.manifest.output_types[0]), _head(made or path))
+    except FileNotFoundError as error:
+        raise no_job() from error
     return FileResponse(path, headers=headers) if made is None else _once(made, headers)
 
 
-def _of_content(server: Services, job: Job, content: bytes, form: Form | None, kind: str) -> Response:
+def _of_content(server: Services, job: Job, content: bytes, wish: Wish) -> Response:
+    kind = wish.kind(server.manifest.output_types[0])
     with NamedTemporaryFile(dir=server.uploads) as file:
         file.write(content)
         file.flush()
-        made = data.of_model(job, Path(file.name), form, server.manifest, server.uploads, server.converters)
-    return _small(content, kind) if made is None else _once(made, {"content-type": kind, **_INERT})
+        made = data.of_model(job, Path(file.name), wish, server.manifest, server.uploads, server.converters)
+    return _small(job, content, kind) if made is None else _once(made, _headers(job, kind, _head(made)))
 
 
-def _small(content: bytes, content_type: str) -> Response:
+def _small(job: Job, content: bytes, kind: str) -> Response:
     """Answer with a result in memory, unconverted."""
-    return Response(content, headers={"content-type": content_type, **_INERT})
+    return Response(content, headers=_headers(job, kind, content[:_HEAD_BYTES]))
 
 
-async def _answer(request: Request, form: Form | None, content_type: str) -> Response:
-    """Answer with the result in `form`; None: the model's own."""
+def _headers(job: Job, kind: str, head: bytes) -> dict[str, str]:
+    return {"content-type": kind, "content-disposition": download.header(job, kind, head), **_INERT}
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
+
+
+async def _answer(request: Request, wish: Wish) -> Response:
     server = services.of(request)
     found = await server.look(server.store.queue.get_result, id_of(request))
     if found is None:
@@ -98,7 +113,10 @@ async def _answer(request: Request, form: Form | None, content_type: str) -> Res
         raise ApiError(409, f"the job has no result, it failed: {job.error}")
     if job.result is None:
         raise ApiError(409, f"the result is not ready: the job is {job.state}")
-    return await answer(server, job, job.result, content, form, content_type)
+    response = await answer(server, job, job.result, content, wish)
+    if job.build_id is not None:
+        response.headers[BUILD_ID_HEADER] = job.build_id
+    return response
 
 
 def _once(made: Path, headers: Mapping[str, str]) -> Response:

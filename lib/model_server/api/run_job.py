@@ -9,7 +9,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_server import bounds
-from model_server.api import envelope, results, services
+from model_server.api import accept, envelope, results, services
+from model_server.api.accept import Wish
 from model_server.api.jobs import LOOK_SECONDS, begin, look, no_job, recorded
 from model_server.api.query import number
 from model_server.api.services import Services
@@ -24,6 +25,7 @@ async def run_job(request: Request) -> Response:
     """Run a job and answer its result; with its triple 202 if the wait runs out, 400 if the program fails."""
     server = services.of(request)
     seconds = min(number(request, "wait", bounds.WAIT_SECONDS, 0, 10**6), bounds.WAIT_SECONDS)
+    wish = accept.of_header(request, server.manifest.output_types[0])
     job_id = new_id()
     with server.store.watchers.watch(job_id) as watch:
         # Not durable: nobody counts on the job before it is answered, and then its end is durable, or it is settled.
@@ -35,7 +37,7 @@ async def run_job(request: Request) -> Response:
         with server.store.watchers.watch(job.id) as watch:
             watch.look()
             ended = await _end(server, added, watch, seconds)
-    response = await _unfinished(request, job.id) if ended is None else await _finished(server, job, ended)
+    response = await _unfinished(request, job.id) if ended is None else await _finished(server, job, ended, wish)
     response.headers[_ID_HEADER] = job.id
     return response
 
@@ -62,12 +64,11 @@ async def _end(server: Services, added: Future[Job], watch: Watch, seconds: floa
     return None
 
 
-async def _finished(server: Services, job: Job, ended: JobResult) -> Response:
-    kind = server.manifest.output_types[0]
+async def _finished(server: Services, job: Job, ended: JobResult, wish: Wish) -> Response:
     if ended.error is not None or ended.result is None:
         error = ended.error or ""
         return envelope.refused(envelope.triple(job.id, "Error", error), error)
-    return await results.answer(server, job, ended.result, ended.content, None, kind)
+    return await results.answer(server, job, ended.result, ended.content, wish)
 
 
 async def _unfinished(request: Request, job_id: str) -> Response:

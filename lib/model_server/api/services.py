@@ -33,6 +33,8 @@ class Services:
     uploads: Path
     #: True once the server is about to stop.
     draining: Callable[[], bool]
+    #: What is missing before this server takes jobs, or None: its model has proved itself, or need not.
+    unproved: Callable[[], str | None]
     #: Why no job would be done here now, or None.
     worker_problem: Callable[[], str | None]
     metrics: Metrics
@@ -40,6 +42,8 @@ class Services:
     space: Space
     #: How the program is run, and why not in a faster way; "" as long as it is not known.
     runner_mode: Callable[[], str]
+    #: The lines that the program printed last for a job that runs here.
+    said: Callable[[str], tuple[str, ...]]
     #: None: licensing is off.
     licensing: Licensing | None = None
     #: Who gets in, and to what.

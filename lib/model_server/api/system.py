@@ -1,5 +1,6 @@
 """The server's own endpoints: health, MIME types, OpenAPI document."""
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -25,7 +26,8 @@ async def supported_mime_types(request: Request) -> Response:
 
 async def specification(request: Request) -> Response:
     server = services.of(request)
-    return json_response(json_bytes(openapi.document(server.manifest, wants_key=server.access.keys is not None)))
+    described = await run_in_threadpool(openapi.document, server.manifest, server.access.keys is not None)
+    return json_response(json_bytes(described))
 
 
 ROUTES = [

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from model_server.api.disk import Part
 from model_server.api.envelope import ApiError
 from model_server.api.spool import Spool
 from model_server.jobs.store import SMALL_BYTES
+from model_server.tabular.count import RowCounter
+
+_LONGEST_SUFFIX = 10
 
 #: The text fields that are read, in lower case, and the bytes that each may have; others are passed over.
 _FIELDS = {
@@ -34,6 +38,12 @@ class Form:
     content: bytes | None = None
     file: Path | None = None
     file_type: str = ""
+    #: The file's own name, without a path; "" if the client gave none.
+    name: str = ""
+    #: Of the data as it was sent, bytes.
+    size: int = 0
+    #: Lines of the data, as of a CSV.
+    lines: RowCounter = field(default_factory=RowCounter)
     #: SHA-256 of the data, in hex, if it was asked for.
     digest: str = ""
     #: The text fields by their name in lower case; absent and empty are the same to us.
@@ -141,6 +151,18 @@ def name_of(segment: MultipartSegment) -> str:
     return (segment.name or "").encode("latin-1", "replace").decode("utf-8", "replace").lower()
 
 
+def file_name(sent: str) -> str:
+    """Return what a client calls its file, fit to be shown and to be kept: no path, nothing that cannot be seen."""
+    text = sent.encode("latin-1", "replace").decode("utf-8", "replace")
+    text = "".join(letter if letter.isprintable() else " " for letter in re.split(r"[/\\]", text)[-1])
+    text = " ".join(text.split())
+    if len(text) > bounds.NAME_CHARACTERS:
+        stem, dot, suffix = text.rpartition(".")
+        suffix = dot + suffix if stem and len(suffix) <= _LONGEST_SUFFIX else ""
+        text = text[: bounds.NAME_CHARACTERS - len(suffix) - 1] + "…" + suffix
+    return "" if set(text) <= {".", " "} else text
+
+
 class _Reader:
     """Turns the events of the multipart parser into a Form."""
 
@@ -156,7 +178,7 @@ class _Reader:
         self._spool: Spool | None = None
         self._has_file = False
         self._file_bytes = 0
-        self._file_name = ""
+        self._has_name = False
         self._name = ""
         #: What came of the part so far; not of a file that is not small.
         self._held = bytearray()
@@ -210,13 +232,16 @@ class _Reader:
             if self._has_file:
                 raise ApiError(400, "the form has more than one part named File")
             self._has_file = True
-            self._file_name = segment.filename or ""
+            self._form.name = file_name(segment.filename or "")
+            self._has_name = bool(segment.filename)
             self._form.file_type = segment.header("Content-Type", "").strip()
 
     def _take_data(self, data: bytes) -> None:
         self._file_bytes += len(data)
         if self._file_bytes > self._limit:
             raise self.too_large()
+        self._form.size = self._file_bytes
+        self._form.lines.feed(data)
         if self._hash is not None:
             self._hash.update(data)
         if self._spool is None:
@@ -247,7 +272,7 @@ class _Reader:
                 self._form.fields[self._name] = self._held.decode()
             except UnicodeDecodeError as error:
                 raise ApiError(400, f"the field {self._name} of the form is not UTF-8") from error
-        elif self._name == "file" and self._spool is None and (self._file_bytes or self._file_name):
+        elif self._name == "file" and self._spool is None and (self._file_bytes or self._has_name):
             self._form.content = bytes(self._held)  # else no file was chosen
 
 

@@ -40,6 +40,11 @@ class JobRequest:
     fingerprint: str | None = None
     #: Whose key came with it; None: nobody's, or that of one who sees all jobs.
     client: str | None = None
+    #: The data file's own name; None: it has none.
+    name: str | None = None
+    #: Of the data as it was sent, bytes, and records if it is CSV.
+    size: int | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,9 @@ class Job:
     #: Grows by one with each claim.
     token: int
     mime_type: str
+    name: str | None
+    size: int | None
+    rows: int | None
     mappings: str | None
     output_mappings: str | None
     idempotency_key: str | None
@@ -73,6 +81,8 @@ class Job:
     #: When the callback is to be tried next.
     callback_due: float | None
     callback_error: str | None
+    #: The build that made the newest attempt; None: it is not begun, or an older server began it.
+    build_id: str | None = None
     #: The input, where it is kept in the queue; only a claim brings it.
     content: bytes | None = None
 
@@ -111,6 +121,15 @@ class JobResult:
     @property
     def state(self) -> State:
         return State.COMPLETE if self.error is None else State.ERROR
+
+
+@dataclass(frozen=True)
+class JobTimes:
+    """The times at which a job was made, was last begun, and ended; seconds since the epoch."""
+
+    created: float
+    started: float | None
+    finished: float | None
 
 
 @dataclass(frozen=True)

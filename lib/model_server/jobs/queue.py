@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, delete, 
 from model_server import bounds
 from model_server.jobs.commits import Commits, Need
 from model_server.jobs.database import journal_mode
-from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Job, JobRequest, JobResult, Lease, State
+from model_server.jobs.job import OVER, CallbackState, Claim, Counts, Job, JobRequest, JobResult, JobTimes, Lease, State
 from model_server.jobs.schema import jobs as _jobs
 from model_server.jobs.schema import prepare
 from model_server.jobs.statements import COLUMNS, LISTED, Prepared, Statements, held, read_job
@@ -32,8 +32,22 @@ _FREE = {"state": State.CREATED, "lease_owner": None, "lease_expires": None}
 class Queue:
     """The jobs of one model. Every method is one transaction; any thread may call any of them."""
 
-    def __init__(self, engine: Engine, model: str, max_attempts: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        model: str,
+        max_attempts: int,
+        clock: Callable[[], float] = time.time,
+        build_id: str | None = None,
+    ) -> None:
         """Open the queue on `engine`, making its table, or bringing it up to date.
+
+        Args:
+            engine: its database.
+            model: whose jobs they are.
+            max_attempts: of a job whose workers die.
+            clock: gives seconds since the epoch.
+            build_id: of this server, for the jobs that it takes.
 
         Raises:
             VolumeError: it is the queue of another model than `model`.
@@ -49,6 +63,7 @@ class Queue:
         self.answers_at_once = journal_mode(engine) == "WAL"
         self._statements = Statements(engine.dialect)
         self._max_attempts = max_attempts
+        self._build_id = build_id
         self._clock = clock
         self._commits.run(partial(prepare, model=model))
 
@@ -70,6 +85,9 @@ class Queue:
             attempts=0 if claim is None else 1,
             token=0 if claim is None else 1,
             mime_type=job_request.mime_type,
+            name=job_request.name,
+            size=job_request.size,
+            rows=job_request.rows,
             mappings=job_request.mappings,
             output_mappings=job_request.output_mappings,
             idempotency_key=job_request.idempotency_key,
@@ -87,6 +105,7 @@ class Queue:
             callback_attempts=None,
             callback_due=None,
             callback_error=None,
+            build_id=None if claim is None else self._build_id,
             content=content,
         )
 
@@ -131,7 +150,7 @@ class Queue:
     def _claim(self, owner: str, lease_seconds: float, connection: Connection) -> Job | None:
         while True:
             now = self._clock()
-            values = {"p_owner": owner, "p_now": now, "p_expires": now + lease_seconds}
+            values = {"p_owner": owner, "p_now": now, "p_expires": now + lease_seconds, "p_build": self._build_id}
             row = self._statements.claim.first(connection, values)
             if row is None:
                 return None
@@ -294,9 +313,27 @@ class Queue:
         mine = {(row.id, row.token) for row in rows}
         return [job for job in claims if (job.id, job.token) not in mine]
 
-    def list(self, limit: int, offset: int = 0, client: str | None = None) -> list[Job]:
-        """Return up to `limit` jobs, newest first; of one client, if it is named."""
-        query = select(*LISTED).where(*_of(client)).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
+    def before(self, job_id: str) -> int:
+        """Count the jobs that wait and will be taken before this one."""
+        mine = select(_jobs.c.number).where(_jobs.c.id == job_id).scalar_subquery()
+        query = select(func.count()).where(_jobs.c.state == State.CREATED, _jobs.c.number < mine)
+        with self._reader.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def times(self, limit: int, since: float, client: str | None = None) -> list[JobTimes]:
+        """Return the times of the newest jobs, newest first: up to `limit`, made after `since`.
+
+        Along the primary key, which grows with the time: no index of its own slows down who writes.
+        """
+        columns = (_jobs.c.created, _jobs.c.started, _jobs.c.finished)
+        query = select(*columns).where(*_of(client)).order_by(_jobs.c.number.desc()).limit(limit)
+        with self._reader.connect() as connection:
+            return [JobTimes(*row) for row in connection.execute(query) if row.created >= since]
+
+    def list(self, limit: int, offset: int = 0, client: str | None = None, state: State | None = None) -> list[Job]:
+        """Return up to `limit` jobs, newest first; of one client and in one state, if they are named."""
+        wanted = _of(client) if state is None else (*_of(client), _jobs.c.state == state)
+        query = select(*LISTED).where(*wanted).order_by(_jobs.c.number.desc()).limit(limit).offset(offset)
         with self._reader.connect() as connection:
             return [read_job(row) for row in connection.execute(query)]
 

@@ -26,8 +26,8 @@ from sqlalchemy.schema import CreateColumn
 from model_server.errors import VolumeError
 
 #: 1: without `started`, mappings, callbacks, idempotency keys and the owner. 2: without small data. 3: without
-#: fingerprints. 4: without clients. 5: today's.
-LAYOUT = 5
+#: fingerprints. 4: without clients. 5: without names, sizes, rows and build ids. 6: today's.
+LAYOUT = 6
 #: Any number that all servers agree on (pg_advisory_xact_lock).
 _UPGRADE_LOCK = 0x6D6F64656C
 
@@ -43,6 +43,9 @@ jobs = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("token", Integer, nullable=False, default=0),
     Column("mime_type", String(255), nullable=False),
+    Column("name", String(255)),
+    Column("size", BigInteger),
+    Column("rows", BigInteger),
     Column("mappings", Text),
     Column("output_mappings", Text),
     Column("idempotency_key", String(255)),
@@ -60,6 +63,7 @@ jobs = Table(
     Column("callback_attempts", Integer),
     Column("callback_due", Float),
     Column("callback_error", Text),
+    Column("build_id", String(255)),
     # Small data, which needs no file of its own; last in the row, where nothing else is read behind it.
     Column("input_data", LargeBinary),
     Column("result_data", LargeBinary),

@@ -139,6 +139,7 @@ def _claim() -> Any:
             lease_owner=bindparam("p_owner"),
             lease_expires=bindparam("p_expires"),
             started=bindparam("p_now"),
+            build_id=bindparam("p_build"),
         )
         .returning(*COLUMNS, jobs.c.input_data)
     )

@@ -38,6 +38,8 @@ class Runner(Protocol):
 
     def prepare(self) -> None: ...
 
+    def said(self, job_id: str) -> tuple[str, ...] | None: ...
+
     async def work(
         self, job_id: str, input_path: str, output_path: str, timeout: float, content: bytes | None
     ) -> Outcome: ...
@@ -45,6 +47,14 @@ class Runner(Protocol):
     def stop(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+class Gate(Protocol):
+    """The condition for taking jobs (self_proof.SelfProof)."""
+
+    async def passes(self, runner: Runner) -> bool: ...
+
+    def stop(self) -> None: ...
 
 
 #: Of a job, its data as sent, and where the model's input goes.
@@ -65,6 +75,7 @@ class Worker:
         timeout_seconds: float,
         lease_seconds: float,
         prepare: Prepare,
+        gate: Gate | None = None,
     ) -> None:
         """Take what all workers share, and a runner of its own.
 
@@ -77,12 +88,16 @@ class Worker:
             timeout_seconds: of a job.
             lease_seconds: without a sign of life.
             prepare: makes the model's input, at the last path, of a job's data as it was sent.
+            gate: decides whether it may take jobs at all; None: it may.
         """
         self._store = store
         self._heartbeat = heartbeat
         self._metrics = metrics
         self._runner = runner
         self._prepare = prepare
+        self._gate = gate
+        #: It may take jobs.
+        self._is_open = gate is None
         self._claim = Claim(owner, lease_seconds)
         self._timeout = timeout_seconds
         self._stopping = threading.Event()
@@ -95,9 +110,16 @@ class Worker:
         """Return the runner mode; "" while it is unknown."""
         return self._runner.mode
 
+    def said(self, job_id: str) -> tuple[str, ...] | None:
+        """Return what the program printed last for a job; None: it is not at work on that job."""
+        return self._runner.said(job_id)
+
     def stop_claiming(self) -> None:
         """Start no further job."""
         self._stopping.set()
+        if self._gate is not None and not self._is_open:
+            self._gate.stop()
+            self.give_up()
         self._store.idle_workers.notify()
 
     def give_up(self) -> None:
@@ -106,7 +128,14 @@ class Worker:
         self._runner.close()
 
     async def run(self) -> None:
-        """Work until told to stop; a fault of one job, or of the database, never ends it."""
+        """Pass the gate, and work until told to stop; a fault of one job, or of the database, never ends it."""
+        if self._gate is not None:
+            self._is_open = await self._gate.passes(self._runner)
+        if self._is_open:
+            await self._work()
+        await asyncio.to_thread(self._runner.stop)
+
+    async def _work(self) -> None:
         try:
             await asyncio.to_thread(self._runner.prepare)
         except Exception as error:  # noqa: BLE001 - without its worker the queue would stand still
@@ -121,7 +150,6 @@ class Worker:
                 await asyncio.sleep(_AFTER_FAULT_SECONDS)
         if self._recording is not None:
             await asyncio.wait((self._recording,))
-        await asyncio.to_thread(self._runner.stop)
 
     async def _next(self) -> Job | None:
         """Return the next job, from the queue or handed over; None: ask again."""
@@ -273,6 +301,10 @@ class Workers:
     def mode(self) -> str:
         """Return the runner mode; "" while it is unknown."""
         return next((worker.mode for worker in self._workers if worker.mode), "")
+
+    def said(self, job_id: str) -> tuple[str, ...]:
+        """Return what the program printed last for a job that runs on this server."""
+        return next(filter(None, (worker.said(job_id) for worker in self._workers)), ())
 
     @property
     def problem(self) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from model_server.jobs.job import State
+from model_server.jobs.job import Job, State
 from model_server.tabular import mime
 
 _STATES = {
@@ -12,6 +12,7 @@ _STATES = {
     State.COMPLETE: "complete",
     State.ERROR: "failed",
 }
+_LINE_CHARACTERS = 300
 
 
 def label(text: str) -> str:
@@ -42,6 +43,35 @@ def seconds(duration: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def size(count: int) -> str:
+    """Return a number of bytes as a person reads it."""
+    if count < 1000:
+        return f"{count} B"
+    value, unit = float(count), "B"
+    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the last one counts
+        value /= 1000
+        if value < 999.5:
+            break
+    return f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"
+
+
+def whole(count: int) -> str:
+    """Return a whole number with its thousands apart."""
+    return f"{count:,}"
+
+
+def name(job: Job) -> str:
+    """Return what a person calls a job: its file, else the beginning of its id."""
+    return job.name or f"job {job.id[:8]}"
+
+
+def last_line(error: str) -> str:
+    """Return the line of an error that says why: of a traceback, the last."""
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
+    text = lines[-1] if lines else "The program failed without a word."
+    return text if len(text) <= _LINE_CHARACTERS else f"{text[:_LINE_CHARACTERS]} …"
+
+
 def state(value: State) -> str:
     """Return the state of a job in words."""
     return "In progress" if value == State.IN_PROGRESS else str(value)
@@ -49,5 +79,5 @@ def state(value: State) -> str:
 
 def jobs(by_state: Mapping[State, int]) -> str:
     """Return the number of jobs in each state that has any."""
-    there = [f"{by_state[state]} {word}" for state, word in _STATES.items() if by_state.get(state)]
+    there = [f"{by_state[state]:,} {word}" for state, word in _STATES.items() if by_state.get(state)]
     return ", ".join(there) or "none"

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from model_server.api import doors, services
-from model_server.pages import formatting
+from model_server.pages import charts, formatting
 
 #: What a page may load, and from where: from this server alone, and no script that stands in the page itself.
 HEADERS = {
@@ -25,8 +25,16 @@ _templates = Environment(
     undefined=StrictUndefined,
 )
 _templates.filters.update(
-    label=formatting.label, moment=formatting.moment, seconds=formatting.seconds, state=formatting.state
+    label=formatting.label,
+    last_line=formatting.last_line,
+    moment=formatting.moment,
+    name=formatting.name,
+    seconds=formatting.seconds,
+    size=formatting.size,
+    state=formatting.state,
+    whole=formatting.whole,
 )
+_templates.globals.update(bars=charts.bars, histogram=charts.histogram, plot=charts.plot)
 
 
 def page(request: Request, template: str, status: int = 200, *, up: str = "", **values: object) -> Response:
@@ -36,6 +44,7 @@ def page(request: Request, template: str, status: int = 200, *, up: str = "", **
         "model": server.manifest,
         "up": up,
         "base": "",
+        "is_licensed": server.licensing is not None,
         "is_listed": server.access.job_list,
         "is_logged_in": doors.holder_of(request) is not None,
     }

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from model_server.tabular import mapping, records
+from model_server.tabular import mapping, numbers, records
 from model_server.tabular.mapping import Rule
 from model_server.tabular.mime import Form
 from model_server.tabular.paths import Keys
@@ -26,6 +26,10 @@ class Plan:
     rules: tuple[Rule, ...] = ()
     #: Of the model: at the target for an input, at the source for a result.
     fields: tuple[Field, ...] = ()
+    #: Of an input without a schema: the fields of the model's sample, for mappings.
+    names: tuple[str, ...] = ()
+    #: Of a result: columns of numbers become numbers, where no schema says their type.
+    finds_numbers: bool = False
 
     @property
     def changes_nothing(self) -> bool:
@@ -46,7 +50,8 @@ def convert_input(source: Path, target: Path, plan: Plan, limit: int) -> None:
     steps: list[Step] = []
     if plan.rules:
         rules = mapping.by_position(plan.rules, (), names if plan.target is Form.BARE_CSV else ())
-        steps.append(lambda record, complain: mapping.apply(record, rules, plan.fields, complain))
+        by_name = names or plan.names
+        steps.append(lambda record, complain: mapping.apply(record, rules, by_name, complain))
     if plan.fields:
         steps.append(Fitter(plan.fields, as_text=plan.target.is_table))
     only = names if plan.target is Form.BARE_CSV else ()
@@ -69,6 +74,10 @@ def convert_result(source: Path, target: Path, plan: Plan, limit: int) -> None:
     if plan.fields:
         typed = Fitter(plan.fields, as_text=plan.target.is_table)
         steps.append(lambda record, _: typed(record, _ignore))
+    elif plan.finds_numbers and plan.source.is_table and plan.target is Form.JSON:
+        table = records.Table(source, plan.source is Form.CSV)
+        columns = numbers.columns_of(record for _, record in table.records(Problems()))
+        steps.append(lambda record, _: numbers.typed(record, columns))
     if plan.rules:
         rules = mapping.by_position(plan.rules, names if plan.source is Form.BARE_CSV else (), ())
         steps.append(lambda record, complain: mapping.apply(record, rules, (), complain))

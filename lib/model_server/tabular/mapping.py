@@ -71,10 +71,11 @@ def parse(
     return tuple(rules)
 
 
-def apply(record: Any, rules: Sequence[Rule], fields: Sequence[Field], complain: Callable[[str], None]) -> Any:
-    """Return what `rules` make of `record`; schema fields that no rule names are taken by their name.
+def apply(record: Any, rules: Sequence[Rule], names: Sequence[str], complain: Callable[[str], None]) -> Any:
+    """Return what `rules` make of `record`.
 
     Args:
+        names: fields of the model, which are taken by their own name where no rule makes them.
         complain: called with every problem, which names its path.
     """
     made: Any = None
@@ -91,8 +92,7 @@ def apply(record: Any, rules: Sequence[Rule], fields: Sequence[Field], complain:
             made = paths.place(made, rule.destination, value, room)
         except PlaceError as error:
             complain(f"{rule.source} to {rule.destination}: {error}")
-    for field in fields:
-        name = field.path.name
+    for name in names:
         if isinstance(record, dict) and isinstance(made, dict) and name and name not in made:
             key = keys.of(record, name)
             if key is not None:

@@ -75,6 +75,11 @@ def form(text: str, declared: Sequence[str] = ()) -> Form | None:
     return Form.BARE_CSV if parsed.header == "absent" else Form.CSV
 
 
+def says_nothing(text: str) -> bool:
+    """Tell whether a type fits every file."""
+    return text.strip().lower() in _ANY
+
+
 def convertible(declared: Sequence[str]) -> tuple[str, ...]:
     """Return the declared types and, if one is structured, those convertible to or from it."""
     forms = {form(text) for text in declared} - {None}

@@ -1,4 +1,4 @@
-"""Proposes the mapping of a data set: which of its fields is which field of the schema, as far as names tell."""
+"""Proposes the mapping of a data set: which of its fields is which field of the model, as far as names tell."""
 
 import difflib
 import json
@@ -12,7 +12,6 @@ from typing import Any
 from model_server import bounds
 from model_server.tabular.mime import Form
 from model_server.tabular.records import Document, Table
-from model_server.tabular.schema import Field
 
 #: How many records of a JSON document are looked at for their fields.
 _LOOKED_AT = 100
@@ -21,20 +20,20 @@ _CLOSE = 0.75
 _LONGEST_COMPARED = 200
 
 
-def propose(sources: Sequence[str], fields: Sequence[Field], by_position: bool) -> list[dict[str, Any]]:
-    """Propose a mapping document, in the schema's order.
+def propose(sources: Sequence[str], wanted: Sequence[str], by_position: bool) -> list[dict[str, Any]]:
+    """Propose a mapping document, in the order of the model's fields.
 
     The same name is taken first, then the same in another letter case or with other punctuation, then a close one; a
-    field that nothing is like gets an entry without a source, whose default a person must fill in. Without a schema
-    every source is mapped to itself.
+    field that nothing is like gets an entry without a source, whose default a person must fill in. Where the
+    model's fields are not known, every source is mapped to itself.
 
     Args:
         sources: paths of the data set.
-        by_position: they are numbers of columns, in the schema's order.
+        wanted: paths of the model's fields; empty where neither a schema nor a sample tells them.
+        by_position: the sources are numbers of columns, in the order of the fields.
     """
-    if not fields:
+    if not wanted:
         return [_entry(source, source) for source in sources]
-    wanted = [str(field.path) for field in fields]
     if by_position:
         return [_entry(sources[at] if at < len(sources) else "", path) for at, path in enumerate(wanted)]
     left = list(sources)

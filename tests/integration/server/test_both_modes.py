@@ -1,40 +1,38 @@
 """The default mode gives what a program gives by hand."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.rig.both_modes import NEEDS, PROGRAMS, compare, write
+from tests.rig.both_modes import FILES, compare, install, needs, write
+from tests.rig.small_programs import PROGRAMS
 from tests.unit.server.test_runner import oldest_and_newest
 
-WITH_LIBRARIES = [name for name in PROGRAMS if name.partition("_")[0] in NEEDS]
+#: Those with larger libraries are run by hand: python -m tests.rig.both_modes --environment FOLDER
+LIBRARIES = {"numpy", "pandas"}
+WITH_LIBRARIES = [name for name in FILES if LIBRARIES.issuperset(needs(name))]
 
 
 @pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Makes a Python that has what NEEDS names."""
-    folder = tmp_path_factory.mktemp("libraries")
-    subprocess.run([oldest_and_newest()[-1], "-m", "venv", str(folder)], check=True)
-    python = str(folder / "bin/python")
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *NEEDS.values()], check=True)
-    return python
+def python_with_libraries(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Makes a Python that has LIBRARIES."""
+    return install(tmp_path_factory.mktemp("libraries"), WITH_LIBRARIES, oldest_and_newest()[-1])
 
 
 @pytest.mark.parametrize("python", oldest_and_newest(), ids=["oldest", "newest"])
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if name not in WITH_LIBRARIES])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_the_default_mode_gives_what_a_program_gives_by_hand(tmp_path: Path, name: str, python: str) -> None:
     assert_no_difference(tmp_path, name, python)
 
 
 @pytest.mark.parametrize("name", WITH_LIBRARIES)
 def test_the_default_mode_gives_what_a_program_with_libraries_gives_by_hand(
-    tmp_path: Path, name: str, libraries: str
+    tmp_path: Path, name: str, python_with_libraries: str
 ) -> None:
-    assert_no_difference(tmp_path, name, libraries)
+    assert_no_difference(tmp_path, name, python_with_libraries)
 
 
 def assert_no_difference(folder: Path, name: str, python: str) -> None:
-    seen = compare(write(folder / "program", PROGRAMS[name]), python)
+    seen = compare(write(folder / "program", name), python)
     assert None not in seen.by_hand
     assert (seen.difference, seen) == ("", seen)

@@ -190,7 +190,7 @@ def test_while_the_database_is_away_every_path_is_503_and_then_all_is_well(serve
             requests.post(f"{target.url}/Job/{job_id}/Delete", timeout=30),
         ):
             assert (answer.url, answer.status_code, answer.headers.get("retry-after")) == (answer.url, 503, "5")
-        ready = requests.get(f"{target.url}/ready", timeout=30)
+        ready = requests.get(f"{target.url}/ready?deep=1", timeout=30)
         assert (ready.status_code, ready.text) == (503, "Not ready: the job queue does not answer")
         assert requests.get(f"{target.url}/health", timeout=5).ok
         relay.open()

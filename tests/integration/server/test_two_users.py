@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from model_runner.call import LINK
 from tests.attacks.snoop import SET_UID
 from tests.rig.waiting import eventually
 
@@ -127,8 +128,8 @@ def test_a_program_that_kills_whomever_it_may_ends_neither_the_server_nor_other_
         assert result(container, f"plant {WORD} tmp")["said"] == WORD
 
 
-@pytest.mark.parametrize("wanted", ["/var/gai_data/jobs.sqlite3", "/proc/1/environ"])
+@pytest.mark.parametrize("wanted", ["/var/gai_data/jobs.sqlite3", "/proc/1/environ", "/proc/self/environ"])
 def test_a_link_as_output_leads_nowhere(image: str, wanted: str) -> None:
     with Container(image, *options("command", "--env=MODEL_SECRET=top")) as container:
         answered = end_of(container, send(container, f"link {wanted}"))
-        assert answered.startswith(("The program's output cannot be kept", "The program ended without an error but"))
+        assert answered == LINK

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -318,6 +320,24 @@ def test_what_was_made_in_the_workspace_belongs_to_its_owner(job: Job, run_as: C
     owner = job.workspace.stat().st_uid
     assert {path.lstat().st_uid for path in job.workspace.rglob("*")} == {owner}
     assert Path("/etc/passwd").stat().st_uid == system
+
+
+def test_what_was_there_before_keeps_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("before", "after"):
+        (tmp_path / name).touch()
+    given: list[str] = []
+    times = {"before": 1000.0, "after": 2000.0}
+    mine = os.geteuid()
+
+    def lstat(path: Path) -> Any:
+        return SimpleNamespace(st_uid=mine, st_ctime=times[path.name])
+
+    monkeypatch.setattr(action, "_give", lambda path, _: given.append(path.name))
+    monkeypatch.setattr(Path, "lstat", lstat)
+    monkeypatch.setattr(os, "geteuid", lambda: mine)
+    monkeypatch.setattr(Path, "stat", lambda path, **_: SimpleNamespace(st_uid=mine + 1, st_mode=0o040755))
+    action._hand_over(tmp_path, 1500.0)
+    assert given == ["after"]
 
 
 def test_the_entrypoint_is_short_and_runs_isolated() -> None:

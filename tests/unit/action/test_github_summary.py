@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_dockerize import answer
 from model_dockerize.errors import BuildError
 from model_dockerize.outcome import Outcome
 from model_dockerize.report import CheckReport, Failure, Report, SmokeReport, StageResult
@@ -125,3 +126,26 @@ def test_it_stays_below_the_runners_limit() -> None:
     assert len(text.encode()) <= LARGEST + 200
     assert text.startswith("## ✅ failed")
     assert "too long for this page" in text
+
+
+def test_the_answer_is_a_table_and_none_of_it_is_markdown() -> None:
+    hostile = "[x](http://evil) | <img src=x> @org #1 `code`"
+    content = "name,score\n" + "".join(f'"{hostile if n == 0 else n}",{n}.5\n' for n in range(20))
+    text = markdown(GOOD.with_(smoke_deployed=SmokeReport(True, (), (), answer.read(content.encode(), "e.csv"))))
+    section = text.partition("### The answer to the sample: CSV, 10 of 20 rows")[2].partition("\n\n| fact")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    assert rows[:2] == ["| name | score |", "| --- | ---: |"]
+    assert len(rows) == 12
+    assert not set("[]<>`@") & set("".join(rows))
+    assert all(row.count("|") == 3 for row in rows)
+
+
+def test_an_answer_that_is_text_or_a_file_is_named() -> None:
+    picture = SmokeReport(True, (), (), answer.read(b"\xff\xd8\xff" + b"x" * 2000))
+    assert "The answer to the sample: JPEG image, 2.0 kB" in markdown(GOOD.with_(smoke_deployed=picture))
+    words = SmokeReport(True, (), (), answer.read(b"</pre><script>x"))
+    assert "&lt;/pre&gt;&lt;script&gt;x" in markdown(GOOD.with_(smoke_deployed=words))
+
+
+def test_an_address_that_will_change_says_so() -> None:
+    assert "The address changes soon." in markdown(GOOD.with_(lasts="changes soon"))

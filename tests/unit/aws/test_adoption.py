@@ -193,7 +193,7 @@ def test_adopted_it_keeps_every_field_that_no_input_says(theirs: Theirs) -> None
     assert {name: now[name] for name in KEPT} == {name: definition[name] for name in KEPT}
     model, former = model_of(now), model_of(definition)
     told = {each["name"] for each in model["environment"]} - {"FEATURE"}
-    assert told == {"MODEL_OPEN_PATHS", "MODEL_RETENTION_DAYS"}
+    assert told == {"MODEL_OPEN_PATHS", "MODEL_RETENTION_DAYS", "MODEL_SELF_PROOF"}
     model["environment"] = [each for each in model["environment"] if each["name"] == "FEATURE"]
     assert {name: model[name] for name in KEPT_OF_CONTAINER} == {name: former[name] for name in KEPT_OF_CONTAINER}
     assert model["image"] == IMAGE

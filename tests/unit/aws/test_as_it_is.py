@@ -34,6 +34,7 @@ SERVICE: dict[str, dict[str, Any]] = {
     "allowed_hosts": {"allowed_hosts": ("models.example.com",)},
     "job_list": {"job_list": False},
     "retention_days": {"retention_days": 7},
+    "self_proof": {"self_proof": False},
     "assign_public_ip": {"assign_public_ip": False},
     "volume": {"volume": "data"},
     "load_balancer": {"load_balancer": "true"},
@@ -121,6 +122,29 @@ def given(account: Account, inputs: dict[str, Any]) -> dict[str, Any]:
         (vpc,) = [each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"] if not each["IsDefault"]]
         made["security_groups"] = (ec2.create_security_group(VpcId=vpc, GroupName="g", Description="g")["GroupId"],)
     return made
+
+
+@pytest.mark.parametrize("name", ["model-dockerize-payroll", "mine"])
+def test_a_role_of_somebody_else_stays_whatever_its_name(account: Account, name: str) -> None:
+    role = account.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    deployed(account, task_role=name, execution_role=name)
+    jobs(account, {"task_role": name, "execution_role": name})
+    account.calls.clear()
+    deployed(account)
+    jobs(account, {})
+    assert account.changes() == []
+    definition = account.aws.ecs.describe_task_definition(taskDefinition="iris")["taskDefinition"]
+    assert (definition["taskRoleArn"], definition["executionRoleArn"]) == (role, role)
+
+
+def test_a_role_of_another_stack_of_ours_is_not_taken_over(account: Account) -> None:
+    tags: Any = [{"Key": "model-dockerize", "Value": "role"}]
+    name = "model-dockerize-staging-iris-ExecutionRole-1A2B"
+    other = account.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}", Tags=tags)["Role"]["Arn"]
+    jobs(account, {"execution_role": other})
+    definition, _ = jobs(account, {})
+    (there,) = account.aws.batch.describe_job_definitions(jobDefinitions=[definition.arn])["jobDefinitions"]
+    assert there["containerProperties"]["executionRoleArn"].endswith(":role/model-dockerize-iris-ExecutionRole")
 
 
 @pytest.mark.parametrize("name", SERVICE)

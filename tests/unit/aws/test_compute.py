@@ -48,6 +48,16 @@ class TestQueue:
         assert account.changes() == []
         assert said(account) == ["= compute environment model-dockerize", "= job queue q"]
 
+    def test_another_queue_is_not_taken_for_it(self, account: Account) -> None:
+        theirs = queue(account)
+        network = ground.ensure_job_network(account.aws, settings(), account.said)
+        made = batch.ensure_queue(account.aws, batch_settings(), "mine", network, "linux/amd64", account.said, no_sleep)
+        assert made.arn.endswith("/mine")
+        assert batch.others_queue(account.aws, "nobodys", account.said) is None
+        assert {each["jobQueueArn"] for each in account.aws.batch.describe_job_queues()["jobQueues"]} == {
+            *(theirs, made.arn),
+        }
+
     def test_a_plan_of_it_asks_only(self, account: Account) -> None:
         rehearsal = rehearse(account.aws)
         network = ground.ensure_job_network(rehearsal.aws, settings(), account.said)

@@ -92,6 +92,17 @@ def kept_of(found: Destruction) -> dict[str, tuple[str, ...]]:
     return {str(kept.thing): kept.users for kept in found.kept}
 
 
+def made_for_batch(account: Account, name: str, tags: dict[str, str] | None = None, alone: bool = False) -> None:
+    """A job definition, and unless it is `alone` a queue and an environment, all called `name`."""
+    batch, given = account.aws.batch, {"tags": tags or {"team": "theirs"}}
+    container: Any = {"image": "i", "vcpus": 1, "memory": 512}
+    batch.register_job_definition(jobDefinitionName=name, type="container", containerProperties=container, **given)
+    if not alone:
+        batch.create_compute_environment(computeEnvironmentName=name, type="UNMANAGED", state="ENABLED", **given)
+        feeds: Any = [{"order": 1, "computeEnvironment": name}]
+        batch.create_job_queue(jobQueueName=name, state="ENABLED", priority=1, computeEnvironmentOrder=feeds, **given)
+
+
 def stack_of(account: Account, model: str, *tags: Any, name: str = "", **more: str) -> None:
     """A stack as those of models are, of CloudFormation's own."""
     given = {"Model": model, "Repository": "iris", "LogGroup": f"/model-dockerize/{model}"}
@@ -149,7 +160,17 @@ class TestPlan:
             cluster="model-dockerize", serviceName="iris", taskDefinition="iris", desiredCount=0
         )
         stack_of(account, "iris")
-        assert plan(account).things == ()
+        made_for_batch(account, "iris")
+        found = plan(account)
+        assert (found.things, found.kept) == ((), ())
+
+    def test_of_batch_goes_what_bears_our_tag_and_of_definitions_this_models(self, account: Account) -> None:
+        made_for_batch(account, "theirs")
+        made_for_batch(account, "iris", {names.TAG: "batch"})
+        made_for_batch(account, "rose", {names.TAG: "batch"}, alone=True)
+        assert list(map(str, plan(account).things)) == [
+            *("job definition iris:1", "job queue iris", "compute environment iris"),
+        ]
 
     def test_a_service_of_another_cluster_keeps_what_it_runs_on(self, account: Account) -> None:
         everything(account.aws, account.said)

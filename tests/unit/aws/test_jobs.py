@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from model_dockerize.aws import batch, ground
 from model_dockerize.aws.batch import array_jobs as job_list
 from model_dockerize.aws.batch import jobs
-from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, send_jobs, underway
+from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, follow_to_end, send_jobs, underway
 from model_dockerize.aws.batch.one_job import submit_one
 from model_dockerize.aws.client.retries import AnswerLostError
 from model_dockerize.aws.ground import Names
@@ -208,6 +208,45 @@ class TestFollowing:
         over = list(follow_jobs(account.aws, "q", sent, account.said, sleep, lambda: now[0]))
         assert over == []
         assert len([line for line in account.said.warnings if "waits for capacity" in line]) == 1
+
+
+class TestNewRoles:
+    """A role that was made moments ago cannot be assumed: the jobs that met that are sent again, for a minute."""
+
+    SAID = "ECS was unable to assume the role 'arn:aws:iam::1:role/new' that was provided for this task."
+
+    @pytest.mark.parametrize(("refusals", "ends"), [(1, "SUCCEEDED"), (2, "SUCCEEDED"), (1000, "FAILED")])
+    def test_they_are_sent_again_for_a_while(self, account: Account, refusals: int, ends: str) -> None:
+        prepare(account)
+        left, now = iter(range(refusals)), [0.0]
+
+        def describe(parsed: Any, model: Any, **_: Any) -> None:
+            if model.name == "DescribeJobs":
+                is_refused = next(left, None) is not None
+                status = {"status": "FAILED", "statusReason": self.SAID} if is_refused else {"status": "SUCCEEDED"}
+                parsed["jobs"] = [each | status | {"container": {}} for each in parsed["jobs"]]
+
+        def sleep(seconds: float) -> None:
+            now[0] += seconds
+
+        def again(inputs: list[str]) -> Iterator[Job]:
+            definition = account.aws.batch.describe_job_definitions(status="ACTIVE")["jobDefinitions"][0]
+            return send_jobs(account.aws, "q", definition["jobDefinitionArn"], "iris", inputs, "-", account.said)
+
+        account.hooks.add(describe, "after-call")
+        sent = list(send(account, ["/a.csv"]))
+        over = list(follow_to_end(account.aws, "q", sent, again, account.said, sleep, lambda: now[0]))
+        assert [(job.inputs, job.status) for job in over] == [(("/a.csv",), ends)]
+        assert over[0].id == sent[-1].id  # whoever ends the run ends the right one
+        assert len({job.id for job in sent}) == len(sent) == account.calls.count("batch:SubmitJob")
+        assert len(sent) == (refusals + 1 if ends == "SUCCEEDED" else 13)
+
+    def test_a_job_that_ran_is_not_sent_again(self) -> None:
+        failed = Job("1", ("/a",), "FAILED", self.SAID)
+        assert failed.lacks_role
+        assert not replace(failed, exit_code=1).lacks_role
+        assert not replace(failed, reason="OutOfMemoryError").lacks_role
+        assert not replace(failed, status="RUNNING").lacks_role
 
 
 def ask_for_all(params: dict[str, Any], **_: Any) -> None:

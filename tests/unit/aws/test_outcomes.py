@@ -124,6 +124,10 @@ class Ears:
         self.lines.append((level, text))
         self.heard.append(self._now())
 
+    def transfer(self, *_: object) -> None: ...
+
+    def tick(self) -> None: ...
+
     def secret(self, value: str) -> None: ...
 
     def info(self, text: str) -> None: ...
@@ -419,6 +423,27 @@ def test_going_back_goes_to_what_was_deployed_before_and_twice_goes_two_steps(st
     assert history.previous(connection, history.running(connection, "c", "iris")) is None
 
 
+def test_what_could_not_be_gone_back_to_has_not_proved_itself(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(steady=10), Story(dies=(2, 4), fails=4))
+    assert deploying.run().outcome == "deployed"
+    tags = deploying.told.world.tags
+    tags["model-dockerize:proving"] = "iris:1"  # as a run that was killed leaves it
+    now = history.running(deploying.connection, "c", "iris")
+    target = now.service.task_definition_arn.replace("iris:2", "iris:1")
+    verdict = ecs.rollback(deploying.connection, now.service, target, 60, Ears())
+    assert verdict and verdict.outcome != "deployed"
+    assert tags["model-dockerize:proving"] == "iris:1"
+
+
+def test_a_rollback_that_never_begins_is_not_waited_for(stage: Callable[..., Stage]) -> None:
+    """The configuration says that ECS goes back, and it does not."""
+    deploying = stage(Story(dies=(8, 16), fails=16))
+    began = deploying.told.clock.monotonic()
+    report = deploying.run(smoke_test=False)
+    assert report.outcome == "rolled-back"
+    assert deploying.told.clock.monotonic() - began < 100, "wait-timeout is 400 s"
+
+
 def test_the_last_revisions_and_how_each_ended(stage: Callable[..., Stage]) -> None:
     deploying = stage(*[Story(steady=10)] * 2, Story(dies=(2, 4), fails=4, back=9), *[Story(steady=10)] * 2)
     for memory in (2048, 3072, 4096, 5120):  # iris:4 does not take
@@ -435,9 +460,9 @@ def test_a_revision_by_its_number_is_one_that_is_there(stage: Callable[..., Stag
     deploying.run()
     now = history.running(deploying.connection, "c", "iris")
     assert history.named(deploying.connection, now, 1).endswith("iris:1")
-    with pytest.raises(InputError, match="no revision 99") as refused:
-        history.named(deploying.connection, now, 99)
-    assert "There is: 1, 2." in refused.value.remedy
+    with pytest.raises(InputError, match="no revision 98") as refused:
+        history.named(deploying.connection, now, 98)
+    assert "There is: 1, 2" in refused.value.remedy
     with pytest.raises(InputError, match="runs revision 2 already"):
         history.named(deploying.connection, now, 2)
 

@@ -1,6 +1,7 @@
 """The printed policy allows every call that we make, and none that this configuration does not make."""
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,31 @@ def test_what_can_be_narrowed_is() -> None:
     named = run_policy(configured(execution_role="e", task_role="t"), NAMES, WHERE)
     (passing,) = [s for s in named["Statement"] if s["Sid"] == "PassRoles"]
     assert passing["Resource"] == ["arn:aws:iam::123456789012:role/e", "arn:aws:iam::123456789012:role/t"]
+
+
+#: Statements that change something without naming what: AWS knows no resource for most of their actions.
+WIDE = {"TagWhatIsMade", "Scaling", "TakeBack"}
+PASSED_TO = {
+    "PassRoles": "ecs-tasks.amazonaws.com",
+    "PassInstanceRole": ["batch.amazonaws.com", "ec2.amazonaws.com"],
+    "PassBatchRole": ["batch.amazonaws.com", "ec2.amazonaws.com"],
+    "PassFunctionRole": "lambda.amazonaws.com",
+}
+_READS = re.compile(r"[a-z0-9-]+:(Describe|Get|List)\w+")
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_in_every_configuration_only_these_are_wide_and_a_role_is_passed_to_one_service(configuration: str) -> None:
+    settings = configured(**CONFIGURATIONS[configuration].inputs)
+    for document in documents(settings, WHERE):
+        for statement in document["Statement"]:
+            if statement["Resource"] == "*":
+                assert all(map(_READS.fullmatch, statement["Action"])) or statement["Sid"] in WIDE, statement
+            else:
+                for arn in statement["Resource"]:
+                    assert re.fullmatch(r"arn:aws:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:.+", arn), arn
+            if "iam:PassRole" in statement["Action"]:
+                assert PASSED_TO[statement["Sid"]] == statement["Condition"]["StringEquals"]["iam:PassedToService"]
 
 
 BOUND = "arn:aws:iam::123456789012:policy/bound"

@@ -150,6 +150,32 @@ def test_the_least_that_scaling_keeps_is_left_where_no_input_says_it(account: Ac
     assert account.changes() == []
 
 
+def test_somebody_elses_scaling_is_refused_before_the_build_unless_it_is_adopted(account: Account) -> None:
+    made = deployed(account, desired_count=3)
+    ecs.mark_proved(account.aws, made)
+    place: Any = {"ServiceNamespace": "ecs", "ResourceId": "service/model-dockerize/iris"}
+    place["ScalableDimension"] = "ecs:service:DesiredCount"
+    account.aws.scaling.register_scalable_target(**place, MinCapacity=3, MaxCapacity=10)
+    account.calls.clear()
+    asked = settings(max_count=4, desired_count=1)
+    for refused in (
+        lambda: ecs.check_service(account.aws, asked, "iris", "iris"),
+        lambda: ecs.ensure_scaling(account.aws, asked, made, account.said),
+    ):
+        with pytest.raises(InputError, match="Somebody else scales service iris") as caught:
+            refused()
+        assert caught.value.details == ("changes: MinCapacity 3 -> 1", "changes: MaxCapacity 10 -> 4")
+    assert account.changes() == []
+    ecs.check_service(account.aws, settings(desired_count=1), "iris", "iris")  # says nothing of scaling
+    adopting = settings(max_count=4, desired_count=1, adopt=True)
+    ecs.check_service(account.aws, adopting, "iris", "iris")
+    ecs.ensure_scaling(account.aws, adopting, made, account.said)
+    (there,) = account.aws.scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+    assert (there["MinCapacity"], there["MaxCapacity"]) == (1, 4)
+    # From then on it is ours.
+    ecs.check_service(account.aws, settings(max_count=5), "iris", "iris")
+
+
 def test_a_service_that_is_alone_is_not_moved_between_zones(account: Account) -> None:
     wanted = settings(volume="data")
     ground = ensure_foundations(account.aws, wanted, IRIS, account.said)

@@ -254,3 +254,29 @@ def test_only_the_shown_name_is_short_and_the_error_has_it_all() -> None:
     log = BuildLog()
     log.add(vertex(PIP, started=START, completed=LATER))
     assert log.steps() == (Step(PIP, False, 2.5),)
+
+
+def status(vertex: str, what: str, current: int = 0, total: int = 0) -> dict[str, Any]:
+    return {"statuses": [{"id": what, "vertex": vertex, "current": current, "total": total}]}
+
+
+def test_what_is_moved_is_told_while_it_is() -> None:
+    log = BuildLog()
+    assert log.transfer == ("", 0, 0)
+    log.add(status("v", "sha256:aa", 10, 100))
+    log.add(status("v", "sha256:bb", 5, 50))
+    assert log.transfer == ("pulling the base image", 15, 150)
+    log.add(status("v", "extracting sha256:bb"))
+    assert log.transfer == ("pulling the base image", 15, 150)
+    log.add(status("w", "transferring context:", 77))
+    assert log.transfer == ("transferring context", 77, 0)
+    done = {
+        "digest": "w",
+        "name": "[internal] load",
+        "started": "2026-01-01T00:00:00Z",
+        "completed": "2026-01-01T00:00:01Z",
+    }
+    log.add({"vertexes": [done]})
+    assert log.transfer == ("", 0, 0)
+    log.add(status("x", "exporting manifest sha256:" + "a" * 64))
+    assert log.transfer == ("exporting manifest", 0, 0)

@@ -4,18 +4,15 @@
 public index have other names there.
 """
 
-from pathlib import Path
-
 import pytest
 
 from model_dockerize.image import diagnose_program
 from model_dockerize.image.build import _error
 from model_dockerize.image.buildlog import TAIL, Failure
 from model_dockerize.image.causes import Diagnosis, diagnose, without_frames
+from tests.rig.failures import STEP, cause_of, lines_of, recorded
 
 OLDER = "base-image: python:3.11-slim-bookworm"
-FAILURES = Path(__file__).parent / "failures"
-STEP = "[stage-0 2/9] RUN install"
 
 #: What was recorded -> words of the sentence, words of the remedy.
 INSTALLING = {
@@ -76,6 +73,10 @@ INSTALLING = {
     "portaudio": ("the header portaudio.h is missing", "Add portaudio19-dev to system-packages"),
     "build-needs-torch": ("flash-attn==2.5.8 imports torch while it is built", "--no-build-isolation"),
     "no-module-for-build": ("imports numpy while it is built", "--no-build-isolation"),
+    "renv-missing.renv": ("nowhere 1.0 is in none of the repositories", "renv::snapshot()"),
+    "renv-dependency.renv": ("absent is in none of the repositories", "renv::snapshot()"),
+    "renv-make.renv": ("To build compiled from source, the program make is missing", "r-base-dev"),
+    "renv-header.renv": ("To build compiled from source, the header libxml/parser.h is missing", "system-packages"),
     "disk": ("The disk is full", "docker system df"),
 }
 RUNNING = {
@@ -91,23 +92,11 @@ RUNNING = {
 }
 
 
-def recorded() -> list[str]:
-    return sorted(path.stem for path in FAILURES.glob("*.txt"))
-
-
-def lines_of(name: str) -> list[str]:
-    return (FAILURES / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-
-
 @pytest.mark.parametrize("name", recorded())
 def test_what_was_recorded_has_its_sentence_and_its_remedy(name: str) -> None:
     case, _, tool = name.rpartition(".")
-    if tool == "program":
-        sentence, remedy = RUNNING[case]
-        found = diagnose_program(lines_of(name))
-    else:
-        sentence, remedy = INSTALLING.get(name) or INSTALLING[case]
-        found = diagnose(STEP, lines_of(name))
+    sentence, remedy = RUNNING[case] if tool == "program" else INSTALLING.get(name) or INSTALLING[case]
+    found = cause_of(name)
     assert sentence in found.sentence
     assert remedy in found.remedy
     assert "{" not in found.sentence + found.remedy
@@ -217,6 +206,7 @@ def test_frames_of_tracebacks_are_left_out() -> None:
         "a depends on b " * 500,
         "wheels for `a` (v1" * 400,
         "Requires-Python 1 different python version: " * 180,
+        "model-dockerize: renv: Error installing package 'a' " * 150,
     ],
 )
 def test_long_output_is_looked_through_in_no_time(line: str) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_dockerize.errors import InputError
+from model_dockerize.image import members
 from model_dockerize.image.archive import check_room
 from model_dockerize.image.contents import LARGEST, Contents, look
 from model_dockerize.image.packing import zstd
@@ -232,6 +233,14 @@ def test_an_archive_that_is_not_there(tmp_path: Path) -> None:
 def test_what_unpacks_to_more_than_the_disk_has_is_not_read_to_its_end(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"more than 0\.0 GB"):
         see(tmp_path, gzip.compress(pack({"zeros": bytes(1 << 20)})), largest=1 << 19)
+
+
+def test_of_documents_only_so_many_bytes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {f"{number}.json": json.dumps({"a": "x" * 990}).encode() for number in range(10)}
+    monkeypatch.setattr(members, "_DOCUMENTS", 3500)
+    found = members.read(Path("it"), io.BytesIO(pack(files)), LARGEST)
+    assert list(found.documents) == ["0.json", "1.json", "2.json"]
+    assert len(found.names) == 10
 
 
 def test_an_image_that_does_not_fit_is_told_before_it_is_loaded(tmp_path: Path) -> None:

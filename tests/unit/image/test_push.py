@@ -15,6 +15,7 @@ DIGEST = "sha256:" + "ab" * 32
 class Words:
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.moved: list[tuple[str, int, int]] = []
 
     def info(self, text: str) -> None:
         self.said.append(text)
@@ -22,6 +23,9 @@ class Words:
     def warning(self, text: str, file: object = None, line: object = None) -> None: ...
 
     def output(self, text: str) -> None: ...
+
+    def transfer(self, what: str, done: int, total: int) -> None:
+        self.moved.append((what, done, total))
 
     def secret(self, value: str) -> None: ...
 
@@ -52,6 +56,23 @@ def test_layers_are_counted_and_the_digest_is_found(end: dict[str, Any]) -> None
     assert words.said == [
         f"Pushed 127.0.0.1:5000/iris:1: 1 layers sent (2.0 MB), 2 were already there; {DIGEST}",
     ]
+
+
+def test_how_much_was_sent_is_told_of_all_layers_together() -> None:
+    def pushing(name: str, current: int, total: int) -> dict[str, Any]:
+        return {"id": name, "status": "Pushing", "progressDetail": {"current": current, "total": total}}
+
+    words = Words()
+    events = [
+        pushing("a", 10, 100),
+        pushing("b", 5, 50),
+        layer("a", "Pushed"),
+        pushing("b", 20, 50),
+        {"id": "b", "status": "Pushing"},
+        {"status": f"1: digest: {DIGEST} size: 1"},
+    ]
+    _follow(events, "r/x:1", words)
+    assert words.moved == [("sending layers", *moved) for moved in [(10, 100), (15, 150), (120, 150), (100, 150)]]
 
 
 def test_an_error_in_the_stream_is_an_error() -> None:

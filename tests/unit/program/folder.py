@@ -26,6 +26,8 @@ class Heard:
     def output(self, text: str) -> None:
         raise AssertionError("inspection runs nothing")
 
+    def transfer(self, what: str, done: int, total: int) -> None: ...
+
     def secret(self, value: str) -> None:
         raise AssertionError("inspection learns no secret")
 

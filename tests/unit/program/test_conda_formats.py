@@ -145,6 +145,8 @@ def test_conda_looks_where_it_always_does_if_no_channel_is_named(tmp_path: Path)
         ({"environment.yml": "dependencies: [-numpy]"}, "'-numpy' is no package of conda"),
         ({"environment.yml": "variables: {PATH: /x}\ndependencies: [numpy]"}, "variables: 'PATH' cannot be set"),
         ({"environment.yml": 'variables: {A: "b\\n"}'}, "variables: 'A' cannot be set"),
+        ({"environment.yml": "variables: {A: null}"}, "variables: 'A' is no text and no number"),
+        ({"environment.yml": "variables: {A: [b]}"}, "variables: 'A' is no text and no number"),
         ({"environment.yml": "dependencies: numpy"}, "dependencies is no list"),
         ({"environment.yml": "channels: ['--x y']\ndependencies: [numpy]"}, "'--x y' is no channel"),
         ({"environment.yml": "channels: ['https://a:b@e.org/c']\ndependencies: [a]"}, "holds a token or a password"),

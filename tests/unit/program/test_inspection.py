@@ -50,6 +50,12 @@ def test_command(tmp_path: Path, command: str, entry: str, argv: str) -> None:
     assert (program.entry, program.command) == (entry, tuple(argv.split("|")))
 
 
+@pytest.mark.parametrize("command", ["", "{input} {output}"])
+def test_a_script_whose_name_looks_like_an_option_is_none_of_python(tmp_path: Path, command: str) -> None:
+    program = look(fill(tmp_path, {"-x.py": ""}), command=command)
+    assert (program.entry, program.command) == ("-x.py", ("python", "./-x.py", "{input}", "{output}"))
+
+
 @pytest.mark.parametrize(
     ("files", "entry"),
     [
@@ -69,6 +75,7 @@ def test_what_is_no_program_of_two_files_is_not_taken_for_one(
     ("files", "said"),
     [
         ({"app.py": "import gradio\n"}, "app.py is a web service (it imports gradio)."),
+        ({"predict.py": "from cog import BasePredictor\n"}, "predict.py is a web service (it imports cog)."),
         ({"main.py": "", ".dockerignore": "*\n!rows\n", "rows/x.py": ""}, "The .dockerignore leaves out main.py."),
         ({"run.sh": "", "init.sh": ""}, "There is run.sh: --command 'bash run.sh {input} {output}'."),
         ({"score.R": ""}, "There is score.R: --command 'Rscript score.R {input} {output}'."),
@@ -88,6 +95,15 @@ def test_a_command_of_another_language_needs_an_image_that_has_it(tmp_path: Path
         look(folder, command="Rscript score.R")
     assert look(folder, command="Rscript score.R", base_image="rocker/r-ver:4").command[0] == "Rscript"
     assert look(folder, command="Rscript score.R", system_packages=("r-base-core",)).command[0] == "Rscript"
+
+
+def test_a_requirements_file_that_reads_one_which_is_not_there_or_is_not_utf_8(tmp_path: Path) -> None:
+    folder = fill(tmp_path, {"main.py": "", "requirements.txt": "numpy\n-r more/dev.txt\n"})
+    with pytest.raises(ProgramError) as caught:
+        look(folder)
+    assert "requirements.txt line 2 reads 'more/dev.txt', which is not in the folder." in caught.value.details
+    (folder / "requirements.txt").write_bytes(b"# \xe9t\xe9\nnumpy==2.0\n")
+    assert look(folder).packages.source == "requirements.txt"
 
 
 def test_arguments_alone_need_an_entry_point(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_the_report_has_the_documented_keys() -> None:
     )
     document = json.loads(to_json(report))
     assert set(document) == {
-        *("outcome", "build_id", "image", "image_uri", "digest", "dockerfile", "archive", "url", "access"),
+        *("outcome", "build_id", "image", "image_uri", "digest", "dockerfile", "archive", "url", "access", "lasts"),
         *("batch", "service", "plan", "changes", "findings", "stages", "smoke", "untested", "warnings", "error"),
         *("headline", "models", "revisions"),
     }
@@ -31,6 +31,7 @@ def test_the_report_has_the_documented_keys() -> None:
             "passed": True,
             "checks": [{"name": "health", "passed": True, "seconds": 0.1, "detail": ""}],
             "unproved": [],
+            "answer": None,
         }
     }
     assert document["error"] is None

@@ -27,6 +27,10 @@ class Kept:
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
         self.lines.append(text)
 
+    def transfer(self, stage: str, what: str, done: int, total: int) -> None: ...
+
+    def tick(self) -> None: ...
+
     def secret(self, value: str) -> None:
         self.secrets.append(value)
 

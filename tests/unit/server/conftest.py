@@ -19,7 +19,7 @@ import requests
 import uvicorn
 import uvloop
 
-from model_server import manifest, volume
+from model_server import example, manifest, volume
 from model_server.api import data as data_of_jobs
 from model_server.api import envelope
 from model_server.api.app import create_app
@@ -142,7 +142,7 @@ def running(
     """
     path = folder / f"model-{uuid.uuid4().hex}.json"
     path.write_text(manifest_text(program_folder, **changes), encoding="utf-8")
-    model = manifest.read(path)
+    model = example.with_example(manifest.read(path))
     claimed = volume.claim(data or path.with_suffix(""), model.name, None)
     store = Store(claimed, Queue(database.open_sqlite(claimed.database, on_network=False), model.name, max_attempts=3))
     me = instance.register(claimed.instances)
@@ -171,8 +171,10 @@ def running(
         store,
         me.uploads,
         draining=lambda: workers.draining,
+        unproved=lambda: None,
         worker_problem=lambda: workers.problem,
         runner_mode=lambda: workers.mode,
+        said=workers.said,
         metrics=metrics,
         space=Space(me.uploads, keep),
         converters=converters,

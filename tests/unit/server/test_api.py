@@ -49,7 +49,7 @@ def test_a_job_from_add_to_delete(server: Server) -> None:
     assert raw.content == b"A,B\n1,X\n"
     assert raw.headers["content-type"] == "text/csv; header=present"
     as_json = requests.get(f"{server.url}/data/result/json/{job_id}", timeout=5)
-    assert (as_json.content, as_json.headers["content-type"]) == (b'[{"A":"1","B":"X"}]', JSON)
+    assert (as_json.content, as_json.headers["content-type"]) == (b'[{"A":1,"B":"X"}]', JSON)
     as_csv = requests.get(f"{server.url}/data/result/csv/{job_id}", timeout=5)
     assert as_csv.content == raw.content
     assert as_csv.headers["content-type"].startswith("text/csv")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model_runner.call import settle
+from model_runner.call import LINK, NOTHING, settle
 from model_server.runner_client import Outcome, RunnerClient, runner_command
 from model_server.slots import OwnSlot
 
@@ -50,6 +50,7 @@ def run(folder: Path, mode: str, code: str, *arguments: str) -> tuple[Outcome, P
         (SAVE.format("", "plain"), (), "plain"),
         (SAVE.format("", "plain") + SAVE.format(".log", "beside"), (), "plain"),
         (SAVE.format(".npz", "appended"), (), "appended"),
+        (SAVE.format(".csv", "linked") + "os.symlink('result.csv', sys.argv[2])", (), "linked"),
         (SAVE.format("", "asked"), ("{input}", "{output}.png"), "asked"),
         (SAVE.format(".zip", "twice"), ("{input}", "{output}.tar"), "twice"),
         ("open(sys.argv[1][6:], 'w').write('inside a word')", ("--out={output}.csv", "{input}"), "inside a word"),
@@ -80,6 +81,8 @@ def test_the_result_is_found_by_its_name_or_the_ending_that_a_library_appends(
             "os.mkdir(sys.argv[2])",
             "The program made a folder at its output path. A result is one file: let the program pack the folder.",
         ),
+        ("os.symlink(os.path.abspath(sys.argv[1]), sys.argv[2])", LINK),
+        ("os.symlink('/proc/self/environ', sys.argv[2] + '.csv')", NOTHING),
     ],
 )
 def test_a_program_without_a_result_is_told_what_there_is_instead(

@@ -17,7 +17,7 @@ import requests
 
 from model_server import bounds, log
 from model_server.api import disk, operations
-from model_server.jobs import callbacks, database, instance, worker
+from model_server.jobs import callbacks, database, housekeeping, instance, worker
 from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.commits import Commits
 from model_server.jobs.heartbeat import Heartbeat
@@ -55,6 +55,11 @@ def receiving(*statuses: int) -> Iterator[Receiver]:
             self.send_response(status)
             self.send_header("Location", f"{receiver.url}/elsewhere")
             self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:  # what a client makes of a POST that is redirected
+            receiver.calls.append((f"GET {self.path}", "", b""))
+            self.send_response(204)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -397,8 +402,8 @@ def test_ready_says_what_is_missing(start_server: StartServer, monkeypatch: pyte
     answer = requests.get(f"{server.url}/ready", timeout=5)
     assert (answer.status_code, answer.text) == (200, "Ready")
 
-    def problem() -> str:
-        answer = requests.get(f"{server.url}/ready", timeout=5)
+    def problem(query: str = "?deep=1") -> str:
+        answer = requests.get(f"{server.url}/ready{query}", timeout=5)
         assert answer.status_code == 503
         return answer.text
 
@@ -406,6 +411,8 @@ def test_ready_says_what_is_missing(start_server: StartServer, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(disk, "free", lambda _: -1)
         assert problem() == "Not ready: the data volume has no room for a job"
+        # A new task would find no more room: a scheduler need not replace this one.
+        assert requests.get(f"{server.url}/ready", timeout=5).ok
         assert "\nmodel_volume_room_bytes -1.0\n" in requests.get(f"{server.url}/metrics", timeout=5).text
     marker = server.data / "model-volume.json"
     ours = marker.read_text(encoding="utf-8")
@@ -415,7 +422,19 @@ def test_ready_says_what_is_missing(start_server: StartServer, monkeypatch: pyte
     marker.write_text(ours, encoding="utf-8")
     assert requests.get(f"{server.url}/ready", timeout=5).ok
     server.workers.drain(1)
-    assert problem() == "Not ready: the server is about to stop"
+    assert problem() == problem("") == "Not ready: the server is about to stop"
+
+
+def test_no_job_is_taken_before_the_model_is_proved(start_server: StartServer) -> None:
+    server = start_server(extra={"unproved": lambda: "the model has not yet answered its sample in.csv"})
+    for path in ("/data/add-job", "/data/run-job"):
+        answer = requests.post(f"{server.url}{path}", files={"File": b"a\n"}, timeout=10)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert "has not yet answered its sample in.csv" in answer.json()["errorMessage"]
+    answer = requests.get(f"{server.url}/ready", timeout=5)
+    assert (answer.status_code, answer.text) == (503, "Not ready: the model has not yet answered its sample in.csv")
+    assert requests.get(f"{server.url}/health", timeout=5).text == "Health check is ok"
+    assert requests.get(f"{server.url}/data/jobs", timeout=5).json()["data"]["jobs"] == []
 
 
 def test_while_the_database_is_locked_requests_are_503_and_ready_says_so(
@@ -441,7 +460,7 @@ def test_while_the_database_is_locked_requests_are_503_and_ready_says_so(
             assert answer.json()["errorMessage"] == (
                 "the job queue does not answer now; send the request again in a moment"
             )
-        eventually(lambda: requests.get(f"{server.url}/ready", timeout=5).text.endswith("takes no changes"))
+        eventually(lambda: requests.get(f"{server.url}/ready?deep=1", timeout=5).text.endswith("takes no changes"))
         assert requests.get(f"{server.url}/data/status/{job_id}", timeout=10).ok  # readers wait for nobody
         other.execute("ROLLBACK")
     eventually(lambda: requests.get(f"{server.url}/ready", timeout=5).ok)
@@ -449,7 +468,7 @@ def test_while_the_database_is_locked_requests_are_503_and_ready_says_so(
     assert len([record for record in caplog.records if record.message.startswith("a request was")]) == 1
     assert requests.get(f"{server.url}/health", timeout=5).status_code == 200
     silent = start_server(extra={"worker_problem": lambda: "no worker runs"})
-    assert requests.get(f"{silent.url}/ready", timeout=5).text == "Not ready: no worker runs"
+    assert requests.get(f"{silent.url}/ready?deep=1", timeout=5).text == "Not ready: no worker runs"
 
 
 def test_metrics_count_what_happened(start_server: StartServer) -> None:
@@ -543,6 +562,52 @@ def test_retention_removes_what_is_over_with_its_files(place: tuple[Volume, Stor
     time.sleep(0.01)
     keeper_of(volume, store, Retention(0.005 / 86400, None)).once()
     assert (store.queue.count(), list(volume.inputs.iterdir()), list(volume.results.iterdir())) == (0, [], [])
+
+
+def test_a_housekeeper_keeps_on_keeping_house(
+    place: tuple[Volume, Store], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rounds: list[int] = []
+    enough = threading.Event()
+
+    def once() -> None:
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise OSError(5, "the network is away")
+        if len(rounds) == 3:
+            monkeypatch.setattr(housekeeping, "_EVERY_SECONDS", 3600.0)
+            enough.set()
+
+    monkeypatch.setattr(housekeeping, "_EVERY_SECONDS", 0.001)
+    keeper = keeper_of(*place, Retention(None, None))
+    monkeypatch.setattr(keeper, "once", once)
+    keeper.start()
+    assert enough.wait(30)
+    assert "housekeeping met a fault and goes on" in caplog.text
+
+
+def test_who_has_no_callback_to_send_waits_until_there_is_one(
+    place: tuple[Volume, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, asked, looks, go = place[1], threading.Semaphore(0), list[int](), threading.Semaphore(0)
+
+    def claim(*_: object) -> list[object]:
+        looks.append(1)
+        asked.release()
+        return []
+
+    monkeypatch.setattr(store.queue, "claim_callbacks", claim)
+    monkeypatch.setattr(store.called, "wait", lambda *_: go.acquire(timeout=30))
+    sender = CallbackSender(store, lambda _: b"")
+    sender.start()
+    for _ in range(3):
+        assert asked.acquire(timeout=30)
+        assert not asked.acquire(timeout=0.1), "it asks again, and nothing has happened"
+        go.release()
+    sender.stop()
+    go.release(2)
+    sender.join(30)
+    assert len(looks) in (3, 4)
 
 
 def test_a_dead_server_whose_folder_stays_is_found_once(

@@ -1,6 +1,7 @@
 """The pages as a client without a browser gets them; tests/browser looks at them with one."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,16 @@ import requests
 from model_dockerize import licenses
 from model_server.jobs.job import State
 from model_server.pages import formatting
+from tests.rig.waiting import eventually
 
 from .conftest import Server, StartServer
 
-PAGES = ("/", "/License", "/AddJob", "/Mapping", "/Jobs", "/swagger", "/Job/none")
+PAGES = ("/", "/License", "/AddJob", "/Mapping", "/Jobs", "/swagger", "/Job/none", "/addjob")
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_may_load_from_this_server_alone_and_holds_no_script(server: Server, path: str) -> None:
-    answer = requests.get(server.url + path, timeout=5)
+    answer = requests.get(server.url + path, headers={"accept": "text/html"}, timeout=5)
     policy = dict(rule.split(" ", 1) for rule in answer.headers["content-security-policy"].split("; "))
     assert policy.pop("default-src") == policy.pop("base-uri") == policy.pop("frame-ancestors") == "'none'"
     assert policy.pop("img-src") == "'self' data:"
@@ -45,6 +47,14 @@ def test_jobs_are_listed_and_deleted_by_links_and_forms_alone(start_server: Star
     server.wait(failed)
     page = requests.get(f"{server.url}/Jobs?page=7", timeout=5).text
     assert "2 jobs; all finished." in page
+    assert re.findall(r'state=(\w+)">(\w+) <span>(\d+)<', page) == [
+        *(("Created", "Waiting", "0"), ("Complete", "Complete", "1"), ("Error", "Failed", "1"))
+    ]
+    assert "In progress <span>0<" in page
+    only_failed = requests.get(f"{server.url}/Jobs?state=Error", timeout=5).text
+    assert (failed in only_failed, done in only_failed) == (True, False)
+    assert "No job is in this state." in requests.get(f"{server.url}/Jobs?state=Created", timeout=5).text
+    assert requests.get(f"{server.url}/Jobs?state=x", timeout=5).status_code == 400
     assert "<dt>Jobs</dt><dd>1 complete, 1 failed</dd>" in requests.get(f"{server.url}/", timeout=5).text
     assert page.index(failed) < page.index(done)
     assert "no good: &lt;b&gt;" in page
@@ -79,9 +89,9 @@ def test_a_result_is_offered_in_the_forms_that_it_can_have(
     server = start_server(output_types=[output], schema={"output": fields})
     job_id = server.send(b"a\n")
     server.wait(job_id)
-    for path in ("/AddJob", "/Jobs", f"/Job/{job_id}"):
+    for path in ("/Jobs", f"/Job/{job_id}"):
         page = requests.get(server.url + path, timeout=5).text
-        assert re.findall(r'(?:href|data-path)="(?:\.\./)?data/result/([a-z]+)/', page) == offered
+        assert re.findall(r'href="(?:\.\./)?data/result/([a-z]+)/', page) == offered
 
 
 def test_an_unfinished_job_is_followed_with_and_without_javascript(start_server: StartServer) -> None:
@@ -108,10 +118,11 @@ def test_a_license_key_is_uploaded_by_a_form(start_server: StartServer, tmp_path
     accepted = requests.post(page, files={"License": ("x.gai_key", key)}, timeout=5)
     assert accepted.status_code == 200
     assert "Licensed To: A &amp; B - ab@example.org" in accepted.text
-    assert "Licensed To: A &amp; B" in requests.get(f"{server.url}/", timeout=5).text
+    assert "<dt>License</dt><dd>Licensed To: A &amp; B" in requests.get(f"{server.url}/", timeout=5).text
 
 
 def test_where_no_license_is_needed_an_upload_says_so(server: Server) -> None:
+    assert "<dt>License</dt>" not in requests.get(f"{server.url}/", timeout=5).text
     assert "needs no license key" in requests.get(f"{server.url}/License", timeout=5).text
     refused = requests.post(f"{server.url}/License", files={"License": ("x.gai_key", "x")}, timeout=5)
     assert (refused.status_code, "licensing is not switched on" in refused.text) == (400, True)
@@ -130,4 +141,144 @@ def test_values_in_words() -> None:
     assert [formatting.state(state) for state in State] == ["Created", "In progress", "Complete", "Error"]
     assert formatting.jobs({}) == "none"
     assert formatting.jobs({State.ERROR: 1, State.CREATED: 0, State.COMPLETE: 12}) == "12 complete, 1 failed"
+    assert [formatting.size(value) for value in (0, 999, 1000, 99_949, 1_500_000, 10**12, 10**15)] == [
+        *("0 B", "999 B", "1.0 kB", "99.9 kB", "1.5 MB", "1.0 TB", "1000 TB")
+    ]
+    assert formatting.last_line("Traceback:\n  x\nValueError: no\n\n") == "ValueError: no"
+    assert formatting.last_line(" \n") == "The program failed without a word."
     assert formatting.moment(0) == "1970-01-01 00:00:00 UTC"
+
+
+def test_a_result_is_a_table_of_its_job_and_the_newest_of_the_dashboard(start_server: StartServer) -> None:
+    server = start_server(output_types=["application/octet-stream"], limits={"upload_bytes": 10**7})
+    content = b"name,score\n" + b"".join(b"<b>%d</b>,%d\n" % (n, n) for n in range(10_000))
+    job = requests.post(f"{server.url}/data/run-job", files={"File": ("big.csv", content)}, timeout=30).headers[
+        "x-job-id"
+    ]
+    page = requests.get(f"{server.url}/Job/{job}?rows=2&sort=1&order=desc", timeout=20).text
+    assert "10,000 rows, 2 columns" in page
+    assert "Rows 51 to 100 of 10,000." in page
+    cells = re.findall(r"<td>(.*?)</td><td class=\"number\">(\d+)</td>", page)
+    assert cells[0] == ("&lt;B&gt;9949&lt;/B&gt;", "9949")
+    assert len(cells) == 50
+    assert 'aria-sort="descending"' in page
+    links = re.findall(r'href="\?([^"]*rows=\d+[^"]*)#result"', page)
+    assert [link.replace("&amp;", "&") for link in links] == ["rows=1&sort=1&order=desc", "rows=3&sort=1&order=desc"]
+    assert page.count("<svg") == 1  # one numeric column: its histogram and no plot
+    dashboard = requests.get(f"{server.url}/", timeout=20).text
+    assert f'<a href="Job/{job}">big.csv</a>' in dashboard
+    assert "&lt;B&gt;4&lt;/B&gt;" in dashboard and "&lt;B&gt;5&lt;/B&gt;" not in dashboard
+    assert "1 job since" in dashboard
+    for wrong in ("rows=x", "sort=-1", "order=up", "size=10000", "x=51"):
+        assert requests.get(f"{server.url}/Job/{job}?{wrong}", timeout=5).status_code == 400
+
+
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/octet-stream"])
+def test_a_result_that_a_browser_could_run_is_shown_as_text(start_server: StartServer, kind: str) -> None:
+    server = start_server(output_types=[kind])
+    job = server.send(b"<svg><script>alert(1)</script></svg>")
+    server.wait(job)
+    page = requests.get(f"{server.url}/Job/{job}", timeout=5).text
+    assert "&lt;SVG&gt;&lt;SCRIPT&gt;ALERT(1)" in page
+    result = requests.get(f"{server.url}/data/result/{job}", timeout=5)
+    assert result.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert result.headers["x-content-type-options"] == "nosniff"
+    assert result.headers["content-disposition"].startswith("inline" if "octet" in kind else "attachment")
+    assert requests.get(f"{server.url}/Job/{job}/Image", timeout=5).status_code == 404
+
+
+@pytest.mark.parametrize("size", [0, 100_000])
+def test_an_image_is_shown_by_what_it_is(start_server: StartServer, tmp_path: Path, size: int) -> None:
+    (tmp_path / "draw.py").write_text(
+        f"import sys\nopen(sys.argv[2], 'wb').write(b'\\x89PNG\\r\\n\\x1a\\n<script>' + bytes({size}))"
+    )
+    command = [sys.executable, str(tmp_path / "draw.py"), "{input}", "{output}"]
+    server = start_server(output_types=["text/html"], command=command)
+    job = server.send(b"a\n")
+    server.wait(job)
+    assert f'<img class="picture" src="../Job/{job}/Image"' in requests.get(f"{server.url}/Job/{job}", timeout=5).text
+    image = requests.get(f"{server.url}/Job/{job}/Image", timeout=5)
+    assert (image.status_code, image.headers["content-type"]) == (200, "image/png")
+    assert image.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert image.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_running_job_shows_what_its_program_prints_and_those_behind_it_their_place(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    enough = tmp_path / "enough"
+    (tmp_path / "slow.py").write_text(
+        "import os, sys, time\n"
+        "print('loading <b>'); print('scoring row 5/40', flush=True); sys.stderr.write('\\r 50%|#####     | 20/40')\n"
+        "sys.stderr.flush()\n"
+        f"while not os.path.exists({str(enough)!r}): time.sleep(0.02)\n"
+        "open(sys.argv[2], 'w').write('done')\n"
+    )
+    command = [sys.executable, str(tmp_path / "slow.py"), "{input}", "{output}"]
+    server = start_server(command=command)
+    first, second, third = (server.send(b"a\n1\n") for _ in range(3))
+
+    def page() -> str | None:
+        text = requests.get(f"{server.url}/Job/{first}", timeout=5).text
+        return text if "20/40" in text else None
+
+    text = str(eventually(page))
+    assert "loading &lt;b&gt;\nscoring row 5/40\n 50%|#####     | 20/40</pre>" in text
+    assert '<progress max="1" value="0.5000"' in text
+    assert "next in the queue" in requests.get(f"{server.url}/Job/{second}", timeout=5).text
+    assert "1 job is before it" in requests.get(f"{server.url}/Job/{third}", timeout=5).text
+    enough.touch()
+    for job in (first, second, third):
+        server.wait(job)
+    assert "scoring row" not in requests.get(f"{server.url}/Job/{first}", timeout=5).text
+
+
+def test_a_failed_job_says_why_in_its_first_line(start_server: StartServer) -> None:
+    server = start_server()
+    job = server.send(b"!fail Traceback\n  line 1\nValueError: <b>")
+    server.wait(job)
+    page = requests.get(f"{server.url}/Job/{job}", timeout=5).text
+    assert page.index("<strong>ValueError: &lt;b&gt;</strong>") < page.index("no good: Traceback\n")
+
+
+@pytest.mark.parametrize("path", ["/addjob", "/docs", "/jobs", "/data/run-job", "/nothing/<script>"])
+def test_a_person_at_an_unknown_address_gets_a_page(server: Server, path: str) -> None:
+    answer = requests.get(server.url + path, headers={"accept": "text/html,*/*"}, timeout=5)
+    assert answer.status_code == (405 if path == "/data/run-job" else 404)
+    assert "<h1>No such page</h1>" in answer.text
+    assert "<script>" not in answer.text.partition("<main")[2]
+    assert requests.get(server.url + path, timeout=5).json()["isError"]  # a program gets an envelope
+
+
+@pytest.mark.parametrize("path", ["/", "/run", "/predict", "/swagger"])
+def test_who_posts_elsewhere_is_told_where_to(server: Server, path: str) -> None:
+    answer = requests.post(server.url + path, files={"file": b"a\n"}, timeout=5)
+    assert answer.status_code in (404, 405)
+    assert "the part File of a form (multipart/form-data) to /data/run-job" in answer.json()["errorMessage"]
+
+
+def test_the_sample_is_shown_and_had(start_server: StartServer, program_folder: Path) -> None:
+    (program_folder / "in put<.csv").write_text("a<b>\n1\n")
+    server = start_server(sample="in put<.csv")
+    page = requests.get(f"{server.url}/AddJob", timeout=5).text
+    assert "a&lt;b&gt;\n1</pre>" in page
+    sample = requests.get(f"{server.url}/Sample", timeout=5)
+    assert (sample.content, sample.headers["content-type"]) == (b"a<b>\n1\n", "application/octet-stream")
+    assert sample.headers["content-disposition"].startswith("attachment")
+    assert 'File=@data"' in requests.get(f"{server.url}/", timeout=5).text  # a shell would take its own name apart
+
+
+def test_the_dashboard_knows_its_own_address(start_server: StartServer) -> None:
+    server = start_server(root_path="/models/upper")
+    page = f"{server.url}/models/upper/"
+
+    def address(**headers: str) -> str:
+        text = requests.get(page, headers=headers, timeout=5).text
+        return re.findall(r"<span data-address>(.*?)</span>/data/run-job", text)[0]
+
+    assert address() == page.rstrip("/")
+    assert (
+        address(Host="model.example.com", **{"X-Forwarded-Proto": "https"}) == "https://model.example.com/models/upper"
+    )
+    assert address(Host="a<b>").startswith("http://localhost/")
+    assert requests.get(f"{server.url}/Sample", timeout=5).status_code == 404

@@ -25,7 +25,9 @@ def test_the_answer_is_the_result_and_the_job_is_kept(server: Server) -> None:
         assert (answer.status_code, answer.content) == (200, content.upper())
         result = requests.get(f"{server.url}/data/result/{job_id}", timeout=5)
         assert (result.content, result.headers["content-type"]) == (answer.content, answer.headers["content-type"])
-        assert answer.headers["x-content-type-options"] == "nosniff"
+        for each in (answer, result):
+            assert each.headers["x-content-type-options"] == "nosniff"
+            assert each.headers["content-security-policy"] == "sandbox; default-src 'none'"
         assert status(server, job_id) == "Complete"
 
 

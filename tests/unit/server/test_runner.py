@@ -305,8 +305,16 @@ def test_small_data_goes_with_the_job_and_comes_with_its_end(tmp_path: Path, man
     client.stop()
 
 
-@pytest.mark.parametrize("made", ["os.mkfifo(sys.argv[2])", "os.symlink('/dev/zero', sys.argv[2])"])
-def test_what_is_no_file_is_not_read(tmp_path: Path, program_folder: Path, made: str) -> None:
+@pytest.mark.parametrize(
+    ("made", "error"),
+    [
+        ("os.mkfifo(sys.argv[2])", "no output file"),
+        ("os.symlink('/dev/zero', sys.argv[2])", "made a link"),
+        ("os.symlink('/proc/self/environ', sys.argv[2])", "made a link"),
+        ("os.symlink(os.path.abspath(sys.argv[1]), sys.argv[2])", "made a link"),
+    ],
+)
+def test_what_is_no_file_is_not_read(tmp_path: Path, program_folder: Path, made: str, error: str) -> None:
     path = tmp_path / "model.json"
     command = [sys.executable, "-c", f"import os, sys; {made}", "{input}", "{output}"]
     path.write_text(manifest_text(program_folder, command=command), encoding="utf-8")
@@ -314,7 +322,7 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, program_folder: Path, made:
     outcome = work(client, tmp_path, b"a")
     client.stop()
     assert outcome.content is None
-    assert "no output file" in str(outcome.error)
+    assert error in str(outcome.error)
 
 
 def process_of(client: RunnerClient) -> "subprocess.Popen[bytes] | None":

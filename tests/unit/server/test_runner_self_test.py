@@ -25,6 +25,11 @@ LEFT = {
         "import atexit, shutil, tempfile\nfolder = tempfile.mkdtemp()\natexit.register(shutil.rmtree, folder)",
         "installed registers an exit handler when it is imported",
     ),
+    "an exit handler of a module in C": (
+        "import atexit\ndef end(): pass\n"
+        "exec('register(end)', {'__name__': 'importlib._bootstrap', 'register': atexit.register, 'end': end})",
+        "installed registers an exit handler when it is imported",
+    ),
     "a handler of threading": (
         "import threading\ngetattr(threading, '_register_atexit', __import__('atexit').register)(print)",
         "installed registers an exit handler when it is imported",

@@ -60,6 +60,18 @@ def test_a_model_that_fails_says_every_reason(tmp_path: Path, program_folder: Pa
     ]
 
 
+def test_a_model_must_pass_under_the_limits_of_a_job(
+    tmp_path: Path, program_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (program_folder / "in.csv").write_text("a\n" * 500)
+    tests = [{"input": "in.csv", "expected": None}]
+    assert selftest(tmp_path, program_folder, tests).returncode == 0
+    monkeypatch.setenv("MODEL_JOB_OUTPUT_BYTES", "100")
+    done = selftest(tmp_path, program_folder, tests)
+    assert done.returncode == 1
+    assert "in.csv: the program failed: output limit of 100 bytes exceeded" in done.stderr
+
+
 def test_what_the_sample_shows_stays_in_the_image(tmp_path: Path, program_folder: Path) -> None:
     record = tmp_path / "self-test.json"
     (program_folder / "in.csv").write_text("a,b\n1,x\n")

@@ -173,6 +173,19 @@ PEOPLE = fields("name string", "age number", "born date optional", "member boole
 
 
 @pytest.mark.parametrize(
+    ("text", "truth"),
+    [
+        *(("true", True), ("Yes", True), (" 1 ", True), (1, True), (True, True)),
+        *(("FALSE", False), ("no", False), ("0", False), (0, False), (False, False)),
+    ],
+)
+def test_every_word_for_true_and_false(text: object, truth: bool) -> None:
+    content = json.dumps([{"name": "Al", "age": 7, "member": text}]).encode()
+    (record,) = json.loads(made(content, Plan(Form.JSON, Form.JSON, fields=PEOPLE)))
+    assert record["member"] is truth
+
+
+@pytest.mark.parametrize(
     ("source", "target", "content", "expected"),
     [
         (

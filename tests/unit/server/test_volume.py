@@ -47,6 +47,8 @@ def test_a_damaged_marker_and_a_newer_layout_are_refused(tmp_path: Path) -> None
     marker.write_text("{}", encoding="utf-8")
     with pytest.raises(VolumeError, match="damaged"):
         volume.claim(tmp_path, "iris", None)
+    marker.write_text('{"model": "iris", "layout": 1}', encoding="utf-8")
+    volume.claim(tmp_path, "iris", None)  # what every volume in use says
     marker.write_text('{"model": "iris", "layout": 2}', encoding="utf-8")
     with pytest.raises(VolumeError, match="layout 2"):
         volume.claim(tmp_path, "iris", None)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ParamSpec, TypeVar
 
 import pytest
@@ -117,6 +118,30 @@ def test_a_job_that_is_given_back_is_taken_again_at_once(
 
     assert asyncio.run(one_job(store, tmp_path, does)).state is State.COMPLETE
     assert list(tmp_path.glob("*-1*")) == []
+
+
+def test_on_a_full_disk_a_worker_pauses_and_no_attempt_is_counted(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[float] = []
+    faults = [OSError(28, "no room")] * 5
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        if seconds == worker._AFTER_FAULT_SECONDS:
+            pauses.append(seconds)
+        await sleep(0.001)
+
+    def does(output: Path) -> Outcome:
+        if faults:
+            raise faults.pop()
+        return writes(output)
+
+    monkeypatch.setattr(worker, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": noted}))
+    job = asyncio.run(one_job(store, tmp_path, does))
+    assert (job.state, job.attempts) == (State.COMPLETE, 1)
+    assert pauses == [worker._AFTER_FAULT_SECONDS] * 5
+    assert caplog.text.count("a worker met a fault and goes on") >= 1
 
 
 def test_a_worker_that_stops_waits_until_its_last_end_is_recorded(

@@ -35,6 +35,19 @@ def test_a_misspelt_input_is_a_problem_with_the_nearest_name(tmp_path: Path) -> 
     assert problem == "input image_name: there is no input named 'image_name'. Did you mean image-name?"
 
 
+def test_the_runner_says_which_commit_and_run_this_is() -> None:
+    run = {
+        "GITHUB_SHA": "c0ffee",
+        "GITHUB_RUN_NUMBER": "7",
+        "GITHUB_WORKFLOW_REF": "me/it/.github/workflows/deploy.yml@refs/heads/main",
+    }
+    found = to_settings([from_environment(run)]).service
+    assert (found.commit, found.run_number) == ("c0ffee", 7)
+    assert found.workflow == "me/it/.github/workflows/deploy.yml", "a branch's runs stand in one order with main's"
+    nothing = to_settings([from_environment({})]).service
+    assert (nothing.commit, nothing.run_number, nothing.workflow) == ("", 0, "")
+
+
 def test_the_runners_own_inputs_are_not_ours(tmp_path: Path) -> None:
     assert from_inputs({"INPUT_ARGS": "--help", "INPUT_ENTRYPOINT": "/bin/sh"}, tmp_path) == {}
 

@@ -1,5 +1,6 @@
 """The order of the checks and their evidence, against a small server that fakes a model over real sockets."""
 
+import contextlib
 import json
 import re
 import socket
@@ -15,7 +16,7 @@ import pytest
 
 from model_dockerize.errors import InputError
 from model_dockerize.progress import Silent
-from model_dockerize.smoke import Expectation, SmokeResult, check
+from model_dockerize.smoke import Expectation, SmokeResult, check, client
 
 BUILD_ID = "ab" * 16
 JOB = "48e42a87-0000-4000-8000-000000000000"
@@ -45,6 +46,8 @@ class Behaviour:
     requests: list[str] = field(default_factory=list)
     body: bytes = b""
     license_body: bytes = b""
+    is_endless: bool = False
+    sent: int = 0
 
 
 def triple(status: str, error: str | None = None) -> dict[str, Any]:
@@ -79,6 +82,8 @@ class FakeModel(ThreadingHTTPServer):
                 elif path == f"/data/status/{JOB}":
                     statuses = behaviour.statuses
                     self.json(statuses.pop(0) if len(statuses) > 1 else statuses[0])
+                elif path == f"/data/result/{JOB}" and behaviour.is_endless:
+                    self.endless()
                 elif path == f"/data/result/{JOB}":
                     self.answer(200, behaviour.result, "text/csv")
                     if behaviour.later_results:
@@ -116,6 +121,14 @@ class FakeModel(ThreadingHTTPServer):
                 self.send_header("X-Model-Runner-Mode", "command (as asked)")
                 self.end_headers()
                 self.wfile.write(body)
+
+            def endless(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    while True:
+                        self.wfile.write(b"x" * 65536)
+                        behaviour.sent += 65536
 
             def log_message(self, *_: object) -> None: ...
 
@@ -394,3 +407,28 @@ def test_a_job_that_cannot_be_removed(model: FakeModel, expectation: Expectation
 def test_a_sample_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.csv cannot be read: No such file"):
         check([], Expectation(BUILD_ID, tmp_path / "gone.csv"), 1.0, 1.0, Silent())
+
+
+def test_an_answer_without_an_end_is_not_read_to_it(
+    model: FakeModel, expectation: Expectation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_MOST_RESULT", 1 << 20)
+    model.behaviour.is_endless = True
+    result = smoke(model, expectation)
+    assert result.failures == (f"result: the answer to GET /prefix/data/result/{JOB} is larger than 1 MiB",)
+    assert result.result is None
+
+
+def test_an_answer_that_trickles_is_given_up(
+    model: FakeModel, expectation: Expectation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_LONGEST", -1.0)
+    assert "takes longer than" in smoke(model, expectation).failures[0]
+
+
+def test_the_first_result_is_kept_to_be_shown(model: FakeModel, expectation: Expectation) -> None:
+    result = smoke(model, expectation)
+    assert result.result == b"id,n\n1,0.5\n"
+    assert result.summary == f"{len(result.checks)} of {len(result.checks)} checks passed; the result has " + (
+        "11 bytes, as expected.csv"
+    )

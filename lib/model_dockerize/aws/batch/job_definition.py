@@ -1,6 +1,6 @@
 """Registers revisions of a Batch job definition, where something that matters changed; old ones are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from model_dockerize.aws.client.retries import finds_what_was_lost, once_assumab
 from model_dockerize.aws.client.shown import told
 from model_dockerize.aws.existing import carried
 from model_dockerize.aws.existing.inputs import of_job_definition
+from model_dockerize.aws.iam.roles import named_roles
 from model_dockerize.aws.model import Container, Runtime
 from model_dockerize.errors import AwsError, BatchError, InputError
 from model_dockerize.progress import Progress
@@ -101,15 +102,17 @@ def register(
 
 
 def as_defined(
-    aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings
+    aws: Aws, name: str, batch: BatchSettings, service: ServiceSettings, own: Collection[str] = ()
 ) -> tuple[BatchSettings, ServiceSettings]:
-    """Return the settings, completed from the latest revision of `name`."""
+    """Return the settings, completed from the latest revision of `name`; `own`: roles of our stacks."""
     name = legal_name(name, 128)
     with translate(f"job definition {name}"):
         latest = latest_revision(aws, name)
     if latest is None:
         return batch, service
     shared = of_job_definition(latest)
+    roles: Any = {key: shared.pop(key) for key in ("task_role", "execution_role") if key in shared}
+    shared |= named_roles(aws, roles, own)
     jobs = {key: shared.pop(key) for key in ("compute_type", "gpus")}
     # Whether they are spot ones, only their environment knows.
     if jobs["compute_type"] == ("FARGATE" if batch.compute_type.startswith("FARGATE") else "EC2"):

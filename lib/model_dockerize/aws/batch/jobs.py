@@ -12,12 +12,14 @@ from model_dockerize.aws.batch.runnable import why_runnable
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import BATCH, TAG, legal_name
-from model_dockerize.aws.client.retries import finds_what_was_lost
+from model_dockerize.aws.client.retries import finds_what_was_lost, says_role_is_new
 from model_dockerize.aws.logs import last_lines
 from model_dockerize.errors import AwsAccessError, AwsError
 from model_dockerize.progress import Progress
 
 _STUCK_SECONDS = 120.0
+#: How long jobs are sent again because ECS cannot assume their role yet, and after which pause.
+_ROLE_SECONDS, _ROLE_PAUSE = 60.0, 5.0
 _LINES = 50
 _ASKED_AT_ONCE = 100  # what DescribeJobs takes
 _ORDER = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
@@ -43,6 +45,11 @@ class Job:
     def over(self) -> bool:
         """Tell whether it will not change any more."""
         return self.status in ("SUCCEEDED", "FAILED")
+
+    @property
+    def lacks_role(self) -> bool:
+        """Tell whether it never started because ECS could not assume its role, which may only be new."""
+        return self.status == "FAILED" and self.exit_code is None and says_role_is_new(self.reason)
 
 
 def send_jobs(
@@ -85,6 +92,39 @@ def _send(aws: Aws, queue: str, definition: str, name: str, parameters: Mapping[
             tags={TAG: BATCH, **aws.tags},
             **array,
         )["jobId"]
+
+
+def follow_to_end(
+    aws: Aws,
+    queue: str,
+    sent: list[Job],
+    send: Callable[..., Iterator[Job]],
+    progress: Progress,
+    sleep: Sleep = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    done: int = 0,
+) -> Iterator[Job]:
+    """Yield as `follow_jobs` does. For a while, what ECS could not assume the role of is sent again.
+
+    Args:
+        sent: the jobs; those that are sent again are added.
+        send: sends jobs for `inputs`.
+    """
+    following, until = list(sent), clock() + _ROLE_SECONDS
+    while following:
+        early: list[str] = []
+        for job in follow_jobs(aws, queue, following, progress, sleep, clock, done):
+            if job.lacks_role and clock() < until:
+                early += job.inputs
+            else:
+                yield job
+        following = []
+        if early:
+            progress.info(f"Their role may be too new to be assumed: {len(early)} of the inputs are sent again.")
+            sleep(_ROLE_PAUSE)
+        for job in send(inputs=early):
+            sent.append(job)
+            following.append(job)
 
 
 def follow_jobs(

@@ -77,7 +77,12 @@ def once_assumable(call: Callable[[], T], fresh: bool, seconds: float = 60) -> T
     def passed() -> T:
         return _again(call, lambda e: _NOT_PASSED.search(message_of(e)) is not None, min(seconds, _PASSED_SECONDS))
 
-    return _again(passed, lambda e: _NEW_ROLE.search(message_of(e)) is not None, seconds)
+    return _again(passed, lambda e: says_role_is_new(message_of(e)), seconds)
+
+
+def says_role_is_new(text: str) -> bool:
+    """Tell whether AWS says that a role cannot be assumed, as it does of one that it does not see yet."""
+    return _NEW_ROLE.search(text) is not None
 
 
 def lacks_service_linked_role(error: ClientError) -> bool:

@@ -12,7 +12,7 @@ from model_dockerize.aws.batch.settling import GOING
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.waiting import Sleep, not_ready, wait_until
 from model_dockerize.aws.ecs.autoscaling import end_scaling
-from model_dockerize.aws.ecs.service import SCALED
+from model_dockerize.aws.ecs.scalable_target import SCALED
 from model_dockerize.aws.existing.service import describe_with_tags
 from model_dockerize.errors import AwsError, TimedOutError
 

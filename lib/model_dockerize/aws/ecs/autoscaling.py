@@ -6,12 +6,11 @@ from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.compare import differences
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import SERVICE, TAG
-from model_dockerize.aws.ecs.service import SCALED
+from model_dockerize.aws.ecs.scalable_target import SCALED, check_target, place_of, target_of, wanted_of
 from model_dockerize.aws.model import Service
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings, as_found
 
-_DIMENSION = "ecs:service:DesiredCount"
 #: Inputs that say something of a scaling that is there.
 _SAID_ALONE = frozenset(("desired_count", "scale_on_cpu"))
 _POLICY = "model-dockerize-cpu"
@@ -23,9 +22,10 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
     Call it for a verified service: scaling would start tasks of a deployment that was given up.
 
     Raises:
+        InputError: somebody else scales it.
         AwsAccessError, AwsError: as AWS says.
     """
-    name, place = service.name, _place(service.cluster, service.name)
+    name, place = service.name, place_of(service.cluster, service.name)
     if "max_count" not in settings.given and not (service.scaled and settings.given & _SAID_ALONE):
         return
     if "max_count" in settings.given and not settings.max_count:
@@ -35,15 +35,15 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
                 aws.ecs.untag_resource(resourceArn=service.arn, tagKeys=[SCALED])
             aws.settled(progress, "change", "scaling", name, text=f"scaling {name}: ended")
         return
+    check_target(aws, settings, service.cluster, name, service.scaled)
     with translate(f"scaling of service {name}"):
         if not service.scaled:
             # First of all: a run that is killed in between leaves nothing that is not known.
             tags: Any = [{"key": SCALED, "value": "cpu"}]
             aws.ecs.tag_resource(resourceArn=service.arn, tags=tags)
-        there, policy = _target(aws, place), _policy(aws, place)
+        there, policy = target_of(aws, place), _policy(aws, place)
         settings = as_found(settings, _found(there, policy))
-        least = settings.desired_count if settings.desired_count is not None else (there or {}).get("MinCapacity", 1)
-        wanted = {"MinCapacity": min(least, settings.max_count), "MaxCapacity": settings.max_count}
+        wanted = wanted_of(settings, there)
         differing = differences(wanted, there)
         if differing:
             # Tags may be given to a new target only.
@@ -69,24 +69,9 @@ def ensure_scaling(aws: Aws, settings: ServiceSettings, service: Service, progre
 
 def end_scaling(aws: Aws, cluster: str, service: str) -> None:
     """End the service's scaling: a target that stays would scale the next service of that name."""
-    place = _place(cluster, service)
-    if _target(aws, place):
+    place = place_of(cluster, service)
+    if target_of(aws, place):
         aws.scaling.deregister_scalable_target(**place)
-
-
-def _place(cluster: str, service: str) -> Any:
-    return {
-        "ServiceNamespace": "ecs",
-        "ResourceId": f"service/{cluster}/{service}",
-        "ScalableDimension": _DIMENSION,
-    }
-
-
-def _target(aws: Aws, place: Any) -> Any:
-    found = aws.scaling.describe_scalable_targets(
-        ServiceNamespace="ecs", ResourceIds=[place["ResourceId"]], ScalableDimension=_DIMENSION
-    )["ScalableTargets"]
-    return found[0] if found else None
 
 
 def _found(target: Any, policy: Any) -> dict[str, object]:

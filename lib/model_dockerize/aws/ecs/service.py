@@ -12,6 +12,7 @@ from model_dockerize.aws.client.names import SERVICE, TAG, legal_name, short_arn
 from model_dockerize.aws.client.retries import once_assumable
 from model_dockerize.aws.client.waiting import wait_until
 from model_dockerize.aws.ecs.deploy_order import RunOrder, check_order, tags_of
+from model_dockerize.aws.ecs.scalable_target import SCALED, check_target
 from model_dockerize.aws.ecs.service_fit import check_controller, check_fit
 from model_dockerize.aws.ecs.service_request import comparable, count, differing, request, update
 from model_dockerize.aws.existing.adoption import ADOPTED, check_family, check_ours, runs_family
@@ -34,8 +35,6 @@ _DRAIN_SECONDS = 300.0
 #: Set before the update and taken away after the smoke test, so that whoever comes after a killed run knows too.
 PROVING = f"{TAG}:proving"
 _NOTHING = "none"
-#: A service with this tag has a scalable target of ours.
-SCALED = f"{TAG}:scaled"
 #: How an endpoint says that it does not know a part of a request.
 _NOT_UNDERSTOOD = {
     "ClientException",
@@ -138,7 +137,7 @@ def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -
         family: of the task definition, where no input says another and no service runs one.
 
     Raises:
-        InputError: service or family are somebody else's, or of a kind that we cannot roll; or nobody sells the size.
+        InputError: service, scaling or family are somebody else's, or cannot be rolled; or nobody sells the size.
         SupersededError: a newer run deployed it.
     """
     name = legal_name(name)
@@ -146,6 +145,8 @@ def check_service(aws: Aws, settings: ServiceSettings, name: str, family: str) -
     if current:
         _check(current.service, current.definition, settings)
         check_order(name, RunOrder.of(settings), tags_of(current.service))
+    is_scaled = current is not None and SCALED in tags_of(current.service)
+    check_target(aws, settings, settings.cluster, name, is_scaled)
     known = as_running(settings, current, is_placed=False)
     check_size(known.cpu, known.memory)
     family = legal_name(known.task_definition or family)

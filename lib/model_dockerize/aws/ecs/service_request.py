@@ -27,8 +27,8 @@ _SAID_AGAIN = ("monitoring", "platformVersion")
 #: Inputs that say where tasks run.
 _PLACE = frozenset(("assign_public_ip", "security_groups", "subnets", "vpc", "zones"))
 _ONE_ZONE = {"availabilityZoneRebalancing": "DISABLED"}
-#: A task may be slow to be well, and is not stopped for it in the meantime. Seconds.
-_GRACE = 30
+#: A task may be slow to be well, and is not stopped for it in the meantime: so long its proof may take. Seconds.
+_GRACE = 330
 
 
 def request(

@@ -21,6 +21,9 @@ from model_dockerize.settings.fargate import check_size
 _DATA = "data"
 #: Where the server of the image keeps its jobs.
 _MOUNT = {"sourceVolume": _DATA, "containerPath": "/var/gai_data", "readOnly": False}
+#: The command waits up to 55 s for the model's proof, so that a proof may take 300 + 3 * (5 + 60) s. The first success
+#: ends the start period; from then on the command looks only whether the server answers.
+_CHECKS = {"interval": 5, "timeout": 60, "retries": 3, "startPeriod": 300}
 
 
 @finds_what_was_lost
@@ -128,7 +131,7 @@ def task_definition(family: str, container: Container, name: str) -> dict[str, A
 def _health_check(command: tuple[str, ...]) -> dict[str, Any]:
     if not command:
         return {}
-    return {"healthCheck": {"command": ["CMD", *command], "interval": 5, "timeout": 5, "retries": 3, "startPeriod": 30}}
+    return {"healthCheck": {"command": ["CMD", *command], **_CHECKS}}
 
 
 def _shared(volume: Volume) -> dict[str, Any]:

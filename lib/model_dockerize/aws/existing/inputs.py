@@ -8,12 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from model_dockerize.aws.existing.own_container import replaced_container
-from model_dockerize.aws.model import HOSTS, JOB_LIST, OPEN_PATHS, QUEUE, RETENTION
+from model_dockerize.aws.model import HOSTS, JOB_LIST, OPEN_PATHS, QUEUE, RETENTION, SELF_PROOF
 from model_dockerize.settings.access import KEY
 
-#: Roles of stacks of ours begin so: their names are CloudFormation's, and another stack has another one.
-_OWN_ROLE = "role/model-dockerize-"
-_SERVERS = (QUEUE, OPEN_PATHS, HOSTS, JOB_LIST, RETENTION, KEY)
+_SERVERS = (QUEUE, OPEN_PATHS, HOSTS, JOB_LIST, RETENTION, SELF_PROOF, KEY)
 _UNIT = 1024  # CPU units of a vCPU
 
 Found = dict[str, object]
@@ -54,6 +52,7 @@ def of_definition(definition: Any, there: Any, is_ours: bool) -> Found:
         found |= {
             "allowed_hosts": _words(told.get(HOSTS, "")),
             "job_list": told.get(JOB_LIST) != "false",
+            "self_proof": told.get(SELF_PROOF) == "true",
             "api_key": tuple(_key(name, arn) for name, arn in secret.items() if name.startswith(KEY)),
             "queue_url": told.get(QUEUE, secret.get(QUEUE, "")),
         }
@@ -108,7 +107,7 @@ def _variables(container: Any) -> Found:
 
 def _roles(task: str | None, execution: str | None) -> Found:
     named = {"task_role": task, "execution_role": execution}
-    return {name: arn for name, arn in named.items() if arn and _OWN_ROLE not in arn}
+    return {name: arn for name, arn in named.items() if arn}
 
 
 def _pairs(container: Any, kind: str, value: str) -> Mapping[str, str]:

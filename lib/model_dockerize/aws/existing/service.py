@@ -1,6 +1,6 @@
 """Reads a service as it is before anything is made for it: whose it is, and what it runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +11,7 @@ from model_dockerize.aws.client.names import legal_name, tagged
 from model_dockerize.aws.existing.inputs import of_definition, of_service
 from model_dockerize.aws.existing.newer_fields import heard, unknown
 from model_dockerize.aws.existing.own_container import replaced_container
+from model_dockerize.aws.iam.roles import named_roles
 from model_dockerize.aws.model import Current
 from model_dockerize.settings import ServiceSettings, as_found
 
@@ -72,7 +73,7 @@ def is_batchs(definition: Any) -> bool:
 
 
 def as_running(settings: ServiceSettings, now: Current | None, is_placed: bool) -> ServiceSettings:
-    """Return the settings, with what no input says as the service `now` has it.
+    """Return the settings, with what no input says as the service `now` has it, but for its roles.
 
     Args:
         is_placed: the model's stack knows where the service runs.
@@ -82,6 +83,16 @@ def as_running(settings: ServiceSettings, now: Current | None, is_placed: bool) 
     found = of_service(now.service, is_placed)
     if now.definition:
         found |= of_definition(now.definition, now.service, now.is_ours)
+        found.pop("task_role", None)
+        found.pop("execution_role", None)
     if settings.given & {"vpc", "subnets", "zones"}:
         found.pop("subnets", None)
     return as_found(settings, found)
+
+
+def with_roles(aws: Aws, settings: ServiceSettings, now: Current | None, own: Collection[str]) -> ServiceSettings:
+    """Return the settings, with the roles of the service `now` that somebody named; `own`: those of our stacks."""
+    if now is None or now.definition is None:
+        return settings
+    roles = {"task_role": now.definition.get("taskRoleArn"), "execution_role": now.definition.get("executionRoleArn")}
+    return as_found(settings, named_roles(aws, roles, own))

@@ -8,7 +8,7 @@ from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import CLUSTER, TAG
 from model_dockerize.aws.client.retries import lacks_service_linked_role, once_linked
-from model_dockerize.aws.existing.service import as_running, current_service
+from model_dockerize.aws.existing.service import as_running, current_service, with_roles
 from model_dockerize.aws.ground.events import Pace
 from model_dockerize.aws.ground.given import (
     check_file_system,
@@ -74,6 +74,8 @@ def ensure_foundations(
     known = as_it_is(settings, there)
     network, shared = _network(aws, known, Needs(cluster=settings.cluster == SHARED), progress, pace)
     place = _place(aws, settings, network, shared, there, progress, pace)
+    own = (shared.outputs["TaskRole"], there.outputs.get("ExecutionRole", "") if there else "")
+    settings = with_roles(aws, settings, current, own)
     execution = _execution_role(aws, settings, progress)
     task = _task_role(aws, settings, shared)
     stack = ensure_model(aws, settings, model, execution, place, shared, there, progress, pace)

@@ -43,6 +43,7 @@ class Model:
 
     name: str
     repository: str
+    health_path: str = "/ready"  # that a load balancer asks
 
 
 def ensure_model(
@@ -80,6 +81,8 @@ def ensure_model(
         parameters |= _secrets(settings.secret_arns, there)
     if place:
         parameters |= _place(settings, place, shared)
+        if settings.balanced:
+            parameters["HealthPath"] = model.health_path
     elif there is None:
         parameters["OwnTaskGroup"] = "false"
     tags = aws.tags if aws.tags or there is None else there.own_tags

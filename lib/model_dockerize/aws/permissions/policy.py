@@ -155,7 +155,7 @@ def _roles(settings: Settings, where: Where) -> list[Statement]:
     linked = where.arn("iam", "role/aws-service-role/*", regional=False)
     named = [arn for arn, role in zip(arns, given, strict=True) if not role.startswith("arn:")]
     return [
-        *([_allow("LookAtRoles", ("iam:GetRole",), *named)] if named else []),
+        *([_allow("LookAtRoles", ("iam:GetRole",), *named, *own)] if named or own else []),
         pass_on,
         _allow("LinkedRoles", ("iam:CreateServiceLinkedRole",), linked),
     ]

@@ -72,8 +72,10 @@ def _diagnosis(cause: Cause, found: re.Match[str], words: str) -> Diagnosis:
     known = {"package": _package(words, found.start()), **said}
     if "thing" in known:
         known["debian"] = _debian(known["thing"].rpartition("/")[2])
-    begin, end = words.rfind("\n", 0, found.start()) + 1, words.find("\n", found.end())
-    line = words[begin : end if end >= 0 else None].partition("\n")[0].strip()
+    # A sign of several lines names its thing in the one that tells.
+    at = max((found.start(name) for name in found.groupdict() if name.startswith("thing")), default=-1)
+    begin = words.rfind("\n", 0, at if at >= 0 else found.start()) + 1
+    line = words[begin:].partition("\n")[0].strip()
     return Diagnosis(_fill(cause.sentence, known), _fill(cause.remedy, known), line)
 
 

@@ -12,6 +12,8 @@ _OR_A_WHEEL = (
 _FROM_SOURCE = "{package} has no wheel for this Python and processor, and to build it from source"
 # Possessive, and from a word's beginning on: else hours go by over a long line.
 _NAME = r"(?<![\w.-])[A-Za-z0-9][\w.-]*+(?:\[[\w, -]*\])?"
+_HEADER = r"fatal error: (?P<thing>[^\s:]+): No such file or directory"
+_R_BUILD = r"^model-dockerize: renv: Error installing package '(?P<package>[^'\n]+)'"
 _VERSIONED = rf"{_NAME}(?:[=<>!~][^\s;()`']*+)?"
 _BUILDS = (
     r"(?:build backend returned an error|(?:Getting requirements|Preparing metadata|Building wheel)[^\n]* did not run)"
@@ -69,6 +71,26 @@ INSTALLING = (
         r"py-rattler, which installs packages of conda, could not be had",
         "Packages of conda need py-rattler, which the build could not fetch; the log says why.",
         "Give an index that has it (pip-config), and a base-image with Python 3.10 or newer.",
+    ),
+    Cause(
+        r"renv: (?:failed to find source for '(?P<package>[^'\n]+)'|package '(?P<package2>[^'\n]+)' is not available)",
+        "{package} is in none of the repositories that renv.lock names, or another package of the lock wants it.",
+        "Add the repository that has it, or correct its version: then `renv::snapshot()` writes the lock anew.",
+    ),
+    Cause(
+        rf"{_R_BUILD}[\s\S]{{0,8000}}?{_HEADER}",
+        "To build {package} from source, the header {thing} is missing.",
+        "Add {debian} to system-packages.",
+    ),
+    Cause(
+        rf"{_R_BUILD}[\s\S]{{0,8000}}?\b(?P<thing>make|gcc|g\+\+|gfortran|cmake|cargo): not found",
+        "To build {package} from source, the program {thing} is missing.",
+        "Add r-base-dev to system-packages (Debian's R), or take a base-image that has compilers (rocker/r-ver).",
+    ),
+    Cause(
+        _R_BUILD,
+        "R could not build {package}; the log says why.",
+        "Add what its build lacks to system-packages, or lock a version that fits the image's R.",
     ),
     Cause(
         r"renv: not installed as locked: (?P<package>[^\n]+)\.$",
@@ -228,7 +250,7 @@ INSTALLING = (
         "Take a version of {package} that has a wheel, or a base-image with CUDA's compiler (nvidia/cuda:...-devel).",
     ),
     Cause(
-        r"fatal error: (?P<thing>[^\s:]+): No such file or directory",
+        _HEADER,
         f"{_FROM_SOURCE} the header {{thing}} is missing.",
         f"Add {{debian}} to system-packages{_OR_A_WHEEL}",
     ),

@@ -31,7 +31,10 @@ def make(release: Release) -> Release:
         finally:
             release.account.changes.extend(own.changes)
         is_new = any(change.action != "leave" for change in own.changes)
-        if not is_new:
+        if is_new:
+            made_now = sum(change.action == "make" for change in own.changes)
+            stage.info(f"{made_now} made, {len(own.changes) - made_now} changed or left.")
+        else:
             stage.unchanged("All of it is there.")
         return replace(release, runtime=made, changed=is_new)
 
@@ -41,7 +44,8 @@ def _stand(release: Release, progress: Progress, pace: Pace | None = None) -> Ru
     settings, account, names = release.settings, release.account, release.names
     if not settings.service.deploy_service:
         return batch.ensure_runtime(release.run, account, names.model, progress, pace)
-    model = Model(names.service, names.repository)
+    # An image of others knows only the old path.
+    model = Model(names.service, names.repository, "/ready" if release.prepared.made_here else "/health")
     made = ground.ensure_foundations(account, settings.service, model, progress, pace)
     access.warn_of_the_internet(made.settings, progress)
     return made

@@ -10,7 +10,7 @@ from model_dockerize.aws.ecs import Verdict
 from model_dockerize.aws.model import Container, Foundations, Service, TaskDefinition
 from model_dockerize.errors import DeployedSmokeError, ModelDockerizeError, PausedError, RolloutError, SupersededError
 from model_dockerize.outcome import Outcome
-from model_dockerize.pipeline import deployed
+from model_dockerize.pipeline import deployed, memory
 from model_dockerize.pipeline.release import Release, Stage
 from model_dockerize.pipeline.stages.order import take_turn
 from model_dockerize.progress import Progress
@@ -28,7 +28,8 @@ def deploy(release: Release) -> Release:
     """
     run, account, settings = release.run, release.account, release.settings.service
     with run.recorder.stage("deploy") as stage:
-        take_turn(release)  # the build may have taken long
+        if release.changed:
+            take_turn(release)  # the build may have taken long
         definition, service = _ensure(release, stage)
         stage.found(facts.Rolled(service.arn, definition.arn))
         if not settings.wait:
@@ -132,6 +133,8 @@ def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: S
     if verdict.outcome is Outcome.FAILED and verdict.stuck:
         outcome, after = _put_right(release, service, verdict, stage)
     remedy = "Correct what the stopped task says and run again."
+    if memory.was_killed(verdict.details()):
+        remedy = memory.remedy(release.settings.service)
     return RolloutError(f"{rollout} failed: {reason} {after}", remedy, verdict.details(), outcome)
 
 
@@ -168,11 +171,12 @@ def _put_back(
                 outcome = Outcome.SMOKE_FAILED_ROLLED_BACK
                 deployed.address(run, account, replace(service, task_definition_arn=former), stage)
                 stage.found(facts.Rolled(service.arn, former))
-    remedy = (
-        "Where the same image passed on this computer, what differs is the environment of the service."
-        if run.settings.smoke.of_image
-        else f"{run.settings.smoke.left_out}: the image was not tested before, so the program itself may be wrong."
-    )
+    if memory.was_killed(evidence):
+        remedy = f"{memory.remedy(run.settings.service)} Its last lines: model-dockerize logs"
+    elif run.settings.smoke.of_image:
+        remedy = "Where the same image passed on this computer, what differs is the environment of the service."
+    else:
+        remedy = f"{run.settings.smoke.left_out}: the image was not tested before, so the program itself may be wrong."
     return DeployedSmokeError(f"The deployed model does not answer as it must. {after}", remedy, evidence, outcome)
 
 

@@ -86,6 +86,8 @@ def _variables(content: dict[str, Any], file: str) -> tuple[tuple[str, str], ...
     for name, value in named.items():
         if not _VARIABLE.fullmatch(str(name)) or not str(value).isprintable():
             raise UnusableError(f"{file}: variables: {name!r} cannot be set in an image.")
+        if not isinstance(value, str | int | float):
+            raise UnusableError(f"{file}: variables: {name!r} is no text and no number. Write its value in quotes.")
     return tuple((str(name), str(value)) for name, value in named.items())
 
 

@@ -1,34 +1,116 @@
 "use strict";
-// Sends the form in the background and follows the job. Without this script the form leads to the job's own page.
+// Sends each chosen file in the background, shows how far that is, and then the job as its own page shows it. Without
+// this script the form sends one file and leads to the page of its job.
 const form = document.getElementById("add-job");
-const byId = (id) => document.getElementById(id);
+const input = document.getElementById("file");
+const list = document.getElementById("sent");
 const WAIT = 2; // s, that the server holds an answer back until the job is over
+const PAUSE = 1000; // ms, at least between two looks
+const AFTER_TROUBLE = 5000;
+const ROWS = 10; // of a result, here; its own page has all
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-async function ask(address, options) {
-  const answer = await fetch(address, options);
-  const envelope = await answer.json().catch(() => ({}));
-  if (!answer.ok || envelope.isError) throw new Error(envelope.errorMessage || `HTTP ${answer.status}`);
-  return envelope.data;
+function send(file, progress) {
+  const body = new FormData(form);
+  body.set("File", file);
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not tell how much of a body is sent
+    request.open("POST", "data/add-job");
+    request.responseType = "json";
+    request.upload.onprogress = (event) => { if (event.lengthComputable) progress(event.loaded / event.total); };
+    request.onerror = () => reject(new Error("The server cannot be reached."));
+    request.onload = () => {
+      const envelope = request.response || {};
+      if (request.status === 200 && !envelope.isError) resolve(envelope.data.id);
+      else reject(new Error(envelope.errorMessage || `HTTP ${request.status}`));
+    };
+    request.send(body);
+  });
 }
 
-function show(status, error) {
-  byId("progress").hidden = false;
-  byId("job-status").textContent = status;
-  byId("job-error").hidden = !error;
-  byId("job-error").textContent = error || "";
-}
-
-async function follow(job) {
-  byId("job-id").textContent = job.id;
-  byId("job-line").hidden = false;
-  for (const link of document.querySelectorAll("#progress [data-path]")) link.href = link.dataset.path + job.id;
-  byId("job-more").hidden = false;
-  while (job.status !== "Complete") {
-    show(job.status === "InProgress" ? "The model is at work …" : "Waiting for its turn …");
-    job = await ask(`data/status/${job.id}?wait=${WAIT}`);
+// Returns whether the job is over.
+async function look(article, address, isAlone) {
+  const answer = await fetch(`${address}?size=${ROWS}`, { cache: "no-store" });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const job = page.getElementById("job");
+  if (!job) throw new Error(page.querySelector("[role=alert]")?.textContent || `HTTP ${answer.status}`);
+  const name = page.querySelector("h1").textContent;
+  const parts = [job];
+  const result = page.getElementById("result");
+  if (isAlone && !result.hidden) parts.push(result);
+  for (const part of parts) {
+    for (const element of part.querySelectorAll(".axes, .pager")) element.remove(); // they are of the job's own page
+    for (const element of [part, ...part.querySelectorAll("[id]")]) element.removeAttribute("id");
+    for (const kind of ["href", "src"]) {
+      for (const element of part.querySelectorAll(`[${kind}]`)) {
+        element.setAttribute(kind, new URL(element.getAttribute(kind), address).href);
+      }
+    }
   }
-  show("Complete");
-  byId("job-links").hidden = false;
+  const heading = document.createElement("h2");
+  const link = document.createElement("a");
+  link.href = address;
+  link.textContent = name;
+  heading.append(link);
+  job.prepend(heading);
+  const isSame = article.children.length === parts.length && parts.every((part, at) => part.isEqualNode(article.children[at]));
+  if (!isSame) article.replaceChildren(...parts);
+  return !("follow" in job.dataset);
+}
+
+async function follow(article, id, isAlone) {
+  const address = new URL(`Job/${id}`, document.baseURI).href;
+  article.dataset.job = id;
+  for (;;) {
+    const started = Date.now();
+    try {
+      if (await look(article, address, isAlone)) return;
+      await fetch(`data/status/${id}?wait=${WAIT}`, { cache: "no-store" });
+      await sleep(Math.min(PAUSE, Math.max(0, PAUSE - (Date.now() - started))));
+    } catch (error) {
+      if (error instanceof TypeError) await sleep(AFTER_TROUBLE); // the network
+      else return refuse(article, error.message);
+    }
+  }
+}
+
+function refuse(article, text) {
+  const alert = article.querySelector("[role=alert]");
+  if (!alert) return;
+  article.querySelector("[role=status]").textContent = "Not done";
+  article.querySelector("progress").hidden = true;
+  alert.textContent = text;
+  alert.hidden = false;
+}
+
+async function submit() {
+  const files = [...input.files];
+  list.replaceChildren();
+  list.hidden = false;
+  const articles = files.map((file) => {
+    const article = document.getElementById("upload").content.firstElementChild.cloneNode(true);
+    article.querySelector(".file").textContent = file.name;
+    article.querySelector("[role=status]").textContent = "Waiting to be sent";
+    list.append(article);
+    return article;
+  });
+  list.scrollIntoView({ block: "nearest" });
+  const jobs = [];
+  for (const [at, article] of articles.entries()) {
+    const status = article.querySelector("[role=status]");
+    const bar = article.querySelector("progress");
+    status.textContent = "Sending the file …";
+    try {
+      const id = await send(files[at], (share) => {
+        bar.value = share;
+        status.textContent = share < 1 ? `Sending the file: ${Math.floor(share * 100)} %` : "Sent, being checked …";
+      });
+      jobs.push(follow(article, id, files.length === 1));
+    } catch (error) {
+      refuse(article, error.message);
+    }
+  }
+  await Promise.all(jobs);
 }
 
 form.addEventListener("submit", async (event) => {
@@ -37,18 +119,36 @@ form.addEventListener("submit", async (event) => {
   if (button.getAttribute("aria-disabled") === "true") return;
   // Not `disabled`: that would take the keyboard's place away.
   button.setAttribute("aria-disabled", "true");
-  byId("job-links").hidden = true;
-  byId("job-more").hidden = true;
-  byId("job-id").textContent = "";
-  byId("job-line").hidden = true;
-  show("Sending the file …");
-  byId("progress").scrollIntoView({ block: "nearest" });
   try {
-    await follow(await ask("data/add-job", { method: "POST", body: new FormData(form) }));
-  } catch (error) {
-    show("Not done", error.message);
+    await submit();
   } finally {
     button.removeAttribute("aria-disabled");
-    byId("progress").scrollIntoView({ block: "nearest" });
   }
 });
+
+input.multiple = true; // a form without this script sends one
+document.getElementById("drop").hidden = false;
+for (const kind of ["dragenter", "dragover"]) {
+  form.addEventListener(kind, (event) => {
+    event.preventDefault();
+    form.classList.add("over");
+  });
+}
+for (const kind of ["dragleave", "drop"]) form.addEventListener(kind, () => form.classList.remove("over"));
+form.addEventListener("drop", (event) => {
+  event.preventDefault();
+  if (event.dataTransfer.files.length) input.files = event.dataTransfer.files;
+});
+
+const sample = document.getElementById("sample");
+const use = document.getElementById("use-sample");
+if (sample && use) {
+  use.hidden = false;
+  use.addEventListener("click", async () => {
+    const answer = await fetch(sample.href);
+    const chosen = new DataTransfer();
+    chosen.items.add(new File([await answer.blob()], sample.dataset.name));
+    input.files = chosen.files;
+    form.requestSubmit();
+  });
+}

@@ -47,7 +47,7 @@ ENV MODEL_LD_PRELOAD=$LD_PRELOAD
 ENV LD_PRELOAD=
 RUN /opt/model-server/model-server prepare python
 ARG MODEL_BUILD_ID=local
-RUN ["/opt/model-server/model-server", "manifest", "{\"name\": \"iris-classifier\", \"version\": \"latest\", \"command\": [\"python\", \"main.py\", \"{input}\", \"{output}\"], \"working_directory\": \"/program\", \"input_types\": [\"text/csv; header=present\"], \"output_types\": [\"text/csv; header=present\"], \"limits\": {\"timeout_seconds\": 3600, \"upload_bytes\": 2147483648}, \"sample\": \"smoke/input.csv\"}"]
+RUN ["/opt/model-server/model-server", "manifest", "{\"name\": \"iris-classifier\", \"version\": \"latest\", \"command\": [\"python\", \"main.py\", \"{input}\", \"{output}\"], \"working_directory\": \"/program\", \"input_types\": [\"text/csv; header=present\"], \"output_types\": [\"text/csv; header=present\"], \"limits\": {\"timeout_seconds\": 3600, \"upload_bytes\": 2147483648}, \"sample\": \"smoke/input.csv\", \"proof\": {\"input\": \"smoke/input.csv\", \"expected\": \"smoke/expected.csv\"}}"]
 ENV MODEL_BUILD_ID=$MODEL_BUILD_ID
 RUN ["/opt/model-server/model-server", "selftest", "[]"]
 

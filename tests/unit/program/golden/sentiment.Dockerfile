@@ -37,7 +37,7 @@ ENV MODEL_LD_PRELOAD=$LD_PRELOAD
 ENV LD_PRELOAD=
 RUN /opt/model-server/model-server prepare python
 ARG MODEL_BUILD_ID=local
-RUN ["/opt/model-server/model-server", "manifest", "{\"name\": \"sentiment\", \"version\": \"latest\", \"command\": [\"python\", \"main.py\", \"{input}\", \"{output}\"], \"working_directory\": \"/program\", \"input_types\": [\"application/json\", \"text/plain\"], \"output_types\": [\"application/json\"], \"limits\": {\"timeout_seconds\": 3600, \"upload_bytes\": 2147483648}, \"sample\": \"smoke/input.json\"}"]
+RUN ["/opt/model-server/model-server", "manifest", "{\"name\": \"sentiment\", \"version\": \"latest\", \"command\": [\"python\", \"main.py\", \"{input}\", \"{output}\"], \"working_directory\": \"/program\", \"input_types\": [\"application/json\", \"text/plain\"], \"output_types\": [\"application/json\"], \"limits\": {\"timeout_seconds\": 3600, \"upload_bytes\": 2147483648}, \"sample\": \"smoke/input.json\", \"proof\": {\"input\": \"smoke/input.json\", \"expected\": \"smoke/expected.json\"}}"]
 ENV MODEL_BUILD_ID=$MODEL_BUILD_ID
 RUN ["/opt/model-server/model-server", "selftest", "[]"]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_dockerize.smoke.compare import Kind, difference, kind_of
+from model_compare import Kind, difference, kind_of
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""The state of what is being moved, and when a stage that has been silent is due for a line."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+EVERY = 15.0  # seconds of silence after which a stage says that it still runs
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Bytes that are moved since `started`, by the display's clock. `total` 0: nobody knows how many there are."""
+
+    what: str
+    started: float
+    done: int = 0
+    total: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """Return the part that is done, from 0 to 1; None: nobody knows."""
+        return min(self.done / self.total, 1.0) if self.total else None
+
+    def words(self, now: float) -> str:
+        """Return how far it is: "sending layers 45 %, 512 of 1100 MB, 85.1 MB/s, 7 s left"."""
+        if not self.done:
+            return self.what
+        share, rate = self.share, self.done / max(now - self.started, 0.001)
+        size = f"{self.done / 1e6:.0f} MB" if share is None else f"{self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB"
+        words = [f"{self.what} {share:.0%}" if share is not None else self.what, size, f"{rate / 1e6:.1f} MB/s"]
+        if share is not None and share < 1:
+            words.append(f"{_span((self.total - self.done) / rate)} left")
+        return ", ".join(words)
+
+
+class Running:
+    """The stages that run, each with its last words."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began: dict[str, float] = {}
+        self._spoke: dict[str, float] = {}
+        self._transfers: dict[str, Transfer] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._began)
+
+    def __iter__(self) -> Iterator[tuple[str, float, Transfer | None]]:
+        """Yield each stage's name, seconds and transfer."""
+        now = self._clock()
+        for name, since in list(self._began.items()):
+            yield name, now - since, self._transfers.get(name)
+
+    @property
+    def now(self) -> float:
+        """Return the time by the clock of transfers."""
+        return self._clock()
+
+    def begin(self, stage: str) -> None:
+        """Note that a stage starts."""
+        self._began[stage] = self._spoke[stage] = self._clock()
+
+    def end(self, stage: str) -> None:
+        """Note that a stage is over."""
+        for kept in (self._began, self._spoke, self._transfers):
+            kept.pop(stage, None)
+
+    def spoke(self, stage: str) -> None:
+        """Note that a line of the stage was shown."""
+        if stage in self._spoke:
+            self._spoke[stage] = self._clock()
+
+    def transfer(self, stage: str, what: str, done: int, total: int) -> None:
+        """Note how far a stage's transfer is; without `what` there is none any more."""
+        if not what:
+            self._transfers.pop(stage, None)
+            return
+        known = self._transfers.get(stage)
+        if known is None or known.what != what or done < known.done:
+            known = Transfer(what, self._clock())
+        self._transfers[stage] = replace(known, done=done, total=total)
+
+    def due(self) -> list[tuple[str, str]]:
+        """Return stage and words of each one that was silent for too long; it has spoken then."""
+        now = self._clock()
+        late = [name for name, last in self._spoke.items() if now - last >= EVERY]
+        for name in late:
+            self._spoke[name] = now
+        return [(name, f"{self._words(name, now)} ({_span(now - self._began[name])})") for name in late]
+
+    def _words(self, stage: str, now: float) -> str:
+        transfer = self._transfers.get(stage)
+        return transfer.words(now) if transfer else "still running"
+
+
+def _span(seconds: float) -> str:
+    """Return a time that people can compare at a glance: "45 s", "3 min 20 s"."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"

@@ -1,0 +1,124 @@
+"""The last lines of a run on a terminal: how it ended, what to do, what the model answers, and where."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from model_dockerize.answer import Answer
+from model_dockerize.report.listing import MODEL_TITLES, REVISION_TITLES, table
+from model_dockerize.report.model import Failure, Report, SmokeReport
+from model_dockerize.report.sheet import Sheet
+
+_FOUND = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "unknown": ("?", "cyan")}
+_KEEP = "`model-dockerize smoke FOLDER --keep` writes it as smoke/expected.*, which every later answer must equal"
+_LONGEST = 400  # characters of a line of evidence
+_ROWS = 5  # of an answer
+_WIDEST = 100  # characters of a table where there is no terminal
+_COPIED = ("image", "archive", "url")  # people copy them: they stay whole
+_CHANGE = {"+": ("green", "to make"), "~": ("yellow", "to change"), "-": ("red", "to remove"), "=": ("dim", "as it is")}
+
+
+def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
+    """Print the last lines. `is_whole`: with every fact, and not only those that people ask for."""
+    for finding in report.findings:
+        symbol, color = _FOUND[finding.status]
+        remedy = f" → {finding.remedy}" if finding.remedy else ""
+        sheet.row(f"{symbol} {finding.name:<13}", f"{finding.text}{remedy}", color)
+    if report.failure:
+        _show_failure(report, report.failure, sheet, is_whole)
+    else:
+        sheet.row(report.outcome, report.headline or report.image, "bold green", indent=2)
+        for doubt in report.doubts:
+            sheet.row("not proved:", doubt, "yellow", indent=2)
+    _show_plan(report, sheet)
+    for titles, rows in ((MODEL_TITLES, report.models), (REVISION_TITLES, report.revisions)):
+        for line in table(titles, [row.cells() for row in rows]) if rows else ():
+            sheet.line(f"  {line}")
+    if report.answer:
+        _show_answer(report.answer.first(_ROWS), sheet)
+    if report.smoke_local and report.smoke_local.answer and not report.smoke_local.is_compared:
+        sheet.row("  nobody compared it:", _KEEP, "dim", "dim", indent=4)
+    _show_facts(report, sheet, is_whole)
+
+
+def _show_failure(report: Report, failure: Failure, sheet: Sheet, is_whole: bool) -> None:
+    # Reason and remedy stand in the first lines of what is printed last: people read there.
+    sheet.row(f"{report.outcome}:", failure.message, "bold red", indent=2)
+    if failure.remedy:
+        sheet.row("Next:", failure.remedy, "bold", indent=2)
+    for detail in failure.details:
+        for line in detail.splitlines():
+            sheet.row(" ", line if is_whole or len(line) <= _LONGEST else f"{line[:_LONGEST]} … (whole with -v)")
+    sheet.line(f"exit code {failure.exit_code} ({failure.kind})", "dim")
+
+
+def _show_answer(answer: Answer, sheet: Sheet) -> None:
+    sheet.row("answer", answer.title, "bold", indent=2)
+    if answer.kind == "text":
+        for (line,) in answer.rows:
+            sheet.line(f"  {line}")
+        return
+    widest = sheet.console.width if sheet.console.is_terminal else _WIDEST
+    lines, shown = aligned((answer.columns, *answer.rows), answer.numeric, widest - 2)
+    for number, line in enumerate(lines):
+        sheet.line(f"  {line}", "dim" if number == 0 else "")
+    if more := answer.column_count - shown:
+        sheet.line(f"  and {more} more column{'s' if more > 1 else ''}", "dim")
+
+
+def aligned(rows: Sequence[tuple[str, ...]], numeric: Sequence[bool], width: int) -> tuple[list[str], int]:
+    """Return each row as a line, numbers to the right, and how many columns `width` has room for."""
+    sizes = [max(cell_len(row[n]) for row in rows) for n in range(len(numeric))]
+    room = next((n for n in range(len(sizes), 1, -1) if sum(sizes[:n]) + 2 * (n - 1) <= width), min(1, len(sizes)))
+    lines = []
+    for row in rows:
+        gaps = [" " * (size - cell_len(cell)) for cell, size in zip(row[:room], sizes, strict=False)]
+        cells = [
+            f"{gap}{cell}" if right else f"{cell}{gap}" for cell, gap, right in zip(row, gaps, numeric, strict=False)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines, room
+
+
+def _show_plan(report: Report, sheet: Sheet) -> None:
+    counts = dict.fromkeys(_CHANGE, 0)
+    for line in report.plan:
+        kind = line[:1] if line[:1] in _CHANGE else "="
+        counts[kind] += 1
+        sheet.row(" ", line, "", _CHANGE[kind][0], indent=4)
+    if len(report.plan) > 1:
+        sheet.line("  " + ", ".join(f"{n} {_CHANGE[kind][1]}" for kind, n in counts.items() if n), "dim")
+
+
+def _show_facts(report: Report, sheet: Sheet, is_whole: bool) -> None:
+    """Print the facts, the address last: there people look for it."""
+    revision = f":{report.job_definition_revision}" if report.job_definition_revision else ""
+    made = [stage for stage in report.stages if stage.name in ("build", "load")]
+    built = any(stage.status in ("done", "unchanged") for stage in made)
+    answered = report.url and (report.smoke_deployed is None or report.smoke_deployed.checks[0].passed)
+    facts = {
+        "image": report.image_uri or (report.image if built and is_whole else ""),
+        "build id": report.build_id if is_whole else "",
+        "archive": report.archive,
+        "batch": report.job_definition_arn.rsplit("/", 1)[-1].split(":")[0] + revision if revision else "",
+        "service": report.service_arn if is_whole else "",
+        "smoke": _smoke_words(report) if is_whole else "",
+        "pages": "/AddJob to upload a file, /swagger to try the API" if answered else "",
+        "url": report.url if answered else "",
+        "reached by": report.access if answered else "",
+        "address": report.lasts if answered else "",
+    }
+    for name, value in facts.items():
+        if value and name in _COPIED:
+            sheet.line(f"{name:<10} {value}")
+        elif value:
+            sheet.row(f"{name:<10}", value, "dim")
+
+
+def _smoke_words(report: Report) -> str:
+    words = []
+    for name, test in (("image", report.smoke_local), ("service", report.smoke_deployed)):
+        if isinstance(test, SmokeReport):
+            passed = sum(check.passed for check in test.checks)
+            words.append(f"{name} {passed}/{len(test.checks)} checks")
+    return ", ".join(words)

@@ -1,0 +1,44 @@
+"""The name under which a browser keeps a result: after the file that was sent (RFC 6266)."""
+
+import mimetypes
+from urllib.parse import quote
+
+from model_server.jobs.job import Job
+from model_server.tabular import detect, mime
+from model_server.tabular.mime import Form
+
+#: What a browser shows and never runs; all else it is told to keep.
+_INERT = ("text/plain", "text/csv", "application/csv", "application/json", "text/json", "application/octet-stream")
+_INERT_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_UNSAFE = str.maketrans(dict.fromkeys('"\\%;', "_"))
+
+
+def header(job: Job, kind: str, head: bytes) -> str:
+    """Return the Content-Disposition of a result.
+
+    Args:
+        kind: its content type.
+        head: its first bytes, which tell the ending where the type does not.
+    """
+    name = f"{stem(job)}-result{_suffix(kind, head)}"
+    parsed = mime.parse(kind)
+    is_inert = parsed is not None and parsed.essence in (*_INERT, *_INERT_IMAGES)
+    plain = name.encode("ascii", "replace").decode().replace("?", "_").translate(_UNSAFE)
+    encoded = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    return f'{"inline" if is_inert else "attachment"}; filename="{plain}"{encoded}'
+
+
+def stem(job: Job) -> str:
+    """Return the name of what was sent, without its ending; of data without a name, the job's."""
+    name = job.name or ""
+    return name.rpartition(".")[0] or name or f"job-{job.id[:8]}"
+
+
+def _suffix(kind: str, head: bytes) -> str:
+    if mime.says_nothing(kind):
+        return detect.suffix_of(head)
+    form = mime.form(kind)
+    if form is not None:
+        return ".json" if form is Form.JSON else ".csv"
+    parsed = mime.parse(kind)
+    return (mimetypes.guess_extension(parsed.essence) if parsed is not None else None) or ".bin"

@@ -1,0 +1,149 @@
+"""The pages of jobs: the list, one job with its result, its deletion."""
+
+import time
+from functools import partial
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from model_server.api import job_list, jobs, services
+from model_server.api.envelope import ApiError
+from model_server.api.query import number, word
+from model_server.jobs.job import Job, State
+from model_server.pages import progress, results
+from model_server.pages.render import page
+from model_server.tabular import mime
+
+JOBS_A_PAGE = 25
+_LAST_PAGE = 10**6
+#: The filters of the list, and their names.
+_FILTERS = {
+    "": "All",
+    State.CREATED: "Waiting",
+    State.IN_PROGRESS: "In progress",
+    State.COMPLETE: "Complete",
+    State.ERROR: "Failed",
+}
+
+
+def current_jobs(request: Request) -> Response:
+    """Answer a page of jobs, newest first; a number beyond the last page is the last page."""
+    try:
+        client = job_list.readable(request)
+        asked = number(request, "page", 1, 1, _LAST_PAGE)
+        state = word(request, "state", tuple(map(str, _FILTERS)))
+    except ApiError as error:
+        return _message(request, "", "No such page", error)
+    queue = services.of(request).store.queue
+    by_state = queue.counts(client).by_state
+    wanted = State(state) if state else None
+    total = sum(by_state.values()) if wanted is None else by_state[wanted]
+    pages = max(1, -(-total // JOBS_A_PAGE))
+    shown = min(asked, pages)
+    return page(
+        request,
+        "jobs.html",
+        tab="jobs",
+        jobs=queue.list(JOBS_A_PAGE, (shown - 1) * JOBS_A_PAGE, client, wanted),
+        by_state=by_state,
+        filters=[
+            (str(key), name, by_state[key] if isinstance(key, State) else sum(by_state.values()))
+            for key, name in _FILTERS.items()
+        ],
+        state=state,
+        total=total,
+        page=shown,
+        pages=pages,
+        forms=forms_of(request),
+        now=time.time(),
+    )
+
+
+async def job(request: Request) -> Response:
+    server = services.of(request)
+    try:
+        wish = results.asked(request)
+        found = await run_in_threadpool(jobs.find, request)
+    except ApiError as error:
+        return _message(request, "../", "No such job" if error.status == 404 else "No such page", error)
+    said = server.said(found.id) if found.state is State.IN_PROGRESS else ()
+    result = await results.shown(server, found, wish)
+    is_waiting = found.state is State.CREATED
+    return page(
+        request,
+        "job.html",
+        tab="jobs",
+        up="../",
+        job=found,
+        page=_page_number(request),
+        before=await run_in_threadpool(server.store.queue.before, found.id) if is_waiting else 0,
+        said=said,
+        share=progress.share(said),
+        result=result,
+        wish=wish,
+        query=partial(results.query, wish, _page_number(request)),
+        forms=_found_forms(request, result),
+        now=time.time(),
+    )
+
+
+def delete_form(request: Request) -> Response:
+    """Ask before a job is deleted."""
+    try:
+        found: Job = jobs.find(request)
+    except ApiError as error:
+        return _message(request, "../../", "No such job", error)
+    return page(request, "delete.html", tab="jobs", up="../../", job=found, page=_page_number(request))
+
+
+def delete(request: Request) -> Response:
+    try:
+        found = jobs.find(request)
+    except ApiError as error:
+        return _message(request, "../../", "No such job", error)
+    services.of(request).store.delete(found.id)
+    is_listed = services.of(request).access.job_list
+    return RedirectResponse(f"../../Jobs?page={_page_number(request)}" if is_listed else "../../", status_code=303)
+
+
+def forms_of(request: Request) -> list[tuple[str, str]]:
+    """Return the other forms of a result: the word in the address, and the name."""
+    manifest = services.of(request).manifest
+    own = manifest.output_types[0]
+    if mime.form(own) is None and not mime.says_nothing(own):
+        return []
+    is_flat = all(len(field.path.steps) == 1 for field in manifest.output_schema)
+    return [("json", "JSON"), ("csv", "CSV")] if is_flat else [("json", "JSON")]
+
+
+def _found_forms(request: Request, result: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the other forms of a result that was looked at."""
+    manifest = services.of(request).manifest
+    if result is None or not mime.says_nothing(manifest.output_types[0]):
+        return forms_of(request)
+    can_have = {"table": ("json", "csv"), "tree": ("json",)}.get(result["kind"], ())
+    return [(form, name) for form, name in forms_of(request) if form in can_have]
+
+
+def _page_number(request: Request) -> int:
+    """Return the list's page that a person came from; 1 if the address does not say it."""
+    try:
+        return number(request, "page", 1, 1, _LAST_PAGE)
+    except ApiError:
+        return 1
+
+
+def _message(request: Request, up: str, title: str, error: ApiError) -> Response:
+    return page(request, "message.html", error.status, tab="jobs", up=up, title=title, message=error.message)
+
+
+ROUTES = [
+    Route("/Jobs", current_jobs, methods=["GET"]),
+    Route("/Job/{job_id}", job, methods=["GET"]),
+    Route("/Job/{job_id}/Image", results.image, methods=["GET"]),
+    Route("/Job/{job_id}/Delete", delete_form, methods=["GET"]),
+    Route("/Job/{job_id}/Delete", delete, methods=["POST"]),
+]

@@ -1,0 +1,253 @@
+"""Makes what a page shows of a result: rows of its table, its tree, its text. Only the head of a large one is read."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
+
+from model_server import bounds
+from model_server.tabular import detect
+from model_server.tabular.mime import Form
+from model_server.tabular.numbers import columns_of, exact
+from model_server.tabular.problems import DataError, Problems
+from model_server.tabular.records import Document, Table
+
+_BINS = 20
+_POINTS = 1000
+_CELL_CHARACTERS = 300
+_NODES = 1000
+_DEPTH = 16
+
+
+@dataclass(frozen=True)
+class Look:
+    """The part of a table that is asked for; columns by their number from 0, None: not asked for."""
+
+    page: int = 1
+    size: int = 50
+    sort: int | None = None
+    is_descending: bool = False
+    x: int | None = None
+    y: int | None = None
+
+
+def look(path: Path, form: str | None, wish: Look) -> dict[str, Any]:
+    """Return what a page shows of a file, as JSON can hold it: the key `kind` says what else there is.
+
+    Args:
+        form: the result's (Form); None: it is not structured.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(bounds.SHOWN_TEXT_BYTES)
+        image = detect.image_type(start)
+        if image is not None:
+            return {"kind": "image", "type": image, "size": size}
+        if form is not None:
+            try:
+                if size <= bounds.SHOWN_BYTES:
+                    return _structured(path, Form(form), wish, is_whole=True) | {"size": size}
+                with NamedTemporaryFile() as head:
+                    _copy_head(file, head)
+                    return _structured(Path(head.name), Form(form), wish, is_whole=False) | {"size": size}
+            except DataError as error:
+                return {"kind": "damaged", "problem": str(error), "size": size, **_text(start, size)}
+    text = _text(start, size)
+    return {"kind": "text" if text["text"] else "other", "size": size, **text}
+
+
+def _copy_head(file: IO[bytes], head: IO[bytes]) -> None:
+    """Copy so much that ends with a line."""
+    file.seek(0)
+    content = file.read(bounds.SHOWN_BYTES)
+    head.write(content[: content.rfind(b"\n") + 1] or content)
+    head.flush()
+
+
+def _text(start: bytes, size: int) -> dict[str, Any]:
+    """Return the beginning as text; "" if it is none."""
+    try:
+        text = detect.Decoder().decode(start)
+    except UnicodeDecodeError:
+        return {"text": "", "is_cut": False}
+    if not all(letter.isprintable() or letter in "\n\r\t" for letter in text):
+        return {"text": "", "is_cut": False}
+    return {"text": text, "is_cut": size > len(start)}
+
+
+class _Lenient(Problems):
+    """Counts the problems."""
+
+    count = 0
+
+    def add(self, text: str) -> None:  # noqa: ARG002 - as the class above
+        self.count += 1
+
+
+def _structured(path: Path, form: Form, wish: Look, *, is_whole: bool) -> dict[str, Any]:
+    if form.is_table:
+        problems = _Lenient()
+        table = Table(path, has_header=form is Form.CSV)
+        rows = list(_until_cut(table.records(problems), is_whole))
+        names = tuple(dict.fromkeys(table.columns))
+        found = columns_of(rows)
+        numbers = [_floats(exact(row[name]) for row in rows) if _is_one(rows, name, found) else None for name in names]
+        cells = [[row[name] for name in names] for row in rows]
+        return _table(names, cells, numbers, wish, is_whole) | {"left_out": problems.count}
+    document = Document(path, is_result=True)
+    if not document.is_array:
+        return {"kind": "tree", "tree": _tree(next(document.records())[1])} if is_whole else {"kind": "other"}
+    records = list(_until_cut(document.records(), is_whole))
+    if records and all(isinstance(record, dict) for record in records):
+        names = tuple(dict.fromkeys(name for record in records for name in record))
+        return _records(names, [[record.get(name) for name in names] for record in records], wish, is_whole)
+    if records and not any(isinstance(record, dict | list) for record in records):
+        return _records(("value",), [[record] for record in records], wish, is_whole)
+    return {"kind": "tree", "tree": _tree(records)} if is_whole else {"kind": "other"}
+
+
+def _until_cut(records: Iterable[tuple[int, Any]], is_whole: bool) -> Iterable[Any]:
+    """Yield records; the end of a head is no fault."""
+    try:
+        for _, record in records:
+            yield record
+    except DataError:
+        if is_whole:
+            raise
+
+
+def _is_one(rows: Sequence[dict[str, Any]], name: str, numeric: frozenset[str]) -> bool:
+    """Tell whether it is a column of numbers, and not several of that name."""
+    return name in numeric and not isinstance(rows[0][name], list)
+
+
+def _records(names: Sequence[str], rows: list[list[Any]], wish: Look, is_whole: bool) -> dict[str, Any]:
+    numbers = [_floats(row[column] for row in rows) for column in range(len(names))]
+    return _table(names, rows, numbers, wish, is_whole) | {"left_out": 0}
+
+
+def _floats(values: Iterable[Any]) -> list[float | None] | None:
+    """Return the numbers of a column; None if there is anything else in it than numbers and nothing."""
+    found: list[float | None] = []
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float | None):
+            return None
+        try:
+            found.append(None if value is None else float(value))
+        except OverflowError:
+            return None
+    return found if any(value is not None for value in found) else None
+
+
+def _table(
+    names: Sequence[str],
+    rows: list[list[Any]],
+    numbers: Sequence[list[float | None] | None],
+    wish: Look,
+    is_whole: bool,
+) -> dict[str, Any]:
+    """Return the page of a table; `numbers` are those of each numeric column, one for each row."""
+    width = min(len(names), bounds.SHOWN_COLUMNS)
+    numeric = {column: values for column, values in enumerate(numbers[:width]) if values is not None}
+    order: Sequence[int] = range(len(rows))
+    if wish.sort is not None and wish.sort < width:
+        values: Sequence[Any] = numeric.get(wish.sort) or [_plain(row[wish.sort]).casefold() or None for row in rows]
+        order = _sorted(values, wish.is_descending)
+    pages = max(1, math.ceil(len(rows) / wish.size))
+    page = min(wish.page, pages)
+    first = (page - 1) * wish.size
+    return {
+        "kind": "table",
+        "columns": [
+            {"name": names[column][:_CELL_CHARACTERS], "histogram": histogram(_there(numeric.get(column, [])))}
+            for column in range(width)
+        ],
+        "all_columns": len(names),
+        "rows": [[_cell(value) for value in rows[at][:width]] for at in order[first : first + wish.size]],
+        "first": first + 1,
+        "total": len(rows),
+        "is_whole": is_whole,
+        "page": page,
+        "pages": pages,
+        "numeric": list(numeric),
+        "points": _points(numeric, wish),
+    }
+
+
+def _there(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def histogram(values: Sequence[float]) -> dict[str, Any] | None:
+    """Return how many values are in each of equal steps from the least to the greatest; None without values."""
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    counts = [0] * _BINS
+    width = high / 2 - low / 2  # halves: their difference may be no float
+    for value in values:
+        share = (value / 2 - low / 2) / width if width > 0 else 0.0
+        counts[min(int(share * _BINS), _BINS - 1)] += 1
+    return {"low": low, "high": high, "counts": counts if width > 0 else [len(values)]}
+
+
+def _sorted(values: Sequence[Any], is_descending: bool) -> list[int]:
+    """Return the numbers of the rows in the order of a column; those without a value last."""
+    there = [at for at, value in enumerate(values) if value is not None]
+    absent = [at for at, value in enumerate(values) if value is None]
+    return sorted(there, key=lambda at: values[at], reverse=is_descending) + absent
+
+
+def _points(numeric: dict[int, list[float | None]], wish: Look) -> dict[str, Any] | None:
+    """Return the points of two numeric columns; of many rows some, evenly."""
+    if len(numeric) < 2:
+        return None
+    first, second = list(numeric)[:2]
+    x = wish.x if wish.x in numeric else first
+    y = wish.y if wish.y in numeric else second if x == first else first
+    pairs = zip(numeric[x], numeric[y], strict=True)
+    both = [(across, up) for across, up in pairs if across is not None and up is not None]
+    step = max(1, math.ceil(len(both) / _POINTS))
+    return {"x": x, "y": y, "points": both[::step], "is_part": step > 1}
+
+
+def _plain(value: Any) -> str:
+    """Return a value as one text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cell(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict | list):
+        return {"tree": _tree(value), "text": ""}
+    text = _plain(value)
+    return {"text": text[:_CELL_CHARACTERS] + ("…" if len(text) > _CELL_CHARACTERS else "")}
+
+
+class _Budget:
+    """The nodes of a tree that may still be shown."""
+
+    def __init__(self) -> None:
+        self.left = _NODES
+
+
+def _tree(value: Any, depth: int = 0, budget: _Budget | None = None) -> dict[str, Any]:
+    """Return a value for a page: its parts folded, so many and so deep as somebody may look through."""
+    budget = budget or _Budget()
+    budget.left -= 1
+    if not isinstance(value, dict | list):
+        return _cell(value)
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    kind = "object" if isinstance(value, dict) else "array"
+    shown = []
+    if depth < _DEPTH:
+        for key, item in islice(items, max(0, budget.left)):
+            if budget.left <= 0:
+                break
+            shown.append([str(key)[:_CELL_CHARACTERS], _tree(item, depth + 1, budget)])
+    return {"is": kind, "count": len(value), "items": shown, "more": len(value) - len(shown)}
