@@ -50,7 +50,7 @@ class TestInit:
         there = {tmp_path / "smoke" / "input.json": "{}", tmp_path / "model-dockerize.yml": "memory: 1024\n"}
         for path, text in there.items():
             path.write_text(text)
-        assert "unchanged" in call("init", tmp_path).stderr
+        assert "Everything is there." in call("init", tmp_path).stderr
         assert {path: path.read_text() for path in tmp_path.rglob("*.*")} == there
 
     def test_no_file_outside_of_the_folder_becomes_the_sample(self, tmp_path: Path) -> None:
