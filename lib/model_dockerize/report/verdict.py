@@ -6,6 +6,7 @@ from rich.cells import cell_len
 
 from model_dockerize.answer import Answer
 from model_dockerize.outcome import Outcome
+from model_dockerize.report.listing import MODEL_TITLES, REVISION_TITLES, table
 from model_dockerize.report.model import Failure, Report, SmokeReport
 from model_dockerize.report.sheet import Sheet
 
@@ -27,10 +28,13 @@ def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
     if report.failure:
         _show_failure(report, report.failure, sheet, is_whole)
     else:
-        sheet.row(report.outcome, report.image, "bold green", indent=2)
+        sheet.row(report.outcome, report.headline or report.image, "bold green", indent=2)
         for doubt in report.doubts:
             sheet.row("not proved:", doubt, "yellow", indent=2)
     _show_plan(report, sheet)
+    for titles, rows in ((MODEL_TITLES, report.models), (REVISION_TITLES, report.revisions)):
+        for line in table(titles, [row.cells() for row in rows]) if rows else ():
+            sheet.line(f"  {line}")
     if report.answer:
         _show_answer(report.answer.first(_ROWS), sheet)
     if report.smoke_local and report.smoke_local.answer and not report.smoke_local.is_compared:
