@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "lib"), str(ROOT)]
 
 from tests.rig.ecs_simulator import Simulator, simulator  # noqa: E402
-from tests.rig.ecs_world import Story  # noqa: E402
+from tests.rig.ecs_stories import Story  # noqa: E402
 
 from model_dockerize.aws import ecs  # noqa: E402
 from model_dockerize.aws.client import connect  # noqa: E402

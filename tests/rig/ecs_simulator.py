@@ -17,7 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import botocore.session
 from botocore.validate import ParamValidator
-from tests.rig.ecs_world import Refused, Story, World
+from tests.rig.ecs_stories import Story
+from tests.rig.ecs_world import Refused, World
 from tests.rig.leaks import planted
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

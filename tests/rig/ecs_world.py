@@ -1,14 +1,29 @@
-"""The state behind the simulator of ECS: one service, whose deployments end as their stories say."""
+"""The state behind the simulator of ECS: one service, whose deployments end as their stories say.
+
+What a service and its tasks look like is the sandbox's (`model_sandbox.ecs`): its records, and its answers made of
+them. Its scheduler is not used, because it does only what a healthy ECS does with containers. Most stories are what it
+never does: a rollback that is announced and does not begin, or fails; a deployment that readers see late; tasks that
+drain for minutes; a hook that waits; somebody else who stops, deletes or deploys at a given second.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from tests.rig.ecs_stories import NEVER, Course, Story
+
+from model_sandbox.ecs import shapes
+from model_sandbox.ecs.service import Deployment, Revision, Service, ServiceDeployment
+from model_sandbox.ecs.task import Task
+from model_sandbox.network import AwsVpc
+from model_sandbox.tokens import Scope
+
+_SCOPE = Scope("123456789012", "us-east-1")
 _ARN = "arn:aws:ecs:us-east-1:123456789012"
 CLUSTER = "c"
+_CLUSTER_ARN = f"{_ARN}:cluster/{CLUSTER}"
 SERVICE_ARN = f"{_ARN}:service/{CLUSTER}/iris"
-NEVER = float("inf")
 
 
 class Refused(Exception):  # noqa: N818 - it is AWS that refuses, by script
@@ -19,50 +34,6 @@ class Refused(Exception):  # noqa: N818 - it is AWS that refuses, by script
         self.code, self.status = code, status
 
 
-@dataclass(frozen=True)
-class Story:
-    """The course of a deployment; times in seconds after it was asked for."""
-
-    steady: float = NEVER  # ECS calls it complete
-    runs: float = 2.0  # its tasks are RUNNING
-    visible: float = 0.0  # every reader sees it
-    dies: tuple[float, ...] = ()  # a task of it stops, each time
-    fails: float = NEVER  # the circuit breaker trips
-    back: float = NEVER  # what was before is complete again; NEVER with `fails`: no rollback
-    back_fails: float = NEVER  # the rollback is given up
-    superseded: float = NEVER  # somebody else deploys iris:99
-    paused: float = NEVER  # a hook waits for a person
-    stopped: float = NEVER  # somebody stops it
-    deleted: float = NEVER  # somebody deletes the service
-    drained: float = 0.0  # seconds after `steady` until the tasks of before are gone
-    exit_code: int = 1
-    log: tuple[str, ...] = ("loading the model", "ImportError: no module named 'weights'")
-
-
-@dataclass(frozen=True)
-class _Deployment:
-    number: int
-    definition: str  # family:revision
-    begun: float
-    story: Story
-    kind: str = "asked"  # asked for by a client of ours; rollback; other
-    desired: int = 1
-    replaced: float = NEVER  # when a newer one took over
-
-    def since(self, now: float) -> float:
-        return now - self.begun
-
-    def state(self, now: float) -> str:
-        age = min(self.since(now), self.replaced - self.begun)
-        if age >= self.story.fails:
-            return "FAILED"
-        return "COMPLETED" if age >= self.story.steady else "IN_PROGRESS"
-
-    def running(self, now: float) -> int:
-        alive = self.since(now) >= self.story.runs > max(self.story.dies, default=-1) and self.state(now) != "FAILED"
-        return self.desired if alive else 0
-
-
 @dataclass
 class World:
     """One account, as far as a rollout looks at it."""
@@ -70,7 +41,7 @@ class World:
     stories: list[Story]
     begin: datetime
     running: str | None
-    deployments: list[_Deployment] = field(default_factory=list)
+    deployments: list[Course] = field(default_factory=list)
     definitions: dict[str, dict[str, Any]] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     configuration: dict[str, Any] = field(default_factory=dict)
@@ -85,7 +56,7 @@ class World:
             self._define({"family": "iris", "containerDefinitions": [_container()]}, name)
             self.definition_tags[name] = [{"key": "model-dockerize", "value": "task-definition"}]
         if self.running:
-            self.deployments.append(_Deployment(1, self.running, -1000, Story(steady=0, runs=0)))
+            self.deployments.append(Course(1, self.running, -1000, Story(steady=0, runs=0)))
             self.tags["model-dockerize"] = "service"
 
     def answer(self, operation: str, asked: dict[str, Any], now: float) -> dict[str, Any]:
@@ -145,9 +116,9 @@ class World:
         desired = self.deployments[-1].desired if self.deployments else 1
         if self.deployments:
             self.deployments[-1] = replace(self.deployments[-1], replaced=now)
-        self.deployments.append(_Deployment(len(self.deployments) + 1, definition, now, story, kind, desired))
+        self.deployments.append(Course(len(self.deployments) + 1, definition, now, story, kind, desired))
 
-    def _former(self, of: _Deployment) -> _Deployment | None:
+    def _former(self, of: Course) -> Course | None:
         """Return the last one before `of` that was complete."""
         good = [d for d in self.deployments if d.number < of.number and d.state(of.begun) == "COMPLETED"]
         return good[-1] if good else None
@@ -177,7 +148,7 @@ class World:
 
     # Services
 
-    def _shown(self, now: float) -> list[_Deployment]:
+    def _shown(self, now: float) -> list[Course]:
         """Return the deployments as DescribeServices lists them: newest first, the former until it is drained."""
         seen = [d for d in self.deployments if d.since(now) >= d.story.visible]
         if not seen:
@@ -202,33 +173,27 @@ class World:
         is_there = self._shown(now) and asked["cluster"].rsplit("/", 1)[-1] == CLUSTER
         return {"serviceArns": [SERVICE_ARN] if is_there else []}
 
-    def _service(self, shown: list[_Deployment], now: float, with_tags: bool = False) -> dict[str, Any]:
-        primary = shown[0]
-        entries = [self._entry(d, now, d is primary) for d in shown]
-        tags = [{"key": k, "value": v} for k, v in self.tags.items()]
-        deleted = primary.since(now) >= primary.story.deleted
-        return {
-            "serviceArn": SERVICE_ARN,
-            "serviceName": "iris",
-            "clusterArn": f"{_ARN}:cluster/{CLUSTER}",
-            "status": "DRAINING" if deleted else "ACTIVE",
-            "launchType": "FARGATE",
-            **self.traffic,
-            "desiredCount": primary.desired,
-            "runningCount": sum(e["runningCount"] for e in entries),
-            "pendingCount": sum(e["pendingCount"] for e in entries),
-            "taskDefinition": self._definition_arn(primary.definition),
-            "deploymentConfiguration": self.configuration,
-            "networkConfiguration": self.network,
-            "enableExecuteCommand": False,
-            "propagateTags": "SERVICE",
-            "deployments": entries,
-            "events": self._events(now),
-            **({"tags": tags} if with_tags else {}),
-        }
+    def _service(self, shown: list[Course], now: float, with_tags: bool = False) -> dict[str, Any]:
+        tags = [{"key": k, "value": v} for k, v in self.tags.items()] if with_tags else None
+        return shapes.service(self._records(shown, now), self._tasks(now), tags)
 
-    def _entry(self, d: _Deployment, now: float, primary: bool) -> dict[str, Any]:
-        state, failed = d.state(now), sum(1 for at in d.story.dies if d.since(now) >= at)
+    def _records(self, shown: list[Course], now: float) -> Service:
+        """Return the service as the sandbox keeps it, in the state that the stories say."""
+        service = Service(_SCOPE, SERVICE_ARN, "iris", _CLUSTER_ARN, shown[0].desired, self._at(0))
+        service.configuration = self.configuration
+        service.settings = {"enableExecuteCommand": False, "propagateTags": "SERVICE", **self.traffic}
+        if shown[0].since(now) >= shown[0].story.deleted:
+            service.status = "DRAINING"
+        records = {d.number: self._record(d, now) for d in self.deployments if d.kind != "rollback"}
+        service.records = [records[number] for number in sorted(records, reverse=True)]
+        for d in shown:
+            of = d.number - 1 if d.kind == "rollback" else d.number
+            service.deployments.append(self._deployment(d, records[of], now, d is shown[0]))
+        service.events = self._events(now)
+        return service
+
+    def _deployment(self, d: Course, record: ServiceDeployment, now: float, is_primary: bool) -> Deployment:
+        state = d.state(now)
         reasons = {
             "FAILED": "ECS deployment circuit breaker: tasks failed to start.",
             "COMPLETED": f"ECS deployment ecs-svc/{d.number} completed.",
@@ -237,20 +202,21 @@ class World:
         reason = reasons[state]
         if d.kind == "rollback" and state != "COMPLETED":
             reason = f"ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/{d.number}."
-        running = 0 if not primary and state == "FAILED" else d.running(now)
-        return {
-            "id": f"ecs-svc/{d.number}",
-            "status": "PRIMARY" if primary else "ACTIVE",
-            "taskDefinition": self._definition_arn(d.definition),
-            "desiredCount": d.desired,
-            "runningCount": running,
-            "pendingCount": d.desired - running if state == "IN_PROGRESS" else 0,
-            "failedTasks": failed,
-            "createdAt": self._at(d.begun),
-            "launchType": "FARGATE",
-            "rolloutState": state,
-            "rolloutStateReason": reason,
-        }
+        return Deployment(
+            self._revision(d),
+            record,
+            self._at(d.begun),
+            identity=f"ecs-svc/{d.number}",
+            status="PRIMARY" if is_primary else "ACTIVE",
+            state=state,
+            reason=reason,
+            failed_tasks=d.deaths(now),
+        )
+
+    def _revision(self, d: Course) -> Revision:
+        balancers = tuple(self.traffic["loadBalancers"])
+        definition = self.definitions[d.definition]
+        return Revision(self._revision_arn(d), definition, self.network, "FARGATE", self._at(d.begun), balancers)
 
     def _events(self, now: float) -> list[dict[str, Any]]:
         said = []
@@ -299,7 +265,7 @@ class World:
 
     # Service deployments
 
-    def _status(self, d: _Deployment, now: float) -> str:
+    def _status(self, d: Course, now: float) -> str:
         story, age = d.story, d.since(now)
         if age >= story.stopped or (d.replaced <= now and not self._rolled_back(d) and d.state(now) != "COMPLETED"):
             return "STOPPED"
@@ -311,38 +277,36 @@ class World:
             return "ROLLBACK_SUCCESSFUL" if age >= story.back else "ROLLBACK_IN_PROGRESS"
         return "SUCCESSFUL" if age >= story.steady else "IN_PROGRESS"
 
-    def _rolled_back(self, d: _Deployment) -> bool:
+    def _rolled_back(self, d: Course) -> bool:
         return any(n.kind == "rollback" and n.number == d.number + 1 for n in self.deployments)
 
-    def _brief(self, d: _Deployment, now: float) -> dict[str, Any]:
-        status = self._status(d, now)
+    def _record(self, d: Course, now: float) -> ServiceDeployment:
+        arn = f"{_ARN}:service-deployment/{CLUSTER}/iris/sd{d.number}"
         reason = "The circuit breaker threshold was exceeded." if d.since(now) >= d.story.fails else ""
-        return {
-            "serviceDeploymentArn": f"{_ARN}:service-deployment/{CLUSTER}/iris/sd{d.number}",
-            "serviceArn": SERVICE_ARN,
-            "clusterArn": f"{_ARN}:cluster/{CLUSTER}",
-            "createdAt": self._at(d.begun),
-            "status": status,
-            **({"statusReason": reason} if reason else {}),
-        }
+        return ServiceDeployment(
+            arn,
+            self._revision(d),
+            (),
+            self._at(d.begun),
+            status=self._status(d, now),
+            status_reason=reason,
+            updated_at=self._at(d.begun),
+            failures=d.deaths(now),
+        )
 
     def _list_service_deployments(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        wanted = asked.get("status")
-        briefs = [
-            {**self._brief(d, now), "targetServiceRevisionArn": self._revision_arn(d)}
-            for d in reversed(self.deployments)
-            if d.kind != "rollback" and (not wanted or self._status(d, now) in wanted)
-        ]
-        return {"serviceDeployments": briefs}
+        if not self.deployments:
+            return {"serviceDeployments": []}
+        service, wanted = self._records([self.deployments[-1]], now), asked.get("status")
+        found = [record for record in service.records if not wanted or record.status in wanted]
+        return {"serviceDeployments": [shapes.service_deployment_brief(service, record) for record in found]}
 
     def _describe_service_deployments(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        found = []
+        service, tasks, found = self._records([self.deployments[-1]], now), self._tasks(now), []
         for arn in asked["serviceDeploymentArns"]:
             d = self.deployments[int(arn.rsplit("/sd", 1)[-1]) - 1]
-            said = self._brief(d, now)
-            failures = sum(1 for at in d.story.dies if d.since(now) >= at)
-            said["deploymentCircuitBreaker"] = {"status": "MONITORING", "failureCount": failures, "threshold": 2}
-            said["lifecycleStage"] = "SCALE_UP"
+            record = next(one for one in service.records if one.arn == arn)
+            said = shapes.service_deployment(service, record, tasks) | {"lifecycleStage": "SCALE_UP"}
             if d.since(now) >= d.story.paused:
                 hook = {"hookId": "hook-1", "targetType": "PAUSE", "status": "AWAITING_ACTION"}
                 said |= {"lifecycleHookDetails": [hook], "lifecycleStage": "POST_TEST_TRAFFIC_SHIFT"}
@@ -350,49 +314,59 @@ class World:
         return {"serviceDeployments": found, "failures": []}
 
     def _describe_service_revisions(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        found = []
-        for arn in asked["serviceRevisionArns"]:
-            d = self.deployments[int(arn.rsplit("/", 1)[-1]) - 1]
-            definition = self._definition_arn(d.definition)
-            found.append({"serviceRevisionArn": arn, "taskDefinition": definition, "serviceArn": SERVICE_ARN})
-        return {"serviceRevisions": found, "failures": []}
+        service = self._records([self.deployments[-1]], now)
+        named = (self.deployments[int(arn.rsplit("/", 1)[-1]) - 1] for arn in asked["serviceRevisionArns"])
+        return {
+            "serviceRevisions": [shapes.service_revision(service, self._revision(d)) for d in named],
+            "failures": [],
+        }
 
     # Tasks
 
-    def _tasks(self, now: float) -> dict[str, dict[str, Any]]:
-        tasks = {}
+    def _tasks(self, now: float) -> list[Task]:
+        tasks = []
+        shown = self._shown(now)
         for d in self.deployments:
-            shared = {
-                "taskDefinitionArn": self._definition_arn(d.definition),
-                "startedBy": f"ecs-svc/{d.number}",
-                "group": "service:iris",
-                "clusterArn": f"{_ARN}:cluster/{CLUSTER}",
-            }
-            for i, at in enumerate(d.story.dies):
-                if d.since(now) >= at:
-                    arn = f"{_ARN}:task/{CLUSTER}/dead{d.number}{i}"
-                    container = {"name": "iris", "exitCode": d.story.exit_code, "lastStatus": "STOPPED"}
-                    why = {"stopCode": "EssentialContainerExited", "stoppedReason": "Essential container exited"}
-                    times = {"createdAt": self._at(d.begun), "stoppedAt": self._at(d.begun + at)}
-                    tasks[arn] = {
-                        "taskArn": arn, "lastStatus": "STOPPED", "containers": [container], **why, **times, **shared
-                    }  # fmt: skip
-            if d in self._shown(now) and d.running(now):
-                arn = f"{_ARN}:task/{CLUSTER}/task{d.number}"
-                details = [{"name": "networkInterfaceId", "value": self.interface}]
-                attachment = {"type": "ElasticNetworkInterface", "status": "ATTACHED", "details": details}
-                tasks[arn] = {"taskArn": arn, "lastStatus": "RUNNING", "attachments": [attachment], **shared}
+            for number in range(d.deaths(now)):
+                dead = self._task(d, f"dead{d.number}{number}", "STOPPED", stoppedAt=d.story.dies[number])
+                dead.request_stop("EssentialContainerExited", "Essential container exited")
+                dead.times.pop("stoppingAt")
+                dead.containers[0].exit_code = d.story.exit_code
+                tasks.append(dead)
+            if d in shown and d.running(now):
+                tasks.append(self._task(d, f"task{d.number}", "RUNNING", startedAt=d.story.runs))
+            elif d is shown[0] and d.state(now) == "IN_PROGRESS" and d.desired:
+                tasks.append(self._task(d, f"next{d.number}", "PENDING"))
         return tasks
+
+    def _task(self, d: Course, identity: str, status: str, **times: float) -> Task:
+        task = Task(
+            _SCOPE,
+            _CLUSTER_ARN,
+            self.definitions[d.definition],
+            AwsVpc((), (), public_address=True),
+            "FARGATE",
+            "service:iris",
+            started_by=f"ecs-svc/{d.number}",
+            deployment=f"ecs-svc/{d.number}",
+            created_at=self._at(d.begun),
+            identity=identity,
+            last_status=status,
+            times={name: self._at(d.begun + at) for name, at in times.items()},
+            interface={"networkInterfaceId": self.interface} if status == "RUNNING" else {},
+        )
+        task.containers[0].status = status
+        return task
 
     def _list_tasks(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         wanted = asked.get("desiredStatus", "RUNNING")
-        if asked.get("cluster", CLUSTER).rsplit("/", 1)[-1] != CLUSTER:
+        if asked.get("cluster", CLUSTER).rsplit("/", 1)[-1] != CLUSTER or not self.deployments:
             return {"taskArns": []}
-        return {"taskArns": [arn for arn, t in self._tasks(now).items() if t["lastStatus"] == wanted]}
+        return {"taskArns": [task.arn for task in self._tasks(now) if task.desired_status == wanted]}
 
     def _describe_tasks(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
-        tasks = self._tasks(now)
-        return {"tasks": [tasks[arn] for arn in asked["tasks"] if arn in tasks], "failures": []}
+        tasks = {task.arn: task for task in self._tasks(now)} if self.deployments else {}
+        return {"tasks": [tasks[arn].describe() for arn in asked["tasks"] if arn in tasks], "failures": []}
 
     def _log_events(self, asked: dict[str, Any], now: float) -> dict[str, Any]:
         for d in self.deployments:
@@ -462,7 +436,7 @@ class World:
     def _definition_arn(self, name: str) -> str:
         return f"{_ARN}:task-definition/{name.rsplit('/', 1)[-1]}"
 
-    def _revision_arn(self, d: _Deployment) -> str:
+    def _revision_arn(self, d: Course) -> str:
         return f"{_ARN}:service-revision/{CLUSTER}/iris/{d.number}"
 
     def _at(self, seconds: float) -> float:

@@ -26,7 +26,7 @@ from moto.server import ThreadedMotoServer
 from tests.rig import deployer
 from tests.rig.cloudformation import CloudFormation
 from tests.rig.ecs_simulator import Clock, Simulator, simulator
-from tests.rig.ecs_world import Story
+from tests.rig.ecs_stories import Story
 from tests.rig.fault_courses import BATCH_ROLE, BUCKET, COURSES, GROUP, OTHER_BUCKET, SUBNET_A, SUBNET_B, Course
 from tests.rig.fault_proxy import LASTING, PASSING, Faults, Kind, fault_proxy
 from tests.rig.leaks import planted

@@ -30,7 +30,7 @@ from model_dockerize.report import Recorder, Report
 from model_dockerize.settings import to_settings
 from model_dockerize.smoke import Expectation
 from tests.rig.ecs_simulator import Refusal, Simulator, simulator
-from tests.rig.ecs_world import Story
+from tests.rig.ecs_stories import Story
 from tests.rig.reports import reported
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@sha256:" + "ab" * 32
@@ -153,7 +153,7 @@ class Stage:
 
     def _deploy(self, run: Run) -> Outcome:
         prepared = Prepared(Named("iris", "latest"), "", "linux/amd64", Expectation(""))
-        SERVICE.run(Release(run, prepared, self.connection, uri=IMAGE, runtime=GROUND))
+        SERVICE.run(Release(run, prepared, self.connection, uri=IMAGE, runtime=GROUND, changed=True))
         return Outcome.DEPLOYED
 
 
@@ -288,6 +288,18 @@ def test_the_run_after_a_killed_one_puts_back_what_never_proved_itself(
     report = deploying.run(smoke_test=True)
     assert report.outcome == "smoke-failed-rolled-back"
     assert now_runs(deploying.told) == "iris:1"
+
+
+def test_a_first_deployment_that_does_not_answer_has_nothing_to_roll_back_to_and_no_address(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploying = stage(Story(steady=20), running=None)
+    killed = "status: the job ended as Error: The program was killed by SIGKILL (often: out of memory)."
+    monkeypatch.setattr(deployed, "smoke_deployed", lambda *_: (killed,))
+    report = deploying.run(smoke_test=True, cpu=256, memory=512)
+    assert (report.outcome, report.exit_code, report.url) == ("failed", 12, "")
+    assert report.failure
+    assert "512 MiB" in report.failure.remedy and "--memory 1024" in report.failure.remedy
 
 
 def test_what_proved_itself_once_is_left_alone(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,18 +437,18 @@ def test_going_back_goes_to_what_was_deployed_before_and_twice_goes_two_steps(st
 def test_what_could_not_be_gone_back_to_has_not_proved_itself(stage: Callable[..., Stage]) -> None:
     deploying = stage(Story(steady=10), Story(dies=(2, 4), fails=4))
     assert deploying.run().outcome == "deployed"
-    tags = deploying.told.world.tags
-    tags["model-dockerize:proving"] = "iris:1"  # as a run that was killed leaves it
+    deploying.told.world.tags["model-dockerize:proving"] = "iris:1"  # as a run that was killed leaves it
     now = history.running(deploying.connection, "c", "iris")
     target = now.service.task_definition_arn.replace("iris:2", "iris:1")
-    verdict = ecs.rollback(deploying.connection, now.service, target, 60, Ears())
+    verdict = ecs.rollback(deploying.connection, replace(now.service, proving=True), target, 60, Ears())
     assert verdict and verdict.outcome != "deployed"
-    assert tags["model-dockerize:proving"] == "iris:1"
+    assert deploying.told.world.tags["model-dockerize:proving"] == "iris:1"
 
 
 def test_a_rollback_that_never_begins_is_not_waited_for(stage: Callable[..., Stage]) -> None:
-    """The configuration says that ECS goes back, and it does not."""
-    deploying = stage(Story(dies=(8, 16), fails=16))
+    """The configuration says that ECS goes back, it does not, and nobody may ask for the service deployment."""
+    deploying = stage(Story(dies=(8, 16), fails=16), refuses=(DENIED,))
+    deploying.told.world.configuration = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
     began = deploying.told.clock.monotonic()
     report = deploying.run(smoke_test=False)
     assert report.outcome == "rolled-back"

@@ -7,6 +7,7 @@ import pytest
 
 from model_dockerize.aws import ecs
 from model_dockerize.aws.ecs import history
+from model_dockerize.aws.ecs.service import _previous
 from model_dockerize.aws.ecs.service_fit import check_fit
 from model_dockerize.aws.ecs.service_request import count, request
 from model_dockerize.aws.ground import container_of, ensure_foundations
@@ -187,3 +188,26 @@ def test_a_service_that_is_alone_is_not_moved_between_zones(account: Account) ->
     )
     # Of others, what somebody chose stays.
     assert "availabilityZoneRebalancing" not in request(account.aws, settings(), definition, ground)
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], None),
+        ([("iris:1", "COMPLETED", 0)], "iris:1"),
+        ([("iris:2", "IN_PROGRESS", 0), ("iris:1", "COMPLETED", 1)], "iris:1"),
+        ([("iris:2", "IN_PROGRESS", 1), ("iris:1", "COMPLETED", 1)], "iris:2"),
+        ([("iris:2", "FAILED", 0)], None),
+        ([("iris:2", "FAILED", 0), ("iris:1", None, 1)], "iris:1"),
+        ([("iris:3", "COMPLETED", 1)], None),
+    ],
+)
+def test_a_bad_version_is_put_back_to_one_that_was_good(
+    others: list[tuple[str, str | None, int]], expected: str | None
+) -> None:
+    """While another rollout is under way, too: `others` are (task definition, state, running tasks)."""
+    shown = [
+        {"taskDefinition": name, "runningCount": running, **({"rolloutState": state} if state else {})}
+        for name, state, running in others
+    ]
+    assert _previous({"deployments": shown}, "iris:3") == expected
