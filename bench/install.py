@@ -93,6 +93,13 @@ def models(wheels: str) -> dict[str, Model]:
     return {model.name: model for model in known}
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serve files without a word."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def served(folder: Path | None) -> Iterator[str]:
     """Serve a folder where the steps of a build reach it; empty: there is none."""
@@ -101,7 +108,7 @@ def served(folder: Path | None) -> Iterator[str]:
         return
     settings = docker.from_env().api.inspect_network("bridge")["IPAM"]["Config"]
     gateway = next(config["Gateway"] for config in settings if "Gateway" in config)
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    handler = functools.partial(Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer((gateway, 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://{gateway}:{server.server_port}/"

@@ -16,7 +16,7 @@ from model_dockerize.aws.client.names import TAG
 from model_dockerize.aws.existing.inputs import needs_of
 from model_dockerize.errors import AwsError, InputError
 from model_dockerize.library import account_of, stage
-from model_dockerize.pipeline.batch_environment import ensure_queue
+from model_dockerize.pipeline.batch_file import ensure_queue
 from model_dockerize.settings import BatchFile, JobDefinitionConfig, read_batch_file, read_section
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import time
+import types
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from model_runner import hazards
@@ -85,10 +86,10 @@ class Watch:
 
     def _note_handler(self, handler: Any = None, *_arguments: Any, **_named: Any) -> None:
         # The module that calls: above are this method and `observed`. One in C has no frame, but who imports it has.
-        name = sys._getframe(2).f_globals.get("__name__", "")
-        if name.startswith("importlib."):
-            name = hazards.module_of(handler)
-        self._handlers.append((handler, name or "an import"))
+        frame = sys._getframe(2)  # type: Optional[types.FrameType]
+        while frame is not None and _name(frame).startswith("importlib."):
+            frame = frame.f_back
+        self._handlers.append((handler, "an import" if frame is None else _name(frame)))
 
     def _left_handler(self) -> Optional[str]:
         for handler, name in self._handlers:
@@ -106,6 +107,10 @@ class Watch:
 
     def _read_arguments(self) -> Optional[str]:
         return "an import reads sys.argv" if self._arguments.was_read or self._is_argv_kept else None
+
+
+def _name(frame: types.FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "an import"))
 
 
 class Arguments(list):  # type: ignore[type-arg]  # typing.List would be another class in Python 3.6

@@ -68,6 +68,8 @@ SHOWN_BYTES = 4 * MIB
 SHOWN_TEXT_BYTES = 16 * KIB
 SHOWN_COLUMNS = 50
 SHOWN_ROWS = 200
+#: Results that are looked at for pages at a time.
+VIEWS = 2
 #: Jobs whose times the dashboard counts.
 COUNTED_JOBS = 5000
 

@@ -9,6 +9,7 @@ from model_server import asking
 ANSWER = b"Health check is ok"
 NOT_READY = b"Not ready: "
 STOPPING = b"the server is about to stop"
+_MOST = 64 * 1024  # bytes of an answer: whoever sends more is not our server
 
 _EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 _PAUSE = 0.25
@@ -56,6 +57,6 @@ def _ask(path: str, port: int, host: str, timeout: float) -> bytes:
     with socket.create_connection((_EVERY.get(host, host), port), timeout) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
         answer = b""
-        while chunk := connection.recv(4096):
+        while len(answer) < _MOST and (chunk := connection.recv(4096)):
             answer += chunk
     return answer

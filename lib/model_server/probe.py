@@ -13,14 +13,15 @@ import urllib.request
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from model_server import asking
+from model_server.health import ANSWER
 
-HEALTHY = "Health check is ok"
 #: A result that is larger is not told: a line of a log takes some kilobytes.
 MOST_BYTES = 64 * 1024
 _PIECE = 6000
+_MOST_READ = 64 << 20
 _PAUSE = 0.5
 _SILENCE = 60.0
 #: Further jobs with the sample: what a job leaves behind may harm only the one after the next.
@@ -114,7 +115,7 @@ class _Test:
     def health(self) -> str:
         def look() -> str:
             status, _, body = self._ask("/health")
-            if (status, body) == (200, HEALTHY.encode()):
+            if (status, body) == (200, ANSWER):
                 return f"{self._url} answers"
             raise _NotYetError(f"/health answered {status}")
 
@@ -194,11 +195,19 @@ class _Test:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=_SILENCE) as answer:
-                return answer.status, answer.headers, answer.read()
+                return answer.status, answer.headers, _read(answer, path)
         except urllib.error.HTTPError as error:
-            return error.code, error.headers, error.read()
+            return error.code, error.headers, _read(error, path)
         except OSError as error:
             raise _NotYetError(f"{self._url} does not answer: {getattr(error, 'reason', error)}") from error
+
+
+def _read(answer: IO[bytes], path: str) -> bytes:
+    """Return the body of an answer, which must have an end."""
+    content = answer.read(_MOST_READ + 1)
+    if len(content) > _MOST_READ:
+        raise _WrongError(f"{path} answered more than {_MOST_READ >> 20} MiB")
+    return content
 
 
 def _part(boundary: str, names: str, content: bytes) -> bytes:

@@ -185,8 +185,9 @@ class RunnerClient:
         return lines if job == job_id else None
 
     def _hear(self, message: dict[str, Any]) -> None:
-        """Take what the program printed: of any characters and length, if it got at the runner."""
-        texts = [str(text)[:_SAID_CHARACTERS] for text in message.get("said", ())][-_SAID_LINES:]
+        """Take what the program printed: anything, if it got at the runner."""
+        said = message.get("said")
+        texts = [str(text)[:_SAID_CHARACTERS] for text in said[-_SAID_LINES:]] if isinstance(said, list) else []
         lines = ("".join(letter if letter.isprintable() else " " for letter in text) for text in texts)
         if message.get("job") == self._said[0]:
             self._said = (self._said[0], tuple(lines))

@@ -14,7 +14,7 @@ from model_dockerize.cli import cli
 from model_dockerize.errors import InputError
 from model_dockerize.inside import MOST_TEXT
 from model_dockerize.settings import INPUTS, Input, Kind, Settings, Source, to_settings
-from model_dockerize.settings.load import argument, described, folder_of
+from model_dockerize.settings.load import argument, described, untrusted_folder
 from model_dockerize.settings.sources import from_file, from_flags, from_inputs
 from tests.unit.action.test_action_main import Job
 
@@ -180,7 +180,7 @@ def test_the_caller_names_a_file_and_the_folder_makes_a_link_of_it(disk: Disk, o
     def layer(path: str) -> Any:
         if face == "Action":
             return from_inputs({f"INPUT_{option.name.upper()}": path}, disk.folder)
-        return from_flags({option.name: path}, folder_of(disk.folder))
+        return from_flags({option.name: path}, untrusted_folder(disk.folder))
 
     target = disk.home / "target"
     target.write_text(KEYS.get(option.name, ""), encoding="utf-8")

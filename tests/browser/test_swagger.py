@@ -1,4 +1,4 @@
-"""Swagger's own button, pressed on every operation as a person would: choose a file, press Execute."""
+"""The first minute of a person: Swagger's own button on every operation, the sample by one click, no page astray."""
 
 import json
 import urllib.request
@@ -92,3 +92,20 @@ def test_a_person_chooses_json(page: Page, url: str, tmp_path: Path) -> None:
     )
     assert execute(page, block) == "200"
     assert '"AGE": 8.5' in page.text(f"{block} .live-responses-table")
+
+
+def test_the_sample_is_run_by_one_click(page: Page, url: str) -> None:
+    page.open(f"{url}/AddJob")
+    page.click("#run-sample")
+    page.wait("document.querySelector('#sent .state')?.innerText === 'Complete'")
+    assert page.text("#sent h2") == "input.csv"
+    assert page.text("#sent tbody").split() == ["ANN", "7", "BOB", "8.5"]
+    assert page.value("document.querySelectorAll('#sent svg.bars').length") == 1
+    assert page.errors == []
+
+
+def test_a_typo_leads_to_the_page_that_was_meant(page: Page, url: str) -> None:
+    page.open(f"{url}/addjob")
+    page.click("main a")
+    page.wait("location.pathname === '/AddJob' && document.readyState === 'complete'")
+    assert page.text("h1") == "Upload Data"

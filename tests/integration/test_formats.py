@@ -46,7 +46,7 @@ class Builder:
         expected = "\n".join(sorted(f"{name}=={version}" for name, version in locked.items()))
         (self.folder / "smoke/expected.txt").write_text(expected)
         bundle = os.environ.get("SSL_CERT_FILE")
-        built = self.cli("build", self.folder, *(("--ca-bundle", bundle) if bundle else ()), *options)
+        built = self.cli("build", self.folder, "--verbose", *(("--ca-bundle", bundle) if bundle else ()), *options)
         assert built.returncode == 0, built.stdout + built.stderr
         assert re.search(r"smoke +image (\d+)/\1 checks", built.stdout)
         return built

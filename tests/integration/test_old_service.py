@@ -250,7 +250,7 @@ def test_what_a_file_described_is_destroyed_by_it(old: OldService, shipped: subp
     assert made.returncode == 0, made.stdout + made.stderr
     files = [str(old.folder / name) for name in ("Other.yml", "AwsConfig.ini")]
     done = subprocess.run(
-        [sys.executable, "-m", "model_dockerize", "destroy", *files, "--yes"],
+        [sys.executable, "-m", "model_dockerize", "destroy", *files, "--yes", "--verbose"],
         env=old.environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

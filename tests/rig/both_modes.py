@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,14 +47,17 @@ class Seen:
 
     @property
     def difference(self) -> str:
-        """Return what differs, or ""; outputs that differ by hand must do so in the runner."""
-        for turn in range(len(INPUTS)):
-            by_hand, by_runner = self.by_hand[turn :: len(INPUTS)], self.by_runner[turn :: len(INPUTS)]
-            if len(set(by_hand)) == 1 and set(by_runner) != set(by_hand):
-                return "another output"
-            if len(set(by_hand)) == len(by_hand) and len(set(by_runner)) < len(by_runner):
-                return "outputs repeat"
-        return ""
+        """Return what differs, or "". Outputs that differ by hand must do so in the runner."""
+        by_hand, by_runner = _by_input(self.by_hand), _by_input(self.by_runner)
+        if all(len(set(outputs)) == 1 for outputs in by_hand):
+            return "" if list(map(set, by_runner)) == list(map(set, by_hand)) else "another output"
+        by_chance = all(len(set(outputs)) == len(outputs) for outputs in by_hand)
+        repeats = any(len(set(outputs)) < len(outputs) for outputs in by_runner)
+        return "outputs repeat" if by_chance and repeats else ""
+
+
+def _by_input(outputs: list[bytes | None]) -> list[list[bytes | None]]:
+    return [outputs[turn :: len(INPUTS)] for turn in range(len(INPUTS))]
 
 
 def needs(name: str) -> list[str]:
@@ -90,53 +94,73 @@ def write(folder: Path, name: str) -> Path:
 
 def compare(folder: Path, python: str) -> Seen:
     """Run a folder's program on its own input, if it has one, else on INPUTS; the first counts as its sample."""
-    work = folder.parent
     own = sorted(folder.glob("smoke/input.*"))
     inputs = [own[0].read_bytes()] if own else [text.encode() for text in INPUTS]
     (folder / "sample.csv").write_bytes(inputs[0])
-    source, target, manifest = work / "in", work / "out", work / "model.json"
+    turns = [inputs[number % len(inputs)] for number in range(JOBS)]
+    by_hand = [_by_hand(folder, python, given) for given in turns[:-1]]
+    by_runner, mode = _served(folder, python, turns)
+    # The last one after the runner's: so the time makes a difference by hand, too, if it makes one at all.
+    return Seen([*by_hand, _by_hand(folder, python, turns[-1])], by_runner, mode)
+
+
+def _by_hand(folder: Path, python: str, given: bytes) -> bytes | None:
+    """Run the program as every program of the server is: its priority, umask, session, and a HOME of its own."""
+    source, target = folder.parent / "in", folder.parent / "out"
+    source.write_bytes(given)
+    with tempfile.TemporaryDirectory() as home, contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            ["nice", "-n", "10", python, "main.py", str(source), str(target)],
+            cwd=folder,
+            env={**_environment(folder), "HOME": home},
+            umask=0o077,
+            start_new_session=True,
+            preexec_fn=_let_interrupt,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    return _take(target)
+
+
+def _served(folder: Path, python: str, turns: list[bytes]) -> tuple[list[bytes | None], str]:
+    """Run the program by the runner; return the outputs and the mode."""
+    source, target, manifest = folder.parent / "in", folder.parent / "out", folder.parent / "model.json"
     command = [python, "main.py", "{input}", "{output}"]
     document = {"command": command, "working_directory": str(folder), "sample": "sample.csv"}
     manifest.write_text(json.dumps(document), encoding="utf-8")
-    path = os.pathsep.join(filter(None, [str(folder.with_name(_INSTALLED)), os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "PYTHONPATH": path, "MODEL_RUNNER_MODE": ""}
-    by_hand = []
-    for number in range(JOBS):
-        source.write_bytes(inputs[number % len(inputs)])
-        home = work / f"home-{number}"
-        home.mkdir(mode=0o700)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(
-                ["nice", "-n", "10", python, "main.py", str(source), str(target)],  # as every program of the server has
-                cwd=folder,
-                env={**environment, "HOME": str(home)},
-                umask=0o077,  # the same
-                start_new_session=True,  # the same
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=SECONDS,
-                check=False,
-            )
-        by_hand.append(_take(target))
-    log = work / "log"
-    with log.open("wb") as file:
-        slot = OwnSlot(runner_command(command, manifest), environment=environment, log=file.fileno())
+    with (folder.parent / "log").open("wb") as log:
+        slot = OwnSlot(runner_command(command, manifest), environment=_environment(folder), log=log.fileno())
         client = RunnerClient(slot)
+        outputs = []
         try:
             client.prepare()
-            by_runner = []
-            for number in range(JOBS):
-                source.write_bytes(inputs[number % len(inputs)])
+            for number, given in enumerate(turns):
+                source.write_bytes(given)
                 client.run(str(number), source, target, SECONDS)
-                by_runner.append(_take(target))
+                outputs.append(_take(target))
         finally:
             client.stop()
-    return Seen(by_hand, by_runner, client.mode)
+    return outputs, client.mode
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    path = os.pathsep.join(filter(None, [str(folder.with_name(_INSTALLED)), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path, "MODEL_RUNNER_MODE": ""}
+
+
+def _let_interrupt() -> None:
+    """Undo what a shell does to what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _take(path: Path) -> bytes | None:
-    content = path.read_bytes() if path.is_file() else None
-    path.unlink(missing_ok=True)
+    """Return the result and remove it; a library may have appended an ending to its name."""
+    found = [path] if path.is_file() else list(path.parent.glob(f"{path.name}.*"))
+    content = found[0].read_bytes() if len(found) == 1 else None
+    for one in found:
+        one.unlink()
     return content
 
 
@@ -162,6 +186,9 @@ def main() -> int:
         said = "FAILS" if None in seen.by_hand else "same"
         shown = name if name in PROGRAMS or name in FILES else "/".join(Path(name).parts[-2:])
         sys.stdout.write(f"{'DIFFERS: ' + seen.difference if seen.difference else said:8} {shown:24} {seen.mode}\n")
+        if seen.difference:
+            pairs = zip(seen.by_hand, seen.by_runner, strict=True)
+            sys.stdout.write("".join(f"  by hand {mine!r}\n  served  {theirs!r}\n" for mine, theirs in pairs))
         sys.stdout.flush()
     sys.stdout.write(f"{len(options.programs)} programs, {differences} differences, {failures} fail by hand\n")
     return 1 if differences or failures else 0

@@ -177,6 +177,21 @@ def test_list_is_newest_first_and_paged(queue: Queue) -> None:
     assert queue.count() == 5
 
 
+def test_who_waits_before_and_the_times_of_the_newest(queue: Queue, clock: Clock) -> None:
+    for number in range(6):
+        clock.now = 1000.0 + number
+        queue.put(str(number), replace(CSV, client="ann" if number % 2 else "bob"))
+    taken(queue)
+    assert [queue.before(str(number)) for number in (1, 2, 5)] == [0, 1, 4]
+    assert [(job.created, job.started, job.finished) for job in queue.times(100, 0)][-2:] == [
+        *((1001.0, None, None), (1000.0, 1005.0, None))
+    ]
+    assert [job.created for job in queue.times(2, 0)] == [1005, 1004]
+    assert [job.created for job in queue.times(100, 1003, "ann")] == [1005, 1003]
+    assert [job.id for job in queue.list(9, 0, None, State.CREATED)] == ["5", "4", "3", "2", "1"]
+    assert [job.id for job in queue.list(9, 0, "bob", State.IN_PROGRESS)] == ["0"]
+
+
 def test_a_deleted_job_is_gone_also_for_its_worker(queue: Queue) -> None:
     queue.put("1", CSV)
     job = taken(queue)

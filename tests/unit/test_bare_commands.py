@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from model_dockerize.cli import cli
 
-_BUILDS = ("run", "plan", "build", "save", "serve", "push", "batch", "deploy", "task-definition", "doctor")
+_BUILDS = ("run", "plan", "build", "save", "serve", "push", "batch", "deploy", "task-definition", "doctor", "smoke")
 _ASKS_AWS = ("rollback", "status", "logs", "destroy")
 _NO_ARGUMENT = (
     *("load", "mapping", "submit", "login", "bootstrap", "network"),
@@ -24,12 +24,12 @@ _NO_ARGUMENT = (
 #: Exit code of a bare command where a program is.
 IN_A_PROGRAM = {
     **dict.fromkeys(_BUILDS, 4),
-    **dict.fromkeys((*_ASKS_AWS, *_NO_ARGUMENT, "smoke"), 2),
+    **dict.fromkeys((*_ASKS_AWS, *_NO_ARGUMENT), 2),
     **{"dockerfile": 0, "iam-policy": 0},
     **{"sandbox start": 16, "sandbox status": 1, "sandbox stop": 0},
 }
 #: The same where nothing is.
-IN_NOTHING = {**IN_A_PROGRAM, **dict.fromkeys((*_BUILDS, *_ASKS_AWS, "smoke", "dockerfile", "iam-policy"), 3)}
+IN_NOTHING = {**IN_A_PROGRAM, **dict.fromkeys((*_BUILDS, *_ASKS_AWS, "dockerfile", "iam-policy"), 3)}
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

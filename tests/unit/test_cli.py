@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model_dockerize import cli as faces
-from model_dockerize import pipeline
+from model_dockerize import licenses, pipeline
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import Question, Run
 from model_dockerize.report.facts import Identity
 from model_dockerize.settings import INPUTS, Settings
+from model_dockerize.settings.model import BY_NAME
 
 
 @pytest.fixture
@@ -188,9 +190,21 @@ def test_a_signal_is_an_end_with_words(
     assert document["stages"][0]["status"] == "failed"
 
 
-def test_every_input_is_a_flag_of_run() -> None:
-    text = call("run", "--help-all").output
-    assert [option.name for option in INPUTS if f"--{option.name} " not in text] == []
+def flags_of(text: str) -> list[str]:
+    """The inputs whose flags a help text shows, in its order."""
+    shown = re.findall(r"^  --([a-z-]+) ", text, re.MULTILINE)
+    return [name for name in shown if name in BY_NAME]
+
+
+def test_help_shows_what_most_people_need_and_help_all_every_input() -> None:
+    common = [each.name for each in INPUTS if each.common]
+    others = [each.name for each in INPUTS if not each.common]
+    assert flags_of(call("run", "--help").output) == common
+    assert flags_of(call("run", "--help-all").output) == common + others
+    assert "--help-all" in call("run", "--help").output
+    login = call("login", "--help-all")
+    assert login.exit_code == 0
+    assert set(flags_of(login.output)) == {each.name for each in INPUTS if each.group in ("aws", "run")}
 
 
 def test_the_help_names_every_command_in_a_whole_sentence() -> None:
@@ -208,3 +222,17 @@ def test_a_line_that_a_program_wrote_cannot_redraw_the_terminal(
 
     monkeypatch.setattr(pipeline, "logs", logs)
     assert "a[2Jb\tc\n" in call("logs", tmp_path).stdout
+
+
+def test_a_key_that_cannot_be_written_is_no_defect(tmp_path: Path) -> None:
+    licenses.make_pair(tmp_path / "private.pem")
+    flags = ("--private-key", tmp_path / "private.pem", "--model", "iris", "--name", "A", "--email", "a@example.com")
+    result = call("license", "issue", *flags, "--output", tmp_path / "no" / "such.gai_key")
+    assert result.exit_code == 2
+    assert "cannot be written: No such file or directory" in result.stdout
+
+
+def test_verbosity_is_a_flag_of_every_stage_command(asked: list[Settings], tmp_path: Path) -> None:
+    assert call("run", tmp_path, "-q").stdout == ""
+    assert "built iris:1" in call("run", tmp_path, "-v").stdout
+    assert len(asked) == 2

@@ -13,7 +13,7 @@ from model_dockerize.cancel import cancellable
 from model_dockerize.outcome import Outcome
 from model_dockerize.report import Ending, Recorder, debug_logging, reserve, write
 from model_dockerize.settings import Given, load_settings
-from model_dockerize.settings.load import Layer, argument, described, folder_of
+from model_dockerize.settings.load import Layer, argument, described, untrusted_folder
 from model_dockerize.settings.sources import from_environment, from_flags
 
 #: Where a command's flags -v and -q leave their word.
@@ -41,7 +41,7 @@ def execute(
     recorder = Recorder(display)
     given = from_flags(
         {name.replace("_", "-"): text for name, text in flags.items()},
-        folder_of(target or Path(flags.get("program_path") or ".")),
+        untrusted_folder(target or Path(flags.get("program_path") or ".")),
     )
     here = Given(".", "the current folder", Path())
     folder = argument(target) if target else given.pop("program-path", here)

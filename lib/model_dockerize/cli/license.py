@@ -8,6 +8,7 @@ import click
 
 from model_dockerize.cli.execute import session
 from model_dockerize.cli.group import cli
+from model_dockerize.errors import InputError
 
 
 @cli.group("license")
@@ -41,7 +42,7 @@ def license_issue(private_key: Path, model: str, name: str, email: str, days: in
         try:
             output.write_text(text + "\n", encoding="ascii")
         except OSError as error:
-            raise click.FileError(str(output), error.strerror or "cannot be written") from error
+            raise InputError(f"{output} cannot be written: {error.strerror}.", "Name another --output.") from error
         click.echo(f"{output}: for {name} - {email}, model {model}, {days} days.")
 
 

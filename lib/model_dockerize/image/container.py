@@ -12,7 +12,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from docker.models.containers import Container
 
 from model_dockerize.errors import EngineError, SmokeError
-from model_dockerize.image.engine import Engine, connect
+from model_dockerize.image.engine import Engine, connect, no_image
 
 # Our runner writes it before each line of a program.
 _PREFIX = re.compile(r"^\S+Z job [0-9a-f-]{36} \| ?")
@@ -75,7 +75,7 @@ def run(
                 memswap_limit=limit,
             )
         except ImageNotFound as error:
-            raise EngineError(f"The engine holds no image {image_ref}.", "Build it first.") from error
+            raise no_image(image_ref) from error
         except APIError as error:
             raise EngineError(f"The engine makes no container of {image_ref}: {error.explanation}") from error
         try:

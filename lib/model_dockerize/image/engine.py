@@ -54,6 +54,16 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match[1].split(".")) if match else ()
 
 
+def no_image(ref: str) -> EngineError:
+    """Return the error for an image that the engine does not hold. What a run has built it names by its id."""
+    if ref.startswith("sha256:"):
+        return EngineError(
+            "The image of this run is gone from the engine: another build took its name, or somebody removed it.",
+            "Run again. Jobs that share an engine need an image-name each.",
+        )
+    return EngineError(f"The engine holds no image {ref}.", "List what there is with `docker image ls`, or build it.")
+
+
 def connect(engine: Engine) -> docker.DockerClient:
     """Return a client of the engine's API, to be closed by the caller (`contextlib.closing`).
 

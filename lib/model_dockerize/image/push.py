@@ -14,8 +14,8 @@ import tenacity
 from docker.errors import APIError, ImageNotFound
 from docker.utils import parse_repository_tag
 
-from model_dockerize.errors import EngineError, PushError
-from model_dockerize.image.engine import Engine, connect
+from model_dockerize.errors import PushError
+from model_dockerize.image.engine import Engine, connect, no_image
 from model_dockerize.progress import Progress
 
 ATTEMPTS = 4
@@ -120,7 +120,7 @@ def name_image(client: docker.DockerClient, image_ref: str, target: str) -> None
     try:
         client.api.tag(image_ref, repository, tag or "latest")
     except ImageNotFound as error:
-        raise EngineError(f"The engine holds no image {image_ref}.", "Build it first.") from error
+        raise no_image(image_ref) from error
     except APIError as error:
         raise PushError(f"The image cannot be named {target}: {error.explanation}") from error
 

@@ -11,7 +11,7 @@ from docker.utils import parse_repository_tag
 from model_dockerize.errors import EngineError
 from model_dockerize.image import builds
 from model_dockerize.image.buildlog import Step
-from model_dockerize.image.engine import Engine, connect
+from model_dockerize.image.engine import Engine, connect, no_image
 
 BUILD_ID_LABEL = "io.model-dockerize.build-id"
 
@@ -45,9 +45,7 @@ def inspect(engine: Engine, ref: str, steps: tuple[Step, ...] = ()) -> Image:
         try:
             return _image(engine, client.images.get(ref), ref, steps)
         except ImageNotFound as error:
-            raise EngineError(
-                f"The engine holds no image {ref}.", "List what there is with `docker image ls`, or build it."
-            ) from error
+            raise no_image(ref) from error
 
 
 def has(engine: Engine, ref: str) -> bool:
@@ -82,7 +80,10 @@ def record(engine: Engine, image: Image, build_id: str) -> Image:
         EngineError: another build took the name first.
     """
     with closing(connect(engine)) as client:
-        labels = client.images.get(image.id).labels or {}
+        try:
+            labels = client.images.get(image.id).labels or {}
+        except ImageNotFound as error:
+            raise no_image(image.id) from error
     if labels.get(BUILD_ID_LABEL) != build_id:
         raise EngineError(
             f"{image.ref} is another program's image: a build beside this one took the name.",

@@ -12,10 +12,9 @@ from model_dockerize.aws.client import Aws
 from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
-from model_dockerize.pipeline import batch_environment as batch_file
+from model_dockerize.pipeline import batch_file, download, everything, make, operate, steps
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
-from model_dockerize.pipeline import download, everything, make, operate, steps
 from model_dockerize.pipeline import mapping as proposal
 from model_dockerize.pipeline import plan as planning
 from model_dockerize.pipeline import policy as policies

@@ -21,7 +21,9 @@ def prepare(run: Run) -> Prepared:
         if not isinstance(prepared, FromFolder):
             return prepared
         path = program.write_dockerfile(prepared.program, prepared.dockerfile)
-        stage.info(f"{_summary(prepared.program)}: {path}")
+        stage.info(f"Dockerfile: {path}")
+        model = prepared.program
+        stage.info(f"{model.name}:{model.version} runs {' '.join(model.command)} on {model.base_image}")
         stage.found(facts.Dockerfile(str(path)))
     return prepared
 
@@ -41,10 +43,9 @@ def inspect(run: Run, stage: StageProgress) -> Prepared:
     run.settings = replace(settings, service=replace(settings.service, source=source))
     text = program.render_dockerfile(found, image.server_ref(version, platform))
     identity = program.build_id(found, text, version)
+    stage.info(f"build id: {identity}")
     for line in _findings(found, platform):
         stage.info(line)
-    stage.info(f"build id: {identity}")
-    stage.info(_summary(found))
     stage.found(facts.Identity(f"{found.name}:{found.version}", identity))
     sample = found.sample
     expectation = smoke.Expectation(
@@ -130,23 +131,19 @@ def _check(run: Run, prepared: FromFolder, engine: image.Engine) -> None:
         )
 
 
-def _summary(model: program.Program) -> str:
-    return f"{model.name}:{model.version} runs {' '.join(model.command)} on {model.base_image}"
-
-
 def _findings(model: program.Program, platform: str) -> tuple[str, ...]:
     """Return what was found in the folder, a line each, to show a wrong guess before the build."""
     sample = model.sample
     mapped = f", mapped by {sample.mapping.name}" if sample and sample.mapping else ""
     expected = f", must answer {sample.expected.name}" if sample and sample.expected else ""
     found = {
-        "called as": " ".join(model.command),
         "on": f"{model.base_image} ({platform})",
         "packages": model.packages.source,
         "init script": model.init_file,
         "system packages": " ".join(model.system_packages),
         "license": "a key is needed" if model.license_public_key else "",
         "sample": f"{sample.input.name} ({sample.input_type}){mapped}{expected}" if sample else "none",
+        "called as": " ".join(model.command),
     }
     return tuple(f"{name}: {fact}" for name, fact in found.items() if fact)
 

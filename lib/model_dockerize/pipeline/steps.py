@@ -22,19 +22,22 @@ def network(run: Run, account: Aws) -> Outcome:
     """Run stage `network`: the VPC of the services with its subnets and security groups, as given or ours."""
     with run.recorder.stage("network") as stage:
         made = ground.ensure_network(account, run.settings.service, stage)
-        stage.info(f"vpc {made.vpc_id}, subnets {', '.join(made.subnet_ids)}")
-        if made.security_group_ids:
-            stage.info(f"security groups {', '.join(made.security_group_ids)}")
-        return _outcome(account, stage)
+        outcome = _outcome(account, stage)
+        groups = f", security groups {', '.join(made.security_group_ids)}" if made.security_group_ids else ""
+        stage.info(f"vpc {made.vpc_id}, subnets {', '.join(made.subnet_ids)}{groups}")
+        return outcome
 
 
 def bootstrap(run: Run, account: Aws) -> Outcome:
     """Run stage `bootstrap`: the role that CloudFormation acts by, the bound of all roles, and the shared stack."""
     with run.recorder.stage("bootstrap") as stage:
         role = ground.bootstrap(account, run.settings.service, stage)
-        stage.info(f"From now on stacks of models are made by {role}.")
-        stage.info("The policy for whoever deploys: model-dockerize iam-policy --after-bootstrap")
-        return _outcome(account, stage)
+        outcome = _outcome(account, stage)
+        stage.info(
+            f"Stacks of models are made by {role} from now on. The policy for whoever deploys: "
+            "model-dockerize iam-policy --after-bootstrap"
+        )
+        return outcome
 
 
 def _outcome(account: Aws, stage: StageProgress) -> Outcome:

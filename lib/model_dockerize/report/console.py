@@ -24,6 +24,7 @@ from model_dockerize.report.verdict import show
 Verbosity = Literal["quiet", "normal", "verbose"]
 
 _SYMBOL = {"done": ("✓", "green"), "unchanged": ("=", "cyan"), "failed": ("✗", "red"), "skipped": ("-", "dim")}
+_ASKED_FOR = ("jobs",)  # stages whose children's lines are what people wait for
 _BAR = 20  # characters of a bar
 
 
@@ -47,7 +48,6 @@ class ConsoleDisplay:
         self._log, self._verdict, self._verbosity = Sheet(log), Sheet(verdict), verbosity
         self._running = Running(clock)
         self._last: dict[str, str] = {}  # the last words of each stage
-        self._seen: dict[str, str] = {}  # the last line of each, of its children too
         self._live = Live(console=self._log.console, get_renderable=self._status, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> "ConsoleDisplay":
@@ -77,7 +77,7 @@ class ConsoleDisplay:
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
         """See Display."""
-        self._seen[stage] = text
+        self._running.saw(stage, text)
         if level == "info":
             self._last[stage] = text
         if level == "warning":
@@ -85,7 +85,7 @@ class ConsoleDisplay:
             self._log.row(f"! {stage:<14}", f"{text}{place}", "yellow", "yellow")
         elif level == "debug":
             self._log.row(f"  {stage}:", text, "dim italic", "dim italic")
-        elif self._verbosity == "verbose":
+        elif self._verbosity == "verbose" or (level == "output" and stage in _ASKED_FOR):
             self._log.row(f"  {stage:<14}{' |' if level == 'output' else ''}", text, "dim", "dim")
         else:
             return
@@ -119,10 +119,8 @@ class ConsoleDisplay:
 
     def _status(self) -> Table:
         table = Table.grid(padding=(0, 1))
-        for name, seconds, transfer in self._running:
-            words = transfer.words(self._running.now) if transfer else printable(self._seen.get(name, "")).strip()
-            share = transfer.share if transfer else None
+        for name, seconds, share, words in self._running:
             bar = Text() if share is None else ProgressBar(total=1, completed=share, width=_BAR)
-            what = Text(words, style="dim", no_wrap=True, overflow="ellipsis")
+            what = Text(printable(words), style="dim", no_wrap=True, overflow="ellipsis")
             table.add_row(Spinner("dots"), Text(f"{name} {seconds:.0f} s", no_wrap=True), bar, what)
         return table

@@ -81,6 +81,7 @@ class GitHubDisplay:
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
         """See Display. Of many warnings the last are gathered into one annotation, so that none is lost."""
         self._running.spoke(stage)
+        self._running.saw(stage, text)
         if level == "output":
             self._print(f"  {stage:<14} | {printable(text)}")
             return
@@ -117,16 +118,18 @@ class GitHubDisplay:
         """Print the last lines: how it ended, and what to do about it."""
         if report.failure is None:
             self._print(f"{report.outcome}: {printable(report.image)}{f' at {report.url}' if report.url else ''}")
+            if report.url and report.lasts:
+                self._print(f"The address {report.lasts}.")
             for doubt in report.doubts:
                 self._print(f"not proved: {printable(doubt)}")
             return
         failure = report.failure
         self._print(f"{report.outcome}: {printable(failure.message)}")
+        if failure.remedy:
+            self._print(f"Next: {printable(failure.remedy)}")
         if failure.kind != "input" and len(failure.details) > _MOST_EVIDENCE:
             for part in (part for detail in failure.details for part in detail.splitlines()):
                 self._print(f"  {printable(part)}")
-        if failure.remedy:
-            self._print(f"Next: {printable(failure.remedy)}")
         self._print(f"exit code {failure.exit_code} ({failure.kind})")
         # The runner prints them in red, with the evidence.
         self._commands([annotation.command() for annotation in annotations(failure)])

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -120,7 +120,7 @@ class Recorder:
 
         def tick() -> None:
             while not over.wait(_TICK):
-                with self._lock:
+                with self._lock, suppress(OSError):  # whoever read the log has left
                     self._display.tick()
 
         ticker = threading.Thread(target=tick, name="display", daemon=True)

@@ -40,20 +40,17 @@ class Running:
         self._began: dict[str, float] = {}
         self._spoke: dict[str, float] = {}
         self._transfers: dict[str, Transfer] = {}
+        self._seen: dict[str, str] = {}  # the last line of each, shown or not
 
     def __bool__(self) -> bool:
         return bool(self._began)
 
-    def __iter__(self) -> Iterator[tuple[str, float, Transfer | None]]:
-        """Yield each stage's name, seconds and transfer."""
+    def __iter__(self) -> Iterator[tuple[str, float, float | None, str]]:
+        """Yield each stage's name, its seconds, the part of its transfer that is done, and what it is at."""
         now = self._clock()
         for name, since in list(self._began.items()):
-            yield name, now - since, self._transfers.get(name)
-
-    @property
-    def now(self) -> float:
-        """Return the time by the clock of transfers."""
-        return self._clock()
+            transfer = self._transfers.get(name)
+            yield name, now - since, transfer.share if transfer else None, self._words(name, now)
 
     def begin(self, stage: str) -> None:
         """Note that a stage starts."""
@@ -61,8 +58,12 @@ class Running:
 
     def end(self, stage: str) -> None:
         """Note that a stage is over."""
-        for kept in (self._began, self._spoke, self._transfers):
+        for kept in (self._began, self._spoke, self._transfers, self._seen):
             kept.pop(stage, None)
+
+    def saw(self, stage: str, text: str) -> None:
+        """Note the last line of a stage, which need not have been shown."""
+        self._seen[stage] = text.strip()
 
     def spoke(self, stage: str) -> None:
         """Note that a line of the stage was shown."""
@@ -89,7 +90,7 @@ class Running:
 
     def _words(self, stage: str, now: float) -> str:
         transfer = self._transfers.get(stage)
-        return transfer.words(now) if transfer else "still running"
+        return transfer.words(now) if transfer else self._seen.get(stage, "still running")
 
 
 def _span(seconds: float) -> str:

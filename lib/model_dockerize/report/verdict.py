@@ -10,9 +10,10 @@ from model_dockerize.report.sheet import Sheet
 
 _FOUND = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "unknown": ("?", "cyan")}
 _KEEP = "`model-dockerize smoke FOLDER --keep` writes it as smoke/expected.*, which every later answer must equal"
+_LONGEST = 400  # characters of a line of evidence
 _ROWS = 5  # of an answer
 _WIDEST = 100  # characters of a table where there is no terminal
-_COPIED = ("image", "archive", "pages", "url")  # people copy them: they stay whole
+_COPIED = ("image", "archive", "url")  # people copy them: they stay whole
 _CHANGE = {"+": ("green", "to make"), "~": ("yellow", "to change"), "-": ("red", "to remove"), "=": ("dim", "as it is")}
 
 
@@ -23,7 +24,7 @@ def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
         remedy = f" → {finding.remedy}" if finding.remedy else ""
         sheet.row(f"{symbol} {finding.name:<13}", f"{finding.text}{remedy}", color)
     if report.failure:
-        _show_failure(report, report.failure, sheet)
+        _show_failure(report, report.failure, sheet, is_whole)
     else:
         sheet.row(report.outcome, report.image, "bold green", indent=2)
         for doubt in report.doubts:
@@ -36,14 +37,14 @@ def show(report: Report, sheet: Sheet, is_whole: bool) -> None:
     _show_facts(report, sheet, is_whole)
 
 
-def _show_failure(report: Report, failure: Failure, sheet: Sheet) -> None:
+def _show_failure(report: Report, failure: Failure, sheet: Sheet, is_whole: bool) -> None:
     # Reason and remedy stand in the first lines of what is printed last: people read there.
     sheet.row(f"{report.outcome}:", failure.message, "bold red", indent=2)
     if failure.remedy:
         sheet.row("Next:", failure.remedy, "bold", indent=2)
     for detail in failure.details:
         for line in detail.splitlines():
-            sheet.row(" ", line)
+            sheet.row(" ", line if is_whole or len(line) <= _LONGEST else f"{line[:_LONGEST]} … (whole with -v)")
     sheet.line(f"exit code {failure.exit_code} ({failure.kind})", "dim")
 
 
@@ -98,7 +99,7 @@ def _show_facts(report: Report, sheet: Sheet, is_whole: bool) -> None:
         "batch": report.job_definition_arn.rsplit("/", 1)[-1].split(":")[0] + revision if revision else "",
         "service": report.service_arn if is_whole else "",
         "smoke": _smoke_words(report) if is_whole else "",
-        "pages": f"{report.url}/AddJob (upload), {report.url}/swagger (API)" if answered else "",
+        "pages": "/AddJob to upload a file, /swagger to try the API" if answered else "",
         "url": report.url if answered else "",
         "reached by": report.access if answered else "",
         "address": report.lasts if answered else "",

@@ -68,9 +68,11 @@ def inputs_md(inputs: Sequence[Input], outputs: Iterable[Output]) -> str:
         "wins over the file, and the file over the default. An empty value counts as not given. "
         "**Defaults of services, definitions, environments and queues are for making them:** what no input says of one "
         "that is there stays as it is. "
+        "`model-dockerize run --help` shows the first table below, `--help-all` every input. "
         f"[Not every source may set every input](#{_SOURCES_HEADING.lower().replace(' ', '-')}).",
         "Paths are relative to the file that names them: to the workspace in the Action, to the current folder on the "
-        "command line, to the folder of model-dockerize.yml in that file. A list is written `A,B`, one word a line, or "
+        "command line, to the folder of model-dockerize.yml in that file. A command's argument and `--program-path` "
+        "name the same folder: two different ones are refused. A list is written `A,B`, one word a line, or "
         "as a YAML list. `NAME=VALUE` pairs are written one a line, as a YAML list or mapping, or by repeating the "
         "flag. The JSON schema of the file, for editors that complete and check it as you type, is "
         "[model-dockerize.schema.json](model-dockerize.schema.json).",

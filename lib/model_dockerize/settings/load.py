@@ -17,25 +17,6 @@ FILE_NAME = "model-dockerize.yml"
 Layer = Mapping[str, Given]
 
 
-def load_settings(
-    surroundings: Layer, folder: Given | None, overrides: Layer, read: Callable[[Given], Layer] | None = None
-) -> Settings:
-    """Merge what is known of a run: what the caller says wins over the folder's file, and that over the surroundings.
-
-    Args:
-        folder: the program's folder, or a file that describes it. None: no file is read.
-        read: what `folder` means, if not that.
-
-    Raises:
-        InputError: with one line a problem in `details`.
-    """
-    said = overrides.get("program-path")
-    if folder and said and not _is_file_name(Path(folder.text)) and _end(folder) != _end(said):
-        problem = f"{folder.where} names another folder, {folder.text}: give one of the two"
-        overrides = {**overrides, "program-path": replace(said, problem=problem)}
-    return to_settings([surroundings, (read or described)(folder) if folder else {}, overrides])
-
-
 def argument(target: Path) -> Given:
     """Return the argument of a command."""
     return Given(str(target), "the argument", Path())
@@ -52,6 +33,25 @@ def described(folder: Given) -> Layer:
         return from_file(path)
     inside = path / FILE_NAME
     return from_file(inside) if is_file(inside) else {"program-path": folder}
+
+
+def load_settings(
+    surroundings: Layer, folder: Given | None, overrides: Layer, read: Callable[[Given], Layer] = described
+) -> Settings:
+    """Merge what is known of a run: what the caller says wins over the folder's file, and that over the surroundings.
+
+    Args:
+        folder: the program's folder, or a file that describes it. None: no file is read.
+        read: how the file is read.
+
+    Raises:
+        InputError: with one line a problem in `details`.
+    """
+    said = overrides.get("program-path")
+    if folder and said and not _is_file_name(Path(folder.text)) and _end(folder) != _end(said):
+        problem = f"{folder.where} names another folder, {folder.text}: give one of the two"
+        overrides = {**overrides, "program-path": replace(said, problem=problem)}
+    return to_settings([surroundings, read(folder) if folder else {}, overrides])
 
 
 def batch_environment(file: Given, aws_config: Path | None) -> Layer:
@@ -73,7 +73,7 @@ def batch_environment(file: Given, aws_config: Path | None) -> Layer:
     return {name: Given(text, str(path), Path.cwd()) for name, text in texts.items() if text}
 
 
-def folder_of(target: Path) -> Path:
+def untrusted_folder(target: Path) -> Path:
     """Return the folder that the argument of a command means, which nobody vouches for: see `Given`."""
     if target.suffix.lower() == ".ini":
         return workspace_of(target)

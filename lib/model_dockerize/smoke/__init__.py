@@ -1,11 +1,14 @@
 """The smoke test: checks of the container API, at any address."""
 
-from model_dockerize.smoke.check import Check, Expectation, SmokeResult, check
+from model_dockerize.smoke.check import CHECKS, HEALTHY, REPEATS, Check, Expectation, SmokeResult, check
 from model_dockerize.smoke.foreign import check_foreign
 from model_dockerize.smoke.inside import answer, is_last, question
 from model_dockerize.smoke.mapping import propose_mapping
 
 __all__ = [
+    "CHECKS",
+    "HEALTHY",
+    "REPEATS",
     "Check",
     "Expectation",
     "SmokeResult",

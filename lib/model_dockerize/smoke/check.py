@@ -1,7 +1,7 @@
 """The smoke test's checks: asks a model what its users will ask, in order, and keeps the evidence."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,24 @@ from model_dockerize.smoke.client import CheckFailed, ModelClient, Unanswered, q
 
 HEALTHY = "Health check is ok"
 #: Further jobs with the sample: what a job leaves behind may harm only the one after the next.
-_REPEATS = 2
+REPEATS = 2
+#: Every check, with those that it needs where they are made: of our server, of an image of somebody else, and by
+#: `model-server probe`, which shares no code with this program and keeps to the same names and order.
+CHECKS: Mapping[str, tuple[str, ...]] = {
+    "reachable": (),
+    "page": ("reachable",),
+    "health": ("reachable", "swagger"),
+    "build-id": ("reachable",),
+    "swagger": ("reachable", "page"),
+    "endpoints": ("swagger",),
+    "license": ("health", "build-id", "endpoints"),
+    "add-job": ("health", "build-id", "endpoints", "license"),
+    "status": ("add-job",),
+    "result": ("status",),
+    "delete": ("add-job",),
+    "repeat": ("result", "delete"),
+    "runner-mode": ("health",),
+}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between two looks
 
 
@@ -118,20 +135,16 @@ def check(
             "put smoke/input.csv (or .json, .txt) into the folder, and smoke/expected.* beside it, or name smoke-input."
         )
     test = Session(expectation, start_timeout, job_timeout, progress, alive)
-    test.run("reachable", (), lambda: test.reach(urls))
-    test.run("health", ("reachable",), test.health)
+    test.run("reachable", lambda: test.reach(urls))
+    test.run("health", test.health)
     if expectation.build_id:
-        test.run("build-id", ("reachable",), test.build_id)
-    test.run("swagger", ("reachable",), test.swagger)
+        test.run("build-id", test.build_id)
+    test.run("swagger", test.swagger)
     if expectation.license_key:
-        test.run("license", ("health", "build-id"), test.license)
+        test.run("license", test.license)
     if sample is not None:
-        test.run("add-job", ("health", "build-id", "license"), lambda: test.add_job(sample, mapping))
-        test.run("status", ("add-job",), test.status)
-        test.run("result", ("status",), lambda: test.result(expected))
-        test.run("delete", ("add-job",), test.delete)
-        test.run("repeat", ("result", "delete"), lambda: test.repeat(sample, mapping, expected))
-        test.run("runner-mode", ("health",), test.runner_mode)
+        test.run_job(sample, mapping, expected)
+        test.run("runner-mode", test.runner_mode)
     test.close()
     return SmokeResult(test.url, tuple(test.checks), result=test.first_result)
 
@@ -176,8 +189,21 @@ class Session:
         if self._client:
             self._client.close()
 
-    def run(self, name: str, needs: tuple[str, ...], look: Callable[[], str]) -> None:
+    def run_job(
+        self, sample: bytes, mapping: str, expected: bytes | None, offers: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        """Run the checks of a job, as far as the server `offers` them."""
+        self.run("add-job", lambda: self.add_job(sample, mapping))
+        looks = {"status": self.status, "result": lambda: self.result(expected), "delete": self.delete}
+        for name, look in looks.items():
+            if offers(name):
+                self.run(name, look)
+        if all(map(offers, looks)):
+            self.run("repeat", lambda: self.repeat(sample, mapping, expected))
+
+    def run(self, name: str, look: Callable[[], str]) -> None:
         """Run one check, unless one that it needs has failed."""
+        needs = CHECKS[name]
         broken = next((done.name for done in self.checks if done.name in needs and not done.passed), None)
         started = time.monotonic()
         if broken:
@@ -294,7 +320,7 @@ class Session:
 
     def repeat(self, sample: bytes, mapping: str, expected: bytes | None) -> str:
         """Send the sample repeatedly and compare the results."""
-        for _ in range(_REPEATS):
+        for _ in range(REPEATS):
             self.add_job(sample, mapping)
             try:
                 self.status()
@@ -302,7 +328,7 @@ class Session:
             finally:
                 self.delete()
         are_equal = len(set(self._results)) == 1
-        return f"{_REPEATS} more jobs, {'the same bytes' if are_equal else 'the bytes differ from job to job'}"
+        return f"{REPEATS} more jobs, {'the same bytes' if are_equal else 'the bytes differ from job to job'}"
 
     def runner_mode(self) -> str:
         """Tell how the program is run, and why not in a faster way; this never fails."""

@@ -46,26 +46,19 @@ def check_foreign(
     sample, expected = read_sample(expectation.sample_input), read_sample(expectation.sample_expected)
     mapping = (read_sample(expectation.sample_mapping) or b"").decode("utf-8", "replace")
     test = _Foreign(expectation, start_timeout, job_timeout, progress, alive)
-    test.run("reachable", (), lambda: test.reach(urls))
-    test.run("page", ("reachable",), test.page)
+    test.run("reachable", lambda: test.reach(urls))
+    test.run("page", test.page)
     if test.answers:
-        test.run("swagger", ("page",), test.survey)
+        test.run("swagger", test.survey)
     offer = test.offer
     if offer:
-        test.run("endpoints", ("swagger",), test.endpoints)
+        test.run("endpoints", test.endpoints)
         if test.healthy:
-            test.run("health", ("swagger",), test.health)
+            test.run("health", test.health)
         if expectation.license_key and offer.has("POST /api/license"):
-            test.run("license", ("swagger",), test.license)
+            test.run("license", test.license)
         if sample is not None and offer.has("POST /data/add-job"):
-            test.run("add-job", ("endpoints", "health", "license"), lambda: test.add_job(sample, mapping))
-            looks = {"status": test.status, "result": lambda: test.result(expected), "delete": test.delete}
-            needs = {"status": "add-job", "result": "status", "delete": "add-job"}
-            for name, operation in _JOBS.items():
-                if offer.has(operation):
-                    test.run(name, (needs[name],), looks[name])
-            if all(map(offer.has, _JOBS.values())):
-                test.run("repeat", ("result", "delete"), lambda: test.repeat(sample, mapping, expected))
+            test.run_job(sample, mapping, expected, lambda name: offer.has(_JOBS[name]))
     test.close()
     unproved = _unproved(offer, test.healthy, sample is not None) if test.answers else ()
     for line in unproved:

@@ -52,6 +52,8 @@ class Services:
     callback_hosts: tuple[str, ...] = ()
     #: Conversions that clients wait for: other requests must not wait for a thread behind them.
     conversions: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(bounds.CONVERSIONS))
+    #: Results that pages show: neither they nor the conversions wait for the others.
+    views: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(bounds.VIEWS))
     #: Do what is long of them.
     converters: Converters = field(default_factory=Converters)
     #: Questions of operators, which must be answered also while all other threads wait for the database.
@@ -66,6 +68,13 @@ class Services:
     async def probe(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run what an operator asks."""
         return await to_thread.run_sync(function, *arguments, limiter=self.probes)
+
+    async def view(self, function: Callable[..., T], *arguments: Any) -> T | None:
+        """Run what a page shows of a result, when it is its turn; None: it was killed."""
+        try:
+            return await to_thread.run_sync(function, *arguments, limiter=self.views)
+        except ConverterDiedError:
+            return None
 
     async def convert(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run what may take long, when it is its turn.

@@ -50,7 +50,7 @@ async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] |
         return None
     full, content = found
     try:
-        return await server.convert(_look, server, full, content, wish)
+        return await server.view(_look, server, full, content, wish)
     except (FileNotFoundError, ApiError):
         return None
 

@@ -33,7 +33,7 @@ def answer(request: Request, status: int) -> Response:
     found = likely(path)
     text = f"There is no page {path[:_LONGEST]} here."
     if status == 405:
-        text = f"{path[:_LONGEST]} is for programs: {HOW_TO_SEND}, or use the page Upload Data."
+        text = f"{path[:_LONGEST]} is for programs: {HOW_TO_SEND}. A person uses the page Upload Data."
         found = "AddJob"
     return page(
         request,

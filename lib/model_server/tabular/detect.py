@@ -41,7 +41,12 @@ def _table(path: Path) -> Form | None:
     try:
         table = Table(path, has_header=True)
         problems = Problems()
-        rows = sum(1 for _ in islice(table.records(problems), _LOOKED_AT))
+        rows = seen = 0
+        for _, record in islice(table.records(problems), _LOOKED_AT):
+            rows += 1
+            seen += sum(map(len, record.values()))
+            if seen > _HEAD_BYTES:
+                break
         problems.raise_if_any()
     except DataError:
         return None

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_dockerize.aws.destroy import plan_destruction
-from model_dockerize.pipeline import batch_environment
+from model_dockerize.pipeline import batch_file
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
@@ -29,12 +29,12 @@ def reading(path: Path, text: str, name: str) -> Run:
 
 def test_the_name_of_an_input_is_that_of_definition_stack_and_job(account: Account, tmp_path: Path) -> None:
     run = reading(tmp_path / "BatchConfig.yml", _FILE, "named")
-    file = batch_environment.read(run)
+    file = batch_file.read(run)
     assert file.job_definition and file.job
     assert (file.job_definition.name, file.job.definition) == ("named", "named")
-    made = batch_environment.ensure_definition(run, account.aws, file.job_definition, account.said)
+    made = batch_file.ensure_definition(run, account.aws, file.job_definition, account.said)
     assert made.name == "named"
-    names = batch_environment.names_of(run, file)
+    names = batch_file.names_of(run, file)
     assert f"stack {names.job_stack}: made" in account.said.infos
     found = plan_destruction(account.aws, names, account.said)
     assert "job definition named:1" in {str(thing) for thing in found.things}
@@ -42,8 +42,8 @@ def test_the_name_of_an_input_is_that_of_definition_stack_and_job(account: Accou
 
 def test_a_job_by_another_definition_keeps_that_one(tmp_path: Path) -> None:
     other = _FILE.replace("waiting, job_definition_name: written", "waiting, job_definition_name: other")
-    file = batch_environment.read(reading(tmp_path / "BatchConfig.yml", other, "named"))
+    file = batch_file.read(reading(tmp_path / "BatchConfig.yml", other, "named"))
     assert file.job and file.job.definition == "other"
     alone = _FILE[_FILE.index("job: ") :]
-    file = batch_environment.read(reading(tmp_path / "BatchConfig.yml", alone, "named"))
+    file = batch_file.read(reading(tmp_path / "BatchConfig.yml", alone, "named"))
     assert file.job and file.job.definition == "named"

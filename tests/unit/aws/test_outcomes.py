@@ -153,7 +153,7 @@ class Stage:
 
     def _deploy(self, run: Run) -> Outcome:
         prepared = Prepared(Named("iris", "latest"), "", "linux/amd64", Expectation(""))
-        SERVICE.run(Release(run, prepared, self.connection, uri=IMAGE, runtime=GROUND))
+        SERVICE.run(Release(run, prepared, self.connection, uri=IMAGE, runtime=GROUND, changed=True))
         return Outcome.DEPLOYED
 
 
@@ -288,6 +288,18 @@ def test_the_run_after_a_killed_one_puts_back_what_never_proved_itself(
     report = deploying.run(smoke_test=True)
     assert report.outcome == "smoke-failed-rolled-back"
     assert now_runs(deploying.told) == "iris:1"
+
+
+def test_a_first_deployment_that_does_not_answer_has_nothing_to_roll_back_to_and_no_address(
+    stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploying = stage(Story(steady=20), running=None)
+    killed = "status: the job ended as Error: The program was killed by SIGKILL (often: out of memory)."
+    monkeypatch.setattr(deployed, "smoke_deployed", lambda *_: (killed,))
+    report = deploying.run(smoke_test=True, cpu=256, memory=512)
+    assert (report.outcome, report.exit_code, report.url) == ("failed", 12, "")
+    assert report.failure
+    assert "512 MiB" in report.failure.remedy and "--memory 1024" in report.failure.remedy
 
 
 def test_what_proved_itself_once_is_left_alone(stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import ImageNotFound
 
 from model_dockerize.errors import EngineError
 from model_dockerize.image import builds, store
@@ -34,3 +35,18 @@ def test_an_image_whose_name_another_build_took_is_not_taken_for_ours(
     with pytest.raises(EngineError, match="iris:1 is another program's image"):
         store.record(engine, IMAGE, B)
     assert not builds.recall(engine.environment, B)
+
+
+def test_an_image_that_went_when_another_build_took_its_name_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: str) -> Any:
+        raise ImageNotFound("No such image")
+
+    engine = engine_with({}, tmp_path, monkeypatch)
+    images = SimpleNamespace(get=gone)
+    monkeypatch.setattr(store, "connect", lambda _: SimpleNamespace(images=images, close=lambda: None))
+    for look in (lambda: store.record(engine, IMAGE, B), lambda: store.inspect(engine, IMAGE.id)):
+        with pytest.raises(EngineError, match="gone from the engine: another build took its name") as caught:
+            look()
+        assert "an image-name each" in caught.value.remedy

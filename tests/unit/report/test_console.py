@@ -47,8 +47,8 @@ def test_a_green_run_tells_where_to_open_it() -> None:
     verdict, _ = shown(report)
     assert verdict[0] == "deployed iris:1"
     text = "\n".join(verdict)
-    assert "http://127.0.0.9/swagger" in text
-    assert "http://127.0.0.9/AddJob" in text
+    assert "/AddJob to upload a file, /swagger to try the API" in text
+    assert text.count("http://127.0.0.9") == 1
 
 
 def test_a_run_says_who_can_reach_the_model() -> None:
@@ -113,6 +113,13 @@ def test_the_last_lines_are_the_address_who_reaches_it_and_whether_it_lasts() ->
     assert verdict[-1].endswith("changes soon")
 
 
+def test_evidence_of_endless_lines_is_cut_but_with_v() -> None:
+    failure = Failure("build", 5, "It did not build.", "", (f"ERROR: from versions {'1.0, ' * 500}", "short"))
+    assert max(map(len, shown(Report(failure=failure))[0])) < 430
+    assert "short" in " ".join(shown(Report(failure=failure))[0])
+    assert max(map(len, shown(Report(failure=failure), "verbose")[0])) > 2000
+
+
 def test_no_text_becomes_an_emoji() -> None:
     arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:nope-abcdef :100: :x:"
     verdict, _ = shown(Report(failure=Failure("aws", 9, arn, arn, (arn,))))
@@ -162,6 +169,16 @@ def test_what_runs_long_says_so_every_15_seconds_without_a_terminal() -> None:
         "push sending layers 15%, 150 of 1000 MB, 10.0 MB/s, 1 min 25 s left (15 s)",
         "push sending layers 30%, 300 of 1000 MB, 10.0 MB/s, 1 min 10 s left (30 s)",
     ]
+
+
+def test_a_stage_without_a_transfer_says_what_it_is_at() -> None:
+    now, log = [0.0], io.StringIO()
+    display = ConsoleDisplay(log, io.StringIO(), clock=lambda: now[0])
+    display.begin("deploy")
+    display.line("deploy", "info", "iris:1: 0 of 1 running")
+    now[0] = 80.0
+    display.tick()
+    assert log.getvalue().split(maxsplit=1)[1].strip() == "iris:1: 0 of 1 running (1 min 20 s)"
 
 
 def test_a_stage_that_speaks_or_is_over_is_not_said_to_run() -> None:

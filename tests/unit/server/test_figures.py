@@ -1,13 +1,10 @@
 """The figures of the dashboard, the charts, progress, and where a stray address was meant to lead."""
 
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from model_server.jobs import database
-from model_server.jobs.job import JobRequest, JobTimes, State
-from model_server.jobs.queue import Queue
+from model_server.jobs.job import JobTimes
 from model_server.pages import charts, progress, statistics, strays
 
 NOW = 1_000_000.0
@@ -40,21 +37,6 @@ def test_no_jobs_no_figures_and_clocks_that_differ_do_no_harm() -> None:
     day = statistics.of([JobTimes(NOW + 500, NOW - 500, NOW - 900)], NOW)
     assert day is not None
     assert max(day.depths) <= 1
-
-
-def test_the_queue_counts_who_waits_before_and_reads_only_the_newest_times(tmp_path: Path) -> None:
-    clock = iter(range(1000))
-    queue = Queue(database.open_sqlite(tmp_path / "jobs", on_network=False), "m", 3, clock=lambda: next(clock))
-    for n in range(6):
-        queue.put(str(n), JobRequest("text/csv", client="ann" if n % 2 else "bob"))
-    queue.claim("me", 5)
-    assert [queue.before(str(n)) for n in (1, 2, 5)] == [0, 1, 4]
-    assert [job.created for job in queue.times(100, 0)] == [5, 4, 3, 2, 1, 0]
-    assert [job.created for job in queue.times(2, 0)] == [5, 4]
-    assert [job.created for job in queue.times(100, 3, "ann")] == [5, 3]
-    assert [job.id for job in queue.list(9, 0, None, State.CREATED)] == ["5", "4", "3", "2", "1"]
-    assert [job.id for job in queue.list(9, 0, "bob", State.IN_PROGRESS)] == ["0"]
-    queue.close()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from model_dockerize import smoke
+from model_server import health
+from model_server import probe as server_probe
 from model_server.__main__ import main
 from model_server.probe import MOST_BYTES, Question, probe
 
@@ -154,3 +156,23 @@ def test_the_command(model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert main(["probe", model.url]) == 0
     assert 'probe {"end": true}' in capsys.readouterr().out
     assert main(["probe", "elsewhere"]) == 2
+
+
+def test_the_probe_keeps_to_the_smoke_tests_list_of_checks(model: Any, expectation: smoke.Expectation) -> None:
+    """The server may not import this program: the names, their order, and what is repeated are the contract."""
+    names = [check.name for check in asked_of(model, expectation).checks]
+    assert names == [name for name in smoke.CHECKS if name in names]
+    assert server_probe._REPEATS == smoke.REPEATS
+    assert health.ANSWER.decode() == smoke.HEALTHY
+
+
+def test_an_answer_without_an_end_is_not_read_to_it(
+    model: Any, expectation: smoke.Expectation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_probe, "_MOST_READ", 1000)
+    model.result = b"x" * 2000
+    assert asked_of(model, expectation).failures[0].endswith("/data/result/1 answered more than 0 MiB")
+
+
+def test_the_probe_hands_back_the_answer_that_is_shown(model: Any, expectation: smoke.Expectation) -> None:
+    assert asked_of(model, expectation).result == b"a,b\n1,2\n"

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from model_dockerize.patterns import TAG
-from model_dockerize.settings import INPUTS, Given, Input, Kind, Settings, Source, document
+from model_dockerize.settings import INPUTS, Given, Input, Kind, Settings, Source, document, to_settings
 from model_dockerize.settings.input import inputs_of
 from model_dockerize.settings.model import BY_NAME, GROUPS
 from model_dockerize.settings.values import read
@@ -125,3 +125,15 @@ def test_the_inputs_of_a_run() -> None:
         assert each.group in Settings.__dataclass_fields__
         assert not each.requires or list(BY_NAME).index(each.requires) < list(BY_NAME).index(each.name)
         assert not (each.rule and each.choices)
+
+
+def test_keys_are_kept_out_of_logs_and_words() -> None:
+    keys = {"license-key": f"eyJ{'a' * 20}.b.c", "smoke-api-key": "k" * 20}
+    public = "p" * 43
+    settings = to_settings(
+        [{name: Given(text, name, Path()) for name, text in {**keys, "license-public-key": public}.items()}]
+    )
+    assert set(settings.secrets) == set(keys.values())
+    assert {each.name for each in INPUTS if each.key and each.private} == keys.keys()
+    assert not [text for text in keys.values() if text in repr(settings)]
+    assert public in repr(settings)

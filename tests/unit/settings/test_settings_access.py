@@ -54,6 +54,7 @@ def test_keys_are_secrets_of_the_container_and_the_rest_its_variables() -> None:
         "MODEL_ALLOWED_HOSTS": "a.example,b.example",
         "MODEL_JOB_LIST": "false",
         "MODEL_RETENTION_DAYS": "7",
+        "MODEL_SELF_PROOF": "true",
     }
 
 
@@ -74,7 +75,7 @@ def test_jobs_of_a_service_are_not_kept_for_ever_unless_that_is_wanted() -> None
         ({"api_key": f"{SECRET}, {PARAMETER}"}, "several keys need a name each"),
         ({"api_key": f"ann={SECRET} ANN={PARAMETER}"}, "several keys need a name each"),
         ({"api_key": SECRET, "smoke_url": "http://m.example"}, "which takes a key: smoke-api-key"),
-        ({"api_key": SECRET, "open_paths": "/ready", "load_balancer": "true"}, "a load balancer asks for /health"),
+        ({"api_key": SECRET, "open_paths": "/health", "load_balancer": "true"}, "a load balancer asks for /ready"),
         ({"open_paths": "/health,/data/jobs"}, "it may name /health, /ready, /metrics, or be none"),
         ({"allowed_hosts": "https://m.example/"}, "a host name or address without a port"),
         ({"allow_from": ","}, "name one block at least"),

@@ -43,8 +43,7 @@ def push(release: Release) -> Release:
     with run.recorder.stage("push") as stage:
         if found:
             digest = found.digest
-            if not ecr.tag_image(account, name, digest, tags):
-                stage.unchanged(f"{name}:{release.version} is this build already.")
+            is_new = bool(ecr.tag_image(account, name, digest, tags))
         else:
             repository = ecr.ensure_repository(account, name, stage)
             # Before the push: ECR scans what is pushed while scanning is on.
@@ -53,18 +52,22 @@ def push(release: Release) -> Release:
             login = partial(_login, account)
             digest = image.push(_engine(release), built.id, f"{repository.uri}:{tags[1]}", login, stage)
             ecr.tag_image(account, name, digest, tags)
+            is_new = True
             if cache.kind == "inline":
                 _keep(account, name, digest, stage)
         pushed = ecr.verify(account, name, digest, tags)
         stage.info(pushed.uri)
         if found:
             ecr.ensure_rules(account, name, registry, stage)
-        changed = stage.status != "unchanged"
+        if is_new:
+            stage.info(f"{name}:{release.version} is {pushed.digest[:19]}")
+        else:
+            stage.unchanged(f"{name}:{release.version} is this build already.")
         stage.found(Pushed(pushed.uri, pushed.digest))
     if registry.scan_gate:
         with run.recorder.stage("scan") as stage:
             ecr.check_findings(account, name, pushed.digest, registry.scan_gate, stage)
-    return replace(release, uri=pushed.uri, changed=release.changed or changed)
+    return replace(release, uri=pushed.uri, changed=release.changed or is_new)
 
 
 def _ask_for_push(release: Release, progress: Progress) -> Release:

@@ -105,7 +105,9 @@ async function submit() {
         bar.value = share;
         status.textContent = share < 1 ? `Sending the file: ${Math.floor(share * 100)} %` : "Sent, being checked …";
       });
-      jobs.push(follow(article, id, files.length === 1));
+      const isAlone = files.length === 1;
+      const followed = follow(article, id, isAlone);
+      jobs.push(isAlone ? followed.then(() => article.scrollIntoView({ block: "start" })) : followed);
     } catch (error) {
       refuse(article, error.message);
     }
@@ -141,10 +143,10 @@ form.addEventListener("drop", (event) => {
 });
 
 const sample = document.getElementById("sample");
-const use = document.getElementById("use-sample");
-if (sample && use) {
-  use.hidden = false;
-  use.addEventListener("click", async () => {
+const run = document.getElementById("run-sample");
+if (sample && run) {
+  run.hidden = false;
+  run.addEventListener("click", async () => {
     const answer = await fetch(sample.href);
     const chosen = new DataTransfer();
     chosen.items.add(new File([await answer.blob()], sample.dataset.name));

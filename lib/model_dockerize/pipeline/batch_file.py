@@ -164,8 +164,10 @@ def _lead_function(run: Run, account: Aws, file: BatchFile, renamed: bool, stage
             if value
         )
         files = [str(file.path), *([str(path)] if (path := run.settings.aws.aws_config_file) else [])]
-        stage.info(f"A function that sends jobs must have {known} among its environment variables. To set them:")
-        stage.info(f"model-dockerize batch {shlex.join(files)} --update-function NAME")
+        stage.info(
+            f"A function that sends jobs must have {known} among its environment variables. To set them: "
+            f"model-dockerize batch {shlex.join(files)} --update-function NAME"
+        )
     return False
 
 

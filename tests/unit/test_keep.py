@@ -1,0 +1,79 @@
+"""`smoke --keep`: the answer becomes the expected one, and nothing else is written."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_dockerize import pipeline
+from model_dockerize.outcome import Outcome
+from model_dockerize.pipeline import Run, make
+from model_dockerize.report import Recorder
+from model_dockerize.settings import Given, to_settings
+from model_dockerize.smoke import Check, SmokeResult
+from tests.rig.deployer import Quiet
+from tests.rig.reports import reported
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "main.py").write_text("print()\n", encoding="utf-8")
+    (tmp_path / "smoke").mkdir()
+    (tmp_path / "smoke" / "input.csv").write_text("a\n1\n", encoding="utf-8")
+    return tmp_path
+
+
+def kept(folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, detail: str = "the same bytes") -> Any:
+    """Keep what a model at an address answers; return the report."""
+    result = SmokeResult("http://m", (Check("result", True, 0.1, ""), Check("repeat", True, 0.1, detail)), (), content)
+
+    def prove(_: Run, prepared: Any, *__: object) -> SmokeResult:
+        assert prepared.expectation.sample_expected is None
+        return result
+
+    monkeypatch.setattr(make, "prove", prove)
+    given = {"program-path": str(folder), "smoke-url": "http://m"}
+    settings = to_settings([{name: Given(text, name, Path()) for name, text in given.items()}])
+    return reported(Run(settings, {}, Recorder(Quiet())), lambda run: pipeline.smoke(run, keep=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"a,b\n1,2\n", "expected.csv"),
+        (b'[{"a": 1}]', "expected.json"),
+        (b"words", "expected.txt"),
+        (b"\x89PNG\r\n\x1a\n..", "expected.png"),
+        (b"\x80", "expected.bin"),
+    ],
+)
+def test_the_answer_is_written_as_what_it_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, name: str
+) -> None:
+    assert kept(folder, monkeypatch, content).outcome is Outcome.WRITTEN
+    assert {path.name for path in (folder / "smoke").iterdir()} == {"input.csv", name}
+    assert (folder / "smoke" / name).read_bytes() == content
+
+
+def test_a_wrong_expected_answer_is_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "smoke" / "expected.csv").write_text("wrong", encoding="utf-8")
+    assert kept(folder, monkeypatch, b"a,b\n1,2\n").failure is None
+    assert (folder / "smoke" / "expected.csv").read_bytes() == b"a,b\n1,2\n"
+
+
+def test_answers_that_differ_are_warned_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = kept(folder, monkeypatch, b"x", "2 more jobs, the bytes differ from job to job")
+    assert [warning for warning in report.warnings if "differently from job to job" in warning]
+
+
+def test_a_link_in_the_folder_is_not_written_through(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside = folder.parent / "outside.txt"
+    outside.write_text("theirs", encoding="utf-8")
+    (folder / "smoke" / "expected.csv").symlink_to(outside)
+    assert kept(folder, monkeypatch, b"a,b\n1,2\n").failure
+    assert outside.read_text(encoding="utf-8") == "theirs"
+
+
+def test_without_a_sample_there_is_nothing_to_keep(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "smoke" / "input.csv").unlink()
+    assert kept(folder, monkeypatch, b"x").exit_code == 2

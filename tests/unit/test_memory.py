@@ -1,0 +1,59 @@
+"""The memory of a model: what its image is tested with, and what to do when it was killed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model_dockerize.image import without_prefixes
+from model_dockerize.pipeline import memory
+from model_dockerize.settings import Given, Settings, to_settings
+
+
+def settings(**inputs: str) -> Settings:
+    given = {name.replace("_", "-"): text for name, text in inputs.items()}
+    return to_settings([{name: Given(text, name, Path()) for name, text in given.items()}])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "limit"),
+    [
+        ({"memory": "4096"}, 4096),
+        ({"deploy_service": "false", "create_job_def": "true"}, 2048),
+        ({"deploy_service": "false", "create_job_def": "false"}, 0),
+        ({"deploy_service": "false", "create_job_def": "false", "memory": "4096"}, 4096),
+    ],
+)
+def test_an_image_is_tested_with_the_memory_of_what_will_run_it(inputs: dict[str, str], limit: int) -> None:
+    assert memory.of_test(settings(**inputs)) == limit
+
+
+@pytest.mark.parametrize(
+    ("cpu", "now", "flags"),
+    [(256, 512, "--memory 1024."), (256, 2048, "--memory 4096 --cpu 512."), (1024, 8192, "--memory 16384 --cpu 2048.")],
+)
+def test_the_remedy_names_the_memory_now_and_the_next_that_fargate_has(cpu: int, now: int, flags: str) -> None:
+    service = replace(settings().service, cpu=cpu, memory=now)
+    said = memory.remedy(service)
+    assert f"{now} MiB" in said
+    assert said.endswith(flags)
+
+
+@pytest.mark.parametrize(
+    ("line", "killed"),
+    [
+        ("status: the job ended as Error: The program was killed by SIGKILL (often: out of memory).", True),
+        ("task abc stopped: EssentialContainerExited, exit code 137, Essential container in task exited", True),
+        ("OutOfMemoryError: Container killed due to memory usage", True),
+        ("exit code 1", False),
+        ("ValueError: killed", False),
+    ],
+)
+def test_what_was_killed_is_told_from_what_failed(line: str, killed: bool) -> None:
+    assert memory.was_killed(("something else", line)) is killed
+
+
+def test_a_traceback_in_a_log_is_read_as_one() -> None:
+    job = "2026-11-29T10:00:00Z job fe26024c-a19a-4f67-9381-f2e45dd98f4d"
+    lines = [f"{job} | Traceback (most recent call last):", f'{job} |   File "main.py"', f"{job} created, 9 bytes"]
+    assert without_prefixes(lines) == ["Traceback (most recent call last):", '  File "main.py"', lines[2]]
