@@ -9,15 +9,20 @@ class Pattern(NamedTuple):
 
     regex: re.Pattern[str]
     meaning: str  # "a region like eu-central-1"
+    is_lower: bool = False  # a lower-case name, of which the nearest can be told
 
     def __call__(self, text: str) -> str:
         """Say what is wrong with the text; empty where it has the form."""
-        return "" if self.regex.fullmatch(text) else f"{text!r} is not valid: {self.meaning}"
+        if self.regex.fullmatch(text):
+            return ""
+        near = re.sub(r"[^a-z0-9/]+", "-", text.lower()).strip("-/") if self.is_lower else ""
+        meant = f". Did you mean {near}?" if near and self.regex.fullmatch(near) else ""
+        return f"{text!r} is not valid: {self.meaning}{meant}"
 
 
-def pattern(regex: str, meaning: str) -> Pattern:
+def pattern(regex: str, meaning: str, is_lower: bool = False) -> Pattern:
     """Return the form, of a pattern as it is written."""
-    return Pattern(re.compile(regex), meaning)
+    return Pattern(re.compile(regex), meaning, is_lower)
 
 
 def _name(most: int) -> Pattern:
@@ -31,13 +36,13 @@ _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 _DIGEST = r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}"
 IMAGE_NAME = pattern(
-    rf"(?=.{{1,255}}\Z){_PATH}", "lower-case letters, digits and single . _ - or / between them (at most 255)"
+    rf"(?=.{{1,255}}\Z){_PATH}", "lower-case letters, digits and single . _ - or / between them (at most 255)", True
 )
 TAG = pattern(_TAG, "letters, digits, . _ - (at most 128, not starting with . or -)")
 REFERENCE = pattern(rf"(?:{_HOST}/)?{_PATH}(?::{_TAG})?(?:@{_DIGEST})?", "an image like python:3.13-slim")
 
 REPOSITORY = pattern(
-    rf"(?=.{{2,256}}\Z){_PATH}", "2 to 256 lower-case letters, digits and single . _ - or / between them"
+    rf"(?=.{{2,256}}\Z){_PATH}", "2 to 256 lower-case letters, digits and single . _ - or / between them", True
 )
 # Debian policy 5.6.1; apt's architecture and version.
 DEBIAN_PACKAGE = pattern(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?", "a Debian package like libgomp1")

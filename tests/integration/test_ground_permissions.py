@@ -67,7 +67,7 @@ def administrator(box: Sandbox) -> Caller:
     """Who has made, once, the role and the bound."""
     owner = signed_in(box)
     iam = owner.client("iam")
-    bound = json.dumps(permissions.boundary_policy())
+    bound = json.dumps(permissions.boundary_policy(WHERE))
     iam.create_policy(PolicyName=permissions.BOUNDARY, PolicyDocument=bound)
     service = {"Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}, "Action": "sts:AssumeRole"}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [service]})

@@ -154,7 +154,7 @@ def test_whoever_makes_the_role_of_a_function_becomes_no_more_than_its_boundary(
     of_functions = CONFIGURATIONS["S3-triggered function"]
 
     def bound(trial: Trial) -> Mapping[str, str]:
-        document = json.dumps(boundary_policy())
+        document = json.dumps(boundary_policy(Where(trial.account, box.region)))
         made = trial.owner("iam").create_policy(PolicyName="bound", PolicyDocument=document)["Policy"]
         return {**of_functions.prepare(trial), "permissions_boundary": made["Arn"]}
 

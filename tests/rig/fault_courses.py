@@ -18,6 +18,7 @@ from model_dockerize.pipeline.plan import plan
 from model_dockerize.pipeline.release import Release, names_of
 from model_dockerize.pipeline.stages import FOUNDATIONS, JOBS, SERVICE
 from model_dockerize.pipeline.submit import submit
+from model_dockerize.pipeline.work import Work
 from model_dockerize.settings import Given, Settings, to_settings
 from model_dockerize.smoke import Expectation
 
@@ -77,7 +78,8 @@ def _jobs(run: Run, account: Aws) -> Outcome:
 
 
 def _submit(run: Run, account: Aws) -> Outcome:
-    return submit(run, _PREPARED, account, ("/data/a.csv", "/data/b.csv", "/data/c.csv"), "/out/{name}")
+    inputs = ("s3://data/a.csv", "s3://data/b.csv", "s3://data/c.csv")
+    return submit(run, _PREPARED, account, Work((), inputs, "s3://out/{name}"))
 
 
 def _rollback(run: Run, account: Aws) -> Outcome:

@@ -11,6 +11,8 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tests.rig.inputs import saying
@@ -18,7 +20,7 @@ from tests.rig.inputs import saying
 from model_dockerize import pipeline
 from model_dockerize.aws.function.role import function_role_name
 from model_dockerize.outcome import Outcome
-from model_dockerize.pipeline import Run
+from model_dockerize.pipeline import Run, Work
 from model_dockerize.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -65,6 +67,12 @@ def _unscaled(run: Run) -> Outcome:
 def _run_with(run: Run, service: ServiceSettings) -> Outcome:
     run.settings = replace(run.settings, service=service)
     return pipeline.run(run)
+
+
+def _sent(run: Run) -> Outcome:
+    """Submit a file of this computer, whose result comes back."""
+    with TemporaryDirectory() as folder:
+        return pipeline.submit(run, Work((Path("examples/is-prime/smoke/input.txt"),), (), folder))
 
 
 def destroyed(run: Run) -> Outcome:
@@ -177,7 +185,9 @@ CONFIGURATIONS: dict[str, Configuration] = {
             "status": Step(pipeline.status),
             "logs": Step(partial(pipeline.logs, lines=5, follow=False, show=_ignored)),
             "rollback": Step(partial(pipeline.rollback, to="")),
-            "submit": Step(partial(pipeline.submit, inputs=("/program/smoke/input.txt",), output="-")),
+            "list": Step(pipeline.list_models),
+            "submit": Step(partial(pipeline.submit, asked=Work((), ("/program/smoke/input.txt",), "-"))),
+            "submit files": Step(_sent),
         },
     ),
     "EC2 compute environment": Configuration(

@@ -18,14 +18,14 @@ from model_dockerize.cli import cli
 _BUILDS = ("run", "plan", "build", "save", "serve", "push", "batch", "deploy", "task-definition", "doctor", "smoke")
 _ASKS_AWS = ("rollback", "status", "logs", "destroy")
 _NO_ARGUMENT = (
-    *("load", "mapping", "submit", "login", "bootstrap", "network"),
+    *("load", "mapping", "submit", "login", "bootstrap", "network", "list", "ask"),
     *("license", "license new-key", "license issue", "license inspect", "sandbox"),
 )
 #: Exit code of a bare command where a program is.
 IN_A_PROGRAM = {
     **dict.fromkeys(_BUILDS, 4),
     **dict.fromkeys((*_ASKS_AWS, *_NO_ARGUMENT), 2),
-    **{"dockerfile": 0, "iam-policy": 0},
+    **{"dockerfile": 0, "iam-policy": 0, "init": 0},
     **{"sandbox start": 16, "sandbox status": 1, "sandbox stop": 0},
 }
 #: The same where nothing is.
@@ -92,7 +92,7 @@ def test_a_bare_command_in_an_empty_folder(name: str) -> None:
 
 
 @pytest.mark.usefixtures("program")
-@pytest.mark.parametrize("name", ["login", "network", "rollback", "status", "logs", "destroy"])
+@pytest.mark.parametrize("name", ["list", "login", "network", "rollback", "status", "logs", "destroy"])
 def test_a_bare_command_of_an_aws_that_is_not_reached(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(variable, "x")

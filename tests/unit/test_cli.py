@@ -156,7 +156,7 @@ def test_destroy_asks_on_a_terminal_and_no_answer_is_no(
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: is_terminal)
     asked = Question(("service iris: 1 of 1 tasks run iris:3",), ("stack iris",), ("repository iris: used by a",))
 
-    def destroy(*_: object, agreed: Callable[[Question], bool], delete_data: bool) -> Outcome:
+    def destroy(*_: object, agreed: Callable[[Question], bool], delete_data: bool, by_name: bool) -> Outcome:
         assert not delete_data
         return Outcome.DESTROYED if agreed(asked) else Outcome.UNCHANGED
 

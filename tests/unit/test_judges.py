@@ -222,7 +222,7 @@ def test_the_policies_of_the_ground_say_what_aws_knows_and_fit(partition: str) -
     for document in (
         permissions.service_role_policy(where(partition)),
         permissions.caller_policy(where(partition)),
-        permissions.boundary_policy(),
+        permissions.boundary_policy(where(partition)),
     ):
         assert policies.findings(document, partition) == []
 

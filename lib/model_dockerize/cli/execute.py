@@ -11,9 +11,9 @@ import click
 
 from model_dockerize.cancel import cancellable
 from model_dockerize.outcome import Outcome
-from model_dockerize.report import Ending, Recorder, debug_logging, reserve, write
+from model_dockerize.report import Ending, Recorder, debug_logging, reserve, to_json, write
 from model_dockerize.settings import Given, load_settings
-from model_dockerize.settings.load import Layer, argument, described, untrusted_folder
+from model_dockerize.settings.load import Layer, argument, described, file_above, untrusted_folder
 from model_dockerize.settings.sources import from_environment, from_flags
 
 #: Where a command's flags -v and -q leave their word.
@@ -30,21 +30,22 @@ def execute(
     function: Callable[["Run"], Outcome],
     verdict: TextIO | None = None,
     read: Callable[[Given], Layer] = described,
+    as_json: bool = False,
 ) -> None:
     """Run a pipeline function, from flags to the exit code; write the report whatever ends it.
 
     Args:
         verdict: where the last words go, if not to standard output.
         read: what the command's argument means.
+        as_json: standard output gets the report as JSON; the last words go to standard error.
     """
-    display = _display(verdict or sys.stdout)
+    display = _display(verdict or (sys.stderr if as_json else sys.stdout))
     recorder = Recorder(display)
     given = from_flags(
         {name.replace("_", "-"): text for name, text in flags.items()},
         untrusted_folder(target or Path(flags.get("program_path") or ".")),
     )
-    here = Given(".", "the current folder", Path())
-    folder = argument(target) if target else given.pop("program-path", here)
+    folder = argument(target) if target else given.pop("program-path") if "program-path" in given else _here(read)
     file = _report_file(given.get("report"))
     with (
         Ending(recorder, os.environ) as ending,
@@ -63,7 +64,18 @@ def execute(
     if file:
         with contextlib.suppress(OSError):  # told by reserve, where it is the reason why nothing ran
             write(report, file)
+    if as_json:
+        sys.stdout.write(to_json(report))
     sys.exit(report.exit_code)
+
+
+def _here(read: Callable[[Given], Layer]) -> Given:
+    """Return what describes the program where no argument does: the current folder, or a file above it."""
+    above = file_above(Path.cwd()) if read is described else None
+    if above is None:
+        return Given(".", "the current folder", Path())
+    click.echo(f"Using {above}, above the current folder.", err=True)
+    return Given(str(above), "the file above the current folder", Path())
 
 
 def _display(verdict: TextIO) -> "ConsoleDisplay":

@@ -65,6 +65,7 @@ class Commands(click.Group):
     """Lists the commands in the order in which a model goes through them."""
 
     command_class = _Stage
+    group_class = type  # groups in it are like it
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands as click does, but with whole sentences."""
@@ -89,8 +90,8 @@ def cli() -> None:
     """
 
 
-def takes(*names: str) -> Callable[[Command], Command]:
-    """Add the flags of these groups and inputs of the settings, and the argument."""
+def takes(*names: str, argument: bool = True) -> Callable[[Command], Command]:
+    """Add the flags of these groups and inputs of the settings, and the argument that means a program."""
 
     def decorate(command: Command) -> Command:
         command = click.option(
@@ -101,6 +102,8 @@ def takes(*names: str) -> Callable[[Command], Command]:
                 command = click.option(f"--{each.name}", **_click(each))(command)
         for short, word in (("q", "quiet"), ("v", "verbose")):
             command = click.option(f"-{short}", f"--{word}", **_verbosity(word))(command)
+        if not argument:
+            return command
         target = click.Path(path_type=Path)
         return click.argument("target", required=False, type=target, metavar="[FOLDER|FILE.yml|Config.ini]")(command)
 

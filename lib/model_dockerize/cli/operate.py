@@ -3,36 +3,36 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 import click
 
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
+from model_dockerize.cli.named import answers_in_json, is_named, reader
 from model_dockerize.errors import InputError
 from model_dockerize.settings import is_batch_file
 from model_dockerize.settings.load import batch_environment
 
 
-@cli.command()
-@click.option("--to", default="", metavar="REVISION", help="Revision to go back to. The one deployed before if empty.")
-@takes("program", "image", "aws", "service", "smoke", "run")
-def rollback(target: Path | None, *, to: str, **flags: str | None) -> None:
-    """Let the service run a former task definition again, follow it to its end, and prove it."""
+@cli.command("list")
+@answers_in_json
+@takes("aws", "run")
+def list_models(target: Path | None, *, as_json: bool, **flags: str | None) -> None:
+    """List the models that are deployed in the region: name, version, since when, proved, URL. Needs no folder."""
     from model_dockerize import pipeline
 
-    if to and not to.isdigit():
-        raise click.BadParameter("a revision is a number, e.g. 3", param_hint="--to")
-    execute(target, flags, partial(pipeline.rollback, to=to))
+    execute(target, flags, pipeline.list_models, as_json=as_json)
 
 
 @cli.command()
+@answers_in_json
 @takes("program", "image", "aws", "service", "smoke", "run")
-def status(target: Path | None, **flags: str | None) -> None:
-    """Say what the service runs: revision, image, build, since when, and where it answers."""
+def status(target: Path | None, *, as_json: bool, **flags: str | None) -> None:
+    """Say what the service runs, where it answers, and what ran before. By --service NAME it needs no folder."""
     from model_dockerize import pipeline
 
-    execute(target, flags, pipeline.status)
+    by_name = is_named(target, flags)
+    execute(target, flags, partial(pipeline.status, by_name=by_name), read=reader(by_name), as_json=as_json)
 
 
 @cli.command()
@@ -40,34 +40,35 @@ def status(target: Path | None, **flags: str | None) -> None:
 @click.option("--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
 @takes("program", "image", "aws", "service", "run")
 def logs(target: Path | None, *, lines: int, follow: bool, **flags: str | None) -> None:
-    """Show the last lines that the service's tasks wrote."""
+    """Show the last lines that the service's tasks wrote. By --service NAME it needs no folder."""
     from model_dockerize import pipeline
 
-    execute(target, flags, partial(pipeline.logs, lines=lines, follow=follow, show=_show))
+    by_name = is_named(target, flags)
+    show = partial(pipeline.logs, lines=lines, follow=follow, show=_show, by_name=by_name)
+    execute(target, flags, show, verdict=sys.stderr, read=reader(by_name))
 
 
 @cli.command()
-@click.option("--input", "inputs", multiple=True, metavar="PATH", help="What the job reads, as its container sees it.")
-@click.option("--inputs-from", type=click.File(encoding="utf-8"), help="A file with one input a line (- for stdin).")
-@click.option("--output", default="-", show_default=True, metavar="PATH", help="Where it writes; {name}: of the input.")
-@takes("program", "image", "aws", "batch", "service", "run")
-def submit(
-    target: Path | None, *, inputs: tuple[str, ...], inputs_from: TextIO | None, output: str, **flags: str | None
-) -> None:
-    """Run the model on AWS Batch, one job an input; follow the jobs and show their logs."""
+@click.option("--to", default="", metavar="REVISION", help="Revision to go back to. The one deployed before if empty.")
+@takes("program", "image", "aws", "service", "smoke", "run")
+def rollback(target: Path | None, *, to: str, **flags: str | None) -> None:
+    """Run a former revision again, and prove it; `status` shows which. By --service NAME it needs no folder."""
     from model_dockerize import pipeline
 
-    listed = tuple(line.strip() for line in inputs_from or () if line.strip())
-    execute(target, flags, partial(pipeline.submit, inputs=(*inputs, *listed), output=output))
+    if to and not (to.isascii() and to.isdigit() and len(to) < 10):
+        raise click.BadParameter("a revision is a number, e.g. 3", param_hint="--to")
+    by_name = is_named(target, flags)
+    execute(target, flags, partial(pipeline.rollback, to=to, by_name=by_name), read=reader(by_name))
 
 
 @cli.command()
+@answers_in_json
 @takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
-def doctor(target: Path | None, **flags: str | None) -> None:
+def doctor(target: Path | None, *, as_json: bool, **flags: str | None) -> None:
     """Look in seconds at everything that could stop `run`: Docker, the folder, the account, permissions, quotas."""
     from model_dockerize import pipeline
 
-    execute(target, flags, pipeline.doctor)
+    execute(target, flags, pipeline.doctor, as_json=as_json)
 
 
 @cli.command("iam-policy")
@@ -89,7 +90,7 @@ def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | Non
 def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_data: bool, **flags: str | None) -> None:
     """Remove from AWS what was made for this model, after a question. What others made or use is never touched.
 
-    Of a BatchConfig.yml: what was made for its job definition.
+    By --service NAME it needs no folder. Of a BatchConfig.yml: what was made for its job definition.
     """
     from model_dockerize import pipeline
     from model_dockerize.report.sheet import printable
@@ -110,7 +111,9 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
         read = partial(batch_environment, aws_config=aws_config)
         execute(target, flags, partial(pipeline.destroy_environment, agreed=agreed), read=read)
     else:
-        execute(target, flags, partial(pipeline.destroy, agreed=agreed, delete_data=delete_data))
+        by_name = is_named(target, flags)
+        remove = partial(pipeline.destroy, agreed=agreed, delete_data=delete_data, by_name=by_name)
+        execute(target, flags, remove, read=reader(by_name))
 
 
 def _show(line: str) -> None:

@@ -9,6 +9,7 @@ import click
 
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
+from model_dockerize.cli.named import answers_in_json, is_named, reader
 from model_dockerize.settings import is_batch_file
 from model_dockerize.settings.load import batch_environment
 
@@ -27,12 +28,13 @@ def run(target: Path | None, **flags: str | None) -> None:
 
 
 @cli.command()
+@answers_in_json
 @takes("program", "image", "registry", "aws", "batch", "service", "smoke", "run")
-def plan(target: Path | None, **flags: str | None) -> None:
+def plan(target: Path | None, *, as_json: bool, **flags: str | None) -> None:
     """Say what `run` would make, change or leave in AWS, and change nothing."""
     from model_dockerize import pipeline
 
-    execute(target, flags, pipeline.plan)
+    execute(target, flags, pipeline.plan, as_json=as_json)
 
 
 @cli.command()
@@ -155,9 +157,13 @@ def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **
 
 @cli.command()
 @click.option("--keep", is_flag=True, help="Write what it answers as smoke/expected.*: check it, then commit it.")
-@takes("program", "image", "smoke", "run")
+@takes("program", "image", "aws", "service", "smoke", "run")
 def smoke(target: Path | None, *, keep: bool, **flags: str | None) -> None:
-    """Run the smoke test against a model that is already running (--smoke-url), else against the folder's image."""
+    """Run the smoke test against the model at --smoke-url, a service by --service NAME, or the folder's image."""
     from model_dockerize import pipeline
 
+    if is_named(target, flags):
+        if keep:
+            raise click.BadParameter("it writes into the model's folder: name that, too", param_hint="--keep")
+        execute(target, flags, pipeline.smoke_service, read=reader(by_name=True))
     execute(target, {**flags, **LOCAL}, partial(pipeline.smoke, keep=keep))

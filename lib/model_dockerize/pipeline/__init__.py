@@ -9,10 +9,10 @@ from pathlib import Path
 
 from model_dockerize import image
 from model_dockerize.aws.client import Aws
-from model_dockerize.errors import InputError
+from model_dockerize.errors import InputError, ProgramError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import account as sign_in
-from model_dockerize.pipeline import batch_file, download, everything, make, operate, steps
+from model_dockerize.pipeline import batch_file, download, everything, listing, make, named, operate, steps
 from model_dockerize.pipeline import destroy as removal
 from model_dockerize.pipeline import doctor as doctoring
 from model_dockerize.pipeline import mapping as proposal
@@ -24,11 +24,18 @@ from model_dockerize.pipeline import submit as jobs
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.destroy import Question
 from model_dockerize.pipeline.release import names_of
-from model_dockerize.report.facts import Identity
+from model_dockerize.pipeline.work import Work, sort_out
+from model_dockerize.report.facts import Headline, Identity
+from model_dockerize.smoke import ask as ask_model
+
+#: What helps where no folder is.
+_BY_NAME = "Without the folder, name the model: --service NAME (model-dockerize list shows them)."
 
 __all__ = [
     "Question",
     "Run",
+    "Work",
+    "ask",
     "batch_environment",
     "bootstrap",
     "destroy",
@@ -36,6 +43,7 @@ __all__ = [
     "dockerfile",
     "doctor",
     "iam_policy",
+    "list_models",
     "load",
     "login",
     "logs",
@@ -46,6 +54,8 @@ __all__ = [
     "run",
     "serve",
     "smoke",
+    "smoke_service",
+    "sort_out",
     "status",
     "stop_serving",
     "submit",
@@ -79,16 +89,17 @@ def batch_environment(run: Run) -> Outcome:
     return batch_file.update(run, batch_file.read(run))
 
 
-def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = False) -> Outcome:
+def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = False, by_name: bool = False) -> Outcome:
     """Remove what was made in AWS for the model of the folder; with the last model, what all share.
 
-    `agreed` is shown what runs, what goes and what stays, and decides. What others made or use is not touched.
+    Args:
+        agreed: is shown what runs, what goes and what stays, and decides. What others made or use is not touched.
+        by_name: the settings name the model, and no folder is read. So in the functions below.
     """
-    with run.recorder.stage("program") as stage:
-        prepared = make.inspect(run, stage)
+    account, prepared = _service(run, by_name)
     name = prepared.program.name
     local = removal.on_this_computer(run, name)
-    return removal.destroy(run, names_of(run.settings, name), _account(run), agreed, delete_data, local)
+    return removal.destroy(run, names_of(run.settings, name), account, agreed, delete_data, local)
 
 
 def destroy_environment(run: Run, agreed: Callable[[Question], bool]) -> Outcome:
@@ -97,19 +108,24 @@ def destroy_environment(run: Run, agreed: Callable[[Question], bool]) -> Outcome
     return removal.destroy(run, names, _account(run), agreed)
 
 
-def rollback(run: Run, to: str) -> Outcome:
+def list_models(run: Run) -> Outcome:
+    """Tell which models are deployed in the region."""
+    return listing.list_models(run, _account(run))
+
+
+def rollback(run: Run, to: str, by_name: bool = False) -> Outcome:
     """Let the service run a former revision again: `to`, or the last that was deployed whole."""
-    return operate.rollback(run, *_service(run), to)
+    return operate.rollback(run, *_service(run, by_name), to)
 
 
-def status(run: Run) -> Outcome:
-    """Tell what the service runs now, and where it answers."""
-    return operate.status(run, *_service(run))
+def status(run: Run, by_name: bool = False) -> Outcome:
+    """Tell what the service runs now, where it answers, and what ran before."""
+    return operate.status(run, *_service(run, by_name))
 
 
-def logs(run: Run, lines: int, follow: bool, show: Callable[[str], None]) -> Outcome:
+def logs(run: Run, lines: int, follow: bool, show: Callable[[str], None], by_name: bool = False) -> Outcome:
     """Give `show` the last `lines` lines of the service's log; if `follow`, also new ones."""
-    return operate.logs(run, *_service(run), lines, follow, show)
+    return operate.logs(run, *_service(run, by_name), lines, follow, show)
 
 
 def iam_policy(run: Run, show: Callable[[str], None], after_bootstrap: bool = False) -> Outcome:
@@ -117,13 +133,10 @@ def iam_policy(run: Run, show: Callable[[str], None], after_bootstrap: bool = Fa
     return policies.show(run, show, after_bootstrap)
 
 
-def submit(run: Run, inputs: tuple[str, ...], output: str) -> Outcome:
+def submit(run: Run, asked: Work, by_name: bool = False) -> Outcome:
     """Run the registered job definition on AWS Batch: a job an input, followed to the end."""
-    if not inputs:
-        raise InputError("There is nothing to submit.", "Name inputs: --input FILE, or --inputs-from LIST.")
-    with run.recorder.stage("program") as stage:
-        prepared = make.inspect(run, stage)
-    return jobs.submit(run, prepared, _account(run), inputs, output)
+    account, prepared = _service(run, by_name)
+    return jobs.submit(run, prepared, account, asked)
 
 
 def dockerfile(run: Run) -> Outcome:
@@ -146,6 +159,7 @@ def load(run: Run, archive: Path) -> Outcome:
         contents = download.look(archive, engine.platform, stage)
         loaded = download.load(engine, contents, stage)
         stage.found(Identity(loaded.ref, download.built_here(run.environment, contents)))
+        stage.found(Headline(f"{loaded.ref}. Run it: docker run --rm -p 9090:80 {loaded.ref}"))
     return Outcome.UNCHANGED if stage.status == "unchanged" else Outcome.LOADED
 
 
@@ -179,6 +193,21 @@ def stop_serving(run: Run) -> Outcome:
     return local.stop(run)
 
 
+def ask(run: Run, model: str, file: Path, as_json: bool, receive: Callable[[bytes], object]) -> Outcome:
+    """Give `receive` the result of a model, by its service's name or its address, for a file."""
+    key = run.settings.smoke.smoke_api_key
+    url = model if "://" in model else operate.url_of(run, _account(run), model)
+    with run.recorder.stage("ask") as stage:
+        stage.found(Headline(url))
+        ask_model(url, file, as_json, key, receive)
+    return Outcome.ANSWERS
+
+
+def smoke_service(run: Run) -> Outcome:
+    """Test the service that the settings name. No folder is read."""
+    return operate.smoke(run, *_service(run, by_name=True))
+
+
 def smoke(run: Run, keep: bool = False) -> Outcome:
     """Test the model at `smoke-url`, else the folder's image (built if need be), against the sample of the folder.
 
@@ -187,12 +216,18 @@ def smoke(run: Run, keep: bool = False) -> Outcome:
     return testing.keep(run) if keep else testing.test(run)
 
 
-def _service(run: Run) -> tuple[Aws, Prepared]:
-    """Return the account, and the model of the folder, of a service that is there."""
-    with run.recorder.stage("program") as stage:
-        prepared = make.inspect(run, stage)
-        # What runs may be another build than that of the folder.
-        stage.found(Identity(f"{prepared.program.name}:{prepared.program.version}", ""))
+def _service(run: Run, by_name: bool) -> tuple[Aws, Prepared]:
+    """Return the account, and the model of the folder or of the name, of what is deployed."""
+    if by_name:
+        account = _account(run)
+        return account, named.look_up(run, account)
+    try:
+        with run.recorder.stage("program") as stage:
+            prepared = make.inspect(run, stage)
+            # What runs may be another build than that of the folder.
+            stage.found(Identity(f"{prepared.program.name}:{prepared.program.version}", ""))
+    except ProgramError as error:
+        raise ProgramError(str(error), f"{error.remedy} {_BY_NAME}".strip(), error.details) from error
     return _account(run), prepared
 
 

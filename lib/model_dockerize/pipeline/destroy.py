@@ -10,7 +10,7 @@ from model_dockerize.aws.ground import Names
 from model_dockerize.errors import EngineError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline.context import Run
-from model_dockerize.report.facts import Planned
+from model_dockerize.report.facts import Headline, Planned
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def destroy(
             stage.unchanged(f"Nothing of {names.model} is there that could go.")
         stays = tuple(f"= {line}" for line in staying)
         stage.found(Planned(stays))
+        stage.found(Headline(f"{names.model}, of which nothing else is there" if not going else names.model))
     # Outside of a stage: a question must not be drawn over.
     if not going or not agreed(Question(found.running, going, staying)):
         return Outcome.UNCHANGED

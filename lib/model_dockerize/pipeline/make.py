@@ -184,6 +184,11 @@ def build(run: Run, prepared: Prepared, engine: image.Engine, cache: image.Cache
             archive = image.save(engine, built, settings.image.archive, prepared.program.name, stage)
             stage.info(f"{archive.path} ({archive.size / 1e6:.0f} MB), loads as {archive.tag}")
             stage.found(facts.Archive(str(archive.path)))
+            if not settings.registry.push_to_ecr:
+                load = f"docker load -i {archive.path}"
+                stage.found(
+                    facts.Headline(f"{archive.tag}. Elsewhere: {load}, docker run --rm -p 9090:80 {archive.tag}")
+                )
     return built
 
 

@@ -11,6 +11,7 @@ from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import START_TIMEOUT, Run
 from model_dockerize.report import StageProgress
+from model_dockerize.report.facts import Headline
 
 
 def write(run: Run, data: Path, mime_type: str, target: Path) -> Outcome:
@@ -44,7 +45,7 @@ def _write(entries: list[dict[str, Any]], target: Path, stage: StageProgress) ->
     except OSError as error:
         raise InputError(f"{target} cannot be written: {error.strerror}.", "Name another with --output.") from error
     missing = [str(entry.get("destination")) for entry in entries if not entry.get("source")]
-    stage.info(f"{target}: {len(entries)} fields, {len(entries) - len(missing)} found in the data.")
+    stage.found(Headline(f"{target}: {len(entries)} fields, {len(entries) - len(missing)} found in the data"))
     if missing:
         stage.warning(
             f"Not found in the data: {', '.join(missing)}. Give each a source or a defaultValue; the model refuses the "

@@ -7,7 +7,7 @@ from model_dockerize.aws import ecr, ecs, ground
 from model_dockerize.aws.client import TAG, Aws, short_arn
 from model_dockerize.aws.ecs import endpoint, history
 from model_dockerize.aws.ecs.endpoint import Address
-from model_dockerize.aws.ecs.history import Running
+from model_dockerize.aws.ecs.history import Revision, Running
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.errors import DeployedSmokeError, InputError, RolloutError
 from model_dockerize.outcome import Outcome
@@ -16,23 +16,48 @@ from model_dockerize.pipeline.access import how_long
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.release import names_of
 from model_dockerize.report import StageProgress, facts
+from model_dockerize.report.listing import RevisionRow, moment
+
+LOOK = "Look at what it says: model-dockerize logs; go back: model-dockerize rollback."
 
 
 def status(run: Run, account: Aws, prepared: Prepared) -> Outcome:
-    """Run stage `status`: revision, image, build, since when, how many tasks, where it answers."""
+    """Run stage `status`: revision, image, build, since when, how many tasks, where it answers, what ran before."""
     with run.recorder.stage("status") as stage:
         now = _running(run, account, prepared)
         _tell(account, now, stage)
-        since = f" since {now.since:%Y-%m-%d %H:%M:%S %Z}" if now.since else ""
-        stage.info(f"task definition {short_arn(now.service.task_definition_arn)}{since}, rollout {now.state.lower()}")
-        stage.info(f"{now.running} of {now.desired} tasks run")
+        stage.info(f"task definition {short_arn(now.service.task_definition_arn)}, rollout {now.state.lower()}")
         for name, value in sorted(now.tags.items()):
             if name.startswith(f"{TAG}:"):
                 stage.info(f"{name.removeprefix(f'{TAG}:')} {value}")
         if now.running and not run.settings.smoke.smoke_url:
             url = endpoint.address_of(account, now.service, stage).url
             stage.found(facts.Address(url, lasts=how_long(run.settings.service)))
+        back = history.previous(account, now)
+        stage.found(facts.Revisions(tuple(_row(account, each, now, back) for each in history.revisions(account, now))))
+        since = f" since {moment(now.since)}" if now.since else ""
+        tasks = f"{now.running} of {now.desired} tasks{since}"
+        who = "".join(
+            f", {word} {now.tags[f'{TAG}:{word}']}" for word in ("commit", "run") if f"{TAG}:{word}" in now.tags
+        )
+        stage.found(facts.Headline(f"{short_arn(now.service.task_definition_arn)}, {tasks}{who}"))
     return Outcome.RUNNING if now.running else Outcome.STOPPED
+
+
+def _row(account: Aws, revision: Revision, now: Running, back: str | None) -> RevisionRow:
+    current = revision.arn == now.service.task_definition_arn
+    state = revision.state or (now.state.lower() if current else "")
+    if current and now.state == "COMPLETED":
+        state = "not proved" if now.service.proving else "proved"
+    return RevisionRow(
+        revision=revision.number,
+        version=ecr.version_of(account, revision.image),
+        since=revision.since,
+        state=state or "not known",
+        running=revision.running,
+        current=current,
+        rollback=revision.arn == back,
+    )
 
 
 def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, show: Callable[[str], None]) -> Outcome:
@@ -41,7 +66,32 @@ def logs(run: Run, account: Aws, prepared: Prepared, lines: int, follow: bool, s
     read = follow_log if follow else log_lines
     for line in read(account, service, lines):
         show(line)
+    run.recorder.found(facts.Headline(f"the log of service {service.name}"))
     return Outcome.READ
+
+
+def url_of(run: Run, account: Aws, name: str) -> str:
+    """Return where the service `name` answers.
+
+    Raises:
+        InputError: there is no such service, or nothing of it runs.
+    """
+    with run.recorder.stage("status") as stage:
+        now = history.running(account, run.settings.service.cluster, name)
+        if not now.running:
+            raise InputError(f"No task of service {name} runs.", f"See why: model-dockerize status --service {name}")
+        return endpoint.address_of(account, now.service, stage).url
+
+
+def smoke(run: Run, account: Aws, prepared: Prepared) -> Outcome:
+    """Run stage `smoke-deployed`: the service is asked as it runs now."""
+    now = _running(run, account, prepared)
+    with run.recorder.stage("smoke-deployed") as stage:
+        _tell(account, now, stage)
+        address = deployed.address(run, account, now.service, stage)
+        if failed := deployed.smoke_deployed(run, prepared, account, now.service, address, stage):
+            raise DeployedSmokeError(f"The model at {address.url} does not answer as it must.", LOOK, failed)
+    return Outcome.ANSWERS
 
 
 def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
@@ -53,6 +103,7 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
     with run.recorder.stage("rollback") as stage:
         now = _running(run, account, prepared)
         target = _target(account, now, to)
+        went = f"{now.service.name} went back from {_revision(now.service.task_definition_arn)} to {_revision(target)}"
         verdict = ecs.rollback(account, now.service, target, run.settings.service.wait_timeout, stage)
         if verdict and verdict.outcome is not Outcome.DEPLOYED:
             raise RolloutError(
@@ -64,6 +115,7 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
         name = names_of(run.settings, prepared.program.name).service
         run.settings = replace(run.settings, service=ground.as_deployed(account, run.settings.service, name))
         _tell(account, former, stage)
+        stage.found(facts.Headline(went))
         if former.desired == 0:
             return Outcome.DEPLOYED
         address = deployed.address(run, account, former.service, stage)
@@ -99,7 +151,7 @@ def _running(run: Run, account: Aws, prepared: Prepared) -> Running:
 def _target(account: Aws, now: Running, to: str) -> str:
     here = now.service.task_definition_arn
     if to:
-        return f"{here.rpartition(':')[0]}:{to}"
+        return history.named(account, now, int(to))
     target = history.previous(account, now)
     if target is None:
         raise InputError(
@@ -107,6 +159,10 @@ def _target(account: Aws, now: Running, to: str) -> str:
             "Deploy a corrected program, or name a revision: model-dockerize rollback --to N",
         )
     return target
+
+
+def _revision(task_definition_arn: str) -> str:
+    return task_definition_arn.rpartition(":")[2]
 
 
 def _tell(account: Aws, now: Running, stage: StageProgress) -> None:

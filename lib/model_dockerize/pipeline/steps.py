@@ -6,6 +6,7 @@ from model_dockerize.aws.client import Aws
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline.context import Run
 from model_dockerize.report import StageProgress
+from model_dockerize.report.facts import Headline
 
 
 def login(run: Run, account: Aws) -> Outcome:
@@ -14,7 +15,9 @@ def login(run: Run, account: Aws) -> Outcome:
         engine = image.probe(run.environment)
         found = ecr.login(account)
         image.log_in(engine, image.RegistryAuth(found.username, found.password, found.registry))
-        stage.info(f"docker is signed in to {found.registry} until {found.expires_at:%Y-%m-%d %H:%M %Z}")
+        until = f"docker is signed in to {found.registry} until {found.expires_at:%Y-%m-%d %H:%M %Z}"
+        stage.info(until)
+        stage.found(Headline(until))
     return Outcome.SIGNED_IN
 
 

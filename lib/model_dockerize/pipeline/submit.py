@@ -1,19 +1,20 @@
 """Sends jobs to AWS Batch from the command line, follows and judges them."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass, field
 
-from model_dockerize.aws.batch import array_jobs, latest_job_definition
+from model_dockerize.aws.batch import JobDefinition, ensure_bucket, latest_job_definition
+from model_dockerize.aws.batch.job_files import JobFiles, name_of
 from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_to_end, log_of, send_jobs, underway
 from model_dockerize.aws.client import Aws
 from model_dockerize.errors import BatchError, InputError
 from model_dockerize.outcome import Outcome
-from model_dockerize.pipeline import batch
+from model_dockerize.pipeline import batch, work
 from model_dockerize.pipeline.context import Prepared, Run
+from model_dockerize.pipeline.work import Work
 from model_dockerize.progress import Progress
-from model_dockerize.report.facts import Jobs
+from model_dockerize.report.facts import Headline, Jobs
 
 #: The queue of people who named none.
 QUEUE = "model-dockerize"
@@ -21,97 +22,189 @@ _LOGS = 5  # of how many failures of a list the log is shown: the others fail fo
 _LISTED = 20
 
 
-def submit(run: Run, prepared: Prepared, account: Aws, inputs: tuple[str, ...], output: str) -> Outcome:
+@dataclass(frozen=True)
+class Sending:
+    """Inputs and output of jobs, as the jobs see them."""
+
+    inputs: tuple[str, ...]
+    output: str
+    shown: Mapping[str, str]  # input -> what people call it
+    files: JobFiles | None = None  # None: nothing of this computer is sent, or no result comes back
+    names: tuple[str, ...] = ()  # of the files of this computer in S3, in their order
+    done: int = 0  # inputs that had a result before this run
+    jobs: list[Job] = field(default_factory=list)  # sent, by this run or a former one
+
+
+def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> Outcome:
     """Run stages `submit` and `jobs`: a job for every input, many of them as array jobs. Fail unless all succeeded."""
     settings, model = run.settings, prepared.program.name
-    _check(inputs, output)
-    queue = settings.batch.job_queue or QUEUE
-    sent: list[Job] = []
-    over: list[Job] = []
-    with _cancelled(run, account, sent):
-        with run.recorder.stage("submit") as stage:
-            definition = latest_job_definition(account, settings.batch.definition(model))
-            batch.ensure_queue(run, account, queue, prepared.platform, stage)
-            for job in send_jobs(account, queue, definition.arn, model, inputs, output, stage):
-                sent.append(job)  # one by one: what is sent must be known if the next cannot be
-            stage.found(Jobs(definition.arn, definition.revision))
-        with run.recorder.stage("jobs") as stage:
-            group = definition.log_group
-            again = partial(send_jobs, account, queue, definition.arn, model, output=output, progress=stage)
-            for job in follow_to_end(account, queue, sent, again, stage):
-                failures = sum(told.status == "FAILED" for told in over)
-                if job.status == "SUCCEEDED" or failures < _LOGS:
-                    _show(account, group, job, stage)
-                over.append(job)
-            failed = [job for job in over if job.status == "FAILED"]
-            if failed:
-                raise _failure(failed, len(inputs))
-            if len(inputs) > 1 and output == "-":
-                stage.info(f"What the jobs wrote is in their logs, in {group}.")
-            stage.info(f"{len(inputs)} of {len(inputs)} jobs succeeded.")
+    queue, total = settings.batch.job_queue or QUEUE, len(asked.files) + len(asked.inputs)
+    sending = Sending((), "", {})
+    with run.recorder.stage("submit") as stage:
+        definition = latest_job_definition(account, settings.batch.definition(model))
+        work.check_places(asked, definition)
+        batch.ensure_queue(run, account, queue, prepared.platform, stage)
+        stage.found(Jobs(definition.arn, definition.revision))
+        sending = _by_bucket(account, asked, definition, stage) if asked.files else _as_they_are(asked)
+        with _cancelled(run, account, sending):
+            for job in send_jobs(account, queue, definition.arn, model, sending.inputs, sending.output, stage):
+                sending.jobs.append(job)  # one by one: what is sent must be known if the next cannot be
+                if sending.files:
+                    sending.files.note(job)
+    with _cancelled(run, account, sending), run.recorder.stage("jobs") as stage:
+        failed = _follow(account, queue, definition, model, sending, stage)
+        fetched = _fetch(sending, asked, stage)
+        if failed:
+            raise _failure(account, definition.log_group, failed, total, sending, fetched)
+    run.recorder.found(Headline(f"{total} of {total} jobs; {fetched or _where(asked, definition)}"))
     return Outcome.SUCCEEDED
 
 
-def _check(inputs: tuple[str, ...], output: str) -> None:
-    """Refuse, before anything is sent, all that is wrong with the list at once.
+def _as_they_are(asked: Work) -> Sending:
+    return Sending(asked.inputs, asked.output, {path: path for path in asked.inputs})
+
+
+def _by_bucket(account: Aws, asked: Work, definition: JobDefinition, stage: Progress) -> Sending:
+    """Bring the files into a bucket, and return what is still to be done with them.
 
     Raises:
-        InputError: with every problem.
+        InputError: the jobs have no role, or a file cannot be read.
     """
-    problems = [
-        f"{path[:80]}...: longer than a job can be told" for path in inputs if array_jobs.too_long(path, output)
-    ]
-    problems += [f"{path!r}: a path of one line" for path in inputs if "\n" in path]
-    if output != "-":
-        times = Counter(array_jobs.place(output, path) for path in inputs)
-        problems += [f"{place}: the output of {n} inputs" for place, n in times.items() if n > 1]
-    if problems:
+    if not definition.role:
         raise InputError(
-            f"{len(problems)} of what should be submitted cannot be.",
-            "Every job needs an output of its own: put {name}, the input's file name without suffix, into --output.",
-            tuple(problems[:_LISTED]),
+            f"The jobs of {definition.name} have no role, so they can read no file from S3.",
+            "Give them one: task-role, then model-dockerize batch FOLDER.",
         )
+    bucket = asked.bucket or ensure_bucket(account, definition.name, definition.role, stage)
+    files = JobFiles(account, bucket, f"{definition.name}/{definition.revision}")
+    names = tuple(map(name_of, asked.files))
+    paths = dict(zip(names, asked.files, strict=True))
+    comes_back = asked.folder is not None
+    done = files.results() & paths.keys() if comes_back else frozenset[str]()
+    going = _under_way(account, files, paths.keys() - done) if comes_back else []
+    covered = {path.rpartition("/")[2] for job in going for path in job.inputs}
+    todo = {name: path for name, path in paths.items() if name not in done and name not in covered}
+    if done or covered:
+        left = f"{len(todo)} of {len(paths)} files are left to do"
+        stage.info(f"{left}: {len(done)} have a result, {len(covered & paths.keys())} are under way")
+    sent = files.send(todo)
+    stage.info(f"{sent} of {len(paths)} files sent to s3://{bucket}/{files.prefix}")
+    return Sending(
+        inputs=tuple(map(files.source, todo)),
+        output=files.output if comes_back else "-",
+        shown={files.source(name): str(path) for name, path in paths.items()},
+        files=files if comes_back else None,
+        names=names,
+        done=len(done),
+        jobs=going,
+    )
 
 
-def _show(account: Aws, group: str, job: Job, stage: Progress) -> None:
-    if job.status == "FAILED":
-        stage.warning(_line(job))
-    for line in log_of(account, group, job):
-        stage.output(f"{job.inputs[0]}: {line}")
+def _under_way(account: Aws, files: JobFiles, names: Set[str]) -> list[Job]:
+    """Return the jobs of former runs that are under way for some of the files."""
+    known = files.noted()
+    going = underway(account, [Job(identity, (), "SUBMITTED") for identity in known]) if known else ()
+    inputs = files.noted({job.id for job in going})
+    return [
+        Job(job.id, inputs[job.id], "SUBMITTED")
+        for job in going
+        if names & {path.rpartition("/")[2] for path in inputs[job.id]}
+    ]
 
 
-def _failure(failed: list[Job], total: int) -> BatchError:
-    lines = [_line(job) for job in failed[:_LISTED]]
+def _called(sending: Sending, job: Job) -> str:
+    """Return what people call the job's input; a former run may have sent others than this one."""
+    return sending.shown.get(job.inputs[0], job.inputs[0])
+
+
+def _follow(
+    account: Aws, queue: str, definition: JobDefinition, model: str, sending: Sending, stage: Progress
+) -> list[Job]:
+    """Follow the jobs to their end, show logs, and return those that failed."""
+
+    def again(inputs: Sequence[str]) -> Iterator[Job]:
+        for job in send_jobs(account, queue, definition.arn, model, inputs, sending.output, stage):
+            if sending.files:
+                sending.files.note(job)
+            yield job
+
+    failed: list[Job] = []
+    for job in follow_to_end(account, queue, sending.jobs, again, stage, done=sending.done):
+        if (job.status == "SUCCEEDED" and sending.output == "-") or (job.status == "FAILED" and len(failed) < _LOGS):
+            for line in log_of(account, definition.log_group, job):
+                stage.output(f"{_called(sending, job)}: {line}")
+        if job.status == "FAILED":
+            failed.append(job)
+    return failed
+
+
+def _fetch(sending: Sending, asked: Work, stage: Progress) -> str:
+    """Bring results back, and say where they are; empty: there are none to bring.
+
+    Raises:
+        InputError: they cannot be written.
+    """
+    folder = asked.folder
+    if not sending.files or folder is None:
+        return ""
+    results = sending.files.results()
+    ready = [(name, path) for name, path in zip(sending.names, asked.files, strict=True) if name in results]
+    try:
+        for name, path in ready:
+            target = asked.target(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            sending.files.fetch(name, target)
+    except OSError as error:
+        raise InputError(
+            f"A result cannot be written to {asked.output}: {error.strerror or error}.",
+            "Make room there, and run the same command again: nothing is computed twice.",
+        ) from error
+    text = f"{len(ready)} results in {asked.output}"
+    stage.info(text)
+    return text
+
+
+def _where(asked: Work, definition: JobDefinition) -> str:
+    if asked.output == "-":
+        return f"the results are in the jobs' logs, in {definition.log_group}"
+    return f"the results are at {asked.output}"
+
+
+def _failure(account: Aws, group: str, failed: Sequence[Job], total: int, sending: Sending, fetched: str) -> BatchError:
+    lines = [_line(account, group, job, sending) for job in failed[:_LISTED]]
     more = len(failed) - len(lines)
     logs = "Their logs are above." if len(failed) <= _LOGS else f"The logs of the first {_LOGS} are above."
+    again = "run the same command again: only what has no result is sent" if sending.files else "submit those again"
     return BatchError(
-        f"{len(failed)} of {total} jobs failed.",
-        f"{logs} Correct the inputs or the program, then submit those again.",
+        f"{len(failed)} of {total} jobs failed{f'; {fetched}' if fetched else ''}.",
+        f"{logs} Correct the inputs or the program, then {again}.",
         (*lines, *((f"and {more} more",) if more else ())),
     )
 
 
-def _line(job: Job) -> str:
+def _line(account: Aws, group: str, job: Job, sending: Sending) -> str:
+    """Return what failed, with its own last line where it wrote one, and Batch's reason else."""
     code = "" if job.exit_code is None else f", exit code {job.exit_code}"
-    return f"{job.inputs[0]}: {job.reason or 'no reason given'}{code} (job {job.id})"
+    said = [line.strip() for line in log_of(account, group, job) if line.strip()]
+    return f"{_called(sending, job)}: {said[-1] if said else job.reason or 'no reason given'}{code} (job {job.id})"
 
 
 @contextmanager
-def _cancelled(run: Run, account: Aws, sent: list[Job]) -> Iterator[None]:
+def _cancelled(run: Run, account: Aws, sending: Sending) -> Iterator[None]:
     """End the jobs, or say that they go on without us, whatever ends us while they are under way."""
     try:
         yield
     except BatchError:
         raise
     except BaseException:
-        if sent:
+        if sending.jobs:
             with run.recorder.stage("cancel") as stage:
-                _leave_or_end(account, sent, run.settings.service.on_cancel, stage)
+                _leave_or_end(account, sending, run.settings.service.on_cancel, stage)
         raise
 
 
-def _leave_or_end(account: Aws, sent: list[Job], on_cancel: str, stage: Progress) -> None:
-    left = going = underway(account, sent)
+def _leave_or_end(account: Aws, sending: Sending, on_cancel: str, stage: Progress) -> None:
+    left = going = underway(account, sending.jobs)
     if on_cancel == "rollback":
         left = end_jobs(account, going, "model-dockerize submit was cancelled")
         stage.info(f"{len(going) - len(left)} of {len(going)} jobs that were under way were told to end.")
@@ -120,3 +213,5 @@ def _leave_or_end(account: Aws, sent: list[Job], on_cancel: str, stage: Progress
         stage.warning(
             f"Job {job.id}{many} goes on. End it: aws batch terminate-job --reason cancelled --job-id {job.id}"
         )
+    if sending.files:
+        stage.info("The same command follows what goes on, and fetches the results. Nothing is sent twice.")

@@ -9,6 +9,7 @@ from model_dockerize.program.lfs import is_pointer
 from model_dockerize.program.lfs import sentence as pointers_sentence
 from model_dockerize.program.naming import legal_name
 from model_dockerize.program.sample import mime_type
+from model_dockerize.program.starter import start
 from model_dockerize.program.types import Excluded, Program, ProgramFile, Sample
 from model_dockerize.program.writing import write_dockerfile
 
@@ -26,6 +27,7 @@ __all__ = [
     "pointers_sentence",
     "read_context",
     "render_dockerfile",
+    "start",
     "write_context",
     "write_dockerfile",
     "write_folder",

@@ -36,7 +36,7 @@ _BUILD_FILES = (
     "model-dockerize.yaml",
     REQUIREMENTS,
 )
-_BUILD_FILE = "says how the image is made"
+BUILD_FILE = "says how the image is made"
 VIRTUAL_ENVIRONMENT = "a virtual environment"
 CREDENTIAL = "may hold credentials"
 
@@ -54,7 +54,7 @@ def tool_reason(path: str, file: Path) -> str:
             return VIRTUAL_ENVIRONMENT
         return _TOOL_FOLDERS.get(name, "")
     if path in _BUILD_FILES:
-        return _BUILD_FILE
+        return BUILD_FILE
     return next((reason for pattern, reason in _TOOL_FILES.items() if fnmatchcase(name, pattern)), "")
 
 

@@ -21,7 +21,7 @@ from model_dockerize.program import (
     tools,
 )
 from model_dockerize.program.files import Listing, list_files
-from model_dockerize.program.ignore import CREDENTIAL
+from model_dockerize.program.ignore import BUILD_FILE, CREDENTIAL
 from model_dockerize.program.naming import is_reference, made_up_name
 from model_dockerize.program.problems import Problems
 from model_dockerize.program.types import Packages, Program, Sample, Schema
@@ -263,7 +263,9 @@ def _tell(root: Path, listing: Listing, progress: Progress) -> None:
                 f"a line !{item.path} in .dockerignore takes it in.",
                 root / item.path,
             )
-    quiet = [f"{item.path} ({item.reason})" for item in listing.excluded if item.reason != CREDENTIAL]
+    # That the files of the image itself stay out of it surprises nobody.
+    told = (CREDENTIAL, BUILD_FILE)
+    quiet = [f"{item.path} ({item.reason})" for item in listing.excluded if item.reason not in told]
     if quiet:
         progress.info(f"Left out: {', '.join(quiet)}.")
     if is_foreign(root):

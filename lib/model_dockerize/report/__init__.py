@@ -11,6 +11,7 @@ from model_dockerize.report.model import (
     Report,
     SmokeReport,
     StageResult,
+    to_json,
 )
 from model_dockerize.report.recorder import Display, Level, Recorder, StageProgress
 
@@ -29,5 +30,6 @@ __all__ = [
     "StageResult",
     "debug_logging",
     "reserve",
+    "to_json",
     "write",
 ]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
+from model_dockerize.report.listing import ModelRow, RevisionRow
 from model_dockerize.report.model import Finding, Report, SmokeReport
 
 
@@ -109,6 +110,27 @@ class Examined:
     findings: tuple[Finding, ...]
 
 
+@dataclass(frozen=True)
+class Models:
+    """The models of a region."""
+
+    rows: tuple[ModelRow, ...]
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """The revisions that a service runs and ran, newest first."""
+
+    rows: tuple[RevisionRow, ...]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One line that says what happened, where outcome and image do not."""
+
+    text: str
+
+
 Fact = (
     Identity
     | Dockerfile
@@ -124,6 +146,9 @@ Fact = (
     | Planned
     | Changed
     | Examined
+    | Models
+    | Revisions
+    | Headline
 )
 
 
@@ -160,5 +185,11 @@ def with_fact(report: Report, fact: Fact) -> Report:  # noqa: PLR0911, PLR0912 -
             return replace(report, changes=lines)
         case Examined(findings):
             return replace(report, findings=findings)
+        case Models(rows):
+            return replace(report, models=rows)
+        case Revisions(rows):
+            return replace(report, revisions=rows)
+        case Headline(text):
+            return replace(report, headline=text)
         case _ as never:
             assert_never(never)

@@ -19,6 +19,8 @@ def reserve(path: Path | None) -> Path | None:
     Raises:
         InputError: it cannot be written, or holds something else than a report.
     """
+    if path and path.name == "-":
+        raise InputError("The report needs a file.", "Commands that look print it with --json: list, status, plan, ...")
     if path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

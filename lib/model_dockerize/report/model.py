@@ -7,6 +7,8 @@ from typing import Any, Literal
 from model_dockerize.answer import Answer
 from model_dockerize.errors import ModelDockerizeError
 from model_dockerize.outcome import Outcome
+from model_dockerize.report.listing import ModelRow, RevisionRow
+from model_dockerize.report.listing import document as row
 
 Status = Literal["done", "unchanged", "failed", "skipped"]
 FindingStatus = Literal["ok", "warning", "failed", "unknown"]
@@ -89,6 +91,9 @@ class Report:
     plan: tuple[str, ...] = ()  # one line a resource: + made, ~ changed (fields), = left, - removed
     changes: tuple[str, ...] = ()  # of run: what it did, in the same form
     findings: tuple[Finding, ...] = ()  # of doctor
+    models: tuple[ModelRow, ...] = ()  # of list
+    revisions: tuple[RevisionRow, ...] = ()  # of status, newest first
+    headline: str = ""  # what happened, where outcome and image do not say it
     stages: tuple[StageResult, ...] = ()
     smoke_local: SmokeReport | None = None
     smoke_deployed: SmokeReport | None = None
@@ -141,6 +146,7 @@ def to_json(report: Report) -> str:
     smoke = {"local": report.smoke_local, "deployed": report.smoke_deployed}
     document = {
         "outcome": report.outcome,
+        "headline": report.headline,
         "build_id": report.build_id,
         "image": report.image,
         "image_uri": report.image_uri,
@@ -155,6 +161,8 @@ def to_json(report: Report) -> str:
         "plan": list(report.plan),
         "changes": list(report.changes),
         "findings": [vars(finding) for finding in report.findings],
+        "models": [row(each) for each in report.models],
+        "revisions": [row(each) for each in report.revisions],
         "stages": [
             {"name": stage.name, "status": stage.status, "seconds": round(stage.seconds, 3)} for stage in report.stages
         ],

@@ -18,7 +18,7 @@ class BatchSettings:
     create_job_def: Annotated[
         bool,
         Input(
-            "Register the AWS Batch job definition. As push-to-ecr when empty.",
+            "Register the AWS Batch job definition. When empty, what push-to-ecr says.",
             common=True,
             requires="push-to-ecr",
             config_ini="[batch] create_job_def",
@@ -37,8 +37,8 @@ class BatchSettings:
     job_queue: Annotated[
         str,
         Input(
-            "Batch job queue, made if missing with its compute environment. Only submit makes one "
-            "(model-dockerize) when empty.",
+            "Batch job queue, made if missing with its compute environment. When empty, only submit makes one, called "
+            "model-dockerize.",
             rule=BATCH_NAME,
         ),
     ] = ""

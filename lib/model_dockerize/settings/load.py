@@ -80,6 +80,23 @@ def untrusted_folder(target: Path) -> Path:
     return target.parent if _is_file_name(target) else target
 
 
+def file_above(folder: Path) -> Path | None:
+    """Return the model-dockerize.yml above `folder`, up to the root of its repository; None: there is none.
+
+    A folder that looks like a program of its own is not a part of one above.
+    """
+    looks_own = any((folder / name).exists() for name in (FILE_NAME, "smoke", "main.py"))
+    root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+    if looks_own or root is None or root == folder:
+        return None
+    for parent in folder.parents:
+        if is_file(parent / FILE_NAME):
+            return parent / FILE_NAME
+        if parent == root:
+            return None
+    return None
+
+
 def _from_config_ini(path: Path) -> Layer:
     keys = [each.config_ini[1:].split("] ") for each in INPUTS if each.config_ini.startswith("[")]
     sections = {section: tuple(key for other, key in keys if other == section) for section, _ in keys}

@@ -21,7 +21,7 @@ class ServiceSettings(Container, Network, Access, Traffic, Rollout):
     deploy_service: Annotated[
         bool,
         Input(
-            "Run the model as an ECS service. As push-to-ecr when empty.",
+            "Run the model as an ECS service. When empty, what push-to-ecr says.",
             common=True,
             requires="push-to-ecr",
             config_ini="always false",

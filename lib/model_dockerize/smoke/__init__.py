@@ -1,5 +1,6 @@
 """The smoke test: checks of the container API, at any address."""
 
+from model_dockerize.smoke.ask import ask
 from model_dockerize.smoke.check import CHECKS, HEALTHY, REPEATS, Check, Expectation, SmokeResult, check
 from model_dockerize.smoke.foreign import check_foreign
 from model_dockerize.smoke.inside import answer, is_last, question
@@ -13,6 +14,7 @@ __all__ = [
     "Expectation",
     "SmokeResult",
     "answer",
+    "ask",
     "check",
     "check_foreign",
     "is_last",

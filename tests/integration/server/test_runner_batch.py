@@ -35,7 +35,7 @@ def test_batch_jobs_one_and_a_list(cli: Cli, example: Any, monkeypatch: pytest.M
     listed.write_text(
         "/program/smoke/input.txt\n/program/nothing.txt\n/program/smoke/expected.json\n", encoding="utf-8"
     )
-    many = cli.run(folder, "--inputs-from", listed, "--output", "/tmp/{name}.out", command="submit")
+    many = cli.run(folder, "--inputs-from", listed, "--output", "s3://prime-data/many/{name}.out", command="submit")
     assert many.code == 10, many.verdict + many.log
     assert "array job" in many.log
     assert many.report["error"]["message"] == "2 of 3 jobs failed."
@@ -47,9 +47,9 @@ def test_batch_jobs_one_and_a_list(cli: Cli, example: Any, monkeypatch: pytest.M
     listed.write_text("/program/smoke/input.txt\n/program/smoke/../smoke/input.txt\n", encoding="utf-8")
     good = cli.run(folder, "--inputs-from", listed, command="submit")
     assert (good.code, good.report["outcome"]) == (0, "succeeded"), good.verdict + good.log
-    same = cli.run(folder, "--inputs-from", listed, "--output", "/tmp/{name}.out", command="submit")
+    same = cli.run(folder, "--inputs-from", listed, "--output", "s3://prime-data/{name}.out", command="submit")
     assert same.code == 2
-    assert "/tmp/input.out: the output of 2 inputs" in same.report["error"]["details"]
+    assert "s3://prime-data/input.out: the output of 2 inputs" in same.report["error"]["details"]
 
     # A file arrives: the function's own process sends the job, whose container reads and writes S3.
     s3.upload_file(str(folder / "smoke" / "input.txt"), "prime-data", "in/March figures.txt")

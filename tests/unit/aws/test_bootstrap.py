@@ -8,6 +8,7 @@ import pytest
 
 from model_dockerize.aws import ground
 from model_dockerize.aws.ground.permissions import BOUNDARY, SERVICE_ROLE, boundary_policy
+from model_dockerize.aws.iam import Where
 from model_dockerize.errors import AwsError
 
 from .conftest import ACCOUNT, IRIS, Account, settings
@@ -78,7 +79,7 @@ def test_the_second_time_nothing_is_changed_and_an_older_policy_is_renewed(accou
     bootstrap(account)
     version = account.aws.iam.get_policy(PolicyArn=BOUND)["Policy"]["DefaultVersionId"]
     shown: Any = account.aws.iam.get_policy_version(PolicyArn=BOUND, VersionId=version)["PolicyVersion"]
-    assert shown["Document"] == boundary_policy()
+    assert shown["Document"] == boundary_policy(Where(ACCOUNT, "us-east-1"))
     account.calls.clear()
     bootstrap(account)
     assert account.changes() == []

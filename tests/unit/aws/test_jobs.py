@@ -191,8 +191,11 @@ class TestFollowing:
             (("/b.csv",), "Essential", 3, "s"),
         ]
         said = "\n".join(account.said.infos)
-        assert ": 3 RUNNABLE" in said
-        assert ": 2 RUNNING, 1 FAILED" in said
+        assert said.splitlines()[-3:] == [
+            "0/3 done, 3 waiting",
+            "0/3 done, 1 failed, 2 running",
+            "2/3 done, 1 failed",
+        ]
 
     def test_an_array_that_waits_is_explained_once(self, account: Account, story: list[dict[str, int]]) -> None:
         sent = send(account, ["/a.csv", "/b.csv", "/c.csv"])

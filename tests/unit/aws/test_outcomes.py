@@ -20,6 +20,7 @@ from model_dockerize.aws.ecs.rollout.rollback import rollback
 from model_dockerize.aws.ecs.service_log import follow_log, log_lines
 from model_dockerize.aws.model import Foundations
 from model_dockerize.cancel import Cancelled
+from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import deployed
 from model_dockerize.pipeline.context import Named, Prepared, Run
@@ -453,6 +454,29 @@ def test_a_rollback_that_never_begins_is_not_waited_for(stage: Callable[..., Sta
     report = deploying.run(smoke_test=False)
     assert report.outcome == "rolled-back"
     assert deploying.told.clock.monotonic() - began < 100, "wait-timeout is 400 s"
+
+
+def test_the_last_revisions_and_how_each_ended(stage: Callable[..., Stage]) -> None:
+    deploying = stage(*[Story(steady=10)] * 2, Story(dies=(2, 4), fails=4, back=9), *[Story(steady=10)] * 2)
+    for memory in (2048, 3072, 4096, 5120):  # iris:4 does not take
+        deploying.run(memory=memory)
+    now = history.running(deploying.connection, "c", "iris")
+    shown = history.revisions(deploying.connection, now)
+    assert [(each.number, each.running) for each in shown] == [(5, 1), (4, 0), (3, 0), (2, 0), (1, 0)]
+    assert [each.state for each in shown] == ["deployed", "rolled back", "deployed", "deployed", "deployed"]
+    assert [each.number for each in history.revisions(deploying.connection, now, most=2)] == [5, 4]
+
+
+def test_a_revision_by_its_number_is_one_that_is_there(stage: Callable[..., Stage]) -> None:
+    deploying = stage(Story(steady=10))
+    deploying.run()
+    now = history.running(deploying.connection, "c", "iris")
+    assert history.named(deploying.connection, now, 1).endswith("iris:1")
+    with pytest.raises(InputError, match="no revision 98") as refused:
+        history.named(deploying.connection, now, 98)
+    assert "There is: 1, 2" in refused.value.remedy
+    with pytest.raises(InputError, match="runs revision 2 already"):
+        history.named(deploying.connection, now, 2)
 
 
 def test_without_a_history_going_back_goes_to_the_revision_before(stage: Callable[..., Stage]) -> None:

@@ -16,10 +16,12 @@ from moto.backends import list_of_moto_modules
 
 from model_dockerize import aws
 from model_dockerize.aws import batch, destroy, ecs
+from model_dockerize.aws.batch.job_files import JobFiles
 from model_dockerize.aws.batch.jobs import Job, end_jobs, follow_jobs, log_of
 from model_dockerize.aws.destroy import plan_destruction
 from model_dockerize.aws.destroy.ends import end_data
 from model_dockerize.aws.ecr import build_tag, ensure_rules, login, tag_image, verify
+from model_dockerize.aws.ecs import history
 from model_dockerize.aws.function import ensure_function
 from model_dockerize.aws.ground import Names, bootstrap, container_of, ensure_foundations, ensure_job_network
 from model_dockerize.aws.ground.foundations import ensure_instance_profile
@@ -95,6 +97,7 @@ def test_every_operation_is_accepted(account: Account, monkeypatch: pytest.Monke
     lasting(account)
     named(account)
     administrator(account)
+    files(account)
     for names in (NAMES, replace(NAMES, cluster="own")):
         destroy.remove(plan_destruction(account.aws, names, account.said), account.said)
     called = in_the_code(Path(aws.__file__).parent)
@@ -188,6 +191,20 @@ def named(account: Account) -> None:
     ensure_instance_profile(account.aws, "theirs", account.said)
     account.aws.efs.create_access_point(ClientToken="theirs", FileSystemId=system)
     end_data(account.aws, system)
+
+
+def files(account: Account) -> None:
+    """The models of the region, and files on their way to jobs; `destroy` finds the bucket."""
+    assert [each.service.name for each in history.every_service(account.aws)] == ["iris"]
+    assert "iris" in batch.every_job_definition(account.aws)
+    role = f"arn:aws:iam::{ACCOUNT}:role/model-dockerize-i"
+    batch.ensure_bucket(account.aws, "iris", role, account.said)
+    bucket = batch.ensure_bucket(account.aws, "iris", role, account.said)
+    account.aws.s3.delete_bucket_policy(Bucket=bucket)  # moto obeys it, and knows no conditions
+    sent = JobFiles(account.aws, bucket, "iris/1")
+    sent.send({"a": Path(__file__)})
+    sent.note(Job("1", (sent.source("a"),), "SUBMITTED"))
+    assert sent.noted({"1"}) == {"1": (sent.source("a"),)}
 
 
 def administrator(account: Account) -> None:

@@ -5,11 +5,13 @@ from model_dockerize.aws.batch.compute_environment import (
     ensure_compute_environment,
     existing_environment,
 )
+from model_dockerize.aws.batch.job_bucket import bucket_of_ours, end_bucket, ensure_bucket
 from model_dockerize.aws.batch.job_definition import (
     JobDefinition,
     as_defined,
     check_job_definition,
     ensure_job_definition,
+    every_job_definition,
     latest_job_definition,
     with_roles,
 )
@@ -20,10 +22,14 @@ __all__ = [
     "JobDefinition",
     "JobQueue",
     "as_defined",
+    "bucket_of_ours",
     "check_job_definition",
+    "end_bucket",
+    "ensure_bucket",
     "ensure_compute_environment",
     "ensure_job_definition",
     "ensure_queue",
+    "every_job_definition",
     "existing_environment",
     "feed",
     "latest_job_definition",

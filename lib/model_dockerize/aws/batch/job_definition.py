@@ -39,6 +39,8 @@ class JobDefinition:
     existed: bool  # a definition of this name was there before this run
     changed: bool  # this run registered the revision
     log_group: str = ""  # of its jobs, where it was there before
+    role: str = ""  # ARN of the role that its jobs have, where it was there before; empty: none
+    mounts: tuple[str, ...] = ()  # paths of its jobs' volumes, where it was there before
 
 
 def ensure_job_definition(
@@ -174,9 +176,30 @@ def latest_job_definition(aws: Aws, name: str) -> JobDefinition:
             f"There is no job definition {name} in {aws.identity.region}.",
             "Make it first: model-dockerize batch FOLDER",
         )
-    options = latest.get("containerProperties", {}).get("logConfiguration", {}).get("options", {})
-    arn, group = latest["jobDefinitionArn"], options.get("awslogs-group", _BATCHS_LOG)
-    return JobDefinition(arn, name, latest["revision"], existed=True, changed=False, log_group=group)
+    properties = latest.get("containerProperties", {})
+    options = properties.get("logConfiguration", {}).get("options", {})
+    return JobDefinition(
+        latest["jobDefinitionArn"],
+        name,
+        latest["revision"],
+        existed=True,
+        changed=False,
+        log_group=options.get("awslogs-group", _BATCHS_LOG),
+        role=properties.get("jobRoleArn", ""),
+        mounts=tuple(each["containerPath"] for each in properties.get("mountPoints", []) if "containerPath" in each),
+    )
+
+
+def every_job_definition(aws: Aws) -> dict[str, int]:
+    """Return by name the highest ACTIVE revision of every definition that bears our tag."""
+    highest: dict[str, int] = {}
+    with translate("list the job definitions of the region"):
+        for page in aws.batch.get_paginator("describe_job_definitions").paginate(status="ACTIVE"):
+            for found in page["jobDefinitions"]:
+                if TAG in found.get("tags", {}):
+                    name = found["jobDefinitionName"]
+                    highest[name] = max(highest.get(name, 0), found["revision"])
+    return highest
 
 
 def job_definition(

@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ _ROLE_SECONDS, _ROLE_PAUSE = 60.0, 5.0
 _LINES = 50
 _ASKED_AT_ONCE = 100  # what DescribeJobs takes
 _ORDER = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+
+_SAID = {"SUCCEEDED": "done", "FAILED": "failed", "RUNNING": "running", "STARTING": "starting"}
 
 Sleep = Callable[[float], None]
 
@@ -99,6 +102,7 @@ def follow_to_end(
     progress: Progress,
     sleep: Sleep = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    done: int = 0,
 ) -> Iterator[Job]:
     """Yield as `follow_jobs` does. For a while, what ECS could not assume the role of is sent again.
 
@@ -109,7 +113,7 @@ def follow_to_end(
     following, until = list(sent), clock() + _ROLE_SECONDS
     while following:
         early: list[str] = []
-        for job in follow_jobs(aws, queue, following, progress, sleep, clock):
+        for job in follow_jobs(aws, queue, following, progress, sleep, clock, done):
             if job.lacks_role and clock() < until:
                 early += job.inputs
             else:
@@ -130,20 +134,25 @@ def follow_jobs(
     progress: Progress,
     sleep: Sleep = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    done: int = 0,
 ) -> Iterator[Job]:
     """Yield every plain job that is over, and every failed child of an array, as soon as that is known.
 
-    A job that stays RUNNABLE is explained while it waits.
+    How far all of them are is told in one line. A job that stays RUNNABLE is explained while it waits.
+
+    Args:
+        done: inputs that were done before, for that line.
     """
     waiting = {job.id: job for job in jobs}
+    every = dict(waiting)
     told: set[str] = set()
-    changed, explained = clock(), False
+    changed, explained, said = clock(), False, ""
     while waiting:
         for now in _look(aws, waiting):
             before, waiting[now.id] = waiting[now.id], now
+            every[now.id] = now
             if (now.status, now.counts) != (before.status, before.counts):
                 changed = clock()
-                progress.info(_words(now))
             is_worse = now.counts.get("FAILED", 0) > before.counts.get("FAILED", 0)
             if is_worse or (now.status == "FAILED" and len(now.inputs) > 1):
                 yield from _failed_children(aws, now, told)
@@ -151,6 +160,9 @@ def follow_jobs(
                 del waiting[now.id]
                 if len(now.inputs) == 1:
                     yield now
+        if (words := tally(every.values(), done)) != said:
+            said = words
+            progress.info(words)
         quiet = clock() - changed
         if quiet > _STUCK_SECONDS and not explained and (stuck := _runnable(waiting.values())):
             explained = True
@@ -220,10 +232,16 @@ def _failed_children(aws: Aws, parent: Job, told: set[str]) -> Iterator[Job]:
             yield _seen(found, (parent.inputs[indexes[found["jobId"]]],))
 
 
-def _words(job: Job) -> str:
-    if job.counts and not job.over:
-        return f"array job {job.id}: " + ", ".join(f"{n} {state}" for state, n in job.counts.items())
-    return f"job {job.id}: {job.status}{f' ({job.reason})' if job.status == 'FAILED' else ''}"
+def tally(jobs: Iterable[Job], done: int = 0) -> str:
+    """Return how far jobs are, in one line: `13/20 done, 1 failed, 6 running`."""
+    states, total = Counter({"done": done}), done
+    for job in jobs:
+        total += len(job.inputs)
+        counts = job.counts or {job.status: len(job.inputs)}
+        for state, number in counts.items():
+            states[_SAID.get(state, "waiting")] += number
+    words = [f"{states[word]} {word}" for word in ("failed", "running", "starting", "waiting") if states[word]]
+    return ", ".join((f"{states['done']}/{total} done", *words))
 
 
 def _runnable(jobs: Any) -> str:

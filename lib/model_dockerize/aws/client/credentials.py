@@ -72,7 +72,7 @@ def sign_in(settings: AwsSettings, environment: Mapping[str, str], progress: Pro
     if not region:
         raise InputError(
             "No AWS region is given.",
-            remedy="Set aws-region (e.g. us-east-1), or AWS_REGION in the environment.",
+            remedy="Set aws-region (e.g. us-east-1), or AWS_REGION in the environment. Without an account: --sandbox.",
         )
     session.set_config_variable("region", region)
     _replace_credential_providers(session, environment, region)

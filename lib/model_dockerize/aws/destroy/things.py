@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from model_dockerize.aws.batch.job_bucket import bucket_of_ours, end_bucket
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.names import TAG, legal_name, tagged
 from model_dockerize.aws.client.waiting import not_ready, wait_until
@@ -51,6 +52,7 @@ class Deployment:
             *((self.volume.thing(self.aws, progress),) if self.volume and delete_data else ()),
             *self._repository(),
             *self._batch(),
+            *self._bucket(),
             *self._cluster(),
             *self._stack(self.shared, progress),
         )
@@ -153,6 +155,12 @@ class Deployment:
                 name = environment["computeEnvironmentName"]
                 ids = frozenset((environment["computeEnvironmentArn"], EVERY_MODEL))
                 yield Thing("compute environment", name, partial(ends.end_environment, self.aws, name), ids)
+
+    def _bucket(self) -> Iterator[Thing]:
+        """Yield the bucket that files go through to jobs of all models."""
+        if name := bucket_of_ours(self.aws):
+            end = partial(end_bucket, self.aws, name)
+            yield Thing("bucket", f"{name}, with the files in it", end, frozenset((name, EVERY_MODEL)))
 
     def _cluster(self) -> Iterator[Thing]:
         """Yield the cluster if we made it and it is not in the shared stack."""

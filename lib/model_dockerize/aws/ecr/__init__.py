@@ -12,6 +12,7 @@ from model_dockerize.aws.ecr.registry import (
     repository_of,
     tag_image,
     verify,
+    version_of,
 )
 from model_dockerize.aws.ecr.rules import check_findings, ensure_rules
 
@@ -29,4 +30,5 @@ __all__ = [
     "repository_of",
     "tag_image",
     "verify",
+    "version_of",
 ]

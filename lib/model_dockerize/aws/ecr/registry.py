@@ -58,6 +58,9 @@ class RegistryLogin:
     expires_at: datetime
 
 
+_BUILD = re.compile(r"build-[0-9a-f]{32}")
+
+
 def build_tag(build_id: str) -> str:
     """Return the tag under which the image of a build is found again."""
     return f"build-{build_id}"
@@ -107,18 +110,26 @@ def find_build(aws: Aws, repository: str, build_id: str) -> PushedImage | None:
 
 def build_of(aws: Aws, image: str) -> str:
     """Return the build id of `repository@sha256:...` by its tag in ECR; empty: another's image, or gone."""
+    builds = (tag.removeprefix(build_tag("")) for tag in _tags_of(aws, image) if _BUILD.fullmatch(tag))
+    return next(builds, "")
+
+
+def version_of(aws: Aws, image: str) -> str:
+    """Return the version of `repository@sha256:...` by its tags in ECR; empty: it has none, or is gone."""
+    return next((tag for tag in _tags_of(aws, image) if not _BUILD.fullmatch(tag)), "")
+
+
+def _tags_of(aws: Aws, image: str) -> list[str]:
     place, _, digest = image.partition("@")
     repository = place.partition("/")[2]
     if not digest:
-        return ""
+        return []
     with translate(f"image {repository}"):
         try:
             found = aws.ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
         except (aws.ecr.exceptions.ImageNotFoundException, aws.ecr.exceptions.RepositoryNotFoundException):
-            return ""
-    prefix = build_tag("")
-    tags = [tag for detail in found["imageDetails"] for tag in detail.get("imageTags", [])]
-    return next((tag.removeprefix(prefix) for tag in tags if re.fullmatch(rf"{prefix}[0-9a-f]{{32}}", tag)), "")
+            return []
+    return [tag for detail in found["imageDetails"] for tag in detail.get("imageTags", [])]
 
 
 def parts_of(reference: str) -> tuple[str, str, str]:

@@ -1,25 +1,39 @@
 """The history of a service: the revision that it runs now, and those before."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import EXPIRED, code_of, passing, translate
-from model_dockerize.aws.client.names import legal_name, short_arn
+from model_dockerize.aws.client.names import legal_name, short_arn, tagged
 from model_dockerize.aws.ecs.deploy_order import tags_of
 from model_dockerize.aws.ecs.rollout.judge import deployments_of
-from model_dockerize.aws.ecs.service import service_of
+from model_dockerize.aws.ecs.service import PROVING, service_of
 from model_dockerize.aws.ecs.service_fit import check_controller
 from model_dockerize.aws.existing.own_container import own_container
 from model_dockerize.aws.existing.service import describe_with_tags
 from model_dockerize.aws.model import Service
 from model_dockerize.errors import InputError
+from model_dockerize.nearest import did_you_mean
 
-_REVISIONS_A_CALL = 20
+T = TypeVar("T")
+_REVISIONS_A_CALL = 20  # so DescribeServiceRevisions
+_SERVICES_A_CALL = 10  # so DescribeServices
+_NAMED = 10  # services that an error names
+#: How a service deployment ended, in our words.
+_STATES = {
+    "SUCCESSFUL": "deployed",
+    "STOPPED": "stopped",
+    "ROLLBACK_SUCCESSFUL": "rolled back",
+    "ROLLBACK_FAILED": "failed",
+    "ROLLBACK_IN_PROGRESS": "rolling back",
+    "ROLLBACK_REQUESTED": "rolling back",
+}
+_UNDERWAY = "under way"
 
 
 @dataclass(frozen=True)
@@ -44,29 +58,112 @@ def running(aws: Aws, cluster: str, name: str) -> Running:
     """Return the service `name` with what it runs.
 
     Raises:
-        InputError: there is no such service.
+        InputError: there is no such service; the remedy names those that are there.
         AwsAccessError, AwsError: as AWS says.
     """
     name = legal_name(name)
     with translate(f"service {name}"):
         there = describe_with_tags(aws, cluster, name)
-        if there is None or there["status"] == "INACTIVE":
-            raise InputError(
-                f"There is no service {name} in the cluster {cluster}.",
-                remedy="Check service, cluster and aws-region; model-dockerize deploy makes one.",
-            )
-        check_controller(there)
-        definition = aws.ecs.describe_task_definition(taskDefinition=there["taskDefinition"])["taskDefinition"]
+        if there is not None and there["status"] != "INACTIVE":
+            check_controller(there)
+            return _as_it_is(aws, there)
+    raise InputError(f"There is no service {name} in the cluster {cluster}.", remedy=_others(aws, cluster, name))
+
+
+def every_service(aws: Aws) -> tuple[Running, ...]:
+    """Return the services of the region that bear our tag, in all clusters, by name."""
+    with translate("list the services of the region"):
+        found = [
+            _as_it_is(aws, service)
+            for cluster in _listed(aws, "list_clusters", "clusterArns")
+            for some in in_parts(_listed(aws, "list_services", "serviceArns", cluster=cluster), _SERVICES_A_CALL)
+            for service in aws.ecs.describe_services(cluster=cluster, services=some, include=["TAGS"])["services"]
+            if service["status"] != "INACTIVE" and tagged(service.get("tags", [])) and service.get("taskDefinition")
+        ]
+    return tuple(sorted(found, key=lambda each: (each.service.name, each.service.cluster)))
+
+
+def _as_it_is(aws: Aws, there: Any) -> Running:
+    definition = aws.ecs.describe_task_definition(taskDefinition=there["taskDefinition"])["taskDefinition"]
     primary = next(d for d in deployments_of(there) if d.primary)
     made = next(d for d in there["deployments"] if d["id"] == primary.id)
+    tags = tags_of(there)
     return Running(
-        service=service_of(there, there["taskDefinition"], changed=False, previous=None),
+        service=service_of(there, there["taskDefinition"], changed=False, previous=None, proving=PROVING in tags),
         image=own_container(definition["containerDefinitions"], there["taskDefinition"]).get("image", ""),
         since=made.get("createdAt"),
         state=primary.state,
         desired=primary.desired,
         running=primary.running,
-        tags=tags_of(there),
+        tags=tags,
+    )
+
+
+def _others(aws: Aws, cluster: str, name: str) -> str:
+    """Return what to do where a service is not there: the nearest name, or those that are."""
+    try:
+        arns = _listed(aws, "list_services", "serviceArns", cluster=cluster)
+    except ClientError:  # no such cluster, or not allowed: what was asked is answered all the same
+        arns = []
+    names = sorted(map(short_arn, arns))
+    meant = did_you_mean(name, names) or (f" There is: {', '.join(names[:_NAMED])}." if names else "")
+    return f"Check service, cluster and aws-region.{meant} model-dockerize list shows all, deploy makes one."
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A revision that a service runs or ran."""
+
+    arn: str  # of the task definition
+    image: str  # empty: ECS does not keep it
+    since: datetime | None  # when its last deployment began; None: ECS keeps no history
+    state: str  # how that ended; empty: not known
+    running: int  # tasks of it
+
+    @property
+    def number(self) -> int:
+        """Return 3 of `iris:3`."""
+        return int(self.arn.rpartition(":")[2])
+
+
+def revisions(aws: Aws, now: Running, most: int = 10) -> tuple[Revision, ...]:
+    """Return the last revisions of the service, that of its last deployment first. `now` is among them."""
+    here = now.service.task_definition_arn
+    found = {here: Revision(here, now.image, now.since, "", now.running)}
+    with translate(f"what service {now.service.name} ran before"):
+        for arn, image, deployment in _history(aws, now.service):
+            state = _STATES.get(deployment.get("status", ""), _UNDERWAY if deployment else "")
+            before = found.get(arn)
+            if before is None:
+                found[arn] = Revision(arn, image, deployment.get("createdAt"), state, 0)
+            elif not before.state:
+                found[arn] = replace(before, state=state)
+            if len(found) >= most and found[here].state:
+                break
+    return tuple(found.values())[:most]
+
+
+def named(aws: Aws, now: Running, number: int) -> str:
+    """Return the revision `number` of the family that runs.
+
+    Raises:
+        InputError: there is none; the remedy names those that are there.
+    """
+    family, _, here = now.service.task_definition_arn.rpartition(":")
+    name = short_arn(family)
+    if number == int(here):
+        raise InputError(f"Service {now.service.name} runs revision {here} already.", "Nothing was changed.")
+    with translate(f"revisions of {name}"):
+        pages = aws.ecs.get_paginator("list_task_definitions").paginate(familyPrefix=name, status="ACTIVE")
+        arns = [arn for page in pages for arn in page["taskDefinitionArns"] if arn.rpartition(":")[0] == family]
+    if f"{family}:{number}" in arns:
+        return f"{family}:{number}"
+    there = sorted(int(arn.rpartition(":")[2]) for arn in arns)
+    shown = ", ".join(map(str, there[-_NAMED:]))
+    more = f" and {len(there) - _NAMED} older ones" if len(there) > _NAMED else ""
+    raise InputError(
+        f"There is no revision {number} of {name} to go back to.",
+        f"There is: {shown}{more}. model-dockerize status shows which ran when." if there else "There is none.",
     )
 
 
@@ -85,35 +182,56 @@ def previous(aws: Aws, now: Running) -> str | None:
 
 
 def _deployed(aws: Aws, service: Service) -> Iterator[str]:
-    """Yield the revisions that were deployed whole, newest first; all older ones where ECS keeps no history."""
+    """Return the revisions that were deployed whole, newest first; all older ones where ECS keeps no history."""
+    return (arn for arn, _, _ in _history(aws, service, status=["SUCCESSFUL"]))
+
+
+def _history(aws: Aws, service: Service, **wanted: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yield task definition, image and service deployment, newest first; deployments are {} where ECS keeps none."""
     try:
-        arns = [
-            d["targetServiceRevisionArn"]
-            for page in _pages(aws, service)
-            for d in page["serviceDeployments"]
-            if "targetServiceRevisionArn" in d
-        ]
-        for start in range(0, len(arns), _REVISIONS_A_CALL):
-            asked = arns[start : start + _REVISIONS_A_CALL]
-            found = aws.ecs.describe_service_revisions(serviceRevisionArns=asked)["serviceRevisions"]
-            ran = {r["serviceRevisionArn"]: r["taskDefinition"] for r in found}
-            yield from (ran[arn] for arn in asked if arn in ran)
+        for page in _pages(aws, service, wanted):
+            known = [d for d in page["serviceDeployments"] if "targetServiceRevisionArn" in d]
+            for some in in_parts(known, _REVISIONS_A_CALL):
+                asked = [d["targetServiceRevisionArn"] for d in some]
+                found = aws.ecs.describe_service_revisions(serviceRevisionArns=asked)["serviceRevisions"]
+                ran: Any = {each["serviceRevisionArn"]: each for each in found}
+                for deployment in some:
+                    if revision := ran.get(deployment["targetServiceRevisionArn"]):
+                        yield revision["taskDefinition"], _image_of(revision), deployment
     except ClientError as error:
         if passing(error) or code_of(error) in EXPIRED:
             raise
         family = short_arn(service.task_definition_arn).partition(":")[0]
-        yield from aws.ecs.list_task_definitions(familyPrefix=family, status="ACTIVE", sort="DESC")[
-            "taskDefinitionArns"
-        ]
+        answer = aws.ecs.list_task_definitions(familyPrefix=family, status="ACTIVE", sort="DESC")
+        yield from ((arn, "", {}) for arn in answer["taskDefinitionArns"])
 
 
-def _pages(aws: Aws, service: Service) -> Iterator[Any]:
-    more: dict[str, Any] = {}
+def _image_of(revision: Any) -> str:
+    """Return repository@digest of the model's container in a service revision; empty where ECS does not say."""
+    image = own_container(
+        [{**each, "name": each.get("containerName", "")} for each in revision.get("containerImages", [])],
+        revision["taskDefinition"],
+    )
+    place, digest = str(image.get("image", "")).partition("@")[0], image.get("imageDigest", "")
+    return f"{place}@{digest}" if place and digest else str(image.get("image", ""))
+
+
+def _pages(aws: Aws, service: Service, asked: dict[str, Any]) -> Iterator[Any]:
+    more = asked
     while True:
-        page = aws.ecs.list_service_deployments(
-            cluster=service.cluster, service=service.name, status=["SUCCESSFUL"], **more
-        )
+        page = aws.ecs.list_service_deployments(cluster=service.cluster, service=service.name, **more)
         yield page
         if not page.get("nextToken"):
             return
-        more = {"nextToken": page["nextToken"]}
+        more = {**asked, "nextToken": page["nextToken"]}
+
+
+def _listed(aws: Aws, operation: str, key: str, **asked: Any) -> list[str]:
+    paginator: Any = aws.ecs.get_paginator(operation)  # type: ignore[call-overload]
+    return [each for page in paginator.paginate(**asked) for each in page[key]]
+
+
+def in_parts(things: Sequence[T], size: int) -> Iterator[list[T]]:
+    """Yield the things in lists of at most `size`."""
+    for start in range(0, len(things), size):
+        yield list(things[start : start + size])

@@ -64,7 +64,7 @@ def bootstrap(
 
 @finds_what_was_lost
 def _ensure_boundary(aws: Aws, where: Where, progress: Progress) -> str:
-    arn, wanted = where.arn("iam", f"policy/{BOUNDARY}", regional=False), boundary_policy()
+    arn, wanted = where.arn("iam", f"policy/{BOUNDARY}", regional=False), boundary_policy(where)
     with translate(f"policy {BOUNDARY}"):
         try:
             version = aws.iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]

@@ -12,6 +12,8 @@ from model_dockerize.aws.iam.statement import Statement, Where, allow, only_if
 #: None of these matches `model-dockerize-*`, the names of what stacks make: the role cannot change itself.
 SERVICE_ROLE, BOUNDARY = "ModelDockerizeGround", "ModelDockerizeBoundary"
 _OURS = {"StringEquals": {f"aws:ResourceTag/{TAG['Key']}": TAG["Value"]}}
+#: The buckets that files go through to jobs, one a region.
+JOB_BUCKETS = "model-dockerize-jobs-*"
 _STACKS = "stack/model-dockerize-*/*"  # of models; the shared one has no second hyphen
 _LINKED = ("ecs", "elasticfilesystem", "elasticloadbalancing")
 
@@ -143,8 +145,8 @@ def caller_policy(where: Where) -> dict[str, Any]:
     )
 
 
-def boundary_policy() -> dict[str, Any]:
-    """Return the most that a role of ours may do: start containers, send jobs, register an instance."""
+def boundary_policy(where: Where) -> dict[str, Any]:
+    """Return the most that a role of ours may do: containers, jobs and their files, instances."""
     return _document(
         allow(
             "Containers",
@@ -161,6 +163,8 @@ def boundary_policy() -> dict[str, Any]:
                 "logs:CreateLogGroup",
             ),
         ),
+        # Which of them, the bucket's own policy says.
+        allow("FilesOfJobs", ("s3:GetObject", "s3:PutObject"), f"arn:{where.partition}:s3:::{JOB_BUCKETS}/*"),
         allow(
             "Instances",
             (

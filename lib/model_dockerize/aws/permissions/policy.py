@@ -104,6 +104,7 @@ def _asking(settings: Settings) -> Statement:
         actions.append("batch:DescribeJobDefinitions")
     if settings.service.deploy_service:
         actions += ["ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions", "ecs:ListTasks"]
+        actions += ["ecs:ListClusters", "ecs:ListServices"]  # of list, and of an error that names those that are there
     return _allow("Ask", tuple(actions))
 
 
@@ -219,8 +220,11 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
             _allow("LookAtBatchRole", ("iam:GetRole",), arn),
             only_if(_to_batch(where), _allow("PassBatchRole", ("iam:PassRole",), arn)),
         ]
+    bucket = f"arn:{where.partition}:s3:::{TAG}-jobs-{where.account}-{where.region}"
     return [
         *statements,
+        _allow("FilesOfJobs", ("s3:GetObject", "s3:PutObject"), f"{bucket}/*"),
+        _allow("BucketOfJobs", _BUCKET, bucket),
         _allow(
             "Jobs",
             ("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "batch:DescribeJobs", "batch:ListJobs"),
@@ -237,6 +241,15 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
             where.arn("batch", "job/*"),
         ),
     ]
+
+
+#: What `submit` does to the bucket through which files of a computer go.
+_BUCKET = (
+    *("s3:CreateBucket", "s3:GetBucketTagging", "s3:PutBucketTagging", "s3:ListBucket"),
+    *("s3:GetBucketPublicAccessBlock", "s3:PutBucketPublicAccessBlock"),
+    *("s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"),
+    *("s3:GetBucketPolicy", "s3:PutBucketPolicy"),
+)
 
 
 def _instance_role(wanted: str, where: Where) -> list[Statement]:

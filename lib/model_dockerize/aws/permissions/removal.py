@@ -50,6 +50,12 @@ def destroy_policy(names: Names, where: Where) -> dict[str, Any]:
         _of_ours(
             allow("RemoveRepository", ("ecr:DeleteRepository",), where.arn("ecr", f"repository/{names.repository}"))
         ),
+        allow(
+            "RemoveFilesOfJobs",
+            ("s3:GetBucketTagging", "s3:ListBucket", "s3:DeleteObject", "s3:DeleteBucket"),
+            f"arn:{where.partition}:s3:::{TAG}-jobs-{where.account}-{where.region}",
+            f"arn:{where.partition}:s3:::{TAG}-jobs-{where.account}-{where.region}/*",
+        ),
         # Whoever sends a job gives it its tags. AWS knows neither a resource nor a tag of what the others are about.
         allow("EndJobs", ("batch:TerminateJob",), where.arn("batch", "job/*")),
         allow(

@@ -1,0 +1,122 @@
+"""The files of jobs in S3: inputs, results, and which jobs were sent for which files.
+
+A file is named by its content, in a folder of the revision that runs it. So whoever submits it again finds its result,
+or the job that is under way, and no name of a user's gets into a key.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from model_dockerize.aws.batch.jobs import Job
+from model_dockerize.aws.client.account import Aws
+from model_dockerize.aws.client.errors import translate
+from model_dockerize.errors import InputError
+
+#: Characters of a file's name: enough that no two of a year's differ in content only.
+_LETTERS = 16
+#: An input that is older is sent again: it must not expire before its job runs.
+_FRESH = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class JobFiles:
+    """The files of one revision of a job definition."""
+
+    aws: Aws
+    bucket: str
+    prefix: str  # without a slash at the end
+
+    @property
+    def output(self) -> str:
+        """Return the parameter `output` of its jobs."""
+        return f"s3://{self.bucket}/{self.prefix}/out/{{name}}"
+
+    def source(self, name: str) -> str:
+        """Return where a job reads the file `name`."""
+        return f"s3://{self.bucket}/{self.prefix}/in/{name}"
+
+    def send(self, files: Mapping[str, Path]) -> int:
+        """Send those files, by name, that are not there; return how many those were.
+
+        Raises:
+            InputError: one cannot be read.
+        """
+        oldest = datetime.now(UTC) - _FRESH
+        with translate(f"send files to bucket {self.bucket}"):
+            there = {name for name, when in self._listed("in").items() if when > oldest}
+            missing = [name for name in files if name not in there]
+            for name in missing:
+                try:
+                    with files[name].open("rb") as file:
+                        self.aws.s3.upload_fileobj(file, self.bucket, f"{self.prefix}/in/{name}", ExtraArgs=self._owner)
+                except OSError as error:
+                    raise InputError(f"{files[name]} cannot be read: {error}.", "Nothing was submitted.") from error
+        return len(missing)
+
+    def results(self) -> frozenset[str]:
+        """Return the names of the files that have a result."""
+        with translate(f"look for results in bucket {self.bucket}"):
+            return frozenset(self._listed("out"))
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Write the result of the file `name` to `target`, whole or not at all."""
+        part = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+        try:
+            with part.open("wb") as file:
+                key = f"{self.prefix}/out/{name}"
+                with translate(f"fetch a result from bucket {self.bucket}"):
+                    self.aws.s3.download_fileobj(self.bucket, key, file, ExtraArgs=self._owner)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def note(self, job: Job) -> None:
+        """Keep for which files a job was sent."""
+        names = [path.rpartition("/")[2] for path in job.inputs]
+        with translate(f"note job {job.id}"):
+            body, key = json.dumps(names).encode(), f"{self.prefix}/jobs/{job.id}"
+            self.aws.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **self._expected)
+
+    def noted(self, ids: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
+        """Return by job the inputs that it was sent for; of those jobs whose files are not asked for, none."""
+        with translate(f"look for jobs in bucket {self.bucket}"):
+            found: dict[str, tuple[str, ...]] = dict.fromkeys(self._listed("jobs"), ())
+            for job in found.keys() & set(ids):
+                answer = self.aws.s3.get_object(Bucket=self.bucket, Key=f"{self.prefix}/jobs/{job}", **self._expected)
+                found[job] = tuple(map(self.source, json.loads(answer["Body"].read())))
+        return found
+
+    @property
+    def _owner(self) -> dict[str, str]:
+        return {"ExpectedBucketOwner": self.aws.identity.account}
+
+    @property
+    def _expected(self) -> Any:
+        return self._owner
+
+    def _listed(self, folder: str) -> dict[str, datetime]:
+        """Return the names in a folder, with the time when each was written."""
+        pages = self.aws.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=f"{self.prefix}/{folder}/", **self._expected
+        )
+        found = [each for page in pages for each in page.get("Contents", [])]
+        return {each["Key"].rpartition("/")[2]: each["LastModified"] for each in found}
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a file in S3, by its content.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:_LETTERS]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", "Nothing was submitted.") from error

@@ -1,0 +1,64 @@
+"""Commands of the first ten minutes: a folder to begin with, a file through a model."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from model_dockerize.cli.execute import execute, session
+from model_dockerize.cli.group import cli, takes
+from model_dockerize.errors import InputError
+from model_dockerize.outcome import Outcome
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".")
+def init(folder: Path) -> None:
+    """Make what a program's folder may begin with: smoke/input.* and a model-dockerize.yml. Overwrites nothing."""
+    from model_dockerize import program
+
+    with session() as recorder, recorder.stage("init") as stage:
+        try:
+            if not program.start(folder.resolve(), stage):
+                stage.unchanged("Everything is there.")
+        except OSError as error:
+            raise InputError(f"{folder} cannot be written to: {error.strerror}.", "Make it writable.") from error
+    click.echo(f"Next: model-dockerize run {folder} --sandbox")
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Have the result as JSON.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Where it goes. [default: here]")
+@takes("aws", "service", "run", "smoke-api-key", argument=False)
+@click.argument("model", metavar="NAME|URL")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def ask(model: str, file: Path, *, as_json: bool, output: Path | None, **flags: str | None) -> None:
+    """Send a file to a model that runs, by its service's name or its address, and show the result."""
+    from model_dockerize import pipeline
+
+    def answer(run: pipeline.Run) -> Outcome:
+        with _receiver(output) as receive:
+            return pipeline.ask(run, model, file, as_json, receive)
+
+    execute(None, flags, answer, verdict=sys.stderr, read=lambda _: {})
+
+
+@contextlib.contextmanager
+def _receiver(output: Path | None) -> Iterator[Callable[[bytes], object]]:
+    """Yield what takes the parts of a result: standard output, or a file that is there whole or not at all."""
+    if output is None:
+        yield sys.stdout.buffer.write
+        sys.stdout.buffer.flush()
+        return
+    part = output.with_name(f".{output.name[:100]}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            yield file.write
+        part.replace(output)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}.", "Name another file.") from error
+    finally:
+        part.unlink(missing_ok=True)

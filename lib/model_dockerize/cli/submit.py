@@ -1,0 +1,68 @@
+"""`model-dockerize submit`: data through the model, on AWS Batch."""
+
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from model_dockerize.cli.execute import execute
+from model_dockerize.cli.group import cli, takes
+from model_dockerize.cli.named import answers_in_json, is_named, reader
+from model_dockerize.errors import InputError
+from model_dockerize.outcome import Outcome
+
+_CONFIGURATIONS = (".yml", ".yaml", ".ini")
+
+
+@cli.command()
+@click.option(
+    *("--output", "output"),
+    default="",
+    metavar="PLACE",
+    help="Where results go. Of files: a folder [default: results], or - for the log. Of other inputs: "
+    "s3://BUCKET/{name}.csv, where {name} is the input's file name without suffix [default: -].",
+)
+@click.option("--input", "inputs", multiple=True, metavar="PATH", help="s3://BUCKET/KEY, or a path in the container.")
+@click.option("--inputs-from", type=click.File(encoding="utf-8"), help="A file with one --input a line (- for stdin).")
+@click.option("--bucket", default="", metavar="NAME", help="Bucket that files go through. [default: one of ours]")
+@answers_in_json
+@takes("program", "image", "aws", "batch", "service", "run")
+@click.argument("files", nargs=-1, metavar="[FILE|s3://BUCKET/KEY]...")
+def submit(
+    target: Path | None,
+    files: tuple[str, ...],
+    *,
+    inputs: tuple[str, ...],
+    inputs_from: TextIO | None,
+    output: str,
+    bucket: str,
+    as_json: bool,
+    **flags: str | None,
+) -> None:
+    """Run data through the model on AWS Batch: one job a file, followed to the end, results brought back.
+
+    \b
+      model-dockerize submit FOLDER data/*.csv --output results/
+      model-dockerize submit FOLDER --input s3://BUCKET/a.csv --output s3://BUCKET/out/{name}.csv
+
+    The same command again follows what is under way, fetches results, and sends only what has none.
+    By --service NAME it needs no folder. The job definition is there after `run` or `batch`.
+    """
+    from model_dockerize import pipeline
+
+    if target and not (target.is_dir() or target.suffix in _CONFIGURATIONS):
+        target, files = None, (str(target), *files)  # the folder is where we are
+    by_name = is_named(target, flags)
+
+    def send(run: pipeline.Run) -> Outcome:
+        work = pipeline.sort_out(files, (*inputs, *_lines(inputs_from)), output, bucket)
+        return pipeline.submit(run, work, by_name)
+
+    execute(target, flags, send, read=reader(by_name), as_json=as_json)
+
+
+def _lines(file: TextIO | None) -> tuple[str, ...]:
+    try:
+        return tuple(line.strip() for line in file or () if line.strip())
+    except UnicodeDecodeError as error:
+        raise InputError(f"--inputs-from is no UTF-8 text: {error.reason}.", "Write one input a line.") from error

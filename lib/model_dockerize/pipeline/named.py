@@ -1,0 +1,56 @@
+"""A model by its name alone, as the account knows it: no folder is read."""
+
+from dataclasses import dataclass, replace
+
+from model_dockerize import smoke
+from model_dockerize.aws import ecr
+from model_dockerize.aws.client import Aws
+from model_dockerize.aws.existing.own_container import own_container
+from model_dockerize.aws.existing.service import current_service
+from model_dockerize.errors import InputError
+from model_dockerize.pipeline.context import Named, Prepared, Run
+
+_ANY_PLATFORM = "linux/amd64"
+
+
+@dataclass(frozen=True)
+class ByName(Prepared):
+    """A model of which only its name was given."""
+
+    is_ours: bool
+
+    @property
+    def made_here(self) -> bool:
+        """Tell whether our server is in the image: see Prepared."""
+        return self.is_ours
+
+
+def look_up(run: Run, account: Aws) -> Prepared:
+    """Return the model that `service` or `image-name` names; fill in the name that is not given.
+
+    Raises:
+        InputError: neither is given.
+    """
+    settings = run.settings
+    named = settings.service.service or settings.image.image_name
+    if not named:
+        raise InputError("No model is named.", "Name it: --service NAME, or --image-name NAME; or give its folder.")
+    current = current_service(account, settings.service.cluster, named)
+    image = ""
+    if current and current.definition:
+        containers, arn = current.definition["containerDefinitions"], current.service["taskDefinition"]
+        image = own_container(containers, arn).get("image", "")
+    # A model's repository has the model's name, whatever its service is called.
+    model = settings.image.image_name or ecr.repository_of(image) or named
+    run.settings = replace(settings, service=replace(settings.service, service=named))
+    build = ecr.build_of(account, image)
+    proof = settings.smoke
+    expectation = smoke.Expectation(
+        build_id=build,
+        sample_input=proof.smoke_input,
+        sample_expected=proof.smoke_expected,
+        sample_mapping=proof.smoke_mapping,
+        name=model,
+        license_key=proof.license_key,
+    )
+    return ByName(Named(model, ""), build, _ANY_PLATFORM, expectation, is_ours=bool(build))

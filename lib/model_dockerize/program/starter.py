@@ -1,0 +1,138 @@
+"""The files that a program's folder may begin with: a sample for the smoke test, and a file of inputs."""
+
+import ast
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from model_dockerize.inside import OutsideError, resolved
+from model_dockerize.progress import Progress
+
+_YML = """# What differs from what is found in the folder. Names: docs/inputs.md, or `model-dockerize run --help-all`.
+# command: python main.py {input} {output}
+# python-version: "3.12"
+# memory: 2048
+"""
+_ROWS = 5
+_MOST_READ = 256 * 1024  # bytes of a data file, and of a program
+_MOST_FILES = 500  # that are looked at
+_DATA = (".csv", ".json", ".jsonl", ".txt")
+_NO_DATA = ("requirements", "readme", "license", "licence", "notice", "constraints", "package", "tsconfig")
+_MOST_COLUMNS = 50
+
+
+def start(folder: Path, progress: Progress) -> bool:
+    """Make what is missing of smoke/input.* and model-dockerize.yml; return whether anything was. Overwrite nothing.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    samples = sorted((folder / "smoke").glob("input.*"))
+    made = [_sample(folder, progress)] if not samples else []
+    for sample in samples:
+        progress.info(f"{sample.relative_to(folder)}: there")
+    made.append(
+        _write(folder / "model-dockerize.yml", _YML, "three commented lines; nothing has to be in it", progress)
+    )
+    return any(made)
+
+
+def _sample(folder: Path, progress: Progress) -> bool:
+    if found := next(_data(folder), None):
+        text, name = found
+        suffix = Path(name).suffix
+        return _write(folder / "smoke" / f"input{suffix}", text, f"the beginning of {name}", progress)
+    columns, where = _columns(folder)
+    if columns:
+        rows = io.StringIO()
+        csv.writer(rows, lineterminator="\n").writerows([columns, ["1"] * len(columns)])
+        progress.warning(
+            f"smoke/input.csv is a stub: its columns are those that {where} names, its values are invented. "
+            "Put real rows there."
+        )
+        return _write(folder / "smoke" / "input.csv", rows.getvalue(), "a stub", progress)
+    progress.warning("smoke/input.txt is a stub: nothing here says what the program reads. Put a real input there.")
+    return _write(folder / "smoke" / "input.txt", "Replace this by what the program reads.\n", "a stub", progress)
+
+
+def _data(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the beginnings of data files that the folder has, with their names, tables first."""
+    for suffix in _DATA:
+        for path in _files(folder, suffix):
+            if path.name.lower().startswith(_NO_DATA):
+                continue
+            text = _read(path)
+            if text.strip() and (beginning := _beginning(text, suffix)):
+                yield beginning, str(path.relative_to(folder))
+
+
+def _beginning(text: str, suffix: str) -> str:
+    """Return the first rows of a data file; empty where it cannot be cut."""
+    lines = text.splitlines(keepends=True)
+    if suffix == ".csv":
+        return "".join(lines[: _ROWS + 1]) if len(lines) > 1 else ""
+    if suffix == ".jsonl":
+        return "".join(lines[:_ROWS])
+    return text if len(text) < _MOST_READ else ""
+
+
+def _files(folder: Path, suffix: str) -> Iterator[Path]:
+    """Yield the regular files with this suffix in the folder and one level below; none that leads outside."""
+    looked = 0
+    for pattern in (f"*{suffix}", f"[!.]*/*{suffix}"):
+        for path in sorted(folder.glob(pattern)):
+            looked += 1
+            if looked > _MOST_FILES:
+                return
+            try:
+                if resolved(path, folder).is_file():
+                    yield path
+            except (OSError, OutsideError):
+                continue
+
+
+def _columns(folder: Path) -> tuple[list[str], str]:
+    """Return the columns that a program at the top of the folder names as `row["name"]`, and the program's name."""
+    for path in _files(folder, ".py"):
+        if path.parent != folder:
+            continue
+        try:
+            tree = ast.parse(_read(path))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        named = sorted(
+            (node.lineno, node.col_offset, node.slice.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Subscript)
+            and isinstance(node.ctx, ast.Load)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        )
+        if columns := list(dict.fromkeys(name for *_, name in named))[:_MOST_COLUMNS]:
+            return columns, path.name
+    return [], ""
+
+
+def _read(path: Path) -> str:
+    """Return the beginning of a text file, up to a whole line; empty where it is no text."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_READ)
+        text = data.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return text if len(data) < _MOST_READ else text[: text.rfind("\n") + 1]
+
+
+def _write(path: Path, text: str, what: str, progress: Progress) -> bool:
+    shown = path.name if path.name == "model-dockerize.yml" else f"smoke/{path.name}"
+    path.parent.mkdir(exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        progress.info(f"{shown}: there")
+        return False
+    progress.info(f"{shown}: made ({what})")
+    return True

@@ -1,0 +1,72 @@
+"""Tables of commands that look: the models of a region, the revisions of a service. Values and rows only."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+_NO = "-"
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One model that is deployed in the region."""
+
+    name: str  # of its service; of its job definition where it has no service
+    url: str  # empty: no task of it runs, or it has no service
+    version: str  # tag of its image; empty: nobody knows
+    since: datetime | None  # when what runs began to be deployed
+    proved: bool | None  # what runs answered its smoke test; None: nothing runs
+    tasks: str  # `1 of 1`; empty: it has no service
+    service: str  # ARN; empty: there is none
+    cluster: str
+    job_definition: str  # NAME:REVISION; empty: there is none
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row as people read it."""
+        proved = _NO if self.proved is None else "yes" if self.proved else "no"
+        shown = (self.name, self.version, moment(self.since), proved, self.tasks, self.url, self.job_definition)
+        return tuple(text or _NO for text in shown)
+
+
+@dataclass(frozen=True)
+class RevisionRow:
+    """One revision that a service runs or ran."""
+
+    revision: int
+    version: str  # tag of its image; empty: nobody knows
+    since: datetime | None  # when it was deployed last
+    state: str  # proved, not proved, deployed, failed, ...
+    running: int  # tasks
+    current: bool
+    rollback: bool  # the one that `rollback` would take
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the row as people read it."""
+        mark = "runs now" if self.current else "rollback goes here" if self.rollback else ""
+        return (str(self.revision), self.version or _NO, moment(self.since), self.state, str(self.running), mark)
+
+
+MODEL_TITLES = ("name", "version", "since", "proved", "tasks", "url", "batch")
+REVISION_TITLES = ("revision", "version", "since", "state", "tasks", "")
+
+
+def moment(when: datetime | None) -> str:
+    """Return a time as people read it, in UTC."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M UTC}" if when else _NO
+
+
+def table(titles: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return rows under titles as lines whose columns stand under each other."""
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    return tuple(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (tuple(titles), *rows)
+    )
+
+
+def document(row: ModelRow | RevisionRow) -> dict[str, Any]:
+    """Return a row for JSON: times as ISO 8601, in UTC."""
+    found = asdict(row)
+    when = found["since"]
+    return {**found, "since": when.astimezone(UTC).isoformat(timespec="seconds") if when else None}

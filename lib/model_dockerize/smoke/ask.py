@@ -1,0 +1,128 @@
+"""Sends one file to a model's `/data/run-job` and hands its result on, neither of them whole in memory."""
+
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import requests
+from requests.utils import get_environ_proxies
+
+from model_dockerize.errors import DeployedSmokeError, InputError
+
+_CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 24 * 3600.0  # the model may think for long
+_CHUNK = 1 << 20
+_MOST_OF_A_REFUSAL = 64 * 1024
+
+
+def ask(url: str, file: Path, as_json: bool, api_key: str, receive: Callable[[bytes], object]) -> None:
+    """Give `receive` the model's result for a file, part by part.
+
+    Raises:
+        InputError: the file cannot be read, the address is none, or the model refuses what was sent.
+        DeployedSmokeError: the model cannot be reached, or failed.
+    """
+    place = urlsplit(url)
+    if place.scheme not in ("http", "https") or not place.hostname:
+        raise InputError(f"{url} is no address of a model.", "Give http://HOST or https://HOST, or a service's name.")
+    headers = {"Accept": "application/json" if as_json else "*/*", **({"x-api-key": api_key} if api_key else {})}
+    with requests.Session() as session, _Form(file) as form:
+        session.trust_env = False  # a .netrc is for nobody here
+        session.proxies = get_environ_proxies(url)
+        try:
+            answer = session.post(
+                f"{url.rstrip('/')}/data/run-job",
+                data=form,
+                headers={**headers, "Content-Type": form.content_type},
+                stream=True,
+                timeout=(_CONNECT_SECONDS, _SILENT_SECONDS),
+                allow_redirects=False,
+            )
+            with answer:
+                _check(url, answer, as_json)
+                for part in answer.iter_content(_CHUNK):
+                    receive(part)
+        except requests.RequestException as error:
+            raise DeployedSmokeError(
+                f"{url} does not answer: {_cause(error)}", "Is it the right address? model-dockerize list shows all."
+            ) from error
+
+
+def _check(url: str, answer: requests.Response, as_json: bool) -> None:
+    """Refuse what is no result."""
+    kind = answer.headers.get("Content-Type", "")
+    if answer.status_code == 200:
+        if as_json and "json" not in kind:
+            raise InputError(f"The model answers {kind or 'no type'}, not JSON.", "Leave --json out.")
+        return
+    text = answer.raw.read(_MOST_OF_A_REFUSAL, decode_content=True).decode("utf-8", "replace")
+    said = _message(text) or f"HTTP {answer.status_code}"
+    if answer.status_code in (401, 403):
+        raise InputError(f"{url} does not let us in: {said}", "Give its key: --smoke-api-key.")
+    if answer.status_code in (404, 405):
+        raise InputError(f"{url} is no model: {said}", "Give the address of a model, without a path of its API.")
+    if answer.status_code < 500:
+        raise InputError(f"The model refuses the file: {said}", f"What it takes stands at {url.rstrip('/')}/swagger")
+    lines = said.splitlines()
+    raise DeployedSmokeError(f"The model failed: {lines[-1]}", "model-dockerize logs shows more.", tuple(lines[:-1]))
+
+
+def _message(text: str) -> str:
+    try:
+        found: Any = json.loads(text)
+        return str(found["errorMessage"]).strip()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def _cause(error: BaseException) -> str:
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return str(error) or type(error).__name__
+
+
+class _Form:
+    """A form with one file, read as it is sent; its length is known beforehand."""
+
+    def __init__(self, path: Path) -> None:
+        boundary = secrets.token_hex(16)
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        # A name may hold anything; in a header it may not.
+        name = "".join(char if char.isprintable() and char not in '"\\' else "_" for char in path.name)
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="File"; filename="{name}"\r\n\r\n'
+        self._parts = [head.encode("utf-8", "replace"), f"\r\n--{boundary}--\r\n".encode()]
+        self._path = path
+        self._sent = 0
+
+    def __enter__(self) -> "_Form":
+        try:
+            self._file: BinaryIO = self._path.open("rb")
+            self._size = self._path.stat().st_size
+        except OSError as error:
+            raise InputError(f"{self._path} cannot be read: {error.strerror}.", "Correct its path.") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts)) + self._size
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, at most `size`."""
+        wanted = _CHUNK if size < 0 else size
+        head, tail = self._parts
+        begin = self._sent
+        if begin < len(head):
+            found = head[begin : begin + wanted]
+        elif begin < len(head) + self._size:
+            found = self._file.read(min(wanted, len(head) + self._size - begin))
+            if not found:
+                raise OSError(f"{self._path} became shorter while it was sent")
+        else:
+            begin -= len(head) + self._size
+            found = tail[begin : begin + wanted]
+        self._sent += len(found)
+        return found

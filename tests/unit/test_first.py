@@ -1,0 +1,192 @@
+"""The first ten minutes: a folder to begin with, a file through a model, a file above the folder, the TAB key."""
+
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from model_dockerize.cli import cli
+from model_dockerize.settings.load import file_above
+
+HEAVY = ("boto3", "botocore", "docker", "jinja2", "requests", "rich")
+
+
+def call(*words: object) -> Result:
+    return CliRunner().invoke(cli, list(map(str, words)))
+
+
+class TestInit:
+    def test_the_sample_is_the_beginning_of_the_data(self, tmp_path: Path) -> None:
+        (tmp_path / "main.py").write_text("import sys\n")
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "train.csv").write_text("id,age\n" + "".join(f"{n},{n}\n" for n in range(100)))
+        (tmp_path / "requirements.txt").write_text("pandas\n")
+        assert call("init", tmp_path).exit_code == 0
+        assert (tmp_path / "smoke" / "input.csv").read_text() == "id,age\n0,0\n1,1\n2,2\n3,3\n4,4\n"
+
+    def test_else_a_stub_of_the_columns_that_the_program_names_which_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "main.py").write_text("frame['score'] = frame['age'] + frame['tenure']\n")
+        result = call("init", tmp_path)
+        assert (tmp_path / "smoke" / "input.csv").read_text() == "age,tenure\n1,1\n"
+        assert "smoke/input.csv is a stub" in result.stderr
+
+    def test_the_yml_has_three_comments_and_says_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "main.py").write_text("print()\n")
+        assert call("init", tmp_path).exit_code == 0
+        lines = (tmp_path / "model-dockerize.yml").read_text().splitlines()
+        assert len(lines) == 4
+        assert all(line.startswith("#") for line in lines)
+        assert call("dockerfile", tmp_path).exit_code == 0
+
+    def test_nothing_is_overwritten(self, tmp_path: Path) -> None:
+        (tmp_path / "smoke").mkdir()
+        there = {tmp_path / "smoke" / "input.json": "{}", tmp_path / "model-dockerize.yml": "memory: 1024\n"}
+        for path, text in there.items():
+            path.write_text(text)
+        assert "Everything is there." in call("init", tmp_path).stderr
+        assert {path: path.read_text() for path in tmp_path.rglob("*.*")} == there
+
+    def test_no_file_outside_of_the_folder_becomes_the_sample(self, tmp_path: Path) -> None:
+        (tmp_path / "secret.csv").write_text("key\nhidden\n")
+        folder = tmp_path / "model"
+        folder.mkdir()
+        (folder / "data.csv").symlink_to(tmp_path / "secret.csv")
+        call("init", folder)
+        assert "hidden" not in "".join(path.read_text() for path in (folder / "smoke").iterdir())
+
+
+class Model(http.server.BaseHTTPRequestHandler):
+    """Answers run-job with what came in; by the file's first word with a refusal or a failure."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        content = body.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
+        status = {b"refuse": 400, b"fail": 500, b"closed": 401}.get(content.partition(b",")[0], 200)
+        is_json = "json" in self.headers["Accept"]
+        answer = json.dumps([content.decode()]).encode() if is_json else content
+        if self.path != "/data/run-job":
+            status = 404
+        if status != 200:
+            answer = json.dumps({"errorMessage": "Traceback\nValueError: no such column"}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json" if is_json or status != 200 else "text/csv")
+        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("X-Key", self.headers.get("x-api-key", ""))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / 'a"b\r.csv'
+    path.write_text("id,age\n1,30\n")
+    return path
+
+
+class TestAsk:
+    def test_the_result_is_all_of_standard_output(self, url: str, data: Path) -> None:
+        result = call("ask", url, data)
+        assert (result.exit_code, result.stdout) == (0, "id,age\n1,30\n"), result.stderr
+
+    def test_json_is_asked_for(self, url: str, data: Path) -> None:
+        assert json.loads(call("ask", url, data, "--json").stdout) == ["id,age\n1,30\n"]
+
+    def test_a_large_file_goes_and_comes_in_parts(self, url: str, tmp_path: Path) -> None:
+        content, output = os.urandom(3 << 20), tmp_path / "result"
+        (tmp_path / "large").write_bytes(content)
+        assert call("ask", url, tmp_path / "large", "--output", output).exit_code == 0
+        assert output.read_bytes() == content
+
+    @pytest.mark.parametrize(
+        ("content", "code", "says"),
+        [
+            ("refuse,1", 2, "refuses the file"),
+            ("fail,1", 12, "The model failed: ValueError: no such column"),
+            ("closed,1", 2, "--smoke-api-key"),
+        ],
+    )
+    def test_what_goes_wrong_is_told(self, url: str, tmp_path: Path, content: str, code: int, says: str) -> None:
+        (tmp_path / "in").write_text(content)
+        result = call("ask", url, tmp_path / "in", "--output", tmp_path / "out")
+        assert (result.exit_code, says in result.stderr) == (code, True), result.stderr
+        assert not (tmp_path / "out").exists()
+        assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+    @pytest.mark.parametrize(("place", "code"), [("http://127.0.0.1:9", 12), ("ftp://x", 2), ("http://", 2)])
+    def test_what_is_no_model_is_told(self, data: Path, place: str, code: int) -> None:
+        assert call("ask", place, data).exit_code == code
+
+    def test_an_address_within_a_model_is_none_of_a_model(self, url: str, data: Path) -> None:
+        assert call("ask", f"{url}/data", data).exit_code == 2
+
+
+class TestFileAbove:
+    @pytest.fixture
+    def repository(self, tmp_path: Path) -> Path:
+        root = tmp_path / "repository"
+        (root / ".git").mkdir(parents=True)
+        (root / "src" / "deep").mkdir(parents=True)
+        (tmp_path / "model-dockerize.yml").write_text("memory: 1\n")
+        return root
+
+    def test_is_found_up_to_the_root_and_not_beyond(self, repository: Path) -> None:
+        assert file_above(repository / "src" / "deep") is None
+        (repository / "model-dockerize.yml").write_text("memory: 1024\n")
+        assert file_above(repository / "src" / "deep") == repository / "model-dockerize.yml"
+        assert file_above(repository) is None
+
+    def test_is_not_of_a_program_of_its_own(self, repository: Path) -> None:
+        (repository / "model-dockerize.yml").write_text("memory: 1024\n")
+        (repository / "src" / "main.py").write_text("print()\n")
+        assert file_above(repository / "src") is None
+
+    def test_is_none_where_there_is_no_repository(self, tmp_path: Path) -> None:
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        (tmp_path / "a" / "model-dockerize.yml").write_text("memory: 1024\n")
+        assert file_above(tmp_path / "a" / "b") is None
+
+    def test_a_run_says_which(self, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (repository / "model-dockerize.yml").write_text("image-name: above\n")
+        (repository / "main.py").write_text("print()\n")
+        monkeypatch.chdir(repository / "src" / "deep")
+        result = call("dockerfile")
+        assert result.exit_code == 0, result.output
+        assert f"Using {repository}/model-dockerize.yml" in result.stderr
+        assert "above:latest" in result.stdout
+
+
+def test_a_tab_imports_nothing_heavy() -> None:
+    words = {
+        "_MODEL_DOCKERIZE_COMPLETE": "bash_complete",
+        "COMP_WORDS": "model-dockerize run --mem",
+        "COMP_CWORD": "2",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    program = (
+        "import sys\nfrom model_dockerize.cli import main\n"
+        f"try:\n    main()\nfinally:\n    print(*[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=words, capture_output=True, text=True, check=False)
+    assert "--memory" in done.stdout
+    assert done.stderr.split() == []
