@@ -64,7 +64,7 @@ CONVERSIONS = 4
 
 # Pages
 #: Of a result, so much is read for its page: of a larger one its head.
-SHOWN_BYTES = 4 * MIB
+SHOWN_BYTES = 2 * MIB
 SHOWN_TEXT_BYTES = 16 * KIB
 SHOWN_COLUMNS = 50
 SHOWN_ROWS = 200

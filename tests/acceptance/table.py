@@ -114,7 +114,7 @@ def document() -> str:
 
 
 _AGAINST = {
-    "unit": "our code alone (unit)",
+    "unit": "our code alone (unit, functional)",
     "engine": "a real Docker Engine",
     "sandbox": "the sandbox, with a real registry and real containers",
     "browser": "a real Chromium",
@@ -129,9 +129,13 @@ def _shown(row: Row) -> str:
     )
 
 
+#: What the tests of a folder run against, where that is one thing.
+_KIND = {"unit": "unit", "functional": "unit", "browser": "browser"}
+
+
 def _fits(kind: str, node: str) -> bool:
     folder = node.split("/", maxsplit=1)[0]
-    return kind == folder if folder in ("unit", "browser") else kind in ("engine", "sandbox")
+    return kind == _KIND[folder] if folder in _KIND else kind in ("engine", "sandbox")
 
 
 def _exists(node: str) -> bool:

@@ -1,4 +1,4 @@
-"""Two thousand hostile runs: whatever inputs, models and AWS say, the runner obeys us alone and learns no secret."""
+"""Hundreds of hostile runs, thousands on request: whatever others say, the runner obeys us alone, learns no secret."""
 
 import io
 import re
@@ -19,6 +19,7 @@ from model_dockerize.report import CheckReport, Recorder, Report, SmokeReport
 from model_dockerize.settings import INPUTS, OUTPUTS, Settings
 from tests.action.grammar import LARGEST_SUMMARY, LONGEST_MESSAGE, Log, parse_file
 
+EXAMPLES = 16 * settings.default.max_examples  # type: ignore[attr-defined]
 SECRET = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY"
 MEANINGFUL = (
     *("::set-output name=url::evil", "::error::evil", "::add-mask::e", "::stop-commands::x", "::", "##[error]evil"),
@@ -105,7 +106,7 @@ def run_of(said: Said, stream: io.StringIO) -> mock.Mock:
     return mock.Mock(side_effect=run)
 
 
-@settings(max_examples=2000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(SAID)
 @example(Said({"report": SECRET}, [], [], [], [""] * 6, [], ""))
 @example(Said({"report": f"folder/{SECRET}.json"}, [], [], [], [""] * 6, [], ""))

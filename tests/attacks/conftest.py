@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from unit.server.conftest import manifest_text, write_program
+from functional.server.conftest import manifest_text, write_program
 
 MIB = 1024 * 1024
 #: What one attack may cost: of memory, and of the time that a second client waits for /health.

@@ -175,11 +175,3 @@ def test_a_service_of_somebody_else_is_refused_then_adopted_with_all_that_no_inp
     service = theirs.service()
     assert service["taskDefinition"] != revision
     assert {tag["key"] for tag in service["tags"]} >= {"ManagedBy", "model-dockerize", "model-dockerize:adopted"}
-
-    again = cli.run(folder, *PLACE)
-    assert (again.code, again.report["outcome"]) == (0, "unchanged"), again.log
-
-    # It is not ours to delete, nor is what it runs on.
-    cli.run(folder, *PLACE, "--yes", command="destroy")
-    assert (theirs.service()["status"], theirs.service()["runningCount"]) == ("ACTIVE", 2)
-    assert theirs.fields() == before

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -18,11 +17,7 @@ from unittest.mock import patch
 
 import boto3
 from botocore.config import Config
-from botocore.loaders import create_loader
 from moto.backends import get_backend
-from moto.core.config import default_user_config
-from moto.iam.models import AWSManagedPolicy
-from moto.server import ThreadedMotoServer
 from tests.rig import deployer
 from tests.rig.cloudformation import CloudFormation
 from tests.rig.ecs_simulator import Clock, Simulator, simulator
@@ -31,12 +26,12 @@ from tests.rig.fault_courses import BATCH_ROLE, BUCKET, COURSES, GROUP, OTHER_BU
 from tests.rig.fault_proxy import LASTING, PASSING, Faults, Kind, fault_proxy
 from tests.rig.leaks import planted
 from tests.rig.moto_mended import mended
+from tests.rig.quick_moto import ACCOUNT, quick_moto, read_once
 
 from model_dockerize.aws.client import Aws, account, connect
 from model_dockerize.aws.ground.names import SHARED
 from model_dockerize.report import Report
 
-ACCOUNT = "123456789012"
 _ROOT = Path(__file__).resolve().parents[2]
 # One task dies before the next one runs, so that its death is looked into.
 STORY = Story(dies=(3,), runs=6, steady=10)
@@ -283,25 +278,13 @@ def _client(service: str, url: str) -> Any:
 @contextmanager
 def fault_rig() -> Iterator[FaultRig]:
     """Yield an account behind a proxy, with a client's patience of half a second."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     impatient = account._CONFIG.merge(Config(read_timeout=0.5))
     with ExitStack() as stack:
-        stack.enter_context(patch.dict("os.environ", {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}))
         stack.enter_context(patch.object(account, "_CONFIG", impatient))
-        # Connections are made anew all the time, and each would read the models of its services again.
-        stack.enter_context(patch("botocore.session.create_loader", cache(create_loader)))
-        stack.enter_context(patch.dict(default_user_config, {"batch": {"use_docker": False}}))  # jobs end at once
+        stack.enter_context(read_once())  # connections are made anew all the time
         stack.enter_context(mended())
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        stack.callback(server.stop)
-        facts = {"Path": "/service-role/", "Document": {}, "CreateDate": "2017-11-16", "UpdateDate": "2017-11-16"}
-        for name in _POLICIES:
-            policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", facts)
-            get_backend("iam")[ACCOUNT]["aws"].managed_policies[policy.arn] = policy
+        moto = stack.enter_context(quick_moto(*_POLICIES))
         ecs = stack.enter_context(simulator(running=None))
-        host, port = server.get_host_and_port()
-        moto = f"http://{host}:{port}"
         stacks = CloudFormation(lambda service: _client(service, ecs.url if service == "ecs" else moto))
         proxy = stack.enter_context(fault_proxy(moto, ecs.url, stacks))
         stack.enter_context(_seldom_collected())

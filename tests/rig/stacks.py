@@ -19,8 +19,12 @@ from model_dockerize.progress import Progress
 
 @dataclass
 class Stacks:
-    """All stacks of an account, by name; what was wanted, in order."""
+    """All stacks of an account, by name; what was wanted, in order.
 
+    `maker`: a connection past the ears of the tests, which makes what stands in the stacks.
+    """
+
+    maker: Aws
     there: dict[str, Stack] = field(default_factory=dict)
     wanted: list[Wanted] = field(default_factory=list)
     looked: list[str] = field(default_factory=list)
@@ -40,7 +44,7 @@ class Stacks:
             aws.settled(progress, "leave", "stack", wanted.name)
             return replace(former, action="leave")
         self.wanted.append(wanted)
-        made = self._made(aws, wanted, former)
+        made = self._made(wanted, former)
         self.there[wanted.name] = made
         aws.settled(progress, made.action, "stack", wanted.name)
         return made
@@ -57,11 +61,11 @@ class Stacks:
             if conditions(each.get("Condition")) and values
         )
 
-    def _made(self, aws: Aws, wanted: Wanted, former: Stack | None) -> Stack:
+    def _made(self, wanted: Wanted, former: Stack | None) -> Stack:
         template = document(wanted.template.body)
         given = {**(former.parameters if former else {}), **wanted.values()}
         values, is_so = _evaluated(template, given)
-        maker = _Maker(aws.apart(), wanted.name, values, self._ids, self.there)
+        maker = _Maker(self.maker, wanted.name, values, self._ids, self.there)
         for logical, resource in template["Resources"].items():
             if is_so(resource.get("Condition")):
                 maker.make(logical, resource)

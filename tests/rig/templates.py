@@ -1,6 +1,7 @@
 """Judges of templates that are not ours: cfn-lint, with AWS's own schemas, and EC2's documented characters."""
 
 import json
+from functools import cache
 from typing import Any
 
 import yaml
@@ -33,7 +34,12 @@ def resources(body: str) -> dict[str, Any]:
 
 def document(body: str) -> dict[str, Any]:
     """Return a template, short forms written out."""
-    return dict(json.loads(json.dumps(loads(body))))
+    return dict(json.loads(_written_out(body)))
+
+
+@cache
+def _written_out(body: str) -> str:
+    return json.dumps(loads(body))
 
 
 def is_yaml_without_anchors(body: str) -> bool:

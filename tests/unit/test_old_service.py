@@ -41,7 +41,7 @@ class TestDockerfile:
         assert "\nFROM python:3.6\n" in text
         assert "\nWORKDIR /program\n" in text
         assert '\nCOPY ["${MODEL_CONTEXT}/", "/program/"]\n' in text
-        assert f"Dockerfile: {file}" in done.output
+        assert f"Dockerfile {file}" in done.output
         assert "Python 3.6 has had no security fixes since 2021-12-23" in done.output
         assert "`base_image = python:3.13-slim-trixie` under [dockerfile] in Config.ini" in done.output
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from model_dockerize.answer import Answer
+from model_dockerize.outcome import Outcome
 from model_dockerize.report.listing import MODEL_TITLES, REVISION_TITLES, table
 from model_dockerize.report.model import Failure, Report, SmokeReport
 from model_dockerize.report.sheet import Sheet
@@ -14,7 +15,7 @@ _KEEP = "`model-dockerize smoke FOLDER --keep` writes it as smoke/expected.*, wh
 _LONGEST = 400  # characters of a line of evidence
 _ROWS = 5  # of an answer
 _WIDEST = 100  # characters of a table where there is no terminal
-_COPIED = ("image", "archive", "url")  # people copy them: they stay whole
+_COPIED = ("image", "Dockerfile", "archive", "url")  # people copy them: they stay whole
 _CHANGE = {"+": ("green", "to make"), "~": ("yellow", "to change"), "-": ("red", "to remove"), "=": ("dim", "as it is")}
 
 
@@ -101,6 +102,7 @@ def _show_facts(report: Report, sheet: Sheet, is_whole: bool) -> None:
     facts = {
         "image": report.image_uri or (report.image if built and is_whole else ""),
         "build id": report.build_id if is_whole else "",
+        "Dockerfile": report.dockerfile if is_whole or report.outcome == Outcome.DOCKERFILE else "",
         "archive": report.archive,
         "batch": report.job_definition_arn.rsplit("/", 1)[-1].split(":")[0] + revision if revision else "",
         "service": report.service_arn if is_whole else "",

@@ -12,7 +12,7 @@ from typing import IO, Any
 from model_server import bounds
 from model_server.tabular import detect
 from model_server.tabular.mime import Form
-from model_server.tabular.numbers import columns_of, exact
+from model_server.tabular.numbers import NotExactError, exact
 from model_server.tabular.problems import DataError, Problems
 from model_server.tabular.records import Document, Table
 
@@ -94,8 +94,7 @@ def _structured(path: Path, form: Form, wish: Look, *, is_whole: bool) -> dict[s
         table = Table(path, has_header=form is Form.CSV)
         rows = list(_until_cut(table.records(problems), is_whole))
         names = tuple(dict.fromkeys(table.columns))
-        found = columns_of(rows)
-        numbers = [_floats(exact(row[name]) for row in rows) if _is_one(rows, name, found) else None for name in names]
+        numbers = [_exact(rows, name) for name in names[: bounds.SHOWN_COLUMNS]]
         cells = [[row[name] for name in names] for row in rows]
         return _table(names, cells, numbers, wish, is_whole) | {"left_out": problems.count}
     document = Document(path, is_result=True)
@@ -120,9 +119,12 @@ def _until_cut(records: Iterable[tuple[int, Any]], is_whole: bool) -> Iterable[A
             raise
 
 
-def _is_one(rows: Sequence[dict[str, Any]], name: str, numeric: frozenset[str]) -> bool:
-    """Tell whether it is a column of numbers, and not several of that name."""
-    return name in numeric and not isinstance(rows[0][name], list)
+def _exact(rows: Sequence[dict[str, Any]], name: str) -> list[float | None] | None:
+    """Return the numbers of a column of texts; None if one is no number, or there are several columns of that name."""
+    try:
+        return _floats([exact(row[name]) for row in rows]) if rows and isinstance(rows[0][name], str) else None
+    except NotExactError:
+        return None
 
 
 def _records(names: Sequence[str], rows: list[list[Any]], wish: Look, is_whole: bool) -> dict[str, Any]:

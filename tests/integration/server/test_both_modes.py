@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.functional.server.test_runner import oldest_and_newest
 from tests.rig.both_modes import FILES, compare, install, needs, write
 from tests.rig.small_programs import PROGRAMS
-from tests.unit.server.test_runner import oldest_and_newest
 
 #: Those with larger libraries are run by hand: python -m tests.rig.both_modes --environment FOLDER
 LIBRARIES = {"numpy", "pandas"}

@@ -135,6 +135,7 @@ def test_the_mode_that_the_sample_proves_is_told(image: str, options: tuple[str,
         record = docker("exec", container.name, "cat", "/opt/model-server/self-test.json")
         assert list(json.loads(record)) == ["imports"]
         # Once as a new process and in three forks, then the job: the build has seen the rest.
+        eventually(lambda: docker("logs", container.name).count("a word for the log") >= 5)
         assert docker("logs", container.name).count("a word for the log") == 5
         assert docker("exec", container.name, "sh", "-c", "ls -d /tmp/model-self-test* || true") == ""
 

@@ -124,6 +124,7 @@ def test_a_program_that_kills_whomever_it_may_ends_neither_the_server_nor_other_
         assert "worker" in end_of(container, killer)
         docker("exec", container.name, "touch", "/tmp/enough")
         assert end_of(container, holding) == ""
+        eventually(lambda: f"job {holding} complete" in docker("logs", container.name))
         assert docker("logs", container.name).count(f"job {holding} started") == 1
         assert result(container, f"plant {WORD} tmp")["said"] == WORD
 

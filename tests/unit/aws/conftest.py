@@ -1,38 +1,20 @@
-"""A moto server (control plane only) that starts once, is emptied for each test, and judges every request we make.
+"""A moto server (control plane only) that starts once, is emptied for each test, and judges every request we make."""
 
-What botocore sends in this process goes to its application without a socket, and what botocore and moto read anew for
-every session and every request is remembered: together they halve the time of these tests. Programs that a test starts
-reach moto on its port; both are one, with the same state.
-"""
-
-import io
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.httpsession import URLLib3Session
-from botocore.loaders import JSONFileLoader
-from moto import backends
-from moto.backends import get_backend, list_of_moto_modules
-from moto.core import responses
-from moto.core.config import default_user_config
-from moto.iam.models import AWSManagedPolicy
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.server import ThreadedMotoServer
-from werkzeug.test import Client
+from moto.backends import get_backend
 
 from model_dockerize.aws.client import Aws, connect
 from model_dockerize.aws.ground import Model, Names
 from model_dockerize.settings import AwsSettings, BatchSettings, ServiceSettings, to_settings
 from tests.rig.leaks import planted
 from tests.rig.progress import Said
+from tests.rig.quick_moto import ACCOUNT, quick_moto, read_once
 from tests.rig.stacks import Stacks
 
-ACCOUNT = "123456789012"
 DIGEST = "sha256:" + "ab" * 32
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/iris@{DIGEST}"
 
@@ -144,59 +126,14 @@ def batch_settings(**changes: Any) -> BatchSettings:
 
 @pytest.fixture(scope="session", autouse=True)
 def _read_once() -> Iterator[None]:
-    """The descriptions of AWS's services: that of EC2 alone takes a third of a second."""
-    read = cache(JSONFileLoader().load_file)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", lambda _self, path: read(path))
+    with read_once():
         yield
-
-
-class Body(io.BytesIO):
-    """What botocore reads the body of an answer from."""
-
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        while part := self.read():
-            yield part
-
-
-def answer(client: Client, request: AWSPreparedRequest) -> AWSResponse:
-    """Hands a request of botocore's to an application."""
-    headers = {key: value.decode() if isinstance(value, bytes) else value for key, value in request.headers.items()}
-    body = request.body
-    sent = client.open(
-        request.url, method=request.method, headers=headers, data=body.read() if hasattr(body, "read") else body
-    )
-    return AWSResponse(request.url, sent.status_code, dict(sent.headers), Body(sent.get_data()))
 
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-        patch.setitem(default_user_config, "batch", {"use_docker": False})  # its jobs end at once
-        known = frozenset(list_of_moto_modules())
-        patch.setattr(backends, "list_of_moto_modules", lambda: known)
-        patch.setattr(responses, "method_names_from_class", cache(responses.method_names_from_class))
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        # All of AWS's thousand policies would take seconds to load.
-        facts = {"Path": "/service-role/", "Document": {}, "CreateDate": "2017-11-16", "UpdateDate": "2017-11-16"}
-        for name in ("AmazonECSTaskExecutionRolePolicy", "AmazonEC2ContainerServiceforEC2Role"):
-            policy = AWSManagedPolicy.from_data(name, ACCOUNT, "us-east-1", facts)
-            get_backend("iam")[ACCOUNT]["aws"].managed_policies[policy.arn] = policy
-        host, port = server.get_host_and_port()
-        url = f"http://{host}:{port}"
-        client = Client(DomainDispatcherApplication(create_backend_app))
-        over_the_network = URLLib3Session.send
-
-        def send(session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
-            ours = request.url.startswith(url)
-            return answer(client, request) if ours else over_the_network(session, request)
-
-        patch.setattr(URLLib3Session, "send", send)
+    with quick_moto("AmazonECSTaskExecutionRolePolicy", "AmazonEC2ContainerServiceforEC2Role") as url:
         yield url
-        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -215,10 +152,16 @@ def connection(environment: dict[str, str]) -> Aws:
     return connect(AwsSettings("", ""), environment, Said())
 
 
+@pytest.fixture(scope="session")
+def maker(connection: Aws) -> Aws:
+    """One that no test listens to."""
+    return connection.apart()
+
+
 @pytest.fixture
-def stacks(monkeypatch: pytest.MonkeyPatch) -> Stacks:
+def stacks(maker: Aws, monkeypatch: pytest.MonkeyPatch) -> Stacks:
     """No stack yet. moto's own CloudFormation knows too little of the templates."""
-    made = Stacks()
+    made = Stacks(maker)
     for room in ("function.role", "ground.foundations", "ground.shared", "ground.volume"):
         monkeypatch.setattr(f"model_dockerize.aws.{room}.describe_stack", made.describe)
     monkeypatch.setattr("model_dockerize.aws.ground.planned.ensure_stack", made.ensure)

@@ -26,6 +26,7 @@ INSTALLING = {
     "pkg-resources": ("is built with pkg_resources", "python-version"),
     "no-such-version": ("six==9.9.9 is not among the versions", "the log names"),
     "no-such-package": ("no-such-package-of-anybody-here", "Correct its name"),
+    "ubuntu-freeze": ("pkg_resources is no package of an index", "Remove the line pkg_resources==0.0.0"),
     "sklearn": ("sklearn is not the name", "scikit-learn for sklearn"),
     "local-version": ("torch==2.3.1+cpu is not on the usual index", "Leave +cpu away"),
     "conflict.uv": ("requests==2.31.0 wants urllib3>=1.21.1,<3, and another requirement excludes", "Loosen"),

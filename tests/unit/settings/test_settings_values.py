@@ -78,6 +78,16 @@ def test_truth_in_any_letter_case(text: str) -> None:
         ("report", "a\x00b"),
         ("report", "~nobody-has-this-name/x"),
         ("sandbox", "1"),
+    ],
+)
+def test_what_is_refused(name: str, text: str) -> None:
+    (problem,) = problems(**{name: text})
+    assert problem.startswith(f"--{name.replace('_', '-')}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
         ("version", ".1"),
         ("job_definition_name", "a b"),
         ("cache", "always"),
@@ -89,7 +99,7 @@ def test_truth_in_any_letter_case(text: str) -> None:
         ("role_to_assume", "arn:aws:iam::123456789012:user/x"),
         ("permissions_boundary", "arn:aws:iam::123456789012:role/x"),
         ("compute_type", "LAMBDA"),
-        ("instance_types", "g5,xlarge.8.2"),
+        ("instance_types", "g5.xlarge.8"),
         ("service", "a/b"),
         ("task_definition", "a:1"),
         ("platforms", "linux/386"),
@@ -103,9 +113,9 @@ def test_truth_in_any_letter_case(text: str) -> None:
         ("vpc", "subnet-1"),
     ],
 )
-def test_what_is_refused(name: str, text: str) -> None:
+def test_what_has_another_form_is_quoted(name: str, text: str) -> None:
     (problem,) = problems(**{name: text})
-    assert problem.startswith(f"--{name.replace('_', '-')}: ")
+    assert problem.startswith(f"--{name.replace('_', '-')}: {text!r} is ")
 
 
 @pytest.mark.parametrize(

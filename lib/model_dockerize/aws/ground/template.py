@@ -13,6 +13,8 @@ import yaml
 SHARED, MODEL, VOLUME = "shared", "model", "volume"
 #: Bytes of a template that CloudFormation takes within a request.
 LONGEST = 51_200
+#: libyaml's, where it is there: ten times as fast.
+_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def load(name: str) -> Template:
     return Template.of((resources.files(__package__) / "templates" / f"{name}.yml").read_text(encoding="utf-8"))
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(_SAFE):  # type: ignore[misc]
     """YAML with CloudFormation's short forms."""
 
 
@@ -48,7 +50,7 @@ def _long_form(loader: _Loader, suffix: str, node: yaml.Node) -> Any:
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+        value = loader.construct_mapping(node, deep=True)
     return {suffix if suffix in ("Condition", "Ref") else f"Fn::{suffix}": value}
 
 

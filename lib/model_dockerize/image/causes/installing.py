@@ -229,6 +229,11 @@ INSTALLING = (
         "Leave +{thing} away, or add `--extra-index-url https://download.pytorch.org/whl/{thing}` to the requirements.",
     ),
     Cause(
+        r"(?:Because|satisfies the requirement) pkg[_-]resources\b",
+        "pkg_resources is no package of an index: `pip freeze` of Debian and Ubuntu lists it by mistake.",
+        "Remove the line pkg_resources==0.0.0 from the requirements.",
+    ),
+    Cause(
         rf"satisfies the requirement {_WANTED} \(from versions: none\)|{_WANTED2} was not found in the ",
         "{package} is on no index that the build reads, or has nothing for this Python and processor.",
         "Correct its name in the requirements. If it is a private one, name its index with pip-config.",

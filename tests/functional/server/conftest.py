@@ -29,6 +29,7 @@ from model_server.converters import Converters
 from model_server.jobs import database, instance
 from model_server.jobs.callbacks import CallbackSender
 from model_server.jobs.heartbeat import Heartbeat
+from model_server.jobs.notifications import Watch, Watchers
 from model_server.jobs.queue import Queue
 from model_server.jobs.store import SMALL_BYTES, Store
 from model_server.jobs.worker import Worker, Workers
@@ -118,6 +119,21 @@ def write_program(folder: Path) -> Path:
     folder.mkdir()
     (folder / "main.py").write_text(PROGRAM, encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Is set as soon as a request waits for a job's end."""
+    waits, watch = threading.Event(), Watchers.watch
+
+    @contextmanager
+    def told(watchers: Watchers, job_id: str) -> Iterator[Watch]:
+        with watch(watchers, job_id) as one:
+            waits.set()
+            yield one
+
+    monkeypatch.setattr(Watchers, "watch", told)
+    return waits
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import MutableMapping
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
 
@@ -16,6 +18,7 @@ from uvicorn.server import ServerState
 
 from model_server import bounds
 from model_server.protocol import Connections, Protocol
+from tests.rig.waiting import eventually
 
 from .conftest import Server, StartServer
 
@@ -108,6 +111,13 @@ def port(server: Server) -> int:
     return int(server.url.rpartition(":")[2])
 
 
+def is_open(server: Server, connection: socket.socket) -> bool:
+    """Tell whether the server has not hung up, even where the client has not read all."""
+    ends = (f":{port(server):04X}", f":{connection.getsockname()[1]:04X}")
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()]
+    return any((local[-5:], remote[-5:], state) == (*ends, "01") for _, local, remote, state, *_ in lines[1:])
+
+
 def told(server: Server, *pieces: bytes, half_closed: bool = False, pause: float = 0) -> bytes:
     """All that the server says to these pieces until it hangs up, perhaps before it has them all."""
     with socket.create_connection(("127.0.0.1", port(server)), 10) as connection:
@@ -181,7 +191,7 @@ def test_who_does_not_read_its_answer_is_hung_up_on(start_server: StartServer, m
     server.wait(job_id)
     with socket.create_connection(("127.0.0.1", port(server)), 10) as connection:
         connection.sendall(b"GET /data/result/%b HTTP/1.1\r\nHost: x\r\n\r\n" % job_id.encode())
-        time.sleep(4)
+        eventually(lambda: not is_open(server, connection))
         received = 0
         with suppress(ConnectionResetError):
             while more := connection.recv(1 << 20):
@@ -189,7 +199,7 @@ def test_who_does_not_read_its_answer_is_hung_up_on(start_server: StartServer, m
     assert received < 20_000_000
 
 
-def test_the_connection_that_has_waited_longest_gives_way(start_server: StartServer) -> None:
+def test_the_connection_that_has_waited_longest_gives_way(start_server: StartServer, watched: threading.Event) -> None:
     server = start_server(most_connections=3)
     with ExitStack() as stack:
 
@@ -198,7 +208,7 @@ def test_the_connection_that_has_waited_longest_gives_way(start_server: StartSer
 
         busy, first, second = connected(), connected(), connected()
         busy.sendall(posted(b"/data/run-job", b"!sleep 1"))
-        time.sleep(0.3)
+        assert watched.wait(20)
         health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
         first.sendall(health)
         assert first.recv(65536).startswith(b"HTTP/1.1 200 OK")

@@ -20,8 +20,8 @@ from model_server import health
 from model_server.manifest import Manifest, Proof, parse
 from model_server.runner_client import Outcome, RunnerDiedError
 from model_server.self_proof import SelfProof
+from tests.functional.server.conftest import manifest_text, write_program
 from tests.rig.waiting import eventually
-from tests.unit.server.conftest import manifest_text, write_program
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -124,14 +124,16 @@ def test_status_waits_for_the_end_and_not_longer(server: Server) -> None:
     assert answers == [404]
 
 
-def test_when_many_wait_the_next_is_answered_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_many_wait_the_next_is_answered_at_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch, watched: threading.Event
+) -> None:
     monkeypatch.setattr(bounds, "WAITING", 1)
     job_id = server.send(b"!sleep 60")
     eventually(lambda: listed(server, job_id)["status"] == "InProgress")
     url, answers = f"{server.url}/data/status/{job_id}?wait=50", []
     waiting = threading.Thread(target=lambda: answers.append(requests.get(url, timeout=60).status_code))
     waiting.start()
-    time.sleep(1)
+    assert watched.wait(20)
     # Who waited would get no answer in the time that these clients have.
     assert requests.get(url, timeout=20).json()["data"]["status"] == "InProgress"
     late = requests.post(f"{server.url}/data/run-job", files={"File": b"a\n"}, timeout=20)
