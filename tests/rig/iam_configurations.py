@@ -11,8 +11,6 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tests.rig.inputs import saying
@@ -67,12 +65,6 @@ def _unscaled(run: Run) -> Outcome:
 def _run_with(run: Run, service: ServiceSettings) -> Outcome:
     run.settings = replace(run.settings, service=service)
     return pipeline.run(run)
-
-
-def _sent(run: Run) -> Outcome:
-    """Submit a file of this computer, whose result comes back."""
-    with TemporaryDirectory() as folder:
-        return pipeline.submit(run, Work((Path("examples/is-prime/smoke/input.txt"),), (), folder))
 
 
 def destroyed(run: Run) -> Outcome:
@@ -187,7 +179,6 @@ CONFIGURATIONS: dict[str, Configuration] = {
             "rollback": Step(partial(pipeline.rollback, to="")),
             "list": Step(pipeline.list_models),
             "submit": Step(partial(pipeline.submit, asked=Work((), ("/program/smoke/input.txt",), "-"))),
-            "submit files": Step(_sent),
         },
     ),
     "EC2 compute environment": Configuration(
@@ -237,6 +228,9 @@ EXPLAINED = {
     "ecs:StopTask": "ends the test from inside of the network where it takes too long",
     "elasticloadbalancing:DescribeRules": "finds where a load balancer answers; the policy for stacks may hold it too",
     "elasticloadbalancing:DescribeTargetHealth": "tells why a load balancer finds a task ill; the rollout does without",
+    "s3:ListBucket": "lists what is in the bucket of jobs' files before it is removed, where submit made one",
+    "s3:DeleteBucket": "removes the bucket of jobs' files with the last model, where submit made one",
+    "s3:DeleteObject": "empties the bucket of jobs' files before it is removed, where submit made one",
     "lambda:GetFunction": "looks for the function; without it the run prints what somebody else has to do",
     "lambda:ListTags": "tells whose the function is; without it a run leaves its code as it is, and destroy refuses",
     "lambda:UpdateFunctionConfiguration": "tells it its queue; without it the run prints what somebody else has to do",

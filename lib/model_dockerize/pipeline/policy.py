@@ -28,6 +28,7 @@ def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> Outcom
         policies = {
             "policy": permissions.run_policy(settings, names, where),
             **({"policy-for-function": function} if function else {}),
+            **({"policy-for-files": permissions.files_policy(where)} if settings.batch.job_queue else {}),
             "policy-for-stacks": permissions.stack_policy(settings, where, after_bootstrap),
             "policy-for-destroy": permissions.destroy_policy(names, where),
         }

@@ -24,7 +24,9 @@ class Problems:
         if not details:
             return
         kind: type[ModelDockerizeError] = ProgramError if self._folder else InputError
-        cannot = f"{folder} cannot be turned into an image"
-        if len(details) == 1:
-            raise kind(f"{cannot}: {details[0]}", "Correct it, and run again.")
-        raise kind(f"{cannot}, for {len(details)} reasons.", "Correct what is listed, and run again.", details)
+        count = "" if len(details) == 1 else f" ({len(details)} problems)"
+        raise kind(
+            f"{folder} cannot be turned into an image{count}: {details[0]}",
+            "Correct what is listed, and run again.",
+            details,
+        )

@@ -47,7 +47,9 @@ def _show_failure(report: Report, failure: Failure, sheet: Sheet, is_whole: bool
     sheet.row(f"{report.outcome}:", failure.message, "bold red", indent=2)
     if failure.remedy:
         sheet.row("Next:", failure.remedy, "bold", indent=2)
-    for detail in failure.details:
+    # A single problem often is the message already: told once is enough.
+    told = len(failure.details) == 1 and failure.message.endswith(f": {failure.details[0]}")
+    for detail in () if told else failure.details:
         for line in detail.splitlines():
             sheet.row(" ", line if is_whole or len(line) <= _LONGEST else f"{line[:_LONGEST]} … (whole with -v)")
     sheet.line(f"exit code {failure.exit_code} ({failure.kind})", "dim")

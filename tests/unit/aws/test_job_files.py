@@ -12,6 +12,8 @@ from model_dockerize.aws.batch.job_bucket import bucket_name, bucket_of_ours, en
 from model_dockerize.aws.batch.job_files import JobFiles, name_of
 from model_dockerize.aws.batch.jobs import Job
 from model_dockerize.aws.client import TAG
+from model_dockerize.aws.iam import Where
+from model_dockerize.aws.permissions import files_policy
 from model_dockerize.errors import InputError
 
 from .conftest import ACCOUNT, Account
@@ -147,3 +149,25 @@ class TestFiles:
             name_of(tmp_path / "none.csv")
         with pytest.raises(InputError, match="cannot be read"):
             files.send({"x": tmp_path / "none.csv"})
+
+
+def test_the_printed_rights_are_those_of_the_calls(account: Account, s3: Any, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    account.calls.clear()
+    ensure(account)
+    ensure(account)
+    files = JobFiles(account.aws, opened(account, s3), "iris/3")
+    account.calls = [call for call in account.calls if call != "s3:DeleteBucketPolicy"]
+    made = set(account.calls)
+    files.send({"a": tmp_path / "a"})
+    files.note(Job("j", (files.source("a"),), "SUBMITTED"))
+    files.noted({"j"})
+    in_iam = {
+        **{"s3:ListObjectsV2": "s3:ListBucket", "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock"},
+        "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+        "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+        "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    }
+    named = {in_iam.get(call, call) for call in made | {"s3:GetObject", "s3:PutObject", "s3:ListObjectsV2"}}
+    document = files_policy(Where(ACCOUNT, "us-east-1"))
+    assert named == {action for statement in document["Statement"] for action in statement["Action"]}

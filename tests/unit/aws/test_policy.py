@@ -309,6 +309,7 @@ def test_whoever_asks_for_documents_is_told_what_they_are_worth_and_gets_those_o
     assert [named in warning for warning in display.warnings] == ([True] if named else [])
     documents = json.loads(printed[0])
     function = {"policy-for-function"} if "update_function" in inputs else set()
+    function |= {"policy-for-files"} if "job_queue" in inputs else set()
     assert set(documents) == {"policy", "policy-for-stacks", "policy-for-destroy", "trust"} | function
     assert "arn:aws:" not in printed[0]
     for name in set(documents) - {"trust"}:

@@ -47,6 +47,16 @@ def function_policy(settings: Settings, where: Where, after_bootstrap: bool = Fa
     return {"Version": "2012-10-17", "Statement": _function(settings.batch, bound, where)}
 
 
+def files_policy(where: Where) -> dict[str, Any]:
+    """Return the rights of a `submit` that sends files of a computer, besides those of a run with a job queue."""
+    bucket = f"arn:{where.partition}:s3:::{TAG}-jobs-{where.account}-{where.region}"
+    statements = [
+        _allow("FilesOfJobs", ("s3:GetObject", "s3:PutObject"), f"{bucket}/*"),
+        _allow("BucketOfJobs", _BUCKET, bucket),
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
 def stack_policy(settings: Settings, where: Where, after_bootstrap: bool) -> dict[str, Any]:
     """Return the rights to make, change and delete stacks: by the role of `bootstrap`, or as whoever runs."""
     if after_bootstrap:
@@ -220,11 +230,8 @@ def _batch(settings: Settings, names: Names, where: Where) -> list[Statement]:
             _allow("LookAtBatchRole", ("iam:GetRole",), arn),
             only_if(_to_batch(where), _allow("PassBatchRole", ("iam:PassRole",), arn)),
         ]
-    bucket = f"arn:{where.partition}:s3:::{TAG}-jobs-{where.account}-{where.region}"
     return [
         *statements,
-        _allow("FilesOfJobs", ("s3:GetObject", "s3:PutObject"), f"{bucket}/*"),
-        _allow("BucketOfJobs", _BUCKET, bucket),
         _allow(
             "Jobs",
             ("batch:DescribeComputeEnvironments", "batch:DescribeJobQueues", "batch:DescribeJobs", "batch:ListJobs"),
