@@ -269,6 +269,8 @@ def test_whatever_is_deleted_bears_our_tag_where_aws_knows_one() -> None:
         "cloudwatch:DeleteAlarms",
         "ec2:DeleteNetworkInterface",
         "ecs:DeregisterTaskDefinition",
+        # Of the one bucket that bears our name, account and region; the code looks at its tag.
+        *("s3:GetBucketTagging", "s3:DeleteObject", "s3:DeleteBucket"),
     }
 
 
