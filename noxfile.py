@@ -17,8 +17,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """Run the tests that need no Docker Engine."""
+    """Run the tests of the tool's functions."""
     session.run("scripts/test", "unit", *session.posargs)
+
+
+@nox.session
+def functional(session: nox.Session) -> None:
+    """Run the tests of real processes, without Docker Engine."""
+    session.run("scripts/test", "functional", *session.posargs)
 
 
 @nox.session
@@ -41,7 +47,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Measure which lines and branches the unit tests reach."""
+    """Measure which lines and branches the unit and functional tests reach."""
     session.run("scripts/test", "coverage", *session.posargs)
 
 
