@@ -207,6 +207,14 @@ def test_help_shows_what_most_people_need_and_help_all_every_input() -> None:
     assert set(flags_of(login.output)) == {each.name for each in INPUTS if each.group in ("aws", "run")}
 
 
+def test_what_needs_no_folder_by_a_name_shows_the_name_and_ask_only_flags_that_count() -> None:
+    for command in ("status", "logs", "rollback", "smoke", "submit", "destroy"):
+        assert "service" in flags_of(call(command, "--help").output), command
+    asked = flags_of(call("ask", "--help-all").output)
+    assert {"cluster", "aws-region", "sandbox", "smoke-api-key"} <= set(asked)
+    assert not {"cpu", "environment", "deploy-service", "service"} & set(asked)
+
+
 def test_the_help_names_every_command_in_a_whole_sentence() -> None:
     text = call("--help").output
     assert "..." not in text.replace("[ARGS]...", "")

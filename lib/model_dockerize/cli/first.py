@@ -32,7 +32,7 @@ def init(folder: Path) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Have the result as JSON.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Where it goes. [default: here]")
-@takes("aws", "service", "run", "smoke-api-key", argument=False)
+@takes("aws", "cluster", "run", "smoke-api-key", argument=False)
 @click.argument("model", metavar="NAME|URL")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def ask(model: str, file: Path, *, as_json: bool, output: Path | None, **flags: str | None) -> None:

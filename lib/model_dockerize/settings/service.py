@@ -28,7 +28,9 @@ class ServiceSettings(Container, Network, Access, Traffic, Rollout):
         ),
     ] = True
     cluster: Annotated[str, Input("ECS cluster, made if missing.", rule=ECS_NAME)] = "model-dockerize"
-    service: Annotated[str, Input("ECS service, made or rolled. The image's name when empty.", rule=ECS_NAME)] = ""
+    service: Annotated[
+        str, Input("ECS service, made or rolled. The image's name when empty.", common=True, rule=ECS_NAME)
+    ] = ""
     adopt: Annotated[
         bool,
         Input(
