@@ -28,8 +28,11 @@ class TestInit:
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "train.csv").write_text("id,age\n" + "".join(f"{n},{n}\n" for n in range(100)))
         (tmp_path / "requirements.txt").write_text("pandas\n")
-        assert call("init", tmp_path).exit_code == 0
+        result = call("init", tmp_path)
+        assert result.exit_code == 0
         assert (tmp_path / "smoke" / "input.csv").read_text() == "id,age\n0,0\n1,1\n2,2\n3,3\n4,4\n"
+        said = " ".join(result.stderr.split())
+        assert "made smoke/input.csv (the beginning of data/train.csv), model-dockerize.yml (three" in said
 
     def test_else_a_stub_of_the_columns_that_the_program_names_which_is_said(self, tmp_path: Path) -> None:
         (tmp_path / "main.py").write_text("frame['score'] = frame['age'] + frame['tenure']\n")

@@ -28,21 +28,18 @@ def start(folder: Path, progress: Progress) -> bool:
     Raises:
         OSError: a file cannot be written.
     """
-    samples = sorted((folder / "smoke").glob("input.*"))
-    made = [_sample(folder, progress)] if not samples else []
-    for sample in samples:
-        progress.info(f"{sample.relative_to(folder)}: there")
-    made.append(
-        _write(folder / "model-dockerize.yml", _YML, "three commented lines; nothing has to be in it", progress)
-    )
-    return any(made)
+    made = [] if any((folder / "smoke").glob("input.*")) else [_sample(folder, progress)]
+    made.append(_write(folder / "model-dockerize.yml", _YML, "three commented lines; nothing has to be in it"))
+    if said := list(filter(None, made)):
+        progress.info(f"made {', '.join(said)}")
+    return bool(said)
 
 
-def _sample(folder: Path, progress: Progress) -> bool:
+def _sample(folder: Path, progress: Progress) -> str:
     if found := next(_data(folder), None):
         text, name = found
         suffix = Path(name).suffix
-        return _write(folder / "smoke" / f"input{suffix}", text, f"the beginning of {name}", progress)
+        return _write(folder / "smoke" / f"input{suffix}", text, f"the beginning of {name}")
     columns, where = _columns(folder)
     if columns:
         rows = io.StringIO()
@@ -51,9 +48,9 @@ def _sample(folder: Path, progress: Progress) -> bool:
             f"smoke/input.csv is a stub: its columns are those that {where} names, its values are invented. "
             "Put real rows there."
         )
-        return _write(folder / "smoke" / "input.csv", rows.getvalue(), "a stub", progress)
+        return _write(folder / "smoke" / "input.csv", rows.getvalue(), "a stub")
     progress.warning("smoke/input.txt is a stub: nothing here says what the program reads. Put a real input there.")
-    return _write(folder / "smoke" / "input.txt", "Replace this by what the program reads.\n", "a stub", progress)
+    return _write(folder / "smoke" / "input.txt", "Replace this by what the program reads.\n", "a stub")
 
 
 def _data(folder: Path) -> Iterator[tuple[str, str]]:
@@ -125,14 +122,13 @@ def _read(path: Path) -> str:
     return text if len(data) < _MOST_READ else text[: text.rfind("\n") + 1]
 
 
-def _write(path: Path, text: str, what: str, progress: Progress) -> bool:
+def _write(path: Path, text: str, what: str) -> str:
+    """Write a new file; return what was made, or nothing where it was there."""
     shown = path.name if path.name == "model-dockerize.yml" else f"smoke/{path.name}"
     path.parent.mkdir(exist_ok=True)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        progress.info(f"{shown}: there")
-        return False
-    progress.info(f"{shown}: made ({what})")
-    return True
+        return ""
+    return f"{shown} ({what})"
