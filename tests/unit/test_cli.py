@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from model_dockerize import cli as faces
 from model_dockerize import licenses, pipeline
+from model_dockerize.cli.group import NAMED
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import Question, Run
 from model_dockerize.report.facts import Identity
@@ -209,7 +210,10 @@ def test_help_shows_what_most_people_need_and_help_all_every_input() -> None:
 
 def test_what_needs_no_folder_by_a_name_shows_the_name_and_ask_only_flags_that_count() -> None:
     for command in ("status", "logs", "rollback", "smoke", "submit", "destroy"):
-        assert "service" in flags_of(call(command, "--help").output), command
+        shown = flags_of(call(command, "--help").output)
+        assert set(NAMED) <= set(shown), command
+        assert not {"cpu", "environment"} & set(shown), command
+        assert {"cpu", "environment"} <= set(flags_of(call(command, "--help-all").output)), command
     asked = flags_of(call("ask", "--help-all").output)
     assert {"cluster", "aws-region", "sandbox", "smoke-api-key"} <= set(asked)
     assert not {"cpu", "environment", "deploy-service", "service"} & set(asked)

@@ -11,10 +11,20 @@ from model_dockerize import __version__
 from model_dockerize.cli.execute import VERBOSITY
 from model_dockerize.settings import INPUTS, Input, Kind
 from model_dockerize.settings.document import COMMON_TITLE
-from model_dockerize.settings.model import BY_NAME
 
 Command = Callable[..., None]
 _HELP_ALL = f"{__name__}.help_all"
+#: What most people need of a command that looks after what was deployed, which most inputs do not change.
+NAMED = ("program-path", "image-name", "service", "aws-region", "role-to-assume", "sandbox")
+
+
+class _Flag(click.Option):
+    """The flag of an input."""
+
+    def __init__(self, *names: Any, declared: Input, is_common: bool, **attributes: Any) -> None:
+        super().__init__(*names, **attributes)
+        self.declared = declared
+        self.is_common = is_common
 
 
 class _Stage(click.Command):
@@ -32,26 +42,29 @@ class _Stage(click.Command):
         )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        shown = [(each, _input_of(each)) for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        shown = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
         is_whole = bool(ctx.meta.get(_HELP_ALL))
         sections: dict[str, list[tuple[str, str]]] = {}
-        for option, declared in sorted(shown, key=lambda pair: _place(pair[1])):
-            if declared and not declared.common and not is_whole:
-                continue
-            title = COMMON_TITLE if declared and declared.common else declared.title if declared else "Options"
-            sections.setdefault(title, []).extend(filter(None, [option.get_help_record(ctx)]))
+        for option in sorted(shown, key=_place):
+            if _place(option) < _OTHERS or is_whole:
+                sections.setdefault(_title(option), []).extend(filter(None, [option.get_help_record(ctx)]))
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
 
 
-def _input_of(option: click.Option) -> Input | None:
-    return BY_NAME.get((option.name or "").replace("_", "-"))
+_OTHERS = 2
 
 
-def _place(declared: Input | None) -> int:
+def _place(option: click.Option) -> int:
     """Return where an option stands in a help text: a command's own, what most people need, the others."""
-    return 0 if declared is None else 1 if declared.common else 2
+    return 0 if not isinstance(option, _Flag) else 1 if option.is_common else _OTHERS
+
+
+def _title(option: click.Option) -> str:
+    if not isinstance(option, _Flag):
+        return "Options"
+    return COMMON_TITLE if option.is_common else option.declared.title
 
 
 def _show_all(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
@@ -90,8 +103,12 @@ def cli() -> None:
     """
 
 
-def takes(*names: str, argument: bool = True) -> Callable[[Command], Command]:
-    """Add the flags of these groups and inputs of the settings, and the argument that means a program."""
+def takes(*names: str, argument: bool = True, common: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+    """Add the flags of these groups and inputs of the settings, and the argument that means a program.
+
+    Args:
+        common: the inputs that --help shows; without them those that most people need of a run.
+    """
 
     def decorate(command: Command) -> Command:
         command = click.option(
@@ -99,7 +116,9 @@ def takes(*names: str, argument: bool = True) -> Callable[[Command], Command]:
         )(command)
         for each in reversed(INPUTS):
             if each.group in names or each.name in names:
-                command = click.option(f"--{each.name}", **_click(each))(command)
+                is_common = each.name in common if common else each.common
+                flag = click.option(f"--{each.name}", cls=_Flag, declared=each, is_common=is_common, **_click(each))
+                command = flag(command)
         for short, word in (("q", "quiet"), ("v", "verbose")):
             command = click.option(f"-{short}", f"--{word}", **_verbosity(word))(command)
         if not argument:

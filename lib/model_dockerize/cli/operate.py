@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from model_dockerize.cli.execute import execute
-from model_dockerize.cli.group import cli, takes
+from model_dockerize.cli.group import NAMED, cli, takes
 from model_dockerize.cli.named import answers_in_json, is_named, reader
 from model_dockerize.errors import InputError
 from model_dockerize.settings import is_batch_file
@@ -26,7 +26,7 @@ def list_models(target: Path | None, *, as_json: bool, **flags: str | None) -> N
 
 @cli.command()
 @answers_in_json
-@takes("program", "image", "aws", "service", "smoke", "run")
+@takes("program", "image", "aws", "service", "smoke", "run", common=NAMED)
 def status(target: Path | None, *, as_json: bool, **flags: str | None) -> None:
     """Say what the service runs, where it answers, and what ran before. By --service NAME it needs no folder."""
     from model_dockerize import pipeline
@@ -38,7 +38,7 @@ def status(target: Path | None, *, as_json: bool, **flags: str | None) -> None:
 @cli.command()
 @click.option("--lines", default=50, show_default=True, type=click.IntRange(1, 10_000), help="How many lines at most.")
 @click.option("--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
-@takes("program", "image", "aws", "service", "run")
+@takes("program", "image", "aws", "service", "run", common=NAMED)
 def logs(target: Path | None, *, lines: int, follow: bool, **flags: str | None) -> None:
     """Show the last lines that the service's tasks wrote. By --service NAME it needs no folder."""
     from model_dockerize import pipeline
@@ -50,7 +50,7 @@ def logs(target: Path | None, *, lines: int, follow: bool, **flags: str | None) 
 
 @cli.command()
 @click.option("--to", default="", metavar="REVISION", help="Revision to go back to. The one deployed before if empty.")
-@takes("program", "image", "aws", "service", "smoke", "run")
+@takes("program", "image", "aws", "service", "smoke", "run", common=NAMED)
 def rollback(target: Path | None, *, to: str, **flags: str | None) -> None:
     """Run a former revision again, and prove it; `status` shows which. By --service NAME it needs no folder."""
     from model_dockerize import pipeline
@@ -85,7 +85,7 @@ def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | Non
 @cli.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--delete-data", is_flag=True, help="Remove the volume of the model, too, with all that is on it.")
-@takes("program", "image", "registry", "aws", "batch", "service", "run")
+@takes("program", "image", "registry", "aws", "batch", "service", "run", common=NAMED)
 @click.argument("aws-config", required=False, type=click.Path(path_type=Path), metavar="[AwsConfig.ini]")
 def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_data: bool, **flags: str | None) -> None:
     """Remove from AWS what was made for this model, after a question. What others made or use is never touched.

@@ -19,7 +19,7 @@ def sandbox_group() -> None:
     "--iam",
     type=click.Choice(["off", "enforced"]),
     default=None,
-    help="Whether signatures and policies count, as in an account. [default: off, or as it runs already]",
+    help="Whether policies count, as in an account; calls are signed anyway. [default: off, or as it runs already]",
 )
 def sandbox_start(iam: str | None) -> None:
     """Start the sandbox, and print the settings that point the AWS CLI and SDKs at it."""

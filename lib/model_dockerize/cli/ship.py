@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from model_dockerize.cli.execute import execute
-from model_dockerize.cli.group import cli, takes
+from model_dockerize.cli.group import NAMED, cli, takes
 from model_dockerize.cli.named import answers_in_json, is_named, reader
 from model_dockerize.settings import is_batch_file
 from model_dockerize.settings.load import batch_environment
@@ -157,7 +157,7 @@ def mapping(target: Path | None, *, data: Path, mime_type: str, output: Path, **
 
 @cli.command()
 @click.option("--keep", is_flag=True, help="Write what it answers as smoke/expected.*: check it, then commit it.")
-@takes("program", "image", "aws", "service", "smoke", "run")
+@takes("program", "image", "aws", "service", "smoke", "run", common=(*NAMED, "smoke-url", "smoke-api-key"))
 def smoke(target: Path | None, *, keep: bool, **flags: str | None) -> None:
     """Run the smoke test against the model at --smoke-url, a service by --service NAME, or the folder's image."""
     from model_dockerize import pipeline

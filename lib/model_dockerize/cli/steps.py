@@ -5,6 +5,8 @@ from pathlib import Path
 from model_dockerize.cli.execute import execute
 from model_dockerize.cli.group import cli, takes
 
+_NETWORK = ("zones", "vpc-cidr", "assign-public-ip", "aws-region", "role-to-assume", "sandbox")
+
 
 @cli.command()
 @takes("aws", "run")
@@ -16,7 +18,7 @@ def login(target: Path | None, **flags: str | None) -> None:
 
 
 @cli.command()
-@takes("aws", "service", "run")
+@takes("aws", "service", "run", common=_NETWORK)
 def bootstrap(target: Path | None, **flags: str | None) -> None:
     """Make once, as an administrator, what all models of a region share, and the role by which others make models."""
     from model_dockerize import pipeline
@@ -25,7 +27,7 @@ def bootstrap(target: Path | None, **flags: str | None) -> None:
 
 
 @cli.command()
-@takes("aws", "service", "run")
+@takes("aws", "service", "run", common=_NETWORK)
 def network(target: Path | None, **flags: str | None) -> None:
     """Make the VPC and subnets of the services where they are missing, and say their ids."""
     from model_dockerize import pipeline

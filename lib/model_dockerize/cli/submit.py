@@ -6,7 +6,7 @@ from typing import TextIO
 import click
 
 from model_dockerize.cli.execute import execute
-from model_dockerize.cli.group import cli, takes
+from model_dockerize.cli.group import NAMED, cli, takes
 from model_dockerize.cli.named import answers_in_json, is_named, reader
 from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
@@ -26,7 +26,7 @@ _CONFIGURATIONS = (".yml", ".yaml", ".ini")
 @click.option("--inputs-from", type=click.File(encoding="utf-8"), help="A file with one --input a line (- for stdin).")
 @click.option("--bucket", default="", metavar="NAME", help="Bucket that files go through. [default: one of ours]")
 @answers_in_json
-@takes("program", "image", "aws", "batch", "service", "run")
+@takes("program", "image", "aws", "batch", "service", "run", common=(*NAMED, "job-queue"))
 @click.argument("files", nargs=-1, metavar="[FILE|s3://BUCKET/KEY]...")
 def submit(
     target: Path | None,
