@@ -62,7 +62,7 @@ class Outcome(StrEnum):
     READ = ("read", "0", "of `logs`: the lines were shown")
     PLANNED = ("planned", "0", "of `plan`: nothing was changed")
     PRINTED = ("printed", "0", "of `iam-policy`: the documents were shown")
-    WRITTEN = ("written", "0", "of `mapping`: the file is written")
+    WRITTEN = ("written", "0", "of `mapping` and `smoke --keep`: the file is written")
     DESTROYED = ("destroyed", "0", "of `destroy`: what was made for the model is removed")
     READY = ("ready", "0", "of `doctor`: nothing was found that would stop a run")
     NOT_READY = ("not-ready", "2 - 9, 14, 16", "of `doctor`: the code is that of the first thing that would")

@@ -108,7 +108,7 @@ def _check_tasks(service: ServiceSettings) -> None:
         raise InputError(
             f"{several} asks for several tasks behind a load balancer, and each would have a job queue of its own: "
             "a client that asks one for a job of another gets 404.",
-            "Name a PostgreSQL database that they share (queue-url), or keep one task.",
+            "Name a PostgreSQL database that they share (queue-url) and a volume for their files, or keep one task.",
         )
 
 

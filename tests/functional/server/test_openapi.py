@@ -38,6 +38,8 @@ def test_it_describes_every_route_for_programs(server: Server) -> None:
     assert len(operations) == len({operation["operationId"] for operation in operations}) == 16
     assert [tag["name"] for tag in described["tags"]] == ["Jobs", "Results", "Server", "License"]
     assert {operation["tags"][0] for operation in operations} == {tag["name"] for tag in described["tags"]}
+    results = [each for each in operations if "Results" in each["tags"]]
+    assert ["X-Model-Build-Id" in each["responses"]["200"]["headers"] for each in results] == [True] * 3
 
 
 def test_what_a_person_need_not_fill_in_is_empty(tmp_path: Path) -> None:
