@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from model_dockerize import image
+from model_dockerize.errors import InputError
 from model_dockerize.pipeline import make
 from model_dockerize.pipeline.context import FromFolder, Run
 from model_dockerize.report import Recorder
 from model_dockerize.settings import to_settings
+from model_dockerize.settings.sources import from_flags
 from tests.rig.deployer import Quiet
 
 
@@ -35,3 +37,14 @@ def test_a_proxy_that_the_build_cannot_reach_is_warned_of_and_changes_nothing_el
     assert run.recorder.warnings == (
         "https_proxy names a proxy on this computer's loopback, where a build cannot reach it.",
     )
+
+
+@pytest.mark.parametrize("several", [{"desired-count": "2"}, {"max-count": "3"}])
+def test_several_tasks_behind_a_load_balancer_share_their_jobs(several: dict[str, str]) -> None:
+    balanced = {"load-balancer": "true", **several}
+    with pytest.raises(InputError, match="several tasks behind a load balancer") as caught:
+        make._check_tasks(to_settings([from_flags(balanced)]).service)
+    assert "(queue-url) and a volume" in caught.value.remedy
+    shared = {"queue-url": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:q-AbCdEf", "volume": "jobs"}
+    make._check_tasks(to_settings([from_flags({**balanced, **shared})]).service)
+    make._check_tasks(to_settings([from_flags(several)]).service)
