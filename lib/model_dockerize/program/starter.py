@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import errno
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,10 @@ def start(folder: Path, progress: Progress) -> bool:
     """Make what is missing of smoke/input.* and model-dockerize.yml; return whether anything was. Overwrite nothing.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: a file cannot be written, or would lie elsewhere.
     """
+    if (folder / "smoke").is_symlink():  # it may lead anywhere
+        raise OSError(errno.ELOOP, "smoke is a link")
     made = [] if any((folder / "smoke").glob("input.*")) else [_sample(folder, progress)]
     made.append(_write(folder / "model-dockerize.yml", _YML, "three commented lines; nothing has to be in it"))
     if said := list(filter(None, made)):
