@@ -29,9 +29,12 @@ def start(folder: Path, progress: Progress) -> bool:
     Raises:
         OSError: a file cannot be written, or would lie elsewhere.
     """
-    if (folder / "smoke").is_symlink():  # it may lead anywhere
-        raise OSError(errno.ELOOP, "smoke is a link")
-    made = [] if any((folder / "smoke").glob("input.*")) else [_sample(folder, progress)]
+    smoke = folder / "smoke"
+    made = []
+    if not any(smoke.glob("input.*")):
+        if smoke.is_symlink():  # it may lead anywhere
+            raise OSError(errno.ELOOP, "smoke is a link")
+        made.append(_sample(folder, progress))
     made.append(_write(folder / "model-dockerize.yml", _YML, "three commented lines; nothing has to be in it"))
     if said := list(filter(None, made)):
         progress.info(f"made {', '.join(said)}")
