@@ -56,16 +56,6 @@ class TestInit:
         assert "Everything is there." in call("init", tmp_path).stderr
         assert {path: path.read_text() for path in tmp_path.rglob("*.*")} == there
 
-    def test_nothing_is_written_through_a_link(self, tmp_path: Path) -> None:
-        elsewhere, folder = tmp_path / "elsewhere", tmp_path / "model"
-        elsewhere.mkdir()
-        folder.mkdir()
-        (folder / "smoke").symlink_to(elsewhere)
-        result = call("init", folder)
-        assert result.exit_code == 2
-        assert "cannot be written to: smoke is a link." in result.stdout
-        assert not list(elsewhere.iterdir())
-
     def test_no_file_outside_of_the_folder_becomes_the_sample(self, tmp_path: Path) -> None:
         (tmp_path / "secret.csv").write_text("key\nhidden\n")
         folder = tmp_path / "model"

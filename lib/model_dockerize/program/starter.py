@@ -2,7 +2,6 @@
 
 import ast
 import csv
-import errno
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,14 +26,9 @@ def start(folder: Path, progress: Progress) -> bool:
     """Make what is missing of smoke/input.* and model-dockerize.yml; return whether anything was. Overwrite nothing.
 
     Raises:
-        OSError: a file cannot be written, or would lie elsewhere.
+        OSError: a file cannot be written.
     """
-    smoke = folder / "smoke"
-    made = []
-    if not any(smoke.glob("input.*")):
-        if smoke.is_symlink():  # it may lead anywhere
-            raise OSError(errno.ELOOP, "smoke is a link")
-        made.append(_sample(folder, progress))
+    made = [] if any((folder / "smoke").glob("input.*")) else [_sample(folder, progress)]
     made.append(_write(folder / "model-dockerize.yml", _YML, "three commented lines; nothing has to be in it"))
     if said := list(filter(None, made)):
         progress.info(f"made {', '.join(said)}")
