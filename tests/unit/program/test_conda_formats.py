@@ -186,7 +186,7 @@ def test_conda_looks_where_it_always_does_if_no_channel_is_named(tmp_path: Path)
 def test_what_cannot_be_installed_from_is_refused_by_name(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
     with pytest.raises(ProgramError) as caught:
         look(fill(tmp_path, {"main.py": "", **files}))
-    assert not caught.value.details
+    assert len(caught.value.details) == 1
     assert sentence in str(caught.value)
     assert "a:b" not in str(caught.value)
 

@@ -64,7 +64,7 @@ def text(files: dict[str, str], folder: Path) -> list[str]:
 def refusal(files: dict[str, str], folder: Path) -> str:
     with pytest.raises(ProgramError) as caught:
         look(fill(folder, {"main.py": "", **files}))
-    assert not caught.value.details
+    assert len(caught.value.details) == 1
     return str(caught.value)
 
 

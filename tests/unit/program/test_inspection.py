@@ -481,7 +481,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     ):
         assert part in text
     assert "ok-1" not in text
-    assert f"for {len(caught.value.details)} reasons" in str(caught.value)
+    assert f"({len(caught.value.details)} problems)" in str(caught.value)
     assert caught.value.remedy
 
 
