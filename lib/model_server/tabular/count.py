@@ -6,7 +6,7 @@ import re
 from model_server import bounds
 
 _BLANK_LINES = re.compile(rb"\n{2,}")
-#: What may stand before a quote that begins a text, or goes on with one; within a field a quote is a letter like others.
+#: What may stand before a quote that begins a text or goes on with one; within a field it is a letter like others.
 _BEFORE = b',\r\n"'
 _QUOTED = re.compile(rb'(?<![^,\r\n"])"[^"]*"')
 #: Stands for a text in quotes.

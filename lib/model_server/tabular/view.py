@@ -20,8 +20,6 @@ _POINTS = 1000
 _CELL_CHARACTERS = 300
 _NODES = 1000
 _DEPTH = 16
-#: Rows of a table that are looked at: `{}` is one, and a column is looked for in each.
-_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,9 @@ def _structured(path: Path, form: Form, wish: Look, *, is_whole: bool) -> dict[s
         return _table(names, rows, _exact, wish, is_whole) | {"left_out": problems.count}
     document = Document(path, is_result=True)
     if not document.is_array:
-        return {"kind": "tree", "tree": _tree(next(document.records())[1], _Budget())} if is_whole else {"kind": "other"}
+        return (
+            {"kind": "tree", "tree": _tree(next(document.records())[1], _Budget())} if is_whole else {"kind": "other"}
+        )
     records = list(_until_cut(document.records(), is_whole))
     if records and all(isinstance(record, dict) for record in records):
         names = tuple(dict.fromkeys(name for record in records for name in record))
@@ -152,7 +152,7 @@ def _table(
     is_whole: bool,
 ) -> dict[str, Any]:
     """Return the page of a table; `numbers_of` gives those of a numeric column, one for each row."""
-    rows, is_whole = rows[:_ROWS], is_whole and len(rows) <= _ROWS
+    rows, is_whole = rows[: bounds.READ_ROWS], is_whole and len(rows) <= bounds.READ_ROWS
     shown = names[: bounds.SHOWN_COLUMNS]
     found = {column: numbers_of(rows, name) for column, name in enumerate(shown)}
     numeric = {column: values for column, values in found.items() if values is not None}
@@ -172,9 +172,7 @@ def _table(
             for column, name in enumerate(shown)
         ],
         "all_columns": len(names),
-        "rows": [
-            [_cell(rows[at].get(name), budget) for name in shown] for at in order[first : first + wish.size]
-        ],
+        "rows": [[_cell(rows[at].get(name), budget) for name in shown] for at in order[first : first + wish.size]],
         "first": first + 1,
         "total": len(rows),
         "is_whole": is_whole,

@@ -190,7 +190,9 @@ def test_a_result_that_a_browser_could_run_is_shown_as_text(start_server: StartS
 
 def test_half_a_surrogate_pair_breaks_no_page(start_server: StartServer, program_folder: Path) -> None:
     content = r'[{"a\ud800": "x\udfff"}]'
-    (program_folder / "main.py").write_text(f"import sys\nopen(sys.argv[2], 'w').write({content!r})\n", encoding="utf-8")
+    (program_folder / "main.py").write_text(
+        f"import sys\nopen(sys.argv[2], 'w').write({content!r})\n", encoding="utf-8"
+    )
     server = start_server(output_types=["application/json"])
     job = server.send(b"a\n")
     server.wait(job)

@@ -138,7 +138,7 @@ def test_records_that_share_no_field_cost_no_more_than_others(tmp_path: Path) ->
 
 def test_of_very_many_rows_the_first_are_looked_at(tmp_path: Path) -> None:
     found = shown(tmp_path, b"[" + b",".join([b"{}"] * 150_000) + b',{"a":1}]', Form.JSON)
-    assert (found["total"], found["is_whole"]) == (100_000, False)
+    assert (found["total"], found["is_whole"]) == (bounds.READ_ROWS, False)
 
 
 def test_all_trees_of_a_page_together_have_an_end(tmp_path: Path) -> None:
