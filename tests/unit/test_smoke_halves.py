@@ -83,7 +83,9 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
 
 
 def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = SimpleNamespace(service=SimpleNamespace(name="iris", task_definition_arn="iris:1"), desired=1, image="r@sha256:d")
+    now = SimpleNamespace(
+        service=SimpleNamespace(name="iris", task_definition_arn="iris:1"), desired=1, image="r@sha256:d"
+    )
     monkeypatch.setattr(operate, "_running", lambda *_: now)
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
     monkeypatch.setattr(operate, "_tell", lambda *_: None)
