@@ -446,6 +446,22 @@ def test_what_could_not_be_gone_back_to_has_not_proved_itself(stage: Callable[..
     assert deploying.told.world.tags["model-dockerize:proving"] == "iris:1"
 
 
+def test_going_back_passes_over_what_never_proved_itself(stage: Callable[..., Stage]) -> None:
+    deploying = stage(*[Story(steady=10)] * 3)
+    for memory in (2048, 3072, 4096):
+        deploying.run(memory=memory)
+    tags = deploying.told.world.tags
+    tags["model-dockerize:proving"] = "iris:2"  # iris:3 and iris:4 were deployed whole, and did not answer
+    now = history.running(deploying.connection, "c", "iris")
+    assert str(history.previous(deploying.connection, now)).endswith("iris:2")
+    tags["model-dockerize:proving"] = "iris:4"
+    now = history.running(deploying.connection, "c", "iris")
+    assert str(history.previous(deploying.connection, now)).endswith("iris:3"), "what proved itself is not older"
+    del tags["model-dockerize:proving"]
+    service = ecs.mark_proving(deploying.connection, history.running(deploying.connection, "c", "iris").service)
+    assert (service.proving, tags["model-dockerize:proving"]) == (True, "iris:4")
+
+
 def test_a_rollback_that_never_begins_is_not_waited_for(stage: Callable[..., Stage]) -> None:
     """The configuration says that ECS goes back, it does not, and nobody may ask for the service deployment."""
     deploying = stage(Story(dies=(8, 16), fails=16), refuses=(DENIED,))

@@ -1,7 +1,8 @@
 """Makes the ECS service, or changes what differs. The rollout tells whether that works."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -85,7 +86,9 @@ def ensure_service(
         _take_turn(aws, name, order, there, progress)
         proving = tags_of(there).get(PROVING)
         previous = (
-            _named(proving, there) if proving else _previous(there, task_definition.arn) or there["taskDefinition"]
+            proved_before(tags_of(there), there["taskDefinition"])
+            if proving
+            else _previous(there, task_definition.arn) or there["taskDefinition"]
         )
         # Brought to no task because its first version failed: nobody wanted that number.
         is_given_up = proving == _NOTHING and there["desiredCount"] == 0
@@ -103,8 +106,7 @@ def ensure_service(
             aws.settled(progress, "leave", "service", name, text=text)
             return service_of(there, task_definition.arn, changed=False, previous=previous, proving=bool(proving))
         if not proving:
-            last: Any = [{"key": PROVING, "value": short_arn(previous) if previous else _NOTHING}]
-            aws.ecs.tag_resource(resourceArn=there["serviceArn"], tags=last)
+            _mark_proving(aws, there["serviceArn"], previous)
         updated = once_assumable(lambda: _update(aws, cluster, name, asked), foundations.fresh_roles)
     before = short_arn(there["taskDefinition"])
     text = (
@@ -116,6 +118,19 @@ def ensure_service(
     # UpdateService does not show its tags, and a plan not what it is called.
     updated |= {key: there[key] for key in ("serviceArn", "serviceName", "clusterArn", "tags") if key in there}
     return service_of(updated, task_definition.arn, changed=True, previous=previous, proving=True)
+
+
+def mark_proving(aws: Aws, service: Service) -> Service:
+    """Mark what the service will run as not verified, and return the service so; what it runs now was, if unmarked."""
+    if not service.proving:
+        with translate(f"service {service.name}"):
+            _mark_proving(aws, service.arn, service.task_definition_arn)
+    return replace(service, proving=True)
+
+
+def _mark_proving(aws: Aws, service_arn: str, proved: str | None) -> None:
+    last: Any = [{"key": PROVING, "value": short_arn(proved) if proved else _NOTHING}]
+    aws.ecs.tag_resource(resourceArn=service_arn, tags=last)
 
 
 def mark_proved(aws: Aws, service: Service) -> None:
@@ -251,9 +266,14 @@ def _previous(service: Any, task_definition_arn: str) -> str | None:
     return str(good[0]["taskDefinition"]) if good else None
 
 
-def _named(proving: str, service: Any) -> str | None:
-    """Return the task definition that the tag names, as an ARN."""
-    return None if proving == _NOTHING else f"{service['taskDefinition'].rpartition('/')[0]}/{proving}"
+def proved_before(tags: Mapping[str, str], task_definition_arn: str) -> str | None:
+    """Return the task definition that the tag PROVING names, as an ARN; None: there is none.
+
+    Args:
+        task_definition_arn: of any other one there.
+    """
+    name = tags.get(PROVING, _NOTHING)
+    return None if name == _NOTHING else f"{task_definition_arn.rpartition('/')[0]}/{name}"
 
 
 def service_of(
