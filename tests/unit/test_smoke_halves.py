@@ -59,7 +59,7 @@ def test_the_image_is_tested_or_it_is_said(monkeypatch: pytest.MonkeyPatch, text
 
 def marked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     marks: list[str] = []
-    monkeypatch.setattr(operate.ecs, "mark_proving", lambda _, service: marks.append("proving") or service)
+    monkeypatch.setattr(operate.ecs, "mark_proving", lambda _, service, *__: marks.append("proving") or service)
     monkeypatch.setattr(operate.ecs, "mark_proved", lambda *_: marks.append("proved"))
     return marks
 
@@ -74,7 +74,9 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
     monkeypatch: pytest.MonkeyPatch, text: str, tested: bool
 ) -> None:
     calls: list[str] = []
-    now = SimpleNamespace(service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False), desired=1)
+    now = SimpleNamespace(
+        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False), tags={}, desired=1
+    )
     monkeypatch.setattr(operate, "_running", lambda *_: now)
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
     monkeypatch.setattr(operate, "_tell", lambda *_: None)
@@ -93,7 +95,10 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
 
 def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     now = SimpleNamespace(
-        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False), desired=1, image="r@sha256:d"
+        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False),
+        tags={},
+        desired=1,
+        image="r@sha256:d",
     )
     monkeypatch.setattr(operate, "_running", lambda *_: now)
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")

@@ -104,7 +104,7 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
         now = _running(run, account, prepared)
         target = _target(account, now, to)
         went = f"{now.service.name} went back from {_revision(now.service.task_definition_arn)} to {_revision(target)}"
-        service = ecs.mark_proving(account, now.service)
+        service = ecs.mark_proving(account, now.service, now.tags, target)
         verdict = ecs.rollback(account, service, target, run.settings.service.wait_timeout, stage)
         if verdict and verdict.outcome is not Outcome.DEPLOYED:
             if not now.service.proving and verdict.running_task_definition_arn == service.task_definition_arn:

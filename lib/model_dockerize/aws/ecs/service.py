@@ -36,6 +36,9 @@ _DRAIN_SECONDS = 300.0
 #: Set before the update and taken away after the smoke test, so that whoever comes after a killed run knows too.
 PROVING = f"{TAG}:proving"
 _NOTHING = "none"
+#: What the service ran and left without its proof: `iris:2 iris:4`. No rollback goes there.
+UNPROVED = f"{TAG}:unproved"
+_LONGEST = 256  # characters of a tag's value
 #: How an endpoint says that it does not know a part of a request.
 _NOT_UNDERSTOOD = {
     "ClientException",
@@ -105,8 +108,7 @@ def ensure_service(
             text = f"service {name}: there, {task_definition.short}"
             aws.settled(progress, "leave", "service", name, text=text)
             return service_of(there, task_definition.arn, changed=False, previous=previous, proving=bool(proving))
-        if not proving:
-            _mark_proving(aws, there["serviceArn"], previous)
+        _mark_proving(aws, there["serviceArn"], tags_of(there), there["taskDefinition"], task_definition.arn, previous)
         updated = once_assumable(lambda: _update(aws, cluster, name, asked), foundations.fresh_roles)
     before = short_arn(there["taskDefinition"])
     text = (
@@ -120,17 +122,32 @@ def ensure_service(
     return service_of(updated, task_definition.arn, changed=True, previous=previous, proving=True)
 
 
-def mark_proving(aws: Aws, service: Service) -> Service:
-    """Mark what the service will run as not verified, and return the service so; what it runs now was, if unmarked."""
-    if not service.proving:
-        with translate(f"service {service.name}"):
-            _mark_proving(aws, service.arn, service.task_definition_arn)
+def mark_proving(aws: Aws, service: Service, tags: Mapping[str, str], wanted: str) -> Service:
+    """Mark `wanted`, which the service will run, as not verified, and return the service so.
+
+    Args:
+        tags: of the service, as it is.
+    """
+    here = service.task_definition_arn
+    with translate(f"service {service.name}"):
+        _mark_proving(aws, service.arn, tags, here, wanted, here)
     return replace(service, proving=True)
 
 
-def _mark_proving(aws: Aws, service_arn: str, proved: str | None) -> None:
-    last: Any = [{"key": PROVING, "value": short_arn(proved) if proved else _NOTHING}]
-    aws.ecs.tag_resource(resourceArn=service_arn, tags=last)
+def _mark_proving(
+    aws: Aws, service_arn: str, tags: Mapping[str, str], here: str, wanted: str, proved: str | None
+) -> None:
+    """Write down what was proved last, or, where that stands there, that what runs `here` was not."""
+    left = tags.get(UNPROVED, "").split()
+    if tags.get(PROVING, short_arn(here)) != short_arn(here):
+        left.append(short_arn(here))
+    left = [name for name in dict.fromkeys(left) if name != short_arn(wanted)]
+    while len(" ".join(left)) > _LONGEST:
+        del left[0]
+    asked = {PROVING: tags.get(PROVING) or (short_arn(proved) if proved else _NOTHING), UNPROVED: " ".join(left)}
+    new: Any = [{"key": key, "value": value} for key, value in asked.items() if value != tags.get(key, "")]
+    if new:
+        aws.ecs.tag_resource(resourceArn=service_arn, tags=new)
 
 
 def mark_proved(aws: Aws, service: Service) -> None:
