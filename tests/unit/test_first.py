@@ -196,6 +196,13 @@ def test_a_current_folder_that_is_gone_is_told(tmp_path: Path, monkeypatch: pyte
     assert (result.exit_code, "not there any more" in result.output) == (2, True), result.output
 
 
+@pytest.mark.parametrize("words", [("submit", "a" * 300), ("batch", "x/" * 3000), ("destroy", "x/" * 3000)])
+def test_a_name_that_no_file_can_have_is_told(words: tuple[str, ...]) -> None:
+    result = call(*words)
+    assert result.exit_code in (2, 3), result.output
+    assert isinstance(result.exception, SystemExit)
+
+
 def test_destroy_asks_nobody_where_there_is_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     def found(_run: object, agreed: Callable[[Question], bool], **_: object) -> Outcome:
         monkeypatch.setattr(sys, "stdin", None)
