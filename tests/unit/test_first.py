@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from model_dockerize import pipeline
-from model_dockerize.cli import cli
+from model_dockerize.cli import cli, first
 from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import Question
 from model_dockerize.settings.load import file_above
@@ -136,6 +136,13 @@ class TestAsk:
     def test_the_result_is_all_of_standard_output(self, url: str, data: Path) -> None:
         result = call("ask", url, data)
         assert (result.exit_code, result.stdout) == (0, "id,age\n1,30\n"), result.stderr
+
+    def test_a_terminal_gets_no_control_characters(
+        self, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "in").write_bytes("a\x1b]0;owned\x07\tü\r\n".encode() + b"\xff")
+        monkeypatch.setattr(first, "_is_terminal", lambda: True)
+        assert call("ask", url, tmp_path / "in").stdout == "a]0;owned\tü\n\ufffd"
 
     def test_json_is_asked_for(self, url: str, data: Path) -> None:
         assert json.loads(call("ask", url, data, "--json").stdout) == ["id,age\n1,30\n"]

@@ -1,5 +1,6 @@
 """Commands of the first ten minutes: a folder to begin with, a file through a model."""
 
+import codecs
 import contextlib
 import os
 import shlex
@@ -52,7 +53,7 @@ def ask(model: str, file: Path, *, as_json: bool, output: Path | None, **flags: 
 def _receiver(output: Path | None) -> Iterator[Callable[[bytes], object]]:
     """Yield what takes the parts of a result: standard output, or a file that is there whole or not at all."""
     if output is None:
-        yield put
+        yield _for_terminal() if _is_terminal() else put
         return
     part = output.with_name(f".{output.name[:100]}.{os.getpid()}.part")
     try:
@@ -64,3 +65,13 @@ def _receiver(output: Path | None) -> Iterator[Callable[[bytes], object]]:
     finally:
         with contextlib.suppress(OSError):  # where the folder is none, neither is the part
             part.unlink()
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _for_terminal() -> Callable[[bytes], object]:
+    """Return what prints the parts of a result as text without control characters, which could redraw the terminal."""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    return lambda part: put("".join(char for char in decode(part) if char.isprintable() or char in "\t\n").encode())
