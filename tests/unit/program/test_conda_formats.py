@@ -186,9 +186,9 @@ def test_conda_looks_where_it_always_does_if_no_channel_is_named(tmp_path: Path)
 def test_what_cannot_be_installed_from_is_refused_by_name(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
     with pytest.raises(ProgramError) as caught:
         look(fill(tmp_path, {"main.py": "", **files}))
-    assert len(caught.value.details) == 1
-    assert sentence in caught.value.details[0]
-    assert "a:b" not in caught.value.details[0]
+    assert not caught.value.details
+    assert sentence in str(caught.value)
+    assert "a:b" not in str(caught.value)
 
 
 def test_a_long_entry_is_refused_at_once_and_shown_in_part(tmp_path: Path) -> None:
@@ -197,4 +197,4 @@ def test_a_long_entry_is_refused_at_once_and_shown_in_part(tmp_path: Path) -> No
     with pytest.raises(ProgramError) as caught:
         look(fill(tmp_path, {"main.py": "", "environment.yml": content}))
     assert time.monotonic() - started < 20  # minutes, where each blank is tried as the end of the name
-    assert len(caught.value.details[0]) < 200
+    assert len(str(caught.value)) < 400

@@ -200,7 +200,7 @@ def test_git_lfs_pointers_are_told_all_at_once(tmp_path: Path) -> None:
     many = {f"weights/{number:02}.bin": POINTER for number in range(24)}
     with pytest.raises(ProgramError) as caught:
         look(fill(tmp_path, {"main.py": "", "model.pkl": POINTER, **many}))
-    (told,) = caught.value.details
+    told = str(caught.value).partition(" cannot be turned into an image: ")[2]
     assert told.startswith("25 files are Git LFS pointers, not the content: model.pkl, weights/00.bin, ")
     assert told.endswith("weights/18.bin and 5 more. Set `lfs: true` in actions/checkout, or run `git lfs pull`.")
 
@@ -222,7 +222,7 @@ def test_a_link_to_a_pointer_is_not_told_besides(tmp_path: Path) -> None:
     (tmp_path / "link.pkl").symlink_to("model.pkl")
     with pytest.raises(ProgramError) as caught:
         look(tmp_path)
-    assert caught.value.details[0].startswith("1 file is a Git LFS pointer, not the content: model.pkl.")
+    assert "image: 1 file is a Git LFS pointer, not the content: model.pkl." in str(caught.value)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
@@ -239,4 +239,4 @@ def test_a_sample_that_is_a_pointer_proves_nothing(tmp_path: Path, elsewhere: bo
     sample.write_text(POINTER)
     with pytest.raises(ProgramError, match=r"1 file is a Git LFS pointer, not the content: .*csv") as caught:
         look(folder, smoke_input=sample if elsewhere else None)
-    assert len(caught.value.details) == 1
+    assert not caught.value.details

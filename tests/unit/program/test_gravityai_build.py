@@ -93,7 +93,7 @@ def test_what_is_wrong_is_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_meant(tmp_path: Path, content: str, reason: str) -> None:
     with pytest.raises(ProgramError) as caught:
         look(fill(tmp_path, {"main.py": "", "gravityai-build.json": content}))
-    assert any(reason in detail for detail in caught.value.details)
+    assert any(reason in said for said in (str(caught.value), *caught.value.details))
 
 
 def test_the_dockerfile_proves_the_model_after_its_manifest(tmp_path: Path) -> None:
