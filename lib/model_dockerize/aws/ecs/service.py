@@ -126,8 +126,10 @@ def mark_proving(aws: Aws, service: Service, tags: Mapping[str, str], wanted: st
     """Mark `wanted`, which the service will run, as not verified, and return the service so.
 
     Args:
-        tags: of the service, as it is.
+        tags: of the service, as it is. One that is not ours gets none.
     """
+    if TAG not in tags:
+        return service
     here = service.task_definition_arn
     with translate(f"service {service.name}"):
         _mark_proving(aws, service.arn, tags, here, wanted, here)
