@@ -45,7 +45,8 @@ def leads_through(path: Path, folder: Path) -> bool:
 def workspace_of(file: Path) -> Path:
     """Return the folder that the neighbors of a Config.ini lie in: its git checkout, else its own folder."""
     own = Path(os.path.abspath(file)).parent  # noqa: PTH100  links are followed where a path is read
-    checkout = next((folder for folder in (own, *own.parents) if (folder / ".git").exists()), own)
+    # Path.exists() raises in a folder that is closed to us.
+    checkout = next((folder for folder in (own, *own.parents) if os.path.exists(folder / ".git")), own)  # noqa: PTH110
     # Some people keep their whole home folder in git.
     is_home = checkout in (Path("/"), Path(os.path.expanduser("~")))  # noqa: PTH111  without an error where there is none
     return own if is_home else checkout

@@ -2,6 +2,7 @@
 
 import re
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 
 class Pattern(NamedTuple):
@@ -23,6 +24,17 @@ class Pattern(NamedTuple):
 def pattern(regex: str, meaning: str, is_lower: bool = False) -> Pattern:
     """Return the form, of a pattern as it is written."""
     return Pattern(re.compile(regex), meaning, is_lower)
+
+
+def server_address(text: str) -> str:
+    """Say what is wrong with the address of a server; empty where nothing is."""
+    try:
+        place = urlsplit(text)
+        is_address = bool(place.scheme in ("http", "https") and place.hostname) and place.port != 0
+    except ValueError:  # a bracket that nothing closes, a port above 65535
+        is_address = False
+    is_whole = not re.search(r"\s", text)
+    return "" if is_address and is_whole else f"{text!r} is not valid: an http:// or https:// address"
 
 
 def _name(most: int) -> Pattern:

@@ -34,7 +34,8 @@ def pick(source: str, target: str, environment: Mapping[str, str]) -> tuple[str,
         raise StartError(f"the list has {len(lines)} lines, there is none for child {index}")
     chosen = lines[int(index)]
     name = chosen.rsplit("/", 1)[-1]
-    return chosen, target.replace("{name}", name.rsplit(".", 1)[0] or name)
+    stem = name.rsplit(".", 1)[0]
+    return chosen, target.replace("{name}", stem if stem.strip(".") else name)  # of `...csv` the stem leads a folder up
 
 
 def _lines(packed: str) -> list[str]:

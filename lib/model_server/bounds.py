@@ -67,6 +67,8 @@ CONVERSIONS = 4
 # Pages
 #: Of a result, so much is read for its page: of a larger one its head.
 SHOWN_BYTES = 2 * MIB
+#: Rows of a table that are looked at: `{}` is one, and each column is looked for in it.
+READ_ROWS = 100_000
 SHOWN_TEXT_BYTES = 16 * KIB
 SHOWN_COLUMNS = 50
 SHOWN_ROWS = 200

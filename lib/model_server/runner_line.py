@@ -78,8 +78,8 @@ class Line:
             message = whole(self._data)
         except BlockingIOError:
             return
-        except (OSError, ValueError) as error:
-            self._end(error)
+        except (OSError, ValueError, RecursionError) as error:
+            self._end(error if isinstance(error, OSError | ValueError) else ValueError("it is nested too deeply"))
             return
         if message is not None:
             self._data = b""

@@ -143,8 +143,9 @@ class SelfProof:
             return None
         expected = (self._folder / self._proof.expected).read_bytes()
         if content is None:
-            # The program, another user, made this name: it must not lead to a file that only the server may read.
-            with os.fdopen(os.open(output, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            # The program, another user, made this name: it must not lead to a file that only the server may read, nor
+            # be a pipe that waits for a writer.
+            with os.fdopen(os.open(output, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
                 content = file.read(len(expected) + bounds.PROOF_BYTES)
         found = difference(expected, content, kind_of(self._proof.expected))
         return None if found is None else f"not the result of {self._proof.expected}: {found}"

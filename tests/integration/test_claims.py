@@ -69,7 +69,7 @@ def test_an_image_with_the_label_of_a_build_is_not_that_build(
 ) -> None:
     folder = example("is-prime")
     (folder / "build.txt").write_text(secrets.token_hex(8))
-    build_id = cli("dockerfile", folder).stderr.partition("build id: ")[2].split()[0]
+    build_id = cli("dockerfile", folder, "--verbose").stdout.partition("build id")[2].split()[0]
     name = stranger("harmless", **{image.BUILD_ID_LABEL: build_id})
     loaded = cli("load", saved(name, tmp_path / "harmless.tar"))
     assert loaded.returncode == 0, loaded.stderr

@@ -150,11 +150,11 @@ def test_each_step_alone_and_what_was_not_proved_is_said(cli: Cli, foreign: Any,
         text=True,
         check=False,
     )
-    assert (signed.returncode, signed.stdout.strip()) == (0, "signed-in"), signed.stderr
+    assert (signed.returncode, signed.stdout.split()[0]) == (0, "signed-in"), signed.stderr
     assert len(json.loads((tmp_path / "docker" / "config.json").read_text())["auths"]) == 1
     network = cli("network", "--sandbox")
     assert network.returncode == 0 and "subnets subnet-" in network.stderr, network.stderr
-    assert cli("network", "--sandbox").stdout.strip() == "unchanged"
+    assert cli("network", "--sandbox").stdout.split()[0] == "unchanged"
 
     with tarfile.open(path) as tar, tar.extractfile("manifest.json") as file:  # type: ignore[union-attr]
         (name,) = json.load(file)[0]["RepoTags"]

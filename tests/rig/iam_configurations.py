@@ -202,10 +202,10 @@ CONFIGURATIONS: dict[str, Configuration] = {
         {**_AGAIN, "run with a change": Step(_changed)},
         _secret,
     ),
-    "load balancer, autoscaling": Configuration(
-        {**_ALONE, "load_balancer": "true", "max_count": "3", "certificate": _CERTIFICATE, "smoke_test": "true"},
-        {**_AGAIN, "run without max-count": Step(_unscaled)},
+    "load balancer": Configuration(
+        {**_ALONE, "load_balancer": "true", "certificate": _CERTIFICATE, "smoke_test": "true"}, _AGAIN
     ),
+    "autoscaling": Configuration({**_ALONE, "max_count": "3"}, {**_AGAIN, "run without max-count": Step(_unscaled)}),
     "others' subnets, volume and load balancer": Configuration(
         {**_ALONE, "subnets": "subnet-0a subnet-0b", "volume": "fs-0123abcd", "load_balancer": "theirs"},
         _AGAIN,

@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from model_dockerize.cli import cli
+from model_dockerize import pipeline
+from model_dockerize.cli import cli, first
+from model_dockerize.outcome import Outcome
+from model_dockerize.pipeline import Question
 from model_dockerize.settings.load import file_above
 
 HEAVY = ("boto3", "botocore", "docker", "jinja2", "requests", "rich")
@@ -56,6 +59,29 @@ class TestInit:
         assert "Everything is there." in call("init", tmp_path).stderr
         assert {path: path.read_text() for path in tmp_path.rglob("*.*")} == there
 
+    def test_what_is_cut_off_is_no_sample(self, tmp_path: Path) -> None:
+        (tmp_path / "data.json").write_text(json.dumps(["row"] * 60_000, indent=1))
+        (tmp_path / "notes.csv").write_text("id,note\n" + "".join(f'{n},"a\nb"\n' for n in range(9)))
+        (tmp_path / "long.csv").write_text("name\n" + "é\n" * 200_000)
+        sample = tmp_path / "smoke" / "input.csv"
+        call("init", tmp_path)
+        assert sample.read_text() == "name\n" + 5 * "é\n"
+        for path in (tmp_path / "long.csv", sample):
+            path.unlink()
+        call("init", tmp_path)
+        assert sample.read_text() == "id,note\n" + "".join(f'{n},"a\nb"\n' for n in range(5))
+        for path in (tmp_path / "notes.csv", sample):
+            path.unlink()
+        assert "smoke/input.txt is a stub" in call("init", tmp_path).stderr
+
+    def test_nothing_is_written_outside_of_the_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "smoke").symlink_to(tmp_path / "elsewhere")
+        result = call("init", tmp_path / "model")
+        assert (result.exit_code, "leads out of" in result.stdout) == (2, True), result.output
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+
     def test_no_file_outside_of_the_folder_becomes_the_sample(self, tmp_path: Path) -> None:
         (tmp_path / "secret.csv").write_text("key\nhidden\n")
         folder = tmp_path / "model"
@@ -71,7 +97,7 @@ class Model(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         content = body.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
-        status = {b"refuse": 400, b"fail": 500, b"closed": 401}.get(content.partition(b",")[0], 200)
+        status = {b"refuse": 400, b"fail": 500, b"closed": 401, b"garble": 500}.get(content.partition(b",")[0], 200)
         is_json = "json" in self.headers["Accept"]
         answer = json.dumps([content.decode()]).encode() if is_json else content
         if self.path != "/data/run-job":
@@ -81,6 +107,8 @@ class Model(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json" if is_json or status != 200 else "text/csv")
         self.send_header("Content-Length", str(len(answer)))
+        if content.startswith(b"garble"):
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("X-Key", self.headers.get("x-api-key", ""))
         self.end_headers()
         self.wfile.write(answer)
@@ -112,6 +140,13 @@ class TestAsk:
         result = call("ask", url, data)
         assert (result.exit_code, result.stdout) == (0, "id,age\n1,30\n"), result.stderr
 
+    def test_a_terminal_gets_no_control_characters(
+        self, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "in").write_bytes("a\x1b]0;owned\x07\tü\r\n".encode() + b"\xff")
+        monkeypatch.setattr(first, "_is_terminal", lambda: True)
+        assert call("ask", url, tmp_path / "in").stdout == "a]0;owned\tü\n\ufffd"
+
     def test_json_is_asked_for(self, url: str, data: Path) -> None:
         assert json.loads(call("ask", url, data, "--json").stdout) == ["id,age\n1,30\n"]
 
@@ -127,6 +162,7 @@ class TestAsk:
             ("refuse,1", 2, "refuses the file"),
             ("fail,1", 12, "The model failed: ValueError: no such column"),
             ("closed,1", 2, "--smoke-api-key"),
+            ("garble,1", 12, "does not answer"),
         ],
     )
     def test_what_goes_wrong_is_told(self, url: str, tmp_path: Path, content: str, code: int, says: str) -> None:
@@ -136,12 +172,55 @@ class TestAsk:
         assert not (tmp_path / "out").exists()
         assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
-    @pytest.mark.parametrize(("place", "code"), [("http://127.0.0.1:9", 12), ("ftp://x", 2), ("http://", 2)])
+    @pytest.mark.parametrize(
+        ("place", "code"), [("http://127.0.0.1:9", 12), ("ftp://x", 2), ("http://", 2), ("http://[", 2)]
+    )
     def test_what_is_no_model_is_told(self, data: Path, place: str, code: int) -> None:
         assert call("ask", place, data).exit_code == code
 
+    def test_a_place_that_cannot_be_is_told(self, url: str, data: Path) -> None:
+        result = call("ask", url, data, "--output", data / "out.csv")
+        assert (result.exit_code, "cannot be written" in result.stderr) == (2, True), result.stderr
+
+    def test_who_reads_only_the_beginning_is_told_nothing(self, url: str, tmp_path: Path) -> None:
+        (tmp_path / "large").write_bytes(b"x\n" * (4 << 20))
+        ours = [sys.executable, "-m", "model_dockerize", "ask", url, str(tmp_path / "large")]
+        surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(ours, env=surroundings, stdout=pipe, stderr=pipe) as asking:
+            assert asking.stdout and asking.stderr
+            assert asking.stdout.readline() == b"x\n"
+            asking.stdout.close()
+            said = asking.stderr.read()
+        assert (asking.returncode, b"defect" in said, b"BrokenPipe" in said) == (141, False, False), said
+
     def test_an_address_within_a_model_is_none_of_a_model(self, url: str, data: Path) -> None:
         assert call("ask", f"{url}/data", data).exit_code == 2
+
+
+def test_a_current_folder_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = call("build")
+    assert (result.exit_code, "not there any more" in result.output) == (2, True), result.output
+
+
+@pytest.mark.parametrize("words", [("submit", "a" * 300), ("batch", "x/" * 3000), ("destroy", "x/" * 3000)])
+def test_a_name_that_no_file_can_have_is_told(words: tuple[str, ...]) -> None:
+    result = call(*words)
+    assert result.exit_code in (2, 3), result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_destroy_asks_nobody_where_there_is_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(_run: object, agreed: Callable[[Question], bool], **_: object) -> Outcome:
+        monkeypatch.setattr(sys, "stdin", None)
+        return Outcome.DESTROYED if agreed(Question((), ("stack iris",), ())) else Outcome.UNCHANGED
+
+    monkeypatch.setattr(pipeline, "destroy", found)
+    result = call("destroy", "--service", "iris")
+    assert (result.exit_code, "add --yes" in result.stdout) == (2, True), result.output
 
 
 class TestFileAbove:

@@ -57,6 +57,13 @@ def test_the_image_is_tested_or_it_is_said(monkeypatch: pytest.MonkeyPatch, text
     assert run.recorder.stages[0].status == ("done" if tested else "skipped")
 
 
+def marked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    marks: list[str] = []
+    monkeypatch.setattr(operate.ecs, "mark_proving", lambda _, service, *__: marks.append("proving") or service)
+    monkeypatch.setattr(operate.ecs, "mark_proved", lambda *_: marks.append("proved"))
+    return marks
+
+
 def prepared() -> FromFolder:
     model: Any = SimpleNamespace(name="iris", version="1")
     return FromFolder(model, "b", "linux/amd64", Expectation(build_id="b"), "FROM scratch", "1")
@@ -67,10 +74,13 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
     monkeypatch: pytest.MonkeyPatch, text: str, tested: bool
 ) -> None:
     calls: list[str] = []
-    now = SimpleNamespace(service=SimpleNamespace(name="iris", task_definition_arn="iris:1"), desired=1)
+    now = SimpleNamespace(
+        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False), tags={}, desired=1
+    )
     monkeypatch.setattr(operate, "_running", lambda *_: now)
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
     monkeypatch.setattr(operate, "_tell", lambda *_: None)
+    marks = marked(monkeypatch)
     monkeypatch.setattr(operate.ecs, "rollback", lambda *_: None)
     monkeypatch.setattr(operate.ground, "as_deployed", lambda _, service, *__: service)
     monkeypatch.setattr(operate.deployed, "address", lambda *_: None)
@@ -79,16 +89,21 @@ def test_a_service_that_went_back_is_tested_or_it_is_said(
     nothing: Any = None
     assert operate.rollback(run, nothing, prepared(), "") is Outcome.DEPLOYED
     assert bool(calls) is tested
+    assert marks == ["proving", "proved"]
     assert so_far(run).untested == (() if tested else ("service",))
 
 
 def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     now = SimpleNamespace(
-        service=SimpleNamespace(name="iris", task_definition_arn="iris:1"), desired=1, image="r@sha256:d"
+        service=SimpleNamespace(name="iris", task_definition_arn="iris:1", proving=False),
+        tags={},
+        desired=1,
+        image="r@sha256:d",
     )
     monkeypatch.setattr(operate, "_running", lambda *_: now)
     monkeypatch.setattr(operate, "_target", lambda *_: "iris:1")
     monkeypatch.setattr(operate, "_tell", lambda *_: None)
+    marks = marked(monkeypatch)
     monkeypatch.setattr(operate.ecs, "rollback", lambda *_: None)
     monkeypatch.setattr(operate.ground, "as_deployed", lambda _, service, *__: service)
     monkeypatch.setattr(operate.ecr, "build_of", lambda *_: "b")
@@ -99,3 +114,4 @@ def test_a_service_that_went_back_and_does_not_answer_is_not_deployed(monkeypatc
     with pytest.raises(DeployedSmokeError) as failed:
         operate.rollback(run, nothing, prepared(), "")
     assert failed.value.outcome is Outcome.FAILED
+    assert marks == ["proving"]

@@ -15,7 +15,7 @@ S3 = "s3://data/a.csv"
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two files in data/, one of the same name in more/."""
-    for name in ("data/a.csv", "data/b.csv", "more/a.csv"):
+    for name in ("data/a.csv", "data/b.csv", "data/...csv", "more/a.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     monkeypatch.chdir(tmp_path)
@@ -33,6 +33,7 @@ def definition(*mounts: str) -> JobDefinition:
         (["data/a.csv"], [], "", "results", ["results/a.csv"]),
         (["data/a.csv", "data/b.csv"], [], "out/", "out/", ["out/a.csv", "out/b.csv"]),
         (["data/a.csv"], [], "out/{name}.json", "out/{name}.json", ["out/a.json"]),
+        (["data/...csv"], [], "out/{name}/x", "out/{name}/x", ["out/...csv/x"]),
         ([S3], [], "", "-", []),
         ([], [S3, "/program/smoke/input.csv"], "s3://out/{name}", "s3://out/{name}", []),
     ],

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from model_dockerize.cancel import cancellable
+from model_dockerize.errors import InputError
 from model_dockerize.outcome import Outcome
 from model_dockerize.report import Ending, Recorder, debug_logging, reserve, to_json, write
 from model_dockerize.settings import Given, load_settings
@@ -67,6 +69,20 @@ def execute(
     if as_json:
         sys.stdout.write(to_json(report))
     sys.exit(report.exit_code)
+
+
+def put(content: str | bytes) -> None:
+    """Write a line, or bytes as they are, to standard output.
+
+    Where its reader has left, as `head` does, this process ends as SIGPIPE would end it.
+    """
+    try:
+        click.echo(content, nl=isinstance(content, str))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's last flush complains
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        raise InputError(f"Standard output cannot be written: {error.strerror}.", "Make room there.") from error
 
 
 def _here(read: Callable[[Given], Layer]) -> Given:

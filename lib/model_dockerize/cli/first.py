@@ -1,16 +1,19 @@
 """Commands of the first ten minutes: a folder to begin with, a file through a model."""
 
+import codecs
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
-from model_dockerize.cli.execute import execute, session
+from model_dockerize.cli.execute import execute, put, session
 from model_dockerize.cli.group import cli, takes
 from model_dockerize.errors import InputError
+from model_dockerize.inside import OutsideError, why_unread
 from model_dockerize.outcome import Outcome
 
 
@@ -24,9 +27,9 @@ def init(folder: Path) -> None:
         try:
             if not program.start(folder.resolve(), stage):
                 stage.unchanged("Everything is there.")
-        except OSError as error:
-            raise InputError(f"{folder} cannot be written to: {error.strerror}.", "Make it writable.") from error
-    click.echo(f"Next: model-dockerize run {folder} --sandbox")
+        except (OSError, OutsideError) as error:
+            raise InputError(f"{folder} cannot be written to: {why_unread(error)}.", "Put that right.") from error
+    click.echo(f"Next: model-dockerize run {shlex.quote(str(folder))} --sandbox")
 
 
 @cli.command()
@@ -50,8 +53,7 @@ def ask(model: str, file: Path, *, as_json: bool, output: Path | None, **flags: 
 def _receiver(output: Path | None) -> Iterator[Callable[[bytes], object]]:
     """Yield what takes the parts of a result: standard output, or a file that is there whole or not at all."""
     if output is None:
-        yield sys.stdout.buffer.write
-        sys.stdout.buffer.flush()
+        yield _for_terminal() if _is_terminal() else put
         return
     part = output.with_name(f".{output.name[:100]}.{os.getpid()}.part")
     try:
@@ -61,4 +63,15 @@ def _receiver(output: Path | None) -> Iterator[Callable[[bytes], object]]:
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}.", "Name another file.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where the folder is none, neither is the part
+            part.unlink()
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _for_terminal() -> Callable[[bytes], object]:
+    """Return what prints the parts of a result as text without control characters, which could redraw the terminal."""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    return lambda part: put("".join(char for char in decode(part) if char.isprintable() or char in "\t\n").encode())

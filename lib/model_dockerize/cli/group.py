@@ -101,6 +101,10 @@ def cli() -> None:
 
     Every command takes a program folder, a model-dockerize.yml or a Config.ini; flags override what stands in it.
     """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise click.UsageError("The current folder is not there any more: change to another one.") from error
 
 
 def takes(*names: str, argument: bool = True, common: tuple[str, ...] = ()) -> Callable[[Command], Command]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from model_dockerize.cli.execute import execute
+from model_dockerize.cli.execute import execute, put
 from model_dockerize.cli.group import NAMED, cli, takes
 from model_dockerize.cli.named import answers_in_json, is_named, reader
 from model_dockerize.errors import InputError
@@ -78,7 +78,7 @@ def iam_policy(target: Path | None, *, after_bootstrap: bool, **flags: str | Non
     """Print the least IAM policy that this configuration needs, and who may assume its role. Asks AWS nothing."""
     from model_dockerize import pipeline
 
-    show = partial(pipeline.iam_policy, show=click.echo, after_bootstrap=after_bootstrap)
+    show = partial(pipeline.iam_policy, show=put, after_bootstrap=after_bootstrap)
     execute(target, flags, show, verdict=sys.stderr)
 
 
@@ -99,7 +99,7 @@ def destroy(target: Path | None, aws_config: Path | None, *, yes: bool, delete_d
         click.echo("\n".join(map(printable, question.lines())), err=True)
         if yes:
             return True
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise InputError("Nobody can be asked here, so nothing was removed.", "To remove it, add --yes.")
         try:
             return click.confirm("Remove all of it?", err=True)
@@ -120,4 +120,4 @@ def _show(line: str) -> None:
     """Print a line that a program wrote."""
     from model_dockerize.report.sheet import printable
 
-    click.echo(printable(line))
+    put(printable(line))

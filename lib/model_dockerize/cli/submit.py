@@ -1,5 +1,6 @@
 """`model-dockerize submit`: data through the model, on AWS Batch."""
 
+import os
 from pathlib import Path
 from typing import TextIO
 
@@ -50,7 +51,8 @@ def submit(
     """
     from model_dockerize import pipeline
 
-    if target and not (target.is_dir() or target.suffix in _CONFIGURATIONS):
+    # Path.is_dir() raises where a folder above is closed to us, or a name is too long.
+    if target and not (os.path.isdir(target) or target.suffix in _CONFIGURATIONS):  # noqa: PTH112
         target, files = None, (str(target), *files)  # the folder is where we are
     by_name = is_named(target, flags)
 

@@ -104,8 +104,11 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
         now = _running(run, account, prepared)
         target = _target(account, now, to)
         went = f"{now.service.name} went back from {_revision(now.service.task_definition_arn)} to {_revision(target)}"
-        verdict = ecs.rollback(account, now.service, target, run.settings.service.wait_timeout, stage)
+        service = ecs.mark_proving(account, now.service, now.tags, target)
+        verdict = ecs.rollback(account, service, target, run.settings.service.wait_timeout, stage)
         if verdict and verdict.outcome is not Outcome.DEPLOYED:
+            if not now.service.proving and verdict.running_task_definition_arn == service.task_definition_arn:
+                ecs.mark_proved(account, service)  # it is as it was
             raise RolloutError(
                 f"Going back to {short_arn(target)} ended as {verdict.outcome}: {verdict.reason}",
                 "Read why above; model-dockerize status says what runs now.",
@@ -117,12 +120,14 @@ def rollback(run: Run, account: Aws, prepared: Prepared, to: str) -> Outcome:
         _tell(account, former, stage)
         stage.found(facts.Headline(went))
         if former.desired == 0:
+            ecs.mark_proved(account, former.service)
             return Outcome.DEPLOYED
         address = deployed.address(run, account, former.service, stage)
     if run.settings.smoke.of_service:
         _prove(run, account, prepared, former, address)
     else:
         run.recorder.found(facts.Untested("service"))
+    ecs.mark_proved(account, former.service)
     return Outcome.DEPLOYED
 
 

@@ -4,6 +4,7 @@ import ast
 import csv
 import io
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from model_dockerize.inside import OutsideError, resolved
@@ -27,8 +28,10 @@ def start(folder: Path, progress: Progress) -> bool:
 
     Raises:
         OSError: a file cannot be written.
+        OutsideError: smoke/ leads out of the folder.
     """
-    made = [] if any((folder / "smoke").glob("input.*")) else [_sample(folder, progress)]
+    has_sample = any(resolved(folder / "smoke", folder).glob("input.*"))
+    made = [] if has_sample else [_sample(folder, progress)]
     made.append(_write(folder / "model-dockerize.yml", _YML, "three commented lines; nothing has to be in it"))
     if said := list(filter(None, made)):
         progress.info(f"made {', '.join(said)}")
@@ -60,18 +63,28 @@ def _data(folder: Path) -> Iterator[tuple[str, str]]:
             if path.name.lower().startswith(_NO_DATA):
                 continue
             text = _read(path)
-            if text.strip() and (beginning := _beginning(text, suffix)):
+            if text.strip() and (beginning := _beginning(text, suffix, path.stat().st_size < _MOST_READ)):
                 yield beginning, str(path.relative_to(folder))
 
 
-def _beginning(text: str, suffix: str) -> str:
+def _beginning(text: str, suffix: str, is_whole: bool) -> str:
     """Return the first rows of a data file; empty where it cannot be cut."""
-    lines = text.splitlines(keepends=True)
     if suffix == ".csv":
-        return "".join(lines[: _ROWS + 1]) if len(lines) > 1 else ""
+        return _table(text)
     if suffix == ".jsonl":
-        return "".join(lines[:_ROWS])
-    return text if len(text) < _MOST_READ else ""
+        return "".join(islice(io.StringIO(text, newline=""), _ROWS))
+    return text if is_whole else ""
+
+
+def _table(text: str) -> str:
+    """Return head and first rows of a table, of which a cell in quotes may have several lines; empty: it has none."""
+    rows = quotes = end = 0
+    for line in io.StringIO(text, newline=""):
+        quotes, end = quotes + line.count('"'), end + len(line)
+        rows += quotes % 2 == 0
+        if rows > _ROWS:
+            break
+    return text[:end] if rows > 1 else ""
 
 
 def _files(folder: Path, suffix: str) -> Iterator[Path]:
@@ -116,10 +129,10 @@ def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_READ)
-        text = data.decode("utf-8-sig")
+        whole = data if len(data) < _MOST_READ else data[: data.rfind(b"\n") + 1]
+        return whole.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return ""
-    return text if len(data) < _MOST_READ else text[: text.rfind("\n") + 1]
 
 
 def _write(path: Path, text: str, what: str) -> str:

@@ -31,14 +31,14 @@ def reserve(path: Path | None) -> Path | None:
 
 
 def write(report: Report, path: Path) -> None:
-    """Write the report as JSON, and escape what is not valid Unicode in its texts.
+    """Write the report as JSON.
 
     Raises:
         OSError: the file cannot be written, or holds something else than a report.
     """
     with _open(path) as file:
         file.truncate()
-        file.write(to_json(report).encode("utf-8", "backslashreplace"))
+        file.write(to_json(report).encode())
 
 
 def _open(path: Path) -> BinaryIO:

@@ -171,7 +171,8 @@ def to_json(report: Report) -> str:
         "warnings": list(report.warnings),
         "error": _failure(report.failure) if report.failure else None,
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()  # of a name that is no UTF-8, as JSON escapes it
 
 
 def is_report(content: bytes) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from model_dockerize.patterns import pattern
+from model_dockerize.patterns import server_address
 from model_dockerize.settings.input import Input, Kind
 from model_dockerize.settings.keys import API_KEY, LICENSE_KEY
 
@@ -58,7 +58,7 @@ class SmokeSettings:
         Input(
             "Where the deployed model is tested. The address of its load balancer or task when empty; from "
             "inside of its network where that is not reached.",
-            rule=pattern(r"https?://\S+", "an http:// or https:// address"),
+            rule=server_address,
             caller_only=True,
         ),
     ] = ""

@@ -5,12 +5,13 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.utils import get_environ_proxies
 
 from model_dockerize.errors import DeployedSmokeError, InputError
+from model_dockerize.patterns import server_address
 
 _CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 24 * 3600.0  # the model may think for long
 _CHUNK = 1 << 20
@@ -24,8 +25,7 @@ def ask(url: str, file: Path, as_json: bool, api_key: str, receive: Callable[[by
         InputError: the file cannot be read, the address is none, or the model refuses what was sent.
         DeployedSmokeError: the model cannot be reached, or failed.
     """
-    place = urlsplit(url)
-    if place.scheme not in ("http", "https") or not place.hostname:
+    if server_address(url):
         raise InputError(f"{url} is no address of a model.", "Give http://HOST or https://HOST, or a service's name.")
     headers = {"Accept": "application/json" if as_json else "*/*", **({"x-api-key": api_key} if api_key else {})}
     with requests.Session() as session, _Form(file) as form:
@@ -44,7 +44,7 @@ def ask(url: str, file: Path, as_json: bool, api_key: str, receive: Callable[[by
                 _check(url, answer, as_json)
                 for part in answer.iter_content(_CHUNK):
                     receive(part)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise DeployedSmokeError(
                 f"{url} does not answer: {_cause(error)}", "Is it the right address? model-dockerize list shows all."
             ) from error
@@ -72,7 +72,7 @@ def _check(url: str, answer: requests.Response, as_json: bool) -> None:
 def _message(text: str) -> str:
     try:
         found: Any = json.loads(text)
-        return str(found["errorMessage"]).strip()
+        return str(found["errorMessage"] or "").strip()
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
 

@@ -256,7 +256,8 @@ class Session:
         got = self.client.get("/health").headers.get("X-Model-Build-Id", "")
         if got != want:
             raise CheckFailed(f"another build answers: expected {want}, /health says {got or 'nothing'}")
-        told = (self.client.spec().get("info") or {}).get("x-build-id", "")
+        info = self.client.spec().get("info")
+        told = info.get("x-build-id", "") if isinstance(info, dict) else ""
         if told != want:
             raise CheckFailed(f"another build answers: expected {want}, the specification says {told or 'nothing'}")
         return got
@@ -269,7 +270,8 @@ class Session:
         version, paths = str(spec.get("openapi", "")), spec.get("paths")
         if not version.startswith("3."):
             raise CheckFailed(f"the specification is no OpenAPI 3: openapi is {quote(version)}")
-        if not isinstance(paths, dict) or "post" not in (paths.get("/data/add-job") or ()):
+        add_job = paths.get("/data/add-job") if isinstance(paths, dict) else None
+        if not isinstance(paths, dict) or not isinstance(add_job, dict) or "post" not in add_job:
             raise CheckFailed("the specification lacks POST /data/add-job")
         return f"OpenAPI {version}, {len(paths)} paths"
 

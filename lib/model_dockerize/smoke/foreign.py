@@ -104,8 +104,7 @@ class _Foreign(Session):
         page = self.client.get("/swagger")
         named = re.findall(r"[\"']([^\"'<>\s]+\.json)[\"']", page.text) if page.status_code == 200 else []
         here = urlsplit(self.client.base)
-        linked = (urlsplit(urljoin(page.url, name)) for name in named)
-        paths = (link.path.removeprefix(here.path) for link in linked if link.netloc == here.netloc)
+        paths = (path.removeprefix(here.path) for path in (_path_at(here.netloc, page.url, name) for name in named))
         return (*_PLACES, *(path for path in paths if path.startswith("/")))
 
     def endpoints(self) -> str:
@@ -148,15 +147,26 @@ def _read(place: str, spec: dict[str, Any]) -> _Offer:
         for method in methods.keys() & {"get", "post", "put", "delete", "patch"}:
             operations.add(f"{method} {re.sub(r'{[^}]*}', '{}', str(path))}".lower())
         get = methods.get("get")
-        parameters = [
-            *(methods.get("parameters") or []),
-            *((get.get("parameters") or []) if isinstance(get, dict) else []),
-        ]
+        parameters = [*_parameters(methods), *_parameters(get)]
         required = any(isinstance(one, dict) and one.get("required") for one in parameters)
         if "get" in methods and "{" not in path and not required:
             plain.append(str(path))
     version = f"OpenAPI {spec['openapi']}" if "openapi" in spec else f"Swagger {spec.get('swagger', '?')}"
     return _Offer(place, version, start.rstrip("/"), frozenset(operations), tuple(sorted(plain)))
+
+
+def _parameters(entry: Any) -> list[Any]:
+    found = entry.get("parameters") if isinstance(entry, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _path_at(host: str, page: str, link: str) -> str:
+    """Return the path of a page's link; "" where it leads to another server, or nowhere."""
+    try:
+        end = urlsplit(urljoin(page, link))
+    except ValueError:
+        return ""
+    return end.path if end.netloc == host else ""
 
 
 def _path_of(url: str) -> str:

@@ -21,7 +21,9 @@ async def dashboard(request: Request) -> Response:
     manifest = server.manifest
     text, problem = await run_in_threadpool(license_of, request)
     counts, day = await run_in_threadpool(_figures, server, client)
-    return page(
+    newest = await results.first_rows(server, client) if server.access.job_list else None
+    return await run_in_threadpool(
+        page,
         request,
         "dashboard.html",
         tab="dashboard",
@@ -32,7 +34,7 @@ async def dashboard(request: Request) -> Response:
         runner=server.runner_mode() or "starting",
         jobs=formatting.jobs(counts.by_state),
         day=day,
-        newest=await results.first_rows(server, client) if server.access.job_list else None,
+        newest=newest,
         address=address.of(request),
         wants_key=server.access.keys is not None,
         base=doors.removed_prefix(request),

@@ -72,7 +72,8 @@ async def job(request: Request) -> Response:
     said = server.said(found.id) if found.state is State.IN_PROGRESS else ()
     result = await results.shown(server, found, wish)
     is_waiting = found.state is State.CREATED
-    return page(
+    return await run_in_threadpool(  # a page of a large table takes long
+        page,
         request,
         "job.html",
         tab="jobs",

@@ -49,7 +49,9 @@ def page(request: Request, template: str, status: int = 200, *, up: str = "", **
         "is_logged_in": doors.holder_of(request) is not None,
     }
     values = {**known, **values}
-    response = HTMLResponse(_templates.get_template(template).render(values), status, HEADERS)
+    text = _templates.get_template(template).render(values)
+    # A result may hold half a surrogate pair, which an escape of JSON can write and UTF-8 cannot.
+    response = HTMLResponse(text.encode("utf-8", "replace"), status, HEADERS)
     if values["base"]:
         name = "content-security-policy"
         response.headers[name] = HEADERS[name].replace("base-uri 'none'", "base-uri 'self'")

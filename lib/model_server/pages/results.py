@@ -15,6 +15,7 @@ from model_server.api.envelope import ApiError
 from model_server.api.query import number, word
 from model_server.api.services import Services
 from model_server.jobs.job import Job, State
+from model_server.log import logger
 from model_server.pages.render import HEADERS
 from model_server.tabular import detect, mime, view
 
@@ -44,14 +45,17 @@ def asked(request: Request) -> view.Look:
 
 
 async def shown(server: Services, job: Job, wish: view.Look) -> dict[str, Any] | None:
-    """Return what a page shows of a job's result; None: it has none, or it was deleted meanwhile."""
+    """Return what a page shows of a job's result; None: it has none, or it cannot be had now."""
     found = await server.look(server.store.queue.get_result, job.id)
     if found is None or found[0].result is None:
         return None
     full, content = found
     try:
         return await server.view(_look, server, full, content, wish)
-    except (FileNotFoundError, ApiError):
+    except (FileNotFoundError, ApiError):  # it was deleted meanwhile, or its mapping does not fit it
+        return None
+    except OSError as error:
+        logger.warning("the result of job %s cannot be shown: %s", job.id, error)
         return None
 
 

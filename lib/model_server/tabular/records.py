@@ -10,6 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
 
@@ -166,13 +167,14 @@ def write_csv(
         writer = csv.writer(_Output(file, limit), lineterminator="\n")
         if with_header and columns:
             writer.writerow([name for name, width in columns.items() for _ in range(width)])
+        starts = dict(zip(columns, accumulate(columns.values(), initial=0), strict=False))
+        blank = [""] * sum(columns.values())
         for number, record in records:
-            row: list[str] = []
-            for name, width in columns.items():
-                value = record.get(name)
-                items = value if isinstance(value, list) else [value]
-                row += [_cell(item, name, number) for item in items]
-                row += [""] * (width - len(items))
+            row = blank.copy()  # a record may have few of very many columns
+            for name, value in record.items():
+                if name in starts:
+                    items = value if isinstance(value, list) else [value]
+                    row[starts[name] : starts[name] + len(items)] = [_cell(item, name, number) for item in items]
             writer.writerow(row)
 
 

@@ -2,9 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, Any
@@ -94,19 +93,19 @@ def _structured(path: Path, form: Form, wish: Look, *, is_whole: bool) -> dict[s
         table = Table(path, has_header=form is Form.CSV)
         rows = list(_until_cut(table.records(problems), is_whole))
         names = tuple(dict.fromkeys(table.columns))
-        numbers = [_exact(rows, name) for name in names[: bounds.SHOWN_COLUMNS]]
-        cells = [[row[name] for name in names] for row in rows]
-        return _table(names, cells, numbers, wish, is_whole) | {"left_out": problems.count}
+        return _table(names, rows, _exact, wish, is_whole) | {"left_out": problems.count}
     document = Document(path, is_result=True)
     if not document.is_array:
-        return {"kind": "tree", "tree": _tree(next(document.records())[1])} if is_whole else {"kind": "other"}
+        return (
+            {"kind": "tree", "tree": _tree(next(document.records())[1], _Budget())} if is_whole else {"kind": "other"}
+        )
     records = list(_until_cut(document.records(), is_whole))
     if records and all(isinstance(record, dict) for record in records):
         names = tuple(dict.fromkeys(name for record in records for name in record))
-        return _records(names, [[record.get(name) for name in names] for record in records], wish, is_whole)
+        return _table(names, records, _numbers, wish, is_whole) | {"left_out": 0}
     if records and not any(isinstance(record, dict | list) for record in records):
-        return _records(("value",), [[record] for record in records], wish, is_whole)
-    return {"kind": "tree", "tree": _tree(records)} if is_whole else {"kind": "other"}
+        return _table(("value",), [{"value": record} for record in records], _numbers, wish, is_whole) | {"left_out": 0}
+    return {"kind": "tree", "tree": _tree(records, _Budget())} if is_whole else {"kind": "other"}
 
 
 def _until_cut(records: Iterable[tuple[int, Any]], is_whole: bool) -> Iterable[Any]:
@@ -127,9 +126,9 @@ def _exact(rows: Sequence[dict[str, Any]], name: str) -> list[float | None] | No
         return None
 
 
-def _records(names: Sequence[str], rows: list[list[Any]], wish: Look, is_whole: bool) -> dict[str, Any]:
-    numbers = [_floats(row[column] for row in rows) for column in range(len(names))]
-    return _table(names, rows, numbers, wish, is_whole) | {"left_out": 0}
+def _numbers(rows: Sequence[dict[str, Any]], name: str) -> list[float | None] | None:
+    """Return the numbers of a column of values; None if anything else is in it."""
+    return _floats(row.get(name) for row in rows)
 
 
 def _floats(values: Iterable[Any]) -> list[float | None] | None:
@@ -147,29 +146,33 @@ def _floats(values: Iterable[Any]) -> list[float | None] | None:
 
 def _table(
     names: Sequence[str],
-    rows: list[list[Any]],
-    numbers: Sequence[list[float | None] | None],
+    rows: Sequence[dict[str, Any]],
+    numbers_of: Callable[[Sequence[dict[str, Any]], str], list[float | None] | None],
     wish: Look,
     is_whole: bool,
 ) -> dict[str, Any]:
-    """Return the page of a table; `numbers` are those of each numeric column, one for each row."""
-    width = min(len(names), bounds.SHOWN_COLUMNS)
-    numeric = {column: values for column, values in enumerate(numbers[:width]) if values is not None}
+    """Return the page of a table; `numbers_of` gives those of a numeric column, one for each row."""
+    rows, is_whole = rows[: bounds.READ_ROWS], is_whole and len(rows) <= bounds.READ_ROWS
+    shown = names[: bounds.SHOWN_COLUMNS]
+    found = {column: numbers_of(rows, name) for column, name in enumerate(shown)}
+    numeric = {column: values for column, values in found.items() if values is not None}
     order: Sequence[int] = range(len(rows))
-    if wish.sort is not None and wish.sort < width:
-        values: Sequence[Any] = numeric.get(wish.sort) or [_plain(row[wish.sort]).casefold() or None for row in rows]
+    if wish.sort is not None and wish.sort < len(shown):
+        name = shown[wish.sort]
+        values: Sequence[Any] = numeric.get(wish.sort) or [_plain(row.get(name)).casefold() or None for row in rows]
         order = _sorted(values, wish.is_descending)
     pages = max(1, math.ceil(len(rows) / wish.size))
     page = min(wish.page, pages)
     first = (page - 1) * wish.size
+    budget = _Budget()
     return {
         "kind": "table",
         "columns": [
-            {"name": names[column][:_CELL_CHARACTERS], "histogram": histogram(_there(numeric.get(column, [])))}
-            for column in range(width)
+            {"name": name[:_CELL_CHARACTERS], "histogram": histogram(_there(numeric.get(column, [])))}
+            for column, name in enumerate(shown)
         ],
         "all_columns": len(names),
-        "rows": [[_cell(value) for value in rows[at][:width]] for at in order[first : first + wish.size]],
+        "rows": [[_cell(rows[at].get(name), budget) for name in shown] for at in order[first : first + wish.size]],
         "first": first + 1,
         "total": len(rows),
         "is_whole": is_whole,
@@ -221,35 +224,37 @@ def _plain(value: Any) -> str:
     """Return a value as one text."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _cell(value: Any) -> dict[str, Any]:
-    if isinstance(value, dict | list):
-        return {"tree": _tree(value), "text": ""}
-    text = _plain(value)
-    return {"text": text[:_CELL_CHARACTERS] + ("…" if len(text) > _CELL_CHARACTERS else "")}
+    try:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:  # it could just be read
+        return "…"
 
 
 class _Budget:
-    """The nodes of a tree that may still be shown."""
+    """The parts of trees that a page may still show."""
 
     def __init__(self) -> None:
         self.left = _NODES
 
 
-def _tree(value: Any, depth: int = 0, budget: _Budget | None = None) -> dict[str, Any]:
+def _cell(value: Any, budget: _Budget) -> dict[str, Any]:
+    if isinstance(value, dict | list):
+        return {"tree": _tree(value, budget), "text": ""}
+    text = _plain(value)
+    return {"text": text[:_CELL_CHARACTERS] + ("…" if len(text) > _CELL_CHARACTERS else "")}
+
+
+def _tree(value: Any, budget: _Budget, depth: int = 0) -> dict[str, Any]:
     """Return a value for a page: its parts folded, so many and so deep as somebody may look through."""
-    budget = budget or _Budget()
-    budget.left -= 1
     if not isinstance(value, dict | list):
-        return _cell(value)
+        return _cell(value, budget)
     items = value.items() if isinstance(value, dict) else enumerate(value)
     kind = "object" if isinstance(value, dict) else "array"
     shown = []
     if depth < _DEPTH:
-        for key, item in islice(items, max(0, budget.left)):
+        for key, item in items:
             if budget.left <= 0:
                 break
-            shown.append([str(key)[:_CELL_CHARACTERS], _tree(item, depth + 1, budget)])
+            budget.left -= 1
+            shown.append([str(key)[:_CELL_CHARACTERS], _tree(item, budget, depth + 1)])
     return {"is": kind, "count": len(value), "items": shown, "more": len(value) - len(shown)}

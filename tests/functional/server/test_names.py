@@ -65,6 +65,33 @@ def test_rows_are_counted_as_a_csv_reader_counts_them(
     assert counter.rows(has_header=False) == len(rows)
 
 
+@given(st.text('a5"\n\r, ', max_size=30), st.integers(1, 9))
+def test_whatever_it_is_a_count_is_that_of_a_csv_reader_or_none(text: str, piece: int) -> None:
+    try:
+        rows = sum(map(bool, csv.reader(io.StringIO(text, newline=""), strict=True)))
+    except csv.Error:
+        return
+    content, counter = text.encode(), RowCounter()
+    for start in range(0, len(content), piece):
+        counter.feed(content[start : start + piece])
+    assert counter.rows(has_header=False) in (rows, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b'a,b\n1,5" pipe\n2,6" pipe\n', None),  # inches: which quote ends what is the reader's to say
+        (b'\xef\xbb\xbf"a"\n1\n', 1),
+        (b"a\r1\r2\r", 2),
+        (b"\xef\xbb\xbf", 0),
+    ],
+)
+def test_rows_of_unusual_csv(content: bytes, rows: int | None) -> None:
+    counter = RowCounter()
+    counter.feed(content)
+    assert counter.rows(has_header=True) == rows
+
+
 @pytest.mark.parametrize(
     ("content", "rows"),
     [(b"", 0), (b"a\n", 0), (b"a", 0), (b"a\n1", 1), (b"a\n\n\n1\n\n2\n\n", 2), (b"\n\na\r\n\r\n1", 1)],

@@ -1,5 +1,6 @@
 """The pages as a client without a browser gets them; tests/browser looks at them with one."""
 
+import errno
 import re
 import sys
 from pathlib import Path
@@ -185,6 +186,32 @@ def test_a_result_that_a_browser_could_run_is_shown_as_text(start_server: StartS
     assert result.headers["x-content-type-options"] == "nosniff"
     assert result.headers["content-disposition"].startswith("inline" if "octet" in kind else "attachment")
     assert requests.get(f"{server.url}/Job/{job}/Image", timeout=5).status_code == 404
+
+
+def test_half_a_surrogate_pair_breaks_no_page(start_server: StartServer, program_folder: Path) -> None:
+    content = r'[{"a\ud800": "x\udfff"}]'
+    (program_folder / "main.py").write_text(
+        f"import sys\nopen(sys.argv[2], 'w').write({content!r})\n", encoding="utf-8"
+    )
+    server = start_server(output_types=["application/json"])
+    job = server.send(b"a\n")
+    server.wait(job)
+    for path in (f"/Job/{job}", "/"):
+        page = requests.get(server.url + path, timeout=5)
+        assert (page.status_code, "<td>x?</td>" in page.text) == (200, True)
+
+
+def test_a_full_disk_closes_no_page(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = start_server()
+    job = server.send(b"a\n1\n")
+    server.wait(job)
+
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr("model_server.pages.results.NamedTemporaryFile", full)
+    for path in (f"/Job/{job}", "/"):
+        assert requests.get(server.url + path, timeout=5).status_code == 200
 
 
 @pytest.mark.parametrize("size", [0, 100_000])

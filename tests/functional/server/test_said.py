@@ -97,6 +97,22 @@ def test_what_is_said_comes_before_the_answer(ends: tuple[socket.socket, socket.
     assert [message["said"] for message in said] == [["a"], ["b"]]
 
 
+@pytest.mark.parametrize("message", [b'{"said": ' + b"[" * 100_000 + b"\n", b"[" * 100_000 + b"\n"])
+def test_a_message_that_is_nested_too_deeply_ends_the_line(
+    ends: tuple[socket.socket, socket.socket], message: bytes
+) -> None:
+    ours, theirs = ends
+
+    async def ask() -> None:
+        asked = asyncio.ensure_future(Line(theirs, lambda _: None).ask(b"{}\n", 10))
+        await asyncio.sleep(0)
+        await asyncio.get_running_loop().run_in_executor(None, ours.sendall, message)
+        await asked
+
+    with pytest.raises(ValueError, match="deep"):
+        asyncio.run(ask())
+
+
 @pytest.mark.parametrize(
     ("message", "lines"),
     [

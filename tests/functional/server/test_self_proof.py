@@ -102,6 +102,8 @@ def test_a_large_result_is_read_from_its_file_and_a_link_is_not_followed(tmp_pat
         patch.setattr("model_server.self_proof._PAUSES", ())
         assert ended(linked, linked_runner) == [False]
     assert (tmp_path / "out.csv").exists()
+    os.mkfifo(tmp_path / "self-proof")  # nobody writes
+    assert ended(proof_of(tmp_path), FakeRunner(tmp_path, Outcome(None, 0.1))) == [False]
 
 
 def test_a_killed_runner_gets_another_try_and_a_wrong_answer_does_not(

@@ -101,6 +101,10 @@ def fields(*entries: str, is_table: bool = True) -> tuple[schema.Field, ...]:
         (Form.CSV, Form.BARE_CSV, b"a,b\nx,y\n", b"x,y\n"),
         (Form.JSON, Form.CSV, b'[{"a":1,"b":"x"},{"c":2.5,"b":null}]', b"a,b,c\n1,x,\n,,2.5\n"),
         (Form.JSON, Form.CSV, b'[{"a":[1,2]},{"a":[]},{"a":true}]', b"a,a\n1,2\n,\ntrue,\n"),
+        (
+            *(Form.JSON, Form.CSV, b'[{"a":[1,2],"b":3},{"b":4},{},{"b":[5,6],"a":7}]'),
+            b"a,a,b,b\n1,2,3,\n,,4,\n,,,\n7,,5,6\n",
+        ),
         (Form.JSON, Form.CSV, b'{"a":1}', b"a\n1\n"),
         (Form.JSON, Form.CSV, b"[]", b""),
         (Form.JSON, Form.BARE_CSV, b'[{"2":"y","1":"x"}]', b"x,y\n"),

@@ -129,6 +129,32 @@ def test_a_tree_has_an_end(tmp_path: Path) -> None:
     assert shown(tmp_path, f'{{"deep": {deep}}}'.encode(), Form.JSON)["kind"] == "tree"
 
 
+def test_records_that_share_no_field_cost_no_more_than_others(tmp_path: Path) -> None:
+    # A cell for each record and each name would be a thousand million of them.
+    found = shown(tmp_path, json.dumps([{f"k{n}": n} for n in range(30_000)]).encode(), Form.JSON)
+    assert (found["total"], found["all_columns"], len(found["columns"])) == (30_000, 30_000, bounds.SHOWN_COLUMNS)
+    assert texts(found)[1][:3] == ["", "1", ""]
+
+
+def test_of_very_many_rows_the_first_are_looked_at(tmp_path: Path) -> None:
+    found = shown(tmp_path, b"[" + b",".join([b"{}"] * 150_000) + b',{"a":1}]', Form.JSON)
+    assert (found["total"], found["is_whole"]) == (bounds.READ_ROWS, False)
+
+
+def test_all_trees_of_a_page_together_have_an_end(tmp_path: Path) -> None:
+    rows = [{"a": [0] * 500, "b": 1} for _ in range(100)]
+    found = shown(tmp_path, json.dumps(rows).encode(), Form.JSON, size=200)
+    trees = [row[0]["tree"] for row in found["rows"]]
+    assert sum(len(tree["items"]) for tree in trees) == 1000
+    assert all(len(tree["items"]) + tree["more"] == tree["count"] == 500 for tree in trees)
+
+
+def test_a_value_as_deep_as_can_be_read_is_sorted(tmp_path: Path) -> None:
+    for depth in range(900, 1100):
+        content = b'[{"a":' + b"[" * depth + b"]" * depth + b"}]"
+        assert shown(tmp_path, content, Form.JSON, sort=0)["kind"] in ("table", "damaged")
+
+
 @pytest.mark.parametrize(
     ("content", "form", "kind"),
     [

@@ -58,7 +58,8 @@ class TestBucket:
         tls, jobs = policy(s3)
         assert (tls["Effect"], tls["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
         assert jobs["Principal"] == {"AWS": ROLE}
-        assert (jobs["Action"], jobs["Resource"]) == (["s3:GetObject", "s3:PutObject"], f"arn:aws:s3:::{BUCKET}/iris/*")
+        assert jobs["Action"] == ["s3:GetObject", "s3:PutObject"]
+        assert jobs["Resource"] == [f"arn:aws:s3:::{BUCKET}/iris/*/{folder}/*" for folder in ("in", "out")]
 
     def test_a_second_time_nothing_is_changed(self, account: Account, s3: Any) -> None:
         ensure(account)
@@ -75,8 +76,8 @@ class TestBucket:
             Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [*policy(s3), gone]})
         )
         ensure(account, ROLE.replace("iris", "moss"), "moss")
-        resources = [each["Resource"] for each in policy(s3) if each["Effect"] == "Allow"]
-        assert resources == [f"arn:aws:s3:::{BUCKET}/{model}/*" for model in ("iris", "moss")]
+        resources = [each["Resource"][0] for each in policy(s3) if each["Effect"] == "Allow"]
+        assert resources == [f"arn:aws:s3:::{BUCKET}/{model}/*/in/*" for model in ("iris", "moss")]
 
     def test_what_somebody_opened_is_closed_again(self, account: Account, s3: Any) -> None:
         ensure(account)
@@ -143,6 +144,11 @@ class TestFiles:
         files.note(Job("j-1", (files.source("a"), files.source("b")), "SUBMITTED"))
         assert files.noted() == {"j-1": ()}
         assert files.noted({"j-1", "j-2"}) == {"j-1": (files.source("a"), files.source("b"))}
+
+    @pytest.mark.parametrize("note", [b"{", b"7", b'{"a": 1}', b"[1, null]", b"[" * 100_000])
+    def test_a_note_that_a_job_wrote_says_nothing(self, files: JobFiles, s3: Any, note: bytes) -> None:
+        s3.put_object(Bucket=BUCKET, Key="iris/3/jobs/j-1", Body=note)
+        assert files.noted({"j-1"}) == {"j-1": ()}
 
     def test_one_that_cannot_be_read_is_told(self, files: JobFiles, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot be read"):

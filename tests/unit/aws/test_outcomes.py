@@ -446,6 +446,42 @@ def test_what_could_not_be_gone_back_to_has_not_proved_itself(stage: Callable[..
     assert deploying.told.world.tags["model-dockerize:proving"] == "iris:1"
 
 
+def test_going_back_passes_over_what_never_proved_itself(stage: Callable[..., Stage]) -> None:
+    deploying = stage(*[Story(steady=10)] * 3)
+    for memory in (2048, 3072, 4096):
+        deploying.run(memory=memory)
+    tags = deploying.told.world.tags
+    tags["model-dockerize:proving"] = "iris:2"  # iris:3 and iris:4 were deployed whole, and did not answer
+    now = history.running(deploying.connection, "c", "iris")
+    assert str(history.previous(deploying.connection, now)).endswith("iris:2")
+    tags["model-dockerize:proving"] = "iris:4"
+    now = history.running(deploying.connection, "c", "iris")
+    assert str(history.previous(deploying.connection, now)).endswith("iris:3"), "what proved itself is not older"
+    del tags["model-dockerize:proving"]
+    now = history.running(deploying.connection, "c", "iris")
+    service = ecs.mark_proving(deploying.connection, now.service, now.tags, "task-definition/iris:1")
+    assert (service.proving, tags["model-dockerize:proving"]) == (True, "iris:4")
+
+
+def test_what_a_killed_run_left_is_passed_over_until_it_proves_itself(stage: Callable[..., Stage]) -> None:
+    deploying = stage(*[Story(steady=10)] * 4)
+    world = deploying.told.world
+    for memory, left in ((2048, ""), (3072, ""), (4096, "iris:3"), (5120, "iris:3")):
+        deploying.run(memory=memory)
+        assert (world.tags.get("model-dockerize:unproved", ""), "model-dockerize:proving" in world.tags) == (
+            left,
+            False,
+        )
+        if memory == 3072:  # it is killed in its smoke test
+            world.tags["model-dockerize:proving"] = "iris:2"
+    now = history.running(deploying.connection, "c", "iris")
+    assert str(history.previous(deploying.connection, now)).endswith("iris:4")
+    before = replace(now, service=replace(now.service, task_definition_arn="task-definition/iris:4"))
+    assert str(history.previous(deploying.connection, before)).endswith("iris:2")
+    ecs.mark_proving(deploying.connection, now.service, now.tags, "task-definition/iris:3")
+    assert world.tags["model-dockerize:unproved"] == ""
+
+
 def test_a_rollback_that_never_begins_is_not_waited_for(stage: Callable[..., Stage]) -> None:
     """The configuration says that ECS goes back, it does not, and nobody may ask for the service deployment."""
     deploying = stage(Story(dies=(8, 16), fails=16), refuses=(DENIED,))

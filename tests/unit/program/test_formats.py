@@ -268,6 +268,12 @@ UV = 'version = 1\nrequires-python = ">=3.11"\n'
 UV_ROOT = '[[package]]\nname = "rows"\nversion = "1"\nsource = { virtual = "." }\ndependencies = [%s]\n'
 
 
+PIXI = """version: 6
+environments: {default: {packages: {linux-64: [{pypi: "PLACE"}]}}}
+packages: [{pypi: "PLACE", name: a, version: "1.0"}]
+"""
+
+
 def uv_package(name: str, source: str = f'{{ registry = "{PUBLIC_INDEX}" }}', more: str = "") -> str:
     wheel = f'wheels = [{{ url = "https://e.org/{name}.whl", hash = "{HASH}" }}]\n' if "git" not in source else ""
     return f'[[package]]\nname = "{name}"\nversion = "1.0"\nsource = {source}\n{wheel}{more}\n'
@@ -652,6 +658,19 @@ RENV = json.dumps({"R": {"Version": "4.4.1", "Repositories": [{"Name": "CRAN", "
         ({"uv.lock": "version = 1"}, "does not hold the project of pyproject.toml: run `uv lock`"),
         ({"uv.lock": "version ="}, "uv.lock is not valid TOML"),
         ({"uv.lock": "version = 1\npackage = 3"}, "package is int, not a list"),
+        (
+            {"uv.lock": UV + UV_ROOT % '{ name = "a" }' + uv_package("a", '{ git = "https://[x#abc" }')},
+            "the address of a repository is no URL",
+        ),
+        (
+            {"uv.lock": UV + UV_ROOT % '{ name = "a" }' + uv_package("a", '{ url = "https://[x" }')},
+            "the url of 'a' cannot be installed from",
+        ),
+        (
+            {"uv.lock": UV + UV_ROOT % '{ name = "a" }' + uv_package("a", '{ registry = "https://[x" }')},
+            "the address of an index is no URL",
+        ),
+        ({"pixi.lock": PIXI.replace("PLACE", "https://[x")}, "the url of 'a' cannot be installed from"),
         ({"pdm.lock": "[metadata]\nstrategy = []"}, "pdm lock --strategy inherit_metadata"),
         ({"Pipfile.lock": pipfile_lock(a={"version": "==\n1"})}, "the version of 'a' cannot be installed from"),
         ({"Pipfile.lock": "["}, "Pipfile.lock is not valid JSON"),

@@ -96,3 +96,9 @@ def test_what_a_green_run_has_not_proved_is_said(report: Report, smoke: str, dou
     assert report.smoke == smoke
     assert list(report.doubts) == doubts
     assert json.loads(to_json(report))["untested"] == list(report.untested)
+
+
+def test_a_name_that_is_no_utf_8_is_written_as_json_escapes_it() -> None:
+    text = to_json(Report(warnings=("\udcff",)))
+    assert text.encode()
+    assert json.loads(text)["warnings"] == ["\udcff"]

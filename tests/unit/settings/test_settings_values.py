@@ -70,6 +70,8 @@ def test_truth_in_any_letter_case(text: str) -> None:
         ("volume", "x" * 41),
         ("zones", "7"),
         ("smoke_url", "ftp://x"),
+        ("smoke_url", "http://["),
+        ("smoke_url", "http://x:99999"),
         ("desired_count", "-1"),
         ("wait_timeout", "0"),
         ("wait_timeout", "\u0661"),

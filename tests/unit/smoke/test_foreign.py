@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from model_dockerize.smoke import Expectation, SmokeResult, check_foreign
-from rig.foreign_server import Server
+from rig import foreign_server
+from rig.foreign_server import OTHER_SPEC, Handler, Server
 from tests.rig.progress import Said
 
 
@@ -85,6 +86,21 @@ def test_of_another_api_only_what_it_offers_is_asked(sample: Expectation) -> Non
     assert words.warnings == [f"Not proved: {line}" for line in result.unproved]
     assert "GET /v7/ping" in server.asked
     assert not any(asked.startswith(("POST", "GET /v7/models", "GET /v7/search")) for asked in server.asked)
+
+
+def test_links_and_parameters_that_are_none_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, spec = Handler.answer, {**OTHER_SPEC, "paths": {"/ping": {"parameters": 7, "get": {"parameters": True}}}}
+
+    def answer(self: Handler, status: int, kind: str, content: bytes) -> None:
+        page(self, status, kind, content.replace(b"'/docs", b"'http://[x.json' '/docs"))
+
+    monkeypatch.setattr(Handler, "answer", answer)
+    monkeypatch.setattr(foreign_server, "OTHER_SPEC", spec)
+    with serving("other") as server:
+        result = ask(server, Expectation(""), Said())
+
+    assert result.passed, result.failures
+    assert "Swagger 2.0 at /docs/api.json, 1 operations: get /ping" in [check.detail for check in result.checks]
 
 
 def test_a_documented_endpoint_that_breaks_is_red(sample: Expectation) -> None:

@@ -38,7 +38,8 @@ def parts(inputs: Sequence[str], output: str) -> Iterator[tuple[str, ...]]:
 def place(output: str, path: str) -> str:
     """Replace `{name}` in the output by the input's file name without its suffix."""
     name = path.rsplit("/", 1)[-1]
-    return output.replace("{name}", name.rsplit(".", 1)[0] or name)
+    stem = name.rsplit(".", 1)[0]
+    return output.replace("{name}", stem if stem.strip(".") else name)  # of `...csv` the stem leads a folder up
 
 
 def too_long(path: str, output: str) -> bool:

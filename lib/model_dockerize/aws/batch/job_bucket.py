@@ -185,7 +185,8 @@ def statements(bucket: str, prefix: str, role: str) -> list[dict[str, Any]]:
             "Effect": "Allow",
             "Principal": {"AWS": role},
             "Action": ["s3:GetObject", "s3:PutObject"],
-            "Resource": f"{bucket}/{prefix}/*",
+            # Not at `jobs/`: what stands there is ours.
+            "Resource": [f"{bucket}/{prefix}/*/in/*", f"{bucket}/{prefix}/*/out/*"],
         },
     ]
 

@@ -3,7 +3,7 @@
 from model_dockerize.aws.ecs.autoscaling import ensure_scaling
 from model_dockerize.aws.ecs.rollout.follow import Verdict, follow
 from model_dockerize.aws.ecs.rollout.rollback import leave_or_put_back, rollback, settle_failed_first_deployment
-from model_dockerize.aws.ecs.service import check_service, ensure_service, mark_proved
+from model_dockerize.aws.ecs.service import check_service, ensure_service, mark_proved, mark_proving
 from model_dockerize.aws.ecs.task_definition import ensure_task_definition
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "follow",
     "leave_or_put_back",
     "mark_proved",
+    "mark_proving",
     "rollback",
     "settle_failed_first_deployment",
 ]

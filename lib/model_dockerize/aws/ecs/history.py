@@ -12,7 +12,7 @@ from model_dockerize.aws.client.errors import EXPIRED, code_of, passing, transla
 from model_dockerize.aws.client.names import legal_name, short_arn, tagged
 from model_dockerize.aws.ecs.deploy_order import tags_of
 from model_dockerize.aws.ecs.rollout.judge import deployments_of
-from model_dockerize.aws.ecs.service import PROVING, service_of
+from model_dockerize.aws.ecs.service import PROVING, UNPROVED, proved_before, service_of
 from model_dockerize.aws.ecs.service_fit import check_controller
 from model_dockerize.aws.existing.own_container import own_container
 from model_dockerize.aws.existing.service import describe_with_tags
@@ -170,15 +170,21 @@ def named(aws: Aws, now: Running, number: int) -> str:
 def previous(aws: Aws, now: Running) -> str | None:
     """Return the revision to go back to: the last older one that was deployed whole.
 
-    Older by number, so that going back twice goes back two steps.
+    Older by number, so that going back twice goes back two steps. Where what runs has not proved itself, it is the last
+    one that did; of others, those that a killed run left without their proof are passed over.
     """
     family, _, revision = short_arn(now.service.task_definition_arn).partition(":")
+
+    unproved = now.tags.get(UNPROVED, "").split()
+
+    def is_older(arn: str) -> bool:
+        other, _, number = short_arn(arn).partition(":")
+        return short_arn(arn) not in unproved and (other != family or int(number) < int(revision))
+
+    if (proved := proved_before(now.tags, now.service.task_definition_arn)) and is_older(proved):
+        return proved
     with translate(f"what service {now.service.name} ran before"):
-        for arn in _deployed(aws, now.service):
-            other, _, number = short_arn(arn).partition(":")
-            if other != family or int(number) < int(revision):
-                return arn
-    return None
+        return next(filter(is_older, _deployed(aws, now.service)), None)
 
 
 def _deployed(aws: Aws, service: Service) -> Iterator[str]:

@@ -147,6 +147,7 @@ def _put_right(release: Release, service: Service, verdict: Verdict, stage: Stag
         return Outcome.FAILED, f"The service runs {_short(verdict.running_task_definition_arn)}."
     back = ecs.rollback(account, service, former, release.settings.service.wait_timeout, stage)
     if back and back.outcome is Outcome.DEPLOYED:
+        ecs.mark_proved(account, service)
         return Outcome.ROLLED_BACK, f"The service was put back to {_short(former)}."
     why = back.reason if back else "nothing runs."
     return Outcome.FAILED, f"Putting it back to {_short(former)} did not work: {why}"
@@ -168,6 +169,7 @@ def _put_back(
             after = f"The service was put back to {_short(former)}." if former else "It was the first: no task is left."
             stage.found(facts.NoAddress())
             if former:
+                ecs.mark_proved(account, service)
                 outcome = Outcome.SMOKE_FAILED_ROLLED_BACK
                 deployed.address(run, account, replace(service, task_definition_arn=former), stage)
                 stage.found(facts.Rolled(service.arn, former))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import Requirement
@@ -33,6 +33,14 @@ class Pin:
     marker: str = ""  # empty: always
     hashes: tuple[str, ...] = ()
     index: str = ""
+
+
+def split_url(url: str) -> SplitResult | None:
+    """Return the parts of an address; None: it has none, such as `https://[`."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 def git_url(url: str, commit: str, subdirectory: str = "") -> str:
@@ -110,15 +118,16 @@ def check_fresh(file: str, remedy: str, wanted: Iterable[Requirement], pins: Ite
 
 def _check(file: str, pin: Pin) -> None:
     wrong = ""
+    place = split_url(pin.url)
     if not _NAME.fullmatch(pin.name):
         wrong = "name"
-    elif pin.url and not _URL.fullmatch(pin.url):
+    elif pin.url and (place is None or not _URL.fullmatch(pin.url)):
         wrong = "url"
     elif not all(_HASH.fullmatch(value) for value in pin.hashes):
         wrong = "hash"
     elif not (pin.version or pin.url or pin.path) or pin.version != pin.version.strip():
         wrong = "version"
-    if "@" in urlsplit(pin.url).netloc and not pin.url.startswith("git+ssh://"):
+    if place and "@" in place.netloc and not pin.url.startswith("git+ssh://"):
         raise UnusableError(
             f"{file}: the address of {pin.name} holds credentials, which everybody could read in the image. Lock it by "
             "an address without them, and put the package on an index that pip-config names."
@@ -156,9 +165,9 @@ def _index(folder: Folder, file: str, index: str) -> str:
     if "://" not in index:
         path = _inside(folder, file, Pin("the index", path=index))
         return f"--find-links {path}"
-    if not _URL.fullmatch(index):
+    parts = split_url(index)
+    if parts is None or not _URL.fullmatch(index):
         raise UnusableError(f"{file}: the address of an index is no URL.")
-    parts = urlsplit(index)
     if _PUBLIC.fullmatch(parts.hostname or "") or "$" in parts.netloc:
         return ""
     return f"--extra-index-url {urlunsplit(parts._replace(netloc=parts.netloc.rpartition('@')[2]))}"

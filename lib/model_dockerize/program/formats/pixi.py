@@ -3,14 +3,13 @@
 import re
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats import pyproject
 from model_dockerize.program.formats.conda import refuse_secrets
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
-from model_dockerize.program.formats.pins import Pin, git_url, locked
+from model_dockerize.program.formats.pins import Pin, git_url, locked, split_url
 from model_dockerize.program.types import Packages
 
 LOCK, FILE = "pixi.lock", "pixi.toml"
@@ -93,7 +92,8 @@ def _pin(place: str, package: dict[str, Any]) -> Pin:
         return Pin(name, url=git_url(url.partition("?")[0], commit))
     if "://" not in place:
         return Pin(name, path=place, editable=bool(package.get("editable")))
-    if _PUBLIC.fullmatch(urlsplit(place).hostname or ""):
+    parts = split_url(place)
+    if parts and _PUBLIC.fullmatch(parts.hostname or ""):
         return Pin(name, version, hashes=hashes)
     return Pin(name, url=place.partition("#")[0], hashes=hashes)
 

@@ -1,14 +1,14 @@
 """Reads uv.lock, in which each package names the packages that it needs."""
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlunsplit
 
 from packaging.utils import canonicalize_name
 
 from model_dockerize.program.formats import pyproject
 from model_dockerize.program.formats.conditions import ALWAYS, Condition, condition, follow, marker_of
 from model_dockerize.program.formats.folder import Folder, UnusableError, table, tables
-from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked
+from model_dockerize.program.formats.pins import Pin, check_fresh, git_url, locked, split_url
 from model_dockerize.program.types import Packages
 
 LOCK = "uv.lock"
@@ -141,6 +141,8 @@ def _pin(package: dict[str, Any], marker: str) -> Pin:
 
 
 def _git(url: str) -> str:
-    parts = urlsplit(url)
+    parts = split_url(url)
+    if parts is None:
+        raise UnusableError(f"{LOCK}: the address of a repository is no URL: run `{_REMEDY}`.")
     subdirectory = "".join(parse_qs(parts.query).get("subdirectory", []))
     return git_url(urlunsplit(parts._replace(query="", fragment="")), parts.fragment, subdirectory)

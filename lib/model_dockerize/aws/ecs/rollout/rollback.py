@@ -8,9 +8,8 @@ from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.aws.client.names import short_arn
 from model_dockerize.aws.ecs.rollout.follow import Verdict, follow
-from model_dockerize.aws.ecs.service import describe, mark_proved, put_back, scale_to_zero
+from model_dockerize.aws.ecs.service import describe, put_back, scale_to_zero
 from model_dockerize.aws.model import Service
-from model_dockerize.outcome import Outcome
 from model_dockerize.progress import Progress
 
 
@@ -38,7 +37,7 @@ def rollback(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Verdict | None:
-    """Let the service run the verified `to_task_definition_arn` again, and follow that; None: scale to zero.
+    """Let the service run `to_task_definition_arn` again, and follow that; None: scale to zero.
 
     Returns:
         The verdict on going back; None if the service was brought to zero tasks instead.
@@ -51,10 +50,7 @@ def rollback(
         return None
     here, there = short_arn(service.task_definition_arn), short_arn(to_task_definition_arn)
     progress.info(f"service {service.name}: rolling back {here} -> {there}")
-    verdict = follow(aws, put_back(aws, service, to_task_definition_arn), timeout_seconds, progress, sleep, monotonic)
-    if verdict.outcome is Outcome.DEPLOYED:
-        mark_proved(aws, service)
-    return verdict
+    return follow(aws, put_back(aws, service, to_task_definition_arn), timeout_seconds, progress, sleep, monotonic)
 
 
 def leave_or_put_back(aws: Aws, service: Service, on_cancel: str, progress: Progress) -> None:
