@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 START_SECONDS = 30
 ANSWER_SECONDS = 20
+#: The browser's words for a page that is being left while it is asked.
+_LEFT = ("target navigated or closed", "context was destroyed", "Cannot find context")
 FLAGS = (
     "--headless",
     "--no-sandbox",  # root, as in a container, cannot have Chromium's own
@@ -153,11 +155,20 @@ class Page:
             TimeoutError: it did not become so; tells what the page shows.
         """
         deadline = time.monotonic() + seconds
-        while not self.value(f"Boolean({condition})"):
+        while not self._holds(condition):
             if time.monotonic() > deadline:
                 text = self.value("document.body.innerText")
                 raise TimeoutError(f"not within {seconds} s: {condition}\nThe page shows:\n{text}")
             time.sleep(0.05)
+
+    def _holds(self, condition: str) -> bool:
+        """Tell whether an expression is true; of a page that is just being left, nothing is."""
+        try:
+            return bool(self.value(f"Boolean({condition})"))
+        except RuntimeError as error:
+            if any(words in str(error) for words in _LEFT):
+                return False
+            raise
 
     def text(self, selector: str) -> str:
         """Return what a person reads in an element: nothing where it is hidden."""
