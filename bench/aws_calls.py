@@ -1,4 +1,4 @@
-"""What a run asks of AWS: seconds and calls of a first run, unchanged ones and `destroy`, against the sandbox.
+"""Measures what a run asks of AWS: seconds and calls of a first run, unchanged ones and `destroy`, against the sandbox.
 
     python bench/aws_calls.py [--INPUT VALUE ...]    # inputs go to every run, e.g. --load-balancer true
 

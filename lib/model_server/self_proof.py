@@ -17,6 +17,7 @@ from model_compare import difference, kind_of
 from model_server import bounds
 from model_server.log import logger
 from model_server.manifest import Proof
+from model_server.pages.formatting import last_line
 from model_server.runner_client import Outcome, RunnerDiedError
 from model_server.tabular.problems import DataError
 
@@ -60,8 +61,8 @@ class SelfProof:
         self._folder = folder
         self._make_input = make_input
         self._timeout = timeout
+        #: Set when the proof is over; None: it is not begun.
         self._over: asyncio.Event | None = None
-        self._is_over = False
         #: The server stopped before the proof was over.
         self.is_stopped = False
         #: Called once, from another thread than the loop's, when the model is not proved.
@@ -75,6 +76,10 @@ class SelfProof:
         if self._is_over and self.failure is None:
             return None
         return self.failure or f"the model has not yet answered its sample {self._proof.input}"
+
+    @property
+    def _is_over(self) -> bool:
+        return self._over is not None and self._over.is_set()
 
     def stop(self) -> None:
         """Run the sample no further time: the server stops."""
@@ -98,7 +103,7 @@ class SelfProof:
             logger.info("proved: %s gives %s, %.2f s", self._proof.input, what, time.monotonic() - started)
         else:
             logger.error("not proved: %s: %s", self._proof.input, failure)
-        self.failure, self._is_over = failure, True
+        self.failure = failure
         self._over.set()
         if failure is not None and not self.is_stopped:
             threading.Thread(target=self.on_failure, name="not-proved", daemon=True).start()
@@ -129,7 +134,7 @@ class SelfProof:
                 return "the sample is not in the image"
             outcome = await runner.work(_JOB, source, output, self._timeout, None)
             if outcome.error is not None:
-                return f"the program failed: {_last_line(outcome.error)}"
+                return f"the program failed: {last_line(outcome.error)}"
             return await asyncio.to_thread(self._difference, output, outcome.content)
         finally:
             await asyncio.to_thread(_remove, source, output)
@@ -149,12 +154,6 @@ class SelfProof:
                 content = file.read(len(expected) + bounds.PROOF_BYTES)
         found = difference(expected, content, kind_of(self._proof.expected))
         return None if found is None else f"not the result of {self._proof.expected}: {found}"
-
-
-def _last_line(text: str) -> str:
-    """Return the last line of a program's message: of a traceback, the one that says what happened."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
 
 
 def _remove(*paths: str) -> None:
