@@ -106,6 +106,6 @@ def test_the_sample_is_run_by_one_click(page: Page, url: str) -> None:
 
 def test_a_typo_leads_to_the_page_that_was_meant(page: Page, url: str) -> None:
     page.open(f"{url}/addjob")
-    page.click("main a")
-    page.wait("location.pathname === '/AddJob' && document.readyState === 'complete'")
+    page.follow("main a")
+    assert page.value("location.pathname") == "/AddJob"
     assert page.text("h1") == "Upload Data"

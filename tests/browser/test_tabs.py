@@ -156,15 +156,13 @@ def test_the_tabs_lead_everywhere_and_name_the_page_that_one_is_on(page: Page, u
     names = page.value("[...document.querySelectorAll('header nav a')].map(link => link.innerText)")
     assert names == ["Dashboard", "Upload Data", "Current Jobs", "Swagger", "License Key"]
     for place, name in enumerate(names, 1):
-        page.click(f"header nav a:nth-child({place})")
-        page.wait(
-            f"document.readyState === 'complete' && document.querySelector('[aria-current]').innerText === '{name}'"
-        )
+        page.follow(f"header nav a:nth-child({place})")
+        assert page.text("[aria-current]") == name
         assert page.text(".model") == "upper version 1.2"
         box = page.value("JSON.stringify(document.querySelector('.model').getBoundingClientRect())")
         assert json.loads(box)["right"] > 1000  # top right
         assert json.loads(box)["top"] < 30
-    page.click("header nav a:nth-child(4)")
+    page.follow("header nav a:nth-child(4)")
     page.wait("document.querySelector('.opblock')")  # also Swagger UI under the policy
     assert_only_from(page, url)
 
@@ -237,14 +235,14 @@ def test_a_job_is_deleted_after_a_question(page: Page, url: str, data: Callable[
     row = f"[id=job-{job_id}]"
     assert page.text(f"{row} .state") == "Error"
     assert "this is no name: bad" in page.text(f"{row} .wrong")
-    page.click(f"{row} .danger")
-    page.wait("document.querySelector('h1')?.innerText === 'Delete this job?'")
-    page.click("main a")  # Keep it
-    page.wait(f"document.querySelector('{row}')")
-    page.click(f"{row} .danger")
-    page.wait("document.querySelector('h1')?.innerText === 'Delete this job?'")
-    page.click("main button")
-    page.wait("document.querySelector('h1')?.innerText === 'Current Jobs'")
+    page.follow(f"{row} .danger")
+    assert page.text("h1") == "Delete this job?"
+    page.follow("main a")  # Keep it
+    assert page.value(f"Boolean(document.querySelector('{row}'))")
+    page.follow(f"{row} .danger")
+    assert page.text("h1") == "Delete this job?"
+    page.follow("main button")
+    assert page.text("h1") == "Current Jobs"
     assert page.value(f"document.querySelector('{row}')") is None
     assert_only_from(page, url)
 
@@ -333,12 +331,12 @@ def test_older_jobs_are_a_page_away_and_deletion_leads_back_to_it(page: Page, di
             pass
     page.open(f"{direct}/Jobs")
     assert page.value("document.querySelectorAll('.jobs tbody tr').length") == 25
-    page.click("a[rel=next]")
-    page.wait("location.search === '?page=2' && document.querySelector('a[rel=prev]')")
-    page.click(".jobs tbody tr:first-child .danger")
-    page.wait("document.querySelector('main button')")
-    page.click("main button")
-    page.wait("location.pathname === '/Jobs' && location.search === '?page=2'")
+    page.follow("a[rel=next]")
+    assert page.value("location.search") == "?page=2"
+    assert page.text("a[rel=prev]")
+    page.follow(".jobs tbody tr:first-child .danger")
+    page.follow("main button")
+    assert page.value("location.pathname + location.search") == "/Jobs?page=2"
 
 
 def test_without_javascript_all_of_it_works(page: Page, url: str, data: Callable[[str], Path], tmp_path: Path) -> None:
@@ -349,17 +347,14 @@ def test_without_javascript_all_of_it_works(page: Page, url: str, data: Callable
         page.open(f"{url}/Jobs")
         page.open(f"{url}/AddJob")
         page.choose_file("#file", data(f"name\nslow {enough}\n"))
-        page.value("document.querySelector('#add-job button').focus()")
-        page.press("Enter")
-        page.wait("location.pathname.includes('/Job/')")
+        page.follow("#add-job button", key="Enter")
+        assert "/Job/" in page.value("location.pathname")
         enough.touch()
         page.wait("document.querySelector('.status')?.innerText === 'Complete'")  # the page reloads by itself
-        page.value("document.querySelector('main .danger').focus()")
-        page.press("Enter")
-        page.wait("document.querySelector('main button')")
-        page.value("document.querySelector('main button').focus()")
-        page.press("Enter")
-        page.wait("location.pathname.endsWith('/Jobs') && document.querySelector('#summary')")
+        page.follow("main .danger", key="Enter")
+        page.follow("main button", key="Enter")
+        assert page.value("location.pathname").endswith("/Jobs")
+        assert page.text("#summary")
     finally:
         page.send("Emulation.setScriptExecutionDisabled", value=False)
     assert_only_from(page, url)
@@ -371,13 +366,12 @@ def test_a_license_key_is_refused_then_accepted(page: Page, tmp_path: Path, data
     with served(tmp_path / "model", {"MODEL_LICENSE_PUBLIC_KEY": public}) as url:
         page.open(f"{url}/AddJob")
         assert "this model needs a license key" in page.text("main .bad")
-        page.click("main .bad a")
-        page.wait("document.querySelector('h1')?.innerText === 'License Key'")
+        page.follow("main .bad a")
+        assert page.text("h1") == "License Key"
         key = tmp_path / "my.gai_key"
         key.write_text(licenses.issue(private, "another", "Ann", "ann@example.org", 30))
         page.choose_file("#key", key)
-        page.click("main button")
-        page.wait("document.querySelector('[role=alert]')")
+        page.follow("main button")
         assert page.text("[role=alert]") == "the license key is for the model 'another', this is 'upper'"
         assert page.text("#license") == "No License Key found"
         # A refusal is an answer in words with status 400, which the browser notes in red.
@@ -385,8 +379,8 @@ def test_a_license_key_is_refused_then_accepted(page: Page, tmp_path: Path, data
         page.errors.clear()
         key.write_text(licenses.issue(private, "upper", "Ann", "ann@example.org", 30))
         page.choose_file("#key", key)
-        page.click("main button")
-        page.wait("document.querySelector('[role=status]')")
+        page.follow("main button")
+        assert page.text("[role=status]")
         assert page.text("#license").startswith("Licensed To: Ann - ann@example.org, Expires:")
         page.open(f"{url}/")
         assert "Licensed To: Ann" in page.text(".facts")

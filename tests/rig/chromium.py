@@ -134,12 +134,16 @@ class Page:
         self.send("Emulation.setDeviceMetricsOverride", **metrics)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "light"}])
 
-    def open(self, url: str) -> None:
-        """Go to an address and wait until the page and what it embeds are loaded."""
-        failed = self.send("Page.navigate", url=url).get("errorText")
-        if failed:
+    def open(self, url: str, *, lands_on: str = "") -> None:
+        """Go to an address and wait until the page, or the one it redirects to, and what it embeds are loaded."""
+        self.value("window.isLeft = true")
+        answer = self.send("Page.navigate", url=url)
+        if failed := answer.get("errorText"):
             raise RuntimeError(f"{url}: {failed}")
-        self.wait(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
+        if "loaderId" not in answer:  # another place of the same page
+            self.value("window.isLeft = false")
+        place = json.dumps(lands_on or url)
+        self.wait(f"!window.isLeft && location.href === {place} && document.readyState === 'complete'")
 
     def value(self, expression: str) -> Any:
         """Return a JavaScript expression's value in the page, as JSON can carry it."""
@@ -191,6 +195,23 @@ class Page:
         x, y = self.value(f"({_PLACE})({json.dumps(selector)})")
         for event in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
+
+    def follow(self, selector: str, *, key: str = "") -> None:
+        """Click on what leads to another page, or focus it and press `key`; wait until that page is loaded.
+
+        The page that is being left answers for a moment more, also when it leads to itself.
+
+        Raises:
+            RuntimeError: it is not there, or something else lies over it.
+            TimeoutError: no other page came.
+        """
+        self.value("window.isLeft = true")
+        if key:
+            self.value(f"document.querySelector({json.dumps(selector)}).focus()")
+            self.press(key)
+        else:
+            self.click(selector)
+        self.wait("!window.isLeft && document.readyState === 'complete'")
 
     def picture(self, path: Path) -> None:
         """Write what the window shows as PNG."""
