@@ -97,7 +97,7 @@ class Model(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         content = body.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
-        status = {b"refuse": 400, b"fail": 500, b"closed": 401, b"garble": 500}.get(content.partition(b",")[0], 200)
+        status = {b"refuse": 400, b"fail": 500, b"closed": 401, b"garble": 500, b"moved": 308}.get(content.partition(b",")[0], 200)
         is_json = "json" in self.headers["Accept"]
         answer = json.dumps([content.decode()]).encode() if is_json else content
         if self.path != "/data/run-job":
@@ -107,6 +107,8 @@ class Model(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json" if is_json or status != 200 else "text/csv")
         self.send_header("Content-Length", str(len(answer)))
+        if status == 308:
+            self.send_header("Location", f"https://model.example{self.path}")
         if content.startswith(b"garble"):
             self.send_header("Content-Encoding", "gzip")
         self.send_header("X-Key", self.headers.get("x-api-key", ""))
@@ -163,6 +165,7 @@ class TestAsk:
             ("fail,1", 12, "The model failed: ValueError: no such column"),
             ("closed,1", 2, "--smoke-api-key"),
             ("garble,1", 12, "does not answer"),
+            ("moved,1", 2, "leads to 'https://model.example'"),
         ],
     )
     def test_what_goes_wrong_is_told(self, url: str, tmp_path: Path, content: str, code: int, says: str) -> None:

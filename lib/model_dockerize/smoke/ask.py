@@ -57,6 +57,9 @@ def _check(url: str, answer: requests.Response, as_json: bool) -> None:
         if as_json and "json" not in kind:
             raise InputError(f"The model answers {kind or 'no type'}, not JSON.", "Leave --json out.")
         return
+    if answer.is_redirect:
+        where = answer.headers["Location"].partition("/data/run-job")[0]
+        raise InputError(f"{url} leads to {where[:200]!r}.", "Give that address, if it is the model's.")
     text = answer.raw.read(_MOST_OF_A_REFUSAL, decode_content=True).decode("utf-8", "replace")
     said = _message(text) or f"HTTP {answer.status_code}"
     if answer.status_code in (401, 403):

@@ -7,7 +7,7 @@ from typing import Any
 
 from model_server import bounds
 from model_server.tabular import paths
-from model_server.tabular.paths import MISSING, Keys, Path, PathError, PlaceError, Room
+from model_server.tabular.paths import MISSING, Keys, Path, PathError, PlaceError, Room, RoomError
 from model_server.tabular.problems import DataError, Problems
 from model_server.tabular.schema import Field, TypeProblem, coerce
 
@@ -79,9 +79,13 @@ def apply(record: Any, rules: Sequence[Rule], names: Sequence[str], complain: Ca
         complain: called with every problem, which names its path.
     """
     made: Any = None
-    keys, room = Keys(), Room()
+    keys, read, room = Keys(), Room("the mapping reads"), Room()
     for rule in rules:
-        value = MISSING if rule.source is None else paths.select(record, rule.source, keys)
+        try:
+            value = MISSING if rule.source is None else paths.select(record, rule.source, keys, read)
+        except RoomError as error:
+            complain(f"{rule.source}: {error}")
+            break
         if rule.default is not None and (value is MISSING or value is None or value == ""):
             value = rule.default
         if value is MISSING or value is None:
@@ -92,6 +96,8 @@ def apply(record: Any, rules: Sequence[Rule], names: Sequence[str], complain: Ca
             made = paths.place(made, rule.destination, value, room)
         except PlaceError as error:
             complain(f"{rule.source} to {rule.destination}: {error}")
+            if isinstance(error, RoomError):
+                break
     for name in names:
         if isinstance(record, dict) and isinstance(made, dict) and name and name not in made:
             key = keys.of(record, name)

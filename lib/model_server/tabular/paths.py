@@ -35,6 +35,10 @@ class PlaceError(ValueError):
     """A value does not go where a path points; says why."""
 
 
+class RoomError(PlaceError):
+    """A mapping reads or makes more than one record may take; no further rule can mend that."""
+
+
 class Keys:
     """The keys of a record's objects, found in any letter case; each object is read through once."""
 
@@ -57,20 +61,21 @@ class Keys:
 
 
 class Room:
-    """Counts what a mapping may still put into one record."""
+    """Counts what a mapping may still read from one record, or put into it."""
 
-    def __init__(self) -> None:
+    def __init__(self, wrong: str = "the record would have") -> None:
         self.left = bounds.RECORD_VALUES
+        self._wrong = wrong
 
     def take(self, values: int) -> None:
         """Take room for `values`.
 
         Raises:
-            PlaceError: there is none left.
+            RoomError: there is none left.
         """
         self.left -= values
         if self.left < 0:
-            raise PlaceError(f"the record would have more than {bounds.RECORD_VALUES} values")
+            raise RoomError(f"{self._wrong} more than {bounds.RECORD_VALUES} values")
 
     def take_for(self, value: Any) -> None:
         """Take the room for `value` and all that is in it."""
@@ -171,7 +176,7 @@ def parse_column(text: str) -> Path:
     return _path(text, [text[begin:end], *_vectors(text, end, text[end:])])
 
 
-def select(value: Any, path: Path, keys: Keys) -> Any:
+def select(value: Any, path: Path, keys: Keys, room: Room) -> Any:
     """Return what `path` finds in `value`: one value, or a list for each vector that names several elements.
 
     A field's name counts in its exact spelling, else in any letter case and without the spaces around it, if that is
@@ -179,11 +184,15 @@ def select(value: Any, path: Path, keys: Keys) -> Any:
 
     Args:
         keys: of this record.
+        room: for the elements of arrays that are read.
 
     Returns:
         MISSING if there is nothing; what a list lacks inside is None.
+
+    Raises:
+        RoomError: there is no room.
     """
-    return _select(value, path.steps, keys)
+    return _select(value, path.steps, keys, room)
 
 
 def place(root: Any, path: Path, value: Any, room: Room) -> Any:
@@ -256,7 +265,7 @@ def _vector(text: str, at: int, body: str) -> Vector:
     return Vector(start, step, (number - start) // step + 1)
 
 
-def _select(value: Any, steps: tuple[str | Vector, ...], keys: Keys) -> Any:
+def _select(value: Any, steps: tuple[str | Vector, ...], keys: Keys, room: Room) -> Any:
     for number, step in enumerate(steps):
         if isinstance(step, str):
             key = keys.of(value, step) if isinstance(value, dict) else None
@@ -270,7 +279,9 @@ def _select(value: Any, steps: tuple[str | Vector, ...], keys: Keys) -> Any:
                 return MISSING
             value = value[step.start]
         else:
-            found = [_select(value[index], steps[number + 1 :], keys) for index in step.indices(len(value))]
+            indices = step.indices(len(value))
+            room.take(len(indices))
+            found = [_select(value[index], steps[number + 1 :], keys, room) for index in indices]
             return [None if item is MISSING else item for item in found]
     return value
 

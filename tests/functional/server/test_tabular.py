@@ -421,6 +421,15 @@ def test_results_are_typed_by_the_schema_and_mapped() -> None:
     assert made(b'{"p":[1,2]}', Plan(Form.JSON, Form.JSON, rules), result=True) == b'{"second":2}'
 
 
+def test_a_record_that_has_no_room_left_ends_the_mapping_at_once() -> None:
+    entries = [{"source": "a[*]/x", "destination": f"b{number}"} for number in range(bounds.RULES)]
+    rules = mapping.parse(json.dumps(entries), source_is_table=False, destination_is_table=False)
+    complaints: list[str] = []
+    mapping.apply({"a": [0] * 100_000}, rules, (), complaints.append)
+    assert len(complaints) == 1
+    assert "500000 values" in complaints[0]
+
+
 def test_of_long_texts_that_are_no_type_none_is_kept() -> None:
     before = mime._parse.cache_info().currsize
     assert mime.choose("a/b" * 1000, "c/d" * 1000, ["*/x"]) is None

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from model_server import bounds
 from model_server.tabular import paths
-from model_server.tabular.paths import MISSING, Keys, Path, PathError, PlaceError, Room, Vector, parse, parse_column
+from model_server.tabular.paths import MISSING, Keys, Path, PathError, PlaceError, Room, RoomError, Vector, parse, parse_column
 
 
 def select(value: Any, path: Path) -> Any:
-    return paths.select(value, path, Keys())
+    return paths.select(value, path, Keys(), Room())
 
 
 def place(root: Any, path: Path, value: Any) -> Any:
@@ -216,6 +216,12 @@ def test_what_a_mapping_makes_of_one_record_is_bounded() -> None:
     with pytest.raises(PlaceError, match="values"):
         for number in range(3):
             root = paths.place(root, parse(f"a{number}"), {"deep": [text]}, room)
+
+
+def test_what_a_mapping_reads_of_one_record_is_bounded() -> None:
+    record = {"a": [[0] * 1000] * 1000}
+    with pytest.raises(RoomError, match="the mapping reads more than 500000 values"):
+        paths.select(record, parse("a[*][*]/x"), Keys(), Room("the mapping reads"))
 
 
 def test_a_name_that_counts_in_another_spelling_is_found_once_for_all_names() -> None:
