@@ -4,6 +4,8 @@ Stages print nothing and read no environment; they are handed one of these. `rep
 for GitHub; tests use `Silent`.
 """
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +27,19 @@ class Progress(Protocol):
 
     def secret(self, value: str) -> None:
         """Hide `value` in everything that is shown from now on."""
+
+
+def counted(what: str, total: int, progress: Progress) -> Callable[[int], None]:
+    """Return a function that takes the bytes that were moved since its last call, and tells how far all of it is."""
+    done, lock = 0, threading.Lock()
+
+    def moved(more: int) -> None:
+        nonlocal done
+        with lock:
+            done += more
+            progress.transfer(what, done, total)
+
+    return moved
 
 
 class Silent:

@@ -91,13 +91,18 @@ class TestInit:
         assert "hidden" not in "".join(path.read_text() for path in (folder / "smoke").iterdir())
 
 
+STATUS = {b"refuse": 400, b"fail": 500, b"closed": 401, b"garble": 500, b"moved": 308}
+
+
 class Model(http.server.BaseHTTPRequestHandler):
     """Answers run-job with what came in; by the file's first word with a refusal or a failure."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         content = body.partition(b"\r\n\r\n")[2].rpartition(b"\r\n--")[0]
-        status = {b"refuse": 400, b"fail": 500, b"closed": 401, b"garble": 500, b"moved": 308}.get(content.partition(b",")[0], 200)
+        status = {b"refuse": 400, b"fail": 500, b"closed": 401, b"garble": 500, b"moved": 308}.get(
+            content.partition(b",")[0], 200
+        )
         is_json = "json" in self.headers["Accept"]
         answer = json.dumps([content.decode()]).encode() if is_json else content
         if self.path != "/data/run-job":

@@ -18,7 +18,7 @@ from model_dockerize.image.engine import Engine, connect
 from model_dockerize.image.packing import packing, unpacked
 from model_dockerize.image.store import Image, has, inspect, tag
 from model_dockerize.inside import OutsideError, open_regular
-from model_dockerize.progress import Progress
+from model_dockerize.progress import Progress, counted
 
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20  # bytes handed to the engine at once
@@ -202,11 +202,10 @@ def _load(engine: Engine, contents: Contents, progress: Progress) -> list[str]:
 
 def _counted(chunks: Iterable[bytes], what: str, total: int, progress: Progress) -> Iterator[bytes]:
     """Yield the chunks, and tell how many bytes they were."""
-    done = 0
+    moved = counted(what, total, progress)
     for chunk in chunks:
         yield chunk
-        done += len(chunk)
-        progress.transfer(what, done, total)
+        moved(len(chunk))
 
 
 def _stream(contents: Contents, is_packed: bool) -> Iterator[bytes]:

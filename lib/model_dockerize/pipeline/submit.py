@@ -13,7 +13,7 @@ from model_dockerize.outcome import Outcome
 from model_dockerize.pipeline import batch, work
 from model_dockerize.pipeline.context import Prepared, Run
 from model_dockerize.pipeline.work import Work
-from model_dockerize.progress import Progress
+from model_dockerize.progress import Progress, counted
 from model_dockerize.report.facts import Headline, Jobs
 
 #: The queue of people who named none.
@@ -47,7 +47,10 @@ def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> Outcome:
         stage.found(Jobs(definition.arn, definition.revision))
         sending = _by_bucket(account, asked, definition, stage) if asked.files else _as_they_are(asked)
         with _cancelled(run, account, sending):
-            for job in send_jobs(account, queue, definition.arn, model, sending.inputs, sending.output, stage):
+            once = sending.files is not None
+            for job in send_jobs(
+                account, queue, definition.arn, model, sending.inputs, sending.output, stage, once=once
+            ):
                 sending.jobs.append(job)  # one by one: what is sent must be known if the next cannot be
                 if sending.files:
                     sending.files.note(job)
@@ -80,14 +83,14 @@ def _by_bucket(account: Aws, asked: Work, definition: JobDefinition, stage: Prog
     names = tuple(map(name_of, asked.files))
     paths = dict(zip(names, asked.files, strict=True))
     comes_back = asked.folder is not None
-    done = files.results() & paths.keys() if comes_back else frozenset[str]()
+    done = files.results().keys() & paths.keys() if comes_back else set[str]()
     going = _under_way(account, files, paths.keys() - done) if comes_back else []
     covered = {path.rpartition("/")[2] for job in going for path in job.inputs}
     todo = {name: path for name, path in paths.items() if name not in done and name not in covered}
     if done or covered:
         left = f"{len(todo)} of {len(paths)} files are left to do"
         stage.info(f"{left}: {len(done)} have a result, {len(covered & paths.keys())} are under way")
-    sent = files.send(todo)
+    sent = files.send(todo, stage)
     stage.info(f"{sent} of {len(paths)} files sent to s3://{bucket}/{files.prefix}")
     return Sending(
         inputs=tuple(map(files.source, todo)),
@@ -148,12 +151,13 @@ def _fetch(sending: Sending, asked: Work, stage: Progress) -> str:
     if not sending.files or folder is None:
         return ""
     results = sending.files.results()
+    moved = counted("fetching results", sum(results[name] for name in results.keys() & set(sending.names)), stage)
     ready = [(name, path) for name, path in zip(sending.names, asked.files, strict=True) if name in results]
     try:
         for name, path in ready:
             target = asked.target(path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            sending.files.fetch(name, target)
+            sending.files.fetch(name, target, moved)
     except OSError as error:
         raise InputError(
             f"A result cannot be written to {asked.output}: {error.strerror or error}.",

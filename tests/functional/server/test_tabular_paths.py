@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from model_server import bounds
 from model_server.tabular import paths
-from model_server.tabular.paths import MISSING, Keys, Path, PathError, PlaceError, Room, RoomError, Vector, parse, parse_column
+from model_server.tabular.paths import (
+    MISSING,
+    Keys,
+    Path,
+    PathError,
+    PlaceError,
+    Room,
+    RoomError,
+    Vector,
+    parse,
+    parse_column,
+)
 
 
 def select(value: Any, path: Path) -> Any:

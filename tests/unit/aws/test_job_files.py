@@ -15,6 +15,7 @@ from model_dockerize.aws.client import TAG
 from model_dockerize.aws.iam import Where
 from model_dockerize.aws.permissions import files_policy
 from model_dockerize.errors import InputError
+from model_dockerize.progress import Silent
 
 from .conftest import ACCOUNT, Account
 
@@ -114,29 +115,36 @@ class TestBucket:
         assert bucket_of_ours(account.aws) == ""
 
 
+class Told(Silent):
+    def transfer(self, what: str, done: int, total: int) -> None:
+        self.what, self.last, self.total = what, done, total
+
+
 class TestFiles:
     @pytest.fixture
     def files(self, account: Account, s3: Any) -> JobFiles:
         return JobFiles(account.aws, opened(account, s3), "iris/3")
 
     def test_go_there_once_by_their_content(self, files: JobFiles, tmp_path: Path, s3: Any) -> None:
+        told = Told()
         one, same, other = (tmp_path / name for name in ("a.csv", "b.csv", "c.csv"))
         for path, text in ((one, "1"), (same, "1"), (other, "2")):
             path.write_text(text)
         assert name_of(one) == name_of(same) != name_of(other)
         named = {name_of(path): path for path in (one, other)}
-        assert (files.send(named), files.send(named)) == (2, 0)
+        assert (files.send(named, told), files.send(named, told)) == (2, 0)
+        assert (told.what, told.last, told.total) == ("sending files", 2, 2)
         body = s3.get_object(Bucket=BUCKET, Key=files.source(name_of(other)).removeprefix(f"s3://{BUCKET}/"))["Body"]
         assert body.read() == b"2"
 
     def test_a_result_comes_back_whole_or_not_at_all(self, files: JobFiles, tmp_path: Path, s3: Any) -> None:
         s3.put_object(Bucket=BUCKET, Key="iris/3/out/abc", Body=b"42")
-        assert files.results() == {"abc"}
-        target = tmp_path / "a.csv"
-        files.fetch("abc", target)
-        assert target.read_bytes() == b"42"
+        assert files.results() == {"abc": 2}
+        target, came = tmp_path / "a.csv", list[int]()
+        files.fetch("abc", target, came.append)
+        assert (target.read_bytes(), sum(came)) == (b"42", 2)
         with pytest.raises(Exception, match="fetch a result"):
-            files.fetch("none", target)
+            files.fetch("none", target, came.append)
         assert target.read_bytes() == b"42"
         assert list(tmp_path.iterdir()) == [target]
 
@@ -154,7 +162,7 @@ class TestFiles:
         with pytest.raises(InputError, match="cannot be read"):
             name_of(tmp_path / "none.csv")
         with pytest.raises(InputError, match="cannot be read"):
-            files.send({"x": tmp_path / "none.csv"})
+            files.send({"x": tmp_path / "none.csv"}, Silent())
 
 
 def test_the_printed_rights_are_those_of_the_calls(account: Account, s3: Any, tmp_path: Path) -> None:
@@ -165,7 +173,7 @@ def test_the_printed_rights_are_those_of_the_calls(account: Account, s3: Any, tm
     files = JobFiles(account.aws, opened(account, s3), "iris/3")
     account.calls = [call for call in account.calls if call != "s3:DeleteBucketPolicy"]
     made = set(account.calls)
-    files.send({"a": tmp_path / "a"})
+    files.send({"a": tmp_path / "a"}, Silent())
     files.note(Job("j", (files.source("a"),), "SUBMITTED"))
     files.noted({"j"})
     in_iam = {

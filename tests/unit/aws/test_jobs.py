@@ -88,6 +88,27 @@ class TestSending:
         assert lost
         assert [j["jobId"] for j in found["jobSummaryList"] if ":" not in j["jobId"]] == [job.id]
 
+    def test_what_a_killed_run_sent_and_did_not_note_is_taken_while_it_is_under_way(self, account: Account) -> None:
+        prepare(account)
+        status = "RUNNABLE"
+
+        def stay(model: Any, parsed: Any, **_: Any) -> None:  # moto ends each job at once
+            if model.name == "ListJobs":
+                for job in parsed["jobSummaryList"]:
+                    job["status"] = status
+
+        def again(inputs: list[str], *, once: bool = True) -> str:
+            (job,) = send_jobs(account.aws, "q", "iris", "iris", inputs, "s3://b/{name}", account.said, once=once)
+            return job.id
+
+        account.hooks.add(stay, "after-call")
+        first = again(["s3://b/a", "s3://b/b"])
+        other = again(["s3://b/a"])
+        assert again(["s3://b/a", "s3://b/b"]) == first
+        assert again(["s3://b/a", "s3://b/b"], once=False) not in (first, other)
+        status = "FAILED"
+        assert again(["s3://b/a", "s3://b/b"]) not in (first, other)
+
 
 class TestOneJob:
     """Of a BatchConfig.yml: its name is given, so others of the name may be there."""

@@ -202,7 +202,7 @@ def files(account: Account) -> None:
     bucket = batch.ensure_bucket(account.aws, "iris", role, account.said)
     account.aws.s3.delete_bucket_policy(Bucket=bucket)  # moto obeys it, and knows no conditions
     sent = JobFiles(account.aws, bucket, "iris/1")
-    sent.send({"a": Path(__file__)})
+    sent.send({"a": Path(__file__)}, account.said)
     sent.note(Job("1", (sent.source("a"),), "SUBMITTED"))
     assert sent.noted({"1"}) == {"1": (sent.source("a"),)}
 

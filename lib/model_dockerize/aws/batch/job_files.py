@@ -7,7 +7,7 @@ or the job that is under way, and no name of a user's gets into a key.
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from model_dockerize.aws.batch.jobs import Job
 from model_dockerize.aws.client.account import Aws
 from model_dockerize.aws.client.errors import translate
 from model_dockerize.errors import InputError
+from model_dockerize.progress import Progress, counted
 
 #: Characters of a file's name: enough that no two of a year's differ in content only.
 _LETTERS = 16
@@ -42,7 +43,7 @@ class JobFiles:
         """Return where a job reads the file `name`."""
         return f"s3://{self.bucket}/{self.prefix}/in/{name}"
 
-    def send(self, files: Mapping[str, Path]) -> int:
+    def send(self, files: Mapping[str, Path], progress: Progress) -> int:
         """Send those files, by name, that are not there; return how many those were.
 
         Raises:
@@ -50,29 +51,35 @@ class JobFiles:
         """
         oldest = datetime.now(UTC) - _FRESH
         with translate(f"send files to bucket {self.bucket}"):
-            there = {name for name, when in self._listed("in").items() if when > oldest}
-            missing = [name for name in files if name not in there]
-            for name in missing:
+            there = {name for name, found in self._listed("in").items() if found["LastModified"] > oldest}
+            missing = {name: path for name, path in files.items() if name not in there}
+            moved = counted("sending files", sum(map(_size, missing.values())), progress)
+            for name, path in missing.items():
                 try:
-                    with files[name].open("rb") as file:
-                        self.aws.s3.upload_fileobj(file, self.bucket, f"{self.prefix}/in/{name}", ExtraArgs=self._owner)
+                    with path.open("rb") as file:
+                        key = f"{self.prefix}/in/{name}"
+                        self.aws.s3.upload_fileobj(file, self.bucket, key, ExtraArgs=self._owner, Callback=moved)
                 except OSError as error:
-                    raise InputError(f"{files[name]} cannot be read: {error}.", "Nothing was submitted.") from error
+                    raise InputError(f"{path} cannot be read: {error}.", "Nothing was submitted.") from error
         return len(missing)
 
-    def results(self) -> frozenset[str]:
-        """Return the names of the files that have a result."""
+    def results(self) -> dict[str, int]:
+        """Return the bytes of each result, by the name of its file."""
         with translate(f"look for results in bucket {self.bucket}"):
-            return frozenset(self._listed("out"))
+            return {name: found["Size"] for name, found in self._listed("out").items()}
 
-    def fetch(self, name: str, target: Path) -> None:
-        """Write the result of the file `name` to `target`, whole or not at all."""
+    def fetch(self, name: str, target: Path, moved: Callable[[int], object]) -> None:
+        """Write the result of the file `name` to `target`, whole or not at all.
+
+        Args:
+            moved: called with the number of bytes that came, again and again, from any thread.
+        """
         part = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
         try:
             with part.open("wb") as file:
                 key = f"{self.prefix}/out/{name}"
                 with translate(f"fetch a result from bucket {self.bucket}"):
-                    self.aws.s3.download_fileobj(self.bucket, key, file, ExtraArgs=self._owner)
+                    self.aws.s3.download_fileobj(self.bucket, key, file, ExtraArgs=self._owner, Callback=moved)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
@@ -101,13 +108,21 @@ class JobFiles:
     def _expected(self) -> Any:
         return self._owner
 
-    def _listed(self, folder: str) -> dict[str, datetime]:
-        """Return the names in a folder, with the time when each was written."""
+    def _listed(self, folder: str) -> dict[str, Any]:
+        """Return what S3 tells of each file in a folder, by its name."""
         pages = self.aws.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=f"{self.prefix}/{folder}/", **self._expected
         )
         found = [each for page in pages for each in page.get("Contents", [])]
-        return {each["Key"].rpartition("/")[2]: each["LastModified"] for each in found}
+        return {each["Key"].rpartition("/")[2]: each for each in found}
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file; 0 of one that cannot be read, which its own turn tells."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _names(note: bytes) -> list[str]:

@@ -1,5 +1,7 @@
 """Sends Batch jobs, follows them to their end, ends them. One input is a plain job, a list an array job."""
 
+import hashlib
+import json
 import time
 import uuid
 from collections import Counter
@@ -24,6 +26,7 @@ _LINES = 50
 _ASKED_AT_ONCE = 100  # what DescribeJobs takes
 _ORDER = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 
+_OVER = ("SUCCEEDED", "FAILED")
 _SAID = {"SUCCEEDED": "done", "FAILED": "failed", "RUNNING": "running", "STARTING": "starting"}
 
 Sleep = Callable[[float], None]
@@ -44,7 +47,7 @@ class Job:
     @property
     def over(self) -> bool:
         """Tell whether it will not change any more."""
-        return self.status in ("SUCCEEDED", "FAILED")
+        return self.status in _OVER
 
     @property
     def lacks_role(self) -> bool:
@@ -52,18 +55,39 @@ class Job:
         return self.status == "FAILED" and self.exit_code is None and says_role_is_new(self.reason)
 
 
+@dataclass(frozen=True)
+class _Name:
+    """The name of one sending of a job."""
+
+    work: str  # the same for the same definition, inputs and output
+    sending: str
+    once: bool  # not while another sending of the same work is under way
+
+    def __str__(self) -> str:
+        return f"{self.work}-{self.sending}"
+
+
 def send_jobs(
-    aws: Aws, queue: str, definition: str, name: str, inputs: Sequence[str], output: str, progress: Progress
+    aws: Aws,
+    queue: str,
+    definition: str,
+    name: str,
+    inputs: Sequence[str],
+    output: str,
+    progress: Progress,
+    *,
+    once: bool = False,
 ) -> Iterator[Job]:
     """Send jobs of `definition` (ARN or NAME) for all `inputs`, as few as can be. Yield each once it is sent.
 
     Args:
         name: what the jobs are called; each gets a suffix of its own.
         output: the parameter `output`; `{name}` stands for the input's file name without its suffix.
+        once: a job that is under way for the same inputs is taken instead: whoever sent it was ended before noting it.
     """
-    sending = uuid.uuid4().hex[:8]
-    for number, part in enumerate(job_list.parts(inputs, output)):
-        own = f"{legal_name(name, 110)}-{sending}-{number}"
+    for part in job_list.parts(inputs, output):
+        same = hashlib.sha256(json.dumps([definition, part, output]).encode()).hexdigest()[:12]
+        own = _Name(f"{legal_name(name, 100)}-{same}", uuid.uuid4().hex[:8], once)
         if len(part) == 1:
             parameters = {"input": part[0], "output": job_list.place(output, part[0])}
             identity = _send(aws, queue, definition, own, parameters, 1)
@@ -75,16 +99,17 @@ def send_jobs(
 
 
 @finds_what_was_lost
-def _send(aws: Aws, queue: str, definition: str, name: str, parameters: Mapping[str, str], size: int) -> str:
+def _send(aws: Aws, queue: str, definition: str, name: _Name, parameters: Mapping[str, str], size: int) -> str:
     """Send the job `name` once and return its id: SubmitJob has no idempotency token."""
     with translate(f"submit a job of {definition.rsplit('/', 1)[-1]}"):
-        named: Any = [{"name": "JOB_NAME", "values": [name]}]
-        there = aws.batch.list_jobs(jobQueue=queue, filters=named)["jobSummaryList"]
-        if there:
-            return there[0]["jobId"]
+        named: Any = [{"name": "JOB_NAME", "values": [f"{name.work}-*"]}]
+        for page in aws.batch.get_paginator("list_jobs").paginate(jobQueue=queue, filters=named):
+            for there in page["jobSummaryList"]:
+                if there["jobName"] == str(name) or (name.once and there["status"] not in _OVER):
+                    return there["jobId"]
         array: Any = {"arrayProperties": {"size": size}} if size > 1 else {}
         return aws.batch.submit_job(
-            jobName=name,
+            jobName=str(name),
             jobQueue=queue,
             jobDefinition=definition,
             parameters=parameters,
