@@ -138,7 +138,10 @@ def _verbosity(word: str) -> dict[str, Any]:
         if is_given:
             context.meta[VERBOSITY] = word
 
-    says = {"quiet": "Show only the model's address.", "verbose": "Show every line of every stage."}
+    says = {
+        "quiet": "Show only the model's address, or what was asked for.",
+        "verbose": "Show every line of every stage.",
+    }
     return {"is_flag": True, "expose_value": False, "callback": keep, "help": says[word]}
 
 

@@ -34,7 +34,7 @@ class ConsoleDisplay:
     Args:
         log: where it says what happens.
         verdict: where the last lines go.
-        verbosity: normal: a line a stage, and warnings; verbose: every line; quiet: the address of the model only.
+        verbosity: normal: a line a stage, and warnings; verbose: every line; quiet: the model's address, or what was asked for, only.
         clock: seconds, for the lines of stages that run long.
     """
 
@@ -111,8 +111,10 @@ class ConsoleDisplay:
         if self._verbosity == "quiet":
             if report.failure:
                 show(report, self._log, is_whole=False)
-            elif report.url:
+            elif report.url and not (report.findings or report.revisions):
                 self._verdict.line(report.url)
+            else:  # what was asked for is not an address
+                show(report, self._verdict, is_whole=False)
             return
         self._log.line("")
         show(report, self._verdict, is_whole=self._verbosity == "verbose")

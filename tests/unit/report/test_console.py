@@ -106,6 +106,11 @@ def test_with_q_only_the_address_is_on_stdout() -> None:
     assert "failed: It did not build." in log
 
 
+def test_with_q_a_listing_is_all_of_stdout() -> None:
+    verdict, log = shown(Report(Outcome.SUCCEEDED, headline="2 of 2 jobs"), "quiet")
+    assert (verdict, log.strip()) == (["succeeded 2 of 2 jobs"], "! build          mind the gap")
+
+
 def test_the_last_lines_are_the_address_who_reaches_it_and_whether_it_lasts() -> None:
     verdict, _ = shown(GREEN)
     assert [line.split(maxsplit=1)[0] for line in verdict[-3:]] == ["url", "reached", "address"]
