@@ -34,7 +34,7 @@ class ConsoleDisplay:
     Args:
         log: where it says what happens.
         verdict: where the last lines go.
-        verbosity: normal: a line a stage, and warnings; verbose: every line; quiet: the model's address, or what was asked for, only.
+        verbosity: normal: a line a stage, and warnings; verbose: every line; quiet: the answer only.
         clock: seconds, for the lines of stages that run long.
     """
 
