@@ -1,4 +1,4 @@
-"""The Action: INPUT_* to Settings; the Report to outputs, summary, annotations, files and an exit code."""
+"""The Action: from INPUT_* to outputs, files and exit code."""
 
 import os
 import tempfile
@@ -31,9 +31,7 @@ def main(environment: Mapping[str, str], stdout: TextIO, argv: list[str]) -> int
     """Run the Action once, in the container that GitHub's runner starts.
 
     Args:
-        environment: as the runner gives it: INPUT_*, GITHUB_*, RUNNER_*, AWS_*.
-        stdout: the step's log; the only stream that workflow commands are written to.
-        argv: arguments of the container; there must be none.
+        stdout: gets workflow commands, too.
     Returns:
         The exit code: 0, that of the failure (docs/exit-codes.md), 1 for a defect, 130 or 143 when cancelled.
     """
@@ -49,7 +47,6 @@ def main(environment: Mapping[str, str], stdout: TextIO, argv: list[str]) -> int
 
 
 def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorder, argv: list[str]) -> Report:
-    """Return the run's report, whatever ended it, after handing the runner everything but the last lines."""
     for name in _SECRETS:
         if len(environment.get(name, "")) >= _SHORTEST_SECRET:
             recorder.secret(environment[name])
@@ -69,7 +66,6 @@ def _reported(environment: Mapping[str, str], workspace: Path, recorder: Recorde
 
 
 def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) -> Settings:
-    """Load the settings: the step's inputs over model-dockerize.yml over what the run and the environment say."""
     if argv:
         raise InputError(
             f"The Action takes no arguments, but was given {len(argv)}.",
@@ -89,18 +85,13 @@ def _settings(environment: Mapping[str, str], workspace: Path, argv: list[str]) 
 
 @contextmanager
 def _own_environment(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield the job's environment with the docker of this image and a docker configuration of its own.
-
-    The engine is that of the runner's socket, whichever the job's own steps use. A login to a registry must not stay
-    behind in the HOME that the job's actions share, so the configuration lives as long as this block.
-    """
     kept = {name: text for name, text in environment.items() if not name.startswith(_DOCKER)}
+    # A login must not stay in the HOME that the job's actions share.
     with tempfile.TemporaryDirectory(prefix="model-dockerize-") as config:
         yield {**kept, "DOCKER_CONFIG": config, "PATH": _PATH}
 
 
 def _explained(report: Report, environment: Mapping[str, str]) -> Report:
-    """Add what only the runner knows: why there are no credentials, where to report a defect."""
     failure, source = report.failure, runner.fork(environment)
     if failure and failure.kind == "internal":
         return report.with_(failure=replace(failure, remedy=_where_to_report(environment)))
@@ -122,7 +113,6 @@ def _where_to_report(environment: Mapping[str, str]) -> str:
 def _write(
     report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str], recorder: Recorder
 ) -> Path | None:
-    """Write the report to `file`, else to the runner's temporary folder; else say why and return None."""
     temporary = environment.get("RUNNER_TEMP")
     try:
         if file is None and temporary:
@@ -144,11 +134,6 @@ def _write(
 def _publish(
     report: Report, file: Path | None, workspace: Path, environment: Mapping[str, str], recorder: Recorder
 ) -> None:
-    """Write outputs and summary, each only where the runner names a file for it.
-
-    A path that holds a secret is shown masked: GitHub itself hands no output with a secret in it to another job.
-    """
-
     def shown(place: Path | str | None) -> str:
         return _for_later_steps(Path(place), workspace, environment) if place else ""
 
@@ -167,6 +152,7 @@ def _publish(
         "smoke": report.smoke,
         "report": shown(file),
     }
+    # Masked, as GitHub passes no output with a secret to another job.
     _append(environment.get("GITHUB_OUTPUT"), outputs({name: recorder.masked(text) for name, text in values.items()}))
     _append(environment.get("GITHUB_STEP_SUMMARY"), markdown(report))
 
@@ -178,11 +164,10 @@ def _append(file: str | None, text: str) -> None:
 
 
 def _for_later_steps(path: Path, workspace: Path, environment: Mapping[str, str]) -> str:
-    """Return a path that steps on the runner itself can open: our /github/... exist in this container only.
+    """Return a path for steps on the runner itself: our /github/... exist in this container only.
 
-    Files of the workspace are given relative to it, where steps start. The runner's _temp stands beside its folder of
-    the repository, whose path on the runner we are told. Source: actions/runner, ContainerActionHandler.cs,
-    PipelineDirectoryManager.cs.
+    Steps start in the workspace. The runner's _temp stands beside its folder of the repository, whose path on the
+    runner we are told. Source: actions/runner, ContainerActionHandler.cs, PipelineDirectoryManager.cs.
     """
     if path.is_relative_to(workspace):
         return str(path.relative_to(workspace))
@@ -193,10 +178,7 @@ def _for_later_steps(path: Path, workspace: Path, environment: Mapping[str, str]
 
 
 def _hand_over(workspace: Path, since: float) -> None:
-    """Give what this process, which is root, made in the workspace to the workspace's owner.
-
-    `since`: seconds since the epoch; what did not change after it is left alone.
-    """
+    """Give what this process made as root to the workspace's owner. `since`: seconds since the epoch."""
     ours = os.geteuid()
     if not workspace.is_dir() or workspace.stat().st_uid == ours:
         return

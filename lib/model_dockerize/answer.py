@@ -1,7 +1,4 @@
-"""A model's answer as people read it: the first rows of a table, or what kind of file it is. Pure.
-
-What a model writes is hostile: everything is bounded, and whoever shows it escapes it.
-"""
+"""Reads the beginning of a model's answer, which is hostile: all is bounded."""
 
 import csv
 import io
@@ -35,12 +32,9 @@ class Answer:
     """The beginning of an answer.
 
     Attributes:
-        kind: table: `columns` and `rows`; text: `rows` of one line each; file: `what` says all.
+        kind: table: `columns` and `rows`; text: `rows` of one line each; file: only `what`.
         what: "CSV", "JSON", "text", "PNG image", ...
-        size: bytes of the whole answer.
-        rows: the first ones, at most MOST_ROWS, each with as many cells as there are columns.
-        row_count: of the whole answer; None: not counted.
-        column_count: of the whole answer, of which the first MOST_COLUMNS are here.
+        size: bytes of the whole, as are the counts.
     """
 
     kind: Kind
@@ -53,7 +47,7 @@ class Answer:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Tell of each column whether it holds numbers only."""
+        """Tell of each column whether it is all numbers."""
         return tuple(
             any(cells) and all(not cell or _NUMBER.fullmatch(cell) for cell in cells)
             for cells in ([row[n] for row in self.rows] for n in range(len(self.columns)))
@@ -61,7 +55,7 @@ class Answer:
 
     @property
     def title(self) -> str:
-        """Return what it is, in a few words: "CSV, 5 of 150 rows, 4.1 kB"."""
+        """Return a summary: "CSV, 5 of 150 rows, 4.1 kB"."""
         words = [self.what]
         if self.kind == "table" and self.row_count is not None:
             shown = len(self.rows)
@@ -69,14 +63,14 @@ class Answer:
         return ", ".join((*words, f"{self.size} bytes" if self.size < 1000 else f"{self.size / 1000:.1f} kB"))
 
     def first(self, rows: int) -> "Answer":
-        """Return the answer with its first `rows` only."""
+        """Keep only the first `rows`."""
         return Answer(
             self.kind, self.what, self.size, self.columns, self.rows[:rows], self.row_count, self.column_count
         )
 
 
 def read(content: bytes, name: str = "") -> Answer:
-    """Read the beginning of an answer. `name`: of the file that it should equal, whose suffix says the form."""
+    """Read an answer's beginning. `name`: of the expected result, whose suffix tells the format."""
     size = len(content)
     for magic, what in _MAGIC.items():
         if content.startswith(magic):
@@ -115,7 +109,6 @@ def _value(value: Any) -> str:
 
 
 def _csv(text: str, size: int, is_declared: bool) -> Answer | None:
-    """Read a table of at least two columns whose first rows are equally long; None: it is something else."""
     csv.field_size_limit(max(len(text), csv.field_size_limit()))
     try:
         rows = (row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row)
@@ -141,7 +134,6 @@ def _text(text: str, size: int, what: str = "text") -> Answer:
 
 
 def _cell(text: str, widest: int = _WIDEST) -> str:
-    """Return a text as one short line without control characters."""
     line = "".join(char if char.isprintable() else " " for char in text[: 4 * widest]).strip(" ")
     return line if len(line) <= widest and len(text) <= 4 * widest else f"{line[: widest - 1]}…"
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as an exception that unwinds a run, so that every stage cleans up what it started."""
+"""Turns Ctrl-C and SIGTERM into an exception, so that stages clean up."""
 
 import signal
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 class Cancelled(BaseException):
-    """A signal asks this process to end. Like KeyboardInterrupt, no stage takes it for a failure of its own."""
+    """A signal ends this process. No stage takes it for its failure."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -16,13 +16,13 @@ class Cancelled(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """Return what a shell expects of a program that a signal ended: 130 for SIGINT, 143 for SIGTERM."""
+        """Return the shell's code: 130 for SIGINT, 143 for SIGTERM."""
         return 128 + self.signal
 
 
 @contextmanager
 def cancellable() -> Iterator[None]:
-    """Unwind this block at the first SIGTERM or SIGINT; later ones must not disturb its cleaning up."""
+    """Unwind this block at the first SIGTERM or SIGINT; ignore later ones."""
 
     def cancel(number: int, _frame: FrameType | None) -> NoReturn:
         for other in (signal.SIGTERM, signal.SIGINT):

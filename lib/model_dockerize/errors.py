@@ -1,7 +1,4 @@
-"""Every error a user can meet: what happened, what to do next, and the exit code of its kind.
-
-The numbers are part of the interface; a kind never changes its number. docs/exit-codes.md is made from these classes.
-"""
+"""Errors that users meet, with exit codes that never change. docs/exit-codes.md is made from them."""
 
 from model_dockerize.outcome import Outcome
 
@@ -9,7 +6,7 @@ _NOTED = 20  # details that a traceback shows
 
 
 class ModelDockerizeError(Exception):
-    """Base of all expected failures. `str(error)` is what happened; `remedy` is the next thing to do."""
+    """An expected failure. `str(error)` is what happened; `remedy` is what to do next."""
 
     exit_code = 1
     kind = "internal"
@@ -30,7 +27,7 @@ class ModelDockerizeError(Exception):
 
 
 class InputError(ModelDockerizeError):
-    """Inputs, flags or configuration files are wrong. `details` names every problem, not only the first."""
+    """Inputs are wrong. `details` names all problems."""
 
     exit_code = 2
     kind = "input"
@@ -38,7 +35,7 @@ class InputError(ModelDockerizeError):
 
 
 class ProgramError(ModelDockerizeError):
-    """The program folder cannot be turned into an image (missing, empty, no entry point, ...)."""
+    """The program folder cannot become an image."""
 
     exit_code = 3
     kind = "program"
@@ -46,7 +43,7 @@ class ProgramError(ModelDockerizeError):
 
 
 class EngineError(ModelDockerizeError):
-    """Docker Engine or buildx is missing, not permitted, or too old."""
+    """Docker Engine or buildx cannot be used."""
 
     exit_code = 4
     kind = "engine"
@@ -54,7 +51,7 @@ class EngineError(ModelDockerizeError):
 
 
 class BuildError(ModelDockerizeError):
-    """The image did not build. `details` holds the failing step's last lines."""
+    """The image did not build. `details`: the failing step's last lines."""
 
     exit_code = 5
     kind = "build"
@@ -62,7 +59,7 @@ class BuildError(ModelDockerizeError):
 
 
 class SmokeError(ModelDockerizeError):
-    """The built image does not answer as a model must. `details` holds one line a failed check."""
+    """The image does not answer as it must. `details`: failed checks."""
 
     exit_code = 6
     kind = "smoke"
@@ -70,7 +67,7 @@ class SmokeError(ModelDockerizeError):
 
 
 class PushError(ModelDockerizeError):
-    """The registry did not take the image, or holds another one than was pushed."""
+    """The registry did not take the image."""
 
     exit_code = 7
     kind = "push"
@@ -78,7 +75,7 @@ class PushError(ModelDockerizeError):
 
 
 class AwsAccessError(ModelDockerizeError):
-    """No credentials, expired ones, or an action that they do not allow."""
+    """Credentials are missing, expired or insufficient."""
 
     exit_code = 8
     kind = "aws-access"
@@ -86,7 +83,7 @@ class AwsAccessError(ModelDockerizeError):
 
 
 class AwsError(ModelDockerizeError):
-    """AWS refused or failed a call for another reason than access."""
+    """AWS refused or failed a call otherwise."""
 
     exit_code = 9
     kind = "aws"
@@ -94,7 +91,7 @@ class AwsError(ModelDockerizeError):
 
 
 class BatchError(ModelDockerizeError):
-    """The Batch job definition could not be registered, or jobs failed."""
+    """A Batch job definition or job failed."""
 
     exit_code = 10
     kind = "batch"
@@ -102,7 +99,7 @@ class BatchError(ModelDockerizeError):
 
 
 class RolloutError(ModelDockerizeError):
-    """The service did not take the new task definition. `details`: stopped tasks and their logs."""
+    """The rollout failed. `details`: stopped tasks and their logs."""
 
     exit_code = 11
     kind = "rollout"
@@ -110,7 +107,7 @@ class RolloutError(ModelDockerizeError):
 
 
 class DeployedSmokeError(ModelDockerizeError):
-    """The rollout finished but the deployed model does not answer as it must."""
+    """The deployed model does not answer as it must."""
 
     exit_code = 12
     kind = "smoke-deployed"
@@ -118,7 +115,7 @@ class DeployedSmokeError(ModelDockerizeError):
 
 
 class TimedOutError(ModelDockerizeError):
-    """Nobody knows yet: the rollout was neither finished nor failed when the time was up. Never green."""
+    """The rollout was undecided when time was up. Never green."""
 
     exit_code = 13
     kind = "timed-out"
@@ -127,7 +124,7 @@ class TimedOutError(ModelDockerizeError):
 
 
 class SupersededError(ModelDockerizeError):
-    """A newer run or deployment owns the service. Nobody's failure, but this version is not what runs: never green."""
+    """A newer deployment owns the service. Never green."""
 
     exit_code = 14
     kind = "superseded"
@@ -136,7 +133,7 @@ class SupersededError(ModelDockerizeError):
 
 
 class PausedError(ModelDockerizeError):
-    """The deployment waits for a person at a lifecycle hook. It goes on or back when somebody says so: never green."""
+    """The deployment waits for a person. Never green."""
 
     exit_code = 15
     kind = "paused"
@@ -145,7 +142,7 @@ class PausedError(ModelDockerizeError):
 
 
 class SandboxError(ModelDockerizeError):
-    """The local AWS could not be installed, started or reached."""
+    """The sandbox failed or is out of reach."""
 
     exit_code = 16
     kind = "sandbox"

@@ -1,7 +1,4 @@
-"""Opens files that an untrusted folder names or holds: links are followed, and must end inside of it.
-
-Only regular files are opened: a device or a pipe would be read without end, or would wait for a writer.
-"""
+"""Opens regular files of an untrusted folder; links must end inside of it."""
 
 import errno
 import os
@@ -14,14 +11,14 @@ MOST_TEXT = 16 << 20
 
 
 class OutsideError(ValueError):
-    """A path leads out of its folder, or to what is no regular file. The text says which, without a full stop."""
+    """A path leads out of its folder, or to no regular file."""
 
 
 def resolved(path: Path, folder: Path) -> Path:
     """Follow every link of `path`; the end need not exist.
 
     Raises:
-        OutsideError: it does not lie in `folder`, or is neither a file nor a folder.
+        OutsideError: it is not in `folder`, or neither file nor folder.
     """
     try:
         end, bound = path.resolve(), folder.resolve()
@@ -36,14 +33,14 @@ def resolved(path: Path, folder: Path) -> Path:
 
 
 def leads_through(path: Path, folder: Path) -> bool:
-    """Tell whether `path`, as it is written, goes through `folder`, whose links may then lead anywhere."""
+    """Tell whether `path`, as written, goes through `folder`, whose links may lead anywhere."""
     written = Path(os.path.normpath(Path.cwd() / path))
     bound = folder.resolve()
     return any(Path(os.path.realpath(part)).is_relative_to(bound) for part in (written, *written.parents))
 
 
 def workspace_of(file: Path) -> Path:
-    """Return the folder that the neighbors of a Config.ini lie in: its git checkout, else its own folder."""
+    """Return a Config.ini's git checkout, else its own folder."""
     own = Path(os.path.abspath(file)).parent  # noqa: PTH100  links are followed where a path is read
     # Path.exists() raises in a folder that is closed to us.
     checkout = next((folder for folder in (own, *own.parents) if os.path.exists(folder / ".git")), own)  # noqa: PTH110
@@ -53,12 +50,7 @@ def workspace_of(file: Path) -> Path:
 
 
 def open_file(path: Path, folder: Path) -> BinaryIO:
-    """Open a regular file of `folder` for reading.
-
-    Raises:
-        OutsideError: see `resolved`; a folder is refused too.
-        OSError: it is not there, or cannot be read.
-    """
+    """Open a regular file of `folder`. Raises as `resolved` and `open_regular`."""
     return open_regular(resolved(path, folder))
 
 
@@ -67,7 +59,7 @@ def open_regular(path: Path) -> BinaryIO:
 
     Raises:
         OutsideError: it is something else.
-        OSError: it is not there, or cannot be read.
+        OSError: it cannot be read.
     """
     # Not to wait for the writer of a pipe that has taken the file's place.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -78,7 +70,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def is_file(path: Path, folder: Path) -> bool:
-    """Tell whether a regular file of `folder` is there."""
+    """Tell whether `folder` has this regular file."""
     try:
         return resolved(path, folder).is_file()
     except (OSError, OutsideError):
@@ -90,7 +82,7 @@ def read_text(path: Path, folder: Path, encoding: str = "utf-8", errors: str = "
 
     Raises:
         OutsideError: see `resolved`, or it is too large.
-        OSError, UnicodeDecodeError: it is not there, cannot be read, or is no such text.
+        OSError, UnicodeDecodeError: it cannot be read.
     """
     return read_bytes(path, folder).decode(encoding, errors).replace("\r\n", "\n").replace("\r", "\n")
 
@@ -105,15 +97,15 @@ def read_bytes(path: Path, folder: Path) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8. Raises as `write_bytes`."""
+    """Write UTF-8 text. Raises as `write_bytes`."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, and not what a link leads to.
+    """Write a regular file, not what a link leads to.
 
     Raises:
-        OSError: it cannot be written, or is no regular file.
+        OSError: it cannot be written.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
@@ -124,7 +116,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def why_unread(error: OSError | ValueError) -> str:
-    """Say in a few words why `read_text` could not, without quoting the file."""
+    """Say why `read_text` failed, without quoting the file."""
     if isinstance(error, FileNotFoundError) and (odd := oddly_written(str(error.filename))):
         return f"{error.strerror}. {odd}"
     if isinstance(error, OSError):
@@ -133,6 +125,6 @@ def why_unread(error: OSError | ValueError) -> str:
 
 
 def oddly_written(path: str) -> str:
-    """Say, of a path that leads nowhere, how it is written here, without a full stop; empty: it is written so."""
+    """Say how a wrong path should be written; else ""."""
     odd = "\\" in path or any(mark in path for mark in "\"'")
     return "Paths are written with / and without quotes" if odd else ""

@@ -1,4 +1,4 @@
-"""Keeps the job's credentials out of what /proc shows of the Action's process."""
+"""Keeps the job's credentials out of /proc."""
 
 import json
 import os
@@ -12,10 +12,9 @@ _KEPT = ("HOME", "LANG", "TMPDIR", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY
 
 
 def take() -> dict[str, str]:
-    """Return the job's environment, which is the process's own no longer.
+    """Take the job's environment from the process.
 
-    A process cannot remove from /proc what it was started with, so it starts itself again without any variable, and
-    hands them on in memory.
+    /proc shows variables from its start, so it restarts without any, and hands them on in memory.
     """
     handed = os.environ.get(_HANDED)
     # The new start has no handler yet, and a container's first process ignores what it does not handle: it waits.

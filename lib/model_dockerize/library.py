@@ -1,4 +1,4 @@
-"""The stages for programs that call them: inputs as arguments, errors raised, progress to `logging`."""
+"""The stages for programs: inputs as arguments, progress to `logging`."""
 
 import logging
 import os
@@ -21,43 +21,40 @@ _LEVELS: Mapping[Level, int] = {"info": logging.INFO, "warning": logging.WARNING
 
 
 class LoggingDisplay:
-    """A Display that writes to a logger of the standard library."""
+    """A Display that writes to a standard logger."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
     def begin(self, stage: str) -> None:
-        """See Display."""
+        pass
 
     def end(self, result: StageResult) -> None:
-        """See Display."""
         self._logger.info("%s: %s in %.1f s", result.name, result.status, result.seconds)
 
     def line(self, stage: str, level: Level, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """See Display."""
         place = f" ({file}{f':{line}' if line else ''})" if file else ""
         self._logger.log(_LEVELS[level], "%s: %s%s", stage, text, place)
 
     def transfer(self, stage: str, what: str, done: int, total: int) -> None:
-        """See Display."""
+        pass
 
     def tick(self) -> None:
-        """See Display."""
+        pass
 
     def secret(self, value: str) -> None:
-        """See Display. The recorder has masked it already."""
+        """Do nothing: the recorder has masked it."""
 
 
 def session(logger: str, inputs: Mapping[str, str | Path | None], environment: Mapping[str, str] | None = None) -> Run:
     """Return a run whose stages can be called one by one.
 
     Args:
-        logger: name of the logger that the stages speak to.
-        inputs: by their names in docs/inputs.md; None: not given. Relative paths start at the current folder.
+        inputs: as in docs/inputs.md; relative paths start at the current folder.
         environment: instead of the process's own.
 
     Raises:
-        InputError: inputs are wrong; `details` names every one.
+        InputError: `details` names every wrong input.
     """
     given = {
         name: Given(str(text), name, Path.cwd()) for name, text in inputs.items() if text is not None and str(text)
@@ -69,13 +66,13 @@ def session(logger: str, inputs: Mapping[str, str | Path | None], environment: M
 
 @contextmanager
 def stage(logger: str, name: str) -> Iterator[StageProgress]:
-    """Open one stage, which speaks to a logger of the standard library."""
+    """Open a stage with a standard logger."""
     with _recorder(logger).stage(name) as progress:
         yield progress
 
 
 def account_of(service: str, client: Any, logger: str) -> Aws:
-    """Return what stages need that ask nothing but this one client of boto3. Whose account it is they do not know."""
+    """Return an account for stages that use only this boto3 client."""
     return Aws(
         Identity(account="", arn="", region=client.meta.region_name),
         StageProgress(_recorder(logger), service),

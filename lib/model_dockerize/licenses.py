@@ -1,7 +1,4 @@
-"""License keys, the publisher's side: a pair of keys, and signed keys for customers (docs/license-keys.md).
-
-What a customer gets is a JSON Web Token signed with Ed25519. The model server checks it with the public key alone.
-"""
+"""Makes the publisher's keys, and license keys: JSON Web Tokens signed with Ed25519 (docs/license-keys.md)."""
 
 import base64
 import json
@@ -22,7 +19,7 @@ _DAY_SECONDS = 86400
 
 @dataclass(frozen=True)
 class Inspection:
-    """A license key's content, and whether it is valid."""
+    """A license key's content and validity."""
 
     claims: dict[str, object]
     #: None: it holds, or (without a public key) nothing was checked but its form.
@@ -30,10 +27,10 @@ class Inspection:
 
 
 def make_pair(private_key: Path) -> str:
-    """Make a pair of keys: write the private one to a new file for its owner only, return the public one.
+    """Write the private key to a new file of its owner; return the public one.
 
     Raises:
-        InputError: the file is there already, or cannot be written.
+        InputError: the file exists, or cannot be written.
     """
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -50,15 +47,11 @@ def make_pair(private_key: Path) -> str:
 
 
 def issue(private_key: Path, model: str, name: str, email: str, days: int, now: float | None = None) -> str:
-    """Return a license key for one customer of one model.
+    """Return a license key for a customer of a model.
 
     Args:
-        private_key: the publisher's, a PEM file as `make_pair` writes it.
-        model: its name, as the image has it.
-        name: of the customer.
-        email: of the customer.
-        days: how long the key holds from now on.
-        now: seconds since the epoch; None: this moment.
+        private_key: a file of `make_pair`.
+        now: seconds since the epoch.
 
     Raises:
         InputError: the file is no such key.
@@ -70,10 +63,10 @@ def issue(private_key: Path, model: str, name: str, email: str, days: int, now: 
 
 
 def inspect(text: str, public_key: str | None) -> Inspection:
-    """Read a license key; check its signature and expiry if the publisher's public key is given.
+    """Read a license key; with a public key, check signature and expiry.
 
     Raises:
-        InputError: it is no license key, or the public key is none.
+        InputError: the license key or the public key is malformed.
     """
     try:
         claims = jwt.decode(text.strip(), options={"verify_signature": False})
@@ -91,13 +84,13 @@ def inspect(text: str, public_key: str | None) -> Inspection:
 
 
 def public_text(key: Ed25519PublicKey) -> str:
-    """Return the public key as the image and the environment have it: 32 bytes, base64url without padding."""
+    """Return a public key's 32 bytes in base64url without padding."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def shown(inspection: Inspection) -> str:
-    """Return the inspection as JSON for people: times in UTC."""
+    """Return the inspection as JSON with times in UTC."""
     times = {
         key: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value))
         for key, value in inspection.claims.items()

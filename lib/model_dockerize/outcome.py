@@ -1,19 +1,15 @@
-"""Every way in which a command can end: one list for the verdict, the pipeline, the report and the documentation."""
+"""The one list of ways in which a command can end."""
 
 from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """The first word of a command's last lines, and the Action's output `outcome`.
-
-    The words are part of the interface: one is never renamed. docs/exit-codes.md is made from this list.
-    """
+    """A command's outcome, whose word is never renamed. docs/exit-codes.md is made from this list."""
 
     codes: str  # exit codes that it comes with
     meaning: str
 
     def __new__(cls, word: str, codes: str, meaning: str) -> "Outcome":
-        """Make a member whose value is the word alone."""
         member = str.__new__(cls, word)
         member._value_ = word
         member.codes, member.meaning = codes, meaning

@@ -1,8 +1,4 @@
-"""The interface through which a stage reports what it is doing.
-
-Stages print nothing and read no environment; they are handed one of these. `report` implements it for the terminal and
-for GitHub; tests use `Silent`.
-"""
+"""The interface by which stages report; they print nothing and read no environment."""
 
 import threading
 from collections.abc import Callable
@@ -11,26 +7,26 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """The messages of a stage. Every method may be called from any thread."""
+    """A stage's messages, from any thread."""
 
     def info(self, text: str) -> None:
-        """Report what was done or found, in one finished sentence."""
+        """Report what was done or found, in a finished sentence."""
 
     def warning(self, text: str, file: Path | None = None, line: int | None = None) -> None:
-        """Report what the user should change; `file` and `line` (1-based) where there are any."""
+        """Report what the user should change; `line` is 1-based."""
 
     def output(self, text: str) -> None:
-        """Pass on one line of a child (a build step, a model). Untrusted: never parsed as a command."""
+        """Pass on a child's line, never parsed as a command."""
 
     def transfer(self, what: str, done: int, total: int) -> None:
-        """Tell how many bytes of `total` (0: nobody knows) were moved; no `what`: nothing is moved any more."""
+        """Report bytes moved of `total` (0: unknown); without `what`, it is over."""
 
     def secret(self, value: str) -> None:
-        """Hide `value` in everything that is shown from now on."""
+        """Mask `value` in everything shown from now on."""
 
 
 def counted(what: str, total: int, progress: Progress) -> Callable[[int], None]:
-    """Return a function that takes the bytes that were moved since its last call, and tells how far all of it is."""
+    """Return a function that adds up bytes, and reports their sum."""
     done, lock = 0, threading.Lock()
 
     def moved(more: int) -> None:
@@ -57,7 +53,7 @@ class Silent:
 
 
 class WarningsOnly(Silent):
-    """Stages speak as if it had happened: of what they say, only warnings are true before it has."""
+    """A Progress for plans, of which only warnings are true."""
 
     def __init__(self, stage: Progress) -> None:
         self._stage = stage

@@ -1,4 +1,4 @@
-"""GitHub's facts about the current run: its tag or commit, and whether a fork asked for it."""
+"""GitHub's facts about the run: tag, commit, and fork."""
 
 import json
 import re
@@ -12,10 +12,9 @@ _LONGEST_TAG = 128  # of Docker's grammar for tags
 
 
 def from_run(environment: Mapping[str, str], workspace: Path) -> dict[str, Given]:
-    """Return the image's version if nobody gave one: the git tag that started the run, else the commit.
+    """Return the default version: the git tag that started the run, else the commit.
 
-    Of a tag such as `iris/v1.2` only what stands after the last slash counts: the part before it names the model. What
-    Docker does not allow in a tag becomes a hyphen, so `v1.2+gpu` is `v1.2-gpu`. A commit is its first 12 digits.
+    Of `iris/v1.2` only `v1.2` counts. A hyphen replaces what Docker forbids. A commit has 12 digits.
     """
     if environment.get("GITHUB_REF_TYPE") == "tag":
         tag = re.sub(r"[^A-Za-z0-9._-]", "-", environment.get("GITHUB_REF_NAME", "").rsplit("/", 1)[-1])
@@ -30,7 +29,7 @@ def from_run(environment: Mapping[str, str], workspace: Path) -> dict[str, Given
 
 
 def fork(environment: Mapping[str, str]) -> str:
-    """Return the repository that a pull request comes from if that is a fork ("somebody/iris"); else empty."""
+    """Return the pull request's fork ("somebody/iris"); empty: none."""
     try:
         event = json.loads(Path(environment.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
         head, base = (event["pull_request"][side]["repo"] for side in ("head", "base"))

@@ -13,10 +13,10 @@ _NAME = re.compile(r" '[\w-]{2,}'")
 
 
 def compose(path: Path, folder: Path) -> yaml.Node | None:
-    """Return the YAML of a file in `folder`; None for an empty one.
+    """Return the YAML of a file in `folder`; None if empty.
 
     Raises:
-        InputError: it cannot be read, is not YAML, or is a link that leads out of the folder.
+        InputError: it cannot be read, is no YAML, or leads out of the folder.
     """
     try:
         return yaml.compose(read_text(path, folder, "utf-8-sig"), Loader=yaml.SafeLoader)
@@ -27,8 +27,8 @@ def compose(path: Path, folder: Path) -> yaml.Node | None:
 
 
 def _what_is_wrong(error: Exception) -> str:
-    """Say ` at line 3, column 4: what the parser says`, without the file's own words, to end a sentence."""
     mark = getattr(error, "problem_mark", None)
     place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     problem = getattr(error, "problem", None) or f"it cannot be read as UTF-8 text ({type(error).__name__})"
+    # The file's own words stay out of messages.
     return f"{place}: {_NAME.sub('', problem)}"

@@ -1,7 +1,4 @@
-"""Makes an environment of conda by py-rattler, which `install` puts on the path of this script for the step.
-
-It runs under the Python of the base image (3.10 and newer); the environment's own Python is one of the packages.
-"""
+"""Makes an environment of conda by py-rattler, under the base image's Python (3.10 and newer)."""
 
 import argparse
 import asyncio
@@ -18,7 +15,7 @@ _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/p
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Solve the specs, or take what a lock names, and install it; exit code 1: that cannot be done."""
+    """Install solved specs or a lock; return 1 if it cannot."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--channel", action="append", default=[])
     parser.add_argument("--lock", default="")
@@ -54,7 +51,6 @@ async def _solved(channels: Sequence[str], specs: Sequence[str]) -> List[Any]:
 
 
 def _locked(path: str) -> List[Any]:
-    """Read the packages that the lock's default environment has for this processor."""
     here = str(rattler.Subdir.current())
     environment = rattler.LockFile.from_path(path).environment("default")
     for platform in environment.platforms() if environment else ():

@@ -1,4 +1,4 @@
-"""Measures the CUDA packages that PyTorch's build for GPUs brings along."""
+"""Measures the CUDA packages of PyTorch's build for GPUs."""
 
 import csv
 import os
@@ -8,11 +8,7 @@ _OF_NVIDIA = ("nvidia_", "triton-")
 
 
 def size(path: Iterable[str]) -> int:
-    """Return the bytes of the packages that PyTorch needs for GPUs only; 0 where PyTorch is not installed.
-
-    Args:
-        path: the folders that hold packages, as in `sys.path`.
-    """
+    """Return the bytes of packages that PyTorch needs for GPUs only."""
     found = {}
     for folder in dict.fromkeys(path):
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
@@ -24,7 +20,6 @@ def size(path: Iterable[str]) -> int:
 
 
 def _size(record: str) -> int:
-    """Add up what the list of a package's files says of them."""
     if not os.path.isfile(record):
         return 0
     with open(record, encoding="utf-8", newline="") as file:

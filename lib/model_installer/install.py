@@ -1,4 +1,4 @@
-"""Decides by which tool the packages are installed, says so, and runs it."""
+"""Chooses the tool that installs the packages, and runs it."""
 
 import configparser
 import os
@@ -21,7 +21,7 @@ _CACHE = "/root/.cache/uv"
 
 
 class Plan(NamedTuple):
-    """A call of uv; `obstacles` is empty unless uv cannot do what pip would."""
+    """A call of uv; `obstacles`: why uv cannot do what pip would."""
 
     command: List[str]
     environment: Dict[str, str]
@@ -29,13 +29,10 @@ class Plan(NamedTuple):
 
 
 def plan(arguments: Sequence[str], environment: Mapping[str, str], version: Sequence[int], uv: str) -> Plan:
-    """Return the call of uv that does what `pip install ARGUMENTS` would.
+    """Return the call of uv for `pip install ARGUMENTS`.
 
     Args:
-        arguments: of `pip install`.
-        environment: of the process.
         version: of the Python that gets the packages.
-        uv: path of the program.
     """
     if tuple(version) < OLDEST_PYTHON:
         return Plan([], {}, ["Python {}.{}".format(*version)])
@@ -66,10 +63,9 @@ def plan(arguments: Sequence[str], environment: Mapping[str, str], version: Sequ
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Install like `pip install ARGUMENTS`; the exit code is the tool's.
+    """Install like `pip install ARGUMENTS`; return the tool's exit code.
 
-    With `--keep-installed` as the first of them, what is installed already keeps its version. With `--conda`, the
-    others are those of `conda.py`.
+    First may come `--keep-installed`, or `--conda` with `conda.py`'s arguments.
     """
     if arguments[:1] == [CONDA]:
         return _conda(arguments[1:], environment)
@@ -100,7 +96,6 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _conda(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run `conda.py`, with py-rattler for this step only."""
     with tempfile.TemporaryDirectory() as tools:
         code = main(["--target", tools, "--requirement", _RATTLER], environment)
         if code:
@@ -111,7 +106,7 @@ def _conda(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _installed() -> Iterator[str]:
-    """Pin every package that is there; of two of a name the first, which is imported."""
+    # Of two packages with a name, the first is imported.
     seen = set()  # type: Set[str]
     for found in import_module("importlib.metadata").distributions():
         name = re.sub("[-_.]+", "-", found.metadata["Name"] or "").lower()
@@ -121,7 +116,6 @@ def _installed() -> Iterator[str]:
 
 
 def _suggest() -> None:
-    """Say what PyTorch's build for GPUs costs a model that has none."""
     found = cuda.size(sys.path)
     if found:
         _say(

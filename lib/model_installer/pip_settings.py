@@ -11,13 +11,12 @@ _OF_ALL_USERS = "/etc/pip.conf"
 
 
 def read(environment: Mapping[str, str], prefix: str) -> Dict[str, str]:
-    """Return the settings of `pip install` by their long options without dashes, as pip puts them together.
+    """Return the settings of `pip install` by long options without dashes.
 
     Args:
-        environment: of the process.
-        prefix: of the Python, where a virtual environment has its own file.
+        prefix: of the Python.
     Raises:
-        configparser.Error, UnicodeDecodeError: a file is not what pip reads.
+        configparser.Error, UnicodeDecodeError: a file is not pip's.
     """
     found = {}  # type: Dict[str, str]
     parsers = [_parse(path) for path in _files(environment, prefix) if os.path.isfile(path)]
@@ -32,7 +31,7 @@ def read(environment: Mapping[str, str], prefix: str) -> Dict[str, str]:
 
 
 def _files(environment: Mapping[str, str], prefix: str) -> Iterator[str]:
-    """Yield the files that may be there, those that count more last."""
+    # Later files win.
     named = environment.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return

@@ -1,4 +1,4 @@
-"""Searches requirements files for what uv reads in another way than pip."""
+"""Searches requirements files for what uv and pip read differently."""
 
 import os
 import re
@@ -24,7 +24,7 @@ class Found(NamedTuple):
 
 
 def look(arguments: Sequence[str]) -> Found:
-    """Read the requirements files that `pip install ARGUMENTS` reads."""
+    """Read the requirements files of `pip install ARGUMENTS`."""
     lines = []  # type: List[str]
     seen = set()  # type: Set[str]
     for number, word in enumerate(arguments):
@@ -58,8 +58,8 @@ def _name(line: str) -> str:
 
 
 def _read(path: str, lines: List[str], seen: Set[str]) -> None:
-    """Collect the lines of a file and of those that it includes; uv and pip report a missing one."""
     path = os.path.normpath(path)
+    # uv and pip report a missing file.
     if path in seen or "://" in path or not os.path.isfile(path):
         return
     seen.add(path)

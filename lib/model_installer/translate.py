@@ -39,7 +39,7 @@ _NO = frozenset(("", "0", "n", "no", "f", "false", "off"))
 
 
 class Told(NamedTuple):
-    """Arguments and environment for uv, and the options of pip that uv lacks."""
+    """uv's arguments and environment, and options that it lacks."""
 
     arguments: List[str]
     environment: Dict[str, str]
@@ -47,11 +47,10 @@ class Told(NamedTuple):
 
 
 def translate(settings: Mapping[str, str], own_index: bool) -> Told:
-    """Translate pip's settings.
+    """Translate the settings of `pip_settings.read`.
 
     Args:
-        settings: of `pip_settings.read`.
-        own_index: whether the requirements name the index: they count more with pip, and less with uv.
+        own_index: the requirements name an index, which counts more with pip, and less with uv.
     """
     told = Told([], {}, [])
     for option, value in sorted(settings.items()):

@@ -1,1 +1,1 @@
-"""Readers of the old service's files: Config.ini, AwsConfig.ini and BatchConfig.yml. Only `settings` imports them."""
+"""Readers of the old service's files, for `settings` only."""

@@ -1,4 +1,4 @@
-"""AwsConfig.ini: the account, its region and the keys to it. Read when AWS is first asked, and never kept."""
+"""Reads AwsConfig.ini: account, region and keys, only when AWS is asked."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _OTHERS = (
 
 @dataclass(frozen=True)
 class AwsConfig:
-    """The contents of AwsConfig.ini. Without keys the credentials are looked up as by every AWS tool."""
+    """The contents of AwsConfig.ini. Without keys, credentials are found as usual."""
 
     path: Path
     region: str
@@ -33,7 +33,7 @@ class AwsConfig:
     token: str = field(repr=False)
 
     def applied_to(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of somebody with these keys and no others; as it is where the file has none."""
+        """Return the environment with the file's keys alone, or unchanged."""
         if not self.access_key:
             return dict(environment)
         kept = {name: text for name, text in environment.items() if name not in _OTHERS}
@@ -45,7 +45,7 @@ def read_aws_config(path: Path) -> AwsConfig:
     """Read the file.
 
     Raises:
-        InputError: it cannot be read, or values are missing or wrong: `details` names each, but no secret.
+        InputError: `details` names each wrong value, but no secret.
     """
     ini = read_ini(path, {"aws": _KEYS})
     problems = [f"{where}: {problem}" for where, problem in ini.unknown]

@@ -1,7 +1,4 @@
-"""BatchConfig.yml: a Batch environment and what runs in it. docs/existing-files.md describes it for its users.
-
-Each section becomes a dataclass. The file's own misspelled keys are read as the right ones, silently.
-"""
+"""Reads BatchConfig.yml (docs/existing-files.md), with the old format's misspelled keys."""
 
 import re
 import shlex
@@ -71,7 +68,7 @@ FOR_ENVIRONMENT: Wanted = {
 
 @dataclass(frozen=True)
 class ComputeEnvironmentConfig:
-    """Section comp_env: EC2 instances that come and go with the jobs."""
+    """Section comp_env."""
 
     name: str
     subnets: tuple[str, ...]
@@ -92,7 +89,7 @@ class JobQueueConfig:
 
 @dataclass(frozen=True)
 class JobDefinitionConfig:
-    """Section job_def. None: the file does not say."""
+    """Section job_def. None: not given."""
 
     name: str
     image: str = ""
@@ -104,14 +101,14 @@ class JobDefinitionConfig:
 
     @property
     def given(self) -> frozenset[str]:
-        """Return the inputs that the section says instead."""
+        """Return the inputs that the section gives instead."""
         said = {"cpu": self.vcpus, "memory": self.memory, "environment": self.environment}
         return frozenset(name for name, value in said.items() if value)
 
 
 @dataclass(frozen=True)
 class JobConfig:
-    """Section job. None: as the job definition says."""
+    """Section job. None: as in the job definition."""
 
     name: str
     queue: str
@@ -126,7 +123,7 @@ class JobConfig:
 
 @dataclass(frozen=True)
 class BatchFile:
-    """A whole BatchConfig.yml; None for a section that is not there."""
+    """A whole BatchConfig.yml; None for a missing section."""
 
     path: Path
     region: str = ""
@@ -137,16 +134,15 @@ class BatchFile:
 
 
 def is_batch_file(path: Path) -> bool:
-    """Tell whether the YAML file has a section of a BatchConfig.yml, and so is no model-dockerize.yml."""
+    """Tell whether the file has a section of a BatchConfig.yml."""
     return not section_names(path).isdisjoint(_KEYS)
 
 
 def read_batch_file(path: Path, wanted: Wanted) -> BatchFile:
-    """Read the sections `wanted`; of the others, look only at the names of their keys.
+    """Read the sections `wanted`; check the keys of all.
 
     Raises:
-        InputError: the file cannot be read or is not YAML, or something in it is wrong: `details` names every problem
-            with section, key and line.
+        InputError: `details` names every problem with section, key and line.
     """
     problems: list[str] = []
     found = read_sections(path, _KEYS, _right_spelling, problems)
@@ -168,10 +164,10 @@ def read_batch_file(path: Path, wanted: Wanted) -> BatchFile:
 
 
 def read_section(source: Path | Mapping[str, Any], name: str, given: Mapping[str, str]) -> BatchFile:
-    """Read one section of a BatchConfig.yml, or of dictionaries with the same keys, for a call that gives some itself.
+    """Read one section, of a file or a dictionary.
 
     Raises:
-        InputError: as `read_batch_file`; or there is no such section.
+        InputError: as `read_batch_file`, or the section is missing.
     """
     problems: list[str] = []
     is_file = isinstance(source, Path)
@@ -251,7 +247,7 @@ def _job(section: Section, queue: Section | None, definition: Section | None) ->
 
 
 def _named(section: Section, key: str, other: Section | None) -> str:
-    """Return a name that another section may give in its stead: the one that it describes."""
+    # The other section may give the name instead.
     name = section.text(key, BATCH_NAME)
     if name or section.has(key):
         return name
@@ -262,7 +258,6 @@ def _named(section: Section, key: str, other: Section | None) -> str:
 
 
 def _command(section: Section, key: str) -> tuple[str, ...] | None:
-    """Return a command as argv: a list as it stands, a text split as a shell would."""
     if not section.has(key):
         return None
     if section.is_list(key):

@@ -1,4 +1,4 @@
-"""Config.ini: the file that drives main.py, as inputs of ours. docs/existing-files.md describes it for its users."""
+"""Reads Config.ini as inputs (docs/existing-files.md)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _FLAGS = ("push_to_ecr", "create_job_def")
 
 @dataclass(frozen=True)
 class Written:
-    """One input as the file has it. `problem` and `needed_by`: see `settings.Given`."""
+    """An input as the file has it. See `settings.Given`."""
 
     text: str
     where: str
@@ -38,12 +38,12 @@ class Written:
 
 
 def read_config_ini(path: Path, sections: Sections) -> Mapping[str, Written]:
-    """Return the inputs that the file gives, by name. Relative paths start at its folder.
+    """Return the file's inputs by name; relative paths start at its folder.
 
     Args:
-        sections: the keys of each section; each is the name of an input, with _ for -.
+        sections: names of inputs, with _ for -.
     Raises:
-        InputError: the file cannot be read or is no INI file.
+        InputError: it cannot be read or is no INI file.
     """
     ini = read_ini(path, sections)
     found = {key.replace("_", "-"): _written(ini, section, key) for section, keys in sections.items() for key in keys}
@@ -53,7 +53,7 @@ def read_config_ini(path: Path, sections: Sections) -> Mapping[str, Written]:
 
 
 def folder_of(program_path: str, base: Path = Path()) -> str:
-    """Return the folder that a program path means, which may also name the Dockerfile in it."""
+    """Return a program path's folder; the path may name its Dockerfile."""
     path = Path(program_path)
     return str(path.parent) if path.name == "Dockerfile" and not (base / path).is_dir() else program_path
 
@@ -73,7 +73,7 @@ def _written(ini: Ini, section: str, key: str) -> Written:
 
 
 def _inside(ini: Ini, program: str) -> Iterator[tuple[str, Written]]:
-    """Yield the program folder's two files as paths in it, where the INI file names them from its own folder."""
+    # The INI file names these two from its own folder.
     folder = ini.path.parent / program
     for key in ("requirements_file", "init_file"):
         entry = ini.get("dockerfile", key)

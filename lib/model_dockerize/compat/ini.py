@@ -1,4 +1,4 @@
-"""INI files: their values with the line that each stands on, and every section and key that nobody knows."""
+"""Reads INI files: values with their lines, and everything unknown."""
 
 import configparser
 import re
@@ -17,7 +17,7 @@ _KEY = re.compile(r"(?P<name>[^\s=:#;][^=:]*?)\s*[=:]")
 
 @dataclass(frozen=True)
 class Entry:
-    """One value as it is written, and where it stands: `Config.ini, line 3, [ecr] version`."""
+    """One value as written, and its place: `Config.ini, line 3, [ecr] version`."""
 
     text: str
     where: str
@@ -25,25 +25,22 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ini:
-    """The values of an INI file whose sections and keys are `known`.
-
-    `unknown` holds a place and what is wrong there for everything else.
-    """
+    """The known values of an INI file, and what is wrong at `unknown` places."""
 
     path: Path
     entries: Mapping[tuple[str, str], Entry]
     unknown: tuple[tuple[str, str], ...]
 
     def get(self, section: str, key: str) -> Entry:
-        """Return the value; if it is not there, an empty text and the place where it would stand."""
+        """Return the value; if missing, "" and where it would stand."""
         return self.entries.get((section, key)) or Entry("", f"{self.path}, [{section}] {key}")
 
 
 def read_ini(path: Path, known: Sections) -> Ini:
-    """Read the file. Keys are read in any letter case, values as they are: `%`, `;` and `#` in them mean nothing.
+    """Read the file: keys in any case, values as they are (`%`, `;`, `#`).
 
     Raises:
-        InputError: the file cannot be read, or is no INI file; `details` names every line that is wrong.
+        InputError: `details` names every wrong line.
     """
     try:
         text = read_text(path, workspace_of(path), "utf-8-sig")
@@ -76,7 +73,7 @@ def read_ini(path: Path, known: Sections) -> Ini:
 
 
 def _lines(text: str) -> dict[tuple[str, str], int]:
-    """Map every section (key: empty) and key to its line (1-based): the first, as a long value may hold it again."""
+    # A long value may hold a key again: the first line counts.
     found: dict[tuple[str, str], int] = {}
     section = ""
     for number, line in enumerate(text.split("\n"), start=1):

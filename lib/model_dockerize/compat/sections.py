@@ -1,4 +1,4 @@
-"""YAML files of sections with keys, read with the line of everything: anchors, aliases and merge keys included."""
+"""Reads YAML files of sections, with the line of each key."""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,7 +22,7 @@ _Entries = list[tuple[yaml.Node, yaml.Node]]
 
 @dataclass
 class Section:
-    """One section. What is wrong with a value goes into `problems`, and the value counts as not given."""
+    """One section. A wrong value is noted in `problems` and counts as not given."""
 
     where: str  # "BatchConfig.yml, line 3, job_def"
     file: Path
@@ -31,7 +31,7 @@ class Section:
     nodes: dict[str, tuple[str, yaml.Node]] = field(default_factory=dict)  # right key -> key as written, value
 
     def has(self, key: str) -> bool:
-        """Tell whether the key stands there with a value."""
+        """Tell whether the key has a value."""
         return key in self.nodes and not _is_empty(self.nodes[key][1])
 
     def is_list(self, key: str) -> bool:
@@ -39,11 +39,11 @@ class Section:
         return key in self.nodes and isinstance(self.nodes[key][1], yaml.SequenceNode)
 
     def require(self, keys: Collection[str]) -> None:
-        """Note every one of the keys that has no value."""
+        """Note all keys without a value."""
         self.problems += [f"{self.where}: {key} is missing or empty" for key in keys if not self.has(key)]
 
     def give(self, key: str, text: str) -> None:
-        """Let the key have this value, whatever it has."""
+        """Replace the key's value."""
         mark = yaml.Mark("", 0, 0, 0, "", 0)
         self.nodes[key] = (key, yaml.ScalarNode("tag:yaml.org,2002:str", text, mark, mark))
 
@@ -54,7 +54,7 @@ class Section:
         self.problems.append(f"{self.file}, line {line}, {self.name}.{written}: {problem}")
 
     def text(self, key: str, form: Pattern | None = None) -> str:
-        """Return the text, which must have the form. Empty: not given."""
+        """Return the text of this form; empty: not given."""
         if not self.has(key):
             return ""
         node = self.nodes[key][1]
@@ -68,7 +68,7 @@ class Section:
         return text
 
     def number(self, key: str, least: int, most: int = 10**_LONGEST_NUMBER - 1) -> int | None:
-        """Return the whole number. None: not given."""
+        """Return the whole number; None: not given."""
         text = self.text(key)
         if not text:
             return None
@@ -79,7 +79,7 @@ class Section:
         return int(text)
 
     def words(self, key: str, form: Pattern) -> tuple[str, ...]:
-        """Return a list of texts, each of which must have the form; a plain text is split at commas and spaces."""
+        """Return texts of this form; split a plain one at commas and spaces."""
         if not self.has(key):
             return ()
         node = self.nodes[key][1]
@@ -93,7 +93,7 @@ class Section:
         return tuple(words)
 
     def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
-        """Return names with values: a mapping, or a list of `{name: ..., value: ...}` as AWS writes it."""
+        """Return pairs of a mapping or of AWS's `{name: ..., value: ...}`."""
         if not self.has(key):
             return ()
         node = self.nodes[key][1]
@@ -111,15 +111,13 @@ class Section:
 def read_sections(
     path: Path, known: Mapping[str, Collection[str]], spelling: Callable[[str], str], problems: list[str]
 ) -> dict[str, Section]:
-    """Return the sections of the file that have a value, by name.
+    """Return the file's sections with a value, by name.
 
     Args:
-        known: the keys of every section.
-        spelling: from a key as it is written to the one that is known.
-        problems: where every problem goes that only concerns parts of the file.
+        spelling: returns the known key for a written one.
 
     Raises:
-        InputError: the file cannot be read, is not YAML, or not one mapping.
+        InputError: it is no YAML of one mapping.
     """
     return _sections(_mapping(path), path, known, spelling, problems)
 
@@ -127,10 +125,10 @@ def read_sections(
 def sections_of(
     values: Mapping[str, Any], known: Mapping[str, Collection[str]], spelling: Callable[[str], str], problems: list[str]
 ) -> dict[str, Section]:
-    """Return the sections of values that a program hands over, as if a file had them.
+    """Return sections of a program's values, as if from a file.
 
     Raises:
-        InputError: one of them is nothing that such a file could hold.
+        InputError: no file could hold one.
     """
     try:
         root = yaml.compose(yaml.safe_dump(dict(values)), Loader=yaml.SafeLoader)
@@ -166,7 +164,7 @@ def _sections(
 
 
 def section_names(path: Path) -> set[str]:
-    """Return what stands at the left margin of the file; nothing of one that cannot be read or is no such YAML."""
+    """Return the top-level keys; empty if unreadable."""
     try:
         root = _mapping(path)
     except InputError:
@@ -190,7 +188,6 @@ def _read_keys(
 
 
 def _mapping(path: Path) -> yaml.MappingNode | None:
-    """Read the file as one mapping; None: it is empty."""
     node = compose(path, workspace_of(path))
     if node is None or _is_empty(node):
         return None
@@ -200,12 +197,12 @@ def _mapping(path: Path) -> yaml.MappingNode | None:
 
 
 def _entries(node: yaml.MappingNode) -> _Entries:
-    """Return the keys and values of a mapping; those that a merge key (`<<`) brings last, unless it has its own."""
+    """Return keys and values, those of merge keys (`<<`) last."""
     return _merged(node, {})
 
 
 def _merged(node: yaml.MappingNode, done: dict[int, _Entries]) -> _Entries:
-    """Return `_entries`; go through each mapping once, however often it is merged: nested, that would be a bomb."""
+    # Each mapping once, however often it is merged: nested, that would be a bomb.
     if id(node) in done:  # also the mapping that merges itself
         return done[id(node)]
     done[id(node)] = []
@@ -222,7 +219,7 @@ def _merged(node: yaml.MappingNode, done: dict[int, _Entries]) -> _Entries:
 
 
 def _named_values(node: yaml.Node) -> Iterator[tuple[str, yaml.Node]]:
-    """Yield what `pairs` reads; an empty name for what is neither of the two forms."""
+    """Yield "" as a name for what is not in a form of `pairs`."""
     if isinstance(node, yaml.MappingNode):
         yield from ((_key(key), value) for key, value in _entries(node))
         return
@@ -244,5 +241,4 @@ def _is_null(node: yaml.Node) -> bool:
 
 
 def _is_empty(node: yaml.Node) -> bool:
-    """Tell whether it is null, or an empty text, list or mapping."""
     return _is_null(node) or not node.value

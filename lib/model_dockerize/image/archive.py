@@ -1,4 +1,4 @@
-"""The downloadable form of an image: one `.docker.tar.gz` that `docker load -i` takes as it is."""
+"""Saves and loads an image as one `.docker.tar.gz` for `docker load -i`."""
 
 import gzip
 import os
@@ -26,7 +26,7 @@ _CHUNK = 1 << 20  # bytes handed to the engine at once
 
 @dataclass(frozen=True)
 class Archive:
-    """A written archive. `tag` is the name under which `docker load -i` brings the image back."""
+    """A written archive. `tag` is the image's name in it."""
 
     path: Path
     tag: str  # "gx-images:t-<32 hex>"
@@ -34,7 +34,7 @@ class Archive:
 
 
 def archive_tag(build_id: str) -> str:
-    """Return the image's name inside its archive. Raises EngineError without a build id of 32 hex digits."""
+    """Return the image's name inside its archive."""
     if not re.fullmatch(r"[0-9a-f]{32}", build_id):
         raise EngineError(
             f"The image has no build id of 32 hexadecimal digits (it has {build_id!r}), so its archive has no name.",
@@ -44,10 +44,7 @@ def archive_tag(build_id: str) -> str:
 
 
 def save(engine: Engine, image: Image, directory: Path, name: str, progress: Progress) -> Archive:
-    """Write `<name>_<6 hex>.docker.tar.gz` into `directory`, unless it is there already and holds the image.
-
-    The file appears under its name only when it is whole. `name` is the model's; what no file name holds becomes "-".
-    """
+    """Write `<name>_<6 hex>.docker.tar.gz` atomically, unless it holds the image already."""
     saved_as = archive_tag(image.build_id)
     tag(engine, image, saved_as)
     path = directory / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}_{image.build_id[:6]}.docker.tar.gz"
@@ -71,7 +68,7 @@ def save(engine: Engine, image: Image, directory: Path, name: str, progress: Pro
 
 
 def check_room(contents: Contents, free: int | None) -> None:
-    """Raise InputError for an image that does not fit: while it loads, its layers are there packed and unpacked."""
+    """Raise InputError if the image does not fit, packed and unpacked at once."""
     needed = 2 * contents.size
     if free is not None and needed > free:
         raise InputError(
@@ -82,7 +79,7 @@ def check_room(contents: Contents, free: int | None) -> None:
 
 
 def held(engine: Engine, contents: Contents) -> Image | None:
-    """Return the image of an archive if the engine holds it, and give it all names that it has in the archive."""
+    """Find the archive's image in the engine, and give it the archive's names."""
     for digest in contents.ids:
         if has(engine, digest) and _is_it(engine, digest, contents):
             return _named(engine, inspect(engine, digest), contents)
@@ -90,12 +87,10 @@ def held(engine: Engine, contents: Contents) -> Image | None:
 
 
 def load(engine: Engine, contents: Contents, progress: Progress) -> Image:
-    """Load the image of an archive that was looked at into the engine, under the names that it has there.
-
-    One without a name gets `gx-images:t-<its identity>`.
+    """Load an archive under its names, or as `gx-images:t-<its identity>` if it has none.
 
     Raises:
-        InputError: the engine does not take it, or took another image than was looked at.
+        InputError: the engine refuses it, or loaded another image.
     """
     former = {name: inspect(engine, name) for name in contents.names if has(engine, name)}
     refs = _load(engine, contents, progress)
@@ -113,12 +108,9 @@ def load(engine: Engine, contents: Contents, progress: Progress) -> Image:
 
 
 def _is_it(engine: Engine, ref: str, contents: Contents) -> bool:
-    """Tell whether the engine's image is the one that was looked at: its digest, its layers, and what it runs.
-
-    The digest alone is not enough: of an index, an engine chooses one image.
-    """
     with closing(connect(engine)) as client:
         found = client.images.get(ref)
+    # Of an index with this digest, an engine chooses one image: compare layers and process, too.
     return (
         found.id in contents.ids
         and tuple(found.attrs["RootFS"].get("Layers") or ()) == contents.layers
@@ -127,7 +119,6 @@ def _is_it(engine: Engine, ref: str, contents: Contents) -> bool:
 
 
 def _undo(engine: Engine, refs: Sequence[str], former: Mapping[str, Image]) -> None:
-    """Remove what was loaded, and give back the names that it took."""
     with closing(connect(engine)) as client:
         for ref in refs:
             with suppress(APIError):  # a container uses it, or another reference took it along
@@ -161,7 +152,6 @@ def _write(engine: Engine, ref: str, path: Path, inner: str, size: int, progress
 
 
 def _holds(engine: Engine, path: Path, image: Image) -> bool:
-    """Tell whether an archive that is there holds the image, and not only says so."""
     try:
         return _is_it(engine, image.id, look(path, image.platform))
     except InputError:
@@ -169,7 +159,6 @@ def _holds(engine: Engine, path: Path, image: Image) -> bool:
 
 
 def _inner_name(path: Path) -> str:
-    """Return the file name in a gzip header (RFC 1952 section 2.3); empty: there is none."""
     try:
         with open_regular(path) as file:
             head = file.read(256)
@@ -177,11 +166,11 @@ def _inner_name(path: Path) -> str:
         return ""
     if not head.startswith(_GZIP) or len(head) < 10 or head[3] != 0x08:  # only FNAME is set
         return ""
+    # RFC 1952 section 2.3.
     return head[10:].partition(b"\0")[0].decode("latin-1")
 
 
 def _load(engine: Engine, contents: Contents, progress: Progress) -> list[str]:
-    """Hand the archive to the engine; return the names or ids of the images that it loaded."""
     path = contents.path
     with closing(connect(engine)) as client:
         try:
@@ -201,7 +190,6 @@ def _load(engine: Engine, contents: Contents, progress: Progress) -> list[str]:
 
 
 def _counted(chunks: Iterable[bytes], what: str, total: int, progress: Progress) -> Iterator[bytes]:
-    """Yield the chunks, and tell how many bytes they were."""
     moved = counted(what, total, progress)
     for chunk in chunks:
         yield chunk
@@ -209,7 +197,7 @@ def _counted(chunks: Iterable[bytes], what: str, total: int, progress: Progress)
 
 
 def _stream(contents: Contents, is_packed: bool) -> Iterator[bytes]:
-    """Yield the archive as every engine takes it: gzipped at most, and with Docker's own manifest."""
+    # Not every engine takes zstandard, or an archive without Docker's own manifest.
     if is_packed:
         with contents.path.open("rb") as file:  # the engine unpacks it faster than we do
             yield from iter(partial(file.read, _CHUNK), b"")

@@ -1,4 +1,4 @@
-"""Builds an image with BuildKit, by `docker buildx build` as a child process (docs/adr/0006 says why)."""
+"""Builds an image by `docker buildx build` (why: docs/adr/0006)."""
 
 import csv
 import io
@@ -32,10 +32,7 @@ _STOP_TIMEOUT = 5  # seconds that an interrupted build gets to end by itself
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """An image to build from a context whose root holds a file `Dockerfile`.
-
-    `build_args` and `labels` are public: they can be read in the image. What is secret goes into `secrets`.
-    """
+    """An image to build. `build_args` and `labels` are public; secrets go into `secrets`."""
 
     tags: tuple[str, ...]  # "name:version"; the first one names the result
     build_args: Mapping[str, str] = field(default_factory=dict)
@@ -50,7 +47,7 @@ class BuildRequest:
 
 
 def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
-    """Return the command that builds `request` from a tar on standard input, in words that this buildx understands."""
+    """Return the command that builds from a tar on standard input."""
     argv = [str(engine.cli), "buildx", "build", "--builder", engine.context, "--load"]
     argv.append("--progress=rawjson" if numbers(engine.buildx_version) >= (0, 13) else "--progress=plain")
     if engine.containerd_store and numbers(engine.buildx_version) >= (0, 10):
@@ -76,14 +73,13 @@ def build_argv(request: BuildRequest, engine: Engine) -> list[str]:
 
 
 def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildRequest, progress: Progress) -> Image:
-    """Build the image and load it into the engine.
+    """Build the image and load it into the engine; whatever ends the call ends the build.
 
     Args:
-        context: writes the build context as a tar to the file that it is handed; called in a thread of its own.
-        progress: gets a line for each step (its name; cached, or its seconds) and each line that a step prints.
+        context: writes the build context as a tar, in its own thread.
     Raises:
-        BuildError: the build failed; `details` holds the failing step and the end of its output.
-        Any error of `context`, unchanged. On Ctrl-C, or whatever else ends the call, the build is ended too.
+        BuildError: `details` holds the failing step and its last lines.
+        Any error of `context`, unchanged.
     """
     started = time.monotonic()
     log = BuildLog()
@@ -128,13 +124,9 @@ def build(engine: Engine, context: Callable[[BinaryIO], None], request: BuildReq
 
 
 def _lines(pipe: IO[bytes]) -> Iterator[str]:
-    """Yield lines until the pipe's other end closes.
-
-    No call waits longer than a second: if a signal arrives just before a call, Python runs its handler only after the
-    call, and the step that is to be cancelled may be silent for minutes.
-    """
     rest = b""
     while True:
+        # Wait at most a second: after a signal just before a call, Python runs its handler only when the call ends.
         while not select.select([pipe], [], [], 1)[0]:
             pass
         chunk = os.read(pipe.fileno(), 1 << 16)
@@ -147,7 +139,7 @@ def _lines(pipe: IO[bytes]) -> Iterator[str]:
 
 
 class _Writer(threading.Thread):
-    """Feeds the context into the build while its output is read; keeps the error of the context."""
+    """Feeds the context into the build while its output is read."""
 
     def __init__(self, context: Callable[[BinaryIO], None], pipe: BinaryIO, process: subprocess.Popen[bytes]) -> None:
         super().__init__(name="build-context", daemon=True)
@@ -169,7 +161,7 @@ class _Writer(threading.Thread):
 
 
 def _csv(*fields: str) -> str:
-    """Return a line of CSV, as buildx reads the fields of an option: a path may hold a comma or a quote."""
+    # buildx reads these fields as CSV: a path may hold a comma or a quote.
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()
@@ -181,7 +173,6 @@ def _kill(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the build and everything it started, if it still runs."""
     if process.poll() is not None:
         return
     _kill(process, signal.SIGTERM)
@@ -204,7 +195,6 @@ def _error(ref: str, failure: Failure, runs_in_action: bool) -> BuildError:
 
 
 def _around(evidence: Sequence[str], telling: str) -> tuple[str, ...]:
-    """Take the lines before and after the telling one, as many as an error shows."""
     lines = without_frames(evidence)
     place = next((number for number, line in enumerate(lines) if line.strip() == telling), len(lines))
     begin = max(0, min(place - _BEFORE, len(lines) - TAIL))

@@ -36,7 +36,7 @@ _TELLING = re.compile(
 
 @dataclass(frozen=True)
 class Step:
-    """One instruction of the Dockerfile, as it was built. `seconds` is 0 for a cached one."""
+    """A built instruction of the Dockerfile. `seconds` is 0 if cached."""
 
     name: str  # "[stage-0 3/7] RUN pip install ..."
     cached: bool
@@ -45,7 +45,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Failure:
-    """The reason that a build failed for. `step` is empty outside of any step; `lines` is the end of the output."""
+    """The reason of a failed build. `step` is empty outside of any."""
 
     step: str
     reason: str
@@ -67,18 +67,18 @@ class _Vertex:
 
 
 def without_credentials(text: str) -> str:
-    """Cut `user:password@` out of a text's URLs: package managers print their index's address."""
+    """Cut `user:password@` out of URLs, such as those of package indexes."""
     return _USER_IN_URL.sub("***@", text)
 
 
 def short_name(name: str) -> str:
-    """Shorten a step's name for people who watch: a line of at most WIDTH characters, with its subject in front."""
+    """Shorten a step's name to WIDTH characters."""
     line = _PREPARATION.sub("", _MOUNT.sub("", " ".join(name.split())))
     return line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
 
 
 def decode(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
-    """Split lines into JSON objects, wherever they begin and end, and the lines of text between them."""
+    """Split lines into JSON objects, wherever they begin and end, and text."""
     decoder = json.JSONDecoder()
     waiting = ""  # the beginning of an object whose end has not come yet
     for line in lines:
@@ -104,7 +104,7 @@ def decode(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
 
 
 class BuildLog:
-    """Collects what the build says. `add` returns the lines that a person wants to see now."""
+    """Collects what the build prints."""
 
     def __init__(self) -> None:
         self._vertices: dict[str, _Vertex] = {}
@@ -114,7 +114,7 @@ class BuildLog:
 
     @property
     def transfer(self) -> tuple[str, int, int]:
-        """Return what is moved just now, how many bytes of it, and of how many (0: BuildKit does not say)."""
+        """Return what is moved, its bytes so far, and of how many (0: unknown)."""
         return ("", 0, 0) if self._moving is None or self._moving[0].done else self._moving[1:]
 
     def add(self, item: dict[str, Any] | str) -> list[str]:
@@ -123,11 +123,11 @@ class BuildLog:
         return [without_credentials(line) for line in shown]
 
     def steps(self) -> tuple[Step, ...]:
-        """Return the finished instructions, in the order in which they finished."""
+        """Return finished instructions in the order of their ends."""
         return tuple(self._steps)
 
     def complaints(self) -> tuple[str, ...]:
-        """Tell what went wrong without ending the build: a cache that could not be written or read."""
+        """Return faults that did not end the build."""
         return tuple(
             without_credentials(f"{vertex.name}: {vertex.error}")
             for vertex in self._vertices.values()
@@ -135,7 +135,7 @@ class BuildLog:
         )
 
     def failure(self) -> Failure:
-        """Return the step that failed first or, where none did, what the command said at its end."""
+        """Return the step that failed first, else the end of the output."""
         for vertex in self._vertices.values():
             if vertex.error and "canceled" not in vertex.error:
                 printed = [line for line in [*vertex.tail, *vertex.partial.values()] if line.strip()]
@@ -181,7 +181,6 @@ class BuildLog:
         return shown
 
     def _move(self, vertex: _Vertex, said: dict[str, Any]) -> None:
-        """Keep how far a pull, the context or the export is. An export says no bytes, only what it is at."""
         name = str(said.get("id", ""))
         vertex.moved[name] = int(said.get("current") or 0), int(said.get("total") or 0)
         is_layer = name.startswith(("sha256:", "extracting sha256:"))
@@ -233,7 +232,6 @@ class BuildLog:
 
 
 def _nothing_yet(vertex: _Vertex) -> bool:
-    """Tell whether a build found no cache, as the first one does: that is no mishap."""
     return vertex.name.startswith("importing cache manifest") and "not found" in vertex.error
 
 

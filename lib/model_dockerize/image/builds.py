@@ -1,6 +1,6 @@
-"""Remembers which image of the engine was built here for a build id.
+"""Remembers which image was built here for a build id.
 
-A label says it, too, but anybody can write that: an image that was loaded or pulled never counts as our build.
+A loaded or pulled image never counts: anybody can write its label.
 """
 
 import os
@@ -15,7 +15,7 @@ from model_dockerize.settings import in_action
 
 
 def remember(environment: Mapping[str, str], build_id: str, image_id: str) -> None:
-    """Note that the image with this id in the engine was built for this build id. Without a place, nothing is noted."""
+    """Remember the image built for a build id; in the Action, do nothing."""
     folder = _folder(environment)
     if folder is None:
         return
@@ -28,7 +28,7 @@ def remember(environment: Mapping[str, str], build_id: str, image_id: str) -> No
 
 
 def recall(environment: Mapping[str, str], build_id: str) -> str:
-    """Return the id of the image that was built here for this build id last; empty: none is known."""
+    """Return the id of the image last built here for this build id."""
     folder = _folder(environment)
     if folder is None or not re.fullmatch(r"[0-9a-f]{32}", build_id):
         return ""
@@ -39,5 +39,5 @@ def recall(environment: Mapping[str, str], build_id: str) -> str:
 
 
 def _folder(environment: Mapping[str, str]) -> Path | None:
-    """Return where ids are noted: nowhere in the Action, whose home all steps of the job share."""
+    # In the Action, all steps of the job share the home.
     return None if in_action(environment) else state.folder(environment) / "builds"

@@ -1,6 +1,6 @@
-"""Chooses where BuildKit keeps its cache between runs, for engines thrown away after each (why: docs/adr/0008).
+"""Chooses where BuildKit keeps its cache for engines thrown away after each run (why: docs/adr/0008).
 
-What an engine can do was measured: the classic image store only writes a cache into the image itself ("inline").
+As measured, the classic image store only writes a cache into the image itself ("inline").
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ _LADDER = {
 
 @dataclass(frozen=True)
 class Cache:
-    """The kind that is used ("none": only what the engine itself keeps), and why not another."""
+    """The kind of cache ("none": only the engine's), and why no other."""
 
     kind: str
     passed_over: tuple[str, ...] = ()  # one sentence each
@@ -31,10 +31,7 @@ def choose_cache(wanted: str, engine: Engine, pushes: bool, environment: Mapping
     """Choose the best cache that engine and tokens allow.
 
     Args:
-        wanted: auto, registry, gha, inline or none. auto is none on a computer that keeps its engine, which has its own
-            cache then: where CI is not set.
-        pushes: whether the image goes to a registry, which can keep the cache too.
-        environment: of the process: CI, and the two variables by which GitHub's cache is reached.
+        wanted: auto, registry, gha, inline or none. Without CI, auto is none: the engine stays.
     """
     if wanted == "auto" and not environment.get("CI"):
         return Cache("none")
@@ -48,11 +45,11 @@ def choose_cache(wanted: str, engine: Engine, pushes: bool, environment: Mapping
 
 
 def cache_options(cache: Cache, repository: str, scope: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the options that tell `docker buildx build` of the cache.
+    """Return the options of `docker buildx build` for the cache.
 
     Args:
-        repository: where the image is pushed to, registry/name; empty where it is not.
-        scope: keeps the models of one workflow apart in GitHub's cache.
+        repository: where the image is pushed to; may be empty.
+        scope: separates models in GitHub's cache.
     """
     source = _option("from", type="registry", ref=f"{repository}:{TAG}")
     if cache.kind == "registry":
@@ -70,13 +67,13 @@ def cache_options(cache: Cache, repository: str, scope: str, environment: Mappin
 
 
 def cache_variables(cache: Cache, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what buildx reads of the job's environment for it: the token of GitHub's cache, where that is used."""
+    """Return the variables that buildx needs for GitHub's cache."""
     names = ("ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL") if cache.kind == "gha" else ()
     return {name: environment[name] for name in names if name in environment}
 
 
 def _obstacle(kind: str, engine: Engine, pushes: bool, environment: Mapping[str, str]) -> str:
-    """Say what stands in the way of this kind; empty: nothing."""
+    """Say why this kind cannot be used; empty: it can."""
     if kind != "gha" and not pushes:
         return "the image is not pushed"
     if kind == "inline":

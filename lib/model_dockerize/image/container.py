@@ -1,4 +1,4 @@
-"""Runs an image as a container for as long as a `with` block lasts, where this process can reach it."""
+"""Runs an image as a container in a `with` block."""
 
 import re
 import secrets
@@ -20,7 +20,7 @@ _PREFIX = re.compile(r"^\S+Z job [0-9a-f-]{36} \| ?")
 
 @dataclass(frozen=True)
 class RunningContainer:
-    """A container that was started. `urls` are the addresses to try, best first; empty where it ended at once."""
+    """A started container. `urls`: addresses to try, best first; empty if it ended at once."""
 
     id: str
     name: str
@@ -28,11 +28,11 @@ class RunningContainer:
     _container: Container
 
     def logs(self, tail: int = 50) -> str:
-        """Return the last `tail` lines that the container printed, on either stream."""
+        """Return the last `tail` lines of both streams."""
         return str(self._container.logs(tail=tail).decode("utf-8", "replace"))
 
     def exited(self) -> int | None:
-        """Return the exit code, or None while it runs. A container that is gone counts as 137 (killed)."""
+        """Return the exit code; None while it runs, 137 once it is gone."""
         try:
             self._container.reload()
         except NotFound:
@@ -50,15 +50,14 @@ def run(
     port: int = 80,
     memory: int = 0,
 ) -> Iterator[RunningContainer]:
-    """Start `image_ref` detached, yield it, and remove it with its anonymous volumes, whatever happens meanwhile.
+    """Start `image_ref` detached, yield it, and always remove it with its anonymous volumes.
 
-    The container's `port` is published on a free port of 127.0.0.1. Where this process runs in a container itself (a
-    GitHub Action), that is another 127.0.0.1: then the new container joins our network and its own address comes first.
-    `memory`: MiB that it may take, without swap as on Fargate; 0: all.
+    Its `port` is published on a free port of 127.0.0.1. If this process runs in a container (a GitHub Action), the new
+    one joins its network, and that address comes first. `memory`: MiB, without swap as on Fargate; 0: no limit.
 
     Raises:
-        EngineError: the engine holds no such image, or cannot make the container.
-        SmokeError: the container was made but does not start, e.g. its program is for another architecture.
+        EngineError: there is no such image, or no container can be made.
+        SmokeError: it does not start, e.g. for another architecture.
     """
     with closing(connect(engine)) as client:
         network = _own_network(client)
@@ -96,12 +95,12 @@ def run(
 
 
 def without_prefixes(lines: Iterable[str]) -> list[str]:
-    """Cut time and job off the lines that a model's program printed: a traceback is read as one."""
+    """Cut time and job off printed lines."""
     return [_PREFIX.sub("", line) for line in lines]
 
 
 def _own_network(client: docker.DockerClient) -> str:
-    """Return the network of the container that this process runs in; empty: it runs in none, or on the host's."""
+    # Empty outside of a container, and on the host's network.
     hostname = socket.gethostname()
     try:
         ours = client.containers.get(hostname)

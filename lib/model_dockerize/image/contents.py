@@ -1,6 +1,4 @@
-"""Finds out which image an archive holds, before anything of it is loaded.
-
-One pass over the file, with nothing written: a tar that comes from elsewhere is not unpacked to be looked at.
+"""Finds out which image an archive holds, in one pass, before anything is loaded or unpacked.
 
 Sources: https://github.com/opencontainers/image-spec (image-layout.md, config.md), and what `docker save` writes: its
 manifest.json names the configuration and the layers, in a layout of its own before version 25, in the OCI one since.
@@ -34,18 +32,12 @@ class Contents:
     """An image in an archive.
 
     Attributes:
-        names: `repository:tag` that it has in the archive, perhaps none.
-        config: digest of its configuration, "sha256:...": the same in every registry and engine.
-        ids: under which an engine may know it: by its configuration, or, with the containerd store, by its manifest or
-            the index above.
-        platform: what its programs are for, e.g. "linux/amd64".
-        labels: of the image.
-        ports: TCP ports that it declares; docker publishes others as well.
-        claim: build id that an image says of itself which this program may have built; empty for others.
-        layers: digests of what its layers hold, unpacked.
-        process: what it runs: see `process_of`.
-        size: bytes of the archive, unpacked.
-        missing_manifest: what `docker load` of engines without the containerd store needs besides, if anything.
+        names: `repository:tag`, perhaps none.
+        config: its configuration's digest, the same in every registry and engine.
+        ids: by configuration, or, with the containerd store, by manifest or index.
+        claim: build id, if we may have built the image.
+        size: bytes, unpacked.
+        missing_manifest: for engines without the containerd store.
     """
 
     path: Path
@@ -63,25 +55,25 @@ class Contents:
 
     @property
     def identity(self) -> str:
-        """Return 32 hexadecimal digits of the configuration's digest: equal for equal images."""
+        """Return 32 hexadecimal digits of the configuration's digest."""
         return self.config.removeprefix("sha256:")[:32]
 
 
 def process_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what a configuration, an image's or an engine's, makes a container run, in a form to be compared."""
+    """Return what a configuration runs, for comparison."""
     names = ("Entrypoint", "Cmd", "Env", "User", "WorkingDir")
     return tuple(json.dumps(settings.get(name) or None) for name in names)
 
 
 def look(path: Path, platform: str, largest: int = LARGEST) -> Contents:
-    """Check an archive and return the image that it holds.
+    """Check an archive and return its image.
 
     Args:
-        platform: preferred one, where the archive holds several.
-        largest: bytes that it may have, unpacked: what is packed well may hold no end of zeros.
+        platform: preferred one of several.
+        largest: most bytes, unpacked.
 
     Raises:
-        InputError: it is no archive of one image, or damaged, or too large, or has members that no image has.
+        InputError: it is no archive of one image, damaged, or too large.
     """
     try:
         with unpacked(path) as stream:
@@ -143,14 +135,12 @@ def _contents(path: Path, members: Members, platform: str) -> Contents:
 
 
 def _tops(members: Members) -> list[dict[str, Any]]:
-    """Return the entries of the OCI layout's index; none without such a layout."""
     index = members.json("index.json")
     entries = (index.get("manifests") or []) if isinstance(index, dict) else []
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def _ids(members: Members, top: dict[str, Any], config: str) -> Iterator[str]:
-    """Yield the digests under which an engine may know the image of this configuration."""
     entries = [entry for entry in _images(members, top) if members.blob(entry)["config"]["digest"] == config]
     if entries:
         yield str(top["digest"])
@@ -160,11 +150,7 @@ def _ids(members: Members, top: dict[str, Any], config: str) -> Iterator[str]:
 def _agree(
     path: Path, members: Members, tops: list[dict[str, Any]], config: str, platform: str, names: tuple[str, ...]
 ) -> None:
-    """Refuse an archive whose two manifests name two images: one engine reads the one, another the other.
-
-    Raises:
-        InputError: there is another image for the same platform, or another name for it.
-    """
+    # Engines differ in which manifest they read: both must name one image.
     problems = []
     for top in tops:
         entries = [entry for entry in _images(members, top) if _platform_of(members, entry) == platform]
@@ -182,7 +168,6 @@ def _agree(
 
 
 def _name_of(top: dict[str, Any]) -> str:
-    """Return the name that an entry of the index gives its image; empty: none, or a tag alone."""
     notes = top.get("annotations") or {}
     named = str(notes.get("io.containerd.image.name") or notes.get("org.opencontainers.image.ref.name") or "")
     name = named.removeprefix("docker.io/").removeprefix("library/")
@@ -190,7 +175,7 @@ def _name_of(top: dict[str, Any]) -> str:
 
 
 def _saved(path: Path, members: Members, saved: list[Any]) -> tuple[str, tuple[str, ...]]:
-    """Return the configuration's place and the image's names, as `docker save` wrote them."""
+    """Return the configuration's place and the image's names."""
     if len(saved) > 1:
         names = [", ".join(entry.get("RepoTags") or ["one without a name"]) for entry in saved]
         raise InputError(
@@ -205,7 +190,7 @@ def _saved(path: Path, members: Members, saved: list[Any]) -> tuple[str, tuple[s
 
 
 def _layout(path: Path, members: Members, platform: str) -> tuple[str, tuple[str, ...], bytes]:
-    """Return what `_saved` does, of an OCI layout without Docker's manifest, and the manifest that it lacks."""
+    """Return what `_saved` does, and the Docker manifest that an OCI layout lacks."""
     tops = _tops(members)
     images = [(top, entry) for top in tops for entry in _images(members, top)]
     if not images:
@@ -225,7 +210,7 @@ def _layout(path: Path, members: Members, platform: str) -> tuple[str, tuple[str
 
 
 def _images(members: Members, entry: dict[str, Any], depth: int = 0) -> Iterator[str]:
-    """Yield the digests of the images below an entry of an index, without attestations of how they were built."""
+    """Yield the digests of images below an index's entry, without attestations."""
     kind, digest = str(entry.get("mediaType", "")), str(entry.get("digest", ""))
     inner = members.blob(digest)
     if not isinstance(inner, dict) or (depth and _attests(entry)):
@@ -239,7 +224,7 @@ def _images(members: Members, entry: dict[str, Any], depth: int = 0) -> Iterator
 
 
 def _attests(entry: dict[str, Any]) -> bool:
-    """Tell whether an entry is an attestation, which BuildKit marks so; one that an engine could run is none."""
+    # BuildKit marks attestations so; an entry that an engine could run is none.
     runs_on = (entry.get("platform") or {}).get("architecture")
     return "vnd.docker.reference.type" in (entry.get("annotations") or {}) and runs_on == "unknown"
 
@@ -276,7 +261,7 @@ def _platform(config: dict[str, Any]) -> str:
 
 
 def _claim(labels: Mapping[str, str], environment: list[Any], history: list[Any]) -> str:
-    """Return our label if environment and history look as we make them. Anybody can write all three."""
+    # Anybody can write a label: environment and history must look like ours, too.
     claimed = labels.get(BUILD_ID_LABEL, "")
     if not re.fullmatch(r"[0-9a-f]{32}", claimed) or f"MODEL_BUILD_ID={claimed}" not in environment:
         return ""

@@ -1,4 +1,4 @@
-"""Docker Engine and its command line: what is there, and one clear sentence where something is not."""
+"""Finds Docker Engine and its command line, or says what is missing."""
 
 import json
 import logging
@@ -31,10 +31,9 @@ _STREAM_TIMEOUT = 900  # seconds of silence: saving or pushing a large layer say
 
 @dataclass(frozen=True)
 class Engine:
-    """A Docker Engine that answered, and the command line that builds on it.
+    """A Docker Engine that answered, and its command line.
 
-    `context` is the name of the CLI's context, which is also the name of the buildx builder inside this engine.
-    `environment` is given to every child process; it may hold credentials and is therefore not shown.
+    `context` also names its buildx builder. `environment` may hold credentials and is not shown.
     """
 
     version: str  # "26.1.5"
@@ -49,13 +48,13 @@ class Engine:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return the leading numbers of a version: (20, 10, 24) of "20.10.24+dfsg1"; empty without a number."""
+    """Return a version's leading numbers: (20, 10, 24) of "20.10.24+dfsg1"."""
     match = re.match(r"v?(\d+(?:\.\d+)*)", version)
     return tuple(int(part) for part in match[1].split(".")) if match else ()
 
 
 def no_image(ref: str) -> EngineError:
-    """Return the error for an image that the engine does not hold. What a run has built it names by its id."""
+    """Return the error for a missing image."""
     if ref.startswith("sha256:"):
         return EngineError(
             "The image of this run is gone from the engine: another build took its name, or somebody removed it.",
@@ -65,7 +64,7 @@ def no_image(ref: str) -> EngineError:
 
 
 def connect(engine: Engine) -> docker.DockerClient:
-    """Return a client of the engine's API, to be closed by the caller (`contextlib.closing`).
+    """Return a client of the engine's API, which the caller closes.
 
     Source: https://docs.docker.com/reference/api/engine/
     """
@@ -73,12 +72,10 @@ def connect(engine: Engine) -> docker.DockerClient:
 
 
 def probe(environment: Mapping[str, str]) -> Engine:
-    """Find the command line, the engine it talks to and buildx.
+    """Find the command line, its engine and buildx.
 
-    Args:
-        environment: of the process, e.g. `os.environ`; PATH, HOME and DOCKER_* are what docker reads of it.
     Raises:
-        EngineError: something is missing, not permitted, or too old; the remedy says which package or command helps.
+        EngineError: something is missing, not permitted, or too old.
     """
     found = shutil.which("docker", path=environment.get("PATH", os.defpath))
     if not found:
@@ -125,12 +122,10 @@ def probe(environment: Mapping[str, str]) -> Engine:
 
 
 def _of_docker(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what docker's processes get: in the Action only what they use, for it has secrets, and /proc shows all.
-
-    Elsewhere all of it: a credential helper reads AWS_PROFILE, and much else.
-    """
     if not in_action(environment):
+        # A credential helper reads AWS_PROFILE, and much else.
         return dict(environment)
+    # In the Action, the rest holds secrets, and /proc shows it.
     return {name: text for name, text in environment.items() if name.upper() in _DOCKER_READS}
 
 
@@ -159,7 +154,7 @@ def _output(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 def _context(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Return the name and the address of the engine that the command line uses (the SDK knows no contexts)."""
+    # The SDK knows no contexts: ask the command line.
     code, out, err = _output(process)
     if code != 0:
         raise EngineError(

@@ -1,4 +1,4 @@
-"""A login to a registry for a build, which ends with it: BuildKit asks the command line's configuration for it."""
+"""A registry login for one build, in its own docker configuration."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  a file system in memory: the password 
 
 @contextmanager
 def signed_in(engine: Engine, auth: RegistryAuth) -> Iterator[Engine]:
-    """Yield the same engine, whose builds may use the registry. The user's own configuration stays as is.
+    """Yield an engine whose builds may use the registry.
 
     Raises:
         EngineError: docker's configuration file is not JSON.
@@ -44,10 +44,10 @@ def signed_in(engine: Engine, auth: RegistryAuth) -> Iterator[Engine]:
 
 
 def log_in(engine: Engine, auth: RegistryAuth) -> None:
-    """Run `docker login`, for good: the user's own docker command keeps this password as it keeps others.
+    """Run `docker login` for good, in the user's configuration.
 
     Raises:
-        EngineError: docker does not take it.
+        EngineError: docker refuses.
     """
     argv = [str(engine.cli), "login", "--username", auth.username, "--password-stdin", auth.registry]
     done = subprocess.run(

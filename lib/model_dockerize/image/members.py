@@ -1,7 +1,4 @@
-"""Reads the tar of an archive once, with nothing written: names, small documents, and what no image has.
-
-Everything that a stranger can make large is bounded while it is read: headers, members, documents, and the whole.
-"""
+"""Reads an archive's tar once, in bounded memory."""
 
 import hashlib
 import json
@@ -34,7 +31,7 @@ class Members:
         self._looks = 0
 
     def json(self, name: str) -> Any:
-        """Return a document, parsed; None: there is none, or it is no JSON."""
+        """Return a parsed document; None: missing, or no JSON."""
         self._looks += 1
         if self._looks > _MOST_LOOKS:
             raise ValueError("its indexes name each other without end")
@@ -51,10 +48,10 @@ class Members:
 
 
 def read(path: Path, stream: IO[bytes], largest: int) -> Members:
-    """Read every member of the archive `path`, whose tar is `stream`.
+    """Read every member of an archive's tar.
 
     Raises:
-        InputError: something in it is larger than any image's.
+        InputError: something is larger than in any image.
         tarfile.TarError: it is no tar.
     """
     found, bounded, kept = Members(), _Bounded(path, stream, largest), 0
@@ -88,7 +85,7 @@ def read(path: Path, stream: IO[bytes], largest: int) -> Members:
 
 
 class _Bounded:
-    """A stream of which only so much may be read: of all of it, and until `allow` is called again."""
+    """A stream limited as a whole, and until the next `allow`."""
 
     def __init__(self, path: Path, stream: IO[bytes], largest: int) -> None:
         self._path, self._stream, self._largest = path, stream, largest
@@ -119,7 +116,6 @@ def _too_large(path: Path, largest: int) -> InputError:
 
 
 def _document(file: IO[bytes], size: int) -> tuple[bytes | None, str]:
-    """Return a file's content if it can be a document, and its SHA-256."""
     if size <= _LARGEST_DOCUMENT:
         content = file.read()
         digest = hashlib.sha256(content).hexdigest()
@@ -128,7 +124,6 @@ def _document(file: IO[bytes], size: int) -> tuple[bytes | None, str]:
 
 
 def _suspicious(member: tarfile.TarInfo) -> Iterator[str]:
-    """Say why a member has no place in an image's archive."""
     name = member.name
     if name.startswith("/"):
         yield f"{name!r}: an absolute path"

@@ -1,4 +1,4 @@
-"""Archives as they come: plain, gzipped or zstandard, told apart by their first bytes and never by their names."""
+"""Unpacks plain, gzipped and zstandard archives, told apart by their first bytes."""
 
 import gzip
 import sys
@@ -21,7 +21,7 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstd.ZstdError)
 
 
 def packing(path: Path) -> str:
-    """Tell how the file is packed: "gzip", "zstd", or "tar" where it is not.
+    """Return how the file is packed: "gzip", "zstd" or "tar".
 
     Raises:
         InputError: it cannot be read, or is none of these.
@@ -44,7 +44,7 @@ def packing(path: Path) -> str:
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[IO[bytes]]:
-    """Yield the tar in the file, to be read once from its beginning. Raises as `packing`, and DAMAGED while reading."""
+    """Yield the file's tar, to be read once. May raise DAMAGED while reading."""
     kind = packing(path)
     if kind == "gzip":
         with gzip.open(path, "rb") as stream:

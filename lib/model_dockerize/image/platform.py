@@ -1,4 +1,4 @@
-"""Tells which processors an engine makes images for: its own, and those that somebody taught it to emulate."""
+"""Tells the platforms that an engine runs or emulates."""
 
 import platform as host
 import re
@@ -13,18 +13,18 @@ _TIMEOUT = 30  # seconds; buildx asks the engine
 
 
 def own_platform(machine: str = "") -> str:
-    """Return linux/amd64 for a computer that calls itself x86_64 (empty: this one). Models run on Linux only."""
+    """Return linux/amd64 for x86_64 (empty: this computer)."""
     name = (machine or host.machine()).lower()
     return f"linux/{_MACHINES.get(name, name)}"
 
 
 def check_platform(engine: Engine, platform: str, asked: bool, sources: ServerSources) -> None:
-    """Check that this engine can make and prove an image for `platform`, before anything long begins.
+    """Check that this engine can build and run an image for `platform`.
 
     Args:
-        asked: somebody chose it; else it is this computer's own.
+        asked: somebody chose it.
     Raises:
-        EngineError: it cannot; the remedy says what can.
+        EngineError: it cannot.
     """
     if platform == engine.platform:
         return
@@ -49,12 +49,11 @@ def check_platform(engine: Engine, platform: str, asked: bool, sources: ServerSo
 
 
 def runs(engine: Engine, platform: str) -> bool:
-    """Tell whether containers of this platform run on the engine, natively or emulated."""
+    """Tell whether the engine runs this platform, natively or emulated."""
     return platform == engine.platform or platform in _platforms(engine)
 
 
 def _platforms(engine: Engine) -> frozenset[str]:
-    """Return all that the engine's builder runs; it tries each by a program of two instructions."""
     argv = [str(engine.cli), "buildx", "inspect", engine.context]
     try:
         done = subprocess.run(
@@ -68,6 +67,6 @@ def _platforms(engine: Engine) -> frozenset[str]:
 
 
 def platforms_of(text: str) -> frozenset[str]:
-    """Return the platforms that `docker buildx inspect` prints; a `*` marks those that its owner set."""
+    """Return the platforms in `docker buildx inspect`, without its marks."""
     found = re.findall(r"^Platforms:(.*)$", text, re.MULTILINE)
     return frozenset(name.strip(" *") for line in found for name in line.split(","))

@@ -1,4 +1,4 @@
-"""Finds the proxies in the environment that a build needs to reach package indexes."""
+"""Finds the proxies that a build needs."""
 
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
@@ -11,13 +11,13 @@ _NAMES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 
 
 def forwarded(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the proxy variables that hold inside a build, too."""
+    """Name the proxy variables that also hold inside a build."""
     loopback = unreachable(environment)
     return tuple(name for name in _given(environment) if name not in loopback)
 
 
 def unreachable(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Name the variables whose proxy listens on this computer's loopback, which no step of a build can reach."""
+    """Name the variables with a proxy on loopback, out of a build's reach."""
     return tuple(
         name
         for name in _given(environment)
@@ -26,13 +26,13 @@ def unreachable(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def passwords(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """List the passwords in the proxies' addresses, percent-encoded and decoded."""
+    """List the proxies' passwords, percent-encoded and decoded."""
     found = [_password(environment[name]) for name in _given(environment) if name.lower() != "no_proxy"]
     return tuple(dict.fromkeys(text for password in found for text in (password, unquote(password)) if text))
 
 
 def _given(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield one spelling of each variable that is set: lower case if both are, as curl and Python do."""
+    # As curl and Python do, prefer lower case.
     for name in _NAMES:
         yield from [spelt for spelt in (name, name.upper()) if environment.get(spelt)][:1]
 
@@ -45,7 +45,7 @@ def _address(text: str) -> SplitResult:
 
 
 def _password(text: str) -> str:
-    """Take what stands before the last @, also where the password holds what an address may not: / ? # [ ]."""
+    # A password may hold / ? # [ ].
     user = text.partition("://")[2] or text
     return user.rpartition("@")[0].partition(":")[2]
 

@@ -1,4 +1,4 @@
-"""Pushes an image to a registry with credentials that are never written anywhere."""
+"""Pushes images, and writes no credentials."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -80,7 +80,7 @@ _ACTIONS = {
 
 @dataclass(frozen=True)
 class RegistryAuth:
-    """Credentials for one registry. They are handed to the engine in memory, for this push only."""
+    """A registry's credentials, which the engine gets in memory for one push."""
 
     username: str
     password: str = field(repr=False)
@@ -89,18 +89,18 @@ class RegistryAuth:
 
 
 class _TransientError(PushError):
-    """A fault that a fresh attempt may not meet."""
+    """A fault that another attempt may not meet."""
 
 
 def push(engine: Engine, image_ref: str, target: str, login: Callable[[], RegistryAuth], progress: Progress) -> str:
-    """Name the image `target` (registry/repository:tag) and push it; return its manifest's digest ("sha256:...").
+    """Name the image `target` (registry/repository:tag), push it, and return its manifest's digest.
 
     Args:
-        login: gives fresh credentials; called for every attempt.
+        login: called for each attempt.
 
     Raises:
-        PushError: the registry refused; the remedy depends on why. Also for a target in another registry than login's.
-        EngineError: the engine holds no such image.
+        PushError: the registry refused, or is not login's.
+        EngineError: there is no such image.
     """
     auth = login()
     _check_place(target, auth)
@@ -110,11 +110,11 @@ def push(engine: Engine, image_ref: str, target: str, login: Callable[[], Regist
 
 
 def name_image(client: docker.DockerClient, image_ref: str, target: str) -> None:
-    """Name an image of the engine `target` (registry/repository:tag), too.
+    """Give an image the name `target`, too.
 
     Raises:
-        PushError: the engine does not take the name.
-        EngineError: it holds no such image.
+        PushError: the engine refuses.
+        EngineError: there is no such image.
     """
     repository, tag = parse_repository_tag(target)
     try:
@@ -132,16 +132,15 @@ def push_named(
     progress: Progress,
     attempts: int = ATTEMPTS,
 ) -> str:
-    """Push the image that the engine knows as `target`; return the digest ("sha256:...") of its manifest.
+    """Push the engine's image `target`; return its manifest's digest.
 
-    A broken connection, a fault of the registry, or a login that expired while layers were sent is tried again, up to
-    `attempts` times in all. Layers that have arrived are not sent again.
+    Try again after a broken connection, a registry's fault, or an expired login.
 
     Args:
-        logins: credentials, one for each attempt.
+        logins: one for each attempt.
 
     Raises:
-        PushError: the registry refused; the remedy depends on why. Also for a target in another registry.
+        PushError: the registry refused, or is not `target`'s.
     """
     repository, tag = parse_repository_tag(target)
     fresh = iter(logins)
@@ -184,7 +183,6 @@ def push_named(
 
 
 def _check_place(target: str, auth: RegistryAuth) -> None:
-    """Refuse to send credentials of one registry to another."""
     if not target.startswith(f"{auth.registry}/"):
         raise PushError(
             f"The name {target} does not belong to the registry {auth.registry}.",
@@ -193,7 +191,7 @@ def _check_place(target: str, auth: RegistryAuth) -> None:
 
 
 def failure(target: str, message: str) -> PushError:
-    """Return the error for what the registry or the engine said, with the remedy for its cause."""
+    """Return the error for a failed push, with its remedy."""
     kind = _TransientError if _TRANSIENT.search(message) else PushError
     for sign, cause, remedy in _CAUSES:
         if re.search(sign, message, re.IGNORECASE):
@@ -205,7 +203,6 @@ def failure(target: str, message: str) -> PushError:
 
 
 def _denied(target: str, message: str) -> str:
-    """Return the action of ECR that was refused, and on what; empty: it was something else."""
     if said := _NOT_AUTHORIZED.search(message):
         return f"{said[1]} on {said[2].rstrip('.')}"
     if "authorization token has expired" in message:
@@ -217,7 +214,6 @@ def _denied(target: str, message: str) -> str:
 
 
 def _follow(events: Iterable[dict[str, Any]], target: str, progress: Progress) -> str:
-    """Read what the engine says of a push to its end; return the digest."""
     sizes: dict[str, int] = {}  # bytes a layer, as far as they were told
     moved: dict[str, int] = {}
     sent: set[str] = set()

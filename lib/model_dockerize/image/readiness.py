@@ -1,4 +1,4 @@
-"""Looks beforehand, in a second or two, at what a build would meet: disk, base image, registry."""
+"""Checks disk, base image and registry before a build."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ _CAUSES = (
 
 
 def free_disk(engine: Engine) -> int | None:
-    """Return the bytes left where the engine keeps its images; None: this process cannot see that disk."""
+    """Return the bytes left for the engine's images; None: unknown."""
     if not engine.host.startswith("unix://"):
         return None
     with closing(connect(engine)) as client:
@@ -34,10 +34,10 @@ def free_disk(engine: Engine) -> int | None:
 
 
 def find_base(engine: Engine, name: str) -> str:
-    """Say where the build will have its base image from.
+    """Say where the build gets its base image.
 
     Raises:
-        EngineError: from nowhere.
+        EngineError: it is nowhere.
     """
     if has(engine, name):
         return f"{name} is in the engine"
@@ -69,10 +69,10 @@ def _unreachable(name: str, why: str) -> EngineError:
 
 
 def sign_in(engine: Engine, auth: RegistryAuth) -> None:
-    """Have the engine, which will push, try these credentials. They are kept nowhere.
+    """Have the engine try these credentials, without keeping them.
 
     Raises:
-        PushError: the engine does not reach the registry, or the registry refuses.
+        PushError: the registry refuses, or is out of reach.
     """
     with closing(connect(engine)) as client:
         try:

@@ -1,7 +1,6 @@
 """A container that stays: `docker run -d -p ADDRESS:PORT:80 --mount source=VOLUME,target=/var/gai_data IMAGE`.
 
-It is known by its name, and ours by a label. One that takes the place of another waits until the other has ended, and
-the other comes back where the new one is not wanted after all.
+A label makes it ours. The former one comes back if the new one fails.
 """
 
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ _STOP_SECONDS = 60  # a job that runs may end; the server gives itself less
 
 @dataclass(frozen=True)
 class Place:
-    """An address on this computer for a model. `volume`: Docker's, for its data; empty: the container's own files."""
+    """A model's address on this computer. `volume` keeps its data; empty: the container does."""
 
     address: str  # of this computer, e.g. 127.0.0.1
     port: int
@@ -50,7 +49,7 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the container's variables: a web page that binds its own name to this computer is not answered."""
+        """Return the variables that protect a model on this computer from DNS rebinding."""
         own = ("localhost", self.address) if self.is_loopback or self.hosts else ()
         return {"MODEL_ALLOWED_HOSTS": ",".join((*own, *self.hosts))} if own else {}
 
@@ -64,12 +63,10 @@ def serves(engine: Engine, name: str, image: Image, place: Place) -> bool:
 
 @contextmanager
 def serve(engine: Engine, name: str, image: Image, place: Place) -> Iterator[RunningContainer]:
-    """Start the container `name` in the place of one that is there, and yield it.
-
-    It stays when the block ends well. Else it is removed, and what ran before runs again.
+    """Replace the container `name` and yield the new one; if the block fails, restore the former.
 
     Raises:
-        EngineError: a container of this name is not ours, or the port is taken, or the engine cannot make it.
+        EngineError: the name is another's, the port is taken, or the engine refuses.
         SmokeError: it does not start.
     """
     with closing(connect(engine)) as client:
@@ -96,7 +93,7 @@ def serve(engine: Engine, name: str, image: Image, place: Place) -> Iterator[Run
 
 
 def stop(engine: Engine, name: str) -> bool:
-    """Stop and remove the container `name`; its data volume stays. False: there is none. Raises as `serve`."""
+    """Remove the container `name`, not its data volume; False: none. Raises as `serve`."""
     with closing(connect(engine)) as client:
         found = _ours(client, name)
         if found is None:
@@ -107,7 +104,7 @@ def stop(engine: Engine, name: str) -> bool:
 
 
 def _former(client: docker.DockerClient, name: str) -> Container | None:
-    """Return the container that is there, also where a killed run left it under its other name."""
+    # A killed run may have left it under its other name.
     found, left = _ours(client, name), _ours(client, name + _BEFORE)
     if left and found:
         left.remove(v=True, force=True)

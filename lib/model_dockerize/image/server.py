@@ -1,7 +1,6 @@
-"""The model server's own image, from which every model image copies its server and mounts its installer.
+"""The server image, from which model images copy their server and mount the installer.
 
-Its version is a hash of what it is made of, so it is made once for each state of the sources, and a model image is
-never built with another server than the one its build id names.
+Its version, a hash of its sources, is part of each model image's build id.
 """
 
 import hashlib
@@ -39,12 +38,11 @@ _REMEDY = "Install model-dockerize anew, or run it from a clone of its repositor
 
 @dataclass(frozen=True)
 class ServerSources:
-    """The sources and the bundle, either of which makes the server's image.
+    """The sources and the bundle, either of which makes the server image.
 
     Attributes:
-        files: name in the build context -> the file or folder, of Dockerfile, lib/ and requirements/; empty where one
-            is missing.
-        bundle: the finished server as a tar, as the Action's image carries it; None where there is none.
+        files: Dockerfile, lib/ and requirements/ by name; empty if one is missing.
+        bundle: the finished server as a tar, in the Action's image only.
     """
 
     files: Mapping[str, Path]
@@ -52,7 +50,7 @@ class ServerSources:
 
 
 def find_sources() -> ServerSources:
-    """Find the bundle, and the sources in the checkout or installed package that this very file is in."""
+    """Find the bundle, and the sources beside this file."""
     here = Path(__file__).resolve()
     library, beside = here.parents[2], here.parent / "sources"
     installed = {
@@ -69,7 +67,7 @@ def of_checkout(root: Path) -> dict[str, Path]:
 
 
 def server_version(sources: ServerSources) -> str:
-    """Return 12 hex digits of the SHA-256 over all that the server is made of: the same on every computer.
+    """Return 12 hex digits of the SHA-256 over the server's sources.
 
     Raises:
         EngineError: the sources are not there.
@@ -85,10 +83,7 @@ def server_version(sources: ServerSources) -> str:
 
 
 def server_ref(version: str, platform: str) -> str:
-    """Return the name of the server's image for `platform` (linux/amd64): what a model's Dockerfile copies from.
-
-    Every platform has a name of its own, and with it the model's image a build id of its own.
-    """
+    """Return the server image's name, of its own for each platform."""
     machine = platform.rpartition("/")[2]
     return f"{_REPOSITORY}:{version}" if machine == "amd64" else f"{_REPOSITORY}:{version}-{machine}"
 
@@ -101,13 +96,10 @@ def server_image(
     progress: Progress,
     secrets: Mapping[str, Path] = _NO_SECRETS,
 ) -> str:
-    """Have the server's image in the engine; return its name.
-
-    It is taken from the engine, else made of the bundle, else built from the sources.
+    """Find the server image in the engine, else make it of the bundle or the sources.
 
     Args:
-        platform: that it is for. A bundle is for the engine's own, so another one is built from the sources.
-        secrets: build secrets for the last way, e.g. {"ca-bundle": path}.
+        platform: a bundle is only for the engine's own.
     Raises:
         EngineError: there is nothing to make it from.
         BuildError: it did not build.
@@ -132,7 +124,7 @@ def server_image(
 
 
 def stage_text(dockerfile: str, name: str) -> str:
-    """Return what builds a Dockerfile's stage `name`: the lines before the first stage, it, and those it uses.
+    """Return the lines that build the stage `name`, with all stages it uses.
 
     Raises:
         EngineError: there is no such stage.
@@ -157,7 +149,6 @@ def stage_text(dockerfile: str, name: str) -> str:
 
 
 def _files(files: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
-    """Yield every source file with its name in the context, in an order that no file system changes."""
     found = {}
     for source in _SOURCES:
         path = files[source]
@@ -184,7 +175,7 @@ def _write_bundle(bundle: Path, file: BinaryIO) -> None:
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Make a member the same on every computer: nobody's name, no time."""
+    # Owner and time differ between computers.
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mtime = 0

@@ -1,4 +1,4 @@
-"""The images that the engine holds: look one up, name one."""
+"""The images in the engine: find and name them."""
 
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ BUILD_ID_LABEL = "io.model-dockerize.build-id"
 
 @dataclass(frozen=True)
 class Image:
-    """An image in the engine. `steps` is empty where it was found and not built."""
+    """An image in the engine. `steps` is empty unless just built."""
 
     ref: str  # "iris:1.0", or the id where it has no name
     id: str  # "sha256:..."
@@ -40,7 +40,7 @@ class Image:
 
 
 def inspect(engine: Engine, ref: str, steps: tuple[Step, ...] = ()) -> Image:
-    """Return the image that `ref` (name or id) names. Raises EngineError where the engine has none."""
+    """Return the image with this name or id, else raise EngineError."""
     with closing(connect(engine)) as client:
         try:
             return _image(engine, client.images.get(ref), ref, steps)
@@ -49,7 +49,7 @@ def inspect(engine: Engine, ref: str, steps: tuple[Step, ...] = ()) -> Image:
 
 
 def has(engine: Engine, ref: str) -> bool:
-    """Tell whether the engine holds an image of this name or id."""
+    """Tell whether the engine holds this image."""
     with closing(connect(engine)) as client:
         try:
             client.images.get(ref)
@@ -59,14 +59,14 @@ def has(engine: Engine, ref: str) -> bool:
 
 
 def named(engine: Engine, name: str) -> tuple[Image, ...]:
-    """Return the images that the engine holds under `name`, one a tag, in their order."""
+    """Return the images called `name`, sorted by tag."""
     with closing(connect(engine)) as client:
         found = {tag: one for one in client.images.list(name) for tag in one.tags if tag.rpartition(":")[0] == name}
     return tuple(_image(engine, one, tag, ()) for tag, one in sorted(found.items()))
 
 
 def find(engine: Engine, build_id: str) -> Image | None:
-    """Return the image that was built here for this build id, if the engine still holds it."""
+    """Return the image built here for this build id, if still held."""
     image_id = builds.recall(engine.environment, build_id)
     if not image_id or not has(engine, image_id):
         return None
@@ -74,10 +74,10 @@ def find(engine: Engine, build_id: str) -> Image | None:
 
 
 def record(engine: Engine, image: Image, build_id: str) -> Image:
-    """Note that `image`, found by its name just now, was built for this build id; return it with the id.
+    """Remember that the image was built for a build id; return it with the id.
 
     Raises:
-        EngineError: another build took the name first.
+        EngineError: another build took the name.
     """
     with closing(connect(engine)) as client:
         try:
@@ -94,7 +94,7 @@ def record(engine: Engine, image: Image, build_id: str) -> Image:
 
 
 def tag(engine: Engine, image: Image, ref: str) -> None:
-    """Give the image one more name, `repository:tag`. Other names stay. Raises EngineError for a name that is none."""
+    """Give the image another name, else raise EngineError."""
     repository, tag_name = parse_repository_tag(ref)
     with closing(connect(engine)) as client:
         try:

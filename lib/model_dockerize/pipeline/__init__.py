@@ -1,8 +1,4 @@
-"""Everything that can be done with a model, a function each: from a run to its outcome.
-
-What the stages find goes into the report by `StageProgress.found`. The order of those that take a model into AWS is in
-`stages`.
-"""
+"""All actions on a model, from a run to its outcome; `stages` has a deployment's order."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -64,12 +60,12 @@ __all__ = [
 
 
 def run(run: Run) -> Outcome:
-    """Do everything that the settings ask for, from the folder to the verified service."""
+    """Do all that the settings ask for."""
     return plan(run) if run.settings.run.dry_run else everything.from_folder_to_service(run)
 
 
 def plan(run: Run) -> Outcome:
-    """Tell what `run` would make, change and leave in AWS. Change nothing, not even in the folder."""
+    """Report what `run` would do; change nothing, not even the folder."""
     with run.recorder.stage("program") as stage:
         prepared = make.inspect(run, stage)
     _, release = everything.check(run, prepared)
@@ -79,22 +75,22 @@ def plan(run: Run) -> Outcome:
 
 
 def doctor(run: Run) -> Outcome:
-    """Look beforehand at everything that would stop `run`; the report holds one finding a check."""
+    """Check everything that could stop `run`."""
     sign_in.start_sandbox(run)
     return doctoring.examine(run)
 
 
 def batch_environment(run: Run) -> Outcome:
-    """Make what the BatchConfig.yml of `batch-config-file` describes: compute environment, queue, definition, job."""
+    """Make what the BatchConfig.yml describes."""
     return batch_file.update(run, batch_file.read(run))
 
 
 def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = False, by_name: bool = False) -> Outcome:
-    """Remove what was made in AWS for the model of the folder; with the last model, what all share.
+    """Remove the model from AWS; with the last, also what all share.
 
     Args:
-        agreed: is shown what runs, what goes and what stays, and decides. What others made or use is not touched.
-        by_name: the settings name the model, and no folder is read. So in the functions below.
+        agreed: sees what runs, goes and stays, and decides.
+        by_name: no folder is read, here and below.
     """
     account, prepared = _service(run, by_name)
     name = prepared.program.name
@@ -103,44 +99,44 @@ def destroy(run: Run, agreed: Callable[[Question], bool], delete_data: bool = Fa
 
 
 def destroy_environment(run: Run, agreed: Callable[[Question], bool]) -> Outcome:
-    """Remove what was made in AWS for the job definition of `batch-config-file`; with the last, what all share."""
+    """Remove the BatchConfig.yml's job definition; with the last, also what all share."""
     names = batch_file.names_of(run, batch_file.read(run))
     return removal.destroy(run, names, _account(run), agreed)
 
 
 def list_models(run: Run) -> Outcome:
-    """Tell which models are deployed in the region."""
+    """Report the models deployed in the region."""
     return listing.list_models(run, _account(run))
 
 
 def rollback(run: Run, to: str, by_name: bool = False) -> Outcome:
-    """Let the service run a former revision again: `to`, or the last that was deployed whole."""
+    """Roll the service back to revision `to`; empty: the last verified one."""
     return operate.rollback(run, *_service(run, by_name), to)
 
 
 def status(run: Run, by_name: bool = False) -> Outcome:
-    """Tell what the service runs now, where it answers, and what ran before."""
+    """Report what the service runs, where, and what ran before."""
     return operate.status(run, *_service(run, by_name))
 
 
 def logs(run: Run, lines: int, follow: bool, show: Callable[[str], None], by_name: bool = False) -> Outcome:
-    """Give `show` the last `lines` lines of the service's log; if `follow`, also new ones."""
+    """Give `show` the service's last log lines; if `follow`, also new ones."""
     return operate.logs(run, *_service(run, by_name), lines, follow, show)
 
 
 def iam_policy(run: Run, show: Callable[[str], None], after_bootstrap: bool = False) -> Outcome:
-    """Give `show` the least policy for these settings and who may use it, as JSON. Ask AWS nothing."""
+    """Give `show` the settings' least policy and trust policy, without AWS."""
     return policies.show(run, show, after_bootstrap)
 
 
 def submit(run: Run, asked: Work, by_name: bool = False) -> Outcome:
-    """Run the registered job definition on AWS Batch: a job an input, followed to the end."""
+    """Run a Batch job for each input to its end."""
     account, prepared = _service(run, by_name)
     return jobs.submit(run, prepared, account, asked)
 
 
 def dockerfile(run: Run) -> Outcome:
-    """Inspect the folder and write its Dockerfile, and nothing else."""
+    """Write only the folder's Dockerfile."""
     if run.settings.image.from_archive:
         raise InputError("A finished image (from-archive) has no Dockerfile to write.", "Leave from-archive out.")
     make.prepare(run)
@@ -169,22 +165,22 @@ def login(run: Run) -> Outcome:
 
 
 def bootstrap(run: Run) -> Outcome:
-    """Make what all models of the region share, so that making models needs no administrator."""
+    """Make what all models share, so that runs need no administrator."""
     return steps.bootstrap(run, _account(run))
 
 
 def network(run: Run) -> Outcome:
-    """Make the network that services run in."""
+    """Make the services' network."""
     return steps.network(run, _account(run))
 
 
 def task_definition(run: Run) -> Outcome:
-    """Push the image and register a task definition for it."""
+    """Push the image and register its task definition."""
     return everything.task_definition(run)
 
 
 def serve(run: Run, place: image.Place) -> Outcome:
-    """Start the model of the folder or archive on this computer, and see it answer."""
+    """Start and test the model on this computer."""
     return local.start(run, place)
 
 
@@ -194,7 +190,7 @@ def stop_serving(run: Run) -> Outcome:
 
 
 def ask(run: Run, model: str, file: Path, as_json: bool, receive: Callable[[bytes], object]) -> Outcome:
-    """Give `receive` the result of a model, by its service's name or its address, for a file."""
+    """Send a file to a model by name or address."""
     key = run.settings.smoke.smoke_api_key
     url = model if "://" in model else operate.url_of(run, _account(run), model)
     with run.recorder.stage("ask") as stage:
@@ -204,20 +200,16 @@ def ask(run: Run, model: str, file: Path, as_json: bool, receive: Callable[[byte
 
 
 def smoke_service(run: Run) -> Outcome:
-    """Test the service that the settings name. No folder is read."""
+    """Test the settings' service, without a folder."""
     return operate.smoke(run, *_service(run, by_name=True))
 
 
 def smoke(run: Run, keep: bool = False) -> Outcome:
-    """Test the model at `smoke-url`, else the folder's image (built if need be), against the sample of the folder.
-
-    `keep`: whatever it answers is written as the expected answer.
-    """
+    """Test the model at `smoke-url`, else the folder's image. `keep`: its answer becomes the expected result."""
     return testing.keep(run) if keep else testing.test(run)
 
 
 def _service(run: Run, by_name: bool) -> tuple[Aws, Prepared]:
-    """Return the account, and the model of the folder or of the name, of what is deployed."""
     if by_name:
         account = _account(run)
         return account, named.look_up(run, account)
@@ -232,7 +224,6 @@ def _service(run: Run, by_name: bool) -> tuple[Aws, Prepared]:
 
 
 def _account(run: Run) -> Aws:
-    """Run stage `check` of what needs AWS only."""
     sign_in.start_sandbox(run)
     with run.recorder.stage("check") as stage:
         return sign_in.connect(run, stage)

@@ -1,4 +1,4 @@
-"""Says who can reach a model, in the words of a run's end."""
+"""Says who can reach a model."""
 
 from model_dockerize.progress import Progress
 from model_dockerize.settings import ServiceSettings
@@ -13,14 +13,14 @@ def who_can_reach(service: ServiceSettings) -> str:
 
 
 def how_long(service: ServiceSettings) -> str:
-    """Say that the address of a task goes with the task; empty: a load balancer's stays."""
+    """Say that a task's address changes; empty with a load balancer."""
     if service.balanced:
         return ""
     return "changes with the next deployment; load-balancer: true keeps one (about 24 US dollars a month)"
 
 
 def warn_of_the_internet(service: ServiceSettings, progress: Progress) -> None:
-    """Warn where the whole internet can send jobs, and read and delete those of others."""
+    """Warn if the whole internet can send jobs, and read and delete others'."""
     if who_can_reach(service) == _INTERNET:
         progress.warning(
             "Anyone on the internet can use the model, see its jobs and delete them. Set allow-from (who may connect), "
@@ -39,5 +39,5 @@ def _place(service: ServiceSettings) -> str:
 
 
 def _is_open(service: ServiceSettings) -> bool:
-    """Tell whether anybody may connect, as to a new model where nothing is said of it."""
+    # Without the input, a new model is open.
     return not service.allow_from or ANYWHERE in service.allow_from

@@ -1,4 +1,4 @@
-"""Signs in to AWS by an AwsConfig.ini or the environment, to the real one or the sandbox."""
+"""Signs in to AWS or the sandbox."""
 
 from dataclasses import replace
 
@@ -15,8 +15,8 @@ def connect(run: Run, progress: Progress) -> Aws:
     """Return the account and region that the settings mean.
 
     Raises:
-        InputError: AwsConfig.ini cannot be read or is wrong; no region is given.
-        AwsAccessError: the credentials are refused, or belong to another account.
+        InputError: AwsConfig.ini is wrong, or no region is given.
+        AwsAccessError: credentials are refused, or of another account.
     """
     path = run.settings.aws.aws_config_file
     if path is None:
@@ -42,7 +42,7 @@ def connect(run: Run, progress: Progress) -> Aws:
 
 
 def tell_of_other_region(file: BatchFile, account: Aws, progress: Progress) -> None:
-    """Warn that a BatchConfig.yml with another region is overruled: a run has one region."""
+    """Warn that a BatchConfig.yml names another region."""
     if file.region and file.region != account.identity.region:
         progress.warning(
             f"client.region says {file.region}, but this run is in {account.identity.region}, for Batch too.",
@@ -51,7 +51,7 @@ def tell_of_other_region(file: BatchFile, account: Aws, progress: Progress) -> N
 
 
 def start_sandbox(run: Run) -> None:
-    """Run stage `sandbox`, if asked for: from then on, AWS is the one on this computer."""
+    """Run stage `sandbox`, if asked for."""
     if run.settings.run.sandbox:
         with run.recorder.stage("sandbox") as stage:
             started = sandbox.start(sandbox.default_home(), stage)

@@ -1,4 +1,4 @@
-"""Runs a function beside its caller, who may leave it: it then ends at its next pause."""
+"""Runs a function in a thread, which its caller may leave."""
 
 import threading
 from collections.abc import Callable
@@ -10,11 +10,11 @@ _GRACE = 2.0  # seconds that one who leaves gives it to say so
 
 
 class LeftError(Exception):
-    """Says that the caller has left."""
+    """The caller has left."""
 
 
 class Aside(Generic[T]):
-    """Runs `work` at once, which is handed how to pause between its looks."""
+    """Starts `work` at once with a function to pause by."""
 
     def __init__(self, work: Callable[[Callable[[float], None]], T]) -> None:
         self._left = threading.Event()
@@ -24,16 +24,16 @@ class Aside(Generic[T]):
         self._thread.start()
 
     def check(self) -> None:
-        """Raise what ended it, if anything has."""
+        """Raise its error, if it has failed."""
         if self._future.done():
             self._future.result()
 
     def result(self) -> T:
-        """Wait for its end; return or raise what came of it."""
+        """Wait for its end; return its result or raise its error."""
         return self._future.result()
 
     def leave(self) -> None:
-        """Have it end at its next pause."""
+        """End it at its next pause."""
         self._left.set()
         self._thread.join(_GRACE)
 

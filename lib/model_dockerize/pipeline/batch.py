@@ -1,4 +1,4 @@
-"""The Batch job definition of a model: as the inputs say, or as a BatchConfig.yml does."""
+"""Makes a model's Batch job definition."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ ANY_PLATFORM = "linux/amd64"
 def ensure_jobs(
     run: Run, account: Aws, model: str, image_uri: str, platform: str, runtime: Runtime, progress: Progress
 ) -> tuple[JobDefinition, bool]:
-    """Make all that the settings want of AWS Batch: definition, queue, function. Return whether any changed."""
+    """Make definition, queue and function; tell whether any changed."""
     jobs = run.settings.batch
     made = ensure_definition(run, account, model, image_uri, platform, runtime, progress)
     changed = made.changed
@@ -43,7 +43,7 @@ def ensure_jobs(
 
 
 def ensure_queue(run: Run, account: Aws, queue: str, platform: str, progress: Progress) -> JobQueue:
-    """Return the queue of that name: another's as it is, else ours with its environment and network."""
+    """Return a given queue as it is, else make ours."""
     if theirs := batch.others_queue(account, queue, progress):
         return theirs
     network = ground.ensure_job_network(account, run.settings.service, progress)
@@ -53,7 +53,7 @@ def ensure_queue(run: Run, account: Aws, queue: str, platform: str, progress: Pr
 def ensure_definition(
     run: Run, account: Aws, model: str, image_uri: str, platform: str, runtime: Runtime, progress: Progress
 ) -> JobDefinition:
-    """Make the job definition of `model`, whose image is `image_uri` (repository@sha256:...)."""
+    """Make the job definition of `model`."""
     jobs = run.settings.batch
     if jobs.file and jobs.file.job_definition:
         return ensure_written(run, account, jobs.file.job_definition, image_uri, runtime, progress)
@@ -71,7 +71,7 @@ def ensure_written(
     runtime: Runtime,
     progress: Progress,
 ) -> JobDefinition:
-    """Make the job definition of section job_def in a BatchConfig.yml, for EC2 instances as in that file."""
+    """Make the definition of section job_def, for EC2 instances."""
     service, jobs = run.settings.service, run.settings.batch
     sized = replace(
         service,
@@ -91,7 +91,7 @@ def ensure_written(
 
 
 def ensure_runtime(run: Run, account: Aws, model: str, progress: Progress, pace: Pace | None = None) -> Runtime:
-    """Make roles and log group of a job, where no service has them."""
+    """Make a job's roles and log group, if no service has them."""
     definition = run.settings.batch.definition(model)
     jobs, service = batch.as_defined(account, definition, run.settings.batch, run.settings.service)
     if jobs.file and (written := jobs.file.job_definition):
@@ -106,10 +106,10 @@ def ensure_runtime(run: Run, account: Aws, model: str, progress: Progress, pace:
 
 
 def image_of(run: Run, account: Aws, pushed: str, progress: Progress) -> str:
-    """Return the image of the definition: `pushed` by this run, else (it is empty) the one that job_def names.
+    """Return the image `pushed` by this run, else job_def's.
 
     Raises:
-        InputError: our registry should hold the named one, and does not.
+        InputError: our registry lacks it.
     """
     file = run.settings.batch.file
     named = file.job_definition.image if file and file.job_definition else ""

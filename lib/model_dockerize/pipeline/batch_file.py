@@ -43,10 +43,7 @@ _PRIORITY, _VCPUS = 100, 128
 
 
 def update(run: Run, file: BatchFile) -> Outcome:
-    """Go through every section of the file, in its order: make what is missing, change what differs.
-
-    A section `job` sends a job.
-    """
+    """Make or change what each section describes; section `job` sends a job."""
     run.settings = replace(run.settings, batch=replace(run.settings.batch, file=file))
     start_sandbox(run)
     with run.recorder.stage("check") as stage:
@@ -69,7 +66,6 @@ def update(run: Run, file: BatchFile) -> Outcome:
 def _ensure(
     run: Run, account: Aws, file: BatchFile, section: Callable[[str], AbstractContextManager[Progress]]
 ) -> tuple[bool, JobDefinition | None]:
-    """Go through the sections of the file; return whether any changed, and the job definition."""
     changed, renamed, made = False, False, None
     if file.compute_environment or file.job_queue:
         with section("environment") as progress:
@@ -85,7 +81,7 @@ def _ensure(
 
 
 def ensure_places(run: Run, account: Aws, file: BatchFile, progress: Progress) -> bool:
-    """Make the compute environment and the queue of the file; return whether one was made or changed."""
+    """Make compute environment and queue; tell whether any changed."""
     changed, made = False, None
     if file.compute_environment:
         made = ensure_environment(run, account, file.compute_environment, progress)
@@ -98,7 +94,7 @@ def ensure_places(run: Run, account: Aws, file: BatchFile, progress: Progress) -
 def ensure_environment(
     run: Run, account: Aws, written: ComputeEnvironmentConfig, progress: Progress
 ) -> ComputeEnvironment:
-    """Make the compute environment of section comp_env: managed, on EC2 instances of AWS's choice."""
+    """Make section comp_env: a managed environment of EC2 instances."""
     service, settings = _as_inputs(run, written)
     network = ground.ensure_job_network(account, service, progress)
     return ensure_compute_environment(account, settings, network, batch.ANY_PLATFORM, progress)
@@ -107,7 +103,7 @@ def ensure_environment(
 def ensure_queue(
     account: Aws, written: JobQueueConfig, environment: ComputeEnvironment | None, progress: Progress
 ) -> JobQueue:
-    """Make the queue of section job_queue for `environment`; one of another name must be there."""
+    """Make section job_queue; an environment of another name must exist."""
     if environment is None or environment.name != written.compute_environment:
         environment = existing_environment(account, written.compute_environment)
     # The file names the environment; of a queue that is there, a priority that it does not say stays.
@@ -117,7 +113,7 @@ def ensure_queue(
 
 
 def ensure_definition(run: Run, account: Aws, written: JobDefinitionConfig, progress: Progress) -> JobDefinition:
-    """Make the job definition of section job_def, with the roles and the log that it needs."""
+    """Make section job_def, with its roles and log."""
     uri = ecr.pinned(account, written.image, progress)
     model = Model(written.name, ecr.repository_of(written.image) or written.name)
     _, service = as_defined(account, written.name, run.settings.batch, run.settings.service)
@@ -148,10 +144,6 @@ def _as_inputs(run: Run, written: ComputeEnvironmentConfig) -> tuple[ServiceSett
 
 
 def _lead_function(run: Run, account: Aws, file: BatchFile, renamed: bool, stage: Progress) -> bool:
-    """Give the function that sends jobs its queue and definition, or say how to; return whether it changed.
-
-    `renamed`: there are others than before this run.
-    """
     settings = run.settings.batch
     queue = file.job_queue.name if file.job_queue else settings.job_queue
     definition = file.job_definition.name if file.job_definition else file.job.definition if file.job else ""
@@ -180,7 +172,6 @@ def _tell_function(settings: BatchSettings, account: Aws, queue: str, definition
 
 
 def _plan(run: Run, file: BatchFile, account: Aws) -> Outcome:
-    """Ask the same questions, with a connection that changes nothing."""
     rehearsal = rehearse(account)
     with run.recorder.stage("plan") as stage:
         _ensure(run, rehearsal.aws, file, lambda _: nullcontext(WarningsOnly(stage)))
@@ -192,7 +183,7 @@ def _plan(run: Run, file: BatchFile, account: Aws) -> Outcome:
 
 
 def names_of(run: Run, file: BatchFile) -> Names:
-    """Return the names of the job definition of the file, and of its stack.
+    """Return the names of the job definition and its stack.
 
     Raises:
         InputError: the file describes none.
@@ -206,7 +197,7 @@ def names_of(run: Run, file: BatchFile) -> Names:
 
 
 def read(run: Run) -> BatchFile:
-    """Return the whole file that `batch-config-file` names.
+    """Read the whole file of `batch-config-file`.
 
     Raises:
         InputError: it is wrong.
@@ -218,7 +209,6 @@ def read(run: Run) -> BatchFile:
 
 
 def _named(file: BatchFile, name: str) -> BatchFile:
-    """Return the file with the definition's name that an input says, also where its job names that definition."""
     if not name:
         return file
     definition, job = file.job_definition, file.job

@@ -1,4 +1,4 @@
-"""Makes one check after the other: what came of each is kept, and none hides the next."""
+"""Runs checks one after another, whichever fail."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Said(Generic[T]):
-    """The words for what a check found out, and what later checks need of it."""
+    """A check's words, and its value for later checks."""
 
     text: str
     value: T
@@ -22,13 +22,13 @@ class Said(Generic[T]):
 
 @dataclass
 class Checks:
-    """Findings in their order, and the errors behind those that failed."""
+    """Findings in their order, and the errors of failed checks."""
 
     findings: list[Finding] = field(default_factory=list)
     errors: list[ModelDockerizeError] = field(default_factory=list)
 
     def look(self, name: str, check: Callable[[], Said[T]]) -> T | None:
-        """Make one check. None: it failed, and what needs its value is left out."""
+        """Run a check; None: it failed."""
         try:
             said = check()
         except ModelDockerizeError as error:

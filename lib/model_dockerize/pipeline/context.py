@@ -1,4 +1,4 @@
-"""The context that the stages of one run share: what was asked for, and where to report."""
+"""The context that the stages of one run share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """Return the name of the image, without tag."""
+        """Return the image's name, without tag."""
 
     @property
     def version(self) -> str:
-        """Return the tag of the image."""
+        """Return the image's tag."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model with all that identifies its image, before anything is built or loaded."""
+    """An identified model, not yet built or loaded."""
 
     program: Model
     build_id: str
@@ -35,7 +35,7 @@ class Prepared:
 
     @property
     def made_here(self) -> bool:
-        """Tell whether the image is made by this program, and so has our server."""
+        """Tell whether the image is ours, with our server."""
         return True
 
 
@@ -50,7 +50,7 @@ class FromFolder(Prepared):
 
 @dataclass(frozen=True)
 class Named:
-    """A Model that is nothing but its name and version."""
+    """A Model that is only a name and a version."""
 
     name: str
     version: str
@@ -64,12 +64,11 @@ class FromArchive(Prepared):
 
     @property
     def made_here(self) -> bool:
-        """Tell whether our server is in the image: see Prepared."""
         return bool(self.contents.claim)
 
 
 class Run:
-    """One run: what was asked for, where it happens, and whom its stages report to."""
+    """A run's inputs, environment and recorder."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str], recorder: Recorder) -> None:
         self.settings = settings
@@ -80,7 +79,7 @@ class Run:
 
 
 def smoke_report(result: smoke.SmokeResult, expectation: smoke.Expectation) -> SmokeReport:
-    """Put a smoke test's result into the report's words, with the beginning of what the model answered."""
+    """Convert a smoke test's result for the report."""
     name = expectation.sample_expected.name if expectation.sample_expected else ""
     said = None if result.result is None else answer.read(result.result, name)
     checks = tuple(CheckReport(check.name, check.passed, check.seconds, check.detail) for check in result.checks)

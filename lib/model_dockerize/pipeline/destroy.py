@@ -1,4 +1,4 @@
-"""Takes back what the other stages made in AWS."""
+"""Removes what the other stages made in AWS."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,14 +15,13 @@ from model_dockerize.report.facts import Headline, Planned
 
 @dataclass(frozen=True)
 class Question:
-    """The question to whoever decides: what would end, go and stay."""
+    """The question: what would end, go and stay."""
 
     running: tuple[str, ...]
     going: tuple[str, ...]
     staying: tuple[str, ...]
 
     def lines(self) -> Iterator[str]:
-        """Return it as it is asked."""
         for title, things in (
             ("This runs now, and will be ended:", self.running),
             ("This will be removed:", self.going),
@@ -33,7 +32,7 @@ class Question:
 
 
 def on_this_computer(run: Run, model: str) -> tuple[str, ...]:
-    """Return the model's images in Docker Engine, each with the command that removes it; none without an engine."""
+    """Return commands that remove the model's images from this computer."""
     try:
         images = image.named(image.probe(run.environment), model)
     except EngineError:
@@ -51,7 +50,7 @@ def destroy(
     delete_data: bool = False,
     local: tuple[str, ...] = (),
 ) -> Outcome:
-    """Run stages `look` and `destroy`, with the question between them. `local`: what stays on this computer."""
+    """Run stages `look` and `destroy`, with the question in between."""
     with run.recorder.stage("look") as stage:
         found = plan_destruction(account, names, stage, delete_data)
         going, staying = tuple(map(str, found.things)), tuple(map(str, found.kept))

@@ -1,4 +1,4 @@
-"""Checks in seconds, before the long build, all that would stop a run, and tells it at once."""
+"""Checks, before the build, everything that could stop a run."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,11 +17,10 @@ _DISK_LITTLE, _DISK_ENOUGH = 2 * 10**9, 10 * 10**9
 
 
 def examine(run: Run) -> Outcome:
-    """Run stage `doctor`: one finding a check, in the order in which a run would meet them.
+    """Run stage `doctor`: a finding for each check, in a run's order.
 
     Raises:
-        ModelDockerizeError: something would stop the run; of the kind (and so with the exit code) of the first that
-            would.
+        ModelDockerizeError: the first that would stop a run.
     """
     with run.recorder.stage("doctor") as stage:
         checks, here, there = Checks(), Checks(), Checks()
@@ -72,7 +71,6 @@ def _sample(run: Run, prepared: Prepared) -> Said[None]:
 
 
 def _check_engine(checks: Checks, run: Run, prepared: Prepared | None) -> image.Engine | None:
-    """Check Docker Engine, its disk, and the images that the build starts from."""
     engine = checks.look("engine", lambda: _engine(run))
     if engine:
         checks.look("disk", lambda: _disk(engine))

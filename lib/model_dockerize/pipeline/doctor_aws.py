@@ -1,4 +1,4 @@
-"""The doctor's checks of AWS: our identity and rights there, and what the run would find."""
+"""The doctor's checks of AWS."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ _SOON = timedelta(minutes=30)  # a build, a push and a rollout
 
 
 def check_account(checks: Checks, run: Run, prepared: Prepared | None, stage: Progress) -> Aws | None:
-    """Check credentials, region, permissions, then all that a run looks for. Return the account, if it answered."""
+    """Check credentials, region, permissions and stages."""
     checks.look("region", lambda: _region(run))
     account = checks.look("credentials", lambda: _credentials(run, stage))
     if not account or not prepared:
@@ -34,7 +34,7 @@ def check_account(checks: Checks, run: Run, prepared: Prepared | None, stage: Pr
 
 
 def check_registry(checks: Checks, engine: image.Engine, account: Aws) -> None:
-    """Check that the engine, which will push, gets into ECR."""
+    """Check that the engine gets into ECR."""
 
     def sign_in() -> Said[None]:
         login = ecr.login(account)
@@ -90,15 +90,14 @@ def _permissions(run: Run, prepared: Prepared, account: Aws) -> Said[None]:
 
 
 def _check_stages(checks: Checks, run: Run, prepared: Prepared, rehearsal: Rehearsal) -> None:
-    """Ask the run's own stages. Later ones do without what a failed one would have handed on."""
     release = Release(run, prepared, rehearsal.aws, uri=f"{prepared.program.name}@{TO_COME}")
     for stage in STAGES:
         if stage.is_wanted(release):
+            # A stage after a failed one lacks what that would have given.
             release = checks.look(stage.name, partial(_ask, stage, release, rehearsal)) or release
 
 
 def _ask(stage: Stage, release: Release, rehearsal: Rehearsal) -> Said[Release]:
-    """Return what a stage of the run would do, in words; what it cannot do, it raises."""
     before = len(rehearsal.changes)
     asked = stage.ask(release, Silent())
     changes = rehearsal.changes[before:]
@@ -111,7 +110,6 @@ def _ask(stage: Stage, release: Release, rehearsal: Rehearsal) -> Said[Release]:
 
 
 def _words(change: Change) -> str:
-    """Return its kind; of a stack, which one."""
     return f"stack {change.name.partition(':')[0]}" if change.kind == "stack" else change.kind
 
 

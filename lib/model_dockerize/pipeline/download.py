@@ -1,4 +1,4 @@
-"""Takes a finished image from its archive: looks at it, names, checks and loads it."""
+"""Checks, names and loads an image archive."""
 
 import re
 from collections.abc import Mapping
@@ -17,10 +17,7 @@ _PORT = 80  # of the container API
 
 
 def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
-    """Check the archive, and name its image; load nothing.
-
-    An image of ours is named by its labels, another by its file, unless the settings say otherwise.
-    """
+    """Check the archive, and name its image by settings, labels or file."""
     settings = run.settings
     contents = look(archive, next(iter(settings.program.platforms), image.own_platform()), stage)
     labels = contents.labels if contents.claim else {}
@@ -43,13 +40,13 @@ def inspect(run: Run, archive: Path, stage: StageProgress) -> FromArchive:
 
 
 def built_here(environment: Mapping[str, str], contents: image.Contents) -> str:
-    """Return the build id of an image built on this computer; empty for any other, whatever it claims."""
+    """Return the build id of an image built here, whatever others claim."""
     known = image.recall(environment, contents.claim)
     return contents.claim if known and known in contents.ids else ""
 
 
 def look(archive: Path, platform: str, stage: StageProgress) -> image.Contents:
-    """Return what the archive holds. `platform`: which image is taken where it has several."""
+    """Return what the archive holds. `platform`: the preferred of several."""
     if program.is_pointer(archive):
         raise InputError(program.pointers_sentence([str(archive)]), "Get the archive itself, and run again.")
     contents = image.look(archive, platform)
@@ -61,11 +58,11 @@ def look(archive: Path, platform: str, stage: StageProgress) -> image.Contents:
 
 
 def check(run: Run, prepared: FromArchive, engine: image.Engine) -> None:
-    """Refuse what would stop the run in the end, before anything long begins.
+    """Refuse early what would stop the run in the end.
 
     Raises:
-        EngineError: the engine runs no images of this platform, so that nothing can be proved.
-        InputError: a Batch job definition is asked for, which the image has no command for.
+        EngineError: the engine cannot run this platform.
+        InputError: jobs need a command, which the image lacks.
     """
     settings = run.settings
     if settings.smoke.of_image and not image.runs(engine, prepared.platform):
@@ -81,7 +78,7 @@ def check(run: Run, prepared: FromArchive, engine: image.Engine) -> None:
 
 
 def load(engine: image.Engine, contents: image.Contents, stage: StageProgress) -> image.Image:
-    """Return the image in the engine, loaded if it is not there already."""
+    """Return the image in the engine, loaded if need be."""
     held = image.held(engine, contents)
     if held:
         stage.unchanged(f"The engine holds {held.ref} already: {held.id[7:19]}")
@@ -94,16 +91,11 @@ def load(engine: image.Engine, contents: image.Contents, stage: StageProgress) -
 
 
 def _stem(archive: Path) -> str:
-    """Return `model_name` of `model_name_123abc.docker.tar.gz`."""
     return re.sub(r"(?<=.)_[0-9a-f]{6,64}$", "", _ENDINGS.sub("", archive.name, count=1))
 
 
 def _expectation(settings: SmokeSettings, build_id: str, name: str) -> smoke.Expectation:
-    """Return what the settings name: there is no folder that could hold a sample.
-
-    Raises:
-        InputError: files are not there, or are pointers of Git LFS.
-    """
+    # Without a folder, there is no other sample.
     files = {
         "smoke-input": settings.smoke_input,
         "smoke-expected": settings.smoke_expected,

@@ -1,4 +1,4 @@
-"""Does everything that the settings ask for, from the folder to the verified service."""
+"""Runs all stages in their order."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from model_dockerize.settings import Settings
 
 
 def from_folder_to_service(run: Run) -> Outcome:
-    """Run all stages: of the model, and of its release if there is to be one."""
+    """Run all stages of the model and, if wanted, its release."""
     prepared = make.prepare(run)
     engine, release = check(run, prepared)
     if release is None:
@@ -31,7 +31,7 @@ def from_folder_to_service(run: Run) -> Outcome:
 
 
 def task_definition(run: Run) -> Outcome:
-    """Run the stages up to `task-definition`: a revision of the pushed image, which nothing runs."""
+    """Run the stages up to `task-definition`, which nothing runs yet."""
     prepared = make.prepare(run)
     _, release = check(run, prepared)
     if release is None:
@@ -47,7 +47,7 @@ def task_definition(run: Run) -> Outcome:
 
 
 def check(run: Run, prepared: Prepared) -> tuple[image.Engine, Release | None]:
-    """Run stage `check`: find early what would stop the run. None: nothing is released."""
+    """Run stage `check`; None: nothing is released."""
     sign_in.start_sandbox(run)
     with run.recorder.stage("check") as stage:
         engine = make.engine_for(run)
@@ -59,10 +59,7 @@ def check(run: Run, prepared: Prepared) -> tuple[image.Engine, Release | None]:
 
 
 def carry_out(release: Release, stages: Sequence[Stage]) -> Release:
-    """Run the wanted stages, one that `is_beside` along with the next one, which waits for it.
-
-    Where one fails, nothing is waited for.
-    """
+    """Run the wanted stages, an `is_beside` one along with the next, which waits for it."""
     beside: Aside[Release] | None = None
     try:
         for stage in stages:
@@ -90,7 +87,7 @@ def _begin(stage: Stage, release: Release) -> Aside[Release]:
 
 
 def outcome(settings: Settings, changed: bool) -> Outcome:
-    """Return how a run that nothing stopped has ended. Without `wait`, nobody knows."""
+    """Return a finished run's outcome; without `wait`, it is unknown."""
     if settings.service.deploy_service and not settings.service.wait:
         return Outcome.STARTED
     if not changed:

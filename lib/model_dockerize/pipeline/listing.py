@@ -18,7 +18,7 @@ _AT_ONCE = 8  # models that are looked at side by side; each takes about five ca
 
 
 def list_models(run: Run, account: Aws) -> Outcome:
-    """Run stage `list`: every model that was deployed by model-dockerize, services first, then jobs alone."""
+    """Run stage `list`: services first, then jobs alone."""
     with run.recorder.stage("list") as stage:
         services = history.every_service(account)
         jobs = batch.every_job_definition(account)
@@ -49,7 +49,6 @@ def _row(account: Aws, jobs: dict[str, int], now: Running) -> ModelRow:
 
 
 def _url(account: Aws, now: Running) -> str:
-    """Return where it answers; empty while no task of what it is to run has an address."""
     try:
         return endpoint.address_of(account, now.service, Silent(), seconds=0).url
     except AwsError:

@@ -1,4 +1,4 @@
-"""Has the model propose the mapping file of a data set, by the code that will check it."""
+"""Has the model propose a mapping file."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ from model_dockerize.report.facts import Headline
 
 
 def write(run: Run, data: Path, mime_type: str, target: Path) -> Outcome:
-    """Run stage `mapping`: the model at `smoke-url`, or the folder's image (built if need be), proposes it.
+    """Run stage `mapping` with the model at `smoke-url`, else the folder's image.
 
     Raises:
-        InputError: the data cannot be read, or `target` cannot be written.
+        InputError: the data is unreadable, or `target` unwritable.
     """
     url = run.settings.smoke.smoke_url
     if url:

@@ -1,4 +1,4 @@
-"""A model by its name alone, as the account knows it: no folder is read."""
+"""A model by its name alone."""
 
 from dataclasses import dataclass, replace
 
@@ -15,18 +15,17 @@ _ANY_PLATFORM = "linux/amd64"
 
 @dataclass(frozen=True)
 class ByName(Prepared):
-    """A model of which only its name was given."""
+    """A model without its folder."""
 
     is_ours: bool
 
     @property
     def made_here(self) -> bool:
-        """Tell whether our server is in the image: see Prepared."""
         return self.is_ours
 
 
 def look_up(run: Run, account: Aws) -> Prepared:
-    """Return the model that `service` or `image-name` names; fill in the name that is not given.
+    """Return the model of `service` or `image-name`, with both names.
 
     Raises:
         InputError: neither is given.

@@ -1,4 +1,4 @@
-"""Names the program of a folder, the same on every computer that has its repository."""
+"""Names a program the same on every computer with its repository."""
 
 import re
 from collections.abc import Mapping
@@ -19,11 +19,10 @@ _PLACES = (
 
 
 def origin(folder: Path, environment: Mapping[str, str]) -> str:
-    """Return repository and folder, such as `github.com/org/models//iris`; without a repository, two folders' names.
+    """Return repository and folder, `github.com/org/models//iris`, else two folders' names.
 
     Args:
-        folder: the program's, with every link followed.
-        environment: of the run; in GitHub Actions it knows the repository, too.
+        folder: with links followed.
     """
     root = next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
     repository = _of_git(root) if root else ""
@@ -38,7 +37,6 @@ def origin(folder: Path, environment: Mapping[str, str]) -> str:
 
 
 def _host(url: str) -> str:
-    """Return the host of a URL; empty: it has none, or is malformed."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -46,7 +44,6 @@ def _host(url: str) -> str:
 
 
 def _of_git(root: Path) -> str:
-    """Return host and path of the checkout's remote `origin`; empty: it has none that could be read."""
     try:
         lines = read_text(root / ".git" / "config", root, errors="replace").splitlines()
     except (OSError, OutsideError):

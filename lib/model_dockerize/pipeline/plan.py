@@ -1,4 +1,4 @@
-"""Plans what a run would do in AWS: its stages, with a connection that only asks."""
+"""Plans a run, with a connection that only asks."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from model_dockerize.report.facts import Planned
 
 
 def plan(release: Release) -> Outcome:
-    """Run stage `plan`: what would happen to every resource, in the order of the run."""
+    """Run stage `plan`: every resource's change, in the run's order."""
     run, rehearsal = release.run, rehearse(release.account)
     with run.recorder.stage("plan") as progress:
         asked = replace(release, account=rehearsal.aws)

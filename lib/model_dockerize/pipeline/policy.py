@@ -1,4 +1,4 @@
-"""The IAM documents of a configuration, from the folder alone."""
+"""The IAM documents of a configuration, without AWS."""
 
 import json
 from collections.abc import Callable
@@ -15,9 +15,9 @@ _MANAGED = 6144
 
 
 def show(run: Run, show: Callable[[str], None], after_bootstrap: bool) -> Outcome:
-    """Give `show` a document each for a run, its function, its stacks, `destroy`, and who may assume the role.
+    """Give `show` documents for a run, its function, its stacks, `destroy`, and who may assume the role.
 
-    After `bootstrap`, stacks are made by its role, and a run needs no more than to say so.
+    After `bootstrap`, a run needs fewer permissions.
     """
     settings, known = run.settings, run.environment
     with run.recorder.stage("program") as stage:

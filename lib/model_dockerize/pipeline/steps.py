@@ -1,4 +1,4 @@
-"""Runs single steps on the way to a service, for people who walk it one by one. `run` and `deploy` contain them."""
+"""Runs single steps of `run` and `deploy`."""
 
 from model_dockerize import image
 from model_dockerize.aws import ecr, ground
@@ -10,7 +10,7 @@ from model_dockerize.report.facts import Headline
 
 
 def login(run: Run, account: Aws) -> Outcome:
-    """Run stage `login`: Docker's command line may use the account's registry, for the twelve hours of ECR's token."""
+    """Run stage `login`: docker may use the registry for the twelve hours of ECR's token."""
     with run.recorder.stage("login") as stage:
         engine = image.probe(run.environment)
         found = ecr.login(account)
@@ -22,7 +22,7 @@ def login(run: Run, account: Aws) -> Outcome:
 
 
 def network(run: Run, account: Aws) -> Outcome:
-    """Run stage `network`: the VPC of the services with its subnets and security groups, as given or ours."""
+    """Run stage `network`: the services' VPC, subnets and security groups."""
     with run.recorder.stage("network") as stage:
         made = ground.ensure_network(account, run.settings.service, stage)
         outcome = _outcome(account, stage)
@@ -32,7 +32,7 @@ def network(run: Run, account: Aws) -> Outcome:
 
 
 def bootstrap(run: Run, account: Aws) -> Outcome:
-    """Run stage `bootstrap`: the role that CloudFormation acts by, the bound of all roles, and the shared stack."""
+    """Run stage `bootstrap`: CloudFormation's role, the bound of all roles, the shared stack."""
     with run.recorder.stage("bootstrap") as stage:
         role = ground.bootstrap(account, run.settings.service, stage)
         outcome = _outcome(account, stage)

@@ -1,4 +1,4 @@
-"""Sends jobs to AWS Batch from the command line, follows and judges them."""
+"""Sends jobs to AWS Batch, follows and judges them."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class Sending:
-    """Inputs and output of jobs, as the jobs see them."""
+    """Jobs' inputs and output."""
 
     inputs: tuple[str, ...]
     output: str
@@ -36,7 +36,7 @@ class Sending:
 
 
 def submit(run: Run, prepared: Prepared, account: Aws, asked: Work) -> Outcome:
-    """Run stages `submit` and `jobs`: a job for every input, many of them as array jobs. Fail unless all succeeded."""
+    """Run stages `submit` and `jobs`; fail unless all jobs succeeded."""
     settings, model = run.settings, prepared.program.name
     queue, total = settings.batch.job_queue or QUEUE, len(asked.files) + len(asked.inputs)
     sending = Sending((), "", {})
@@ -68,11 +68,6 @@ def _as_they_are(asked: Work) -> Sending:
 
 
 def _by_bucket(account: Aws, asked: Work, definition: JobDefinition, stage: Progress) -> Sending:
-    """Bring the files into a bucket, and return what is still to be done with them.
-
-    Raises:
-        InputError: the jobs have no role, or a file cannot be read.
-    """
     if not definition.role:
         raise InputError(
             f"The jobs of {definition.name} have no role, so they can read no file from S3.",
@@ -104,7 +99,6 @@ def _by_bucket(account: Aws, asked: Work, definition: JobDefinition, stage: Prog
 
 
 def _under_way(account: Aws, files: JobFiles, names: Set[str]) -> list[Job]:
-    """Return the jobs of former runs that are under way for some of the files."""
     known = files.noted()
     going = underway(account, [Job(identity, (), "SUBMITTED") for identity in known]) if known else ()
     inputs = files.noted({job.id for job in going})
@@ -116,15 +110,13 @@ def _under_way(account: Aws, files: JobFiles, names: Set[str]) -> list[Job]:
 
 
 def _called(sending: Sending, job: Job) -> str:
-    """Return what people call the job's input; a former run may have sent others than this one."""
+    # A former run may have sent other inputs.
     return sending.shown.get(job.inputs[0], job.inputs[0])
 
 
 def _follow(
     account: Aws, queue: str, definition: JobDefinition, model: str, sending: Sending, stage: Progress
 ) -> list[Job]:
-    """Follow the jobs to their end, show logs, and return those that failed."""
-
     def again(inputs: Sequence[str]) -> Iterator[Job]:
         for job in send_jobs(account, queue, definition.arn, model, inputs, sending.output, stage):
             if sending.files:
@@ -142,11 +134,6 @@ def _follow(
 
 
 def _fetch(sending: Sending, asked: Work, stage: Progress) -> str:
-    """Bring results back, and say where they are; empty: there are none to bring.
-
-    Raises:
-        InputError: they cannot be written.
-    """
     folder = asked.folder
     if not sending.files or folder is None:
         return ""
@@ -187,7 +174,6 @@ def _failure(account: Aws, group: str, failed: Sequence[Job], total: int, sendin
 
 
 def _line(account: Aws, group: str, job: Job, sending: Sending) -> str:
-    """Return what failed, with its own last line where it wrote one, and Batch's reason else."""
     code = "" if job.exit_code is None else f", exit code {job.exit_code}"
     said = [line.strip() for line in log_of(account, group, job) if line.strip()]
     return f"{_called(sending, job)}: {said[-1] if said else job.reason or 'no reason given'}{code} (job {job.id})"
@@ -195,7 +181,6 @@ def _line(account: Aws, group: str, job: Job, sending: Sending) -> str:
 
 @contextmanager
 def _cancelled(run: Run, account: Aws, sending: Sending) -> Iterator[None]:
-    """End the jobs, or say that they go on without us, whatever ends us while they are under way."""
     try:
         yield
     except BatchError:

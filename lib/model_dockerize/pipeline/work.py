@@ -1,4 +1,4 @@
-"""The task of `submit`, checked before anything is paid: which inputs, and where results go."""
+"""Checks the inputs of `submit`, and where results go."""
 
 import stat
 from collections import Counter
@@ -20,7 +20,7 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class Work:
-    """The inputs of jobs, all of one kind, and the output of each."""
+    """The inputs of jobs, all of one kind, and their outputs."""
 
     files: tuple[Path, ...]  # of this computer
     inputs: tuple[str, ...]  # as a container sees them
@@ -29,11 +29,11 @@ class Work:
 
     @property
     def folder(self) -> Path | None:
-        """Return where results of files come back to; None: they stay in the logs."""
+        """Return where files' results come back to; None: logs keep them."""
         return Path(self.output) if self.files and self.output != _LOG else None
 
     def target(self, path: Path) -> Path:
-        """Return where the result of a file goes: under its name, or as `{name}` in the output says."""
+        """Return a file's result path, by its name or `{name}` in the output."""
         if "{name}" in self.output:
             return Path(array_jobs.place(self.output, path.name))
         return Path(self.output) / path.name
@@ -43,8 +43,8 @@ def sort_out(words: Iterable[str], inputs: Iterable[str], output: str, bucket: s
     """Return what the command's arguments mean.
 
     Args:
-        words: files of this computer, and s3:// addresses.
-        inputs: s3:// addresses, and paths in the container.
+        words: files here, and s3:// addresses.
+        inputs: s3:// addresses, and container paths.
 
     Raises:
         InputError: with every problem.
@@ -67,7 +67,7 @@ def sort_out(words: Iterable[str], inputs: Iterable[str], output: str, bucket: s
 
 
 def check_places(work: Work, definition: JobDefinition) -> None:
-    """Refuse paths in the container where nothing can be, or where nothing stays.
+    """Refuse container paths where nothing can be, or nothing stays.
 
     Raises:
         InputError: with every problem.

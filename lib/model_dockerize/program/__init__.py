@@ -1,4 +1,4 @@
-"""The model's folder: what is in it, the Dockerfile that packs it, and the build context."""
+"""Reads the program folder, and writes its Dockerfile and build context."""
 
 from model_dockerize.program.by_hand import HandContext, read_context, write_folder
 from model_dockerize.program.context import write_context

@@ -1,4 +1,4 @@
-"""The build context of a folder with a Dockerfile in it, as `docker build` by hand has it, without credentials."""
+"""The build context of a folder with its own Dockerfile."""
 
 import io
 import tarfile
@@ -32,15 +32,15 @@ class HandContext:
 
     @property
     def is_ours(self) -> bool:
-        """Tell whether model-dockerize wrote the Dockerfile, which then needs the image of the model server."""
+        """Tell whether we wrote the Dockerfile, which then needs the server image."""
         return self.dockerfile.startswith(MARKER)
 
 
 def read_context(path: Path) -> HandContext:
-    """Look at a folder and the Dockerfile in it.
+    """Find a folder's Dockerfile and files.
 
     Raises:
-        ProgramError: there is no Dockerfile, or the folder cannot be read; `details` names every problem.
+        ProgramError: there is no Dockerfile, or it is unreadable.
     """
     root = folder_at(path)
     problems = Problems()
@@ -56,10 +56,10 @@ def read_context(path: Path) -> HandContext:
 
 
 def write_folder(context: HandContext, stream: BinaryIO) -> None:
-    """Write the Dockerfile and the files as a tar.
+    """Write the build context as a tar without credentials.
 
     Raises:
-        ProgramError: a file is not any more what it was when it was looked at.
+        ProgramError: a file changed meanwhile.
     """
     text, place = context.dockerfile, ""
     if context.is_ours:

@@ -1,4 +1,4 @@
-"""Finds out how the model's program is called."""
+"""Finds the command that starts the program."""
 
 import re
 import shlex
@@ -27,11 +27,11 @@ INPUT, OUTPUT = "{input}", "{output}"
 
 
 def find(setting: str, listing: Listing, sources: dict[str, str], problems: Problems) -> tuple[str, tuple[str, ...]]:
-    """Return the entry script (empty if the command names none) and the argument list with {input} and {output}.
+    """Return the entry script (may be empty) and arguments with {input} and {output}.
 
     Args:
-        setting: a whole command, or only arguments for the entry script, or empty.
-        sources: text of the folder's top-level Python files by name.
+        setting: a command, arguments for the entry script, or empty.
+        sources: top-level Python files.
     """
     if not setting.strip():
         entry = _entry(listing, sources, problems)
@@ -70,15 +70,10 @@ def find(setting: str, listing: Listing, sources: dict[str, str], problems: Prob
 
 
 def _python(script: str) -> tuple[str, str]:
-    """Call a script, also one whose name looks like an option of Python."""
     return "python", f"./{script}" if script.startswith("-") else script
 
 
 def _entry(listing: Listing, sources: dict[str, str], problems: Problems) -> str:
-    """Choose the first usual name, else the only script with a __main__ guard, else the only one that none imports.
-
-    Where there is no script, the only notebook.
-    """
     services = {name: found[1] for name, text in sources.items() if (found := _WEB.search(text))}
     for name in _USUAL:
         if name in sources and name not in services:
@@ -113,7 +108,6 @@ def _entry(listing: Listing, sources: dict[str, str], problems: Problems) -> str
 
 
 def _others(listing: Listing, services: dict[str, str]) -> str:
-    """Say what is there that could be meant, a sentence each, with a space before it."""
     hidden = [item.path for item in listing.excluded if item.reason == IGNORED and item.path.endswith(".py")]
     called = [
         f"{file.path}: --command '{_CALLED[PurePosixPath(file.path).suffix].format(file.path)} {{input}} {{output}}'"

@@ -1,4 +1,4 @@
-"""The build context as a tar: the same files give the same bytes."""
+"""Writes the build context as a tar, the same bytes for the same files."""
 
 import hashlib
 import io
@@ -16,13 +16,12 @@ _LARGE = "large"
 
 
 def write_context(program: Program, dockerfile: str, stream: BinaryIO) -> None:
-    """Write `Dockerfile`, the code below `program/` and large files below `large/N/`, as a tar; constant memory.
+    """Write the tar in constant memory: `Dockerfile`, code below `program/`, large files below `large/N/`.
 
-    Each has a folder of its own, so that `COPY` of it sees nothing else. The Dockerfile is in none: else a new server
-    version, which is written in it, would run the init script again.
+    No copied folder holds the Dockerfile: a new server version in it would rerun the init script.
 
     Raises:
-        ProgramError: a file is not any more what was inspected.
+        ProgramError: a file changed meanwhile.
     """
     groups = {f"{_LARGE}/{number}": files for number, files in enumerate(large_files(program))}
     apart = {file for files in groups.values() for file in files}
@@ -47,10 +46,10 @@ def write_context(program: Program, dockerfile: str, stream: BinaryIO) -> None:
 
 
 def add(archive: tarfile.TarFile, root: Path, name: str, file: ProgramFile) -> None:
-    """Add a file of the folder under a name.
+    """Add a file of the folder.
 
     Raises:
-        ProgramError: it is not any more what was inspected.
+        ProgramError: it changed meanwhile.
     """
     if file.link_target:
         archive.addfile(header(name, kind=tarfile.SYMTYPE, mode=0o777, target=file.link_target))
@@ -63,8 +62,6 @@ def add(archive: tarfile.TarFile, root: Path, name: str, file: ProgramFile) -> N
 
 
 class _Checked:
-    """A file that must be, while it is read, what was inspected."""
-
     def __init__(self, path: Path, file: ProgramFile) -> None:
         self._file, self._digest = file, hashlib.sha256()
         try:
@@ -89,7 +86,6 @@ class _Checked:
         return content
 
     def finish(self) -> None:
-        """Raise ProgramError unless exactly the inspected bytes were read."""
         if self._raw.read(1) or self._digest.hexdigest() != self._file.sha256:
             raise self._changed()
 
@@ -101,7 +97,7 @@ class _Checked:
 
 
 def folders(folder: str, files: tuple[ProgramFile, ...]) -> list[str]:
-    """List every folder that holds something, `folder` and parents first."""
+    """List every folder with files, parents first."""
     place = f"{folder}/" if folder else ""
     names = {folder} if folder else set()
     for file in files:
@@ -112,7 +108,7 @@ def folders(folder: str, files: tuple[ProgramFile, ...]) -> list[str]:
 def header(
     name: str, *, kind: bytes = tarfile.REGTYPE, size: int = 0, mode: int = 0o644, target: str = ""
 ) -> tarfile.TarInfo:
-    """Return the header of a member that says nothing of when and by whom it was made."""
+    """Return a tar header without times and owners."""
     made = tarfile.TarInfo(name)
     made.type, made.size, made.mode, made.linkname = kind, size, mode, target
     return made

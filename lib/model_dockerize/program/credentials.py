@@ -1,4 +1,4 @@
-"""Recognizes files that hold credentials: by their names, in any spelling, and by what stands in them."""
+"""Recognizes files with credentials by their names and contents."""
 
 import json
 import re
@@ -64,14 +64,14 @@ _KINDS = {
 
 
 def is_named_so(path: str) -> bool:
-    """Tell whether the name of a file or folder is that of a secret, in any letter case."""
+    """Tell whether a path is named like a secret, in any case."""
     lower = path.lower()
     name = lower.rpartition("/")[2]
     return any(fnmatchcase(name, pattern) for pattern in NAMES) or any(f"/{lower}".endswith(f"/{p}") for p in PATHS)
 
 
 def found_in(path: str, content: bytes) -> tuple[str, int]:
-    """Return what kind of secret a file's content holds, and the line (1-based); "" and 0 where it holds none."""
+    """Return the kind of secret in a file and its line (1-based); else "" and 0."""
     text = content.replace(b"\0", b"")  # PowerShell writes two bytes a letter
     lower = text.lower()
     for kind, (words, pattern) in _KINDS.items():
@@ -88,7 +88,7 @@ def is_source(path: str) -> bool:
 
 
 def any_case(pattern: str) -> str:
-    """Return a pattern of .dockerignore that matches in any letter case."""
+    """Return a .dockerignore pattern for any letter case."""
     return "".join(f"[{char.upper()}{char}]" if char.isalpha() else char for char in pattern)
 
 

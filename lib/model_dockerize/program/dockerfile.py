@@ -1,4 +1,4 @@
-"""Renders the Dockerfile of a program; docs/adr/0003-dockerfile-style.md says why it looks as it does."""
+"""Renders Dockerfiles in the style of docs/adr/0003-dockerfile-style.md."""
 
 import dataclasses
 import json
@@ -58,10 +58,8 @@ _SECRETS = (
 
 
 def render_dockerfile(program: Program, server_image: str) -> str:
-    """Return the Dockerfile's text: the same program and server image give the same bytes.
+    """Return the Dockerfile; the same inputs give the same bytes.
 
-    Args:
-        server_image: reference of the image that holds the model server.
     Raises:
         InputError: `server_image` is no image reference.
         ProgramError: a line is longer than BuildKit takes.
@@ -153,7 +151,6 @@ def _system_packages(program: Program) -> str:
 
 
 def _conda(program: Program, server_image: str) -> str:
-    """Make the environment of conda's packages, whose Python then gets those of pip."""
     words = program.packages.conda
     if not words:
         return ""
@@ -163,7 +160,6 @@ def _conda(program: Program, server_image: str) -> str:
 
 
 def _renv(program: Program, server_image: str) -> str:
-    """Let renv restore its lock into the library of the base image's R."""
     words = program.packages.renv
     if not words:
         return ""
@@ -192,7 +188,6 @@ def _install(program: Program, server_image: str) -> str:
 
 
 def _notebook(program: Program, server_image: str) -> str:
-    """Install what executes a notebook, beside packages that stay as they are."""
     if not program.is_notebook:
         return ""
     index = f" --extra-index-url {shlex.quote(program.torch_index)}" if program.torch_index else ""
@@ -203,18 +198,15 @@ def _notebook(program: Program, server_image: str) -> str:
 
 
 def _local(program: Program, server_image: str) -> str:
-    """Install the project itself, or packages that lie in its folder."""
     local = program.packages.local
     return _run(*_mounts(server_image), *_SECRETS, f"{_installer(program)} {shlex.join(local)}") if local else ""
 
 
 def _mounts(server_image: str) -> tuple[str, ...]:
-    """Mount the installer (lib/model_installer, and uv) besides: it is in no layer."""
     return (f"--mount=type=bind,from={server_image},source=/install,target={_INSTALLER}", _UV_CACHE, *_MOUNTS)
 
 
 def _installer(program: Program) -> str:
-    """Call the installer, which takes the arguments of `pip install`."""
     listed = " --no-deps" if program.packages.exact else ""
     index = f" --extra-index-url {shlex.quote(program.torch_index)}" if program.torch_index else ""
     return f"{_interpreter(program)} {_INSTALLER}/model_installer{listed}{index}"
@@ -240,7 +232,7 @@ def _init(program: Program) -> str:
 
 
 def _copy_server(server_image: str) -> str:
-    """Copy the server, after what must not run again for a new one, before what changes more often."""
+    # After steps that a new server must not rerun, before files that change more often.
     return "\n".join(
         (
             "# A new server runs no step above again. With these slashes the layer is the same in every build.",
@@ -281,14 +273,13 @@ def _server(program: Program) -> str:
 
 
 def _prepare(program: Program) -> str:
-    """Run `prepare` in the shell if pip runs there: a base's SHELL may change PATH, and both must find one Python."""
     words = [f"{_SERVER}/model-server", "prepare", program.command[0]]
+    # A base's SHELL may change PATH: where pip runs in it, `prepare` must, to find the same Python.
     needs_shell = program.packages.source or program.init_file or program.system_packages or program.is_notebook
     return _run(shlex.join(words)) if needs_shell else f"RUN {json.dumps(words, ensure_ascii=False)}"
 
 
 def _declarations(program: Program) -> dict[str, Any]:
-    """Return what the manifest holds of programs that declare it."""
     found: dict[str, Any] = {}
     if program.schema is not None:
         found["schema"] = {
@@ -335,7 +326,6 @@ def _run(*parts: str) -> str:
 
 
 def _copies(paths: tuple[str, ...]) -> list[str]:
-    """Copy files, by one COPY for each folder that they are in."""
     by_folder: dict[str, list[str]] = {}
     for path in paths:
         by_folder.setdefault(path.rpartition("/")[0], []).append(path)
@@ -343,20 +333,19 @@ def _copies(paths: tuple[str, ...]) -> list[str]:
 
 
 def _copy(paths: tuple[str, ...], folder: str) -> str:
-    """Copy files or, for an empty path, everything, by the form of COPY that keeps spaces."""
     sources = [f"${{{CONTEXT_ARGUMENT}}}/{_copy_word(path)}" for path in paths]
     target = f"{_FOLDER}/{_copy_word(folder, glob=False)}/" if folder else f"{_FOLDER}/"
     return f"COPY {json.dumps([*sources, target], ensure_ascii=False)}"
 
 
 def _copy_word(path: str, *, glob: bool = True) -> str:
-    """Write a path as COPY must find it: BuildKit expands variables and quotes in it, then matches it as a pattern."""
+    # BuildKit expands variables and quotes in a path, then matches it as a pattern.
     pattern = "".join(f"[{char}]" if glob and char in "*?[" else char for char in path)
     return re.sub(r"""([\\$"'])""", r"\\\1", pattern)
 
 
 def _interpreter(program: Program) -> str:
-    """Name the Python that gets the packages: the one that runs the program, as `model-server prepare` finds it."""
+    # As `model-server prepare` finds it.
     first = program.command[0]
     if first != "python" and _PYTHON.fullmatch(first):
         return shlex.quote(first)
@@ -364,7 +353,7 @@ def _interpreter(program: Program) -> str:
 
 
 def _path(path: str) -> str:
-    """Return a path that cannot be taken for an option."""
+    # So that it is not taken for an option.
     return f"./{path}"
 
 

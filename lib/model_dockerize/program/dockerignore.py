@@ -42,7 +42,7 @@ class PatternError(ValueError):
 
 
 def patterns_of(text: str) -> tuple[str, ...]:
-    """List the patterns of a .dockerignore in the form in which Docker compares them."""
+    """List a .dockerignore's patterns as Docker compares them."""
     patterns = []
     for line in text.removeprefix("\ufeff").split("\n"):
         pattern = line.removesuffix("\r")
@@ -61,10 +61,10 @@ def patterns_of(text: str) -> tuple[str, ...]:
 
 
 class DockerIgnore:
-    """Decide by patterns which paths stay out. A later one overrules an earlier one; `!` takes a path back in.
+    """Decide which paths stay out; the last matching pattern wins.
 
     Raises:
-        PatternError: Docker refuses one of them.
+        PatternError: Docker refuses a pattern.
     """
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
@@ -72,15 +72,14 @@ class DockerIgnore:
 
     @property
     def takes_back(self) -> bool:
-        """Tell whether something below an ignored folder may be wanted."""
+        """Tell whether a pattern takes paths back in."""
         return any(pattern.takes_back for pattern in self._patterns)
 
     def look(self, path: str, above: Matched = ()) -> tuple[bool, Matched]:
-        """Tell whether `path` stays out, and what to hand over for the paths below it.
+        """Tell whether `path` stays out; return `above` for paths below it.
 
         Args:
-            path: relative, with `/`.
-            above: what this returned for the folder that holds `path`; empty at the top.
+            above: from the parent folder; empty at the top.
         """
         ignored = False
         matched = []
@@ -119,11 +118,7 @@ class _Pattern:
             raise PatternError(repr(self._text))
 
     def matches(self, path: str) -> bool:
-        """Tell whether exactly `path` matches.
-
-        Raises:
-            PatternError: Docker refuses the pattern, which it finds only when it tries it.
-        """
+        # Docker, too, finds a bad pattern only when it tries it.
         return self._compared(path)
 
     @cached_property
@@ -151,13 +146,13 @@ def _with_parents(path: str) -> list[str]:
 
 
 def _cleaned(path: str) -> str:
-    """Clean a path as Go's filepath.Clean does."""
+    """Follow Go's filepath.Clean."""
     cleaned = posixpath.normpath(path)
     return cleaned[1:] if cleaned.startswith("//") else cleaned
 
 
 def _compiled(pattern: str) -> tuple[str, str]:
-    """Translate a pattern as moby does: the kind of comparison, and the regular expression for the kind `regexp`."""
+    """Follow moby: return the kind of comparison and, for `regexp`, the expression."""
     kind, expression = "exact", ""
     place = 0
     first = True
@@ -191,7 +186,7 @@ def _compiled(pattern: str) -> tuple[str, str]:
 
 
 def _without_names(expression: str) -> str:
-    """Write out the classes that Go knows by name, such as `[[:alpha:]]`."""
+    """Expand Go's named classes, such as `[[:alpha:]]`."""
     written = ""
     place = 0
     in_class = False

@@ -1,4 +1,4 @@
-"""Walks a program folder: what goes into the image, what stays out and why."""
+"""Walks a program folder: what the image gets, and why not the rest."""
 
 import hashlib
 import os
@@ -29,16 +29,16 @@ class Listing:
     pointers: tuple[str, ...]  # paths of those that are Git LFS pointers
 
     def holds(self, path: str) -> bool:
-        """Tell whether the image gets a file of this relative path."""
+        """Tell whether the image gets this file."""
         return any(file.path == path for file in self.files)
 
 
 def list_files(root: Path, private: tuple[Path, ...], problems: Problems) -> Listing:
-    """List everything below `root`, sorted into what is shipped and what is not.
+    """Sort everything below `root` into shipped and excluded files.
 
     Args:
         root: absolute, without symbolic links.
-        private: files that settings name and that must not be shipped (pip's configuration).
+        private: files not to be shipped, such as pip's configuration.
     """
     patterns: tuple[str, ...] = ()
     files: tuple[ProgramFile, ...] = ()
@@ -61,7 +61,6 @@ class _Walk:
         self._root, self._private, self._problems = root, private, problems
 
     def folder(self, path: str, matched: Matched) -> Iterator[ProgramFile]:
-        """Yield the files of this folder and those below it."""
         try:
             names = sorted(entry.name for entry in (self._root / path).iterdir())
         except OSError as error:
@@ -148,7 +147,7 @@ _LINE_BREAKING = ("Cc", "Zl", "Zp")  # control characters, line and paragraph se
 
 
 def _real(path: Path) -> Path:
-    """Resolve as Path.resolve() does, but without its error for links that run in a circle."""
+    # Path.resolve() raises for links in a circle.
     return Path(os.path.realpath(path))
 
 

@@ -1,6 +1,6 @@
-"""Finds the patterns that Go's filepath.Match refuses, as moby/patternmatcher does: by matching them with the name `.`.
+"""Finds the patterns that Go's filepath.Match refuses, as moby/patternmatcher does: by matching the name `.`.
 
-Go looks at no more of a pattern than it must, so a mistake behind a part that does not match is not found.
+Go misses mistakes behind a part that does not match.
 """
 
 
@@ -23,7 +23,7 @@ class _MalformedError(Exception):
 
 
 def _split(pattern: str) -> tuple[bool, str, str]:
-    """Split off the part up to the next `*` that is not in a class, and tell whether a `*` stood before it."""
+    """Return whether a `*` comes first, the part up to the next, and the rest."""
     begun = pattern.lstrip("*")
     star = begun != pattern
     in_class = False
@@ -40,7 +40,7 @@ def _split(pattern: str) -> tuple[bool, str, str]:
 
 
 def _rest(star: bool, chunk: str, pattern: str, name: str) -> str | None:
-    """Return what is left of `name` behind `chunk`; None if they do not match."""
+    """Return what is left of `name` behind `chunk`; None: no match."""
     for begin in range(len(name) + 1 if star else 1):
         rest = _behind(chunk, name[begin:])
         if rest is not None and (not rest or pattern):
@@ -49,7 +49,7 @@ def _rest(star: bool, chunk: str, pattern: str, name: str) -> str | None:
 
 
 def _behind(chunk: str, name: str) -> str | None:
-    """Match a part without `*`; it is read to its end for mistakes even if it does not match."""
+    """Match a part without `*`, read to its end for mistakes."""
     place = 0
     failed = False
     while place < len(chunk):
@@ -73,7 +73,7 @@ def _behind(chunk: str, name: str) -> str | None:
 
 
 def _in_class(chunk: str, place: int, char: str) -> tuple[bool, int]:
-    """Tell whether `char` is in the class that begins at `place`, and where the class ends."""
+    """Return whether the class at `place` holds `char`, and where it ends."""
     negated = chunk[place : place + 1] == "^"
     place += negated
     matches, ranges = False, 0
@@ -88,7 +88,6 @@ def _in_class(chunk: str, place: int, char: str) -> tuple[bool, int]:
 
 
 def _bound(chunk: str, place: int) -> tuple[str, int]:
-    """Read one bound of a range. Something must follow it."""
     if chunk[place : place + 1] in ("", "-", "]"):
         raise _MalformedError
     place += chunk[place] == "\\"

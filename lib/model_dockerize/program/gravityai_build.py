@@ -1,4 +1,4 @@
-"""`gravityai-build.json` at the top of a program folder, read as leniently as people write it."""
+"""Reads `gravityai-build.json`, as leniently as people write it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ _DATA_TYPES = ("string", "number", "date", "boolean")
 
 @dataclass(frozen=True)
 class BuildFile:
-    """The contents of the file; empty where it says nothing."""
+    """The file's contents; empty where it says nothing."""
 
     system_packages: tuple[str, ...] = ()
     tests: tuple[ModelTest, ...] = ()
@@ -38,12 +38,7 @@ class BuildFile:
 
 
 def read(root: Path, listing: Listing, problems: Problems) -> BuildFile:
-    """Read the file, if there is one; every problem goes to `problems`.
-
-    Args:
-        root: the program folder.
-        listing: what of it goes into the image: the tests run there.
-    """
+    """Read the file, if there is one; report errors to `problems`."""
     text = reading.text(root, NAME, problems)
     if text is None:
         return BuildFile()
@@ -72,16 +67,12 @@ def read(root: Path, listing: Listing, problems: Problems) -> BuildFile:
 
 
 def _lenient(text: str) -> Any:
-    """Parse JSON; else YAML's flow style, which is JSON with trailing commas and single quotes.
-
-    Raises:
-        ValueError: neither; says where.
-    """
     try:
         return json.loads(text)
     except ValueError as error:
         without_comments = "\n".join("" if line.lstrip().startswith("//") else line for line in text.splitlines())
         try:
+            # YAML's flow style is JSON with trailing commas and single quotes.
             # Tabs may not indent in YAML; inside texts they are not met in such files.
             return _Plain(without_comments.replace("\t", " ")).get_single_data()
         except yaml.YAMLError:
@@ -89,8 +80,7 @@ def _lenient(text: str) -> Any:
 
 
 class _Plain(yaml.SafeLoader):
-    """YAML without aliases: JSON has none, and a few lines of them stand for gigabytes."""
-
+    # JSON has no aliases; a few lines of them stand for gigabytes.
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError
@@ -102,14 +92,11 @@ def _lower(value: object) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads the parts; what is wrong is told by the name of the key."""
-
     def __init__(self, listing: Listing, problems: Problems) -> None:
         self._listing = listing
         self._problems = problems
 
     def texts(self, key: str, value: object) -> tuple[str, ...]:
-        """Read a list of texts; a single text counts as one."""
         items: object = [value] if isinstance(value, str) else value or []
         if isinstance(items, list) and all(isinstance(item, str) for item in items):
             return tuple(items)
@@ -117,7 +104,6 @@ class _Reader:
         return ()
 
     def flag(self, key: str, value: object) -> bool:
-        """Read true or false, also as a text."""
         if value is None or isinstance(value, bool):
             return bool(value)
         if isinstance(value, str) and value.strip().lower() in ("true", "false"):
@@ -126,7 +112,6 @@ class _Reader:
         return False
 
     def tests(self, value: object) -> tuple[ModelTest, ...]:
-        """Read the list of tests; their files must go into the image."""
         if value is not None and not isinstance(value, list):
             self._wrong("Tests must be a list")
             return ()
@@ -142,7 +127,6 @@ class _Reader:
         return tuple(found)
 
     def side(self, side: str, schema: Mapping[str, Any]) -> tuple[str, tuple[SchemaField, ...]]:
-        """Read MIME type and fields of "Input" or "Output"."""
         short = schema.get(side.lower())
         inner = _lower(short)
         kind = schema.get(f"{side.lower()}type") or inner.get("type")

@@ -1,4 +1,4 @@
-"""The build id: the same content gives the same id, on any computer and at any time."""
+"""The build id: equal for equal content, anywhere."""
 
 import hashlib
 import json
@@ -9,10 +9,7 @@ _SCHEME = 2  # counted up when an id must change although the content did not
 
 
 def build_id(program: Program, dockerfile: str, server_version: str) -> str:
-    """Return 32 hex digits of a SHA-256 over files, translated lock, rendered Dockerfile and server version.
-
-    All build arguments but the id itself are fixed in the Dockerfile, so it stands for them.
-    """
+    """Return 32 hex digits of a SHA-256 over files, translated lock, Dockerfile and server version."""
     files = sorted((file.path, file.executable, file.sha256, file.link_target) for file in program.files)
     content = json.dumps(
         [_SCHEME, files, program.packages.text, dockerfile, server_version], ensure_ascii=True, separators=(",", ":")

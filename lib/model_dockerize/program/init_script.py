@@ -1,4 +1,4 @@
-"""Finds which files of the folder an init script reads, so that it is run again only when one of them changes."""
+"""Finds the files that an init script reads: only their changes rerun it."""
 
 import re
 from collections.abc import Callable
@@ -29,13 +29,11 @@ _KINDS = (".py", ".txt")
 
 
 def reads(name: str, script: str, listing: Listing, content: Callable[[str], str]) -> tuple[str, ...] | None:
-    """Return the script and the files that it reads; None: nobody can tell, it may read any.
+    """Return the script and the files that it reads; None: any.
 
     Args:
-        name: the script's path in the folder.
-        script: its text.
-        listing: the folder.
-        content: the text of a file of the folder.
+        name: the script's path.
+        content: reads a file of the folder.
     """
     if not _only_fetches(script) or _UNNAMED.search(script):
         return None
@@ -58,7 +56,7 @@ def reads(name: str, script: str, listing: Listing, content: Callable[[str], str
 
 
 def _only_fetches(script: str) -> bool:
-    """Tell whether the script is a list of known commands, with nothing that a shell would expand."""
+    # Known commands, and nothing that a shell would expand.
     plain = _CLEANS.sub("true", _COMMENT.sub("", _QUOTED.sub("quoted", script.replace("\\\n", " "))))
     commands = [command.split() for command in _SEPARATOR.split(plain)]
     return not _EXPANDED.search(_SEPARATOR.sub(" ", plain)) and all(
@@ -67,7 +65,6 @@ def _only_fetches(script: str) -> bool:
 
 
 def _is_named(path: str, words: set[str]) -> bool:
-    """Tell whether a text names a file: itself, a folder that it is in, or as a module."""
     parts = PurePosixPath(path).parts
     module = parts[-1].removesuffix(".py")
     return parts[-1] in words or not words.isdisjoint(parts[:-1]) or (parts[-1].endswith(".py") and module in words)

@@ -1,4 +1,4 @@
-"""Looks at a program folder once and says everything that is known, or everything that is wrong."""
+"""Inspects a program folder, and finds all problems at once."""
 
 import codecs
 import re
@@ -45,11 +45,11 @@ def inspect(
     """Find out what the folder holds and how it becomes an image.
 
     Args:
-        private: files that must not be shipped, besides pip's configuration.
+        private: files not to be shipped, besides pip's configuration.
 
     Raises:
-        ProgramError: the folder cannot become an image; `details` names every problem, of settings too.
-        InputError: only settings are wrong; `details` names every one.
+        ProgramError: `details` names every problem.
+        InputError: the same, if only settings are wrong.
     """
     root = folder_at(program.program_path)
     problems = Problems()
@@ -179,7 +179,7 @@ def _init_reads(name: str, script: bytes, root: Path, listing: Listing) -> tuple
 
 
 def _lacks_lists(script: str) -> bool:
-    """Tell whether the script installs by apt without `apt-get update`, which the old service's base image had run."""
+    # The old service's base image had run `apt-get update`.
     told = re.sub(r"^\s*#.*$", "", script.replace("\\\n", " "), flags=re.MULTILINE)
     return bool(_APT.search(told)) and all(found[2] != "update" for found in _APT.finditer(told))
 
@@ -187,7 +187,7 @@ def _lacks_lists(script: str) -> bool:
 def _base(
     program: ProgramSettings, root: Path, needs: Packages, problems: Problems, progress: Progress
 ) -> tuple[str, str]:
-    """Return the Python version (empty: only the image knows it) and the base image."""
+    """Return the Python version (empty: only the image knows it) and base image."""
     if program.base_image:
         if not is_reference(program.base_image):
             problems.wrong_input(
@@ -218,7 +218,6 @@ def _base(
 
 
 def _system_packages(named: tuple[str, ...], needs: Packages, base_image: str, progress: Progress) -> tuple[str, ...]:
-    """Add git where packages are fetched by it: the default base image has none."""
     names = dict.fromkeys(named)
     if needs.need_git and not base_image and "git" not in names:
         names["git"] = None
@@ -233,7 +232,7 @@ def _check_packages(names: tuple[str, ...], problems: Problems) -> None:
 
 
 def check_pointers(root: Path, listing: Listing, proof: Sample | None, problems: Problems) -> None:
-    """Refuse Git LFS pointers; in the sample, too, which may lie elsewhere or be left out of the image."""
+    """Refuse Git LFS pointers, also in the sample."""
     files = [path for path in (proof.input, proof.expected, proof.mapping) if path] if proof else []
     names = [
         str(path.relative_to(root) if path.is_relative_to(root) else path) for path in files if lfs.is_pointer(path)

@@ -1,4 +1,4 @@
-"""Decides which files have layers of their own: those that are large and change more seldom than the code."""
+"""Chooses layers for large files that seldom change."""
 
 from model_dockerize.program.types import Program, ProgramFile
 
@@ -8,11 +8,7 @@ MOST_LAYERS = 8
 
 
 def large_files(program: Program) -> tuple[tuple[ProgramFile, ...], ...]:
-    """Group the large files by layers; empty: there are none.
-
-    A file that changes is then pushed alone: its layer holds nothing else, and no time of the build, so the others
-    have the digests that they had.
-    """
+    """Group large files by layers, so that a changed one is pushed alone."""
     listed = {program.packages.file, *program.packages.includes}  # copied before, with the packages
     large = [file for file in program.files if file.size >= LARGE and file.path not in listed]
     largest = sorted(large, key=lambda file: (-file.size, file.path))

@@ -1,4 +1,4 @@
-"""Finds Git LFS pointers: the few lines that a checkout without LFS leaves in the place of a large file."""
+"""Finds Git LFS pointers: the few lines that a checkout without LFS leaves for a large file."""
 
 import stat
 from collections.abc import Collection
@@ -11,7 +11,7 @@ _MOST_NAMES = 20
 
 
 def is_pointer(path: Path) -> bool:
-    """Tell whether the file is a pointer. One that cannot be read is none."""
+    """Tell whether the file is a readable pointer."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size >= _LARGEST:  # to open a pipe would wait for its writer
@@ -23,7 +23,7 @@ def is_pointer(path: Path) -> bool:
 
 
 def sentence(names: Collection[str]) -> str:
-    """Say which files are pointers, and how to get what they stand for."""
+    """Say which files are pointers, and the remedy."""
     shown = ", ".join(list(names)[:_MOST_NAMES])
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     what = "1 file is a Git LFS pointer" if len(names) == 1 else f"{len(names)} files are Git LFS pointers"

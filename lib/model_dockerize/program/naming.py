@@ -12,20 +12,20 @@ _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "
 
 
 def is_reference(text: str) -> bool:
-    """Tell whether `text` is a whole reference: name, and maybe a tag and a digest."""
+    """Tell whether `text` is a whole image reference."""
     return REFERENCE.regex.fullmatch(text) is not None
 
 
 def legal_name(text: str) -> str:
     """Return the nearest legal image name: `Größen Modell 2` becomes `groessen-modell-2`.
 
-    A text of which letters are lost, or the end, gets a few digits of its hash: no other one has that name.
+    If letters are lost, digits of a hash keep it unique.
     """
     return _legal(text)[0]
 
 
 def _legal(text: str) -> tuple[str, bool]:
-    """Return a legal name, and whether it says all that the text says."""
+    """Return a legal name, and whether nothing is lost."""
     composed = unicodedata.normalize("NFC", text)
     folded = composed.lower().translate(_GERMAN)
     plain = [unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode() for char in folded]

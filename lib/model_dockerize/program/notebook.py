@@ -1,4 +1,4 @@
-"""Runs a Jupyter notebook as the program: papermill executes it anew for each job, with the two files as parameters."""
+"""Runs a Jupyter notebook as the program, by papermill."""
 
 import json
 import re
@@ -21,25 +21,17 @@ _OPTIONS = ("--kernel", "python3", "--log-output", "--no-progress-bar")
 
 
 def command(name: str, parameters: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return how a notebook is executed.
+    """Return the command that executes a notebook.
 
     Args:
-        name: its path in the folder.
-        parameters: arguments of papermill that name both files; empty: as the variables `input` and `output`.
+        parameters: papermill's arguments for both files; empty: variables `input` and `output`.
     """
     files = parameters or ("-r", INPUT, f"{{{INPUT}}}", "-r", OUTPUT, f"{{{OUTPUT}}}")
     return ("python", "-m", "papermill", name, _EXECUTED, *_OPTIONS, *files)
 
 
 def check(name: str, text: str, called: tuple[str, ...], problems: Problems) -> None:
-    """Say what keeps a notebook from being a program.
-
-    Args:
-        name: its path in the folder.
-        text: its content.
-        called: what `command` returned.
-        problems: gets the sentences.
-    """
+    """Report what keeps a notebook from being a program."""
     if re.search(r"^-|[{}]", name):
         problems.wrong_folder(f"{name!r} is a name that papermill reads otherwise: rename it, without - or braces.")
     try:
@@ -67,12 +59,10 @@ def check(name: str, text: str, called: tuple[str, ...], problems: Problems) -> 
 
 
 def _given(called: tuple[str, ...]) -> list[str]:
-    """Name the parameters that hold the paths of the files."""
     return [before for before, word in pairwise(called) if f"{{{INPUT}}}" in word or f"{{{OUTPUT}}}" in word]
 
 
 def _sets(name: str, cells: list[str]) -> bool:
-    """Tell whether cells set a variable before they use it."""
     lines = _COMMENT.sub("", _TEXT.sub("''", "\n".join(cells))).splitlines()
     uses = re.compile(rf"\b{re.escape(name)}\b")
     target, equals, value = next(filter(uses.search, lines), "").partition("=")
@@ -80,10 +70,6 @@ def _sets(name: str, cells: list[str]) -> bool:
 
 
 def _read(text: str) -> tuple[list[str], str, int]:
-    """Return the code cells, the language, and how many cells come before papermill's own, which sets the parameters.
-
-    That replaces the cell of an earlier execution, else follows the first with the tag `parameters`, else is the first.
-    """
     content: dict[str, Any] = json.loads(text)
     metadata = content.get("metadata", {})
     language = metadata.get("kernelspec", {}).get("language") or metadata.get("language_info", {}).get("name")
@@ -91,5 +77,7 @@ def _read(text: str) -> tuple[list[str], str, int]:
         raise ValueError("another format")
     code = [cell for cell in content["cells"] if cell["cell_type"] == "code"]
     tags = [cell.get("metadata", {}).get("tags", ()) for cell in code]
+    # papermill's own cell replaces that of an earlier execution, else follows the first with the tag `parameters`, else
+    # is the first.
     set_by = next((place + 1 for tag in _SETTING for place, found in enumerate(tags) if tag in found), 0)
     return ["".join(cell["source"]) for cell in code], str(language or "python"), set_by

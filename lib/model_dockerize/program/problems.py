@@ -1,25 +1,25 @@
-"""Collects everything that is wrong with a folder, so that the user hears of it at once."""
+"""Collects all problems, to report them at once."""
 
 from model_dockerize.errors import InputError, ModelDockerizeError, ProgramError
 
 
 class Problems:
-    """Sentences about settings (`wrong_input`) and about the folder (`wrong_folder`)."""
+    """Problems of settings and of the folder."""
 
     def __init__(self) -> None:
         self._inputs: list[str] = []
         self._folder: list[str] = []
 
     def wrong_input(self, text: str) -> None:
-        """Note why a setting cannot be meant as it is written."""
+        """Note why a setting is wrong."""
         self._inputs.append(text)
 
     def wrong_folder(self, text: str) -> None:
-        """Note why the folder cannot become an image as it is."""
+        """Note why the folder cannot become an image."""
         self._folder.append(text)
 
     def raise_if_any(self, folder: str) -> None:
-        """Raise one error with all of it: ProgramError if the folder has a part in it, else InputError."""
+        """Raise all as one ProgramError, or InputError if only settings are wrong."""
         details = (*self._inputs, *self._folder)
         if not details:
             return

@@ -1,4 +1,4 @@
-"""Chooses the Python of a model: a setting, `.python-version`, `runtime.txt`, what its packages ask for, a default."""
+"""Chooses a model's Python."""
 
 import re
 import tomllib
@@ -17,12 +17,11 @@ from model_dockerize.progress import Progress
 
 @dataclass(frozen=True)
 class _Python:
-    """Hold what is known of one version of Python.
+    """Facts of a Python version.
 
     Attributes:
         support_ends: last day of security fixes (devguide.python.org/versions; the last of a month that stands alone).
-        debian: release of its default image. It is named because Docker Hub moves tags that name none; this is where
-            they point now (docker-library/official-images).
+        debian: where its image's moving tags point now (docker-library/official-images).
     """
 
     support_ends: date
@@ -58,7 +57,7 @@ _GONE = re.compile(r"\b(?:jessie|stretch|buster)\b")
 
 
 def choose(setting: str, root: Path, packages: Packages, problems: Problems, progress: Progress) -> str:
-    """Choose the version, as `X.Y`. Sources that say otherwise lose, and a warning names them."""
+    """Choose the version, as `X.Y`; warn of sources that disagree."""
     found = [*_set(setting, problems), *_in_files(root, bool(setting), problems, progress)]
     required, source = _required(root, packages, problems)
     if required is not None and not found:
@@ -81,15 +80,15 @@ def choose(setting: str, root: Path, packages: Packages, problems: Problems, pro
 
 
 def default_image(version: str) -> str:
-    """Name the image for `version`: python:3.13-slim-trixie. For an unknown version Docker Hub picks the release."""
+    """Name the image for `version`: python:3.13-slim-trixie; without a release if unknown."""
     known = _VERSIONS.get(version)
     return f"python:{version}-slim-{known.debian}" if known else f"python:{version}-slim"
 
 
 def support_warning(image: str, today: date) -> str:
-    """Say that `image` gets no more security fixes of its Python, or packages of its Debian; empty if it gets both.
+    """Say that `image` gets no more security fixes for its Python or Debian; else "".
 
-    The Python is known of official images only; the release is read from any tag.
+    Only official images tell their Python.
     """
     match = _IMAGE.fullmatch(image)
     version = match["version"] if match else ""
@@ -116,7 +115,7 @@ def _set(setting: str, problems: Problems) -> Iterator[_Said]:
 
 
 def _in_files(root: Path, is_set: bool, problems: Problems, progress: Progress) -> Iterator[_Said]:
-    """Yield what files say. Other tools read them too, so what is not understood is told, unless an input counts."""
+    # Other tools read these files, too: what we do not understand is no problem when an input is set.
     for name in (".python-version", "runtime.txt"):
         text = _first_line(reading.text(root, name, problems, "replace") or "")
         version = _in_a_file(text)
@@ -129,7 +128,6 @@ def _in_files(root: Path, is_set: bool, problems: Problems, progress: Progress) 
 
 
 def _in_a_file(text: str) -> str:
-    """Return the version that the line of a file asks for; empty: it names none."""
     match = _IN_A_FILE.fullmatch(text)
     if match:
         return match[1]
@@ -145,7 +143,6 @@ def _first_line(text: str) -> str:
 
 
 def _required(root: Path, packages: Packages, problems: Problems) -> tuple[SpecifierSet | None, str]:
-    """Return what the project and its packages ask for together, and the file that says it."""
     project = _requires_python(root, problems)
     if not packages.python:
         return project, "pyproject.toml"
@@ -173,11 +170,10 @@ def _requires_python(root: Path, problems: Problems) -> SpecifierSet | None:
 
 
 def _satisfies(version: str, required: SpecifierSet) -> bool:
-    """Tell whether some patch release does; the base image carries the newest one."""
+    # The base image has the newest patch release.
     return any(required.contains(f"{version}.{patch}") for patch in _PATCHES)
 
 
 def _answer(required: SpecifierSet) -> str:
-    """Return the lowest maintained version that satisfies, else the newest of the older ones, else empty."""
     older = [version for version in reversed(_VERSIONS) if version not in _MAINTAINED]
     return next((version for version in (*_MAINTAINED, *older) if _satisfies(version, required)), "")

@@ -1,4 +1,4 @@
-"""Reads files of the program's folder: only what lies in it, whatever is ignored."""
+"""Reads files in the program folder, ignored or not."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from model_dockerize.program.problems import Problems
 
 
 def content(root: Path, name: str, problems: Problems) -> bytes | None:
-    """Read a small file; None where there is none, or where it cannot be read, which goes to `problems`."""
+    """Read a small file; None if missing, or with a problem if unreadable."""
     path = root / name
     try:
         if not os.path.lexists(path) or resolved(path, root).is_dir():
@@ -22,7 +22,7 @@ def content(root: Path, name: str, problems: Problems) -> bytes | None:
 
 
 def text(root: Path, name: str, problems: Problems, errors: str = "strict") -> str | None:
-    """Read as `content` does, but text in UTF-8, with or without a byte order mark."""
+    """Read UTF-8 text as `content` does; drop a byte order mark."""
     found = content(root, name, problems)
     try:
         return None if found is None else found.decode("utf-8-sig", errors)

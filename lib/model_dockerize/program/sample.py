@@ -1,4 +1,4 @@
-"""The sample that a model is proved with, and the MIME types that follow from it."""
+"""Finds the sample, and the model's MIME types."""
 
 import mimetypes
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ _FOLDER = "smoke"
 
 
 def mime_type(path: Path) -> str:
-    """Tell the type by the extension, with Python's own table: the computer's would make images differ."""
+    """Return the type by Python's own table: the computer's would make images differ."""
     suffix = path.suffix.lower()
     return _TYPES.get(suffix) or mimetypes.MimeTypes().guess_type(f"x{suffix}")[0] or UNKNOWN_TYPE
 
 
 @dataclass(frozen=True)
 class Found:
-    """The sample, and the types that the model takes and gives."""
+    """The sample, and the model's MIME types."""
 
     sample: Sample | None
     input_types: tuple[str, ...]
@@ -35,9 +35,9 @@ class Found:
 
 
 def find(settings: SmokeSettings, root: Path, problems: Problems) -> Found:
-    """Find the files that the settings name, else `smoke/input.*`, `expected.*` and `mapping.*` of the folder.
+    """Find the settings' files, else `smoke/input.*`, `expected.*` and `mapping.*` of the folder.
 
-    Every `input.*` names a type that the model takes; the first one by name is the sample.
+    Every `input.*` names a type that the model takes; the first is the sample.
     """
     inputs = _files("smoke-input", settings.smoke_input, root, "input", problems)
     answers = _files("smoke-expected", settings.smoke_expected, root, "expected", problems)
@@ -72,7 +72,6 @@ def _files(option: str, setting: Path | None, root: Path, stem: str, problems: P
 
 
 def _is_inside(path: Path, root: Path, problems: Problems) -> bool:
-    """Tell whether a file of the folder may be sent to the model, whatever .dockerignore says of it."""
     try:
         return resolved(path, root).is_file()
     except OutsideError as error:

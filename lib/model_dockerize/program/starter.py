@@ -1,4 +1,4 @@
-"""The files that a program's folder may begin with: a sample for the smoke test, and a file of inputs."""
+"""Writes a sample for the smoke test, and a file of inputs."""
 
 import ast
 import csv
@@ -24,7 +24,7 @@ _MOST_COLUMNS = 50
 
 
 def start(folder: Path, progress: Progress) -> bool:
-    """Make what is missing of smoke/input.* and model-dockerize.yml; return whether anything was. Overwrite nothing.
+    """Write smoke/input.* and model-dockerize.yml where missing; tell whether any was.
 
     Raises:
         OSError: a file cannot be written.
@@ -57,7 +57,7 @@ def _sample(folder: Path, progress: Progress) -> str:
 
 
 def _data(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield the beginnings of data files that the folder has, with their names, tables first."""
+    """Yield beginnings and names of data files, tables first."""
     for suffix in _DATA:
         for path in _files(folder, suffix):
             if path.name.lower().startswith(_NO_DATA):
@@ -68,7 +68,6 @@ def _data(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _beginning(text: str, suffix: str, is_whole: bool) -> str:
-    """Return the first rows of a data file; empty where it cannot be cut."""
     if suffix == ".csv":
         return _table(text)
     if suffix == ".jsonl":
@@ -77,7 +76,7 @@ def _beginning(text: str, suffix: str, is_whole: bool) -> str:
 
 
 def _table(text: str) -> str:
-    """Return head and first rows of a table, of which a cell in quotes may have several lines; empty: it has none."""
+    # A quoted cell may have several lines.
     rows = quotes = end = 0
     for line in io.StringIO(text, newline=""):
         quotes, end = quotes + line.count('"'), end + len(line)
@@ -88,7 +87,7 @@ def _table(text: str) -> str:
 
 
 def _files(folder: Path, suffix: str) -> Iterator[Path]:
-    """Yield the regular files with this suffix in the folder and one level below; none that leads outside."""
+    """Yield files of the folder and one level below; no links that lead outside."""
     looked = 0
     for pattern in (f"*{suffix}", f"[!.]*/*{suffix}"):
         for path in sorted(folder.glob(pattern)):
@@ -103,7 +102,7 @@ def _files(folder: Path, suffix: str) -> Iterator[Path]:
 
 
 def _columns(folder: Path) -> tuple[list[str], str]:
-    """Return the columns that a program at the top of the folder names as `row["name"]`, and the program's name."""
+    """Return the columns that a program names as `row["name"]`, and its name."""
     for path in _files(folder, ".py"):
         if path.parent != folder:
             continue
@@ -125,7 +124,6 @@ def _columns(folder: Path) -> tuple[list[str], str]:
 
 
 def _read(path: Path) -> str:
-    """Return the beginning of a text file, up to a whole line; empty where it is no text."""
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_READ)
@@ -136,7 +134,6 @@ def _read(path: Path) -> str:
 
 
 def _write(path: Path, text: str, what: str) -> str:
-    """Write a new file; return what was made, or nothing where it was there."""
     shown = path.name if path.name == "model-dockerize.yml" else f"smoke/{path.name}"
     path.parent.mkdir(exist_ok=True)
     try:

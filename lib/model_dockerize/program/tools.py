@@ -1,4 +1,4 @@
-"""Says which tools a build fetches besides the program's packages, before it begins: one without an index cannot."""
+"""Names the tools that a build fetches besides packages, before a missing index fails it."""
 
 import configparser
 from pathlib import Path
@@ -11,13 +11,10 @@ _YES = ("1", "true", "yes", "on", "y", "t")
 
 
 def tell(needs: Packages, entry: str, pip_config: Path | None, progress: Progress) -> None:
-    """Name each tool, what it is for, and where it comes from.
+    """Report each tool, its purpose and where it comes from.
 
     Args:
-        needs: the program's packages.
-        entry: the program's script or notebook.
-        pip_config: pip.conf of the build.
-        progress: is told.
+        entry: script or notebook.
     """
     fetched = {"py-rattler": f"the packages of conda in {needs.source}"} if needs.conda else {}
     if entry.endswith(notebook.SUFFIX):

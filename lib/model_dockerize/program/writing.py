@@ -1,4 +1,4 @@
-"""Saves the Dockerfile into the program folder, so that it can be read, and built without us."""
+"""Saves the Dockerfile into the program folder."""
 
 import os
 import tempfile
@@ -15,9 +15,9 @@ _OTHER_NAME = "Dockerfile.model-dockerize"
 
 
 def write_dockerfile(program: Program, text: str) -> Path:
-    """Write `Dockerfile`, its `.dockerignore` and a translated lock, each only if its bytes change.
+    """Write `Dockerfile`, its `.dockerignore` and a translated lock where they changed.
 
-    A Dockerfile that we did not write stays as it is; ours is `Dockerfile.model-dockerize` then.
+    Beside somebody else's Dockerfile, ours is `Dockerfile.model-dockerize`.
 
     Raises:
         ProgramError: the folder cannot be written to.
@@ -42,7 +42,7 @@ def write_dockerfile(program: Program, text: str) -> Path:
 
 
 def is_foreign(folder: Path) -> bool:
-    """Tell whether the folder has a Dockerfile, or an ignore file of it, that somebody else wrote."""
+    """Tell whether the folder's Dockerfile or ignore file is somebody else's."""
     return any(_is_someone_elses(folder / name) for name in (_NAME, f"{_NAME}.dockerignore"))
 
 
@@ -57,12 +57,12 @@ def _is_someone_elses(path: Path) -> bool:
 
 
 def _dockerignore(program: Program) -> str:
-    """List what stays out of a `docker build` by hand. Docker reads it top down, the last match decides."""
     found = [literal(item.path) for item in program.excluded if item.reason in (CREDENTIAL, VIRTUAL_ENVIRONMENT)]
     fixed = DockerIgnore((*FIXED_PATTERNS, *found))
     listed = [f"!{REQUIREMENTS}"] if program.packages.text else []
     kept = [f"!{literal(file.path)}" for file in program.files if fixed.ignores(file.path)]
     own = [f" {pattern}" if pattern.startswith("#") else pattern for pattern in program.ignore_patterns]
+    # For Docker the last match decides.
     return "\n".join((MARKER, *own, *FIXED_PATTERNS, *found, *kept, *listed, ""))
 
 

@@ -1,7 +1,6 @@
-"""AWS on this computer: a real registry, real containers behind ECS services and Batch jobs, no account.
+"""Starts, finds and stops the sandbox: AWS on this computer, with real containers and without an account.
 
-The sandbox is a program of its own, `model_sandbox`, with a Python environment of its own (docs/sandbox.md): here it is
-started, found and stopped. The rest of the product only sees the variables of `Sandbox.environment()`.
+It is a program with its own Python environment (docs/sandbox.md).
 """
 
 from model_dockerize.sandbox.lifecycle import StopReport, default_home, start, status, stop

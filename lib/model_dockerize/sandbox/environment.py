@@ -1,7 +1,4 @@
-"""The sandbox's own Python environment: made on first use, kept between runs.
-
-The local AWS pins botocore exactly and would fight the user's packages, so it never shares an environment with us.
-"""
+"""Makes the sandbox's own Python environment: it pins botocore, against the user's packages."""
 
 import hashlib
 import os
@@ -23,7 +20,7 @@ _PIP_TAIL_LINES = 15
 
 
 def environment_path(home: Path, requirements: Path = REQUIREMENTS) -> Path:
-    """Return the path under `home` of the environment for these requirements and this interpreter."""
+    """Return the environment's path for requirements and interpreter."""
     facts = requirements.read_bytes() + f"{sys.executable} {platform.python_version()}".encode()
     return home / f"sandbox-env-{hashlib.sha256(facts).hexdigest()[:12]}"
 
@@ -34,13 +31,12 @@ def python_of(environment: Path) -> Path:
 
 
 def ensure(home: Path, progress: Progress, requirements: Path = REQUIREMENTS) -> Path:
-    """Return the interpreter of the sandbox's environment, making the environment first if it is not there.
+    """Return the sandbox's interpreter, making its environment if need be.
 
-    The caller holds the home's lock: two processes never make the same environment at once. A creation that was
-    killed leaves no ready marker and is done again from nothing; environments of older requirements are removed.
+    The caller holds the home's lock.
 
     Raises:
-        SandboxError: the environment cannot be made; `details` holds pip's last lines.
+        SandboxError: `details` holds pip's last lines.
     """
     environment = environment_path(home, requirements)
     if (environment / READY_MARKER).exists() and python_of(environment).exists():
@@ -58,9 +54,9 @@ def ensure(home: Path, progress: Progress, requirements: Path = REQUIREMENTS) ->
 
 
 def of_child(folder: Path) -> dict[str, str]:
-    """Return the variables of the sandbox's process; make `folder`, from which it imports the program and nothing else.
+    """Return the variables of the sandbox's process; make `folder`, its PYTHONPATH.
 
-    A PYTHONPATH of where the program lies, site-packages perhaps, would put the user's packages before its own.
+    With site-packages in it, the user's packages would come first.
     """
     for part in (folder.parent, folder):
         part.mkdir(mode=0o700)

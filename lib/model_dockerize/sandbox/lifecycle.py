@@ -1,4 +1,4 @@
-"""Start, find and stop the sandbox of one home directory. Different homes are different sandboxes, side by side."""
+"""Starts, finds and stops the sandbox of a home directory."""
 
 import contextlib
 import fcntl
@@ -30,7 +30,7 @@ _OTHER_HOME = "Name a folder of your own with MODEL_DOCKERIZE_HOME."
 
 @dataclass(frozen=True)
 class StopReport:
-    """The result of `stop`: what it ended and removed. Empty where nothing was left of a sandbox."""
+    """The things that `stop` ended and removed."""
 
     was_running: bool
     containers: tuple[str, ...]
@@ -44,14 +44,12 @@ def default_home() -> Path:
 
 
 def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:
-    """Return the running sandbox of `home`, started if need be; two callers at once get the same.
+    """Return the running sandbox of `home`, started empty if need be; two callers at once get the same.
 
-    The child survives its caller. It starts with nothing in it: state of an earlier one is removed. `iam` is "enforced"
-    or "off"; empty is whichever runs, and off where none does.
+    It survives its caller. `iam`: "enforced", "off" or empty: unchanged.
 
     Raises:
-        SandboxError: its folder or environment cannot be made, everybody may write to the folder, Docker Engine is
-            missing, or the child did not come up; `details` holds the last lines of its log.
+        SandboxError: its folder is unsafe, or Docker Engine or the child fails.
     """
     if running := status(home):
         return _as_wished(running, iam)
@@ -75,18 +73,16 @@ def start(home: Path, progress: Progress, iam: str = "") -> Sandbox:
 
 
 def status(home: Path) -> Sandbox | None:
-    """Return the sandbox of `home` if it is running and answers, else None."""
+    """Return the sandbox of `home` if it answers."""
     sandbox = record.load(home)
     return sandbox if sandbox and record.answers(sandbox) else None
 
 
 def stop(home: Path, progress: Progress) -> StopReport:
-    """End the sandbox of `home` and remove its containers, its images and its state; the Python environment stays.
-
-    Cleans up after a killed sandbox too. Nothing there: an empty report.
+    """End the sandbox of `home`, even a killed one; remove all but its Python environment.
 
     Raises:
-        SandboxError: Docker Engine cannot be reached, so that containers may have been left.
+        SandboxError: without Docker Engine, containers may be left.
     """
     if not home.is_dir():
         return StopReport(False, (), (), ())
@@ -108,12 +104,12 @@ def stop(home: Path, progress: Progress) -> StopReport:
 
 
 def instance_of(home: Path) -> str:
-    """Return the name that a home's containers carry: it outlives the process, so that orphans are found."""
+    """Return the name on a home's containers, by which orphans are found."""
     return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
 
 
 def _require_own(home: Path) -> None:
-    """Raise SandboxError where others could put something into the sandbox's folder: what lies there is run."""
+    # Who may write to it could have us run anything.
     facts = home.stat()
     if facts.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
         raise SandboxError(f"The sandbox's folder {home} belongs to another user.", _OTHER_HOME)
@@ -231,7 +227,6 @@ def _remove_containers(home: Path) -> None:
 
 
 def _remove_images(registry: str) -> tuple[str, ...]:
-    """Untag what was built for or pulled from a registry that is no more."""
     import docker  # noqa: PLC0415 - see _require_engine
     from docker.errors import APIError  # noqa: PLC0415
 
@@ -265,7 +260,7 @@ def _remove_state(home: Path) -> tuple[Path, ...]:
 
 
 def _erase(path: Path) -> None:
-    """Have the engine remove a folder in which containers have written as users of their own."""
+    # Containers have written into it as other users: the engine removes it.
     erased = subprocess.run(
         [sys.executable, "-P", str(environment.PROGRAM / "erase.py"), str(path)],
         stdin=subprocess.DEVNULL,

@@ -1,7 +1,4 @@
-"""The record of a running sandbox: where it is kept, and how a stale one is recognized.
-
-The sandbox writes it (`model_sandbox.record`); the names and the proof here are the contract between the two programs.
-"""
+"""The record of a running sandbox, the contract with `model_sandbox.record`."""
 
 import hmac
 import http.client
@@ -22,9 +19,8 @@ UNSET_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "A
 class Sandbox:
     """A running sandbox.
 
-    `instance` names the home and is the value of the label on all its containers; `born` is when its process started
-    (a pid may be recycled). `registry` is `host:port` of the ECR registry. `secret_key` is the AWS secret access key to
-    sign with: whoever has it may do everything here. `iam` is "enforced" where policies count, else "off".
+    `instance` labels its containers. `born`: when its process started, as a pid may be recycled. `registry`:
+    `host:port` of ECR. Whoever has `secret_key` may do everything here. `iam`: "enforced" or "off".
     """
 
     endpoint_url: str
@@ -38,7 +34,7 @@ class Sandbox:
     iam: str = "off"
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that point any AWS SDK or AWS CLI at the sandbox."""
+        """Return the variables that point AWS clients at the sandbox."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": self.account_id,
@@ -48,11 +44,11 @@ class Sandbox:
         }
 
     def unset(self) -> tuple[str, ...]:
-        """Return the variables that must not be set beside those of `environment()`."""
+        """Return the variables that must be unset beside those of `environment()`."""
         return UNSET_VARIABLES
 
     def applied_to(self, environ: dict[str, str]) -> dict[str, str]:
-        """Return a copy of `environ` in which every AWS client uses the sandbox and nothing else."""
+        """Return `environ` with the sandbox as its only AWS."""
         kept = {key: value for key, value in environ.items() if key not in UNSET_VARIABLES}
         # AWS_ENDPOINT_URL_ECS and the like would win over AWS_ENDPOINT_URL.
         kept = {key: value for key, value in kept.items() if not key.startswith("AWS_ENDPOINT_URL_")}
@@ -60,7 +56,7 @@ class Sandbox:
 
 
 def load(home: Path) -> Sandbox | None:
-    """Return the record in `home`, or None where none can be read."""
+    """Return the record in `home`; None if unreadable."""
     try:
         return Sandbox(**json.loads((home / RECORD_NAME).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -68,7 +64,7 @@ def load(home: Path) -> Sandbox | None:
 
 
 def born(pid: int) -> int:
-    """Return when a process started, in ticks since this computer did; 0 where there is no such process.
+    """Return a process's start in ticks since boot; 0: none.
 
     Source: proc_pid_stat(5). The name of the program, in parentheses, may hold anything.
     """
@@ -79,13 +75,13 @@ def born(pid: int) -> int:
 
 
 def health_proof(secret: str, nonce: str) -> str:
-    """Return what only a process that knows the secret can answer to a nonce."""
+    """Return the answer to a nonce that proves the secret."""
     key = hmac.digest(secret.encode(), b"sandbox-health", "sha256")
     return hmac.digest(key, nonce.encode(), "sha256").hex()
 
 
 def answers(sandbox: Sandbox, timeout: float = 5.0) -> bool:
-    """Tell whether the process that wrote this record is the one that listens now. `timeout` in seconds."""
+    """Tell whether the record's process listens now. `timeout`: seconds."""
     nonce = secrets.token_hex(16)
     host, _, port = sandbox.endpoint_url.removeprefix("http://").partition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=timeout)

@@ -1,4 +1,4 @@
-"""Finds the cause of a failure in what the failed tools printed: one sentence and one remedy."""
+"""Finds a failure's cause and remedy in what tools printed."""
 
 import re
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ _FRAMES = re.compile(r"^(?P<indent>.*?)Traceback \(most recent call last\):")
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Say why something failed. All empty: nobody knows; an empty `sentence`: the tool's own words say it best."""
+    """A failure's cause. Without a `sentence`, quote the tool's own words."""
 
     sentence: str = ""
     remedy: str = ""
@@ -32,7 +32,7 @@ class Diagnosis:
 
 
 def diagnose(step: str, evidence: Iterable[str], *, runs_in_action: bool = False) -> Diagnosis:
-    """Find the cause of a failed step of a build in what it printed."""
+    """Find why a build step failed in what it printed."""
     installing = INSTALLING if "] RUN " in step else ()
     found = _first((*installing, *BUILDING, *EITHER), (step, *evidence))
     login = _LOGIN_OF_A_JOB if runs_in_action else _LOGIN
@@ -40,12 +40,12 @@ def diagnose(step: str, evidence: Iterable[str], *, runs_in_action: bool = False
 
 
 def diagnose_program(evidence: Iterable[str]) -> Diagnosis:
-    """Find the cause of a program's failure in its image."""
+    """Find why a program failed in its image."""
     return _first((*EITHER, *RUNNING), evidence)
 
 
 def without_frames(lines: Iterable[str]) -> list[str]:
-    """Drop the frames of Python's tracebacks: what was raised tells, and where in pip does not."""
+    """Drop the frames of Python's tracebacks."""
     kept: list[str] = []
     indent: str | None = None
     for line in lines:
@@ -80,18 +80,16 @@ def _diagnosis(cause: Cause, found: re.Match[str], words: str) -> Diagnosis:
 
 
 def _package(words: str, before: int) -> str:
-    """Name the package that the tool was at."""
     named = [match["package"] for match in _AT.finditer(words)]
     earlier = [match["package"] for match in _AT.finditer(words, 0, before)]
     return next((name for names in (earlier[::-1], named) for name in names), "a package")
 
 
 def _debian(thing: str) -> str:
-    """Name the Debian package of a program, a header or a library."""
     holder = f"the Debian package that holds {thing} (`apt-file search {thing}`)" if "." in thing else thing.lower()
     return DEBIAN.get(thing, holder)
 
 
 def _fill(text: str, known: dict[str, str]) -> str:
-    """Put what is known into a sentence. Not by str.format: what tools print is no template of ours."""
+    # Not str.format: what tools print is no template of ours.
     return re.sub(r"\{(\w+)\}", lambda match: known.get(match[1], match[0]), text)

@@ -1,4 +1,4 @@
-"""Lists why a build failed where no package was installed, and why a program failed in its image."""
+"""Lists other causes of failed builds, and those of failed programs."""
 
 from model_dockerize.image.causes.cause import Cause
 

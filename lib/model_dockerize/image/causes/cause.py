@@ -1,15 +1,15 @@
-"""Holds what a row of the table of causes is."""
+"""Defines a row of the table of causes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Say what it means that a tool printed `sign`, a pattern, and what to do.
+    """Say what it means that a tool printed the pattern `sign`, and what to do.
 
     `{package}` stands for the package that the tool was at, `{debian}` for the Debian package of the pattern's group
-    `thing`, any other `{name}` for the group of that name (`name2`, `name3` in other branches of the pattern).
-    An empty sentence leaves it to the tool's own words.
+    `thing`, any other `{name}` for its group (`name2`, `name3` in other branches). An empty sentence leaves it to the
+    tool's own words.
     """
 
     sign: str

@@ -1,4 +1,4 @@
-"""The stages of a release, in their order: the one list that `run`, `plan` and `doctor` walk.
+"""The stages of a release, in their order, for `run`, `plan` and `doctor`.
 
 A new one is a module with a `Stage`, and its name here.
 """

@@ -1,4 +1,4 @@
-"""Makes what service and jobs stand on, while the image is built."""
+"""Makes what service and jobs stand on, during the build."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ def _is_wanted(release: Release) -> bool:
 
 
 def make(release: Release) -> Release:
-    """Run stage `foundations`: all of it is there."""
+    """Run stage `foundations`."""
     with release.run.recorder.stage("foundations") as stage:
         own = release.account.apart()  # the push beside us makes changes of its own
         try:
@@ -40,7 +40,6 @@ def make(release: Release) -> Release:
 
 
 def _stand(release: Release, progress: Progress, pace: Pace | None = None) -> Runtime:
-    """Return what the service stands on, else what a job alone does."""
     settings, account, names = release.settings, release.account, release.names
     if not settings.service.deploy_service:
         return batch.ensure_runtime(release.run, account, names.model, progress, pace)

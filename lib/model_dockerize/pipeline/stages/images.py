@@ -1,4 +1,4 @@
-"""Brings the image into ECR; where nothing is pushed, builds it and finds the one for jobs."""
+"""Brings the image into ECR, or only builds it, or finds the jobs' image."""
 
 from dataclasses import replace
 from functools import partial
@@ -24,10 +24,7 @@ def _is_named(release: Release) -> bool:
 
 
 def push(release: Release) -> Release:
-    """Run stages `build` to `scan`: find the image in ECR by its build id, or build, test and push it.
-
-    Push nothing if the stage beside this one failed meanwhile.
-    """
+    """Run stages `build` to `scan`: find the image in ECR, or build, test and push it."""
     run, account, name, registry = release.run, release.account, release.names.repository, release.settings.registry
     tags = (release.version, ecr.build_tag(release.prepared.build_id))
     found = ecr.find_build(account, name, release.prepared.build_id)
@@ -102,7 +99,6 @@ def _ask_for_named(release: Release, progress: Progress) -> Release:
 
 
 def _build(release: Release) -> tuple[image.Image, image.Cache]:
-    """Build the image, with the cache of the repository if that is the one."""
     run, prepared, account, engine = release.run, release.prepared, release.account, _engine(release)
     cache = make.cache(run, prepared, engine, pushes=release.settings.registry.push_to_ecr)
     if cache.kind not in ("registry", "inline"):
@@ -125,7 +121,7 @@ def _login(account: Aws) -> image.RegistryAuth:
 
 
 def _keep(account: Aws, name: str, digest: str, stage: StageProgress) -> None:
-    """Tag an image that holds its own cache, so that the next build finds it: the tag moves."""
+    # The next build finds its cache by this tag, which moves.
     try:
         ecr.tag_image(account, name, digest, (image.CACHE_TAG,))
     except PushError as error:

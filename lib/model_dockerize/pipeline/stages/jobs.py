@@ -1,4 +1,4 @@
-"""Makes the Batch job definition of the image, and what sends its jobs."""
+"""Makes the image's Batch job definition, and what sends its jobs."""
 
 from dataclasses import replace
 
@@ -10,15 +10,15 @@ from model_dockerize.report import facts
 
 
 def _is_wanted(release: Release) -> bool:
-    """Tell whether a definition is wanted and has a command: another's image has only BatchConfig.yml's."""
     jobs = release.settings.batch
     written = jobs.file.job_definition if jobs.file else None
+    # Others' images have a command in BatchConfig.yml only.
     has_command = release.prepared.made_here or bool(written and written.command)
     return jobs.create_job_def and has_command and release.runtime is not None
 
 
 def define(release: Release) -> Release:
-    """Run stage `batch`: make the definition, with the queue and function that are asked for."""
+    """Run stage `batch`: make definition and, if asked for, queue and function."""
     run = release.run
     with run.recorder.stage("batch") as stage:
         uri = batch.image_of(run, release.account, release.uri, stage)

@@ -1,4 +1,4 @@
-"""Ends a run before the build for what cannot be rolled, is another's, or a newer run's."""
+"""Refuses, before the build, what is not this run's to change."""
 
 from model_dockerize.aws import batch, ecs
 from model_dockerize.pipeline.release import Release, Stage
@@ -11,10 +11,10 @@ def _is_wanted(release: Release) -> bool:
 
 
 def take_turn(release: Release) -> Release:
-    """Return the release, whose turn it is.
+    """Check that the service is this release's to change.
 
     Raises:
-        InputError: service or task definition are somebody else's, or of a kind that we cannot roll.
+        InputError: it is another's, or cannot be rolled.
         SupersededError: a newer run deployed it.
     """
     names, service = release.names, release.settings.service
@@ -24,12 +24,7 @@ def take_turn(release: Release) -> Release:
 
 
 def check(release: Release) -> Release:
-    """Return the release, which changes nothing that is somebody else's.
-
-    Raises:
-        InputError: a thing that it would change is.
-        SupersededError: a newer run deployed the service.
-    """
+    """Check service and jobs. Raises as `take_turn`."""
     if release.settings.batch.create_job_def:
         _check_jobs(release)
     return take_turn(release)

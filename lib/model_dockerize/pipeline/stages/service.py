@@ -1,4 +1,4 @@
-"""Rolls the service to the image, tests that it answers, and rolls back what does not."""
+"""Rolls the service to the image, and rolls back failures."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +22,7 @@ def _is_wanted(release: Release) -> bool:
 
 
 def deploy(release: Release) -> Release:
-    """Run stages `deploy`, `smoke-deployed` and `scaling`: the service runs this image, and it answers.
-
-    Without `wait` it is only told to.
-    """
+    """Run stages `deploy`, `smoke-deployed` and `scaling`; without `wait`, only start."""
     run, account, settings = release.run, release.account, release.settings.service
     with run.recorder.stage("deploy") as stage:
         if release.changed:
@@ -76,7 +73,7 @@ def _ask(release: Release, progress: Progress) -> Release:
 
 
 def define(release: Release, progress: Progress) -> TaskDefinition:
-    """Return the task definition of the image, which nothing runs yet."""
+    """Make the image's task definition, which nothing runs yet."""
     return ecs.ensure_task_definition(release.account, release.names.task_definition, _container(release), progress)
 
 
@@ -89,10 +86,10 @@ def _ensure(release: Release, progress: Progress) -> tuple[TaskDefinition, Servi
 
 
 def _container(release: Release) -> Container:
-    """Return the container of the service's tasks. Only our server has a command that asks for its health."""
     settings, foundations, prepared = release.settings.service, _foundations(release), release.prepared
     container = ground.container_of(release.account, settings, release.uri, prepared.platform, foundations)
     container = container.with_queue(settings.queue_url).with_volume(foundations.volume)
+    # Only our server has a command that asks for its health.
     return container.with_access(settings) if prepared.made_here else replace(container, health_command=())
 
 
@@ -107,7 +104,6 @@ def _with(release: Release, service: Service) -> Release:
 
 @contextmanager
 def _cancelled(on_cancel: str, account: Aws, service: Service, stage: StageProgress) -> Iterator[None]:
-    """Say what goes on without us, or roll back, on Ctrl-C or SIGTERM while this run's rollout is under way."""
     try:
         yield
     except ModelDockerizeError:
@@ -119,7 +115,7 @@ def _cancelled(on_cancel: str, account: Aws, service: Service, stage: StageProgr
 
 
 def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> ModelDockerizeError:
-    """Return the error of this outcome, after putting right what would stay wrong; it says what runs now."""
+    """Put right what would stay wrong; return the error."""
     rollout, reason = f"The rollout of {_short(service.task_definition_arn)}", verdict.reason
     runs = f"The service runs {_short(verdict.running_task_definition_arn)}."
     if verdict.outcome is Outcome.SUPERSEDED:
@@ -139,7 +135,7 @@ def _not_deployed(release: Release, service: Service, verdict: Verdict, stage: S
 
 
 def _put_right(release: Release, service: Service, verdict: Verdict, stage: StageProgress) -> tuple[Outcome, str]:
-    """Roll back to what ran before, or to no task, where ECS gave up; return the outcome, and what runs now."""
+    """Roll back to what ran before, or to no task, where ECS gave up."""
     account, former = release.account, service.previous_task_definition_arn
     if former is None:
         if verdict.running_task_definition_arn is None:
@@ -156,7 +152,7 @@ def _put_right(release: Release, service: Service, verdict: Verdict, stage: Stag
 def _put_back(
     release: Release, service: Service, evidence: tuple[str, ...], stage: StageProgress
 ) -> DeployedSmokeError:
-    """Roll back to the last verified revision, or to nothing, unless this one was verified; return the error."""
+    """Roll back to the last verified revision or to nothing, unless this one was verified."""
     run, account, former = release.run, release.account, service.previous_task_definition_arn
     outcome = Outcome.FAILED
     if not service.proving or former == service.task_definition_arn:
@@ -183,7 +179,6 @@ def _put_back(
 
 
 def _short(arn: str | None) -> str:
-    """Return `iris:3` of a task definition's ARN, for a sentence."""
     return short_arn(arn) if arn else "nothing"
 
 

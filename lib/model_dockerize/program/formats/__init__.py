@@ -1,6 +1,6 @@
-"""Finds which packages a program needs, in the format of whichever tool its folder was made with.
+"""Finds a program's packages in the format of any tool.
 
-A new format is a module with `read` (texts in, packages out), a line in FORMATS, and a case in the tests.
+A new format is a module with `read`, a line in FORMATS, and a test case.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ from model_dockerize.settings import ProgramSettings
 
 @dataclass(frozen=True)
 class Format:
-    """Say how a tool writes down what a program needs. `parse` gives None where its files say nothing."""
+    """A tool's package files. `parse` returns None where they say nothing."""
 
     parse: Callable[[Folder], Packages | None]
     files: tuple[str, ...] = ()  # at the top of the folder
@@ -44,7 +44,7 @@ class Format:
         """Return what is installed.
 
         Raises:
-            UnusableError: nothing can be installed from these files.
+            UnusableError: these files cannot be installed from.
         """
         try:
             packages = self.parse(folder)
@@ -89,7 +89,7 @@ _READ_WITH = {
 def find(
     settings: ProgramSettings, root: Path, listing: Listing, init_file: str, problems: Problems, progress: Progress
 ) -> Packages:
-    """Find what is installed: what the named file says, else the first format of the folder."""
+    """Find packages by the settings' file, else by the folder's first format."""
     setting = settings.requirements_file
     extras, groups = (
         frozenset(map(canonicalize_name, names)) for names in (settings.extras, settings.dependency_groups)
@@ -151,7 +151,6 @@ def _named(setting: str, folder: Folder, listing: Listing, problems: Problems) -
 
 
 def _says_packages(path: str) -> bool:
-    """Tell whether a file in a folder of the folder is one that packages would be installed from at the top."""
     folder, _, name = path.partition("/")
     known = any(name in one.files for one in FORMATS) and name not in (*_OF_MANY_THINGS, setuptools.SCRIPT)
     return (known or requirements.looks_like_one(name)) and not any(

@@ -1,4 +1,4 @@
-"""Reads conda's environment.yml: packages of conda's channels, solved while the image is built, and those of pip."""
+"""Reads conda's environment.yml, whose packages are solved during the build."""
 
 import re
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _USUAL = "defaults"  # what conda looks through where a file names no channel
 
 
 def read(folder: Folder) -> Packages | None:
-    """Install what the environment asks for; without conda, if pip has all of it."""
+    """Install the environment, without conda if pip has all of it."""
     file = next((name for name in FILES if name in folder.texts), "")
     if not file:
         return None
@@ -52,11 +52,7 @@ def read(folder: Folder) -> Packages | None:
 
 
 def refuse_secrets(file: str, addresses: Iterable[str]) -> None:
-    """Refuse addresses that hold a token or a password, without showing them.
-
-    Raises:
-        UnusableError: one does.
-    """
+    """Refuse addresses with a token or password, without showing them."""
     if any(map(_SECRET.search, addresses)):
         raise UnusableError(
             f"{file}: an address holds a token or a password, which everybody could read in the image. Name a channel "
@@ -81,7 +77,6 @@ def _channels(content: dict[str, Any], file: str) -> list[str]:
 
 
 def _variables(content: dict[str, Any], file: str) -> tuple[tuple[str, str], ...]:
-    """Read what conda sets when the environment is activated."""
     named = table(content.get("variables") or {}, file, "variables")
     for name, value in named.items():
         if not _VARIABLE.fullmatch(str(name)) or not str(value).isprintable():

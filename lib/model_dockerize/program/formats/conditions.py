@@ -1,4 +1,4 @@
-"""Says under which conditions the packages of a lock are installed."""
+"""Computes the conditions under which a lock's packages are installed."""
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -22,11 +22,7 @@ _LARGEST = 64  # alternatives of one package; real locks have a handful
 
 
 def condition(marker: str, file: str, extras: Iterable[str] = ()) -> Condition:
-    """Read a marker, with the answer to what it asks of extras.
-
-    Raises:
-        UnusableError: it is no marker, or has too many alternatives.
-    """
+    """Read a marker, with the extras answered."""
     if not marker.strip():
         return ALWAYS
     try:
@@ -37,11 +33,7 @@ def condition(marker: str, file: str, extras: Iterable[str] = ()) -> Condition:
 
 
 def either(one: Condition, other: Condition, file: str) -> Condition:
-    """Return the condition under which one of both holds.
-
-    Raises:
-        UnusableError: they combine in too many ways.
-    """
+    """Return the condition that one of both holds."""
     return _shortest(one | other, file)
 
 
@@ -56,15 +48,7 @@ def marker_of(alternatives: Condition) -> str:
 def follow(
     roots: Iterable[tuple[Key, Condition]], needs: Callable[[Key], Iterable[tuple[Key, Condition]]], file: str
 ) -> dict[Key, Condition]:
-    """Return the condition of every package that is reached from `roots`.
-
-    Args:
-        roots: what is asked for.
-        needs: the dependencies of a package.
-        file: the lock, for messages.
-    Raises:
-        UnusableError: the conditions combine in too many ways.
-    """
+    """Return the condition of every package reached from `roots`."""
     found: dict[Key, Condition] = {}
     waiting = list(roots)
     while waiting:
@@ -78,7 +62,7 @@ def follow(
 
 
 def _any(words: Iterator[str], extras: frozenset[str], file: str) -> Condition:
-    """Read up to a closing bracket. `and` binds tighter than `or`."""
+    # `and` binds tighter than `or`.
     result, term = NEVER, ALWAYS
     for word in words:
         if word == ")":

@@ -1,4 +1,4 @@
-"""The part of a program folder that a format reads, and how it says that it cannot."""
+"""The files that formats read. All may raise UnusableError."""
 
 import json
 import tomllib
@@ -18,12 +18,12 @@ class UnusableError(Exception):
 
 
 class UnknownChoiceError(UnusableError):
-    """Say which extra or group is not there, and which ones are."""
+    """Say which extra or group is unknown."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Hold the texts of the files that say which packages a program needs, and the names of all files."""
+    """The texts of package files, and the names of all files."""
 
     texts: Mapping[str, str]  # by name, at the top of the folder
     paths: frozenset[str]
@@ -33,10 +33,10 @@ class Folder:
     platform: str = ""  # that the image is for; empty: no input says it
 
     def choose(self, file: str, extras: Iterable[str], groups: Iterable[str]) -> None:
-        """Check that a file has what is chosen of its extras and groups.
+        """Check that a file has the chosen extras and groups.
 
         Raises:
-            UnknownChoiceError: it has not.
+            UnknownChoiceError: it lacks one.
         """
         wrong = []
         for setting, chosen, known in (("extras", self.extras, extras), ("dependency-groups", self.groups, groups)):
@@ -63,7 +63,7 @@ class Folder:
         return table(content, name, "its content")
 
     def yaml(self, name: str) -> dict[str, Any]:
-        """Read a YAML file without aliases, a few lines of which stand for gigabytes."""
+        """Read YAML without aliases, a few lines of which stand for gigabytes."""
         # Locks of thousands of lines are usual; the loader in C reads them ten times faster.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         text, depth = self.texts[name], 0
@@ -85,22 +85,14 @@ class Folder:
 
 
 def table(value: Any, file: str, what: str) -> dict[str, Any]:
-    """Return `value` if it is a table.
-
-    Raises:
-        UnusableError: it is something else.
-    """
+    """Return `value` if it is a table."""
     if isinstance(value, dict):
         return value
     raise UnusableError(f"{file}: {what} is {type(value).__name__}, not a table.")
 
 
 def tables(value: Any, file: str, what: str) -> list[dict[str, Any]]:
-    """Return `value` if it is a list of tables.
-
-    Raises:
-        UnusableError: it is something else.
-    """
+    """Return `value` if it is a list of tables."""
     if not isinstance(value, list):
         raise UnusableError(f"{file}: {what} is {type(value).__name__}, not a list.")
     return [table(item, file, f"an entry of {what}") for item in value]

@@ -1,4 +1,4 @@
-"""Reads pdm.lock, in which each package names its groups and its marker."""
+"""Reads pdm.lock, whose packages name their groups and markers."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _STRATEGY = "inherit_metadata"  # what makes a package name its groups and its m
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock, with those of the project's extras and groups that are chosen."""
+    """Translate the lock, with the chosen extras and groups."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)
@@ -40,7 +40,7 @@ def read(folder: Folder) -> Packages | None:
 
 
 def _pins(package: dict[str, Any], chosen: frozenset[str]) -> list[Pin]:
-    """Pin a package once; `name[extra]` has an entry of its own beside it."""
+    # `name[extra]` is an entry beside `name`.
     name, version = str(package.get("name")), str(package.get("version", ""))
     when = condition(str(package.get("marker", "")), LOCK)
     if chosen.isdisjoint(map(canonicalize_name, package.get("groups", ()))) or package.get("extras") or not when:

@@ -1,4 +1,4 @@
-"""Writes locked packages as requirements for pip, and checks what goes into them."""
+"""Checks locked packages, and writes them as requirements for pip."""
 
 import re
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ _PUBLIC = re.compile(r"pypi(\.python)?\.org")
 
 @dataclass(frozen=True)
 class Pin:
-    """Hold one locked package. `version` is of an index; else `url` or `path` says where it is."""
+    """A locked package: `version` in an index, else `url` or `path`."""
 
     name: str
     version: str = ""
@@ -36,7 +36,7 @@ class Pin:
 
 
 def split_url(url: str) -> SplitResult | None:
-    """Return the parts of an address; None: it has none, such as `https://[`."""
+    """Return an address's parts; None if malformed, such as `https://[`."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -44,11 +44,7 @@ def split_url(url: str) -> SplitResult | None:
 
 
 def git_url(url: str, commit: str, subdirectory: str = "") -> str:
-    """Name one commit of a repository as pip does.
-
-    Raises:
-        UnusableError: it is no commit.
-    """
+    """Name a repository's commit as pip does."""
     if not _COMMIT.fullmatch(commit):
         raise UnusableError(f"A lock names {commit!r} of a repository, which is no commit: lock again.")
     return f"{url if url.startswith('git+') else f'git+{url}'}@{commit}" + (
@@ -57,10 +53,10 @@ def git_url(url: str, commit: str, subdirectory: str = "") -> str:
 
 
 def locked(folder: Folder, file: str, pins: Iterable[Pin], *, project: bool = False, python: str = "") -> Packages:
-    """Say how to install `pins`, and nothing else, and the project itself if `project`.
+    """Install exactly `pins`, and the project itself if `project`.
 
     Raises:
-        UnusableError: an entry is not what it must be, or lies outside of the folder.
+        UnusableError: an entry is malformed, or outside of the folder.
     """
     lines: list[str] = []
     unhashed: list[str] = []
@@ -161,7 +157,6 @@ def _inside(folder: Folder, file: str, pin: Pin) -> str:
 
 
 def _index(folder: Folder, file: str, index: str) -> str:
-    """Name an index that is not PyPI's to pip. Credentials stay out: they belong into pip-config."""
     if "://" not in index:
         path = _inside(folder, file, Pin("the index", path=index))
         return f"--find-links {path}"

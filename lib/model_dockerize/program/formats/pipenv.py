@@ -20,7 +20,7 @@ _REPOSITORIES = ("hg", "svn", "bzr")
 
 
 def read_lock(folder: Folder) -> Packages | None:
-    """Translate the lock, with those of its further categories that are chosen."""
+    """Translate the lock, with the chosen categories."""
     if LOCK not in folder.texts:
         return None
     lock = folder.json(LOCK)
@@ -41,7 +41,7 @@ def read_lock(folder: Folder) -> Packages | None:
 
 
 def read(folder: Folder) -> Packages | None:
-    """Install what Pipfile asks for, which is not locked."""
+    """Install what Pipfile asks for, unlocked."""
     if FILE not in folder.texts:
         return None
     content = folder.toml(FILE)
@@ -55,7 +55,6 @@ def read(folder: Folder) -> Packages | None:
 
 
 def _wanted(folder: Folder) -> list[Requirement]:
-    """List what Pipfile asks for; what is fetched from elsewhere has no version there."""
     return [poetry_requirement(name, _with_markers(value), FILE) for name, value in _asked(folder)]
 
 
@@ -69,7 +68,7 @@ def _sections(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _names(categories: dict[str, Any], main: str) -> list[str]:
-    """Name the categories that may be chosen: the one for development as Pipfile does, whose lock has a name apart."""
+    # The section dev-packages is locked as develop.
     return [_DEVELOPMENT if name == "develop" else name for name in categories if name != main]
 
 
@@ -79,7 +78,6 @@ def _chosen(categories: dict[str, Any], folder: Folder, main: str) -> dict[str, 
 
 
 def _check_one_version(pins: list[Pin]) -> None:
-    """Refuse what two categories want in two versions, each locked for itself."""
     versions: dict[str, str] = {}
     for pin in pins:
         if versions.setdefault(canonicalize_name(pin.name), pin.version) != pin.version:
@@ -87,7 +85,7 @@ def _check_one_version(pins: list[Pin]) -> None:
 
 
 def _with_markers(value: Any) -> Any:
-    """Gather the keys that Pipfile has for single markers: `sys_platform = "== 'linux'"`."""
+    """Gather Pipfile's keys for single markers: `sys_platform = "== 'linux'"`."""
     if not isinstance(value, dict):
         return value
     single = [

@@ -1,4 +1,4 @@
-"""Reads pixi.lock: packages of conda, which are installed from the lock itself, and packages of an index."""
+"""Reads pixi.lock, which locks packages of conda and of an index."""
 
 import re
 from dataclasses import replace
@@ -24,7 +24,7 @@ def read(folder: Folder) -> Packages | None:
     """Install the environment `default` of the lock.
 
     Raises:
-        UnusableError: there is no such lock for Linux, or it is older than its project.
+        UnusableError: the lock is outdated, or not for Linux.
     """
     if LOCK not in folder.texts:
         return None
@@ -63,7 +63,6 @@ def _load(folder: Folder) -> dict[str, Any]:
 
 
 def _check_fresh(folder: Folder, ours: dict[str, list[dict[str, Any]]], known: dict[str, dict[str, Any]]) -> None:
-    """Compare the names in the lock with those that the project asks for now."""
     own = table(
         table(folder.toml(pyproject.FILE).get("tool", {}), pyproject.FILE, "tool").get("pixi", {}), LOCK, "pixi"
     )
@@ -80,7 +79,7 @@ def _check_fresh(folder: Folder, ours: dict[str, list[dict[str, Any]]], known: d
 
 
 def _name(place: str, package: dict[str, Any]) -> str:
-    """Name a package; those of conda are called as their files: NAME-VERSION-BUILD.conda."""
+    # conda's files are called NAME-VERSION-BUILD.conda.
     return canonicalize_name(str(package.get("name") or place.rpartition("/")[2].rsplit("-", 2)[0]))
 
 

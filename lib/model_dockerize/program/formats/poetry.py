@@ -1,4 +1,4 @@
-"""Reads poetry.lock. Since version 2 each package names its groups and its marker; before, they are followed."""
+"""Reads poetry.lock; before version 2 it names no groups and markers, so dependencies are followed."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _Node = tuple[int, str]  # a package by its place in the lock, and one of its ex
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock, with those of the project's extras and groups that are chosen."""
+    """Translate the lock, with the chosen extras and groups."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)
@@ -64,7 +64,6 @@ class _Graph:
             self._places.setdefault(canonicalize_name(str(package.get("name", ""))), []).append(place)
 
     def find(self, want: Requirement, extra: str = "") -> list[tuple[_Node, Condition]]:
-        """List the packages that `want` may mean, as a dependency of `extra`."""
         when = condition(str(want.marker or ""), LOCK, [extra] if extra else [])
         if not when:
             return []
@@ -76,7 +75,6 @@ class _Graph:
         ]
 
     def needs(self, node: _Node) -> list[tuple[_Node, Condition]]:
-        """List what a package, or one of its extras, needs."""
         place, extra = node
         asked = table(self._packages[place].get("dependencies", {}), LOCK, "dependencies")
         wants = [

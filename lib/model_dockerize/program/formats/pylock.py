@@ -13,7 +13,7 @@ _MEMBER = re.compile(r"""(["'])(?P<name>[^"']+)\1\s+(?P<not>not\s+)?in\s+(?P<set
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock, with its default groups, and those groups and extras that are chosen."""
+    """Translate the lock, with default and chosen groups and extras."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)
@@ -31,8 +31,6 @@ def read(folder: Folder) -> Packages | None:
 
 
 def _answered(marker: str, chosen: list[str]) -> Condition:
-    """Answer which extras and groups are installed, as if they were the extra of a requirement."""
-
     def ask(match: re.Match[str]) -> str:
         return f"extra {'!=' if match['not'] else '=='} '{match['set']}:{match['name']}'"
 
@@ -61,7 +59,6 @@ def _pin(package: dict[str, Any], marker: str) -> Pin:
 
 
 def _hashes(files: list[dict[str, Any]]) -> tuple[str, ...]:
-    """List the hashes that pip takes."""
     return tuple(
         f"{kind}:{value}"
         for file in files

@@ -1,4 +1,4 @@
-"""Reads pyproject.toml: PEP 621, or the tables of Poetry. What it asks for is not locked."""
+"""Reads pyproject.toml, unlocked: PEP 621, or Poetry's tables."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,7 +17,7 @@ _ELSEWHERE = ("git", "path", "url", "file")
 
 
 def read(folder: Folder) -> Packages | None:
-    """Install what the project asks for, and the project itself if a build backend makes a package of it."""
+    """Install its dependencies and, with a build backend, the project itself."""
     content = folder.toml(FILE)
     if "project" not in content and "poetry" not in table(content.get("tool", {}), FILE, "tool"):
         return None
@@ -48,14 +48,10 @@ def read(folder: Folder) -> Packages | None:
 
 
 def choose(folder: Folder, file: str, extras: Iterable[str] = ()) -> None:
-    """Check that the project has the extras and groups that are chosen.
+    """Check that the project, or `extras`, has what is chosen.
 
-    Args:
-        folder: the program's.
-        file: what the packages are installed from.
-        extras: that this file has besides.
     Raises:
-        UnknownChoiceError: it has not.
+        UnknownChoiceError: it lacks one.
     """
     content = folder.toml(FILE)
     folder.choose(
@@ -64,7 +60,7 @@ def choose(folder: Folder, file: str, extras: Iterable[str] = ()) -> None:
 
 
 def is_package(folder: Folder) -> bool:
-    """Tell whether the project's own tool installs the project itself."""
+    """Tell whether the project's tool installs the project itself."""
     content = folder.toml(FILE)
     tool = table(content.get("tool", {}), FILE, "tool")
     uv, poetry = table(tool.get("uv", {}), FILE, "tool.uv"), _poetry(content)
@@ -77,7 +73,7 @@ def is_package(folder: Folder) -> bool:
 
 
 def dependencies(folder: Folder) -> list[Requirement]:
-    """List what the project asks for, with the extras and groups that are chosen."""
+    """List dependencies, with the chosen extras and groups."""
     content = folder.toml(FILE)
     project = table(content.get("project", {}), FILE, "project")
     own, extras = canonicalize_name(str(project.get("name", ""))), _extras(content)
@@ -101,13 +97,13 @@ def dependencies(folder: Folder) -> list[Requirement]:
 
 
 def python(folder: Folder) -> str:
-    """Name the versions of Python that Poetry's table asks for; requires-python is read for every project."""
+    """Return the Python versions of Poetry's table."""
     asked = table(_poetry(folder.toml(FILE)).get("dependencies", {}), FILE, "tool.poetry.dependencies")
     return pep440(str(asked.get("python", "")), FILE, "python")
 
 
 def poetry_requirement(name: str, value: Any, file: str) -> Requirement:
-    """Write a dependency of Poetry as PEP 508 does; without a version if it comes from elsewhere."""
+    """Write Poetry's dependency as PEP 508; without a version if it comes from no index."""
     given = value if isinstance(value, dict) else {"version": value}
     extras = ",".join(map(str, given.get("extras", ())))
     markers = [f"({marker})" for marker in (given.get("markers", ""), _python_marker(given, file, name)) if marker]
@@ -143,7 +139,7 @@ def _extras(content: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def _groups(content: dict[str, Any]) -> dict[str, list[Any]]:
-    """Read the groups of PEP 735, and those of uv and PDM that are older than it."""
+    """Read PEP 735's groups, and the older ones of uv and PDM."""
     tool = table(content.get("tool", {}), FILE, "tool")
     pdm = table(tool.get("pdm", {}), FILE, "tool.pdm").get("dev-dependencies", {})
     uv = table(tool.get("uv", {}), FILE, "tool.uv").get("dev-dependencies")
@@ -162,7 +158,6 @@ def _by_name(value: Any, what: str) -> dict[str, list[Any]]:
 
 
 def _of_group(name: str, groups: dict[str, list[Any]], path: tuple[str, ...] = ()) -> list[str]:
-    """List what a group asks for, with the groups that it includes."""
     if name in path:
         raise UnusableError(f"{FILE}: the dependency groups {' and '.join(path)} include each other.")
     found: list[str] = []
@@ -178,7 +173,6 @@ def _of_group(name: str, groups: dict[str, list[Any]], path: tuple[str, ...] = (
 
 
 def _poetrys(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Read Poetry's own groups: the dependencies of each."""
     poetry = _poetry(content)
     old = {"dev": {"dependencies": poetry["dev-dependencies"]}} if "dev-dependencies" in poetry else {}
     groups = {**old, **table(poetry.get("group", {}), FILE, "tool.poetry.group")}
@@ -195,7 +189,6 @@ def _poetrys_extras(content: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def _of_poetry(content: dict[str, Any], folder: Folder) -> list[tuple[str, Any]]:
-    """List the names and values of Poetry's dependencies that are installed."""
     main = table(_poetry(content).get("dependencies", {}), FILE, "tool.poetry.dependencies")
     extras = _poetrys_extras(content)
     wanted = {canonicalize_name(str(name)) for extra in folder.extras for name in extras.get(extra, ())}
@@ -226,7 +219,7 @@ def _is_poetrys(content: dict[str, Any]) -> bool:
 
 
 def _holds_package(folder: Folder, content: dict[str, Any]) -> bool:
-    """Look for the package where Poetry does; many projects have none and are run from their folder."""
+    # As Poetry does; many projects have none.
     if _poetry(content).get("packages") or _poetry(content).get("include"):
         return True
     project = table(content.get("project", {}), FILE, "project")

@@ -1,4 +1,4 @@
-"""Names the files of tools whose packages cannot be installed: an image without them would be built for nothing."""
+"""Refuses files of tools that cannot be installed from."""
 
 from model_dockerize.program.formats import pixi
 from model_dockerize.program.formats.folder import Folder, UnusableError
@@ -9,11 +9,7 @@ FILES = (_LOCK, pixi.FILE)
 
 
 def read(folder: Folder) -> Packages | None:
-    """Refuse the first of these files.
-
-    Raises:
-        UnusableError: one is there.
-    """
+    """Refuse the first of these."""
     if _LOCK in folder.texts:
         raise UnusableError(
             f"{_LOCK} says which packages the program needs, and is not read. Name the environment.yml that it was "

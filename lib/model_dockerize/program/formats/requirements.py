@@ -1,4 +1,4 @@
-"""Finds pip's own requirements files, and what they read besides themselves."""
+"""Finds pip's requirements files and what they read."""
 
 import re
 from dataclasses import replace
@@ -40,11 +40,7 @@ def read(folder: Folder) -> Packages | None:
 
 
 def read_variant(folder: Folder) -> Packages | None:
-    """Take the only other file that looks like requirements.
-
-    Raises:
-        UnusableError: several do.
-    """
+    """Take the only other file that looks like requirements."""
     usable = [name for name in variants(folder) if not is_not_for_running(name.rpartition(".")[0])]
     # A list that was compiled from another one (requirements.in) is the pinned form of it.
     usable = [name for name in usable if name.endswith(".txt")] or usable
@@ -52,11 +48,7 @@ def read_variant(folder: Folder) -> Packages | None:
 
 
 def read_folder(folder: Folder) -> Packages | None:
-    """Take the file of a folder `requirements` that is for running the program.
-
-    Raises:
-        UnusableError: several could be it.
-    """
+    """Take the file of `requirements/` that is for running the program."""
     names = sorted(
         path.removeprefix(f"{_FOLDER}/").removesuffix(".txt")
         for path in folder.paths
@@ -69,22 +61,22 @@ def read_folder(folder: Folder) -> Packages | None:
 
 
 def variants(folder: Folder) -> list[str]:
-    """List the files at the top that look like requirements."""
+    """List top-level files that look like requirements."""
     return sorted(path for path in folder.paths if path != FILE and "/" not in path and looks_like_one(path))
 
 
 def is_not_for_running(name: str) -> bool:
-    """Tell whether a file or folder is called as what only developers need."""
+    """Tell whether only developers need what has this name."""
     return _NOT_FOR_RUNNING.search(name.lower()) is not None
 
 
 def looks_like_one(name: str) -> bool:
-    """Tell whether a file without its folder is called as requirements are."""
+    """Tell whether a file is named like requirements."""
     return _NAME.fullmatch(name) is not None
 
 
 def complete(packages: Packages, root: Path, listing: Listing, problems: Problems, progress: Progress) -> Packages:
-    """Add what a requirements file reads, and what its installation needs."""
+    """Add what the file reads, and what its installation needs."""
     name = packages.source
     if "\\" in name:
         problems.wrong_folder(f"the requirements file {name!r} has a backslash in its name; rename it.")
@@ -97,7 +89,7 @@ def complete(packages: Packages, root: Path, listing: Listing, problems: Problem
 
 
 def holds_password(text: str) -> bool:
-    """Tell whether an address in one of the lines holds a password, and not a variable for it."""
+    """Tell whether an address holds a literal password."""
     return any(_PASSWORD.search(line) and "${" not in line for line in text.splitlines())
 
 
@@ -112,7 +104,7 @@ def _only(names: list[str]) -> str:
 def _read(
     name: str, root: Path, listing: Listing, seen: dict[str, None], problems: Problems, progress: Progress
 ) -> bool:
-    """Follow includes into `seen`; tell whether anything is installed from the folder itself."""
+    """Follow includes; tell whether anything is installed from the folder."""
     if name in seen:
         return False
     seen[name] = None
@@ -142,7 +134,7 @@ def _read(
 
 
 def is_local(line: str) -> bool:
-    """Tell whether a requirement is a path in the folder: `.`, `-e ./package`, `wheels/x.whl`, `name @ file:...`."""
+    """Tell whether a requirement is a path: `.`, `-e ./package`, `wheels/x.whl`, `name @ file:...`."""
     option = _FROM_FOLDER_OPTION.fullmatch(line)
     if option is None and line.startswith("-"):
         return False
@@ -159,7 +151,6 @@ def is_local(line: str) -> bool:
 
 
 def _lines(content: bytes) -> list[tuple[int, str]]:
-    """List the lines without comments, each with its number. A backslash at the end joins a line with the next one."""
     # As pip does: a byte order mark decides (PowerShell's `>` writes UTF-16).
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     found: list[tuple[int, str]] = []

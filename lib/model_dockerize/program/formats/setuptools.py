@@ -1,4 +1,4 @@
-"""Reads setup.py and setup.cfg. Only setuptools knows what setup.py asks for, so the project is installed whole."""
+"""Reads setup.py, which only setuptools understands, or setup.cfg."""
 
 import ast
 import configparser
@@ -14,7 +14,7 @@ CONFIGURATION = "setup.cfg"
 
 
 def read(folder: Folder) -> Packages | None:
-    """Install the project in place by its setup.py, else what setup.cfg asks for."""
+    """Install the project by its setup.py, else what setup.cfg asks for."""
     options, extras = _options(folder, "options"), _options(folder, "options.extras_require")
     python = options.get("python_requires", "")
     if SCRIPT in folder.texts:
@@ -53,7 +53,6 @@ def _options(folder: Folder, section: str) -> dict[str, str]:
 
 
 def _keywords(script: str) -> dict[str, ast.expr]:
-    """Find what setup.py calls with, by the names of the arguments."""
     try:
         tree = ast.parse(script)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -62,7 +61,6 @@ def _keywords(script: str) -> dict[str, ast.expr]:
 
 
 def _text(value: ast.expr | None) -> str:
-    """Return the text; empty if it is computed."""
     return str(value.value) if isinstance(value, ast.Constant) else ""
 
 

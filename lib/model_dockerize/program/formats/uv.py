@@ -1,4 +1,4 @@
-"""Reads uv.lock, in which each package names the packages that it needs."""
+"""Reads uv.lock, whose packages name their dependencies."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlunsplit
@@ -18,7 +18,7 @@ _Node = tuple[int, str]  # a package by its place in the lock, and one of its ex
 
 
 def read(folder: Folder) -> Packages | None:
-    """Translate the lock of the project at the top of the folder, with its extras and groups that are chosen."""
+    """Translate the top-level project's lock, with the chosen extras and groups."""
     if LOCK not in folder.texts:
         return None
     lock = folder.toml(LOCK)
@@ -44,10 +44,10 @@ def read(folder: Folder) -> Packages | None:
 
 
 def _roots(lock: dict[str, Any], packages: list[dict[str, Any]]) -> list[int]:
-    """Find the project; a workspace without one at its top is all of its members."""
     places = {_path(package): place for place, package in enumerate(packages)}
     if "." in places:
         return [places["."]]
+    # A workspace without a project at its top is all of its members.
     members = table(lock.get("manifest", {}), LOCK, "manifest").get("members", [])
     found = [place for place, package in enumerate(packages) if package.get("name") in members]
     if not found:
@@ -61,7 +61,7 @@ def _named(package: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _chosen(folder: Folder, projects: list[dict[str, Any]]) -> list[str]:
-    """Name what is chosen as the markers of extras and groups that conflict do."""
+    # Named as in uv's markers for extras and groups that conflict.
     known = {
         (kind, canonicalize_name(str(project.get("name", ""))), name)
         for project in projects
@@ -82,7 +82,6 @@ class _Graph:
             self._places.setdefault(canonicalize_name(str(package.get("name", ""))), []).append(place)
 
     def needs(self, node: _Node) -> list[tuple[_Node, Condition]]:
-        """List what a package, or one of its extras, needs."""
         place, extra = node
         package = self._packages[place]
         if not extra:
@@ -93,7 +92,6 @@ class _Graph:
         return found + self.targets(wanted, package)
 
     def targets(self, wanted: Any, package: dict[str, Any]) -> list[tuple[_Node, Condition]]:
-        """Find the packages that entries of `package` mean."""
         found: list[tuple[_Node, Condition]] = []
         for want in tables(wanted, LOCK, f"the dependencies of {package.get('name')}"):
             when = condition(str(want.get("marker", "")), LOCK, self._chosen)
